@@ -1,0 +1,71 @@
+# `make` lists the targets. All of them work in a fresh clone: each first makes sure that .venv holds the locked packages.
+
+MAKEFLAGS += --no-print-directory
+PY := .venv/bin/python
+export PYTHON
+
+# How many processes run the tests.
+WORKERS ?= 2
+ROLE ?= staff
+
+.PHONY: help
+help:
+	@echo "Aftertab: pay after the service. The commands:"
+	@echo
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
+	@echo
+	@echo "PYTHON=python3.12 chooses the interpreter (3.11 to 3.13); ARGS=... is passed on to whatever a target runs."
+
+.PHONY: setup
+setup: ## Create .venv with the locked packages (every other target does so by itself)
+	@sh devstack/setup.sh
+
+.PHONY: demo
+demo: setup ## Play the whole story against local servers and check the money to the cent
+	@$(PY) -m devstack.demo $(ARGS)
+
+.PHONY: serve
+serve: setup ## Keep the local stack running, with curl lines to paste
+	@$(PY) -m devstack.serve $(ARGS)
+
+.PHONY: token
+token: setup ## Print a token for the local stack: ROLE=staff|owner|operator|customer
+	@$(PY) -m devstack.token --role $(ROLE) $(ARGS)
+
+.PHONY: test
+test: setup ## Run every test; ARGS="tests/unit -k refund" runs some
+	@$(PY) -m pytest -n $(WORKERS) $(ARGS)
+
+.PHONY: crash-test
+crash-test: setup ## Kill processes between writing ahead, paying and recording, and see the money come out right
+	@$(PY) -m pytest tests/faults $(ARGS)
+
+.PHONY: replay
+replay: setup ## Send real bookings through the API: DATA=file.csv, RESUME=1 goes on where it stopped
+	@test -n "$(DATA)" || { echo "Say which bookings: make replay DATA=file.csv" >&2; exit 2; }
+	@$(PY) -m devstack.replay "$(DATA)" $(if $(RESUME),--resume) $(ARGS)
+
+.PHONY: openapi
+openapi: setup ## Write the OpenAPI document from the routes and their structs
+	@$(PY) -m devstack.openapi $(ARGS)
+
+.PHONY: lint
+lint: setup ## Check style, formatting, types and layers
+	@$(PY) -m ruff check --quiet .
+	@$(PY) -m ruff format --quiet --check . || { echo "Not formatted: make format" >&2; exit 1; }
+	@$(PY) -m mypy
+	@$(PY) -c "from importlinter.cli import lint_imports_command; lint_imports_command()"
+
+.PHONY: format
+format: setup ## Format the code and mend what can be mended by itself
+	@$(PY) -m ruff check --quiet --fix-only .
+	@$(PY) -m ruff format .
+
+.PHONY: lock
+lock: setup ## Compile the lock files after a change to pyproject.toml: UPGRADE=1 takes newer versions
+	@$(PY) -m devstack.lock $(if $(UPGRADE),--upgrade)
+
+.PHONY: clean
+clean: ## Remove .venv and everything else that can be made again
+	@rm -rf .venv .devstack .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

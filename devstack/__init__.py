@@ -1,0 +1,1 @@
+"""What `make demo` and `make serve` run on a laptop; never deployed."""

@@ -1,0 +1,85 @@
+#!/bin/sh
+# Makes .venv hold exactly what requirements-dev.txt locks. Run by every make target: when there is nothing to do, it
+# must say nothing and cost next to nothing, so it is shell, and so it can also explain a Python that is too old to ask.
+set -u
+
+cd "$(dirname "$0")/.." || exit 1
+venv=.venv
+lock=requirements-dev.txt
+stamp=$venv/.lock
+wanted=$(cksum <$lock) || exit 1
+
+say() { printf '%s\n' "$*" >&2; }
+
+supported() {
+    "$1" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null
+}
+
+# PYTHON as asked for; otherwise python3, or a supported version beside it where python3 itself is too old or too new.
+python=${PYTHON:-}
+if [ -z "$python" ]; then
+    # A finished .venv is used whatever python3 means today. `bin/python -c` notices an interpreter that was uninstalled.
+    if [ "$(cat $stamp 2>/dev/null)" = "$wanted" ] && $venv/bin/python -c '' 2>/dev/null; then
+        exit 0
+    fi
+    for candidate in python3 python3.13 python3.12 python3.11; do
+        if supported $candidate; then
+            python=$candidate
+            break
+        fi
+    done
+fi
+
+system=$(. /etc/os-release 2>/dev/null && echo "${ID:-} ${ID_LIKE:-}" || uname -s)
+
+if [ -z "$python" ] || ! supported "$python"; then
+    found=$("${python:-python3}" -c 'import sys; print("Python %d.%d" % sys.version_info[:2])' 2>/dev/null || echo nothing)
+    say "Aftertab needs Python 3.11, 3.12 or 3.13; ${python:-python3} is $found."
+    say "Install one of them and name it: make setup PYTHON=python3.13"
+    exit 1
+fi
+
+if [ -n "${PYTHON:-}" ] && [ "$(cat $stamp 2>/dev/null)" = "$wanted" ]; then
+    version='import sys; print(sys.version_info[:3])'
+    if [ "$("$python" -c "$version")" = "$($venv/bin/python -c "$version" 2>/dev/null)" ]; then
+        exit 0
+    fi
+fi
+
+if ! "$python" -c 'import venv, ensurepip' 2>/dev/null; then
+    version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+    say "$python cannot make virtual environments: its venv or ensurepip module is missing. Install it:"
+    case $system in
+        *debian* | *ubuntu*) say "    sudo apt-get install python$version-venv    (or python3-venv)" ;;
+        *fedora* | *rhel* | *centos*) say "    sudo dnf install python$version python3-pip" ;;
+        *suse*) say "    sudo zypper install python${version%.*}${version#*.}-base" ;;
+        *alpine*) say "    apk add python3 py3-pip" ;;
+        *arch*) say "    sudo pacman -S python" ;;
+        *) say "    the package python3-venv, or a Python from python.org" ;;
+    esac
+    say "Then run make again."
+    exit 1
+fi
+
+count=$(grep -c '^[a-z0-9].*==' $lock)
+if [ -e $stamp ]; then
+    say "The locked packages or the Python changed: installing $count packages into $venv again, about a minute."
+else
+    say "First run: installing $count packages into $venv with $python, about a minute."
+fi
+
+# From scratch every time: a package left over from an older lock would hide that the new one lacks it.
+"$python" -m venv --clear $venv || exit 1
+
+# The lock is complete, so nothing is to be resolved: --no-deps, and `pip check` proves that it was. PIP_USER=0 because a
+# --user in somebody's pip settings cannot work in a virtual environment.
+log=$venv/setup.log
+if ! PIP_USER=0 PIP_DISABLE_PIP_VERSION_CHECK=1 $venv/bin/python -m pip install --no-deps --require-hashes \
+    --no-input --requirement $lock >$log 2>&1 || ! $venv/bin/python -m pip check >>$log 2>&1; then
+    say "The installation failed. The end of $log:"
+    tail -n 15 $log >&2
+    exit 1
+fi
+
+# Last, and by rename: a run that was interrupted before here starts over.
+printf '%s\n' "$wanted" >$stamp.new && mv $stamp.new $stamp
