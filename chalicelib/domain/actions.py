@@ -1,0 +1,208 @@
+"""Who may do what to a tab now, and why not: the one source for the commands' refusals and a screen's `allowed_actions`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from chalicelib.domain.errors import (
+    DomainError,
+    Forbidden,
+    NoCard,
+    NothingToPay,
+    PaymentInProgress,
+    PromiseNotAccepted,
+    TransitionRefused,
+)
+from chalicelib.domain.promise import Consent
+from chalicelib.domain.settlement import phone_amount_minor
+from chalicelib.domain.tab import Actor, AttemptState, DepositState, Role, Status, Tab
+
+
+class Action(StrEnum):
+    ACCEPT_PROMISE = "accept_promise"
+    PROPOSE_PROMISE = "propose_promise"
+    CHECK_IN = "check_in"
+    ADD_ITEMS = "add_items"
+    VOID_ITEM = "void_item"
+    COMPLETE = "complete"
+    ACCEPT_BILL = "accept_bill"
+    PAY_ON_PHONE = "pay_on_phone"
+    CHARGE_SAVED_CARD = "charge_saved_card"
+    CANCEL = "cancel"
+    NO_SHOW = "no_show"
+    WAIVE = "waive"
+
+
+_CUSTOMER = frozenset({Role.CUSTOMER})
+_BUSINESS = frozenset({Role.STAFF, Role.OWNER})
+
+ROLES: Mapping[Action, frozenset[Role]] = {
+    Action.ACCEPT_PROMISE: _CUSTOMER | _BUSINESS,
+    Action.PROPOSE_PROMISE: _BUSINESS,
+    Action.CHECK_IN: _BUSINESS,
+    Action.ADD_ITEMS: _BUSINESS,
+    Action.VOID_ITEM: _BUSINESS,
+    Action.COMPLETE: _BUSINESS,
+    Action.ACCEPT_BILL: _CUSTOMER,
+    Action.PAY_ON_PHONE: _CUSTOMER,
+    Action.CHARGE_SAVED_CARD: _CUSTOMER | _BUSINESS,
+    Action.CANCEL: _CUSTOMER | _BUSINESS,
+    Action.NO_SHOW: _BUSINESS,
+    Action.WAIVE: _BUSINESS,
+}
+
+
+def allowed_actions(tab: Tab, actor: Actor, now: datetime) -> list[Action]:
+    """What this caller may do to the tab now, in the order of the enumeration."""
+    return [action for action in Action if refusal(tab, action, actor, now) is None]
+
+
+def refusal(tab: Tab, action: Action, actor: Actor, now: datetime) -> DomainError | None:
+    """Why the action is refused now, or None where it is allowed (its own input aside)."""
+    if actor.role not in ROLES[action]:
+        return Forbidden(f"A {actor.role} may not {action.replace('_', ' ')}.", role=actor.role)
+    return _REFUSALS[action](tab, actor, now)
+
+
+def _status(tab: Tab, action: Action, *allowed: Status) -> DomainError | None:
+    if tab.status in allowed:
+        return None
+    wanted = " or ".join(status.replace("_", " ") for status in allowed)
+    return TransitionRefused(
+        f"To {action.replace('_', ' ')}, the tab must be {wanted}; it is {tab.status.replace('_', ' ')}.",
+        status=tab.status,
+    )
+
+
+def _in_progress(tab: Tab) -> DomainError | None:
+    """What takes money now must end first; what waits for the customer is closed by the use case instead."""
+    attempt = tab.taking_attempt
+    if attempt is None or attempt.state == AttemptState.AWAITING_CUSTOMER:
+        return None
+    return PaymentInProgress(
+        "A payment on this tab is under way. Ask for the tab again in a moment.",
+        attempt_id=attempt.attempt_id,
+        attempt_state=attempt.state,
+    )
+
+
+def _accept_promise(tab: Tab, actor: Actor, now: datetime) -> DomainError | None:
+    unsecured = tab.deposit.amount_minor > 0 and tab.placing_attempt is None and tab.deposit.state in (
+        DepositState.WANTED, DepositState.FAILED, DepositState.LAPSED, DepositState.EXPIRED
+    )  # fmt: skip
+    if refused := _status(tab, Action.ACCEPT_PROMISE, Status.BOOKED, Status.OPEN):
+        return refused
+    if tab.accepted and tab.proposed is None and not unsecured:
+        return TransitionRefused("The promise is accepted already; there is nothing new to accept.", status=tab.status)
+    return None
+
+
+def _propose_promise(tab: Tab, actor: Actor, now: datetime) -> DomainError | None:
+    return _status(tab, Action.PROPOSE_PROMISE, Status.BOOKED, Status.OPEN)
+
+
+def _check_in(tab: Tab, actor: Actor, now: datetime) -> DomainError | None:
+    if tab.status == Status.NO_SHOW:
+        if tab.legs:
+            return TransitionRefused("The no-show fee has been taken: waive it, and open a new tab.", status=tab.status)
+        return _in_progress(tab)
+    return _status(tab, Action.CHECK_IN, Status.BOOKED, Status.NO_SHOW)
+
+
+def _on_open(action: Action) -> Callable[[Tab, Actor, datetime], DomainError | None]:
+    return lambda tab, actor, now: _status(tab, action, Status.OPEN)
+
+
+def _accept_bill(tab: Tab, actor: Actor, now: datetime) -> DomainError | None:
+    return _status(tab, Action.ACCEPT_BILL, Status.IN_REVIEW) or _in_progress(tab)
+
+
+def _owes(tab: Tab, action: Action) -> DomainError | None:
+    if refused := _status(tab, action, Status.IN_REVIEW, Status.DUE, Status.NO_SHOW, Status.CANCELED):
+        return refused
+    if tab.balance_minor == 0:
+        return NothingToPay("Nothing is owed on this tab.")
+    return _in_progress(tab)
+
+
+def _pay_on_phone(tab: Tab, actor: Actor, now: datetime) -> DomainError | None:
+    if refused := _owes(tab, Action.PAY_ON_PHONE):
+        return refused
+    if phone_amount_minor(tab) == 0:
+        if tab.live_hold:
+            return NothingToPay("The hold covers the bill: accept it, and it is captured from the hold.")
+        return NothingToPay(
+            "What is left is less than a card may be charged: it is payable in cash, or can be waived.",
+            minimum_minor=tab.minimum_charge_minor,
+        )
+    return None
+
+
+def _charge_saved_card(tab: Tab, actor: Actor, now: datetime) -> DomainError | None:
+    if refused := _owes(tab, Action.CHARGE_SAVED_CARD):
+        return refused
+    if tab.live_hold is None and not tab.may_use_card:
+        return NoCard("There is no saved card to charge: the customer can pay on the phone.")
+    if tab.balance_minor < tab.minimum_charge_minor:
+        return NothingToPay(
+            "What is left is less than a card may be charged: it is payable in cash, or can be waived.",
+            minimum_minor=tab.minimum_charge_minor,
+        )
+    if actor.role == Role.CUSTOMER:
+        return None
+    if tab.status == Status.IN_REVIEW:
+        return TransitionRefused("The customer is still reviewing the bill.", status=tab.status)
+    needed = Consent.AUTOMATIC_CHARGE if tab.fee is None else Consent.DEPOSIT_AND_FEES
+    if not tab.promise.consents_to(needed):
+        return PromiseNotAccepted(
+            "The customer has not agreed to be charged without them: they can pay on the phone.", consent=needed
+        )
+    return None
+
+
+def _cancel(tab: Tab, actor: Actor, now: datetime) -> DomainError | None:
+    if tab.status == Status.OPEN and tab.total_minor:
+        return TransitionRefused("Void the items first, or complete the service.", status=tab.status)
+    return _status(tab, Action.CANCEL, Status.BOOKED, Status.OPEN) or _in_progress(tab)
+
+
+def _no_show(tab: Tab, actor: Actor, now: datetime) -> DomainError | None:
+    if refused := _status(tab, Action.NO_SHOW, Status.BOOKED):
+        return refused
+    assert tab.starts_at is not None, "a booked tab has a start"
+    from_at = tab.starts_at + timedelta(seconds=tab.promise.no_show_grace_s)
+    if now < from_at:
+        return TransitionRefused(
+            f"The customer still has time: a no-show can be recorded from {from_at.isoformat()}.",
+            status=tab.status,
+            from_at=from_at.isoformat(),
+        )
+    return None
+
+
+def _waive(tab: Tab, actor: Actor, now: datetime) -> DomainError | None:
+    if tab.fee is not None:
+        if tab.amount_due_minor == 0:
+            return NothingToPay("The fee is waived already.")
+        return _in_progress(tab)
+    if refused := _status(tab, Action.WAIVE, Status.IN_REVIEW, Status.DUE):
+        return refused
+    return _in_progress(tab) if tab.balance_minor else NothingToPay("Nothing is owed on this tab.")
+
+
+_REFUSALS: Mapping[Action, Callable[[Tab, Actor, datetime], DomainError | None]] = {
+    Action.ACCEPT_PROMISE: _accept_promise,
+    Action.PROPOSE_PROMISE: _propose_promise,
+    Action.CHECK_IN: _check_in,
+    Action.ADD_ITEMS: _on_open(Action.ADD_ITEMS),
+    Action.VOID_ITEM: _on_open(Action.VOID_ITEM),
+    Action.COMPLETE: _on_open(Action.COMPLETE),
+    Action.ACCEPT_BILL: _accept_bill,
+    Action.PAY_ON_PHONE: _pay_on_phone,
+    Action.CHARGE_SAVED_CARD: _charge_saved_card,
+    Action.CANCEL: _cancel,
+    Action.NO_SHOW: _no_show,
+    Action.WAIVE: _waive,
+}

@@ -1,0 +1,445 @@
+"""Facts: what the gateway says has happened, whoever brings the news, and the one pure way into a tab (money rule 3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from chalicelib.domain import deposit, settlement
+from chalicelib.domain.draft import Draft
+from chalicelib.domain.ledger import Account, transfer
+from chalicelib.domain.tab import (
+    LEASE,
+    Attempt,
+    AttemptState,
+    Card,
+    DepositState,
+    Failure,
+    Hold,
+    HoldState,
+    Leg,
+    LegKind,
+    Operation,
+    Outcome,
+    PlanReason,
+    Status,
+)
+
+
+class FactKind(StrEnum):
+    HOLD_PLACED = "hold_placed"
+    HOLD_CAPTURED = "hold_captured"
+    CHARGED = "charged"
+    AWAITING_CUSTOMER = "awaiting_customer"
+    PROCESSING = "processing"
+    DECLINED = "declined"
+    PAYMENT_CANCELED = "payment_canceled"
+    PAYMENT_EXPIRED = "payment_expired"
+    CARD_SAVED = "card_saved"
+    REFUND_PENDING = "refund_pending"
+    REFUNDED = "refunded"
+    REFUND_FAILED = "refund_failed"
+
+
+_REPEATABLE = frozenset({FactKind.AWAITING_CUSTOMER, FactKind.PROCESSING})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    """Something that has happened at the gateway.
+
+    `object_id`: the payment, setup or refund it is about; `amount_minor`: cumulative for that object. `attempt_id`: the
+    attempt that made the object, from its metadata. `payment_id`: for refunds, the payment that is refunded.
+    `occurrence` tells repeated declines of one payment apart. `capture_before` and `card` come with HOLD_PLACED,
+    `card` also with CARD_SAVED, `client_secret` with AWAITING_CUSTOMER, `failure` with DECLINED and REFUND_FAILED.
+    """
+
+    kind: FactKind
+    object_id: str
+    at: datetime
+    amount_minor: int = 0
+    attempt_id: str | None = None
+    payment_id: str | None = None
+    occurrence: str = ""
+    capture_before: datetime | None = None
+    card: Card | None = None
+    client_secret: str | None = None
+    failure: Failure | None = None
+
+    @property
+    def key(self) -> str | None:
+        """What makes it the same fact again; None for news that may come more than once and moves no money."""
+        if self.kind in _REPEATABLE:
+            return None
+        return f"{self.object_id}:{self.kind}:{self.amount_minor}" + (f":{self.occurrence}" if self.occurrence else "")
+
+
+def apply_fact(draft: Draft, fact: Fact) -> None:
+    """Bring the fact into the tab: in every status, never refused, changing nothing the second time.
+
+    Raises nothing: what can't be true of our books is flagged for a person instead.
+    """
+    before = draft.tab
+    _APPLY[fact.kind](draft, fact)
+    if draft.tab == before:
+        return
+    if fact.key:
+        draft.fact_keys.append(fact.key)
+    settlement.replan(draft)
+
+
+SCA_LEASE = timedelta(hours=24)
+"""How long a customer has to answer a bank's question about a charge made without them."""
+
+LADDER = tuple(timedelta(minutes=minutes) for minutes in (2, 5, 10, 30, 60))
+"""When an unknown outcome is asked for again (money rule 4)."""
+AFTER_LADDER = timedelta(hours=6)
+GIVE_UP_ASKING = timedelta(days=3)
+"""After the ladder a person is told; we still ask this often until the gateway's own deliveries would have ended."""
+
+
+def note_unknown(draft: Draft, attempt: Attempt) -> None:
+    """The call's outcome is not known: ask again by the ladder, tell a person at its end."""
+    checks = attempt.checks + 1
+    if checks <= len(LADDER):
+        check_at = draft.now + LADDER[checks - 1]
+    else:
+        if draft.tab.flagged is None:
+            reason = f"The outcome of attempt {attempt.attempt_id} ({attempt.operation}) is still not known."
+            draft.update(flagged=reason)
+            draft.record("flagged", reason=reason)
+        check_at = draft.now + AFTER_LADDER
+    still_asking = draft.now - attempt.created_at < GIVE_UP_ASKING
+    draft.update_attempt(
+        attempt, state=AttemptState.UNKNOWN, checks=checks, check_at=check_at if still_asking else None
+    )
+    if attempt.state != AttemptState.UNKNOWN:
+        draft.record("outcome_unknown", attempt_id=attempt.attempt_id, operation=attempt.operation)
+
+
+def note_rejected(draft: Draft, attempt: Attempt, failure: Failure) -> None:
+    """The gateway refused the call itself: nothing moved, and a person must look.
+
+    What would have made a new payment has failed. What works on an existing one is asked for again by the ladder: the
+    payment is no longer what we took it for, and only looking at it says what it is.
+    """
+    reason = f"The gateway refused attempt {attempt.attempt_id} ({attempt.operation}): {failure.code}."
+    draft.update(flagged=reason)
+    draft.record("flagged", reason=reason)
+    if attempt.operation in (Operation.CHARGE, Operation.PLACE_HOLD):
+        note_failed(draft, attempt, failure)
+        settlement.replan(draft)
+    else:
+        note_unknown(draft, attempt)
+
+
+def note_absent(draft: Draft, attempt: Attempt) -> None:
+    """The gateway has no trace of the attempt's effect and it won't be made again: given up."""
+    draft.end_attempt(attempt, AttemptState.ABANDONED)
+    if attempt.operation == Operation.PLACE_HOLD:
+        deposit.placement_failed(draft, None)
+    settlement.replan(draft)
+
+
+def note_failed(draft: Draft, attempt: Attempt, failure: Failure | None) -> None:
+    """An attempt failed for good: what it leaves behind depends on what it was for."""
+    draft.end_attempt(attempt, AttemptState.FAILED, failure)
+    if attempt.operation == Operation.PLACE_HOLD:
+        deposit.placement_failed(draft, failure)
+    if attempt.operation == Operation.CHARGE:
+        settlement.card_failed(draft)
+
+
+# One function a kind
+
+
+def _hold_placed(draft: Draft, fact: Fact) -> None:
+    _know_object(draft, fact)
+    if draft.tab.hold(fact.object_id) is not None:
+        return
+    assert fact.capture_before is not None, "a placed hold says until when"
+    hold = Hold(
+        payment_id=fact.object_id,
+        attempt_id=fact.attempt_id,
+        amount_minor=fact.amount_minor,
+        placed_at=fact.at,
+        capture_before=fact.capture_before,
+    )
+    draft.update(holds=(*draft.tab.holds, hold), deposit=replace(draft.tab.deposit, state=DepositState.HELD))
+    draft.record(
+        "hold_placed",
+        payment_id=hold.payment_id,
+        amount_minor=hold.amount_minor,
+        capture_before=hold.capture_before.isoformat(),
+    )
+    _keep_card(draft, fact)
+    if attempt := _attempt_of(draft, fact, Operation.PLACE_HOLD):
+        draft.end_attempt(attempt, AttemptState.SUCCEEDED)
+
+
+def _hold_captured(draft: Draft, fact: Fact) -> None:
+    _know_object(draft, fact)
+    hold = draft.tab.hold(fact.object_id)
+    if hold is None:
+        # Captured before we heard that it was placed.
+        hold = Hold(
+            payment_id=fact.object_id,
+            attempt_id=fact.attempt_id,
+            amount_minor=fact.amount_minor,
+            placed_at=fact.at,
+            capture_before=fact.at,
+        )
+        draft.update(holds=(*draft.tab.holds, hold))
+        if attempt := _attempt_of(draft, fact, Operation.PLACE_HOLD):
+            draft.end_attempt(attempt, AttemptState.SUCCEEDED)
+    if hold.captured_minor >= fact.amount_minor:
+        return
+    draft.update_hold(hold, state=HoldState.CAPTURED, captured_minor=fact.amount_minor)
+    draft.update(deposit=replace(draft.tab.deposit, state=DepositState.CAPTURED))
+    _take(draft, fact, LegKind.CAPTURE)
+    if attempt := _open_attempt_on(draft, fact.object_id, Operation.CAPTURE):
+        draft.end_attempt(attempt, AttemptState.SUCCEEDED)
+    if attempt := _open_attempt_on(draft, fact.object_id, Operation.RELEASE):
+        draft.end_attempt(attempt, AttemptState.FAILED, Failure(code="already_captured"))
+
+
+def _charged(draft: Draft, fact: Fact) -> None:
+    _know_object(draft, fact)
+    if draft.tab.leg(fact.object_id) is not None:
+        return
+    _take(draft, fact, LegKind.CHARGE)
+    _keep_card(draft, fact)
+    attempt = _attempt_of(draft, fact, Operation.CHARGE)
+    if attempt:
+        draft.end_attempt(attempt, AttemptState.SUCCEEDED)
+    if draft.tab.status == Status.IN_REVIEW:
+        # Paying the bill is accepting it.
+        draft.move_to(Status.DUE, "accept_bill")
+        draft.update(due_at=draft.now, review_ends_at=None)
+        settlement.start(draft, PlanReason.ACCEPTED)
+    elif attempt and attempt.is_on_session and draft.tab.plan is None and draft.tab.balance_minor:
+        # The customer paid their part on the phone: the rest of the plan they saw is the hold's.
+        settlement.start(draft, PlanReason.ACCEPTED)
+
+
+def _awaiting_customer(draft: Draft, fact: Fact) -> None:
+    _know_object(draft, fact)
+    attempt = _attempt_of(draft, fact, Operation.CHARGE) or _attempt_of(draft, fact, Operation.PLACE_HOLD)
+    if attempt is None or attempt.state == AttemptState.AWAITING_CUSTOMER:
+        return
+    if attempt.operation == Operation.PLACE_HOLD:
+        until = deposit.answer_until(draft.tab, draft.now, attempt)
+        draft.update(deposit=replace(draft.tab.deposit, state=DepositState.REQUIRES_ACTION))
+    else:
+        until = draft.now + (LEASE if attempt.is_on_session else SCA_LEASE)
+    draft.update_attempt(
+        attempt,
+        state=AttemptState.AWAITING_CUSTOMER,
+        payment_id=fact.object_id,
+        client_secret=fact.client_secret,
+        check_at=until,
+        failure=fact.failure,
+    )
+    draft.record(
+        "awaiting_customer",
+        attempt_id=attempt.attempt_id,
+        payment_id=fact.object_id,
+        until=until.isoformat(),
+    )
+
+
+def _processing(draft: Draft, fact: Fact) -> None:
+    _know_object(draft, fact)
+    attempt = _attempt_of(draft, fact, Operation.CHARGE)
+    if attempt is not None and attempt.state != AttemptState.UNKNOWN:
+        draft.update_attempt(attempt, payment_id=fact.object_id)
+        attempt = draft.tab.attempt(attempt.attempt_id)
+        assert attempt is not None
+        note_unknown(draft, attempt)
+
+
+def _declined(draft: Draft, fact: Fact) -> None:
+    _know_object(draft, fact)
+    attempt = _attempt_of(draft, fact, Operation.CHARGE) or _attempt_of(draft, fact, Operation.PLACE_HOLD)
+    if attempt is None:
+        return
+    if not attempt.is_on_session and attempt.state != AttemptState.AWAITING_CUSTOMER:
+        note_failed(draft, attempt, fact.failure)
+    elif fact.failure != attempt.failure:
+        # On the phone the customer may take another card: the payment stays theirs to finish until the lease ends.
+        draft.update_attempt(attempt, failure=fact.failure)
+        draft.record(
+            "payment_declined",
+            attempt_id=attempt.attempt_id,
+            code=fact.failure.code if fact.failure else "declined",
+        )
+
+
+def _payment_gone(draft: Draft, fact: Fact) -> None:
+    """Canceled or expired: a hold that is over, or a payment that will not be made."""
+    expired = fact.kind == FactKind.PAYMENT_EXPIRED
+    hold = draft.tab.hold(fact.object_id)
+    if hold is not None and hold.state == HoldState.LIVE:
+        draft.update_hold(hold, state=HoldState.EXPIRED if expired else HoldState.RELEASED)
+        if draft.tab.live_hold is None:
+            state = DepositState.EXPIRED if expired else DepositState.RELEASED
+            draft.update(deposit=replace(draft.tab.deposit, state=state))
+        draft.record(
+            "hold_expired" if expired else "hold_released", payment_id=hold.payment_id, amount_minor=hold.amount_minor
+        )
+        if attempt := _open_attempt_on(draft, fact.object_id, Operation.RELEASE):
+            draft.end_attempt(attempt, AttemptState.SUCCEEDED)
+        if attempt := _open_attempt_on(draft, fact.object_id, Operation.CAPTURE):
+            draft.end_attempt(attempt, AttemptState.FAILED, Failure(code="hold_expired" if expired else "hold_gone"))
+        return
+    attempt = _attempt_of(draft, fact, Operation.CHARGE) or _attempt_of(draft, fact, Operation.PLACE_HOLD)
+    if hold is None and attempt is not None:
+        draft.end_attempt(attempt, AttemptState.CLOSED)
+        if attempt.operation == Operation.PLACE_HOLD:
+            deposit.placement_closed(draft)
+        elif not attempt.is_on_session:
+            # The bank's question was not answered in time: the card won't be charged again without the customer.
+            settlement.card_failed(draft)
+
+
+def _card_saved(draft: Draft, fact: Fact) -> None:
+    if fact.card is None or (draft.tab.card is not None and draft.tab.card.card_id == fact.card.card_id):
+        return
+    _keep_card(draft, fact)
+    deposit.card_saved(draft)
+
+
+def _refund_pending(draft: Draft, fact: Fact) -> None:
+    leg = _refunded_leg(draft, fact)
+    if leg is None or fact.object_id in leg.refunds or fact.object_id in leg.pending_refunds:
+        return
+    _know_object(draft, fact)
+    draft.update_leg(leg, pending_refunds={**leg.pending_refunds, fact.object_id: fact.amount_minor})
+    draft.record("refund_pending", refund_id=fact.object_id, payment_id=leg.payment_id, amount_minor=fact.amount_minor)
+    if attempt := _attempt_of(draft, fact, Operation.REFUND):
+        draft.end_attempt(attempt, AttemptState.SUCCEEDED)
+
+
+def _refunded(draft: Draft, fact: Fact) -> None:
+    leg = _refunded_leg(draft, fact)
+    if leg is None or fact.object_id in leg.refunds:
+        return
+    _know_object(draft, fact)
+    pending = {refund_id: minor for refund_id, minor in leg.pending_refunds.items() if refund_id != fact.object_id}
+    draft.update_leg(leg, refunds={**leg.refunds, fact.object_id: fact.amount_minor}, pending_refunds=pending)
+    draft.record(
+        "refunded",
+        refund_id=fact.object_id,
+        payment_id=leg.payment_id,
+        amount_minor=fact.amount_minor,
+        postings=transfer(fact.amount_minor, debit=Account.CUSTOMER_RECEIVABLE, credit=Account.STRIPE_BALANCE),
+    )
+    if attempt := _attempt_of(draft, fact, Operation.REFUND):
+        draft.end_attempt(attempt, AttemptState.SUCCEEDED)
+
+
+def _refund_failed(draft: Draft, fact: Fact) -> None:
+    """A failed refund reopens the obligation; one that had gone through comes back into the balance."""
+    leg = _refunded_leg(draft, fact)
+    attempt = _attempt_of(draft, fact, Operation.REFUND)
+    if attempt is not None:
+        draft.end_attempt(attempt, AttemptState.FAILED, fact.failure)
+    if leg is None:
+        return
+    came_back = leg.refunds.get(fact.object_id, 0)
+    if not came_back and fact.object_id not in leg.pending_refunds:
+        return
+    draft.update_leg(
+        leg,
+        refunds={refund_id: minor for refund_id, minor in leg.refunds.items() if refund_id != fact.object_id},
+        pending_refunds={
+            refund_id: minor for refund_id, minor in leg.pending_refunds.items() if refund_id != fact.object_id
+        },
+    )
+    draft.update(flagged=f"Refund {fact.object_id} failed: the money must go back another way.")
+    draft.record(
+        "refund_failed",
+        refund_id=fact.object_id,
+        payment_id=leg.payment_id,
+        amount_minor=fact.amount_minor,
+        postings=transfer(came_back, debit=Account.STRIPE_BALANCE, credit=Account.CUSTOMER_RECEIVABLE),
+    )
+
+
+_APPLY = {
+    FactKind.HOLD_PLACED: _hold_placed,
+    FactKind.HOLD_CAPTURED: _hold_captured,
+    FactKind.CHARGED: _charged,
+    FactKind.AWAITING_CUSTOMER: _awaiting_customer,
+    FactKind.PROCESSING: _processing,
+    FactKind.DECLINED: _declined,
+    FactKind.PAYMENT_CANCELED: _payment_gone,
+    FactKind.PAYMENT_EXPIRED: _payment_gone,
+    FactKind.CARD_SAVED: _card_saved,
+    FactKind.REFUND_PENDING: _refund_pending,
+    FactKind.REFUNDED: _refunded,
+    FactKind.REFUND_FAILED: _refund_failed,
+}
+
+
+# Shared by the kinds
+
+
+def _attempt_of(draft: Draft, fact: Fact, operation: Operation) -> Attempt | None:
+    """The open attempt that made the object: by the id in its metadata, else by the object's own."""
+    attempt = draft.tab.attempt(fact.attempt_id) or next(
+        (a for a in draft.tab.attempts if a.payment_id == fact.object_id and a.operation == operation), None
+    )
+    return attempt if attempt is not None and attempt.operation == operation and attempt.is_open else None
+
+
+def _open_attempt_on(draft: Draft, payment_id: str, operation: Operation) -> Attempt | None:
+    return next(
+        (a for a in draft.tab.attempts if a.is_open and a.payment_id == payment_id and a.operation == operation), None
+    )
+
+
+def _refunded_leg(draft: Draft, fact: Fact) -> Leg | None:
+    return draft.tab.leg(fact.payment_id) if fact.payment_id else None
+
+
+def _take(draft: Draft, fact: Fact, kind: LegKind) -> None:
+    """Money has come in: a leg, its posting, and what it recovers of a write-off."""
+    leg = Leg(
+        payment_id=fact.object_id,
+        kind=kind,
+        amount_minor=fact.amount_minor,
+        taken_at=fact.at,
+        attempt_id=fact.attempt_id,
+    )
+    draft.update(legs=(*draft.tab.legs, leg))
+    draft.record(
+        "captured" if kind == LegKind.CAPTURE else "charged",
+        payment_id=leg.payment_id,
+        amount_minor=leg.amount_minor,
+        postings=transfer(leg.amount_minor, debit=Account.STRIPE_BALANCE, credit=Account.CUSTOMER_RECEIVABLE),
+    )
+    if recovered := min(draft.tab.written_off_minor, leg.amount_minor):
+        draft.update(written_off_minor=draft.tab.written_off_minor - recovered, outcome=Outcome.FULFILLED)
+        draft.record(
+            "recovered",
+            amount_minor=recovered,
+            postings=transfer(recovered, debit=Account.CUSTOMER_RECEIVABLE, credit=Account.RECOVERY),
+        )
+
+
+def _keep_card(draft: Draft, fact: Fact) -> None:
+    """Remember the card for later, only where the customer agreed to that."""
+    if fact.card is not None and deposit.may_keep_card(draft.tab):
+        draft.update(card=fact.card)
+        draft.record("card_saved", card_id=fact.card.card_id, brand=fact.card.brand, last4=fact.card.last4)
+
+
+def _know_object(draft: Draft, fact: Fact) -> None:
+    """Note which tab the object belongs to, so that events without our metadata find it."""
+    known = {hold.payment_id for hold in draft.base.holds} | {leg.payment_id for leg in draft.base.legs}
+    known |= {attempt.payment_id for attempt in draft.base.attempts if attempt.payment_id}
+    known |= {refund_id for leg in draft.base.legs for refund_id in (*leg.refunds, *leg.pending_refunds)}
+    if fact.object_id not in known and all(object_id != fact.object_id for object_id, _ in draft.objects):
+        draft.objects.append((fact.object_id, fact.attempt_id))

@@ -1,0 +1,54 @@
+"""Double entry: the accounts, postings that sum to zero, and running balances; which event posts what is the commands' and facts' affair.
+
+Debits are positive, credits negative. Holds never post.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Account(StrEnum):
+    CUSTOMER_RECEIVABLE = "customer_receivable"
+    SERVICE_REVENUE = "service_revenue"
+    TIPS = "tips"
+    TAX = "tax"
+    FEES_INCOME = "fees_income"
+    GOODWILL = "goodwill"
+    BAD_DEBT = "bad_debt"
+    RECOVERY = "recovery"
+    STRIPE_BALANCE = "stripe_balance"
+    STRIPE_FEES = "stripe_fees"
+    CASH = "cash"
+    REFUND_PAYABLE = "refund_payable"
+    CUSTOMER_CREDIT = "customer_credit"
+    DISPUTES_RECEIVABLE = "disputes_receivable"
+
+
+@dataclass(frozen=True, slots=True)
+class Posting:
+    account: Account
+    amount_minor: int
+
+
+Balances = Mapping[Account, int]
+
+
+def transfer(amount_minor: int, *, debit: Account, credit: Account) -> tuple[Posting, ...]:
+    """Two postings that move `amount_minor` (negative: the reverse) from `credit` to `debit`; none for zero."""
+    if amount_minor == 0:
+        return ()
+    return (Posting(debit, amount_minor), Posting(credit, -amount_minor))
+
+
+def post(balances: Balances, postings: tuple[Posting, ...]) -> dict[Account, int]:
+    """The balances after the postings; accounts that come to zero stay, so that a reader sees they were used."""
+    total = sum(posting.amount_minor for posting in postings)
+    if total != 0:
+        raise AssertionError(f"postings must sum to zero, these sum to {total}: {postings}")
+    after = dict(balances)
+    for posting in postings:
+        after[posting.account] = after.get(posting.account, 0) + posting.amount_minor
+    return after

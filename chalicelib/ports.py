@@ -1,0 +1,309 @@
+"""What the use cases need from outside, as Protocols, and `Deps`, all of them together; adapters/ implements them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Generic, Protocol, TypeVar
+
+from chalicelib.domain.draft import Change, Entry
+from chalicelib.domain.facts import Fact
+from chalicelib.domain.parties import Customer, Merchant
+from chalicelib.domain.tab import Attempt, Failure, PaymentState, Status, Tab
+
+# What the store raises, besides the domain's NotFound
+
+
+class VersionConflict(Exception):
+    """Somebody else wrote first: load again and decide again."""
+
+
+class FactsAlreadyApplied(Exception):
+    """These fact keys are on record. `keys` names them; the rest of the change was not written either."""
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        super().__init__(", ".join(keys))
+        self.keys = tuple(keys)
+
+
+class RecordExists(Exception):
+    """An idempotency record with this id stands; `record` is it."""
+
+    def __init__(self, record: IdempotencyRecord) -> None:
+        super().__init__(record.record_id)
+        self.record = record
+
+
+class EventAlreadySeen(Exception):
+    """This gateway event was handled before."""
+
+
+class StoreUnavailable(Exception):
+    """The store did not answer in time, or throttled us beyond our retries; nothing is known to be half done."""
+
+
+# What the store keeps beside tabs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdempotencyRecord:
+    """One HTTP request that changed something (money rule 8).
+
+    `record_id` is merchant, caller and key; `request_sha256` covers method, path and body. `attempt_id` is set where
+    money moved: a replay is then answered from the attempt. Else `snapshot` holds the tab as the request left it, or
+    `resource_id` names the merchant or customer it made. `expires_at` is business time.
+    """
+
+    record_id: str
+    request_sha256: str
+    created_at: datetime
+    expires_at: datetime
+    tab_id: str | None = None
+    attempt_id: str | None = None
+    snapshot: Tab | None = None
+    resource_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeenEvent:
+    """A gateway event that was handled."""
+
+    account: str | None
+    event_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pointer:
+    """Which tab, and which attempt of it, an object at the gateway belongs to."""
+
+    account: str | None
+    object_id: str
+    merchant_id: str
+    tab_id: str
+    attempt_id: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TabSummary:
+    """A line of a listing, from an eventually consistent index."""
+
+    tab_id: str
+    merchant_id: str
+    customer_id: str
+    title: str
+    status: Status
+    payment_state: PaymentState
+    currency: str
+    total_minor: int
+    amount_due_minor: int
+    paid_minor: int
+    opened_at: datetime
+    starts_at: datetime | None
+    version: int
+
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page(Generic[T]):
+    """`next_cursor` is opaque, None on the last page."""
+
+    items: tuple[T, ...]
+    next_cursor: str | None
+
+
+class TabStore(Protocol):
+    """Where tabs, merchants and customers are kept. Reads of single things are strongly consistent.
+
+    `get_*` raise NotFound, `find_*` may return None, `add_*` create. Everything may raise StoreUnavailable.
+    """
+
+    def get_tab(self, merchant_id: str, tab_id: str) -> Tab: ...
+
+    def get_tab_and_record(
+        self, merchant_id: str, tab_id: str, record_id: str, now: datetime
+    ) -> tuple[Tab, IdempotencyRecord | None]:
+        """The tab and, in the same request to the database, the idempotency record unless it has expired by `now`."""
+        ...
+
+    def find_record(self, record_id: str, now: datetime) -> IdempotencyRecord | None: ...
+
+    def commit(
+        self,
+        change: Change,
+        *,
+        record: IdempotencyRecord | None = None,
+        event: SeenEvent | None = None,
+    ) -> Tab:
+        """Write the whole change in one transaction, or nothing; return its tab.
+
+        Conditions: the stored version is `change.base_version` (0: there is none); no fact key is on record; the record
+        is absent or expired (by `record.created_at`); the event is unseen. Raises, in this order where several fail:
+        EventAlreadySeen, RecordExists, FactsAlreadyApplied, VersionConflict. Conflicts between transactions and
+        throttling are retried inside, with jitter. After an answer that got lost, the snapshot is read again: where it
+        carries `change.tab.change_id`, the write has won and is not repeated.
+        """
+        ...
+
+    def add_event(self, event: SeenEvent) -> None:
+        """Remember an event that changed nothing. Idempotent."""
+        ...
+
+    def has_seen(self, event: SeenEvent) -> bool: ...
+
+    def find_pointer(self, account: str | None, object_id: str) -> Pointer | None: ...
+
+    def find_attempt(self, merchant_id: str, tab_id: str, attempt_id: str) -> Attempt | None:
+        """A closed attempt; open ones are in the tab."""
+        ...
+
+    def list_entries(self, merchant_id: str, tab_id: str, *, limit: int, cursor: str | None) -> Page[Entry]:
+        """The tab's history, oldest first. Raises InvalidInput for a cursor that is not ours."""
+        ...
+
+    def list_by_status(self, merchant_id: str, status: Status, *, limit: int, cursor: str | None) -> Page[TabSummary]:
+        """Newest first, from an index that lags a little. Raises InvalidInput for a cursor that is not ours."""
+        ...
+
+    def list_by_customer(
+        self, merchant_id: str, customer_id: str, *, limit: int, cursor: str | None
+    ) -> Page[TabSummary]: ...
+
+    def iter_due(self, now: datetime) -> Iterator[tuple[str, str]]:
+        """(merchant_id, tab_id) of the tabs whose `next_action_at` has come, from an index that may lie."""
+        ...
+
+    def get_merchant(self, merchant_id: str) -> Merchant: ...
+
+    def add_merchant(self, merchant: Merchant, *, record: IdempotencyRecord) -> None:
+        """Raises RecordExists."""
+        ...
+
+    def update_merchant(self, merchant: Merchant, *, record: IdempotencyRecord | None = None) -> None:
+        """Put the next version (`merchant.version` is one above the stored). Raises VersionConflict, RecordExists."""
+        ...
+
+    def get_customer(self, merchant_id: str, customer_id: str) -> Customer: ...
+
+    def add_customer(self, customer: Customer, *, record: IdempotencyRecord) -> None:
+        """Raises RecordExists."""
+        ...
+
+    def update_customer(self, customer: Customer) -> None:
+        """Put the next version. Raises VersionConflict."""
+        ...
+
+
+# The payment gateway
+
+
+class GatewayUnavailable(Exception):
+    """No answer that can be trusted: the outcome is unknown (time-out, reset, 5xx, 409 in use, 429)."""
+
+
+class GatewayRejected(Exception):
+    """The gateway refused the call as wrong; nothing moved. `failure` has its code, for a person to look at."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.code)
+        self.failure = failure
+
+
+class BadSignature(Exception):
+    """The webhook's body is not signed by the gateway, too old, or not readable."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CardSetup:
+    """What the phone needs to save a card."""
+
+    setup_id: str
+    client_secret: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayEvent:
+    """A verified event. `ours`: its object carries this app's and stage's metadata; then the ids name what it is about.
+
+    `payment_id`: the payment concerned, also where the object itself is a refund or a charge. `is_relevant`: a kind we
+    act on. `body`: the object as sent, for the gateway's own eyes.
+    """
+
+    event_id: str
+    kind: str
+    account: str | None
+    occurred_at: datetime
+    object_id: str
+    payment_id: str | None
+    is_relevant: bool
+    ours: bool
+    merchant_id: str | None
+    customer_id: str | None
+    tab_id: str | None
+    attempt_id: str | None
+    body: Mapping[str, Any]
+
+
+class PaymentGateway(Protocol):
+    """Holds, captures, releases, charges and refunds. Amounts in the tab's smallest unit; declines are facts, not errors.
+
+    All may raise GatewayUnavailable; those that change something also GatewayRejected.
+    """
+
+    publishable_key: str
+
+    def perform(self, tab: Tab, attempt: Attempt) -> tuple[Fact, ...]:
+        """Make the attempt's call, under the idempotency key `stage/attempt_id/operation`; calling again repeats nothing."""
+        ...
+
+    def find_facts(self, tab: Tab, attempt: Attempt) -> tuple[Fact, ...]:
+        """What has become of an attempt: by the id of its payment, else by customer, time and metadata. Empty: no trace."""
+        ...
+
+    def close_payment(self, tab: Tab, attempt: Attempt) -> tuple[Fact, ...]:
+        """Cancel a payment that waits for the customer; where it has been made meanwhile, that is the fact returned."""
+        ...
+
+    def add_customer(self, account: str | None, merchant_id: str, customer_id: str, *, key: str) -> str:
+        """The new customer's id at the gateway. The same key makes no second one."""
+        ...
+
+    def add_card_setup(self, account: str | None, customer: Customer, tab_id: str | None, *, key: str) -> CardSetup:
+        """Prepare saving a card for later charges. The same key makes no second one."""
+        ...
+
+    def read_event(self, payload: bytes, signature: str) -> GatewayEvent:
+        """Verify the raw bytes of a webhook (wall clock, ±300 s) and read them. No call is made. Raises BadSignature."""
+        ...
+
+    def facts_of(self, event: GatewayEvent) -> tuple[Fact, ...]:
+        """What the event tells; asks for the object as it is now where the event alone does not say enough."""
+        ...
+
+    def fetch_owner(self, event: GatewayEvent) -> GatewayEvent:
+        """The event with the metadata of its payment, for objects that carry none (one call)."""
+        ...
+
+
+class Clock(Protocol):
+    def now(self) -> datetime:
+        """The business instant, UTC, to the millisecond."""
+        ...
+
+
+class Ids(Protocol):
+    def new(self, prefix: str) -> str:
+        """`<prefix>_` and 26 Crockford characters: 48 bits of milliseconds, 80 random."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Deps:
+    """Everything outside, handed to each use case as its first argument."""
+
+    store: TabStore
+    gateway: PaymentGateway
+    clock: Clock
+    ids: Ids
