@@ -191,8 +191,8 @@ class TabStore(Protocol):
         """Raises RecordExists."""
         ...
 
-    def update_customer(self, customer: Customer) -> None:
-        """Put the next version. Raises VersionConflict."""
+    def update_customer(self, customer: Customer, *, record: IdempotencyRecord | None = None) -> None:
+        """Put the next version (`customer.version` is one above the stored). Raises VersionConflict, RecordExists."""
         ...
 
 

@@ -87,9 +87,15 @@ def due_call(tab: Tab, now: datetime) -> Step | None:
     return min(due, key=lambda step: (step.kind, step.at), default=None)
 
 
-def conclude(draft: Draft) -> Change:
-    """Do what is due by the draft's instant, as far as it needs no call, and seal the change."""
+def conclude(draft: Draft) -> Change | None:
+    """Do what is due by the draft's instant, as far as it needs no call, and seal the change; None if there is none.
+
+    A tab whose stored `next_action_at` is not what the agenda says now is a change too: the index has to learn of it.
+    """
     advance(draft)
+    if draft.is_empty and draft.base.version and next_action_at(draft.tab) == draft.tab.next_action_at:
+        return None
+    draft.update(updated_at=draft.now)
     return draft.seal(next_action_at(draft.tab))
 
 

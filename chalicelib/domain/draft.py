@@ -59,15 +59,19 @@ class Change:
 class Draft:
     """The tab as it will be, and the entries, facts and attempts written with it.
 
-    `now`: the business instant of the change. `by`: who makes it. `new_id`: makes ids.
+    `now`: the business instant of the change. `by`: who makes it. `new_id`: makes ids. `known_facts`: keys of facts
+    that are known to be on record, and are passed over.
     """
 
-    def __init__(self, tab: Tab, *, now: datetime, by: Actor, new_id: NewId) -> None:
+    def __init__(
+        self, tab: Tab, *, now: datetime, by: Actor, new_id: NewId, known_facts: frozenset[str] = frozenset()
+    ) -> None:
         self.base = tab
         self.tab = tab
         self.now = now
         self.by = by
         self.new_id = new_id
+        self.known_facts = known_facts
         self.entries: list[Entry] = []
         self.fact_keys: list[str] = []
         self.objects: list[tuple[str, str | None]] = []
@@ -156,7 +160,6 @@ class Draft:
         self.update(
             attempts=tuple(attempt for attempt in self.tab.attempts if attempt.is_open),
             next_action_at=next_action_at,
-            updated_at=self.now,
             version=self.base.version + 1,
             change_id=self.new_id("chg"),
         )

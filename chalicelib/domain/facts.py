@@ -80,6 +80,8 @@ def apply_fact(draft: Draft, fact: Fact) -> None:
 
     Raises nothing: what can't be true of our books is flagged for a person instead.
     """
+    if fact.key in draft.known_facts:
+        return
     before = draft.tab
     _APPLY[fact.kind](draft, fact)
     if draft.tab == before:
@@ -252,11 +254,9 @@ def _awaiting_customer(draft: Draft, fact: Fact) -> None:
 def _processing(draft: Draft, fact: Fact) -> None:
     _know_object(draft, fact)
     attempt = _attempt_of(draft, fact, Operation.CHARGE)
-    if attempt is not None and attempt.state != AttemptState.UNKNOWN:
+    if attempt is not None:
         draft.update_attempt(attempt, payment_id=fact.object_id)
-        attempt = draft.tab.attempt(attempt.attempt_id)
-        assert attempt is not None
-        note_unknown(draft, attempt)
+        note_unknown(draft, replace(attempt, payment_id=fact.object_id))
 
 
 def _declined(draft: Draft, fact: Fact) -> None:

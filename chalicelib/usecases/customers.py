@@ -1,0 +1,91 @@
+"""Customers: create one, read it, and prepare saving a card with their consent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from chalicelib.domain.errors import Contention, NotFound, PromiseNotAccepted
+from chalicelib.domain.parties import CardConsent, Customer
+from chalicelib.domain.promise import Consent
+from chalicelib.domain.tab import Actor, Role
+from chalicelib.ports import CardSetup, Deps, RecordExists, VersionConflict
+from chalicelib.usecases.attempts import Request, check_visible, merchant_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CardTerms:
+    """The words about keeping the card that the customer agreed to (hash), from where, and for which tab if for one."""
+
+    terms_sha256: str
+    tab_id: str | None
+    ip: str
+    user_agent: str
+
+
+def create_customer(deps: Deps, reference: str, *, request: Request) -> Customer:
+    """A customer here and at the gateway. Raises IdempotencyMismatch, NotFound (merchant)."""
+    merchant_id = merchant_of(request.by)
+    record = deps.store.find_record(request.record_id, deps.clock.now())
+    if record is None:
+        merchant = deps.store.get_merchant(merchant_id)
+        customer_id = deps.ids.new("cus")
+        # Under the request's own key: a request cut off after this call finds the same customer there when repeated.
+        customer_ref = deps.gateway.add_customer(merchant.account, merchant_id, customer_id, key=request.record_id)
+        customer = Customer(
+            customer_id=customer_id,
+            merchant_id=merchant_id,
+            customer_ref=customer_ref,
+            reference=reference,
+            created_at=deps.clock.now(),
+        )
+        try:
+            deps.store.add_customer(customer, record=request.new_record(deps, resource_id=customer_id))
+        except RecordExists as exists:
+            record = exists.record
+        else:
+            return customer
+    request.check_same(record)
+    assert record.resource_id is not None, "the same request made a customer"
+    return deps.store.get_customer(merchant_id, record.resource_id)
+
+
+def get_customer(deps: Deps, customer_id: str, *, by: Actor) -> Customer:
+    """Raises NotFound, also for another customer's caller."""
+    if by.role == Role.CUSTOMER and customer_id != by.customer_id:
+        raise NotFound("There is no such customer.")
+    return deps.store.get_customer(merchant_of(by), customer_id)
+
+
+def prepare_card(deps: Deps, customer_id: str, terms: CardTerms, *, request: Request) -> tuple[Customer, CardSetup]:
+    """What the phone needs to save a card. The consent is stored first.
+
+    For a tab, the sealed promise must consent to keeping the card. Raises NotFound, PromiseNotAccepted, Contention,
+    IdempotencyMismatch.
+    """
+    customer = get_customer(deps, customer_id, by=request.by)
+    if terms.tab_id is not None:
+        tab = deps.store.get_tab(customer.merchant_id, terms.tab_id)
+        check_visible(tab, request.by)
+        if not tab.promise.consents_to(Consent.CARD_ON_FILE):
+            raise PromiseNotAccepted(
+                "The customer has not agreed to their card being kept for this tab: accept the promise with that consent.",
+                consent=Consent.CARD_ON_FILE,
+            )
+    record = deps.store.find_record(request.record_id, deps.clock.now())
+    if record is None:
+        consent = CardConsent(
+            subject=request.by.subject,
+            terms_sha256=terms.terms_sha256,
+            given_at=deps.clock.now(),
+            ip=terms.ip,
+            user_agent=terms.user_agent,
+        )
+        customer = replace(customer, card_consent=consent, version=customer.version + 1)
+        try:
+            deps.store.update_customer(customer, record=request.new_record(deps, resource_id=customer_id))
+        except (VersionConflict, RecordExists):
+            raise Contention("The customer is being changed at the same time. Try again.") from None
+    else:
+        request.check_same(record)
+    account = deps.store.get_merchant(customer.merchant_id).account
+    return customer, deps.gateway.add_card_setup(account, customer, terms.tab_id, key=request.record_id)

@@ -1,0 +1,116 @@
+"""Merchants: create one, read it, and change its policy for tabs to come."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from chalicelib.domain.errors import Contention, InvalidInput, StaleVersion
+from chalicelib.domain.money import currency_of
+from chalicelib.domain.parties import Merchant
+from chalicelib.domain.tab import Actor, Policy
+from chalicelib.ports import Deps, RecordExists, VersionConflict
+from chalicelib.usecases.attempts import Request, merchant_of
+
+HOUR_S = 3600
+LONGEST_S = 366 * 24 * HOUR_S
+HOLD_LASTS_S = (4 * 24 + 18) * HOUR_S
+"""The shortest life of a hold placed without the customer (https://docs.stripe.com/payments/place-a-hold-on-a-payment-method)."""
+LEAST_MARGIN_S = 24 * HOUR_S
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewMerchant:
+    """What an operator creates a merchant with; `settlement_currency` None where the payout currency is not known."""
+
+    name: str
+    currency: str
+    settlement_currency: str | None = None
+    account: str | None = None
+    policy: Policy = Policy()
+
+
+def create_merchant(deps: Deps, new: NewMerchant, *, request: Request) -> Merchant:
+    """Raises UnknownCurrency, InvalidInput (policy), IdempotencyMismatch."""
+    currency_of(new.currency)
+    if new.settlement_currency is not None:
+        currency_of(new.settlement_currency)
+    _check_policy(new.policy)
+    record = deps.store.find_record(request.record_id, deps.clock.now())
+    if record is None:
+        merchant = Merchant(
+            merchant_id=deps.ids.new("mer"),
+            name=new.name,
+            account=new.account,
+            currency=new.currency,
+            settlement_currency=new.settlement_currency,
+            policy=new.policy,
+            created_at=deps.clock.now(),
+        )
+        try:
+            deps.store.add_merchant(merchant, record=request.new_record(deps, resource_id=merchant.merchant_id))
+        except RecordExists as exists:
+            record = exists.record
+        else:
+            return merchant
+    request.check_same(record)
+    assert record.resource_id is not None, "the same request made a merchant"
+    return deps.store.get_merchant(record.resource_id)
+
+
+def get_merchant(deps: Deps, *, by: Actor) -> Merchant:
+    """The caller's own. Raises NotFound."""
+    return deps.store.get_merchant(merchant_of(by))
+
+
+def set_policy(deps: Deps, policy: Policy, *, request: Request) -> tuple[Merchant, list[str]]:
+    """The merchant with the policy for tabs opened from now on, and warnings in words.
+
+    Raises InvalidInput, StaleVersion, IdempotencyMismatch, Contention.
+    """
+    _check_policy(policy)
+    merchant_id = merchant_of(request.by)
+    record = deps.store.find_record(request.record_id, deps.clock.now())
+    merchant = deps.store.get_merchant(merchant_id)
+    if record is not None:
+        request.check_same(record)
+        return merchant, policy_warnings(merchant.policy)
+    if request.expected_version not in (None, merchant.version):
+        raise StaleVersion(f"The merchant is at version {merchant.version} by now.", version=merchant.version)
+    changed = replace(merchant, policy=policy, version=merchant.version + 1)
+    try:
+        deps.store.update_merchant(changed, record=request.new_record(deps, resource_id=merchant_id))
+    except (VersionConflict, RecordExists):
+        raise Contention("The merchant is being changed by others at the same time. Try again.") from None
+    return changed, policy_warnings(policy)
+
+
+def policy_warnings(policy: Policy) -> list[str]:
+    """What the policy can't promise, for the owner to read (design §4): a hold may run out before the review ends."""
+    longest = policy.hold_ahead_s + policy.review_window_s + policy.hold_margin_s
+    if longest <= HOLD_LASTS_S:
+        return []
+    return [
+        "A hold placed this long before the service can expire before the review window ends: it lasts 4 days and "
+        "18 hours at the least. Shorten hold_ahead_s or review_window_s, or the hold is captured or renewed early."
+    ]
+
+
+def _check_policy(policy: Policy) -> None:
+    for name in (
+        "free_cancel_s",
+        "no_show_grace_s",
+        "review_window_s",
+        "hold_window_s",
+        "hold_ahead_s",
+        "deposit_lapse_s",
+    ):
+        if not 0 <= getattr(policy, name) <= LONGEST_S:
+            raise InvalidInput(f"policy.{name} must be from 0 to {LONGEST_S} seconds.")
+    if not LEAST_MARGIN_S <= policy.hold_margin_s < HOLD_LASTS_S:
+        raise InvalidInput(
+            f"policy.hold_margin_s must be at least {LEAST_MARGIN_S} (24 h) and below {HOLD_LASTS_S}, a hold's shortest life."
+        )
+    if policy.hold_window_s > HOLD_LASTS_S:
+        raise InvalidInput(f"policy.hold_window_s can be at most {HOLD_LASTS_S}: a hold may last no longer.")
+    if policy.hold_ahead_s > policy.hold_window_s:
+        raise InvalidInput("policy.hold_ahead_s can't be above hold_window_s.")

@@ -1,0 +1,30 @@
+"""Open a tab: the promise is made, and waits for the customer to accept it."""
+
+from __future__ import annotations
+
+from chalicelib.domain import agenda, commands
+from chalicelib.domain.commands import Terms
+from chalicelib.ports import Deps, RecordExists
+from chalicelib.usecases.attempts import Answer, Request, merchant_of, record_of, replay_of
+
+
+def open_tab(deps: Deps, customer_id: str, terms: Terms, *, request: Request) -> Answer:
+    """The new tab: booked where it starts later, else open.
+
+    Raises NotFound (no such customer), IdempotencyMismatch, and what commands.open_tab raises.
+    """
+    merchant_id = merchant_of(request.by)
+    record = deps.store.find_record(request.record_id, deps.clock.now())
+    if record is None:
+        merchant = deps.store.get_merchant(merchant_id)
+        customer = deps.store.get_customer(merchant_id, customer_id)
+        draft = commands.open_tab(merchant, customer, terms, now=deps.clock.now(), by=request.by, new_id=deps.ids.new)
+        change = agenda.conclude(draft)
+        assert change is not None, "a new tab is a change"
+        try:
+            return Answer(tab=deps.store.commit(change, record=record_of(deps, request, change)))
+        except RecordExists as exists:
+            record = exists.record
+    request.check_same(record)
+    assert record.tab_id is not None, "the same request made a tab"
+    return replay_of(deps, record, deps.store.get_tab(merchant_id, record.tab_id))

@@ -1,0 +1,86 @@
+"""Take an event from the gateway: verify, find its tab, bring its facts in once (money rule 9)."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from datetime import timedelta
+
+from chalicelib.domain.errors import NotFound
+from chalicelib.domain.facts import Fact, FactKind
+from chalicelib.ports import Deps, GatewayEvent, SeenEvent, VersionConflict
+from chalicelib.usecases.attempts import ROUNDS, outcome_of, record_outcome, run
+
+log = logging.getLogger(__name__)
+
+PATIENCE = timedelta(hours=1)
+"""For so long an event about something of ours that we can't find is sent back, to be delivered again."""
+
+
+class NotYetKnown(Exception):
+    """The event is ours, about a tab that is not on record yet: let it be delivered again."""
+
+
+def take_event(deps: Deps, payload: bytes, signature: str) -> str:
+    """What became of the event: `handled`, `seen`, `ignored` or `unclaimed`.
+
+    Raises BadSignature, NotYetKnown, and GatewayUnavailable or StoreUnavailable, after which it is to be sent again.
+    """
+    event = deps.gateway.read_event(payload, signature)
+    if not event.is_relevant:
+        return "ignored"
+    seen = SeenEvent(account=event.account, event_id=event.event_id)
+    if deps.store.has_seen(seen):
+        return "seen"
+    event = _with_owner(deps, event)
+    if event.merchant_id is None:
+        return "ignored"
+    facts = deps.gateway.facts_of(event)
+    try:
+        _keep_card(deps, event, facts)
+        _bring_in(deps, event, facts, seen)
+    except NotFound:
+        if deps.clock.now() - event.occurred_at < PATIENCE:
+            raise NotYetKnown(event.event_id) from None
+        log.error("event %s (%s) is about %s, which nobody knows", event.event_id, event.kind, event.object_id)
+        deps.store.add_event(seen)
+        return "unclaimed"
+    return "handled"
+
+
+def _with_owner(deps: Deps, event: GatewayEvent) -> GatewayEvent:
+    """The event with the ids of what it is about: from its metadata, our pointers, else the payment's own metadata."""
+    if event.ours:
+        return event
+    for object_id in filter(None, (event.object_id, event.payment_id)):
+        if pointer := deps.store.find_pointer(event.account, object_id):
+            return replace(event, merchant_id=pointer.merchant_id, tab_id=pointer.tab_id, attempt_id=pointer.attempt_id)
+    if event.payment_id is not None:
+        event = deps.gateway.fetch_owner(event)
+    return event if event.ours else replace(event, merchant_id=None)
+
+
+def _bring_in(deps: Deps, event: GatewayEvent, facts: tuple[Fact, ...], seen: SeenEvent) -> None:
+    if event.tab_id is None:
+        deps.store.add_event(seen)
+        return
+    assert event.merchant_id is not None, "its owner is known"
+    tab = deps.store.get_tab(event.merchant_id, event.tab_id)
+    tab, begun = record_outcome(deps, tab, outcome_of(facts), event=seen)
+    run(deps, tab, begun)
+
+
+def _keep_card(deps: Deps, event: GatewayEvent, facts: tuple[Fact, ...]) -> None:
+    """A card saved by setup belongs to the customer, for later tabs too."""
+    card = next((fact.card for fact in facts if fact.kind == FactKind.CARD_SAVED), None)
+    if card is None or event.customer_id is None or event.merchant_id is None:
+        return
+    for _ in range(ROUNDS):
+        customer = deps.store.get_customer(event.merchant_id, event.customer_id)
+        if customer.card is not None and customer.card.card_id == card.card_id:
+            return
+        try:
+            deps.store.update_customer(replace(customer, card=card, version=customer.version + 1))
+            return
+        except VersionConflict:
+            continue
