@@ -51,10 +51,12 @@ openapi: setup ## Write the OpenAPI document from the routes and their structs
 
 .PHONY: lint
 lint: setup ## Check style, formatting, types and layers
-	@$(PY) -m ruff check --quiet .
-	@$(PY) -m ruff format --quiet --check . || { echo "Not formatted: make format" >&2; exit 1; }
-	@$(PY) -m mypy
-	@$(PY) -c "from importlinter.cli import lint_imports_command; lint_imports_command()"
+	@failed=0; \
+	$(PY) -m ruff check --quiet . || failed=1; \
+	$(PY) -m ruff format --quiet --check --output-format concise . || { echo "Run: make format"; failed=1; }; \
+	$(PY) -m mypy || failed=1; \
+	$(PY) -c "from importlinter.cli import lint_imports_command; lint_imports_command()" --no-logo || failed=1; \
+	exit $$failed
 
 .PHONY: format
 format: setup ## Format the code and mend what can be mended by itself

@@ -10,15 +10,36 @@ ROOT = Path(__file__).resolve().parents[2]
 DOMAIN = sorted((ROOT / "chalicelib" / "domain").glob("*.py"))
 
 
+def imports(path: Path) -> set[str]:
+    """Return the dotted names that a file imports, wherever in it; `from a import b` counts as a.b."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            package = ".".join(path.relative_to(ROOT).parts[: -node.level]) if node.level else ""
+            origin = ".".join(filter(None, [package, node.module]))
+            found |= {f"{origin}.{alias.name}" for alias in node.names}
+    return found
+
+
 @pytest.mark.parametrize("path", DOMAIN, ids=lambda path: path.name)
 def test_domain_needs_nothing_but_the_standard_library(path: Path) -> None:
     """A domain module imports the standard library and other domain modules, and nothing that was ever installed."""
-    imported = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            imported |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            imported.add("chalicelib.domain" if node.level else str(node.module))
+    foreign = {name for name in imports(path) if name.split(".")[0] not in sys.stdlib_module_names}
 
-    foreign = {n for n in imported if n.split(".")[0] not in sys.stdlib_module_names}
-    assert {n for n in foreign if not n.startswith("chalicelib.domain")} == set()
+    assert {name for name in foreign if not name.startswith("chalicelib.domain.")} == set()
+
+
+def test_app_registers_and_delegates_only() -> None:
+    """app.py, which import-linter cannot watch, imports of our own only handlers, bootstrap, use cases and ports."""
+    ours = {name for name in imports(ROOT / "app.py") if name.startswith(("chalicelib", "devstack", "tests"))}
+
+    allowed = (
+        "chalicelib.handlers",
+        "chalicelib.bootstrap",
+        "chalicelib.usecases",
+        "chalicelib.ports",
+        "chalicelib.config",
+    )
+    assert {name for name in ours if not name.startswith(allowed)} == set()
