@@ -1,0 +1,134 @@
+"""Owns connected accounts and application fees: who may be named in `Stripe-Account`, and what a platform earns there.
+
+Only direct charges are played: the charge lives on the connected account, the fee on the platform.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from . import lists
+from .context import Call
+from .errors import StripeError
+from .objects import Account, ApplicationFee, Charge
+from .params import EXPAND, PAGE, TIME_RANGE, boolean, enum, hash_of, merge_metadata, metadata, string
+from .store import PLATFORM, Namespace
+
+_CAPABILITY = hash_of({"requested": boolean})
+CREATE = {
+    "type": enum("custom", "express", "standard"),
+    "country": string,
+    "email": string,
+    "metadata": metadata,
+    "business_type": string,
+    "default_currency": string,
+    "business_profile": hash_of({"name": string, "url": string}),
+    "capabilities": hash_of({"card_payments": _CAPABILITY, "transfers": _CAPABILITY}),
+    **EXPAND,
+}
+LIST = {**PAGE, "created": TIME_RANGE}
+LIST_FEES = {**PAGE, "charge": string, "created": TIME_RANGE}
+_HOME = {
+    "US": "usd",
+    "GB": "gbp",
+    "JP": "jpy",
+    "CA": "cad",
+    "AU": "aud",
+    "CH": "chf",
+    "SE": "sek",
+    "DK": "dkk",
+    "NO": "nok",
+}
+
+
+def no_access(id: str) -> StripeError:
+    return StripeError(
+        403,
+        f"The provided key 'sk_test_***' does not have access to account '{id}' (or that account does not "
+        "exist). Application access may have been revoked.",
+        code="account_invalid",
+        before_execution=True,
+    )
+
+
+def create(call: Call, params: dict[str, Any]) -> Account:
+    country = params.get("country", "US").upper()
+    account = Account(
+        id=call.new_id("acct", 16), business_type=params.get("business_type"), country=country, created=call.now,
+        business_profile=params.get("business_profile"), capabilities={"card_payments": "active", "transfers": "active"},
+        controller={"type": "application"}, default_currency=params.get("default_currency", _HOME.get(country, "eur")),
+        email=params.get("email"), metadata=merge_metadata({}, params.get("metadata", {})), type=params.get("type", "standard"),
+    )  # fmt: skip
+    call.world.accounts[account.id] = Namespace(account.id)
+    call.world.put(call.world.platform, account)
+    call.events.emit(call.world.accounts[account.id], "account.updated", account)
+    return account
+
+
+def retrieve(call: Call, params: dict[str, Any], id: str) -> Account:
+    if id == PLATFORM:
+        return own(call, params)
+    found: Account | None = call.world.platform.find("account", id)
+    if found is None:
+        raise no_access(id)
+    return found
+
+
+def own(call: Call, params: dict[str, Any]) -> Account:
+    """`GET /v1/account`: whoever the key (or Stripe-Account) stands for."""
+    if call.account.id != PLATFORM:
+        return retrieve(call, params, call.account.id)
+    return Account(
+        id=PLATFORM,
+        capabilities={"card_payments": "active"},
+        controller={"type": "account"},
+        country="US",
+        created=0,
+        default_currency="usd",
+        metadata={},
+        email="platform@example.com",
+    )
+
+
+def list_all(call: Call, params: dict[str, Any]) -> dict[str, Any]:
+    return lists.page(call, "account", params, "/v1/accounts")
+
+
+def collect_fee(call: Call, charge: Charge, amount: int) -> None:
+    fee = ApplicationFee(
+        id=call.new_id("fee"),
+        account=call.account.id,
+        amount=amount,
+        application=PLATFORM.replace("acct_", "ca_"),
+        charge=charge.id,
+        created=call.now,
+        currency=charge.currency,
+        originating_transaction=charge.id,
+        refunds={"object": "list", "data": [], "has_more": False, "url": "/v1/application_fees/refunds"},
+    )
+    fee.refunds["url"] = f"/v1/application_fees/{fee.id}/refunds"
+    charge.application_fee, charge.application = fee.id, fee.application
+    call.world.put(call.world.platform, fee)
+    call.events.emit(call.world.platform, "application_fee.created", fee)
+
+
+def refund_fee(call: Call, charge: Charge, amount: int) -> None:
+    """The platform gives back its share, in proportion to the refund."""
+    fee: ApplicationFee | None = call.world.platform.find("application_fee", charge.application_fee or "")
+    if fee is None:
+        raise StripeError(400, "This charge has no application fee to refund.", param="refund_application_fee")
+    part = fee.amount if charge.refunded else fee.amount * amount // charge.amount_captured
+    fee.amount_refunded = min(fee.amount, fee.amount_refunded + part)
+    fee.refunded = fee.amount_refunded == fee.amount
+    call.world.put(call.world.platform, fee)
+    call.events.emit(call.world.platform, "application_fee.refunded", fee)
+
+
+def retrieve_fee(call: Call, params: dict[str, Any], id: str) -> ApplicationFee:
+    fee: ApplicationFee = call.account.get("application_fee", id)
+    return fee
+
+
+def list_fees(call: Call, params: dict[str, Any]) -> dict[str, Any]:
+    by = "charge" if "charge" in params else None
+    return lists.page(call, "application_fee", params, "/v1/application_fees", by=by, value=params.get("charge"))

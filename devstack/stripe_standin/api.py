@@ -1,0 +1,330 @@
+"""Owns the wire of `/v1`: keys, routing, parameters, idempotency, faults, and how answers and errors are written.
+
+What a call does is the business of the function that its route names. A call is executed between two awaits, so calls never
+interleave: each sees and leaves a consistent world, as Stripe's do per object.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import logging
+import struct
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from socket import SO_LINGER, SOL_SOCKET
+from typing import Any
+
+from . import accounts, form, intents, params, routes
+from .context import Call
+from .errors import StripeError
+from .events import API_VERSION, EventLog, encode
+from .expand import expand
+from .faults import Fault, Faults
+from .idempotency import Keys
+from .request_log import Entry, RequestLog
+from .store import PLATFORM, World
+
+logger = logging.getLogger(__name__)
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+
+class Answer:
+    """What goes back over the wire."""
+
+    __slots__ = ("body", "code", "extra", "kind", "status")
+
+    def __init__(self, status: int, body: bytes, kind: str, code: str | None = None) -> None:
+        self.status = status
+        self.body = body
+        self.kind = kind
+        self.code = code
+        self.extra: list[tuple[bytes, bytes]] = []
+
+
+def error_answer(error: StripeError) -> Answer:
+    return Answer(error.status, encode(error.body()), "error", error.fields.get("code") or error.fields["type"])
+
+
+class Api:
+    """ASGI application for everything below /v1/."""
+
+    def __init__(
+        self, world: World, events: EventLog, keys: Keys, log: RequestLog, faults: Faults, commit: Callable[[], None]
+    ) -> None:
+        self.world = world
+        self.events = events
+        self.keys = keys
+        self.log = log
+        self.faults = faults
+        self.commit = commit
+        # Requests a second before 429; None: no limit. Stripe's own in test mode is 25 (docs.stripe.com/rate-limits).
+        self.rate_limit: int | None = None
+        self._bucket = (0.0, 0.0)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = time.perf_counter()
+        chunks = []
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return
+            chunks.append(message.get("body", b""))
+            if not message.get("more_body"):
+                break
+        body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        method: str = scope["method"]
+        path: str = scope["path"]
+        query: str = scope["query_string"].decode("latin-1")
+        if method == "OPTIONS":
+            await _send(
+                send,
+                204,
+                b"",
+                [
+                    (b"access-control-allow-methods", b"GET, POST, DELETE"),
+                    (b"access-control-allow-headers", b"*"),
+                    (b"access-control-allow-origin", b"*"),
+                ],
+            )
+            return
+
+        request_id = self.world.new_id("req", 14)
+        key = (
+            headers[b"idempotency-key"].decode("latin-1")
+            if b"idempotency-key" in headers and method == "POST"
+            else None
+        )
+        account_id = headers.get(b"stripe-account", PLATFORM.encode()).decode("latin-1")
+        text = body.decode("utf-8", "replace") if method == "POST" else query
+        fault = self.faults.for_request(method, path, account_id, text) if self.faults.rules else None
+        route, ids = routes.find(method, path[4:].rstrip("/") if path.startswith("/v1/") else path)
+        answer, replayed = await self._answer(
+            method, path, route, ids, headers, text, request_id, key, account_id, fault
+        )
+
+        self.log.add(
+            Entry(
+                self.world.clock.now(),
+                request_id,
+                account_id,
+                method,
+                path,
+                route.name if route else "(none)",
+                answer.status,
+                key,
+                replayed,
+                text,
+                answer.code,
+                round((time.perf_counter() - started) * 1000, 3),
+            )
+        )
+        if fault is not None:
+            if fault.kind == "slow_after":
+                await asyncio.sleep(fault.seconds)
+            elif fault.kind == "lost_timeout":
+                await _until_disconnect(receive, fault.seconds or 60)
+                await _drop(scope)
+                return
+            elif fault.kind in ("lost_reset", "reset_before"):
+                await _drop(scope)
+                return
+        out = [
+            (b"content-type", b"application/json"),
+            (b"request-id", request_id.encode()),
+            (b"stripe-version", headers.get(b"stripe-version", API_VERSION.encode())),
+            (b"access-control-allow-origin", b"*"),
+            (b"access-control-expose-headers", b"Request-Id"),
+            *answer.extra,
+        ]
+        if key is not None:
+            out.append((b"idempotency-key", key.encode("latin-1")))
+        if account_id != PLATFORM:
+            out.append((b"stripe-account", account_id.encode("latin-1")))
+        await _send(send, answer.status, answer.body, out)
+
+    async def _answer(
+        self,
+        method: str,
+        path: str,
+        route: routes.Route | None,
+        ids: list[str],
+        headers: dict[bytes, bytes],
+        text: str,
+        request_id: str,
+        key: str | None,
+        account_id: str,
+        fault: Fault | None,
+    ) -> tuple[Answer, bool]:
+        """Everything between the request and its answer. The flag says whether the answer is a replay."""
+        begun = False
+        try:
+            secret = _authenticate(headers)
+            if (fault is not None and fault.kind == "rate_limit") or self._too_fast():
+                raise StripeError(
+                    429,
+                    "Request rate limit exceeded. Learn more about rate limits here "
+                    "https://stripe.com/docs/rate-limits.",
+                    code="rate_limit",
+                    before_execution=True,
+                )
+            if account_id != PLATFORM and account_id not in self.world.accounts:
+                raise accounts.no_access(account_id)
+            if route is None:
+                raise StripeError(
+                    404,
+                    f"Unrecognized request URL ({method}: {path}). Please see https://stripe.com/docs or we can "
+                    "help at https://support.stripe.com/.",
+                    before_execution=True,
+                )
+            if not secret and not route.publishable:
+                raise StripeError(
+                    401,
+                    "This API call cannot be made with a publishable API key. Please use a secret API key. You "
+                    "can find a list of your API keys at https://dashboard.stripe.com/account/apikeys.",
+                    code="secret_key_required",
+                    before_execution=True,
+                )
+            if fault is not None and fault.kind == "fail_before":
+                raise StripeError(
+                    fault.status,
+                    "An unknown error occurred (fail_before was asked for).",
+                    type="api_error",
+                    before_execution=True,
+                )
+            if fault is not None and fault.kind == "reset_before":
+                return Answer(0, b"", "none", "reset_before"), False
+            if key is not None:
+                stored = self.keys.begin(account_id, key, path, text.encode(), self.world.clock.now(), request_id)
+                if stored is not None:
+                    replay = Answer(stored.status, self.events.unpack(stored.kind, stored.body), stored.kind)
+                    replay.extra = [
+                        (b"idempotent-replayed", b"true"),
+                        (b"original-request", stored.request_id.encode()),
+                    ]
+                    return replay, True
+                begun = True
+            if fault is not None and fault.kind == "slow":
+                await asyncio.sleep(fault.seconds)
+            call = Call(
+                self.world, self.events, self.world.accounts[account_id], secret, account_id != PLATFORM, request_id
+            )
+            answer = self._execute(call, route, ids, text, key, fault)
+            if key is not None:
+                self.keys.finish(
+                    account_id, key, answer.status, answer.kind, self.events.pack(answer.kind, answer.body)
+                )
+            self.commit()
+            return answer, False
+        except StripeError as error:
+            # Only what failed before execution arrives here: the key stays free for the corrected request.
+            if begun and key is not None:
+                self.keys.forget(account_id, key)
+            return error_answer(error), False
+
+    def _execute(
+        self, call: Call, route: routes.Route, ids: list[str], text: str, key: str | None, fault: Fault | None
+    ) -> Answer:
+        """Run the call. Raises errors of validation; answers those that arose while executing, as they are stored."""
+        checked = params.apply(route.fields, form.parse(text))
+        if route.check is not None:
+            route.check(call, checked, *ids)
+        self.events.request = (call.request_id, key)
+        try:
+            result = route.serve(call, checked, *ids)
+            if fault is not None and fault.kind == "fail_after":
+                raise StripeError(
+                    fault.status, "An unknown error occurred (fail_after was asked for).", type="api_error"
+                )
+            if "expand" in checked:
+                result = expand(call, result, checked["expand"])
+            kind = result["object"] if isinstance(result, dict) else result.object
+            if not call.secret and kind in intents.PUBLIC:
+                shown = intents.PUBLIC[kind]
+                result = {name: getattr(result, name) for name in result.__struct_fields__ if name in shown}
+            return Answer(200, encode(result), kind)
+        except StripeError as error:
+            if error.before_execution:
+                raise
+            return error_answer(error)
+        except Exception:
+            logger.exception("a bug in the stand-in, serving %s", route.name)
+            return error_answer(StripeError(500, "The stand-in failed here; its log says where.", type="api_error"))
+        finally:
+            self.events.request = (None, None)
+
+    def _too_fast(self) -> bool:
+        if self.rate_limit is None:
+            return False
+        tokens, at = self._bucket
+        now = time.monotonic()
+        tokens = min(float(self.rate_limit), tokens + (now - at) * self.rate_limit)
+        allowed = tokens >= 1
+        self._bucket = (tokens - 1 if allowed else tokens, now)
+        return not allowed
+
+
+def _authenticate(headers: dict[bytes, bytes]) -> bool:
+    """True for a secret or restricted key, False for a publishable one. Raises 401 for none, unknown or live keys."""
+    given = headers.get(b"authorization", b"").decode("latin-1")
+    scheme, _, value = given.partition(" ")
+    if scheme.lower() == "basic":
+        try:
+            value = base64.b64decode(value).decode().partition(":")[0]
+        except ValueError:
+            value = ""
+    key = value.strip()
+    if not key:
+        raise StripeError(
+            401,
+            "You did not provide an API key. You need to provide your API key in the Authorization header, "
+            "using Bearer auth (e.g. 'Authorization: Bearer YOUR_SECRET_KEY'). See "
+            "https://stripe.com/docs/api#authentication for details, or we can help at "
+            "https://support.stripe.com/.",
+            before_execution=True,
+        )
+    if "_live_" in key:
+        raise StripeError(
+            401,
+            "A live key was sent to the local stand-in. It accepts test keys only; if this key is real, treat "
+            "it as exposed and roll it.",
+            code="platform_api_key_expired",
+            before_execution=True,
+        )
+    if key.startswith(("sk_test_", "rk_test_")):
+        return True
+    if key.startswith("pk_test_"):
+        return False
+    raise StripeError(
+        401, f"Invalid API Key provided: {key[:4]}****{key[-4:] if len(key) > 8 else ''}", before_execution=True
+    )
+
+
+async def _send(send: Send, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
+    headers.append((b"content-length", str(len(body)).encode()))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def _until_disconnect(receive: Receive, seconds: float) -> None:
+    """Stay silent until the client gives up or the time is over."""
+    try:
+        async with asyncio.timeout(seconds):
+            while (await receive())["type"] != "http.disconnect":
+                pass
+    except TimeoutError:
+        pass
+
+
+async def _drop(scope: Scope) -> None:
+    """Reset the connection instead of answering. ASGI has no word for it, so the server leaves its transport in the scope."""
+    transport = scope.get("standin.transport")
+    if transport is not None:
+        socket = transport.get_extra_info("socket")
+        if socket is not None:
+            socket.setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))  # close sends RST, not FIN
+        transport.abort()
+        await asyncio.sleep(0.01)  # until the server has seen its connection go: else it would report a missing answer

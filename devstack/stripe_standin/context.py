@@ -1,0 +1,32 @@
+"""Owns what one API call carries to the code that serves it: the account, the key's powers, and the world to change."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from .events import EventLog
+from .store import Namespace, World
+
+
+@dataclass(slots=True)
+class Call:
+    world: World
+    events: EventLog
+    account: Namespace
+    secret: bool = True  # False: a publishable key, which may act only with an intent's client_secret
+    connected: bool = False  # the Stripe-Account header was sent
+    request_id: str | None = None
+
+    @property
+    def now(self) -> int:
+        return self.world.clock.now()
+
+    def put(self, row: Any) -> None:
+        self.world.put(self.account, row)
+
+    def emit(self, type: str, row: Any, previous: dict[str, Any] | None = None) -> None:
+        self.events.emit(self.account, type, row, previous)
+
+    def new_id(self, prefix: str, length: int = 24) -> str:
+        return self.world.new_id(prefix, length)

@@ -1,0 +1,243 @@
+"""Owns the control plane under /_control/: the clock, 3-D Secure, webhooks, faults, books, the request log, reset.
+
+Nothing here exists at Stripe; a program under test uses /v1 only, and whoever stages the test uses this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from . import books, clock, payment_intents, refunds, setup_intents
+from .context import Call
+from .errors import StripeError
+from .events import encode
+from .faults import Fault
+from .standin import StandIn
+from .store import Namespace
+
+
+class Refused(Exception):
+    """A control request that makes no sense; the text says what would."""
+
+
+def _json(value: Any, status: int = 200) -> Response:
+    return Response(encode(value), status, media_type="application/json")
+
+
+async def _body(request: Request) -> dict[str, Any]:
+    raw = await request.body()
+    if not raw:
+        return {}
+    try:
+        value = msgspec.json.decode(raw)
+    except msgspec.DecodeError as error:
+        raise Refused(f"the body is not JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise Refused("the body must be a JSON object")
+    return value
+
+
+def routes(standin: StandIn) -> list[Route]:
+    world = standin.world
+
+    def route(path: str, methods: dict[str, Callable[[Request], Awaitable[Any]]]) -> Route:
+        async def serve(request: Request) -> Response:
+            try:
+                return _json(await methods[request.method](request))
+            except Refused as error:
+                return _json({"error": str(error)}, 400)
+            except StripeError as error:
+                return _json(error.body(), error.status)
+
+        return Route(path, serve, methods=list(methods))
+
+    async def health(request: Request) -> Any:
+        return {
+            "status": "ok",
+            "now": clock.rfc3339(world.clock.now()),
+            "accounts": len(world.accounts),
+            "payment_intents": sum(len(account.of["payment_intent"]) for account in world.accounts.values()),
+            "events": sum(len(account.of["event"]) for account in world.accounts.values()),
+            "idempotency_keys": len(standin.keys),
+            "requests": standin.log.total,
+        }
+
+    async def read_clock(request: Request) -> Any:
+        due = world.clock.next_due()
+        return {
+            "now": clock.rfc3339(world.clock.now()),
+            "real_time": world.clock.real_time,
+            "next_due": None if due is None else clock.rfc3339(due),
+            "expiry_lag_seconds": world.expiry_lag_seconds,
+        }
+
+    async def move_clock(request: Request) -> Any:
+        given = await _body(request)
+        if "expiry_lag_seconds" in given:
+            world.expiry_lag_seconds = int(given["expiry_lag_seconds"])
+        if "to" in given and "advance_seconds" in given:
+            raise Refused("give `to` or `advance_seconds`, not both")
+        fired = 0
+        try:
+            if "to" in given:
+                fired = standin.move_clock(clock.parse_time(str(given["to"])))
+            elif "advance_seconds" in given:
+                fired = standin.move_clock(world.clock.now() + int(given["advance_seconds"]))
+            elif "expiry_lag_seconds" not in given:
+                raise Refused('give {"to": RFC 3339} or {"advance_seconds": n}')
+        except ValueError as error:
+            raise Refused(str(error)) from None
+        return {**await read_clock(request), "fired": fired}
+
+    def _owner(kind: str, id: str) -> Namespace:
+        for account in world.accounts.values():
+            if id in account.of[kind]:
+                return account
+        raise Refused(f"no such {kind}: {id}")
+
+    async def authenticate(request: Request) -> Any:
+        given = await _body(request)
+        outcome = given.get("outcome", "succeed")
+        if outcome not in ("succeed", "fail"):
+            raise Refused("outcome must be succeed or fail")
+        if "payment_intent" in given:
+            account = _owner("payment_intent", given["payment_intent"])
+        elif "setup_intent" in given:
+            account = _owner("setup_intent", given["setup_intent"])
+        else:
+            raise Refused("give payment_intent or setup_intent")
+        call = standin.call(account)
+        try:
+            if "payment_intent" in given:
+                intent: Any = account.get("payment_intent", given["payment_intent"])
+                payment_intents.authenticate(call, intent, succeeds=outcome == "succeed")
+            else:
+                intent = account.get("setup_intent", given["setup_intent"])
+                setup_intents.authenticate(call, intent, succeeds=outcome == "succeed")
+        finally:
+            standin.commit()
+        return intent
+
+    async def settle_refund(request: Request) -> Any:
+        given = await _body(request)
+        account = _owner("refund", str(given.get("refund")))
+        call: Call = standin.call(account)
+        (refunds.fail if given.get("outcome") == "fail" else refunds.settle)(call, given["refund"])
+        standin.commit()
+        return account.get("refund", given["refund"])
+
+    async def webhooks(request: Request) -> Any:
+        return {**standin.webhooks.counts(), "recent_failures": list(standin.webhooks.log)[-20:]}
+
+    async def drain(request: Request) -> Any:
+        given = await _body(request)
+        seconds = float(given.get("timeout_seconds", request.query_params.get("timeout_seconds", 10)))
+        drained = await standin.webhooks.drain(seconds)
+        return {"drained": drained, **standin.webhooks.counts()}
+
+    async def retry(request: Request) -> Any:
+        standin.webhooks.retry_now()
+        return standin.webhooks.counts()
+
+    async def resend(request: Request) -> Any:
+        given = await _body(request)
+        account = _owner("event", str(given.get("event")))
+        return {"queued": standin.webhooks.redeliver(account, account.get("event", given["event"]))}
+
+    async def read_books(request: Request) -> Any:
+        wanted = {
+            name[9:-1]: value
+            for name, value in request.query_params.items()
+            if name.startswith("metadata[") and name.endswith("]")
+        }
+        return {
+            "now": clock.rfc3339(world.clock.now()),
+            **books.totals(
+                world,
+                wanted=wanted,
+                by=request.query_params.get("by", "tab") or None,
+                account=request.query_params.get("account"),
+            ),
+        }
+
+    async def read_faults(request: Request) -> Any:
+        return {"faults": [rule.shown() for rule in standin.faults.rules], "rate_limit": standin.api.rate_limit}
+
+    async def add_fault(request: Request) -> Any:
+        given = await _body(request)
+        if "rate_limit" in given:
+            standin.api.rate_limit = None if given["rate_limit"] is None else int(given["rate_limit"])
+            return await read_faults(request)
+        try:
+            fault = msgspec.convert(
+                {name: value for name, value in given.items() if name not in ("id", "hits", "seen", "dice")}, Fault
+            )
+            unknown = set(given) - set(Fault.__struct_fields__)
+            if unknown:
+                raise Refused(f"unknown: {', '.join(sorted(unknown))}")
+            return standin.faults.add(fault).shown()
+        except (msgspec.ValidationError, ValueError) as error:
+            raise Refused(str(error)) from None
+
+    async def remove_faults(request: Request) -> Any:
+        id = request.query_params.get("id")
+        if id is None:
+            standin.api.rate_limit = None
+        return {"removed": standin.faults.remove(int(id) if id else None)}
+
+    async def requests(request: Request) -> Any:
+        wanted = dict(request.query_params)
+        limit = int(wanted.pop("limit", 100))
+        allowed = {
+            "method",
+            "path",
+            "route",
+            "status",
+            "idempotency_key",
+            "account",
+            "replayed",
+            "contains",
+            "error_code",
+            "request_id",
+        }
+        if set(wanted) - allowed:
+            raise Refused(f"filters are {', '.join(sorted(allowed))} and limit")
+        return {
+            "total": standin.log.total,
+            "counts": dict(sorted(standin.log.counts.items())),
+            "requests": standin.log.find(limit=limit, **wanted),
+        }
+
+    async def clear_requests(request: Request) -> Any:
+        standin.log.clear()
+        return {"total": 0}
+
+    async def reset(request: Request) -> Any:
+        given = await _body(request)
+        start = given.get("start")
+        try:
+            standin.reset(None if start is None else clock.parse_time(str(start)))
+        except ValueError as error:
+            raise Refused(str(error)) from None
+        return await health(request)
+
+    return [
+        route("/_control/health", {"GET": health}),
+        route("/_control/clock", {"GET": read_clock, "POST": move_clock}),
+        route("/_control/authenticate", {"POST": authenticate}),
+        route("/_control/refunds/settle", {"POST": settle_refund}),
+        route("/_control/webhooks", {"GET": webhooks}),
+        route("/_control/webhooks/drain", {"POST": drain}),
+        route("/_control/webhooks/retry", {"POST": retry}),
+        route("/_control/webhooks/resend", {"POST": resend}),
+        route("/_control/books", {"GET": read_books}),
+        route("/_control/faults", {"GET": read_faults, "POST": add_fault, "DELETE": remove_faults}),
+        route("/_control/requests", {"GET": requests, "DELETE": clear_requests}),
+        route("/_control/reset", {"POST": reset}),
+    ]

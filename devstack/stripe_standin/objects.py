@@ -1,0 +1,387 @@
+"""Owns the shape of every object on the wire, as msgspec structs whose fields are Stripe's, in Stripe's words.
+
+A struct is the stored state and the answer at once: nothing is kept twice, and rendering is one encode. Fields that Stripe
+leaves out (instead of answering null) default to UNSET. What may happen to an object is decided in its own module.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import UNSET, Struct, UnsetType
+
+Expandable = Any  # an id, or the object itself in a copy made for one answer
+Maybe = Any  # a value, or UNSET for a field that Stripe leaves out
+
+
+class Shape(Struct, gc=False):
+    """References between objects are ids, so no cycles exist and the collector need not walk 100,000 of these."""
+
+
+class Address(Shape, kw_only=True):
+    city: str | None = None
+    country: str | None = None
+    line1: str | None = None
+    line2: str | None = None
+    postal_code: str | None = None
+    state: str | None = None
+
+
+class BillingDetails(Shape, kw_only=True):
+    address: Any = None
+    email: str | None = None
+    name: str | None = None
+    phone: str | None = None
+    tax_id: str | None = None
+
+
+class CustomerInvoiceSettings(Shape, kw_only=True):
+    custom_fields: Any = None
+    default_payment_method: Expandable = None
+    footer: str | None = None
+    rendering_options: Any = None
+
+
+class Customer(Shape, kw_only=True):
+    id: str
+    object: str = "customer"
+    address: Any = None
+    balance: int = 0
+    created: int
+    currency: str | None = None
+    customer_account: str | None = None
+    default_source: str | None = None
+    delinquent: bool = False
+    description: str | None = None
+    discount: Any = None
+    email: str | None = None
+    invoice_prefix: str
+    invoice_settings: CustomerInvoiceSettings
+    livemode: bool = False
+    metadata: dict[str, str]
+    name: str | None = None
+    next_invoice_sequence: int = 1
+    phone: str | None = None
+    preferred_locales: list[str]
+    shipping: Any = None
+    tax_exempt: str | None = "none"
+    test_clock: str | None = None
+
+
+class Deleted(Shape, kw_only=True):
+    id: str
+    object: str
+    deleted: bool = True
+
+
+class CardChecks(Shape, kw_only=True):
+    address_line1_check: str | None = None
+    address_postal_code_check: str | None = None
+    cvc_check: str | None = None
+
+
+class Networks(Shape, kw_only=True):
+    available: list[str]
+    preferred: str | None = None
+
+
+class ThreeDSecureUsage(Shape, kw_only=True):
+    supported: bool = True
+
+
+class PaymentMethodCard(Shape, kw_only=True):
+    brand: str
+    checks: CardChecks | None
+    country: str
+    display_brand: str
+    exp_month: int
+    exp_year: int
+    fingerprint: str
+    funding: str
+    generated_from: Any = None
+    last4: str
+    networks: Networks
+    regulated_status: str = "unregulated"
+    three_d_secure_usage: ThreeDSecureUsage
+    wallet: Any = None
+
+
+class PaymentMethod(Shape, kw_only=True):
+    id: str
+    object: str = "payment_method"
+    allow_redisplay: str = "unspecified"
+    billing_details: BillingDetails
+    card: PaymentMethodCard
+    created: int
+    customer: Expandable = None
+    customer_account: str | None = None
+    livemode: bool = False
+    metadata: dict[str, str]
+    type: str = "card"
+
+
+class SetupIntent(Shape, kw_only=True):
+    id: str
+    object: str = "setup_intent"
+    allowed_payment_method_types: Any = None
+    application: str | None = None
+    automatic_payment_methods: Any = None
+    cancellation_reason: str | None = None
+    client_secret: str
+    created: int
+    customer: Expandable = None
+    customer_account: str | None = None
+    description: str | None = None
+    excluded_payment_method_types: Any = None
+    flow_directions: Any = None
+    last_setup_error: Any = None
+    latest_attempt: str | None = None
+    livemode: bool = False
+    mandate: str | None = None
+    metadata: dict[str, str]
+    next_action: Any = None
+    on_behalf_of: str | None = None
+    payment_method: Expandable = None
+    payment_method_configuration_details: Any = None
+    payment_method_options: Any
+    payment_method_types: list[str]
+    single_use_mandate: str | None = None
+    status: str
+    usage: str = "off_session"
+
+
+class PaymentIntent(Shape, kw_only=True):
+    id: str
+    object: str = "payment_intent"
+    allowed_payment_method_types: Any = None
+    amount: int
+    amount_capturable: int = 0
+    amount_details: Any
+    amount_received: int = 0
+    application: str | None = None
+    application_fee_amount: int | None = None
+    automatic_payment_methods: Any = None
+    canceled_at: int | None = None
+    cancellation_reason: str | None = None
+    capture_method: str = "automatic_async"
+    client_secret: str
+    confirmation_method: str = "automatic"
+    created: int
+    currency: str
+    customer: Expandable = None
+    customer_account: str | None = None
+    description: str | None = None
+    excluded_payment_method_types: Any = None
+    last_payment_error: Any = None
+    latest_charge: Expandable = None
+    livemode: bool = False
+    metadata: dict[str, str]
+    next_action: Any = None
+    on_behalf_of: str | None = None
+    payment_method: Expandable = None
+    payment_method_configuration_details: Any = None
+    payment_method_options: Any
+    payment_method_types: list[str]
+    processing: Any = None
+    receipt_email: str | None = None
+    review: str | None = None
+    setup_future_usage: str | None = None
+    shipping: Any = None
+    statement_descriptor: str | None = None
+    statement_descriptor_suffix: str | None = None
+    status: str
+    transfer_data: Any = None
+    transfer_group: str | None = None
+
+
+class CardOnCharge(Shape, kw_only=True):
+    amount_authorized: int | None
+    authorization_code: str | None
+    brand: str
+    capture_before: int | UnsetType = UNSET
+    checks: CardChecks | None
+    country: str
+    exp_month: int
+    exp_year: int
+    extended_authorization: Any
+    fingerprint: str
+    funding: str
+    incremental_authorization: Any
+    installments: Any = None
+    last4: str
+    mandate: str | None = None
+    multicapture: Any
+    network: str
+    network_token: Any
+    network_transaction_id: str | None
+    overcapture: Any
+    regulated_status: str = "unregulated"
+    three_d_secure: Any = None
+    wallet: Any = None
+
+
+class PaymentMethodDetails(Shape, kw_only=True):
+    card: CardOnCharge
+    type: str = "card"
+
+
+class Outcome(Shape, kw_only=True):
+    advice_code: str | None = None
+    network_advice_code: str | None = None
+    network_decline_code: str | None = None
+    network_status: str | None = "approved_by_network"
+    reason: str | None = None
+    risk_level: str = "normal"
+    risk_score: int = 20
+    seller_message: str | None = "Payment complete."
+    type: str = "authorized"
+
+
+class Charge(Shape, kw_only=True):
+    id: str
+    object: str = "charge"
+    amount: int
+    amount_captured: int = 0
+    amount_refunded: int = 0
+    application: str | None = None
+    application_fee: str | None = None
+    application_fee_amount: int | None = None
+    balance_transaction: Expandable = None
+    billing_details: BillingDetails
+    calculated_statement_descriptor: str | None = None
+    captured: bool = False
+    created: int
+    currency: str
+    customer: Expandable = None
+    description: str | None = None
+    destination: str | None = None
+    dispute: Expandable = None
+    disputed: bool = False
+    failure_balance_transaction: str | None = None
+    failure_code: str | None = None
+    failure_message: str | None = None
+    fraud_details: dict[str, str]
+    livemode: bool = False
+    metadata: dict[str, str]
+    on_behalf_of: str | None = None
+    order: str | None = None
+    outcome: Outcome | None
+    paid: bool
+    payment_intent: Expandable
+    payment_method: str
+    payment_method_details: PaymentMethodDetails
+    radar_options: dict[str, str]
+    receipt_email: str | None = None
+    receipt_number: str | None = None
+    receipt_url: str | None = None
+    refunded: bool = False
+    refunds: Maybe = UNSET
+    review: str | None = None
+    shipping: Any = None
+    source: Any = None
+    source_transfer: str | None = None
+    statement_descriptor: str | None = None
+    statement_descriptor_suffix: str | None = None
+    status: str
+    transfer_data: Any = None
+    transfer_group: str | None = None
+
+
+class Refund(Shape, kw_only=True):
+    id: str
+    object: str = "refund"
+    amount: int
+    balance_transaction: Expandable = None
+    charge: Expandable
+    created: int
+    currency: str
+    destination_details: Any
+    failure_balance_transaction: Maybe = UNSET
+    failure_reason: Maybe = UNSET
+    metadata: dict[str, str]
+    payment_intent: Expandable = None
+    pending_reason: Maybe = UNSET
+    reason: str | None = None
+    receipt_number: str | None = None
+    source_transfer_reversal: str | None = None
+    status: str = "succeeded"
+    transfer_reversal: str | None = None
+
+
+class FeeDetail(Shape, kw_only=True):
+    amount: int
+    application: str | None = None
+    currency: str
+    description: str
+    type: str
+
+
+class BalanceTransaction(Shape, kw_only=True):
+    id: str
+    object: str = "balance_transaction"
+    amount: int
+    available_on: int
+    balance_type: str = "payments"
+    created: int
+    currency: str
+    description: str | None = None
+    exchange_rate: float | None = None
+    fee: int = 0
+    fee_details: list[FeeDetail]
+    net: int
+    reporting_category: str
+    source: Expandable
+    status: str = "pending"
+    type: str
+
+
+class WebhookEndpoint(Shape, kw_only=True):
+    id: str
+    object: str = "webhook_endpoint"
+    api_version: str | None = None
+    application: str | None = None
+    created: int
+    description: str | None = None
+    enabled_events: list[str]
+    livemode: bool = False
+    metadata: dict[str, str]
+    secret: Maybe = UNSET  # answered on creation only
+    status: str = "enabled"
+    url: str
+
+
+class Account(Shape, kw_only=True):
+    id: str
+    object: str = "account"
+    business_profile: Any = None
+    business_type: str | None = None
+    capabilities: dict[str, str]
+    charges_enabled: bool = True
+    controller: Any
+    country: str
+    created: int
+    default_currency: str
+    details_submitted: bool = True
+    email: str | None = None
+    metadata: dict[str, str]
+    payouts_enabled: bool = True
+    settings: Any = None
+    type: str = "standard"
+
+
+class ApplicationFee(Shape, kw_only=True):
+    id: str
+    object: str = "application_fee"
+    account: str
+    amount: int
+    amount_refunded: int = 0
+    application: str
+    balance_transaction: Expandable = None
+    charge: Expandable
+    created: int
+    currency: str
+    fee_source: Any = None
+    livemode: bool = False
+    originating_transaction: Expandable = None
+    refunded: bool = False
+    refunds: dict[str, Any]

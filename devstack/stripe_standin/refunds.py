@@ -1,0 +1,194 @@
+"""Owns refunds: partial and whole, never above what was captured, and the ones that a bank settles or rejects later."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import UNSET
+
+from . import accounts, balance, cards, lists
+from .context import Call
+from .currencies import check_step, written
+from .errors import invalid, refused
+from .objects import Charge, Refund
+from .params import EXPAND, PAGE, TIME_RANGE, boolean, enum, integer, merge_metadata, metadata, string
+
+CREATE = {
+    "amount": integer,
+    "charge": string,
+    "payment_intent": string,
+    "metadata": metadata,
+    "reason": enum("duplicate", "fraudulent", "requested_by_customer"),
+    "refund_application_fee": boolean,
+    "reverse_transfer": boolean,
+    "instructions_email": string,
+    **EXPAND,
+}
+UPDATE = {"metadata": metadata, **EXPAND}
+LIST = {**PAGE, "charge": string, "payment_intent": string, "created": TIME_RANGE}
+# The documentation says only that these two test cards change their mind "asynchronously". An hour of business time lets a
+# test stand on both sides of it.
+SETTLES_AFTER_SECONDS = 3600
+_DESTINATION = {
+    "card": {"reference_status": "pending", "reference_type": "acquirer_reference_number", "type": "refund"},
+    "type": "card",
+}
+
+
+def check_create(call: Call, params: dict[str, Any]) -> None:
+    if ("charge" in params) == ("payment_intent" in params):
+        if "charge" in params:
+            raise invalid("You may only specify one of these parameters: charge, payment_intent.", param="charge")
+        raise invalid(
+            "One of the following params should be provided for this request: payment_intent or charge.",
+            code="parameter_missing",
+        )
+    if params.get("amount", 1) < 1:
+        raise invalid(
+            "This value must be greater than or equal to 1.", code="parameter_invalid_integer", param="amount"
+        )
+
+
+def _charge_of(call: Call, params: dict[str, Any]) -> Charge:
+    if "charge" in params:
+        found: Charge = call.account.get("charge", params["charge"], "charge")
+        return found
+    intent = call.account.get("payment_intent", params["payment_intent"], "payment_intent")
+    charge: Charge | None = call.account.find("charge", intent.latest_charge or "")
+    if charge is None or charge.status != "succeeded" or not charge.captured:
+        raise refused(
+            f"This PaymentIntent ({intent.id}) does not have a successful charge to refund.",
+            code="payment_intent_unexpected_state",
+            param="payment_intent",
+        )
+    return charge
+
+
+def create(call: Call, params: dict[str, Any]) -> Refund:
+    charge = _charge_of(call, params)
+    if charge.status != "succeeded":
+        raise refused(f"Charge {charge.id} has not succeeded, so there is nothing to refund.", param="charge")
+    if not charge.captured:
+        raise refused(
+            "This uncaptured Charge was created by a PaymentIntent. You must cancel the PaymentIntent to reverse the "
+            "authorization instead of refunding the Charge directly. For more information, see "
+            "https://stripe.com/docs/payments/capture-later.",
+            param="charge",
+        )
+    if charge.disputed and call.account.find("dispute", charge.dispute or "") is not None:
+        dispute = call.account.get("dispute", charge.dispute)
+        if not dispute.is_charge_refundable:
+            raise refused(
+                f"Charge {charge.id} has been charged back; cannot issue a refund.",
+                code="charge_disputed",
+                param="charge",
+            )
+    left = charge.amount_captured - charge.amount_refunded
+    if left <= 0:
+        raise refused(f"Charge {charge.id} has already been refunded.", code="charge_already_refunded", param="charge")
+    amount = params.get("amount", left)
+    if amount > left:
+        of = "unrefunded amount on charge" if charge.amount_refunded else "charge amount"
+        raise refused(
+            f"Refund amount ({written(amount, charge.currency)}) is greater than {of} "
+            f"({written(left, charge.currency)})",
+            param="amount",
+        )
+    check_step(amount, charge.currency, "amount")
+
+    fate = cards.BY_FINGERPRINT[charge.payment_method_details.card.fingerprint].refund
+    refund = Refund(
+        id=call.new_id("re"),
+        amount=amount,
+        charge=charge.id,
+        created=call.now,
+        currency=charge.currency,
+        destination_details=_DESTINATION,
+        metadata=merge_metadata({}, params.get("metadata", {})),
+        payment_intent=charge.payment_intent,
+        reason=params.get("reason"),
+        status="pending" if fate == "pending" else "succeeded",
+    )
+    if fate == "pending":
+        refund.pending_reason = "processing"
+    moved = balance.record(
+        call, amount=-amount, currency=charge.currency, source=refund.id, type="refund", description="REFUND FOR CHARGE"
+    )
+    refund.balance_transaction = moved.id
+    charge.amount_refunded += amount
+    charge.refunded = charge.amount_refunded == charge.amount_captured
+    call.put(refund)
+    call.put(charge)
+    if params.get("refund_application_fee"):
+        accounts.refund_fee(call, charge, amount)
+    call.emit("refund.created", refund)
+    call.emit("charge.refunded", charge)
+    if fate:
+        call.world.clock.schedule(call.now + SETTLES_AFTER_SECONDS, call.account.id, f"refund_{fate}", refund.id)
+    return refund
+
+
+def settle(call: Call, id: str) -> None:
+    """A pending refund arrived."""
+    refund: Refund | None = call.account.find("refund", id)
+    if refund is None or refund.status != "pending":
+        return
+    refund.status, refund.pending_reason = "succeeded", UNSET
+    call.put(refund)
+    _told(call, refund, "refund.updated", {"status": "pending"})
+
+
+def fail(call: Call, id: str) -> None:
+    """The bank sent the money back: the merchant has it again and the charge counts as not refunded."""
+    refund: Refund | None = call.account.find("refund", id)
+    if refund is None or refund.status not in ("pending", "succeeded"):
+        return
+    previous = refund.status
+    charge: Charge = call.account.get("charge", refund.charge)
+    back = balance.record(
+        call,
+        amount=refund.amount,
+        currency=refund.currency,
+        source=refund.id,
+        type="refund_failure",
+        description="REFUND FAILURE",
+    )
+    refund.status, refund.failure_reason, refund.failure_balance_transaction = "failed", "unknown", back.id
+    charge.amount_refunded -= refund.amount
+    charge.refunded = False
+    call.put(refund)
+    call.put(charge)
+    _told(call, refund, "refund.failed", {"status": previous})
+
+
+def _told(call: Call, refund: Refund, type: str, previous: dict[str, Any]) -> None:
+    for name in {type, "refund.updated", "charge.refund.updated"}:
+        call.emit(name, refund, previous if name.endswith("updated") else None)
+
+
+def retrieve(call: Call, params: dict[str, Any], id: str) -> Refund:
+    row: Refund = call.account.get("refund", id)
+    return row
+
+
+def update(call: Call, params: dict[str, Any], id: str) -> Refund:
+    refund: Refund = call.account.get("refund", id)
+    before = refund.metadata
+    refund.metadata = merge_metadata(refund.metadata, params.get("metadata", {}))
+    call.put(refund)
+    _told(call, refund, "refund.updated", {"metadata": before})
+    return refund
+
+
+def cancel(call: Call, params: dict[str, Any], id: str) -> Refund:
+    refund: Refund = call.account.get("refund", id)
+    raise refused(
+        f"You cannot cancel this Refund because it has a status of {refund.status}. Only a Refund with one of the "
+        "following statuses may be canceled: requires_action.",
+        code="refund_unexpected_state",
+    )
+
+
+def list_all(call: Call, params: dict[str, Any]) -> dict[str, Any]:
+    by = "charge" if "charge" in params else "payment_intent" if "payment_intent" in params else None
+    return lists.page(call, "refund", params, "/v1/refunds", by=by, value=params.get(by or ""))

@@ -1,0 +1,105 @@
+"""Owns the table of paths: which function serves what, with which parameters, and what a publishable key may call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from . import accounts, balance, charges, customers, endpoints, payment_intents, payment_methods, refunds, setup_intents
+from .params import EXPAND, Fields
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    name: str  # as the request log counts it: "POST /v1/payment_intents/{}/confirm"
+    serve: Callable[..., Any]
+    fields: Fields
+    check: Callable[..., None] | None = None  # rules between parameters, before execution
+    publishable: bool = False
+
+
+ROUTES: dict[tuple[str, str], Route] = {}
+
+
+def _add(
+    method: str,
+    path: str,
+    serve: Callable[..., Any],
+    fields: Fields = EXPAND,
+    *,
+    check: Callable[..., None] | None = None,
+    publishable: bool = False,
+) -> None:
+    ROUTES[method, path] = Route(f"{method} /v1/{path}", serve, fields, check, publishable)
+
+
+_add("POST", "customers", customers.create, customers.CREATE)
+_add("GET", "customers", customers.list_all, customers.LIST)
+_add("GET", "customers/{}", customers.retrieve)
+_add("POST", "customers/{}", customers.update, customers.WRITE)
+_add("DELETE", "customers/{}", customers.delete, {})
+_add("GET", "customers/{}/payment_methods", customers.list_methods, customers.LIST_METHODS)
+_add("GET", "customers/{}/payment_methods/{}", customers.retrieve_method)
+
+_add("POST", "payment_methods", payment_methods.create, payment_methods.CREATE, publishable=True)
+_add("GET", "payment_methods", payment_methods.list_all, payment_methods.LIST)
+_add("GET", "payment_methods/{}", payment_methods.retrieve)
+_add("POST", "payment_methods/{}", payment_methods.update, payment_methods.UPDATE)
+_add("POST", "payment_methods/{}/attach", payment_methods.attach, payment_methods.ATTACH)
+_add("POST", "payment_methods/{}/detach", payment_methods.detach)
+
+_add("POST", "setup_intents", setup_intents.create, setup_intents.CREATE, check=setup_intents.check_create)
+_add("GET", "setup_intents", setup_intents.list_all, setup_intents.LIST)
+_add("GET", "setup_intents/{}", setup_intents.retrieve, setup_intents.RETRIEVE, publishable=True)
+_add("POST", "setup_intents/{}", setup_intents.update, setup_intents.UPDATE)
+_add("POST", "setup_intents/{}/confirm", setup_intents.confirm, setup_intents.CONFIRM, publishable=True)
+_add("POST", "setup_intents/{}/cancel", setup_intents.cancel, setup_intents.CANCEL)
+
+_add("POST", "payment_intents", payment_intents.create, payment_intents.CREATE, check=payment_intents.check_create)
+_add("GET", "payment_intents", payment_intents.list_all, payment_intents.LIST)
+_add("GET", "payment_intents/{}", payment_intents.retrieve, payment_intents.RETRIEVE, publishable=True)
+_add("POST", "payment_intents/{}", payment_intents.update, payment_intents.UPDATE, check=payment_intents.check_update)
+_add("POST", "payment_intents/{}/confirm", payment_intents.confirm, payment_intents.CONFIRM, publishable=True)
+_add("POST", "payment_intents/{}/capture", payment_intents.capture, payment_intents.CAPTURE)
+_add("POST", "payment_intents/{}/cancel", payment_intents.cancel, payment_intents.CANCEL)
+
+_add("GET", "charges", charges.list_all, charges.LIST)
+_add("GET", "charges/{}", charges.retrieve)
+_add("POST", "charges/{}", charges.update, charges.UPDATE)
+_add("POST", "charges/{}/capture", charges.capture_directly, charges.CAPTURE)
+
+_add("POST", "refunds", refunds.create, refunds.CREATE, check=refunds.check_create)
+_add("GET", "refunds", refunds.list_all, refunds.LIST)
+_add("GET", "refunds/{}", refunds.retrieve)
+_add("POST", "refunds/{}", refunds.update, refunds.UPDATE)
+_add("POST", "refunds/{}/cancel", refunds.cancel)
+
+_add("GET", "balance_transactions", balance.list_all, balance.LIST)
+_add("GET", "balance_transactions/{}", balance.retrieve)
+
+_add("GET", "events", endpoints.list_events, endpoints.EVENTS)
+_add("GET", "events/{}", endpoints.retrieve_event)
+_add("POST", "webhook_endpoints", endpoints.create, endpoints.CREATE, check=endpoints.check_create)
+_add("GET", "webhook_endpoints", endpoints.list_all, endpoints.LIST)
+_add("GET", "webhook_endpoints/{}", endpoints.retrieve)
+_add("POST", "webhook_endpoints/{}", endpoints.update, endpoints.UPDATE, check=endpoints.check_update)
+_add("DELETE", "webhook_endpoints/{}", endpoints.delete, {})
+
+_add("GET", "account", accounts.own)
+_add("POST", "accounts", accounts.create, accounts.CREATE)
+_add("GET", "accounts", accounts.list_all, accounts.LIST)
+_add("GET", "accounts/{}", accounts.retrieve)
+_add("GET", "application_fees", accounts.list_fees, accounts.LIST_FEES)
+_add("GET", "application_fees/{}", accounts.retrieve_fee)
+
+
+def find(method: str, path: str) -> tuple[Route | None, list[str]]:
+    """The route for a path below /v1/, and the ids in it. Literal paths win over ids."""
+    route = ROUTES.get((method, path))
+    if route is not None:
+        return route, []
+    parts = path.split("/")
+    ids = parts[1::2]
+    parts[1::2] = ["{}"] * len(ids)
+    return ROUTES.get((method, "/".join(parts))), ids

@@ -1,0 +1,89 @@
+"""Owns the assembly: one world with its clock, events, keys, webhooks, faults and log, and what happens as time passes."""
+
+from __future__ import annotations
+
+import asyncio
+
+from . import payment_intents, refunds
+from .api import Api
+from .clock import Clock
+from .context import Call
+from .events import EventLog
+from .faults import Faults
+from .idempotency import Keys
+from .request_log import RequestLog
+from .store import PLATFORM, Namespace, World
+from .webhooks import Webhooks
+
+
+class StandIn:
+    def __init__(self, *, start: int | None = None, real_time: bool = False, seed: int | None = None) -> None:
+        self.world = World(Clock(start, real_time=real_time), seed=seed)
+        self.events = EventLog(self.world)
+        self.keys = Keys()
+        self.log = RequestLog()
+        self.faults = Faults()
+        self.webhooks = Webhooks(self.world, self.events)
+        self.webhooks.plan = self.faults.for_webhook
+        self.api = Api(self.world, self.events, self.keys, self.log, self.faults, self.commit)
+        self._ticker: asyncio.Task[None] | None = None
+
+    def call(self, account: Namespace) -> Call:
+        """A call that no client made: time or a person made it."""
+        return Call(self.world, self.events, account, True, account.id != PLATFORM, None)
+
+    def commit(self) -> None:
+        """A call is over: what it changed is now to be kept."""
+        self.world.dirty.clear()
+
+    def move_clock(self, to: int) -> int:
+        """Raises ValueError for a step back."""
+        fired = self.world.clock.advance(to, self._fire)
+        self.keys.prune(to)
+        self.webhooks.retry_now()
+        self.commit()
+        return fired
+
+    def _fire(self, account: str, kind: str, id: str) -> None:
+        namespace = self.world.accounts.get(account)
+        if namespace is None:
+            return
+        call = self.call(namespace)
+        if kind == "hold_expires":
+            payment_intents.expire_hold(call, id)
+        elif kind == "refund_pending":
+            refunds.settle(call, id)
+        elif kind == "refund_fail":
+            refunds.fail(call, id)
+
+    def reset(self, start: int | None = None) -> None:
+        """An empty world. Endpoints, keys, faults and events go too; the clock stays unless told where to start."""
+        self.webhooks.reset()
+        real_time = self.world.clock.real_time
+        now = self.world.clock.now()
+        self.world.accounts = {PLATFORM: Namespace(PLATFORM)}
+        self.world.clock = Clock(now if start is None else start, real_time=real_time)
+        self.world.expiry_lag_seconds = 0
+        self.keys = Keys()
+        self.api.keys = self.keys
+        self.api.rate_limit = None
+        self.faults.remove()
+        self.log.clear()
+        self.commit()
+
+    async def run(self) -> None:
+        """Background work while the server is up: in real time, things fall due by themselves."""
+        if self.world.clock.real_time:
+            self._ticker = asyncio.create_task(self._tick())
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(0.5)
+            due = self.world.clock.next_due()
+            if due is not None and due <= self.world.clock.now():
+                self.move_clock(self.world.clock.now())
+
+    async def close(self) -> None:
+        if self._ticker is not None:
+            self._ticker.cancel()
+        await self.webhooks.close()
