@@ -323,6 +323,7 @@ def _resolve(deps: Deps, tab: Tab, attempt: Attempt) -> tuple[Tab, tuple[Attempt
     except (GatewayUnavailable, GatewayRejected) as failed:
         log.warning("asking for %s of %s: %s", attempt.attempt_id, tab.tab_id, failed)
         return record_outcome(deps, tab, _unknown(attempt))
+    begun: tuple[Attempt, ...] = ()
     if facts:
         tab, begun = record_outcome(deps, tab, outcome_of(facts))
         found = tab.attempt(attempt.attempt_id)
@@ -331,5 +332,12 @@ def _resolve(deps: Deps, tab: Tab, attempt: Attempt) -> tuple[Tab, tuple[Attempt
     now = deps.clock.now()
     replayable = now - attempt.created_at < REPLAY_HORIZON and attempt.checks < len(LADDER)
     if replayable and agenda.still_holds(tab, attempt, now):
-        return record_outcome(deps, tab, _perform(deps, tab, attempt))
-    return record_outcome(deps, tab, lambda draft: _if_open(draft, attempt, lambda found: note_absent(draft, found)))
+        outcome = _perform(deps, tab, attempt)
+    else:
+        outcome = _absent(attempt)
+    tab, more = record_outcome(deps, tab, outcome)
+    return tab, begun + more
+
+
+def _absent(attempt: Attempt) -> Outcome:
+    return lambda draft: _if_open(draft, attempt, lambda found: note_absent(draft, found))

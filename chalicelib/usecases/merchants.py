@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from chalicelib.domain.errors import Contention, InvalidInput, StaleVersion
 from chalicelib.domain.money import currency_of
@@ -26,7 +26,7 @@ class NewMerchant:
     currency: str
     settlement_currency: str | None = None
     account: str | None = None
-    policy: Policy = Policy()
+    policy: Policy = field(default_factory=Policy)
 
 
 def create_merchant(deps: Deps, new: NewMerchant, *, request: Request) -> Merchant:
@@ -90,8 +90,10 @@ def policy_warnings(policy: Policy) -> list[str]:
     if longest <= HOLD_LASTS_S:
         return []
     return [
-        "A hold placed this long before the service can expire before the review window ends: it lasts 4 days and "
-        "18 hours at the least. Shorten hold_ahead_s or review_window_s, or the hold is captured or renewed early."
+        (
+            "A hold placed this long before the service can expire before the review window ends: it lasts 4 days and "
+            "18 hours at the least. Shorten hold_ahead_s or review_window_s, or the hold is captured or renewed early."
+        )
     ]
 
 
