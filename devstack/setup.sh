@@ -30,10 +30,10 @@ if [ -z "$python" ]; then
     done
 fi
 
-system=$(. /etc/os-release 2>/dev/null && echo "${ID:-} ${ID_LIKE:-}" || uname -s)
+system=$([ -r /etc/os-release ] && . /etc/os-release && echo "${ID:-} ${ID_LIKE:-}")
 
 if [ -z "$python" ] || ! supported "$python"; then
-    found=$("${python:-python3}" -c 'import sys; print("Python %d.%d" % sys.version_info[:2])' 2>/dev/null || echo nothing)
+    found=$("${python:-python3}" -c 'import sys; print("Python %d.%d" % sys.version_info[:2])' 2>/dev/null || echo 'not found')
     say "Aftertab needs Python 3.11, 3.12 or 3.13; ${python:-python3} is $found."
     say "Install one of them and name it: make setup PYTHON=python3.13"
     exit 1

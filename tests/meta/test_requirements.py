@@ -61,7 +61,7 @@ def test_every_dependency_is_locked_within_its_range(name: str, wanted: list[str
 
 
 def test_what_is_deployed_is_what_is_tested() -> None:
-    """Both lock files give the packages that they share the same version and the same hashes."""
+    """Every package of the runtime lock is in the development lock at the same version."""
     development = pins(lock.DEVELOPMENT)
 
     assert pins(lock.RUNTIME).items() <= development.items()
