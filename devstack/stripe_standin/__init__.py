@@ -1,1 +1,3 @@
-"""A stateful local stand-in for Stripe's HTTP API: `python -m devstack.stripe_standin --port N`. See docs/stripe-standin.md."""
+"""A stateful local stand-in for Stripe's HTTP API: `python -m devstack.stripe_standin --port N`. See
+docs/stripe-standin.md.
+"""

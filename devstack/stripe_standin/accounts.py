@@ -11,11 +11,11 @@ from . import lists
 from .context import Call
 from .errors import StripeError
 from .objects import Account, ApplicationFee, Charge
-from .params import EXPAND, PAGE, TIME_RANGE, boolean, enum, hash_of, merge_metadata, metadata, string
+from .params import EXPAND, PAGE, TIME_RANGE, Fields, boolean, enum, hash_of, merge_metadata, metadata, string
 from .store import PLATFORM, Namespace
 
 _CAPABILITY = hash_of({"requested": boolean})
-CREATE = {
+CREATE: Fields = {
     "type": enum("custom", "express", "standard"),
     "country": string,
     "email": string,
@@ -26,8 +26,8 @@ CREATE = {
     "capabilities": hash_of({"card_payments": _CAPABILITY, "transfers": _CAPABILITY}),
     **EXPAND,
 }
-LIST = {**PAGE, "created": TIME_RANGE}
-LIST_FEES = {**PAGE, "charge": string, "created": TIME_RANGE}
+LIST: Fields = {**PAGE, "created": TIME_RANGE}
+LIST_FEES: Fields = {**PAGE, "charge": string, "created": TIME_RANGE}
 _HOME = {
     "US": "usd",
     "GB": "gbp",
@@ -54,11 +54,18 @@ def no_access(id: str) -> StripeError:
 def create(call: Call, params: dict[str, Any]) -> Account:
     country = params.get("country", "US").upper()
     account = Account(
-        id=call.new_id("acct", 16), business_type=params.get("business_type"), country=country, created=call.now,
-        business_profile=params.get("business_profile"), capabilities={"card_payments": "active", "transfers": "active"},
-        controller={"type": "application"}, default_currency=params.get("default_currency", _HOME.get(country, "eur")),
-        email=params.get("email"), metadata=merge_metadata({}, params.get("metadata", {})), type=params.get("type", "standard"),
-    )  # fmt: skip
+        id=call.new_id("acct", 16),
+        business_type=params.get("business_type"),
+        country=country,
+        created=call.now,
+        business_profile=params.get("business_profile"),
+        capabilities={"card_payments": "active", "transfers": "active"},
+        controller={"type": "application"},
+        default_currency=params.get("default_currency", _HOME.get(country, "eur")),
+        email=params.get("email"),
+        metadata=merge_metadata({}, params.get("metadata", {})),
+        type=params.get("type", "standard"),
+    )
     call.world.accounts[account.id] = Namespace(account.id)
     call.world.put(call.world.platform, account)
     call.events.emit(call.world.accounts[account.id], "account.updated", account)

@@ -1,7 +1,7 @@
 """Owns the wire of `/v1`: keys, routing, parameters, idempotency, faults, and how answers and errors are written.
 
-What a call does is the business of the function that its route names. A call is executed between two awaits, so calls never
-interleave: each sees and leaves a consistent world, as Stripe's do per object.
+What a call does is the business of the function that its route names. A call is executed between two awaits, so calls
+never interleave: each sees and leaves a consistent world, as Stripe's do per object.
 """
 
 from __future__ import annotations
@@ -320,7 +320,9 @@ async def _until_disconnect(receive: Receive, seconds: float) -> None:
 
 
 async def _drop(scope: Scope) -> None:
-    """Reset the connection instead of answering. ASGI has no word for it, so the server leaves its transport in the scope."""
+    """Reset the connection instead of answering. ASGI has no word for it, so the server leaves its transport in the
+    scope.
+    """
     transport = scope.get("standin.transport")
     if transport is not None:
         socket = transport.get_extra_info("socket")

@@ -1,7 +1,8 @@
 """Owns balance transactions and fees: what each movement of money does to the account's balance.
 
-The stand-in settles in the currency that was presented, so no exchange ever happens. Fees are Stripe's list prices for online
-cards in the currency's home market; where a market has none, the US price with 30 smallest units (none in zero-decimal ones).
+The stand-in settles in the currency that was presented, so no exchange ever happens. Fees are Stripe's list prices for
+online cards in the currency's home market; where a market has none, the US price with 30 smallest units (none in
+zero-decimal ones).
 """
 
 from __future__ import annotations
@@ -12,12 +13,12 @@ from . import lists
 from .context import Call
 from .currencies import ZERO_DECIMAL
 from .objects import BalanceTransaction, FeeDetail
-from .params import EXPAND, PAGE, TIME_RANGE, string
+from .params import EXPAND, PAGE, TIME_RANGE, Fields, string
 
 FEES = {"usd": (290, 30), "eur": (150, 25), "gbp": (150, 20), "jpy": (360, 0), "cad": (290, 30), "aud": (170, 30)}
 SETTLES_AFTER_SECONDS = 2 * 86400
-LIST = {**PAGE, "created": TIME_RANGE, "currency": string, "source": string, "type": string, "payout": string}
-RETRIEVE = EXPAND
+LIST: Fields = {**PAGE, "created": TIME_RANGE, "currency": string, "source": string, "type": string, "payout": string}
+RETRIEVE: Fields = EXPAND
 
 
 def stripe_fee(amount: int, currency: str) -> int:
@@ -54,11 +55,20 @@ def record(
         )
     total = fee + application_fee
     row = BalanceTransaction(
-        id=call.new_id("txn"), amount=amount, available_on=call.now + (0 if at_once else SETTLES_AFTER_SECONDS),
-        created=call.now, currency=currency, description=description, fee=total, fee_details=details, net=amount - total,
-        reporting_category="dispute" if type == "adjustment" else type, source=source,
-        status="available" if at_once else "pending", type=type,
-    )  # fmt: skip
+        id=call.new_id("txn"),
+        amount=amount,
+        available_on=call.now + (0 if at_once else SETTLES_AFTER_SECONDS),
+        created=call.now,
+        currency=currency,
+        description=description,
+        fee=total,
+        fee_details=details,
+        net=amount - total,
+        reporting_category="dispute" if type == "adjustment" else type,
+        source=source,
+        status="available" if at_once else "pending",
+        type=type,
+    )
     call.put(row)
     return row
 

@@ -22,33 +22,49 @@ class Decline(NamedTuple):
 _DECLINED = "Your card was declined."
 DECLINES = {
     "generic_decline": Decline("card_declined", "generic_decline", _DECLINED, "try_again_later", "01"),
-    "insufficient_funds": Decline("card_declined", "insufficient_funds", "Your card has insufficient funds.",
-                                  "try_again_later", "51"),
+    "insufficient_funds": Decline(
+        "card_declined", "insufficient_funds", "Your card has insufficient funds.", "try_again_later", "51"
+    ),
     "lost_card": Decline("card_declined", "lost_card", _DECLINED, "do_not_try_again", "41"),
     "stolen_card": Decline("card_declined", "stolen_card", _DECLINED, "do_not_try_again", "43"),
     "fraudulent": Decline("card_declined", "fraudulent", _DECLINED, "do_not_try_again", None, True),
-    "velocity": Decline("card_declined", "card_velocity_exceeded",
-                        "Your card was declined for making repeated attempts too frequently or exceeding its amount limit.",
-                        "try_again_later", "61"),
+    "velocity": Decline(
+        "card_declined",
+        "card_velocity_exceeded",
+        "Your card was declined for making repeated attempts too frequently or exceeding its amount limit.",
+        "try_again_later",
+        "61",
+    ),
     "do_not_honor": Decline("card_declined", "do_not_honor", _DECLINED, "try_again_later", "05"),
     "expired_card": Decline("expired_card", "expired_card", "Your card has expired.", "confirm_card_data", "54"),
-    "incorrect_cvc": Decline("incorrect_cvc", "incorrect_cvc", "Your card's security code is incorrect.",
-                             "confirm_card_data", "N7"),
-    "incorrect_number": Decline("incorrect_number", "incorrect_number", "Your card number is incorrect.",
-                                "confirm_card_data", "14"),
-    "processing_error": Decline("processing_error", "processing_error",
-                                "An error occurred while processing your card. Try again in a little bit.",
-                                "try_again_later", "96"),
-    "authentication_required": Decline("authentication_required", "authentication_required",
-                                       "Your card was declined. This transaction requires authentication.", None, "1A"),
-}  # fmt: skip
+    "incorrect_cvc": Decline(
+        "incorrect_cvc", "incorrect_cvc", "Your card's security code is incorrect.", "confirm_card_data", "N7"
+    ),
+    "incorrect_number": Decline(
+        "incorrect_number", "incorrect_number", "Your card number is incorrect.", "confirm_card_data", "14"
+    ),
+    "processing_error": Decline(
+        "processing_error",
+        "processing_error",
+        "An error occurred while processing your card. Try again in a little bit.",
+        "try_again_later",
+        "96",
+    ),
+    "authentication_required": Decline(
+        "authentication_required",
+        "authentication_required",
+        "Your card was declined. This transaction requires authentication.",
+        None,
+        "1A",
+    ),
+}
 
 
 class Card(NamedTuple):
     """One test card. `sca` says when the issuer asks for 3-D Secure:
 
-    "" never · "always" on- and off-session, saved or not · "unless_set_up" on-session always, off-session until a setup was
-    authenticated · "already_set_up" on-session always, off-session never
+    "" never · "always" on- and off-session, saved or not · "unless_set_up" on-session always, off-session until a
+    setup was authenticated · "already_set_up" on-session always, off-session never
     """
 
     number: str

@@ -11,14 +11,26 @@ from . import balance, cards, lists
 from .context import Call
 from .errors import refused
 from .objects import CardOnCharge, Charge, Outcome, PaymentIntent, PaymentMethod, PaymentMethodDetails
-from .params import EXPAND, PAGE, TIME_RANGE, integer, merge_metadata, metadata, nullable, string
+from .params import EXPAND, PAGE, TIME_RANGE, Fields, integer, merge_metadata, metadata, nullable, string
 
-LIST = {**PAGE, "created": TIME_RANGE, "customer": string, "payment_intent": string, "transfer_group": string}
-UPDATE = {"description": nullable(string), "metadata": metadata, "receipt_email": string, "customer": string, **EXPAND}
-CAPTURE = {"amount": integer, "application_fee_amount": integer, "statement_descriptor_suffix": string, **EXPAND}
+LIST: Fields = {**PAGE, "created": TIME_RANGE, "customer": string, "payment_intent": string, "transfer_group": string}
+UPDATE: Fields = {
+    "description": nullable(string),
+    "metadata": metadata,
+    "receipt_email": string,
+    "customer": string,
+    **EXPAND,
+}
+CAPTURE: Fields = {
+    "amount": integer,
+    "application_fee_amount": integer,
+    "statement_descriptor_suffix": string,
+    **EXPAND,
+}
 
-# How long an online authorization lives (https://docs.stripe.com/payments/place-a-hold-on-a-payment-method): 7 days, but a
-# Visa hold that the merchant initiates without the customer is 5 days less the 6 hours that Stripe keeps in hand.
+# How long an online authorization lives (https://docs.stripe.com/payments/place-a-hold-on-a-payment-method): 7 days,
+# but a Visa hold that the merchant initiates without the customer is 5 days less the 6 hours that Stripe keeps in
+# hand.
 HOLD_SECONDS = 7 * 86400
 VISA_OFF_SESSION_HOLD_SECONDS = 4 * 86400 + 18 * 3600
 
@@ -52,23 +64,45 @@ def _card_details(
         details.capture_before = call.now + seconds
     if authenticated:
         details.three_d_secure = {
-            "authentication_flow": "challenge", "electronic_commerce_indicator": "05", "exemption_indicator": None,
-            "result": "authenticated", "result_reason": None, "transaction_id": call.new_id("", 36)[1:], "version": "2.2.0",
-        }  # fmt: skip
+            "authentication_flow": "challenge",
+            "electronic_commerce_indicator": "05",
+            "exemption_indicator": None,
+            "result": "authenticated",
+            "result_reason": None,
+            "transaction_id": call.new_id("", 36)[1:],
+            "version": "2.2.0",
+        }
     return PaymentMethodDetails(card=details)
 
 
 def _new(call: Call, intent: PaymentIntent, method: PaymentMethod, details: PaymentMethodDetails) -> Charge:
     suffix = intent.statement_descriptor_suffix
     return Charge(
-        id=call.new_id("ch"), amount=intent.amount, billing_details=method.billing_details,
-        calculated_statement_descriptor=f"STAND-IN* {suffix}"[:22] if suffix else "STAND-IN", created=call.now,
-        currency=intent.currency, customer=intent.customer, description=intent.description, fraud_details={},
-        metadata=intent.metadata, on_behalf_of=intent.on_behalf_of, outcome=_PAID, paid=True, payment_intent=intent.id,
-        payment_method=method.id, payment_method_details=details, radar_options={}, receipt_email=intent.receipt_email,
-        shipping=intent.shipping, statement_descriptor_suffix=suffix, status="succeeded", transfer_data=intent.transfer_data,
-        transfer_group=intent.transfer_group, application_fee_amount=intent.application_fee_amount,
-    )  # fmt: skip
+        id=call.new_id("ch"),
+        amount=intent.amount,
+        billing_details=method.billing_details,
+        calculated_statement_descriptor=f"STAND-IN* {suffix}"[:22] if suffix else "STAND-IN",
+        created=call.now,
+        currency=intent.currency,
+        customer=intent.customer,
+        description=intent.description,
+        fraud_details={},
+        metadata=intent.metadata,
+        on_behalf_of=intent.on_behalf_of,
+        outcome=_PAID,
+        paid=True,
+        payment_intent=intent.id,
+        payment_method=method.id,
+        payment_method_details=details,
+        radar_options={},
+        receipt_email=intent.receipt_email,
+        shipping=intent.shipping,
+        statement_descriptor_suffix=suffix,
+        status="succeeded",
+        transfer_data=intent.transfer_data,
+        transfer_group=intent.transfer_group,
+        application_fee_amount=intent.application_fee_amount,
+    )
 
 
 def authorize(
@@ -103,13 +137,17 @@ def decline(
     charge.paid, charge.status = False, "failed"
     charge.failure_code, charge.failure_message = why.code, why.message
     charge.outcome = Outcome(
-        advice_code=why.advice_code, network_decline_code=why.network_decline_code,
+        advice_code=why.advice_code,
+        network_decline_code=why.network_decline_code,
         network_status="not_sent_to_network" if why.blocked else "declined_by_network",
-        reason="highest_risk_level" if why.blocked else why.decline_code, risk_level="highest" if why.blocked else "normal",
-        risk_score=95 if why.blocked else 20, type="blocked" if why.blocked else "issuer_declined",
-        seller_message="Stripe blocked this payment as too risky." if why.blocked
+        reason="highest_risk_level" if why.blocked else why.decline_code,
+        risk_level="highest" if why.blocked else "normal",
+        risk_score=95 if why.blocked else 20,
+        type="blocked" if why.blocked else "issuer_declined",
+        seller_message="Stripe blocked this payment as too risky."
+        if why.blocked
         else "The bank did not return any further details with this decline.",
-    )  # fmt: skip
+    )
     call.put(charge)
     call.emit("charge.failed", charge)
     return charge
@@ -169,11 +207,12 @@ def update(call: Call, params: dict[str, Any], id: str) -> Charge:
 def capture_directly(call: Call, params: dict[str, Any], id: str) -> Charge:
     charge: Charge = call.account.get("charge", id)
     raise refused(
-        "This uncaptured Charge was created by a PaymentIntent. You must capture the PaymentIntent instead of capturing the "
-        "Charge directly. For more information, see https://stripe.com/docs/payments/capture-later."
-        if not charge.captured else f"Charge {id} has already been captured.",
+        "This uncaptured Charge was created by a PaymentIntent. You must capture the PaymentIntent instead of "
+        "capturing the Charge directly. For more information, see https://stripe.com/docs/payments/capture-later."
+        if not charge.captured
+        else f"Charge {id} has already been captured.",
         code=None if not charge.captured else "charge_already_captured",
-    )  # fmt: skip
+    )
 
 
 def list_all(call: Call, params: dict[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,8 @@
-"""Owns business time: a clock that stands still until it is moved, forward only, and the agenda of what falls due on the way.
+"""Owns business time: a clock that stands still until it is moved, forward only, and the agenda of what falls due on
+the way.
 
-What falling due means (a hold expires, a refund settles) belongs to the module that scheduled it. Wall time appears here only
-in `--real-time`, where the clock also runs by itself.
+What falling due means (a hold expires, a refund settles) belongs to the module that scheduled it. Wall time appears
+here only in `--real-time`, where the clock also runs by itself.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ from .params import (
     SHIPPING,
     TIME_RANGE,
     UNSET,
+    Fields,
     array,
     enum,
     hash_of,
@@ -25,15 +26,15 @@ from .params import (
     string,
 )
 
-WRITE = {
+WRITE: Fields = {
     "address": nullable(ADDRESS), "balance": integer, "description": nullable(string), "email": nullable(string),
     "invoice_prefix": string, "invoice_settings": hash_of({"default_payment_method": nullable(string)}),
     "metadata": metadata, "name": nullable(string), "phone": nullable(string), "preferred_locales": array(string),
     "shipping": nullable(SHIPPING), "tax_exempt": enum("", "exempt", "none", "reverse"), **EXPAND,
 }  # fmt: skip
-CREATE = {**WRITE, "payment_method": string}
-LIST = {**PAGE, "email": string, "created": TIME_RANGE}
-LIST_METHODS = {**PAGE, "type": string, "allow_redisplay": string}
+CREATE: Fields = {**WRITE, "payment_method": string}
+LIST: Fields = {**PAGE, "email": string, "created": TIME_RANGE}
+LIST_METHODS: Fields = {**PAGE, "type": string, "allow_redisplay": string}
 _PLAIN = ("balance", "description", "email", "invoice_prefix", "name", "phone", "preferred_locales", "shipping")
 
 

@@ -1,4 +1,6 @@
-"""Owns webhook endpoints and the listing of events: what a caller may ask about them. Delivery is `webhooks`' business."""
+"""Owns webhook endpoints and the listing of events: what a caller may ask about them. Delivery is `webhooks`'
+business.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +15,21 @@ from .context import Call
 from .errors import invalid, missing
 from .events import API_VERSION, LISTED_FOR_SECONDS, EventRow
 from .objects import Deleted, WebhookEndpoint
-from .params import EXPAND, PAGE, TIME_RANGE, Required, array, boolean, merge_metadata, metadata, nullable, string
+from .params import (
+    EXPAND,
+    PAGE,
+    TIME_RANGE,
+    Fields,
+    Required,
+    array,
+    boolean,
+    merge_metadata,
+    metadata,
+    nullable,
+    string,
+)
 
-CREATE = {
+CREATE: Fields = {
     "url": Required(string),
     "enabled_events": Required(array(string)),
     "api_version": string,
@@ -24,7 +38,7 @@ CREATE = {
     "metadata": metadata,
     **EXPAND,
 }
-UPDATE = {
+UPDATE: Fields = {
     "url": string,
     "enabled_events": array(string),
     "description": nullable(string),
@@ -32,8 +46,8 @@ UPDATE = {
     "disabled": boolean,
     **EXPAND,
 }
-EVENTS = {**PAGE, "type": string, "types": array(string), "created": TIME_RANGE, "delivery_success": boolean}
-LIST = PAGE
+EVENTS: Fields = {**PAGE, "type": string, "types": array(string), "created": TIME_RANGE, "delivery_success": boolean}
+LIST: Fields = PAGE
 MAX_ENDPOINTS = 16
 
 
@@ -68,11 +82,16 @@ def create(call: Call, params: dict[str, Any]) -> WebhookEndpoint:
     if len(call.account.of["webhook_endpoint"]) >= MAX_ENDPOINTS:
         raise invalid(f"You have reached the maximum of {MAX_ENDPOINTS} test webhook endpoints.", param="url")
     endpoint = WebhookEndpoint(
-        id=call.new_id("we"), api_version=params.get("api_version"), created=call.now,
-        application="ca_1StandInPlatform00" if params.get("connect") else None, description=params.get("description") or None,
-        enabled_events=params["enabled_events"], metadata=merge_metadata({}, params.get("metadata", {})),
-        secret=call.new_id("whsec", 32), url=params["url"],
-    )  # fmt: skip
+        id=call.new_id("we"),
+        api_version=params.get("api_version"),
+        created=call.now,
+        application="ca_1StandInPlatform00" if params.get("connect") else None,
+        description=params.get("description") or None,
+        enabled_events=params["enabled_events"],
+        metadata=merge_metadata({}, params.get("metadata", {})),
+        secret=call.new_id("whsec", 32),
+        url=params["url"],
+    )
     call.put(endpoint)
     return endpoint
 

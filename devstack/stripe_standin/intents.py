@@ -1,4 +1,6 @@
-"""Owns what PaymentIntents and SetupIntents share: client secrets, 3-D Secure steps, payment method types, return URLs."""
+"""Owns what PaymentIntents and SetupIntents share: client secrets, 3-D Secure steps, payment method types, return
+URLs.
+"""
 
 from __future__ import annotations
 
@@ -38,10 +40,19 @@ THREE_D_SECURE = enum("any", "automatic", "challenge")
 # Fields that an answer to a publishable key carries: what a payment sheet needs and nothing of the merchant's.
 PUBLIC = {
     "payment_intent": frozenset(
-        ["id", "object", "amount", "amount_details", "automatic_payment_methods", "canceled_at", "cancellation_reason", "capture_method", "client_secret", "confirmation_method", "created", "currency", "description", "excluded_payment_method_types", "last_payment_error", "livemode", "next_action", "payment_method", "payment_method_configuration_details", "payment_method_types", "processing", "receipt_email", "setup_future_usage", "shipping", "status"]
+        """
+    id object amount amount_details automatic_payment_methods canceled_at cancellation_reason capture_method
+    client_secret confirmation_method created currency description excluded_payment_method_types
+    last_payment_error livemode next_action payment_method payment_method_configuration_details
+    payment_method_types processing receipt_email setup_future_usage shipping status
+    """.split()  # noqa: SIM905
     ),
     "setup_intent": frozenset(
-        ["id", "object", "automatic_payment_methods", "cancellation_reason", "client_secret", "created", "description", "excluded_payment_method_types", "last_setup_error", "livemode", "next_action", "payment_method", "payment_method_configuration_details", "payment_method_types", "status", "usage"]
+        """
+    id object automatic_payment_methods cancellation_reason client_secret created description
+    excluded_payment_method_types last_setup_error livemode next_action payment_method
+    payment_method_configuration_details payment_method_types status usage
+    """.split()  # noqa: SIM905
     ),
 }
 
@@ -98,10 +109,10 @@ def check_return_url(intent: PaymentIntent | SetupIntent, params: dict[str, Any]
     ):
         word = "PaymentIntent" if intent.object == "payment_intent" else "SetupIntent"
         raise refused(
-            f"This {word} is configured to accept payment methods enabled in your Dashboard. Because some of these payment "
-            "methods might redirect your customer off of your page, you must provide a `return_url`. If you don't want to "
-            "accept redirect-based payment methods, set `automatic_payment_methods[enabled]` to `true` and "
-            "`automatic_payment_methods[allow_redirects]` to `never` when creating Setup Intents and Payment Intents.",
+            f"This {word} is configured to accept payment methods enabled in your Dashboard. Because some of these "
+            "payment methods might redirect your customer off of your page, you must provide a `return_url`. If you "
+            "don't want to accept redirect-based payment methods, set `automatic_payment_methods[enabled]` to `true` "
+            "and `automatic_payment_methods[allow_redirects]` to `never` when creating Setup Intents and Payment Intents.",
             param="return_url",
         )
 
@@ -147,9 +158,15 @@ def last_error(error: StripeError) -> dict[str, Any]:
 
 
 AUTHENTICATION_FAILED = {
-    "payment_intent": ("payment_intent_authentication_failure",
-                       "The provided PaymentMethod has failed authentication. You can provide payment_method_data or a new "
-                       "PaymentMethod to attempt to fulfill this PaymentIntent again."),
-    "setup_intent": ("setup_intent_authentication_failure",
-                     "The latest attempt to set up the payment method has failed because authentication failed."),
-}  # fmt: skip
+    "payment_intent": (
+        "payment_intent_authentication_failure",
+        (
+            "The provided PaymentMethod has failed authentication. You can provide payment_method_data or a new "
+            "PaymentMethod to attempt to fulfill this PaymentIntent again."
+        ),
+    ),
+    "setup_intent": (
+        "setup_intent_authentication_failure",
+        "The latest attempt to set up the payment method has failed because authentication failed.",
+    ),
+}

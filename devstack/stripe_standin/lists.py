@@ -1,4 +1,6 @@
-"""Owns Stripe's list object: newest first, cursors by id, `created` ranges. Which rows are candidates, the caller says."""
+"""Owns Stripe's list object: newest first, cursors by id, `created` ranges. Which rows are candidates, the caller
+says.
+"""
 
 from __future__ import annotations
 
@@ -43,8 +45,8 @@ def page(
     oldest_wanted = max(ranges.get("gte", 0), ranges.get("gt", -1) + 1)
 
     found: list[Any] = []
-    # `starting_after` walks towards older rows; `ending_before` wants the ones just newer than the cursor, so everything
-    # newer is collected and the page is cut from its old end.
+    # `starting_after` walks towards older rows; `ending_before` wants the ones just newer than the cursor, so
+    # everything newer is collected and the page is cut from its old end.
     wanted = limit + 1 if before is None else None
     for row in rows.newest_first(by, value, before=after, after=before):
         if row.created < oldest_wanted:

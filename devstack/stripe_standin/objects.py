@@ -1,7 +1,8 @@
 """Owns the shape of every object on the wire, as msgspec structs whose fields are Stripe's, in Stripe's words.
 
-A struct is the stored state and the answer at once: nothing is kept twice, and rendering is one encode. Fields that Stripe
-leaves out (instead of answering null) default to UNSET. What may happen to an object is decided in its own module.
+A struct is the stored state and the answer at once: nothing is kept twice, and rendering is one encode. Fields that
+Stripe leaves out (instead of answering null) default to UNSET. What may happen to an object is decided in its own
+module.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Owns the vocabulary in which routes declare their parameters, and turns form strings into typed values.
 
-Whatever fails here failed before execution: 400 and never stored under the idempotency key. Names and types are Stripe's
-(OpenAPI 2026-05-27 and the typed parameters of the SDK); the rules between parameters live with each resource.
+Whatever fails here failed before execution: 400 and never stored under the idempotency key. Names and types are
+Stripe's (OpenAPI 2026-05-27 and the typed parameters of the SDK); the rules between parameters live with each
+resource.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ https://docs.stripe.com/payments/paymentintents/lifecycle
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import re
 from typing import Any
@@ -21,6 +22,7 @@ from .params import (
     SHIPPING,
     TIME_RANGE,
     UNSET,
+    Fields,
     Required,
     boolean,
     either,
@@ -61,7 +63,7 @@ OPTIONS = nullable(
 CAPTURE_METHOD = enum("automatic", "automatic_async", "manual")
 USAGE = enum("", "off_session", "on_session")
 TRANSFER = hash_of({"destination": string, "amount": integer, "description": string})
-SHARED = {
+SHARED: Fields = {
     "customer": string, "description": nullable(string), "metadata": metadata, "payment_method": nullable(string),
     "payment_method_data": hash_of(payment_methods.DATA), "payment_method_options": OPTIONS,
     "receipt_email": nullable(string), "setup_future_usage": USAGE, "shipping": nullable(SHIPPING),
@@ -69,16 +71,24 @@ SHARED = {
     "excluded_payment_method_types": intents.TYPES["excluded_payment_method_types"],
     "allowed_payment_method_types": intents.TYPES["allowed_payment_method_types"], **EXPAND,
 }  # fmt: skip
-CONFIRMING = {
+CONFIRMING: Fields = {
     "off_session": either(boolean, enum("one_off", "recurring")), "return_url": string, "use_stripe_sdk": boolean,
     "error_on_requires_action": boolean, "mandate_data": intents.MANDATE, "mandate": string,
 }  # fmt: skip
-CREATE = {
-    "amount": Required(integer), "currency": Required(string), "application_fee_amount": integer,
-    "automatic_payment_methods": intents.AUTOMATIC, "capture_method": CAPTURE_METHOD, "confirm": boolean,
-    "confirmation_method": enum("automatic", "manual"), "on_behalf_of": string, "transfer_data": TRANSFER, **SHARED, **CONFIRMING,
-}  # fmt: skip
-UPDATE = {
+CREATE: Fields = {
+    "amount": Required(integer),
+    "currency": Required(string),
+    "application_fee_amount": integer,
+    "automatic_payment_methods": intents.AUTOMATIC,
+    "capture_method": CAPTURE_METHOD,
+    "confirm": boolean,
+    "confirmation_method": enum("automatic", "manual"),
+    "on_behalf_of": string,
+    "transfer_data": TRANSFER,
+    **SHARED,
+    **CONFIRMING,
+}
+UPDATE: Fields = {
     "amount": integer,
     "currency": string,
     "application_fee_amount": nullable(integer),
@@ -86,7 +96,7 @@ UPDATE = {
     "transfer_data": TRANSFER,
     **SHARED,
 }
-CONFIRM = {
+CONFIRM: Fields = {
     "client_secret": string,
     "payment_method": string,
     "payment_method_data": hash_of(payment_methods.DATA),
@@ -99,7 +109,7 @@ CONFIRM = {
     **CONFIRMING,
     **EXPAND,
 }
-CAPTURE = {
+CAPTURE: Fields = {
     "amount_to_capture": integer,
     "application_fee_amount": integer,
     "final_capture": boolean,
@@ -109,9 +119,12 @@ CAPTURE = {
     "transfer_data": TRANSFER,
     **EXPAND,
 }
-CANCEL = {"cancellation_reason": enum("abandoned", "duplicate", "fraudulent", "requested_by_customer"), **EXPAND}
-RETRIEVE = {"client_secret": string, **EXPAND}
-LIST = {**PAGE, "customer": string, "created": TIME_RANGE}
+CANCEL: Fields = {
+    "cancellation_reason": enum("abandoned", "duplicate", "fraudulent", "requested_by_customer"),
+    **EXPAND,
+}
+RETRIEVE: Fields = {"client_secret": string, **EXPAND}
+LIST: Fields = {**PAGE, "customer": string, "created": TIME_RANGE}
 
 OPEN = ("requires_payment_method", "requires_confirmation", "requires_action")
 CANCELABLE = ("requires_payment_method", "requires_capture", "requires_confirmation", "requires_action", "processing")
@@ -129,7 +142,7 @@ def unexpected_state(intent: PaymentIntent, message: str) -> StripeError:
     return refused(message, code="payment_intent_unexpected_state", payment_intent=intent)
 
 
-# --- rules between parameters -------------------------------------------------------------------------------------------------
+# --- rules between parameters ---------------------------------------------------------------------------------------
 
 
 def check_create(call: Call, params: dict[str, Any]) -> None:
@@ -198,7 +211,7 @@ def _check_text(params: dict[str, Any]) -> None:
         )
 
 
-# --- calls --------------------------------------------------------------------------------------------------------------------
+# --- calls ----------------------------------------------------------------------------------------------------------
 
 
 def create(call: Call, params: dict[str, Any]) -> PaymentIntent:
@@ -207,13 +220,23 @@ def create(call: Call, params: dict[str, Any]) -> PaymentIntent:
         call.account.get("customer", customer, "customer")
     id = call.new_id("pi")
     intent = PaymentIntent(
-        id=id, amount=params["amount"], amount_details=_DETAILS, created=call.now, currency=params["currency"],
-        client_secret=f"{id}_secret_{call.new_id('', 25)[1:]}", customer=customer,
-        capture_method=params.get("capture_method", "automatic_async"), metadata={}, payment_method_options=_DEFAULT_OPTIONS,
-        confirmation_method=params.get("confirmation_method", "automatic"), status="requires_payment_method",
-        on_behalf_of=params.get("on_behalf_of"), transfer_data=params.get("transfer_data"),
-        application_fee_amount=params.get("application_fee_amount"), **intents.choose_types(params),
-    )  # fmt: skip
+        id=id,
+        amount=params["amount"],
+        amount_details=_DETAILS,
+        created=call.now,
+        currency=params["currency"],
+        client_secret=f"{id}_secret_{call.new_id('', 25)[1:]}",
+        customer=customer,
+        capture_method=params.get("capture_method", "automatic_async"),
+        metadata={},
+        payment_method_options=_DEFAULT_OPTIONS,
+        confirmation_method=params.get("confirmation_method", "automatic"),
+        status="requires_payment_method",
+        on_behalf_of=params.get("on_behalf_of"),
+        transfer_data=params.get("transfer_data"),
+        application_fee_amount=params.get("application_fee_amount"),
+        **intents.choose_types(params),
+    )
     _write(call, intent, params)
     method = payment_methods.from_intent_params(call, params, customer=customer)
     if method is not None:
@@ -375,7 +398,7 @@ def _check_off_session(intent: PaymentIntent, params: dict[str, Any], usage: str
         )
 
 
-# --- transitions --------------------------------------------------------------------------------------------------------------
+# --- transitions ----------------------------------------------------------------------------------------------------
 
 
 def _attempt(call: Call, intent: PaymentIntent, method: PaymentMethod, params: dict[str, Any]) -> None:
@@ -396,8 +419,8 @@ def _attempt(call: Call, intent: PaymentIntent, method: PaymentMethod, params: d
             cards.Decline(
                 "authentication_required",
                 "authentication_not_handled",
-                "This payment required an authentication action to complete, but `error_on_requires_action` was set. When you're "
-                "ready, you can upgrade your integration to handle actions at "
+                "This payment required an authentication action to complete, but `error_on_requires_action` was set. "
+                "When you're ready, you can upgrade your integration to handle actions at "
                 "https://stripe.com/docs/payments/payment-intents/upgrade-to-handle-actions.",
             ),
         )
@@ -418,10 +441,9 @@ def authenticate(call: Call, intent: PaymentIntent, *, succeeds: bool) -> None:
     method: PaymentMethod = call.account.get("payment_method", intent.payment_method)
     intent.next_action = None
     if succeeds:
-        try:
+        # Declined after authentication: the intent's status and event tell, as there is no caller to be told.
+        with contextlib.suppress(StripeError):
             _settle(call, intent, method, authenticated=True)
-        except StripeError:
-            pass  # declined after authentication: told by the intent's status and event, as there is no caller to tell
         return
     code, message = intents.AUTHENTICATION_FAILED["payment_intent"]
     error = refused(message, code=code, payment_method=method)
@@ -545,7 +567,9 @@ def _end(call: Call, intent: PaymentIntent, reason: str | None) -> None:
 
 
 def expire_hold(call: Call, id: str) -> None:
-    """The authorization ran out. Since 2025-03-31.basil the reason reads `expired` where it used to read `automatic`."""
+    """The authorization ran out. Since 2025-03-31.basil the reason reads `expired` where it used to read
+    `automatic`.
+    """
     intent: PaymentIntent | None = call.account.find("payment_intent", id)
     if intent is None or intent.status != "requires_capture":
         return

@@ -1,4 +1,6 @@
-"""Owns PaymentMethods: made from a test card or a token, attached, detached, and whether one may be used for a payment."""
+"""Owns PaymentMethods: made from a test card or a token, attached, detached, and whether one may be used for a
+payment.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +17,7 @@ from .params import (
     EXPAND,
     PAGE,
     UNSET,
+    Fields,
     Required,
     apply,
     enum,
@@ -45,7 +48,7 @@ def _card(value: Any, name: str) -> Any:
     )
 
 
-CREATE = {
+CREATE: Fields = {
     "type": Required(enum("card")),
     "card": Required(_card),
     "billing_details": BILLING,
@@ -53,22 +56,22 @@ CREATE = {
     "allow_redisplay": REDISPLAY,
     **EXPAND,
 }
-DATA = {
+DATA: Fields = {
     "type": Required(enum("card")),
     "card": Required(_card),
     "billing_details": BILLING,
     "metadata": metadata,
     "allow_redisplay": REDISPLAY,
 }
-UPDATE = {
+UPDATE: Fields = {
     "billing_details": BILLING,
     "metadata": metadata,
     "allow_redisplay": REDISPLAY,
     "card": hash_of({"exp_month": integer, "exp_year": integer}),
     **EXPAND,
 }
-ATTACH = {"customer": Required(string), **EXPAND}
-LIST = {**PAGE, "customer": string, "type": string, "allow_redisplay": string}
+ATTACH: Fields = {"customer": Required(string), **EXPAND}
+LIST: Fields = {**PAGE, "customer": string, "type": string, "allow_redisplay": string}
 _SUPPORTED = ThreeDSecureUsage()
 
 
@@ -76,7 +79,8 @@ _SUPPORTED = ThreeDSecureUsage()
 def _shared_card(number: str, month: int, year: int, cvc: bool, line1: bool, zip: bool) -> PaymentMethodCard:
     """Equal cards share one struct: 100,000 PaymentMethods of ten cards need ten of these."""
     card = cards.BY_NUMBER[number]
-    # A check is null until something was given to check, and 'unchecked' until the bank was asked (first payment or setup).
+    # A check is null until something was given to check, and 'unchecked' until the bank was asked (first payment or
+    # setup).
     checks = CardChecks(
         address_line1_check=card.line1_check if line1 else None,
         address_postal_code_check=card.zip_check if zip else None,
@@ -102,7 +106,9 @@ def behaviour(method: PaymentMethod) -> cards.Card:
 
 
 def make(call: Call, params: dict[str, Any]) -> PaymentMethod:
-    """A new PaymentMethod from checked parameters. Raises the card errors that Stripe raises before any bank is asked."""
+    """A new PaymentMethod from checked parameters. Raises the card errors that Stripe raises before any bank
+    is asked.
+    """
     given = params["card"]
     today = datetime.fromtimestamp(call.now, UTC)
     if "token" in given:
@@ -135,10 +141,13 @@ def make(call: Call, params: dict[str, Any]) -> PaymentMethod:
     billing = _billing(params.get("billing_details", {}))
     address = billing.address
     return PaymentMethod(
-        id=call.new_id("pm"), created=call.now, billing_details=billing, metadata=merge_metadata({}, params.get("metadata", {})),
+        id=call.new_id("pm"),
+        created=call.now,
+        billing_details=billing,
+        metadata=merge_metadata({}, params.get("metadata", {})),
         card=_shared_card(card.number, month, year, cvc, bool(address.line1), bool(address.postal_code)),
         allow_redisplay=params.get("allow_redisplay", "unspecified"),
-    )  # fmt: skip
+    )
 
 
 _NO_ADDRESS = Address()

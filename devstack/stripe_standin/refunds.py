@@ -11,9 +11,9 @@ from .context import Call
 from .currencies import check_step, written
 from .errors import invalid, refused
 from .objects import Charge, Refund
-from .params import EXPAND, PAGE, TIME_RANGE, boolean, enum, integer, merge_metadata, metadata, string
+from .params import EXPAND, PAGE, TIME_RANGE, Fields, boolean, enum, integer, merge_metadata, metadata, string
 
-CREATE = {
+CREATE: Fields = {
     "amount": integer,
     "charge": string,
     "payment_intent": string,
@@ -24,10 +24,10 @@ CREATE = {
     "instructions_email": string,
     **EXPAND,
 }
-UPDATE = {"metadata": metadata, **EXPAND}
-LIST = {**PAGE, "charge": string, "payment_intent": string, "created": TIME_RANGE}
-# The documentation says only that these two test cards change their mind "asynchronously". An hour of business time lets a
-# test stand on both sides of it.
+UPDATE: Fields = {"metadata": metadata, **EXPAND}
+LIST: Fields = {**PAGE, "charge": string, "payment_intent": string, "created": TIME_RANGE}
+# The documentation says only that these two test cards change their mind "asynchronously". An hour of business time
+# lets a test stand on both sides of it.
 SETTLES_AFTER_SECONDS = 3600
 _DESTINATION = {
     "card": {"reference_status": "pending", "reference_type": "acquirer_reference_number", "type": "refund"},

@@ -54,7 +54,9 @@ def create_app(*, start: int | None = None, real_time: bool = False, seed: int |
 
 
 def loopback_socket(port: int, host: str = "127.0.0.1") -> socket.socket:
-    """Bound before the server starts, so that port 0 is known and a taken port is an error here. Raises ValueError off loopback."""
+    """Bound before the server starts, so that port 0 is known and a taken port is an error here. Raises ValueError off
+    loopback.
+    """
     if host not in ("127.0.0.1", "localhost", "::1"):
         raise ValueError("the stand-in binds to the loopback interface only")
     bound = socket.socket(socket.AF_INET6 if host == "::1" else socket.AF_INET)

@@ -1,14 +1,17 @@
-"""Owns the SetupIntent's state machine: saving a card for later, with the customer's authentication where the bank asks."""
+"""Owns the SetupIntent's state machine: saving a card for later, with the customer's authentication where the bank
+asks.
+"""
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from . import cards, intents, lists, payment_methods
 from .context import Call
 from .errors import StripeError, invalid, refused
 from .objects import PaymentMethod, SetupIntent
-from .params import EXPAND, PAGE, TIME_RANGE, boolean, enum, hash_of, merge_metadata, metadata, nullable, string
+from .params import EXPAND, PAGE, TIME_RANGE, Fields, boolean, enum, hash_of, merge_metadata, metadata, nullable, string
 
 OPTIONS = nullable(
     hash_of(
@@ -24,7 +27,7 @@ OPTIONS = nullable(
         }
     )
 )
-SHARED = {
+SHARED: Fields = {
     "customer": string,
     "description": nullable(string),
     "metadata": metadata,
@@ -35,8 +38,8 @@ SHARED = {
     "excluded_payment_method_types": intents.TYPES["excluded_payment_method_types"],
     **EXPAND,
 }
-CONFIRMING = {"return_url": string, "use_stripe_sdk": boolean, "mandate_data": intents.MANDATE}
-CREATE = {
+CONFIRMING: Fields = {"return_url": string, "use_stripe_sdk": boolean, "mandate_data": intents.MANDATE}
+CREATE: Fields = {
     **SHARED,
     **CONFIRMING,
     "automatic_payment_methods": intents.AUTOMATIC,
@@ -45,8 +48,8 @@ CREATE = {
     "usage": enum("off_session", "on_session"),
     "attach_to_self": boolean,
 }
-UPDATE = SHARED
-CONFIRM = {
+UPDATE: Fields = SHARED
+CONFIRM: Fields = {
     "client_secret": string,
     "payment_method": string,
     "payment_method_data": hash_of(payment_methods.DATA),
@@ -54,9 +57,9 @@ CONFIRM = {
     **CONFIRMING,
     **EXPAND,
 }
-CANCEL = {"cancellation_reason": enum("abandoned", "duplicate", "requested_by_customer"), **EXPAND}
-RETRIEVE = {"client_secret": string, **EXPAND}
-LIST = {**PAGE, "customer": string, "payment_method": string, "created": TIME_RANGE, "attach_to_self": boolean}
+CANCEL: Fields = {"cancellation_reason": enum("abandoned", "duplicate", "requested_by_customer"), **EXPAND}
+RETRIEVE: Fields = {"client_secret": string, **EXPAND}
+LIST: Fields = {**PAGE, "customer": string, "payment_method": string, "created": TIME_RANGE, "attach_to_self": boolean}
 OPEN = ("requires_payment_method", "requires_confirmation", "requires_action")
 _DEFAULT_OPTIONS = {"card": {"mandate_options": None, "network": None, "request_three_d_secure": "automatic"}}
 
@@ -97,8 +100,8 @@ def create(call: Call, params: dict[str, Any]) -> SetupIntent:
     if params.get("confirm"):
         if method is None:
             raise refused(
-                "You cannot confirm this SetupIntent because it's missing a payment method. Update the SetupIntent with "
-                "a payment method and then confirm it again.",
+                "You cannot confirm this SetupIntent because it's missing a payment method. Update the SetupIntent "
+                "with a payment method and then confirm it again.",
                 code="setup_intent_unexpected_state",
             )
         intents.check_return_url(intent, params, secret=call.secret)
@@ -190,10 +193,9 @@ def authenticate(call: Call, intent: SetupIntent, *, succeeds: bool) -> None:
     method: PaymentMethod = call.account.get("payment_method", intent.payment_method)
     intent.next_action = None
     if succeeds:
-        try:
+        # Declined after authentication: the intent's status and event tell, as there is no caller to be told.
+        with contextlib.suppress(StripeError):
             _finish(call, intent, method, authenticated=True)
-        except StripeError:
-            pass  # declined after authentication: told by the intent's status and event, as there is no caller to tell
         return
     code, message = intents.AUTHENTICATION_FAILED["setup_intent"]
     _failed(call, intent, refused(message, code=code, payment_method=method))

@@ -1,4 +1,6 @@
-"""Owns the assembly: one world with its clock, events, keys, webhooks, faults and log, and what happens as time passes."""
+"""Owns the assembly: one world with its clock, events, keys, webhooks, faults and log, and what happens as time
+passes.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Owns where objects live: one namespace per account, each kind with an index by id and by the fields that lists filter on.
+"""Owns where objects live: one namespace per account, each kind with an index by id and by the fields that lists
+filter on.
 
 It knows nothing of what the objects mean. Every change goes through `put`, so that a journal can see it.
 """
@@ -53,8 +54,9 @@ class Collection:
         return None if at is None else self.rows[at]
 
     def put(self, row: Any) -> None:
-        """Add, or do nothing but index again when it is known. An indexed field is set once, or set again to a new value
-        (a PaymentMethod that is attached): the old entry stays and is filtered when read."""
+        """Add, or do nothing but index again when it is known. An indexed field is set once, or set again to a new
+        value (a PaymentMethod that is attached): the old entry stays and is filtered when read.
+        """
         at = self._at.get(row.id)
         if at is None:
             at = self._at[row.id] = len(self.rows)
@@ -79,8 +81,9 @@ class Collection:
     def newest_first(
         self, field: str | None = None, value: str | None = None, *, before: str | None = None, after: str | None = None
     ) -> Iterator[Any]:
-        """Rows whose indexed `field` is `value` (or all), strictly between the ids `before` (newer bound, exclusive) and
-        `after` (older bound, exclusive). Raises KeyError for an unknown bound."""
+        """Rows whose indexed `field` is `value` (or all), strictly between the ids `before` (newer bound, exclusive)
+        and `after` (older bound, exclusive). Raises KeyError for an unknown bound.
+        """
         newest = self._at[before] if before is not None else len(self.rows)
         oldest = self._at[after] if after is not None else -1
         if field is None:
@@ -158,7 +161,8 @@ class World:
         self.ids = Ids(seed)
         self.accounts: dict[str, Namespace] = {PLATFORM: Namespace(PLATFORM)}
         self.base_url = ""  # how people reach the hosted pages; known once the server listens
-        # Stripe cancels an intent some time after its authorization ran out. Zero unless a test wants to stand in that gap.
+        # Stripe cancels an intent some time after its authorization ran out. Zero unless a test wants to stand in that
+        # gap.
         self.expiry_lag_seconds = 0
         self.dirty: list[tuple[str, str, Any]] = []
         self.journalled = False

@@ -1,7 +1,7 @@
 """Owns the delivery of events: signed as Stripe signs, promptly, at least once, again with back-off until a 2xx.
 
-Which events exist is decided elsewhere. Signatures and back-off go by the wall clock, because receivers check the signature's
-age against theirs; everything inside the event goes by the business clock.
+Which events exist is decided elsewhere. Signatures and back-off go by the wall clock, because receivers check the
+signature's age against theirs; everything inside the event goes by the business clock.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ class Webhooks:
         self.log: deque[dict[str, Any]] = deque(maxlen=1000)
         events.listeners.append(self.enqueue)
 
-    # --- who is told ----------------------------------------------------------------------------------------------------------
+    # --- who is told ------------------------------------------------------------------------------------------------
 
     def _endpoints(self, account: Namespace, type: str) -> list[tuple[Namespace, WebhookEndpoint]]:
         found = [(account, row) for row in account.of["webhook_endpoint"].oldest_first() if row.application is None]
@@ -167,7 +167,7 @@ class Webhooks:
         self.enqueue(account, event, self.events.unpack(event.of, event.snapshot))
         return self.counts()["pending"] - before
 
-    # --- how ------------------------------------------------------------------------------------------------------------------
+    # --- how --------------------------------------------------------------------------------------------------------
 
     def _work(self, queue: _Queue) -> None:
         if self.loop is None:
@@ -191,7 +191,7 @@ class Webhooks:
                     if connection is None or connection.transport is None or connection.transport.is_closing():
                         parts = urlsplit(queue.endpoint.url)
                         _, connection = await asyncio.get_running_loop().create_connection(
-                            _Connection, parts.hostname, parts.port or 80
+                            _Connection, parts.hostname or "127.0.0.1", parts.port or 80
                         )
                     delivery.last_status = await connection.send(self._request(queue.endpoint, delivery.body))
                 except (OSError, TimeoutError) as error:
@@ -252,7 +252,9 @@ class Webhooks:
             self._work(queue)
 
     def retry_now(self) -> None:
-        """Everything that waits is tried again: called when the business clock moves, as time for a retry has then passed."""
+        """Everything that waits is tried again: called when the business clock moves, as time for a retry has then
+        passed.
+        """
         for queue in self._queues.values():
             for delivery in list(queue.backing_off.values()):
                 if delivery.timer is not None:
@@ -272,7 +274,7 @@ class Webhooks:
             queue.close()
             self._note_idle()
 
-    # --- what is known about it -----------------------------------------------------------------------------------------------
+    # --- what is known about it -------------------------------------------------------------------------------------
 
     def counts(self) -> dict[str, int]:
         in_flight = sum(queue.in_flight for queue in self._queues.values())
