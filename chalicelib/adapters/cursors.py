@@ -1,0 +1,40 @@
+"""Page cursors: an opaque string for a position in one listing; what the positions are is left to the stores.
+
+A cursor carries a digest of its listing and position: one that was mistyped, cut off or taken from another listing is
+noticed. It is not signed, and needs no secret: whatever a caller makes up is only a position among their own rows.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+
+from chalicelib.domain.errors import InvalidInput
+
+_DIGEST_BYTES = 6
+_MAXIMUM_CHARS = 400
+
+
+def encode(listing: str, position: str) -> str:
+    """`listing`: what is listed, the owner included. `position`: the sort key of the last row of the page."""
+    return base64.urlsafe_b64encode(_digest(listing, position) + position.encode()).decode().rstrip("=")
+
+
+def decode(listing: str, cursor: str) -> str:
+    """The position. Raises InvalidInput for what `encode` did not make for this listing."""
+    if len(cursor) <= _MAXIMUM_CHARS:
+        try:
+            raw = base64.b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+            digest, position = raw[:_DIGEST_BYTES], raw[_DIGEST_BYTES:].decode()
+        except (binascii.Error, ValueError):
+            pass
+        else:
+            # Base64 leaves spare bits at the end: comparing the whole cursor allows one spelling only.
+            if digest == _digest(listing, position) and cursor == encode(listing, position):
+                return position
+    raise InvalidInput("The cursor is not one of this listing's: start again without it.")
+
+
+def _digest(listing: str, position: str) -> bytes:
+    return hashlib.sha256(f"{listing}\n{position}".encode()).digest()[:_DIGEST_BYTES]

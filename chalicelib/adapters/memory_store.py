@@ -1,0 +1,217 @@
+"""The store in dictionaries, for fast tests; it keeps the contract of TabStore and nothing beyond the process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from threading import Lock
+from typing import TypeVar
+
+from chalicelib.adapters import cursors
+from chalicelib.domain.draft import Change, Entry
+from chalicelib.domain.errors import NotFound
+from chalicelib.domain.parties import Customer, Merchant
+from chalicelib.domain.tab import Attempt, Status, Tab
+from chalicelib.ports import (
+    EventAlreadySeen,
+    FactsAlreadyApplied,
+    IdempotencyRecord,
+    Page,
+    Pointer,
+    RecordExists,
+    SeenEvent,
+    TabSummary,
+    VersionConflict,
+)
+
+K = TypeVar("K")
+V = TypeVar("V")
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class MemoryStore:
+    """One lock around everything: each method is a transaction."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._tabs: dict[tuple[str, str], Tab] = {}
+        self._entries: dict[tuple[str, str], list[Entry]] = {}
+        self._attempts: dict[tuple[str, str, str], Attempt] = {}
+        self._facts: set[tuple[str, str, str]] = set()
+        self._records: dict[str, IdempotencyRecord] = {}
+        self._events: set[SeenEvent] = set()
+        self._pointers: dict[tuple[str | None, str], Pointer] = {}
+        self._merchants: dict[str, Merchant] = {}
+        self._customers: dict[tuple[str, str], Customer] = {}
+        self._changes: set[tuple[str, str, str]] = set()
+
+    # Tabs
+
+    def get_tab(self, merchant_id: str, tab_id: str) -> Tab:
+        with self._lock:
+            return _get(self._tabs, (merchant_id, tab_id), "tab")
+
+    def get_tab_and_record(
+        self, merchant_id: str, tab_id: str, record_id: str, now: datetime
+    ) -> tuple[Tab, IdempotencyRecord | None]:
+        with self._lock:
+            return _get(self._tabs, (merchant_id, tab_id), "tab"), self._standing_record(record_id, now)
+
+    def find_record(self, record_id: str, now: datetime) -> IdempotencyRecord | None:
+        with self._lock:
+            return self._standing_record(record_id, now)
+
+    def commit(self, change: Change, *, record: IdempotencyRecord | None = None, event: SeenEvent | None = None) -> Tab:
+        tab = change.tab
+        key = (tab.merchant_id, tab.tab_id)
+        with self._lock:
+            # As after a lost answer: a change that is on record has won, whoever asks again.
+            if (*key, tab.change_id) in self._changes:
+                return tab
+            if event is not None and event in self._events:
+                raise EventAlreadySeen(event.event_id)
+            self._check_record(record)
+            if applied := [fact for fact in change.fact_keys if (*key, fact) in self._facts]:
+                raise FactsAlreadyApplied(applied)
+            stored = self._tabs.get(key)
+            if (stored.version if stored else 0) != change.base_version:
+                raise VersionConflict(tab.tab_id)
+
+            self._tabs[key] = tab
+            self._changes.add((*key, tab.change_id))
+            self._entries.setdefault(key, []).extend(change.entries)
+            self._attempts.update({(*key, attempt.attempt_id): attempt for attempt in change.closed_attempts})
+            self._facts.update((*key, fact) for fact in change.fact_keys)
+            self._put_record(record)
+            if event is not None:
+                self._events.add(event)
+            for object_id, attempt_id in change.objects:
+                self._pointers[tab.account, object_id] = Pointer(
+                    account=tab.account,
+                    object_id=object_id,
+                    merchant_id=tab.merchant_id,
+                    tab_id=tab.tab_id,
+                    attempt_id=attempt_id,
+                )
+            return tab
+
+    # What goes with tabs
+
+    def add_event(self, event: SeenEvent) -> None:
+        with self._lock:
+            self._events.add(event)
+
+    def has_seen(self, event: SeenEvent) -> bool:
+        with self._lock:
+            return event in self._events
+
+    def find_pointer(self, account: str | None, object_id: str) -> Pointer | None:
+        with self._lock:
+            return self._pointers.get((account, object_id))
+
+    def find_attempt(self, merchant_id: str, tab_id: str, attempt_id: str) -> Attempt | None:
+        with self._lock:
+            return self._attempts.get((merchant_id, tab_id, attempt_id))
+
+    # Listings
+
+    def list_entries(self, merchant_id: str, tab_id: str, *, limit: int, cursor: str | None) -> Page[Entry]:
+        with self._lock:
+            rows = {f"{entry.seq:08}": entry for entry in self._entries.get((merchant_id, tab_id), ())}
+        return _page(rows, f"entries#{merchant_id}#{tab_id}", limit, cursor)
+
+    def list_by_status(self, merchant_id: str, status: Status, *, limit: int, cursor: str | None) -> Page[TabSummary]:
+        rows = self._summaries(lambda tab: tab.merchant_id == merchant_id and tab.status == status)
+        return _page(rows, f"status#{merchant_id}#{status}", limit, cursor, newest_first=True)
+
+    def list_by_customer(
+        self, merchant_id: str, customer_id: str, *, limit: int, cursor: str | None
+    ) -> Page[TabSummary]:
+        rows = self._summaries(lambda tab: (tab.merchant_id, tab.customer_id) == (merchant_id, customer_id))
+        return _page(rows, f"customer#{merchant_id}#{customer_id}", limit, cursor, newest_first=True)
+
+    def iter_due(self, now: datetime) -> Iterator[tuple[str, str]]:
+        with self._lock:
+            tabs = [(tab.next_action_at, key) for key, tab in self._tabs.items() if tab.next_action_at]
+        yield from (key for at, key in sorted(tabs) if at <= now)
+
+    # Merchants and customers
+
+    def get_merchant(self, merchant_id: str) -> Merchant:
+        with self._lock:
+            return _get(self._merchants, merchant_id, "merchant")
+
+    def add_merchant(self, merchant: Merchant, *, record: IdempotencyRecord) -> None:
+        self._put_party(self._merchants, merchant.merchant_id, merchant, 0, record)
+
+    def update_merchant(self, merchant: Merchant, *, record: IdempotencyRecord | None = None) -> None:
+        self._put_party(self._merchants, merchant.merchant_id, merchant, merchant.version - 1, record)
+
+    def get_customer(self, merchant_id: str, customer_id: str) -> Customer:
+        with self._lock:
+            return _get(self._customers, (merchant_id, customer_id), "customer")
+
+    def add_customer(self, customer: Customer, *, record: IdempotencyRecord) -> None:
+        self._put_party(self._customers, (customer.merchant_id, customer.customer_id), customer, 0, record)
+
+    def update_customer(self, customer: Customer, *, record: IdempotencyRecord | None = None) -> None:
+        key = (customer.merchant_id, customer.customer_id)
+        self._put_party(self._customers, key, customer, customer.version - 1, record)
+
+    # Inside the lock
+
+    def _standing_record(self, record_id: str, now: datetime) -> IdempotencyRecord | None:
+        record = self._records.get(record_id)
+        return record if record is not None and record.expires_at > now else None
+
+    def _check_record(self, record: IdempotencyRecord | None) -> None:
+        if record is not None and (standing := self._standing_record(record.record_id, record.created_at)):
+            raise RecordExists(standing)
+
+    def _put_record(self, record: IdempotencyRecord | None) -> None:
+        if record is not None:
+            self._records[record.record_id] = record
+
+    def _put_party(
+        self, parties: dict[K, R], key: K, party: R, base_version: int, record: IdempotencyRecord | None
+    ) -> None:
+        with self._lock:
+            self._check_record(record)
+            if getattr(parties.get(key), "version", 0) != base_version:
+                raise VersionConflict(str(key))
+            parties[key] = party
+            self._put_record(record)
+
+    def _summaries(self, wanted: Callable[[Tab], bool]) -> dict[str, TabSummary]:
+        with self._lock:
+            tabs = [tab for tab in self._tabs.values() if wanted(tab)]
+        return {f"{_instant(tab.opened_at)}#{tab.tab_id}": _summary(tab) for tab in tabs}
+
+
+def _get(things: Mapping[K, V], key: K, name: str) -> V:
+    if key not in things:
+        raise NotFound(f"There is no such {name}.")
+    return things[key]
+
+
+def _page(
+    rows: Mapping[str, T], listing: str, limit: int, cursor: str | None, *, newest_first: bool = False
+) -> Page[T]:
+    after = cursors.decode(listing, cursor) if cursor is not None else None
+    keys = sorted(rows, reverse=newest_first)
+    if after is not None:
+        keys = [key for key in keys if (key < after if newest_first else key > after)]
+    taken = keys[:limit]
+    return Page(
+        items=tuple(rows[key] for key in taken),
+        next_cursor=cursors.encode(listing, taken[-1]) if len(keys) > limit else None,
+    )
+
+
+def _instant(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def _summary(tab: Tab) -> TabSummary:
+    return TabSummary(**{name: getattr(tab, name) for name in TabSummary.__dataclass_fields__})
