@@ -1,0 +1,57 @@
+"""Aftertab's HTTP API as its users call it: a client for demo, replay and tests, over HTTP only."""
+
+from __future__ import annotations
+
+import itertools
+import uuid
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from devstack.http import HttpError, JsonClient
+
+RETRY_LIMIT = 20
+
+
+@dataclass(slots=True)
+class Api:
+    """One caller of the API. Every change gets an Idempotency-Key of its own, unless one is given.
+
+    `counts`: how many requests were made, by method and route.
+    """
+
+    client: JsonClient
+    token: str
+    counts: Counter[str] = field(default_factory=Counter)
+    _keys: Any = field(default_factory=itertools.count)
+    _prefix: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+    def get(self, path: str, **query: object) -> Any:
+        self.counts[_route("GET", path)] += 1
+        return self.client.get(f"/v1{path}", headers=self._headers(), **query)
+
+    def post(self, path: str, body: Any = None, *, key: str | None = None) -> Any:
+        return self._send("POST", path, body, key)
+
+    def put(self, path: str, body: Any, *, key: str | None = None) -> Any:
+        return self._send("PUT", path, body, key)
+
+    def _send(self, method: str, path: str, body: Any, key: str | None) -> Any:
+        """Sent again under the same key while the API says that others are changing the same thing."""
+        self.counts[_route(method, path)] += 1
+        headers = self._headers() | {"Idempotency-Key": key or f"{self._prefix}-{next(self._keys)}"}
+        for _ in range(RETRY_LIMIT):
+            reply = self.client.request(method, f"/v1{path}", {} if body is None else body, headers)
+            if not (reply.status == 409 and reply.body.get("code") == "contention"):
+                break
+        if not 200 <= reply.status < 300:
+            raise HttpError(method, path, reply)
+        return reply.body
+
+    def _headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token}"}
+
+
+def _route(method: str, path: str) -> str:
+    parts = ("{id}" if "_" in part and part[:3] in ("tab", "cus", "itm", "mer") else part for part in path.split("/"))
+    return f"{method} {'/'.join(parts)}"

@@ -1,0 +1,105 @@
+"""Serves app.py with Chalice's own local server, on the local stack's clock, and fires its schedule.
+
+    python -m devstack.app_server --port 8000 --control-port 8001
+
+The control port takes `POST /sweep` (fire the schedule now, answer its counts). With `--ticker` the schedule also fires
+every five clock-minutes and on every move of the clock. Settings come from the environment, as they do in Lambda.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import threading
+import time
+from dataclasses import replace
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from chalice.cli.factory import CLIFactory
+from chalice.local import ChaliceRequestHandler
+from chalice.test import Client
+
+from chalicelib import bootstrap
+from devstack.clock import StandinClock
+from devstack.crash import with_crashes
+
+TICK = timedelta(minutes=5)
+POLL_S = 0.5
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--control-port", type=int, required=True)
+    parser.add_argument("--ticker", action="store_true")
+    given = parser.parse_args()
+
+    clock = StandinClock(os.environ["STRIPE_API_BASE"])
+    bootstrap.use(with_crashes(replace(bootstrap.deps(), clock=clock)))
+
+    from app import app
+
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)
+    ChaliceRequestHandler.log_message = lambda *args: None  # type: ignore[method-assign]
+    sweep = Sweeper(app)
+    control = ThreadingHTTPServer(("127.0.0.1", given.control_port), _control(sweep))
+    threading.Thread(target=control.serve_forever, daemon=True, name="control").start()
+    if given.ticker:
+        threading.Thread(target=_tick, args=(clock, sweep), daemon=True, name="ticker").start()
+    factory = CLIFactory(os.getcwd(), environ=os.environ)
+    config = factory.create_config_obj(chalice_stage_name="dev")
+    factory.create_local_server(app, config, "127.0.0.1", given.port).serve_forever()
+
+
+class Sweeper:
+    """Fires the schedule as EventBridge does, through the Lambda handler; one at a time."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+        self._lock = threading.Lock()
+
+    def fire(self) -> Any:
+        with self._lock, Client(self._app) as client:
+            event = client.events.generate_cw_event(
+                source="aws.events", detail_type="Scheduled Event", detail={}, resources=[]
+            )
+            return client.lambda_.invoke("sweep", event).payload
+
+
+def _tick(clock: StandinClock, sweep: Sweeper) -> None:
+    last = clock.now()
+    while True:
+        time.sleep(POLL_S)
+        try:
+            now = clock.now()
+            if now - last >= TICK:
+                last = now
+                sweep.fire()
+        except Exception:
+            logging.getLogger(__name__).exception("the schedule could not be fired")
+
+
+def _control(sweep: Sweeper) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            content = json.dumps(sweep.fire() if self.path == "/sweep" else {"error": "POST /sweep"}).encode()
+            self.send_response(200 if self.path == "/sweep" else 404)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    return Handler
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""Process death at a named boundary, for the crash tests: `AFTERTAB_CRASH_AT=capture:after_call` ends the app there.
+
+Boundaries of an attempt: `<operation>:before_call` (written ahead, nothing sent), `<operation>:after_call` (the gateway
+has done it, nobody has heard), `<operation>:after_outcome` (recorded, nobody has been answered), and
+`<operation>:before_write` (decided, nothing written). `os._exit` runs no handler, as a killed Lambda runs none. Each
+boundary fires once in the life of a process, and only while the variable is set.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from typing import Any
+
+from chalicelib.ports import Deps
+
+VARIABLE = "AFTERTAB_CRASH_AT"
+EXIT_CODE = 86
+
+
+def with_crashes(deps: Deps) -> Deps:
+    """The same dependencies, dying at the boundary that the environment names; unchanged where it names none."""
+    boundary = os.environ.get(VARIABLE)
+    if not boundary:
+        return deps
+    operation, _, moment = boundary.partition(":")
+    return replace(
+        deps,
+        gateway=_DyingGateway(deps.gateway, operation, moment),  # type: ignore[arg-type]
+        store=_DyingStore(deps.store, operation, moment),  # type: ignore[arg-type]
+    )
+
+
+class _Wrapper:
+    def __init__(self, inner: Any, operation: str, moment: str) -> None:
+        self._inner = inner
+        self._operation = operation
+        self._moment = moment
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+
+class _DyingGateway(_Wrapper):
+    def perform(self, tab: Any, attempt: Any) -> Any:
+        concerned = attempt.operation == self._operation
+        if concerned and self._moment == "before_call":
+            os._exit(EXIT_CODE)
+        facts = self._inner.perform(tab, attempt)
+        if concerned and self._moment == "after_call":
+            os._exit(EXIT_CODE)
+        return facts
+
+
+class _DyingStore(_Wrapper):
+    def commit(self, change: Any, **given: Any) -> Any:
+        begins = any(attempt.operation == self._operation for attempt in change.begun)
+        ends = any(attempt.operation == self._operation for attempt in change.closed_attempts)
+        if begins and self._moment == "before_write":
+            os._exit(EXIT_CODE)
+        tab = self._inner.commit(change, **given)
+        if ends and self._moment == "after_outcome":
+            os._exit(EXIT_CODE)
+        return tab

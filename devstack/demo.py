@@ -1,0 +1,51 @@
+"""`make demo`: plays every story on a fresh local stack and checks the money in both books. Exit status 0 only if all agree."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+
+from rich.console import Console
+
+from devstack.scene import StoryFailed
+from devstack.stack import LOGS, Stack, stop_on_signals
+from devstack.stories import STORIES
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Play Aftertab's stories on a local stack.")
+    parser.add_argument("stories", nargs="*", type=int, metavar="N", help="which stories, by number; all by default")
+    given = parser.parse_args()
+    console = Console(highlight=False, soft_wrap=True)
+    stop_on_signals()
+    began = time.monotonic()
+    console.print("[bold]Aftertab[/bold]: pay after the service. Starting DynamoDB, Stripe's stand-in and the app …")
+    failed = 0
+    with Stack() as stack:
+        console.print(f"ready after {time.monotonic() - began:.1f} s, all of it on 127.0.0.1\n")
+
+        def say(text: str) -> None:
+            console.print(f"  [dim]{stack.now():%a %d %b %H:%M}[/dim]  {text}")
+
+        chosen = given.stories or range(1, len(STORIES) + 1)
+        for number in chosen:
+            story = STORIES[number - 1]
+            console.print(f"[bold]{number}  {story.__doc__}[/bold]")
+            try:
+                story(stack, say)
+                console.print("  [green]✓[/green] the app's books and Stripe's agree to the cent\n")
+            except StoryFailed as difference:
+                failed += 1
+                console.print(f"  [red]✗ {difference}[/red]\n")
+        total = len(list(chosen))
+        console.print(f"{total - failed} stories passed, {failed} failed, in {time.monotonic() - began:.0f} s.")
+    if failed:
+        console.print(f"The servers' logs are in {LOGS}.")
+    else:
+        console.print("The servers are stopped. [bold]make serve[/bold] keeps them running, with curl lines to try.")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

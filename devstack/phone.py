@@ -1,0 +1,50 @@
+"""The customer's phone: what a mobile SDK does with a client secret, spoken to Stripe (here: its stand-in) directly."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from devstack.http import HttpError, JsonClient
+
+
+class CardDeclined(Exception):
+    """The bank said no; `code` and `decline_code` say why."""
+
+    def __init__(self, error: dict[str, Any]) -> None:
+        super().__init__(error.get("message", "declined"))
+        self.code = error.get("code")
+        self.decline_code = error.get("decline_code")
+
+
+class Phone:
+    """Confirms payments and card set-ups with the publishable key, as the customer's own device does."""
+
+    def __init__(self, standin: JsonClient) -> None:
+        self._stripe = standin
+
+    def pay(self, payment: dict[str, Any], card: str = "pm_card_visa") -> dict[str, Any]:
+        """Confirm what the API handed out under `payment`: a charge, or a hold. Raises CardDeclined."""
+        return self._confirm("payment_intents", payment["payment_id"], payment, card)
+
+    def save_card(self, setup: dict[str, Any], card: str = "pm_card_visa") -> dict[str, Any]:
+        return self._confirm("setup_intents", setup["setup_id"], setup, card)
+
+    def authenticate(self, payment: dict[str, Any], outcome: str = "succeed") -> None:
+        """Answer the bank's question (3-D Secure) on the phone."""
+        self._stripe.post("/_control/authenticate", {"payment_intent": payment["payment_id"], "outcome": outcome})
+
+    def _confirm(self, kind: str, object_id: str, given: dict[str, Any], card: str) -> dict[str, Any]:
+        headers = {"Authorization": f"Bearer {given['publishable_key']}"}
+        if given.get("account"):
+            headers["Stripe-Account"] = given["account"]
+        try:
+            answer: dict[str, Any] = self._stripe.post_form(
+                f"/v1/{kind}/{object_id}/confirm",
+                {"client_secret": given["client_secret"], "payment_method": card},
+                headers=headers,
+            )
+        except HttpError as failed:
+            if failed.reply.status == 402:
+                raise CardDeclined(failed.reply.body["error"]) from None
+            raise
+        return answer

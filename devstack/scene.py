@@ -1,0 +1,127 @@
+"""What a story needs: a business with its people, customers with phones, time that passes, and a voice to tell it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from devstack.api import Api
+from devstack.books import Money, differences, money_of_app, money_of_standin
+from devstack.phone import Phone
+from devstack.stack import Stack
+
+CARD_TERMS = "We keep your card to hold your deposit and to charge what you accept. Remove it whenever you like."
+CARD_TERMS_SHA256 = hashlib.sha256(CARD_TERMS.encode()).hexdigest()
+ALL_CONSENTS = ["cap", "deposit_and_fees", "automatic_charge", "capture_before_expiry", "card_on_file"]
+
+Say = Callable[[str], None]
+
+
+class StoryFailed(Exception):
+    """Something came out differently than the story says."""
+
+
+@dataclass(slots=True)
+class Customer:
+    """A customer of the business, with their own token and phone."""
+
+    name: str
+    customer_id: str
+    api: Api
+    phone: Phone
+
+    def accept_promise(self, tab: dict[str, Any], consents: list[str] | None = None) -> dict[str, Any]:
+        body: dict[str, Any] = {
+            "promise_sha256": (tab["proposed_promise"] or tab["promise"])["promise_sha256"],
+            "consents": consents if consents is not None else ALL_CONSENTS,
+        }
+        if "card_on_file" in body["consents"]:
+            body["card_terms_sha256"] = CARD_TERMS_SHA256
+        answer: dict[str, Any] = self.api.post(f"/tabs/{tab['tab_id']}/accept_promise", body)
+        return answer
+
+    def save_card(self, tab: dict[str, Any], card: str = "pm_card_visa") -> None:
+        setup = self.api.post(
+            f"/customers/{self.customer_id}/setup_intent",
+            {"card_terms_sha256": CARD_TERMS_SHA256, "tab_id": tab["tab_id"]},
+        )
+        self.phone.save_card(setup, card)
+
+
+class Scene:
+    """One business on a running stack. `say` tells the reader what happens, one line at a time."""
+
+    def __init__(self, stack: Stack, say: Say, *, name: str, currency: str = "EUR", **policy: object) -> None:
+        self.stack = stack
+        self.say = say
+        self.currency = currency
+        operator = Api(stack.app, stack.issuer.token("operator"))
+        merchant = operator.post(
+            "/merchants", {"name": name, "currency": currency, "settlement_currency": currency, "policy": policy}
+        )
+        self.name = name
+        self.merchant_id: str = merchant["merchant_id"]
+        self.staff = Api(stack.app, stack.issuer.token("staff", merchant_id=self.merchant_id))
+        self.owner = Api(stack.app, stack.issuer.token("owner", merchant_id=self.merchant_id))
+
+    def customer(self, name: str) -> Customer:
+        made = self.staff.post("/customers", {"reference": name})
+        token = self.stack.issuer.token("customer", merchant_id=self.merchant_id, customer_id=made["customer_id"])
+        return Customer(name, made["customer_id"], Api(self.stack.app, token), Phone(self.stack.standin))
+
+    def tab(self, tab: dict[str, Any]) -> dict[str, Any]:
+        """The tab as it is now, for the staff's eyes, once every webhook has arrived."""
+        self.stack.drain()
+        found: dict[str, Any] = self.staff.get(f"/tabs/{tab['tab_id']}")
+        return found
+
+    def travel(self, tab: dict[str, Any], to: datetime) -> dict[str, Any]:
+        """Let time pass until `to`, stopping wherever the tab's agenda has something to do, as the schedule would."""
+        while True:
+            tab = self.tab(tab)
+            action = tab["next_action"]
+            at = datetime.fromisoformat(action["at"]) if action else None
+            if at is None or at > to:
+                break
+            self.stack.move_clock(max(at, self.stack.now()))
+            self.stack.sweep()
+        self.stack.move_clock(max(to, self.stack.now()))
+        self.stack.sweep()
+        return self.tab(tab)
+
+    def expect(
+        self,
+        tab: dict[str, Any],
+        *,
+        status: str,
+        payment_state: str,
+        money: Money,
+        ledger: dict[str, int],
+    ) -> None:
+        """Compare the story's own figures with the app's books and with the stand-in's. Raises StoryFailed."""
+        tab = self.tab(tab)
+        books = self.stack.standin.get("/_control/books")
+        wrong = [
+            *differences("the app", money, money_of_app(tab)),
+            *differences("Stripe", money, money_of_standin(books, tab["tab_id"], self.currency)),
+        ]
+        if (tab["status"], tab["payment_state"]) != (status, payment_state):
+            wrong.append(f"the tab is {tab['status']}/{tab['payment_state']}, not {status}/{payment_state}")
+        kept = {account: minor for account, minor in tab["ledger"].items() if minor}
+        if kept != ledger:
+            wrong.append(f"the ledger is {kept}, not {ledger}")
+        if sum(tab["ledger"].values()):
+            wrong.append("the ledger does not sum to zero")
+        if wrong:
+            raise StoryFailed("; ".join(wrong))
+
+
+def iso(instant: datetime) -> str:
+    return instant.isoformat().replace("+00:00", "Z")
+
+
+def hours(number: float) -> timedelta:
+    return timedelta(hours=number)

@@ -1,0 +1,92 @@
+"""`make serve`: keeps a local stack running, with one business and one customer to try things on, and says how."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import threading
+from pathlib import Path
+
+from rich.console import Console
+
+from devstack.scene import Scene
+from devstack.stack import LOGS, PUBLISHABLE_KEY, ROOT, Ports, Stack, stop_on_signals
+
+HERE = ROOT / ".devstack"
+ENV = HERE / "env"
+RUNNING = HERE / "serve.json"
+CURL_STORY = Path(__file__).with_name("curl_story.sh")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Keep Aftertab's local stack running. All ports are on 127.0.0.1.")
+    parser.add_argument("--app-port", type=int, default=8000)
+    parser.add_argument("--control-port", type=int, default=8001)
+    parser.add_argument("--standin-port", type=int, default=8010)
+    parser.add_argument("--aws-port", type=int, default=8020)
+    parser.add_argument("--issuer-port", type=int, default=8030)
+    given = parser.parse_args()
+    ports = Ports(
+        app=given.app_port,
+        control=given.control_port,
+        standin=given.standin_port,
+        aws=given.aws_port,
+        issuer=given.issuer_port,
+    )
+    console = Console(highlight=False, soft_wrap=True)
+    stop_on_signals()
+    stopped = threading.Event()
+    signal.signal(signal.SIGINT, lambda number, frame: stopped.set())
+    with Stack(ports, ticker=True, real_time=True) as stack:
+        try:
+            write_env(stack)
+            console.print(_welcome(stack))
+            stopped.wait()
+        finally:
+            ENV.unlink(missing_ok=True)
+            RUNNING.unlink(missing_ok=True)
+    console.print("\nThe servers are stopped.")
+
+
+def write_env(stack: Stack) -> None:
+    """A business, a customer and tokens for both, in a file for the shell and one for `make token`."""
+    cafe = Scene(stack, lambda text: None, name="Kaffee Morgen")
+    ana = cafe.customer("Ana")
+    values = {
+        "API": f"{stack.app_url}/v1",
+        "PHONE": stack.standin.base_url,
+        "PUBLISHABLE_KEY": PUBLISHABLE_KEY,
+        "MERCHANT_ID": cafe.merchant_id,
+        "CUSTOMER_ID": ana.customer_id,
+        "STAFF": cafe.staff.token,
+        "OWNER": cafe.owner.token,
+        "CUSTOMER": ana.api.token,
+    }
+    HERE.mkdir(exist_ok=True)
+    ENV.write_text("".join(f"{name}={value}\n" for name, value in values.items()))
+    running = {"issuer": stack.issuer.base_url, "merchant_id": cafe.merchant_id, "customer_id": ana.customer_id}
+    RUNNING.write_text(json.dumps(running))
+
+
+def _welcome(stack: Stack) -> str:
+    clock = f"{stack.standin.base_url}/_control/clock"
+    return f"""[bold]Aftertab is running.[/bold]  Ctrl-C stops it.
+
+  app              {stack.app_url}/v1      its document: {stack.app_url}/v1/openapi.json
+  Stripe stand-in  {stack.standin.base_url}
+  DynamoDB         {stack.aws_url}
+  tokens           make token ROLE=staff|owner|customer|operator
+  logs             {LOGS.relative_to(ROOT)}
+
+A walk-in, paid after. Paste this into another shell in this folder:
+
+{CURL_STORY.read_text()}
+Time runs by itself, and can be moved; what becomes due follows by itself:
+
+curl -sS {clock} -H 'Content-Type: application/json' -d '{{"advance_seconds": 86400}}'
+"""
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,244 @@
+"""The local stack: AWS emulator, Stripe stand-in, token issuer and the app, started in order and stopped together."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NoReturn
+
+from devstack import ministack, table
+from devstack.http import JsonClient
+from devstack.issuer import AUDIENCE, ISSUER, Issuer
+
+ROOT = Path(__file__).resolve().parent.parent
+LOGS = ROOT / ".devstack" / "logs"
+SECRET_KEY = "sk_test_aftertab_local"  # noqa: S105
+PUBLISHABLE_KEY = "pk_test_aftertab_local"
+API_VERSION = "2026-10-28.endive"
+EVENTS = (
+    "payment_intent.amount_capturable_updated",
+    "payment_intent.succeeded",
+    "payment_intent.payment_failed",
+    "payment_intent.canceled",
+    "payment_intent.requires_action",
+    "payment_intent.processing",
+    "setup_intent.succeeded",
+    "setup_intent.setup_failed",
+    "refund.created",
+    "refund.updated",
+    "refund.failed",
+    "charge.expired",
+)
+"""What a deployment's webhook endpoint is to be sent, no more: each delivery costs an invocation."""
+START_TIMEOUT_S = 60.0
+DEFAULT_START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
+"""A Monday morning: where stories begin."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Loopback ports; 0 takes a free one."""
+
+    app: int = 0
+    control: int = 0
+    standin: int = 0
+    aws: int = 0
+    issuer: int = 0
+
+
+class Stack:
+    """A running local stack; a context manager. All of it listens on 127.0.0.1 only.
+
+    `start`: where the business clock begins. `ticker`: fire the schedule by itself, every five clock-minutes and on
+    every move; else only `sweep` fires it. `real_time`: let the clock run by itself.
+    """
+
+    def __init__(
+        self,
+        ports: Ports = Ports(),  # noqa: B008
+        *,
+        start: datetime = DEFAULT_START,
+        ticker: bool = False,
+        real_time: bool = False,
+        logs: Path = LOGS,
+    ) -> None:
+        self._ports = ports
+        self._start = start
+        self._ticker = ticker
+        self._real_time = real_time
+        self._logs = logs
+        self._exits = ExitStack()
+        self._app: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Stack:
+        try:
+            self._begin()
+        except BaseException:
+            self._exits.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._exits.close()
+
+    def _begin(self) -> None:
+        self._logs.mkdir(parents=True, exist_ok=True)
+        self.app_port = self._ports.app or free_port()
+        self.control_port = self._ports.control or free_port()
+        standin_port = self._ports.standin or free_port()
+        aws = self._exits.enter_context(ministack.start(self._ports.aws or None))
+        self.aws_url = aws.endpoint_url
+        self.issuer = self._exits.enter_context(Issuer(self._ports.issuer))
+        arguments = ["--port", str(standin_port), "--start", self._start.isoformat()]
+        self._spawn("stripe_standin", [*arguments, *(["--real-time"] if self._real_time else [])])
+        self.standin = JsonClient(f"http://127.0.0.1:{standin_port}")
+        wait_for(self.standin, "/_control/health", "the Stripe stand-in")
+        self._environment = self._settings()
+        table.create(self.aws_url, self._environment["AFTERTAB_TABLE"])
+        self.start_app()
+        self._exits.callback(self.stop_app)
+
+    def _settings(self) -> dict[str, str]:
+        """The app's environment: what a deployment sets, pointed at this stack."""
+        hook = self.standin.post_form(
+            "/v1/webhook_endpoints",
+            {
+                "url": f"{self.app_url}/v1/webhooks/stripe",
+                "api_version": API_VERSION,
+                **{f"enabled_events[{number}]": event for number, event in enumerate(EVENTS)},
+            },
+            headers={"Authorization": f"Bearer {SECRET_KEY}"},
+        )
+        return {
+            **os.environ,
+            "AFTERTAB_STAGE": "dev",
+            "AFTERTAB_TABLE": "aftertab-dev",
+            "AFTERTAB_PUBLIC_URL": self.app_url,
+            "AFTERTAB_JWT_ISSUER": ISSUER,
+            "AFTERTAB_JWT_AUDIENCE": AUDIENCE,
+            "AFTERTAB_JWT_JWKS_URL": self.issuer.jwks_url,
+            "STRIPE_SECRET_KEY": SECRET_KEY,
+            "STRIPE_PUBLISHABLE_KEY": PUBLISHABLE_KEY,
+            "STRIPE_WEBHOOK_SECRET": hook["secret"],
+            "STRIPE_API_BASE": self.standin.base_url,
+            "AWS_ENDPOINT_URL": self.aws_url,
+            "AWS_ACCESS_KEY_ID": "local",
+            "AWS_SECRET_ACCESS_KEY": "local",
+            "AWS_DEFAULT_REGION": "eu-west-1",
+        }
+
+    @property
+    def app_url(self) -> str:
+        return f"http://127.0.0.1:{self.app_port}"
+
+    # The app, which the crash tests kill and start again
+
+    def start_app(self, **environment: str) -> None:
+        """Start the app and wait until it answers."""
+        arguments = ["--port", str(self.app_port), "--control-port", str(self.control_port)]
+        self._app = self._popen(
+            "app_server", [*arguments, *(["--ticker"] if self._ticker else [])], {**self._environment, **environment}
+        )
+        self.app = JsonClient(self.app_url)
+        self.control = JsonClient(f"http://127.0.0.1:{self.control_port}")
+        wait_for(self.app, "/v1/health", "the app", self._app)
+
+    def stop_app(self) -> None:
+        if self._app is not None:
+            _end(self._app)
+            self._app = None
+
+    def wait_for_crash(self) -> int:
+        """The exit code of the app, which is about to die."""
+        assert self._app is not None, "there is an app to die"
+        code = self._app.wait(timeout=START_TIMEOUT_S)
+        self._app = None
+        return code
+
+    # Time
+
+    def now(self) -> datetime:
+        return datetime.fromisoformat(self.standin.get("/_control/clock")["now"]).astimezone(UTC)
+
+    def move_clock(self, to: datetime) -> None:
+        """Move the business clock forward; what becomes due by it is done when `sweep` is called."""
+        self.standin.post("/_control/clock", {"to": to.isoformat()})
+
+    def drain(self) -> None:
+        """Wait until every webhook has been delivered and answered. Raises RuntimeError where one can't be."""
+        counts = self.standin.post("/_control/webhooks/drain", {"timeout_seconds": 30})
+        if not counts["drained"]:
+            raise RuntimeError(f"webhooks are stuck: {counts}; see {self._logs}")
+
+    def sweep(self) -> dict[str, int]:
+        """Fire the schedule once, as EventBridge would, and wait for the webhooks that follow."""
+        self.drain()
+        swept: dict[str, int] = self.control.post("/sweep")
+        self.drain()
+        return swept
+
+    # Processes
+
+    def _spawn(self, module: str, arguments: list[str]) -> None:
+        process = self._popen(module, arguments, dict(os.environ))
+        self._exits.callback(_end, process)
+
+    def _popen(self, module: str, arguments: list[str], environment: dict[str, str]) -> subprocess.Popen[bytes]:
+        with (self._logs / f"{module}.log").open("ab") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", f"devstack.{module}", *arguments],
+                cwd=ROOT,
+                env=environment,
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+            )
+
+
+def wait_for(client: JsonClient, path: str, what: str, process: subprocess.Popen[bytes] | None = None) -> Any:
+    """The first good answer of a server that is starting. Raises RuntimeError where it dies or takes too long."""
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while time.monotonic() < deadline:
+        if process is not None and process.poll() is not None:
+            raise RuntimeError(f"{what} ended with {process.returncode} while starting; its log is in {LOGS}")
+        try:
+            return client.get(path)
+        except OSError:
+            time.sleep(0.05)
+    raise RuntimeError(f"{what} did not answer within {START_TIMEOUT_S:.0f} s; its log is in {LOGS}")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def stop_on_signals() -> None:
+    """Turn SIGTERM into an ordinary exit, so that whatever was started is stopped."""
+
+    def leave(number: int, frame: object) -> NoReturn:
+        raise SystemExit(128 + number)
+
+    signal.signal(signal.SIGTERM, leave)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(timeout=10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

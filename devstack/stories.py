@@ -1,0 +1,226 @@
+"""The stories of `make demo`: what users do, over HTTP, with the amounts that must come out written as literals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from devstack.books import Money
+from devstack.scene import Say, Scene, hours, iso
+from devstack.stack import Stack
+
+Story = Callable[[Stack, Say], None]
+
+
+def walk_in(stack: Stack, say: Say) -> None:
+    """A walk-in, paid on the phone"""
+    cafe = Scene(stack, say, name="Kaffee Morgen")
+    ana = cafe.customer("Ana")
+    tab = cafe.staff.post(
+        "/tabs",
+        {
+            "customer_id": ana.customer_id,
+            "title": "Table 4",
+            "expected_outcome": "Breakfast you enjoy",
+            "estimate_minor": 600,
+            "cap_minor": 900,
+        },
+    )
+    say(f"Kaffee Morgen opens {tab['tab_id']} for Ana: about EUR 6.00, promised to be EUR 9.00 at most.")
+    ana.accept_promise(tab, ["cap"])
+    say("Ana accepts the promise on her phone. Nothing is held, nothing is charged.")
+    cafe.staff.post(
+        f"/tabs/{tab['tab_id']}/items",
+        {
+            "items": [
+                {"description": "Flat white", "unit_price_minor": 380, "tax_basis_points": 700},
+                {"description": "Croissant", "unit_price_minor": 270, "tax_basis_points": 700},
+            ]
+        },
+    )
+    cafe.staff.post(f"/tabs/{tab['tab_id']}/complete")
+    say("A flat white and a croissant later the bill says EUR 6.50. Ana enjoyed it, and adds a tip of EUR 0.50.")
+    ana.api.post(f"/tabs/{tab['tab_id']}/accept_bill", {"tip_minor": 50})
+    payment = ana.api.post(f"/tabs/{tab['tab_id']}/charges", {"mode": "on_session"})["payment"]
+    ana.phone.pay(payment)
+    say(f"Her phone confirms {payment['payment_id']}: EUR 7.00 charged.")
+    cafe.expect(
+        tab,
+        status="closed",
+        payment_state="paid",
+        money=Money(charged=700),
+        ledger={"service_revenue": -607, "tax": -43, "tips": -50, "stripe_balance": 700},
+    )
+
+
+def appointment(stack: Stack, say: Say) -> None:
+    """An appointment three weeks ahead: card saved, hold placed two days before, deposit first, balance off-session"""
+    salon = Scene(stack, say, name="Salon Iris")
+    ben = salon.customer("Ben")
+    starts_at = stack.now() + timedelta(days=21)
+    tab = salon.staff.post(
+        "/tabs",
+        {
+            "customer_id": ben.customer_id,
+            "title": "Colour and cut",
+            "expected_outcome": "The colour we agreed on, or we do it again",
+            "estimate_minor": 7500,
+            "cap_minor": 9500,
+            "deposit_minor": 2000,
+            "no_show_fee_minor": 2000,
+            "late_cancel_fee_minor": 1000,
+            "starts_at": iso(starts_at),
+        },
+    )
+    say(f"Salon Iris books {tab['tab_id']} for Ben: about EUR 75.00, at most EUR 95.00, deposit EUR 20.00.")
+    ben.accept_promise(tab)
+    ben.save_card(tab)
+    tab = salon.tab(tab)
+    say(f"Ben accepts and saves his {tab['card']['brand']} ending in {tab['card']['last4']}. Nothing is held yet.")
+    tab = salon.travel(tab, starts_at - hours(47))
+    (hold,) = tab["holds"]
+    say(
+        f"Two days before, EUR 20.00 are held, not charged: {hold['payment_id']}, at most until {hold['capture_before']}."
+    )
+    tab = salon.travel(tab, starts_at)
+    salon.staff.post(f"/tabs/{tab['tab_id']}/check_in")
+    salon.staff.post(
+        f"/tabs/{tab['tab_id']}/items",
+        {"items": [{"description": "Colour and cut", "unit_price_minor": 7500, "tax_basis_points": 1900}]},
+    )
+    salon.staff.post(f"/tabs/{tab['tab_id']}/complete")
+    ben.api.post(f"/tabs/{tab['tab_id']}/accept_bill")
+    tab = salon.tab(tab)
+    say(f"Ben likes it and accepts the bill of EUR 75.00: EUR 20.00 captured from {tab['legs'][0]['payment_id']},")
+    say(f"EUR 55.00 charged to his saved card, {tab['legs'][1]['payment_id']}.")
+    salon.expect(
+        tab,
+        status="closed",
+        payment_state="paid",
+        money=Money(held=2000, captured=2000, charged=5500),
+        ledger={"service_revenue": -6303, "tax": -1197, "stripe_balance": 7500},
+    )
+
+
+def no_show(stack: Stack, say: Say) -> None:
+    """A no-show: the disclosed fee from the hold, the rest released"""
+    studio = Scene(stack, say, name="Studio Linden")
+    cleo = studio.customer("Cleo")
+    starts_at = stack.now() + hours(26)
+    tab = studio.staff.post(
+        "/tabs",
+        {
+            "customer_id": cleo.customer_id,
+            "title": "Massage, 60 minutes",
+            "expected_outcome": "A looser back",
+            "estimate_minor": 6500,
+            "deposit_minor": 3000,
+            "no_show_fee_minor": 2000,
+            "late_cancel_fee_minor": 1500,
+            "starts_at": iso(starts_at),
+        },
+    )
+    say(
+        f"Studio Linden books {tab['tab_id']} for Cleo tomorrow: deposit EUR 30.00, no-show fee EUR 20.00, both disclosed."
+    )
+    payment = cleo.accept_promise(tab)["payment"]
+    cleo.phone.pay(payment)
+    say(f"Cleo accepts and confirms the hold {payment['payment_id']} on her phone: EUR 30.00 held, not charged.")
+    tab = studio.travel(tab, starts_at + timedelta(minutes=20))
+    studio.staff.post(f"/tabs/{tab['tab_id']}/no_show")
+    say("She does not come. After the grace of 15 minutes: EUR 20.00 captured from the hold, EUR 10.00 released.")
+    studio.expect(
+        tab,
+        status="closed",
+        payment_state="paid",
+        money=Money(held=3000, captured=2000, released=1000),
+        ledger={"fees_income": -2000, "stripe_balance": 2000},
+    )
+
+
+def cancellations(stack: Stack, say: Say) -> None:
+    """A free and a late cancel"""
+    salon = Scene(stack, say, name="Salon Iris")
+    for name, ahead, fee in (("Dora", 80, 0), ("Emil", 30, 1500)):
+        customer = salon.customer(name)
+        tab = salon.staff.post(
+            "/tabs",
+            {
+                "customer_id": customer.customer_id,
+                "title": "Cut",
+                "expected_outcome": "A cut you like",
+                "estimate_minor": 4500,
+                "deposit_minor": 2500,
+                "no_show_fee_minor": 2500,
+                "late_cancel_fee_minor": 1500,
+                "starts_at": iso(stack.now() + hours(ahead)),
+            },
+        )
+        payment = customer.accept_promise(tab)["payment"]
+        customer.phone.pay(payment)
+        salon.tab(tab)
+        say(f"{name} books {tab['tab_id']}, {ahead} hours ahead: EUR 25.00 held in {payment['payment_id']}.")
+        customer.api.post(f"/tabs/{tab['tab_id']}/cancel", {"reason": "something came up"})
+        if fee:
+            say("Emil cancels inside the last 48 hours: the disclosed EUR 15.00 are captured, EUR 10.00 released.")
+        else:
+            say("Dora cancels more than 48 hours before: free, EUR 25.00 released.")
+        salon.expect(
+            tab,
+            status="closed",
+            payment_state="paid" if fee else "none",
+            money=Money(held=2500, captured=fee, released=2500 - fee),
+            ledger={"fees_income": -1500, "stripe_balance": 1500} if fee else {},
+        )
+
+
+def long_review(stack: Stack, say: Say) -> None:
+    """A hold about to expire during a long review"""
+    atelier = Scene(stack, say, name="Atelier Nord", review_window_s=9 * 24 * 3600)
+    finn = atelier.customer("Finn")
+    starts_at = stack.now() + hours(20)
+    tab = atelier.staff.post(
+        "/tabs",
+        {
+            "customer_id": finn.customer_id,
+            "title": "Portrait session",
+            "expected_outcome": "Three prints you would hang up",
+            "estimate_minor": 12000,
+            "deposit_minor": 5000,
+            "no_show_fee_minor": 5000,
+            "starts_at": iso(starts_at),
+        },
+    )
+    payment = finn.accept_promise(tab)["payment"]
+    finn.phone.pay(payment)
+    tab = atelier.travel(tab, starts_at)
+    say(f"Atelier Nord holds EUR 50.00 of Finn's for {tab['tab_id']}: {payment['payment_id']}.")
+    atelier.staff.post(f"/tabs/{tab['tab_id']}/check_in")
+    atelier.staff.post(
+        f"/tabs/{tab['tab_id']}/items", {"items": [{"description": "Portrait session", "unit_price_minor": 12000}]}
+    )
+    tab = atelier.staff.post(f"/tabs/{tab['tab_id']}/complete")
+    say(f"The bill of EUR 120.00 is his to review until {tab['review_ends_at']}; the hold does not last that long.")
+    tab = atelier.travel(tab, stack.now() + timedelta(days=6))
+    say("A day before the hold expires EUR 50.00 are captured, as the promise disclosed; the review goes on.")
+    atelier.expect(
+        tab,
+        status="in_review",
+        payment_state="partly_paid",
+        money=Money(held=5000, captured=5000),
+        ledger={"service_revenue": -12000, "stripe_balance": 5000, "customer_receivable": 7000},
+    )
+    tab = atelier.travel(tab, stack.now() + timedelta(days=4))
+    say(
+        f"Finn says nothing. His window ends, and as he agreed the balance of EUR 70.00 is charged: {tab['legs'][1]['payment_id']}."
+    )
+    atelier.expect(
+        tab,
+        status="closed",
+        payment_state="paid",
+        money=Money(held=5000, captured=5000, charged=7000),
+        ledger={"service_revenue": -12000, "stripe_balance": 12000},
+    )
+
+
+STORIES: tuple[Story, ...] = (walk_in, appointment, no_show, cancellations, long_review)
