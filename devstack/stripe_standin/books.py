@@ -95,7 +95,6 @@ def _add_charge(namespace: Namespace, intent: PaymentIntent, charge: Charge, lin
         if refund.status not in ("failed", "canceled"):
             line["refunded"] += refund.amount
             line["refunds_count"] += 1
-    if charge.disputed:
-        dispute = namespace.find("dispute", charge.dispute or "")
-        if dispute is not None and dispute.status not in ("won", "warning_closed"):
+    for dispute in namespace.of["dispute"].newest_first("charge", charge.id):
+        if dispute.status not in ("won", "warning_closed"):
             line["disputed"] += dispute.amount

@@ -65,7 +65,7 @@ def _expanded(call: Call, row: Any, tree: dict[str, Any], path: str) -> Any:
 
 
 def _resolve(call: Call, name: str, id: str, path: str) -> Any:
-    kind = _KINDS.get(name) or (_BY_PREFIX.get(id.split("_")[0]) if name in ("source", "dispute") else None)
+    kind = _KINDS.get(name) or (_BY_PREFIX.get(id.split("_")[0]) if name == "source" else None)
     if kind is None:
         raise _cannot(path, name)
     return call.account.find(kind, id) or id

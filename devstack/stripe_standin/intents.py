@@ -112,7 +112,8 @@ def check_return_url(intent: PaymentIntent | SetupIntent, params: dict[str, Any]
             f"This {word} is configured to accept payment methods enabled in your Dashboard. Because some of these "
             "payment methods might redirect your customer off of your page, you must provide a `return_url`. If you "
             "don't want to accept redirect-based payment methods, set `automatic_payment_methods[enabled]` to `true` "
-            "and `automatic_payment_methods[allow_redirects]` to `never` when creating Setup Intents and Payment Intents.",
+            "and `automatic_payment_methods[allow_redirects]` to `never` when creating Setup Intents and Payment "
+            "Intents.",
             param="return_url",
         )
 

@@ -255,8 +255,6 @@ class Charge(Shape, kw_only=True):
     currency: str
     customer: Expandable = None
     description: str | None = None
-    destination: str | None = None
-    dispute: Expandable = None
     disputed: bool = False
     failure_balance_transaction: str | None = None
     failure_code: str | None = None
@@ -265,7 +263,6 @@ class Charge(Shape, kw_only=True):
     livemode: bool = False
     metadata: dict[str, str]
     on_behalf_of: str | None = None
-    order: str | None = None
     outcome: Outcome | None
     paid: bool
     payment_intent: Expandable
@@ -279,7 +276,6 @@ class Charge(Shape, kw_only=True):
     refunds: Maybe = UNSET
     review: str | None = None
     shipping: Any = None
-    source: Any = None
     source_transfer: str | None = None
     statement_descriptor: str | None = None
     statement_descriptor_suffix: str | None = None

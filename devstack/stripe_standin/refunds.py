@@ -75,14 +75,11 @@ def create(call: Call, params: dict[str, Any]) -> Refund:
             "https://stripe.com/docs/payments/capture-later.",
             param="charge",
         )
-    if charge.disputed and call.account.find("dispute", charge.dispute or "") is not None:
-        dispute = call.account.get("dispute", charge.dispute)
-        if not dispute.is_charge_refundable:
-            raise refused(
-                f"Charge {charge.id} has been charged back; cannot issue a refund.",
-                code="charge_disputed",
-                param="charge",
-            )
+    dispute = next(call.account.of["dispute"].newest_first("charge", charge.id), None) if charge.disputed else None
+    if dispute is not None and not dispute.is_charge_refundable:
+        raise refused(
+            f"Charge {charge.id} has been charged back; cannot issue a refund.", code="charge_disputed", param="charge"
+        )
     left = charge.amount_captured - charge.amount_refunded
     if left <= 0:
         raise refused(f"Charge {charge.id} has already been refunded.", code="charge_already_refunded", param="charge")
