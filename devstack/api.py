@@ -40,9 +40,9 @@ class Api:
         """Sent again under the same key while the API says that others are changing the same thing."""
         self.counts[_route(method, path)] += 1
         headers = self._headers() | {"Idempotency-Key": key or f"{self._prefix}-{next(self._keys)}"}
-        for _ in range(RETRY_LIMIT):
+        for left in reversed(range(RETRY_LIMIT)):
             reply = self.client.request(method, f"/v1{path}", {} if body is None else body, headers)
-            if not (reply.status == 409 and reply.body.get("code") == "contention"):
+            if left == 0 or not (reply.status == 409 and reply.body.get("code") == "contention"):
                 break
         if not 200 <= reply.status < 300:
             raise HttpError(method, path, reply)

@@ -44,7 +44,7 @@ def main() -> None:
     from app import app
 
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
-    ChaliceRequestHandler.log_message = lambda *args: None  # type: ignore[method-assign]
+    ChaliceRequestHandler.log_message = lambda *args: None
     sweep = Sweeper(app)
     control = ThreadingHTTPServer(("127.0.0.1", given.control_port), _control(sweep))
     threading.Thread(target=control.serve_forever, daemon=True, name="control").start()

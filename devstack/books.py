@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Money:
-    """What happened to a customer's money, in minor units. `held` = captured + released + expired + what is still held."""
+    """What happened to a customer's money, in minor units. `held` = captured + released + expired + still held."""
 
     held: int = 0
     captured: int = 0

@@ -1,6 +1,6 @@
 """The business clock of the local stack: it lives in the Stripe stand-in, and is read from there.
 
-A deployed app can't have it: only devstack hands it to bootstrap. It outlives the app, so killing the app resets nothing.
+A deployed app can't have it: only devstack hands it to bootstrap. Killing the app does not reset it.
 """
 
 from __future__ import annotations

@@ -26,8 +26,8 @@ def with_crashes(deps: Deps) -> Deps:
     operation, _, moment = boundary.partition(":")
     return replace(
         deps,
-        gateway=_DyingGateway(deps.gateway, operation, moment),  # type: ignore[arg-type]
-        store=_DyingStore(deps.store, operation, moment),  # type: ignore[arg-type]
+        gateway=_DyingGateway(deps.gateway, operation, moment),
+        store=_DyingStore(deps.store, operation, moment),
     )
 
 

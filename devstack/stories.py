@@ -80,7 +80,7 @@ def appointment(stack: Stack, say: Say) -> None:
     tab = salon.travel(tab, starts_at - hours(47))
     (hold,) = tab["holds"]
     say(
-        f"Two days before, EUR 20.00 are held, not charged: {hold['payment_id']}, at most until {hold['capture_before']}."
+        f"Two days before, EUR 20.00 are held, not charged: {hold['payment_id']}, until {hold['capture_before']}."
     )
     tab = salon.travel(tab, starts_at)
     salon.staff.post(f"/tabs/{tab['tab_id']}/check_in")
@@ -120,9 +120,7 @@ def no_show(stack: Stack, say: Say) -> None:
             "starts_at": iso(starts_at),
         },
     )
-    say(
-        f"Studio Linden books {tab['tab_id']} for Cleo tomorrow: deposit EUR 30.00, no-show fee EUR 20.00, both disclosed."
-    )
+    say(f"Studio Linden books {tab['tab_id']} for Cleo tomorrow: deposit EUR 30.00, no-show fee EUR 20.00, disclosed.")
     payment = cleo.accept_promise(tab)["payment"]
     cleo.phone.pay(payment)
     say(f"Cleo accepts and confirms the hold {payment['payment_id']} on her phone: EUR 30.00 held, not charged.")
@@ -212,7 +210,8 @@ def long_review(stack: Stack, say: Say) -> None:
     )
     tab = atelier.travel(tab, stack.now() + timedelta(days=4))
     say(
-        f"Finn says nothing. His window ends, and as he agreed the balance of EUR 70.00 is charged: {tab['legs'][1]['payment_id']}."
+        "Finn says nothing. His window ends, and as he agreed the balance of EUR 70.00 is charged: "
+        + tab["legs"][1]["payment_id"]
     )
     atelier.expect(
         tab,
