@@ -14,7 +14,7 @@ from devstack.scene import Scene
 from devstack.stack import LOGS, PUBLISHABLE_KEY, ROOT, Ports, Stack, stop_on_signals
 
 HERE = ROOT / ".devstack"
-ENV = HERE / "env"
+ENV = "env"
 RUNNING = HERE / "serve.json"
 CURL_STORY = Path(__file__).with_name("curl_story.sh")
 
@@ -40,16 +40,16 @@ def main() -> None:
     signal.signal(signal.SIGINT, lambda number, frame: stopped.set())
     with Stack(ports, ticker=True, real_time=True) as stack:
         try:
-            write_env(stack)
+            write_env(stack, HERE)
             console.print(_welcome(stack))
             stopped.wait()
         finally:
-            ENV.unlink(missing_ok=True)
+            (HERE / ENV).unlink(missing_ok=True)
             RUNNING.unlink(missing_ok=True)
     console.print("\nThe servers are stopped.")
 
 
-def write_env(stack: Stack) -> None:
+def write_env(stack: Stack, folder: Path) -> None:
     """A business, a customer and tokens for both, in a file for the shell and one for `make token`."""
     cafe = Scene(stack, lambda text: None, name="Kaffee Morgen")
     ana = cafe.customer("Ana")
@@ -63,10 +63,10 @@ def write_env(stack: Stack) -> None:
         "OWNER": cafe.owner.token,
         "CUSTOMER": ana.api.token,
     }
-    HERE.mkdir(exist_ok=True)
-    ENV.write_text("".join(f"{name}={value}\n" for name, value in values.items()))
+    folder.mkdir(exist_ok=True)
+    (folder / ENV).write_text("".join(f"{name}={value}\n" for name, value in values.items()))
     running = {"issuer": stack.issuer.base_url, "merchant_id": cafe.merchant_id, "customer_id": ana.customer_id}
-    RUNNING.write_text(json.dumps(running))
+    (folder / RUNNING.name).write_text(json.dumps(running))
 
 
 def _welcome(stack: Stack) -> str:

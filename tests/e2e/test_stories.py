@@ -1,0 +1,67 @@
+"""Real HTTP, real processes: the demo's stories, and the lines of curl that the README tells people to paste."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from devstack.books import Money
+from devstack.scene import StoryFailed
+from devstack.serve import CURL_STORY, write_env
+from devstack.stack import ROOT, Stack
+from devstack.stories import STORIES, Story, walk_in
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with Stack(logs=tmp_path_factory.mktemp("logs")) as running:
+        yield running
+
+
+@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.__name__)
+def test_story(stack: Stack, story: Story) -> None:
+    """The story comes out as it says, in the app's books and in Stripe's."""
+    story(stack, lambda text: None)
+
+
+def test_a_story_that_is_wrong_fails(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A story's literals are compared, not printed: one cent off in either book ends it."""
+    monkeypatch.setattr("devstack.stories.Money", lambda **given: Money(charged=given["charged"] + 1))
+
+    with pytest.raises(StoryFailed, match=r"the app has charged 700, expected 701.*Stripe has charged 700, expected 701"):
+        walk_in(stack, lambda text: None)
+
+
+def test_the_curl_lines_pay_a_tab(stack: Stack, tmp_path: Path) -> None:
+    """The ten lines of curl, pasted into a shell, end with a tab that is closed and paid."""
+    write_env(stack, tmp_path / ".devstack")
+
+    script = CURL_STORY.read_text().rsplit("\n", 2)
+    pasted = subprocess.run(["bash", "-eu", "-c", script[0]], cwd=tmp_path, capture_output=True, check=True)
+    stack.drain()
+    last = subprocess.run(
+        ["bash", "-eu", "-c", f". .devstack/env\nTAB={_tab_id(pasted.stdout)}\n{script[1]}"],
+        cwd=tmp_path,
+        capture_output=True,
+        check=True,
+    )
+    tab = json.loads(last.stdout)
+
+    assert (tab["status"], tab["payment_state"], tab["paid_minor"]) == ("closed", "paid", 700)
+
+
+def test_the_readme_tells_the_same_curl_lines() -> None:
+    """The README shows exactly the lines that are tested here."""
+    assert CURL_STORY.read_text() in (ROOT / "README.md").read_text()
+    assert len(CURL_STORY.read_text().splitlines()) == 10
+
+
+def _tab_id(output: bytes) -> str:
+    start = output.index(b"tab_")
+    return output[start : start + 30].decode()
