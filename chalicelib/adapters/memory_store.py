@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from threading import Lock
 from typing import TypeVar
 
 from chalicelib.adapters import cursors
+from chalicelib.adapters.dynamodb_items import check_size, entry_position, listing_position
 from chalicelib.domain.draft import Change, Entry
 from chalicelib.domain.errors import NotFound
 from chalicelib.domain.parties import Customer, Merchant
@@ -65,6 +66,8 @@ class MemoryStore:
     def commit(self, change: Change, *, record: IdempotencyRecord | None = None, event: SeenEvent | None = None) -> Tab:
         tab = change.tab
         key = (tab.merchant_id, tab.tab_id)
+        if record is not None:
+            check_size(tab)
         with self._lock:
             # As after a lost answer: a change that is on record has won, whoever asks again.
             if (*key, tab.change_id) in self._changes:
@@ -118,7 +121,7 @@ class MemoryStore:
 
     def list_entries(self, merchant_id: str, tab_id: str, *, limit: int, cursor: str | None) -> Page[Entry]:
         with self._lock:
-            rows = {f"{entry.seq:08}": entry for entry in self._entries.get((merchant_id, tab_id), ())}
+            rows = {entry_position(entry.seq): entry for entry in self._entries.get((merchant_id, tab_id), ())}
         return _page(rows, f"entries#{merchant_id}#{tab_id}", limit, cursor)
 
     def list_by_status(self, merchant_id: str, status: Status, *, limit: int, cursor: str | None) -> Page[TabSummary]:
@@ -186,7 +189,7 @@ class MemoryStore:
     def _summaries(self, wanted: Callable[[Tab], bool]) -> dict[str, TabSummary]:
         with self._lock:
             tabs = [tab for tab in self._tabs.values() if wanted(tab)]
-        return {f"{_instant(tab.opened_at)}#{tab.tab_id}": _summary(tab) for tab in tabs}
+        return {listing_position(tab.tab_id, tab.opened_at): _summary(tab) for tab in tabs}
 
 
 def _get(things: Mapping[K, V], key: K, name: str) -> V:
@@ -207,10 +210,6 @@ def _page(
         items=tuple(rows[key] for key in taken),
         next_cursor=cursors.encode(listing, taken[-1]) if len(keys) > limit else None,
     )
-
-
-def _instant(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat(timespec="microseconds")
 
 
 def _summary(tab: Tab) -> TabSummary:

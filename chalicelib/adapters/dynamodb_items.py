@@ -1,0 +1,339 @@
+"""What an item of the table looks like, and the way there and back; reading and writing the table is the store's.
+
+One codec for every kind of item: texts, numbers and instants are native attributes, each nested part is a JSON string.
+So a person can read an item in the console, an index can project what a listing shows, and nothing is ever a Decimal.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, fields
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from types import NoneType, UnionType
+from typing import Any, Generic, TypeVar, Union, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from chalicelib.domain.draft import Entry
+from chalicelib.domain.errors import InvalidInput
+from chalicelib.domain.parties import Customer, Merchant
+from chalicelib.domain.tab import Attempt, Status, Tab
+from chalicelib.ports import IdempotencyRecord, Pointer, SeenEvent, TabSummary
+
+Item = dict[str, Any]
+"""An item as boto3's client has it: name → {"S": text} or {"N": digits}."""
+Key = dict[str, Any]
+
+SCHEMA_VERSION = 1
+UPCASTS: dict[int, Callable[[Item], Item]] = {}
+"""Version → what makes an item of that version one of the next. Applied at read; the next write stores the result."""
+
+DUE_SHARDS = 64
+EVENT_LIFETIME = timedelta(days=40)
+SNAPSHOT_MAXIMUM_BYTES = 64 * 1024
+
+_GROWING = frozenset({Status.BOOKED, Status.OPEN})
+_ID = re.compile(r"[A-Za-z0-9_.-]{1,128}", re.ASCII)
+
+
+# Keys
+
+
+def is_id(text: str) -> bool:
+    """Whether it could be an id of ours. What could not is never put into a key: `#` would reach into another one."""
+    return _ID.fullmatch(text) is not None
+
+
+def tab_key(merchant_id: str, tab_id: str) -> Key:
+    return _key(f"TAB#{merchant_id}#{tab_id}", "STATE")
+
+
+def entry_key(merchant_id: str, tab_id: str, position: str) -> Key:
+    return _key(f"TAB#{merchant_id}#{tab_id}", f"ENTRY#{position}")
+
+
+def attempt_key(merchant_id: str, tab_id: str, attempt_id: str) -> Key:
+    return _key(f"TAB#{merchant_id}#{tab_id}", f"ATTEMPT#{attempt_id}")
+
+
+def pointer_key(account: str | None, object_id: str) -> Key:
+    return _key(f"STRIPE#{account or 'platform'}#{object_id}", "-")
+
+
+def event_key(event: SeenEvent) -> Key:
+    return _key(f"EVENT#{event.account or 'platform'}#{event.event_id}", "-")
+
+
+def record_key(record_id: str) -> Key:
+    return _key(f"IDEM#{record_id}", "-")
+
+
+def merchant_key(merchant_id: str) -> Key:
+    return _key(f"MERCHANT#{merchant_id}", "PROFILE")
+
+
+def customer_key(merchant_id: str, customer_id: str) -> Key:
+    return _key(f"CUSTOMER#{merchant_id}#{customer_id}", "PROFILE")
+
+
+def status_partition(merchant_id: str, status: Status) -> str:
+    return f"{merchant_id}#{status.value}"
+
+
+def customer_partition(merchant_id: str, customer_id: str) -> str:
+    return f"{merchant_id}#{customer_id}"
+
+
+def listing_position(tab_id: str, opened_at: datetime) -> str:
+    return f"{instant(opened_at)}#{tab_id}"
+
+
+def entry_position(seq: int) -> str:
+    return f"{seq:08}"
+
+
+def due_partition(shard: int) -> str:
+    return f"DUE#{shard:02}"
+
+
+def due_shard(tab_id: str) -> int:
+    # Not hash(): that differs from process to process.
+    return zlib.crc32(tab_id.encode()) % DUE_SHARDS
+
+
+def _key(pk: str, sk: str) -> Key:
+    return {"pk": {"S": pk}, "sk": {"S": sk}}
+
+
+def instant(at: datetime) -> str:
+    """RFC 3339 in UTC and of one width, so that the order of the texts is the order of the instants."""
+    if at.tzinfo is None:
+        raise ValueError(f"{at} has no time zone, so it is no instant")
+    return at.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
+
+
+# Attributes
+
+R = TypeVar("R")
+_Encode = Callable[[Any], Mapping[str, str]]
+_Decode = Callable[[Mapping[str, str]], Any]
+
+
+class Codec(Generic[R]):
+    """A dataclass as attributes of the same names and back, exactly; None is an attribute that is absent.
+
+    A field that is new in the code and absent from the item gets its default: adding one needs no upcast.
+    """
+
+    def __init__(self, cls: type[R]) -> None:
+        self._cls = cls
+        hints = get_type_hints(cls)
+        self._attributes: list[tuple[str, _Encode, _Decode, bool]] = []
+        for field in fields(cls):  # type: ignore[arg-type]
+            kind, optional = _without_none(hints[field.name])
+            has_default = field.default is not MISSING or field.default_factory is not MISSING
+            if optional and has_default and field.default is not None:
+                raise TypeError(f"{cls.__name__}.{field.name}: None would come back as its default")
+            self._attributes.append((field.name, *_codec_of(kind), optional and not has_default))
+
+    def encode(self, value: R) -> Item:
+        item: Item = {}
+        for name, encode, _, _ in self._attributes:
+            part = getattr(value, name)
+            if part is not None:
+                item[name] = encode(part)
+        return item
+
+    def decode(self, item: Mapping[str, Any]) -> R:
+        values: dict[str, Any] = {}
+        for name, _, decode, none_if_absent in self._attributes:
+            attribute = item.get(name)
+            if attribute is not None:
+                values[name] = decode(attribute)
+            elif none_if_absent:
+                values[name] = None
+        return self._cls(**values)
+
+
+def _without_none(hint: Any) -> tuple[Any, bool]:
+    if get_origin(hint) in (Union, UnionType):
+        kinds = [kind for kind in get_args(hint) if kind is not NoneType]
+        if len(kinds) == 1:
+            return kinds[0], True
+    return hint, False
+
+
+def _codec_of(kind: Any) -> tuple[_Encode, _Decode]:
+    if isinstance(kind, type):
+        if issubclass(kind, StrEnum):
+            return (lambda value: {"S": value.value}), (lambda attribute: kind(attribute["S"]))
+        if kind is str:
+            return (lambda value: {"S": value}), (lambda attribute: attribute["S"])
+        if kind is int:
+            return (lambda value: {"N": str(value)}), (lambda attribute: int(attribute["N"]))
+        if kind is datetime:
+            return (lambda value: {"S": instant(value)}), (lambda attribute: datetime.fromisoformat(attribute["S"]))
+    decoder = msgspec.json.Decoder(kind)
+    return _json, (lambda attribute: decoder.decode(attribute["S"]))
+
+
+_encode_json = msgspec.json.Encoder().encode
+
+
+def _json(value: Any) -> Mapping[str, str]:
+    return {"S": _encode_json(value).decode()}
+
+
+_tabs = Codec(Tab)
+_entries = Codec(Entry)
+_attempts = Codec(Attempt)
+_pointers = Codec(Pointer)
+_records = Codec(IdempotencyRecord)
+_events = Codec(SeenEvent)
+_merchants = Codec(Merchant)
+_customers = Codec(Customer)
+_summaries = Codec(TabSummary)
+
+
+# To items
+
+
+def tab_item(tab: Tab) -> Item:
+    """The snapshot, with what the indexes need: figures for listings, and the due key while something is pending."""
+    item = _item(tab_key(tab.merchant_id, tab.tab_id), _tabs.encode(tab))
+    position = listing_position(tab.tab_id, tab.opened_at)
+    item |= {
+        "payment_state": {"S": tab.payment_state.value},
+        "total_minor": {"N": str(tab.total_minor)},
+        "amount_due_minor": {"N": str(tab.amount_due_minor)},
+        "paid_minor": {"N": str(tab.paid_minor)},
+        "gm_pk": {"S": status_partition(tab.merchant_id, tab.status)},
+        "gm_sk": {"S": position},
+        "gc_pk": {"S": customer_partition(tab.merchant_id, tab.customer_id)},
+        "gc_sk": {"S": position},
+    }
+    if tab.next_action_at is not None:
+        item["due_pk"] = {"S": due_partition(due_shard(tab.tab_id))}
+    return item
+
+
+def entry_item(tab: Tab, entry: Entry) -> Item:
+    return _item(entry_key(tab.merchant_id, tab.tab_id, entry_position(entry.seq)), _entries.encode(entry))
+
+
+def attempt_item(tab: Tab, attempt: Attempt) -> Item:
+    return _item(attempt_key(tab.merchant_id, tab.tab_id, attempt.attempt_id), _attempts.encode(attempt))
+
+
+def fact_item(tab: Tab, fact_key: str) -> Item:
+    return _item(
+        _key(f"TAB#{tab.merchant_id}#{tab.tab_id}", f"FACT#{fact_key}"),
+        {"fact_key": {"S": fact_key}, "applied_at": {"S": instant(tab.updated_at)}},
+    )
+
+
+def pointer_item(pointer: Pointer) -> Item:
+    return _item(pointer_key(pointer.account, pointer.object_id), _pointers.encode(pointer))
+
+
+def record_item(record: IdempotencyRecord, wall_now_s: float) -> Item:
+    """`ttl` goes by the wall clock, as whoever deletes it does; whether it still counts is business time's say."""
+    lifetime = record.expires_at - record.created_at
+    return _item(record_key(record.record_id), _records.encode(record) | {"ttl": _ttl(wall_now_s, lifetime)})
+
+
+def event_item(event: SeenEvent, wall_now_s: float) -> Item:
+    return _item(event_key(event), _events.encode(event) | {"ttl": _ttl(wall_now_s, EVENT_LIFETIME)})
+
+
+def merchant_item(merchant: Merchant) -> Item:
+    return _item(merchant_key(merchant.merchant_id), _merchants.encode(merchant))
+
+
+def customer_item(customer: Customer) -> Item:
+    return _item(customer_key(customer.merchant_id, customer.customer_id), _customers.encode(customer))
+
+
+def _item(key: Key, attributes: Item) -> Item:
+    return key | attributes | {"schema_version": {"N": str(SCHEMA_VERSION)}}
+
+
+def _ttl(wall_now_s: float, lifetime: timedelta) -> Mapping[str, str]:
+    return {"N": str(int(wall_now_s + lifetime.total_seconds()))}
+
+
+# From items
+
+
+class NewerSchema(Exception):
+    """The item was written by a newer release; this one would lose what it does not know."""
+
+
+def upcast(item: Item) -> Item:
+    """The item as this release would have written it. Raises NewerSchema."""
+    version = int(item["schema_version"]["N"])
+    if version > SCHEMA_VERSION:
+        raise NewerSchema(
+            f"{item['pk']['S']} {item['sk']['S']} has schema {version}, this release knows {SCHEMA_VERSION}"
+        )
+    for known in range(version, SCHEMA_VERSION):
+        item = UPCASTS[known](item)
+    return item
+
+
+def tab_of(item: Item) -> Tab:
+    return _tabs.decode(upcast(item))
+
+
+def entry_of(item: Item) -> Entry:
+    return _entries.decode(upcast(item))
+
+
+def attempt_of(item: Item) -> Attempt:
+    return _attempts.decode(upcast(item))
+
+
+def pointer_of(item: Item) -> Pointer:
+    return _pointers.decode(upcast(item))
+
+
+def record_of(item: Item) -> IdempotencyRecord:
+    return _records.decode(upcast(item))
+
+
+def merchant_of(item: Item) -> Merchant:
+    return _merchants.decode(upcast(item))
+
+
+def customer_of(item: Item) -> Customer:
+    return _customers.decode(upcast(item))
+
+
+def summary_of(item: Item) -> TabSummary:
+    """A row of a listing's index, which projects native attributes only: there is no schema version, and no JSON."""
+    return _summaries.decode(item)
+
+
+def owner_of(item: Item) -> tuple[str, str]:
+    """(merchant_id, tab_id) from the key, which is all that the due index has."""
+    _, merchant_id, tab_id = item["pk"]["S"].split("#")
+    return merchant_id, tab_id
+
+
+# Bounds
+
+
+def check_size(tab: Tab) -> None:
+    """For what somebody asks for: raises InvalidInput where a tab that is still being filled has outgrown 64 KB.
+
+    What ends a service, and what has happened to its money, is written in any case: DynamoDB takes 400 KB.
+    """
+    if tab.status in _GROWING and len(_encode_json(tab)) > SNAPSHOT_MAXIMUM_BYTES:
+        raise InvalidInput(
+            f"The tab would be larger than {SNAPSHOT_MAXIMUM_BYTES // 1024} KB. "
+            "Shorten the descriptions, or continue on another tab.",
+            maximum_bytes=SNAPSHOT_MAXIMUM_BYTES,
+        )

@@ -1,0 +1,351 @@
+"""The store in DynamoDB: which items are read and written for each call; their looks are dynamodb_items' affair.
+
+One table. A screen is one read, a change one TransactWriteItems, a listing one Query; nothing is ever scanned.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+
+from chalicelib.adapters import cursors
+from chalicelib.adapters import dynamodb_items as items
+from chalicelib.adapters.dynamodb_items import Item, Key
+from chalicelib.adapters.dynamodb_writes import TRIES, Put, Refused, Transactions, reading
+from chalicelib.domain.draft import Change, Entry
+from chalicelib.domain.errors import InvalidInput, NotFound
+from chalicelib.domain.parties import Customer, Merchant
+from chalicelib.domain.tab import Attempt, Status, Tab
+from chalicelib.ports import (
+    EventAlreadySeen,
+    FactsAlreadyApplied,
+    IdempotencyRecord,
+    Page,
+    Pointer,
+    RecordExists,
+    SeenEvent,
+    StoreUnavailable,
+    TabSummary,
+    VersionConflict,
+)
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+
+DUE_PAGE = 1000
+SWEEP_THREADS = 8
+
+_ABSENT = "attribute_not_exists(pk)"
+
+
+def dynamodb_client(endpoint_url: str | None = None, region: str | None = None) -> DynamoDBClient:
+    """A client that gives up in time: 2 tries of 3 s at most. Without arguments, as AWS's own settings say."""
+    config = Config(
+        connect_timeout=1,
+        read_timeout=2,
+        retries={"mode": "standard", "total_max_attempts": 2},
+        max_pool_connections=2 * SWEEP_THREADS,
+        tcp_keepalive=True,
+        # A quarter of the CPU of a call; what we send is built in one place and tested.
+        parameter_validation=False,
+    )
+    return boto3.client("dynamodb", endpoint_url=endpoint_url, region_name=region, config=config)
+
+
+class DynamoDbStore:
+    """`clock_for_ttl`: the wall clock in seconds, for TTL attributes only. `sleep`: for the waits between tries."""
+
+    def __init__(
+        self,
+        client: DynamoDBClient,
+        table_name: str,
+        *,
+        clock_for_ttl: Callable[[], float] = time.time,
+        rng: random.Random | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+        sweep_threads: int = SWEEP_THREADS,
+    ) -> None:
+        self._client = client
+        self._table_name = table_name
+        self._wall_now_s = clock_for_ttl
+        self._transactions = Transactions(client, table_name, rng=rng or random.Random(), sleep=sleep)
+        self._sweep_threads = sweep_threads
+
+    # Tabs
+
+    def get_tab(self, merchant_id: str, tab_id: str) -> Tab:
+        _check_ids("tab", merchant_id, tab_id)
+        item = self._find(items.tab_key(merchant_id, tab_id))
+        if item is None:
+            raise _not_found("tab")
+        return items.tab_of(item)
+
+    def get_tab_and_record(
+        self, merchant_id: str, tab_id: str, record_id: str, now: datetime
+    ) -> tuple[Tab, IdempotencyRecord | None]:
+        _check_ids("tab", merchant_id, tab_id)
+        tab_key, record_key = items.tab_key(merchant_id, tab_id), items.record_key(record_id)
+        found = self._find_all([tab_key, record_key])
+        tab_item, record_item = found.get(_flat(tab_key)), found.get(_flat(record_key))
+        if tab_item is None:
+            raise _not_found("tab")
+        return items.tab_of(tab_item), _standing(record_item, now)
+
+    def find_record(self, record_id: str, now: datetime) -> IdempotencyRecord | None:
+        return _standing(self._find(items.record_key(record_id)), now)
+
+    def commit(self, change: Change, *, record: IdempotencyRecord | None = None, event: SeenEvent | None = None) -> Tab:
+        tab = change.tab
+        if record is not None:
+            items.check_size(tab)
+        snapshot = _versioned(items.tab_item(tab), change.base_version)
+        entries = [Put(items.entry_item(tab, entry), _ABSENT) for entry in change.entries]
+        attempts = [Put(items.attempt_item(tab, attempt)) for attempt in change.closed_attempts]
+        facts = {key: Put(items.fact_item(tab, key), _ABSENT) for key in change.fact_keys}
+        pointers = [Put(items.pointer_item(pointer)) for pointer in _pointers(change)]
+        records = [self._record_put(record)] if record is not None else []
+        events = [Put(items.event_item(event, self._wall_now_s()), _ABSENT)] if event is not None else []
+        puts = [snapshot, *entries, *attempts, *facts.values(), *pointers, *records, *events]
+        try:
+            self._transactions.write(puts, tab.change_id)
+        except Refused as refused:
+            failed = {id(puts[index]): item for index, item in refused.failed.items()}
+            if event is not None and id(events[0]) in failed:
+                raise EventAlreadySeen(event.event_id) from None
+            if records and id(records[0]) in failed:
+                raise RecordExists(items.record_of(failed[id(records[0])])) from None
+            if applied := [key for key, put in facts.items() if id(put) in failed]:
+                raise FactsAlreadyApplied(applied) from None
+            raise VersionConflict(tab.tab_id) from None
+        return tab
+
+    # What goes with tabs
+
+    def add_event(self, event: SeenEvent) -> None:
+        with reading():
+            self._client.put_item(TableName=self._table_name, Item=items.event_item(event, self._wall_now_s()))
+
+    def has_seen(self, event: SeenEvent) -> bool:
+        return self._find(items.event_key(event)) is not None
+
+    def find_pointer(self, account: str | None, object_id: str) -> Pointer | None:
+        item = self._find(items.pointer_key(account, object_id))
+        return None if item is None else items.pointer_of(item)
+
+    def find_attempt(self, merchant_id: str, tab_id: str, attempt_id: str) -> Attempt | None:
+        item = self._find(items.attempt_key(merchant_id, tab_id, attempt_id))
+        return None if item is None else items.attempt_of(item)
+
+    # Listings
+
+    def list_entries(self, merchant_id: str, tab_id: str, *, limit: int, cursor: str | None) -> Page[Entry]:
+        _check_ids("tab", merchant_id, tab_id)
+        pk = items.tab_key(merchant_id, tab_id)["pk"]
+        start = None
+        if cursor is not None:
+            start = items.entry_key(merchant_id, tab_id, cursors.decode(pk["S"], cursor))
+        found, has_more = self._query(
+            limit,
+            start,
+            KeyConditionExpression="pk = :pk AND begins_with(sk, :prefix)",
+            ExpressionAttributeValues={":pk": pk, ":prefix": {"S": items.entry_key("", "", "")["sk"]["S"]}},
+            ConsistentRead=True,
+        )
+        entries = tuple(items.entry_of(item) for item in found)
+        next_cursor = cursors.encode(pk["S"], items.entry_position(entries[-1].seq)) if has_more else None
+        return Page(items=entries, next_cursor=next_cursor)
+
+    def list_by_status(self, merchant_id: str, status: Status, *, limit: int, cursor: str | None) -> Page[TabSummary]:
+        partition = items.status_partition(merchant_id, status)
+        return self._list_tabs("by_merchant", "gm", merchant_id, partition, limit, cursor)
+
+    def list_by_customer(
+        self, merchant_id: str, customer_id: str, *, limit: int, cursor: str | None
+    ) -> Page[TabSummary]:
+        if not items.is_id(customer_id):
+            return Page(items=(), next_cursor=None)
+        partition = items.customer_partition(merchant_id, customer_id)
+        return self._list_tabs("by_customer", "gc", merchant_id, partition, limit, cursor)
+
+    def iter_due(self, now: datetime) -> Iterator[tuple[str, str]]:
+        pool = ThreadPoolExecutor(self._sweep_threads, thread_name_prefix="due")
+        try:
+            shards = [pool.submit(self._due_in_shard, shard, now) for shard in range(items.DUE_SHARDS)]
+            for shard in as_completed(shards):
+                yield from shard.result()
+        finally:
+            # The caller may have seen enough, or a shard may have failed: what has not begun is left to the next sweep.
+            pool.shutdown(cancel_futures=True)
+
+    # Merchants and customers
+
+    def get_merchant(self, merchant_id: str) -> Merchant:
+        _check_ids("merchant", merchant_id)
+        item = self._find(items.merchant_key(merchant_id))
+        if item is None:
+            raise _not_found("merchant")
+        return items.merchant_of(item)
+
+    def add_merchant(self, merchant: Merchant, *, record: IdempotencyRecord) -> None:
+        self._put_party(items.merchant_item(merchant), 0, record)
+
+    def update_merchant(self, merchant: Merchant, *, record: IdempotencyRecord | None = None) -> None:
+        self._put_party(items.merchant_item(merchant), merchant.version - 1, record)
+
+    def get_customer(self, merchant_id: str, customer_id: str) -> Customer:
+        _check_ids("customer", merchant_id, customer_id)
+        item = self._find(items.customer_key(merchant_id, customer_id))
+        if item is None:
+            raise _not_found("customer")
+        return items.customer_of(item)
+
+    def add_customer(self, customer: Customer, *, record: IdempotencyRecord) -> None:
+        self._put_party(items.customer_item(customer), 0, record)
+
+    def update_customer(self, customer: Customer, *, record: IdempotencyRecord | None = None) -> None:
+        self._put_party(items.customer_item(customer), customer.version - 1, record)
+
+    # Reading
+
+    def _find(self, key: Key) -> Item | None:
+        with reading():
+            return self._client.get_item(TableName=self._table_name, Key=key, ConsistentRead=True).get("Item")
+
+    def _find_all(self, keys: Sequence[Key]) -> dict[tuple[str, str], Item]:
+        """The items under the keys, by key; whatever DynamoDB leaves out for lack of capacity is asked for again."""
+        found: dict[tuple[str, str], Item] = {}
+        request: dict[str, Any] = {self._table_name: {"Keys": list(keys), "ConsistentRead": True}}
+        for number in range(TRIES):
+            if number:
+                self._transactions.back_off(number)
+            with reading():
+                answer = self._client.batch_get_item(RequestItems=request)
+            found |= {_flat(item): item for item in answer.get("Responses", {}).get(self._table_name, ())}
+            request = dict(answer.get("UnprocessedKeys", {}))
+            if not request:
+                return found
+        raise StoreUnavailable("the database is too busy to answer")
+
+    def _query(self, limit: int, start: Key | None, **query: Any) -> tuple[list[Item], bool]:
+        """Up to `limit` items, and whether there are more: one too many is asked for to know."""
+        if start is not None:
+            query["ExclusiveStartKey"] = start
+        with reading():
+            answer = self._client.query(TableName=self._table_name, Limit=limit + 1, **query)
+        found = answer["Items"]
+        # Fewer than asked for and yet more to come: the answer had reached DynamoDB's 1 MB.
+        return list(found[:limit]), len(found) > limit or "LastEvaluatedKey" in answer
+
+    def _list_tabs(
+        self, index: str, prefix: str, merchant_id: str, partition: str, limit: int, cursor: str | None
+    ) -> Page[TabSummary]:
+        listing = f"{index}#{partition}"
+        pk, sk = f"{prefix}_pk", f"{prefix}_sk"
+        start = None
+        if cursor is not None:
+            position = cursors.decode(listing, cursor)
+            tab_id = position.rpartition("#")[2]
+            if not items.is_id(tab_id):
+                raise InvalidInput("The cursor is not one of this listing's: start again without it.")
+            start = items.tab_key(merchant_id, tab_id) | {pk: {"S": partition}, sk: {"S": position}}
+        found, has_more = self._query(
+            limit,
+            start,
+            IndexName=index,
+            KeyConditionExpression=f"{pk} = :partition",
+            ExpressionAttributeValues={":partition": {"S": partition}},
+            ScanIndexForward=False,
+        )
+        return Page(
+            items=tuple(items.summary_of(item) for item in found),
+            next_cursor=cursors.encode(listing, found[-1][sk]["S"]) if has_more else None,
+        )
+
+    def _due_in_shard(self, shard: int, now: datetime) -> list[tuple[str, str]]:
+        """All that is due in one shard, the longest due first."""
+        query: dict[str, Any] = {
+            "TableName": self._table_name,
+            "IndexName": "due",
+            "KeyConditionExpression": "due_pk = :shard AND next_action_at <= :now",
+            "ExpressionAttributeValues": {
+                ":shard": {"S": items.due_partition(shard)},
+                ":now": {"S": items.instant(now)},
+            },
+            "Limit": DUE_PAGE,
+        }
+        due: list[tuple[str, str]] = []
+        while True:
+            with reading():
+                answer = self._client.query(**query)
+            due += [items.owner_of(item) for item in answer["Items"]]
+            if "LastEvaluatedKey" not in answer:
+                return due
+            query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+
+    # Writing
+
+    def _put_party(self, item: Item, base_version: int, record: IdempotencyRecord | None) -> None:
+        puts = [_versioned(item, base_version)]
+        if record is not None:
+            puts.append(self._record_put(record))
+        try:
+            self._transactions.write(puts, f"chg_{uuid.uuid4()}")
+        except Refused as refused:
+            if 1 in refused.failed:
+                raise RecordExists(items.record_of(refused.failed[1])) from None
+            raise VersionConflict(item["pk"]["S"]) from None
+
+    def _record_put(self, record: IdempotencyRecord) -> Put:
+        return Put(
+            items.record_item(record, self._wall_now_s()),
+            f"{_ABSENT} OR expires_at <= :now",
+            {":now": {"S": items.instant(record.created_at)}},
+        )
+
+
+def _versioned(item: Item, base_version: int) -> Put:
+    """The item, to be put in the place of version `base_version` of it (0: there is none)."""
+    if base_version == 0:
+        return Put(item, _ABSENT)
+    return Put(item, "version = :base", {":base": {"N": str(base_version)}})
+
+
+def _pointers(change: Change) -> Iterator[Pointer]:
+    tab = change.tab
+    for object_id, attempt_id in change.objects:
+        yield Pointer(
+            account=tab.account,
+            object_id=object_id,
+            merchant_id=tab.merchant_id,
+            tab_id=tab.tab_id,
+            attempt_id=attempt_id,
+        )
+
+
+def _standing(item: Item | None, now: datetime) -> IdempotencyRecord | None:
+    """The record, unless it has expired: TTL deletes late, and by another clock."""
+    if item is None:
+        return None
+    record = items.record_of(item)
+    return record if record.expires_at > now else None
+
+
+def _check_ids(name: str, *ids: str) -> None:
+    if not all(items.is_id(text) for text in ids):
+        raise _not_found(name)
+
+
+def _not_found(name: str) -> NotFound:
+    return NotFound(f"There is no such {name}.")
+
+
+def _flat(key: Item) -> tuple[str, str]:
+    return key["pk"]["S"], key["sk"]["S"]
