@@ -1,4 +1,6 @@
-"""The stand-in in a thread of the test process, the real SDK as its client, and Stripe's schema watching every answer."""
+"""The stand-in in a thread of the test process, the real SDK as its client, and Stripe's schema watching every
+answer.
+"""
 
 from __future__ import annotations
 
@@ -167,7 +169,7 @@ def receiver() -> Iterator[Receiver]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     held.append(Receiver(f"http://127.0.0.1:{server.server_port}/webhooks"))
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     yield held[0]
     server.shutdown()

