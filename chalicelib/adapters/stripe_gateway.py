@@ -220,7 +220,7 @@ class StripeGateway:
         return method is not None and objects.id_of(method.get("customer")) == tab.customer_ref
 
     def _key_taken(self, tab: Tab, attempt: Attempt, error: stripe.IdempotencyError) -> tuple[Fact, ...]:
-        """Our key is known with other parameters, so an earlier call was made: a bug of ours that must not pay twice."""
+        """Our key is known with other parameters, so an earlier call was made: our bug, which must not pay twice."""
         _log.error("Stripe knows the key of attempt %s with other parameters: %s", attempt.attempt_id, _say(error))
         facts = self.find_facts(tab, attempt)
         if not facts:
@@ -452,8 +452,10 @@ def _code(error: stripe.StripeError) -> str | None:
 
 
 def _failure(error: stripe.StripeError) -> Failure:
-    """Why the call was refused; an authentication error has a type at most, and some answers not even that."""
-    return objects.failure_of({"type": type(error).__name__, **_body(error)})
+    """Why the call was refused. Of a refused key Stripe says no more than of a wrong parameter."""
+    body = _body(error)
+    refused_us = isinstance(error, stripe.AuthenticationError | stripe.PermissionError)
+    return objects.failure_of({**body, "type": "authentication_error"} if refused_us else body)
 
 
 def _say(error: stripe.StripeError) -> str:

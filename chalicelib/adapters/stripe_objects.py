@@ -128,8 +128,8 @@ def facts_of_intent(intent: Mapping[str, Any], at: datetime) -> tuple[Fact, ...]
 
 def _hold_placed(intent: Mapping[str, Any]) -> Fact:
     charge = intent.get("latest_charge")
-    details = _card_details(charge)
-    placed_at, capture_before = _time((charge or {}).get("created")), _time(details.get("capture_before"))
+    capture_before = _time(_card_details(charge).get("capture_before"))
+    placed_at = _charged_at(charge)
     if placed_at is None or capture_before is None:
         # How long a hold lasts is the bank's to say; a guess of ours would charge or lose a deposit.
         raise ValueError(f"the hold {intent['id']} does not say until when it can be captured")
@@ -147,8 +147,7 @@ def _captured(intent: Mapping[str, Any], at: datetime) -> Fact:
 
 
 def _charged(intent: Mapping[str, Any], at: datetime) -> Fact:
-    charge = intent.get("latest_charge")
-    taken_at = (_time(charge.get("created")) if isinstance(charge, Mapping) else None) or at
+    taken_at = _charged_at(intent.get("latest_charge")) or at
     return replace(
         _fact(FactKind.CHARGED, intent, taken_at),
         amount_minor=from_wire(intent["amount_received"], intent["currency"]),
@@ -196,6 +195,10 @@ def _saved_card(intent: Mapping[str, Any], at: datetime) -> Card | None:
     if not _saves_card(intent) or card_id is None or not details:
         return None
     return Card(card_id=card_id, brand=details.get("brand") or "card", last4=details.get("last4") or "", saved_at=at)
+
+
+def _charged_at(charge: Any) -> datetime | None:
+    return _time(charge.get("created")) if isinstance(charge, Mapping) else None
 
 
 def _card_details(charge: Any) -> Mapping[str, Any]:
@@ -325,7 +328,7 @@ def read_event(payload: bytes, stage: str) -> GatewayEvent:
         if event["object"] != "event" or not isinstance(body["id"], str | None):
             raise ValueError("not an event")
         return _event(event, body, stage)
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, OverflowError, OSError) as error:
         raise BadSignature(f"The body is signed, but is no event that can be read ({type(error).__name__}).") from None
 
 

@@ -1,0 +1,1024 @@
+"""The Stripe adapter's contract: real SDK and HTTP, against the stand-in; every operation, outcome, fault and event."""
+
+from __future__ import annotations
+
+import hmac
+import json
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from hashlib import sha256
+from typing import Any
+
+import pytest
+import stripe
+
+from chalicelib.adapters import stripe_gateway
+from chalicelib.adapters.stripe_gateway import StripeGateway, stripe_client
+from chalicelib.domain.facts import Fact, FactKind
+from chalicelib.domain.parties import Customer
+from chalicelib.domain.tab import Attempt, Failure, Operation, Tab
+from chalicelib.ports import BadSignature, GatewayEvent, GatewayRejected, GatewayUnavailable
+from devstack.stripe_standin.server import serve_in_thread
+from tests.contract.test_gateway_objects import NOW, STAMP, a_tab, an_attempt
+
+SECRET = "whsec_test"
+VISA_WITHOUT_CUSTOMER = timedelta(days=4, hours=18)
+
+
+@dataclass
+class Stage:
+    """The stand-in, the gateway under test, and whoever else acts at Stripe: the phone, the dashboard, the clock."""
+
+    base: str
+    tab: Tab
+
+    def gateway(self, key: str = "sk_test_stage", **limits: float) -> StripeGateway:
+        return StripeGateway(
+            stripe_client(key, self.base, **limits),
+            stage="dev",
+            webhook_secrets=lambda: [SECRET],
+            publishable_key="pk_test_stage",
+            wall_clock=lambda: STAMP,
+        )
+
+    def api(self, key: str = "sk_test_dashboard") -> Any:
+        return stripe.StripeClient(key, base_addresses={"api": self.base}).v1
+
+    def control(self, path: str, body: Any = None, method: str | None = None) -> Any:
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(f"{self.base}/_control/{path}", data=data, method=method)
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return json.load(answer)
+
+    def fault(self, kind: str, **rule: Any) -> None:
+        self.control("faults", {"kind": kind, **rule})
+
+    def requests(self, route: str) -> int:
+        return int(self.control("requests")["counts"].get(route, 0))
+
+    def a_card(self, name: str = "visa", customer: str | None = None) -> str:
+        """A card as it is saved on the tab's customer, without a payment."""
+        made = self.api().payment_methods.attach(f"pm_card_{name}", {"customer": customer or self.tab.customer_ref})
+        return str(made.id)
+
+    def confirm(self, fact: Fact, card: str = "visa", authenticate: str | None = None) -> None:
+        """What the phone's payment sheet does with a client secret; `authenticate`: how the bank's question ends."""
+        params = {"client_secret": fact.client_secret, "payment_method": f"pm_card_{card}"}
+        try:
+            self.api("pk_test_phone").payment_intents.confirm(fact.object_id, params)
+        except stripe.CardError:
+            assert authenticate is None
+        if authenticate:
+            self.control("authenticate", {"payment_intent": fact.object_id, "outcome": authenticate})
+
+    def status(self, payment_id: str) -> str:
+        return str(self.api().payment_intents.retrieve(payment_id).status)
+
+    def event_bytes(self, kind: str) -> bytes:
+        """The newest event of a kind, as it would be delivered."""
+        with urllib.request.urlopen(
+            urllib.request.Request(
+                f"{self.base}/v1/events?type={kind}&limit=1", headers={"Authorization": "Bearer sk_test_dashboard"}
+            ),
+            timeout=10,
+        ) as answer:
+            return json.dumps(json.load(answer)["data"][0]).encode()
+
+    def event(self, kind: str) -> GatewayEvent:
+        payload = self.event_bytes(kind)
+        return self.gateway().read_event(payload, signed(payload))
+
+    def facts_of(self, kind: str) -> tuple[Fact, ...]:
+        return self.gateway().facts_of(self.event(kind))
+
+
+def signed(payload: bytes, at: int = STAMP, secret: str = SECRET) -> str:
+    return f"t={at},v1={hmac.new(secret.encode(), f'{at}.'.encode() + payload, sha256).hexdigest()}"
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[str]:
+    with serve_in_thread(start=STAMP) as base:
+        yield base
+
+
+@pytest.fixture
+def stage(served: str, monkeypatch: pytest.MonkeyPatch) -> Stage:
+    """An empty Stripe, its clock at the tab's opening, with the tab's customer. The SDK's pauses are cut short."""
+    monkeypatch.setattr(stripe.HTTPClient, "INITIAL_DELAY", 0.001)
+    monkeypatch.setattr(stripe.HTTPClient, "MAX_DELAY", 0.001)
+    stage = Stage(served, a_tab())
+    stage.control("reset", {"start": str(STAMP)})
+    customer = stage.gateway().add_customer(None, "mer_1", "cus_1", key="setup")
+    stage.tab = a_tab(customer_ref=customer)
+    return stage
+
+
+def one(facts: tuple[Fact, ...]) -> Fact:
+    (fact,) = facts
+    return fact
+
+
+def place_hold(stage: Stage, card: str = "visa", amount_minor: int = 2000, tab: Tab | None = None) -> Fact:
+    attempt = an_attempt(
+        Operation.PLACE_HOLD, attempt_id="att_hold", card_id=stage.a_card(card), amount_minor=amount_minor
+    )
+    fact = one(stage.gateway().perform(tab or stage.tab, attempt))
+    assert fact.kind == FactKind.HOLD_PLACED
+    return fact
+
+
+def charge(stage: Stage, card: str = "visa", amount_minor: int = 2000, tab: Tab | None = None) -> Fact:
+    attempt = an_attempt(
+        Operation.CHARGE, attempt_id="att_charge", card_id=stage.a_card(card), amount_minor=amount_minor
+    )
+    fact = one(stage.gateway().perform(tab or stage.tab, attempt))
+    assert fact.kind == FactKind.CHARGED
+    return fact
+
+
+def on(payment: Fact, operation: Operation, **changes: Any) -> Attempt:
+    """An attempt on an existing payment."""
+    return an_attempt(operation, attempt_id=f"att_{operation}", payment_id=payment.object_id, **changes)
+
+
+# ---- Placing holds and charging
+
+
+def test_a_hold_on_a_saved_card_is_placed_at_once(stage: Stage) -> None:
+    """A hold without the customer is one call, and its end is what the bank says: 4 d 18 h for this Visa."""
+    fact = place_hold(stage)
+
+    assert (fact.amount_minor, fact.attempt_id, fact.at) == (2000, "att_hold", NOW)
+    assert fact.capture_before == NOW + VISA_WITHOUT_CUSTOMER
+    assert stage.status(fact.object_id) == "requires_capture"
+
+
+@pytest.mark.parametrize("operation", [Operation.PLACE_HOLD, Operation.CHARGE])
+def test_a_payment_on_the_phone_waits_for_the_customer(stage: Stage, operation: Operation) -> None:
+    """Without a card the payment is prepared, not made: the phone gets a client secret to finish it with."""
+    fact = one(stage.gateway().perform(stage.tab, an_attempt(operation)))
+
+    assert (fact.kind, fact.attempt_id) == (FactKind.AWAITING_CUSTOMER, "att_1")
+    assert fact.client_secret
+    assert stage.status(fact.object_id) == "requires_payment_method"
+
+
+def test_a_charge_on_a_saved_card_is_taken_at_once(stage: Stage) -> None:
+    """A charge without the customer is one call, and tells what was received."""
+    fact = charge(stage)
+
+    assert (fact.amount_minor, fact.attempt_id, fact.at, fact.card) == (2000, "att_charge", NOW, None)
+    assert stage.status(fact.object_id) == "succeeded"
+
+
+@pytest.mark.parametrize(
+    ("card", "failure"),
+    [
+        ("chargeDeclined", Failure(code="card_declined", decline_code="generic_decline", advice="try_again_later")),
+        (
+            "chargeDeclinedInsufficientFunds",
+            Failure(code="card_declined", decline_code="insufficient_funds", advice="try_again_later"),
+        ),
+        (
+            "chargeDeclinedLostCard",
+            Failure(code="card_declined", decline_code="lost_card", advice="do_not_try_again"),
+        ),
+        (
+            "chargeDeclinedExpiredCard",
+            Failure(code="expired_card", decline_code="expired_card", advice="confirm_card_data"),
+        ),
+    ],
+)
+@pytest.mark.parametrize("operation", [Operation.PLACE_HOLD, Operation.CHARGE])
+def test_a_decline_is_a_fact(stage: Stage, operation: Operation, card: str, failure: Failure) -> None:
+    """A bank's no is an outcome, with its code and advice, and not an error."""
+    fact = one(stage.gateway().perform(stage.tab, an_attempt(operation, card_id=f"pm_card_{card}")))
+
+    assert (fact.kind, fact.failure, fact.attempt_id) == (FactKind.DECLINED, failure, "att_1")
+    assert fact.object_id.startswith("pi_")
+    assert fact.occurrence.startswith("ch_")
+
+
+@pytest.mark.parametrize("operation", [Operation.PLACE_HOLD, Operation.CHARGE])
+def test_a_question_of_the_bank_keeps_the_payment(stage: Stage, operation: Operation) -> None:
+    """`authentication_required` leaves a payment that the customer can finish: the same one, on the phone."""
+    card = stage.a_card("authenticationRequired")
+
+    asked = one(stage.gateway().perform(stage.tab, an_attempt(operation, card_id=card)))
+    stage.confirm(asked, "authenticationRequired", authenticate="succeed")
+    found = one(stage.gateway().find_facts(stage.tab, an_attempt(operation, payment_id=asked.object_id)))
+
+    assert (asked.kind, asked.failure and asked.failure.code) == (
+        FactKind.AWAITING_CUSTOMER,
+        "authentication_required",
+    )
+    assert found.kind == (FactKind.HOLD_PLACED if operation == Operation.PLACE_HOLD else FactKind.CHARGED)
+    assert found.object_id == asked.object_id
+
+
+def _detach(stage: Stage, card_id: str) -> str:
+    stage.api().payment_methods.detach(card_id)
+    return card_id
+
+
+UNUSABLE_CARDS: dict[str, Callable[[Stage], str]] = {
+    "detached": lambda stage: _detach(stage, stage.a_card()),
+    "never was": lambda stage: "pm_never_was",
+    "somebody else's": lambda stage: stage.a_card(customer=stage.api().customers.create({}).id),
+}
+
+
+@pytest.mark.parametrize("card_of", UNUSABLE_CARDS.values(), ids=UNUSABLE_CARDS.keys())
+def test_a_card_that_is_gone_is_declined(stage: Stage, card_of: Callable[[Stage], str]) -> None:
+    """A saved card that the customer no longer has is declined as unusable: no bug of ours, and no payment is left."""
+    fact = one(stage.gateway().perform(stage.tab, an_attempt(Operation.CHARGE, card_id=card_of(stage))))
+
+    assert (fact.kind, fact.failure) == (FactKind.DECLINED, Failure(code="card_unusable"))
+    assert (fact.object_id, fact.attempt_id) == ("att_1", "att_1")
+    assert len(stage.api().payment_intents.list().data) == 0
+
+
+def test_what_is_made_carries_our_metadata(stage: Stage) -> None:
+    """Payments and refunds name app, stage, merchant, tab, attempt and purpose, by which events find their tab."""
+    paid = charge(stage)
+    refund = one(stage.gateway().perform(stage.tab, on(paid, Operation.REFUND)))
+
+    assert stage.api().payment_intents.retrieve(paid.object_id).metadata.to_dict() == {
+        "app": "aftertab", "stage": "dev", "merchant": "mer_1", "tab": "tab_1", "attempt": "att_charge",
+        "purpose": "charge",
+    }  # fmt: skip
+    assert stage.api().refunds.retrieve(refund.object_id).metadata.to_dict()["attempt"] == "att_refund"
+
+
+def test_a_connected_account_keeps_its_own_payments(stage: Stage) -> None:
+    """A tab of a connected account is paid there: the platform's own account never sees the payment."""
+    account = stage.api().accounts.create({"type": "standard", "country": "DE"}).id
+    customer = stage.gateway().add_customer(account, "mer_1", "cus_1", key="connected")
+    tab = replace(stage.tab, account=account, customer_ref=customer)
+    attempt = an_attempt(Operation.CHARGE, card_id="pm_card_visa")
+
+    fact = one(stage.gateway().perform(tab, attempt))
+
+    assert one(stage.gateway().find_facts(tab, attempt)) == fact
+    assert stage.gateway().find_facts(stage.tab, replace(attempt, payment_id=fact.object_id)) == ()
+
+
+# ---- Amounts
+
+
+@pytest.mark.parametrize(
+    ("currency", "minor", "wire"),
+    [("KWD", 1500, 1500), ("JPY", 1200, 1200), ("ISK", 1200, 120000), ("UGX", 9000, 900000)],
+)
+def test_amounts_are_ours_on_both_ways(stage: Stage, currency: str, minor: int, wire: int) -> None:
+    """Stripe gets its own units, and every fact of hold, capture, charge and refund comes back in ours."""
+    tab = replace(stage.tab, currency=currency)
+    hold, paid = place_hold(stage, amount_minor=minor, tab=tab), charge(stage, amount_minor=minor, tab=tab)
+    half = minor // 2
+
+    captured = one(stage.gateway().perform(tab, on(hold, Operation.CAPTURE, amount_minor=half)))
+    refunded = one(stage.gateway().perform(tab, on(paid, Operation.REFUND, amount_minor=half)))
+
+    assert [fact.amount_minor for fact in (hold, paid, captured, refunded)] == [minor, minor, half, half]
+    assert stage.api().payment_intents.retrieve(paid.object_id).amount == wire
+
+
+def test_an_amount_below_the_minimum_is_refused(stage: Stage) -> None:
+    """What Stripe won't charge is our bug, and told with its code: nothing moved."""
+    with pytest.raises(GatewayRejected) as refused:
+        stage.gateway().perform(stage.tab, an_attempt(Operation.CHARGE, amount_minor=10, card_id=stage.a_card()))
+
+    assert refused.value.failure.code == "amount_too_small"
+
+
+# ---- Capture, release
+
+
+def test_a_capture_takes_a_part(stage: Stage) -> None:
+    """Capturing less than the hold takes that, and is told of the hold's payment."""
+    hold = place_hold(stage)
+
+    fact = one(stage.gateway().perform(stage.tab, on(hold, Operation.CAPTURE, amount_minor=1200)))
+
+    assert (fact.kind, fact.amount_minor, fact.object_id) == (FactKind.HOLD_CAPTURED, 1200, hold.object_id)
+
+
+def test_a_release_lets_the_hold_go(stage: Stage) -> None:
+    """Releasing cancels the payment: nothing was taken."""
+    hold = place_hold(stage)
+
+    fact = one(stage.gateway().perform(stage.tab, on(hold, Operation.RELEASE)))
+
+    assert (fact.kind, fact.object_id, fact.attempt_id) == (FactKind.PAYMENT_CANCELED, hold.object_id, "att_hold")
+
+
+def _capture(stage: Stage, hold: Fact) -> None:
+    stage.api().payment_intents.capture(hold.object_id, {"amount_to_capture": 700})
+
+
+def _cancel(stage: Stage, hold: Fact) -> None:
+    stage.api().payment_intents.cancel(hold.object_id)
+
+
+def _expire(stage: Stage, hold: Fact) -> None:
+    stage.control("clock", {"advance_seconds": int(VISA_WITHOUT_CUSTOMER.total_seconds()) + 1})
+
+
+@pytest.mark.parametrize("operation", [Operation.CAPTURE, Operation.RELEASE])
+@pytest.mark.parametrize(
+    ("before", "kind", "amount_minor"),
+    [
+        (_capture, FactKind.HOLD_CAPTURED, 700),
+        (_cancel, FactKind.PAYMENT_CANCELED, 0),
+        (_expire, FactKind.PAYMENT_EXPIRED, 0),
+    ],
+)
+def test_a_hold_that_is_over_says_how_it_ended(
+    stage: Stage, operation: Operation, before: Callable[[Stage, Fact], None], kind: FactKind, amount_minor: int
+) -> None:
+    """Capturing or releasing what is captured, released or expired already tells that, instead of failing."""
+    hold = place_hold(stage)
+    before(stage, hold)
+
+    fact = one(stage.gateway().perform(stage.tab, on(hold, operation)))
+
+    assert (fact.kind, fact.amount_minor, fact.object_id) == (kind, amount_minor, hold.object_id)
+
+
+def test_a_hold_the_bank_let_go_of_has_expired(stage: Stage) -> None:
+    """Past its end a hold can't be captured, even while Stripe has not canceled it yet."""
+    hold = place_hold(stage)
+    stage.control("clock", {"expiry_lag_seconds": 3600})
+    late = place_hold_again(stage)
+    _expire(stage, hold)
+
+    fact = one(stage.gateway().perform(stage.tab, on(late, Operation.CAPTURE)))
+
+    assert stage.status(late.object_id) == "requires_capture"
+    assert (fact.kind, fact.object_id, fact.attempt_id) == (FactKind.PAYMENT_EXPIRED, late.object_id, "att_late")
+
+
+def place_hold_again(stage: Stage) -> Fact:
+    attempt = an_attempt(Operation.PLACE_HOLD, attempt_id="att_late", card_id=stage.a_card())
+    return one(stage.gateway().perform(stage.tab, attempt))
+
+
+def test_more_than_the_hold_is_refused(stage: Stage) -> None:
+    """Capturing above the hold is our bug; the hold stands."""
+    hold = place_hold(stage)
+
+    with pytest.raises(GatewayRejected) as refused:
+        stage.gateway().perform(stage.tab, on(hold, Operation.CAPTURE, amount_minor=2001))
+
+    assert refused.value.failure.code == "amount_too_large"
+    assert stage.status(hold.object_id) == "requires_capture"
+
+
+@pytest.mark.parametrize("operation", [Operation.CAPTURE, Operation.RELEASE, Operation.REFUND])
+def test_a_payment_that_never_was_is_refused(stage: Stage, operation: Operation) -> None:
+    """Working on a payment that does not exist is our bug."""
+    with pytest.raises(GatewayRejected) as refused:
+        stage.gateway().perform(stage.tab, an_attempt(operation, payment_id="pi_never_was"))
+
+    assert refused.value.failure.code == "resource_missing"
+
+
+# ---- Refunds
+
+
+def test_a_refund_gives_back_a_part(stage: Stage) -> None:
+    """A refund that goes through at once is refunded, and names its payment."""
+    paid = charge(stage)
+
+    fact = one(stage.gateway().perform(stage.tab, on(paid, Operation.REFUND, amount_minor=500)))
+
+    assert (fact.kind, fact.amount_minor, fact.payment_id) == (FactKind.REFUNDED, 500, paid.object_id)
+    assert (fact.attempt_id, fact.object_id[:3]) == ("att_refund", "re_")
+
+
+def test_a_pending_refund_is_told_as_pending(stage: Stage) -> None:
+    """A refund on its way is pending, until its event says that it has arrived."""
+    paid = charge(stage, "pendingRefund")
+
+    asked = one(stage.gateway().perform(stage.tab, on(paid, Operation.REFUND)))
+    stage.control("refunds/settle", {"refund": asked.object_id})
+    arrived = one(stage.facts_of("refund.updated"))
+
+    assert (asked.kind, arrived.kind) == (FactKind.REFUND_PENDING, FactKind.REFUNDED)
+    assert (arrived.object_id, arrived.payment_id) == (asked.object_id, paid.object_id)
+
+
+def test_a_refund_may_fail_later(stage: Stage) -> None:
+    """A refund that the bank sends back is told by its event, with the reason."""
+    paid = charge(stage)
+    asked = one(stage.gateway().perform(stage.tab, on(paid, Operation.REFUND)))
+    stage.control("refunds/settle", {"refund": asked.object_id, "outcome": "fail"})
+
+    fact = one(stage.facts_of("refund.failed"))
+
+    assert (fact.kind, fact.object_id, fact.failure) == (
+        FactKind.REFUND_FAILED,
+        asked.object_id,
+        Failure(code="unknown"),
+    )
+
+
+def test_old_news_of_a_refund_tells_what_it_is_now(stage: Stage) -> None:
+    """`refund.created` that comes after the refund has failed does not bring the refund back to life."""
+    paid = charge(stage)
+    asked = one(stage.gateway().perform(stage.tab, on(paid, Operation.REFUND)))
+    stage.control("refunds/settle", {"refund": asked.object_id, "outcome": "fail"})
+
+    assert one(stage.facts_of("refund.created")).kind == FactKind.REFUND_FAILED
+
+
+def test_a_refund_above_what_was_paid_is_refused(stage: Stage) -> None:
+    """Giving back more than was taken is our bug."""
+    paid = charge(stage)
+
+    with pytest.raises(GatewayRejected):
+        stage.gateway().perform(stage.tab, on(paid, Operation.REFUND, amount_minor=2001))
+
+
+def test_a_refund_that_is_there_already_is_found(stage: Stage) -> None:
+    """Where Stripe has forgotten the key, the refund that the attempt made is found instead of refused or repeated."""
+    paid = charge(stage)
+    attempt = on(paid, Operation.REFUND)
+    first = one(stage.gateway().perform(stage.tab, attempt))
+    stage.control("clock", {"advance_seconds": 25 * 3600})
+
+    assert one(stage.gateway().perform(stage.tab, attempt)) == first
+
+
+# ---- Replays
+
+
+def replayed(stage: Stage, attempt: Attempt) -> tuple[Fact, Fact]:
+    first, second = (one(stage.gateway().perform(stage.tab, attempt)) for _ in range(2))
+    return first, second
+
+
+@pytest.mark.parametrize("operation", [Operation.PLACE_HOLD, Operation.CHARGE])
+@pytest.mark.parametrize("card", ["pm_card_visa", "pm_card_chargeDeclined", "pm_card_authenticationRequired", None])
+def test_performing_twice_makes_one_payment(stage: Stage, operation: Operation, card: str | None) -> None:
+    """Calling again under the same key makes no second payment, and tells the same."""
+    first, second = replayed(stage, an_attempt(operation, card_id=card))
+
+    assert first == second
+    assert len(stage.api().payment_intents.list().data) == 1
+
+
+@pytest.mark.parametrize("operation", [Operation.CAPTURE, Operation.RELEASE])
+def test_ending_a_hold_twice_ends_it_once(stage: Stage, operation: Operation) -> None:
+    """A repeated capture or release tells the same as the first."""
+    first, second = replayed(stage, on(place_hold(stage), operation, amount_minor=900))
+
+    assert first == second
+
+
+def test_refunding_twice_refunds_once(stage: Stage) -> None:
+    """A repeated refund is the same refund."""
+    first, second = replayed(stage, on(charge(stage), Operation.REFUND, amount_minor=900))
+
+    assert first == second
+    assert len(stage.api().refunds.list().data) == 1
+
+
+def test_a_replayed_answer_is_not_old_news(stage: Stage) -> None:
+    """What Stripe replays is the first answer; we tell how the payment stands by now."""
+    attempt = an_attempt(Operation.CHARGE, card_id="pm_card_authenticationRequired")
+    asked = one(stage.gateway().perform(stage.tab, attempt))
+    stage.confirm(asked)
+
+    fact = one(stage.gateway().perform(stage.tab, attempt))
+
+    assert (asked.kind, fact.kind) == (FactKind.AWAITING_CUSTOMER, FactKind.CHARGED)
+
+
+def test_a_key_with_other_parameters_pays_nothing_twice(stage: Stage) -> None:
+    """Should our parameters ever change under a key, the payment that the first call made is told; no other is made."""
+    attempt = an_attempt(Operation.CHARGE, card_id=stage.a_card())
+    first = one(stage.gateway().perform(stage.tab, attempt))
+
+    again = one(stage.gateway().perform(stage.tab, replace(attempt, amount_minor=3000)))
+
+    assert (again, again.amount_minor) == (first, 2000)
+    assert len(stage.api().payment_intents.list().data) == 1
+
+
+def test_a_key_that_made_something_else_is_refused(stage: Stage) -> None:
+    """A key that is taken by another call is our bug, and a person must look."""
+    stage.api().customers.create({}, {"idempotency_key": "dev/att_1/charge"})
+
+    with pytest.raises(GatewayRejected) as refused:
+        stage.gateway().perform(stage.tab, an_attempt(Operation.CHARGE))
+
+    assert refused.value.failure.code == "idempotency_error"
+
+
+# ---- No answer to trust
+
+
+def test_an_answer_lost_once_is_asked_for_again(stage: Stage) -> None:
+    """One lost answer is healed by one retry under the same key, within the same call."""
+    stage.fault("lost_reset", path="/v1/payment_intents", method="POST", count=1)
+
+    fact = one(stage.gateway().perform(stage.tab, an_attempt(Operation.CHARGE, card_id="pm_card_visa")))
+
+    assert fact.kind == FactKind.CHARGED
+    assert len(stage.api().payment_intents.list().data) == 1
+
+
+NO_ANSWER: dict[str, dict[str, Any]] = {
+    "reset after it happened": {"kind": "lost_reset", "count": 2},
+    "500 after it happened": {"kind": "fail_after", "count": 1},
+    "time-out after it happened": {"kind": "lost_timeout", "count": 2, "seconds": 5},
+}
+
+
+@pytest.mark.parametrize("operation", [Operation.PLACE_HOLD, Operation.CHARGE])
+@pytest.mark.parametrize("rule", NO_ANSWER.values(), ids=NO_ANSWER.keys())
+def test_a_lost_payment_is_found_again(stage: Stage, operation: Operation, rule: dict[str, Any]) -> None:
+    """After no answer the outcome is unknown, and looking for the attempt finds its payment without knowing its id."""
+    gateway = stage.gateway(read_s=0.3)
+    attempt = an_attempt(operation, card_id=stage.a_card())
+    stage.fault(path="/v1/payment_intents", method="POST", **rule)
+
+    with pytest.raises(GatewayUnavailable):
+        gateway.perform(stage.tab, attempt)
+
+    found = one(gateway.find_facts(stage.tab, attempt))
+    assert found.kind == (FactKind.HOLD_PLACED if operation == Operation.PLACE_HOLD else FactKind.CHARGED)
+    assert (found.attempt_id, found.amount_minor) == ("att_1", 2000)
+
+
+def test_a_lost_decline_is_found_again(stage: Stage) -> None:
+    """A decline whose answer was lost is found as well."""
+    attempt = an_attempt(Operation.CHARGE, card_id="pm_card_chargeDeclined")
+    stage.fault("lost_reset", path="/v1/payment_intents", method="POST", count=2)
+
+    with pytest.raises(GatewayUnavailable):
+        stage.gateway().perform(stage.tab, attempt)
+
+    assert one(stage.gateway().find_facts(stage.tab, attempt)).kind == FactKind.DECLINED
+
+
+def test_a_lost_capture_is_found_again(stage: Stage) -> None:
+    """A capture whose answer was lost is seen on its payment."""
+    attempt = on(place_hold(stage), Operation.CAPTURE, amount_minor=900)
+    stage.fault("lost_reset", path="/v1/payment_intents/{}/capture", count=2)
+
+    with pytest.raises(GatewayUnavailable):
+        stage.gateway().perform(stage.tab, attempt)
+
+    found = one(stage.gateway().find_facts(stage.tab, attempt))
+    assert (found.kind, found.amount_minor) == (FactKind.HOLD_CAPTURED, 900)
+
+
+def test_a_lost_refund_is_found_again(stage: Stage) -> None:
+    """A refund whose answer was lost is found among those of its payment, and is not taken for another one."""
+    paid = charge(stage)
+    stage.api().refunds.create({"payment_intent": paid.object_id, "amount": 100})
+    attempt = on(paid, Operation.REFUND, amount_minor=500)
+    stage.fault("lost_reset", path="/v1/refunds", method="POST", count=2)
+
+    with pytest.raises(GatewayUnavailable):
+        stage.gateway().perform(stage.tab, attempt)
+
+    found = one(stage.gateway().find_facts(stage.tab, attempt))
+    assert (found.kind, found.amount_minor) == (FactKind.REFUNDED, 500)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"kind": "reset_before", "count": 2},
+        {"kind": "fail_before", "count": 2},
+        {"kind": "fail_before", "status": 409, "count": 2},
+        {"kind": "rate_limit", "count": 1},
+    ],
+    ids=["reset", "500", "409", "429"],
+)
+def test_what_never_happened_leaves_no_trace(stage: Stage, rule: dict[str, Any]) -> None:
+    """A reset, a 5xx, a conflict, a rate limit: the outcome is unknown; a look finds nothing, and a replay pays."""
+    attempt = an_attempt(Operation.CHARGE, card_id=stage.a_card())
+    stage.fault(path="/v1/payment_intents", method="POST", **rule)
+
+    with pytest.raises(GatewayUnavailable):
+        stage.gateway().perform(stage.tab, attempt)
+
+    assert stage.gateway().find_facts(stage.tab, attempt) == ()
+    assert one(stage.gateway().perform(stage.tab, attempt)).kind == FactKind.CHARGED
+
+
+def test_an_operation_never_takes_longer_than_its_time(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever its time-outs and retries, an operation gives up when its own time is over, before API Gateway does."""
+    assert 2 * stripe_gateway.OPERATION_S < 25
+    monkeypatch.setattr(stripe_gateway, "OPERATION_S", 0.8)
+    stage.fault("slow", path="/v1/payment_intents", method="POST", seconds=3)
+    before = stage.requests("POST /v1/payment_intents")
+
+    with pytest.raises(GatewayUnavailable):
+        stage.gateway(read_s=60).perform(stage.tab, an_attempt(Operation.CHARGE))
+
+    assert stage.requests("POST /v1/payment_intents") - before <= 1
+
+
+def _without_access(stage: Stage) -> tuple[StripeGateway, Tab]:
+    return stage.gateway(), replace(stage.tab, account="acct_nobody")
+
+
+def _with_a_bad_key(stage: Stage) -> tuple[StripeGateway, Tab]:
+    client = stripe.StripeClient("sk_nonsense", base_addresses={"api": stage.base})
+    gateway = StripeGateway(client, stage="dev", webhook_secrets=lambda: [SECRET], publishable_key="pk_test_stage")
+    return gateway, stage.tab
+
+
+@pytest.mark.parametrize("operation", list(Operation))
+@pytest.mark.parametrize(
+    ("staged", "code"), [(_without_access, "account_invalid"), (_with_a_bad_key, "authentication_error")]
+)
+def test_without_access_a_call_is_refused_and_a_look_tells_nothing(
+    stage: Stage, operation: Operation, staged: Callable[[Stage], tuple[StripeGateway, Tab]], code: str
+) -> None:
+    """With a key or account that Stripe refuses, no call is made; a look leaves the outcome as unknown as it was."""
+    gateway, tab = staged(stage)
+    attempt = an_attempt(operation, payment_id="pi_1", card_id="pm_1")
+
+    with pytest.raises(GatewayRejected) as refused:
+        gateway.perform(tab, attempt)
+    with pytest.raises(GatewayUnavailable):
+        gateway.find_facts(tab, attempt)
+
+    assert refused.value.failure.code == code
+
+
+# ---- Looking up
+
+
+def test_a_hold_that_stands_is_no_trace_of_its_end(stage: Stage) -> None:
+    """Before a capture or release has happened, looking for it finds nothing."""
+    hold = place_hold(stage)
+
+    assert stage.gateway().find_facts(stage.tab, on(hold, Operation.CAPTURE)) == ()
+    assert stage.gateway().find_facts(stage.tab, on(hold, Operation.RELEASE)) == ()
+
+
+def test_a_payment_that_is_gone_leaves_no_trace(stage: Stage) -> None:
+    """A payment that Stripe does not know is no trace, not an error."""
+    attempt = an_attempt(Operation.CHARGE, payment_id="pi_never_was")
+
+    assert stage.gateway().find_facts(stage.tab, attempt) == ()
+
+
+def test_a_look_goes_through_all_pages(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An attempt's payment is found behind many others of the same customer."""
+    attempt = an_attempt(Operation.CHARGE)
+    first = one(stage.gateway().perform(stage.tab, attempt))
+    for number in range(4):
+        stage.gateway().perform(stage.tab, replace(attempt, attempt_id=f"att_later_{number}"))
+    monkeypatch.setattr(stripe_gateway, "_PAGE", 2)
+
+    assert one(stage.gateway().find_facts(stage.tab, attempt)) == first
+
+
+def test_a_look_that_was_not_finished_has_not_found_nothing(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there are more payments than we look through, the outcome stays unknown: it may be among the rest."""
+    for number in range(5):
+        stage.gateway().perform(stage.tab, an_attempt(Operation.CHARGE, attempt_id=f"att_later_{number}"))
+    monkeypatch.setattr(stripe_gateway, "_PAGE", 2)
+    monkeypatch.setattr(stripe_gateway, "_MAXIMUM_PAGES", 2)
+
+    with pytest.raises(GatewayUnavailable):
+        stage.gateway().find_facts(stage.tab, an_attempt(Operation.CHARGE))
+
+
+def test_a_look_allows_for_clocks_that_differ(stage: Stage) -> None:
+    """A payment stamped a little before its attempt, by Stripe's clock, is found all the same."""
+    attempt = an_attempt(Operation.CHARGE, created_at=NOW + timedelta(minutes=4))
+    stage.gateway().perform(stage.tab, attempt)
+
+    assert one(stage.gateway().find_facts(stage.tab, attempt)).kind == FactKind.AWAITING_CUSTOMER
+
+
+# ---- Closing
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["id known", "id not known"])
+def test_a_payment_that_waits_can_be_closed(stage: Stage, known: bool) -> None:
+    """Closing cancels the payment, so that it can't be made any more."""
+    attempt = an_attempt(Operation.CHARGE)
+    waiting = one(stage.gateway().perform(stage.tab, attempt))
+
+    fact = one(
+        stage.gateway().close_payment(stage.tab, replace(attempt, payment_id=waiting.object_id) if known else attempt)
+    )
+
+    assert (fact.kind, fact.object_id, fact.attempt_id) == (FactKind.PAYMENT_CANCELED, waiting.object_id, "att_1")
+    assert stage.status(waiting.object_id) == "canceled"
+
+
+@pytest.mark.parametrize(
+    ("operation", "kind", "status"),
+    [
+        (Operation.CHARGE, FactKind.CHARGED, "succeeded"),
+        (Operation.PLACE_HOLD, FactKind.HOLD_PLACED, "requires_capture"),
+    ],
+)
+def test_closing_what_was_made_meanwhile_adopts_it(
+    stage: Stage, operation: Operation, kind: FactKind, status: str
+) -> None:
+    """A payment that the customer has confirmed is told, and stands: a hold is not released by closing it."""
+    attempt = an_attempt(operation)
+    waiting = one(stage.gateway().perform(stage.tab, attempt))
+    stage.confirm(waiting)
+
+    fact = one(stage.gateway().close_payment(stage.tab, replace(attempt, payment_id=waiting.object_id)))
+
+    assert (fact.kind, stage.status(waiting.object_id)) == (kind, status)
+
+
+def test_closing_twice_tells_the_same(stage: Stage) -> None:
+    """A payment that is closed already is told as closed."""
+    attempt = an_attempt(Operation.CHARGE)
+    waiting = one(stage.gateway().perform(stage.tab, attempt))
+
+    first, second = (
+        one(stage.gateway().close_payment(stage.tab, replace(attempt, payment_id=waiting.object_id))) for _ in range(2)
+    )
+
+    assert first == second
+
+
+@pytest.mark.parametrize(
+    ("operation", "kind"),
+    [(Operation.CHARGE, FactKind.CHARGED), (Operation.PLACE_HOLD, FactKind.PAYMENT_CANCELED)],
+)
+def test_confirming_while_it_is_closed(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, operation: Operation, kind: FactKind
+) -> None:
+    """Between our look and our cancellation a charge wins and is adopted; a hold loses and is released."""
+    attempt = an_attempt(operation)
+    waiting = one(stage.gateway().perform(stage.tab, attempt))
+    look = StripeGateway._find_payment
+
+    def look_then_confirm(gateway: StripeGateway, tab: Tab, attempt: Attempt) -> Any:
+        found = look(gateway, tab, attempt)
+        stage.confirm(waiting)
+        return found
+
+    monkeypatch.setattr(StripeGateway, "_find_payment", look_then_confirm)
+
+    assert one(stage.gateway().close_payment(stage.tab, attempt)).kind == kind
+
+
+def test_closing_what_was_never_made_finds_nothing(stage: Stage) -> None:
+    """An attempt without a trace has nothing to close."""
+    assert stage.gateway().close_payment(stage.tab, an_attempt(Operation.CHARGE)) == ()
+
+
+# ---- Customers and cards
+
+
+def a_customer(stage: Stage) -> Customer:
+    return Customer(
+        customer_id="cus_1", merchant_id="mer_1", customer_ref=stage.tab.customer_ref, reference="r", created_at=NOW
+    )
+
+
+def test_the_same_key_makes_one_customer(stage: Stage) -> None:
+    """Adding a customer again under the same key is the same customer."""
+    first, second = (stage.gateway().add_customer(None, "mer_1", "cus_2", key="k") for _ in range(2))
+
+    assert first == second
+    assert stage.api().customers.retrieve(first).metadata.to_dict()["customer"] == "cus_2"
+
+
+def save_card(stage: Stage, card: str = "visa") -> str:
+    setup = stage.gateway().add_card_setup(None, a_customer(stage), "tab_1", key="k")
+    params = {"client_secret": setup.client_secret, "payment_method": f"pm_card_{card}"}
+    try:
+        stage.api("pk_test_phone").setup_intents.confirm(setup.setup_id, params)
+    except stripe.CardError:
+        assert card != "visa"
+    return setup.setup_id
+
+
+def test_a_saved_card_is_told_with_what_people_know_it_by(stage: Stage) -> None:
+    """A saved card's event names customer and tab, and tells brand and last four digits, which it does not carry."""
+    setup_id = save_card(stage)
+
+    event = stage.event("setup_intent.succeeded")
+    fact = one(stage.gateway().facts_of(event))
+
+    assert (event.ours, event.customer_id, event.tab_id) == (True, "cus_1", "tab_1")
+    assert (fact.kind, fact.object_id) == (FactKind.CARD_SAVED, setup_id)
+    assert fact.card is not None
+    assert (fact.card.brand, fact.card.last4, fact.card.saved_at) == ("visa", "4242", NOW)
+    assert (
+        one(
+            stage.gateway().perform(stage.tab, an_attempt(Operation.CHARGE, card_id=fact.card.card_id))
+        ).kind == FactKind.CHARGED
+    )  # fmt: skip
+
+
+def test_a_card_that_was_removed_again_is_not_told(stage: Stage) -> None:
+    """A card that was detached before its event came is of no use, and not told as saved."""
+    save_card(stage)
+    fact = one(stage.facts_of("setup_intent.succeeded"))
+    assert fact.card is not None
+    stage.api().payment_methods.detach(fact.card.card_id)
+
+    assert stage.facts_of("setup_intent.succeeded") == ()
+
+
+def test_a_card_that_could_not_be_saved_tells_nothing(stage: Stage) -> None:
+    """A failed setup is known, and changes nothing: the customer may try another card."""
+    save_card(stage, "chargeDeclined")
+
+    assert stage.event("setup_intent.setup_failed").is_relevant
+    assert stage.facts_of("setup_intent.setup_failed") == ()
+
+
+# ---- Events
+
+
+def test_a_confirmed_hold_is_told_by_its_event(stage: Stage) -> None:
+    """The event of a hold says neither its end nor the saved card: both are fetched."""
+    waiting = one(stage.gateway().perform(stage.tab, an_attempt(Operation.PLACE_HOLD, saves_card=True)))
+    stage.confirm(waiting)
+
+    fact = one(stage.facts_of("payment_intent.amount_capturable_updated"))
+
+    assert (fact.kind, fact.amount_minor, fact.attempt_id) == (FactKind.HOLD_PLACED, 2000, "att_1")
+    assert fact.capture_before == NOW + timedelta(days=7)
+    assert fact.card is not None
+    assert (fact.card.brand, fact.card.last4) == ("visa", "4242")
+
+
+def test_old_news_of_a_hold_tells_what_it_is_now(stage: Stage) -> None:
+    """A hold's event that comes after its capture or release tells of that: no dead hold is taken for a live one."""
+    hold = place_hold(stage)
+    stage.gateway().perform(stage.tab, on(hold, Operation.CAPTURE, amount_minor=900))
+
+    fact = one(stage.facts_of("payment_intent.amount_capturable_updated"))
+
+    assert (fact.kind, fact.amount_minor) == (FactKind.HOLD_CAPTURED, 900)
+
+
+def test_a_payment_on_the_phone_is_told_by_its_event(stage: Stage) -> None:
+    """A charge that the customer confirmed is told with the card it saved."""
+    waiting = one(stage.gateway().perform(stage.tab, an_attempt(Operation.CHARGE, saves_card=True)))
+    stage.confirm(waiting)
+
+    fact = one(stage.facts_of("payment_intent.succeeded"))
+
+    assert (fact.kind, fact.amount_minor, fact.object_id) == (FactKind.CHARGED, 2000, waiting.object_id)
+    assert fact.card is not None
+
+
+def test_event_and_look_tell_the_same_fact(stage: Stage) -> None:
+    """Whoever brings the news, the key is the same: nothing is posted twice."""
+    hold = place_hold(stage)
+    captured = one(stage.gateway().perform(stage.tab, on(hold, Operation.CAPTURE, amount_minor=900)))
+    found = one(stage.gateway().find_facts(stage.tab, on(hold, Operation.CAPTURE)))
+
+    assert {captured.key, found.key, one(stage.facts_of("payment_intent.succeeded")).key} == {captured.key}
+
+
+def test_a_decline_on_the_phone_is_told_each_time(stage: Stage) -> None:
+    """Two cards declined for one payment are two facts; a failed authentication is one as well."""
+    waiting = one(stage.gateway().perform(stage.tab, an_attempt(Operation.CHARGE)))
+    keys = []
+    for card, authenticate in (("chargeDeclined", None), ("chargeDeclined", None), ("authenticationRequired", "fail")):
+        stage.confirm(waiting, card, authenticate)
+        fact = one(stage.facts_of("payment_intent.payment_failed"))
+        assert (fact.kind, fact.object_id) == (FactKind.DECLINED, waiting.object_id)
+        keys.append(fact.key)
+
+    assert len(set(keys)) == 3
+
+
+def test_a_question_on_the_phone_waits_for_its_answer(stage: Stage) -> None:
+    """`requires_action` says that the customer is at it."""
+    waiting = one(stage.gateway().perform(stage.tab, an_attempt(Operation.CHARGE)))
+    params = {"client_secret": waiting.client_secret, "payment_method": "pm_card_authenticationRequired"}
+    stage.api("pk_test_phone").payment_intents.confirm(waiting.object_id, params)
+
+    assert one(stage.facts_of("payment_intent.requires_action")).kind == FactKind.AWAITING_CUSTOMER
+
+
+def test_an_expired_hold_is_told_by_both_its_events(stage: Stage) -> None:
+    """Stripe tells an expiry of the charge, the payment, or both: each is the same fact."""
+    hold = place_hold(stage)
+    _expire(stage, hold)
+
+    by_charge, by_payment = one(stage.facts_of("charge.expired")), one(stage.facts_of("payment_intent.canceled"))
+
+    assert by_charge.kind == by_payment.kind == FactKind.PAYMENT_EXPIRED
+    assert by_charge.key == by_payment.key
+    assert by_charge.attempt_id == by_payment.attempt_id == "att_hold"
+
+
+def test_a_refund_from_the_dashboard_finds_its_owner(stage: Stage) -> None:
+    """A refund that somebody made by hand carries nothing of ours: its payment does."""
+    paid = charge(stage)
+    stage.api().refunds.create({"payment_intent": paid.object_id, "amount": 300})
+
+    event = stage.event("refund.created")
+    owned = stage.gateway().fetch_owner(event)
+    fact = one(stage.gateway().facts_of(owned))
+
+    assert not event.ours
+    assert (owned.ours, owned.tab_id, owned.attempt_id) == (True, "tab_1", "att_charge")
+    assert (fact.kind, fact.amount_minor, fact.payment_id) == (FactKind.REFUNDED, 300, paid.object_id)
+    assert fact.attempt_id is None
+
+
+def test_another_apps_payment_stays_theirs(stage: Stage) -> None:
+    """A payment without our metadata, and a refund of it, are not ours even after asking."""
+    params = {"amount": 500, "currency": "eur", "confirm": True, "payment_method": "pm_card_visa"}
+    theirs = stage.api().payment_intents.create({**params, "allowed_payment_method_types": ["card"]})
+    stage.api().refunds.create({"payment_intent": theirs.id})
+
+    assert not stage.event("payment_intent.succeeded").ours
+    assert not stage.gateway().fetch_owner(stage.event("refund.created")).ours
+
+
+def test_an_event_without_a_payment_is_left_as_it_is(stage: Stage) -> None:
+    """What is about no payment has no owner to ask for, and no call is made."""
+    save_card(stage)
+    event = replace(stage.event("setup_intent.succeeded"), ours=False)
+
+    assert stage.gateway().fetch_owner(event) == event
+
+
+def test_an_event_whose_object_is_gone_tells_nothing(stage: Stage) -> None:
+    """An event of an object that Stripe no longer knows tells nothing, and finds no owner."""
+    place_hold(stage)
+    event = stage.event("payment_intent.amount_capturable_updated")
+    gone = replace(event, object_id="pi_gone", payment_id="pi_gone", ours=False)
+
+    assert stage.gateway().facts_of(gone) == ()
+    assert stage.gateway().fetch_owner(gone) == gone
+
+
+def test_asking_about_an_event_in_vain_is_unavailable(stage: Stage) -> None:
+    """An event that can't be asked about now is not swallowed: it must be delivered again."""
+    place_hold(stage)
+    event = stage.event("payment_intent.amount_capturable_updated")
+    stage.fault("fail_before", path="/v1/payment_intents", method="GET")
+
+    with pytest.raises(GatewayUnavailable):
+        stage.gateway().facts_of(event)
+
+
+def test_an_event_is_read_without_a_call(stage: Stage) -> None:
+    """Reading an event verifies it and names its owner, offline."""
+    place_hold(stage)
+    payload = stage.event_bytes("payment_intent.amount_capturable_updated")
+    gateway = StripeGateway(
+        stripe_client("sk_test_x", "http://127.0.0.1:9"), stage="dev", webhook_secrets=lambda: ["whsec_old", SECRET],
+        publishable_key="pk_test_x", wall_clock=lambda: STAMP,
+    )  # fmt: skip
+
+    event = gateway.read_event(payload, signed(payload))
+
+    assert (event.ours, event.merchant_id, event.tab_id, event.attempt_id) == (True, "mer_1", "tab_1", "att_hold")
+
+
+@pytest.mark.parametrize("spoil", ["tampered", "old", "future", "another secret"])
+def test_a_forged_event_is_not_read(stage: Stage, spoil: str) -> None:
+    """An event that was changed, kept back, dated ahead or signed by somebody else is refused."""
+    place_hold(stage)
+    payload = stage.event_bytes("payment_intent.amount_capturable_updated")
+    signature = {
+        "tampered": signed(payload),
+        "old": signed(payload, STAMP - 301),
+        "future": signed(payload, STAMP + 301),
+        "another secret": signed(payload, secret="whsec_other"),
+    }[spoil]
+    if spoil == "tampered":
+        payload = payload.replace(b"2000", b"2001")
+
+    with pytest.raises(BadSignature):
+        stage.gateway().read_event(payload, signature)
+
+
+# ---- The client
+
+
+@pytest.mark.parametrize("key", ["sk_live_1", "rk_live_1", "", "sk_test"])
+def test_a_live_key_is_only_sent_to_stripe(key: str) -> None:
+    """With anything but a test key, an address that is not Stripe's is refused before anything is sent."""
+    with pytest.raises(ValueError, match="test key"):
+        stripe_client(key, "http://127.0.0.1:8010")
+
+
+@pytest.mark.parametrize("base", ["", "https://api.stripe.com", "https://api.stripe.com/"])
+def test_a_live_key_may_go_to_stripe(base: str) -> None:
+    """Stripe's own address is the default, and may be named."""
+    assert stripe_client("sk_live_1", base)
