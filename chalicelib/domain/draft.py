@@ -1,4 +1,4 @@
-"""A change to one tab in the making: commands, facts and the agenda write on a Draft; `seal` checks it and makes the Change."""
+"""A change to one tab in the making: commands, facts and the agenda write on a Draft, and `seal` checks it."""
 
 from __future__ import annotations
 
@@ -44,7 +44,8 @@ class Change:
     """All that one transaction writes: the next snapshot and what goes with it.
 
     `base_version`: the version it was decided on (0: the tab is new). `begun`: attempts written ahead, to be performed
-    next. `closed_attempts`: attempts that left the snapshot. `objects`: gateway object ids now known, with their attempt.
+    next. `closed_attempts`: attempts that left the snapshot. `objects`: gateway object ids now known, with their
+    attempt.
     """
 
     tab: Tab
@@ -76,6 +77,7 @@ class Draft:
         self.fact_keys: list[str] = []
         self.objects: list[tuple[str, str | None]] = []
         self._begun: list[str] = []
+        self._closed: list[Attempt] = []
 
     @property
     def is_empty(self) -> bool:
@@ -96,7 +98,8 @@ class Draft:
         """Change the status, if the table of transitions has it. Raises TransitionRefused."""
         if command not in TRANSITIONS.get((self.tab.status, status), "").split(", "):
             raise TransitionRefused(
-                f"A tab that is {self.tab.status.replace('_', ' ')} can't become {status.replace('_', ' ')} by {command}.",
+                f"A tab that is {self.tab.status.replace('_', ' ')} can't become {status.replace('_', ' ')} "
+                f"by {command}.",
                 status=self.tab.status,
             )
         self.update(status=status)
@@ -134,8 +137,9 @@ class Draft:
         )
 
     def end_attempt(self, attempt: Attempt, state: AttemptState, failure: Failure | None = None) -> None:
-        """Close an attempt with its outcome; sealing moves it out of the snapshot."""
-        self.update_attempt(attempt, state=state, failure=failure, check_at=None, client_secret=None)
+        """Close an attempt with its outcome. It leaves the tab at once: what follows from it may begin in this change."""
+        self._closed.append(replace(attempt, state=state, failure=failure, check_at=None, client_secret=None))
+        self.update(attempts=tuple(open_ for open_ in self.tab.attempts if open_.attempt_id != attempt.attempt_id))
         details: dict[str, Any] = {"attempt_id": attempt.attempt_id, "operation": attempt.operation, "state": state}
         if failure:
             details |= {"code": failure.code, "decline_code": failure.decline_code, "advice": failure.advice}
@@ -156,9 +160,7 @@ class Draft:
     def seal(self, next_action_at: datetime | None) -> Change:
         """The change, with its invariants checked. Raises AssertionError where one is broken: that is a bug of ours."""
         self._reclassify_obligation()
-        closed = tuple(attempt for attempt in self.tab.attempts if not attempt.is_open)
         self.update(
-            attempts=tuple(attempt for attempt in self.tab.attempts if attempt.is_open),
             next_action_at=next_action_at,
             version=self.base.version + 1,
             change_id=self.new_id("chg"),
@@ -174,7 +176,7 @@ class Draft:
                 for attempt in self.tab.attempts
                 if attempt.attempt_id in self._begun and attempt.state == AttemptState.PENDING
             ),
-            closed_attempts=closed,
+            closed_attempts=tuple(self._closed),
             objects=tuple(self.objects),
         )
 

@@ -1,0 +1,400 @@
+"""A payment gateway in memory that keeps honest books, with faults to inject; what is true of Stripe is true of it."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from itertools import count
+
+from chalicelib.domain.facts import Fact, FactKind
+from chalicelib.domain.parties import Customer
+from chalicelib.domain.tab import Attempt, Card, Failure, Operation, Tab
+from chalicelib.ports import BadSignature, CardSetup, GatewayEvent, GatewayRejected, GatewayUnavailable
+
+ON_SESSION_HOLD = timedelta(days=7)
+OFF_SESSION_HOLD = timedelta(days=4, hours=18)
+SIGNATURE = "signed"
+
+FIND = "find"
+CLOSE = "close"
+
+
+class Fault(StrEnum):
+    """What goes wrong with a call: no effect or an effect, and no answer or a dead process."""
+
+    LOST_BEFORE = "lost_before"
+    LOST_AFTER = "lost_after"
+    CRASH_BEFORE = "crash_before"
+    CRASH_AFTER = "crash_after"
+    REJECTED = "rejected"
+
+
+class Crash(BaseException):
+    """The process died: nothing may catch it, as nothing could."""
+
+
+class CardBehaviour(StrEnum):
+    """What the bank says to this card when the customer is away."""
+
+    GOOD = "good"
+    ASKS = "asks"
+    DECLINES = "declines"
+    TRY_LATER = "try_later"
+    SLOW = "slow"
+
+
+DECLINED = Failure(code="card_declined", decline_code="do_not_honor", advice="do_not_try_again")
+TRY_LATER = Failure(code="card_declined", decline_code="try_again_later", advice="try_again_later")
+ASKED = Failure(code="authentication_required")
+
+
+@dataclass
+class Refund:
+    refund_id: str
+    attempt_id: str
+    amount_minor: int
+    state: str
+
+
+@dataclass
+class Payment:
+    """`state`: waiting, processing, declined, authorized, canceled, expired, paid."""
+
+    payment_id: str
+    attempt_id: str
+    merchant_id: str
+    tab_id: str
+    is_hold: bool
+    amount_minor: int
+    on_session: bool
+    saves_card: bool
+    made_at: datetime
+    state: str = "waiting"
+    captured_minor: int = 0
+    capture_before: datetime | None = None
+    card: Card | None = None
+    failure: Failure | None = None
+    declines: int = 0
+    refunds: list[Refund] = field(default_factory=list)
+
+    @property
+    def kept_minor(self) -> int:
+        return self.captured_minor - sum(refund.amount_minor for refund in self.refunds if refund.state != "failed")
+
+
+class FakeGateway:
+    """Implements ports.PaymentGateway. `now` is the gateway's own clock; `refunds_end` the state refunds are made in."""
+
+    publishable_key = "pk_test_fake"
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self.now = now
+        self.payments: dict[str, Payment] = {}
+        self.cards: dict[str, CardBehaviour] = {}
+        self.refunds_end = "succeeded"
+        self.is_down = False
+        self.calls: list[str] = []
+        self.events: dict[str, tuple[GatewayEvent, tuple[Fact, ...]]] = {}
+        self.undelivered: list[str] = []
+        self.on_call: Callable[[str], None] | None = None
+        self._faults: defaultdict[str, deque[Fault]] = defaultdict(deque)
+        self._by_key: dict[str, str] = {}
+        self._ids = count(1)
+
+    # Faults
+
+    def fail(self, call: Operation | str, *faults: Fault) -> None:
+        """Let the next calls of this kind go wrong, one fault each."""
+        self._faults[str(call)].extend(faults)
+
+    @contextmanager
+    def _calling(self, call: str) -> Iterator[None]:
+        self.calls.append(call)
+        if self.on_call:
+            self.on_call(call)
+        if self.is_down:
+            raise GatewayUnavailable("down")
+        fault = self._faults[call].popleft() if self._faults[call] else None
+        match fault:
+            case Fault.CRASH_BEFORE:
+                raise Crash(call)
+            case Fault.LOST_BEFORE:
+                raise GatewayUnavailable("the request was lost")
+            case Fault.REJECTED:
+                raise GatewayRejected(Failure(code="parameter_invalid"))
+        yield
+        match fault:
+            case Fault.CRASH_AFTER:
+                raise Crash(call)
+            case Fault.LOST_AFTER:
+                raise GatewayUnavailable("the answer was lost")
+
+    # The port: attempts
+
+    def perform(self, tab: Tab, attempt: Attempt) -> tuple[Fact, ...]:
+        with self._calling(attempt.operation):
+            facts = self._perform(tab, attempt)
+        return facts
+
+    def _perform(self, tab: Tab, attempt: Attempt) -> tuple[Fact, ...]:
+        key = f"{attempt.attempt_id}/{attempt.operation}"
+        made_before = self._by_key.get(key)
+        if attempt.operation == Operation.REFUND:
+            return self._refund(attempt, key)
+        if attempt.operation in (Operation.CHARGE, Operation.PLACE_HOLD):
+            payment = self.payments[made_before] if made_before else self._create(tab, attempt, key)
+            return self._facts(payment)
+        payment = self.payments[attempt.payment_id or ""]
+        self.expire_holds()
+        if payment.state == "authorized":
+            if attempt.operation == Operation.RELEASE:
+                payment.state = "canceled"
+            elif attempt.amount_minor > payment.amount_minor:
+                raise GatewayRejected(Failure(code="amount_too_large"))
+            else:
+                payment.state, payment.captured_minor = "paid", attempt.amount_minor
+            self._tell(payment)
+        return self._facts(payment)
+
+    def _create(self, tab: Tab, attempt: Attempt, key: str) -> Payment:
+        payment = Payment(
+            payment_id=f"pi_{next(self._ids)}",
+            attempt_id=attempt.attempt_id,
+            merchant_id=tab.merchant_id,
+            tab_id=tab.tab_id,
+            is_hold=attempt.operation == Operation.PLACE_HOLD,
+            amount_minor=attempt.amount_minor,
+            on_session=attempt.card_id is None,
+            saves_card=attempt.saves_card,
+            made_at=self.now(),
+        )
+        self.payments[payment.payment_id] = payment
+        self._by_key[key] = payment.payment_id
+        if attempt.card_id is not None:
+            match self.cards.get(attempt.card_id, CardBehaviour.GOOD):
+                case CardBehaviour.GOOD:
+                    self._pay(payment)
+                case CardBehaviour.ASKS:
+                    payment.failure = ASKED
+                case CardBehaviour.SLOW:
+                    payment.state = "processing"
+                case CardBehaviour.DECLINES:
+                    self._decline(payment, DECLINED)
+                case CardBehaviour.TRY_LATER:
+                    self._decline(payment, TRY_LATER)
+        self._tell(payment)
+        return payment
+
+    def _refund(self, attempt: Attempt, key: str) -> tuple[Fact, ...]:
+        payment = self.payments[attempt.payment_id or ""]
+        refund = next((refund for refund in payment.refunds if refund.refund_id == self._by_key.get(key)), None)
+        if refund is None:
+            if attempt.amount_minor > payment.kept_minor:
+                raise GatewayRejected(Failure(code="charge_already_refunded"))
+            refund = Refund(f"re_{next(self._ids)}", attempt.attempt_id, attempt.amount_minor, self.refunds_end)
+            payment.refunds.append(refund)
+            self._by_key[key] = refund.refund_id
+            self._tell(payment, refund)
+        return (self._refund_fact(payment, refund),)
+
+    def find_facts(self, tab: Tab, attempt: Attempt) -> tuple[Fact, ...]:
+        with self._calling(FIND):
+            facts = self._find(attempt)
+        return facts
+
+    def _find(self, attempt: Attempt) -> tuple[Fact, ...]:
+        self.expire_holds()
+        if attempt.operation == Operation.REFUND:
+            payment = self.payments[attempt.payment_id or ""]
+            made = (refund for refund in payment.refunds if refund.attempt_id == attempt.attempt_id)
+            return tuple(self._refund_fact(payment, refund) for refund in made)
+        found = self._payment_of(attempt)
+        if found is None:
+            return ()
+        if attempt.operation in (Operation.CAPTURE, Operation.RELEASE) and found.state == "authorized":
+            return ()
+        return self._facts(found)
+
+    def close_payment(self, tab: Tab, attempt: Attempt) -> tuple[Fact, ...]:
+        with self._calling(CLOSE):
+            payment = self._payment_of(attempt)
+            if payment is not None and payment.state in ("waiting", "declined"):
+                payment.state = "canceled"
+                self._tell(payment)
+            facts = self._facts(payment) if payment else ()
+        return facts
+
+    def _payment_of(self, attempt: Attempt) -> Payment | None:
+        if attempt.payment_id is not None:
+            return self.payments.get(attempt.payment_id)
+        return next((payment for payment in self.payments.values() if payment.attempt_id == attempt.attempt_id), None)
+
+    # The port: customers and events
+
+    def add_customer(self, account: str | None, merchant_id: str, customer_id: str, *, key: str) -> str:
+        with self._calling("add_customer"):
+            return self._by_key.setdefault(f"{key}/customer", f"cust_{next(self._ids)}")
+
+    def add_card_setup(self, account: str | None, customer: Customer, tab_id: str | None, *, key: str) -> CardSetup:
+        with self._calling("add_card_setup"):
+            setup_id = self._by_key.setdefault(f"{key}/setup", f"seti_{next(self._ids)}")
+            return CardSetup(setup_id=setup_id, client_secret=f"{setup_id}_secret")
+
+    def read_event(self, payload: bytes, signature: str) -> GatewayEvent:
+        if signature != SIGNATURE:
+            raise BadSignature("wrong")
+        return self.events[json.loads(payload)["id"]][0]
+
+    def facts_of(self, event: GatewayEvent) -> tuple[Fact, ...]:
+        with self._calling("facts_of"):
+            return self.events[event.event_id][1]
+
+    def fetch_owner(self, event: GatewayEvent) -> GatewayEvent:
+        with self._calling("fetch_owner"):
+            payment = self.payments.get(event.payment_id or "")
+            if payment is None:
+                return event
+            return replace(
+                event,
+                ours=True,
+                merchant_id=payment.merchant_id,
+                tab_id=payment.tab_id,
+                attempt_id=payment.attempt_id,
+            )
+
+    # What the customer, the bank and time do
+
+    def confirm(self, payment_id: str, card: Card | None = None) -> None:
+        """The customer confirms on the phone."""
+        payment = self.payments[payment_id]
+        assert payment.state in ("waiting", "declined"), f"a payment that is {payment.state} can't be confirmed"
+        payment.card = card
+        self._pay(payment)
+        self._tell(payment)
+
+    def decline(self, payment_id: str, failure: Failure = DECLINED) -> None:
+        """The customer's bank says no on the phone; they may try again."""
+        self._decline(self.payments[payment_id], failure)
+        self._tell(self.payments[payment_id])
+
+    def finish_processing(self, payment_id: str) -> None:
+        self._pay(self.payments[payment_id])
+        self._tell(self.payments[payment_id])
+
+    def end_refunds(self, state: str) -> None:
+        """Refunds that are pending succeed or fail."""
+        for payment in self.payments.values():
+            for refund in payment.refunds:
+                if refund.state == "pending":
+                    refund.state = state
+                    self._tell(payment, refund)
+
+    def expire_holds(self) -> None:
+        for payment in self.payments.values():
+            if payment.state == "authorized" and payment.capture_before and payment.capture_before <= self.now():
+                payment.state = "expired"
+                self._tell(payment)
+
+    def _pay(self, payment: Payment) -> None:
+        payment.failure = None
+        if payment.is_hold:
+            life = ON_SESSION_HOLD if payment.on_session else OFF_SESSION_HOLD
+            payment.state, payment.capture_before = "authorized", self.now() + life
+        else:
+            payment.state, payment.captured_minor = "paid", payment.amount_minor
+
+    def _decline(self, payment: Payment, failure: Failure) -> None:
+        payment.state, payment.failure, payment.declines = "declined", failure, payment.declines + 1
+
+    # Telling
+
+    def _facts(self, payment: Payment) -> tuple[Fact, ...]:
+        common = Fact(
+            kind=FactKind.PROCESSING, object_id=payment.payment_id, at=self.now(), attempt_id=payment.attempt_id
+        )
+        match payment.state:
+            case "waiting":
+                secret = f"{payment.payment_id}_secret"
+                return (
+                    replace(
+                        common, kind=FactKind.AWAITING_CUSTOMER, client_secret=secret, failure=payment.failure
+                    ),
+                )
+            case "declined":
+                occurrence = f"ch_{payment.declines}"
+                return (
+                    replace(common, kind=FactKind.DECLINED, failure=payment.failure, occurrence=occurrence),
+                )
+            case "authorized":
+                return (
+                    replace(
+                        common,
+                        kind=FactKind.HOLD_PLACED,
+                        amount_minor=payment.amount_minor,
+                        capture_before=payment.capture_before,
+                        card=payment.card if payment.saves_card else None,
+                    ),
+                )
+            case "paid":
+                kind = FactKind.HOLD_CAPTURED if payment.is_hold else FactKind.CHARGED
+                card = payment.card if payment.saves_card and not payment.is_hold else None
+                return (replace(common, kind=kind, amount_minor=payment.captured_minor, card=card),)
+            case "canceled":
+                return (replace(common, kind=FactKind.PAYMENT_CANCELED),)
+            case "expired":
+                return (replace(common, kind=FactKind.PAYMENT_EXPIRED),)
+        return (common,)
+
+    def _refund_fact(self, payment: Payment, refund: Refund) -> Fact:
+        kinds = {
+            "succeeded": FactKind.REFUNDED,
+            "pending": FactKind.REFUND_PENDING,
+            "failed": FactKind.REFUND_FAILED,
+        }
+        return Fact(
+            kind=kinds[refund.state],
+            object_id=refund.refund_id,
+            at=self.now(),
+            amount_minor=refund.amount_minor,
+            attempt_id=refund.attempt_id,
+            payment_id=payment.payment_id,
+        )
+
+    def _tell(self, payment: Payment, refund: Refund | None = None) -> None:
+        event_id = f"evt_{next(self._ids)}"
+        facts = (self._refund_fact(payment, refund),) if refund else self._facts(payment)
+        event = GatewayEvent(
+            event_id=event_id,
+            kind=facts[0].kind,
+            account=None,
+            occurred_at=self.now(),
+            object_id=refund.refund_id if refund else payment.payment_id,
+            payment_id=payment.payment_id,
+            is_relevant=True,
+            ours=True,
+            merchant_id=payment.merchant_id,
+            customer_id=None,
+            tab_id=payment.tab_id,
+            attempt_id=payment.attempt_id,
+            body={},
+        )
+        self.events[event_id] = (event, facts)
+        self.undelivered.append(event_id)
+
+    # Books
+
+    def kept_minor(self, tab_id: str) -> int:
+        """Captured less refunded, in the gateway's own books."""
+        return sum(payment.kept_minor for payment in self.payments.values() if payment.tab_id == tab_id)
+
+    def held_minor(self, tab_id: str) -> int:
+        return sum(
+            payment.amount_minor
+            for payment in self.payments.values()
+            if payment.tab_id == tab_id and payment.state == "authorized"
+        )
