@@ -1,0 +1,29 @@
+"""The Chalice app: blueprints, authorizer and schedule, a line each. Everything else is in chalicelib/."""
+
+from __future__ import annotations
+
+import logging
+
+from chalice.app import Chalice, CloudWatchEvent, Rate
+
+from chalicelib import bootstrap
+from chalicelib.handlers import customers, logs, merchants, pages, problems, stripe_webhook, tabs
+from chalicelib.handlers.authorizer import authorizer_routes
+from chalicelib.usecases.advance_tab import advance_due_tabs
+
+log = logging.getLogger(__name__)
+logs.configure()
+
+app = Chalice(app_name="aftertab", configure_logs=False)
+app.register_middleware(problems.dress, "http")
+app.register_blueprint(authorizer_routes)
+for resource in (pages, merchants, customers, tabs, stripe_webhook):
+    app.register_blueprint(resource.routes)
+
+
+@app.schedule(Rate(5, unit=Rate.MINUTES))
+def advance(event: CloudWatchEvent) -> dict[str, int]:
+    """Every five minutes: advance every tab that is due."""
+    swept = advance_due_tabs(bootstrap.deps())
+    log.info("swept", extra={"advanced": swept.advanced, "failed": swept.failed})
+    return {"advanced": swept.advanced, "failed": swept.failed}

@@ -1,0 +1,26 @@
+"""Clock and Ids of the deployed app: the machine's time and the machine's randomness."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from datetime import UTC, datetime
+
+# https://www.crockford.com/base32.html: no I, L, O, U, so that an id can be read out on the phone.
+_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_RANDOM_BITS = 80
+_DIGITS = 26
+
+
+class SystemClock:
+    def now(self) -> datetime:
+        """UTC, to the millisecond: what is stored and sent has no more."""
+        return datetime.fromtimestamp(time.time_ns() // 1_000_000 / 1000, UTC)
+
+
+class SystemIds:
+    """48 bits of milliseconds, so that ids sort roughly by age, and 80 random ones."""
+
+    def new(self, prefix: str) -> str:
+        number = ((time.time_ns() // 1_000_000) << _RANDOM_BITS) | secrets.randbits(_RANDOM_BITS)
+        return f"{prefix}_" + "".join(_ALPHABET[(number >> 5 * place) & 31] for place in reversed(range(_DIGITS)))

@@ -1,0 +1,75 @@
+"""The wiring: the only place that names concrete adapters. They are made when first asked for, and kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import Lock
+from typing import Any, cast
+
+from chalicelib import config
+from chalicelib.adapters.secrets import resolve_secret
+from chalicelib.adapters.system import SystemClock, SystemIds
+from chalicelib.ports import Clock, Deps, PaymentGateway, TabStore
+
+_lock = Lock()
+_kept: list[Deps] = []
+"""At most one."""
+
+
+def deps() -> Deps:
+    """What the use cases run on. Raises BadSetting."""
+    if not _kept:
+        with _lock:
+            if not _kept:
+                _kept.append(build())
+    return _kept[0]
+
+
+def use(replacement: Deps | None) -> None:
+    """For tests and devstack: run on these from now on; None goes back to what the settings say."""
+    with _lock:
+        _kept[:] = [] if replacement is None else [replacement]
+
+
+def build(*, clock: Clock | None = None) -> Deps:
+    """New adapters as the settings say. `clock`: devstack's movable one. Raises BadSetting."""
+    return Deps(
+        store=_store(),
+        # The stripe package takes a quarter of a second to import, and most requests move no money.
+        gateway=cast(PaymentGateway, _Lazy(_gateway)),
+        clock=clock or SystemClock(),
+        ids=SystemIds(),
+    )
+
+
+def _store() -> TabStore:
+    # Imported here: health and the authorizer do without the AWS SDK, which takes the longest of all.
+    from chalicelib.adapters.dynamodb_store import DynamoDbStore, dynamodb_client
+
+    return DynamoDbStore(dynamodb_client(config.aws_endpoint_url()), config.table())
+
+
+def _gateway() -> PaymentGateway:
+    from chalicelib.adapters.stripe_gateway import StripeGateway, stripe_client
+
+    return StripeGateway(
+        stripe_client(resolve_secret(config.stripe_secret_key()), config.stripe_api_base()),
+        stage=config.stage(),
+        webhook_secrets=lambda: resolve_secret(config.stripe_webhook_secrets()).replace(" ", "").split(","),
+        publishable_key=config.stripe_publishable_key(),
+    )
+
+
+class _Lazy:
+    """Stands for an adapter that is made when the first of its attributes is asked for."""
+
+    def __init__(self, make: Callable[[], object]) -> None:
+        self._make = make
+        self._made: object | None = None
+        self._making = Lock()
+
+    def __getattr__(self, name: str) -> Any:
+        with self._making:
+            if self._made is None:
+                self._made = self._make()
+        return getattr(self._made, name)

@@ -1,0 +1,104 @@
+"""The settings: their names, their meaning and their values, read from the environment when asked for, never at import.
+
+docs/settings.md has them for whoever deploys; a test keeps the two together. No setting disables authentication.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from types import MappingProxyType
+from urllib.parse import urlsplit
+
+VERSION = "0.1.0"
+STRIPE_API_BASE = "https://api.stripe.com"
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+SETTINGS: Mapping[str, str] = MappingProxyType(
+    {
+        "AFTERTAB_STAGE": "dev or prod; part of every key and of the metadata sent to Stripe",
+        "AFTERTAB_TABLE": "the DynamoDB table",
+        "AFTERTAB_PUBLIC_URL": "where customers reach the API, without a slash at the end",
+        "AFTERTAB_JWT_ISSUER": "iss of the tokens that are accepted",
+        "AFTERTAB_JWT_AUDIENCE": "aud of the tokens that are accepted",
+        "AFTERTAB_JWT_JWKS_URL": "where the issuer's public keys are: https, or http on loopback",
+        "STRIPE_SECRET_KEY": "sk_… or rk_…",
+        "STRIPE_PUBLISHABLE_KEY": "pk_…, handed to phones",
+        "STRIPE_WEBHOOK_SECRET": "whsec_…; several, separated by commas, while one is replaced by another",
+        "STRIPE_API_BASE": "empty for Stripe itself; anything else is refused with a live key",
+        "AWS_ENDPOINT_URL": "empty for AWS itself; the AWS SDK reads it too",
+    }
+)
+
+
+class BadSetting(Exception):
+    """A setting is missing or makes no sense; the text names it."""
+
+
+def stage() -> str:
+    return _required("AFTERTAB_STAGE")
+
+
+def table() -> str:
+    return _required("AFTERTAB_TABLE")
+
+
+def public_url() -> str:
+    return _optional("AFTERTAB_PUBLIC_URL").rstrip("/")
+
+
+def jwt_issuer() -> str:
+    return _required("AFTERTAB_JWT_ISSUER")
+
+
+def jwt_audience() -> str:
+    return _required("AFTERTAB_JWT_AUDIENCE")
+
+
+def jwt_jwks_url() -> str:
+    """Raises BadSetting for http anywhere but on this machine: who can change the keys on the way is everybody."""
+    url = _required("AFTERTAB_JWT_JWKS_URL")
+    parts = urlsplit(url)
+    if parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK):
+        return url
+    raise BadSetting(f"AFTERTAB_JWT_JWKS_URL must be an https URL, not {url!r}.")
+
+
+def stripe_secret_key() -> str:
+    return _required("STRIPE_SECRET_KEY")
+
+
+def stripe_publishable_key() -> str:
+    return _required("STRIPE_PUBLISHABLE_KEY")
+
+
+def stripe_webhook_secrets() -> str:
+    """All of them, as they are written: separated by commas."""
+    return _required("STRIPE_WEBHOOK_SECRET")
+
+
+def stripe_api_base() -> str:
+    """Empty for Stripe itself."""
+    base = _optional("STRIPE_API_BASE").rstrip("/")
+    return "" if base == STRIPE_API_BASE else base
+
+
+def aws_endpoint_url() -> str | None:
+    return _optional("AWS_ENDPOINT_URL") or None
+
+
+def _required(name: str) -> str:
+    value = _optional(name)
+    if not value:
+        raise BadSetting(f"{name} is not set: {SETTINGS[name]}. See docs/settings.md.")
+    return value
+
+
+def _optional(name: str) -> str:
+    assert name in SETTINGS, "every setting stands in the table"
+    return os.environ.get(name, "").strip()
+
+
+def runs_on_lambda() -> bool:
+    """Told by the platform; nothing for a person to set."""
+    return "AWS_LAMBDA_FUNCTION_NAME" in os.environ

@@ -1,0 +1,52 @@
+"""/v1/customers: the business creates them, they save their card themselves."""
+
+from __future__ import annotations
+
+from chalicelib.bootstrap import deps
+from chalicelib.handlers import render, schemas
+from chalicelib.handlers.operations import BUSINESS, CUSTOMER, Call, Reply, Routes
+from chalicelib.usecases import customers
+
+routes = Routes(__name__)
+
+
+@routes.operation(
+    "POST", "/v1/customers", roles=BUSINESS, body=schemas.NewCustomer, answer=schemas.CustomerView, status=201
+)
+def create_customer(call: Call[schemas.NewCustomer]) -> Reply:
+    """Create a customer."""
+    return Reply(body=render.customer(customers.create_customer(deps(), call.body.reference, request=call.request)))
+
+
+@routes.operation("GET", "/v1/customers/{customer_id}", roles=BUSINESS | CUSTOMER, answer=schemas.CustomerView)
+def get_customer(call: Call[None]) -> Reply:
+    """Get a customer; customers only themselves."""
+    return Reply(body=render.customer(customers.get_customer(deps(), call.path["customer_id"], by=call.by)))
+
+
+@routes.operation(
+    "POST",
+    "/v1/customers/{customer_id}/setup_intent",
+    roles=CUSTOMER,
+    body=schemas.CardSetupRequest,
+    answer=schemas.CardSetupView,
+    status=201,
+)
+def prepare_card(call: Call[schemas.CardSetupRequest]) -> Reply:
+    """Prepare saving the customer's own card; their consent is recorded first."""
+    terms = customers.CardTerms(
+        terms_sha256=call.body.card_terms_sha256,
+        tab_id=call.body.tab_id,
+        ip=call.ip,
+        user_agent=call.user_agent,
+    )
+    outside = deps()
+    customer, setup = customers.prepare_card(outside, call.path["customer_id"], terms, request=call.request)
+    account = outside.store.get_merchant(customer.merchant_id).account
+    body = schemas.CardSetupView(
+        setup_id=setup.setup_id,
+        client_secret=setup.client_secret,
+        publishable_key=outside.gateway.publishable_key,
+        account=account,
+    )
+    return Reply(body=body)

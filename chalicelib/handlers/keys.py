@@ -1,0 +1,87 @@
+"""The issuer's public keys: fetched by URL, kept for a while, and fetched again for an unknown one, but not at will."""
+
+from __future__ import annotations
+
+import time
+import urllib.request
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Any
+
+KEPT_S = 600.0
+AGAIN_AFTER_S = 30.0
+"""Between two fetches: whoever makes up key ids must not make us call the issuer for each of them."""
+TIMEOUT_S = 4.0
+_MAXIMUM_BYTES = 256 * 1024
+
+
+class KeysUnavailable(Exception):
+    """The issuer did not answer, and no keys are kept."""
+
+
+class UnknownKey(Exception):
+    """The issuer has no such key for RS256."""
+
+
+@dataclass
+class _Kept:
+    keys: dict[str | None, Any] = field(default_factory=dict)
+    fetched_at: float = float("-inf")
+    tried_at: float = float("-inf")
+
+
+_kept: dict[str, _Kept] = {}
+_lock = Lock()
+
+
+def key(url: str, kid: str | None) -> Any:
+    """The RSA public key with this id; without an id, the only one there is. Raises UnknownKey, KeysUnavailable."""
+    with _lock:
+        kept = _kept.setdefault(url, _Kept())
+        now = time.monotonic()
+        is_old = now - kept.fetched_at > KEPT_S
+        if (is_old or _find(kept, kid) is None) and now - kept.tried_at > AGAIN_AFTER_S:
+            kept.tried_at = now
+            try:
+                kept.keys, kept.fetched_at = _fetch(url), now
+            except Exception as error:
+                # Keys that were good ten minutes ago are better than locking everybody out.
+                if not kept.keys:
+                    kept.tried_at = float("-inf")
+                    raise KeysUnavailable(f"{url}: {error!r}") from error
+        found = _find(kept, kid)
+    if found is None:
+        raise UnknownKey(f"no key {str(kid)[:40]!r}")
+    return found
+
+
+def forget() -> None:
+    """Fetch anew next time; for tests, whose issuers come and go."""
+    with _lock:
+        _kept.clear()
+
+
+def _find(kept: _Kept, kid: str | None) -> Any | None:
+    if kid is None:
+        return next(iter(kept.keys.values())) if len(kept.keys) == 1 else None
+    return kept.keys.get(kid)
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """The URL was checked to be https or loopback; where it would send us was not."""
+
+    def redirect_request(self, *args: Any, **kwargs: Any) -> None:
+        return None
+
+
+def _fetch(url: str) -> dict[str | None, Any]:
+    import jwt
+
+    opener = urllib.request.build_opener(_NoRedirect())
+    with opener.open(url, timeout=TIMEOUT_S) as answer:
+        key_set = jwt.PyJWKSet.from_json(answer.read(_MAXIMUM_BYTES).decode())
+    return {
+        found.key_id: found.key
+        for found in key_set.keys
+        if found.key_type == "RSA" and found.public_key_use in (None, "sig") and found.algorithm_name == "RS256"
+    }

@@ -1,0 +1,40 @@
+"""Logs as JSON lines where they are read by machines: on Lambda. Elsewhere whoever runs us sets up logging."""
+
+from __future__ import annotations
+
+import json
+import logging
+from datetime import UTC, datetime
+
+from chalicelib import config
+
+_OURS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "aws_request_id"}
+
+
+class JsonLines(logging.Formatter):
+    """One object a line; what was given as `extra` is in it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, object] = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+            "request_id": getattr(record, "aws_request_id", None),
+        }
+        line |= {name: value for name, value in vars(record).items() if name not in _OURS}
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str, ensure_ascii=False)
+
+
+def configure() -> None:
+    """Give the handlers that the Lambda runtime has set up our format and level."""
+    if not config.runs_on_lambda():
+        return
+    root = logging.getLogger()
+    for handler in root.handlers:
+        handler.setFormatter(JsonLines())
+    root.setLevel(logging.WARNING)
+    for name in ("app", "aftertab", "chalicelib"):
+        logging.getLogger(name).setLevel(logging.INFO)

@@ -1,0 +1,61 @@
+"""/v1/merchants and /v1/merchant: the operator creates merchants, a merchant's people see and shape their own."""
+
+from __future__ import annotations
+
+import msgspec
+
+from chalicelib.bootstrap import deps
+from chalicelib.domain.tab import Policy
+from chalicelib.handlers import render, schemas
+from chalicelib.handlers.operations import BUSINESS, OPERATOR, OWNER, Call, Reply, Routes
+from chalicelib.usecases import merchants
+
+routes = Routes(__name__)
+
+
+@routes.operation(
+    "POST",
+    "/v1/merchants",
+    roles=OPERATOR,
+    body=schemas.NewMerchant,
+    answer=schemas.MerchantView,
+    status=201,
+)
+def create_merchant(call: Call[schemas.NewMerchant]) -> Reply:
+    """Create a merchant."""
+    body = call.body
+    new = merchants.NewMerchant(
+        name=body.name,
+        currency=body.currency,
+        settlement_currency=body.settlement_currency,
+        account=body.account,
+        policy=_policy(body.policy),
+    )
+    merchant = merchants.create_merchant(deps(), new, request=call.request)
+    return Reply(body=render.merchant(merchant), version=merchant.version)
+
+
+@routes.operation("GET", "/v1/merchant", roles=BUSINESS, answer=schemas.MerchantView, tagged=True)
+def get_merchant(call: Call[None]) -> Reply:
+    """Get the caller's own merchant."""
+    merchant = merchants.get_merchant(deps(), by=call.by)
+    return Reply(body=render.merchant(merchant), version=merchant.version)
+
+
+@routes.operation(
+    "PUT",
+    "/v1/merchant/policy",
+    roles=OWNER,
+    body=schemas.PolicyInput,
+    answer=schemas.PolicyChanged,
+    tagged=True,
+)
+def set_policy(call: Call[schemas.PolicyInput]) -> Reply:
+    """Replace the policy, for tabs opened from now on. What is left out gets its default."""
+    merchant, warnings = merchants.set_policy(deps(), _policy(call.body), request=call.request)
+    body = schemas.PolicyChanged(merchant=render.merchant(merchant), warnings=warnings)
+    return Reply(body=body, version=merchant.version)
+
+
+def _policy(given: schemas.PolicyInput) -> Policy:
+    return Policy(**msgspec.structs.asdict(given))

@@ -1,0 +1,112 @@
+"""The app as Lambda runs it, on a store in memory and the real Stripe adapter against the stand-in in a thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from chalice.test import Client
+
+import app as application
+from chalicelib import bootstrap
+from chalicelib.adapters.memory_store import MemoryStore
+from chalicelib.adapters.stripe_gateway import StripeGateway, stripe_client
+from chalicelib.adapters.system import SystemIds
+from chalicelib.handlers import keys
+from chalicelib.ports import Deps, TabStore
+from devstack.stripe_standin.server import App, create_app, serve_in_thread
+
+from .world import (
+    AUDIENCE,
+    ISSUER,
+    PUBLISHABLE_KEY,
+    SECRET_KEY,
+    START,
+    WEBHOOK_SECRET,
+    Issuer,
+    Shop,
+    StandInClock,
+    World,
+    serve_issuer,
+)
+
+
+@pytest.fixture(scope="session")
+def issuer() -> Iterator[Issuer]:
+    with serve_issuer() as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def standin() -> Iterator[tuple[App, str]]:
+    app = create_app(start=START)
+    with serve_in_thread(app) as base:
+        yield app, base
+
+
+@pytest.fixture(scope="session")
+def http() -> Iterator[httpx.Client]:
+    with httpx.Client() as client:
+        yield client
+
+
+@pytest.fixture
+def settings(issuer: Issuer, standin: tuple[App, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment of a deployment."""
+    for name, value in {
+        "AFTERTAB_STAGE": "dev",
+        "AFTERTAB_TABLE": "aftertab-dev",
+        "AFTERTAB_PUBLIC_URL": "https://aftertab.test",
+        "AFTERTAB_JWT_ISSUER": ISSUER,
+        "AFTERTAB_JWT_AUDIENCE": AUDIENCE,
+        "AFTERTAB_JWT_JWKS_URL": issuer.jwks_url,
+        "STRIPE_SECRET_KEY": SECRET_KEY,
+        "STRIPE_PUBLISHABLE_KEY": PUBLISHABLE_KEY,
+        "STRIPE_WEBHOOK_SECRET": WEBHOOK_SECRET,
+        "STRIPE_API_BASE": standin[1],
+    }.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
+def store() -> TabStore:
+    """In memory; a module may have its own."""
+    return MemoryStore()
+
+
+@pytest.fixture
+def make_world(
+    settings: None, issuer: Issuer, standin: tuple[App, str], http: httpx.Client, tmp_path: Path
+) -> Iterator[Callable[[TabStore], World]]:
+    app, base = standin
+    http.post(f"{base}/_control/reset", json={"start": START}).raise_for_status()
+    keys.forget()
+
+    def make(store: TabStore) -> World:
+        clock = StandInClock(app)
+        gateway = StripeGateway(
+            stripe_client(SECRET_KEY, base),
+            stage="dev",
+            webhook_secrets=lambda: [WEBHOOK_SECRET],
+            publishable_key=PUBLISHABLE_KEY,
+        )
+        deps = Deps(store=store, gateway=gateway, clock=clock, ids=SystemIds())
+        bootstrap.use(deps)
+        # An empty folder: chalice would put the stage's environment of .chalice/config.json over the test's.
+        client = Client(application.app, project_dir=str(tmp_path))
+        return World(client, deps, issuer, app, base, clock, http)
+
+    yield make
+    bootstrap.use(None)
+
+
+@pytest.fixture
+def world(make_world: Callable[[TabStore], World], store: TabStore) -> World:
+    return make_world(store)
+
+
+@pytest.fixture
+def shop(world: World) -> Shop:
+    return world.shop()

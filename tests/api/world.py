@@ -1,0 +1,361 @@
+"""What an API test holds in its hands: callers with tokens, the app, the stand-in's events and clock, the customer's phone."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import itertools
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+
+import httpx
+import jwt
+from chalice.test import Client
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from chalicelib.ports import Deps
+from devstack.stripe_standin.server import App
+
+ISSUER = "https://issuer.test"
+AUDIENCE = "aftertab-test"
+WEBHOOK_SECRET = "whsec_test_secret"
+SECRET_KEY = "sk_test_standin"
+PUBLISHABLE_KEY = "pk_test_standin"
+START = 1_767_603_600  # Monday, 2026-01-05T09:00:00Z
+CARD_TERMS = hashlib.sha256(b"We keep your card for this salon.").hexdigest()
+EVERYTHING = ["cap", "deposit_and_fees", "automatic_charge", "capture_before_expiry", "card_on_file"]
+
+
+class Issuer:
+    """Signs tokens, and serves its public keys on loopback; `fetches` counts how often they were asked for."""
+
+    def __init__(self) -> None:
+        self.key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        self.kid = "key-1"
+        self.jwks_url = ""
+        self.fetches = 0
+
+    def jwks(self) -> bytes:
+        jwk = jwt.algorithms.RSAAlgorithm.to_jwk(self.key.public_key(), as_dict=True)
+        return json.dumps({"keys": [{**jwk, "kid": self.kid, "alg": "RS256", "use": "sig"}]}).encode()
+
+    def claims(self, role: str, *, merchant_id: str | None = None, customer_id: str | None = None) -> dict[str, Any]:
+        now = int(time.time())
+        ids = {"merchant_id": merchant_id, "customer_id": customer_id}
+        return {
+            "iss": ISSUER,
+            "aud": AUDIENCE,
+            "sub": f"{role}-{customer_id or merchant_id or 'root'}",
+            "iat": now,
+            "exp": now + 600,
+            "role": role,
+            **{name: value for name, value in ids.items() if value},
+        }
+
+    def sign(self, claims: dict[str, Any], **options: Any) -> str:
+        options = {"key": self.key, "algorithm": "RS256", "headers": {"kid": self.kid}} | options
+        return jwt.encode(claims, **options)
+
+    def token(self, role: str, **ids: str | None) -> str:
+        return self.sign(self.claims(role, **ids))
+
+
+@contextmanager
+def serve_issuer() -> Iterator[Issuer]:
+    issuer = Issuer()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            issuer.fetches += 1
+            body = issuer.jwks()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *args: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+    issuer.jwks_url = f"http://127.0.0.1:{server.server_port}/jwks.json"
+    try:
+        yield issuer
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@dataclass
+class StandInClock:
+    """Business time, which is the stand-in's: what expires there expires here at the same instant."""
+
+    app: App
+    shift: timedelta = timedelta()
+
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(self.app.standin.world.clock.now(), UTC) + self.shift
+
+
+@dataclass
+class Reply:
+    status: int
+    headers: dict[str, str]
+    raw: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.raw)
+
+    def header(self, name: str) -> str | None:
+        return next((value for key, value in self.headers.items() if key.lower() == name.lower()), None)
+
+    def ok(self, status: int = 200) -> Any:
+        assert self.status == status, (self.status, self.raw.decode())
+        return self.json
+
+    def problem(self, status: int, code: str) -> Any:
+        """The problem document, whose shape is checked here once for all."""
+        assert self.status == status, (self.status, self.raw.decode())
+        assert self.header("Content-Type") == "application/problem+json"
+        body = self.json
+        assert (body["code"], body["status"]) == (code, status), body
+        assert body["type"] == f"urn:aftertab:problem:{code}"
+        assert body["title"]
+        assert body["detail"]
+        return body
+
+
+@dataclass
+class Caller:
+    """Somebody with a token. Every write gets a key of its own unless it is told one."""
+
+    world: World
+    token: str | None
+    role: str = ""
+    customer_id: str | None = None
+
+    def get(self, path: str, **headers: str) -> Reply:
+        return self.send("GET", path, headers=headers)
+
+    def post(self, path: str, body: Any = None, *, key: str | None = None, **headers: str) -> Reply:
+        return self.send("POST", path, {} if body is None else body, key=key, headers=headers)
+
+    def put(self, path: str, body: Any = None, *, key: str | None = None, **headers: str) -> Reply:
+        return self.send("PUT", path, {} if body is None else body, key=key, headers=headers)
+
+    def send(
+        self, method: str, path: str, body: Any = None, *, key: str | None = None, headers: dict[str, str] | None = None
+    ) -> Reply:
+        sent = {"user-agent": "test"}
+        if self.token is not None:
+            sent["authorization"] = f"Bearer {self.token}"
+        if method in ("POST", "PUT"):
+            sent |= {"content-type": "application/json", "idempotency-key": key or self.world.new_key()}
+        sent |= {name.replace("_", "-").lower(): value for name, value in (headers or {}).items()}
+        raw = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+        answer = self.world.client.http.request(
+            method, path, headers={name: value for name, value in sent.items() if value}, body=raw
+        )
+        return Reply(answer.status_code, answer.headers, answer.body)
+
+
+@dataclass
+class World:
+    """One app on its own books."""
+
+    client: Client
+    deps: Deps
+    issuer: Issuer
+    standin: App
+    base: str
+    clock: StandInClock
+    http: httpx.Client
+    _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+    _delivered: set[str] = field(default_factory=set)
+
+    def new_key(self) -> str:
+        return f"key-{next(self._numbers)}"
+
+    # Callers
+
+    def caller(self, role: str, *, merchant_id: str | None = None, customer_id: str | None = None) -> Caller:
+        token = self.issuer.token(role, merchant_id=merchant_id, customer_id=customer_id)
+        return Caller(self, token, role, customer_id)
+
+    @property
+    def operator(self) -> Caller:
+        return self.caller("operator")
+
+    @property
+    def stranger(self) -> Caller:
+        return Caller(self, None)
+
+    def shop(self, currency: str = "EUR", *, settles: bool = True, **policy: Any) -> Shop:
+        body = {"name": "Salon Lisboa", "currency": currency, "policy": policy}
+        if settles:
+            body["settlement_currency"] = currency
+        merchant = self.operator.post("/v1/merchants", body).ok(201)
+        return Shop(self, merchant["merchant_id"])
+
+    # The phone
+
+    def confirm(self, payment: dict[str, Any], card: str = "pm_card_visa") -> dict[str, Any]:
+        """The customer confirms a payment or hold on the phone, as Stripe's SDK there does; returns the answer's body."""
+        return self._confirm("payment_intents", payment["payment_id"], payment, card)
+
+    def confirm_setup(self, setup: dict[str, Any], card: str = "pm_card_visa") -> dict[str, Any]:
+        return self._confirm("setup_intents", setup["setup_id"], setup, card)
+
+    def _confirm(self, kind: str, object_id: str, given: dict[str, Any], card: str) -> dict[str, Any]:
+        headers = {"Authorization": f"Bearer {given['publishable_key']}"}
+        if given.get("account"):
+            headers["Stripe-Account"] = given["account"]
+        answer = self.http.post(
+            f"{self.base}/v1/{kind}/{object_id}/confirm",
+            data={"client_secret": given["client_secret"], "payment_method": card},
+            headers=headers,
+        )
+        body: dict[str, Any] = answer.json()
+        return body
+
+    def control(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        answer = self.http.post(f"{self.base}/_control/{path}", json=body)
+        assert answer.status_code == 200, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+    # Stripe's events
+
+    def events(self) -> list[dict[str, Any]]:
+        """All there are, oldest first."""
+        answer = self.http.get(
+            f"{self.base}/v1/events", params={"limit": 100}, headers={"Authorization": f"Bearer {SECRET_KEY}"}
+        )
+        return list(reversed(answer.json()["data"]))
+
+    def deliver(self) -> list[str]:
+        """Deliver the events that were not yet, until there are no new ones; what the app said to each."""
+        said = []
+        while new := [event for event in self.events() if event["id"] not in self._delivered]:
+            for event in new:
+                self._delivered.add(event["id"])
+                said.append(self.webhook(event).ok()["result"])
+        return said
+
+    def webhook(self, event: dict[str, Any] | bytes, **headers: str) -> Reply:
+        payload = event if isinstance(event, bytes) else json.dumps(event).encode()
+        return Caller(self, None).send(
+            "POST", "/v1/webhooks/stripe", payload, headers={"stripe_signature": sign(payload)} | headers
+        )
+
+    # Time
+
+    def move(self, **by: float) -> None:
+        """Let time pass, deliver what Stripe did on the way, and let the schedule run."""
+        self.control("clock", {"advance_seconds": int(timedelta(**by).total_seconds())})
+        self.deliver()
+        self.sweep()
+
+    def sweep(self) -> dict[str, int]:
+        """The scheduled run, and what Stripe has to say after it."""
+        swept: dict[str, int] = self.client.lambda_.invoke(
+            "advance",
+            {
+                "id": "1",
+                "account": "",
+                "region": "",
+                "detail": {},
+                "detail-type": "",
+                "source": "",
+                "time": "",
+                "resources": [],
+                "version": "0",
+            },
+        ).payload
+        self.deliver()
+        return swept
+
+    def in_(self, **by: float) -> str:
+        """An instant from now on, as it is sent."""
+        return (self.clock.now() + timedelta(**by)).isoformat()
+
+
+@dataclass
+class Shop:
+    """One merchant, its people and its customers."""
+
+    world: World
+    merchant_id: str
+
+    @property
+    def staff(self) -> Caller:
+        return self.world.caller("staff", merchant_id=self.merchant_id)
+
+    @property
+    def owner(self) -> Caller:
+        return self.world.caller("owner", merchant_id=self.merchant_id)
+
+    def customer(self, reference: str = "Ana") -> Caller:
+        made = self.staff.post("/v1/customers", {"reference": reference}).ok(201)
+        return self.world.caller("customer", merchant_id=self.merchant_id, customer_id=made["customer_id"])
+
+    def open(self, customer: Caller, estimate_minor: int, **more: Any) -> dict[str, Any]:
+        body = {
+            "customer_id": customer.customer_id,
+            "title": "Cut and colour",
+            "expected_outcome": "Hair cut and coloured.",
+            "estimate_minor": estimate_minor,
+            **more,
+        }
+        tab: dict[str, Any] = self.staff.post("/v1/tabs", body).ok(201)
+        return tab
+
+    def add(self, tab: dict[str, Any], *prices_minor: int, **more: Any) -> dict[str, Any]:
+        lines = [{"description": "Work", "unit_price_minor": price, **more} for price in prices_minor]
+        added: dict[str, Any] = self.staff.post(f"/v1/tabs/{tab['tab_id']}/items", {"items": lines}).ok()
+        return added
+
+    def complete(self, tab: dict[str, Any], *prices_minor: int) -> dict[str, Any]:
+        """The work is done for these prices, and the bill presented."""
+        if tab["status"] == "booked":
+            self.staff.post(f"/v1/tabs/{tab['tab_id']}/check_in").ok()
+        if prices_minor:
+            self.add(tab, *prices_minor)
+        done: dict[str, Any] = self.staff.post(f"/v1/tabs/{tab['tab_id']}/complete").ok()
+        return done
+
+    def seen(self, tab: dict[str, Any], caller: Caller | None = None) -> dict[str, Any]:
+        found: dict[str, Any] = (caller or self.staff).get(f"/v1/tabs/{tab['tab_id']}").ok()
+        return found
+
+    def agree(self, customer: Caller, tab: dict[str, Any], consents: list[str] | None = None) -> dict[str, Any]:
+        """The customer accepts the promise as it stands, with everything asked for."""
+        consents = EVERYTHING if consents is None else consents
+        promise = tab["proposed_promise"] or tab["promise"]
+        body = {"promise_sha256": promise["promise_sha256"], "consents": consents}
+        if "card_on_file" in consents:
+            body["card_terms_sha256"] = CARD_TERMS
+        agreed: dict[str, Any] = customer.post(f"/v1/tabs/{tab['tab_id']}/accept_promise", body).ok()
+        return agreed
+
+    def save_card(self, customer: Caller, card: str = "pm_card_visa", tab: dict[str, Any] | None = None) -> None:
+        body = {"card_terms_sha256": CARD_TERMS} | ({"tab_id": tab["tab_id"]} if tab else {})
+        setup = customer.post(f"/v1/customers/{customer.customer_id}/setup_intent", body).ok(201)
+        assert self.world.confirm_setup(setup, card)["status"] == "succeeded"
+        self.world.deliver()
+
+
+def sign(payload: bytes, *, secret: str = WEBHOOK_SECRET, at: float | None = None) -> str:
+    """As Stripe signs: https://docs.stripe.com/webhooks#verify-manually."""
+    stamp = int(time.time() if at is None else at)
+    digest = hmac.new(secret.encode(), f"{stamp}.".encode() + payload, hashlib.sha256).hexdigest()
+    return f"t={stamp},v1={digest}"
