@@ -247,7 +247,7 @@ class GatewayEvent:
 
 
 class PaymentGateway(Protocol):
-    """Holds, captures, releases, charges and refunds. Amounts in the tab's smallest unit; declines are facts, not errors.
+    """Holds, captures, releases, charges and refunds. Amounts in minor units; declines are facts, not errors.
 
     All may raise GatewayUnavailable; those that change something also GatewayRejected.
     """
@@ -255,11 +255,11 @@ class PaymentGateway(Protocol):
     publishable_key: str
 
     def perform(self, tab: Tab, attempt: Attempt) -> tuple[Fact, ...]:
-        """Make the attempt's call, under the idempotency key `stage/attempt_id/operation`; calling again repeats nothing."""
+        """Make the attempt's call under the key `stage/attempt_id/operation`; calling again repeats nothing."""
         ...
 
     def find_facts(self, tab: Tab, attempt: Attempt) -> tuple[Fact, ...]:
-        """What has become of an attempt: by the id of its payment, else by customer, time and metadata. Empty: no trace."""
+        """What has become of an attempt: by its payment's id, else by customer, time and metadata. Empty: no trace."""
         ...
 
     def close_payment(self, tab: Tab, attempt: Attempt) -> tuple[Fact, ...]:
@@ -275,7 +275,7 @@ class PaymentGateway(Protocol):
         ...
 
     def read_event(self, payload: bytes, signature: str) -> GatewayEvent:
-        """Verify the raw bytes of a webhook (wall clock, ±300 s) and read them. No call is made. Raises BadSignature."""
+        """Verify the raw bytes of a webhook (wall clock, ±300 s) and read them, with no call. Raises BadSignature."""
         ...
 
     def facts_of(self, event: GatewayEvent) -> tuple[Fact, ...]:

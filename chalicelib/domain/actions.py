@@ -1,4 +1,4 @@
-"""Who may do what to a tab now, and why not: the one source for the commands' refusals and a screen's `allowed_actions`."""
+"""Who may do what to a tab now, and why not: the one source of the commands' refusals and of `allowed_actions`."""
 
 from __future__ import annotations
 

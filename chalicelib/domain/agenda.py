@@ -53,7 +53,7 @@ _LIMIT = 50
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What happens, from when on, and why in words a merchant understands. `subject`: the attempt or payment concerned."""
+    """What happens, from when on, and why in a merchant's words. `subject`: the attempt or payment concerned."""
 
     kind: StepKind
     at: datetime

@@ -254,7 +254,7 @@ def void_item(draft: Draft, item_id: str) -> None:
 
 
 def complete(draft: Draft) -> None:
-    """The service is done: the total is final, the bill is presented, and the review window begins. No money moves."""
+    """The service is done: the total is final, the bill is presented, the review window begins."""
     _require(draft, Action.COMPLETE)
     draft.move_to(Status.IN_REVIEW, "complete")
     tab = draft.tab
@@ -319,7 +319,7 @@ def charge_saved_card(draft: Draft) -> None:
 
 
 def cancel(draft: Draft, reason: str) -> None:
-    """Call the service off: free for the business always, for the customer until the cut-off, then the disclosed fee."""
+    """Call the service off: free for the business, for the customer until the cut-off, then for the disclosed fee."""
     _require(draft, Action.CANCEL)
     tab = draft.tab
     free_until = tab.promise.free_cancel_until

@@ -133,7 +133,7 @@ def waits_for_customer(tab: Tab) -> bool:
 
 
 def answer_until(tab: Tab, now: datetime, attempt: Attempt) -> datetime:
-    """Until when the customer may confirm a hold: the deposit's lapse, or well before the service for the bank's question."""
+    """Until when a hold may be confirmed: the deposit's lapse, or for the bank's question well before the service."""
     if attempt.is_on_session:
         return max(tab.deposit.lapses_at or now, now + LEASE)
     if tab.starts_at is None:

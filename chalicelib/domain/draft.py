@@ -137,7 +137,7 @@ class Draft:
         )
 
     def end_attempt(self, attempt: Attempt, state: AttemptState, failure: Failure | None = None) -> None:
-        """Close an attempt with its outcome. It leaves the tab at once: what follows from it may begin in this change."""
+        """Close an attempt with its outcome. It leaves the tab at once: what follows may begin in the same change."""
         self._closed.append(replace(attempt, state=state, failure=failure, check_at=None, client_secret=None))
         self.update(attempts=tuple(open_ for open_ in self.tab.attempts if open_.attempt_id != attempt.attempt_id))
         details: dict[str, Any] = {"attempt_id": attempt.attempt_id, "operation": attempt.operation, "state": state}
@@ -181,7 +181,7 @@ class Draft:
         )
 
     def _reclassify_obligation(self) -> None:
-        """What was taken above the amount due is owed back: it moves from the receivable to refund_payable, or returns."""
+        """What was taken above the amount due is owed back: it moves from the receivable to refund_payable, or back."""
         surplus = self.tab.balances.get(Account.CUSTOMER_RECEIVABLE, 0) - self.tab.balance_minor
         if surplus:
             self.record(

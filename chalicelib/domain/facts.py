@@ -1,4 +1,4 @@
-"""Facts: what the gateway says has happened, whoever brings the news, and the one pure way into a tab (money rule 3)."""
+"""Facts: what the gateway says has happened, whoever brings it, and the one pure way into a tab (money rule 3)."""
 
 from __future__ import annotations
 

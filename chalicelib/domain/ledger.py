@@ -1,4 +1,4 @@
-"""Double entry: the accounts, postings that sum to zero, and running balances; which event posts what is the commands' and facts' affair.
+"""Double entry: accounts, postings that sum to zero, running balances; what posts when is the commands' and facts'.
 
 Debits are positive, credits negative. Holds never post.
 """

@@ -70,7 +70,7 @@ class Promise:
 
     @property
     def sha256(self) -> str:
-        """The seal: SHA-256 over the canonical JSON of the terms (sorted keys, no spaces, UTC instants, no acceptance)."""
+        """The seal, over the canonical JSON of the terms: sorted keys, no spaces, UTC instants, no acceptance."""
         terms = asdict(self)
         del terms["accepted"]
         canonical = json.dumps(terms, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=_instant)
@@ -96,7 +96,7 @@ class Promise:
             raise InvalidInput(f"Accepting this promise needs the consents {', '.join(missing)}.", missing=missing)
         if acceptance.method == AcceptanceMethod.IN_PERSON and OFF_SESSION_CONSENTS & set(acceptance.consents):
             raise InvalidInput(
-                "An acceptance recorded in person can't consent to charges without the customer; leave those consents out."
+                "An acceptance recorded in person can't consent to charges without the customer: leave those out."
             )
         if Consent.CARD_ON_FILE in acceptance.consents and not acceptance.card_terms_sha256:
             raise InvalidInput(

@@ -1,4 +1,4 @@
-"""Settlement: in which legs a bill or a fee is taken, and re-planning when one fails; starting the legs is the agenda's."""
+"""Settlement: in which legs a bill or a fee is taken, and planning again when one fails; the agenda starts them."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ _CAPTURE, _CHARGE = Operation.CAPTURE, Operation.CHARGE
 def plan_legs(*, owed_minor: int, hold_minor: int, minimum_minor: int, card: bool) -> tuple[PlannedLeg, ...]:
     """The legs that take `owed_minor`, deposit first; every leg is 0 or at least the minimum charge (design §4).
 
-    `hold_minor`: what is held (0: nothing). `card`: whether a saved card may be charged. What no leg can take is left to
-    the customer: on the phone, in cash, or waived where it is below the minimum.
+    `hold_minor`: what is held (0: nothing). `card`: whether a saved card may be charged. What no leg can take is left
+    to the customer: on the phone, in cash, or waived where it is below the minimum.
     """
     charge_all = (PlannedLeg(_CHARGE, owed_minor),) if card and owed_minor >= minimum_minor else ()
     if owed_minor < minimum_minor:

@@ -1,4 +1,4 @@
-"""The tab: its parts, its two axes and every figure derived from them; what may change it is in commands.py and facts.py."""
+"""The tab: its parts, its two axes, every figure derived from them; what changes it is in commands.py and facts.py."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ class Policy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """A line of the bill. `unit_price_minor` includes `tax_minor` for the whole line; voided items stay, and count nothing."""
+    """A line of the bill. Prices include tax; `tax_minor` is the whole line's. Voided items stay, and count nothing."""
 
     item_id: str
     description: str
@@ -175,7 +175,7 @@ class HoldState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
-    """One authorization, by its id at the gateway. `clock_done_for`: the status in which the hold clock already acted."""
+    """One authorization, by its id at the gateway. `clock_done_for`: the status in which the hold clock has acted."""
 
     payment_id: str
     attempt_id: str | None
@@ -309,7 +309,7 @@ class PlannedLeg:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """The settlement: the legs still to come, in order. `card_usable` turns False when a charge on the card has failed."""
+    """The settlement: the legs still to come, in order. `card_usable`: no charge on the saved card has failed."""
 
     reason: PlanReason
     legs: tuple[PlannedLeg, ...]

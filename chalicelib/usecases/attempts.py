@@ -231,7 +231,7 @@ def run(deps: Deps, tab: Tab, begun: Iterable[Attempt]) -> Tab:
 def record_outcome(
     deps: Deps, tab: Tab, outcome: Outcome, *, event: SeenEvent | None = None
 ) -> tuple[Tab, tuple[Attempt, ...]]:
-    """Bring an outcome into the tab, whoever has written meanwhile; the tab as it is then, and the attempts begun by it.
+    """Bring an outcome into the tab, whoever has written meanwhile; the tab then, and the attempts begun by it.
 
     An outcome is never refused: a lost race means reload and apply again (money rule 3). Raises Contention.
     """

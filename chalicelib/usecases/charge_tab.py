@@ -20,5 +20,5 @@ def pay_on_phone(deps: Deps, tab_id: str, *, request: Request) -> Answer:
 
 
 def charge_saved_card(deps: Deps, tab_id: str, *, request: Request) -> Answer:
-    """Take it without the phone. Raises NoCard, NothingToPay, PromiseNotAccepted, PaymentInProgress, TransitionRefused."""
+    """Without the phone. Raises NoCard, NothingToPay, PromiseNotAccepted, PaymentInProgress, TransitionRefused."""
     return carry_out(deps, tab_id, request, commands.charge_saved_card, closes_payment=True)

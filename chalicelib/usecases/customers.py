@@ -68,7 +68,7 @@ def prepare_card(deps: Deps, customer_id: str, terms: CardTerms, *, request: Req
         check_visible(tab, request.by)
         if not tab.promise.consents_to(Consent.CARD_ON_FILE):
             raise PromiseNotAccepted(
-                "The customer has not agreed to their card being kept for this tab: accept the promise with that consent.",
+                "The customer has not agreed to their card being kept: accept the promise with that consent.",
                 consent=Consent.CARD_ON_FILE,
             )
     record = deps.store.find_record(request.record_id, deps.clock.now())

@@ -110,7 +110,7 @@ def _check_policy(policy: Policy) -> None:
             raise InvalidInput(f"policy.{name} must be from 0 to {LONGEST_S} seconds.")
     if not LEAST_MARGIN_S <= policy.hold_margin_s < HOLD_LASTS_S:
         raise InvalidInput(
-            f"policy.hold_margin_s must be at least {LEAST_MARGIN_S} (24 h) and below {HOLD_LASTS_S}, a hold's shortest life."
+            f"policy.hold_margin_s must be at least {LEAST_MARGIN_S} (24 h) and below {HOLD_LASTS_S} (a hold's life)."
         )
     if policy.hold_window_s > HOLD_LASTS_S:
         raise InvalidInput(f"policy.hold_window_s can be at most {HOLD_LASTS_S}: a hold may last no longer.")

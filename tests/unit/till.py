@@ -195,9 +195,7 @@ class Till:
 
     def charged(self, payment_id: str = "pi_charge") -> Till:
         attempt = self.open(Operation.CHARGE)
-        return self.hear(
-            self.fact(FactKind.CHARGED, payment_id, attempt.amount_minor, attempt_id=attempt.attempt_id)
-        )
+        return self.hear(self.fact(FactKind.CHARGED, payment_id, attempt.amount_minor, attempt_id=attempt.attempt_id))
 
     def refunded(self, refund_id: str = "re_1") -> Till:
         attempt = self.open(Operation.REFUND)
@@ -214,9 +212,7 @@ class Till:
     def declined(self, operation: Operation, payment_id: str = "pi_no", failure: Failure = DECLINED) -> Till:
         attempt = self.open(operation)
         return self.hear(
-            self.fact(
-                FactKind.DECLINED, payment_id, attempt_id=attempt.attempt_id, failure=failure, occurrence="ch_1"
-            )
+            self.fact(FactKind.DECLINED, payment_id, attempt_id=attempt.attempt_id, failure=failure, occurrence="ch_1")
         )
 
     def awaiting(self, operation: Operation, payment_id: str = "pi_asks") -> Till:

@@ -321,15 +321,11 @@ class FakeGateway:
             case "waiting":
                 secret = f"{payment.payment_id}_secret"
                 return (
-                    replace(
-                        common, kind=FactKind.AWAITING_CUSTOMER, client_secret=secret, failure=payment.failure
-                    ),
+                    replace(common, kind=FactKind.AWAITING_CUSTOMER, client_secret=secret, failure=payment.failure),
                 )
             case "declined":
                 occurrence = f"ch_{payment.declines}"
-                return (
-                    replace(common, kind=FactKind.DECLINED, failure=payment.failure, occurrence=occurrence),
-                )
+                return (replace(common, kind=FactKind.DECLINED, failure=payment.failure, occurrence=occurrence),)
             case "authorized":
                 return (
                     replace(
