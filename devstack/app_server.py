@@ -14,14 +14,12 @@ import logging
 import os
 import threading
 import time
-from dataclasses import replace
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from chalice.cli.factory import CLIFactory
 from chalice.local import ChaliceRequestHandler
-from chalice.test import Client
 
 from chalicelib import bootstrap
 from devstack.clock import StandinClock
@@ -39,13 +37,13 @@ def main() -> None:
     given = parser.parse_args()
 
     clock = StandinClock(os.environ["STRIPE_API_BASE"])
-    bootstrap.use(with_crashes(replace(bootstrap.deps(), clock=clock)))
+    bootstrap.use(with_crashes(bootstrap.build(clock=clock)))
 
-    from app import app
+    from app import advance, app
 
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
     ChaliceRequestHandler.log_message = lambda *args: None
-    sweep = Sweeper(app)
+    sweep = Sweeper(advance)
     control = ThreadingHTTPServer(("127.0.0.1", given.control_port), _control(sweep))
     threading.Thread(target=control.serve_forever, daemon=True, name="control").start()
     if given.ticker:
@@ -56,18 +54,30 @@ def main() -> None:
 
 
 class Sweeper:
-    """Fires the schedule as EventBridge does, through the Lambda handler; one at a time."""
+    """Fires the schedule as EventBridge does, through the Lambda handler; one at a time.
 
-    def __init__(self, app: Any) -> None:
-        self._app = app
+    Not through chalice.test.Client: it swaps the process's environment while it is open, under the feet of the requests
+    that are served beside it.
+    """
+
+    def __init__(self, handler: Any) -> None:
+        self._handler = handler
         self._lock = threading.Lock()
 
     def fire(self) -> Any:
-        with self._lock, Client(self._app) as client:
-            event = client.events.generate_cw_event(
-                source="aws.events", detail_type="Scheduled Event", detail={}, resources=[]
-            )
-            return client.lambda_.invoke("sweep", event).payload
+        event = {
+            "version": "0",
+            "source": "aws.events",
+            "detail-type": "Scheduled Event",
+            "resources": [],
+            "detail": {},
+            "account": "123456789012",
+            "region": "eu-west-1",
+            "time": "2026-01-05T09:00:00Z",
+            "id": "local",
+        }
+        with self._lock:
+            return self._handler(event, None)
 
 
 def _tick(clock: StandinClock, sweep: Sweeper) -> None:
@@ -88,6 +98,7 @@ def _control(sweep: Sweeper) -> type[BaseHTTPRequestHandler]:
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
             content = json.dumps(sweep.fire() if self.path == "/sweep" else {"error": "POST /sweep"}).encode()
             self.send_response(200 if self.path == "/sweep" else 404)
             self.send_header("Content-Type", "application/json")

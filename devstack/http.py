@@ -34,7 +34,7 @@ class JsonClient:
 
     def __init__(self, base_url: str) -> None:
         parts = urlsplit(base_url)
-        assert parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost"), base_url  # noqa: PT018
+        assert parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost"), base_url
         self.base_url = base_url.rstrip("/")
         self._address = (parts.hostname, parts.port or 80)
         self._local = threading.local()

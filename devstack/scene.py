@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -117,6 +117,17 @@ class Scene:
             wrong.append("the ledger does not sum to zero")
         if wrong:
             raise StoryFailed("; ".join(wrong))
+        self._sum_up(tab, money, kept)
+
+    def _sum_up(self, tab: dict[str, Any], money: Money, ledger: dict[str, int]) -> None:
+        def shown(minor: int) -> str:
+            return f"{minor / 100:.2f}"
+
+        moved = " · ".join(f"{what} {shown(minor)}" for what, minor in asdict(money).items() if minor)
+        promised = f"promised at most {shown(tab['promise']['cap_minor'])}"
+        self.say(f"  {tab['status']}, {tab['payment_state']}: {promised} · {moved or 'nothing moved'}")
+        accounts = " · ".join(f"{account} {shown(minor)}" for account, minor in ledger.items())
+        self.say(f"  ledger: {accounts or 'empty'}")
 
 
 def iso(instant: datetime) -> str:

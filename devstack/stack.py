@@ -21,8 +21,9 @@ from devstack.issuer import AUDIENCE, ISSUER, Issuer
 
 ROOT = Path(__file__).resolve().parent.parent
 LOGS = ROOT / ".devstack" / "logs"
-SECRET_KEY = "sk_test_aftertab_local"  # noqa: S105
+SECRET_KEY = "sk_test_aftertab_local"
 PUBLISHABLE_KEY = "pk_test_aftertab_local"
+REGION = "eu-west-1"
 API_VERSION = "2026-10-28.endive"
 EVENTS = (
     "payment_intent.amount_capturable_updated",
@@ -64,7 +65,7 @@ class Stack:
 
     def __init__(
         self,
-        ports: Ports = Ports(),  # noqa: B008
+        ports: Ports = Ports(),
         *,
         start: datetime = DEFAULT_START,
         ticker: bool = False,
@@ -105,7 +106,7 @@ class Stack:
         self.standin = JsonClient(f"http://127.0.0.1:{standin_port}")
         wait_for(self.standin, "/_control/health", "the Stripe stand-in")
         self._environment = self._settings()
-        table.create(self.aws_url, self._environment["AFTERTAB_TABLE"])
+        table.create(self.aws_url, self._environment["AFTERTAB_TABLE"], region=REGION)
         self.start_app()
         self._exits.callback(self.stop_app)
 
@@ -135,7 +136,8 @@ class Stack:
             "AWS_ENDPOINT_URL": self.aws_url,
             "AWS_ACCESS_KEY_ID": "local",
             "AWS_SECRET_ACCESS_KEY": "local",
-            "AWS_DEFAULT_REGION": "eu-west-1",
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_REGION": REGION,
         }
 
     @property

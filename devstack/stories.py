@@ -79,9 +79,7 @@ def appointment(stack: Stack, say: Say) -> None:
     say(f"Ben accepts and saves his {tab['card']['brand']} ending in {tab['card']['last4']}. Nothing is held yet.")
     tab = salon.travel(tab, starts_at - hours(47))
     (hold,) = tab["holds"]
-    say(
-        f"Two days before, EUR 20.00 are held, not charged: {hold['payment_id']}, until {hold['capture_before']}."
-    )
+    say(f"Two days before, EUR 20.00 are held, not charged: {hold['payment_id']}, until {hold['capture_before']}.")
     tab = salon.travel(tab, starts_at)
     salon.staff.post(f"/tabs/{tab['tab_id']}/check_in")
     salon.staff.post(
