@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chalicelib.bootstrap import deps
 from chalicelib.handlers import render, schemas
-from chalicelib.handlers.operations import BUSINESS, CUSTOMER, Call, Reply, Routes
+from chalicelib.handlers.operations import BUSINESS, CUSTOMER, Call, Reply, Routes, is_replay
 from chalicelib.usecases import customers
 
 routes = Routes(__name__)
@@ -15,7 +15,10 @@ routes = Routes(__name__)
 )
 def create_customer(call: Call[schemas.NewCustomer]) -> Reply:
     """Create a customer."""
-    return Reply(body=render.customer(customers.create_customer(deps(), call.body.reference, request=call.request)))
+    outside, request = deps(), call.request
+    replayed = is_replay(outside, request)
+    customer = customers.create_customer(outside, call.body.reference, request=request)
+    return Reply(body=render.customer(customer), replayed=replayed)
 
 
 @routes.operation("GET", "/v1/customers/{customer_id}", roles=BUSINESS | CUSTOMER, answer=schemas.CustomerView)
@@ -40,8 +43,9 @@ def prepare_card(call: Call[schemas.CardSetupRequest]) -> Reply:
         ip=call.ip,
         user_agent=call.user_agent,
     )
-    outside = deps()
-    customer, setup = customers.prepare_card(outside, call.path["customer_id"], terms, request=call.request)
+    outside, request = deps(), call.request
+    replayed = is_replay(outside, request)
+    customer, setup = customers.prepare_card(outside, call.path["customer_id"], terms, request=request)
     account = outside.store.get_merchant(customer.merchant_id).account
     body = schemas.CardSetupView(
         setup_id=setup.setup_id,
@@ -49,4 +53,4 @@ def prepare_card(call: Call[schemas.CardSetupRequest]) -> Reply:
         publishable_key=outside.gateway.publishable_key,
         account=account,
     )
-    return Reply(body=body)
+    return Reply(body=body, replayed=replayed)

@@ -7,7 +7,7 @@ import msgspec
 from chalicelib.bootstrap import deps
 from chalicelib.domain.tab import Policy
 from chalicelib.handlers import render, schemas
-from chalicelib.handlers.operations import BUSINESS, OPERATOR, OWNER, Call, Reply, Routes
+from chalicelib.handlers.operations import BUSINESS, OPERATOR, OWNER, Call, Reply, Routes, is_replay
 from chalicelib.usecases import merchants
 
 routes = Routes(__name__)
@@ -31,8 +31,10 @@ def create_merchant(call: Call[schemas.NewMerchant]) -> Reply:
         account=body.account,
         policy=_policy(body.policy),
     )
-    merchant = merchants.create_merchant(deps(), new, request=call.request)
-    return Reply(body=render.merchant(merchant), version=merchant.version)
+    outside, request = deps(), call.request
+    replayed = is_replay(outside, request)
+    merchant = merchants.create_merchant(outside, new, request=request)
+    return Reply(body=render.merchant(merchant), version=merchant.version, replayed=replayed)
 
 
 @routes.operation("GET", "/v1/merchant", roles=BUSINESS, answer=schemas.MerchantView, tagged=True)
@@ -52,9 +54,11 @@ def get_merchant(call: Call[None]) -> Reply:
 )
 def set_policy(call: Call[schemas.PolicyInput]) -> Reply:
     """Replace the policy, for tabs opened from now on. What is left out gets its default."""
-    merchant, warnings = merchants.set_policy(deps(), _policy(call.body), request=call.request)
+    outside, request = deps(), call.request
+    replayed = is_replay(outside, request)
+    merchant, warnings = merchants.set_policy(outside, _policy(call.body), request=request)
     body = schemas.PolicyChanged(merchant=render.merchant(merchant), warnings=warnings)
-    return Reply(body=body, version=merchant.version)
+    return Reply(body=body, version=merchant.version, replayed=replayed)
 
 
 def _policy(given: schemas.PolicyInput) -> Policy:

@@ -30,6 +30,7 @@ from chalicelib.handlers.problems import (
     Unauthorized,
     response_to,
 )
+from chalicelib.ports import Deps
 from chalicelib.usecases.attempts import Request
 
 CUSTOMER = frozenset({Role.CUSTOMER})
@@ -188,6 +189,11 @@ class Routes(Blueprint):
             )
 
         return register
+
+
+def is_replay(deps: Deps, request: Request) -> bool:
+    """Whether the request was made before; for answers that, unlike a tab's, don't say so themselves."""
+    return deps.store.find_record(request.record_id, deps.clock.now()) is not None
 
 
 def record_id(by: Actor, key: str) -> str:

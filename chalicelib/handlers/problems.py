@@ -111,6 +111,19 @@ def _try_again(code: str, detail: str) -> Response:
     return problem(HTTPStatus.SERVICE_UNAVAILABLE, code, detail, retry_after_s=RETRY_AFTER_S)
 
 
+OTHER_CODES = frozenset(
+    {
+        "bad_signature",
+        "not_yet_known",
+        "unavailable",
+        "gateway_rejected",
+        "internal_error",
+        "method_not_allowed",
+        "unsupported_media_type",
+    }
+)
+"""What is no error of the domain's."""
+
 _CHALICE_CODES = {405: "method_not_allowed", 415: "unsupported_media_type", 500: "internal_error"}
 
 
