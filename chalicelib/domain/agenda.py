@@ -154,7 +154,9 @@ def _hold_clock_at(tab: Tab) -> datetime | None:
     hold = tab.live_hold
     if hold is None or hold.clock_done_for == tab.status:
         return None
-    return hold.capture_before - timedelta(seconds=tab.policy.hold_margin_s)
+    # A hold that is shorter than the margin would be renewed the moment it is placed, and so would its successor.
+    half_its_life = hold.placed_at + (hold.capture_before - hold.placed_at) / 2
+    return max(hold.capture_before - timedelta(seconds=tab.policy.hold_margin_s), half_its_life)
 
 
 def _hold_steps(tab: Tab) -> Iterator[Step]:

@@ -228,7 +228,7 @@ def add_items(draft: Draft, inputs: Sequence[ItemInput]) -> None:
     if total > tab.promise.cap_minor:
         raise CapExceeded(
             f"The total would be {format_amount(total, tab.currency)}, the customer was promised at most "
-            f"{format_amount(tab.promise.cap_minor, tab.currency)}. Propose a new promise and let them accept it first.",
+            f"{format_amount(tab.promise.cap_minor, tab.currency)}. Propose a new promise for them to accept first.",
             total_minor=total,
             cap_minor=tab.promise.cap_minor,
         )

@@ -49,7 +49,7 @@ def is_wanted_by(tab: Tab) -> bool:
 def secure(draft: Draft) -> None:
     """The promise has been accepted: go for the hold by the saved card, by the phone, or wait for a card."""
     tab = draft.tab
-    if not is_wanted_by(tab) or tab.deposit.state not in _CARD_HELPS:
+    if not is_wanted_by(tab) or tab.deposit.state not in _CARD_HELPS or tab.placing_attempt is not None:
         return
     # Who has just agreed gets the time of a payment to go through with it.
     lapses_at = max(tab.deposit.lapses_at or draft.now, draft.now + LEASE)
@@ -113,9 +113,20 @@ def placement_failed(draft: Draft, failure: Failure | None) -> None:
 def placement_closed(draft: Draft) -> None:
     """The payment that asked for the hold was closed unconfirmed."""
     tab = draft.tab
-    if tab.deposit.state in (DepositState.PLACING, DepositState.REQUIRES_ACTION) and tab.live_hold is None:
+    if tab.deposit.state not in (DepositState.PLACING, DepositState.REQUIRES_ACTION):
+        return
+    if tab.live_hold is not None:
+        state = DepositState.HELD
+    else:
         state = DepositState.FAILED if is_wanted_by(tab) else DepositState.RELEASED
-        draft.update(deposit=replace(tab.deposit, state=state))
+    draft.update(deposit=replace(tab.deposit, state=state))
+
+
+def asked_of_customer(draft: Draft) -> None:
+    """The hold waits for the customer. News of it changes nothing for a deposit that lapsed or has a card meanwhile."""
+    deposit = draft.tab.deposit
+    if deposit.state in (DepositState.WANTED, DepositState.PLACING):
+        draft.update(deposit=replace(deposit, state=DepositState.REQUIRES_ACTION))
 
 
 def lapse(draft: Draft) -> None:

@@ -139,7 +139,10 @@ def note_rejected(draft: Draft, attempt: Attempt, failure: Failure) -> None:
 def note_absent(draft: Draft, attempt: Attempt) -> None:
     """The gateway has no trace of the attempt's effect and it won't be made again: given up."""
     draft.end_attempt(attempt, AttemptState.ABANDONED)
-    if attempt.operation == Operation.PLACE_HOLD:
+    if attempt.operation == Operation.PLACE_HOLD and attempt.is_on_session:
+        # The customer was never asked: the deposit waits for them as before.
+        deposit.placement_closed(draft)
+    elif attempt.operation == Operation.PLACE_HOLD:
         deposit.placement_failed(draft, None)
     settlement.replan(draft)
 
@@ -232,7 +235,7 @@ def _awaiting_customer(draft: Draft, fact: Fact) -> None:
         return
     if attempt.operation == Operation.PLACE_HOLD:
         until = deposit.answer_until(draft.tab, draft.now, attempt)
-        draft.update(deposit=replace(draft.tab.deposit, state=DepositState.REQUIRES_ACTION))
+        deposit.asked_of_customer(draft)
     else:
         until = draft.now + (LEASE if attempt.is_on_session else SCA_LEASE)
     draft.update_attempt(

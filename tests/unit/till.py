@@ -1,4 +1,4 @@
-"""A till for tests of the domain: one tab, a clock that is moved by hand, numbered ids, and everything it has written."""
+"""A till for tests of the domain: one tab, a clock moved by hand, numbered ids, and everything it has written."""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ class Payment:
 
 
 class FakeGateway:
-    """Implements ports.PaymentGateway. `now` is the gateway's own clock; `refunds_end` the state refunds are made in."""
+    """Implements ports.PaymentGateway. `now`: the gateway's own clock. `refunds_end`: the state refunds are made in."""
 
     publishable_key = "pk_test_fake"
 
@@ -138,8 +138,7 @@ class FakeGateway:
 
     def perform(self, tab: Tab, attempt: Attempt) -> tuple[Fact, ...]:
         with self._calling(attempt.operation):
-            facts = self._perform(tab, attempt)
-        return facts
+            return self._perform(tab, attempt)
 
     def _perform(self, tab: Tab, attempt: Attempt) -> tuple[Fact, ...]:
         key = f"{attempt.attempt_id}/{attempt.operation}"
@@ -204,8 +203,7 @@ class FakeGateway:
 
     def find_facts(self, tab: Tab, attempt: Attempt) -> tuple[Fact, ...]:
         with self._calling(FIND):
-            facts = self._find(attempt)
-        return facts
+            return self._find(attempt)
 
     def _find(self, attempt: Attempt) -> tuple[Fact, ...]:
         self.expire_holds()
@@ -226,8 +224,7 @@ class FakeGateway:
             if payment is not None and payment.state in ("waiting", "declined"):
                 payment.state = "canceled"
                 self._tell(payment)
-            facts = self._facts(payment) if payment else ()
-        return facts
+            return self._facts(payment) if payment else ()
 
     def _payment_of(self, attempt: Attempt) -> Payment | None:
         if attempt.payment_id is not None:
