@@ -1,0 +1,256 @@
+"""What the store tests are made of: tabs and changes built through the domain, and the records that go with them."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any
+
+from moto import mock_aws
+
+from chalicelib.adapters.dynamodb_store import DynamoDbStore, dynamodb_client
+from chalicelib.domain import agenda, commands
+from chalicelib.domain.draft import Change, Draft
+from chalicelib.domain.ledger import Account
+from chalicelib.domain.parties import Customer, Merchant
+from chalicelib.domain.promise import Acceptance, AcceptanceMethod, Consent
+from chalicelib.domain.tab import (
+    Actor,
+    Attempt,
+    AttemptState,
+    Card,
+    Deposit,
+    DepositState,
+    Failure,
+    Fee,
+    FeeKind,
+    Hold,
+    HoldState,
+    Item,
+    Leg,
+    LegKind,
+    Operation,
+    Outcome,
+    Plan,
+    PlannedLeg,
+    PlanReason,
+    Policy,
+    Role,
+    Status,
+    Tab,
+)
+from chalicelib.ports import IdempotencyRecord
+from devstack import table
+
+NOW = datetime(2026, 5, 4, 9, 30, 0, 123000, tzinfo=UTC)
+REGION = "eu-central-1"
+MERCHANT = "mer_a"
+STAFF = Actor(subject="staff_1", role=Role.STAFF, merchant_id=MERCHANT)
+TABLE = "aftertab-test"
+
+_numbers = itertools.count(1)
+
+
+def new_id(prefix: str) -> str:
+    return f"{prefix}_{next(_numbers):026}"
+
+
+@contextmanager
+def moto_store(client: Any = None) -> Iterator[DynamoDbStore]:
+    """A store on moto, for this thread only; waits between tries take no time."""
+    client = client or _shared_client()
+    with mock_aws():
+        table.create_with(client, TABLE)
+        yield DynamoDbStore(client, TABLE, sleep=lambda seconds: None, sweep_threads=1)
+
+
+@cache
+def _shared_client() -> Any:
+    # Making one takes longer than most tests; moto watches every client that was made after its import.
+    return dynamodb_client(region=REGION)
+
+
+# Parties and records
+
+
+def merchant(merchant_id: str = MERCHANT, **fields: Any) -> Merchant:
+    given: dict[str, Any] = {
+        "name": "Café Ünal",
+        "account": "acct_1",
+        "currency": "EUR",
+        "settlement_currency": "EUR",
+        "policy": Policy(review_window_s=7200),
+        "created_at": NOW,
+    }
+    return Merchant(merchant_id=merchant_id, **(given | fields))
+
+
+def customer(customer_id: str = "cus_a", merchant_id: str = MERCHANT, **fields: Any) -> Customer:
+    given: dict[str, Any] = {"customer_ref": "cus_stripe_1", "reference": "", "created_at": NOW}
+    return Customer(customer_id=customer_id, merchant_id=merchant_id, **(given | fields))
+
+
+def record(record_id: str | None = None, *, at: datetime = NOW, **fields: Any) -> IdempotencyRecord:
+    return IdempotencyRecord(
+        record_id=record_id or new_id("mer_a#staff_1#key"),
+        request_sha256="5f" * 32,
+        created_at=at,
+        expires_at=at + timedelta(hours=24),
+        **fields,
+    )
+
+
+# Changes
+
+
+def opening(
+    *, at: datetime = NOW, merchant_id: str = MERCHANT, customer_id: str = "cus_a", starts_at: datetime | None = None
+) -> Change:
+    """A new tab: open, or booked where `starts_at` is given; then the deposit keeps it in the due index."""
+    terms = commands.Terms(
+        title="Haircut, “short”",
+        expected_outcome="Two centimetres off",
+        limits=("no colouring",),
+        estimate_minor=4000,
+        cap_minor=9_999_999,
+        deposit_minor=1000 if starts_at else 0,
+        starts_at=starts_at,
+    )
+    by = Actor(subject="staff_1", role=Role.STAFF, merchant_id=merchant_id)
+    draft = commands.open_tab(
+        merchant(merchant_id), customer(customer_id, merchant_id), terms, now=at, by=by, new_id=new_id
+    )
+    return concluded(draft)
+
+
+def concluded(draft: Draft) -> Change:
+    change = agenda.conclude(draft)
+    assert change is not None
+    return change
+
+
+def next_change(tab: Tab, write: Callable[[Draft], None] | None = None, *, at: datetime | None = None) -> Change:
+    """The next version of the tab, with what `write` writes on the draft, and be it a note in its history."""
+    draft = Draft(tab, now=at or tab.updated_at + timedelta(seconds=1), by=STAFF, new_id=new_id)
+    if write is not None:
+        write(draft)
+    if draft.is_empty:
+        draft.record("noted")
+    return concluded(draft)
+
+
+def acting_at(change: Change, next_action_at: datetime | None) -> Change:
+    """The change, with another next action than the agenda's."""
+    return replace(change, tab=replace(change.tab, next_action_at=next_action_at))
+
+
+def add_items(*prices: int, description: str = "Cut") -> Callable[[Draft], None]:
+    return lambda draft: commands.add_items(
+        draft, [commands.ItemInput(description=description, unit_price_minor=price) for price in prices]
+    )
+
+
+def everything(tab: Tab, *, fact_key: str, object_id: str) -> Change:
+    """A change that writes every kind of item: an entry, a fact, a closed attempt and a pointer."""
+
+    def write(draft: Draft) -> None:
+        attempt = draft.begin(Operation.REFUND, 500, check_at=draft.now, payment_id="pi_1")
+        draft.end_attempt(attempt, AttemptState.FAILED, Failure(code="declined", advice="try_again_later"))
+        draft.fact_keys.append(fact_key)
+        draft.objects.append((object_id, attempt.attempt_id))
+
+    return next_change(tab, write)
+
+
+def full_tab() -> Tab:
+    """A tab with something in every one of its fields; it need not make sense, only come back the same."""
+    tab = opening().tab
+    accepted = Acceptance(
+        subject="cus_a",
+        method=AcceptanceMethod.APP,
+        accepted_at=NOW,
+        ip="2001:db8::1",
+        user_agent="Aftertab/1 (iPhone)",
+        promise_sha256=tab.promise.sha256,
+        consents=(Consent.CAP, Consent.CARD_ON_FILE),
+        card_terms_sha256="ab" * 32,
+    )
+    failure = Failure(code="card_declined", decline_code="insufficient_funds", advice="try_again_later")
+    item = Item(item_id="itm_2", description="Cut", unit_price_minor=9_000, quantity=1, tax_minor=1437, added_at=NOW)
+    return replace(
+        tab,
+        account="acct_1",
+        promise=replace(tab.promise, accepted=accepted, starts_at=NOW, free_cancel_until=NOW),
+        proposed=replace(tab.promise, cap_minor=12_000, accepted=None),
+        title="Bräune – “à la carte” 🍰\n\x00 end",
+        status=Status.CONTESTED,
+        version=1,
+        change_id=new_id("chg"),
+        entry_count=12,
+        starts_at=NOW + timedelta(microseconds=1),
+        checked_in_at=NOW,
+        presented_at=NOW,
+        review_ends_at=NOW + timedelta(hours=2),
+        due_at=NOW,
+        closed_at=NOW,
+        outcome=Outcome.FULFILLED,
+        items=(
+            replace(item, item_id="itm_1", description="", unit_price_minor=-5, voided_at=NOW),
+            item,
+        ),
+        tip_minor=250,
+        fee=Fee(kind=FeeKind.NO_SHOW, amount_minor=2000),
+        waived_minor=1,
+        written_off_minor=2,
+        deposit=Deposit(amount_minor=1000, state=DepositState.HELD, place_at=NOW, lapses_at=NOW, failures=1),
+        card=Card(card_id="pm_1", brand="visa", last4="4242", saved_at=NOW),
+        holds=(
+            Hold(
+                payment_id="pi_1",
+                attempt_id=None,
+                amount_minor=1000,
+                placed_at=NOW,
+                capture_before=NOW + timedelta(days=4, hours=18),
+                state=HoldState.CAPTURED,
+                captured_minor=900,
+                clock_done_for=Status.IN_REVIEW,
+            ),
+        ),
+        legs=(
+            Leg(
+                payment_id="pi_1",
+                kind=LegKind.CAPTURE,
+                amount_minor=900,
+                taken_at=NOW,
+                attempt_id="att_1",
+                refunds={"re_1": 100},
+                pending_refunds={"re_2": 50},
+                disputed=True,
+            ),
+        ),
+        attempts=(
+            Attempt(
+                attempt_id="att_2",
+                operation=Operation.CHARGE,
+                amount_minor=8_352,
+                created_at=NOW,
+                by="staff_1",
+                state=AttemptState.AWAITING_CUSTOMER,
+                payment_id="pi_2",
+                card_id="pm_1",
+                saves_card=True,
+                check_at=NOW,
+                checks=3,
+                client_secret="pi_2_secret",
+                failure=failure,
+            ),
+        ),
+        plan=Plan(reason=PlanReason.FEE, legs=(PlannedLeg(Operation.CAPTURE, 1000),), card_usable=False),
+        balances={Account.CUSTOMER_RECEIVABLE: 0, Account.TAX: -1437},
+        flagged="Somebody should look.",
+        next_action_at=NOW + timedelta(days=1),
+    )
