@@ -1,4 +1,4 @@
-"""`make demo`: plays every story on a fresh local stack; the exit status is 0 only if the money in both books agrees."""
+"""`make demo`: plays every story on a fresh local stack; exit status 0 only if the money in both books agrees."""
 
 from __future__ import annotations
 

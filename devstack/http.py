@@ -39,6 +39,13 @@ class JsonClient:
         self._address = (parts.hostname, parts.port or 80)
         self._local = threading.local()
 
+    def close(self) -> None:
+        """Close this thread's connection; the next request opens another."""
+        connection: http.client.HTTPConnection | None = getattr(self._local, "connection", None)
+        if connection is not None:
+            connection.close()
+            self._local.connection = None
+
     def get(self, path: str, *, headers: dict[str, str] | None = None, **query: object) -> Any:
         given = {name: value for name, value in query.items() if value is not None}
         return self.checked("GET", f"{path}?{urlencode(given)}" if given else path, None, headers)
@@ -68,8 +75,7 @@ class JsonClient:
             answer = connection.getresponse()
             content = answer.read()
         except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError, http.client.CannotSendRequest):
-            connection.close()
-            self._local.connection = None
+            self.close()
             if is_new:
                 raise
             return self.send(method, path, raw, headers)

@@ -6,6 +6,7 @@ import argparse
 import json
 import signal
 import threading
+from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
@@ -38,7 +39,7 @@ def main() -> None:
     stop_on_signals()
     stopped = threading.Event()
     signal.signal(signal.SIGINT, lambda number, frame: stopped.set())
-    with Stack(ports, ticker=True, real_time=True) as stack:
+    with Stack(ports, start=datetime.now(UTC), ticker=True, real_time=True) as stack:
         try:
             write_env(stack, HERE)
             console.print(_welcome(stack))

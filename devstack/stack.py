@@ -104,7 +104,10 @@ class Stack:
         arguments = ["--port", str(standin_port), "--start", self._start.isoformat()]
         self._spawn("stripe_standin", [*arguments, *(["--real-time"] if self._real_time else [])])
         self.standin = JsonClient(f"http://127.0.0.1:{standin_port}")
+        self._exits.callback(self.standin.close)
         wait_for(self.standin, "/_control/health", "the Stripe stand-in")
+        self.app = JsonClient(self.app_url)
+        self.control = JsonClient(f"http://127.0.0.1:{self.control_port}")
         self._environment = self._settings()
         table.create(self.aws_url, self._environment["AFTERTAB_TABLE"], region=REGION)
         self.start_app()
@@ -152,19 +155,24 @@ class Stack:
         self._app = self._popen(
             "app_server", [*arguments, *(["--ticker"] if self._ticker else [])], {**self._environment, **environment}
         )
-        self.app = JsonClient(self.app_url)
-        self.control = JsonClient(f"http://127.0.0.1:{self.control_port}")
         wait_for(self.app, "/v1/health", "the app", self._app)
 
     def stop_app(self) -> None:
+        """Stop the app, as a deployment would; does nothing where it is dead."""
+        self._hang_up()
         if self._app is not None:
             _end(self._app)
             self._app = None
+
+    def _hang_up(self) -> None:
+        self.app.close()
+        self.control.close()
 
     def wait_for_crash(self) -> int:
         """The exit code of the app, which is about to die."""
         assert self._app is not None, "there is an app to die"
         code = self._app.wait(timeout=START_TIMEOUT_S)
+        self._hang_up()
         self._app = None
         return code
 

@@ -127,7 +127,5 @@ def test_placing_a_hold_survives_death(stack: Stack, moment: str, webhooks_arriv
         stack.control.post("/sweep")
     restart_to_heal(stack)
 
-    appointment.salon.expect(
-        appointment.tab, status="booked", payment_state="none", money=Money(held=2000), ledger={}
-    )
+    appointment.salon.expect(appointment.tab, status="booked", payment_state="none", money=Money(held=2000), ledger={})
     assert appointment.salon.tab(appointment.tab)["deposit"]["state"] == "held"
