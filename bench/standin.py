@@ -82,9 +82,7 @@ async def run(options: argparse.Namespace, port: int, pid: int) -> None:
     for _ in range(options.clients):
         _, client = await loop.create_connection(Client, "127.0.0.1", port)
         clients.append(client)
-    await clients[0].call(
-        "POST", "/v1/webhook_endpoints", f"url=http://127.0.0.1:{hook}/hook&enabled_events[]=*"
-    )
+    await clients[0].call("POST", "/v1/webhook_endpoints", f"url=http://127.0.0.1:{hook}/hook&enabled_events[]=*")
     customers = [(await clients[0].call("POST", "/v1/customers", f"name=c{n}"))["id"] for n in range(200)]
     made = 0
 
@@ -118,7 +116,9 @@ async def run(options: argparse.Namespace, port: int, pid: int) -> None:
         spent = time.perf_counter() - started
         rate = (made - before) / spent
         first = first or rate
-        print(f"{made:>8} {rate:>8.0f} {(Receiver.received - heard) / spent:>10.0f} {resident_mb(pid):>9.0f}", flush=True)
+        print(
+            f"{made:>8} {rate:>8.0f} {(Receiver.received - heard) / spent:>10.0f} {resident_mb(pid):>9.0f}", flush=True
+        )
     print(f"rate at the end / rate over the first 1,000: {rate / (first or 1):.2f}")
     started = time.perf_counter()
     for _ in range(200):

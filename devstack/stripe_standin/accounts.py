@@ -12,7 +12,7 @@ from .context import Call
 from .errors import StripeError
 from .objects import Account, ApplicationFee, Charge
 from .params import EXPAND, PAGE, TIME_RANGE, Fields, boolean, enum, hash_of, merge_metadata, metadata, string
-from .store import PLATFORM, Namespace
+from .store import PLATFORM
 
 _CAPABILITY = hash_of({"requested": boolean})
 CREATE: Fields = {
@@ -66,9 +66,9 @@ def create(call: Call, params: dict[str, Any]) -> Account:
         metadata=merge_metadata({}, params.get("metadata", {})),
         type=params.get("type", "standard"),
     )
-    call.world.accounts[account.id] = Namespace(account.id)
+    namespace = call.world.open_account(account.id)
     call.world.put(call.world.platform, account)
-    call.events.emit(call.world.accounts[account.id], "account.updated", account)
+    call.events.emit(namespace, "account.updated", account)
     return account
 
 

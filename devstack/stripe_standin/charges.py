@@ -119,7 +119,7 @@ def authorize(
     call.put(charge)
     if hold:
         before: Any = details.card.capture_before
-        call.world.clock.schedule(before + call.world.expiry_lag_seconds, call.account.id, "hold_expires", intent.id)
+        call.schedule(before + call.world.expiry_lag_seconds, "hold_expires", intent.id)
     else:
         _take(call, charge, charge.amount, at_once=card.bypass_pending)
     call.emit("charge.succeeded", charge)

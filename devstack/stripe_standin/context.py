@@ -28,5 +28,14 @@ class Call:
     def emit(self, type: str, row: Any, previous: dict[str, Any] | None = None) -> None:
         self.events.emit(self.account, type, row, previous)
 
+    def mark(self, name: str, id: str, on: bool = True) -> None:
+        self.world.mark(self.account, name, id, on)
+
+    def marked(self, name: str, id: str) -> bool:
+        return id in self.account.marks[name]
+
+    def schedule(self, when: int, kind: str, id: str) -> None:
+        self.world.schedule(when, self.account, kind, id)
+
     def new_id(self, prefix: str, length: int = 24) -> str:
         return self.world.new_id(prefix, length)

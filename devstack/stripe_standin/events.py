@@ -27,6 +27,7 @@ class EventRow(Shape, kw_only=True):
     type: str
     created: int
     of: str
+    about: str
     snapshot: bytes
     request_id: str | None
     idempotency_key: str | None
@@ -54,6 +55,7 @@ class EventLog:
             type=type,
             created=self.world.clock.now(),
             of=kind,
+            about=row.id,
             snapshot=self.pack(kind, body),
             request_id=request_id,
             idempotency_key=key,

@@ -48,7 +48,6 @@ def _expanded(call: Call, row: Any, tree: dict[str, Any], path: str) -> Any:
                 "object": "list",
                 "data": refunds[:10],
                 "has_more": len(refunds) > 10,
-                "total_count": len(refunds),
                 "url": f"/v1/charges/{row.id}/refunds",
             }
         else:

@@ -126,7 +126,7 @@ def must_authenticate(call: Call, method: PaymentMethod, *, off_session: bool, r
     if card.sca == "already_set_up":
         return not off_session
     if card.sca == "unless_set_up":
-        return not off_session or method.id not in call.account.set_up
+        return not off_session or not call.marked("set_up", method.id)
     return requested in ("any", "challenge") and "threeDSecureOptional" in card.names and not off_session
 
 

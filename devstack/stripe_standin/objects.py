@@ -382,3 +382,115 @@ class ApplicationFee(Shape, kw_only=True):
     originating_transaction: Expandable = None
     refunded: bool = False
     refunds: dict[str, Any]
+
+
+class DisputeEvidenceDetails(Shape, kw_only=True):
+    due_by: int | None
+    enhanced_eligibility: dict[str, Any]
+    has_evidence: bool = False
+    past_due: bool = False
+    submission_count: int = 0
+
+
+class Dispute(Shape, kw_only=True):
+    id: str
+    object: str = "dispute"
+    amount: int
+    balance_transactions: list[BalanceTransaction]
+    charge: Expandable
+    created: int
+    currency: str
+    enhanced_eligibility_types: list[str]
+    evidence: dict[str, Any]
+    evidence_details: DisputeEvidenceDetails
+    is_charge_refundable: bool
+    livemode: bool = False
+    metadata: dict[str, str]
+    payment_intent: Expandable
+    payment_method_details: dict[str, Any]
+    reason: str
+    status: str
+
+
+class EarlyFraudWarning(Shape, kw_only=True):
+    id: str
+    object: str = "radar.early_fraud_warning"
+    actionable: bool = True
+    charge: Expandable
+    created: int
+    fraud_type: str = "made_with_stolen_card"
+    livemode: bool = False
+    payment_intent: Expandable
+
+
+class CheckoutSession(Shape, kw_only=True):
+    id: str
+    object: str = "checkout.session"
+    adaptive_pricing: Any
+    after_expiration: Any = None
+    allow_promotion_codes: bool | None = None
+    amount_subtotal: int | None
+    amount_total: int | None
+    automatic_tax: dict[str, Any]
+    billing_address_collection: str | None = None
+    cancel_url: str | None = None
+    client_reference_id: str | None = None
+    client_secret: str | None = None
+    collected_information: Any = None
+    consent: Any = None
+    consent_collection: Any = None
+    created: int
+    currency: str | None
+    currency_conversion: Any = None
+    custom_fields: list[Any]
+    custom_text: dict[str, Any]
+    customer: Expandable = None
+    customer_account: str | None = None
+    customer_creation: str | None = None
+    customer_details: Any = None
+    customer_email: str | None = None
+    discounts: Any = None
+    excluded_payment_method_types: Any
+    expires_at: int
+    invoice: str | None = None
+    invoice_creation: Any = None
+    line_items: Maybe = UNSET  # answered on expansion only
+    livemode: bool = False
+    locale: str | None = None
+    metadata: dict[str, str]
+    mode: str
+    origin_context: str | None = None
+    payment_intent: Expandable = None
+    payment_link: str | None = None
+    payment_method_collection: str | None = "if_required"
+    payment_method_configuration_details: Any = None
+    payment_method_options: Any = None
+    payment_method_types: list[str]
+    payment_status: str
+    permissions: Any = None
+    phone_number_collection: Any
+    recovered_from: str | None = None
+    redirect_on_completion: Maybe = UNSET
+    return_url: Maybe = UNSET
+    saved_payment_method_options: Any = None
+    setup_intent: Expandable = None
+    shipping_address_collection: Any = None
+    shipping_cost: Any = None
+    shipping_options: list[Any]
+    status: str = "open"
+    submit_type: str | None = None
+    subscription: str | None = None
+    success_url: str | None = None
+    total_details: Any = None
+    ui_mode: str = "hosted_page"
+    url: str | None = None
+    wallet_options: Any = None
+
+
+class SessionPlan(Shape, kw_only=True):
+    """What a session will do when it is paid: never answered, kept beside it."""
+
+    id: str
+    object: str = "checkout.plan"
+    items: list[dict[str, Any]]
+    intent: dict[str, Any]  # parameters for the intent's create

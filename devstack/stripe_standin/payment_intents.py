@@ -11,7 +11,7 @@ import copy
 import re
 from typing import Any
 
-from . import cards, charges, intents, lists, payment_methods
+from . import cards, charges, disputes, intents, lists, payment_methods
 from .context import Call
 from .currencies import check_charge, check_step, known, written
 from .errors import StripeError, invalid, refused
@@ -404,7 +404,7 @@ def _check_off_session(intent: PaymentIntent, params: dict[str, Any], usage: str
 def _attempt(call: Call, intent: PaymentIntent, method: PaymentMethod, params: dict[str, Any]) -> None:
     """One try at the payment. Raises the 402 with the intent inside when the bank says no."""
     off_session = bool(params.get("off_session"))
-    (call.account.off_session.add if off_session else call.account.off_session.discard)(intent.id)
+    call.mark("off_session", intent.id, off_session)
     intent.next_action = None
     requested = intent.payment_method_options["card"].get("request_three_d_secure")
     if not intents.must_authenticate(call, method, off_session=off_session, requested=requested):
@@ -459,16 +459,16 @@ def _settle(call: Call, intent: PaymentIntent, method: PaymentMethod, *, authent
         _declined(call, intent, method, cards.DECLINES[card.decline])
     options = intent.payment_method_options["card"]
     hold = intent.capture_method == "manual" or options.get("capture_method") == "manual"
-    off_session = intent.id in call.account.off_session
+    off_session = call.marked("off_session", intent.id)
     charge = charges.authorize(call, intent, method, hold=hold, off_session=off_session, authenticated=authenticated)
     intent.latest_charge, intent.last_payment_error, intent.next_action = charge.id, None, None
     usage = options.get("setup_future_usage", intent.setup_future_usage)
     if usage in ("off_session", "on_session") and intent.customer is not None:
         payment_methods.attach_to(call, method, intent.customer)
         if authenticated:
-            call.account.set_up.add(method.id)
+            call.mark("set_up", method.id)
     elif method.customer is None:
-        call.account.spent.add(method.id)
+        call.mark("spent", method.id)
     if hold:
         intent.status, intent.amount_capturable = "requires_capture", intent.amount
         call.put(intent)
@@ -477,10 +477,11 @@ def _settle(call: Call, intent: PaymentIntent, method: PaymentMethod, *, authent
         intent.status, intent.amount_received = "succeeded", intent.amount
         call.put(intent)
         call.emit("payment_intent.succeeded", intent)
+        disputes.follow(call, charge)
 
 
 def _declined(call: Call, intent: PaymentIntent, method: PaymentMethod, why: cards.Decline) -> None:
-    charge = charges.decline(call, intent, method, why, off_session=intent.id in call.account.off_session)
+    charge = charges.decline(call, intent, method, why, off_session=call.marked("off_session", intent.id))
     error = intents.card_error(why, charge=charge.id, payment_method=copy.copy(method))
     intent.status, intent.payment_method, intent.next_action = "requires_payment_method", None, None
     intent.latest_charge, intent.last_payment_error = charge.id, intents.last_error(error)
@@ -542,6 +543,7 @@ def capture(call: Call, params: dict[str, Any], id: str) -> PaymentIntent:
     intent.status, intent.amount_capturable, intent.amount_received = "succeeded", 0, amount
     call.put(intent)
     call.emit("payment_intent.succeeded", intent)
+    disputes.follow(call, charge)
     return intent
 
 
@@ -553,6 +555,11 @@ def cancel(call: Call, params: dict[str, Any], id: str) -> PaymentIntent:
             f"You cannot cancel this PaymentIntent because it has a status of {intent.status}. Only a "
             "PaymentIntent with one of the following statuses may be canceled: "
             f"{', '.join(CANCELABLE)}.",
+        )
+    if any(row.status == "open" for row in call.account.of["checkout.session"].newest_first("payment_intent", id)):
+        raise unexpected_state(
+            intent,
+            "You cannot cancel this PaymentIntent because it was created by Checkout. Expire the Checkout Session.",
         )
     _end(call, intent, params.get("cancellation_reason"))
     return intent

@@ -194,7 +194,7 @@ def usable(call: Call, id: str, *, customer: str | None = None, param: str = "pa
     found: PaymentMethod | None = call.account.find("payment_method", id)
     if found is None:
         raise missing("PaymentMethod", id, param=param)
-    if id in call.account.spent:
+    if call.marked("spent", id):
         raise refused(
             "The provided PaymentMethod was previously used with a PaymentIntent without Customer attachment, shared "
             "with a connected account without Customer attachment, or was detached from a Customer. It may not be "
@@ -228,7 +228,7 @@ def attach_to(call: Call, method: PaymentMethod, customer: str) -> None:
 def release(call: Call, method: PaymentMethod) -> None:
     previous = method.customer
     method.customer = None
-    call.account.spent.add(method.id)
+    call.mark("spent", method.id)
     call.put(method)
     holder = call.account.find("customer", previous)
     if holder is not None and holder.invoice_settings.default_payment_method == method.id:

@@ -121,7 +121,7 @@ def create(call: Call, params: dict[str, Any]) -> Refund:
     call.emit("refund.created", refund)
     call.emit("charge.refunded", charge)
     if fate:
-        call.world.clock.schedule(call.now + SETTLES_AFTER_SECONDS, call.account.id, f"refund_{fate}", refund.id)
+        call.schedule(call.now + SETTLES_AFTER_SECONDS, f"refund_{fate}", refund.id)
     return refund
 
 

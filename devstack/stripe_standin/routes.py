@@ -6,8 +6,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from . import accounts, balance, charges, customers, endpoints, payment_intents, payment_methods, refunds, setup_intents
-from .params import EXPAND, Fields
+from . import (
+    accounts,
+    balance,
+    charges,
+    checkout,
+    customers,
+    disputes,
+    endpoints,
+    payment_intents,
+    payment_methods,
+    refunds,
+    search,
+    setup_intents,
+)
+from .params import EXPAND, PAGE, Fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +99,24 @@ _add("GET", "webhook_endpoints/{}", endpoints.retrieve)
 _add("POST", "webhook_endpoints/{}", endpoints.update, endpoints.UPDATE, check=endpoints.check_update)
 _add("DELETE", "webhook_endpoints/{}", endpoints.delete, {})
 
+_add("GET", "disputes", disputes.list_all, disputes.LIST)
+_add("GET", "disputes/{}", disputes.retrieve)
+_add("POST", "disputes/{}", disputes.update, disputes.UPDATE)
+_add("POST", "disputes/{}/close", disputes.concede)
+_add("GET", "radar/early_fraud_warnings", disputes.list_warnings, disputes.LIST)
+_add("GET", "radar/early_fraud_warnings/{}", disputes.retrieve_warning)
+
+_add("POST", "checkout/sessions", checkout.create, checkout.CREATE, check=checkout.check_create)
+_add("GET", "checkout/sessions", checkout.list_all, checkout.LIST)
+_add("GET", "checkout/sessions/{}", checkout.retrieve)
+_add("POST", "checkout/sessions/{}", checkout.update, checkout.UPDATE)
+_add("POST", "checkout/sessions/{}/expire", checkout.expire)
+_add("GET", "checkout/sessions/{}/line_items", checkout.line_items, PAGE)
+
+_add("GET", "payment_intents/search", search.payment_intents, search.SEARCH)
+_add("GET", "charges/search", search.charges, search.SEARCH)
+_add("GET", "customers/search", search.customers, search.SEARCH)
+
 _add("GET", "account", accounts.own)
 _add("POST", "accounts", accounts.create, accounts.CREATE)
 _add("GET", "accounts", accounts.list_all, accounts.LIST)
@@ -100,6 +131,7 @@ def find(method: str, path: str) -> tuple[Route | None, list[str]]:
     if route is not None:
         return route, []
     parts = path.split("/")
-    ids = parts[1::2]
-    parts[1::2] = ["{}"] * len(ids)
+    first = 2 if parts[0] in ("checkout", "radar") else 1  # checkout/sessions/{} has two words before its id
+    ids = parts[first::2]
+    parts[first::2] = ["{}"] * len(ids)
     return ROUTES.get((method, "/".join(parts))), ids

@@ -14,7 +14,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from . import control
+from . import control, pages
 from .api import Receive, Scope, Send
 from .standin import StandIn
 
@@ -31,7 +31,9 @@ class App:
             yield
             await standin.close()
 
-        self.rest = Starlette(routes=[*control.routes(standin), Mount("/v1", app=standin.api)], lifespan=lifespan)
+        self.rest = Starlette(
+            routes=[*control.routes(standin), *pages.routes(standin), Mount("/v1", app=standin.api)], lifespan=lifespan
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"].startswith("/v1/"):

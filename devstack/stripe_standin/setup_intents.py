@@ -218,7 +218,7 @@ def _finish(call: Call, intent: SetupIntent, method: PaymentMethod, *, authentic
     if intent.customer is not None:
         payment_methods.attach_to(call, method, intent.customer)
     if authenticated:
-        call.account.set_up.add(method.id)
+        call.mark("set_up", method.id)
     intent.status, intent.last_setup_error, intent.next_action = "succeeded", None, None
     call.put(intent)
     call.emit("setup_intent.succeeded", intent)

@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import asyncio
 
-from . import payment_intents, refunds
+from . import checkout, disputes, payment_intents, refunds
 from .api import Api
 from .clock import Clock
 from .context import Call
-from .events import EventLog
+from .events import EventLog, EventRow
 from .faults import Faults
 from .idempotency import Keys
 from .request_log import RequestLog
@@ -28,6 +28,7 @@ class StandIn:
         self.webhooks = Webhooks(self.world, self.events)
         self.webhooks.plan = self.faults.for_webhook
         self.api = Api(self.world, self.events, self.keys, self.log, self.faults, self.commit)
+        self.events.listeners.append(self._follow_sessions)
         self._ticker: asyncio.Task[None] | None = None
 
     def call(self, account: Namespace) -> Call:
@@ -36,7 +37,6 @@ class StandIn:
 
     def commit(self) -> None:
         """A call is over: what it changed is now to be kept."""
-        self.world.dirty.clear()
 
     def move_clock(self, to: int) -> int:
         """Raises ValueError for a step back."""
@@ -57,6 +57,23 @@ class StandIn:
             refunds.settle(call, id)
         elif kind == "refund_fail":
             refunds.fail(call, id)
+        elif kind == "session_expires":
+            checkout.fall_due(call, id)
+        elif kind == "dispute_due":
+            disputes.fall_due(call, id)
+
+    def _follow_sessions(self, account: Namespace, event: EventRow, snapshot: bytes) -> None:
+        """A session ends with its intent, however that came about: page, 3-D Secure, capture."""
+        if not len(account.of["checkout.session"]):
+            return
+        if event.type in (
+            "payment_intent.succeeded",
+            "payment_intent.amount_capturable_updated",
+            "setup_intent.succeeded",
+        ):
+            checkout.intent_went_through(self.call(account), event.about)
+            if event.type == "payment_intent.succeeded":
+                checkout.intent_was_captured(self.call(account), event.about)
 
     def reset(self, start: int | None = None) -> None:
         """An empty world. Endpoints, keys, faults and events go too; the clock stays unless told where to start."""

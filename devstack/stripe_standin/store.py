@@ -116,7 +116,8 @@ INDEXES: dict[str, tuple[str, ...]] = {
     "webhook_endpoint": (),
     "event": (),
     "account": (),
-    "checkout.session": ("payment_intent", "customer"),
+    "checkout.session": ("payment_intent", "setup_intent", "customer"),
+    "checkout.plan": (),
     "dispute": ("charge", "payment_intent"),
     "radar.early_fraud_warning": ("charge", "payment_intent"),
     "application_fee": ("charge",),
@@ -135,13 +136,12 @@ class Namespace:
     def __init__(self, id: str) -> None:
         self.id = id
         self.of: dict[str, Collection] = {kind: Collection(kind, fields) for kind, fields in INDEXES.items()}
-        # PaymentMethods whose setup was authenticated: off-session payments with them need no 3-D Secure any more.
-        self.set_up: set[str] = set()
-        # PaymentMethods that were spent without a customer or detached: Stripe refuses them from then on.
-        self.spent: set[str] = set()
+        # What is remembered beside the objects: set_up: PaymentMethods whose setup was authenticated, so that
+        # off-session payments need no 3-D Secure any more; spent: PaymentMethods that were used without a customer
+        # or detached, which Stripe refuses from then on; off_session: intents whose present attempt is without the
+        # customer.
+        self.marks: dict[str, set[str]] = {"set_up": set(), "spent": set(), "off_session": set()}
         self.deleted_customers: dict[str, objects.Deleted] = {}
-        # Intents confirmed off-session, and what their 3-D Secure step will lead to.
-        self.off_session: set[str] = set()
 
     def find(self, kind: str, id: str) -> Any | None:
         return self.of[kind].get(id)
@@ -151,6 +151,17 @@ class Namespace:
         if row is None:
             raise missing(WORDS.get(kind, kind), id, param=param)
         return row
+
+
+class Changes:
+    """What one call changed. A row changed twice is written once, as it was in the end; None stands for removed."""
+
+    def __init__(self) -> None:
+        self.rows: dict[tuple[str, str, str], Any] = {}
+        self.marks: list[tuple[str, str, str, bool]] = []
+        self.due: list[tuple[int, str, str, str]] = []
+        self.accounts: list[str] = []
+        self.acknowledged: list[tuple[str, str]] = []  # (account, event): no endpoint waits for it any more
 
 
 class World:
@@ -164,26 +175,42 @@ class World:
         # Stripe cancels an intent some time after its authorization ran out. Zero unless a test wants to stand in that
         # gap.
         self.expiry_lag_seconds = 0
-        self.dirty: list[tuple[str, str, Any]] = []
-        self.journalled = False
+        # What the running call changed, for the journal; None while nothing is kept.
+        self.changes: Changes | None = None
 
     @property
     def platform(self) -> Namespace:
         return self.accounts[PLATFORM]
 
-    def account(self, id: str) -> Namespace:
-        return self.accounts[id]
+    def open_account(self, id: str) -> Namespace:
+        namespace = self.accounts[id] = Namespace(id)
+        if self.changes is not None:
+            self.changes.accounts.append(id)
+        return namespace
 
     def put(self, account: Namespace, row: Any) -> None:
         kind = row.object
         account.of[kind].put(row)
-        if self.journalled:
-            self.dirty.append((account.id, kind, row))
+        if self.changes is not None:
+            self.changes.rows[account.id, kind, row.id] = row
 
     def remove(self, account: Namespace, kind: str, id: str) -> None:
         account.of[kind].remove(id)
-        if self.journalled:
-            self.dirty.append((account.id, kind, objects.Deleted(id=id, object=kind)))
+        if self.changes is not None:
+            self.changes.rows[account.id, kind, id] = None
+
+    def mark(self, account: Namespace, name: str, id: str, on: bool = True) -> None:
+        """Remember (or forget) something about an object that its shape has no field for."""
+        marked = account.marks[name]
+        if (id in marked) is not on:
+            (marked.add if on else marked.discard)(id)
+            if self.changes is not None:
+                self.changes.marks.append((account.id, name, id, on))
+
+    def schedule(self, when: int, account: Namespace, kind: str, id: str) -> None:
+        self.clock.schedule(when, account.id, kind, id)
+        if self.changes is not None:
+            self.changes.due.append((when, account.id, kind, id))
 
     def new_id(self, prefix: str, length: int = 24) -> str:
         return self.ids.new(prefix, length)

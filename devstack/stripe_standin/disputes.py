@@ -1,0 +1,223 @@
+"""Owns disputes and early fraud warnings: opened by the test cards that promise them, answered, won, lost, or left
+to expire.
+
+https://docs.stripe.com/testing#disputes and https://docs.stripe.com/api/disputes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from . import balance, cards, lists
+from .context import Call
+from .errors import refused
+from .objects import Charge, Dispute, DisputeEvidenceDetails, EarlyFraudWarning
+from .params import (
+    EXPAND,
+    PAGE,
+    TIME_RANGE,
+    UNSET,
+    Fields,
+    boolean,
+    hash_of,
+    merge_metadata,
+    metadata,
+    nullable,
+    string,
+)
+
+EVIDENCE = (
+    "access_activity_log",
+    "billing_address",
+    "cancellation_policy",
+    "cancellation_policy_disclosure",
+    "cancellation_rebuttal",
+    "customer_communication",
+    "customer_email_address",
+    "customer_name",
+    "customer_purchase_ip",
+    "customer_signature",
+    "duplicate_charge_documentation",
+    "duplicate_charge_explanation",
+    "duplicate_charge_id",
+    "product_description",
+    "receipt",
+    "refund_policy",
+    "refund_policy_disclosure",
+    "refund_refusal_explanation",
+    "service_date",
+    "service_documentation",
+    "shipping_address",
+    "shipping_carrier",
+    "shipping_date",
+    "shipping_documentation",
+    "shipping_tracking_number",
+    "uncategorized_file",
+    "uncategorized_text",
+)
+UPDATE: Fields = {
+    "evidence": hash_of({name: nullable(string) for name in EVIDENCE}),
+    "metadata": metadata,
+    "submit": boolean,
+    **EXPAND,
+}
+LIST: Fields = {**PAGE, "charge": string, "payment_intent": string, "created": TIME_RANGE}
+ANSWER_WITHIN_SECONDS = 9 * 86400
+FEE = {"usd": 1500, "eur": 2000, "gbp": 2000}
+_NETWORK_REASON = {"fraudulent": "10.4", "product_not_received": "13.1"}
+
+
+def follow(call: Call, charge: Charge) -> None:
+    """Open whatever this charge's card promises. Called once its money was taken."""
+    fate = cards.BY_FINGERPRINT[charge.payment_method_details.card.fingerprint].dispute
+    if fate == "warning":
+        warning = EarlyFraudWarning(
+            id=call.new_id("issfr"), charge=charge.id, created=call.now, payment_intent=charge.payment_intent
+        )
+        call.put(warning)
+        call.emit("radar.early_fraud_warning.created", warning)
+    elif fate:
+        open_dispute(call, charge, "fraudulent" if fate == "inquiry" else fate, inquiry=fate == "inquiry")
+
+
+def open_dispute(call: Call, charge: Charge, reason: str, *, inquiry: bool = False) -> Dispute:
+    """The bank takes the money back (an inquiry only asks) and the merchant has nine days to answer."""
+    due = call.now + ANSWER_WITHIN_SECONDS
+    dispute = Dispute(
+        id=call.new_id("du"),
+        amount=charge.amount_captured,
+        balance_transactions=[],
+        charge=charge.id,
+        created=call.now,
+        currency=charge.currency,
+        enhanced_eligibility_types=[],
+        is_charge_refundable=inquiry,
+        metadata={},
+        evidence={**dict.fromkeys(EVIDENCE), "enhanced_evidence": {}},
+        payment_intent=charge.payment_intent,
+        reason=reason,
+        evidence_details=DisputeEvidenceDetails(due_by=due, enhanced_eligibility={}),
+        payment_method_details={
+            "card": {
+                "brand": charge.payment_method_details.card.brand,
+                "case_type": "inquiry" if inquiry else "chargeback",
+                "network_reason_code": _NETWORK_REASON.get(reason, "13.7"),
+            },
+            "type": "card",
+        },
+        status="warning_needs_response" if inquiry else "needs_response",
+    )
+    charge.disputed = True
+    if not inquiry:
+        _move(call, dispute, -dispute.amount, FEE.get(dispute.currency, 1500), "Chargeback withdrawal for " + charge.id)
+    call.put(dispute)
+    call.put(charge)
+    call.schedule(due, "dispute_due", dispute.id)
+    call.emit("charge.dispute.created", dispute)
+    if not inquiry:
+        call.emit("charge.dispute.funds_withdrawn", dispute)
+    return dispute
+
+
+def _move(call: Call, dispute: Dispute, amount: int, fee: int, description: str) -> None:
+    moved = balance.record(
+        call,
+        amount=amount,
+        currency=dispute.currency,
+        source=dispute.id,
+        type="adjustment",
+        fee=fee,
+        description=description,
+        at_once=True,
+    )
+    dispute.balance_transactions = [*dispute.balance_transactions, moved]
+
+
+def update(call: Call, params: dict[str, Any], id: str) -> Dispute:
+    dispute: Dispute = call.account.get("dispute", id)
+    if "metadata" in params:
+        dispute.metadata = merge_metadata(dispute.metadata, params["metadata"])
+    evidence = params.get("evidence")
+    if evidence is None and not params.get("submit"):
+        call.put(dispute)
+        call.emit("charge.dispute.updated", dispute)
+        return dispute
+    if dispute.status not in ("needs_response", "warning_needs_response"):
+        raise refused(
+            f"This dispute is already {dispute.status.replace('_', ' ')} and takes no more evidence.",
+            code="dispute_unexpected_state",
+        )
+    dispute.evidence = {
+        **dispute.evidence,
+        **{name: None if text is UNSET else text for name, text in (evidence or {}).items()},
+    }
+    details = dispute.evidence_details
+    details.has_evidence = any(dispute.evidence[name] for name in EVIDENCE)
+    if params.get("submit", True):
+        details.submission_count += 1
+        told = dispute.evidence["uncategorized_text"]
+        inquiry = dispute.status.startswith("warning")
+        dispute.status = "warning_under_review" if inquiry else "under_review"
+        call.put(dispute)
+        call.emit("charge.dispute.updated", dispute)
+        if told == "winning_evidence":
+            close(call, dispute, "warning_closed" if inquiry else "won")
+        elif told == "losing_evidence":
+            close(call, dispute, "lost")
+        return dispute
+    call.put(dispute)
+    call.emit("charge.dispute.updated", dispute)
+    return dispute
+
+
+def close(call: Call, dispute: Dispute, outcome: str) -> None:
+    dispute.status = outcome
+    if outcome == "won":
+        _move(call, dispute, dispute.amount, 0, "Chargeback reversal for " + str(dispute.charge))
+        charge: Charge = call.account.get("charge", dispute.charge)
+        charge.disputed = True  # it stays so; that the merchant won is told by the dispute
+    call.put(dispute)
+    call.emit("charge.dispute.closed", dispute)
+    if outcome == "won":
+        call.emit("charge.dispute.funds_reinstated", dispute)
+
+
+def concede(call: Call, params: dict[str, Any], id: str) -> Dispute:
+    """`POST /close`: the merchant gives up."""
+    dispute: Dispute = call.account.get("dispute", id)
+    if dispute.status not in ("needs_response", "warning_needs_response"):
+        raise refused("This dispute is already closed.", code="dispute_unexpected_state")
+    close(call, dispute, "lost")
+    return dispute
+
+
+def fall_due(call: Call, id: str) -> None:
+    """Nobody answered in time, or the bank has now decided what was under review."""
+    dispute: Dispute | None = call.account.find("dispute", id)
+    if dispute is None or dispute.status in ("won", "lost", "warning_closed"):
+        return
+    dispute.evidence_details.past_due = not dispute.evidence_details.submission_count
+    close(call, dispute, "warning_closed" if dispute.status.startswith("warning") else "lost")
+
+
+def retrieve(call: Call, params: dict[str, Any], id: str) -> Dispute:
+    row: Dispute = call.account.get("dispute", id)
+    return row
+
+
+def list_all(call: Call, params: dict[str, Any]) -> dict[str, Any]:
+    return _listed(call, params, "dispute", "/v1/disputes")
+
+
+def retrieve_warning(call: Call, params: dict[str, Any], id: str) -> EarlyFraudWarning:
+    row: EarlyFraudWarning = call.account.get("radar.early_fraud_warning", id)
+    return row
+
+
+def list_warnings(call: Call, params: dict[str, Any]) -> dict[str, Any]:
+    return _listed(call, params, "radar.early_fraud_warning", "/v1/radar/early_fraud_warnings")
+
+
+def _listed(call: Call, params: dict[str, Any], kind: str, url: str) -> dict[str, Any]:
+    by = "charge" if "charge" in params else "payment_intent" if "payment_intent" in params else None
+    return lists.page(call, kind, params, url, by=by, value=params.get(by or ""))

@@ -1,0 +1,210 @@
+"""What happens after the money was taken: refunds, disputes, early fraud warnings; and finding things by search."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import stripe
+
+from .conftest import Standin
+
+Pay = Callable[..., Any]
+
+
+def test_partial_refunds_add_up_and_never_exceed_what_was_captured(client: stripe.StripeClient, pay: Pay) -> None:
+    """4.00 and 6.00 of 10.00 are refunded; one cent more is refused, and so is refunding again."""
+    intent = pay(1000)
+
+    client.v1.refunds.create({"payment_intent": intent.id, "amount": 400})
+    with pytest.raises(stripe.InvalidRequestError) as too_much:
+        client.v1.refunds.create({"payment_intent": intent.id, "amount": 601})
+    assert "unrefunded amount" in str(too_much.value)
+    client.v1.refunds.create({"payment_intent": intent.id, "reason": "requested_by_customer"})
+
+    charge = client.v1.charges.retrieve(intent.latest_charge, {"expand": ["refunds"]})
+    assert (charge.amount_refunded, charge.refunded) == (1000, True)
+    assert [refund.amount for refund in charge.refunds.data] == [600, 400]
+    with pytest.raises(stripe.InvalidRequestError) as again:
+        client.v1.refunds.create({"charge": charge.id})
+    assert again.value.code == "charge_already_refunded"
+
+
+def test_a_refund_is_bounded_by_the_capture_and_not_by_the_hold(client: stripe.StripeClient, pay: Pay) -> None:
+    """Of a hold of 50.00 captured at 20.00, 20.00 can be refunded and 20.01 cannot."""
+    hold = pay(5000, capture_method="manual")
+    with pytest.raises(stripe.InvalidRequestError):
+        client.v1.refunds.create({"payment_intent": hold.id})
+    client.v1.payment_intents.capture(hold.id, {"amount_to_capture": 2000})
+
+    with pytest.raises(stripe.InvalidRequestError):
+        client.v1.refunds.create({"payment_intent": hold.id, "amount": 2001})
+
+    assert client.v1.refunds.create({"payment_intent": hold.id, "amount": 2000}).status == "succeeded"
+
+
+def test_a_refund_can_be_pending_and_arrive_later(client: stripe.StripeClient, pay: Pay, standin: Standin) -> None:
+    """pm_card_pendingRefund: pending first, succeeded an hour later, told by refund.updated."""
+    refund = client.v1.refunds.create({"payment_intent": pay(1000, card="pm_card_pendingRefund").id})
+    assert (refund.status, refund.pending_reason) == ("pending", "processing")
+
+    standin.advance(hours=1)
+
+    assert client.v1.refunds.retrieve(refund.id).status == "succeeded"
+    assert standin.events("refund.created", "refund.updated") == ["refund.created", "refund.updated"]
+
+
+def test_a_refund_can_fail_after_it_succeeded(client: stripe.StripeClient, pay: Pay, standin: Standin) -> None:
+    """pm_card_refundFail: the bank returns it, the charge counts as not refunded, and it can be refunded again."""
+    intent = pay(1000, card="pm_card_refundFail")
+    refund = client.v1.refunds.create({"payment_intent": intent.id})
+    assert refund.status == "succeeded"
+
+    standin.control("refunds/settle", {"refund": refund.id, "outcome": "fail"})
+
+    failed = client.v1.refunds.retrieve(refund.id, {"expand": ["failure_balance_transaction"]})
+    assert (failed.status, failed.failure_reason, failed.failure_balance_transaction.amount) == (
+        "failed",
+        "unknown",
+        1000,
+    )
+    assert client.v1.charges.retrieve(intent.latest_charge).amount_refunded == 0
+    assert "refund.failed" in standin.events()
+    assert client.v1.refunds.create({"payment_intent": intent.id}).amount == 1000
+
+
+def test_fees_and_net_are_on_the_balance_transaction(client: stripe.StripeClient, pay: Pay, standin: Standin) -> None:
+    """A euro card payment of 100.00 costs 1.5% + 0.25; it becomes available two days later."""
+    intent = pay(10_000, expand=["latest_charge.balance_transaction"])
+
+    moved = intent.latest_charge.balance_transaction
+    assert (moved.amount, moved.fee, moved.net, moved.status) == (10_000, 175, 9_825, "pending")
+    standin.advance(days=2)
+    assert client.v1.balance_transactions.retrieve(moved.id).status == "available"
+    assert [row.id for row in client.v1.balance_transactions.list({"source": intent.latest_charge.id}).data] == [
+        moved.id
+    ]
+
+
+# --- disputes
+
+
+@pytest.mark.parametrize(
+    ("evidence", "status", "reinstated"), [("winning_evidence", "won", True), ("losing_evidence", "lost", False)]
+)
+def test_a_dispute_is_answered_and_decided(
+    client: stripe.StripeClient, pay: Pay, standin: Standin, evidence: str, status: str, reinstated: bool
+) -> None:
+    """createDispute takes the money back at once; the documented evidence texts win or lose it."""
+    intent = pay(1000, card="pm_card_createDispute")
+    dispute = client.v1.disputes.list({"payment_intent": intent.id}).data[0]
+    assert (dispute.status, dispute.reason, dispute.amount) == ("needs_response", "fraudulent", 1000)
+    assert client.v1.charges.retrieve(intent.latest_charge).disputed
+
+    client.v1.disputes.update(dispute.id, {"evidence": {"uncategorized_text": evidence}})
+
+    decided = client.v1.disputes.retrieve(dispute.id)
+    assert decided.status == status
+    assert sum(moved.amount for moved in decided.balance_transactions) == (0 if reinstated else -1000)
+    told = standin.events("charge.dispute.created", "charge.dispute.closed", "charge.dispute.funds_reinstated")
+    assert told == [
+        "charge.dispute.created",
+        "charge.dispute.closed",
+        *(["charge.dispute.funds_reinstated"] if reinstated else []),
+    ]
+
+
+def test_a_charged_back_charge_cannot_be_refunded_too(client: stripe.StripeClient, pay: Pay) -> None:
+    """The money is already gone: charge_disputed."""
+    intent = pay(1000, card="pm_card_createDispute")
+
+    with pytest.raises(stripe.InvalidRequestError) as refused:
+        client.v1.refunds.create({"payment_intent": intent.id})
+
+    assert refused.value.code == "charge_disputed"
+
+
+def test_an_unanswered_dispute_is_lost_when_its_time_is_over(
+    client: stripe.StripeClient, pay: Pay, standin: Standin
+) -> None:
+    """Nine days without evidence: lost, past due."""
+    intent = pay(1000, card="pm_card_createDisputeProductNotReceived")
+    dispute = client.v1.disputes.list({"charge": intent.latest_charge}).data[0]
+
+    standin.advance(days=9)
+
+    lost = client.v1.disputes.retrieve(dispute.id)
+    assert (lost.status, lost.evidence_details.past_due) == ("lost", True)
+
+
+def test_a_dispute_can_be_conceded(client: stripe.StripeClient, pay: Pay) -> None:
+    """close: lost, and it takes no more evidence."""
+    dispute = client.v1.disputes.list({"payment_intent": pay(1000, card="pm_card_createDispute").id}).data[0]
+
+    assert client.v1.disputes.close(dispute.id).status == "lost"
+
+    with pytest.raises(stripe.InvalidRequestError):
+        client.v1.disputes.update(dispute.id, {"evidence": {"uncategorized_text": "late"}})
+
+
+def test_an_inquiry_moves_no_money(client: stripe.StripeClient, pay: Pay) -> None:
+    """createDisputeInquiry only asks: no balance transaction, the charge can still be refunded."""
+    intent = pay(1000, card="pm_card_createDisputeInquiry")
+
+    inquiry = client.v1.disputes.list({"payment_intent": intent.id}).data[0]
+
+    assert (inquiry.status, inquiry.balance_transactions) == ("warning_needs_response", [])
+    assert client.v1.refunds.create({"payment_intent": intent.id}).status == "succeeded"
+
+
+def test_an_early_fraud_warning_arrives_with_the_charge(
+    client: stripe.StripeClient, pay: Pay, standin: Standin
+) -> None:
+    """createIssuerFraudRecord: the payment succeeds and radar.early_fraud_warning.created follows."""
+    intent = pay(1000, card="pm_card_createIssuerFraudRecord")
+
+    warning = client.v1.radar.early_fraud_warnings.list({"payment_intent": intent.id}).data[0]
+
+    assert (warning.actionable, warning.charge) == (True, intent.latest_charge)
+    assert standin.events("radar.early_fraud_warning.created") == ["radar.early_fraud_warning.created"]
+
+
+# --- search
+
+
+def test_search_lags_behind_by_a_minute(client: stripe.StripeClient, pay: Pay, standin: Standin) -> None:
+    """What was just created is listed but not found; a minute later it is found."""
+    intent = pay(1000, metadata={"attempt_id": "att_1"})
+    query = {"query": 'metadata["attempt_id"]:"att_1"'}
+
+    assert client.v1.payment_intents.search(query).data == []
+    assert client.v1.payment_intents.list().data[0].id == intent.id
+    standin.advance(seconds=60)
+
+    assert [found.id for found in client.v1.payment_intents.search(query).data] == [intent.id]
+
+
+def test_search_speaks_the_query_language(client: stripe.StripeClient, pay: Pay, standin: Standin) -> None:
+    """AND, OR, negation, ranges, substrings, null, pages; nonsense is refused."""
+    for amount, name in ((1000, "Ada"), (2000, "Bob"), (3000, "Adam")):
+        pay(amount, metadata={"who": name}, currency="usd" if name == "Bob" else "eur")
+    client.v1.customers.create({"email": "ada@example.com", "name": "Ada Lovelace"})
+    standin.advance(seconds=61)
+
+    def amounts(query: str, **more: Any) -> list[int]:
+        return [row.amount for row in client.v1.payment_intents.search({"query": query, **more}).data]
+
+    assert amounts('currency:"eur" AND amount>1000') == [3000]
+    assert amounts('metadata["who"]:"Ada" OR metadata["who"]:"Bob"') == [2000, 1000]
+    assert amounts('-currency:"eur"') == [2000]
+    assert amounts("amount>=1000 AND amount<3000") == [2000, 1000]
+    assert amounts("metadata['none']:null") == [3000, 2000, 1000]
+    first = client.v1.payment_intents.search({"query": 'status:"succeeded"', "limit": 2})
+    assert (len(first.data), first.has_more) == (2, True)
+    assert amounts('status:"succeeded"', limit=2, page=first.next_page) == [1000]
+    assert [row.name for row in client.v1.customers.search({"query": 'name~"lovelace"'}).data] == ["Ada Lovelace"]
+    assert len(client.v1.charges.search({"query": 'payment_method_details.card.last4:"4242"'}).data) == 3
+    for nonsense in ('colour:"red"', "amount>>3", 'amount>1 AND currency:"eur" OR currency:"usd"', 'status>"a"'):
+        with pytest.raises(stripe.InvalidRequestError):
+            client.v1.payment_intents.search({"query": nonsense})
