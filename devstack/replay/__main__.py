@@ -1,0 +1,148 @@
+"""The command line: `python -m devstack.replay FILE`; exit status 0 only if everything came out as it must."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from rich.console import Console
+
+from devstack.replay import show
+from devstack.replay.audit import Audit, audit
+from devstack.replay.checkpoint import Busy, Checkpoint
+from devstack.replay.plan import CUSTOMERS, Calendar, calendar
+from devstack.replay.rows import NotBookings, read
+from devstack.replay.run import Progress, Replay, Stuck
+from devstack.stack import DEFAULT_START, LOGS, Stack
+
+WORKERS = 4
+SAVE_EVERY_MIN = 10.0
+INTERRUPTED = 130
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m devstack.replay", description="Replay hotel bookings.")
+    parser.add_argument("file", type=Path, help="bookings as CSV")
+    parser.add_argument("--resume", action="store_true", help="go on where an earlier replay of the same rows stopped")
+    parser.add_argument("--limit", type=int, metavar="N", help="the first N rows only")
+    parser.add_argument("--workers", type=int, default=WORKERS, metavar="N", help="threads that act at one instant")
+    parser.add_argument(
+        "--save-every",
+        type=float,
+        default=SAVE_EVERY_MIN,
+        metavar="MIN",
+        help="minutes; 0: never, so nothing to resume",
+    )
+    given = parser.parse_args(arguments)
+    console = show.console()
+    try:
+        bookings, refused = read(given.file, given.limit)
+    except (OSError, NotBookings) as error:
+        print(f"{given.file}: {error}", file=sys.stderr)
+        return 2
+    plans = calendar(bookings, DEFAULT_START.date())
+    console.print(f"{len(bookings) + len(refused):,} rows, {len(bookings):,} to replay.")
+    show.show_refused(console, refused)
+    if not bookings:
+        return 0
+    console.print(
+        f"Every date is moved by {plans.shift.days:,} days: the first is booked at {plans.start:%Y-%m-%d %H:%M} UTC. "
+        f"A row's customer is its number modulo {CUSTOMERS:,}."
+    )
+    show.show_notes(console, plans.notes)
+    keeps = Checkpoint.of(given.file, given.limit)
+    try:
+        with keeps.locked():
+            return _replay(console, plans, keeps, given)
+    except Busy as busy:
+        print(busy, file=sys.stderr)
+        return 2
+
+
+def _replay(console: Console, plans: Calendar, keeps: Checkpoint, given: argparse.Namespace) -> int:
+    progress = keeps.restore() if given.resume else None
+    if progress is None:
+        if given.resume:
+            console.print("Nothing is saved of these rows: it begins at the beginning.")
+        keeps.clear()
+        progress = Progress()
+    else:
+        console.print(f"It goes on after {progress.position:,} events.")
+    # Asked for between instants only: a step that has begun is always finished.
+    interrupted: list[int] = []
+
+    def stop(number: int, frame: object) -> None:
+        if interrupted:
+            raise SystemExit(INTERRUPTED)
+        interrupted.append(number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+    every_s = given.save_every * 60
+    with show.Meter(console, len(plans.events), len(plans.plans), progress.position) as meter:
+        while True:
+            began = time.monotonic()
+
+            def wants_stop(began: float = began) -> bool:
+                return bool(interrupted) or 0 < every_s <= time.monotonic() - began
+
+            try:
+                found = play(plans, progress, keeps.state if every_s else None, given.workers, wants_stop, meter)
+            except Stuck as stuck:
+                console.print(f"[red]✗ {stuck}[/red]; the servers' logs are in {LOGS}")
+                return 1
+            if found is not None:
+                break
+            if not every_s:
+                return INTERRUPTED
+            keeps.save(progress)
+            if interrupted:
+                console.print(f"Stopped after {progress.position:,} events. RESUME=1 (--resume) goes on from here.")
+                return INTERRUPTED
+    keeps.clear()
+    show.show_audit(console, found)
+    show.show_counts(console, progress.counts, len(plans.plans))
+    show.show_problems(console, found.problems)
+    return 1 if found.problems else 0
+
+
+def play(
+    plans: Calendar,
+    progress: Progress,
+    state: Path | None,
+    workers: int,
+    wants_stop: Callable[[], bool],
+    meter: show.Meter,
+) -> Audit | None:
+    """One part of the replay on servers of its own; the audit where it came to the end, else None. Raises Stuck."""
+    with Stack(start=plans.start, state=state) as stack:
+        replay = Replay(stack, plans, progress, workers=workers)
+        try:
+            if not replay.play(wants_stop, meter.tell):
+                return None
+            return audit_all(stack, plans, replay)
+        finally:
+            replay.close()
+
+
+def audit_all(stack: Stack, plans: Calendar, replay: Replay) -> Audit:
+    """Read every tab and both books once more, and compare."""
+    books = stack.standin.get("/_control/books")
+    found = audit(plans.plans, replay.progress.stays, replay.tabs(), books)
+    webhooks = stack.standin.get("/_control/webhooks")
+    for name in ("pending", "failed"):
+        if webhooks[name]:
+            found.problems.append(f"{webhooks[name]} webhooks {name}")
+    if replay.progress.counts.sweep_failures:
+        found.problems.append(f"the schedule failed {replay.progress.counts.sweep_failures} times; see {LOGS}")
+    if replay.progress.counts.missed:
+        found.problems.append(f"{replay.progress.counts.missed} tabs were due without our knowing")
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main())
