@@ -16,7 +16,8 @@ from pathlib import Path
 LOGS = Path(__file__).resolve().parents[1] / ".devstack" / "logs"
 HOST = "127.0.0.1"
 START_TIMEOUT_S = 30.0
-STOP_TIMEOUT_S = 10.0
+STOP_TIMEOUT_S = 120.0
+"""Far more than it takes to stop, but for one that writes a large state down."""
 _TRIES = 3
 
 
@@ -74,7 +75,13 @@ def _spawn(port: int, state_dir: Path | None) -> tuple[subprocess.Popen[bytes], 
         environment |= {"PERSIST_STATE": "1", "STATE_DIR": str(state_dir)}
     with log_path.open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "ministack"], env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            [sys.executable, "-m", "ministack"],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            # Ctrl-C is for whoever started us: it must outlive the app that writes to it.
+            start_new_session=True,
         )
     return process, log_path
 

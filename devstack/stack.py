@@ -60,7 +60,8 @@ class Stack:
     """A running local stack; a context manager. All of it listens on 127.0.0.1 only.
 
     `start`: where the business clock begins. `ticker`: fire the schedule by itself, every five clock-minutes and on
-    every move; else only `sweep` fires it. `real_time`: let the clock run by itself.
+    every move; else only `sweep` fires it. `real_time`: let the clock run by itself. `state`: a folder that what is in
+    the database and at Stripe is read from and kept in, complete once the stack has stopped.
     """
 
     def __init__(
@@ -71,12 +72,14 @@ class Stack:
         ticker: bool = False,
         real_time: bool = False,
         logs: Path = LOGS,
+        state: Path | None = None,
     ) -> None:
         self._ports = ports
         self._start = start
         self._ticker = ticker
         self._real_time = real_time
         self._logs = logs
+        self._state = state
         self._exits = ExitStack()
         self._app: subprocess.Popen[bytes] | None = None
 
@@ -98,10 +101,13 @@ class Stack:
         self.app_port = self._ports.app or free_port()
         self.control_port = self._ports.control or free_port()
         standin_port = self._ports.standin or free_port()
-        aws = self._exits.enter_context(ministack.start(self._ports.aws or None))
+        if self._state is not None:
+            self._state.mkdir(parents=True, exist_ok=True)
+        aws = self._exits.enter_context(ministack.start(self._ports.aws or None, self._state and self._state / "aws"))
         self.aws_url = aws.endpoint_url
         self.issuer = self._exits.enter_context(Issuer(self._ports.issuer))
         arguments = ["--port", str(standin_port), "--start", self._start.isoformat()]
+        arguments += ["--state", str(self._state / "stripe.db")] if self._state is not None else []
         self._spawn("stripe_standin", [*arguments, *(["--real-time"] if self._real_time else [])])
         self.standin = JsonClient(f"http://127.0.0.1:{standin_port}")
         self._exits.callback(self.standin.close)
@@ -115,6 +121,10 @@ class Stack:
 
     def _settings(self) -> dict[str, str]:
         """The app's environment: what a deployment sets, pointed at this stack."""
+        key = {"Authorization": f"Bearer {SECRET_KEY}"}
+        # An endpoint of an earlier run has that run's port, and a secret that is shown once.
+        for old in self.standin.get("/v1/webhook_endpoints", headers=key)["data"]:
+            self.standin.checked("DELETE", f"/v1/webhook_endpoints/{old['id']}", None, key)
         hook = self.standin.post_form(
             "/v1/webhook_endpoints",
             {
@@ -122,7 +132,7 @@ class Stack:
                 "api_version": API_VERSION,
                 **{f"enabled_events[{number}]": event for number, event in enumerate(EVENTS)},
             },
-            headers={"Authorization": f"Bearer {SECRET_KEY}"},
+            headers=key,
         )
         return {
             **os.environ,
@@ -213,6 +223,8 @@ class Stack:
                 stdout=log,
                 stderr=log,
                 stdin=subprocess.DEVNULL,
+                # Ctrl-C is for whoever started us, who then stops the servers in their order.
+                start_new_session=True,
             )
 
 
