@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from devstack.http import HttpError, JsonClient
+from devstack.http import HttpError, JsonClient, Reply
 
 RETRY_LIMIT = 20
 
@@ -40,13 +40,17 @@ class Api:
         """Sent again under the same key while the API says that others are changing the same thing."""
         self.counts[_route(method, path)] += 1
         headers = self._headers() | {"Idempotency-Key": key or f"{self._prefix}-{next(self._keys)}"}
-        for left in reversed(range(RETRY_LIMIT)):
-            reply = self.client.request(method, f"/v1{path}", {} if body is None else body, headers)
-            if left == 0 or not (reply.status == 409 and reply.body.get("code") == "contention"):
+        reply = self._try(method, path, body, headers)
+        for _ in range(RETRY_LIMIT):
+            if not (reply.status == 409 and reply.body.get("code") == "contention"):
                 break
+            reply = self._try(method, path, body, headers)
         if not 200 <= reply.status < 300:
             raise HttpError(method, path, reply)
         return reply.body
+
+    def _try(self, method: str, path: str, body: Any, headers: dict[str, str]) -> Reply:
+        return self.client.request(method, f"/v1{path}", {} if body is None else body, headers)
 
     def _headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.token}"}
