@@ -6,22 +6,24 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from chalicelib.domain import deposit, settlement
+from chalicelib.domain import deposit, followup, settlement
 from chalicelib.domain.draft import Draft
 from chalicelib.domain.ledger import Account, transfer
+from chalicelib.domain.messages import MessageKind, Recipient
 from chalicelib.domain.tab import (
     LEASE,
     Attempt,
     AttemptState,
     Card,
     DepositState,
+    Dispute,
+    DisputeState,
     Failure,
     Hold,
     HoldState,
     Leg,
     LegKind,
     Operation,
-    Outcome,
     PlanReason,
     Status,
 )
@@ -40,6 +42,13 @@ class FactKind(StrEnum):
     REFUND_PENDING = "refund_pending"
     REFUNDED = "refunded"
     REFUND_FAILED = "refund_failed"
+    DISPUTE_OPENED = "dispute_opened"
+    DISPUTE_WITHDRAWN = "dispute_withdrawn"
+    DISPUTE_REINSTATED = "dispute_reinstated"
+    DISPUTE_WON = "dispute_won"
+    DISPUTE_LOST = "dispute_lost"
+    CARD_REMOVED = "card_removed"
+    CARD_UPDATED = "card_updated"
 
 
 _REPEATABLE = frozenset({FactKind.AWAITING_CUSTOMER, FactKind.PROCESSING})
@@ -49,8 +58,8 @@ _REPEATABLE = frozenset({FactKind.AWAITING_CUSTOMER, FactKind.PROCESSING})
 class Fact:
     """Something that has happened at the gateway.
 
-    `object_id`: the payment, setup or refund it is about; `amount_minor`: cumulative for that object. `attempt_id`: the
-    attempt that made the object, from its metadata. `payment_id`: for refunds, the payment that is refunded.
+    `object_id`: the payment, setup, refund, dispute or card it is about; `amount_minor`: cumulative for that object.
+    `attempt_id`: the attempt that made the object, from its metadata. `payment_id`: what is refunded or disputed.
     `occurrence` tells repeated declines of one payment apart. `capture_before` and `card` come with HOLD_PLACED,
     `card` also with CARD_SAVED, `client_secret` with AWAITING_CUSTOMER, `failure` with DECLINED and REFUND_FAILED.
     """
@@ -152,8 +161,9 @@ def note_failed(draft: Draft, attempt: Attempt, failure: Failure | None) -> None
     draft.end_attempt(attempt, AttemptState.FAILED, failure)
     if attempt.operation == Operation.PLACE_HOLD:
         deposit.placement_failed(draft, failure)
-    if attempt.operation == Operation.CHARGE:
+    if attempt.operation == Operation.CHARGE and not attempt.is_on_session:
         settlement.card_failed(draft)
+        followup.charge_failed(draft, attempt.amount_minor, failure)
 
 
 # One function a kind
@@ -213,9 +223,16 @@ def _charged(draft: Draft, fact: Fact) -> None:
     _know_object(draft, fact)
     if draft.tab.leg(fact.object_id) is not None:
         return
+    attempt = _attempt_of(draft, fact, Operation.CHARGE)
+    if attempt and attempt.tip_minor:
+        draft.update(tip_minor=draft.tab.tip_minor + attempt.tip_minor)
+        draft.record(
+            "tip_given",
+            tip_minor=attempt.tip_minor,
+            postings=transfer(attempt.tip_minor, debit=Account.CUSTOMER_RECEIVABLE, credit=Account.TIPS),
+        )
     _take(draft, fact, LegKind.CHARGE)
     _keep_card(draft, fact)
-    attempt = _attempt_of(draft, fact, Operation.CHARGE)
     if attempt:
         draft.end_attempt(attempt, AttemptState.SUCCEEDED)
     if draft.tab.status == Status.IN_REVIEW:
@@ -238,6 +255,8 @@ def _awaiting_customer(draft: Draft, fact: Fact) -> None:
         deposit.asked_of_customer(draft)
     else:
         until = draft.now + (LEASE if attempt.is_on_session else SCA_LEASE)
+    if not attempt.is_on_session:
+        draft.notify(MessageKind.CONFIRMATION_NEEDED, Recipient.CUSTOMER, attempt.amount_minor)
     draft.update_attempt(
         attempt,
         state=AttemptState.AWAITING_CUSTOMER,
@@ -361,6 +380,7 @@ def _refund_failed(draft: Draft, fact: Fact) -> None:
         },
     )
     draft.update(flagged=f"Refund {fact.object_id} failed: the money must go back another way.")
+    draft.notify(MessageKind.REFUND_FAILED, Recipient.OWNER, fact.amount_minor)
     draft.record(
         "refund_failed",
         refund_id=fact.object_id,
@@ -368,6 +388,85 @@ def _refund_failed(draft: Draft, fact: Fact) -> None:
         amount_minor=fact.amount_minor,
         postings=transfer(came_back, debit=Account.STRIPE_BALANCE, credit=Account.CUSTOMER_RECEIVABLE),
     )
+
+
+def _dispute_opened(draft: Draft, fact: Fact) -> None:
+    """The bank questions a payment: whatever is under way by itself rests until it is decided."""
+    leg = _disputed_leg(draft, fact)
+    if leg is None or leg.dispute is not None:
+        return
+    _know_object(draft, fact)
+    dispute = Dispute(dispute_id=fact.object_id, amount_minor=fact.amount_minor, opened_at=fact.at)
+    draft.update_leg(leg, dispute=dispute)
+    draft.update(plan=None)
+    draft.record("dispute_opened", dispute_id=fact.object_id, payment_id=leg.payment_id, amount_minor=fact.amount_minor)
+    draft.notify(MessageKind.DISPUTED, Recipient.OWNER, fact.amount_minor)
+
+
+def _dispute_money(draft: Draft, fact: Fact) -> None:
+    """Funds withdrawn or reinstated, once each, in whichever order the news comes."""
+    _dispute_opened(draft, fact)
+    leg = _disputed_leg(draft, fact)
+    if leg is None or leg.dispute is None:
+        return
+    dispute = leg.dispute
+    if fact.kind == FactKind.DISPUTE_WITHDRAWN:
+        if dispute.withdrawn_minor or dispute.reinstated:
+            return
+        # Of a dispute that is lost already there is nothing to receive.
+        debit = Account.BAD_DEBT if dispute.state == DisputeState.LOST else Account.DISPUTES_RECEIVABLE
+        dispute = replace(dispute, withdrawn_minor=fact.amount_minor)
+        postings = transfer(fact.amount_minor, debit=debit, credit=Account.STRIPE_BALANCE)
+    else:
+        if dispute.reinstated:
+            return
+        postings = transfer(dispute.withdrawn_minor, debit=Account.STRIPE_BALANCE, credit=Account.DISPUTES_RECEIVABLE)
+        dispute = replace(dispute, withdrawn_minor=0, reinstated=True)
+    draft.update_leg(leg, dispute=dispute)
+    draft.record(fact.kind.value, dispute_id=fact.object_id, amount_minor=fact.amount_minor, postings=postings)
+
+
+def _dispute_closed(draft: Draft, fact: Fact) -> None:
+    _dispute_opened(draft, fact)
+    leg = _disputed_leg(draft, fact)
+    if leg is None or leg.dispute is None or leg.dispute.state != DisputeState.OPEN:
+        return
+    lost = fact.kind == FactKind.DISPUTE_LOST
+    draft.update_leg(leg, dispute=replace(leg.dispute, state=DisputeState.LOST if lost else DisputeState.WON))
+    lost_minor = leg.dispute.withdrawn_minor if lost else 0
+    draft.record(
+        fact.kind.value,
+        dispute_id=fact.object_id,
+        payment_id=leg.payment_id,
+        amount_minor=fact.amount_minor,
+        postings=transfer(lost_minor, debit=Account.BAD_DEBT, credit=Account.DISPUTES_RECEIVABLE),
+    )
+    draft.notify(MessageKind.DISPUTE_CLOSED, Recipient.OWNER, fact.amount_minor, "lost" if lost else "won")
+
+
+def _disputed_leg(draft: Draft, fact: Fact) -> Leg | None:
+    return draft.tab.leg(fact.payment_id) if fact.payment_id else None
+
+
+def _card_removed(draft: Draft, fact: Fact) -> None:
+    """The saved card is gone: what it was to secure or to pay is without it, and both sides hear of that."""
+    tab = draft.tab
+    if tab.card is None or tab.card.card_id != fact.object_id:
+        return
+    draft.update(card=None, followup=replace(tab.followup, next_try_at=None))
+    draft.record("card_removed", card_id=fact.object_id)
+    draft.notify(MessageKind.CARD_REMOVED, Recipient.CUSTOMER, detail="Save another, or pay on your phone.")
+    deposit.card_removed(draft)
+
+
+def _card_updated(draft: Draft, fact: Fact) -> None:
+    """The bank has replaced the card, under the same id: only what a person recognises it by has changed."""
+    tab = draft.tab
+    if tab.card is None or fact.card is None or tab.card.card_id != fact.card.card_id:
+        return
+    if (tab.card.brand, tab.card.last4) != (fact.card.brand, fact.card.last4):
+        draft.update(card=replace(tab.card, brand=fact.card.brand, last4=fact.card.last4))
+        draft.record("card_updated", card_id=fact.card.card_id, brand=fact.card.brand, last4=fact.card.last4)
 
 
 _APPLY = {
@@ -383,6 +482,13 @@ _APPLY = {
     FactKind.REFUND_PENDING: _refund_pending,
     FactKind.REFUNDED: _refunded,
     FactKind.REFUND_FAILED: _refund_failed,
+    FactKind.DISPUTE_OPENED: _dispute_opened,
+    FactKind.DISPUTE_WITHDRAWN: _dispute_money,
+    FactKind.DISPUTE_REINSTATED: _dispute_money,
+    FactKind.DISPUTE_WON: _dispute_closed,
+    FactKind.DISPUTE_LOST: _dispute_closed,
+    FactKind.CARD_REMOVED: _card_removed,
+    FactKind.CARD_UPDATED: _card_updated,
 }
 
 
@@ -407,8 +513,25 @@ def _refunded_leg(draft: Draft, fact: Fact) -> Leg | None:
     return draft.tab.leg(fact.payment_id) if fact.payment_id else None
 
 
+def take_cash(draft: Draft, cash_id: str, amount_minor: int) -> None:
+    """Cash is a fact of its own: nobody else will tell us of it."""
+    leg = Leg(payment_id=cash_id, kind=LegKind.CASH, amount_minor=amount_minor, taken_at=draft.now)
+    _add_leg(draft, leg, "cash_taken", Account.CASH)
+    settlement.replan(draft)
+
+
+def return_cash(draft: Draft, leg: Leg, amount_minor: int) -> None:
+    """Cash goes back in cash, over the counter, when the business says so: it is recorded with that."""
+    draft.update_leg(leg, refunds={**leg.refunds, draft.new_id("csh"): amount_minor})
+    draft.record(
+        "cash_returned",
+        payment_id=leg.payment_id,
+        amount_minor=amount_minor,
+        postings=transfer(amount_minor, debit=Account.CUSTOMER_RECEIVABLE, credit=Account.CASH),
+    )
+
+
 def _take(draft: Draft, fact: Fact, kind: LegKind) -> None:
-    """Money has come in: a leg, its posting, and what it recovers of a write-off."""
     leg = Leg(
         payment_id=fact.object_id,
         kind=kind,
@@ -416,15 +539,20 @@ def _take(draft: Draft, fact: Fact, kind: LegKind) -> None:
         taken_at=fact.at,
         attempt_id=fact.attempt_id,
     )
+    _add_leg(draft, leg, "captured" if kind == LegKind.CAPTURE else "charged", Account.STRIPE_BALANCE)
+
+
+def _add_leg(draft: Draft, leg: Leg, entry: str, account: Account) -> None:
+    """Money has come in: a leg, its posting, and what it recovers of a write-off."""
     draft.update(legs=(*draft.tab.legs, leg))
     draft.record(
-        "captured" if kind == LegKind.CAPTURE else "charged",
+        entry,
         payment_id=leg.payment_id,
         amount_minor=leg.amount_minor,
-        postings=transfer(leg.amount_minor, debit=Account.STRIPE_BALANCE, credit=Account.CUSTOMER_RECEIVABLE),
+        postings=transfer(leg.amount_minor, debit=account, credit=Account.CUSTOMER_RECEIVABLE),
     )
     if recovered := min(draft.tab.written_off_minor, leg.amount_minor):
-        draft.update(written_off_minor=draft.tab.written_off_minor - recovered, outcome=Outcome.FULFILLED)
+        draft.update(written_off_minor=draft.tab.written_off_minor - recovered)
         draft.record(
             "recovered",
             amount_minor=recovered,

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from chalicelib.domain.errors import Contention, NotFound, PromiseNotAccepted
+from chalicelib.domain.facts import Fact, FactKind
 from chalicelib.domain.parties import CardConsent, Customer
 from chalicelib.domain.promise import Consent
 from chalicelib.domain.tab import Actor, Role
 from chalicelib.ports import CardSetup, Deps, RecordExists, VersionConflict
 from chalicelib.usecases.attempts import Request, check_visible, merchant_of
+from chalicelib.usecases.cards import change_card
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +41,9 @@ def create_customer(deps: Deps, reference: str, *, request: Request) -> Customer
             created_at=deps.clock.now(),
         )
         try:
-            deps.store.add_customer(customer, record=request.new_record(deps, resource_id=customer_id))
+            deps.store.add_customer(
+                customer, account=merchant.account, record=request.new_record(deps, resource_id=customer_id)
+            )
         except RecordExists as exists:
             record = exists.record
         else:
@@ -54,6 +58,20 @@ def get_customer(deps: Deps, customer_id: str, *, by: Actor) -> Customer:
     if by.role == Role.CUSTOMER and customer_id != by.customer_id:
         raise NotFound("There is no such customer.")
     return deps.store.get_customer(merchant_of(by), customer_id)
+
+
+def remove_card(deps: Deps, customer_id: str, *, request: Request) -> Customer:
+    """The customer without their card, which can't be charged any more. Raises NotFound, IdempotencyMismatch."""
+    customer = get_customer(deps, customer_id, by=request.by)
+    record = deps.store.find_record(request.record_id, deps.clock.now())
+    if record is not None:
+        request.check_same(record)
+    if customer.card is None:
+        return customer
+    account = deps.store.get_merchant(customer.merchant_id).account
+    deps.gateway.remove_card(account, customer, key=request.record_id)
+    gone = Fact(kind=FactKind.CARD_REMOVED, object_id=customer.card.card_id, at=deps.clock.now())
+    return change_card(deps, customer, gone)
 
 
 def prepare_card(deps: Deps, customer_id: str, terms: CardTerms, *, request: Request) -> tuple[Customer, CardSetup]:
