@@ -240,6 +240,9 @@ def _take_hold_clock(draft: Draft, step: Step) -> None:
     hold = tab.live_hold
     assert hold is not None and hold.payment_id == step.subject, "the hold clock runs for the live hold"
     draft.update_hold(hold, clock_done_for=tab.status)
+    if tab.plan is not None:
+        # The hold is about to be captured anyway, and perhaps a balance charged, which must not be forgotten over it.
+        return
     if tab.status in (Status.BOOKED, Status.OPEN):
         if tab.may_use_card:
             draft.record("hold_renewal", payment_id=hold.payment_id)

@@ -231,8 +231,16 @@ def _charged(draft: Draft, fact: Fact) -> None:
 def _awaiting_customer(draft: Draft, fact: Fact) -> None:
     _know_object(draft, fact)
     attempt = _attempt_of(draft, fact, Operation.CHARGE) or _attempt_of(draft, fact, Operation.PLACE_HOLD)
-    if attempt is None or attempt.state == AttemptState.AWAITING_CUSTOMER:
+    if attempt is None:
         return
+    if attempt.state != AttemptState.AWAITING_CUSTOMER:
+        _await_customer(draft, fact, attempt)
+    elif attempt.client_secret is None and fact.client_secret is not None:
+        # A decline was heard before the answer that brings what the phone needs.
+        draft.update_attempt(attempt, client_secret=fact.client_secret)
+
+
+def _await_customer(draft: Draft, fact: Fact, attempt: Attempt) -> None:
     if attempt.operation == Operation.PLACE_HOLD:
         until = deposit.answer_until(draft.tab, draft.now, attempt)
         deposit.asked_of_customer(draft)
@@ -242,7 +250,7 @@ def _awaiting_customer(draft: Draft, fact: Fact) -> None:
         attempt,
         state=AttemptState.AWAITING_CUSTOMER,
         payment_id=fact.object_id,
-        client_secret=fact.client_secret,
+        client_secret=fact.client_secret or attempt.client_secret,
         check_at=until,
         failure=fact.failure,
     )
@@ -269,8 +277,11 @@ def _declined(draft: Draft, fact: Fact) -> None:
         return
     if not attempt.is_on_session and attempt.state != AttemptState.AWAITING_CUSTOMER:
         note_failed(draft, attempt, fact.failure)
+        return
+    # On the phone the customer may take another card: the payment stays theirs to finish until the lease ends.
+    if attempt.state != AttemptState.AWAITING_CUSTOMER:
+        _await_customer(draft, fact, attempt)
     elif fact.failure != attempt.failure:
-        # On the phone the customer may take another card: the payment stays theirs to finish until the lease ends.
         draft.update_attempt(attempt, failure=fact.failure)
         draft.record(
             "payment_declined",
