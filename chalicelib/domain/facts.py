@@ -42,7 +42,9 @@ class FactKind(StrEnum):
     REFUND_FAILED = "refund_failed"
 
 
-_REPEATABLE = frozenset({FactKind.AWAITING_CUSTOMER, FactKind.PROCESSING})
+_REPEATABLE = frozenset(
+    {FactKind.AWAITING_CUSTOMER, FactKind.PROCESSING, FactKind.PAYMENT_CANCELED, FactKind.PAYMENT_EXPIRED}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,8 +99,9 @@ SCA_LEASE = timedelta(hours=24)
 LADDER = tuple(timedelta(minutes=minutes) for minutes in (2, 5, 10, 30, 60))
 """When an unknown outcome is asked for again (money rule 4)."""
 AFTER_LADDER = timedelta(hours=6)
-GIVE_UP_ASKING = timedelta(days=3)
-"""After the ladder a person is told; we still ask this often until the gateway's own deliveries would have ended."""
+DELIVERIES_END = timedelta(days=3)
+DAILY = timedelta(days=1)
+"""After the ladder a person is told. We still ask: six-hourly while the gateway's own deliveries go on, then daily."""
 
 
 def note_unknown(draft: Draft, attempt: Attempt) -> None:
@@ -108,14 +111,10 @@ def note_unknown(draft: Draft, attempt: Attempt) -> None:
         check_at = draft.now + LADDER[checks - 1]
     else:
         if draft.tab.flagged is None:
-            reason = f"The outcome of attempt {attempt.attempt_id} ({attempt.operation}) is still not known."
-            draft.update(flagged=reason)
-            draft.record("flagged", reason=reason)
-        check_at = draft.now + AFTER_LADDER
-    still_asking = draft.now - attempt.created_at < GIVE_UP_ASKING
-    draft.update_attempt(
-        attempt, state=AttemptState.UNKNOWN, checks=checks, check_at=check_at if still_asking else None
-    )
+            _flag(draft, f"The outcome of attempt {attempt.attempt_id} ({attempt.operation}) is still not known.")
+        is_young = draft.now - attempt.created_at < DELIVERIES_END
+        check_at = draft.now + (AFTER_LADDER if is_young else DAILY)
+    draft.update_attempt(attempt, state=AttemptState.UNKNOWN, checks=checks, check_at=check_at)
     if attempt.state != AttemptState.UNKNOWN:
         draft.record("outcome_unknown", attempt_id=attempt.attempt_id, operation=attempt.operation)
 
@@ -126,9 +125,10 @@ def note_rejected(draft: Draft, attempt: Attempt, failure: Failure) -> None:
     What would have made a new payment has failed. What works on an existing one is asked for again by the ladder: the
     payment is no longer what we took it for, and only looking at it says what it is.
     """
-    reason = f"The gateway refused attempt {attempt.attempt_id} ({attempt.operation}): {failure.code}."
-    draft.update(flagged=reason)
-    draft.record("flagged", reason=reason)
+    _flag(draft, f"The gateway refused attempt {attempt.attempt_id} ({attempt.operation}): {failure.code}.")
+    leg = draft.tab.leg(attempt.payment_id) if attempt.operation == Operation.REFUND and attempt.payment_id else None
+    if leg is not None:
+        draft.update_leg(leg, failed_refunds=(*leg.failed_refunds, attempt.attempt_id))
     if attempt.operation in (Operation.CHARGE, Operation.PLACE_HOLD):
         note_failed(draft, attempt, failure)
         settlement.replan(draft)
@@ -139,12 +139,20 @@ def note_rejected(draft: Draft, attempt: Attempt, failure: Failure) -> None:
 def note_absent(draft: Draft, attempt: Attempt) -> None:
     """The gateway has no trace of the attempt's effect and it won't be made again: given up."""
     draft.end_attempt(attempt, AttemptState.ABANDONED)
+    if attempt.checks >= len(LADDER):
+        _flag(draft, f"Attempt {attempt.attempt_id} ({attempt.operation}) was made {attempt.checks} times in vain.")
     if attempt.operation == Operation.PLACE_HOLD and attempt.is_on_session:
         # The customer was never asked: the deposit waits for them as before.
         deposit.placement_closed(draft)
     elif attempt.operation == Operation.PLACE_HOLD:
         deposit.placement_failed(draft, None)
     settlement.replan(draft)
+
+
+def _flag(draft: Draft, reason: str) -> None:
+    """A person must look."""
+    draft.update(flagged=reason)
+    draft.record("flagged", reason=reason)
 
 
 def note_failed(draft: Draft, attempt: Attempt, failure: Failure | None) -> None:
@@ -326,7 +334,7 @@ def _card_saved(draft: Draft, fact: Fact) -> None:
 
 def _refund_pending(draft: Draft, fact: Fact) -> None:
     leg = _refunded_leg(draft, fact)
-    if leg is None or fact.object_id in leg.refunds or fact.object_id in leg.pending_refunds:
+    if leg is None or fact.object_id in (*leg.refunds, *leg.pending_refunds, *leg.failed_refunds):
         return
     _know_object(draft, fact)
     draft.update_leg(leg, pending_refunds={**leg.pending_refunds, fact.object_id: fact.amount_minor})
@@ -337,7 +345,7 @@ def _refund_pending(draft: Draft, fact: Fact) -> None:
 
 def _refunded(draft: Draft, fact: Fact) -> None:
     leg = _refunded_leg(draft, fact)
-    if leg is None or fact.object_id in leg.refunds:
+    if leg is None or fact.object_id in (*leg.refunds, *leg.failed_refunds):
         return
     _know_object(draft, fact)
     pending = {refund_id: minor for refund_id, minor in leg.pending_refunds.items() if refund_id != fact.object_id}
@@ -356,22 +364,20 @@ def _refunded(draft: Draft, fact: Fact) -> None:
 def _refund_failed(draft: Draft, fact: Fact) -> None:
     """A failed refund reopens the obligation; one that had gone through comes back into the balance."""
     leg = _refunded_leg(draft, fact)
-    attempt = _attempt_of(draft, fact, Operation.REFUND)
-    if attempt is not None:
+    if leg is None or fact.object_id in leg.failed_refunds:
+        return
+    if attempt := _attempt_of(draft, fact, Operation.REFUND):
         draft.end_attempt(attempt, AttemptState.FAILED, fact.failure)
-    if leg is None:
-        return
     came_back = leg.refunds.get(fact.object_id, 0)
-    if not came_back and fact.object_id not in leg.pending_refunds:
-        return
     draft.update_leg(
         leg,
         refunds={refund_id: minor for refund_id, minor in leg.refunds.items() if refund_id != fact.object_id},
         pending_refunds={
             refund_id: minor for refund_id, minor in leg.pending_refunds.items() if refund_id != fact.object_id
         },
+        failed_refunds=(*leg.failed_refunds, fact.object_id),
     )
-    draft.update(flagged=f"Refund {fact.object_id} failed: the money must go back another way.")
+    _flag(draft, f"Refund {fact.object_id} failed: the money must go back another way.")
     draft.record(
         "refund_failed",
         refund_id=fact.object_id,
@@ -415,7 +421,12 @@ def _open_attempt_on(draft: Draft, payment_id: str, operation: Operation) -> Att
 
 
 def _refunded_leg(draft: Draft, fact: Fact) -> Leg | None:
-    return draft.tab.leg(fact.payment_id) if fact.payment_id else None
+    """The payment that is refunded. One that we have not heard of is for a person: somebody gave back its money."""
+    leg = draft.tab.leg(fact.payment_id or "")
+    stray = f"Refund {fact.object_id} is of payment {fact.payment_id}, which this tab knows nothing of."
+    if leg is None and draft.tab.flagged != stray:
+        _flag(draft, stray)
+    return leg
 
 
 def _take(draft: Draft, fact: Fact, kind: LegKind) -> None:

@@ -195,7 +195,10 @@ class LegKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leg:
-    """Money that was taken. Refunds by their id at the gateway, so that a repeated fact changes nothing."""
+    """Money that was taken. Refunds by their id at the gateway, so that a repeated fact changes nothing.
+
+    `failed_refunds`: refunds, or attempts at one, that can't be made this way; a person finds another.
+    """
 
     payment_id: str
     kind: LegKind
@@ -204,6 +207,7 @@ class Leg:
     attempt_id: str | None = None
     refunds: Mapping[str, int] = field(default_factory=dict)
     pending_refunds: Mapping[str, int] = field(default_factory=dict)
+    failed_refunds: tuple[str, ...] = ()
     disputed: bool = False
 
     @property

@@ -108,7 +108,7 @@ minimums = st.integers(1, 5_00)
 def test_every_leg_is_at_least_the_minimum_and_never_more_than_is_owed_is_taken(
     data: st.DataObject, minimum: int, card: bool
 ) -> None:
-    """Legs are 0 or at least the minimum, the capture fits the hold, and their sum is what is owed where a card is there."""
+    """Legs are 0 or at least the minimum, the capture fits the hold, and with a card their sum is what is owed."""
     hold = data.draw(st.sampled_from([0]) | st.integers(minimum, 300_00), "hold")
     owed = data.draw(st.integers(0, 600_00) | st.integers(max(0, hold - minimum), hold + 2 * minimum), "owed")
 
@@ -326,7 +326,7 @@ def test_by_policy_the_review_ends_before_the_hold_does_and_the_whole_bill_is_ta
 
 
 def test_a_bill_accepted_at_the_very_margin_is_taken_whole() -> None:
-    """The hold clock has nothing to add to a bill that is accepted before the sweep came: the balance is charged, too."""
+    """The hold clock has nothing to add to a bill accepted before the sweep came: the balance is charged, too."""
     till = reviewing_for_a_week()
     till.now += timedelta(days=6)
 
