@@ -46,7 +46,6 @@ _WITH_CHARGE: Any = {"expand": ["latest_charge"]}
 _UNUSABLE_CARD = Failure(code="card_unusable")
 _HOLD_TOO_OLD = frozenset({"charge_expired_for_capture", "capture_charge_authorization_expired"})
 _DONE = frozenset({"succeeded", "canceled"})
-_ASK_AGAIN = frozenset({"payment_intent.amount_capturable_updated", "payment_intent.processing"})
 _NOT_CLOSABLE = _DONE | {"requires_capture", "processing"}
 
 
@@ -158,7 +157,7 @@ class StripeGateway:
             return self._told_again(tab, attempt, answer)
         if attempt.operation == Operation.REFUND:
             return objects.facts_of_refund(answer.to_dict(), attempt.created_at)
-        return self._facts_of_intent(tab.account, answer.to_dict(), attempt)
+        return _told(answer.to_dict(), attempt.created_at)
 
     def _told_again(self, tab: Tab, attempt: Attempt, answer: stripe.StripeObject) -> tuple[Fact, ...]:
         """A replayed answer is as old as the first one: ask for what it is about as that is now."""
@@ -179,8 +178,7 @@ class StripeGateway:
             return (objects.declined_without_payment(attempt, objects.failure_of(body), occurrence),)
         if _is_replay(error.headers):
             return self._intent_now(tab.account, intent["id"], attempt)
-        error_told = {"last_payment_error": intent.get("last_payment_error") or body}
-        return self._facts_of_intent(tab.account, {**intent, **error_told}, attempt)
+        return _told(intent, attempt.created_at)
 
     def _refused(self, tab: Tab, attempt: Attempt, error: stripe.StripeError) -> tuple[Fact, ...]:
         """A refusal often says that the payment is not what we took it for: then what it is now is the outcome."""
@@ -199,7 +197,7 @@ class StripeGateway:
         if intent is None:
             return ()
         if intent["status"] in _DONE:
-            return self._facts_of_intent(tab.account, intent, attempt)
+            return _told(intent, attempt.created_at)
         if code in _HOLD_TOO_OLD:
             # The bank has let go of the money before Stripe cancels the intent: it is over all the same.
             made_by = objects.metadata_of(intent).get("attempt")
@@ -237,7 +235,7 @@ class StripeGateway:
             if intent is None or (attempt.operation in (Operation.CAPTURE, Operation.RELEASE) and not _is_done(intent)):
                 # A hold that still stands is no trace of its capture or release.
                 return ()
-            return self._facts_of_intent(tab.account, intent, attempt)
+            return _told(intent, attempt.created_at)
 
     def _find_payment(self, tab: Tab, attempt: Attempt) -> dict[str, Any] | None:
         if attempt.payment_id is not None:
@@ -270,7 +268,7 @@ class StripeGateway:
                 return ()
             if intent["status"] not in _NOT_CLOSABLE:
                 intent = self._cancel(tab, intent["id"])
-            return self._facts_of_intent(tab.account, intent, attempt)
+            return _told(intent, attempt.created_at)
 
     def _cancel(self, tab: Tab, payment_id: str) -> dict[str, Any]:
         """The intent after it was canceled, or as it is where it could not be.
@@ -334,7 +332,8 @@ class StripeGateway:
 
     def _facts_of_intent_event(self, event: GatewayEvent) -> tuple[Fact, ...]:
         intent: Mapping[str, Any] | None = event.body
-        if event.kind in _ASK_AGAIN or objects.needs_charge(event.body):
+        # An authorization's event always needs its charge, so that one is never taken as sent.
+        if event.kind == "payment_intent.processing" or objects.needs_charge(event.body):
             intent = self._find_intent(event.account, event.object_id)
         return () if intent is None else _told(intent, event.occurred_at)
 
@@ -360,11 +359,6 @@ class StripeGateway:
         return event if intent is None else objects.owned(event, objects.metadata_of(intent), self._stage)
 
     # ---- Shared
-
-    def _facts_of_intent(self, account: str | None, intent: Mapping[str, Any], attempt: Attempt) -> tuple[Fact, ...]:
-        if objects.needs_charge(intent):
-            return self._intent_now(account, intent["id"], attempt)
-        return _told(intent, attempt.created_at)
 
     def _intent_now(self, account: str | None, intent_id: str, attempt: Attempt) -> tuple[Fact, ...]:
         intent = self._find_intent(account, intent_id)
