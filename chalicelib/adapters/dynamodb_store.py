@@ -47,10 +47,14 @@ _ABSENT = "attribute_not_exists(pk)"
 
 
 def dynamodb_client(endpoint_url: str | None = None, region: str | None = None) -> DynamoDBClient:
-    """A client that gives up in time: 2 tries of 3 s at most. Without arguments, as AWS's own settings say."""
+    """A client that gives up in time: DynamoDB gets 2 tries of 3 s, so that all ends before API Gateway's 29 s do.
+
+    An emulator (`endpoint_url`) shares its processor with everything else, and gets more. Without arguments, as AWS's
+    own settings say.
+    """
     config = Config(
-        connect_timeout=1,
-        read_timeout=2,
+        connect_timeout=1 if endpoint_url is None else 5,
+        read_timeout=2 if endpoint_url is None else 20,
         retries={"mode": "standard", "total_max_attempts": 2},
         max_pool_connections=2 * SWEEP_THREADS,
         tcp_keepalive=True,

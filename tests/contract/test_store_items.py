@@ -215,7 +215,7 @@ def test_ttl_goes_by_the_wall_clock() -> None:
 
 def test_the_client_gives_up_in_time() -> None:
     """Time-outs and tries of the client are bounded: one call takes 6 s and a pause at most."""
-    config = dynamodb_client("http://127.0.0.1:9", REGION).meta.config
+    config = dynamodb_client(region=REGION).meta.config
 
     assert (config.connect_timeout, config.read_timeout) == (1, 2)
     assert config.retries == {"mode": "standard", "total_max_attempts": 2}
