@@ -43,8 +43,15 @@ class FactKind(StrEnum):
 
 
 _REPEATABLE = frozenset(
-    {FactKind.AWAITING_CUSTOMER, FactKind.PROCESSING, FactKind.PAYMENT_CANCELED, FactKind.PAYMENT_EXPIRED}
+    {
+        FactKind.AWAITING_CUSTOMER,
+        FactKind.PROCESSING,
+        FactKind.DECLINED,
+        FactKind.PAYMENT_CANCELED,
+        FactKind.PAYMENT_EXPIRED,
+    }
 )
+"""What moves no money is judged by the tab as it is: the same news may be needed again to end an unknown outcome."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +60,7 @@ class Fact:
 
     `object_id`: the payment, setup or refund it is about; `amount_minor`: cumulative for that object. `attempt_id`: the
     attempt that made the object, from its metadata. `payment_id`: for refunds, the payment that is refunded.
-    `occurrence` tells repeated declines of one payment apart. `capture_before` and `card` come with HOLD_PLACED,
+    `occurrence` tells facts of one kind about one object apart. `capture_before` and `card` come with HOLD_PLACED,
     `card` also with CARD_SAVED, `client_secret` with AWAITING_CUSTOMER, `failure` with DECLINED and REFUND_FAILED.
     """
 

@@ -250,7 +250,7 @@ def test_a_charge_heard_after_its_attempt_was_given_up() -> None:
 
 
 def test_news_of_a_hold_after_its_cancellation_can_be_undone() -> None:
-    """An outdated placement makes a hold in our books only; releasing it brings the cancellation, which is heard again."""
+    """An outdated placement makes a hold in our books only; releasing it brings the cancellation once more."""
     till = Till.booked(in_hours=72).accept(*WITHOUT_CARD)
     attempt = till.open(Operation.PLACE_HOLD)
     canceled = till.fact(FactKind.PAYMENT_CANCELED, "pi_hold", attempt_id=attempt.attempt_id)
@@ -478,7 +478,7 @@ def _with_attempt_id(fact: Fact, till: Till) -> Fact:
 STARTS: dict[str, Callable[[], Till]] = {
     "booked, hold on the way": lambda: Till.booked().accept(*EVERYTHING, customer=CUSTOMER),
     "booked, phone asked": lambda: Till.booked().accept(*EVERYTHING),
-    "open": lambda: Till(),
+    "open": Till,
     "in review": lambda: Till(deposit_minor=20_00).accept(*EVERYTHING).serve(50_00),
     "charging": charging,
     "capturing": capturing,
