@@ -49,7 +49,7 @@ def read_all(list_page: Callable[..., Page[Any]], *args: Any, limit: int) -> lis
     rows = list(page.items)
     while page.next_cursor is not None:
         page = list_page(*args, limit=limit, cursor=page.next_cursor)
-        assert len(page.items) <= limit
+        assert 1 <= len(page.items) <= limit, "next_cursor is None on the last page"
         rows += page.items
     return rows
 

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chalicelib.adapters import cursors, dynamodb_items
+from chalicelib.adapters import cursors, dynamodb_items, dynamodb_store
 from chalicelib.adapters.dynamodb_items import Codec
 from chalicelib.adapters.dynamodb_store import DynamoDbStore, dynamodb_client
 from chalicelib.domain.draft import Entry
@@ -25,7 +25,7 @@ from chalicelib.domain.parties import Customer, Merchant
 from chalicelib.domain.tab import Attempt, Tab
 from chalicelib.ports import IdempotencyRecord, Pointer, SeenEvent, StoreUnavailable
 from devstack.table import RESOURCES
-from tests.contract.store_kit import MERCHANT, NOW, REGION, TABLE, full_tab, moto_store, opening, record
+from tests.contract.store_kit import MERCHANT, NOW, REGION, TABLE, acting_at, full_tab, moto_store, opening, record
 
 # Everything a text, number or instant may be in JSON and DynamoDB. Amounts are bounded far below by the domain.
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
@@ -208,6 +208,24 @@ def test_ttl_goes_by_the_wall_clock() -> None:
     assert items[f"IDEM#{request.record_id}"]["ttl"] == {"N": str(1_900_000_000 + 24 * 3600)}
     assert items["EVENT#platform#evt_1"]["ttl"] == {"N": str(1_900_000_000 + 40 * 86_400)}
     assert {pk.split("#")[0] for pk, item in items.items() if "ttl" in item} == {"IDEM", "EVENT"}
+
+
+# What is due
+
+
+def test_a_shard_is_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shard that does not fit into one answer is read page by page, the longest due first."""
+    monkeypatch.setattr(dynamodb_store, "DUE_PAGE", 2)
+    monkeypatch.setattr(dynamodb_items, "DUE_SHARDS", 1)
+    with moto_store() as store:
+        tabs = []
+        for n in (3, 0, 4, 1, 2):
+            tabs.append(store.commit(acting_at(opening(), NOW + timedelta(seconds=n))))
+
+        due = [tab_id for _, tab_id in store.iter_due(NOW + timedelta(seconds=3))]
+
+    by_time = sorted(tabs, key=lambda tab: str(tab.next_action_at))
+    assert due == [tab.tab_id for tab in by_time][:4]
 
 
 # The client
