@@ -42,15 +42,8 @@ class FactKind(StrEnum):
     REFUND_FAILED = "refund_failed"
 
 
-_REPEATABLE = frozenset(
-    {
-        FactKind.AWAITING_CUSTOMER,
-        FactKind.PROCESSING,
-        FactKind.DECLINED,
-        FactKind.PAYMENT_CANCELED,
-        FactKind.PAYMENT_EXPIRED,
-    }
-)
+_REPEATABLE = frozenset({FactKind.AWAITING_CUSTOMER, FactKind.PROCESSING})
+_NOT_ON_RECORD = _REPEATABLE | {FactKind.DECLINED, FactKind.PAYMENT_CANCELED, FactKind.PAYMENT_EXPIRED}
 """What moves no money is judged by the tab as it is: the same news may be needed again to end an unknown outcome."""
 
 
@@ -60,7 +53,7 @@ class Fact:
 
     `object_id`: the payment, setup or refund it is about; `amount_minor`: cumulative for that object. `attempt_id`: the
     attempt that made the object, from its metadata. `payment_id`: for refunds, the payment that is refunded.
-    `occurrence` tells facts of one kind about one object apart. `capture_before` and `card` come with HOLD_PLACED,
+    `occurrence` tells repeated declines of one payment apart. `capture_before` and `card` come with HOLD_PLACED,
     `card` also with CARD_SAVED, `client_secret` with AWAITING_CUSTOMER, `failure` with DECLINED and REFUND_FAILED.
     """
 
@@ -89,14 +82,15 @@ def apply_fact(draft: Draft, fact: Fact) -> None:
 
     Raises nothing: what can't be true of our books is flagged for a person instead.
     """
-    if fact.key in draft.known_facts:
+    key = None if fact.kind in _NOT_ON_RECORD else fact.key
+    if key in draft.known_facts:
         return
     before = draft.tab
     _APPLY[fact.kind](draft, fact)
     if draft.tab == before:
         return
-    if fact.key:
-        draft.fact_keys.append(fact.key)
+    if key:
+        draft.fact_keys.append(key)
     settlement.replan(draft)
 
 
