@@ -12,7 +12,7 @@ from typing import Any
 def quicken_headers() -> None:
     """Parse the headers of HTTP messages line by line.
 
-    http.client hands them to the parser of e-mails. That was a fifth of the CPU that the app spent on a replay: for each
+    http.client hands them to the parser of e-mails. It was a fifth of the CPU that the app spent on a replay: for each
     of its requests it asks DynamoDB, Stripe and the clock several things over HTTP.
     """
     http.client.parse_headers = _parse_headers  # type: ignore[assignment]
