@@ -165,7 +165,13 @@ def _unpaid(intent: Mapping[str, Any], at: datetime) -> Fact:
         return _awaiting(intent, at)
     if error.get("code") == "authentication_required":
         return replace(_awaiting(intent, at), failure=failure_of(error))
-    return replace(_fact(FactKind.DECLINED, intent, at), failure=failure_of(error), occurrence=_occurrence(error))
+    # With the secret: where a decline is the first that is heard of a payment on the phone, the phone may go on with it.
+    return replace(
+        _fact(FactKind.DECLINED, intent, at),
+        failure=failure_of(error),
+        occurrence=_occurrence(error),
+        client_secret=intent.get("client_secret"),
+    )
 
 
 def _awaiting(intent: Mapping[str, Any], at: datetime) -> Fact:
