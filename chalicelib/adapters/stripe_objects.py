@@ -165,7 +165,7 @@ def _unpaid(intent: Mapping[str, Any], at: datetime) -> Fact:
         return _awaiting(intent, at)
     if error.get("code") == "authentication_required":
         return replace(_awaiting(intent, at), failure=failure_of(error))
-    # With the secret: where a decline is the first that is heard of a payment on the phone, the phone may go on with it.
+    # With the secret: where a decline is the first that is heard of a payment, the phone may still go on with it.
     return replace(
         _fact(FactKind.DECLINED, intent, at),
         failure=failure_of(error),
