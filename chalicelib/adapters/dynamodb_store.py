@@ -183,10 +183,19 @@ class DynamoDbStore:
         pool = ThreadPoolExecutor(self._sweep_threads, thread_name_prefix="due")
         try:
             shards = [pool.submit(self._due_in_shard, shard, now) for shard in range(items.DUE_SHARDS)]
+            unread: StoreUnavailable | None = None
             for shard in as_completed(shards):
-                yield from shard.result()
+                try:
+                    due = shard.result()
+                except StoreUnavailable as error:
+                    # One shard's trouble must not keep the others waiting; the sweep still ends in an alarm.
+                    unread = error
+                else:
+                    yield from due
+            if unread is not None:
+                raise unread
         finally:
-            # The caller may have seen enough, or a shard may have failed: what has not begun is left to the next sweep.
+            # The caller may have seen enough: what has not begun is left to the next sweep.
             pool.shutdown(cancel_futures=True)
 
     # Merchants and customers

@@ -11,6 +11,7 @@ import pytest
 from botocore.exceptions import ClientError, ConnectTimeoutError, ReadTimeoutError
 
 from chalicelib.adapters import dynamodb_writes
+from chalicelib.adapters.dynamodb_items import due_shard
 from chalicelib.adapters.dynamodb_store import DynamoDbStore, dynamodb_client
 from chalicelib.domain.tab import Tab
 from chalicelib.ports import RecordExists, SeenEvent, StoreUnavailable, VersionConflict
@@ -19,6 +20,7 @@ from tests.contract.store_kit import (
     NOW,
     REGION,
     TABLE,
+    acting_at,
     everything,
     merchant,
     moto_store,
@@ -376,3 +378,18 @@ def test_keys_that_dynamodb_left_out_are_asked_for_again(store: DynamoDbStore, f
 
     assert (found.version, standing) == (2, request)
     assert faults.calls == 2
+
+
+def test_a_shard_that_cannot_be_read_does_not_keep_the_others_waiting(
+    store: DynamoDbStore, client: Any, faults: Faults
+) -> None:
+    """All that is due in the other shards is named; then the sweep ends in StoreUnavailable."""
+    due = [store.commit(acting_at(opening(), NOW)) for _ in range(20)]
+    unread_shard = due_shard(due[0].tab_id)
+    faults.before("dynamodb.Query", *[None] * unread_shard, unreachable)
+    found: list[str] = []
+
+    with pytest.raises(StoreUnavailable):
+        found.extend(tab_id for _, tab_id in store.iter_due(NOW))
+
+    assert sorted(found) == sorted(tab.tab_id for tab in due if due_shard(tab.tab_id) != unread_shard)
