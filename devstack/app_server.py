@@ -24,6 +24,7 @@ from chalice.local import ChaliceRequestHandler
 from chalicelib import bootstrap
 from devstack.clock import StandinClock
 from devstack.crash import with_crashes
+from devstack.quick import before_each_request, quicken_headers, quicken_server
 
 TICK = timedelta(minutes=5)
 POLL_S = 0.5
@@ -36,7 +37,10 @@ def main() -> None:
     parser.add_argument("--ticker", action="store_true")
     given = parser.parse_args()
 
+    quicken_headers()
+    quicken_server(ChaliceRequestHandler)
     clock = StandinClock(os.environ["STRIPE_API_BASE"])
+    before_each_request(ChaliceRequestHandler, clock.forget)
     bootstrap.use(with_crashes(bootstrap.build(clock=clock)))
 
     from app import advance, app
@@ -44,7 +48,10 @@ def main() -> None:
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
     ChaliceRequestHandler.log_message = lambda *args: None
     sweep = Sweeper(advance)
-    control = ThreadingHTTPServer(("127.0.0.1", given.control_port), _control(sweep))
+    control_handler = _control(sweep)
+    quicken_server(control_handler)
+    before_each_request(control_handler, clock.forget)
+    control = ThreadingHTTPServer(("127.0.0.1", given.control_port), control_handler)
     threading.Thread(target=control.serve_forever, daemon=True, name="control").start()
     if given.ticker:
         threading.Thread(target=_tick, args=(clock, sweep), daemon=True, name="ticker").start()
@@ -85,6 +92,7 @@ def _tick(clock: StandinClock, sweep: Sweeper) -> None:
     while True:
         time.sleep(POLL_S)
         try:
+            clock.forget()
             now = clock.now()
             if now - last >= TICK:
                 last = now

@@ -47,10 +47,14 @@ _ABSENT = "attribute_not_exists(pk)"
 
 
 def dynamodb_client(endpoint_url: str | None = None, region: str | None = None) -> DynamoDBClient:
-    """A client that gives up in time: 2 tries of 3 s at most. Without arguments, as AWS's own settings say."""
+    """A client that gives up in time: DynamoDB gets 2 tries of 3 s, so that all ends before API Gateway's 29 s do.
+
+    An emulator (`endpoint_url`) shares its processor with everything else, and gets more. Without arguments, as AWS's
+    own settings say.
+    """
     config = Config(
-        connect_timeout=1,
-        read_timeout=2,
+        connect_timeout=1 if endpoint_url is None else 5,
+        read_timeout=2 if endpoint_url is None else 20,
         retries={"mode": "standard", "total_max_attempts": 2},
         max_pool_connections=2 * SWEEP_THREADS,
         tcp_keepalive=True,
@@ -179,10 +183,19 @@ class DynamoDbStore:
         pool = ThreadPoolExecutor(self._sweep_threads, thread_name_prefix="due")
         try:
             shards = [pool.submit(self._due_in_shard, shard, now) for shard in range(items.DUE_SHARDS)]
+            unread: StoreUnavailable | None = None
             for shard in as_completed(shards):
-                yield from shard.result()
+                try:
+                    due = shard.result()
+                except StoreUnavailable as error:
+                    # One shard's trouble must not keep the others waiting; the sweep still ends in an alarm.
+                    unread = error
+                else:
+                    yield from due
+            if unread is not None:
+                raise unread
         finally:
-            # The caller may have seen enough, or a shard may have failed: what has not begun is left to the next sweep.
+            # The caller may have seen enough: what has not begun is left to the next sweep.
             pool.shutdown(cancel_futures=True)
 
     # Merchants and customers
@@ -207,8 +220,9 @@ class DynamoDbStore:
             raise _not_found("customer")
         return items.customer_of(item)
 
-    def add_customer(self, customer: Customer, *, record: IdempotencyRecord) -> None:
-        self._put_party(items.customer_item(customer), 0, record)
+    def add_customer(self, customer: Customer, *, account: str | None, record: IdempotencyRecord) -> None:
+        pointer = Put(items.pointer_item(customer_pointer(customer, account)))
+        self._put_party(items.customer_item(customer), 0, record, pointer)
 
     def update_customer(self, customer: Customer, *, record: IdempotencyRecord | None = None) -> None:
         self._put_party(items.customer_item(customer), customer.version - 1, record)
@@ -292,10 +306,11 @@ class DynamoDbStore:
 
     # Writing
 
-    def _put_party(self, item: Item, base_version: int, record: IdempotencyRecord | None) -> None:
+    def _put_party(self, item: Item, base_version: int, record: IdempotencyRecord | None, *others: Put) -> None:
         puts = [_versioned(item, base_version)]
         if record is not None:
             puts.append(self._record_put(record))
+        puts.extend(others)
         try:
             self._transactions.write(puts, f"chg_{uuid.uuid4()}")
         except Refused as refused:
@@ -316,6 +331,16 @@ def _versioned(item: Item, base_version: int) -> Put:
     if base_version == 0:
         return Put(item, _ABSENT)
     return Put(item, "version = :base", {":base": {"N": str(base_version)}})
+
+
+def customer_pointer(customer: Customer, account: str | None) -> Pointer:
+    """From the customer's id at the gateway: its events about saved cards carry nothing else of ours."""
+    return Pointer(
+        account=account,
+        object_id=customer.customer_ref,
+        merchant_id=customer.merchant_id,
+        customer_id=customer.customer_id,
+    )
 
 
 def _pointers(change: Change) -> Iterator[Pointer]:

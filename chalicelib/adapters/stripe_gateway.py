@@ -46,7 +46,6 @@ _WITH_CHARGE: Any = {"expand": ["latest_charge"]}
 _UNUSABLE_CARD = Failure(code="card_unusable")
 _HOLD_TOO_OLD = frozenset({"charge_expired_for_capture", "capture_charge_authorization_expired"})
 _DONE = frozenset({"succeeded", "canceled"})
-_ASK_AGAIN = frozenset({"payment_intent.amount_capturable_updated", "payment_intent.processing"})
 _NOT_CLOSABLE = _DONE | {"requires_capture", "processing"}
 
 
@@ -158,7 +157,7 @@ class StripeGateway:
             return self._told_again(tab, attempt, answer)
         if attempt.operation == Operation.REFUND:
             return objects.facts_of_refund(answer.to_dict(), attempt.created_at)
-        return self._facts_of_intent(tab.account, answer.to_dict(), attempt)
+        return _told(answer.to_dict(), attempt.created_at)
 
     def _told_again(self, tab: Tab, attempt: Attempt, answer: stripe.StripeObject) -> tuple[Fact, ...]:
         """A replayed answer is as old as the first one: ask for what it is about as that is now."""
@@ -179,8 +178,7 @@ class StripeGateway:
             return (objects.declined_without_payment(attempt, objects.failure_of(body), occurrence),)
         if _is_replay(error.headers):
             return self._intent_now(tab.account, intent["id"], attempt)
-        error_told = {"last_payment_error": intent.get("last_payment_error") or body}
-        return self._facts_of_intent(tab.account, {**intent, **error_told}, attempt)
+        return _told(intent, attempt.created_at)
 
     def _refused(self, tab: Tab, attempt: Attempt, error: stripe.StripeError) -> tuple[Fact, ...]:
         """A refusal often says that the payment is not what we took it for: then what it is now is the outcome."""
@@ -199,7 +197,7 @@ class StripeGateway:
         if intent is None:
             return ()
         if intent["status"] in _DONE:
-            return self._facts_of_intent(tab.account, intent, attempt)
+            return _told(intent, attempt.created_at)
         if code in _HOLD_TOO_OLD:
             # The bank has let go of the money before Stripe cancels the intent: it is over all the same.
             made_by = objects.metadata_of(intent).get("attempt")
@@ -237,7 +235,7 @@ class StripeGateway:
             if intent is None or (attempt.operation in (Operation.CAPTURE, Operation.RELEASE) and not _is_done(intent)):
                 # A hold that still stands is no trace of its capture or release.
                 return ()
-            return self._facts_of_intent(tab.account, intent, attempt)
+            return _told(intent, attempt.created_at)
 
     def _find_payment(self, tab: Tab, attempt: Attempt) -> dict[str, Any] | None:
         if attempt.payment_id is not None:
@@ -270,7 +268,7 @@ class StripeGateway:
                 return ()
             if intent["status"] not in _NOT_CLOSABLE:
                 intent = self._cancel(tab, intent["id"])
-            return self._facts_of_intent(tab.account, intent, attempt)
+            return _told(intent, attempt.created_at)
 
     def _cancel(self, tab: Tab, payment_id: str) -> dict[str, Any]:
         """The intent after it was canceled, or as it is where it could not be.
@@ -291,6 +289,18 @@ class StripeGateway:
         params: Any = {"metadata": self._metadata(merchant=merchant_id, customer=customer_id)}
         with _operation():
             return self._stripe.customers.create(params, _options(account, f"{self._stage}/{key}/customer")).id
+
+    def remove_card(self, account: str | None, customer: Customer, *, key: str) -> None:
+        """See the port. A card that is detached already, or unknown by now, is as good as removed."""
+        assert customer.card is not None, "there is a card to remove"
+        with _operation():
+            try:
+                options = _options(account, f"{self._stage}/{key}/card_removal")
+                self._stripe.payment_methods.detach(customer.card.card_id, {}, options)
+            except stripe.InvalidRequestError:
+                method = self._find_card(account, customer.card.card_id)
+                if method is not None and method.get("customer") is not None:
+                    raise
 
     def add_card_setup(self, account: str | None, customer: Customer, tab_id: str | None, *, key: str) -> CardSetup:
         of_tab = {} if tab_id is None else {"tab": tab_id}
@@ -327,6 +337,10 @@ class StripeGateway:
                 return self._facts_of_refund_event(event)
             if event.kind == objects.CHARGE_EXPIRED and event.payment_id is not None:
                 return (objects.expired(event.payment_id, event.attempt_id, event.occurred_at),)
+            if event.kind in objects.DISPUTE_EVENTS:
+                return objects.facts_of_dispute(event.kind, event.body, event.occurred_at)
+            if event.kind in objects.CARD_EVENTS:
+                return objects.facts_of_card_event(event.kind, event.body, event.occurred_at)
             if event.kind == "setup_intent.succeeded":
                 return self._card_saved(event)
             # setup_intent.setup_failed: nothing has happened; the phone shows why, and the customer may try again.
@@ -334,7 +348,8 @@ class StripeGateway:
 
     def _facts_of_intent_event(self, event: GatewayEvent) -> tuple[Fact, ...]:
         intent: Mapping[str, Any] | None = event.body
-        if event.kind in _ASK_AGAIN or objects.needs_charge(event.body):
+        # An authorization's event always needs its charge, so that one is never taken as sent.
+        if event.kind == "payment_intent.processing" or objects.needs_charge(event.body):
             intent = self._find_intent(event.account, event.object_id)
         return () if intent is None else _told(intent, event.occurred_at)
 
@@ -360,11 +375,6 @@ class StripeGateway:
         return event if intent is None else objects.owned(event, objects.metadata_of(intent), self._stage)
 
     # ---- Shared
-
-    def _facts_of_intent(self, account: str | None, intent: Mapping[str, Any], attempt: Attempt) -> tuple[Fact, ...]:
-        if objects.needs_charge(intent):
-            return self._intent_now(account, intent["id"], attempt)
-        return _told(intent, attempt.created_at)
 
     def _intent_now(self, account: str | None, intent_id: str, attempt: Attempt) -> tuple[Fact, ...]:
         intent = self._find_intent(account, intent_id)

@@ -198,9 +198,8 @@ def _serves_nothing(tab: Tab) -> bool:
 
 
 def _money_steps(tab: Tab) -> Iterator[Step]:
-    # A refund that failed has flagged the tab: a person finds another way, we don't try the same again for ever.
     refunding = any(attempt.operation == Operation.REFUND for attempt in tab.attempts)
-    if tab.refund_owed_minor and not refunding and not tab.flagged and _next_refund(tab):
+    if tab.refund_owed_minor and not refunding and _next_refund(tab):
         yield Step(StepKind.REFUND, tab.updated_at, "more was taken than was due")
     if tab.status == Status.IN_REVIEW and tab.review_ends_at:
         yield Step(StepKind.END_REVIEW, tab.review_ends_at, "the review window ends")
@@ -209,9 +208,12 @@ def _money_steps(tab: Tab) -> Iterator[Step]:
 
 
 def _next_refund(tab: Tab) -> tuple[Leg, int] | None:
-    """Newest leg first, each at most what is left of it."""
+    """Newest leg first, each at most what is left of it.
+
+    A leg whose refund has failed is left to a person: the same would fail again, for ever.
+    """
     for leg in reversed(tab.legs):
-        if leg.refundable_minor:
+        if leg.refundable_minor and not leg.failed_refunds:
             return leg, min(leg.refundable_minor, tab.refund_owed_minor)
     return None
 
@@ -264,6 +266,9 @@ def _take_hold_clock(draft: Draft, step: Step) -> None:
     hold = tab.live_hold
     assert hold is not None and hold.payment_id == step.subject, "the hold clock runs for the live hold"
     draft.update_hold(hold, clock_done_for=tab.status)
+    if tab.plan is not None:
+        # The hold is about to be captured anyway, and perhaps a balance charged, which must not be forgotten over it.
+        return
     if tab.status in (Status.BOOKED, Status.OPEN):
         if tab.may_use_card:
             draft.record("hold_renewal", payment_id=hold.payment_id)

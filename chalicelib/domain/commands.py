@@ -198,7 +198,7 @@ def check_in(draft: Draft) -> None:
     _require(draft, Action.CHECK_IN)
     fee = draft.tab.fee
     draft.move_to(Status.OPEN, "check_in")
-    draft.update(checked_in_at=draft.now, fee=None, waived_minor=0, plan=None)
+    draft.update(checked_in_at=draft.now, fee=None, waived_minor=0, due_at=None, plan=None)
     taken_back = fee.amount_minor if fee and not draft.base.waived_minor else 0
     draft.record(
         "checked_in",

@@ -52,6 +52,8 @@ class FactKind(StrEnum):
 
 
 _REPEATABLE = frozenset({FactKind.AWAITING_CUSTOMER, FactKind.PROCESSING})
+_NOT_ON_RECORD = _REPEATABLE | {FactKind.DECLINED, FactKind.PAYMENT_CANCELED, FactKind.PAYMENT_EXPIRED}
+"""What moves no money is judged by the tab as it is: the same news may be needed again to end an unknown outcome."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,14 +91,15 @@ def apply_fact(draft: Draft, fact: Fact) -> None:
 
     Raises nothing: what can't be true of our books is flagged for a person instead.
     """
-    if fact.key in draft.known_facts:
+    key = None if fact.kind in _NOT_ON_RECORD else fact.key
+    if key in draft.known_facts:
         return
     before = draft.tab
     _APPLY[fact.kind](draft, fact)
     if draft.tab == before:
         return
-    if fact.key:
-        draft.fact_keys.append(fact.key)
+    if key:
+        draft.fact_keys.append(key)
     settlement.replan(draft)
 
 
@@ -106,8 +109,9 @@ SCA_LEASE = timedelta(hours=24)
 LADDER = tuple(timedelta(minutes=minutes) for minutes in (2, 5, 10, 30, 60))
 """When an unknown outcome is asked for again (money rule 4)."""
 AFTER_LADDER = timedelta(hours=6)
-GIVE_UP_ASKING = timedelta(days=3)
-"""After the ladder a person is told; we still ask this often until the gateway's own deliveries would have ended."""
+DELIVERIES_END = timedelta(days=3)
+DAILY = timedelta(days=1)
+"""After the ladder a person is told. We still ask: six-hourly while the gateway's own deliveries go on, then daily."""
 
 
 def note_unknown(draft: Draft, attempt: Attempt) -> None:
@@ -117,14 +121,10 @@ def note_unknown(draft: Draft, attempt: Attempt) -> None:
         check_at = draft.now + LADDER[checks - 1]
     else:
         if draft.tab.flagged is None:
-            reason = f"The outcome of attempt {attempt.attempt_id} ({attempt.operation}) is still not known."
-            draft.update(flagged=reason)
-            draft.record("flagged", reason=reason)
-        check_at = draft.now + AFTER_LADDER
-    still_asking = draft.now - attempt.created_at < GIVE_UP_ASKING
-    draft.update_attempt(
-        attempt, state=AttemptState.UNKNOWN, checks=checks, check_at=check_at if still_asking else None
-    )
+            _flag(draft, f"The outcome of attempt {attempt.attempt_id} ({attempt.operation}) is still not known.")
+        is_young = draft.now - attempt.created_at < DELIVERIES_END
+        check_at = draft.now + (AFTER_LADDER if is_young else DAILY)
+    draft.update_attempt(attempt, state=AttemptState.UNKNOWN, checks=checks, check_at=check_at)
     if attempt.state != AttemptState.UNKNOWN:
         draft.record("outcome_unknown", attempt_id=attempt.attempt_id, operation=attempt.operation)
 
@@ -135,9 +135,10 @@ def note_rejected(draft: Draft, attempt: Attempt, failure: Failure) -> None:
     What would have made a new payment has failed. What works on an existing one is asked for again by the ladder: the
     payment is no longer what we took it for, and only looking at it says what it is.
     """
-    reason = f"The gateway refused attempt {attempt.attempt_id} ({attempt.operation}): {failure.code}."
-    draft.update(flagged=reason)
-    draft.record("flagged", reason=reason)
+    _flag(draft, f"The gateway refused attempt {attempt.attempt_id} ({attempt.operation}): {failure.code}.")
+    leg = draft.tab.leg(attempt.payment_id) if attempt.operation == Operation.REFUND and attempt.payment_id else None
+    if leg is not None:
+        draft.update_leg(leg, failed_refunds=(*leg.failed_refunds, attempt.attempt_id))
     if attempt.operation in (Operation.CHARGE, Operation.PLACE_HOLD):
         note_failed(draft, attempt, failure)
         settlement.replan(draft)
@@ -148,12 +149,20 @@ def note_rejected(draft: Draft, attempt: Attempt, failure: Failure) -> None:
 def note_absent(draft: Draft, attempt: Attempt) -> None:
     """The gateway has no trace of the attempt's effect and it won't be made again: given up."""
     draft.end_attempt(attempt, AttemptState.ABANDONED)
+    if attempt.checks >= len(LADDER):
+        _flag(draft, f"Attempt {attempt.attempt_id} ({attempt.operation}) was made {attempt.checks} times in vain.")
     if attempt.operation == Operation.PLACE_HOLD and attempt.is_on_session:
         # The customer was never asked: the deposit waits for them as before.
         deposit.placement_closed(draft)
     elif attempt.operation == Operation.PLACE_HOLD:
         deposit.placement_failed(draft, None)
     settlement.replan(draft)
+
+
+def _flag(draft: Draft, reason: str) -> None:
+    """A person must look."""
+    draft.update(flagged=reason)
+    draft.record("flagged", reason=reason)
 
 
 def note_failed(draft: Draft, attempt: Attempt, failure: Failure | None) -> None:
@@ -248,8 +257,16 @@ def _charged(draft: Draft, fact: Fact) -> None:
 def _awaiting_customer(draft: Draft, fact: Fact) -> None:
     _know_object(draft, fact)
     attempt = _attempt_of(draft, fact, Operation.CHARGE) or _attempt_of(draft, fact, Operation.PLACE_HOLD)
-    if attempt is None or attempt.state == AttemptState.AWAITING_CUSTOMER:
+    if attempt is None:
         return
+    if attempt.state != AttemptState.AWAITING_CUSTOMER:
+        _await_customer(draft, fact, attempt)
+    elif attempt.client_secret is None and fact.client_secret is not None:
+        # A decline was heard before the answer that brings what the phone needs.
+        draft.update_attempt(attempt, client_secret=fact.client_secret)
+
+
+def _await_customer(draft: Draft, fact: Fact, attempt: Attempt) -> None:
     if attempt.operation == Operation.PLACE_HOLD:
         until = deposit.answer_until(draft.tab, draft.now, attempt)
         deposit.asked_of_customer(draft)
@@ -261,7 +278,7 @@ def _awaiting_customer(draft: Draft, fact: Fact) -> None:
         attempt,
         state=AttemptState.AWAITING_CUSTOMER,
         payment_id=fact.object_id,
-        client_secret=fact.client_secret,
+        client_secret=fact.client_secret or attempt.client_secret,
         check_at=until,
         failure=fact.failure,
     )
@@ -288,8 +305,11 @@ def _declined(draft: Draft, fact: Fact) -> None:
         return
     if not attempt.is_on_session and attempt.state != AttemptState.AWAITING_CUSTOMER:
         note_failed(draft, attempt, fact.failure)
+        return
+    # On the phone the customer may take another card: the payment stays theirs to finish until the lease ends.
+    if attempt.state != AttemptState.AWAITING_CUSTOMER:
+        _await_customer(draft, fact, attempt)
     elif fact.failure != attempt.failure:
-        # On the phone the customer may take another card: the payment stays theirs to finish until the lease ends.
         draft.update_attempt(attempt, failure=fact.failure)
         draft.record(
             "payment_declined",
@@ -334,7 +354,7 @@ def _card_saved(draft: Draft, fact: Fact) -> None:
 
 def _refund_pending(draft: Draft, fact: Fact) -> None:
     leg = _refunded_leg(draft, fact)
-    if leg is None or fact.object_id in leg.refunds or fact.object_id in leg.pending_refunds:
+    if leg is None or fact.object_id in (*leg.refunds, *leg.pending_refunds, *leg.failed_refunds):
         return
     _know_object(draft, fact)
     draft.update_leg(leg, pending_refunds={**leg.pending_refunds, fact.object_id: fact.amount_minor})
@@ -345,7 +365,7 @@ def _refund_pending(draft: Draft, fact: Fact) -> None:
 
 def _refunded(draft: Draft, fact: Fact) -> None:
     leg = _refunded_leg(draft, fact)
-    if leg is None or fact.object_id in leg.refunds:
+    if leg is None or fact.object_id in (*leg.refunds, *leg.failed_refunds):
         return
     _know_object(draft, fact)
     pending = {refund_id: minor for refund_id, minor in leg.pending_refunds.items() if refund_id != fact.object_id}
@@ -364,22 +384,20 @@ def _refunded(draft: Draft, fact: Fact) -> None:
 def _refund_failed(draft: Draft, fact: Fact) -> None:
     """A failed refund reopens the obligation; one that had gone through comes back into the balance."""
     leg = _refunded_leg(draft, fact)
-    attempt = _attempt_of(draft, fact, Operation.REFUND)
-    if attempt is not None:
+    if leg is None or fact.object_id in leg.failed_refunds:
+        return
+    if attempt := _attempt_of(draft, fact, Operation.REFUND):
         draft.end_attempt(attempt, AttemptState.FAILED, fact.failure)
-    if leg is None:
-        return
     came_back = leg.refunds.get(fact.object_id, 0)
-    if not came_back and fact.object_id not in leg.pending_refunds:
-        return
     draft.update_leg(
         leg,
         refunds={refund_id: minor for refund_id, minor in leg.refunds.items() if refund_id != fact.object_id},
         pending_refunds={
             refund_id: minor for refund_id, minor in leg.pending_refunds.items() if refund_id != fact.object_id
         },
+        failed_refunds=(*leg.failed_refunds, fact.object_id),
     )
-    draft.update(flagged=f"Refund {fact.object_id} failed: the money must go back another way.")
+    _flag(draft, f"Refund {fact.object_id} failed: the money must go back another way.")
     draft.notify(MessageKind.REFUND_FAILED, Recipient.OWNER, fact.amount_minor)
     draft.record(
         "refund_failed",
@@ -510,7 +528,12 @@ def _open_attempt_on(draft: Draft, payment_id: str, operation: Operation) -> Att
 
 
 def _refunded_leg(draft: Draft, fact: Fact) -> Leg | None:
-    return draft.tab.leg(fact.payment_id) if fact.payment_id else None
+    """The payment that is refunded. One that we have not heard of is for a person: somebody gave back its money."""
+    leg = draft.tab.leg(fact.payment_id or "")
+    stray = f"Refund {fact.object_id} is of payment {fact.payment_id}, which this tab knows nothing of."
+    if leg is None and draft.tab.flagged != stray:
+        _flag(draft, stray)
+    return leg
 
 
 def take_cash(draft: Draft, cash_id: str, amount_minor: int) -> None:

@@ -237,7 +237,10 @@ class LegKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leg:
-    """Money that was taken. Refunds by their id at the gateway, so that a repeated fact changes nothing."""
+    """Money that was taken. Refunds by their id at the gateway, so that a repeated fact changes nothing.
+
+    `failed_refunds`: refunds, or attempts at one, that can't be made this way; a person finds another.
+    """
 
     payment_id: str
     kind: LegKind
@@ -247,6 +250,7 @@ class Leg:
     refunds: Mapping[str, int] = field(default_factory=dict)
     pending_refunds: Mapping[str, int] = field(default_factory=dict)
     dispute: Dispute | None = None
+    failed_refunds: tuple[str, ...] = ()
 
     @property
     def refunded_minor(self) -> int:
@@ -561,6 +565,21 @@ class Tab:
     def collectable_minor(self) -> int:
         """What the customer may still pay: the balance, or what was given up as lost."""
         return self.balance_minor or self.written_off_minor
+
+    @property
+    def held_minor(self) -> int:
+        return self.live_hold.amount_minor if self.live_hold else 0
+
+    @property
+    def hold_expires_at(self) -> datetime | None:
+        return self.live_hold.capture_before if self.live_hold else None
+
+    @property
+    def expected_at(self) -> datetime | None:
+        """When the balance is to be taken without the customer, if it is."""
+        if self.status == Status.IN_REVIEW and self.may_charge_automatically:
+            return self.review_ends_at
+        return self.followup.next_try_at
 
     @property
     def is_finished(self) -> bool:

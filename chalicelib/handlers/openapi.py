@@ -41,6 +41,7 @@ _STATUS_TEXT = {
     413: "The body is too large.",
     422: "The request is wrong in itself. `field` says where.",
     500: "Our mistake.",
+    502: "The payment provider refused a call of ours. Nothing was charged.",
     503: "Something we depend on did not answer. Try again with the same key after `Retry-After` seconds.",
 }
 
@@ -200,6 +201,8 @@ def _responses(operation: Operation) -> dict[str, Any]:
         failures |= {400, 409, 413}
         if operation.tagged:
             failures |= {412}
+        if _tag(operation) == "customers":
+            failures |= {502}
     if operation.name == "stripe_webhook":
         failures |= {400, 503}
     found |= {status: {"$ref": f"#/components/responses/{status}"} for status in failures}

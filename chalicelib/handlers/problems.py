@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -72,7 +73,7 @@ def response_to(error: Exception) -> Response:
     """The answer that tells of the error, without telling what is inside."""
     if isinstance(error, DomainError):
         status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
-        return problem(status, error.code, error.detail, **error.context)
+        return problem(status, error.code, error.detail, error.context)
     if isinstance(error, BadSignature):
         return problem(HTTPStatus.BAD_REQUEST, "bad_signature", "The webhook's signature does not fit its body.")
     if isinstance(error, NotYetKnown):
@@ -91,13 +92,18 @@ def response_to(error: Exception) -> Response:
     )
 
 
-def problem(status: HTTPStatus, code: str, detail: str, **context: object) -> Response:
-    """`context` comes with it, and `retry_after_s` as the header, too."""
+_RENAMED = {"status": "tab_status"}
+
+
+def problem(
+    status: HTTPStatus, code: str, detail: str, context: Mapping[str, object] = MappingProxyType({})
+) -> Response:
+    """`context` comes with it, and `retry_after_s` as the header, too. A tab's `status` is `tab_status` here."""
     headers: dict[str, str | list[str]] = {"Content-Type": CONTENT_TYPE}
     if "retry_after_s" in context:
         headers["Retry-After"] = str(context["retry_after_s"])
     body = {
-        **{name: value for name, value in context.items() if value is not None},
+        **{_RENAMED.get(name, name): value for name, value in context.items() if value is not None},
         "type": f"urn:aftertab:problem:{code}",
         "title": status.phrase,
         "status": int(status),
@@ -108,7 +114,7 @@ def problem(status: HTTPStatus, code: str, detail: str, **context: object) -> Re
 
 
 def _try_again(code: str, detail: str) -> Response:
-    return problem(HTTPStatus.SERVICE_UNAVAILABLE, code, detail, retry_after_s=RETRY_AFTER_S)
+    return problem(HTTPStatus.SERVICE_UNAVAILABLE, code, detail, {"retry_after_s": RETRY_AFTER_S})
 
 
 OTHER_CODES = frozenset(

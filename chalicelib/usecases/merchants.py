@@ -135,11 +135,9 @@ def _check_followup(policy: Policy) -> None:
     if len(offsets) > MOST_REMINDERS or list(offsets) != sorted(set(offsets)):
         raise InvalidInput(f"policy.reminder_offsets_s must be rising, and {MOST_REMINDERS} at most.")
     if len(policy.retry_offsets_s) > MAXIMUM_TRIES - 1:
-        raise InvalidInput(
-            f"policy.retry_offsets_s has at most {MAXIMUM_TRIES - 1}: a bill is charged {MAXIMUM_TRIES} times."
-        )
-    for name, offsets in (("reminder", offsets), ("retry", policy.retry_offsets_s)):
-        if any(not LEAST_OFFSET_S <= offset <= LONGEST_S for offset in offsets):
+        raise InvalidInput(f"policy.retry_offsets_s has {MAXIMUM_TRIES - 1} at most: we charge {MAXIMUM_TRIES} times.")
+    for name, given in (("reminder", offsets), ("retry", policy.retry_offsets_s)):
+        if any(not LEAST_OFFSET_S <= offset <= LONGEST_S for offset in given):
             raise InvalidInput(f"policy.{name}_offsets_s must be from {LEAST_OFFSET_S} to {LONGEST_S} seconds each.")
     try:
         ZoneInfo(policy.time_zone)

@@ -78,7 +78,7 @@ def _bring_in(deps: Deps, event: GatewayEvent, facts: tuple[Fact, ...], seen: Se
 
 
 def _keep_card(deps: Deps, event: GatewayEvent, facts: tuple[Fact, ...]) -> None:
-    """A card saved by setup belongs to the customer, for later tabs too; removed or replaced, all of theirs hear of it."""
+    """A card saved by setup is the customer's, for later tabs too; removed or replaced, all of theirs hear of it."""
     if event.customer_id is None or event.merchant_id is None:
         return
     for fact in facts:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from devstack.quick import quicken_headers
 from devstack.replay import show
 from devstack.replay.audit import Audit, audit
 from devstack.replay.checkpoint import Busy, Checkpoint
@@ -38,6 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
         help="minutes; 0: never, so nothing to resume",
     )
     given = parser.parse_args(arguments)
+    quicken_headers()
     console = show.console()
     try:
         bookings, refused = read(given.file, given.limit)

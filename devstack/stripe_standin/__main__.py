@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import gc
 import sys
+from pathlib import Path
 
 from .clock import parse_time, rfc3339
 from .server import create_app, loopback_socket, make_server
@@ -21,14 +22,15 @@ def main() -> int:
     parser.add_argument(
         "--seed", type=int, default=None, help="make ids repeatable (never together with a kept database)"
     )
+    parser.add_argument("--state", type=Path, default=None, help="keep everything in this file, kill -9 included")
     options = parser.parse_args()
     try:
         start = None if options.start is None else parse_time(options.start)
         bound = loopback_socket(options.port, options.host)
+        app = create_app(start=start, real_time=options.real_time, seed=options.seed, state=options.state)
     except (ValueError, OSError) as error:
         print(f"stripe stand-in: {error}", file=sys.stderr)
         return 2
-    app = create_app(start=start, real_time=options.real_time, seed=options.seed)
     server = make_server(app, bound)
     world = app.standin.world
     print(f"Stripe stand-in at {world.base_url} · clock {rfc3339(world.clock.now())} · any sk_test_ key", flush=True)

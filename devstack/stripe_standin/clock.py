@@ -64,6 +64,10 @@ class Clock:
         self._at = at
         self._since = time.monotonic()
 
+    def restore(self, at: int) -> None:
+        """The clock of an earlier run: it never stood later than this."""
+        self._set(at)
+
     def next_due(self) -> int | None:
         return self._due[0][0] if self._due else None
 

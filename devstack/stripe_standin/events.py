@@ -44,7 +44,8 @@ class EventLog:
             None,
         )  # of the call being served: Stripe names it in the event
         self.listeners: list[Callable[[Namespace, EventRow, bytes], None]] = []
-        self._dictionaries: dict[str, bytes] = {}
+        self.dictionaries: dict[str, bytes] = {}
+        self.new_dictionaries: list[tuple[str, bytes]] = []  # since the journal last looked
 
     def emit(self, account: Namespace, type: str, row: Any, previous: dict[str, Any] | None = None) -> EventRow:
         body = encode(row)
@@ -67,12 +68,15 @@ class EventLog:
         return event
 
     def pack(self, kind: str, body: bytes) -> bytes:
-        known = self._dictionaries.setdefault(kind, body)
+        known = self.dictionaries.get(kind)
+        if known is None:
+            known = self.dictionaries[kind] = body
+            self.new_dictionaries.append((kind, body))
         packer = zlib.compressobj(1, zlib.DEFLATED, -15, 8, zlib.Z_DEFAULT_STRATEGY, known)
         return packer.compress(body) + packer.flush()
 
     def unpack(self, kind: str, snapshot: bytes) -> bytes:
-        unpacker = zlib.decompressobj(-15, self._dictionaries[kind])
+        unpacker = zlib.decompressobj(-15, self.dictionaries[kind])
         return unpacker.decompress(snapshot) + unpacker.flush()
 
     def render(self, account: Namespace, event: EventRow, snapshot: bytes | None = None) -> dict[str, Any]:

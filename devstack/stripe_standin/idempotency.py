@@ -34,6 +34,7 @@ class Keys:
     def __init__(self) -> None:
         self._records: dict[tuple[str, str], Record] = {}
         self._by_age: deque[tuple[int, tuple[str, str]]] = deque()
+        self.changes: list[tuple[str, str, Record]] | None = None  # finished since the journal last looked
 
     def __len__(self) -> int:
         return len(self._records)
@@ -86,6 +87,8 @@ class Keys:
         record = self._records.get((account, key))
         if record is not None:
             record.status, record.kind, record.body = status, kind, body
+            if self.changes is not None:
+                self.changes.append((account, key, record))
         return record
 
     def forget(self, account: str, key: str) -> None:
@@ -95,6 +98,9 @@ class Keys:
     def restore(self, account: str, key: str, record: Record) -> None:
         self._records[account, key] = record
         self._by_age.append((record.created, (account, key)))
+
+    def all(self) -> list[tuple[str, str, Record]]:
+        return [(account, key, record) for (account, key), record in self._records.items() if record.status]
 
     def prune(self, now: int) -> None:
         while self._by_age and self._by_age[0][0] <= now - KEPT_FOR_SECONDS:

@@ -102,7 +102,8 @@ def routes(standin: StandIn) -> list[Route]:
             card["cvc"] = given["cvc"]
         call = standin.call(account)
         try:
-            intent = checkout.pay(call, session, card, email=given.get("email") or None, name=given.get("name") or None)
+            email, name = given.get("email") or None, given.get("name") or None
+            intent = checkout.pay(call, session, card, email=email, name=name)
         except StripeError as error:
             return form_page(session, account, str(error), error.status)
         finally:
@@ -128,7 +129,8 @@ def routes(standin: StandIn) -> list[Route]:
                 what = f"<p>{escape(written(intent.amount, intent.currency))} to the merchant of this test."
             return _page(
                 "3-D Secure",
-                f"<main class=narrow><p class=note>Your bank, played by the Stripe stand-in</p><h1>Is this you?</h1>{what}"
+                f"<main class=narrow><p class=note>Your bank, played by the Stripe stand-in</p>"
+                f"<h1>Is this you?</h1>{what}"
                 "<form method=post class=bar>"
                 "<button name=outcome value=succeed id=complete>Complete authentication</button>"
                 "<button name=outcome value=fail id=fail class=plain>Fail authentication</button></form></main>",

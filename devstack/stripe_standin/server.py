@@ -7,6 +7,7 @@ import contextlib
 import socket
 import threading
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 
 import uvicorn
@@ -50,9 +51,15 @@ class Protocol(HttpToolsProtocol):
         self.scope["standin.transport"] = self.transport  # type: ignore[typeddict-unknown-key]
 
 
-def create_app(*, start: int | None = None, real_time: bool = False, seed: int | None = None) -> App:
-    """The stand-in as an ASGI application. `start`: epoch seconds at which its clock stands (default: now)."""
-    return App(StandIn(start=start, real_time=real_time, seed=seed))
+def create_app(
+    *, start: int | None = None, real_time: bool = False, seed: int | None = None, state: Path | None = None
+) -> App:
+    """The stand-in as an ASGI application.
+
+    `start`: epoch seconds at which its clock stands (default: now, or where `state` left it). `state`: the file that
+    keeps everything across restarts. Raises OSError and ValueError as StandIn does.
+    """
+    return App(StandIn(start=start, real_time=real_time, seed=seed, state=state))
 
 
 def loopback_socket(port: int, host: str = "127.0.0.1") -> socket.socket:

@@ -5,21 +5,31 @@ passes.
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 from . import checkout, disputes, payment_intents, refunds
 from .api import Api
-from .clock import Clock
+from .clock import Clock, rfc3339
 from .context import Call
 from .events import EventLog, EventRow
 from .faults import Faults
 from .idempotency import Keys
+from .journal import Journal
 from .request_log import RequestLog
 from .store import PLATFORM, Namespace, World
 from .webhooks import Webhooks
 
 
 class StandIn:
-    def __init__(self, *, start: int | None = None, real_time: bool = False, seed: int | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        start: int | None = None,
+        real_time: bool = False,
+        seed: int | None = None,
+        state: Path | None = None,
+    ) -> None:
+        """Raises OSError when `state` cannot be used, ValueError when `start` lies before where its clock stands."""
         self.world = World(Clock(start, real_time=real_time), seed=seed)
         self.events = EventLog(self.world)
         self.keys = Keys()
@@ -29,6 +39,16 @@ class StandIn:
         self.webhooks.plan = self.faults.for_webhook
         self.api = Api(self.world, self.events, self.keys, self.log, self.faults, self.commit)
         self.events.listeners.append(self._follow_sessions)
+        self.journal: Journal | None = None
+        if state is not None:
+            self.journal = Journal(state, self)
+            known = self.journal.load() > 0
+            if known and start is not None:
+                if start < self.world.clock.now():
+                    stands = rfc3339(self.world.clock.now())
+                    raise ValueError(f"the clock in {state} stands at {stands}: --start lies before it")
+                self.move_clock(start)
+            self.webhooks.on_idle = self.commit
         self._ticker: asyncio.Task[None] | None = None
 
     def call(self, account: Namespace) -> Call:
@@ -37,6 +57,8 @@ class StandIn:
 
     def commit(self) -> None:
         """A call is over: what it changed is now to be kept."""
+        if self.journal is not None:
+            self.journal.commit()
 
     def move_clock(self, to: int) -> int:
         """Raises ValueError for a step back."""
@@ -88,10 +110,17 @@ class StandIn:
         self.api.rate_limit = None
         self.faults.remove()
         self.log.clear()
-        self.commit()
+        if self.journal is not None:
+            self.journal.clear()
+            self.commit()
 
     async def run(self) -> None:
         """Background work while the server is up: in real time, things fall due by themselves."""
+        if self.journal is not None:
+            for account in self.world.accounts.values():
+                for event in account.of["event"].oldest_first():
+                    if event.pending > 0:  # at least once: what was under way when the process died is sent again
+                        self.webhooks.redeliver(account, event)
         if self.world.clock.real_time:
             self._ticker = asyncio.create_task(self._tick())
 
@@ -106,3 +135,7 @@ class StandIn:
         if self._ticker is not None:
             self._ticker.cancel()
         await self.webhooks.close()
+        if self.journal is not None:
+            self.commit()
+            self.journal.close()
+            self.journal = None

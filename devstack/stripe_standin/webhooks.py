@@ -90,7 +90,8 @@ class _Connection(asyncio.Protocol):
 class _Queue:
     """What one endpoint has still to receive."""
 
-    def __init__(self, endpoint: WebhookEndpoint) -> None:
+    def __init__(self, owner: str, endpoint: WebhookEndpoint) -> None:
+        self.owner = owner
         self.endpoint = endpoint
         self.ready: deque[Delivery] = deque()
         self.backing_off: dict[int, Delivery] = {}
@@ -119,6 +120,7 @@ class Webhooks:
         # Lets `faults` lose, delay, duplicate or reorder: it answers the waits after which copies are to be sent.
         self.plan: Callable[[Namespace, EventRow], list[float]] = lambda account, event: [0.0]
         self.log: deque[dict[str, Any]] = deque(maxlen=1000)
+        self.on_idle: Callable[[], None] = lambda: None  # the journal writes down what was acknowledged
         events.listeners.append(self.enqueue)
 
     # --- who is told ------------------------------------------------------------------------------------------------
@@ -145,7 +147,7 @@ class Webhooks:
         for owner, endpoint in endpoints:
             queue = self._queues.get((owner.id, endpoint.id))
             if queue is None:
-                queue = self._queues[owner.id, endpoint.id] = _Queue(endpoint)
+                queue = self._queues[owner.id, endpoint.id] = _Queue(owner.id, endpoint)
             queue.endpoint = endpoint
             for copy, wait in enumerate(self.plan(account, event)):
                 delivery = Delivery(account, event, body)
@@ -164,6 +166,7 @@ class Webhooks:
     def redeliver(self, account: Namespace, event: EventRow) -> int:
         """Send an event again to whoever subscribes now (a person presses "resend"; a restart finds it undelivered)."""
         before = self.counts()["pending"]
+        event.pending = 0
         self.enqueue(account, event, self.events.unpack(event.of, event.snapshot))
         return self.counts()["pending"] - before
 
@@ -184,6 +187,9 @@ class Webhooks:
         try:
             while queue.ready:
                 delivery = queue.ready.popleft()
+                if not self._alive(queue, delivery):
+                    self._acknowledge(delivery)
+                    continue
                 queue.in_flight += 1
                 self.attempts += 1
                 delivery.attempts += 1
@@ -222,7 +228,7 @@ class Webhooks:
         status = delivery.last_status
         if isinstance(status, int) and 200 <= status < 300:
             self.delivered += 1
-            delivery.event.pending -= 1
+            self._acknowledge(delivery)
             return
         self.log.append(
             {
@@ -233,11 +239,22 @@ class Webhooks:
                 "outcome": status,
             }
         )
-        alive = self.world.accounts.get(delivery.account.id) is delivery.account and queue.endpoint.status == "enabled"
-        if not alive or delivery.attempts >= GIVES_UP_AFTER_ATTEMPTS:
+        if delivery.attempts >= GIVES_UP_AFTER_ATTEMPTS:
             self.failed += 1
             return
         self._later(queue, delivery, RETRY_AFTER_SECONDS[min(delivery.attempts, len(RETRY_AFTER_SECONDS)) - 1])
+
+    def _acknowledge(self, delivery: Delivery) -> None:
+        delivery.event.pending -= 1
+        if delivery.event.pending <= 0 and self.world.changes is not None:
+            self.world.changes.acknowledged.append((delivery.account.id, delivery.event.id))
+
+    def _alive(self, queue: _Queue, delivery: Delivery) -> bool:
+        """Neither was the world emptied nor the endpoint deleted or disabled since."""
+        owner = self.world.accounts.get(queue.owner)
+        same_world = self.world.accounts.get(delivery.account.id) is delivery.account
+        endpoint = owner.find("webhook_endpoint", queue.endpoint.id) if owner is not None else None
+        return same_world and endpoint is not None and endpoint.status == "enabled"
 
     def _later(self, queue: _Queue, delivery: Delivery, wait: float) -> None:
         if self.loop is None:
@@ -293,6 +310,7 @@ class Webhooks:
     def _note_idle(self) -> None:
         if not any(queue.in_flight or queue.ready or queue.backing_off for queue in self._queues.values()):
             self._idle.set()
+            self.on_idle()
 
     async def drain(self, timeout: float) -> bool:
         """Wait until nothing is in flight or waiting; False when the time ran out first."""

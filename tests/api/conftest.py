@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import httpx
 import pytest
@@ -52,6 +51,12 @@ def http() -> Iterator[httpx.Client]:
         yield client
 
 
+@pytest.fixture(scope="session")
+def empty_folder(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """In the project's own, chalice would put the stage's environment of .chalice/config.json over the test's."""
+    return str(tmp_path_factory.mktemp("empty"))
+
+
 @pytest.fixture
 def settings(issuer: Issuer, standin: tuple[App, str], monkeypatch: pytest.MonkeyPatch) -> None:
     """The environment of a deployment."""
@@ -78,7 +83,7 @@ def store() -> TabStore:
 
 @pytest.fixture
 def make_world(
-    settings: None, issuer: Issuer, standin: tuple[App, str], http: httpx.Client, tmp_path: Path
+    settings: None, issuer: Issuer, standin: tuple[App, str], http: httpx.Client, empty_folder: str
 ) -> Iterator[Callable[[TabStore], World]]:
     app, base = standin
     http.post(f"{base}/_control/reset", json={"start": START}).raise_for_status()
@@ -94,8 +99,7 @@ def make_world(
         )
         deps = Deps(store=store, gateway=gateway, clock=clock, ids=SystemIds())
         bootstrap.use(deps)
-        # An empty folder: chalice would put the stage's environment of .chalice/config.json over the test's.
-        client = Client(application.app, project_dir=str(tmp_path))
+        client = Client(application.app, project_dir=empty_folder)
         return World(client, deps, issuer, app, base, clock, http)
 
     yield make

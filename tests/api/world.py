@@ -1,4 +1,4 @@
-"""What an API test holds in its hands: callers with tokens, the app, the stand-in's events and clock, the customer's phone."""
+"""What an API test has in its hands: callers with tokens, the stand-in's events and clock, the customer's phone."""
 
 from __future__ import annotations
 
@@ -209,7 +209,7 @@ class World:
     # The phone
 
     def confirm(self, payment: dict[str, Any], card: str = "pm_card_visa") -> dict[str, Any]:
-        """The customer confirms a payment or hold on the phone, as Stripe's SDK there does; returns the answer's body."""
+        """The customer confirms a payment or hold on the phone, as Stripe's SDK there does; Stripe's answer."""
         return self._confirm("payment_intents", payment["payment_id"], payment, card)
 
     def confirm_setup(self, setup: dict[str, Any], card: str = "pm_card_visa") -> dict[str, Any]:
@@ -350,8 +350,10 @@ class Shop:
     def save_card(self, customer: Caller, card: str = "pm_card_visa", tab: dict[str, Any] | None = None) -> None:
         body = {"card_terms_sha256": CARD_TERMS} | ({"tab_id": tab["tab_id"]} if tab else {})
         setup = customer.post(f"/v1/customers/{customer.customer_id}/setup_intent", body).ok(201)
-        assert self.world.confirm_setup(setup, card)["status"] == "succeeded"
+        if self.world.confirm_setup(setup, card)["status"] != "succeeded":
+            self.world.control("authenticate", {"setup_intent": setup["setup_id"]})
         self.world.deliver()
+        assert customer.get(f"/v1/customers/{customer.customer_id}").ok()["card"] is not None
 
 
 def sign(payload: bytes, *, secret: str = WEBHOOK_SECRET, at: float | None = None) -> str:
@@ -359,3 +361,45 @@ def sign(payload: bytes, *, secret: str = WEBHOOK_SECRET, at: float | None = Non
     stamp = int(time.time() if at is None else at)
     digest = hmac.new(secret.encode(), f"{stamp}.".encode() + payload, hashlib.sha256).hexdigest()
     return f"t={stamp},v1={digest}"
+
+
+# What the stories share
+
+DEPOSIT = {"deposit_minor": 2000, "no_show_fee_minor": 1500, "late_cancel_fee_minor": 1000}
+
+
+def booking(shop: Shop, customer: Caller, *, hours: float, estimate_minor: int = 8000, **more: Any) -> dict[str, Any]:
+    starts_at = shop.world.in_(hours=hours)
+    return shop.open(customer, estimate_minor, starts_at=starts_at, **{**DEPOSIT, **more})
+
+
+def held(shop: Shop, customer: Caller, tab: dict[str, Any], consents: list[str] | None = None) -> dict[str, Any]:
+    """The customer accepts and confirms the hold on the phone."""
+    agreed = shop.agree(customer, tab, consents)
+    assert (agreed["payment"]["operation"], agreed["payment"]["state"]) == ("place_hold", "awaiting_customer")
+    assert shop.world.confirm(agreed["payment"])["status"] == "requires_capture"
+    shop.world.deliver()
+    tab = shop.seen(tab)
+    assert tab["deposit"]["state"] == "held"
+    return tab
+
+
+def amounts(tab: dict[str, Any]) -> list[tuple[str, int]]:
+    """The legs: what was taken, and how."""
+    return [(leg["kind"], leg["amount_minor"]) for leg in tab["legs"]]
+
+
+def settled(shop: Shop, tab: dict[str, Any]) -> dict[str, Any]:
+    """The tab after Stripe's last word. Our books agree with themselves and with Stripe's."""
+    world = shop.world
+    world.deliver()
+    tab = shop.seen(tab)
+    assert sum(tab["ledger"].values()) == 0
+    assert tab["ledger"].get("customer_receivable", 0) == tab["balance_minor"]
+    books = world.http.get(f"{world.base}/_control/books", params={"metadata[tab]": tab["tab_id"]}).json()
+    theirs = books["groups"].get(tab["tab_id"], {}).get(tab["currency"].lower(), {})
+    net = theirs.get("captured", 0) + theirs.get("charged", 0) - theirs.get("refunded", 0)
+    assert net == tab["ledger"].get("stripe_balance", 0) == tab["paid_minor"]
+    live = sum(hold["amount_minor"] for hold in tab["holds"] if hold["state"] == "live")
+    assert theirs.get("live_holds", 0) == live
+    return tab

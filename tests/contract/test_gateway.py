@@ -377,6 +377,17 @@ def test_more_than_the_hold_is_refused(stage: Stage) -> None:
     assert stage.status(hold.object_id) == "requires_capture"
 
 
+def test_a_bank_that_refuses_the_capture_leaves_the_hold(stage: Stage) -> None:
+    """A 402 is a decline of a new payment only: of a capture it is a refusal, and the hold stands."""
+    hold = place_hold(stage)
+    stage.fault("fail_before", path="/v1/payment_intents/{}/capture", status=402)
+
+    with pytest.raises(GatewayRejected):
+        stage.gateway().perform(stage.tab, on(hold, Operation.CAPTURE))
+
+    assert stage.status(hold.object_id) == "requires_capture"
+
+
 @pytest.mark.parametrize("operation", [Operation.CAPTURE, Operation.RELEASE, Operation.REFUND])
 def test_a_payment_that_never_was_is_refused(stage: Stage, operation: Operation) -> None:
     """Working on a payment that does not exist is our bug."""
@@ -435,6 +446,17 @@ def test_old_news_of_a_refund_tells_what_it_is_now(stage: Stage) -> None:
     assert one(stage.facts_of("refund.created")).kind == FactKind.REFUND_FAILED
 
 
+def test_a_replayed_refund_is_not_old_news(stage: Stage) -> None:
+    """A refund that has arrived since the first answer is told as refunded."""
+    attempt = on(charge(stage, "pendingRefund"), Operation.REFUND)
+    asked = one(stage.gateway().perform(stage.tab, attempt))
+    stage.control("refunds/settle", {"refund": asked.object_id})
+
+    fact = one(stage.gateway().perform(stage.tab, attempt))
+
+    assert (asked.kind, fact.kind) == (FactKind.REFUND_PENDING, FactKind.REFUNDED)
+
+
 def test_a_refund_above_what_was_paid_is_refused(stage: Stage) -> None:
     """Giving back more than was taken is our bug."""
     paid = charge(stage)
@@ -487,9 +509,10 @@ def test_refunding_twice_refunds_once(stage: Stage) -> None:
     assert len(stage.api().refunds.list().data) == 1
 
 
-def test_a_replayed_answer_is_not_old_news(stage: Stage) -> None:
-    """What Stripe replays is the first answer; we tell how the payment stands by now."""
-    attempt = an_attempt(Operation.CHARGE, card_id="pm_card_authenticationRequired")
+@pytest.mark.parametrize("card", ["pm_card_authenticationRequired", None])
+def test_a_replayed_answer_is_not_old_news(stage: Stage, card: str | None) -> None:
+    """What Stripe replays is the first answer, a refusal's too; we tell how the payment stands by now."""
+    attempt = an_attempt(Operation.CHARGE, card_id=card)
     asked = one(stage.gateway().perform(stage.tab, attempt))
     stage.confirm(asked)
 
@@ -543,14 +566,13 @@ NO_ANSWER: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("rule", NO_ANSWER.values(), ids=NO_ANSWER.keys())
 def test_a_lost_payment_is_found_again(stage: Stage, operation: Operation, rule: dict[str, Any]) -> None:
     """After no answer the outcome is unknown, and looking for the attempt finds its payment without knowing its id."""
-    gateway = stage.gateway(read_s=0.3)
     attempt = an_attempt(operation, card_id=stage.a_card())
     stage.fault(path="/v1/payment_intents", method="POST", **rule)
 
     with pytest.raises(GatewayUnavailable):
-        gateway.perform(stage.tab, attempt)
+        stage.gateway(read_s=0.3).perform(stage.tab, attempt)
 
-    found = one(gateway.find_facts(stage.tab, attempt))
+    found = one(stage.gateway().find_facts(stage.tab, attempt))
     assert found.kind == (FactKind.HOLD_PLACED if operation == Operation.PLACE_HOLD else FactKind.CHARGED)
     assert (found.attempt_id, found.amount_minor) == ("att_1", 2000)
 
@@ -625,6 +647,17 @@ def test_an_operation_never_takes_longer_than_its_time(stage: Stage, monkeypatch
         stage.gateway(read_s=60).perform(stage.tab, an_attempt(Operation.CHARGE))
 
     assert stage.requests("POST /v1/payment_intents") - before <= 1
+
+
+def test_without_time_nothing_is_sent(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With hardly any time left a call is not made: it could only end in not knowing whether it went through."""
+    monkeypatch.setattr(stripe_gateway, "OPERATION_S", 0.3)
+    before = stage.control("requests")["total"]
+
+    with pytest.raises(GatewayUnavailable):
+        stage.gateway().perform(stage.tab, an_attempt(Operation.CHARGE))
+
+    assert stage.control("requests")["total"] == before
 
 
 def _without_access(stage: Stage) -> tuple[StripeGateway, Tab]:
@@ -909,6 +942,15 @@ def test_a_question_on_the_phone_waits_for_its_answer(stage: Stage) -> None:
     stage.api("pk_test_phone").payment_intents.confirm(waiting.object_id, params)
 
     assert one(stage.facts_of("payment_intent.requires_action")).kind == FactKind.AWAITING_CUSTOMER
+
+
+def test_old_news_of_processing_tells_what_it_is_now(stage: Stage) -> None:
+    """`processing` that comes after the payment went through does not make its outcome unknown again."""
+    charge(stage)
+    event = stage.event("payment_intent.succeeded")
+    old = replace(event, kind="payment_intent.processing", body={**event.body, "status": "processing"})
+
+    assert one(stage.gateway().facts_of(old)).kind == FactKind.CHARGED
 
 
 def test_an_expired_hold_is_told_by_both_its_events(stage: Stage) -> None:

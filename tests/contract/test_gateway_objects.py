@@ -270,11 +270,12 @@ def declined(**error: Any) -> Any:
 
 
 def test_a_decline_carries_the_banks_advice() -> None:
-    """A decline keeps code, decline code and advice: who retries obeys them."""
+    """A decline keeps code, decline code and advice: who retries obeys them. On the phone the payment may go on."""
     fact = declined(code="card_declined", decline_code="lost_card", advice_code="do_not_try_again", charge="ch_7")
 
     assert fact.kind == FactKind.DECLINED
     assert fact.failure == Failure(code="card_declined", decline_code="lost_card", advice="do_not_try_again")
+    assert fact.client_secret == "pi_1_secret"
 
 
 def test_two_declines_of_one_payment_are_two_facts() -> None:

@@ -49,7 +49,7 @@ def read_all(list_page: Callable[..., Page[Any]], *args: Any, limit: int) -> lis
     rows = list(page.items)
     while page.next_cursor is not None:
         page = list_page(*args, limit=limit, cursor=page.next_cursor)
-        assert len(page.items) <= limit
+        assert 1 <= len(page.items) <= limit, "next_cursor is None on the last page"
         rows += page.items
     return rows
 
@@ -142,9 +142,12 @@ def test_a_new_tab_does_not_replace_one(store: TabStore) -> None:
     """A change that believes its tab to be new is refused where there is one by that id."""
     tab = store.commit(opening())
     again = opening()
+    again = replace(again, tab=replace(again.tab, tab_id=tab.tab_id))
 
     with pytest.raises(VersionConflict):
-        store.commit(replace(again, tab=replace(again.tab, tab_id=tab.tab_id)))
+        store.commit(again)
+    with pytest.raises(VersionConflict):
+        store.commit(replace(again, entries=()))
 
     assert store.get_tab(MERCHANT, tab.tab_id) == tab
 
@@ -719,6 +722,19 @@ def test_a_party_is_updated_from_its_stored_version_only(store: TabStore) -> Non
     assert store.find_record(request.record_id, NOW) is None
     with pytest.raises(NotFound):
         store.get_customer(MERCHANT, "cus_unknown")
+
+
+def test_a_new_party_does_not_replace_one(store: TabStore) -> None:
+    """Adding under an id that is taken, by another request, raises VersionConflict."""
+    store.add_merchant(merchant(), record=record())
+    store.add_customer(customer(), record=record())
+
+    with pytest.raises(VersionConflict):
+        store.add_merchant(merchant(name="Another"), record=record())
+    with pytest.raises(VersionConflict):
+        store.add_customer(customer(reference="another"), record=record())
+
+    assert (store.get_merchant(MERCHANT), store.get_customer(MERCHANT, "cus_a")) == (merchant(), customer())
 
 
 def test_a_party_is_added_once_a_request(store: TabStore) -> None:

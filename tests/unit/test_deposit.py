@@ -23,7 +23,6 @@ from tests.unit.till import (
     ADA,
     CARD,
     CUSTOMER,
-    EVERYTHING,
     NOON,
     OTHER_CARD,
     TRY_LATER,

@@ -1,0 +1,332 @@
+"""The app as a whole: health, listings, the schedule, failures of our own, settings, and a cold start."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chalicelib import bootstrap, config
+from chalicelib.adapters.secrets import resolve_secret
+from chalicelib.adapters.system import SystemClock, SystemIds
+from chalicelib.handlers.logs import JsonLines
+from chalicelib.usecases import read_tabs
+
+from .world import Shop, World
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_health_asks_nothing_behind_it(world: World) -> None:
+    """Health answers to everybody, also where neither store nor gateway is there."""
+    bootstrap.use(None)
+
+    answer = world.stranger.get("/v1/health")
+
+    assert answer.ok() == {"status": "ok", "stage": "dev", "version": config.VERSION}
+
+
+def test_the_version_is_the_projects() -> None:
+    """What health says is what pyproject says."""
+    assert f'version = "{config.VERSION}"' in (ROOT / "pyproject.toml").read_text()
+
+
+def test_a_listing_in_pages(shop: Shop) -> None:
+    """Five tabs in pages of two are three pages, newest first, none twice."""
+    ana = shop.customer()
+    opened = []
+    for number in range(5):
+        opened.append(shop.open(ana, 100 + number)["tab_id"])
+        shop.world.move(minutes=1)
+
+    pages: list[list[str]] = []
+    cursor = ""
+    while len(pages) < 9:
+        page = shop.staff.get(f"/v1/tabs?status=open&limit=2{cursor}").ok()
+        pages.append([line["tab_id"] for line in page["tabs"]])
+        if page["next_cursor"] is None:
+            break
+        cursor = f"&cursor={page['next_cursor']}"
+
+    assert [len(page) for page in pages] == [2, 2, 1]
+    assert [tab_id for page in pages for tab_id in page] == opened[::-1]
+
+
+def test_a_cursor_is_good_for_its_own_listing_only(shop: Shop) -> None:
+    """A cursor of one listing is refused by another."""
+    ana = shop.customer()
+    for _ in range(2):
+        shop.open(ana, 100)
+        shop.world.move(minutes=1)
+    cursor = shop.staff.get("/v1/tabs?status=open&limit=1").ok()["next_cursor"]
+
+    shop.staff.get(f"/v1/tabs?status=due&limit=1&cursor={cursor}").problem(422, "invalid_input")
+    shop.staff.get(f"/v1/tabs?customer_id={ana.customer_id}&cursor={cursor}").problem(422, "invalid_input")
+
+
+def test_staff_list_a_customers_tabs(shop: Shop) -> None:
+    """By customer_id the business sees what the customer sees of themselves."""
+    ana = shop.customer()
+    shop.open(ana, 100)
+    shop.open(shop.customer("Bob"), 100)
+
+    assert shop.staff.get(f"/v1/tabs?customer_id={ana.customer_id}").ok() == ana.get("/v1/tabs").ok()
+
+
+def test_allowed_actions_are_what_is_allowed(shop: Shop) -> None:
+    """The list on a tab depends on who looks."""
+    ana = shop.customer()
+    tab = shop.complete(shop.open(ana, 4000), 4000)
+
+    assert shop.seen(tab, ana)["allowed_actions"] == ["accept_bill", "pay_on_phone"]
+    assert shop.seen(tab)["allowed_actions"] == ["waive"]
+    assert shop.seen(tab)["next_action"]["why"] == "the review window ends"
+
+
+def test_the_schedule_counts_what_it_did(world: World, shop: Shop, caplog: pytest.LogCaptureFixture) -> None:
+    """A run says how many tabs it advanced and how many it could not, in its answer and in the log."""
+    shop.complete(shop.open(shop.customer(), 4000), 4000)
+    world.clock.shift = timedelta(days=2)
+
+    with caplog.at_level(logging.INFO, "app"):
+        assert world.sweep() == {"advanced": 1, "failed": 0}
+
+    (line,) = [record for record in caplog.records if record.name == "app"]
+    assert (line.getMessage(), vars(line)["advanced"]) == ("swept", 1)
+    assert world.sweep() == {"advanced": 0, "failed": 0}
+
+
+def test_a_poisoned_tab_stops_nobody_else(world: World, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One tab whose advancing fails is counted, and the others go on."""
+    from chalicelib.usecases import advance_tab
+
+    ana = shop.customer()
+    first, second = (shop.complete(shop.open(ana, 4000), 4000) for _ in range(2))
+    world.clock.shift = timedelta(days=2)
+    real = advance_tab.advance_tab
+
+    def fail_for_first(deps: Any, merchant_id: str, tab_id: str) -> Any:
+        if tab_id == first["tab_id"]:
+            raise AssertionError("poisoned")
+        return real(deps, merchant_id, tab_id)
+
+    monkeypatch.setattr(advance_tab, "advance_tab", fail_for_first)
+
+    assert world.sweep() == {"advanced": 1, "failed": 1}
+    assert [shop.seen(tab)["status"] for tab in (first, second)] == ["in_review", "due"]
+
+
+def test_a_bug_of_ours_gives_nothing_away(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An unexpected error is a 500 problem without a word of it; the log has all of it."""
+
+    def broken(*args: Any, **kwargs: Any) -> Any:
+        raise RuntimeError("the secret is whsec_123")
+
+    monkeypatch.setattr(read_tabs, "get_tab", broken)
+
+    answer = shop.staff.get("/v1/tabs/tab_1")
+
+    answer.problem(500, "internal_error")
+    assert b"whsec" not in answer.raw
+    assert b"Traceback" not in answer.raw
+    assert "the secret is whsec_123" in caplog.text
+
+
+def test_a_gateway_that_is_down_is_a_503(world: World, shop: Shop) -> None:
+    """Where a request can do nothing without Stripe, it says when to try again; the same key then works."""
+    world.control("faults", {"kind": "fail_before", "path": "/v1/customers", "status": 503})
+    down = shop.staff.post("/v1/customers", {"reference": "Bob"}, key="k")
+    world.http.delete(f"{world.base}/_control/faults")
+
+    down.problem(503, "unavailable")
+    assert down.header("Retry-After") == "5"
+    assert shop.staff.post("/v1/customers", {"reference": "Bob"}, key="k").status == 201
+
+
+def test_a_call_that_the_gateway_refuses_is_a_502(world: World) -> None:
+    """Where Stripe calls a request of ours wrong, here for an account that does not exist, it is our side's fault."""
+    made = world.operator.post("/v1/merchants", {"name": "Salon", "currency": "EUR", "account": "acct_gone"}).ok(201)
+
+    Shop(world, made["merchant_id"]).staff.post("/v1/customers", {"reference": "Bob"}).problem(502, "gateway_rejected")
+
+
+def test_answers_about_people_are_not_cached(shop: Shop) -> None:
+    """What a token opened is not kept on the way."""
+    assert shop.staff.get("/v1/merchant").header("Cache-Control") == "no-store"
+
+
+def test_a_connected_merchant_is_charged_on_its_account(world: World) -> None:
+    """Holds and charges of a merchant with an account of its own are made there, and the phone is told so."""
+    account = world.http.post(
+        f"{world.base}/v1/accounts", data={"country": "PT"}, headers={"Authorization": "Bearer sk_test_standin"}
+    ).json()["id"]
+    body = {"name": "Salon", "currency": "EUR", "settlement_currency": "EUR", "account": account}
+    made = world.operator.post("/v1/merchants", body).ok(201)
+    shop = Shop(world, made["merchant_id"])
+    ana = shop.customer()
+    tab = shop.complete(shop.open(ana, 4000), 4000)
+
+    asked = ana.post(f"/v1/tabs/{tab['tab_id']}/charges", {"mode": "on_session"}).ok()["payment"]
+
+    assert asked["account"] == account
+    assert world.confirm(asked)["status"] == "succeeded"
+
+
+# Settings
+
+
+def test_every_setting_is_documented() -> None:
+    """docs/settings.md has each setting, and nothing that is none."""
+    text = (ROOT / "docs" / "settings.md").read_text()
+
+    assert set(re.findall(r"^\| `([A-Z_]+)` \|", text, re.MULTILINE)) == set(config.SETTINGS)
+
+
+def test_the_environment_is_read_in_one_place() -> None:
+    """No module but config.py looks at os.environ, so that no setting goes undocumented."""
+    readers = [
+        path.relative_to(ROOT).as_posix()
+        for path in [ROOT / "app.py", *(ROOT / "chalicelib").rglob("*.py")]
+        if re.search(r"os\.environ|getenv", path.read_text())
+    ]
+
+    assert readers == ["chalicelib/config.py"]
+
+
+def test_a_deployment_has_every_setting() -> None:
+    """Each stage of .chalice/config.json sets what is in the table, the local emulator's address aside."""
+    stages = json.loads((ROOT / ".chalice" / "config.json").read_text())["stages"]
+
+    for stage in stages.values():
+        assert set(stage["environment_variables"]) == set(config.SETTINGS) - {"AWS_ENDPOINT_URL"}
+
+
+@pytest.mark.parametrize(
+    ("name", "read"),
+    [
+        ("AFTERTAB_STAGE", config.stage),
+        ("AFTERTAB_TABLE", config.table),
+        ("AFTERTAB_JWT_ISSUER", config.jwt_issuer),
+        ("AFTERTAB_JWT_AUDIENCE", config.jwt_audience),
+        ("AFTERTAB_JWT_JWKS_URL", config.jwt_jwks_url),
+        ("STRIPE_SECRET_KEY", config.stripe_secret_key),
+        ("STRIPE_PUBLISHABLE_KEY", config.stripe_publishable_key),
+        ("STRIPE_WEBHOOK_SECRET", config.stripe_webhook_secrets),
+    ],
+)
+@pytest.mark.parametrize("value", [None, "", "  "])
+def test_a_missing_setting_is_named(monkeypatch: pytest.MonkeyPatch, name: str, read: Any, value: str | None) -> None:
+    """Missing and empty are the same, and the error says which setting it is."""
+    monkeypatch.delenv(name, raising=False)
+    if value is not None:
+        monkeypatch.setenv(name, value)
+
+    with pytest.raises(config.BadSetting, match=name):
+        read()
+
+
+def test_a_live_key_goes_to_stripe_only(settings: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a live key and another address than Stripe's the gateway is not even built."""
+    monkeypatch.setenv("STRIPE_SECRET_KEY", "sk_live_" + "x")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    deps = bootstrap.build()
+
+    with pytest.raises(ValueError, match="STRIPE_API_BASE"):
+        _ = deps.gateway.publishable_key
+
+
+def test_deps_are_built_once_and_replaced_on_demand(settings: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same object for every request of a process; tests and devstack can put another in its place and back."""
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    bootstrap.use(None)
+    built = bootstrap.deps()
+    assert bootstrap.deps() is built
+
+    other = bootstrap.build()
+    bootstrap.use(other)
+    assert bootstrap.deps() is other
+    bootstrap.use(None)
+    assert bootstrap.deps() is not other
+    bootstrap.use(None)
+
+
+def test_secrets_may_be_kept_in_parameter_store() -> None:
+    """`ssm:/name` is read decrypted from there; anything else is the secret itself."""
+
+    class Parameters:
+        def get_parameter(self, *, Name: str, WithDecryption: bool) -> dict[str, dict[str, str]]:  # noqa: N803
+            assert WithDecryption
+            return {"Parameter": {"Value": f"value of {Name}"}}
+
+    assert resolve_secret("sk_test_1") == "sk_test_1"
+    assert resolve_secret("ssm:/aftertab/key", Parameters()) == "value of /aftertab/key"
+
+
+# The system's own clock and ids
+
+
+def test_ids_sort_by_age_and_are_unlike() -> None:
+    """A prefix, an underscore and 26 Crockford characters, of which no two are the same."""
+    made = [SystemIds().new("tab") for _ in range(1000)]
+
+    assert len(set(made)) == 1000
+    assert all(re.fullmatch(r"tab_[0-7][0-9A-HJKMNP-TV-Z]{25}", tab_id) for tab_id in made)
+    assert made[0][:12] <= made[-1][:12]
+
+
+def test_the_clock_is_utc_to_the_millisecond() -> None:
+    """What is stored has no more digits than what is sent."""
+    now = SystemClock().now()
+
+    assert now.utcoffset() is not None
+    assert now.microsecond % 1000 == 0
+
+
+def test_a_log_line_is_json() -> None:
+    """On Lambda each line is one object, with what was given besides the message."""
+    record = logging.makeLogRecord({"msg": "swept %s", "args": ("all",), "levelname": "INFO", "advanced": 3})
+
+    line = json.loads(JsonLines().format(record))
+
+    assert (line["message"], line["advanced"], line["level"]) == ("swept all", 3, "INFO")
+
+
+# Cold start
+
+
+def run(code: str) -> str:
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_importing_the_app_reads_no_setting_and_loads_no_vendor() -> None:
+    """`import app` works in an empty environment, and neither stripe, boto3 nor PyJWT comes with it."""
+    loaded = run(
+        "import app, sys; print(*[m for m in ('stripe', 'boto3', 'botocore', 'jwt', 'requests') if m in sys.modules])"
+    )
+
+    assert loaded.strip() == ""
+
+
+def test_a_request_that_moves_no_money_does_without_stripe() -> None:
+    """Building the store does not import the stripe package."""
+    loaded = run(
+        "import os, sys; os.environ.update(AFTERTAB_TABLE='t', AWS_DEFAULT_REGION='eu-west-1')\n"
+        "from chalicelib import bootstrap; bootstrap.deps(); print('boto3' in sys.modules, 'stripe' in sys.modules)"
+    )
+
+    assert loaded.split() == ["True", "False"]

@@ -1,0 +1,295 @@
+"""The same key gives the same answer, and moves money once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from chalicelib.adapters.memory_store import MemoryStore
+from chalicelib.ports import GatewayUnavailable, TabStore
+
+from .world import CARD_TERMS, Caller, Reply, Shop, World, amounts, booking, settled
+
+
+def same(first: Reply, again: Reply) -> None:
+    """The second answer is the first one, and says that it was given before."""
+    assert again.status == first.status
+    assert again.json == first.json
+    assert again.header("ETag") == first.header("ETag")
+    assert (first.header("Idempotent-Replayed"), again.header("Idempotent-Replayed")) == (None, "true")
+
+
+def records(store: TabStore) -> set[str]:
+    assert isinstance(store, MemoryStore)
+    return set(store._records)
+
+
+def test_every_write_that_makes_or_changes_a_thing_is_repeatable(world: World, shop: Shop) -> None:
+    """Sent twice with one key, each write answers the same twice and happens once."""
+    ana = shop.customer()
+    tab = shop.open(ana, 4000)
+    path = f"/v1/tabs/{tab['tab_id']}"
+    line = {"items": [{"description": "Work", "unit_price_minor": 1000}]}
+    agreed = {"promise_sha256": tab["promise"]["promise_sha256"], "consents": ["cap"]}
+    writes: list[tuple[Caller, str, str, Any]] = [
+        (world.operator, "POST", "/v1/merchants", {"name": "Salon", "currency": "EUR"}),
+        (shop.owner, "PUT", "/v1/merchant/policy", {"free_cancel_s": 3600}),
+        (shop.staff, "POST", "/v1/customers", {"reference": "Bob"}),
+        (ana, "POST", f"/v1/customers/{ana.customer_id}/setup_intent", {"card_terms_sha256": CARD_TERMS}),
+        (shop.staff, "POST", "/v1/tabs", {
+            "customer_id": ana.customer_id, "title": "Cut", "expected_outcome": "Cut.", "estimate_minor": 100}),
+        (ana, "POST", f"{path}/accept_promise", agreed),
+        (shop.staff, "POST", f"{path}/items", line),
+        (shop.staff, "POST", f"{path}/propose_promise", {"cap_minor": 5000}),
+        (shop.staff, "POST", f"{path}/complete", {}),
+        (ana, "POST", f"{path}/accept_bill", {"tip_minor": 100}),
+    ]  # fmt: skip
+
+    for caller, method, where, body in writes:
+        key = world.new_key()
+        first = caller.send(method, where, body, key=key)
+        assert first.status in (200, 201), (where, first.raw)
+        same(first, caller.send(method, where, body, key=key))
+
+    after = shop.seen(tab)
+    assert (after["total_minor"], after["tip_minor"], len(after["items"])) == (1000, 100, 1)
+    assert len(shop.staff.get("/v1/tabs?status=open").ok()["tabs"]) == 1
+
+
+def test_a_replay_shows_the_tab_as_that_request_left_it(shop: Shop) -> None:
+    """A repeated command without money answers with the tab of then, though it has gone on."""
+    tab = shop.open(shop.customer(), 4000)
+    path = f"/v1/tabs/{tab['tab_id']}"
+    body = {"items": [{"description": "Work", "unit_price_minor": 1000}]}
+    first = shop.staff.post(f"{path}/items", body, key="k")
+    shop.staff.post(f"{path}/items", body).ok()
+
+    same(first, shop.staff.post(f"{path}/items", body, key="k"))
+
+    assert shop.seen(tab)["total_minor"] == 2000
+
+
+def test_another_body_under_the_same_key(shop: Shop) -> None:
+    """The key of one request is a 422 for another: other body, other path, other order of bytes."""
+    tab, other = shop.open(shop.customer(), 4000), shop.open(shop.customer(), 4000)
+    path = f"/v1/tabs/{tab['tab_id']}/propose_promise"
+    shop.staff.send("POST", path, b'{"cap_minor":5000,"estimate_minor":4500}', key="k").ok()
+
+    shop.staff.send("POST", path, b'{"cap_minor":6000,"estimate_minor":4500}', key="k").problem(
+        422, "idempotency_key_reused"
+    )
+    shop.staff.send("POST", path, b'{"estimate_minor":4500,"cap_minor":5000}', key="k").problem(
+        422, "idempotency_key_reused"
+    )
+    shop.staff.post(f"/v1/tabs/{tab['tab_id']}/complete", key="k").problem(422, "idempotency_key_reused")
+    elsewhere = f"/v1/tabs/{other['tab_id']}/propose_promise"
+    shop.staff.send("POST", elsewhere, b'{"cap_minor":5000,"estimate_minor":4500}', key="k").problem(
+        422, "idempotency_key_reused"
+    )
+
+    assert shop.seen(tab)["promise"]["cap_minor"] == 5000
+    assert shop.seen(other)["version"] == other["version"]
+
+
+def test_another_caller_with_the_same_key(world: World, shop: Shop) -> None:
+    """Keys belong to their caller: another person, role or merchant may use the same one for something else."""
+    ana = shop.customer()
+    first = shop.staff.post("/v1/customers", {"reference": "Bob"}, key="k").ok(201)
+
+    by_owner = shop.owner.post("/v1/customers", {"reference": "Bob"}, key="k").ok(201)
+    elsewhere = world.shop().staff.post("/v1/customers", {"reference": "Bob"}, key="k").ok(201)
+    ana.post(f"/v1/customers/{ana.customer_id}/setup_intent", {"card_terms_sha256": CARD_TERMS}, key="k").ok(201)
+
+    assert len({made["customer_id"] for made in (first, by_owner, elsewhere)}) == 3
+
+
+@pytest.mark.parametrize(("subject", "key"), [("a#b", "c"), ("a", "b#c"), ("a\nb", "c")])
+def test_no_caller_can_be_taken_for_another(shop: Shop, subject: str, key: str) -> None:
+    """However names and keys are cut, two callers never share a record."""
+    from chalicelib.domain.tab import Actor, Role
+    from chalicelib.handlers.operations import record_id
+
+    plain = Actor(subject="a", role=Role.STAFF, merchant_id="mer_1")
+
+    found = record_id(replace(plain, subject=subject), key)
+
+    assert found != record_id(plain, "c")
+    assert found.startswith("mer_1#")
+    assert len(found) < 120
+
+
+def test_a_key_expires_after_a_day(world: World, shop: Shop) -> None:
+    """After 24 hours of business time a key is as good as new."""
+    first = shop.staff.post("/v1/customers", {"reference": "Bob"}, key="k").ok(201)
+    world.clock.shift = timedelta(hours=23, minutes=59)
+    assert shop.staff.post("/v1/customers", {"reference": "Bob"}, key="k").ok(201) == first
+
+    world.clock.shift = timedelta(hours=24, minutes=1)
+    tab = shop.open(shop.customer(), 100)
+
+    assert shop.staff.post(f"/v1/tabs/{tab['tab_id']}/propose_promise", {"cap_minor": 200}, key="k").status == 200
+
+
+def test_refused_requests_leave_their_key_unused(shop: Shop, store: TabStore) -> None:
+    """What changed nothing stores no key: corrected, the request may have the same one."""
+    tab = shop.open(shop.customer(), 4000)
+    path = f"/v1/tabs/{tab['tab_id']}"
+    before = records(store)
+
+    shop.staff.post(f"{path}/items", {"items": []}, key="k").problem(422, "invalid_input")
+    too_much = {"items": [{"description": "Work", "unit_price_minor": 4001}]}
+    shop.staff.post(f"{path}/items", too_much, key="k").problem(409, "cap_exceeded")
+    shop.staff.post(f"{path}/no_show", key="k").problem(409, "transition_refused")
+    shop.staff.post(f"{path}/complete", key="k", if_match='"99"').problem(412, "stale_version")
+    shop.staff.post("/v1/tabs/tab_nowhere/complete", key="k").problem(404, "not_found")
+    assert records(store) == before
+
+    assert shop.staff.post(f"{path}/complete", key="k").status == 200
+
+
+def bill(shop: Shop, customer: Caller) -> dict[str, Any]:
+    shop.save_card(customer)
+    tab = shop.open(customer, 4000)
+    shop.agree(customer, tab)
+    return shop.complete(tab, 4000)
+
+
+def test_a_repeated_payment_is_made_once(world: World, shop: Shop) -> None:
+    """Accepting the bill twice with one key charges once; the replay is rendered from the attempt."""
+    ana = shop.customer()
+    tab = bill(shop, ana)
+    path = f"/v1/tabs/{tab['tab_id']}/accept_bill"
+
+    first = ana.post(path, {}, key="k")
+    world.deliver()
+    again = ana.post(path, {}, key="k")
+
+    assert (again.status, again.header("Idempotent-Replayed")) == (200, "true")
+    assert again.ok()["payment"] == first.ok()["payment"]
+    assert amounts(settled(shop, tab)) == [("charge", 4000)]
+
+
+def test_the_secret_is_handed_out_again(shop: Shop) -> None:
+    """A phone that lost the answer repeats the request, and gets the same payment with its secret."""
+    ana = shop.customer()
+    tab = shop.complete(shop.open(ana, 4000), 4000)
+    path = f"/v1/tabs/{tab['tab_id']}/charges"
+
+    first = ana.post(path, {"mode": "on_session"}, key="k").ok()["payment"]
+    again = ana.post(path, {"mode": "on_session"}, key="k").ok()["payment"]
+    later = ana.post(path, {"mode": "on_session"}, key="another").ok()["payment"]
+
+    assert first["client_secret"]
+    assert first == again == later
+
+
+class Silent:
+    """A gateway that does not answer: what it was asked may or may not have happened."""
+
+    def __init__(self, gateway: Any) -> None:
+        self._gateway = gateway
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("perform", "find_facts", "close_payment"):
+            return self._fail
+        return getattr(self._gateway, name)
+
+    def _fail(self, *args: Any) -> Any:
+        raise GatewayUnavailable("no answer")
+
+
+def silence(world: World) -> None:
+    from chalicelib import bootstrap
+
+    bootstrap.use(replace(world.deps, gateway=Silent(world.deps.gateway)))
+
+
+def test_an_unknown_outcome_is_a_202(world: World, shop: Shop) -> None:
+    """While nobody knows what became of a charge the answer is 202 with the attempt, first and repeated."""
+    ana = shop.customer()
+    tab = bill(shop, ana)
+    silence(world)
+
+    first = ana.post(f"/v1/tabs/{tab['tab_id']}/accept_bill", {}, key="k")
+    again = ana.post(f"/v1/tabs/{tab['tab_id']}/accept_bill", {}, key="k")
+
+    assert first.ok(202)["payment"]["state"] == "unknown"
+    assert again.ok(202)["payment"] == first.json["payment"]
+    assert again.header("Idempotent-Replayed") == "true"
+    shop.staff.post(f"/v1/tabs/{tab['tab_id']}/waive", {"reason": "No."}).problem(409, "payment_in_progress")
+
+
+class Dies(Silent):
+    """The process is gone between writing ahead and the answer."""
+
+    def _fail(self, *args: Any) -> Any:
+        raise KeyboardInterrupt
+
+
+def test_a_request_still_under_way_is_a_409(world: World, shop: Shop) -> None:
+    """A repeated request whose first one wrote ahead and has not come back: 409 with Retry-After for 30 s, then 202."""
+    from chalicelib import bootstrap
+
+    ana = shop.customer()
+    tab = bill(shop, ana)
+    path = f"/v1/tabs/{tab['tab_id']}/accept_bill"
+    bootstrap.use(replace(world.deps, gateway=Dies(world.deps.gateway)))
+    with pytest.raises(KeyboardInterrupt):
+        ana.post(path, {}, key="k")
+
+    early = ana.post(path, {}, key="k")
+    early.problem(409, "request_in_progress")
+    assert early.header("Retry-After") == "30"
+    world.clock.shift = timedelta(seconds=31)
+    assert ana.post(path, {}, key="k").ok(202)["payment"]["state"] == "pending"
+
+    world.clock.shift = timedelta()
+    bootstrap.use(world.deps)
+    world.move(minutes=3)
+    assert ana.post(path, {}, key="k").ok()["payment"]["state"] == "succeeded"
+    assert amounts(settled(shop, tab)) == [("charge", 4000)]
+
+
+# Versions
+
+
+def test_the_etag_is_what_if_match_wants(shop: Shop) -> None:
+    """A command with the version of the last answer passes; the same version again does not."""
+    tab = shop.open(shop.customer(), 4000)
+    path = f"/v1/tabs/{tab['tab_id']}"
+    tag = shop.staff.get(path).header("ETag")
+    assert tag == f'"{tab["version"]}"'
+
+    assert shop.staff.post(f"{path}/propose_promise", {"cap_minor": 5000}, if_match=tag).status == 200
+    shop.staff.post(f"{path}/propose_promise", {"cap_minor": 6000}, if_match=tag).problem(412, "stale_version")
+    assert shop.staff.post(f"{path}/propose_promise", {"cap_minor": 6000}, if_match="*").status == 200
+
+
+def test_a_replay_does_not_mind_the_version(shop: Shop) -> None:
+    """A repeated request answers as before, though its If-Match is stale by its own doing."""
+    tab = shop.open(shop.customer(), 4000)
+    path, tag = f"/v1/tabs/{tab['tab_id']}/propose_promise", f'"{tab["version"]}"'
+
+    first = shop.staff.post(path, {"cap_minor": 5000}, key="k", if_match=tag)
+
+    same(first, shop.staff.post(path, {"cap_minor": 5000}, key="k", if_match=tag))
+
+
+def test_the_policy_has_a_version_too(shop: Shop) -> None:
+    """Two owners who change the policy from the same state: the second gets a 412."""
+    tag = shop.owner.get("/v1/merchant").header("ETag") or ""
+
+    assert shop.owner.put("/v1/merchant/policy", {"free_cancel_s": 60}, if_match=tag).status == 200
+    shop.owner.put("/v1/merchant/policy", {"free_cancel_s": 90}, if_match=tag).problem(412, "stale_version")
+
+
+def test_a_policy_that_outlives_its_hold_is_warned_about(shop: Shop) -> None:
+    """Hold, service and review that do not fit into a hold's life are saved with a warning in words."""
+    answer = shop.owner.put("/v1/merchant/policy", {"review_window_s": 5 * 24 * 3600}).ok()
+
+    assert "4 days and 18 hours" in answer["warnings"][0]
+    assert shop.owner.put("/v1/merchant/policy", {}).ok()["warnings"] == []
+    assert booking(shop, shop.customer(), hours=24)["promise"]["review_window_s"] == 24 * 3600

@@ -1,0 +1,134 @@
+"""The OpenAPI document says what the app does, and stands in docs/ as it is served."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from openapi_spec_validator import validate
+
+from chalicelib.handlers import openapi
+from chalicelib.handlers.operations import OPERATIONS
+from chalicelib.handlers.problems import STATUS
+
+from .world import Caller, Shop, World
+
+COMMITTED = Path(__file__).resolve().parents[2] / "docs" / "openapi.json"
+
+
+def test_the_committed_document_is_the_one_that_is_served(world: World) -> None:
+    """docs/openapi.json is byte for byte what /v1/openapi.json answers; `make openapi` writes it."""
+    served = world.stranger.get("/v1/openapi.json")
+
+    assert served.status == 200
+    assert served.raw == COMMITTED.read_bytes()
+
+
+def test_the_document_is_valid_openapi() -> None:
+    """It passes the validator for OpenAPI 3.1."""
+    validate(json.loads(COMMITTED.read_bytes()))
+
+
+def test_every_operation_is_described() -> None:
+    """Each has a summary, its security, an answer and the errors it can give."""
+    document = openapi.document()
+
+    for operation in OPERATIONS.values():
+        described = document["paths"][operation.path][operation.method.lower()]
+        assert described["summary"]
+        assert ("security" in described) == (not operation.roles)
+        assert str(operation.status) in described["responses"]
+        assert "500" in described["responses"]
+        if operation.writes:
+            assert {"400", "401", "403", "404", "409", "413", "422", "503"} <= set(described["responses"])
+
+
+@pytest.mark.parametrize("name", openapi.EXAMPLES)
+def test_the_examples_are_what_the_operations_read(name: str) -> None:
+    """An example that its own schema refuses would be the first thing a reader tries."""
+    msgspec.convert(openapi.EXAMPLES[name], OPERATIONS[name].body)
+
+
+def test_every_error_has_a_status() -> None:
+    """No refusal of the domain is left to become a 500."""
+    from chalicelib.domain.errors import DomainError
+
+    def below(kind: type[DomainError]) -> list[type[DomainError]]:
+        return [found for sub in kind.__subclasses__() for found in (sub, *below(sub))]
+
+    ours = [kind for kind in below(DomainError) if kind.__module__.startswith("chalicelib.")]
+    assert [kind for kind in ours if not any(base in STATUS for base in kind.__mro__)] == []
+
+
+def test_error_codes_are_in_the_document() -> None:
+    """Every code a caller can meet is listed with the problem's schema."""
+    codes = openapi.document()["components"]["schemas"]["Problem"]["properties"]["code"]["enum"]
+
+    assert {"cap_exceeded", "body_not_json", "unavailable", "bad_signature", "forbidden"} <= set(codes)
+    assert "refused" not in codes
+
+
+# A small fuzz: bodies made from the schemas, and then bent
+
+
+def sample(rng: random.Random, schema: dict[str, Any], document: dict[str, Any]) -> Any:
+    """A value that fits the schema, or nearly."""
+    if rng.random() < 0.03:
+        return rng.choice([None, True, -1, 0, 1.5, "", "x", [], {}, 2**70, "\x00", "𝄞" * 600])
+    if "$ref" in schema:
+        return sample(rng, document["components"]["schemas"][schema["$ref"].split("/")[-1]], document)
+    if "anyOf" in schema:
+        return sample(rng, rng.choice(schema["anyOf"]), document)
+    if "enum" in schema:
+        return rng.choice(schema["enum"])
+    match schema.get("type"):
+        case "object":
+            return {
+                name: sample(rng, kind, document)
+                for name, kind in schema.get("properties", {}).items()
+                if name in schema.get("required", []) or rng.random() < 0.5
+            }
+        case "array":
+            return [sample(rng, schema["items"], document) for _ in range(rng.randint(0, 3))]
+        case "integer":
+            top = schema.get("maximum", 10**6)
+            return rng.choice([0, 1, 49, 50, 2500, min(top, 10**8), top, rng.randint(0, 10**5)])
+        case "string" if schema.get("format") == "date-time":
+            return rng.choice(["2026-01-06T09:00:00Z", "2026-01-05T09:00:00+01:00", "9999-12-31T23:59:59-14:00"])
+        case "string":
+            return rng.choice(["a" * 64, "EUR", "KWD", "Work", "acct_1", "cus_1", "é" * 20])
+    return None
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_no_input_makes_a_500(world: World, shop: Shop, seed: int) -> None:
+    """Whatever is sent within or near the schemas, by whomever, the answer is never a server error."""
+    rng = random.Random(seed)
+    document = openapi.document()
+    ana = shop.customer()
+    shop.save_card(ana)
+    by_role = {"customer": ana, "staff": shop.staff, "owner": shop.owner, "operator": world.operator}
+    tabs = [shop.open(ana, 4000) for _ in range(4)]
+    for tab in tabs[1:]:
+        shop.agree(ana, tab)
+    for tab in tabs[2:]:
+        shop.complete(tab, 2000)
+
+    for _ in range(150):
+        operation = rng.choice([found for found in OPERATIONS.values() if found.roles])
+        caller: Caller = by_role[rng.choice(sorted(operation.roles))]
+        tab = rng.choice(tabs)
+        path = operation.path.format(tab_id=tab["tab_id"], item_id="itm_1", customer_id=ana.customer_id)
+        body = sample(rng, {"$ref": f"/{operation.body.__name__}"}, document) if operation.writes else None
+        if isinstance(body, dict):
+            body |= {"customer_id": ana.customer_id} if operation.name == "open_tab" else {}
+            body |= {"promise_sha256": tab["promise"]["promise_sha256"]} if operation.name == "accept_promise" else {}
+        query = rng.choice(["", "", "?status=open", "?limit=0", "?cursor=x&status=due"])
+
+        answer = caller.send(operation.method, path + query, body)
+
+        assert answer.status < 500, (operation.name, body, answer.raw)

@@ -1,0 +1,268 @@
+"""What DynamoDB is given to keep: exact round trips for any value, and the keys and attributes of the table."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass, replace
+from datetime import UTC, datetime, timedelta, timezone
+from functools import cache
+from types import NoneType
+from typing import Any, get_args, get_origin, get_type_hints
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from chalicelib.adapters import cursors, dynamodb_items, dynamodb_store
+from chalicelib.adapters.dynamodb_items import Codec
+from chalicelib.adapters.dynamodb_store import DynamoDbStore, dynamodb_client
+from chalicelib.domain.draft import Entry
+from chalicelib.domain.errors import InvalidInput
+from chalicelib.domain.parties import Customer, Merchant
+from chalicelib.domain.tab import Attempt, Tab
+from chalicelib.ports import IdempotencyRecord, Pointer, SeenEvent, StoreUnavailable
+from devstack.table import RESOURCES
+from tests.contract.store_kit import MERCHANT, NOW, REGION, TABLE, acting_at, full_tab, moto_store, opening, record
+
+# Everything a text, number or instant may be in JSON and DynamoDB. Amounts are bounded far below by the domain.
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+NUMBERS = st.integers(-(2**53), 2**53)
+ZONES = [UTC, timezone(timedelta(hours=-7))]
+INSTANTS = st.datetimes(timezones=st.sampled_from(ZONES)).filter(lambda at: 1 < at.year < 9999)
+JSON = st.recursive(
+    st.none() | st.booleans() | NUMBERS | TEXTS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@cache
+def values(hint: Any) -> st.SearchStrategy[Any]:
+    """Values of a type, with something, or nothing where that is allowed, in every field of every dataclass in it."""
+    simple = {str: TEXTS, int: NUMBERS, bool: st.booleans(), datetime: INSTANTS, Any: JSON, NoneType: st.none()}
+    if hint in simple:
+        return simple[hint]
+    if is_dataclass(hint):
+        return st.builds(hint, **{name: values(kind) for name, kind in get_type_hints(hint).items()})
+    kinds = get_args(hint)
+    if get_origin(hint) is tuple:
+        return st.lists(values(kinds[0]), max_size=2).map(tuple)
+    if get_origin(hint) is Mapping:
+        return st.dictionaries(values(kinds[0]), values(kinds[1]), max_size=3)
+    if kinds:
+        return st.one_of([values(kind) for kind in kinds])
+    return st.sampled_from(hint)
+
+
+@pytest.mark.parametrize("kind", [Tab, Entry, Attempt, Merchant, Customer, IdempotencyRecord, Pointer, SeenEvent])
+def test_any_value_comes_back_equal(kind: type[Any]) -> None:
+    """decode(encode(value)) == value, for whatever value; and what is stored holds texts and digits only."""
+    codec = Codec(kind)
+
+    @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @given(values(kind))
+    def holds(value: Any) -> None:
+        item = codec.encode(value)
+
+        assert codec.decode(item) == value
+        assert {tag for attribute in item.values() for tag in attribute} <= {"S", "N"}
+        assert all(isinstance(text, str) for attribute in item.values() for text in attribute.values())
+
+    holds()
+
+
+def test_the_full_tab_is_full() -> None:
+    """The tab that the contract suite stores has something other than the default in every field."""
+    defaults = opening().tab
+    tab = full_tab()
+    same = {"tab_id", "merchant_id", "customer_id", "customer_ref", "account", "currency", "minimum_charge_minor"}
+    same |= {"policy", "opened_at", "updated_at", "version"}
+
+    assert {f.name for f in fields(Tab) if getattr(tab, f.name) in (None, (), "", {}, 0)} == set()
+    assert {f.name for f in fields(Tab) if getattr(tab, f.name) == getattr(defaults, f.name)} <= same
+
+
+def test_a_new_field_of_the_code_gets_its_default() -> None:
+    """An item written before a field was added is read with the field's default."""
+    item = dynamodb_items.tab_item(full_tab())
+    del item["tip_minor"], item["flagged"], item["balances"]
+
+    tab = dynamodb_items.tab_of(item)
+
+    assert (tab.tip_minor, tab.flagged, tab.balances) == (0, None, {})
+
+
+def test_older_items_are_upcast_and_newer_ones_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An item of an older schema goes through every step up; a newer one raises rather than lose something."""
+    item = dynamodb_items.tab_item(full_tab())
+    upcasts = {
+        1: lambda item: item | {"title": {"S": item["title"]["S"] + " two"}},
+        2: lambda item: item | {"title": {"S": item["title"]["S"] + " three"}},
+    }
+    monkeypatch.setattr(dynamodb_items, "UPCASTS", upcasts)
+    monkeypatch.setattr(dynamodb_items, "SCHEMA_VERSION", 3)
+
+    assert dynamodb_items.tab_of(item).title == full_tab().title + " two three"
+    assert dynamodb_items.tab_of(item | {"schema_version": {"N": "2"}}).title == full_tab().title + " three"
+    with pytest.raises(dynamodb_items.NewerSchema, match="STATE has schema 4"):
+        dynamodb_items.tab_of(item | {"schema_version": {"N": "4"}})
+
+
+# Keys and attributes
+
+
+@given(INSTANTS, INSTANTS)
+def test_instants_sort_as_texts(one: datetime, other: datetime) -> None:
+    """Instants as stored are of one width, and their order as texts is their order in time."""
+    texts = dynamodb_items.instant(one), dynamodb_items.instant(other)
+
+    assert (texts[0] < texts[1]) == (one < other)
+    assert {len(text) for text in texts} == {27}
+
+
+def test_an_instant_without_a_zone_is_refused() -> None:
+    """A datetime that names no instant is not stored."""
+    with pytest.raises(ValueError, match="no time zone"):
+        dynamodb_items.instant(datetime(2026, 5, 4))  # noqa: DTZ001
+
+
+def test_items_have_the_keys_of_the_design() -> None:
+    """The keys are design §6's, so that what is stored can be found by hand."""
+    tab = replace(full_tab(), tab_id="tab_1", account="acct_1")
+    (entry,) = opening().entries
+    request = record("mer_a#staff_1#key")
+
+    found = [
+        dynamodb_items.tab_item(tab),
+        dynamodb_items.entry_item(tab, entry),
+        dynamodb_items.attempt_item(tab, tab.attempts[0]),
+        dynamodb_items.fact_item(tab, "pi_1:charged:100"),
+        dynamodb_items.pointer_item(
+            Pointer(account=None, object_id="pi_1", merchant_id=MERCHANT, tab_id="tab_1", attempt_id=None)
+        ),
+        dynamodb_items.event_item(SeenEvent(account="acct_1", event_id="evt_1"), 0),
+        dynamodb_items.record_item(request, 0),
+    ]
+
+    assert [(item["pk"]["S"], item["sk"]["S"]) for item in found] == [
+        ("TAB#mer_a#tab_1", "STATE"),
+        ("TAB#mer_a#tab_1", "ENTRY#00000001"),
+        ("TAB#mer_a#tab_1", "ATTEMPT#att_2"),
+        ("TAB#mer_a#tab_1", "FACT#pi_1:charged:100"),
+        ("STRIPE#platform#pi_1", "-"),
+        ("EVENT#acct_1#evt_1", "-"),
+        ("IDEM#mer_a#staff_1#key", "-"),
+    ]
+    assert all(item["schema_version"] == {"N": "1"} for item in found)
+
+
+def test_the_indexes_project_what_a_listing_shows() -> None:
+    """Every attribute that the table's indexes are keyed by or project is in the snapshot, under that very name."""
+    table = json.loads(RESOURCES.read_text())["Resources"]["TabTable"]["Properties"]
+    item = dynamodb_items.tab_item(full_tab())
+    keyed = {key["AttributeName"] for index in table["GlobalSecondaryIndexes"] for key in index["KeySchema"]}
+    projected = {
+        name for index in table["GlobalSecondaryIndexes"] for name in index["Projection"].get("NonKeyAttributes", ())
+    }
+
+    assert keyed | projected <= set(item)
+    assert projected == {f.name for f in fields(dynamodb_items.TabSummary)}
+    assert all(set(item[name]) == {"S"} for name in keyed)
+
+
+def test_the_due_key_is_there_only_while_something_is_pending() -> None:
+    """Neither of the due index's attributes is on a tab with nothing pending."""
+    at_rest = dynamodb_items.tab_item(replace(full_tab(), next_action_at=None))
+
+    assert {"due_pk", "next_action_at"} <= set(dynamodb_items.tab_item(full_tab()))
+    assert {"due_pk", "next_action_at"}.isdisjoint(at_rest)
+
+
+def test_a_tabs_shard_is_the_same_in_every_process() -> None:
+    """The shard does not depend on Python's hash seed, and all 64 are used."""
+    code = "from chalicelib.adapters.dynamodb_items import due_shard; print(due_shard('tab_1'))"
+    command = [sys.executable, "-c", code]
+    elsewhere = subprocess.run(command, capture_output=True, check=True, text=True, env={"PYTHONHASHSEED": "7"})
+
+    assert int(elsewhere.stdout) == dynamodb_items.due_shard("tab_1")
+    assert {dynamodb_items.due_shard(f"tab_{n}") for n in range(2000)} == set(range(64))
+
+
+# Two clocks
+
+
+def test_ttl_goes_by_the_wall_clock() -> None:
+    """TTL is wall time plus the lifetime, whatever business time says: 40 days for events, its own for a record."""
+    wall_now_s = 1_900_000_000.5
+    client = dynamodb_client(region=REGION)
+    with moto_store(client):
+        store = DynamoDbStore(client, TABLE, clock_for_ttl=lambda: wall_now_s)
+        request, event = record(at=NOW - timedelta(days=3000)), SeenEvent(account=None, event_id="evt_1")
+        store.commit(opening(), record=request, event=event)
+
+        items = {item["pk"]["S"]: item for item in client.scan(TableName=TABLE)["Items"]}
+
+    assert items[f"IDEM#{request.record_id}"]["ttl"] == {"N": str(1_900_000_000 + 24 * 3600)}
+    assert items["EVENT#platform#evt_1"]["ttl"] == {"N": str(1_900_000_000 + 40 * 86_400)}
+    assert {pk.split("#")[0] for pk, item in items.items() if "ttl" in item} == {"IDEM", "EVENT"}
+
+
+# What is due
+
+
+def test_a_shard_is_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shard that does not fit into one answer is read page by page, the longest due first."""
+    monkeypatch.setattr(dynamodb_store, "DUE_PAGE", 2)
+    monkeypatch.setattr(dynamodb_items, "DUE_SHARDS", 1)
+    with moto_store() as store:
+        tabs = []
+        for n in (3, 0, 4, 1, 2):
+            tabs.append(store.commit(acting_at(opening(), NOW + timedelta(seconds=n))))
+
+        due = [tab_id for _, tab_id in store.iter_due(NOW + timedelta(seconds=3))]
+
+    by_time = sorted(tabs, key=lambda tab: str(tab.next_action_at))
+    assert due == [tab.tab_id for tab in by_time][:4]
+
+
+# The client
+
+
+def test_the_client_gives_up_in_time() -> None:
+    """Time-outs and tries of the client are bounded: one call takes 6 s and a pause at most."""
+    config = dynamodb_client(region=REGION).meta.config
+
+    assert (config.connect_timeout, config.read_timeout) == (1, 2)
+    assert config.retries == {"mode": "standard", "total_max_attempts": 2}
+
+
+def test_nobody_there_is_unavailable() -> None:
+    """An endpoint that nothing listens on makes the store unavailable, and nothing else."""
+    store = DynamoDbStore(dynamodb_client("http://127.0.0.1:9", REGION), TABLE, sleep=lambda seconds: None)
+
+    with pytest.raises(StoreUnavailable):
+        store.get_tab(MERCHANT, "tab_1")
+    with pytest.raises(StoreUnavailable):
+        store.commit(opening())
+
+
+# Cursors
+
+
+@given(TEXTS, TEXTS.filter(lambda text: len(text.encode()) < 200))
+def test_a_cursor_leads_back_to_its_position(listing: str, position: str) -> None:
+    """decode(encode(position)) == position, in text that needs no escaping in a URL."""
+    cursor = cursors.encode(listing, position)
+
+    assert cursors.decode(listing, cursor) == position
+    assert set(cursor) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
+
+
+@given(st.text(max_size=60))
+def test_any_other_text_is_no_cursor(text: str) -> None:
+    """Whatever was not made by encode raises InvalidInput, and nothing else."""
+    with pytest.raises(InvalidInput):
+        cursors.decode("listing", text)

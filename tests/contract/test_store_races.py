@@ -1,0 +1,140 @@
+"""Many at once: on the emulator, whose conditional writes hold under threads, and in memory."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+from threading import Barrier
+from typing import Any
+
+import pytest
+
+from chalicelib.adapters.dynamodb_store import DynamoDbStore
+from chalicelib.adapters.memory_store import MemoryStore
+from chalicelib.domain.draft import Draft
+from chalicelib.domain.tab import Tab
+from chalicelib.ports import (
+    EventAlreadySeen,
+    FactsAlreadyApplied,
+    RecordExists,
+    SeenEvent,
+    TabStore,
+    VersionConflict,
+)
+from tests.contract.store_kit import MERCHANT, add_items, next_change, opening, record
+
+THREADS = 16
+ROUNDS = 10
+
+
+@pytest.fixture(params=["memory", pytest.param("ministack", marks=pytest.mark.ministack)])
+def store(request: pytest.FixtureRequest) -> TabStore:
+    if request.param == "memory":
+        return MemoryStore()
+    emulated: DynamoDbStore = request.getfixturevalue("emulated_store")
+    return emulated
+
+
+@pytest.fixture(autouse=True)
+def _eager_switching() -> Iterator[None]:
+    """Threads change places as often as Python lets them, so that what lacks a lock shows."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(usual)
+
+
+def at_once(calls: Sequence[Callable[[], Any]]) -> list[Any]:
+    """What each call returned or raised, all of them begun at the same moment."""
+    barrier = Barrier(len(calls))
+
+    def run(call: Callable[[], Any]) -> Any:
+        barrier.wait()
+        try:
+            return call()
+        except Exception as error:
+            return error
+
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return list(pool.map(run, calls))
+
+
+def test_one_of_many_changes_to_a_version_wins(store: TabStore) -> None:
+    """Sixteen changes decided on one version: one is committed, fifteen raise VersionConflict and leave nothing."""
+    tab = store.commit(opening())
+    for _ in range(ROUNDS):
+        changes = [next_change(tab, add_items(100 + n)) for n in range(THREADS)]
+
+        results = at_once([partial(store.commit, change) for change in changes])
+
+        (tab,) = [result for result in results if isinstance(result, Tab)]
+        assert [type(result) for result in results].count(VersionConflict) == THREADS - 1
+        assert store.get_tab(MERCHANT, tab.tab_id) == tab
+    assert len(store.list_entries(MERCHANT, tab.tab_id, limit=99, cursor=None).items) == tab.entry_count
+
+
+def test_one_of_many_requests_with_one_key_wins(store: TabStore) -> None:
+    """The same key for sixteen new tabs: one tab is made, and everybody else is shown the record of it."""
+    changes = [opening() for _ in range(THREADS)]
+    first = record()
+    records = [replace(first, tab_id=change.tab.tab_id) for change in changes]
+
+    results = at_once(
+        [partial(store.commit, change, record=made) for change, made in zip(changes, records, strict=True)]
+    )
+
+    (winner,) = [result for result in results if isinstance(result, Tab)]
+    refusals = [result for result in results if isinstance(result, RecordExists)]
+    assert len(refusals) == THREADS - 1
+    assert {refused.record.tab_id for refused in refusals} == {winner.tab_id}
+    (row,) = store.list_by_customer(MERCHANT, "cus_a", limit=99, cursor=None).items
+    assert row.tab_id == winner.tab_id
+
+
+def test_one_delivery_of_an_event_is_applied(store: TabStore) -> None:
+    """The same event delivered sixteen times, for sixteen tabs even: it is applied once."""
+    tabs = [store.commit(opening()) for _ in range(THREADS)]
+    changes = [next_change(tab) for tab in tabs]
+    event = SeenEvent(account=None, event_id="evt_1")
+
+    results = at_once([partial(store.commit, change, event=event) for change in changes])
+
+    assert [type(result) for result in results].count(Tab) == 1
+    assert [type(result) for result in results].count(EventAlreadySeen) == THREADS - 1
+
+
+def test_a_fact_brought_by_many_is_applied_once_and_nothing_else_is_lost(store: TabStore) -> None:
+    """Sixteen who all bring one fact and a note of their own, reloading when refused: one fact, sixteen notes."""
+    tab = store.commit(opening())
+
+    def note(draft: Draft) -> None:
+        draft.record("noted", with_fact=False)
+
+    def note_with_fact(draft: Draft) -> None:
+        draft.record("noted", with_fact=True)
+        draft.fact_keys.append("f")
+
+    def bring() -> bool:
+        with_fact = True
+        while True:
+            change = next_change(store.get_tab(MERCHANT, tab.tab_id), note_with_fact if with_fact else note)
+            try:
+                store.commit(change)
+            except VersionConflict:
+                continue
+            except FactsAlreadyApplied:
+                with_fact = False
+            else:
+                return with_fact
+
+    results = at_once([bring] * THREADS)
+
+    assert results.count(True) == 1
+    assert results.count(False) == THREADS - 1
+    assert store.get_tab(MERCHANT, tab.tab_id).version == 1 + THREADS
+    entries = store.list_entries(MERCHANT, tab.tab_id, limit=99, cursor=None).items
+    assert [entry.seq for entry in entries] == list(range(1, THREADS + 2))
+    assert [entry.details.get("with_fact") for entry in entries].count(True) == 1

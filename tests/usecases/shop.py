@@ -1,0 +1,170 @@
+"""A shop on fakes: the store in memory, a gateway with faults, a clock moved by hand, and a word for each request."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Any
+
+from chalicelib.adapters.memory_store import MemoryStore
+from chalicelib.domain.commands import ItemInput, Terms
+from chalicelib.domain.promise import Consent
+from chalicelib.domain.tab import Actor, Attempt, Card, Operation, Policy, Role, Tab
+from chalicelib.ports import Deps
+from chalicelib.usecases.accept_bill import accept_bill
+from chalicelib.usecases.accept_promise import Agreement, accept_promise
+from chalicelib.usecases.advance_tab import Swept, advance_due_tabs
+from chalicelib.usecases.attempts import Answer, Request
+from chalicelib.usecases.complete_service import complete_service
+from chalicelib.usecases.customers import create_customer
+from chalicelib.usecases.merchants import NewMerchant, create_merchant
+from chalicelib.usecases.open_tab import open_tab
+from chalicelib.usecases.record_items import add_items
+from chalicelib.usecases.take_event import take_event
+from tests.usecases.fake_gateway import SIGNATURE, Crash, FakeGateway
+
+NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+WITHOUT_CARD = (Consent.CAP, Consent.DEPOSIT_AND_FEES)
+WITH_CARD = (*WITHOUT_CARD, Consent.CARD_ON_FILE)
+EVERYTHING = (*WITH_CARD, Consent.AUTOMATIC_CHARGE, Consent.CAPTURE_BEFORE_EXPIRY)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.instant = NOON
+
+    def now(self) -> datetime:
+        return self.instant
+
+
+class Ids:
+    def __init__(self) -> None:
+        self._numbers = count(1)
+
+    def new(self, prefix: str) -> str:
+        return f"{prefix}_{next(self._numbers)}"
+
+
+class Shop:
+    """A merchant in Vienna with a customer, Ada, who has a card on file."""
+
+    def __init__(self, policy: Policy | None = None) -> None:
+        self.clock = Clock()
+        self.gateway = FakeGateway(self.clock.now)
+        self.store = MemoryStore()
+        self.deps = Deps(store=self.store, gateway=self.gateway, clock=self.clock, ids=Ids())
+        self._keys = count(1)
+        operator = Actor(subject="root", role=Role.OPERATOR)
+        new = NewMerchant(name="Salon", currency="EUR", settlement_currency="EUR", policy=policy or Policy())
+        merchant = create_merchant(self.deps, new, request=self.request(operator))
+        self.merchant_id = merchant.merchant_id
+        self.staff = Actor(subject="sam", role=Role.STAFF, merchant_id=self.merchant_id)
+        self.owner = Actor(subject="olga", role=Role.OWNER, merchant_id=self.merchant_id)
+        customer = create_customer(self.deps, "Ada", request=self.request(self.staff))
+        self.customer_id = customer.customer_id
+        self.ada = Actor(subject="ada", role=Role.CUSTOMER, merchant_id=self.merchant_id, customer_id=self.customer_id)
+        self.card = Card(card_id="pm_1", brand="visa", last4="4242", saved_at=NOON)
+        self.store.update_customer(replace(customer, card=self.card, version=2))
+        self.tab_id = ""
+
+    def request(self, by: Actor, *, key: str | None = None, body: str = "", version: int | None = None) -> Request:
+        key = key or f"key-{next(self._keys)}"
+        return Request(by=by, record_id=f"{by.subject}/{key}", request_sha256=body or key, expected_version=version)
+
+    # Time and news
+
+    def wait(self, **by: float) -> Swept:
+        """Time passes and the schedule runs."""
+        self.clock.instant += timedelta(**by)
+        return advance_due_tabs(self.deps)
+
+    def sweep_until_quiet(self, limit: int = 60) -> None:
+        """The schedule runs at each instant for which something is planned."""
+        for _ in range(limit):
+            at = self.tab.next_action_at
+            if at is None:
+                return
+            self.clock.instant = max(self.clock.instant, at)
+            advance_due_tabs(self.deps)
+        raise AssertionError(f"the tab does not come to rest: {self.tab}")
+
+    def deliver(self, event_id: str | None = None) -> str:
+        """Deliver one webhook: this one, or the oldest that was not delivered yet."""
+        if event_id is None:
+            event_id = self.gateway.undelivered.pop(0)
+        return take_event(self.deps, json.dumps({"id": event_id}).encode(), SIGNATURE)
+
+    def deliver_all(self) -> list[str]:
+        return [self.deliver() for _ in range(len(self.gateway.undelivered))]
+
+    # Stories in a word
+
+    def open(self, *consents: Consent, starts_in_hours: float | None = None, **given: Any) -> Shop:
+        """A tab, accepted with these consents."""
+        starts_at = None if starts_in_hours is None else self.clock.now() + timedelta(hours=starts_in_hours)
+        terms = Terms(
+            **{
+                "title": "Haircut",
+                "expected_outcome": "Shorter hair",
+                "estimate_minor": 60_00,
+                "cap_minor": 200_00,
+                "starts_at": starts_at,
+                **given,
+            }
+        )
+        self.tab_id = open_tab(self.deps, self.customer_id, terms, request=self.request(self.staff)).tab.tab_id
+        if consents:
+            self.accept(*consents)
+        return self
+
+    def accept(self, *consents: Consent) -> Answer:
+        promise = self.tab.proposed or self.tab.promise
+        agreement = Agreement(
+            promise_sha256=promise.sha256,
+            consents=consents,
+            card_terms_sha256="0" * 64 if Consent.CARD_ON_FILE in consents else None,
+            ip="192.0.2.1",
+            user_agent="phone",
+        )
+        return accept_promise(self.deps, self.tab_id, agreement, request=self.request(self.ada))
+
+    def serve(self, price: int = 50_00) -> Shop:
+        item = ItemInput(description="Service", unit_price_minor=price)
+        add_items(self.deps, self.tab_id, [item], request=self.request(self.staff))
+        complete_service(self.deps, self.tab_id, request=self.request(self.staff))
+        return self
+
+    def accept_bill(self, tip_minor: int = 0, **request: Any) -> Answer:
+        return accept_bill(self.deps, self.tab_id, tip_minor, request=self.request(self.ada, **request))
+
+    def crashing(self, act: Callable[[], object]) -> Shop:
+        """Do it, and let the process die in it."""
+        try:
+            act()
+        except Crash:
+            return self
+        raise AssertionError("nothing crashed")
+
+    # Reading
+
+    @property
+    def tab(self) -> Tab:
+        return self.store.get_tab(self.merchant_id, self.tab_id)
+
+    def attempt(self, operation: Operation) -> Attempt:
+        """The one open attempt of this kind."""
+        (found,) = [attempt for attempt in self.tab.attempts if attempt.operation == operation]
+        return found
+
+    def kinds(self) -> list[str]:
+        page = self.store.list_entries(self.merchant_id, self.tab_id, limit=1000, cursor=None)
+        return [entry.kind for entry in page.items]
+
+    def check_books(self) -> None:
+        """What we say was paid is what the gateway kept, to the cent, and what we think is held is held."""
+        assert self.tab.paid_minor == self.gateway.kept_minor(self.tab_id)
+        live = sum(hold.amount_minor for hold in self.tab.holds if hold.state == "live")
+        assert live == self.gateway.held_minor(self.tab_id)
