@@ -91,6 +91,18 @@ def test_allowed_actions_are_what_is_allowed(shop: Shop) -> None:
     assert shop.seen(tab)["next_action"]["why"] == "the review window ends"
 
 
+def test_instants_go_out_in_utc(shop: Shop) -> None:
+    """However a start was written, every instant in the answer is RFC 3339 with a Z, to the millisecond at most."""
+    ana = shop.customer()
+    tab = shop.open(ana, 4000, starts_at="2026-01-06T10:00:00.123456+01:00", late_cancel_fee_minor=500)
+
+    assert tab["starts_at"] == "2026-01-06T09:00:00.123000Z"
+    assert tab["promise"]["free_cancel_until"] == "2026-01-04T09:00:00.123000Z"
+    instants = re.findall(r'"(?:[a-z_]+_at|[a-z_]+_until|at)": "([^"]+)"', json.dumps(shop.seen(shop.agree(ana, tab))))
+    assert len(instants) >= 5
+    assert all(instant.endswith("Z") for instant in instants)
+
+
 def test_the_schedule_counts_what_it_did(world: World, shop: Shop, caplog: pytest.LogCaptureFixture) -> None:
     """A run says how many tabs it advanced and how many it could not, in its answer and in the log."""
     shop.complete(shop.open(shop.customer(), 4000), 4000)
