@@ -1,4 +1,4 @@
-"""Requests: decided on the tab as it is, answered the same when repeated, and nothing changed by one that is refused."""
+"""Requests: decided on the tab as it is, answered the same when repeated, changing nothing where refused."""
 
 from __future__ import annotations
 
