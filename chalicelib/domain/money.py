@@ -40,35 +40,20 @@ _CONSERVATIVE_MINIMUMS = {
     "CLP": 600, "ISK": 100, "KRW": 1000, "PYG": 5000, "UGX": 2500, "VND": 15000, "XAF": 400, "XOF": 400, "XPF": 70,
     "ILS": 250, "ZAR": 1200, "TRY": 2500, "PHP": 3500, "TWD": 2000, "SAR": 250, "COP": 300000,
 }  # fmt: skip
-_ZERO_DECIMAL = frozenset(
-    [
-        "BIF",
-        "CLP",
-        "DJF",
-        "GNF",
-        "ISK",
-        "JPY",
-        "KMF",
-        "KRW",
-        "MGA",
-        "PYG",
-        "RWF",
-        "UGX",
-        "VND",
-        "VUV",
-        "XAF",
-        "XOF",
-        "XPF",
-    ]
-)
-_THREE_DECIMAL = frozenset(["BHD", "JOD", "KWD", "OMR", "TND"])
+_ZERO_DECIMAL = frozenset({
+    "BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "UGX", "VND", "VUV", "XAF", "XOF", "XPF",
+})  # fmt: skip
+_THREE_DECIMAL = frozenset({"BHD", "JOD", "KWD", "OMR", "TND"})
+_COUNTED_WITH_CENTS = frozenset({"ISK", "UGX"})
+"""They have none any more, but the eight digits of a charge still count two for them."""
 
 
 def _currency(code: str, minimum_minor: int) -> Currency:
     exponent = 0 if code in _ZERO_DECIMAL else 3 if code in _THREE_DECIMAL else 2
     # Three-decimal currencies are charged with a last digit of 0.
     step_minor = 10 if exponent == 3 else 1
-    return Currency(code, exponent, step_minor, minimum_minor, (10**MAXIMUM_DIGITS - 1) // step_minor * step_minor)
+    digits = MAXIMUM_DIGITS - 2 if code in _COUNTED_WITH_CENTS else MAXIMUM_DIGITS
+    return Currency(code, exponent, step_minor, minimum_minor, (10**digits - 1) // step_minor * step_minor)
 
 
 CURRENCIES: dict[str, Currency] = {
