@@ -165,11 +165,18 @@ def test_a_gateway_that_is_down_is_a_503(world: World, shop: Shop) -> None:
     assert shop.staff.post("/v1/customers", {"reference": "Bob"}, key="k").status == 201
 
 
-def test_a_call_that_the_gateway_refuses_is_a_502(world: World) -> None:
-    """Where Stripe calls a request of ours wrong, here for an account that does not exist, it is our side's fault."""
+def test_a_call_that_the_gateway_refuses_is_a_502(world: World, shop: Shop) -> None:
+    """Where Stripe calls a request of ours wrong it is our side's fault, and trying again will not help."""
+    world.control("faults", {"kind": "fail_before", "path": "/v1/customers", "status": 400, "count": 1})
+
+    shop.staff.post("/v1/customers", {"reference": "Bob"}).problem(502, "gateway_rejected")
+
+
+def test_a_merchant_with_an_account_that_is_gone(world: World) -> None:
+    """Where Stripe does not know the merchant's account nothing can be made there; a person mends that, not the caller."""
     made = world.operator.post("/v1/merchants", {"name": "Salon", "currency": "EUR", "account": "acct_gone"}).ok(201)
 
-    Shop(world, made["merchant_id"]).staff.post("/v1/customers", {"reference": "Bob"}).problem(502, "gateway_rejected")
+    Shop(world, made["merchant_id"]).staff.post("/v1/customers", {"reference": "Bob"}).problem(503, "unavailable")
 
 
 def test_answers_about_people_are_not_cached(shop: Shop) -> None:
