@@ -21,7 +21,9 @@ import stripe
 
 from .conftest import Standin
 
-CARD = {"allowed_payment_method_types": ["card"]}
+# Older players of Stripe know neither name of this parameter's; they are asked without it, so that the rest can be
+# compared.
+CARD: dict[str, Any] = {} if os.environ.get("STRIPE_CONTRACT_BASE") else {"allowed_payment_method_types": ["card"]}
 DAY = 86400
 NO_KEY = "Stripe's test mode needs a key: set STRIPE_TEST_KEY=sk_test_… to run the contract against Stripe itself"
 
@@ -367,23 +369,25 @@ def test_a_key_is_free_again_after_a_validation_error(api: stripe.StripeClient) 
     assert pay(api, options={"idempotency_key": key}).status == "succeeded"
 
 
-@pytest.mark.parametrize(
-    ("more", "code"),
-    [
-        ({"colour": "red"}, "parameter_unknown"),
-        ({"payment_method_types": ["card"]}, None),
-        ({"amount": 10}, "amount_too_small"),
-        ({"amount": 100_000_000}, "amount_too_large"),
-        ({"currency": "xxx"}, None),
-        ({"currency": "kwd", "amount": 1005}, None),
-        ({"customer": "cus_none"}, "resource_missing"),
-        ({"payment_method": "pm_none"}, "resource_missing"),
-        ({"capture_method": "someday"}, None),
-        ({"statement_descriptor_suffix": "12345"}, None),
-    ],
-)
-def test_what_cannot_be_right_is_refused(api: stripe.StripeClient, more: dict[str, Any], code: str | None) -> None:
+WRONG: dict[str, tuple[dict[str, Any], str | None]] = {
+    "an unknown parameter": ({"colour": "red"}, "parameter_unknown"),
+    "payment_method_types": ({"payment_method_types": ["card"]}, None),
+    "too little": ({"amount": 10}, "amount_too_small"),
+    "too much": ({"amount": 100_000_000}, "amount_too_large"),
+    "no such currency": ({"currency": "xxx"}, None),
+    "KWD not ending in 0": ({"currency": "kwd", "amount": 1005}, None),
+    "no such customer": ({"customer": "cus_none"}, "resource_missing"),
+    "no such payment method": ({"payment_method": "pm_none"}, "resource_missing"),
+    "no such capture method": ({"capture_method": "someday"}, None),
+    "statement text without a letter": ({"statement_descriptor_suffix": "12345"}, None),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_what_cannot_be_right_is_refused(api: stripe.StripeClient, wrong: str) -> None:
     """400 with the documented code."""
+    more, code = WRONG[wrong]
+
     with refused(code):
         pay(api, **more)
 

@@ -131,6 +131,19 @@ def test_probability_with_a_seed_is_the_same_every_time(standin: Standin) -> Non
     assert {200, 500} == set(runs[0])
 
 
+def test_a_slow_answer_comes_late_and_the_effect_at_once(standin: Standin) -> None:
+    """slow_after: while the answer is still on its way, others already see what happened."""
+    standin.control(
+        "faults", {"kind": "slow_after", "method": "POST", "path": "/v1/customers", "seconds": 5, "count": 1}
+    )
+    impatient = standin.client(http_client=stripe.RequestsClient(timeout=0.3))
+
+    with pytest.raises(stripe.APIConnectionError):
+        impatient.v1.customers.create({"name": "Ada"})
+
+    assert [row.name for row in standin.client().v1.customers.list().data] == ["Ada"]
+
+
 def test_a_fault_can_single_out_one_verb_on_any_object(client: stripe.StripeClient, pay: Pay, standin: Standin) -> None:
     """path /v1/payment_intents/{}/capture hits captures only."""
     standin.control("faults", {"kind": "fail_after", "path": "/v1/payment_intents/{}/capture", "count": 1})
