@@ -81,7 +81,7 @@ class Draft:
 
     @property
     def is_empty(self) -> bool:
-        return self.tab == self.base and not (self.entries or self.fact_keys or self.objects)
+        return self.tab == self.base and not self.entries and not self.fact_keys
 
     def update(self, **fields: Any) -> None:
         self.tab = replace(self.tab, **fields)
