@@ -90,6 +90,11 @@ def _operation() -> Iterator[None]:
         yield
     except (stripe.APIConnectionError, stripe.APIError, stripe.RateLimitError) as error:
         raise GatewayUnavailable(_say(error)) from error
+    except (stripe.AuthenticationError, stripe.PermissionError) as error:
+        # A key that Stripe refuses says nothing of the attempt. Taken for a refusal of the attempt itself, one badly
+        # rotated key would fail every charge until somebody notices.
+        _log.error("Stripe refuses our key: %s", _say(error))
+        raise GatewayUnavailable(_say(error)) from error
     except stripe.StripeError as error:
         raise GatewayRejected(_failure(error)) from error
     finally:

@@ -223,7 +223,8 @@ def _close_for_change(deps: Deps, tab: Tab, waiting: Attempt) -> Tab:
 def run(deps: Deps, tab: Tab, begun: Iterable[Attempt]) -> Tab:
     """Perform attempts that are written ahead, bring in their outcomes, and go on with what follows from them.
 
-    Whatever is left when a process dies, or after CALLS calls, is found by the next sweep.
+    Whatever is left when a process dies, after CALLS calls, or when the gateway has not answered (a second time-out
+    would keep the caller waiting for longer than its own) is found by the next sweep.
     """
     queue = deque(begun)
     for _ in range(CALLS):
@@ -232,10 +233,15 @@ def run(deps: Deps, tab: Tab, begun: Iterable[Attempt]) -> Tab:
             # Somebody else, a webhook say, may have brought its outcome meanwhile.
             if attempt is None or attempt.state != AttemptState.PENDING:
                 continue
+            asked = attempt.attempt_id
             tab, more = record_outcome(deps, tab, _perform(deps, tab, attempt))
         elif step := agenda.due_call(tab, deps.clock.now()):
+            asked = step.subject or ""
             tab, more = _due_call(deps, tab, step)
         else:
+            break
+        unanswered = tab.attempt(asked)
+        if unanswered is not None and unanswered.state == AttemptState.UNKNOWN:
             break
         queue.extend(more)
     return tab
