@@ -43,14 +43,12 @@ def prepare_card(call: Call[schemas.CardSetupRequest]) -> Reply:
         ip=call.ip,
         user_agent=call.user_agent,
     )
-    outside, request = deps(), call.request
-    replayed = is_replay(outside, request)
-    customer, setup = customers.prepare_card(outside, call.path["customer_id"], terms, request=request)
-    account = outside.store.get_merchant(customer.merchant_id).account
+    outside = deps()
+    prepared = customers.prepare_card(outside, call.path["customer_id"], terms, request=call.request)
     body = schemas.CardSetupView(
-        setup_id=setup.setup_id,
-        client_secret=setup.client_secret,
+        setup_id=prepared.setup.setup_id,
+        client_secret=prepared.setup.client_secret,
         publishable_key=outside.gateway.publishable_key,
-        account=account,
+        account=prepared.account,
     )
-    return Reply(body=body, replayed=replayed)
+    return Reply(body=body, replayed=prepared.replayed)
