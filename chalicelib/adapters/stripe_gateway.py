@@ -96,7 +96,7 @@ def _operation() -> Iterator[None]:
         _log.error("Stripe refuses our key: %s", _say(error))
         raise GatewayUnavailable(_say(error)) from error
     except stripe.StripeError as error:
-        raise GatewayRejected(_failure(error)) from error
+        raise GatewayRejected(objects.failure_of(_body(error))) from error
     finally:
         _deadline.reset(token)
 
@@ -448,13 +448,6 @@ def _body(error: stripe.StripeError) -> Mapping[str, Any]:
 
 def _code(error: stripe.StripeError) -> str | None:
     return cast("str | None", _body(error).get("code"))
-
-
-def _failure(error: stripe.StripeError) -> Failure:
-    """Why the call was refused. Of a refused key Stripe says no more than of a wrong parameter."""
-    body = _body(error)
-    refused_us = isinstance(error, stripe.AuthenticationError | stripe.PermissionError)
-    return objects.failure_of({**body, "type": "authentication_error"} if refused_us else body)
 
 
 def _say(error: stripe.StripeError) -> str:
