@@ -106,12 +106,14 @@ class Stack:
         aws = self._exits.enter_context(ministack.start(self._ports.aws or None, self._state and self._state / "aws"))
         self.aws_url = aws.endpoint_url
         self.issuer = self._exits.enter_context(Issuer(self._ports.issuer))
-        arguments = ["--port", str(standin_port), "--start", self._start.isoformat()]
-        arguments += ["--state", str(self._state / "stripe.db")] if self._state is not None else []
-        self._spawn("stripe_standin", [*arguments, *(["--real-time"] if self._real_time else [])])
+        kept = self._state and self._state / "stripe.db"
+        arguments = ["--port", str(standin_port), *(["--state", str(kept)] if kept else [])]
+        # A kept clock goes on from where it stood.
+        arguments += [] if kept and kept.exists() else ["--start", self._start.isoformat()]
+        standin = self._spawn("stripe_standin", [*arguments, *(["--real-time"] if self._real_time else [])])
         self.standin = JsonClient(f"http://127.0.0.1:{standin_port}")
         self._exits.callback(self.standin.close)
-        wait_for(self.standin, "/_control/health", "the Stripe stand-in")
+        wait_for(self.standin, "/_control/health", "the Stripe stand-in", standin)
         self.app = JsonClient(self.app_url)
         self.control = JsonClient(f"http://127.0.0.1:{self.control_port}")
         self._environment = self._settings()
@@ -210,9 +212,10 @@ class Stack:
 
     # Processes
 
-    def _spawn(self, module: str, arguments: list[str]) -> None:
+    def _spawn(self, module: str, arguments: list[str]) -> subprocess.Popen[bytes]:
         process = self._popen(module, arguments, dict(os.environ))
         self._exits.callback(_end, process)
+        return process
 
     def _popen(self, module: str, arguments: list[str], environment: dict[str, str]) -> subprocess.Popen[bytes]:
         with (self._logs / f"{module}.log").open("ab") as log:

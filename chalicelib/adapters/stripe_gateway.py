@@ -90,8 +90,13 @@ def _operation() -> Iterator[None]:
         yield
     except (stripe.APIConnectionError, stripe.APIError, stripe.RateLimitError) as error:
         raise GatewayUnavailable(_say(error)) from error
+    except (stripe.AuthenticationError, stripe.PermissionError) as error:
+        # A key that Stripe refuses says nothing of the attempt. Taken for a refusal of the attempt itself, one badly
+        # rotated key would fail every charge until somebody notices.
+        _log.error("Stripe refuses our key: %s", _say(error))
+        raise GatewayUnavailable(_say(error)) from error
     except stripe.StripeError as error:
-        raise GatewayRejected(_failure(error)) from error
+        raise GatewayRejected(objects.failure_of(_body(error))) from error
     finally:
         _deadline.reset(token)
 
@@ -459,13 +464,6 @@ def _body(error: stripe.StripeError) -> Mapping[str, Any]:
 
 def _code(error: stripe.StripeError) -> str | None:
     return cast("str | None", _body(error).get("code"))
-
-
-def _failure(error: stripe.StripeError) -> Failure:
-    """Why the call was refused. Of a refused key Stripe says no more than of a wrong parameter."""
-    body = _body(error)
-    refused_us = isinstance(error, stripe.AuthenticationError | stripe.PermissionError)
-    return objects.failure_of({**body, "type": "authentication_error"} if refused_us else body)
 
 
 def _say(error: stripe.StripeError) -> str:

@@ -40,35 +40,23 @@ _CONSERVATIVE_MINIMUMS = {
     "CLP": 600, "ISK": 100, "KRW": 1000, "PYG": 5000, "UGX": 2500, "VND": 15000, "XAF": 400, "XOF": 400, "XPF": 70,
     "ILS": 250, "ZAR": 1200, "TRY": 2500, "PHP": 3500, "TWD": 2000, "SAR": 250, "COP": 300000,
 }  # fmt: skip
-_ZERO_DECIMAL = frozenset(
-    [
-        "BIF",
-        "CLP",
-        "DJF",
-        "GNF",
-        "ISK",
-        "JPY",
-        "KMF",
-        "KRW",
-        "MGA",
-        "PYG",
-        "RWF",
-        "UGX",
-        "VND",
-        "VUV",
-        "XAF",
-        "XOF",
-        "XPF",
-    ]
-)
-_THREE_DECIMAL = frozenset(["BHD", "JOD", "KWD", "OMR", "TND"])
+_MINIMUMS_ABROAD = {"BRL": 400, "INR": 6000}
+"""Where the published minimum is worth a few US cents, which is enough only for a payout in this same currency."""
+_ZERO_DECIMAL = frozenset({
+    "BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "UGX", "VND", "VUV", "XAF", "XOF",
+    "XPF",
+})  # fmt: skip
+_THREE_DECIMAL = frozenset({"BHD", "JOD", "KWD", "OMR", "TND"})
+_COUNTED_WITH_CENTS = frozenset({"ISK", "UGX"})
+"""They have none any more, but the eight digits of a charge still count two for them."""
 
 
 def _currency(code: str, minimum_minor: int) -> Currency:
     exponent = 0 if code in _ZERO_DECIMAL else 3 if code in _THREE_DECIMAL else 2
     # Three-decimal currencies are charged with a last digit of 0.
     step_minor = 10 if exponent == 3 else 1
-    return Currency(code, exponent, step_minor, minimum_minor, (10**MAXIMUM_DIGITS - 1) // step_minor * step_minor)
+    digits = MAXIMUM_DIGITS - 2 if code in _COUNTED_WITH_CENTS else MAXIMUM_DIGITS
+    return Currency(code, exponent, step_minor, minimum_minor, (10**digits - 1) // step_minor * step_minor)
 
 
 CURRENCIES: dict[str, Currency] = {
@@ -91,9 +79,11 @@ def minimum_charge_minor(currency: Currency, settlement_currency: str | None) ->
     """The least a card may be charged for a merchant paid out in `settlement_currency` (None: not known).
 
     The published minimum belongs to the currency of the payout. Where that is another one or unknown we ask for twice
-    our own: the published minimums are all worth between US$0.30 and US$0.70, so twice any covers every other.
+    our own: the published minimums are worth between US$0.28 and US$0.70, but for two that are far below.
     """
-    return currency.minimum_minor if settlement_currency == currency.code else 2 * currency.minimum_minor
+    if settlement_currency == currency.code:
+        return currency.minimum_minor
+    return _MINIMUMS_ABROAD.get(currency.code, 2 * currency.minimum_minor)
 
 
 def check_amount(amount_minor: int, currency: Currency, what: str, *, minimum_minor: int = 0) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from chalicelib.domain.errors import InvalidInput, PromiseChanged
@@ -106,5 +106,5 @@ class Promise:
 
 def _instant(value: object) -> str:
     if isinstance(value, datetime):
-        return value.isoformat()
+        return value.astimezone(UTC).isoformat()
     raise TypeError(f"{value!r} has no canonical form")

@@ -14,9 +14,11 @@ from chalice.app import AuthRequest, AuthResponse, Blueprint
 
 from chalicelib import config
 from chalicelib.domain.tab import Role
-from chalicelib.handlers import keys
+from chalicelib.handlers import keys, logs
 
 log = logging.getLogger(__name__)
+# This module is a function of its own when deployed, without app.py, which does it for all the others.
+logs.configure()
 
 LEEWAY_S = 30
 CACHED_S = 60

@@ -43,14 +43,23 @@ def prepare_card(call: Call[schemas.CardSetupRequest]) -> Reply:
         ip=call.ip,
         user_agent=call.user_agent,
     )
+    outside = deps()
+    prepared = customers.prepare_card(outside, call.path["customer_id"], terms, request=call.request)
+    body = schemas.CardSetupView(
+        setup_id=prepared.setup.setup_id,
+        client_secret=prepared.setup.client_secret,
+        publishable_key=outside.gateway.publishable_key,
+        account=prepared.account,
+    )
+    return Reply(body=body, replayed=prepared.replayed)
+
+
+@routes.operation(
+    "POST", "/v1/customers/{customer_id}/remove_card", roles=BUSINESS | CUSTOMER, answer=schemas.CustomerView
+)
+def remove_card(call: Call[schemas.Nothing]) -> Reply:
+    """Remove the saved card: it can't be charged any more, and deposits that relied on it are wanted again."""
     outside, request = deps(), call.request
     replayed = is_replay(outside, request)
-    customer, setup = customers.prepare_card(outside, call.path["customer_id"], terms, request=request)
-    account = outside.store.get_merchant(customer.merchant_id).account
-    body = schemas.CardSetupView(
-        setup_id=setup.setup_id,
-        client_secret=setup.client_secret,
-        publishable_key=outside.gateway.publishable_key,
-        account=account,
-    )
-    return Reply(body=body, replayed=replayed)
+    customer = customers.remove_card(outside, call.path["customer_id"], request=request)
+    return Reply(body=render.customer(customer), replayed=replayed)

@@ -6,11 +6,13 @@ from datetime import datetime
 
 from chalicelib.domain import agenda
 from chalicelib.domain.actions import allowed_actions
+from chalicelib.domain.draft import Entry
 from chalicelib.domain.parties import Customer, Merchant
 from chalicelib.domain.promise import Promise
-from chalicelib.domain.tab import Actor, Attempt, AttemptState, Card, Policy, Role, Tab
+from chalicelib.domain.tab import Actor, Attempt, AttemptState, Card, Contest, Dispute, Policy, Role, Tab
 from chalicelib.handlers import schemas
 from chalicelib.ports import Page, TabSummary
+from chalicelib.usecases.receivables import Receivables
 
 
 def merchant(merchant: Merchant) -> schemas.MerchantView:
@@ -84,7 +86,9 @@ def tab(tab: Tab, payment: Attempt | None, *, by: Actor, now: datetime, publisha
         tax_minor=tab.tax_minor,
         tip_minor=tab.tip_minor,
         fee=schemas.FeeView(kind=tab.fee.kind, amount_minor=tab.fee.amount_minor) if tab.fee else None,
+        adjusted_minor=tab.adjusted_minor,
         waived_minor=tab.waived_minor,
+        written_off_minor=tab.written_off_minor,
         amount_due_minor=tab.amount_due_minor,
         paid_minor=tab.paid_minor,
         balance_minor=tab.balance_minor,
@@ -113,7 +117,9 @@ def tab(tab: Tab, payment: Attempt | None, *, by: Actor, now: datetime, publisha
                 kind=leg.kind,
                 amount_minor=leg.amount_minor,
                 refunded_minor=leg.refunded_minor,
+                refund_pending_minor=leg.refund_pending_minor,
                 taken_at=leg.taken_at,
+                dispute=_dispute(leg.dispute) if leg.dispute else None,
             )
             for leg in tab.legs
         ],
@@ -125,6 +131,10 @@ def tab(tab: Tab, payment: Attempt | None, *, by: Actor, now: datetime, publisha
             ],
         )
         if tab.plan
+        else None,
+        contest=_contest(tab.contest) if tab.contest else None,
+        feedback=schemas.FeedbackView(rating=tab.feedback.rating, comment=tab.feedback.comment)
+        if tab.feedback
         else None,
         ledger={account.value: minor for account, minor in tab.balances.items()} if by.is_business else None,
         flagged=tab.flagged if by.is_business else None,
@@ -162,6 +172,76 @@ def _promise(promise: Promise) -> schemas.PromiseView:
         )
         if accepted
         else None,
+    )
+
+
+def _dispute(dispute: Dispute) -> schemas.DisputeView:
+    return schemas.DisputeView(
+        dispute_id=dispute.dispute_id,
+        amount_minor=dispute.amount_minor,
+        withdrawn_minor=dispute.withdrawn_minor,
+        state=dispute.state,
+        opened_at=dispute.opened_at,
+    )
+
+
+def _contest(contest: Contest) -> schemas.ContestView:
+    return schemas.ContestView(
+        reason=contest.reason,
+        contested_minor=contest.contested_minor,
+        contested_at=contest.contested_at,
+        deadline_at=contest.deadline_at,
+    )
+
+
+def timeline(page: Page[Entry], by: Actor) -> schemas.Timeline:
+    return schemas.Timeline(entries=[_entry(entry, by) for entry in page.items], next_cursor=page.next_cursor)
+
+
+def _entry(entry: Entry, by: Actor) -> schemas.EntryView:
+    postings = [
+        schemas.PostingView(account=posting.account, amount_minor=posting.amount_minor) for posting in entry.postings
+    ]
+    return schemas.EntryView(
+        seq=entry.seq,
+        at=entry.at,
+        kind=entry.kind,
+        by=entry.by,
+        details=dict(entry.details),
+        postings=postings if by.is_business else None,
+    )
+
+
+def agenda_of(tab: Tab) -> schemas.AgendaView:
+    pending = sorted(agenda.steps(tab), key=lambda step: (step.at, step.kind))
+    return schemas.AgendaView(
+        pending=[schemas.PendingView(what=step.kind.name.lower(), at=step.at, why=step.why) for step in pending]
+    )
+
+
+def receivables(report: Receivables) -> schemas.ReceivablesView:
+    return schemas.ReceivablesView(
+        currency=report.currency,
+        at=report.at,
+        total_minor=report.total_minor,
+        ageing=dict(report.ageing),
+        expected=[
+            schemas.ExpectedView(day=day.isoformat(), amount_minor=minor) for day, minor in report.expected.items()
+        ],
+        expiring_holds=[
+            schemas.ExpiringHoldView(
+                tab_id=hold.tab_id,
+                customer_id=hold.customer_id,
+                held_minor=hold.held_minor,
+                capture_before=hold.capture_before,
+            )
+            for hold in report.expiring_holds
+        ],
+        exposure=[
+            schemas.ExposureView(customer_id=customer_id, amount_minor=minor)
+            for customer_id, minor in report.exposure.items()
+        ],
+        is_complete=report.is_complete,
     )
 
 

@@ -118,13 +118,14 @@ def carry_out(deps: Deps, tab_id: str, request: Request, command: Command, *, cl
                 f"The tab is at version {tab.version} by now. Load it again and decide on what it says.",
                 version=tab.version,
             )
+        draft = Draft(tab, now=deps.clock.now(), by=request.by, new_id=deps.ids.new)
+        command(draft)
+        # Only now: a command that is refused leaves the payment on the phone alone.
         waiting = tab.taking_attempt
         if closes_payment and waiting is not None and waiting.state == AttemptState.AWAITING_CUSTOMER:
             tab = _close_for_change(deps, tab, waiting)
             expected_version = None if expected_version is None else tab.version
             continue
-        draft = Draft(tab, now=deps.clock.now(), by=request.by, new_id=deps.ids.new)
-        command(draft)
         if draft.is_empty:
             return Answer(tab=tab, attempt=tab.taking_attempt)
         change = agenda.conclude(draft)
@@ -164,7 +165,12 @@ def record_of(deps: Deps, request: Request, change: Change) -> IdempotencyRecord
 
 def finish(deps: Deps, change: Change) -> Answer:
     """Perform what a committed change has begun."""
-    tab = run(deps, change.tab, change.begun)
+    try:
+        tab = run(deps, change.tab, change.begun)
+    except Contention:
+        # The change stands, and its attempts are in the agenda: the next sweep brings in what we could not.
+        log.warning("the outcome for %s is left to the next sweep", change.tab.tab_id)
+        tab = deps.store.get_tab(change.tab.merchant_id, change.tab.tab_id)
     if not change.begun:
         return Answer(tab=tab)
     return Answer(tab=tab, attempt=find_attempt(deps, tab, change.begun[0].attempt_id))
@@ -209,8 +215,15 @@ def _replay(deps: Deps, tab: Tab, record: IdempotencyRecord, request: Request) -
 
 
 def _close_for_change(deps: Deps, tab: Tab, waiting: Attempt) -> Tab:
+    """The tab without the payment that waited. Raises PaymentInProgress where that was made, or may have been."""
     tab, begun = _close_payment(deps, tab, waiting)
     tab = run(deps, tab, begun)
+    if any(leg.attempt_id == waiting.attempt_id for leg in tab.legs):
+        raise PaymentInProgress(
+            "The customer has paid on the phone this very moment. Load the tab again and decide on what it says.",
+            attempt_id=waiting.attempt_id,
+            attempt_state=AttemptState.SUCCEEDED,
+        )
     still_there = tab.attempt(waiting.attempt_id)
     if still_there is not None:
         raise PaymentInProgress(
@@ -227,7 +240,8 @@ def _close_for_change(deps: Deps, tab: Tab, waiting: Attempt) -> Tab:
 def run(deps: Deps, tab: Tab, begun: Iterable[Attempt]) -> Tab:
     """Perform attempts that are written ahead, bring in their outcomes, and go on with what follows from them.
 
-    Whatever is left when a process dies, or after CALLS calls, is found by the next sweep.
+    Whatever is left when a process dies, after CALLS calls, or when the gateway has not answered (a second time-out
+    would keep the caller waiting for longer than its own) is found by the next sweep.
     """
     queue = deque(begun)
     for _ in range(CALLS):
@@ -236,13 +250,18 @@ def run(deps: Deps, tab: Tab, begun: Iterable[Attempt]) -> Tab:
             # Somebody else, a webhook say, may have brought its outcome meanwhile.
             if attempt is None or attempt.state != AttemptState.PENDING:
                 continue
+            asked = attempt.attempt_id
             tab, more = record_outcome(deps, tab, _perform(deps, tab, attempt))
         elif step := agenda.due_call(tab, deps.clock.now()):
+            asked = step.subject or ""
             try:
                 tab, more = _due_call(deps, tab, step)
             except NotSent:
                 break
         else:
+            break
+        unanswered = tab.attempt(asked)
+        if unanswered is not None and unanswered.state == AttemptState.UNKNOWN:
             break
         queue.extend(more)
     return tab

@@ -9,4 +9,4 @@ from chalicelib.usecases.attempts import Answer, Request, carry_out
 
 def check_in(deps: Deps, tab_id: str, *, request: Request) -> Answer:
     """The open tab. Raises TransitionRefused, PaymentInProgress."""
-    return carry_out(deps, tab_id, request, commands.check_in)
+    return carry_out(deps, tab_id, request, commands.check_in, closes_payment=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -69,6 +70,7 @@ class Replay:
         self._stack = stack
         self._calendar = calendar
         self._events = calendar.events
+        self._workers = workers
         self._pool = ThreadPoolExecutor(workers)
         self._actions: list[tuple[datetime, int]] = []
         for number, stay in progress.stays.items():
@@ -108,6 +110,16 @@ class Replay:
             yield from zip(portion, self._pool.map(self.tab, portion), strict=True)
 
     def close(self) -> None:
+        """End the threads, each of which first hangs up: connections are a thread's own."""
+        all_at_it = threading.Barrier(self._workers)
+
+        def hang_up() -> None:
+            all_at_it.wait()
+            self._stack.app.close()
+            self._stack.standin.close()
+
+        for _ in range(self._workers):
+            self._pool.submit(hang_up)
         self._pool.shutdown()
 
     def _next_at(self) -> datetime | None:

@@ -10,9 +10,9 @@ from .errors import invalid
 from .objects import Customer, CustomerInvoiceSettings, Deleted
 from .params import (
     ADDRESS,
+    CUSTOMER_SHIPPING,
     EXPAND,
     PAGE,
-    SHIPPING,
     TIME_RANGE,
     UNSET,
     Fields,
@@ -30,7 +30,7 @@ WRITE: Fields = {
     "address": nullable(ADDRESS), "balance": integer, "description": nullable(string), "email": nullable(string),
     "invoice_prefix": string, "invoice_settings": hash_of({"default_payment_method": nullable(string)}),
     "metadata": metadata, "name": nullable(string), "phone": nullable(string), "preferred_locales": array(string),
-    "shipping": nullable(SHIPPING), "tax_exempt": enum("", "exempt", "none", "reverse"), **EXPAND,
+    "shipping": nullable(CUSTOMER_SHIPPING), "tax_exempt": enum("", "exempt", "none", "reverse"), **EXPAND,
 }  # fmt: skip
 CREATE: Fields = {**WRITE, "payment_method": string}
 LIST: Fields = {**PAGE, "email": string, "created": TIME_RANGE}

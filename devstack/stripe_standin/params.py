@@ -22,6 +22,9 @@ class Required:
         self.rule = rule
 
 
+Fields = Mapping[str, Rule | Required]
+
+
 class Unset:
     """What an explicit empty string means for a parameter that may be unset."""
 
@@ -95,11 +98,50 @@ def enum(*allowed: str) -> Rule:
     return check
 
 
-def nullable(rule: Rule) -> Rule:
-    def check(value: Any, name: str) -> Any:
-        return UNSET if value == "" else rule(value, name)
+class _Wrapped:
+    """A rule around another: `inner` is what a test reads to compare our parameters with Stripe's."""
 
-    return check
+    def __init__(self, inner: Rule) -> None:
+        self.inner = inner
+
+
+class _Nullable(_Wrapped):
+    def __call__(self, value: Any, name: str) -> Any:
+        return UNSET if value == "" else self.inner(value, name)
+
+
+class _Array(_Wrapped):
+    def __call__(self, value: Any, name: str) -> Any:
+        if not isinstance(value, list):
+            if value == "":
+                raise _empty(name)
+            raise invalid("Invalid array", param=name)
+        return [self.inner(item, f"{name}[{index}]") for index, item in enumerate(value)]
+
+
+class _Hash:
+    def __init__(self, fields: Fields) -> None:
+        self.fields = fields
+
+    def __call__(self, value: Any, name: str) -> Any:
+        if value == "":
+            value = {}
+        if not isinstance(value, dict):
+            raise invalid("Invalid object", param=name)
+        return apply(self.fields, value, name)
+
+
+def nullable(rule: Rule) -> Rule:
+    """An empty string unsets."""
+    return _Nullable(rule)
+
+
+def array(rule: Rule) -> Rule:
+    return _Array(rule)
+
+
+def hash_of(fields: Fields) -> Rule:
+    return _Hash(fields)
 
 
 def either(first: Rule, second: Rule) -> Rule:
@@ -108,28 +150,6 @@ def either(first: Rule, second: Rule) -> Rule:
             return first(value, name)
         except StripeError:
             return second(value, name)
-
-    return check
-
-
-def array(rule: Rule) -> Rule:
-    def check(value: Any, name: str) -> Any:
-        if not isinstance(value, list):
-            if value == "":
-                raise _empty(name)
-            raise invalid("Invalid array", param=name)
-        return [rule(item, f"{name}[{index}]") for index, item in enumerate(value)]
-
-    return check
-
-
-def hash_of(fields: Mapping[str, Rule | Required]) -> Rule:
-    def check(value: Any, name: str) -> Any:
-        if value == {} or value == "":
-            value = {}
-        if not isinstance(value, dict):
-            raise invalid("Invalid object", param=name)
-        return apply(fields, value, name)
 
     return check
 
@@ -179,6 +199,7 @@ BILLING = hash_of(
         "tax_id": string,
     }
 )
+CUSTOMER_SHIPPING = hash_of({"address": Required(ADDRESS), "name": Required(string), "phone": string})
 SHIPPING = hash_of(
     {
         "address": Required(ADDRESS),
@@ -190,8 +211,6 @@ SHIPPING = hash_of(
 )
 EXPAND = {"expand": array(string)}
 PAGE = {"limit": integer, "starting_after": string, "ending_before": string, **EXPAND}
-
-Fields = Mapping[str, "Rule | Required"]
 
 
 def apply(fields: Fields, raw: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -62,7 +62,6 @@ OPTIONS = nullable(
 )
 CAPTURE_METHOD = enum("automatic", "automatic_async", "manual")
 USAGE = enum("", "off_session", "on_session")
-TRANSFER = hash_of({"destination": string, "amount": integer, "description": string})
 SHARED: Fields = {
     "customer": string, "description": nullable(string), "metadata": metadata, "payment_method": nullable(string),
     "payment_method_data": hash_of(payment_methods.DATA), "payment_method_options": OPTIONS,
@@ -84,7 +83,6 @@ CREATE: Fields = {
     "confirm": boolean,
     "confirmation_method": enum("automatic", "manual"),
     "on_behalf_of": string,
-    "transfer_data": TRANSFER,
     **SHARED,
     **CONFIRMING,
 }
@@ -93,7 +91,6 @@ UPDATE: Fields = {
     "currency": string,
     "application_fee_amount": nullable(integer),
     "capture_method": CAPTURE_METHOD,
-    "transfer_data": TRANSFER,
     **SHARED,
 }
 CONFIRM: Fields = {
@@ -116,7 +113,6 @@ CAPTURE: Fields = {
     "metadata": metadata,
     "statement_descriptor": string,
     "statement_descriptor_suffix": string,
-    "transfer_data": TRANSFER,
     **EXPAND,
 }
 CANCEL: Fields = {
@@ -156,7 +152,7 @@ def check_create(call: Call, params: dict[str, Any]) -> None:
     _check_text(params)
     fee = params.get("application_fee_amount")
     if fee is not None:
-        _check_fee(call, fee, params["amount"], "transfer_data" in params)
+        _check_fee(call, fee, params["amount"])
     intents.choose_types(params)
 
 
@@ -166,8 +162,8 @@ def check_update(call: Call, params: dict[str, Any], id: str) -> None:
     _check_text(params)
 
 
-def _check_fee(call: Call, fee: int, amount: int, destination: bool) -> None:
-    if not call.connected and not destination:
+def _check_fee(call: Call, fee: int, amount: int) -> None:
+    if not call.connected:
         raise invalid(
             "Can only apply an application_fee_amount when the PaymentIntent is attempting a direct payment (using an "
             "OAuth key or Stripe-Account header) or destination payment (using `transfer_data[destination]`).",
@@ -233,7 +229,6 @@ def create(call: Call, params: dict[str, Any]) -> PaymentIntent:
         confirmation_method=params.get("confirmation_method", "automatic"),
         status="requires_payment_method",
         on_behalf_of=params.get("on_behalf_of"),
-        transfer_data=params.get("transfer_data"),
         application_fee_amount=params.get("application_fee_amount"),
         **intents.choose_types(params),
     )
@@ -318,7 +313,7 @@ def update(call: Call, params: dict[str, Any], id: str) -> PaymentIntent:
     if "application_fee_amount" in params:
         fee = params["application_fee_amount"]
         if fee is not UNSET:
-            _check_fee(call, fee, amount, intent.transfer_data is not None)
+            _check_fee(call, fee, amount)
         intent.application_fee_amount = None if fee is UNSET else fee
     method = payment_methods.from_intent_params(call, params, customer=intent.customer)
     intent.amount, intent.currency = amount, currency
@@ -532,7 +527,7 @@ def capture(call: Call, params: dict[str, Any], id: str) -> PaymentIntent:
             payment_intent=intent,
         )
     if "application_fee_amount" in params:
-        _check_fee(call, params["application_fee_amount"], amount, intent.transfer_data is not None)
+        _check_fee(call, params["application_fee_amount"], amount)
         intent.application_fee_amount = charge.application_fee_amount = params["application_fee_amount"]
     _check_text(params)
     if "statement_descriptor_suffix" in params:

@@ -194,17 +194,7 @@ class Webhooks:
                 self.attempts += 1
                 delivery.attempts += 1
                 try:
-                    if connection is None or connection.transport is None or connection.transport.is_closing():
-                        parts = urlsplit(queue.endpoint.url)
-                        _, connection = await asyncio.get_running_loop().create_connection(
-                            _Connection, parts.hostname or "127.0.0.1", parts.port or 80
-                        )
-                    delivery.last_status = await connection.send(self._request(queue.endpoint, delivery.body))
-                except (OSError, TimeoutError) as error:
-                    delivery.last_status = type(error).__name__
-                    if connection is not None and connection.transport is not None:
-                        connection.transport.close()
-                    connection = None
+                    connection = await self._send(queue, delivery, connection)
                 finally:
                     queue.in_flight -= 1
                 self._outcome(queue, delivery)
@@ -213,6 +203,28 @@ class Webhooks:
             if connection is not None and connection.transport is not None:
                 queue.idle.append(connection)
             self._note_idle()
+
+    async def _send(self, queue: _Queue, delivery: Delivery, connection: _Connection | None) -> _Connection | None:
+        """One attempt. Returns the connection to use next, None when it is gone."""
+        while True:
+            reused = connection is not None and connection.transport is not None
+            try:
+                if connection is None or connection.transport is None or connection.transport.is_closing():
+                    reused = False
+                    parts = urlsplit(queue.endpoint.url)
+                    _, connection = await asyncio.get_running_loop().create_connection(
+                        _Connection, parts.hostname or "127.0.0.1", parts.port or 80
+                    )
+                delivery.last_status = await connection.send(self._request(queue.endpoint, delivery.body))
+                return connection
+            except (OSError, TimeoutError) as error:
+                if connection is not None and connection.transport is not None:
+                    connection.transport.close()
+                connection = None
+                if reused and isinstance(error, ConnectionError):
+                    continue  # the receiver closed an idle connection just then: that is no failed attempt
+                delivery.last_status = type(error).__name__
+                return None
 
     def _request(self, endpoint: WebhookEndpoint, body: bytes) -> bytes:
         parts = urlsplit(endpoint.url)

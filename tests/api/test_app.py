@@ -91,6 +91,18 @@ def test_allowed_actions_are_what_is_allowed(shop: Shop) -> None:
     assert shop.seen(tab)["next_action"]["why"] == "the review window ends"
 
 
+def test_instants_go_out_in_utc(shop: Shop) -> None:
+    """However a start was written, every instant in the answer is RFC 3339 with a Z, to the millisecond at most."""
+    ana = shop.customer()
+    tab = shop.open(ana, 4000, starts_at="2026-01-06T10:00:00.123456+01:00", late_cancel_fee_minor=500)
+
+    assert tab["starts_at"] == "2026-01-06T09:00:00.123000Z"
+    assert tab["promise"]["free_cancel_until"] == "2026-01-04T09:00:00.123000Z"
+    instants = re.findall(r'"(?:[a-z_]+_at|[a-z_]+_until|at)": "([^"]+)"', json.dumps(shop.seen(shop.agree(ana, tab))))
+    assert len(instants) >= 5
+    assert all(instant.endswith("Z") for instant in instants)
+
+
 def test_the_schedule_counts_what_it_did(world: World, shop: Shop, caplog: pytest.LogCaptureFixture) -> None:
     """A run says how many tabs it advanced and how many it could not, in its answer and in the log."""
     shop.complete(shop.open(shop.customer(), 4000), 4000)
@@ -153,11 +165,18 @@ def test_a_gateway_that_is_down_is_a_503(world: World, shop: Shop) -> None:
     assert shop.staff.post("/v1/customers", {"reference": "Bob"}, key="k").status == 201
 
 
-def test_a_call_that_the_gateway_refuses_is_a_502(world: World) -> None:
-    """Where Stripe calls a request of ours wrong, here for an account that does not exist, it is our side's fault."""
+def test_a_call_that_the_gateway_refuses_is_a_502(world: World, shop: Shop) -> None:
+    """Where Stripe calls a request of ours wrong it is our side's fault, and trying again will not help."""
+    world.control("faults", {"kind": "fail_before", "path": "/v1/customers", "status": 400, "count": 1})
+
+    shop.staff.post("/v1/customers", {"reference": "Bob"}).problem(502, "gateway_rejected")
+
+
+def test_a_merchant_with_an_account_that_is_gone(world: World) -> None:
+    """Where Stripe does not know the merchant's account nothing can be made there, and the answer is a 503."""
     made = world.operator.post("/v1/merchants", {"name": "Salon", "currency": "EUR", "account": "acct_gone"}).ok(201)
 
-    Shop(world, made["merchant_id"]).staff.post("/v1/customers", {"reference": "Bob"}).problem(502, "gateway_rejected")
+    Shop(world, made["merchant_id"]).staff.post("/v1/customers", {"reference": "Bob"}).problem(503, "unavailable")
 
 
 def test_answers_about_people_are_not_cached(shop: Shop) -> None:

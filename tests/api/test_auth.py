@@ -175,7 +175,10 @@ def test_a_wrong_token_opens_no_route(world: World, shop: Shop, issuer: Issuer, 
     token = WRONG[kind](issuer, issuer.claims("staff", merchant_id=shop.merchant_id))
 
     for operation in PROTECTED:
-        assert Caller(world, token).send(operation.method, url(operation), {}).status == 403, operation.name
+        refused = Caller(world, token).send(operation.method, url(operation), {})
+        assert refused.status == 403, operation.name
+        # By the authorizer, before any code of the route's runs.
+        assert refused.json == {"Message": "User is not authorized to access this resource"}
 
 
 def test_the_token_that_the_wrong_ones_are_made_from_is_good(shop: Shop) -> None:

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import itertools
 import json
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,9 +18,12 @@ from typing import Any
 
 import httpx
 import jwt
+import msgspec
 from chalice.test import Client
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from chalicelib.handlers import openapi
+from chalicelib.handlers.operations import OPERATIONS
 from chalicelib.ports import Deps
 from devstack.stripe_standin.server import App
 
@@ -165,7 +169,28 @@ class Caller:
         answer = self.world.client.http.request(
             method, path, headers={name: value for name, value in sent.items() if value}, body=raw
         )
-        return Reply(answer.status_code, answer.headers, answer.body)
+        reply = Reply(answer.status_code, answer.headers, answer.body)
+        check_documented(method, path, reply)
+        return reply
+
+
+_DOCUMENT = openapi.document()
+_ROUTES = [
+    (operation.method, re.compile(re.sub(r"{\w+}", "[^/]+", operation.path)), operation)
+    for operation in OPERATIONS.values()
+]
+
+
+def check_documented(method: str, path: str, reply: Reply) -> None:
+    """Whatever a test asks for: the answer is one that the OpenAPI document promises, and has its shape."""
+    for its_method, pattern, operation in _ROUTES:
+        if its_method != method or not pattern.fullmatch(path.split("?")[0]) or reply.status == 415:
+            continue
+        promised = _DOCUMENT["paths"][operation.path][method.lower()]["responses"]
+        assert str(reply.status) in promised, (operation.name, reply.status, reply.raw)
+        if reply.status < 300 and operation.answer is not None:
+            msgspec.json.decode(reply.raw, type=operation.answer)
+        return
 
 
 @dataclass

@@ -20,9 +20,12 @@ import jsonschema_rs
 _RENAMED = (
     "payment_method_types became a list that is answered and allowed_payment_method_types the one that is asked for"
 )
+_CREDENTIALS = "card-on-file flags, in the SDK's PaymentIntent for 2026-10-28.endive and not yet in the document"
 DIFFERENCES: dict[tuple[str, str], str] = {
     ("payment_intent", "allowed_payment_method_types"): _RENAMED,
     ("setup_intent", "allowed_payment_method_types"): _RENAMED,
+    ("payment_intent_payment_method_options_card", "setup_credential_usage"): _CREDENTIALS,
+    ("payment_intent_payment_method_options_card", "stored_credential_usage"): _CREDENTIALS,
 }
 
 

@@ -195,6 +195,19 @@ def test_webhooks_can_be_delayed_so_that_later_ones_overtake(
     assert order == ["payment_intent.succeeded", "payment_intent.created"]
 
 
+def test_webhooks_can_be_reordered(client: stripe.StripeClient, standin: Standin, receiver: Receiver) -> None:
+    """With a seed, twenty events arrive in another order than they happened, and all of them arrive."""
+    endpoint = listen(client, receiver, "customer.created")
+    standin.control("faults", {"kind": "webhook_reorder", "seconds": 0.4, "seed": 7})
+
+    made = [client.v1.customers.create({}).id for _ in range(20)]
+
+    standin.control("webhooks/drain", {})
+    arrived = [event.data.object.id for event in receiver.events(endpoint.secret)]
+    assert arrived != made
+    assert sorted(arrived) == sorted(made)
+
+
 def test_an_event_can_be_sent_again(client: stripe.StripeClient, standin: Standin, receiver: Receiver) -> None:
     """As with the Dashboard's resend: the same event id once more."""
     listen(client, receiver, "customer.created")

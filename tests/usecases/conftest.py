@@ -1,8 +1,18 @@
-"""The shop in which every use case is tried."""
+"""The shop in which every use case is tried, and Hypothesis drawing the same examples in every run."""
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.usecases.shop import Shop
+
+settings.register_profile(
+    "aftertab",
+    derandomize=True,
+    deadline=None,
+    max_examples=60,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("aftertab")
 
 
 @pytest.fixture

@@ -112,6 +112,13 @@ class FakeGateway:
         """Let the next calls of this kind go wrong, one fault each."""
         self._faults[str(call)].extend(faults)
 
+    def heal(self) -> None:
+        """Nothing goes wrong any more."""
+        self._faults.clear()
+        self.cards.clear()
+        self.is_down = False
+        self.on_call = None
+
     @contextmanager
     def _calling(self, call: str) -> Iterator[None]:
         self.calls.append(call)

@@ -1,0 +1,345 @@
+"""Any story at all: random commands, customers, banks, faults, lost events and time, and the promises that survive them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from chalicelib.domain import agenda
+from chalicelib.domain.actions import Action, allowed_actions
+from chalicelib.domain.commands import ItemInput, Limits
+from chalicelib.domain.draft import check_invariants
+from chalicelib.domain.errors import CapExceeded, DomainError, InvalidInput, PaymentInProgress
+from chalicelib.domain.promise import Consent
+from chalicelib.domain.tab import (
+    Actor,
+    AttemptState,
+    HoldExpiryAction,
+    LapseAction,
+    Operation,
+    Policy,
+    Role,
+    Status,
+)
+from chalicelib.usecases.accept_bill import accept_bill
+from chalicelib.usecases.accept_promise import Agreement, accept_promise
+from chalicelib.usecases.cancel_tab import cancel_tab
+from chalicelib.usecases.charge_tab import charge_saved_card, pay_on_phone
+from chalicelib.usecases.check_in import check_in
+from chalicelib.usecases.complete_service import complete_service
+from chalicelib.usecases.mark_no_show import mark_no_show
+from chalicelib.usecases.propose_promise import propose_promise
+from chalicelib.usecases.record_items import add_items, void_item
+from chalicelib.usecases.waive import waive
+from tests.usecases.fake_gateway import CLOSE, FIND, CardBehaviour, Crash, Fault
+from tests.usecases.shop import EVERYTHING, WITHOUT_CARD, Shop
+
+CALLS = [*Operation, FIND, CLOSE]
+
+
+def sealed(extra: set[Consent]) -> tuple[Consent, ...]:
+    return tuple(consent for consent in Consent if consent in {*WITHOUT_CARD, *extra})
+
+
+CONSENTS = st.sets(st.sampled_from(EVERYTHING)).map(sealed) | st.just(EVERYTHING)
+
+
+class AnyStory(RuleBasedStateMachine):
+    """A tab among people who do what they like while things break."""
+
+    @initialize(
+        starts_in_hours=st.sampled_from([None, None, 2, 24, 72, 200]),
+        deposit=st.sampled_from([0, 60, 20_00]),
+        fee=st.sampled_from([0, 15_00, 30_00]),
+        expiry=st.sampled_from(HoldExpiryAction),
+        lapse=st.sampled_from(LapseAction),
+        review_days=st.sampled_from([1, 10]),
+        card=st.sampled_from(CardBehaviour),
+        refunds_end=st.sampled_from(["succeeded", "pending"]),
+        consents=CONSENTS | st.none(),
+    )
+    def open(
+        self,
+        starts_in_hours: int | None,
+        deposit: int,
+        fee: int,
+        expiry: HoldExpiryAction,
+        lapse: LapseAction,
+        review_days: int,
+        card: CardBehaviour,
+        refunds_end: str,
+        consents: tuple[Consent, ...] | None,
+    ) -> None:
+        policy = Policy(hold_expiry_action=expiry, deposit_lapse_action=lapse, review_window_s=review_days * 86400)
+        self.shop = Shop(policy)
+        self.shop.gateway.cards["pm_1"] = card
+        self.shop.gateway.refunds_end = refunds_end
+        fees = {} if starts_in_hours is None else {"no_show_fee_minor": fee, "late_cancel_fee_minor": fee}
+        self.shop.open(starts_in_hours=starts_in_hours, deposit_minor=deposit, **fees)
+        if consents is not None:
+            self.accept_promise(consents)
+
+    # People
+
+    def attempt_action(self, action: Action, by: Actor, act: Callable[[], object]) -> None:
+        """What a screen offers works, and what it does not offer changes nothing."""
+        before = self.shop.tab
+        allowed = action in allowed_actions(before, by, self.shop.clock.now())
+        try:
+            act()
+        except Crash:
+            assert allowed
+        except (PaymentInProgress, InvalidInput, CapExceeded):
+            # Something that waited for the customer could not be closed, or the input was not what is offered.
+            assert allowed or self.shop.tab == before
+        except DomainError:
+            assert not allowed, f"{action} was offered and refused"
+            assert self.shop.tab == before
+        else:
+            assert allowed, f"{action} was done without being offered"
+
+    def by(self, role: Role) -> Actor:
+        return self.shop.ada if role == Role.CUSTOMER else self.shop.staff
+
+    @rule(consents=CONSENTS)
+    def accept_promise(self, consents: tuple[Consent, ...]) -> None:
+        shop = self.shop
+        agreement = Agreement(
+            promise_sha256=(shop.tab.proposed or shop.tab.promise).sha256,
+            consents=consents,
+            card_terms_sha256="0" * 64,
+            ip="192.0.2.1",
+            user_agent="phone",
+        )
+        self.attempt_action(
+            Action.ACCEPT_PROMISE,
+            shop.ada,
+            lambda: accept_promise(shop.deps, shop.tab_id, agreement, request=shop.request(shop.ada)),
+        )
+
+    @rule(cap=st.sampled_from([100_00, 300_00]))
+    def propose(self, cap: int) -> None:
+        shop = self.shop
+        self.attempt_action(
+            Action.PROPOSE_PROMISE,
+            shop.staff,
+            lambda: propose_promise(shop.deps, shop.tab_id, Limits(cap_minor=cap), request=shop.request(shop.staff)),
+        )
+
+    @rule(price=st.sampled_from([0, 30, 60, 20_00, 20_01, 50_00]))
+    def add_item(self, price: int) -> None:
+        shop = self.shop
+        item = ItemInput(description="Service", unit_price_minor=price, tax_basis_points=1900)
+        self.attempt_action(
+            Action.ADD_ITEMS,
+            shop.staff,
+            lambda: add_items(shop.deps, shop.tab_id, [item], request=shop.request(shop.staff)),
+        )
+
+    @precondition(lambda self: self.shop.tab.items)
+    @rule(data=st.data())
+    def void(self, data: st.DataObject) -> None:
+        shop = self.shop
+        item = data.draw(st.sampled_from(shop.tab.items))
+        self.attempt_action(
+            Action.VOID_ITEM,
+            shop.staff,
+            lambda: void_item(shop.deps, shop.tab_id, item.item_id, request=shop.request(shop.staff)),
+        )
+
+    @rule()
+    def check_in(self) -> None:
+        self.attempt_action(
+            Action.CHECK_IN,
+            self.shop.staff,
+            lambda: check_in(self.shop.deps, self.shop.tab_id, request=self.shop.request(self.shop.staff)),
+        )
+
+    @rule()
+    def complete(self) -> None:
+        self.attempt_action(
+            Action.COMPLETE,
+            self.shop.staff,
+            lambda: complete_service(self.shop.deps, self.shop.tab_id, request=self.shop.request(self.shop.staff)),
+        )
+
+    @rule(tip=st.sampled_from([0, 1, 5_00]))
+    def accept_bill(self, tip: int) -> None:
+        self.attempt_action(
+            Action.ACCEPT_BILL,
+            self.shop.ada,
+            lambda: accept_bill(self.shop.deps, self.shop.tab_id, tip, request=self.shop.request(self.shop.ada)),
+        )
+
+    @rule()
+    def pay_on_phone(self) -> None:
+        self.attempt_action(
+            Action.PAY_ON_PHONE,
+            self.shop.ada,
+            lambda: pay_on_phone(self.shop.deps, self.shop.tab_id, request=self.shop.request(self.shop.ada)),
+        )
+
+    @rule(role=st.sampled_from([Role.CUSTOMER, Role.STAFF]))
+    def charge_card(self, role: Role) -> None:
+        by = self.by(role)
+        self.attempt_action(
+            Action.CHARGE_SAVED_CARD,
+            by,
+            lambda: charge_saved_card(self.shop.deps, self.shop.tab_id, request=self.shop.request(by)),
+        )
+
+    @rule(role=st.sampled_from([Role.CUSTOMER, Role.STAFF]))
+    def cancel(self, role: Role) -> None:
+        by = self.by(role)
+        self.attempt_action(
+            Action.CANCEL,
+            by,
+            lambda: cancel_tab(self.shop.deps, self.shop.tab_id, "so", request=self.shop.request(by)),
+        )
+
+    @rule()
+    def no_show(self) -> None:
+        self.attempt_action(
+            Action.NO_SHOW,
+            self.shop.staff,
+            lambda: mark_no_show(self.shop.deps, self.shop.tab_id, request=self.shop.request(self.shop.staff)),
+        )
+
+    @rule()
+    def waive(self) -> None:
+        self.attempt_action(
+            Action.WAIVE,
+            self.shop.staff,
+            lambda: waive(self.shop.deps, self.shop.tab_id, "so", request=self.shop.request(self.shop.staff)),
+        )
+
+    # Customers, banks, networks and time
+
+    @rule(data=st.data(), confirms=st.booleans())
+    def phone(self, data: st.DataObject, confirms: bool) -> None:
+        waiting = [p for p in self.shop.gateway.payments.values() if p.state in ("waiting", "declined")]
+        payment = data.draw(st.sampled_from(waiting)) if waiting else None
+        if payment is None:
+            return
+        if confirms:
+            self.shop.gateway.confirm(payment.payment_id, self.shop.card)
+        else:
+            self.shop.gateway.decline(payment.payment_id)
+
+    @rule()
+    def bank_finishes(self) -> None:
+        slow = [p for p in self.shop.gateway.payments.values() if p.state == "processing"]
+        if slow:
+            self.shop.gateway.finish_processing(slow[0].payment_id)
+
+    @rule(state=st.sampled_from(["succeeded", "failed"]))
+    def refunds_end(self, state: str) -> None:
+        self.shop.gateway.end_refunds(state)
+
+    @rule(card=st.sampled_from(CardBehaviour))
+    def card_changes_its_mind(self, card: CardBehaviour) -> None:
+        self.shop.gateway.cards["pm_1"] = card
+
+    @rule(call=st.sampled_from(CALLS), fault=st.sampled_from([f for f in Fault if f != Fault.REJECTED]))
+    def something_will_break(self, call: str, fault: Fault) -> None:
+        self.shop.gateway.fail(call, fault)
+
+    @precondition(lambda self: self.shop.gateway.undelivered)
+    @rule(data=st.data(), again=st.booleans(), lost=st.booleans())
+    def webhook(self, data: st.DataObject, again: bool, lost: bool) -> None:
+        events = self.shop.gateway.undelivered
+        event_id = data.draw(st.sampled_from(events))
+        if lost and not event_id_is_of_refund(self.shop, event_id):
+            events.remove(event_id)
+            return
+        try:
+            self.shop.deliver(event_id)
+        except Crash:
+            return
+        if not again:
+            events.remove(event_id)
+
+    @rule(minutes=st.sampled_from([1, 2, 10, 60, 24 * 60, 4 * 24 * 60]))
+    def time_passes(self, minutes: int) -> None:
+        self.shop.clock.instant += timedelta(minutes=minutes)
+        self.shop.gateway.expire_holds()
+
+    @rule()
+    def schedule_runs(self) -> None:
+        self.shop.gateway.expire_holds()
+        try:
+            swept = self.shop.wait()
+        except Crash:
+            return
+        assert swept.failed == 0
+
+    # What always holds
+
+    @invariant()
+    def the_snapshot_is_sound(self) -> None:
+        if not hasattr(self, "shop"):
+            return
+        tab = self.shop.tab
+        check_invariants(tab)
+        assert tab.next_action_at == agenda.next_action_at(tab), "the index knows what the agenda says"
+        if tab.attempts or (tab.live_hold and tab.status == Status.CLOSED):
+            assert tab.next_action_at is not None, "whatever lives is in the agenda"
+        assert all(attempt.check_at for attempt in tab.attempts)
+
+    @invariant()
+    def nothing_is_held_or_charged_that_was_not_agreed_to(self) -> None:
+        if not hasattr(self, "shop"):
+            return
+        tab = self.shop.tab
+        for payment in self.shop.gateway.payments.values():
+            assert payment.on_session or tab.promise.accepted is not None
+            assert not payment.is_hold or tab.promise.accepted is not None
+
+    def teardown(self) -> None:
+        """Everything heals: calls go through, events arrive, time passes; then the money must be right."""
+        if not hasattr(self, "shop"):
+            return
+        shop = self.shop
+        shop.gateway.heal()
+        if Action.COMPLETE in allowed_actions(shop.tab, shop.staff, shop.clock.now()) and shop.tab.total_minor:
+            complete_service(shop.deps, shop.tab_id, request=shop.request(shop.staff))
+        if Action.CANCEL in allowed_actions(shop.tab, shop.staff, shop.clock.now()):
+            cancel_tab(shop.deps, shop.tab_id, "the end", request=shop.request(shop.staff))
+        for _ in range(60):
+            shop.gateway.end_refunds("succeeded")
+            for payment in list(shop.gateway.payments.values()):
+                if payment.state == "processing":
+                    shop.gateway.finish_processing(payment.payment_id)
+            shop.gateway.expire_holds()
+            shop.deliver_all()
+            if shop.tab.next_action_at is None:
+                break
+            shop.clock.instant = max(shop.clock.instant, shop.tab.next_action_at)
+            assert shop.wait().failed == 0
+
+        tab = shop.tab
+        assert tab.next_action_at is None, f"the tab does not come to rest: {tab}"
+        assert tab.attempts == ()
+        shop.check_books()
+        refused = any(leg.failed_refunds for leg in tab.legs)
+        assert refused or tab.paid_minor <= tab.amount_due_minor, "captured - refunded <= amount due"
+        if tab.status not in (Status.BOOKED, Status.OPEN):
+            assert (tab.status == Status.CLOSED) == (
+                (tab.live_hold is None and tab.balance_minor == 0 and not refused) or tab.closed_at is not None
+            )
+        if tab.status in (Status.CLOSED, Status.CANCELED, Status.NO_SHOW):
+            assert shop.gateway.held_minor(shop.tab_id) == 0
+        assert not any(attempt.state == AttemptState.PENDING for attempt in tab.attempts)
+
+
+def event_id_is_of_refund(shop: Shop, event_id: str) -> bool:
+    """Pending refunds end by webhook alone, which the gateway repeats for days: those are late, never lost."""
+    return shop.gateway.events[event_id][0].object_id.startswith("re_")
+
+
+TestAnyStory = AnyStory.TestCase
+TestAnyStory.settings = settings(max_examples=60, stateful_step_count=25, report_multiple_bugs=False)
