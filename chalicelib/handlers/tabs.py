@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from chalicelib.bootstrap import deps
 from chalicelib.domain.commands import ItemInput, Limits, Terms
 from chalicelib.domain.errors import InvalidInput
-from chalicelib.domain.tab import Status
+from chalicelib.domain.tab import Feedback, Status
 from chalicelib.handlers import render, schemas
 from chalicelib.handlers.operations import BUSINESS, CUSTOMER, Call, Query, Reply, Routes
 from chalicelib.handlers.replies import answer_reply, tab_reply
