@@ -256,7 +256,6 @@ class GatewayEvent:
     occurred_at: datetime
     object_id: str
     payment_id: str | None
-    customer_ref: str | None
     is_relevant: bool
     ours: bool
     merchant_id: str | None
@@ -264,6 +263,7 @@ class GatewayEvent:
     tab_id: str | None
     attempt_id: str | None
     body: Mapping[str, Any]
+    customer_ref: str | None = None
 
 
 class PaymentGateway(Protocol):

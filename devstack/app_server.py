@@ -9,6 +9,7 @@ every five clock-minutes and on every move of the clock. Settings come from the 
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import logging
 import os
@@ -55,6 +56,9 @@ def main() -> None:
     threading.Thread(target=control.serve_forever, daemon=True, name="control").start()
     if given.ticker:
         threading.Thread(target=_tick, args=(clock, sweep), daemon=True, name="ticker").start()
+    # What was imported lives as long as the process: the collector need not look at it again.
+    gc.collect()
+    gc.freeze()
     factory = CLIFactory(os.getcwd(), environ=os.environ)
     config = factory.create_config_obj(chalice_stage_name="dev")
     factory.create_local_server(app, config, "127.0.0.1", given.port).serve_forever()

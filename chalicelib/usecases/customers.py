@@ -24,6 +24,15 @@ class CardTerms:
     user_agent: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreparedCard:
+    """What the phone saves the card with. `account`: where at the gateway. `replayed`: it had been asked for before."""
+
+    setup: CardSetup
+    account: str | None
+    replayed: bool
+
+
 def create_customer(deps: Deps, reference: str, *, request: Request) -> Customer:
     """A customer here and at the gateway. Raises IdempotencyMismatch, NotFound (merchant)."""
     merchant_id = merchant_of(request.by)
@@ -74,7 +83,7 @@ def remove_card(deps: Deps, customer_id: str, *, request: Request) -> Customer:
     return change_card(deps, customer, gone)
 
 
-def prepare_card(deps: Deps, customer_id: str, terms: CardTerms, *, request: Request) -> tuple[Customer, CardSetup]:
+def prepare_card(deps: Deps, customer_id: str, terms: CardTerms, *, request: Request) -> PreparedCard:
     """What the phone needs to save a card. The consent is stored first.
 
     For a tab, the sealed promise must consent to keeping the card. Raises NotFound, PromiseNotAccepted, Contention,
@@ -106,4 +115,5 @@ def prepare_card(deps: Deps, customer_id: str, terms: CardTerms, *, request: Req
     else:
         request.check_same(record)
     account = deps.store.get_merchant(customer.merchant_id).account
-    return customer, deps.gateway.add_card_setup(account, customer, terms.tab_id, key=request.record_id)
+    setup = deps.gateway.add_card_setup(account, customer, terms.tab_id, key=request.record_id)
+    return PreparedCard(setup=setup, account=account, replayed=record is not None)

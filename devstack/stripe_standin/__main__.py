@@ -23,11 +23,14 @@ def main() -> int:
         "--seed", type=int, default=None, help="make ids repeatable (never together with a kept database)"
     )
     parser.add_argument("--state", type=Path, default=None, help="keep everything in this file, kill -9 included")
+    parser.add_argument("--check", action="store_true", help="hold every answer against Stripe's OpenAPI document")
     options = parser.parse_args()
     try:
         start = None if options.start is None else parse_time(options.start)
         bound = loopback_socket(options.port, options.host)
-        app = create_app(start=start, real_time=options.real_time, seed=options.seed, state=options.state)
+        app = create_app(
+            start=start, real_time=options.real_time, seed=options.seed, state=options.state, check=options.check
+        )
     except (ValueError, OSError) as error:
         print(f"stripe stand-in: {error}", file=sys.stderr)
         return 2

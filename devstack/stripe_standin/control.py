@@ -218,6 +218,9 @@ def routes(standin: StandIn) -> list[Route]:
         standin.log.clear()
         return {"total": 0}
 
+    async def read_conformance(request: Request) -> Any:
+        return {"on": False} if standin.checker is None else standin.checker.shown()
+
     async def reset(request: Request) -> Any:
         given = await _body(request)
         start = given.get("start")
@@ -239,5 +242,6 @@ def routes(standin: StandIn) -> list[Route]:
         route("/_control/books", {"GET": read_books}),
         route("/_control/faults", {"GET": read_faults, "POST": add_fault, "DELETE": remove_faults}),
         route("/_control/requests", {"GET": requests, "DELETE": clear_requests}),
+        route("/_control/conformance", {"GET": read_conformance}),
         route("/_control/reset", {"POST": reset}),
     ]

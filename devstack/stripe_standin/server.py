@@ -15,7 +15,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from . import control, pages
+from . import conformance, control, pages
 from .api import Receive, Scope, Send
 from .standin import StandIn
 
@@ -23,8 +23,10 @@ from .standin import StandIn
 class App:
     """/v1 goes straight to the API (every millisecond counts there), everything else through Starlette."""
 
-    def __init__(self, standin: StandIn) -> None:
+    def __init__(self, standin: StandIn, *, check: bool = False) -> None:
         self.standin = standin
+        self.checker = conformance.Checker(standin.events) if check else None
+        standin.checker = self.checker
 
         @contextlib.asynccontextmanager
         async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -38,7 +40,10 @@ class App:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"].startswith("/v1/"):
-            await self.standin.api(scope, receive, send)
+            if self.checker is None:
+                await self.standin.api(scope, receive, send)
+            else:
+                await self.checker.answer(self.standin.api, scope, receive, send)
         else:
             await self.rest(scope, receive, send)
 
@@ -52,14 +57,20 @@ class Protocol(HttpToolsProtocol):
 
 
 def create_app(
-    *, start: int | None = None, real_time: bool = False, seed: int | None = None, state: Path | None = None
+    *,
+    start: int | None = None,
+    real_time: bool = False,
+    seed: int | None = None,
+    state: Path | None = None,
+    check: bool = False,
 ) -> App:
     """The stand-in as an ASGI application.
 
     `start`: epoch seconds at which its clock stands (default: now, or where `state` left it). `state`: the file that
-    keeps everything across restarts. Raises OSError and ValueError as StandIn does.
+    keeps everything across restarts. `check`: hold every answer and event against Stripe's OpenAPI document; what is
+    wrong is told at /_control/conformance. Raises OSError and ValueError as StandIn and Checker do.
     """
-    return App(StandIn(start=start, real_time=real_time, seed=seed, state=state))
+    return App(StandIn(start=start, real_time=real_time, seed=seed, state=state), check=check)
 
 
 def loopback_socket(port: int, host: str = "127.0.0.1") -> socket.socket:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 from . import checkout, disputes, payment_intents, refunds
 from .api import Api
@@ -39,6 +40,7 @@ class StandIn:
         self.webhooks.plan = self.faults.for_webhook
         self.api = Api(self.world, self.events, self.keys, self.log, self.faults, self.commit)
         self.events.listeners.append(self._follow_sessions)
+        self.checker: Any = None  # set by `--check`
         self.journal: Journal | None = None
         if state is not None:
             self.journal = Journal(state, self)

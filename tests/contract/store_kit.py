@@ -25,6 +25,7 @@ from chalicelib.domain.tab import (
     Card,
     Deposit,
     DepositState,
+    Dispute,
     Failure,
     Fee,
     FeeKind,
@@ -229,7 +230,7 @@ def full_tab() -> Tab:
                 attempt_id="att_1",
                 refunds={"re_1": 100},
                 pending_refunds={"re_2": 50},
-                disputed=True,
+                dispute=Dispute(dispute_id="dp_1", amount_minor=900, opened_at=NOW, withdrawn_minor=900),
             ),
         ),
         attempts=(

@@ -684,7 +684,7 @@ def test_a_merchant_is_kept(store: TabStore) -> None:
 def test_a_customer_is_kept_with_card_and_consent(store: TabStore) -> None:
     """A customer comes back as added, then as updated, under their merchant only."""
     added = customer()
-    store.add_customer(added, record=record())
+    store.add_customer(added, account=None, record=record())
     assert store.get_customer(MERCHANT, "cus_a") == added
 
     consent = CardConsent(subject="cus_a", terms_sha256="ab" * 32, given_at=NOW, ip="192.0.2.1", user_agent="x")
@@ -727,12 +727,12 @@ def test_a_party_is_updated_from_its_stored_version_only(store: TabStore) -> Non
 def test_a_new_party_does_not_replace_one(store: TabStore) -> None:
     """Adding under an id that is taken, by another request, raises VersionConflict."""
     store.add_merchant(merchant(), record=record())
-    store.add_customer(customer(), record=record())
+    store.add_customer(customer(), account=None, record=record())
 
     with pytest.raises(VersionConflict):
         store.add_merchant(merchant(name="Another"), record=record())
     with pytest.raises(VersionConflict):
-        store.add_customer(customer(reference="another"), record=record())
+        store.add_customer(customer(reference="another"), account=None, record=record())
 
     assert (store.get_merchant(MERCHANT), store.get_customer(MERCHANT, "cus_a")) == (merchant(), customer())
 
@@ -740,10 +740,10 @@ def test_a_new_party_does_not_replace_one(store: TabStore) -> None:
 def test_a_party_is_added_once_a_request(store: TabStore) -> None:
     """A repeated request raises RecordExists with what it made the first time, and makes nothing."""
     first = record(resource_id="cus_a")
-    store.add_customer(customer("cus_a"), record=first)
+    store.add_customer(customer("cus_a"), account=None, record=first)
 
     with pytest.raises(RecordExists) as refused:
-        store.add_customer(customer("cus_b"), record=replace(first, resource_id="cus_b"))
+        store.add_customer(customer("cus_b"), account=None, record=replace(first, resource_id="cus_b"))
     with pytest.raises(RecordExists):
         store.add_merchant(merchant("mer_b"), record=first)
     with pytest.raises(RecordExists):

@@ -13,13 +13,11 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-import msgspec
 import pytest
 import stripe
 
-from devstack.stripe_standin.server import App, create_app, serve_in_thread
-
-from . import schema
+from devstack.stripe_standin import conformance
+from devstack.stripe_standin.server import create_app, serve_in_thread
 
 START = 1_767_603_600  # 2026-01-05T09:00:00Z
 SECRET_KEY = "sk_test_standin"
@@ -32,7 +30,6 @@ class Standin:
 
     base: str
     app: Any
-    problems: list[str] = field(default_factory=list)
 
     def client(self, key: str = SECRET_KEY, **options: Any) -> stripe.StripeClient:
         options.setdefault("max_network_retries", 0)
@@ -73,56 +70,23 @@ class Standin:
         return [event.type for event in reversed(found) if not types or event.type in types]
 
 
-class Watched:
-    """The app, with every answer and every event's object held against Stripe's document."""
-
-    def __init__(self, app: App, problems: list[str]) -> None:
-        self.app = app
-        self.standin = app.standin
-        self.problems = problems
-        app.standin.events.listeners.append(self.event)
-
-    def event(self, account: Any, event: Any, snapshot: bytes) -> None:
-        self.problems += schema.check_object(json.loads(snapshot), f"event {event.type}")
-        whole = json.loads(msgspec.json.encode(self.standin.events.render(account, event, snapshot)))
-        self.problems += schema.check_object(whole, f"event envelope {event.type}")
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] != "http" or not scope["path"].startswith("/v1/"):
-            await self.app(scope, receive, send)
-            return
-        status, chunks, headers = 0, [], {}
-
-        async def watch(message: Any) -> None:
-            nonlocal status, headers
-            if message["type"] == "http.response.start":
-                status, headers = message["status"], dict(message["headers"])
-            else:
-                chunks.append(message.get("body", b""))
-            await send(message)
-
-        await self.app(scope, receive, watch)
-        # A publishable key is answered a part of the object, which the document does not describe.
-        if chunks and status and b"pk_test" not in dict(scope["headers"]).get(b"authorization", b""):
-            body = json.loads(b"".join(chunks))
-            self.problems += schema.check_answer(scope["method"], scope["path"], status, body)
-
-
 @pytest.fixture(scope="session")
 def _served() -> Iterator[Standin]:
-    problems: list[str] = []
-    watched = Watched(create_app(start=START), problems)
-    with serve_in_thread(watched) as base:
-        yield Standin(base, watched, problems)
+    # Without the document's packages the check is off, and test_schema.py is skipped with that reason.
+    app = create_app(start=START, check=conformance.available())
+    with serve_in_thread(app) as base:
+        yield Standin(base, app)
 
 
 @pytest.fixture
 def standin(_served: Standin) -> Iterator[Standin]:
     """An empty world at 2026-01-05T09:00:00Z. Fails when any answer or event of the test was not of Stripe's shape."""
     _served.control("reset", {"start": "2026-01-05T09:00:00Z"})
-    _served.problems.clear()
+    checker = _served.app.checker
+    if checker is not None:
+        checker.problems.clear()
     yield _served
-    problems = list(_served.problems)
+    problems = list(checker.problems) if checker is not None else []
     assert not problems, "\n".join(problems)
 
 

@@ -191,6 +191,6 @@ def test_a_tab_keeps_one_currency() -> None:
     ids=str,
 )
 def test_terms_that_can_not_be_kept_are_refused(given: dict[str, int]) -> None:
-    """A deposit that is too small to hold or more than could be due, an estimate above the cap, a fee without a date."""
+    """A deposit too small to hold or more than could be due, an estimate above the cap, a fee without a date."""
     with pytest.raises(InvalidInput):
         Till(**given)

@@ -99,6 +99,7 @@ class FakeGateway:
         self.refunds_end = "succeeded"
         self.is_down = False
         self.calls: list[str] = []
+        self.removed_cards: list[str] = []
         self.events: dict[str, tuple[GatewayEvent, tuple[Fact, ...]]] = {}
         self.undelivered: list[str] = []
         self.on_call: Callable[[str], None] | None = None
@@ -248,6 +249,11 @@ class FakeGateway:
         with self._calling("add_card_setup"):
             setup_id = self._by_key.setdefault(f"{key}/setup", f"seti_{next(self._ids)}")
             return CardSetup(setup_id=setup_id, client_secret=f"{setup_id}_secret")
+
+    def remove_card(self, account: str | None, customer: Customer, *, key: str) -> None:
+        with self._calling("remove_card"):
+            assert customer.card is not None
+            self.removed_cards.append(customer.card.card_id)
 
     def read_event(self, payload: bytes, signature: str) -> GatewayEvent:
         if signature != SIGNATURE:

@@ -25,6 +25,7 @@ from chalicelib.usecases.open_tab import open_tab
 from chalicelib.usecases.record_items import add_items
 from chalicelib.usecases.take_event import take_event
 from tests.usecases.fake_gateway import SIGNATURE, Crash, FakeGateway
+from tests.outbox import Outbox
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 WITHOUT_CARD = (Consent.CAP, Consent.DEPOSIT_AND_FEES)
@@ -55,7 +56,8 @@ class Shop:
         self.clock = Clock()
         self.gateway = FakeGateway(self.clock.now)
         self.store = MemoryStore()
-        self.deps = Deps(store=self.store, gateway=self.gateway, clock=self.clock, ids=Ids())
+        self.outbox = Outbox()
+        self.deps = Deps(store=self.store, gateway=self.gateway, clock=self.clock, ids=Ids(), notifier=self.outbox)
         self._keys = count(1)
         operator = Actor(subject="root", role=Role.OPERATOR)
         new = NewMerchant(name="Salon", currency="EUR", settlement_currency="EUR", policy=policy or Policy())

