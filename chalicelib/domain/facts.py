@@ -244,12 +244,14 @@ def _charged(draft: Draft, fact: Fact) -> None:
     _keep_card(draft, fact)
     if attempt:
         draft.end_attempt(attempt, AttemptState.SUCCEEDED)
+    if attempt is None or not attempt.is_on_session:
+        return
     if draft.tab.status == Status.IN_REVIEW:
-        # Paying the bill is accepting it.
+        # Paying the bill is accepting it. A late effect of an attempt that was given up is no word of the customer's.
         draft.move_to(Status.DUE, "accept_bill")
         draft.update(due_at=draft.now, review_ends_at=None)
         settlement.start(draft, PlanReason.ACCEPTED)
-    elif attempt and attempt.is_on_session and draft.tab.plan is None and draft.tab.balance_minor:
+    elif draft.tab.plan is None and draft.tab.balance_minor:
         # The customer paid their part on the phone: the rest of the plan they saw is the hold's.
         settlement.start(draft, PlanReason.ACCEPTED)
 

@@ -40,8 +40,9 @@ def create_customer(deps: Deps, reference: str, *, request: Request) -> Customer
     if record is None:
         merchant = deps.store.get_merchant(merchant_id)
         customer_id = deps.ids.new("cus")
-        # Under the request's own key: a request cut off after this call finds the same customer there when repeated.
-        customer_ref = deps.gateway.add_customer(merchant.account, merchant_id, customer_id, key=request.record_id)
+        # Not under the request's key: repeated after a cut it comes with another id, which the gateway would refuse as
+        # another request. What the first try left there belongs to nobody and costs nothing.
+        customer_ref = deps.gateway.add_customer(merchant.account, merchant_id, customer_id, key=customer_id)
         customer = Customer(
             customer_id=customer_id,
             merchant_id=merchant_id,

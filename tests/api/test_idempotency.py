@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -12,7 +12,7 @@ from chalicelib import bootstrap
 from chalicelib.adapters.memory_store import MemoryStore
 from chalicelib.domain.tab import Actor, Role
 from chalicelib.handlers.operations import record_id
-from chalicelib.ports import GatewayUnavailable, TabStore
+from chalicelib.ports import GatewayUnavailable, StoreUnavailable, TabStore
 
 from .world import CARD_TERMS, Caller, Reply, Shop, World, amounts, booking, settled
 
@@ -247,6 +247,41 @@ def test_a_request_still_under_way_is_a_409(world: World, shop: Shop) -> None:
     world.move(minutes=3)
     assert ana.post(path, {}, key="k").ok()["payment"]["state"] == "succeeded"
     assert amounts(settled(shop, tab)) == [("charge", 4000)]
+
+
+class Forgets:
+    """A store that does not answer when a customer is to be kept."""
+
+    def __init__(self, store: TabStore) -> None:
+        self._store = store
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "add_customer":
+            return self._fail
+        return getattr(self._store, name)
+
+    def _fail(self, *args: Any, **kwargs: Any) -> None:
+        raise StoreUnavailable("throttled")
+
+
+def test_a_customer_that_was_only_made_at_stripe(world: World, shop: Shop) -> None:
+    """Cut off between Stripe and our store, the request is repeated under its key and makes the customer."""
+    bootstrap.use(replace(world.deps, store=cast(TabStore, Forgets(world.deps.store))))
+    shop.staff.post("/v1/customers", {"reference": "Bob"}, key="k").problem(503, "unavailable")
+
+    bootstrap.use(world.deps)
+
+    assert shop.staff.post("/v1/customers", {"reference": "Bob"}, key="k").status == 201
+
+
+def test_customers_made_a_day_apart_under_one_key_share_nothing(world: World, shop: Shop) -> None:
+    """A key that is used again after it has expired makes another customer, at Stripe as well."""
+    first = shop.staff.post("/v1/customers", {"reference": "Bob"}, key="k").ok(201)
+    world.clock.shift = timedelta(hours=25)
+    second = shop.staff.post("/v1/customers", {"reference": "Eve"}, key="k").ok(201)
+
+    ids = [made["customer_id"] for made in (first, second)]
+    assert len({world.deps.store.get_customer(shop.merchant_id, one).customer_ref for one in ids}) == 2
 
 
 # Versions

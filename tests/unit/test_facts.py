@@ -509,3 +509,14 @@ def test_facts_in_any_order_keep_the_books_and_count_once(start: str, data: st.D
         again = till.draft()
         apply_fact(again, fact)
         assert again.is_empty, f"{fact.kind} twice is not {fact.kind} once"
+
+
+def test_a_stray_payment_during_the_review_is_no_acceptance() -> None:
+    """The late effect of an attempt given up long ago is adopted; the bill stays under review, no card is charged."""
+    till = Till().accept(*WITH_CARD, customer=CUSTOMER).serve(50_00)
+
+    till.hear(till.fact(FactKind.CHARGED, "pi_late", 20_00, attempt_id="att_gone"))
+
+    assert till.tab.status == Status.IN_REVIEW
+    assert till.tab.paid_minor == 20_00
+    assert till.tab.attempts == ()
