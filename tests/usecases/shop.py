@@ -24,8 +24,8 @@ from chalicelib.usecases.merchants import NewMerchant, create_merchant
 from chalicelib.usecases.open_tab import open_tab
 from chalicelib.usecases.record_items import add_items
 from chalicelib.usecases.take_event import take_event
-from tests.usecases.fake_gateway import SIGNATURE, Crash, FakeGateway
 from tests.outbox import Outbox
+from tests.usecases.fake_gateway import SIGNATURE, Crash, FakeGateway
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 WITHOUT_CARD = (Consent.CAP, Consent.DEPOSIT_AND_FEES)
