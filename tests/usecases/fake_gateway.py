@@ -240,10 +240,6 @@ class FakeGateway:
 
     # The port: customers and events
 
-    @property
-    def customers(self) -> int:
-        return sum(made.startswith("cust_") for made in self._by_key.values())
-
     def add_customer(self, account: str | None, merchant_id: str, customer_id: str, *, key: str) -> str:
         with self._calling("add_customer"):
             return self._by_key.setdefault(f"{key}/customer", f"cust_{next(self._ids)}")
