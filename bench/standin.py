@@ -74,6 +74,12 @@ def resident_mb(pid: int) -> float:
     return 0.0
 
 
+def cpu_seconds(pid: int) -> float:
+    """Processor time of the server so far: what it costs, whoever else uses the machine meanwhile."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 async def run(options: argparse.Namespace, port: int, pid: int) -> None:
     loop = asyncio.get_running_loop()
     receiver = await loop.create_server(Receiver, "127.0.0.1", 0)
@@ -105,21 +111,23 @@ async def run(options: argparse.Namespace, port: int, pid: int) -> None:
                 f"{mark}/{number}/confirm",
             )
 
-    print(f"{'intents':>8} {'pairs/s':>8} {'webhooks/s':>10} {'memory MB':>9}")
+    print(f"{'intents':>8} {'pairs/s':>8} {'webhooks/s':>10} {'server CPU ms/pair':>18} {'memory MB':>9}")
     marks = [1000, *range(options.every, options.intents + 1, options.every)]
-    first = None
-    rate = 0.0
+    first: tuple[float, float] | None = None
+    rate = cost = 0.0
     for until in marks:
-        before, started, heard = made, time.perf_counter(), Receiver.received
+        before, started, heard, used = made, time.perf_counter(), Receiver.received, cpu_seconds(pid)
         await asyncio.gather(*(work(client, until, str(pid)) for client in clients))
         await clients[0].call("POST", "/_control/webhooks/drain", '{"timeout_seconds": 60}')
         spent = time.perf_counter() - started
         rate = (made - before) / spent
-        first = first or rate
-        print(
-            f"{made:>8} {rate:>8.0f} {(Receiver.received - heard) / spent:>10.0f} {resident_mb(pid):>9.0f}", flush=True
-        )
-    print(f"rate at the end / rate over the first 1,000: {rate / (first or 1):.2f}")
+        cost = (cpu_seconds(pid) - used) * 1000 / (made - before)
+        first = first or (rate, cost)
+        heard = Receiver.received - heard
+        memory = resident_mb(pid)
+        print(f"{made:>8} {rate:>8.0f} {heard / spent:>10.0f} {cost:>18.2f} {memory:>9.0f}", flush=True)
+    if first is not None:
+        print(f"at the end against the first 1,000: rate x {rate / first[0]:.2f}, cost x {cost / first[1]:.2f}")
     started = time.perf_counter()
     for _ in range(200):
         await clients[0].call("GET", f"/v1/payment_intents?customer={customers[0]}&limit=10")

@@ -112,6 +112,7 @@ class Stack:
         if self._state is not None:
             self._state.mkdir(parents=True, exist_ok=True)
         aws = self._exits.enter_context(ministack.start(self._ports.aws or None, self._state and self._state / "aws"))
+        self._aws = aws
         self.aws_url = aws.endpoint_url
         self.issuer = self._exits.enter_context(Issuer(self._ports.issuer))
         kept = self._state and self._state / "stripe.db"
@@ -218,6 +219,10 @@ class Stack:
         swept: dict[str, int] = self.control.post("/sweep")
         self.drain()
         return swept
+
+    def discard_state(self) -> None:
+        """Nobody will want `state`: the database ends at once, without writing down what may be gigabytes."""
+        self._aws.process.kill()
 
     # Processes
 

@@ -152,6 +152,8 @@ def _query_parameter(query: Query) -> dict[str, Any]:
         schema = {"$ref": _REF.format(name=query.kind.__name__)}
     else:
         schema = {"type": "string", "minLength": 1, "maxLength": 512}
+        if query.pattern:
+            schema["pattern"] = query.pattern
     return {"name": query.name, "in": "query", "description": query.description, "schema": schema}
 
 

@@ -52,7 +52,7 @@ B = TypeVar("B", covariant=True)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """A query parameter. `kind`: int, str or an enumeration."""
+    """A query parameter. `kind`: int, str or an enumeration. `pattern`: of a str."""
 
     name: str
     kind: type
@@ -60,6 +60,7 @@ class Query:
     minimum: int = 0
     maximum: int = 0
     default: int | None = None
+    pattern: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -292,8 +293,10 @@ def _query_value(query: Query, text: str) -> Any:
             return query.kind(text)
         except ValueError:
             raise InvalidInput(f"{query.name} must be one of: {', '.join(query.kind)}.", field=query.name) from None
-    if not 1 <= len(text) <= 512:
-        raise InvalidInput(f"{query.name} is empty or too long.", field=query.name)
+    if not 1 <= len(text) <= 512 or (query.pattern and not re.match(query.pattern, text)):
+        raise InvalidInput(
+            f"{query.name} is not one: empty, too long, or with characters it never has.", field=query.name
+        )
     return text
 
 

@@ -55,7 +55,12 @@ def open_tab(call: Call[schemas.NewTab]) -> Reply:
     answer=schemas.TabList,
     query=(
         Query(name="status", kind=Status, description="Tabs in this status. For the business only."),
-        Query(name="customer_id", kind=str, description="Tabs of this customer. Customers always get their own."),
+        Query(
+            name="customer_id",
+            kind=str,
+            pattern=schemas.ID_PATTERN,
+            description="Tabs of this customer. Customers always get their own.",
+        ),
         Query(name="limit", kind=int, minimum=1, maximum=100, default=25, description="How many, at most."),
         Query(name="cursor", kind=str, description="`next_cursor` of the page before."),
     ),

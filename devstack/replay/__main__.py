@@ -21,7 +21,6 @@ from devstack.replay.run import Progress, Replay, Stuck
 from devstack.stack import DEFAULT_START, LOGS, Stack
 
 WORKERS = 4
-SAVE_EVERY_MIN = 10.0
 INTERRUPTED = 130
 
 
@@ -34,9 +33,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--save-every",
         type=float,
-        default=SAVE_EVERY_MIN,
+        default=0,
         metavar="MIN",
-        help="minutes; 0: never, so nothing to resume",
+        help="keep what is needed to resume not only when stopped but every so many minutes",
     )
     given = parser.parse_args(arguments)
     quicken_headers()
@@ -93,14 +92,12 @@ def _replay(console: Console, plans: Calendar, keeps: Checkpoint, given: argpars
                 return bool(interrupted) or 0 < every_s <= time.monotonic() - began
 
             try:
-                found = play(plans, progress, keeps.state if every_s else None, given.workers, wants_stop, meter)
+                found = play(plans, progress, keeps.state, given.workers, wants_stop, meter)
             except Stuck as stuck:
                 console.print(f"[red]✗ {stuck}[/red]; the servers' logs are in {LOGS}")
                 return 1
             if found is not None:
                 break
-            if not every_s:
-                return INTERRUPTED
             keeps.save(progress)
             if interrupted:
                 console.print(f"Stopped after {progress.position:,} events. RESUME=1 (--resume) goes on from here.")
@@ -115,7 +112,7 @@ def _replay(console: Console, plans: Calendar, keeps: Checkpoint, given: argpars
 def play(
     plans: Calendar,
     progress: Progress,
-    state: Path | None,
+    state: Path,
     workers: int,
     wants_stop: Callable[[], bool],
     meter: show.Meter,
@@ -126,7 +123,9 @@ def play(
         try:
             if not replay.play(wants_stop, meter.tell):
                 return None
-            return audit_all(stack, plans, replay)
+            found = audit_all(stack, plans, replay)
+            stack.discard_state()
+            return found
         finally:
             replay.close()
 

@@ -245,6 +245,8 @@ QUERIES = {
     "negative limit": "?status=open&limit=-1",
     "limit in other digits": "?status=open&limit=%D9%A1",
     "empty limit": "?status=open&limit=",
+    "a customer_id that is none": "?customer_id=cus%23STATE",
+    "an endless customer_id": "?customer_id=" + "c" * 65,
     "made-up cursor": "?status=open&cursor=abc",
     "empty cursor": "?status=open&cursor=",
     "endless cursor": "?status=open&cursor=" + "a" * 600,

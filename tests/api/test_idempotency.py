@@ -97,6 +97,25 @@ def test_another_body_under_the_same_key(shop: Shop) -> None:
     assert shop.seen(other)["version"] == other["version"]
 
 
+def test_other_things_under_the_same_key(world: World, shop: Shop) -> None:
+    """Merchants, policies, customers and cards have the same rule: another body under a used key is a 422."""
+    ana = shop.customer()
+    setup = f"/v1/customers/{ana.customer_id}/setup_intent"
+    pairs: list[tuple[Caller, str, str, Any, Any]] = [
+        (world.operator, "POST", "/v1/merchants", {"name": "A", "currency": "EUR"}, {"name": "B", "currency": "EUR"}),
+        (shop.owner, "PUT", "/v1/merchant/policy", {"free_cancel_s": 1}, {"free_cancel_s": 2}),
+        (shop.staff, "POST", "/v1/customers", {"reference": "A"}, {"reference": "B"}),
+        (ana, "POST", setup, {"card_terms_sha256": CARD_TERMS}, {"card_terms_sha256": "b" * 64}),
+    ]
+
+    for caller, method, path, body, other in pairs:
+        key = world.new_key()
+        assert caller.send(method, path, body, key=key).status in (200, 201)
+        caller.send(method, path, other, key=key).problem(422, "idempotency_key_reused")
+
+    assert shop.owner.get("/v1/merchant").ok()["policy"]["free_cancel_s"] == 1
+
+
 def test_another_caller_with_the_same_key(world: World, shop: Shop) -> None:
     """Keys belong to their caller: another person, role or merchant may use the same one for something else."""
     ana = shop.customer()

@@ -406,3 +406,14 @@ def test_commands_and_use_cases_refuse_alike(shop: Shop) -> None:
         shop.accept_bill()
 
     assert by_domain.value.detail == by_use_case.value.detail
+
+
+def test_a_tip_is_only_the_customers_own_act(shop: Shop) -> None:
+    """Neither silence nor staff gives one."""
+    shop.open(*WITH_CARD).serve(50_00)
+
+    with pytest.raises(Forbidden):
+        accept_bill(shop.deps, shop.tab_id, 5_00, request=shop.request(shop.owner))
+    shop.wait(days=1)
+
+    assert shop.tab.tip_minor == 0
