@@ -33,7 +33,7 @@ def main() -> int:
         console.print(f"ready after {time.monotonic() - began:.1f} s, all of it on 127.0.0.1\n")
 
         def say(text: str) -> None:
-            console.print(f"  [dim]{stack.now():%a %d %b %H:%M}[/dim]  {escape(text)}", soft_wrap=given.svg is None)
+            console.print(f"  [dim]{stack.now():%a %d %b %H:%M}  [/dim]{escape(text)}", soft_wrap=given.svg is None)
 
         chosen = given.stories or range(1, len(STORIES) + 1)
         for number in chosen:
@@ -41,7 +41,7 @@ def main() -> int:
             console.print(f"[bold]{number}  {story.__doc__}[/bold]")
             try:
                 story(stack, say)
-                console.print("  [green]✓[/green] the app's books and Stripe's agree to the cent\n")
+                console.print("  [green]✓ [/green]the app's books and Stripe's agree to the cent\n")
             except StoryFailed as difference:
                 failed += 1
                 console.print(f"  [red]✗ {difference}[/red]\n")
