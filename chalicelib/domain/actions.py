@@ -140,6 +140,8 @@ def _amend(tab: Tab, actor: Actor, now: datetime) -> DomainError | None:
         return refused
     if tab.legs:
         return TransitionRefused("Part of the bill is paid already: adjust it instead.", status=tab.status)
+    if tab.waived_minor:
+        return TransitionRefused("The bill is forgiven already.", status=tab.status)
     return _in_progress(tab)
 
 

@@ -210,8 +210,12 @@ def _money_steps(tab: Tab) -> Iterator[Step]:
 def _next_refund(tab: Tab) -> tuple[Leg, int] | None:
     """Newest leg first, each at most what is left of it.
 
-    A leg whose refund has failed is left to a person: the same would fail again, for ever.
+    A leg whose refund has failed is left to a person: the same would fail again, for ever. What the customer's bank has
+    taken back for good need not be given back by us.
     """
+    for leg in reversed(tab.legs):
+        if leg.lost_minor:
+            return leg, min(leg.lost_minor, tab.refund_owed_minor)
     for leg in reversed(tab.legs):
         if leg.refundable_minor and not leg.failed_refunds:
             return leg, min(leg.refundable_minor, tab.refund_owed_minor)
@@ -243,7 +247,7 @@ def _people_steps(tab: Tab) -> Iterator[Step]:
             yield Step(StepKind.RETRY_CHARGE, retry_at, "the saved card is tried again")
         if remind_at := followup.reminder_at(tab):
             yield Step(StepKind.REMIND, remind_at, "the customer is reminded of what is unpaid")
-    if tab.receipt_owed:
+    if tab.receipt_owed and tab.paid_minor:
         yield Step(StepKind.SEND_RECEIPT, tab.updated_at, "the customer gets a receipt")
 
 
@@ -290,8 +294,7 @@ def _take_end_review(draft: Draft, step: Step) -> None:
     draft.move_to(Status.DUE, "review_ended")
     draft.update(due_at=draft.now, review_ends_at=None)
     draft.record("review_ended", balance_minor=draft.tab.balance_minor)
-    if draft.tab.may_charge_automatically:
-        settlement.start(draft, PlanReason.REVIEW_ENDED)
+    followup.collect(draft)
 
 
 def _take_release(draft: Draft, step: Step) -> None:
@@ -306,7 +309,9 @@ def _take_refund(draft: Draft, step: Step) -> None:
     refund = _next_refund(draft.tab)
     assert refund is not None, "there is something to refund"
     leg, amount_minor = refund
-    if leg.kind == LegKind.CASH:
+    if leg.lost_minor:
+        facts.returned_by_bank(draft, leg, amount_minor)
+    elif leg.kind == LegKind.CASH:
         facts.return_cash(draft, leg, amount_minor)
     else:
         check_at = draft.now + deposit.ASK_AGAIN
@@ -335,12 +340,15 @@ def _take_contest_default(draft: Draft, step: Step) -> None:
 
 
 def _take_retry(draft: Draft, step: Step) -> None:
+    if followup.rests_at_night(draft):
+        return
     followup.begin_try(draft)
     settlement.start(draft, PlanReason.REVIEW_ENDED if draft.tab.fee is None else PlanReason.FEE)
 
 
 def _take_remind(draft: Draft, step: Step) -> None:
-    followup.remind(draft)
+    if not followup.rests_at_night(draft):
+        followup.remind(draft)
 
 
 def _take_place_hold(draft: Draft, step: Step) -> None:

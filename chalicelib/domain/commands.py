@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from chalicelib.domain import adjust as adjustments
 from chalicelib.domain import contest as contests
-from chalicelib.domain import deposit, facts, settlement
+from chalicelib.domain import deposit, facts, followup, settlement
 from chalicelib.domain.actions import Action, refusal
 from chalicelib.domain.adjust import bill_postings, forgive, lower_bill, lower_paid
 from chalicelib.domain.draft import Draft, NewId
@@ -270,6 +270,7 @@ def complete(draft: Draft) -> None:
         review_ends_at=draft.now + timedelta(seconds=tab.promise.review_window_s),
         proposed=None,
     )
+    followup.restart(draft)
     draft.record(
         "bill_presented",
         total_minor=tab.total_minor,
@@ -285,8 +286,14 @@ def amend(draft: Draft) -> None:
     _require(draft, Action.AMEND)
     draft.move_to(Status.OPEN, "amend")
     tab = draft.tab
-    draft.record("bill_amended", postings=bill_postings(-(tab.total_minor - tab.tax_minor), -tab.tax_minor))
-    draft.update(presented_at=None, review_ends_at=None, adjusted_minor=0, adjusted_tax_minor=0, plan=None)
+    draft.record(
+        "bill_amended",
+        postings=(
+            *bill_postings(-(tab.total_minor - tab.tax_minor), -tab.tax_minor),
+            *transfer(-tab.tip_minor, debit=Account.CUSTOMER_RECEIVABLE, credit=Account.TIPS),
+        ),
+    )
+    draft.update(presented_at=None, review_ends_at=None, tip_minor=0, adjusted_minor=0, adjusted_tax_minor=0, plan=None)
 
 
 def contest(draft: Draft, reason: str, contested_minor: int | None) -> None:
@@ -324,8 +331,10 @@ def _reduction(tab: Tab, reduction_minor: int | None) -> int:
     if reduction_minor is None:
         raise InvalidInput("Give reduction_minor: by how much the bill is lowered.")
     check_amount(reduction_minor, currency_of(tab.currency), "reduction_minor")
-    if not 0 < reduction_minor <= tab.total_minor:
-        raise InvalidInput(f"reduction_minor must be from 1 to the total, {tab.total_minor}.")
+    # Less than the total, where part of the bill is forgiven already.
+    most = min(tab.total_minor, tab.amount_due_minor)
+    if not 0 < reduction_minor <= most:
+        raise InvalidInput(f"reduction_minor must be from 1 to {most}, what is on the bill.")
     return reduction_minor
 
 
@@ -386,11 +395,12 @@ def accept_bill(draft: Draft, tip_minor: int, feedback: Feedback | None = None) 
     check_amount(tip_minor, currency, "tip_minor")
     check_amount(tab.total_minor + tip_minor, currency, "total and tip together")
     draft.move_to(Status.DUE, "accept_bill")
-    draft.update(tip_minor=tip_minor, due_at=draft.now, review_ends_at=None, feedback=feedback)
+    draft.update(tip_minor=tip_minor, due_at=draft.now, review_ends_at=None, feedback=feedback or draft.tab.feedback)
+    # A bill that was contested after it was accepted has had a tip already: the customer's last word counts.
     draft.record(
         "bill_accepted",
         tip_minor=tip_minor,
-        postings=transfer(tip_minor, debit=Account.CUSTOMER_RECEIVABLE, credit=Account.TIPS),
+        postings=transfer(tip_minor - tab.tip_minor, debit=Account.CUSTOMER_RECEIVABLE, credit=Account.TIPS),
     )
     settlement.start(draft, PlanReason.ACCEPTED)
 
@@ -414,7 +424,7 @@ def charge_saved_card(draft: Draft) -> None:
     """Take what is owed from the hold and the saved card; the customer's own asking for it accepts the bill."""
     _require(draft, Action.CHARGE_SAVED_CARD)
     if draft.tab.status == Status.IN_REVIEW:
-        accept_bill(draft, 0)
+        accept_bill(draft, draft.tab.tip_minor)
     else:
         by_customer = not draft.by.is_business
         settlement.start(draft, PlanReason.ACCEPTED if by_customer else PlanReason.REVIEW_ENDED)

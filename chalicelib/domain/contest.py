@@ -5,18 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from chalicelib.domain import settlement
+from chalicelib.domain import followup
 from chalicelib.domain.adjust import forgive, lower_bill
 from chalicelib.domain.draft import Draft
 from chalicelib.domain.ledger import Account
 from chalicelib.domain.messages import MessageKind, Recipient
-from chalicelib.domain.tab import Contest, PlanReason, Resolution, Status
+from chalicelib.domain.tab import Contest, Resolution, Status
 
 
 def open_contest(draft: Draft, reason: str, contested_minor: int) -> None:
     """Stop every automatic charge; the owner hears of it and has until the deadline."""
     policy = draft.tab.policy
-    deadline_at = draft.now + timedelta(seconds=policy.contest_deadline_s)
+    deadline_at = followup.outside_quiet_hours(draft.now + timedelta(seconds=policy.contest_deadline_s), policy)
+    default_at = deadline_at + timedelta(seconds=policy.contest_default_after_s)
     draft.move_to(Status.CONTESTED, "contest")
     draft.update(
         contest=Contest(
@@ -24,7 +25,7 @@ def open_contest(draft: Draft, reason: str, contested_minor: int) -> None:
             contested_minor=contested_minor,
             contested_at=draft.now,
             deadline_at=deadline_at,
-            default_at=deadline_at + timedelta(seconds=policy.contest_default_after_s),
+            default_at=followup.outside_quiet_hours(default_at, policy),
         ),
         plan=None,
         review_ends_at=None,
@@ -50,7 +51,7 @@ def resolve(draft: Draft, resolution: Resolution, *, reduction_minor: int = 0, r
     if resolution == Resolution.ADJUST:
         draft.move_to(Status.IN_REVIEW, "resolve")
         lower_bill(draft, reduction_minor, "bill_adjusted", reason=reason)
-        draft.update(review_ends_at=draft.now + timedelta(seconds=tab.promise.review_window_s))
+        draft.update(review_ends_at=draft.now + timedelta(seconds=tab.promise.review_window_s), due_at=None)
         words = "Your bill was lowered."
     else:
         draft.move_to(Status.DUE, "resolve")
@@ -62,5 +63,6 @@ def resolve(draft: Draft, resolution: Resolution, *, reduction_minor: int = 0, r
             words = "We looked at it again, and the bill stands."
     draft.update(contest=None)
     draft.notify(MessageKind.CONTEST_RESOLVED, Recipient.CUSTOMER, detail=words)
-    if resolution == Resolution.UPHOLD and draft.tab.may_charge_automatically:
-        settlement.start(draft, PlanReason.REVIEW_ENDED)
+    if resolution == Resolution.UPHOLD and draft.tab.followup.tries == 0:
+        # A card that has been declined is tried again when the bank's advice says, however the contest ends.
+        followup.collect(draft)

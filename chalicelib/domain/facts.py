@@ -251,8 +251,11 @@ def _charged(draft: Draft, fact: Fact) -> None:
         draft.move_to(Status.DUE, "accept_bill")
         draft.update(due_at=draft.now, review_ends_at=None)
         settlement.start(draft, PlanReason.ACCEPTED)
-    elif draft.tab.plan is None and draft.tab.balance_minor:
-        # The customer paid their part on the phone: the rest of the plan they saw is the hold's.
+    elif (
+        draft.tab.status not in (Status.CONTESTED, Status.CLOSED) and draft.tab.plan is None and draft.tab.balance_minor
+    ):
+        # The customer paid their part on the phone: the rest of the plan they saw is the hold's. Who has contested the
+        # bill meanwhile has taken that back.
         settlement.start(draft, PlanReason.ACCEPTED)
 
 
@@ -412,13 +415,21 @@ def _refund_failed(draft: Draft, fact: Fact) -> None:
 
 def _dispute_opened(draft: Draft, fact: Fact) -> None:
     """The bank questions a payment: whatever is under way by itself rests until it is decided."""
-    leg = _disputed_leg(draft, fact)
-    if leg is None or leg.dispute is not None:
+    leg = draft.tab.leg(fact.payment_id or "")
+    if leg is None or (leg.dispute is not None and leg.dispute.dispute_id != fact.object_id):
+        # Of a payment we know nothing of, or a second one of the same payment: somebody's money, and not to be dropped.
+        stray = f"Dispute {fact.object_id} of payment {fact.payment_id} is not in our books."
+        if draft.tab.flagged != stray:
+            _flag(draft, stray)
+        return
+    if leg.dispute is not None:
         return
     _know_object(draft, fact)
     dispute = Dispute(dispute_id=fact.object_id, amount_minor=fact.amount_minor, opened_at=fact.at)
     draft.update_leg(leg, dispute=dispute)
-    draft.update(plan=None)
+    if draft.tab.plan is not None:
+        draft.update(plan=None)
+        followup.resume_later(draft)
     draft.record("dispute_opened", dispute_id=fact.object_id, payment_id=leg.payment_id, amount_minor=fact.amount_minor)
     draft.notify(MessageKind.DISPUTED, Recipient.OWNER, fact.amount_minor)
 
@@ -427,9 +438,10 @@ def _dispute_money(draft: Draft, fact: Fact) -> None:
     """Funds withdrawn or reinstated, once each, in whichever order the news comes."""
     _dispute_opened(draft, fact)
     leg = _disputed_leg(draft, fact)
-    if leg is None or leg.dispute is None:
+    if leg is None:
         return
     dispute = leg.dispute
+    assert dispute is not None, "a disputed leg has its dispute"
     if fact.kind == FactKind.DISPUTE_WITHDRAWN:
         if dispute.withdrawn_minor or dispute.reinstated:
             return
@@ -440,7 +452,8 @@ def _dispute_money(draft: Draft, fact: Fact) -> None:
     else:
         if dispute.reinstated:
             return
-        postings = transfer(dispute.withdrawn_minor, debit=Account.STRIPE_BALANCE, credit=Account.DISPUTES_RECEIVABLE)
+        credit = Account.BAD_DEBT if dispute.state == DisputeState.LOST else Account.DISPUTES_RECEIVABLE
+        postings = transfer(dispute.withdrawn_minor, debit=Account.STRIPE_BALANCE, credit=credit)
         dispute = replace(dispute, withdrawn_minor=0, reinstated=True)
     draft.update_leg(leg, dispute=dispute)
     draft.record(fact.kind.value, dispute_id=fact.object_id, amount_minor=fact.amount_minor, postings=postings)
@@ -465,7 +478,9 @@ def _dispute_closed(draft: Draft, fact: Fact) -> None:
 
 
 def _disputed_leg(draft: Draft, fact: Fact) -> Leg | None:
-    return draft.tab.leg(fact.payment_id) if fact.payment_id else None
+    """The payment that this very dispute is about."""
+    leg = draft.tab.leg(fact.payment_id or "")
+    return leg if leg and leg.dispute and leg.dispute.dispute_id == fact.object_id else None
 
 
 def _card_removed(draft: Draft, fact: Fact) -> None:
@@ -556,6 +571,19 @@ def return_cash(draft: Draft, leg: Leg, amount_minor: int) -> None:
     )
 
 
+def returned_by_bank(draft: Draft, leg: Leg, amount_minor: int) -> None:
+    """Of a lost dispute's money, what was owed back anyway: the customer has it, so it is no loss of ours."""
+    assert leg.dispute is not None, "a lost payment has its dispute"
+    draft.update_leg(leg, refunds={**leg.refunds, draft.new_id("dsp"): amount_minor})
+    draft.record(
+        "returned_by_bank",
+        dispute_id=leg.dispute.dispute_id,
+        payment_id=leg.payment_id,
+        amount_minor=amount_minor,
+        postings=transfer(amount_minor, debit=Account.CUSTOMER_RECEIVABLE, credit=Account.BAD_DEBT),
+    )
+
+
 def _take(draft: Draft, fact: Fact, kind: LegKind) -> None:
     leg = Leg(
         payment_id=fact.object_id,
@@ -583,6 +611,9 @@ def _add_leg(draft: Draft, leg: Leg, entry: str, account: Account) -> None:
             amount_minor=recovered,
             postings=transfer(recovered, debit=Account.CUSTOMER_RECEIVABLE, credit=Account.RECOVERY),
         )
+    if draft.tab.status == Status.CLOSED and not draft.tab.refund_owed_minor:
+        # A tip after the payment, or what had been given up: paid more, it is another receipt.
+        draft.update(receipt_owed=True)
 
 
 def _keep_card(draft: Draft, fact: Fact) -> None:

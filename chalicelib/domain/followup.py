@@ -6,10 +6,11 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from chalicelib.domain import settlement
 from chalicelib.domain.draft import Draft
 from chalicelib.domain.messages import MessageKind, Recipient
 from chalicelib.domain.promise import Consent
-from chalicelib.domain.tab import Failure, Followup, Policy, Status, Tab
+from chalicelib.domain.tab import Failure, Followup, PlanReason, Policy, Status, Tab
 
 MAXIMUM_TRIES = 4
 """Automatic charges for one bill. The card networks cap attempts at 15 to 20 in 30 days; far fewer are polite."""
@@ -32,15 +33,25 @@ def reminder_at(tab: Tab) -> datetime | None:
     sent = tab.followup.reminders_sent
     if not is_followed_up(tab) or sent >= len(offsets):
         return None
+    return _later(_reminder_time(tab, offsets[sent]), tab.followup.not_before)
+
+
+def _reminder_time(tab: Tab, offset_s: int) -> datetime:
     assert tab.due_at is not None, "what is followed up is due"
-    return outside_quiet_hours(tab.due_at + timedelta(seconds=offsets[sent]), tab.policy)
+    return outside_quiet_hours(tab.due_at + timedelta(seconds=offset_s), tab.policy)
 
 
 def retry_at(tab: Tab) -> datetime | None:
-    """When the saved card is tried again; None where it is not to be."""
+    """When the saved card is tried again; None where it is not to be, nor after a bank has taken a payment back."""
     if not is_followed_up(tab) or tab.plan is not None or not tab.may_use_card or not _may_charge(tab):
         return None
-    return tab.followup.next_try_at
+    if tab.followup.next_try_at is None or any(leg.is_disputed for leg in tab.legs):
+        return None
+    return _later(tab.followup.next_try_at, tab.followup.not_before)
+
+
+def _later(at: datetime, not_before: datetime | None) -> datetime:
+    return at if not_before is None else max(at, not_before)
 
 
 def _may_charge(tab: Tab) -> bool:
@@ -62,20 +73,46 @@ def outside_quiet_hours(at: datetime, policy: Policy) -> datetime:
     return morning.astimezone(at.tzinfo)
 
 
+def rests_at_night(draft: Draft) -> bool:
+    """Whether it is quiet hours now, whatever made us late: what was due is put off until they end."""
+    morning = outside_quiet_hours(draft.now, draft.tab.policy)
+    if morning == draft.now:
+        return False
+    draft.update(followup=replace(draft.tab.followup, not_before=morning))
+    return True
+
+
 def remind(draft: Draft) -> None:
-    """Mark the reminder as sent, then it is: at most once each."""
-    sent = draft.tab.followup.reminders_sent + 1
-    draft.update(followup=replace(draft.tab.followup, reminders_sent=sent))
-    draft.record("reminded", number=sent, balance_minor=draft.tab.balance_minor)
-    draft.notify(MessageKind.REMINDER, Recipient.CUSTOMER, draft.tab.balance_minor)
+    """Mark the reminder as sent, then it is: at most once each. Those that are overdue with it are not sent as well."""
+    tab = draft.tab
+    overdue = sum(_reminder_time(tab, offset_s) <= draft.now for offset_s in tab.policy.reminder_offsets_s)
+    sent = max(tab.followup.reminders_sent + 1, overdue)
+    draft.update(followup=replace(tab.followup, reminders_sent=sent))
+    draft.record("reminded", number=sent, balance_minor=tab.balance_minor)
+    draft.notify(MessageKind.REMINDER, Recipient.CUSTOMER, tab.balance_minor)
+
+
+def collect(draft: Draft) -> None:
+    """Take what is owed without the customer, where they agreed to that; once a bank has decided, where it disputes."""
+    if not draft.tab.may_charge_automatically:
+        return
+    if draft.tab.has_open_dispute:
+        resume_later(draft)
+    else:
+        settlement.start(draft, PlanReason.REVIEW_ENDED)
+
+
+def resume_later(draft: Draft) -> None:
+    """What was to be charged waits for the end of what pauses it; retry_at says whether it may be charged then."""
+    draft.update(followup=replace(draft.tab.followup, next_try_at=draft.now))
 
 
 def charge_failed(draft: Draft, amount_minor: int, failure: Failure | None) -> None:
     """An automatic charge failed: plan the next by the bank's advice, or leave it to people."""
     tab = draft.tab
     tries = tab.followup.tries + 1
-    wait = _wait(tab.policy, tries, failure)
-    next_try_at = None if wait is None else draft.now + wait
+    wait = _wait(tab.policy, tries, failure) if _may_charge(tab) else None
+    next_try_at = None if wait is None else outside_quiet_hours(draft.now + wait, tab.policy)
     draft.update(followup=replace(tab.followup, tries=tries, next_try_at=next_try_at))
     draft.record("charge_failed", tries=tries, next_try_at=next_try_at.isoformat() if next_try_at else None)
     again = (

@@ -269,6 +269,13 @@ class Leg:
     def refundable_minor(self) -> int:
         return 0 if self.is_disputed else self.amount_minor - self.refunded_minor - self.refund_pending_minor
 
+    @property
+    def lost_minor(self) -> int:
+        """What a lost dispute has given back to the customer, as far as it is not counted as given back already."""
+        if self.dispute is None or self.dispute.state != DisputeState.LOST:
+            return 0
+        return min(self.dispute.amount_minor, self.amount_minor - self.refunded_minor - self.refund_pending_minor)
+
 
 class Operation(StrEnum):
     """What an attempt asks the gateway to do."""
@@ -390,11 +397,15 @@ class Feedback:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Followup:
-    """How far asking for the money has come. `tries`: automatic charges that failed; `next_try_at`: the next one."""
+    """How far asking for the money has come. `tries`: automatic charges that failed; `next_try_at`: the next one.
+
+    `not_before`: the end of the quiet hours that something was due in.
+    """
 
     reminders_sent: int = 0
     tries: int = 0
     next_try_at: datetime | None = None
+    not_before: datetime | None = None
 
 
 class Outcome(StrEnum):
@@ -577,9 +588,11 @@ class Tab:
     @property
     def expected_at(self) -> datetime | None:
         """When the balance is to be taken without the customer, if it is."""
-        if self.status == Status.IN_REVIEW and self.may_charge_automatically:
-            return self.review_ends_at
-        return self.followup.next_try_at
+        if self.status == Status.IN_REVIEW:
+            chargeable = self.may_charge_automatically and (self.may_use_card or self.live_hold is not None)
+            return self.review_ends_at if chargeable else None
+        waits = self.status == Status.CONTESTED or any(leg.is_disputed for leg in self.legs)
+        return None if waits else self.followup.next_try_at
 
     @property
     def is_finished(self) -> bool:

@@ -6,13 +6,16 @@ from dataclasses import replace
 
 from chalicelib.domain.facts import Fact, FactKind
 from chalicelib.domain.parties import Customer
-from chalicelib.ports import Deps, VersionConflict
+from chalicelib.ports import Deps, IdempotencyRecord, RecordExists, VersionConflict
 from chalicelib.usecases.attempts import ROUNDS, outcome_of, record_outcome, run
 from chalicelib.usecases.listings import unfinished_of_customer
 
 
-def change_card(deps: Deps, customer: Customer, fact: Fact) -> Customer:
-    """Bring the news of a saved card into the customer's record and every unfinished tab; twice changes nothing."""
+def change_card(deps: Deps, customer: Customer, fact: Fact, *, record: IdempotencyRecord | None = None) -> Customer:
+    """Bring the news of a saved card into the customer's record and every unfinished tab; twice changes nothing.
+
+    `record`: of the request that asked for it, written with the customer.
+    """
     for _ in range(ROUNDS):
         if customer.card is None or customer.card.card_id != fact.object_id:
             break
@@ -21,9 +24,12 @@ def change_card(deps: Deps, customer: Customer, fact: Fact) -> Customer:
             card = replace(customer.card, brand=fact.card.brand, last4=fact.card.last4)
         changed = replace(customer, card=card, version=customer.version + 1)
         try:
-            deps.store.update_customer(changed)
+            deps.store.update_customer(changed, record=record)
         except VersionConflict:
             customer = deps.store.get_customer(customer.merchant_id, customer.customer_id)
+        except RecordExists:
+            # The same request, twice at once.
+            return deps.store.get_customer(customer.merchant_id, customer.customer_id)
         else:
             customer = changed
     for line in unfinished_of_customer(deps, customer.merchant_id, customer.customer_id):

@@ -71,17 +71,21 @@ def get_customer(deps: Deps, customer_id: str, *, by: Actor) -> Customer:
 
 
 def remove_card(deps: Deps, customer_id: str, *, request: Request) -> Customer:
-    """The customer without their card, which can't be charged any more. Raises NotFound, IdempotencyMismatch."""
+    """The customer without their card, which can't be charged any more. Raises NotFound, IdempotencyMismatch.
+
+    Repeated, it removes no card that was saved since.
+    """
     customer = get_customer(deps, customer_id, by=request.by)
     record = deps.store.find_record(request.record_id, deps.clock.now())
     if record is not None:
         request.check_same(record)
+        return customer
     if customer.card is None:
         return customer
     account = deps.store.get_merchant(customer.merchant_id).account
     deps.gateway.remove_card(account, customer, key=request.record_id)
     gone = Fact(kind=FactKind.CARD_REMOVED, object_id=customer.card.card_id, at=deps.clock.now())
-    return change_card(deps, customer, gone)
+    return change_card(deps, customer, gone, record=request.new_record(deps, resource_id=customer_id))
 
 
 def prepare_card(deps: Deps, customer_id: str, terms: CardTerms, *, request: Request) -> PreparedCard:

@@ -130,14 +130,14 @@ def test_declined() -> None:
 
 
 def test_payment_canceled_of_a_charge_that_waited() -> None:
-    """The question was not answered: the card is not charged again without the customer."""
+    """The question was not answered: the card is not charged again without the customer, who is reminded."""
     till = charging().awaiting(Operation.CHARGE)
 
     till.hear(till.fact(FactKind.PAYMENT_CANCELED, "pi_asks"))
 
     assert till.tab.attempts == ()
     assert till.tab.balance_minor == 50_00
-    assert till.tab.next_action_at is None
+    assert [step.kind for step in agenda.steps(till.tab)] == [agenda.StepKind.REMIND]
 
 
 def test_payment_canceled_of_a_hold() -> None:
@@ -338,7 +338,7 @@ def test_a_refund_that_was_refused_is_not_tried_for_ever() -> None:
 
     assert till.tab.attempts == ()
     assert till.tab.refund_owed_minor == 30_00
-    assert till.tab.next_action_at is None
+    assert [step.kind for step in agenda.steps(till.tab)] == [agenda.StepKind.SEND_RECEIPT]
 
 
 def test_refunds_are_taken_from_the_newest_leg_first() -> None:
