@@ -196,6 +196,19 @@ def test_refund_pending_then_refunded() -> None:
     assert till.books == {}
 
 
+def test_refunded() -> None:
+    """The money has gone back: the leg counts nothing, the obligation is met, the attempt has succeeded."""
+    till = paid_fee_waived()
+    attempt_id = till.open(Operation.REFUND).attempt_id
+
+    till.refunded()
+
+    assert till.closed[attempt_id].state == AttemptState.SUCCEEDED
+    assert till.tab.legs[0].refunds == {"re_1": 30_00}
+    assert till.posted("refunded") == [(Account.CUSTOMER_RECEIVABLE, 30_00), (Account.STRIPE_BALANCE, -30_00)]
+    assert till.tab.payment_state == PaymentState.NONE
+
+
 def test_refund_failed_reopens_the_obligation_and_calls_a_person() -> None:
     """The same refund is not tried for ever: the money must go back another way."""
     till = paid_fee_waived()
