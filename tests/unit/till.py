@@ -213,7 +213,7 @@ class Till:
             )
         )
 
-    def declined(self, operation: Operation, payment_id: str = "pi_no", failure: Failure = DECLINED) -> Till:
+    def declined(self, operation: Operation, payment_id: str = "pi_no", failure: Failure | None = DECLINED) -> Till:
         attempt = self.open(operation)
         return self.hear(
             self.fact(FactKind.DECLINED, payment_id, attempt_id=attempt.attempt_id, failure=failure, occurrence="ch_1")
