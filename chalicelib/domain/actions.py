@@ -185,14 +185,14 @@ def _refund(tab: Tab, actor: Actor, now: datetime) -> DomainError | None:
         )
     if tab.refund_owed_minor:
         return PaymentInProgress("A refund is under way already. Ask for the tab again in a moment.")
+    if not min(sum(leg.refundable_minor for leg in tab.legs), tab.amount_due_minor):
+        return NothingToPay("Nothing has been taken that could be given back.")
     if tab.balance_minor:
         # Lowering the bill would only lower what is still owed, and nothing would go back.
         return TransitionRefused(
             "Part of the bill is still owed: adjust or waive it, and what was paid above that goes back by itself.",
             status=tab.status,
         )
-    if not min(sum(leg.refundable_minor for leg in tab.legs), tab.amount_due_minor):
-        return NothingToPay("Nothing has been taken that could be given back.")
     return _in_progress(tab)
 
 

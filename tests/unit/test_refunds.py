@@ -123,9 +123,11 @@ def test_no_more_than_was_taken_is_refunded(amount: int) -> None:
 
 
 def test_nothing_taken_is_nothing_to_refund() -> None:
-    """Not before the service is billed."""
+    """A bill that is only due can be waived."""
     with pytest.raises(NothingToPay):
         refund(Till())
+    with pytest.raises(NothingToPay):
+        refund(Till().serve(50_00).accept_bill())
 
 
 def test_a_bill_that_is_partly_owed_is_adjusted_not_refunded() -> None:
