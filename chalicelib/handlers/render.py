@@ -9,7 +9,7 @@ from chalicelib.domain.actions import allowed_actions
 from chalicelib.domain.draft import Entry
 from chalicelib.domain.parties import Customer, Merchant
 from chalicelib.domain.promise import Promise
-from chalicelib.domain.tab import Actor, Attempt, AttemptState, Card, Contest, Dispute, Policy, Role, Tab
+from chalicelib.domain.tab import SYSTEM, Actor, Attempt, AttemptState, Card, Contest, Dispute, Policy, Role, Tab
 from chalicelib.handlers import schemas
 from chalicelib.ports import Page, TabSummary
 from chalicelib.usecases.receivables import Receivables
@@ -194,8 +194,13 @@ def _contest(contest: Contest) -> schemas.ContestView:
     )
 
 
+_FOR_BUSINESS_ONLY = frozenset({"flagged"})
+"""Entries that customers are not shown: what a person at the business must look at."""
+
+
 def timeline(page: Page[Entry], by: Actor) -> schemas.Timeline:
-    return schemas.Timeline(entries=[_entry(entry, by) for entry in page.items], next_cursor=page.next_cursor)
+    seen = [entry for entry in page.items if by.is_business or entry.kind not in _FOR_BUSINESS_ONLY]
+    return schemas.Timeline(entries=[_entry(entry, by) for entry in seen], next_cursor=page.next_cursor)
 
 
 def _entry(entry: Entry, by: Actor) -> schemas.EntryView:
@@ -206,7 +211,7 @@ def _entry(entry: Entry, by: Actor) -> schemas.EntryView:
         seq=entry.seq,
         at=entry.at,
         kind=entry.kind,
-        by=entry.by,
+        by=entry.by if by.is_business or entry.by in (by.subject, SYSTEM.subject) else None,
         details=dict(entry.details),
         postings=postings if by.is_business else None,
     )

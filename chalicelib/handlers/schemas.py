@@ -503,12 +503,15 @@ class PostingView(Answer):
 
 
 class EntryView(Answer):
-    """One thing that happened. `postings` are for the business, null for customers."""
+    """One thing that happened. For customers `postings` is null, and so is `by` where it was somebody at the business.
+
+    What only the business is shown is left out for customers: `seq` then has gaps.
+    """
 
     seq: int
     at: datetime
     kind: str
-    by: str
+    by: str | None
     details: dict[str, Any]
     postings: list[PostingView] | None
 
