@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from chalicelib.domain import deposit, followup, settlement
+from chalicelib.domain.adjust import lower_paid
 from chalicelib.domain.draft import Draft
 from chalicelib.domain.ledger import Account, transfer
 from chalicelib.domain.messages import MessageKind, Recipient
@@ -362,6 +363,7 @@ def _refund_pending(draft: Draft, fact: Fact) -> None:
     if leg is None or fact.object_id in (*leg.refunds, *leg.pending_refunds, *leg.failed_refunds):
         return
     _know_object(draft, fact)
+    _granted(draft, fact)
     draft.update_leg(leg, pending_refunds={**leg.pending_refunds, fact.object_id: fact.amount_minor})
     draft.record("refund_pending", refund_id=fact.object_id, payment_id=leg.payment_id, amount_minor=fact.amount_minor)
     if attempt := _attempt_of(draft, fact, Operation.REFUND):
@@ -373,6 +375,8 @@ def _refunded(draft: Draft, fact: Fact) -> None:
     if leg is None or fact.object_id in (*leg.refunds, *leg.failed_refunds):
         return
     _know_object(draft, fact)
+    if fact.object_id not in leg.pending_refunds:
+        _granted(draft, fact)
     pending = {refund_id: minor for refund_id, minor in leg.pending_refunds.items() if refund_id != fact.object_id}
     draft.update_leg(leg, refunds={**leg.refunds, fact.object_id: fact.amount_minor}, pending_refunds=pending)
     draft.record(
@@ -384,6 +388,17 @@ def _refunded(draft: Draft, fact: Fact) -> None:
     )
     if attempt := _attempt_of(draft, fact, Operation.REFUND):
         draft.end_attempt(attempt, AttemptState.SUCCEEDED)
+
+
+def _granted(draft: Draft, fact: Fact) -> None:
+    """What is given back without being owed back is the business's word, past us: what is due falls by as much.
+
+    Else the customer would owe again, and be reminded of and charged with, what they were just given.
+    """
+    unasked_minor = min(fact.amount_minor - draft.tab.refund_owed_minor, draft.tab.amount_due_minor)
+    if unasked_minor > 0:
+        lower_paid(draft, unasked_minor, "given back at the payment provider")
+        draft.notify(MessageKind.REFUND, Recipient.CUSTOMER, unasked_minor)
 
 
 def _refund_failed(draft: Draft, fact: Fact) -> None:
