@@ -25,7 +25,7 @@ CUSTOMERS = 9_000
 """The file knows no guest twice, a hotel does: row numbers modulo this stand for people."""
 
 
-SEED = 11
+SEED = 112
 ROUGH_OF = 30
 """Three in thirty check-outs do not go smoothly, one of each kind: which, is drawn by row and SEED, always the same."""
 ROUGH_FROM_MINOR = 1_000
