@@ -45,11 +45,13 @@ class CardBehaviour(StrEnum):
     ASKS = "asks"
     DECLINES = "declines"
     TRY_LATER = "try_later"
+    NO_MONEY = "no_money"
     SLOW = "slow"
 
 
 DECLINED = Failure(code="card_declined", decline_code="do_not_honor", advice="do_not_try_again")
 TRY_LATER = Failure(code="card_declined", decline_code="try_again_later", advice="try_again_later")
+NO_MONEY = Failure(code="card_declined", decline_code="insufficient_funds")
 ASKED = Failure(code="authentication_required")
 
 
@@ -80,6 +82,7 @@ class Payment:
     card: Card | None = None
     failure: Failure | None = None
     declines: int = 0
+    dispute: FactKind | None = None
     refunds: list[Refund] = field(default_factory=list)
 
     @property
@@ -194,6 +197,8 @@ class FakeGateway:
                     self._decline(payment, DECLINED)
                 case CardBehaviour.TRY_LATER:
                     self._decline(payment, TRY_LATER)
+                case CardBehaviour.NO_MONEY:
+                    self._decline(payment, NO_MONEY)
         self._tell(payment)
         return payment
 
@@ -201,6 +206,8 @@ class FakeGateway:
         payment = self.payments[attempt.payment_id or ""]
         refund = next((refund for refund in payment.refunds if refund.refund_id == self._by_key.get(key)), None)
         if refund is None:
+            if payment.dispute not in (None, FactKind.DISPUTE_WON):
+                raise GatewayRejected(Failure(code="charge_disputed"))
             if attempt.amount_minor > payment.kept_minor:
                 raise GatewayRejected(Failure(code="charge_already_refunded"))
             refund = Refund(f"re_{next(self._ids)}", attempt.attempt_id, attempt.amount_minor, self.refunds_end)
@@ -303,6 +310,48 @@ class FakeGateway:
                 if refund.state == "pending":
                     refund.state = state
                     self._tell(payment, refund)
+
+    def dispute(self, payment_id: str, *kinds: FactKind) -> None:
+        """The customer's bank disputes the payment: what it tells of that, without any metadata of ours."""
+        payment = self.payments[payment_id]
+        for kind in kinds:
+            if payment.dispute not in (FactKind.DISPUTE_WON, FactKind.DISPUTE_LOST):
+                payment.dispute = kind
+            fact = Fact(
+                kind=kind,
+                object_id=f"dp_{payment_id}",
+                at=self.now(),
+                amount_minor=payment.captured_minor,
+                payment_id=payment_id,
+            )
+            self.announce(fact, payment_id=payment_id)
+
+    def remove_card_there(self, card_id: str, customer_ref: str) -> None:
+        """The customer removes the card in the gateway's own pages."""
+        self.announce(Fact(kind=FactKind.CARD_REMOVED, object_id=card_id, at=self.now()), customer_ref=customer_ref)
+
+    def announce(self, fact: Fact, *, payment_id: str | None = None, customer_ref: str | None = None) -> str:
+        """An event about an object that carries no metadata of ours."""
+        event_id = f"evt_{next(self._ids)}"
+        event = GatewayEvent(
+            event_id=event_id,
+            kind=fact.kind,
+            account=None,
+            occurred_at=self.now(),
+            object_id=fact.object_id,
+            payment_id=payment_id,
+            is_relevant=True,
+            ours=False,
+            merchant_id=None,
+            customer_id=None,
+            tab_id=None,
+            attempt_id=None,
+            body={},
+            customer_ref=customer_ref,
+        )
+        self.events[event_id] = (event, (fact,))
+        self.undelivered.append(event_id)
+        return event_id
 
     def expire_holds(self) -> None:
         for payment in self.payments.values():
