@@ -276,15 +276,27 @@ def test_cash_closes_the_payment_on_the_phone(world: World, shop: Shop, ana: Cal
     assert amounts(shop.seen(tab)) == [("cash", 8000)]
 
 
-def test_cash_after_the_phone_was_paid_is_refused(world: World, shop: Shop, ana: Caller) -> None:
-    """Paid on the phone a moment ago, not heard of yet: the cash is refused with 409 and the payment adopted."""
+@pytest.mark.parametrize(
+    ("name", "body"),
+    [
+        ("cash", {"amount_minor": 8000}),
+        ("adjust", {"reduction_minor": 1000, "reason": "It faded."}),
+        ("amend", {}),
+        ("waive", {"reason": "It faded."}),
+    ],
+)
+def test_what_comes_after_the_phone_was_paid_is_refused(
+    world: World, shop: Shop, ana: Caller, name: str, body: dict[str, Any]
+) -> None:
+    """Paid on the phone a moment ago, not heard of yet: the change is refused with 409 and the payment adopted."""
     tab = billed(shop, ana, 8000)
     asked = ana.post(verb(tab, "charges"), {"mode": "on_session"}).ok()["payment"]
     assert world.confirm(asked)["status"] == "succeeded"
 
-    shop.staff.post(verb(tab, "cash"), {"amount_minor": 8000}).problem(409, "payment_in_progress")
+    shop.staff.post(verb(tab, name), body).problem(409, "payment_in_progress")
 
-    assert amounts(settled(shop, tab)) == [("charge", 8000)]
+    after = settled(shop, tab)
+    assert (after["status"], amounts(after), after["total_minor"]) == ("closed", [("charge", 8000)], 8000)
 
 
 # Tips

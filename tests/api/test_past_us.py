@@ -7,8 +7,6 @@ from typing import Any
 
 import pytest
 
-from chalicelib import bootstrap
-
 from .world import CARD_TERMS, Caller, Shop, World, amounts, billed, booking, held, paid, settled
 
 NEEDED = ["cap", "deposit_and_fees", "card_on_file"]
@@ -47,6 +45,19 @@ def test_a_dispute_finds_its_tab_by_the_payment(world: World, shop: Shop, ana: C
     assert (ledger["stripe_balance"], ledger["disputes_receivable"]) == (0, 8000)
     assert "owner: disputed" in world.said()
     shop.staff.post(f"/v1/tabs/{tab['tab_id']}/refunds", {"reason": "x"}).problem(409, "transition_refused")
+
+
+def test_the_pointer_is_asked_before_stripe(world: World, shop: Shop, ana: Caller) -> None:
+    """What is about a payment we know finds its tab in our own table, also where Stripe can't be asked for it."""
+    tab = paid(shop, ana, billed(shop, ana, 8000))
+    refund_in_dashboard(world, tab, 1000)
+    world.control("disputes", {"payment_intent": tab["legs"][0]["payment_id"]})
+    world.control("faults", {"kind": "fail_before", "path": "/v1/payment_intents", "method": "GET", "status": 503})
+
+    assert set(world.deliver()) <= {"handled", "ignored", "seen"}
+
+    after = shop.seen(tab)
+    assert (after["payment_state"], after["refunded_minor"]) == ("disputed", 1000)
 
 
 def test_a_dispute_that_is_lost_is_a_loss(world: World, shop: Shop, ana: Caller) -> None:
@@ -429,4 +440,3 @@ def test_another_card_of_the_customer_that_goes(world: World, shop: Shop, ana: C
     world.deliver()
 
     assert shop.seen(tab) == tab
-    assert bootstrap.deps() is world.deps
