@@ -407,6 +407,24 @@ def test_a_declined_charge_is_tried_again_and_the_customer_told(world: World) ->
     assert world.said() == ["customer: receipt"]
 
 
+def test_a_bank_that_asks_about_the_automatic_charge(world: World, shop: Shop, ana: Caller) -> None:
+    """The same payment waits for the customer, who is told of it, confirms it on the phone, and is charged once."""
+    tab = billed(shop, ana, 8000, card="pm_card_authenticationRequired")
+    world.said()
+
+    world.move(hours=25)
+
+    assert world.said() == ["customer: confirmation_needed"]
+    waiting = shop.seen(tab, ana)["payment"]
+    assert (waiting["state"], waiting["failure"]["code"]) == ("awaiting_customer", "authentication_required")
+    world.confirm(waiting, "pm_card_visa")
+    closed = settled(shop, tab)
+    assert (closed["status"], amounts(closed)) == ("closed", [("charge", 8000)])
+    assert [leg["payment_id"] for leg in closed["legs"]] == [waiting["payment_id"]]
+    world.sweep()
+    assert world.said() == ["customer: receipt"]
+
+
 def test_a_message_that_can_not_be_sent_does_not_undo_what_happened(world: World, shop: Shop, ana: Caller) -> None:
     """While nothing can be handed over commands succeed all the same; the receipt is sent later, once."""
     tab = billed(shop, ana, 8000)
