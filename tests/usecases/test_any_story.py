@@ -357,4 +357,4 @@ def event_id_is_of_refund(shop: Shop, event_id: str) -> bool:
 
 
 TestAnyStory = AnyStory.TestCase
-TestAnyStory.settings = settings(max_examples=150, stateful_step_count=25, report_multiple_bugs=False)
+TestAnyStory.settings = settings(max_examples=80, stateful_step_count=25, report_multiple_bugs=False)
