@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 
 from devstack.quick import quicken_headers
 from devstack.replay import show
@@ -93,8 +94,8 @@ def _replay(console: Console, plans: Calendar, keeps: Checkpoint, given: argpars
 
             try:
                 found = play(plans, progress, keeps.state, given.workers, wants_stop, meter)
-            except Stuck as stuck:
-                console.print(f"[red]✗ {stuck}[/red]; the servers' logs are in {LOGS}")
+            except (Stuck, RuntimeError) as stuck:
+                console.print(f"[red]✗[/red] {escape(str(stuck))}; the servers' logs are in {LOGS}")
                 return 1
             if found is not None:
                 break
@@ -135,13 +136,19 @@ def play(
     wants_stop: Callable[[], bool],
     meter: show.Meter,
 ) -> Audit | None:
-    """One part of the replay on servers of its own; the audit where it came to the end, else None. Raises Stuck."""
+    """One part of the replay on servers of its own; the audit where it came to the end, else None.
+
+    Raises Stuck, and RuntimeError where a server does not start or webhooks are not taken.
+    """
     with Stack(start=plans.start, state=state) as stack:
         replay = Replay(stack, plans, progress, workers=workers)
         try:
             if not replay.play(wants_stop, meter.tell):
                 return None
+            meter.say("Everything is played. Now every tab is read again, and both books are compared.")
+            began = time.monotonic()
             found = audit_all(stack, plans, replay)
+            progress.counts.compared_s = time.monotonic() - began
             stack.discard_state()
             return found
         finally:
