@@ -4,6 +4,7 @@ payment.
 
 from __future__ import annotations
 
+import copy
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -300,6 +301,16 @@ def update(call: Call, params: dict[str, Any], id: str) -> PaymentMethod:
     call.put(method)
     call.emit("payment_method.updated", method)
     return method
+
+
+def renew(call: Call, method: PaymentMethod, month: int, year: int) -> None:
+    """The bank issued the card anew and its network told us: same number, later date."""
+    before = {"exp_month": method.card.exp_month, "exp_year": method.card.exp_year}
+    # The struct is shared with every PaymentMethod of this card: only this one is renewed.
+    method.card = copy.copy(method.card)
+    method.card.exp_month, method.card.exp_year = month, year
+    call.put(method)
+    call.emit("payment_method.automatically_updated", method, {"card": before})
 
 
 def list_all(call: Call, params: dict[str, Any]) -> dict[str, Any]:
