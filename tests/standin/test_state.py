@@ -104,6 +104,33 @@ def test_a_webhook_not_yet_acknowledged_is_delivered_after_the_restart(tmp_path:
     assert names == {"arrives later"}
 
 
+def test_a_later_start_moves_the_kept_clock(tmp_path: Path, receiver: Receiver) -> None:
+    """Restarted eight days later: the hold expired on the way, at its own moment, and the receiver was told."""
+    state = tmp_path / "stripe.state"
+    with process(state, "--start", "2026-01-05T09:00:00Z") as (before, running):
+        client = before.client()
+        endpoint = client.v1.webhook_endpoints.create(
+            {"url": receiver.url, "enabled_events": ["payment_intent.canceled"]}
+        )
+        hold = client.v1.payment_intents.create(
+            {
+                "amount": 5000,
+                "currency": "eur",
+                "confirm": True,
+                "payment_method": "pm_card_visa",
+                "capture_method": "manual",
+                **CARD_ONLY,
+            }
+        )
+        kill(running)
+
+    with process(state, "--start", "2026-01-13T09:00:00Z") as (after, _):
+        assert after.control("clock")["now"] == "2026-01-13T09:00:00Z"
+        assert after.control("webhooks/drain", {})["drained"]
+        event = receiver.events(endpoint.secret)[0]
+        assert (event.data.object.id, event.created) == (hold.id, START + 7 * 86400)
+
+
 def test_a_write_that_was_cut_short_is_dropped_and_the_rest_kept(tmp_path: Path) -> None:
     """A torn last frame costs that call and nothing else."""
     state = tmp_path / "stripe.state"
