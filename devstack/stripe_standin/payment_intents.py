@@ -554,7 +554,7 @@ def cancel(call: Call, params: dict[str, Any], id: str) -> PaymentIntent:
     if any(row.status == "open" for row in call.account.of["checkout.session"].newest_first("payment_intent", id)):
         raise unexpected_state(
             intent,
-            "You cannot cancel this PaymentIntent because it was created by Checkout. Expire the Checkout Session.",
+            "You cannot cancel the PaymentIntent for a Checkout Session. Expire the Checkout Session instead.",
         )
     _end(call, intent, params.get("cancellation_reason"))
     return intent
