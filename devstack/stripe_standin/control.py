@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 from starlette.requests import Request
@@ -48,6 +49,11 @@ def routes(standin: StandIn) -> list[Route]:
 
     def route(path: str, methods: dict[str, Callable[[Request], Awaitable[Any]]]) -> Route:
         async def serve(request: Request) -> Response:
+            # A web page that a developer happens to have open must not move the clock: browsers name where it came
+            # from.
+            origin = request.headers.get("origin")
+            if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
+                return _json({"error": f"a page of {origin} has no business here"}, 403)
             try:
                 return _json(await methods[request.method](request))
             except Refused as error:
