@@ -42,7 +42,6 @@ def _card(value: Any, name: str) -> Any:
             "exp_month": Required(integer),
             "exp_year": Required(integer),
             "cvc": string,
-            "networks": hash_of({"preferred": string}),
         },
         value if isinstance(value, dict) else {},
         name,
@@ -325,8 +324,13 @@ def list_all(call: Call, params: dict[str, Any]) -> dict[str, Any]:
         "/v1/payment_methods",
         by="customer",
         value=params["customer"],
-        keep=lambda row: row.type == params.get("type", row.type),
+        keep=lambda row: wanted(row, params),
     )
+
+
+def wanted(row: PaymentMethod, params: dict[str, Any]) -> bool:
+    """The filters that both lists of a customer's PaymentMethods take."""
+    return row.type == params.get("type", row.type) and params.get("allow_redisplay") in (None, row.allow_redisplay)
 
 
 def from_intent_params(call: Call, params: dict[str, Any], *, customer: str | None) -> PaymentMethod | None:

@@ -32,6 +32,8 @@ def test_a_saved_card_can_be_looked_up_and_updated(
     assert (found.billing_details.name, found.billing_details.address.country) == ("Ada", "PT")
     assert (found.metadata["a"], found.allow_redisplay) == ("1", "always")
     assert [row.id for row in client.v1.payment_methods.list({"customer": customer, "type": "card"}).data] == [saved]
+    assert client.v1.payment_methods.list({"customer": customer, "allow_redisplay": "limited"}).data == []
+    assert client.v1.customers.payment_methods.list(customer, {"allow_redisplay": "always"}).data[0].id == saved
     assert client.v1.payment_methods.list().data == []
     assert standin.events("payment_method.updated") == ["payment_method.updated"]
     other = client.v1.customers.create({}).id
