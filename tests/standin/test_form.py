@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlencode
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from stripe._encode import _api_encode
 
@@ -22,6 +22,7 @@ VALUES = st.recursive(
 )
 
 
+@settings(deadline=None)  # a loaded machine is not a wrong answer
 @given(st.dictionaries(NAMES, VALUES, max_size=4))
 def test_what_the_sdk_encodes_is_read_back(params: dict[str, Any]) -> None:
     """Nested hashes, lists, hashes in lists, empty strings, any character: the same tree comes out."""
