@@ -216,6 +216,9 @@ def _problem(status: int, text: str) -> dict[str, Any]:
         "description": text,
         "content": {problems.CONTENT_TYPE: {"schema": {"$ref": _REF.format(name="Problem")}}},
     }
+    if status in (401, 403):
+        # API Gateway's own body, whose member is `message` for a missing token and `Message` for a refused one.
+        found["content"]["application/json"] = {"schema": {"type": "object"}}
     if status in (409, 503):
         found["headers"] = {"Retry-After": {"$ref": "#/components/headers/Retry-After"}}
     return found

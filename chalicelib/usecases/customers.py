@@ -112,7 +112,9 @@ def prepare_card(deps: Deps, customer_id: str, terms: CardTerms, *, request: Req
                 consent=Consent.CARD_ON_FILE,
             )
     record = deps.store.find_record(request.record_id, deps.clock.now())
+    replayed = record is not None
     if record is None:
+        record = request.new_record(deps, resource_id=customer_id)
         consent = CardConsent(
             subject=request.by.subject,
             terms_sha256=terms.terms_sha256,
@@ -122,11 +124,13 @@ def prepare_card(deps: Deps, customer_id: str, terms: CardTerms, *, request: Req
         )
         customer = replace(customer, card_consent=consent, version=customer.version + 1)
         try:
-            deps.store.update_customer(customer, record=request.new_record(deps, resource_id=customer_id))
+            deps.store.update_customer(customer, record=record)
         except (VersionConflict, RecordExists):
             raise Contention("The customer is being changed at the same time. Try again.") from None
     else:
         request.check_same(record)
     account = deps.store.get_merchant(customer.merchant_id).account
-    setup = deps.gateway.add_card_setup(account, customer, terms.tab_id, key=request.record_id)
-    return PreparedCard(setup=setup, account=account, replayed=record is not None)
+    # With the record's time: the caller may use their key anew once it has expired, and the gateway may still know it.
+    key = f"{request.record_id}/{int(record.created_at.timestamp())}"
+    setup = deps.gateway.add_card_setup(account, customer, terms.tab_id, key=key)
+    return PreparedCard(setup=setup, account=account, replayed=replayed)

@@ -6,10 +6,12 @@ import argparse
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 
 from devstack.quick import quicken_headers
 from devstack.replay import show
@@ -28,8 +30,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m devstack.replay", description="Replay hotel bookings.")
     parser.add_argument("file", type=Path, help="bookings as CSV")
     parser.add_argument("--resume", action="store_true", help="go on where an earlier replay of the same rows stopped")
-    parser.add_argument("--limit", type=int, metavar="N", help="the first N rows only")
-    parser.add_argument("--workers", type=int, default=WORKERS, metavar="N", help="threads that act at one instant")
+    parser.add_argument("--limit", type=_from_one, metavar="N", help="the first N rows only")
+    parser.add_argument(
+        "--workers", type=_from_one, default=WORKERS, metavar="N", help="threads that act at one instant"
+    )
     parser.add_argument(
         "--save-every",
         type=float,
@@ -64,6 +68,12 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
 
 
+def _from_one(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return int(text)
+
+
 def _replay(console: Console, plans: Calendar, keeps: Checkpoint, given: argparse.Namespace) -> int:
     progress = keeps.restore() if given.resume else None
     if progress is None:
@@ -73,33 +83,24 @@ def _replay(console: Console, plans: Calendar, keeps: Checkpoint, given: argpars
         progress = Progress()
     else:
         console.print(f"It goes on after {progress.position:,} events.")
-    # Asked for between instants only: a step that has begun is always finished.
-    interrupted: list[int] = []
-
-    def stop(number: int, frame: object) -> None:
-        if interrupted:
-            raise SystemExit(INTERRUPTED)
-        interrupted.append(number)
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, stop)
     every_s = given.save_every * 60
-    with show.Meter(console, len(plans.events), len(plans.plans), progress.position) as meter:
+    meter = show.Meter(console, len(plans.events), len(plans.plans), progress.position)
+    with meter, signals_noted(console) as noted:
         while True:
             began = time.monotonic()
 
             def wants_stop(began: float = began) -> bool:
-                return bool(interrupted) or 0 < every_s <= time.monotonic() - began
+                return bool(noted) or 0 < every_s <= time.monotonic() - began
 
             try:
                 found = play(plans, progress, keeps.state, given.workers, wants_stop, meter)
-            except Stuck as stuck:
-                console.print(f"[red]✗ {stuck}[/red]; the servers' logs are in {LOGS}")
+            except (Stuck, RuntimeError) as stuck:
+                console.print(f"[red]✗[/red] {escape(str(stuck))}; the servers' logs are in {LOGS}")
                 return 1
             if found is not None:
                 break
             keeps.save(progress)
-            if interrupted:
+            if noted:
                 console.print(f"Stopped after {progress.position:,} events. RESUME=1 (--resume) goes on from here.")
                 return INTERRUPTED
     keeps.clear()
@@ -107,6 +108,24 @@ def _replay(console: Console, plans: Calendar, keeps: Checkpoint, given: argpars
     show.show_counts(console, progress.counts, len(plans.plans))
     show.show_problems(console, found.problems)
     return 1 if found.problems else 0
+
+
+@contextmanager
+def signals_noted(console: Console) -> Iterator[list[int]]:
+    """Ctrl-C and kill are written in this list instead of ending us: an instant that has begun is always finished."""
+    noted: list[int] = []
+
+    def note(number: int, frame: object) -> None:
+        if not noted:
+            console.print("Stopping; the servers write down what they hold.")
+        noted.append(number)
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield noted
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def play(
@@ -117,13 +136,19 @@ def play(
     wants_stop: Callable[[], bool],
     meter: show.Meter,
 ) -> Audit | None:
-    """One part of the replay on servers of its own; the audit where it came to the end, else None. Raises Stuck."""
+    """One part of the replay on servers of its own; the audit where it came to the end, else None.
+
+    Raises Stuck, and RuntimeError where a server does not start or webhooks are not taken.
+    """
     with Stack(start=plans.start, state=state) as stack:
         replay = Replay(stack, plans, progress, workers=workers)
         try:
             if not replay.play(wants_stop, meter.tell):
                 return None
+            meter.say("Everything is played. Now every tab is read again, and both books are compared.")
+            began = time.monotonic()
             found = audit_all(stack, plans, replay)
+            progress.counts.compared_s = time.monotonic() - began
             stack.discard_state()
             return found
         finally:

@@ -35,6 +35,7 @@ class Counts:
     missed: int = 0
     played_s: float = 0.0
     swept_s: float = 0.0
+    compared_s: float = 0.0
 
     @property
     def requests(self) -> int:
@@ -55,7 +56,7 @@ class Progress:
 
 
 class Stuck(Exception):
-    """The schedule does not get on with a tab, or webhooks are not taken."""
+    """The schedule does not get on with a tab."""
 
 
 class Replay:
@@ -81,7 +82,8 @@ class Replay:
     def play(self, wants_stop: Callable[[], bool], tell: Callable[[int, int], None]) -> bool:
         """Play on until all is done (True) or `wants_stop` (False), which is asked between instants only.
 
-        `tell` gets the number of events and of rows done, after every instant. Raises Stuck.
+        `tell` gets the number of events and of rows done, after every instant. Raises Stuck, and RuntimeError where
+        webhooks are not taken.
         """
         began, routes = time.monotonic(), dict(self.progress.counts.routes)
         delivered = self._delivered()

@@ -56,6 +56,9 @@ class Meter:
         if self._bar:
             self._bar.stop()
 
+    def say(self, text: str) -> None:
+        self._console.print(text)
+
     def tell(self, position: int, done: int) -> None:
         now = time.monotonic()
         rate = (position - self._from) / max(now - self._began, 1e-9)
@@ -117,7 +120,8 @@ def show_counts(console: Console, counts: Counts, rows: int) -> None:
     console.print(
         f"{rows:,} rows in {seconds / 60:.1f} min: {rows / seconds:.1f} rows/s, "
         f"{(counts.requests + counts.webhooks) / seconds:.0f} requests and webhooks a second; "
-        f"{100 * counts.swept_s / seconds:.0f} % of the time in the schedule."
+        f"{100 * counts.swept_s / seconds:.0f} % of the time in the schedule. "
+        f"Reading {rows:,} tabs again and comparing them took {counts.compared_s:.0f} s more."
     )
 
 

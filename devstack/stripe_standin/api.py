@@ -136,10 +136,11 @@ class Api:
             (b"content-type", b"application/json"),
             (b"request-id", request_id.encode()),
             (b"stripe-version", headers.get(b"stripe-version", API_VERSION.encode())),
-            (b"access-control-allow-origin", b"*"),
-            (b"access-control-expose-headers", b"Request-Id"),
             *answer.extra,
         ]
+        if b"pk_test_" in headers.get(b"authorization", b""):
+            # A payment page in a browser may read these, and no other site's page what a secret key is answered.
+            out += [(b"access-control-allow-origin", b"*"), (b"access-control-expose-headers", b"Request-Id")]
         if key is not None:
             out.append((b"idempotency-key", key.encode("latin-1")))
         if account_id != PLATFORM:

@@ -17,7 +17,7 @@ from .params import EXPAND, PAGE, TIME_RANGE, Fields, string
 
 FEES = {"usd": (290, 30), "eur": (150, 25), "gbp": (150, 20), "jpy": (360, 0), "cad": (290, 30), "aud": (170, 30)}
 SETTLES_AFTER_SECONDS = 2 * 86400
-LIST: Fields = {**PAGE, "created": TIME_RANGE, "currency": string, "source": string, "type": string, "payout": string}
+LIST: Fields = {**PAGE, "created": TIME_RANGE, "currency": string, "source": string, "type": string}
 RETRIEVE: Fields = EXPAND
 
 

@@ -18,7 +18,6 @@ UPDATE: Fields = {
     "description": nullable(string),
     "metadata": metadata,
     "receipt_email": string,
-    "customer": string,
     **EXPAND,
 }
 CAPTURE: Fields = {

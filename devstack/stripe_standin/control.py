@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from . import books, cards, clock, payment_intents, refunds, setup_intents
+from . import books, cards, clock, disputes, payment_intents, payment_methods, refunds, setup_intents
 from .context import Call
 from .errors import StripeError
 from .events import encode
@@ -48,6 +49,11 @@ def routes(standin: StandIn) -> list[Route]:
 
     def route(path: str, methods: dict[str, Callable[[Request], Awaitable[Any]]]) -> Route:
         async def serve(request: Request) -> Response:
+            # A web page that a developer happens to have open must not move the clock: browsers name where it came
+            # from.
+            origin = request.headers.get("origin")
+            if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
+                return _json({"error": f"a page of {origin} has no business here"}, 403)
             try:
                 return _json(await methods[request.method](request))
             except Refused as error:
@@ -140,6 +146,54 @@ def routes(standin: StandIn) -> list[Route]:
         (refunds.fail if given.get("outcome") == "fail" else refunds.settle)(call, given["refund"])
         standin.commit()
         return account.get("refund", given["refund"])
+
+    async def open_dispute(request: Request) -> Any:
+        given = await _body(request)
+        if "payment_intent" in given:
+            account = _owner("payment_intent", str(given["payment_intent"]))
+            charge_id = account.get("payment_intent", given["payment_intent"]).latest_charge
+        else:
+            charge_id = given.get("charge")
+            account = _owner("charge", str(charge_id))
+        charge = account.find("charge", charge_id or "")
+        if charge is None or not charge.captured:
+            raise Refused("there is no captured charge to dispute")
+        kind, call = given.get("kind", "dispute"), standin.call(account)
+        if kind == "early_fraud_warning":
+            opened: Any = disputes.warn(call, charge)
+        elif kind in ("dispute", "inquiry"):
+            if charge.disputed:
+                raise Refused("this charge is disputed already")
+            opened = disputes.open_dispute(call, charge, given.get("reason", "fraudulent"), inquiry=kind == "inquiry")
+        else:
+            raise Refused("kind must be dispute, inquiry or early_fraud_warning")
+        standin.commit()
+        return opened
+
+    async def decide_dispute(request: Request) -> Any:
+        given = await _body(request)
+        account = _owner("dispute", str(given.get("dispute")))
+        dispute = account.get("dispute", given["dispute"])
+        if given.get("outcome") not in ("won", "lost"):
+            raise Refused("outcome must be won or lost")
+        if dispute.status in ("won", "lost", "warning_closed"):
+            raise Refused(f"this dispute is {dispute.status} already")
+        inquiry = dispute.status.startswith("warning")
+        disputes.close(standin.call(account), dispute, "warning_closed" if inquiry else given["outcome"])
+        standin.commit()
+        return dispute
+
+    async def renew_card(request: Request) -> Any:
+        given = await _body(request)
+        account = _owner("payment_method", str(given.get("payment_method")))
+        method = account.get("payment_method", given["payment_method"])
+        try:
+            month, year = int(given.get("exp_month", method.card.exp_month)), int(given["exp_year"])
+        except (KeyError, ValueError):
+            raise Refused("give payment_method, exp_year and, if it changes, exp_month") from None
+        payment_methods.renew(standin.call(account), method, month, year)
+        standin.commit()
+        return method
 
     async def webhooks(request: Request) -> Any:
         return {**standin.webhooks.counts(), "recent_failures": list(standin.webhooks.log)[-20:]}
@@ -245,6 +299,9 @@ def routes(standin: StandIn) -> list[Route]:
         route("/_control/authenticate", {"POST": authenticate}),
         route("/_control/cards", {"POST": change_card}),
         route("/_control/refunds/settle", {"POST": settle_refund}),
+        route("/_control/disputes", {"POST": open_dispute}),
+        route("/_control/disputes/decide", {"POST": decide_dispute}),
+        route("/_control/cards/renew", {"POST": renew_card}),
         route("/_control/webhooks", {"GET": webhooks}),
         route("/_control/webhooks/drain", {"POST": drain}),
         route("/_control/webhooks/retry", {"POST": retry}),

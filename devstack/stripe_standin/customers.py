@@ -132,7 +132,7 @@ def list_methods(call: Call, params: dict[str, Any], id: str) -> dict[str, Any]:
         f"/v1/customers/{id}/payment_methods",
         by="customer",
         value=id,
-        keep=lambda row: row.type == params.get("type", "card"),
+        keep=lambda row: payment_methods.wanted(row, params),
     )
 
 

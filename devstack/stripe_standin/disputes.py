@@ -71,13 +71,19 @@ def follow(call: Call, charge: Charge) -> None:
     """Open whatever this charge's card promises. Called once its money was taken."""
     fate = cards.BY_FINGERPRINT[charge.payment_method_details.card.fingerprint].dispute
     if fate == "warning":
-        warning = EarlyFraudWarning(
-            id=call.new_id("issfr"), charge=charge.id, created=call.now, payment_intent=charge.payment_intent
-        )
-        call.put(warning)
-        call.emit("radar.early_fraud_warning.created", warning)
+        warn(call, charge)
     elif fate:
         open_dispute(call, charge, "fraudulent" if fate == "inquiry" else fate, inquiry=fate == "inquiry")
+
+
+def warn(call: Call, charge: Charge) -> EarlyFraudWarning:
+    """The issuer suspects fraud; whether a dispute follows is not known yet."""
+    warning = EarlyFraudWarning(
+        id=call.new_id("issfr"), charge=charge.id, created=call.now, payment_intent=charge.payment_intent
+    )
+    call.put(warning)
+    call.emit("radar.early_fraud_warning.created", warning)
+    return warning
 
 
 def open_dispute(call: Call, charge: Charge, reason: str, *, inquiry: bool = False) -> Dispute:

@@ -102,8 +102,8 @@ SENT = frozenset(
     checkout.session.completed checkout.session.expired customer.created customer.deleted customer.updated
     payment_intent.amount_capturable_updated payment_intent.canceled payment_intent.created
     payment_intent.payment_failed payment_intent.requires_action payment_intent.succeeded payment_method.attached
-    payment_method.detached payment_method.updated radar.early_fraud_warning.created refund.created refund.failed
-    refund.updated setup_intent.canceled setup_intent.created setup_intent.requires_action
-    setup_intent.setup_failed setup_intent.succeeded
+    payment_method.automatically_updated payment_method.detached payment_method.updated
+    radar.early_fraud_warning.created refund.created refund.failed refund.updated setup_intent.canceled
+    setup_intent.created setup_intent.requires_action setup_intent.setup_failed setup_intent.succeeded
     """.split()  # noqa: SIM905
 )

@@ -52,8 +52,9 @@ def nest(items: list[tuple[str, str]]) -> dict[str, Any]:
 def _lists(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
-    if value and all(key.isdigit() for key in value):
-        return [_lists(value[key]) for key in sorted(value, key=int)]
+    # Only 0, 1, 2 … is a list: metadata may have the keys "7" and "2026", and must keep them.
+    if value and all(str(index) in value for index in range(len(value))):
+        return [_lists(value[str(index)]) for index in range(len(value))]
     return {key: _lists(item) for key, item in value.items()}
 
 

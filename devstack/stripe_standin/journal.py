@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 HEAD = struct.Struct("<II")
+COMPACTS_ABOVE_ROWS = 10_000  # a short file is not worth rewriting, however stale
 TYPES: dict[str, type[Any]] = {
     "account": objects.Account,
     "application_fee": objects.ApplicationFee,
@@ -137,7 +138,7 @@ class Journal:
         world = self.standin.world
         live = sum(len(rows) for account in world.accounts.values() for rows in account.of.values())
         self.begin()
-        if self.rows_read > 2 * live + 10_000:
+        if self.rows_read > 2 * live + COMPACTS_ABOVE_ROWS:
             self._compact()
         return frames
 

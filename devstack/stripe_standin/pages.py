@@ -92,7 +92,11 @@ def routes(standin: StandIn) -> list[Route]:
         if session.status == "expired":
             return _page("Expired", "<main class=narrow><h1>This page has expired</h1><p>Nothing was paid.</main>", 410)
         if request.method == "GET":
-            return form_page(session, account)
+            # Back from a failed 3-D Secure, or the page loaded again after a decline: say why it is still here.
+            tried: Any = account.find("payment_intent", session.payment_intent or "")
+            tried = tried or account.find("setup_intent", session.setup_intent or "")
+            failed = getattr(tried, "last_payment_error", None) or getattr(tried, "last_setup_error", None) or {}
+            return form_page(session, account, failed.get("message", ""))
         given = await _form(request)
         month, _, year = given.get("expiry", "").replace(" ", "").partition("/")
         if not (month.isdigit() and year.isdigit()):

@@ -43,7 +43,6 @@ OPTIONS = nullable(
                 hash_of(
                     {
                         "capture_method": enum("", "manual"),
-                        "moto": boolean,
                         "network": string,
                         "request_three_d_secure": intents.THREE_D_SECURE,
                         "request_extended_authorization": IF_AVAILABLE,
@@ -72,7 +71,7 @@ SHARED: Fields = {
 }  # fmt: skip
 CONFIRMING: Fields = {
     "off_session": either(boolean, enum("one_off", "recurring")), "return_url": string, "use_stripe_sdk": boolean,
-    "error_on_requires_action": boolean, "mandate_data": intents.MANDATE, "mandate": string,
+    "error_on_requires_action": boolean, "mandate_data": intents.MANDATE,
 }  # fmt: skip
 CREATE: Fields = {
     "amount": Required(integer),
@@ -146,7 +145,7 @@ def check_create(call: Call, params: dict[str, Any]) -> None:
     params["currency"] = known(params["currency"])
     check_charge(params["amount"], params["currency"])
     if not params.get("confirm"):
-        for name in ("off_session", "return_url", "error_on_requires_action", "mandate", "mandate_data"):
+        for name in ("off_session", "return_url", "error_on_requires_action", "mandate_data"):
             if params.get(name):
                 raise invalid(f"You must set `confirm` to `true` when passing `{name}`.", param=name)
     _check_text(params)
@@ -554,7 +553,7 @@ def cancel(call: Call, params: dict[str, Any], id: str) -> PaymentIntent:
     if any(row.status == "open" for row in call.account.of["checkout.session"].newest_first("payment_intent", id)):
         raise unexpected_state(
             intent,
-            "You cannot cancel this PaymentIntent because it was created by Checkout. Expire the Checkout Session.",
+            "You cannot cancel the PaymentIntent for a Checkout Session. Expire the Checkout Session instead.",
         )
     _end(call, intent, params.get("cancellation_reason"))
     return intent

@@ -4,6 +4,7 @@ payment.
 
 from __future__ import annotations
 
+import copy
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -41,7 +42,6 @@ def _card(value: Any, name: str) -> Any:
             "exp_month": Required(integer),
             "exp_year": Required(integer),
             "cvc": string,
-            "networks": hash_of({"preferred": string}),
         },
         value if isinstance(value, dict) else {},
         name,
@@ -302,6 +302,16 @@ def update(call: Call, params: dict[str, Any], id: str) -> PaymentMethod:
     return method
 
 
+def renew(call: Call, method: PaymentMethod, month: int, year: int) -> None:
+    """The bank issued the card anew and its network told us: same number, later date."""
+    before = {"exp_month": method.card.exp_month, "exp_year": method.card.exp_year}
+    # The struct is shared with every PaymentMethod of this card: only this one is renewed.
+    method.card = copy.copy(method.card)
+    method.card.exp_month, method.card.exp_year = month, year
+    call.put(method)
+    call.emit("payment_method.automatically_updated", method, {"card": before})
+
+
 def list_all(call: Call, params: dict[str, Any]) -> dict[str, Any]:
     if "customer" not in params:
         # Stripe lists only what has no customer then, and those of Treasury at that: nothing here.
@@ -314,8 +324,13 @@ def list_all(call: Call, params: dict[str, Any]) -> dict[str, Any]:
         "/v1/payment_methods",
         by="customer",
         value=params["customer"],
-        keep=lambda row: row.type == params.get("type", row.type),
+        keep=lambda row: wanted(row, params),
     )
+
+
+def wanted(row: PaymentMethod, params: dict[str, Any]) -> bool:
+    """The filters that both lists of a customer's PaymentMethods take."""
+    return row.type == params.get("type", row.type) and params.get("allow_redisplay") in (None, row.allow_redisplay)
 
 
 def from_intent_params(call: Call, params: dict[str, Any], *, customer: str | None) -> PaymentMethod | None:

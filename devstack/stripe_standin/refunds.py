@@ -20,8 +20,6 @@ CREATE: Fields = {
     "metadata": metadata,
     "reason": enum("duplicate", "fraudulent", "requested_by_customer"),
     "refund_application_fee": boolean,
-    "reverse_transfer": boolean,
-    "instructions_email": string,
     **EXPAND,
 }
 UPDATE: Fields = {"metadata": metadata, **EXPAND}

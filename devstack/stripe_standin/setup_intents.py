@@ -20,7 +20,6 @@ OPTIONS = nullable(
                 {
                     "network": string,
                     "request_three_d_secure": intents.THREE_D_SECURE,
-                    "moto": boolean,
                     "setup_credential_usage": intents.CREDENTIAL_USAGE,
                 }
             )
@@ -46,7 +45,6 @@ CREATE: Fields = {
     "confirm": boolean,
     "on_behalf_of": string,
     "usage": enum("off_session", "on_session"),
-    "attach_to_self": boolean,
 }
 UPDATE: Fields = SHARED
 CONFIRM: Fields = {
@@ -59,7 +57,7 @@ CONFIRM: Fields = {
 }
 CANCEL: Fields = {"cancellation_reason": enum("abandoned", "duplicate", "requested_by_customer"), **EXPAND}
 RETRIEVE: Fields = {"client_secret": string, **EXPAND}
-LIST: Fields = {**PAGE, "customer": string, "payment_method": string, "created": TIME_RANGE, "attach_to_self": boolean}
+LIST: Fields = {**PAGE, "customer": string, "payment_method": string, "created": TIME_RANGE}
 OPEN = ("requires_payment_method", "requires_confirmation", "requires_action")
 _DEFAULT_OPTIONS = {"card": {"mandate_options": None, "network": None, "request_three_d_secure": "automatic"}}
 

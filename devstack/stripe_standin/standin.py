@@ -41,6 +41,8 @@ class StandIn:
         self.api = Api(self.world, self.events, self.keys, self.log, self.faults, self.commit)
         self.events.listeners.append(self._follow_sessions)
         self.checker: Any = None  # set by `--check`
+        # A later --start moves a kept clock; what then falls due is told by webhook, so the loop must be running first.
+        self._move_to: int | None = None
         self.journal: Journal | None = None
         if state is not None:
             self.journal = Journal(state, self)
@@ -49,7 +51,7 @@ class StandIn:
                 if start < self.world.clock.now():
                     stands = rfc3339(self.world.clock.now())
                     raise ValueError(f"the clock in {state} stands at {stands}: --start lies before it")
-                self.move_clock(start)
+                self._move_to = start
             self.webhooks.on_idle = self.commit
         self._ticker: asyncio.Task[None] | None = None
 
@@ -123,6 +125,8 @@ class StandIn:
                 for event in account.of["event"].oldest_first():
                     if event.pending > 0:  # at least once: what was under way when the process died is sent again
                         self.webhooks.redeliver(account, event)
+        if self._move_to is not None:
+            self.move_clock(self._move_to)
         if self.world.clock.real_time:
             self._ticker = asyncio.create_task(self._tick())
 

@@ -465,3 +465,15 @@ def test_a_policy_that_outlives_its_hold_is_warned_about(shop: Shop) -> None:
     assert "4 days and 18 hours" in answer["warnings"][0]
     assert shop.owner.put("/v1/merchant/policy", {}).ok()["warnings"] == []
     assert booking(shop, shop.customer(), hours=24)["promise"]["review_window_s"] == 24 * 3600
+
+
+def test_a_key_used_anew_for_a_card_makes_a_new_setup(world: World, shop: Shop) -> None:
+    """A key whose record has expired is free again, also for a card, though the gateway may still know the old one."""
+    ana = shop.customer()
+    path = f"/v1/customers/{ana.customer_id}/setup_intent"
+    first = ana.post(path, {"card_terms_sha256": CARD_TERMS}, key="k").ok(201)
+
+    world.clock.shift = timedelta(hours=25)
+    again = ana.post(path, {"card_terms_sha256": "b" * 64}, key="k").ok(201)
+
+    assert again["setup_id"] != first["setup_id"]

@@ -107,6 +107,20 @@ def test_three_d_secure_leads_through_its_page_and_back(client: stripe.StripeCli
     assert client.v1.checkout.sessions.retrieve(made.id).payment_status == "paid"
 
 
+def test_failed_three_d_secure_leads_back_to_the_page_with_the_reason(client: stripe.StripeClient) -> None:
+    """The session stays open, the page says that authentication failed, and another card pays."""
+    made = session(client)
+    bank = visit(made.url, card("4000000000003220"))[2]
+
+    location = visit(bank, {"outcome": "fail"})[2]
+
+    status, page, _ = visit(location)
+    assert status == 200
+    assert "failed authentication" in page
+    assert visit(made.url, card())[0] == 303
+    assert client.v1.checkout.sessions.retrieve(made.id).payment_status == "paid"
+
+
 def test_a_session_expires_by_the_clock(client: stripe.StripeClient, standin: Standin) -> None:
     """At expires_at it is expired, its page pays nothing, and checkout.session.expired is sent."""
     made = session(client, expires_at=START + 1800)

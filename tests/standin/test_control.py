@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import urllib.error
 import urllib.request
 from collections.abc import Callable
 from typing import Any
@@ -153,6 +154,35 @@ def test_the_overview_shows_holds_with_their_clocks_and_events(
 
     assert [(row["id"], row["seconds_left"]) for row in data["holds"]] == [(hold.id, 6 * 86400)]
     assert "payment_intent.amount_capturable_updated" in [event["type"] for event in data["events"]]
+
+
+def test_a_web_page_from_elsewhere_controls_nothing(standin: Standin) -> None:
+    """A request that a browser sends for another site's page is refused; the overview's own are served."""
+
+    def move(origin: str) -> int:
+        request = urllib.request.Request(
+            f"{standin.base}/_control/clock", data=b'{"advance_seconds": 60}', headers={"Origin": origin}
+        )
+        with urllib.request.urlopen(request) as answer:
+            status: int = answer.status
+        return status
+
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        move("http://example.com")
+    assert move(standin.base) == 200
+    assert standin.control("clock")["now"] == "2026-01-05T09:01:00Z"
+
+
+def test_only_a_publishable_key_is_for_web_pages(standin: Standin) -> None:
+    """Answers to a secret key cannot be read by another site's page; those to a publishable key can, as at Stripe."""
+    allowed = {}
+    for key in ("sk_test_x", "pk_test_x"):
+        headers = {"Authorization": f"Bearer {key}", "Origin": "http://example.com"}
+        allowed[key] = standin.raw("GET", "/v1/payment_intents/pi_none", headers=headers)[2][
+            "Access-Control-Allow-Origin"
+        ]
+
+    assert allowed == {"sk_test_x": None, "pk_test_x": "*"}
 
 
 def test_it_binds_to_the_loopback_interface_only() -> None:

@@ -170,6 +170,40 @@ def test_an_early_fraud_warning_arrives_with_the_charge(
     assert standin.events("radar.early_fraud_warning.created") == ["radar.early_fraud_warning.created"]
 
 
+def test_any_charge_can_be_disputed_by_hand(client: stripe.StripeClient, pay: Pay, standin: Standin) -> None:
+    """The control plane disputes a payment made with any card, months later, and decides it."""
+    intent = pay(1000)
+    standin.advance(days=60)
+
+    opened = standin.control("disputes", {"payment_intent": intent.id, "reason": "product_not_received"})
+    assert "error" in standin.control("disputes", {"payment_intent": intent.id})
+    standin.control("disputes/decide", {"dispute": opened["id"], "outcome": "won"})
+
+    dispute = client.v1.disputes.retrieve(opened["id"])
+    assert (dispute.status, dispute.reason, dispute.payment_intent) == ("won", "product_not_received", intent.id)
+    assert "error" in standin.control("disputes/decide", {"dispute": opened["id"], "outcome": "lost"})
+
+
+def test_a_hold_cannot_be_disputed(pay: Pay, standin: Standin) -> None:
+    """Nothing was taken: nothing to take back."""
+    hold = pay(1000, capture_method="manual")
+
+    assert "error" in standin.control("disputes", {"payment_intent": hold.id})
+
+
+def test_a_card_that_was_renewed_is_told(client: stripe.StripeClient, standin: Standin, customer: str) -> None:
+    """Only that PaymentMethod changes, and payment_method.automatically_updated says what it was before."""
+    saved = client.v1.payment_methods.attach("pm_card_visa", {"customer": customer})
+    other = client.v1.payment_methods.attach("pm_card_visa", {"customer": customer})
+
+    standin.control("cards/renew", {"payment_method": saved.id, "exp_year": 2040})
+
+    assert client.v1.payment_methods.retrieve(saved.id).card.exp_year == 2040
+    assert client.v1.payment_methods.retrieve(other.id).card.exp_year == other.card.exp_year
+    event = client.v1.events.list({"type": "payment_method.automatically_updated"}).data[0]
+    assert event.data.previous_attributes["card"]["exp_year"] == saved.card.exp_year
+
+
 # --- search
 
 

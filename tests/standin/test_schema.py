@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 # Parameters that the document of 2026-05-27 does not have and the typed parameters of the SDK do (2026-10-28.endive).
-NEWER = {"allowed_payment_method_types", "setup_credential_usage", "stored_credential_usage", "moto"}
+NEWER = {"allowed_payment_method_types", "setup_credential_usage", "stored_credential_usage"}
 # What Stripe takes from its own clients and does not document.
 CLIENT_ONLY = {"client_secret"}
 

@@ -14,7 +14,10 @@ from typing import Any
 import pytest
 import stripe
 
-from .conftest import CARD_ONLY, Receiver, Standin
+from devstack.stripe_standin import journal
+from devstack.stripe_standin.server import create_app, serve_in_thread
+
+from .conftest import CARD_ONLY, START, Receiver, Standin
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -101,6 +104,33 @@ def test_a_webhook_not_yet_acknowledged_is_delivered_after_the_restart(tmp_path:
     assert names == {"arrives later"}
 
 
+def test_a_later_start_moves_the_kept_clock(tmp_path: Path, receiver: Receiver) -> None:
+    """Restarted eight days later: the hold expired on the way, at its own moment, and the receiver was told."""
+    state = tmp_path / "stripe.state"
+    with process(state, "--start", "2026-01-05T09:00:00Z") as (before, running):
+        client = before.client()
+        endpoint = client.v1.webhook_endpoints.create(
+            {"url": receiver.url, "enabled_events": ["payment_intent.canceled"]}
+        )
+        hold = client.v1.payment_intents.create(
+            {
+                "amount": 5000,
+                "currency": "eur",
+                "confirm": True,
+                "payment_method": "pm_card_visa",
+                "capture_method": "manual",
+                **CARD_ONLY,
+            }
+        )
+        kill(running)
+
+    with process(state, "--start", "2026-01-13T09:00:00Z") as (after, _):
+        assert after.control("clock")["now"] == "2026-01-13T09:00:00Z"
+        assert after.control("webhooks/drain", {})["drained"]
+        event = receiver.events(endpoint.secret)[0]
+        assert (event.data.object.id, event.created) == (hold.id, START + 7 * 86400)
+
+
 def test_a_write_that_was_cut_short_is_dropped_and_the_rest_kept(tmp_path: Path) -> None:
     """A torn last frame costs that call and nothing else."""
     state = tmp_path / "stripe.state"
@@ -116,6 +146,60 @@ def test_a_write_that_was_cut_short_is_dropped_and_the_rest_kept(tmp_path: Path)
         assert after.client().v1.customers.retrieve(kept).name == "kept"
         with pytest.raises(stripe.InvalidRequestError):
             after.client().v1.customers.retrieve(lost)
+
+
+def test_a_damaged_write_is_dropped_too(tmp_path: Path) -> None:
+    """One byte of the last frame is wrong: its call is gone, what came before it is there, and work goes on."""
+    state = tmp_path / "stripe.state"
+    with process(state) as (before, running):
+        client = before.client()
+        kept = client.v1.customers.create({"name": "kept"}).id
+        client.v1.customers.create({"name": "damaged"})
+        kill(running)
+    whole = state.read_bytes()
+    state.write_bytes(whole[:-5] + bytes([whole[-5] ^ 0xFF]) + whole[-4:])
+
+    with process(state) as (after, running):
+        assert [row.id for row in after.client().v1.customers.list().data] == [kept]
+        later = after.client().v1.customers.create({"name": "later"}).id
+        kill(running)
+    with process(state) as (again, _):
+        assert [row.id for row in again.client().v1.customers.list().data] == [later, kept]
+
+
+def test_a_stale_file_is_rewritten_and_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fifty updates of one intent leave one row after the next start; holds, keys and the agenda are still there."""
+    monkeypatch.setattr(journal, "COMPACTS_ABOVE_ROWS", 0)
+    state = tmp_path / "stripe.state"
+    payment: dict[str, Any] = {"amount": 5000, "currency": "eur", "capture_method": "manual", **CARD_ONLY}
+    with serve_in_thread(start=START, state=state) as base:
+        client = Standin(base, None).client()
+        account = client.v1.accounts.create({"country": "DE"}).id
+        draft = client.v1.payment_intents.create(payment).id
+        for number in range(50):
+            client.v1.payment_intents.update(draft, {"metadata": {"n": str(number)}})
+        confirmed = {**payment, "payment_method": "pm_card_visa", "confirm": True}
+        hold = client.v1.payment_intents.create(confirmed, {"idempotency_key": "k"}).id
+        size = state.stat().st_size
+
+    for _ in range(2):
+        with serve_in_thread(state=state) as base:
+            after = Standin(base, None)
+            client = after.client()
+            assert client.v1.payment_intents.retrieve(draft).metadata["n"] == "49"
+            assert client.v1.payment_intents.create(confirmed, {"idempotency_key": "k"}).id == hold
+            assert client.v1.customers.list({}, {"stripe_account": account}).data == []
+            assert len(after.events()) == 4
+            assert after.control("clock")["next_due"] == "2026-01-12T09:00:00Z"
+    assert state.stat().st_size < size
+
+
+def test_two_stand_ins_do_not_share_a_state(tmp_path: Path) -> None:
+    """The second one says that the file is in use."""
+    state = tmp_path / "stripe.state"
+
+    with serve_in_thread(start=START, state=state), pytest.raises(OSError, match="in use"):
+        create_app(state=state)
 
 
 def test_the_clock_of_a_state_does_not_run_backwards(tmp_path: Path) -> None:

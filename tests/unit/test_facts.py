@@ -579,3 +579,16 @@ def test_a_stray_payment_during_the_review_is_no_acceptance() -> None:
     assert till.tab.status == Status.IN_REVIEW
     assert till.tab.paid_minor == 20_00
     assert till.tab.attempts == ()
+
+
+def test_a_tab_whose_refund_is_pending_does_not_close() -> None:
+    """It closes when the money has gone back."""
+    till = Till().serve(50_00).hear(Till().fact(FactKind.CHARGED, "pi_much", 70_00))
+    refund = till.open(Operation.REFUND)
+    given = {"attempt_id": refund.attempt_id, "payment_id": refund.payment_id}
+
+    till.hear(till.fact(FactKind.REFUND_PENDING, "re_1", 20_00, **given))
+    assert till.tab.status == Status.IN_REVIEW
+
+    till.hear(till.fact(FactKind.REFUNDED, "re_1", 20_00, **given))
+    assert till.tab.status == Status.CLOSED

@@ -103,6 +103,7 @@ class FakeGateway:
         self.is_down = False
         self.calls: list[str] = []
         self.removed_cards: list[str] = []
+        self.asked: list[tuple[Tab, Attempt]] = []
         self.events: dict[str, tuple[GatewayEvent, tuple[Fact, ...]]] = {}
         self.undelivered: list[str] = []
         self.on_call: Callable[[str], None] | None = None
@@ -148,6 +149,7 @@ class FakeGateway:
     # The port: attempts
 
     def perform(self, tab: Tab, attempt: Attempt) -> tuple[Fact, ...]:
+        self.asked.append((tab, attempt))
         with self._calling(attempt.operation):
             return self._perform(tab, attempt)
 

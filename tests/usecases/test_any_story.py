@@ -26,6 +26,7 @@ from chalicelib.domain.tab import (
     LapseAction,
     Operation,
     Outcome,
+    PlanReason,
     Policy,
     Resolution,
     Role,
@@ -61,6 +62,14 @@ DISPUTE_STORY = [
     FactKind.DISPUTE_WON,
     FactKind.DISPUTE_LOST,
 ]
+
+
+NEEDED: dict[PlanReason, tuple[Consent, ...]] = {
+    PlanReason.ACCEPTED: (),
+    PlanReason.REVIEW_ENDED: (Consent.AUTOMATIC_CHARGE,),
+    PlanReason.FEE: (Consent.DEPOSIT_AND_FEES,),
+    PlanReason.HOLD_EXPIRING: (Consent.CAPTURE_BEFORE_EXPIRY,),
+}
 
 
 def sealed(extra: set[Consent]) -> tuple[Consent, ...]:
@@ -315,12 +324,9 @@ class AnyStory(RuleBasedStateMachine):
 
     @rule(data=st.data(), confirms=st.booleans())
     def phone(self, data: st.DataObject, confirms: bool) -> None:
-        # What was declined without the customer is on nobody's phone.
-        waiting = [
-            payment
-            for payment in self.shop.gateway.payments.values()
-            if payment.state == "waiting" or (payment.state == "declined" and payment.on_session)
-        ]
+        payments = self.shop.gateway.payments.values()
+        # What was declined without the customer was never handed to the phone.
+        waiting = [p for p in payments if p.state == "waiting" or (p.state == "declined" and p.on_session)]
         payment = data.draw(st.sampled_from(waiting)) if waiting else None
         if payment is None:
             return
@@ -393,10 +399,14 @@ class AnyStory(RuleBasedStateMachine):
     def nothing_is_held_or_charged_that_was_not_agreed_to(self) -> None:
         if not hasattr(self, "shop"):
             return
-        tab = self.shop.tab
-        for payment in self.shop.gateway.payments.values():
-            assert payment.on_session or tab.promise.accepted is not None
-            assert not payment.is_hold or tab.promise.accepted is not None
+        while self.shop.gateway.asked:
+            tab, attempt = self.shop.gateway.asked.pop()
+            if attempt.operation == Operation.PLACE_HOLD:
+                assert tab.promise.consents_to(Consent.DEPOSIT_AND_FEES)
+            if attempt.card_id is not None:
+                assert tab.promise.consents_to(Consent.CARD_ON_FILE)
+            if attempt.takes_money and tab.plan is not None:
+                assert tab.promise.consents_to(*NEEDED[tab.plan.reason])
 
     @invariant()
     def nobody_is_charged_while_they_contest_nor_reminded_at_night(self) -> None:
@@ -463,4 +473,4 @@ def comes_by_event_alone(shop: Shop, event_id: str) -> bool:
 
 
 TestAnyStory = AnyStory.TestCase
-TestAnyStory.settings = settings(max_examples=60, stateful_step_count=25, report_multiple_bugs=False)
+TestAnyStory.settings = settings(max_examples=80, stateful_step_count=25, report_multiple_bugs=False)

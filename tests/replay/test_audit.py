@@ -1,0 +1,126 @@
+"""The audit: whatever is not as it must be is told, in words and with its row."""
+
+from __future__ import annotations
+
+from collections import Counter
+from copy import deepcopy
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from devstack.replay.audit import Audit, Sums, audit
+from devstack.replay.people import Stay
+from devstack.replay.plan import plan
+from devstack.replay.rows import Booking, End
+
+BOOKING = Booking(
+    number=1,
+    hotel="Casa Azul",
+    lead_days=10,
+    arrival=date(2026, 3, 1),
+    nights=2,
+    adr=Decimal("80"),
+    end=End.CHECK_OUT,
+    end_on=date(2026, 3, 3),
+)
+TAB = {
+    "tab_id": "tab_1",
+    "status": "closed",
+    "outcome": "fulfilled",
+    "payment_state": "paid",
+    "promise": {"cap_minor": 16000},
+    "holds": [{"amount_minor": 8000, "captured_minor": 8000, "state": "captured"}],
+    "legs": [
+        {"kind": "capture", "amount_minor": 8000, "refunded_minor": 0},
+        {"kind": "charge", "amount_minor": 8000, "refunded_minor": 0},
+    ],
+    "ledger": {"service_revenue": -16000, "stripe_balance": 16000},
+    "paid_minor": 16000,
+    "waived_minor": 0,
+    "balance_minor": 0,
+    "refund_owed_minor": 0,
+    "flagged": None,
+    "next_action": None,
+}
+LINE = {
+    "authorized": 8000,
+    "captured": 8000,
+    "released": 0,
+    "expired": 0,
+    "live_holds": 0,
+    "charged": 8000,
+    "refunded": 0,
+}
+BOOKS = {"accounts": {"acct_1": {"eur": LINE}}, "groups": {"tab_1": {"eur": LINE}}}
+
+
+def audited(tab: dict[str, Any] | None = None, books: dict[str, Any] = BOOKS, failure: str = "") -> Audit:
+    plans = {1: plan(BOOKING, timedelta(0), Counter())}
+    return audit(plans, {1: Stay(1, failure=failure)}, [(1, tab or TAB)], books)
+
+
+def test_a_tab_that_is_as_it_must_be_is_summed_up():
+    found = audited()
+
+    assert found.problems == []
+    assert found.by_end == {"fulfilled, paid": found.total}
+    assert found.total == Sums(tabs=1, promised=16000, held=8000, captured=8000, charged=8000)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"status": "due"}, "it is due, not closed"),
+        ({"outcome": "canceled"}, "it ended as canceled, its row as fulfilled"),
+        ({"paid_minor": 15999}, "paid 15999, by its row 16000"),
+        ({"waived_minor": 1}, "waived 1, by its row 0"),
+        ({"ledger": {"service_revenue": -16000, "stripe_balance": 15999}}, "the ledger sums to -1"),
+        ({"balance_minor": 7}, "the receivable is 0, the balance 7"),
+        ({"refund_owed_minor": 5}, "a refund of 5 is owed"),
+        ({"holds": [{"amount_minor": 8000, "captured_minor": 0, "state": "live"}]}, "a hold is still live"),
+        ({"flagged": "look at it"}, "flagged: look at it"),
+        ({"next_action": {"at": "2026-03-04T10:00:00Z"}}, "something is still to happen"),
+        ({"legs": []}, "Stripe has charged 8000, expected 0"),
+    ],
+)
+def test_a_tab_that_differs_is_told(change: dict[str, Any], said: str):
+    problems = audited(TAB | change).problems
+
+    assert problems
+    assert any(problem.startswith("row 1, tab_1: ") and said in problem for problem in problems)
+
+
+@pytest.mark.parametrize("name", ["authorized", "captured", "released", "expired", "charged", "refunded"])
+def test_a_cent_at_stripe_is_told_by_tab_and_in_total(name: str):
+    books = deepcopy(BOOKS)
+    books["groups"]["tab_1"]["eur"][name] += 1  # the same dict stands under accounts
+
+    problems = audited(books=books).problems
+
+    assert problems[0].startswith("row 1, tab_1: ")
+    assert problems[-1].startswith("in total we have")
+
+
+def test_a_hold_that_only_stripe_has_is_told():
+    books = deepcopy(BOOKS)
+    books["accounts"]["acct_1"]["eur"] = LINE | {"live_holds": 8000}
+
+    assert audited(books=books).problems == ["Stripe still holds 8000"]
+
+
+def test_payments_of_unknown_tabs_are_told():
+    books = deepcopy(BOOKS)
+    books["groups"]["tab_2"] = {"eur": LINE}
+
+    assert audited(books=books).problems == ["Stripe has payments of 1 tabs that are no row's: tab_2"]
+
+
+def test_every_row_is_accounted_for():
+    """A row without a tab, two rows with one tab, and a row whose step failed."""
+    plans = {number: plan(BOOKING, timedelta(0), Counter()) for number in (1, 2, 3)}
+
+    problems = audit(plans, {2: Stay(2, failure="no answer")}, [(1, TAB), (2, TAB)], BOOKS).problems
+
+    assert problems[:3] == ["row 2: no answer", "row 3 has no tab", "two rows have the same tab"]
