@@ -240,6 +240,11 @@ def _charge_saved_card(tab: Tab, actor: Actor, now: datetime) -> DomainError | N
         return None
     if tab.status == Status.IN_REVIEW:
         return TransitionRefused("The customer is still reviewing the bill.", status=tab.status)
+    if any(leg.is_disputed for leg in tab.legs):
+        return TransitionRefused(
+            "The customer's bank disputes a payment of this bill: the rest is theirs to pay, on the phone or in cash.",
+            status=tab.status,
+        )
     needed = Consent.AUTOMATIC_CHARGE if tab.fee is None else Consent.DEPOSIT_AND_FEES
     if not tab.promise.consents_to(needed):
         return PromiseNotAccepted(

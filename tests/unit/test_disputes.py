@@ -201,6 +201,17 @@ def test_no_card_is_charged_by_itself_after_a_lost_dispute() -> None:
     assert till.tab.expected_at is None
 
 
+def test_the_business_charges_no_card_whose_owner_disputes_a_payment() -> None:
+    """Neither while it is open nor after it was lost; the customer may, and cash is always good."""
+    for kinds in ((OPENED,), (OPENED, LOST)):
+        till = half_paid().disputed(*kinds, payment_id="pi_hold", amount_minor=20_00)
+
+        assert not till.allows(Action.CHARGE_SAVED_CARD, STAFF)
+        assert till.allows(Action.CHARGE_SAVED_CARD, ADA)
+        assert till.allows(Action.PAY_ON_PHONE, ADA)
+        assert till.allows(Action.TAKE_CASH, STAFF)
+
+
 def test_a_review_that_ends_under_a_dispute_charges_when_it_is_won() -> None:
     """A part paid in the review is disputed: the rest waits."""
     till = Till().accept(*EVERYTHING, customer=CUSTOMER).serve(50_00)
