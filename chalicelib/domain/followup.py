@@ -89,7 +89,10 @@ def remind(draft: Draft) -> None:
     sent = max(tab.followup.reminders_sent + 1, overdue)
     draft.update(followup=replace(tab.followup, reminders_sent=sent))
     draft.record("reminded", number=sent, balance_minor=tab.balance_minor)
-    draft.notify(MessageKind.REMINDER, Recipient.CUSTOMER, tab.balance_minor)
+    # A residue below the minimum charge, and what a hold covers, can't be paid on the phone.
+    where = "on your phone" if settlement.phone_amount_minor(tab) else "at the counter"
+    detail = f"You can pay {where}, or tell us what is wrong."
+    draft.notify(MessageKind.REMINDER, Recipient.CUSTOMER, tab.balance_minor, detail)
 
 
 def collect(draft: Draft) -> None:

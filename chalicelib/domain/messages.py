@@ -73,7 +73,7 @@ def text_of(kind: MessageKind, tab: Tab, amount_minor: int = 0, detail: str = ""
         case MessageKind.BILL_ADJUSTED:
             return f"{tab.title}: your bill was lowered by {amount}; {balance} is left to pay."
         case MessageKind.REMINDER:
-            return f"{tab.title}: {amount} is still to be paid. You can pay on your phone, or tell us what is wrong."
+            return f"{tab.title}: {amount} is still to be paid. {detail}"
         case MessageKind.CARD_DECLINED:
             return f"{tab.title}: your bank declined {amount}. {detail}"
         case MessageKind.CONFIRMATION_NEEDED:

@@ -74,6 +74,17 @@ def test_a_reminder_says_what_is_left() -> None:
     till = unpaid().do(commands.take_cash, 20_00).wait(days=1)
 
     assert "30.00" in till.messages[-1].text
+    assert "on your phone" in till.messages[-1].text
+
+
+def test_a_reminder_of_a_residue_does_not_send_people_to_the_phone() -> None:
+    """A card can't be charged one cent: it is paid at the counter, or waived."""
+    till = Till(deposit_minor=20_00).accept(*WITHOUT_CARD).hold_placed().serve(20_01).accept_bill().captured()
+
+    till.wait(days=1)
+
+    assert not till.allows(Action.PAY_ON_PHONE, ADA)
+    assert "You can pay at the counter" in till.messages[-1].text
 
 
 def test_the_mark_is_written_with_the_message() -> None:
