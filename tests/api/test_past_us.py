@@ -132,23 +132,31 @@ def test_an_inquiry_takes_nothing(world: World, shop: Shop, ana: Caller) -> None
 
 
 def test_a_dispute_pauses_what_is_still_owed(world: World) -> None:
-    """Half is paid and disputed: nobody is reminded of the other half, nor charged for it, until it is decided."""
+    """While the captured deposit is disputed nobody is reminded of the balance; once that is decided, they are."""
     shop = world.shop(reminder_offsets_s=[24 * 3600], quiet_from_hour=0, quiet_until_hour=0)
     ana = shop.customer()
     tab = held(shop, ana, booking(shop, ana, hours=24), ["cap", "deposit_and_fees"])
     world.move(hours=24)
     shop.complete(tab, 8000)
-    asked = ana.post(f"/v1/tabs/{tab['tab_id']}/charges", {"mode": "on_session"}).ok()["payment"]
-    assert asked["amount_minor"] == 6000
-    world.confirm(asked, "pm_card_createDispute")
+    part = ana.post(f"/v1/tabs/{tab['tab_id']}/accept_bill").ok()
+    assert (part["status"], part["balance_minor"], amounts(part)) == ("due", 6000, [("capture", 2000)])
+    dispute = world.control("disputes", {"payment_intent": part["legs"][0]["payment_id"]})
     world.deliver()
     world.said()
 
     world.move(days=3)
 
-    after = shop.seen(tab)
-    assert after["payment_state"] == "disputed"
-    assert [line for line in world.said() if "reminder" in line] == []
+    assert (shop.seen(tab)["payment_state"], world.said()) == ("disputed", [])
+    assert "remind" not in agenda(shop, tab)
+    world.control("disputes/decide", {"dispute": dispute["id"], "outcome": "won"})
+    world.deliver()
+    world.sweep()
+    assert (shop.seen(tab)["payment_state"], shop.seen(tab)["balance_minor"]) == ("partly_paid", 6000)
+    assert world.said() == ["owner: dispute_closed", "customer: reminder"]
+
+
+def agenda(shop: Shop, tab: dict[str, Any]) -> list[str]:
+    return [step["what"] for step in shop.staff.get(f"/v1/tabs/{tab['tab_id']}/agenda").ok()["pending"]]
 
 
 # Refunds in the dashboard
@@ -414,6 +422,18 @@ def test_a_card_replaced_by_the_bank_keeps_its_protection(world: World, shop: Sh
         assert shop.seen(tab)["card"] == {"brand": "mastercard", "last4": last4}
 
     assert shop.seen(tab)["deposit"]["state"] == "card_saved"
+
+
+def test_a_card_renewed_at_stripe_is_found_by_its_customer(world: World, shop: Shop, ana: Caller) -> None:
+    """Stripe's own event of a renewed card carries nothing of ours, and leads to the customer; nothing is lost."""
+    tab = with_card(shop, ana)
+    world.said()
+
+    world.control("cards/renew", {"payment_method": card_id(world, shop, ana), "exp_year": 2040})
+
+    assert "handled" in world.deliver()
+    assert (shop.seen(tab)["card"], shop.seen(tab)["deposit"]) == (tab["card"], tab["deposit"])
+    assert world.said() == []
 
 
 def test_somebody_elses_card_is_left_alone(world: World, shop: Shop, ana: Caller) -> None:
