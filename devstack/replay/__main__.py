@@ -22,7 +22,7 @@ from devstack.replay.rows import NotBookings, read
 from devstack.replay.run import Progress, Replay, Stuck
 from devstack.stack import DEFAULT_START, LOGS, Stack
 
-WORKERS = 4
+WORKERS = 8
 INTERRUPTED = 130
 
 

@@ -1,4 +1,4 @@
-"""What the deployed functions may do, against what the code does: too little fails in production only, too much is a risk."""
+"""What the deployed functions may do, against what the code does: too little fails in production only."""
 
 import json
 import re
