@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from chalicelib.domain.errors import (
+    CapExceeded,
     DomainError,
     Forbidden,
     NoCard,
@@ -112,6 +113,12 @@ def _accept_promise(tab: Tab, actor: Actor, now: datetime) -> DomainError | None
         return refused
     if tab.accepted and tab.proposed is None and not unsecured:
         return TransitionRefused("The promise is accepted already; there is nothing new to accept.", status=tab.status)
+    if tab.proposed is not None and tab.proposed.cap_minor < tab.total_minor:
+        return CapExceeded(
+            "More is on the tab by now than the proposed promise allows: a new one must be proposed first.",
+            total_minor=tab.total_minor,
+            cap_minor=tab.proposed.cap_minor,
+        )
     return None
 
 
