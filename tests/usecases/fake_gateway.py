@@ -328,6 +328,14 @@ class FakeGateway:
             )
             self.announce(fact, payment_id=payment_id)
 
+    def refund_there(self, payment_id: str, amount_minor: int) -> None:
+        """The business gives back in the gateway's own pages, past us."""
+        payment = self.payments[payment_id]
+        assert amount_minor <= payment.kept_minor
+        refund = Refund(f"re_{next(self._ids)}", "", amount_minor, "succeeded")
+        payment.refunds.append(refund)
+        self.announce(replace(self._refund_fact(payment, refund), attempt_id=None), payment_id=payment_id)
+
     def remove_card_there(self, card_id: str, customer_ref: str) -> None:
         """The customer removes the card in the gateway's own pages."""
         self.announce(Fact(kind=FactKind.CARD_REMOVED, object_id=card_id, at=self.now()), customer_ref=customer_ref)

@@ -318,6 +318,13 @@ class AnyStory(RuleBasedStateMachine):
         paid = [payment for payment in self.shop.gateway.payments.values() if payment.state == "paid"]
         self.shop.gateway.dispute(data.draw(st.sampled_from(paid)).payment_id, kind)
 
+    @rule(data=st.data(), amount=st.sampled_from([1, 15_00, 50_00]))
+    def refunded_past_us(self, data: st.DataObject, amount: int) -> None:
+        payments = self.shop.gateway.payments.values()
+        paid = [p for p in payments if p.state == "paid" and p.kept_minor >= amount and p.dispute is None]
+        if paid:
+            self.shop.gateway.refund_there(data.draw(st.sampled_from(paid)).payment_id, amount)
+
     @rule(is_down=st.booleans())
     def mail_server(self, is_down: bool) -> None:
         self.shop.outbox.is_down = is_down
