@@ -196,9 +196,8 @@ def _responses(operation: Operation) -> dict[str, Any]:
         found[202] = {**answer, "description": "The outcome is not known yet: get the tab again in a while."}
     failures = {500}
     if operation.roles:
-        failures |= {401, 403, 422, 503}
-    if "{" in operation.path or operation.writes:
-        failures |= {404}
+        # 404 everywhere: the token may be of a merchant that is not, or no more.
+        failures |= {401, 403, 404, 422, 503}
     if operation.writes:
         failures |= {400, 409, 413}
         if operation.tagged:

@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from chalicelib.domain import agenda
 from chalicelib.domain.actions import allowed_actions
 from chalicelib.domain.draft import Entry
 from chalicelib.domain.parties import Customer, Merchant
 from chalicelib.domain.promise import Promise
-from chalicelib.domain.tab import SYSTEM, Actor, Attempt, AttemptState, Card, Contest, Dispute, Policy, Role, Tab
+from chalicelib.domain.tab import (
+    SYSTEM,
+    Actor,
+    Attempt,
+    AttemptState,
+    Card,
+    Contest,
+    Dispute,
+    Failure,
+    Policy,
+    Role,
+    Tab,
+)
 from chalicelib.handlers import schemas
 from chalicelib.ports import Page, TabSummary
 from chalicelib.usecases.receivables import Receivables
@@ -196,6 +209,13 @@ def _contest(contest: Contest) -> schemas.ContestView:
 
 _FOR_BUSINESS_ONLY = frozenset({"flagged"})
 """Entries that customers are not shown: what a person at the business must look at."""
+_NOTE_TO_SELF = "written_off"
+"""An entry whose reason the owner writes for the business, not for the customer."""
+_NOT_TOLD = frozenset(
+    {"fraudulent", "lost_card", "stolen_card", "pickup_card", "merchant_blacklist", "security_violation"}
+)
+"""Why a bank declined, where whoever holds the card must not learn it: https://docs.stripe.com/declines/codes."""
+_GENERIC = "generic_decline"
 
 
 def timeline(page: Page[Entry], by: Actor) -> schemas.Timeline:
@@ -212,9 +232,24 @@ def _entry(entry: Entry, by: Actor) -> schemas.EntryView:
         at=entry.at,
         kind=entry.kind,
         by=entry.by if by.is_business or entry.by in (by.subject, SYSTEM.subject) else None,
-        details=dict(entry.details),
+        details=dict(entry.details) if by.is_business else _for_customer(entry),
         postings=postings if by.is_business else None,
     )
+
+
+def _for_customer(entry: Entry) -> dict[str, Any]:
+    details = dict(entry.details)
+    if entry.kind == _NOTE_TO_SELF:
+        details.pop("reason", None)
+    if details.get("decline_code") in _NOT_TOLD:
+        details |= {"decline_code": _GENERIC, "advice": None}
+    return details
+
+
+def _failure(failure: Failure, by: Actor) -> schemas.FailureView:
+    if failure.decline_code in _NOT_TOLD and not by.is_business:
+        return schemas.FailureView(code=failure.code, decline_code=_GENERIC, advice=None)
+    return schemas.FailureView(code=failure.code, decline_code=failure.decline_code, advice=failure.advice)
 
 
 def agenda_of(tab: Tab) -> schemas.AgendaView:
@@ -255,7 +290,6 @@ def _card(card: Card | None) -> schemas.CardView | None:
 
 
 def _payment(tab: Tab, attempt: Attempt, by: Actor, publishable_key: str | None) -> schemas.PaymentView:
-    failure = attempt.failure
     # Whoever has the secret can confirm the payment: that is the customer's, and only while it is theirs to do.
     for_customer = by.role == Role.CUSTOMER and attempt.state == AttemptState.AWAITING_CUSTOMER
     return schemas.PaymentView(
@@ -264,9 +298,7 @@ def _payment(tab: Tab, attempt: Attempt, by: Actor, publishable_key: str | None)
         amount_minor=attempt.amount_minor,
         state=attempt.state,
         payment_id=attempt.payment_id,
-        failure=schemas.FailureView(code=failure.code, decline_code=failure.decline_code, advice=failure.advice)
-        if failure
-        else None,
+        failure=_failure(attempt.failure, by) if attempt.failure else None,
         client_secret=attempt.client_secret if for_customer else None,
         publishable_key=publishable_key if for_customer else None,
         account=tab.account if for_customer else None,

@@ -102,6 +102,54 @@ def test_customers_do_not_see_the_books_in_the_timeline(world: World, shop: Shop
     assert f"staff-{shop.merchant_id}" not in json.dumps(hers)
 
 
+def test_a_write_offs_reason_is_the_businesss(world: World, shop: Shop, ana: Caller) -> None:
+    """Why a bill was given up is between owner and staff; that it was, the customer sees."""
+    tab = billed(shop, ana, 8000)
+    world.move(hours=25)
+    shop.owner.post(f"/v1/tabs/{tab['tab_id']}/write_off", {"reason": "A hopeless case."}).ok()
+
+    (theirs,) = [entry for entry in timeline(shop.staff, tab) if entry["kind"] == "written_off"]
+    (hers,) = [entry for entry in timeline(ana, tab) if entry["kind"] == "written_off"]
+
+    assert (theirs["details"]["reason"], theirs["details"]["amount_minor"]) == ("A hopeless case.", 8000)
+    assert hers["details"] == {"amount_minor": 8000}
+
+
+@pytest.mark.parametrize(
+    ("card", "code"),
+    [("LostCard", "lost_card"), ("StolenCard", "stolen_card")],
+)
+def test_whoever_holds_the_card_is_not_told_that_it_is_stolen(
+    world: World, shop: Shop, ana: Caller, card: str, code: str
+) -> None:
+    """Some reasons of a decline are for the business: the phone is told of a decline like any other."""
+    tab = billed(shop, ana, 8000)
+    asked = ana.post(f"/v1/tabs/{tab['tab_id']}/charges", {"mode": "on_session"}).ok()["payment"]
+    world.confirm(asked, f"pm_card_chargeDeclined{card}")
+    world.deliver()
+
+    theirs, hers = shop.seen(tab)["payment"]["failure"], shop.seen(tab, ana)["payment"]["failure"]
+
+    assert (theirs["code"], theirs["decline_code"]) == ("card_declined", code)
+    assert hers == {"code": "card_declined", "decline_code": "generic_decline", "advice": None}
+    assert code not in json.dumps(timeline(ana, tab))
+
+
+def test_a_saved_card_that_was_stolen_is_told_to_the_business_only(world: World, shop: Shop, ana: Caller) -> None:
+    """In the timeline, too, the customer reads of a decline, the business why."""
+    tab = billed(shop, ana, 8000, card="pm_card_visa")
+    card = world.deps.store.get_tab(shop.merchant_id, tab["tab_id"]).card
+    assert card is not None
+    world.control("cards", {"payment_method": card.card_id, "decline": "stolen_card"})
+
+    answer = ana.post(f"/v1/tabs/{tab['tab_id']}/accept_bill").ok()
+
+    assert answer["payment"]["failure"]["decline_code"] == "generic_decline"
+    assert "stolen_card" in json.dumps(timeline(shop.staff, tab))
+    assert "stolen_card" not in json.dumps(timeline(ana, tab))
+    assert "do_not_try_again" not in json.dumps(timeline(ana, tab))
+
+
 # Agendas
 
 
@@ -162,6 +210,14 @@ def test_a_report_of_nothing(shop: Shop) -> None:
     assert (found["currency"], found["total_minor"], found["is_complete"]) == ("EUR", 0, True)
     assert set(found["ageing"].values()) == {0}
     assert (found["expected"], found["expiring_holds"], found["exposure"]) == ([], [], [])
+
+
+def test_a_merchant_that_is_not_there_has_no_report(world: World) -> None:
+    """A good token of a merchant nobody knows is a 404."""
+    nobody = world.caller("owner", merchant_id="mer_nowhere")
+
+    nobody.get("/v1/reports/receivables").problem(404, "not_found")
+    nobody.get("/v1/merchant").problem(404, "not_found")
 
 
 def test_receivables_by_age(world: World) -> None:
