@@ -83,7 +83,8 @@ def test_a_contested_bill_from_the_reason_to_the_refund(world: World, shop: Shop
     assert (after["status"], after["amount_due_minor"], after["refunded_minor"]) == ("closed", 5000, 2000)
     assert after["feedback"] == {"rating": 4, "comment": "Fair."}
 
-    entries, cursor = [], ""
+    entries: list[dict[str, object]] = []
+    cursor = ""
     while not entries or cursor:
         page = ana.get(f"{path}/timeline?limit=3{cursor}").ok()
         entries += page["entries"]
