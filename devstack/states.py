@@ -51,7 +51,7 @@ FACTS: Mapping[FactKind, str] = {
     FactKind.PAYMENT_EXPIRED: "The hold's time is over; posts nothing.",
     FactKind.CARD_SAVED: "With consent, the card is the tab's; a deposit that waited for one goes on.",
     FactKind.REFUND_PENDING: "Counts as given back; owed to the customer in the books until it has gone.",
-    FactKind.REFUNDED: "The money has gone back.",
+    FactKind.REFUNDED: "The money has gone back; given back past us, what is due falls by as much.",
     FactKind.REFUND_FAILED: "The obligation is open again, the leg is not tried again, and a person is told.",
     FactKind.DISPUTE_OPENED: "Follow-up and refunds rest; the owner is told.",
     FactKind.DISPUTE_WITHDRAWN: "The bank has taken the money: a receivable, or a loss where the dispute is lost.",
