@@ -57,7 +57,9 @@ class Stage:
         self.control("faults", {"kind": kind, **rule})
 
     def requests(self, route: str) -> int:
-        return int(self.control("requests")["counts"].get(route, 0))
+        """How many there were, however they were answered."""
+        counts = self.control("requests")["counts"]
+        return sum(number for name, number in counts.items() if name.rpartition(" ")[0] == route)
 
     def a_card(self, name: str = "visa", customer: str | None = None) -> str:
         """A card as it is saved on the tab's customer, without a payment."""
