@@ -49,6 +49,10 @@ replay: setup ## Send real bookings through the API: DATA=file.csv, RESUME=1 goe
 openapi: setup ## Write the OpenAPI document from the routes and their structs
 	@$(PY) -m devstack.openapi $(ARGS)
 
+.PHONY: states
+states: setup ## Write docs/states.md from the tables in the domain
+	@$(PY) -m devstack.states $(ARGS)
+
 .PHONY: lint
 lint: setup ## Check style, formatting, types and layers
 	@failed=0; \

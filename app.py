@@ -7,7 +7,7 @@ import logging
 from chalice.app import Chalice, CloudWatchEvent, Rate
 
 from chalicelib import bootstrap
-from chalicelib.handlers import customers, logs, merchants, pages, problems, stripe_webhook, tabs
+from chalicelib.handlers import bills, customers, logs, merchants, pages, problems, reports, stripe_webhook, tabs
 from chalicelib.handlers.authorizer import authorizer_routes
 from chalicelib.usecases.advance_tab import advance_due_tabs
 
@@ -17,7 +17,7 @@ logs.configure()
 app = Chalice(app_name="aftertab", configure_logs=False)
 app.register_middleware(problems.dress, "http")
 app.register_blueprint(authorizer_routes)
-for resource in (pages, merchants, customers, tabs, stripe_webhook):
+for resource in (pages, merchants, customers, tabs, bills, reports, stripe_webhook):
     app.register_blueprint(resource.routes)
 
 

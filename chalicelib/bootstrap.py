@@ -7,9 +7,10 @@ from threading import Lock
 from typing import Any, cast
 
 from chalicelib import config
+from chalicelib.adapters.notifier_log import LogNotifier
 from chalicelib.adapters.secrets import resolve_secret
 from chalicelib.adapters.system import SystemClock, SystemIds
-from chalicelib.ports import Clock, Deps, PaymentGateway, TabStore
+from chalicelib.ports import Clock, Deps, Notifier, PaymentGateway, TabStore
 
 _lock = Lock()
 _kept: list[Deps] = []
@@ -31,14 +32,15 @@ def use(replacement: Deps | None) -> None:
         _kept[:] = [] if replacement is None else [replacement]
 
 
-def build(*, clock: Clock | None = None) -> Deps:
-    """New adapters as the settings say. `clock`: devstack's movable one. Raises BadSetting."""
+def build(*, clock: Clock | None = None, notifier: Notifier | None = None) -> Deps:
+    """New adapters as the settings say. `clock`, `notifier`: devstack's own. Raises BadSetting."""
     return Deps(
         store=_store(),
         # The stripe package takes a quarter of a second to import, and most requests move no money.
         gateway=cast(PaymentGateway, _Lazy(_gateway)),
         clock=clock or SystemClock(),
         ids=SystemIds(),
+        notifier=notifier or LogNotifier(),
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from chalicelib.domain.draft import Change, Entry
 from chalicelib.domain.facts import Fact
+from chalicelib.domain.messages import Message
 from chalicelib.domain.parties import Customer, Merchant
 from chalicelib.domain.tab import Attempt, Failure, PaymentState, Status, Tab
 
@@ -75,18 +76,22 @@ class SeenEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pointer:
-    """Which tab, and which attempt of it, an object at the gateway belongs to."""
+    """Which tab, and which attempt of it, an object at the gateway belongs to; of a customer there, the customer."""
 
     account: str | None
     object_id: str
     merchant_id: str
-    tab_id: str
-    attempt_id: str | None
+    tab_id: str | None = None
+    attempt_id: str | None = None
+    customer_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TabSummary:
-    """A line of a listing, from an eventually consistent index."""
+    """A line of a listing, from an eventually consistent index.
+
+    `held_minor` until `hold_expires_at`: the live hold. `expected_at`: when the balance is to be taken automatically.
+    """
 
     tab_id: str
     merchant_id: str
@@ -101,6 +106,19 @@ class TabSummary:
     opened_at: datetime
     starts_at: datetime | None
     version: int
+    due_at: datetime | None = None
+    held_minor: int = 0
+    hold_expires_at: datetime | None = None
+    expected_at: datetime | None = None
+
+    @property
+    def balance_minor(self) -> int:
+        return max(0, self.amount_due_minor - self.paid_minor)
+
+    @property
+    def exposure_minor(self) -> int:
+        """What the business is out of if nothing more is paid: the total so far or the amount due, less the paid."""
+        return max(0, max(self.total_minor, self.amount_due_minor) - self.paid_minor)
 
 
 T = TypeVar("T")
@@ -188,8 +206,8 @@ class TabStore(Protocol):
 
     def get_customer(self, merchant_id: str, customer_id: str) -> Customer: ...
 
-    def add_customer(self, customer: Customer, *, record: IdempotencyRecord) -> None:
-        """Raises RecordExists."""
+    def add_customer(self, customer: Customer, *, account: str | None, record: IdempotencyRecord) -> None:
+        """With a pointer from the customer's id at the gateway, in `account`. Raises RecordExists."""
         ...
 
     def update_customer(self, customer: Customer, *, record: IdempotencyRecord | None = None) -> None:
@@ -228,8 +246,8 @@ class CardSetup:
 class GatewayEvent:
     """A verified event. `ours`: its object carries this app's and stage's metadata; then the ids name what it is about.
 
-    `payment_id`: the payment concerned, also where the object itself is a refund or a charge. `is_relevant`: a kind we
-    act on. `body`: the object as sent, for the gateway's own eyes.
+    `payment_id`: the payment concerned, also where the object itself is a refund or a charge. `customer_ref`: of a
+    saved card, whose it is or was. `is_relevant`: a kind we act on. `body`: the object as sent, for the gateway alone.
     """
 
     event_id: str
@@ -245,6 +263,7 @@ class GatewayEvent:
     tab_id: str | None
     attempt_id: str | None
     body: Mapping[str, Any]
+    customer_ref: str | None = None
 
 
 class PaymentGateway(Protocol):
@@ -271,6 +290,10 @@ class PaymentGateway(Protocol):
         """The new customer's id at the gateway. The same key makes no second one."""
         ...
 
+    def remove_card(self, account: str | None, customer: Customer, *, key: str) -> None:
+        """Detach the customer's saved card: it can't be charged any more. Idempotent."""
+        ...
+
     def add_card_setup(self, account: str | None, customer: Customer, tab_id: str | None, *, key: str) -> CardSetup:
         """Prepare saving a card for later charges. The same key makes no second one."""
         ...
@@ -285,6 +308,12 @@ class PaymentGateway(Protocol):
 
     def fetch_owner(self, event: GatewayEvent) -> GatewayEvent:
         """The event with the metadata of its payment, for objects that carry none (one call)."""
+        ...
+
+
+class Notifier(Protocol):
+    def send(self, message: Message) -> None:
+        """Hand the message over for delivery. Sending one with the same `message_id` again is harmless. May raise."""
         ...
 
 
@@ -308,3 +337,4 @@ class Deps:
     gateway: PaymentGateway
     clock: Clock
     ids: Ids
+    notifier: Notifier

@@ -1,6 +1,6 @@
 """Serves app.py with Chalice's own local server, on the local stack's clock, and fires its schedule.
 
-    python -m devstack.app_server --port 8000 --control-port 8001
+    python -m devstack.app_server --port 8000 --control-port 8001 --outbox .devstack/outbox.jsonl
 
 The control port takes `POST /sweep` (fire the schedule now, answer its counts). With `--ticker` the schedule also fires
 every five clock-minutes and on every move of the clock. Settings come from the environment, as they do in Lambda.
@@ -17,6 +17,7 @@ import threading
 import time
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 from chalice.cli.factory import CLIFactory
@@ -25,6 +26,7 @@ from chalice.local import ChaliceRequestHandler
 from chalicelib import bootstrap
 from devstack.clock import StandinClock
 from devstack.crash import with_crashes
+from devstack.outbox import FileOutbox
 from devstack.quick import before_each_request, quicken_headers, quicken_server
 
 TICK = timedelta(minutes=5)
@@ -35,6 +37,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--control-port", type=int, required=True)
+    parser.add_argument("--outbox", type=Path, required=True, help="where messages to people go, a line of JSON each")
     parser.add_argument("--ticker", action="store_true")
     given = parser.parse_args()
 
@@ -42,7 +45,7 @@ def main() -> None:
     quicken_server(ChaliceRequestHandler)
     clock = StandinClock(os.environ["STRIPE_API_BASE"])
     before_each_request(ChaliceRequestHandler, clock.forget)
-    bootstrap.use(with_crashes(bootstrap.build(clock=clock)))
+    bootstrap.use(with_crashes(bootstrap.build(clock=clock, notifier=FileOutbox(given.outbox))))
 
     from app import advance, app
 

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 import time
+from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 
 from devstack.scene import StoryFailed
 from devstack.stack import LOGS, Stack, stop_on_signals
 from devstack.stories import STORIES
 
+PICTURE_WIDTH = 132
+"""Columns of the picture in the README: wide enough for a sentence with two ids."""
+
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Play Aftertab's stories on a local stack.")
     parser.add_argument("stories", nargs="*", type=int, metavar="N", help="which stories, by number; all by default")
+    parser.add_argument("--svg", type=Path, help="also write what is printed as a picture")
     given = parser.parse_args()
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, record=given.svg is not None, width=PICTURE_WIDTH if given.svg else None)
     stop_on_signals()
     began = time.monotonic()
     console.print("[bold]Aftertab[/bold]: pay after the service. Starting DynamoDB, Stripe's stand-in and the app …")
@@ -26,7 +33,7 @@ def main() -> int:
         console.print(f"ready after {time.monotonic() - began:.1f} s, all of it on 127.0.0.1\n")
 
         def say(text: str) -> None:
-            console.print(f"  [dim]{stack.now():%a %d %b %H:%M}[/dim]  {text}")
+            console.print(f"  [dim]{stack.now():%a %d %b %H:%M}  [/dim]{escape(text)}", soft_wrap=given.svg is None)
 
         chosen = given.stories or range(1, len(STORIES) + 1)
         for number in chosen:
@@ -34,7 +41,7 @@ def main() -> int:
             console.print(f"[bold]{number}  {story.__doc__}[/bold]")
             try:
                 story(stack, say)
-                console.print("  [green]✓[/green] the app's books and Stripe's agree to the cent\n")
+                console.print("  [green]✓ [/green]the app's books and Stripe's agree to the cent\n")
             except StoryFailed as difference:
                 failed += 1
                 console.print(f"  [red]✗ {difference}[/red]\n")
@@ -44,6 +51,10 @@ def main() -> int:
         console.print(f"The servers' logs are in {LOGS}.")
     else:
         console.print("The servers are stopped. [bold]make serve[/bold] keeps them running, with curl lines to try.")
+    if given.svg is not None:
+        # Without the fonts that rich would fetch from elsewhere: whoever reads a README asks nobody else for anything.
+        picture = re.sub(r"@font-face \{.*?\}", "", console.export_svg(title="make demo"), flags=re.DOTALL)
+        given.svg.write_text(picture)
     return 1 if failed else 0
 
 

@@ -24,14 +24,20 @@ class Phone:
 
     def pay(self, payment: dict[str, Any], card: str = "pm_card_visa") -> dict[str, Any]:
         """Confirm what the API handed out under `payment`: a charge, or a hold. Raises CardDeclined."""
-        return self._confirm("payment_intents", payment["payment_id"], payment, card)
+        answer = self._confirm("payment_intents", payment["payment_id"], payment, card)
+        return self._authenticated(answer, "payment_intent")
 
     def save_card(self, setup: dict[str, Any], card: str = "pm_card_visa") -> dict[str, Any]:
-        return self._confirm("setup_intents", setup["setup_id"], setup, card)
+        return self._authenticated(self._confirm("setup_intents", setup["setup_id"], setup, card), "setup_intent")
 
-    def authenticate(self, payment: dict[str, Any], outcome: str = "succeed") -> None:
-        """Answer the bank's question (3-D Secure) on the phone."""
-        self._stripe.post("/_control/authenticate", {"payment_intent": payment["payment_id"], "outcome": outcome})
+    def _authenticated(self, answer: dict[str, Any], kind: str) -> dict[str, Any]:
+        """Say yes to the bank's question (3-D Secure) where it asks one; the page for it is the bank's own."""
+        if answer["status"] != "requires_action":
+            return answer
+        confirmed: dict[str, Any] = self._stripe.post(
+            "/_control/authenticate", {kind: answer["id"], "outcome": "succeed"}
+        )
+        return confirmed
 
     def _confirm(self, kind: str, object_id: str, given: dict[str, Any], card: str) -> dict[str, Any]:
         headers = {"Authorization": f"Bearer {given['publishable_key']}"}

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from devstack import outbox
 from devstack.api import Api
 from devstack.books import Money, differences, money_of_app, money_of_standin
 from devstack.phone import Phone
@@ -63,6 +64,7 @@ class Scene:
             "/merchants", {"name": name, "currency": currency, "settlement_currency": currency, "policy": policy}
         )
         self.name = name
+        self._told: dict[str, int] = {}
         self.merchant_id: str = merchant["merchant_id"]
         self.staff = Api(stack.app, stack.issuer.token("staff", merchant_id=self.merchant_id))
         self.owner = Api(stack.app, stack.issuer.token("owner", merchant_id=self.merchant_id))
@@ -118,6 +120,21 @@ class Scene:
         if wrong:
             raise StoryFailed("; ".join(wrong))
         self._sum_up(tab, money, kept)
+
+    def messages(self, tab: dict[str, Any]) -> list[str]:
+        """The kinds of what was sent about the tab since last asked, each told as its recipient reads it."""
+        sent = outbox.read(self.stack.outbox, tab["tab_id"])
+        new = sent[self._told.get(tab["tab_id"], 0) :]
+        self._told[tab["tab_id"]] = len(sent)
+        for message in new:
+            self.say(f"  to the {message['to']}: “{message['text']}”")
+        return [message["kind"] for message in new]
+
+    def expect_messages(self, tab: dict[str, Any], *kinds: str) -> None:
+        """Raises StoryFailed where others were sent. In any order: a webhook and an answer may overtake each other."""
+        found = self.messages(tab)
+        if sorted(found) != sorted(kinds):
+            raise StoryFailed(f"the messages are {found}, not {list(kinds)}")
 
     def _sum_up(self, tab: dict[str, Any], money: Money, ledger: dict[str, int]) -> None:
         def shown(minor: int) -> str:

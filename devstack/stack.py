@@ -38,6 +38,12 @@ EVENTS = (
     "refund.updated",
     "refund.failed",
     "charge.expired",
+    "charge.dispute.created",
+    "charge.dispute.funds_withdrawn",
+    "charge.dispute.funds_reinstated",
+    "charge.dispute.closed",
+    "payment_method.detached",
+    "payment_method.automatically_updated",
 )
 """What a deployment's webhook endpoint is to be sent, no more: each delivery costs an invocation."""
 START_TIMEOUT_S = 60.0
@@ -98,6 +104,8 @@ class Stack:
 
     def _begin(self) -> None:
         self._logs.mkdir(parents=True, exist_ok=True)
+        self.outbox = self._logs / "outbox.jsonl"
+        self.outbox.unlink(missing_ok=True)
         self.app_port = self._ports.app or free_port()
         self.control_port = self._ports.control or free_port()
         standin_port = self._ports.standin or free_port()
@@ -165,6 +173,7 @@ class Stack:
     def start_app(self, **environment: str) -> None:
         """Start the app and wait until it answers."""
         arguments = ["--port", str(self.app_port), "--control-port", str(self.control_port)]
+        arguments += ["--outbox", str(self.outbox)]
         self._app = self._popen(
             "app_server", [*arguments, *(["--ticker"] if self._ticker else [])], {**self._environment, **environment}
         )

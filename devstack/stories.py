@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from devstack.books import Money
+from devstack.rough_stories import ROUGH_STORIES
 from devstack.scene import Say, Scene, hours, iso
 from devstack.stack import Stack
 
@@ -220,4 +221,4 @@ def long_review(stack: Stack, say: Say) -> None:
     )
 
 
-STORIES: tuple[Story, ...] = (walk_in, appointment, no_show, cancellations, long_review)
+STORIES: tuple[Story, ...] = (walk_in, appointment, no_show, cancellations, long_review, *ROUGH_STORIES)

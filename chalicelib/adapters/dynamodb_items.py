@@ -215,6 +215,11 @@ def tab_item(tab: Tab) -> Item:
         "gc_pk": {"S": customer_partition(tab.merchant_id, tab.customer_id)},
         "gc_sk": {"S": position},
     }
+    if tab.live_hold is not None:
+        item["held_minor"] = {"N": str(tab.held_minor)}
+        item["hold_expires_at"] = {"S": instant(tab.live_hold.capture_before)}
+    if tab.expected_at is not None:
+        item["expected_at"] = {"S": instant(tab.expected_at)}
     if tab.next_action_at is not None:
         item["due_pk"] = {"S": due_partition(due_shard(tab.tab_id))}
     return item

@@ -222,8 +222,9 @@ class DynamoDbStore:
             raise _not_found("customer")
         return items.customer_of(item)
 
-    def add_customer(self, customer: Customer, *, record: IdempotencyRecord) -> None:
-        self._put_party(items.customer_item(customer), 0, record)
+    def add_customer(self, customer: Customer, *, account: str | None, record: IdempotencyRecord) -> None:
+        pointer = Put(items.pointer_item(customer_pointer(customer, account)))
+        self._put_party(items.customer_item(customer), 0, record, pointer)
 
     def update_customer(self, customer: Customer, *, record: IdempotencyRecord | None = None) -> None:
         self._put_party(items.customer_item(customer), customer.version - 1, record)
@@ -307,10 +308,11 @@ class DynamoDbStore:
 
     # Writing
 
-    def _put_party(self, item: Item, base_version: int, record: IdempotencyRecord | None) -> None:
+    def _put_party(self, item: Item, base_version: int, record: IdempotencyRecord | None, *others: Put) -> None:
         puts = [_versioned(item, base_version)]
         if record is not None:
             puts.append(self._record_put(record))
+        puts.extend(others)
         try:
             self._transactions.write(puts, f"chg_{uuid.uuid4()}")
         except Refused as refused:
@@ -331,6 +333,16 @@ def _versioned(item: Item, base_version: int) -> Put:
     if base_version == 0:
         return Put(item, _ABSENT)
     return Put(item, "version = :base", {":base": {"N": str(base_version)}})
+
+
+def customer_pointer(customer: Customer, account: str | None) -> Pointer:
+    """From the customer's id at the gateway: its events about saved cards carry nothing else of ours."""
+    return Pointer(
+        account=account,
+        object_id=customer.customer_ref,
+        merchant_id=customer.merchant_id,
+        customer_id=customer.customer_id,
+    )
 
 
 def _pointers(change: Change) -> Iterator[Pointer]:

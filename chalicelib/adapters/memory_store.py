@@ -155,8 +155,15 @@ class MemoryStore:
         with self._lock:
             return _get(self._customers, (merchant_id, customer_id), "customer")
 
-    def add_customer(self, customer: Customer, *, record: IdempotencyRecord) -> None:
+    def add_customer(self, customer: Customer, *, account: str | None, record: IdempotencyRecord) -> None:
         self._put_party(self._customers, (customer.merchant_id, customer.customer_id), customer, 0, record)
+        with self._lock:
+            self._pointers[account, customer.customer_ref] = Pointer(
+                account=account,
+                object_id=customer.customer_ref,
+                merchant_id=customer.merchant_id,
+                customer_id=customer.customer_id,
+            )
 
     def update_customer(self, customer: Customer, *, record: IdempotencyRecord | None = None) -> None:
         key = (customer.merchant_id, customer.customer_id)

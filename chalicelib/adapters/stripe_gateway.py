@@ -295,6 +295,18 @@ class StripeGateway:
         with _operation():
             return self._stripe.customers.create(params, _options(account, f"{self._stage}/{key}/customer")).id
 
+    def remove_card(self, account: str | None, customer: Customer, *, key: str) -> None:
+        """See the port. A card that is detached already, or unknown by now, is as good as removed."""
+        assert customer.card is not None, "there is a card to remove"
+        with _operation():
+            try:
+                options = _options(account, f"{self._stage}/{key}/card_removal")
+                self._stripe.payment_methods.detach(customer.card.card_id, {}, options)
+            except stripe.InvalidRequestError:
+                method = self._find_card(account, customer.card.card_id)
+                if method is not None and method.get("customer") is not None:
+                    raise
+
     def add_card_setup(self, account: str | None, customer: Customer, tab_id: str | None, *, key: str) -> CardSetup:
         of_tab = {} if tab_id is None else {"tab": tab_id}
         params: Any = {
@@ -321,7 +333,8 @@ class StripeGateway:
 
         Taken as sent: what can't change any more (succeeded, canceled, a failed refund), and what apply_fact ignores
         once the attempt is over (requires_action, payment_failed). What a later event may have taken back is asked for
-        as it is now: an authorization, `processing`, a refund that was well so far.
+        as it is now: an authorization, `processing`, a refund that was well so far. Disputes, and refunds made past us,
+        come with the payment they are about.
         """
         with _operation(), _reading():
             if event.kind in objects.INTENT_EVENTS:
@@ -330,6 +343,10 @@ class StripeGateway:
                 return self._facts_of_refund_event(event)
             if event.kind == objects.CHARGE_EXPIRED and event.payment_id is not None:
                 return (objects.expired(event.payment_id, event.attempt_id, event.occurred_at),)
+            if event.kind in objects.DISPUTE_EVENTS:
+                return self._after_payment(event, objects.facts_of_dispute(event.kind, event.body, event.occurred_at))
+            if event.kind in objects.CARD_EVENTS:
+                return objects.facts_of_card_event(event.kind, event.body, event.occurred_at)
             if event.kind == "setup_intent.succeeded":
                 return self._card_saved(event)
             # setup_intent.setup_failed: nothing has happened; the phone shows why, and the customer may try again.
@@ -346,7 +363,16 @@ class StripeGateway:
         refund: Mapping[str, Any] | None = event.body
         if not objects.is_final_refund(event.body):
             refund = self._find_object(self._stripe.refunds.retrieve, event.object_id, {}, event.account)
-        return () if refund is None else objects.facts_of_refund(refund, event.occurred_at)
+        facts = () if refund is None else objects.facts_of_refund(refund, event.occurred_at)
+        # Of our own refunds the payment is known: it is what we gave back.
+        return facts if "attempt" in objects.metadata_of(event.body) else self._after_payment(event, facts)
+
+    def _after_payment(self, event: GatewayEvent, facts: tuple[Fact, ...]) -> tuple[Fact, ...]:
+        """What has become of a payment past us, after the payment itself: news of that may still be on its way."""
+        if not facts or event.payment_id is None:
+            return facts
+        intent = self._find_intent(event.account, event.payment_id)
+        return facts if intent is None else (*_told(intent, event.occurred_at), *facts)
 
     def _card_saved(self, event: GatewayEvent) -> tuple[Fact, ...]:
         card_id = objects.id_of(event.body.get("payment_method"))

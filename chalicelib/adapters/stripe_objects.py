@@ -271,6 +271,42 @@ def facts_of_refund(refund: Mapping[str, Any], at: datetime) -> tuple[Fact, ...]
     return (fact,)
 
 
+_DISPUTE_KINDS = {
+    "charge.dispute.created": FactKind.DISPUTE_OPENED,
+    "charge.dispute.funds_withdrawn": FactKind.DISPUTE_WITHDRAWN,
+    "charge.dispute.funds_reinstated": FactKind.DISPUTE_REINSTATED,
+}
+_DISPUTE_ENDS = {"won": FactKind.DISPUTE_WON, "lost": FactKind.DISPUTE_LOST}
+
+
+def facts_of_dispute(kind: str, dispute: Mapping[str, Any], at: datetime) -> tuple[Fact, ...]:
+    """What an event about a dispute tells. An inquiry (`warning_…`) takes no money: none.
+
+    https://docs.stripe.com/disputes/how-disputes-work#inquiries
+    """
+    status = dispute.get("status") or ""
+    told = _DISPUTE_ENDS.get(status) if kind == "charge.dispute.closed" else _DISPUTE_KINDS.get(kind)
+    if told is None or status.startswith("warning_"):
+        return ()
+    fact = Fact(
+        kind=told,
+        object_id=dispute["id"],
+        at=at,
+        amount_minor=from_wire(dispute["amount"], dispute["currency"]),
+        payment_id=id_of(dispute.get("payment_intent")),
+    )
+    return (fact,)
+
+
+def facts_of_card_event(kind: str, method: Mapping[str, Any], at: datetime) -> tuple[Fact, ...]:
+    """A saved card was detached, or replaced by the bank under the same id."""
+    if kind == CARD_DETACHED:
+        return (Fact(kind=FactKind.CARD_REMOVED, object_id=method["id"], at=at),)
+    saved = card_saved(method["id"], method, at)
+    # Replaced twice, it is news twice: the digits tell the two apart.
+    return (replace(saved, kind=FactKind.CARD_UPDATED, occurrence=saved.card.last4 if saved.card else ""),)
+
+
 def expired(payment_id: str, attempt_id: str | None, at: datetime) -> Fact:
     """The hold's time is over."""
     return Fact(kind=FactKind.PAYMENT_EXPIRED, object_id=payment_id, at=at, attempt_id=attempt_id)
@@ -301,7 +337,10 @@ INTENT_EVENTS = frozenset(
 SETUP_EVENTS = frozenset({"setup_intent.succeeded", "setup_intent.setup_failed"})
 REFUND_EVENTS = frozenset({"refund.created", "refund.updated", "refund.failed"})
 CHARGE_EXPIRED = "charge.expired"
-RELEVANT_EVENTS = INTENT_EVENTS | SETUP_EVENTS | REFUND_EVENTS | {CHARGE_EXPIRED}
+DISPUTE_EVENTS = frozenset({*_DISPUTE_KINDS, "charge.dispute.closed"})
+CARD_DETACHED = "payment_method.detached"
+CARD_EVENTS = frozenset({CARD_DETACHED, "payment_method.automatically_updated"})
+RELEVANT_EVENTS = INTENT_EVENTS | SETUP_EVENTS | REFUND_EVENTS | DISPUTE_EVENTS | CARD_EVENTS | {CHARGE_EXPIRED}
 
 TOLERANCE_S = 300
 
@@ -348,6 +387,7 @@ def _event(event: Mapping[str, Any], body: Mapping[str, Any], stage: str) -> Gat
         # A few kinds, none of them ours, are about something without an id (a balance, say).
         object_id=body.get("id") or "",
         payment_id=id_of(body) if body.get("object") == "payment_intent" else id_of(body.get("payment_intent")),
+        customer_ref=_card_owner(event, body) if kind in CARD_EVENTS else None,
         is_relevant=kind in RELEVANT_EVENTS,
         ours=False,
         merchant_id=None,
@@ -357,6 +397,12 @@ def _event(event: Mapping[str, Any], body: Mapping[str, Any], stage: str) -> Gat
         body=body,
     )
     return owned(read, metadata_of(body), stage)
+
+
+def _card_owner(event: Mapping[str, Any], body: Mapping[str, Any]) -> str | None:
+    """Whose card it is; of a detached one, whose it was."""
+    before = event["data"].get("previous_attributes") or {}
+    return id_of(body.get("customer")) or id_of(before.get("customer"))
 
 
 def owned(event: GatewayEvent, metadata: Mapping[str, str], stage: str) -> GatewayEvent:

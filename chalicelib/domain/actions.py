@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from chalicelib.domain.errors import (
+    CapExceeded,
     DomainError,
     Forbidden,
     NoCard,
@@ -17,7 +18,7 @@ from chalicelib.domain.errors import (
 )
 from chalicelib.domain.promise import Consent
 from chalicelib.domain.settlement import phone_amount_minor
-from chalicelib.domain.tab import Actor, AttemptState, DepositState, Role, Status, Tab
+from chalicelib.domain.tab import Actor, AttemptState, DepositState, Outcome, Role, Status, Tab
 
 
 class Action(StrEnum):
@@ -27,12 +28,20 @@ class Action(StrEnum):
     ADD_ITEMS = "add_items"
     VOID_ITEM = "void_item"
     COMPLETE = "complete"
+    AMEND = "amend"
     ACCEPT_BILL = "accept_bill"
+    CONTEST = "contest"
+    RESOLVE = "resolve"
     PAY_ON_PHONE = "pay_on_phone"
     CHARGE_SAVED_CARD = "charge_saved_card"
+    TAKE_CASH = "take_cash"
+    TIP = "tip"
+    ADJUST = "adjust"
+    REFUND = "refund"
     CANCEL = "cancel"
     NO_SHOW = "no_show"
     WAIVE = "waive"
+    WRITE_OFF = "write_off"
 
 
 _CUSTOMER = frozenset({Role.CUSTOMER})
@@ -45,12 +54,20 @@ ROLES: Mapping[Action, frozenset[Role]] = {
     Action.ADD_ITEMS: _BUSINESS,
     Action.VOID_ITEM: _BUSINESS,
     Action.COMPLETE: _BUSINESS,
+    Action.AMEND: _BUSINESS,
     Action.ACCEPT_BILL: _CUSTOMER,
+    Action.CONTEST: _CUSTOMER,
+    Action.RESOLVE: _BUSINESS,
     Action.PAY_ON_PHONE: _CUSTOMER,
     Action.CHARGE_SAVED_CARD: _CUSTOMER | _BUSINESS,
+    Action.TAKE_CASH: _BUSINESS,
+    Action.TIP: _CUSTOMER,
+    Action.ADJUST: _BUSINESS,
+    Action.REFUND: _BUSINESS,
     Action.CANCEL: _CUSTOMER | _BUSINESS,
     Action.NO_SHOW: _BUSINESS,
     Action.WAIVE: _BUSINESS,
+    Action.WRITE_OFF: frozenset({Role.OWNER}),
 }
 
 
@@ -96,6 +113,12 @@ def _accept_promise(tab: Tab, actor: Actor, now: datetime) -> DomainError | None
         return refused
     if tab.accepted and tab.proposed is None and not unsecured:
         return TransitionRefused("The promise is accepted already; there is nothing new to accept.", status=tab.status)
+    if tab.proposed is not None and tab.proposed.cap_minor < tab.total_minor:
+        return CapExceeded(
+            "More is on the tab by now than the proposed promise allows: a new one must be proposed first.",
+            total_minor=tab.total_minor,
+            cap_minor=tab.proposed.cap_minor,
+        )
     return None
 
 
@@ -119,10 +142,80 @@ def _accept_bill(tab: Tab, actor: Actor, now: datetime) -> DomainError | None:
     return _status(tab, Action.ACCEPT_BILL, Status.IN_REVIEW) or _in_progress(tab)
 
 
-def _owes(tab: Tab, action: Action) -> DomainError | None:
-    if refused := _status(tab, action, Status.IN_REVIEW, Status.DUE, Status.NO_SHOW, Status.CANCELED):
+def _amend(tab: Tab, actor: Actor, now: datetime) -> DomainError | None:
+    if refused := _status(tab, Action.AMEND, Status.IN_REVIEW):
         return refused
-    if tab.balance_minor == 0:
+    if tab.legs:
+        return TransitionRefused("Part of the bill is paid already: adjust it instead.", status=tab.status)
+    if tab.waived_minor:
+        return TransitionRefused("The bill is forgiven already.", status=tab.status)
+    return _in_progress(tab)
+
+
+def _contest(tab: Tab, actor: Actor, now: datetime) -> DomainError | None:
+    """Recorded at once, whatever payment is under way: it stops every further one (money rule 4)."""
+    if refused := _status(tab, Action.CONTEST, Status.IN_REVIEW, Status.DUE):
+        return refused
+    return None if tab.amount_due_minor else NothingToPay("Nothing is due on this tab.")
+
+
+def _resolve(tab: Tab, actor: Actor, now: datetime) -> DomainError | None:
+    return _status(tab, Action.RESOLVE, Status.CONTESTED) or _in_progress(tab)
+
+
+def _take_cash(tab: Tab, actor: Actor, now: datetime) -> DomainError | None:
+    return _owes(tab, Action.TAKE_CASH)
+
+
+def _tip(tab: Tab, actor: Actor, now: datetime) -> DomainError | None:
+    if refused := _status(tab, Action.TIP, Status.CLOSED):
+        return refused
+    if tab.outcome != Outcome.FULFILLED or tab.fee is not None or not tab.total_minor:
+        return TransitionRefused("There was no service to tip for.", status=tab.status)
+    return _in_progress(tab)
+
+
+def _adjust(tab: Tab, actor: Actor, now: datetime) -> DomainError | None:
+    if refused := _status(tab, Action.ADJUST, Status.IN_REVIEW, Status.DUE, Status.CLOSED):
+        return refused
+    if tab.fee is not None or tab.total_minor == 0:
+        return TransitionRefused("There is no bill to adjust; a fee can be waived.", status=tab.status)
+    if tab.written_off_minor or tab.waived_minor:
+        return TransitionRefused("The rest of this bill is forgiven or written off already.", status=tab.status)
+    return _in_progress(tab)
+
+
+def _refund(tab: Tab, actor: Actor, now: datetime) -> DomainError | None:
+    if any(leg.is_disputed for leg in tab.legs):
+        return TransitionRefused(
+            "The customer's bank disputes the payment: what it takes back can't be refunded as well.", status=tab.status
+        )
+    if tab.refund_owed_minor:
+        return PaymentInProgress("A refund is under way already. Ask for the tab again in a moment.")
+    if not min(sum(leg.refundable_minor for leg in tab.legs), tab.amount_due_minor):
+        return NothingToPay("Nothing has been taken that could be given back.")
+    if tab.balance_minor:
+        # Lowering the bill would only lower what is still owed, and nothing would go back.
+        return TransitionRefused(
+            "Part of the bill is still owed: adjust or waive it, and what was paid above that goes back by itself.",
+            status=tab.status,
+        )
+    return _in_progress(tab)
+
+
+def _write_off(tab: Tab, actor: Actor, now: datetime) -> DomainError | None:
+    if refused := _status(tab, Action.WRITE_OFF, Status.DUE):
+        return refused
+    return _in_progress(tab) if tab.balance_minor else NothingToPay("Nothing is owed on this tab.")
+
+
+def _owes(tab: Tab, action: Action) -> DomainError | None:
+    allowed = [Status.IN_REVIEW, Status.DUE, Status.NO_SHOW, Status.CANCELED]
+    if tab.written_off_minor:
+        allowed.append(Status.CLOSED)
+    if refused := _status(tab, action, *allowed):
+        return refused
+    if tab.collectable_minor == 0:
         return NothingToPay("Nothing is owed on this tab.")
     return _in_progress(tab)
 
@@ -154,6 +247,11 @@ def _charge_saved_card(tab: Tab, actor: Actor, now: datetime) -> DomainError | N
         return None
     if tab.status == Status.IN_REVIEW:
         return TransitionRefused("The customer is still reviewing the bill.", status=tab.status)
+    if any(leg.is_disputed for leg in tab.legs):
+        return TransitionRefused(
+            "The customer's bank disputes a payment of this bill: the rest is theirs to pay, on the phone or in cash.",
+            status=tab.status,
+        )
     needed = Consent.AUTOMATIC_CHARGE if tab.fee is None else Consent.DEPOSIT_AND_FEES
     if not tab.promise.consents_to(needed):
         return PromiseNotAccepted(
@@ -199,10 +297,18 @@ _REFUSALS: Mapping[Action, Callable[[Tab, Actor, datetime], DomainError | None]]
     Action.ADD_ITEMS: _on_open(Action.ADD_ITEMS),
     Action.VOID_ITEM: _on_open(Action.VOID_ITEM),
     Action.COMPLETE: _on_open(Action.COMPLETE),
+    Action.AMEND: _amend,
     Action.ACCEPT_BILL: _accept_bill,
+    Action.CONTEST: _contest,
+    Action.RESOLVE: _resolve,
     Action.PAY_ON_PHONE: _pay_on_phone,
     Action.CHARGE_SAVED_CARD: _charge_saved_card,
+    Action.TAKE_CASH: _take_cash,
+    Action.TIP: _tip,
+    Action.ADJUST: _adjust,
+    Action.REFUND: _refund,
     Action.CANCEL: _cancel,
     Action.NO_SHOW: _no_show,
     Action.WAIVE: _waive,
+    Action.WRITE_OFF: _write_off,
 }

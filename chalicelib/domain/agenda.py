@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import IntEnum
 
-from chalicelib.domain import deposit, settlement
+from chalicelib.domain import contest, deposit, facts, followup, settlement
 from chalicelib.domain.draft import Change, Draft
 from chalicelib.domain.promise import Consent
 from chalicelib.domain.tab import (
@@ -22,6 +22,8 @@ from chalicelib.domain.tab import (
     Hold,
     HoldExpiryAction,
     HoldState,
+    Leg,
+    LegKind,
     Operation,
     Outcome,
     PlanReason,
@@ -39,14 +41,19 @@ class StepKind(IntEnum):
     RELEASE = 3
     REFUND = 4
     END_REVIEW = 5
-    TAKE_LEG = 6
-    PLACE_HOLD = 7
-    LAPSE_DEPOSIT = 8
-    CLOSE = 9
+    CONTEST_OVERDUE = 6
+    CONTEST_DEFAULT = 7
+    TAKE_LEG = 8
+    RETRY_CHARGE = 9
+    PLACE_HOLD = 10
+    LAPSE_DEPOSIT = 11
+    REMIND = 12
+    CLOSE = 13
+    SEND_RECEIPT = 14
 
 
-NEEDS_CALL = frozenset({StepKind.RESOLVE, StepKind.CLOSE_PAYMENT})
-"""Steps that ask the gateway first; all others are decided here, and write their attempt ahead."""
+NEEDS_CALL = frozenset({StepKind.RESOLVE, StepKind.CLOSE_PAYMENT, StepKind.SEND_RECEIPT})
+"""Steps that call somebody outside first; all others are decided here, and write their attempt ahead."""
 
 _LIMIT = 50
 
@@ -67,6 +74,7 @@ def steps(tab: Tab) -> Iterator[Step]:
     yield from _hold_steps(tab)
     yield from _money_steps(tab)
     yield from _deposit_steps(tab)
+    yield from _people_steps(tab)
     if _may_close(tab):
         yield Step(StepKind.CLOSE, tab.updated_at, "nothing is owed either way")
 
@@ -147,7 +155,7 @@ def _attempt_steps(tab: Tab) -> Iterator[Step]:
 def _no_longer_wanted(tab: Tab, attempt: Attempt) -> bool:
     if attempt.operation == Operation.PLACE_HOLD:
         return not deposit.is_wanted_by(tab) or tab.deposit.state == DepositState.LAPSED
-    return attempt.amount_minor > tab.balance_minor or tab.status == Status.CONTESTED
+    return attempt.amount_minor > tab.collectable_minor + attempt.tip_minor or tab.status == Status.CONTESTED
 
 
 def _hold_clock_at(tab: Tab) -> datetime | None:
@@ -199,14 +207,18 @@ def _money_steps(tab: Tab) -> Iterator[Step]:
         yield Step(StepKind.TAKE_LEG, tab.updated_at, "what is owed is taken as promised")
 
 
-def _next_refund(tab: Tab) -> tuple[str, int] | None:
+def _next_refund(tab: Tab) -> tuple[Leg, int] | None:
     """Newest leg first, each at most what is left of it.
 
-    A leg whose refund has failed is left to a person: the same would fail again, for ever.
+    A leg whose refund has failed is left to a person: the same would fail again, for ever. What the customer's bank has
+    taken back for good need not be given back by us.
     """
     for leg in reversed(tab.legs):
+        if leg.lost_minor:
+            return leg, min(leg.lost_minor, tab.refund_owed_minor)
+    for leg in reversed(tab.legs):
         if leg.refundable_minor and not leg.failed_refunds:
-            return leg.payment_id, min(leg.refundable_minor, tab.refund_owed_minor)
+            return leg, min(leg.refundable_minor, tab.refund_owed_minor)
     return None
 
 
@@ -221,6 +233,22 @@ def _deposit_steps(tab: Tab) -> Iterator[Step]:
         yield Step(StepKind.PLACE_HOLD, tab.updated_at, "the deposit is held on the saved card")
     elif tab.may_use_card and place_at and state in (DepositState.CARD_SAVED, DepositState.FAILED):
         yield Step(StepKind.PLACE_HOLD, place_at, "the deposit is held on the saved card")
+
+
+def _people_steps(tab: Tab) -> Iterator[Step]:
+    """What is said and decided between people, by the clock."""
+    if tab.status == Status.CONTESTED and tab.contest is not None:
+        if not tab.contest.reminded:
+            yield Step(StepKind.CONTEST_OVERDUE, tab.contest.deadline_at, "the owner is reminded of the contest")
+        elif tab.taking_attempt is None:
+            yield Step(StepKind.CONTEST_DEFAULT, tab.contest.default_at, "the contest is resolved as the policy says")
+    if tab.taking_attempt is None:
+        if retry_at := followup.retry_at(tab):
+            yield Step(StepKind.RETRY_CHARGE, retry_at, "the saved card is tried again")
+        if remind_at := followup.reminder_at(tab):
+            yield Step(StepKind.REMIND, remind_at, "the customer is reminded of what is unpaid")
+    if tab.receipt_owed and tab.paid_minor:
+        yield Step(StepKind.SEND_RECEIPT, tab.updated_at, "the customer gets a receipt")
 
 
 def _may_close(tab: Tab) -> bool:
@@ -253,7 +281,9 @@ def _take_hold_clock(draft: Draft, step: Step) -> None:
     elif tab.status == Status.IN_REVIEW and tab.policy.hold_expiry_action == HoldExpiryAction.END_REVIEW:
         _take_end_review(draft, step)
         return
-    elif tab.status in (Status.IN_REVIEW, Status.DUE) and tab.promise.consents_to(Consent.CAPTURE_BEFORE_EXPIRY):
+    elif tab.status in (Status.IN_REVIEW, Status.DUE, Status.CONTESTED) and tab.promise.consents_to(
+        Consent.CAPTURE_BEFORE_EXPIRY
+    ):
         draft.record("hold_expiring", payment_id=hold.payment_id, action="capture")
         settlement.start(draft, PlanReason.HOLD_EXPIRING)
         return
@@ -264,8 +294,7 @@ def _take_end_review(draft: Draft, step: Step) -> None:
     draft.move_to(Status.DUE, "review_ended")
     draft.update(due_at=draft.now, review_ends_at=None)
     draft.record("review_ended", balance_minor=draft.tab.balance_minor)
-    if draft.tab.may_charge_automatically:
-        settlement.start(draft, PlanReason.REVIEW_ENDED)
+    followup.collect(draft)
 
 
 def _take_release(draft: Draft, step: Step) -> None:
@@ -279,8 +308,14 @@ def _take_release(draft: Draft, step: Step) -> None:
 def _take_refund(draft: Draft, step: Step) -> None:
     refund = _next_refund(draft.tab)
     assert refund is not None, "there is something to refund"
-    payment_id, amount_minor = refund
-    draft.begin(Operation.REFUND, amount_minor, check_at=draft.now + deposit.ASK_AGAIN, payment_id=payment_id)
+    leg, amount_minor = refund
+    if leg.lost_minor:
+        facts.returned_by_bank(draft, leg, amount_minor)
+    elif leg.kind == LegKind.CASH:
+        facts.return_cash(draft, leg, amount_minor)
+    else:
+        check_at = draft.now + deposit.ASK_AGAIN
+        draft.begin(Operation.REFUND, amount_minor, check_at=check_at, payment_id=leg.payment_id)
 
 
 def _take_leg(draft: Draft, step: Step) -> None:
@@ -296,6 +331,26 @@ def _take_leg(draft: Draft, step: Step) -> None:
         draft.begin(leg.operation, leg.amount_minor, check_at=check_at, card_id=tab.card.card_id)
 
 
+def _take_contest_overdue(draft: Draft, step: Step) -> None:
+    contest.remind_owner(draft)
+
+
+def _take_contest_default(draft: Draft, step: Step) -> None:
+    contest.resolve(draft, draft.tab.policy.contest_default, reason="no answer by the deadline")
+
+
+def _take_retry(draft: Draft, step: Step) -> None:
+    if followup.rests_at_night(draft):
+        return
+    followup.begin_try(draft)
+    settlement.start(draft, PlanReason.REVIEW_ENDED if draft.tab.fee is None else PlanReason.FEE)
+
+
+def _take_remind(draft: Draft, step: Step) -> None:
+    if not followup.rests_at_night(draft):
+        followup.remind(draft)
+
+
 def _take_place_hold(draft: Draft, step: Step) -> None:
     deposit.begin_hold(draft, on_session=False)
 
@@ -308,7 +363,7 @@ def _take_close(draft: Draft, step: Step) -> None:
     tab = draft.tab
     outcome = {Status.CANCELED: Outcome.CANCELED, Status.NO_SHOW: Outcome.NO_SHOW}.get(tab.status, Outcome.FULFILLED)
     draft.move_to(Status.CLOSED, "nothing_owed")
-    draft.update(closed_at=draft.now, outcome=outcome, plan=None, review_ends_at=None)
+    draft.update(closed_at=draft.now, outcome=outcome, plan=None, review_ends_at=None, receipt_owed=tab.paid_minor > 0)
     draft.record("closed", outcome=outcome, paid_minor=tab.paid_minor)
 
 
@@ -317,7 +372,11 @@ _TAKE = {
     StepKind.RELEASE: _take_release,
     StepKind.REFUND: _take_refund,
     StepKind.END_REVIEW: _take_end_review,
+    StepKind.CONTEST_OVERDUE: _take_contest_overdue,
+    StepKind.CONTEST_DEFAULT: _take_contest_default,
     StepKind.TAKE_LEG: _take_leg,
+    StepKind.RETRY_CHARGE: _take_retry,
+    StepKind.REMIND: _take_remind,
     StepKind.PLACE_HOLD: _take_place_hold,
     StepKind.LAPSE_DEPOSIT: _take_lapse,
     StepKind.CLOSE: _take_close,

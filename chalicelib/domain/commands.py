@@ -10,11 +10,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from chalicelib.domain import deposit, settlement
+from chalicelib.domain import adjust as adjustments
+from chalicelib.domain import contest as contests
+from chalicelib.domain import deposit, facts, followup, settlement
 from chalicelib.domain.actions import Action, refusal
+from chalicelib.domain.adjust import bill_postings, forgive, lower_bill, lower_paid
 from chalicelib.domain.draft import Draft, NewId
 from chalicelib.domain.errors import CapExceeded, CurrencyMismatch, InvalidInput, NotFound
 from chalicelib.domain.ledger import Account, transfer
+from chalicelib.domain.messages import MessageKind, Recipient
 from chalicelib.domain.money import check_amount, currency_of, format_amount, minimum_charge_minor, share_minor
 from chalicelib.domain.parties import Customer, Merchant
 from chalicelib.domain.promise import Acceptance, Promise
@@ -22,10 +26,13 @@ from chalicelib.domain.tab import (
     MAXIMUM_ITEMS,
     Actor,
     Fee,
+    Feedback,
     FeeKind,
     Item,
     Operation,
+    Outcome,
     PlanReason,
+    Resolution,
     Status,
     Tab,
 )
@@ -263,20 +270,124 @@ def complete(draft: Draft) -> None:
         review_ends_at=draft.now + timedelta(seconds=tab.promise.review_window_s),
         proposed=None,
     )
+    followup.restart(draft)
     draft.record(
         "bill_presented",
         total_minor=tab.total_minor,
         tax_minor=tab.tax_minor,
+        postings=bill_postings(tab.total_minor - tab.tax_minor, tab.tax_minor),
+    )
+    if tab.total_minor:
+        draft.notify(MessageKind.BILL_PRESENTED, Recipient.CUSTOMER, tab.total_minor)
+
+
+def amend(draft: Draft) -> None:
+    """Take the bill back to change it: the service is open again, and completing it presents a new bill."""
+    _require(draft, Action.AMEND)
+    draft.move_to(Status.OPEN, "amend")
+    tab = draft.tab
+    draft.record(
+        "bill_amended",
         postings=(
-            *transfer(
-                tab.total_minor - tab.tax_minor, debit=Account.CUSTOMER_RECEIVABLE, credit=Account.SERVICE_REVENUE
-            ),
-            *transfer(tab.tax_minor, debit=Account.CUSTOMER_RECEIVABLE, credit=Account.TAX),
+            *bill_postings(-(tab.total_minor - tab.tax_minor), -tab.tax_minor),
+            *transfer(-tab.tip_minor, debit=Account.CUSTOMER_RECEIVABLE, credit=Account.TIPS),
         ),
     )
+    draft.update(presented_at=None, review_ends_at=None, tip_minor=0, adjusted_minor=0, adjusted_tax_minor=0, plan=None)
 
 
-def accept_bill(draft: Draft, tip_minor: int) -> None:
+def contest(draft: Draft, reason: str, contested_minor: int | None) -> None:
+    """Say that something is wrong with the bill, or with `contested_minor` of it. Raises InvalidInput and its kinds."""
+    _require(draft, Action.CONTEST)
+    tab = draft.tab
+    if contested_minor is None:
+        contested_minor = tab.amount_due_minor
+    check_amount(contested_minor, currency_of(tab.currency), "contested_minor")
+    if not 0 < contested_minor <= tab.amount_due_minor:
+        raise InvalidInput(f"contested_minor must be from 1 to the amount due, {tab.amount_due_minor}.")
+    contests.open_contest(draft, reason, contested_minor)
+
+
+def resolve(draft: Draft, resolution: Resolution, reduction_minor: int | None, reason: str) -> None:
+    """End a contest. `reduction_minor`: for adjust, how much the bill is lowered. Raises InvalidInput and its kinds."""
+    _require(draft, Action.RESOLVE)
+    if resolution == Resolution.ADJUST:
+        contests.resolve(draft, resolution, reduction_minor=_reduction(draft.tab, reduction_minor), reason=reason)
+        return
+    if reduction_minor is not None:
+        raise InvalidInput("reduction_minor belongs to the resolution adjust; leave it out.")
+    contests.resolve(draft, resolution, reason=reason)
+
+
+def adjust(draft: Draft, reduction_minor: int, reason: str) -> None:
+    """Lower a presented bill; what was taken above it goes back by itself. Raises InvalidInput and its kinds."""
+    _require(draft, Action.ADJUST)
+    lower_bill(draft, _reduction(draft.tab, reduction_minor), "bill_adjusted", reason=reason)
+    settlement.replan(draft)
+    draft.notify(MessageKind.BILL_ADJUSTED, Recipient.CUSTOMER, reduction_minor)
+
+
+def _reduction(tab: Tab, reduction_minor: int | None) -> int:
+    if reduction_minor is None:
+        raise InvalidInput("Give reduction_minor: by how much the bill is lowered.")
+    check_amount(reduction_minor, currency_of(tab.currency), "reduction_minor")
+    # Less than the total, where part of the bill is forgiven already.
+    most = min(tab.total_minor, tab.amount_due_minor)
+    if not 0 < reduction_minor <= most:
+        raise InvalidInput(f"reduction_minor must be from 1 to {most}, what is on the bill.")
+    return reduction_minor
+
+
+def refund(draft: Draft, amount_minor: int | None, reason: str) -> None:
+    """Give money back, all of it by default: newest leg first, cash in cash. Raises InvalidInput and its kinds."""
+    _require(draft, Action.REFUND)
+    tab = draft.tab
+    refundable = sum(leg.refundable_minor for leg in tab.legs)
+    amount = min(refundable, tab.amount_due_minor) if amount_minor is None else amount_minor
+    check_amount(amount, currency_of(tab.currency), "amount_minor")
+    if not 0 < amount <= min(refundable, tab.amount_due_minor):
+        raise InvalidInput(
+            f"amount_minor must be from 1 to {refundable}, what can be given back.", refundable=refundable
+        )
+    lower_paid(draft, amount, reason)
+    draft.notify(MessageKind.REFUND, Recipient.CUSTOMER, amount)
+
+
+def take_cash(draft: Draft, amount_minor: int) -> None:
+    """Cash has been taken at the till: at most what is owed; change was given. Raises InvalidInput and its kinds."""
+    _require(draft, Action.TAKE_CASH)
+    tab = draft.tab
+    check_amount(amount_minor, currency_of(tab.currency), "amount_minor")
+    if not 0 < amount_minor <= tab.collectable_minor:
+        raise InvalidInput(
+            f"amount_minor must be from 1 to what is owed, {tab.collectable_minor}: give change for more."
+        )
+    facts.take_cash(draft, draft.new_id("csh"), amount_minor)
+
+
+def tip(draft: Draft, tip_minor: int) -> None:
+    """A tip after the bill was paid: its own payment on the phone, due only when it is made. Raises InvalidInput."""
+    _require(draft, Action.TIP)
+    tab = draft.tab
+    currency = currency_of(tab.currency)
+    check_amount(tip_minor, currency, "tip_minor", minimum_minor=tab.minimum_charge_minor)
+    check_amount(tab.total_minor + tab.tip_minor + tip_minor, currency, "total and tips together")
+    if tip_minor == 0:
+        raise InvalidInput("tip_minor must be more than 0.")
+    if tab.taking_attempt is None:
+        draft.begin(Operation.CHARGE, tip_minor, check_at=draft.now + deposit.ASK_AGAIN, tip_minor=tip_minor)
+
+
+def write_off(draft: Draft, reason: str) -> None:
+    """Give up what is owed; a payment that still comes is a recovery."""
+    _require(draft, Action.WRITE_OFF)
+    adjustments.write_off(draft, reason)
+    draft.move_to(Status.CLOSED, "write_off")
+    draft.update(closed_at=draft.now, outcome=Outcome.WRITTEN_OFF)
+    draft.record("closed", outcome=Outcome.WRITTEN_OFF, paid_minor=draft.tab.paid_minor)
+
+
+def accept_bill(draft: Draft, tip_minor: int, feedback: Feedback | None = None) -> None:
     """The customer is content: the bill is due and taken as promised, with the tip they give. Raises InvalidInput."""
     _require(draft, Action.ACCEPT_BILL)
     tab = draft.tab
@@ -284,11 +395,12 @@ def accept_bill(draft: Draft, tip_minor: int) -> None:
     check_amount(tip_minor, currency, "tip_minor")
     check_amount(tab.total_minor + tip_minor, currency, "total and tip together")
     draft.move_to(Status.DUE, "accept_bill")
-    draft.update(tip_minor=tip_minor, due_at=draft.now, review_ends_at=None)
+    draft.update(tip_minor=tip_minor, due_at=draft.now, review_ends_at=None, feedback=feedback or draft.tab.feedback)
+    # A bill that was contested after it was accepted has had a tip already: the customer's last word counts.
     draft.record(
         "bill_accepted",
         tip_minor=tip_minor,
-        postings=transfer(tip_minor, debit=Account.CUSTOMER_RECEIVABLE, credit=Account.TIPS),
+        postings=transfer(tip_minor - tab.tip_minor, debit=Account.CUSTOMER_RECEIVABLE, credit=Account.TIPS),
     )
     settlement.start(draft, PlanReason.ACCEPTED)
 
@@ -312,7 +424,7 @@ def charge_saved_card(draft: Draft) -> None:
     """Take what is owed from the hold and the saved card; the customer's own asking for it accepts the bill."""
     _require(draft, Action.CHARGE_SAVED_CARD)
     if draft.tab.status == Status.IN_REVIEW:
-        accept_bill(draft, 0)
+        accept_bill(draft, draft.tab.tip_minor)
     else:
         by_customer = not draft.by.is_business
         settlement.start(draft, PlanReason.ACCEPTED if by_customer else PlanReason.REVIEW_ENDED)
@@ -346,16 +458,9 @@ def waive(draft: Draft, reason: str) -> None:
     _require(draft, Action.WAIVE)
     tab = draft.tab
     if tab.fee is not None:
-        amount, account = tab.amount_due_minor, Account.FEES_INCOME
+        forgive(draft, tab.amount_due_minor, Account.FEES_INCOME, reason)
     else:
-        amount, account = tab.balance_minor, Account.GOODWILL
-    draft.update(waived_minor=tab.waived_minor + amount, plan=None)
-    draft.record(
-        "waived",
-        reason=reason,
-        amount_minor=amount,
-        postings=transfer(amount, debit=account, credit=Account.CUSTOMER_RECEIVABLE),
-    )
+        forgive(draft, tab.balance_minor, Account.GOODWILL, reason)
 
 
 def _owe_fee(draft: Draft, kind: FeeKind, amount_minor: int) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from chalicelib.domain.draft import Draft
+from chalicelib.domain.messages import MessageKind, Recipient
 from chalicelib.domain.promise import Consent
 from chalicelib.domain.tab import (
     LEASE,
@@ -93,6 +94,16 @@ def card_saved(draft: Draft) -> None:
     draft.record("deposit_card_saved", place_at=place_at.isoformat())
 
 
+def card_removed(draft: Draft) -> None:
+    """The card that was to secure the deposit is gone: it is wanted again, and the owner hears of it."""
+    tab = draft.tab
+    if not is_wanted_by(tab) or tab.deposit.state not in (DepositState.CARD_SAVED, DepositState.FAILED):
+        return
+    lapses_at = draft.now + timedelta(seconds=tab.policy.deposit_lapse_s)
+    draft.update(deposit=replace(tab.deposit, state=DepositState.WANTED, place_at=None, lapses_at=lapses_at))
+    draft.notify(MessageKind.PROTECTION_LOST, Recipient.OWNER, tab.deposit.amount_minor, "The card was removed.")
+
+
 def placement_failed(draft: Draft, failure: Failure | None) -> None:
     """The card said no, or nothing came of it: one more try where the bank advises one and time allows (design §4)."""
     tab = draft.tab
@@ -108,6 +119,9 @@ def placement_failed(draft: Draft, failure: Failure | None) -> None:
     place_at = again_at if may_retry and in_time else None
     draft.update(deposit=replace(tab.deposit, state=DepositState.FAILED, failures=failures, place_at=place_at))
     draft.record("deposit_failed", again_at=place_at.isoformat() if place_at else None)
+    again = f"We try again on {place_at:%d %B}." if place_at else "Another card is needed."
+    for recipient in (Recipient.CUSTOMER, Recipient.OWNER):
+        draft.notify(MessageKind.DEPOSIT_FAILED, recipient, tab.deposit.amount_minor, again)
 
 
 def placement_closed(draft: Draft) -> None:

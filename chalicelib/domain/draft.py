@@ -9,6 +9,7 @@ from typing import Any
 
 from chalicelib.domain.errors import TransitionRefused
 from chalicelib.domain.ledger import Account, Posting, post, transfer
+from chalicelib.domain.messages import Message, MessageKind, Recipient, text_of
 from chalicelib.domain.tab import (
     TRANSITIONS,
     Actor,
@@ -55,6 +56,7 @@ class Change:
     begun: tuple[Attempt, ...] = ()
     closed_attempts: tuple[Attempt, ...] = ()
     objects: tuple[tuple[str, str | None], ...] = ()
+    messages: tuple[Message, ...] = ()
 
 
 class Draft:
@@ -76,6 +78,7 @@ class Draft:
         self.entries: list[Entry] = []
         self.fact_keys: list[str] = []
         self.objects: list[tuple[str, str | None]] = []
+        self.messages: list[Message] = []
         self._begun: list[str] = []
         self._closed: list[Attempt] = []
 
@@ -93,6 +96,21 @@ class Draft:
             Entry(seq=seq, at=self.now, kind=kind, by=self.by.subject, details=details, postings=postings)
         )
         self.update(entry_count=seq, balances=post(self.tab.balances, postings))
+
+    def notify(self, kind: MessageKind, to: Recipient, amount_minor: int = 0, detail: str = "") -> None:
+        """Tell somebody, once the change is committed. What it is about is in the words as the tab is now."""
+        self.messages.append(
+            Message(
+                message_id=self.new_id("msg"),
+                kind=kind,
+                to=to,
+                merchant_id=self.tab.merchant_id,
+                customer_id=self.tab.customer_id,
+                tab_id=self.tab.tab_id,
+                at=self.now,
+                text=text_of(kind, self.tab, amount_minor, detail),
+            )
+        )
 
     def move_to(self, status: Status, command: str) -> None:
         """Change the status, if the table of transitions has it. Raises TransitionRefused."""
@@ -178,6 +196,7 @@ class Draft:
             ),
             closed_attempts=tuple(self._closed),
             objects=tuple(self.objects),
+            messages=tuple(self.messages),
         )
 
     def _reclassify_obligation(self) -> None:

@@ -101,6 +101,12 @@ class PaymentInProgress(DomainError):
     code = "payment_in_progress"
 
 
+class ExposureExceeded(DomainError):
+    """More would be unpaid at once than the policy allows, for the customer or the merchant (409)."""
+
+    code = "exposure_exceeded"
+
+
 class StaleVersion(DomainError):
     """The caller decided on an older version of the tab than the one that stands (412)."""
 

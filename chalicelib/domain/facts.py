@@ -6,22 +6,25 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from chalicelib.domain import deposit, settlement
+from chalicelib.domain import deposit, followup, settlement
+from chalicelib.domain.adjust import lower_paid
 from chalicelib.domain.draft import Draft
 from chalicelib.domain.ledger import Account, transfer
+from chalicelib.domain.messages import MessageKind, Recipient
 from chalicelib.domain.tab import (
     LEASE,
     Attempt,
     AttemptState,
     Card,
     DepositState,
+    Dispute,
+    DisputeState,
     Failure,
     Hold,
     HoldState,
     Leg,
     LegKind,
     Operation,
-    Outcome,
     PlanReason,
     Status,
 )
@@ -40,6 +43,13 @@ class FactKind(StrEnum):
     REFUND_PENDING = "refund_pending"
     REFUNDED = "refunded"
     REFUND_FAILED = "refund_failed"
+    DISPUTE_OPENED = "dispute_opened"
+    DISPUTE_WITHDRAWN = "dispute_withdrawn"
+    DISPUTE_REINSTATED = "dispute_reinstated"
+    DISPUTE_WON = "dispute_won"
+    DISPUTE_LOST = "dispute_lost"
+    CARD_REMOVED = "card_removed"
+    CARD_UPDATED = "card_updated"
 
 
 _REPEATABLE = frozenset({FactKind.AWAITING_CUSTOMER, FactKind.PROCESSING})
@@ -51,8 +61,8 @@ _NOT_ON_RECORD = _REPEATABLE | {FactKind.DECLINED, FactKind.PAYMENT_CANCELED, Fa
 class Fact:
     """Something that has happened at the gateway.
 
-    `object_id`: the payment, setup or refund it is about; `amount_minor`: cumulative for that object. `attempt_id`: the
-    attempt that made the object, from its metadata. `payment_id`: for refunds, the payment that is refunded.
+    `object_id`: the payment, setup, refund, dispute or card it is about; `amount_minor`: cumulative for that object.
+    `attempt_id`: the attempt that made the object, from its metadata. `payment_id`: what is refunded or disputed.
     `occurrence` tells repeated declines of one payment apart. `capture_before` and `card` come with HOLD_PLACED,
     `card` also with CARD_SAVED, `client_secret` with AWAITING_CUSTOMER, `failure` with DECLINED and REFUND_FAILED.
     """
@@ -161,8 +171,9 @@ def note_failed(draft: Draft, attempt: Attempt, failure: Failure | None) -> None
     draft.end_attempt(attempt, AttemptState.FAILED, failure)
     if attempt.operation == Operation.PLACE_HOLD:
         deposit.placement_failed(draft, failure)
-    if attempt.operation == Operation.CHARGE:
+    if attempt.operation == Operation.CHARGE and not attempt.is_on_session:
         settlement.card_failed(draft)
+        followup.charge_failed(draft, attempt.amount_minor, failure)
 
 
 # One function a kind
@@ -222,9 +233,16 @@ def _charged(draft: Draft, fact: Fact) -> None:
     _know_object(draft, fact)
     if draft.tab.leg(fact.object_id) is not None:
         return
+    attempt = _attempt_of(draft, fact, Operation.CHARGE)
+    if attempt and attempt.tip_minor:
+        draft.update(tip_minor=draft.tab.tip_minor + attempt.tip_minor)
+        draft.record(
+            "tip_given",
+            tip_minor=attempt.tip_minor,
+            postings=transfer(attempt.tip_minor, debit=Account.CUSTOMER_RECEIVABLE, credit=Account.TIPS),
+        )
     _take(draft, fact, LegKind.CHARGE)
     _keep_card(draft, fact)
-    attempt = _attempt_of(draft, fact, Operation.CHARGE)
     if attempt:
         draft.end_attempt(attempt, AttemptState.SUCCEEDED)
     if attempt is None or not attempt.is_on_session:
@@ -234,8 +252,11 @@ def _charged(draft: Draft, fact: Fact) -> None:
         draft.move_to(Status.DUE, "accept_bill")
         draft.update(due_at=draft.now, review_ends_at=None)
         settlement.start(draft, PlanReason.ACCEPTED)
-    elif draft.tab.plan is None and draft.tab.balance_minor:
-        # The customer paid their part on the phone: the rest of the plan they saw is the hold's.
+    elif (
+        draft.tab.status not in (Status.CONTESTED, Status.CLOSED) and draft.tab.plan is None and draft.tab.balance_minor
+    ):
+        # The customer paid their part on the phone: the rest of the plan they saw is the hold's. Who has contested the
+        # bill meanwhile has taken that back.
         settlement.start(draft, PlanReason.ACCEPTED)
 
 
@@ -257,6 +278,8 @@ def _await_customer(draft: Draft, fact: Fact, attempt: Attempt) -> None:
         deposit.asked_of_customer(draft)
     else:
         until = draft.now + (LEASE if attempt.is_on_session else SCA_LEASE)
+    if not attempt.is_on_session:
+        draft.notify(MessageKind.CONFIRMATION_NEEDED, Recipient.CUSTOMER, attempt.amount_minor)
     draft.update_attempt(
         attempt,
         state=AttemptState.AWAITING_CUSTOMER,
@@ -340,6 +363,7 @@ def _refund_pending(draft: Draft, fact: Fact) -> None:
     if leg is None or fact.object_id in (*leg.refunds, *leg.pending_refunds, *leg.failed_refunds):
         return
     _know_object(draft, fact)
+    _granted(draft, fact)
     draft.update_leg(leg, pending_refunds={**leg.pending_refunds, fact.object_id: fact.amount_minor})
     draft.record("refund_pending", refund_id=fact.object_id, payment_id=leg.payment_id, amount_minor=fact.amount_minor)
     if attempt := _attempt_of(draft, fact, Operation.REFUND):
@@ -351,6 +375,8 @@ def _refunded(draft: Draft, fact: Fact) -> None:
     if leg is None or fact.object_id in (*leg.refunds, *leg.failed_refunds):
         return
     _know_object(draft, fact)
+    if fact.object_id not in leg.pending_refunds:
+        _granted(draft, fact)
     pending = {refund_id: minor for refund_id, minor in leg.pending_refunds.items() if refund_id != fact.object_id}
     draft.update_leg(leg, refunds={**leg.refunds, fact.object_id: fact.amount_minor}, pending_refunds=pending)
     draft.record(
@@ -362,6 +388,17 @@ def _refunded(draft: Draft, fact: Fact) -> None:
     )
     if attempt := _attempt_of(draft, fact, Operation.REFUND):
         draft.end_attempt(attempt, AttemptState.SUCCEEDED)
+
+
+def _granted(draft: Draft, fact: Fact) -> None:
+    """What is given back without being owed back is the business's word, past us: what is due falls by as much.
+
+    Else the customer would owe again, and be reminded of and charged with, what they were just given.
+    """
+    unasked_minor = min(fact.amount_minor - draft.tab.refund_owed_minor, draft.tab.amount_due_minor)
+    if unasked_minor > 0:
+        lower_paid(draft, unasked_minor, "given back at the payment provider")
+        draft.notify(MessageKind.REFUND, Recipient.CUSTOMER, unasked_minor)
 
 
 def _refund_failed(draft: Draft, fact: Fact) -> None:
@@ -381,6 +418,7 @@ def _refund_failed(draft: Draft, fact: Fact) -> None:
         failed_refunds=(*leg.failed_refunds, fact.object_id),
     )
     _flag(draft, f"Refund {fact.object_id} failed: the money must go back another way.")
+    draft.notify(MessageKind.REFUND_FAILED, Recipient.OWNER, fact.amount_minor)
     draft.record(
         "refund_failed",
         refund_id=fact.object_id,
@@ -388,6 +426,97 @@ def _refund_failed(draft: Draft, fact: Fact) -> None:
         amount_minor=fact.amount_minor,
         postings=transfer(came_back, debit=Account.STRIPE_BALANCE, credit=Account.CUSTOMER_RECEIVABLE),
     )
+
+
+def _dispute_opened(draft: Draft, fact: Fact) -> None:
+    """The bank questions a payment: whatever is under way by itself rests until it is decided."""
+    leg = draft.tab.leg(fact.payment_id or "")
+    if leg is None or (leg.dispute is not None and leg.dispute.dispute_id != fact.object_id):
+        # Of a payment we know nothing of, or a second one of the same payment: somebody's money, and not to be dropped.
+        stray = f"Dispute {fact.object_id} of payment {fact.payment_id} is not in our books."
+        if draft.tab.flagged != stray:
+            _flag(draft, stray)
+        return
+    if leg.dispute is not None:
+        return
+    _know_object(draft, fact)
+    dispute = Dispute(dispute_id=fact.object_id, amount_minor=fact.amount_minor, opened_at=fact.at)
+    draft.update_leg(leg, dispute=dispute)
+    if draft.tab.plan is not None:
+        draft.update(plan=None)
+        followup.resume_later(draft)
+    draft.record("dispute_opened", dispute_id=fact.object_id, payment_id=leg.payment_id, amount_minor=fact.amount_minor)
+    draft.notify(MessageKind.DISPUTED, Recipient.OWNER, fact.amount_minor)
+
+
+def _dispute_money(draft: Draft, fact: Fact) -> None:
+    """Funds withdrawn or reinstated, once each, in whichever order the news comes."""
+    _dispute_opened(draft, fact)
+    leg = _disputed_leg(draft, fact)
+    if leg is None:
+        return
+    dispute = leg.dispute
+    assert dispute is not None, "a disputed leg has its dispute"
+    if fact.kind == FactKind.DISPUTE_WITHDRAWN:
+        if dispute.withdrawn_minor or dispute.reinstated:
+            return
+        # Of a dispute that is lost already there is nothing to receive.
+        debit = Account.BAD_DEBT if dispute.state == DisputeState.LOST else Account.DISPUTES_RECEIVABLE
+        dispute = replace(dispute, withdrawn_minor=fact.amount_minor)
+        postings = transfer(fact.amount_minor, debit=debit, credit=Account.STRIPE_BALANCE)
+    else:
+        if dispute.reinstated:
+            return
+        credit = Account.BAD_DEBT if dispute.state == DisputeState.LOST else Account.DISPUTES_RECEIVABLE
+        postings = transfer(dispute.withdrawn_minor, debit=Account.STRIPE_BALANCE, credit=credit)
+        dispute = replace(dispute, withdrawn_minor=0, reinstated=True)
+    draft.update_leg(leg, dispute=dispute)
+    draft.record(fact.kind.value, dispute_id=fact.object_id, amount_minor=fact.amount_minor, postings=postings)
+
+
+def _dispute_closed(draft: Draft, fact: Fact) -> None:
+    _dispute_opened(draft, fact)
+    leg = _disputed_leg(draft, fact)
+    if leg is None or leg.dispute is None or leg.dispute.state != DisputeState.OPEN:
+        return
+    lost = fact.kind == FactKind.DISPUTE_LOST
+    draft.update_leg(leg, dispute=replace(leg.dispute, state=DisputeState.LOST if lost else DisputeState.WON))
+    lost_minor = leg.dispute.withdrawn_minor if lost else 0
+    draft.record(
+        fact.kind.value,
+        dispute_id=fact.object_id,
+        payment_id=leg.payment_id,
+        amount_minor=fact.amount_minor,
+        postings=transfer(lost_minor, debit=Account.BAD_DEBT, credit=Account.DISPUTES_RECEIVABLE),
+    )
+    draft.notify(MessageKind.DISPUTE_CLOSED, Recipient.OWNER, fact.amount_minor, "lost" if lost else "won")
+
+
+def _disputed_leg(draft: Draft, fact: Fact) -> Leg | None:
+    """The payment that this very dispute is about."""
+    leg = draft.tab.leg(fact.payment_id or "")
+    return leg if leg and leg.dispute and leg.dispute.dispute_id == fact.object_id else None
+
+
+def _card_removed(draft: Draft, fact: Fact) -> None:
+    """The saved card is gone: what it was to secure or to pay is without it, and both sides hear of that."""
+    tab = draft.tab
+    if tab.card is None or tab.card.card_id != fact.object_id:
+        return
+    draft.update(card=None, followup=replace(tab.followup, next_try_at=None))
+    draft.record("card_removed", card_id=fact.object_id)
+    draft.notify(MessageKind.CARD_REMOVED, Recipient.CUSTOMER, detail="Save another, or pay on your phone.")
+    deposit.card_removed(draft)
+
+
+def _card_updated(draft: Draft, fact: Fact) -> None:
+    """The bank has replaced the card, under the same id: only what a person recognises it by has changed."""
+    tab = draft.tab
+    if tab.card is None or fact.card is None or tab.card.card_id != fact.card.card_id:
+        return
+    if (tab.card.brand, tab.card.last4) != (fact.card.brand, fact.card.last4):
+        draft.update(card=replace(tab.card, brand=fact.card.brand, last4=fact.card.last4))
+        draft.record("card_updated", card_id=fact.card.card_id, brand=fact.card.brand, last4=fact.card.last4)
 
 
 _APPLY = {
@@ -403,6 +532,13 @@ _APPLY = {
     FactKind.REFUND_PENDING: _refund_pending,
     FactKind.REFUNDED: _refunded,
     FactKind.REFUND_FAILED: _refund_failed,
+    FactKind.DISPUTE_OPENED: _dispute_opened,
+    FactKind.DISPUTE_WITHDRAWN: _dispute_money,
+    FactKind.DISPUTE_REINSTATED: _dispute_money,
+    FactKind.DISPUTE_WON: _dispute_closed,
+    FactKind.DISPUTE_LOST: _dispute_closed,
+    FactKind.CARD_REMOVED: _card_removed,
+    FactKind.CARD_UPDATED: _card_updated,
 }
 
 
@@ -432,8 +568,38 @@ def _refunded_leg(draft: Draft, fact: Fact) -> Leg | None:
     return leg
 
 
+def take_cash(draft: Draft, cash_id: str, amount_minor: int) -> None:
+    """Cash is a fact of its own: nobody else will tell us of it."""
+    leg = Leg(payment_id=cash_id, kind=LegKind.CASH, amount_minor=amount_minor, taken_at=draft.now)
+    _add_leg(draft, leg, "cash_taken", Account.CASH)
+    settlement.replan(draft)
+
+
+def return_cash(draft: Draft, leg: Leg, amount_minor: int) -> None:
+    """Cash goes back in cash, over the counter, when the business says so: it is recorded with that."""
+    draft.update_leg(leg, refunds={**leg.refunds, draft.new_id("csh"): amount_minor})
+    draft.record(
+        "cash_returned",
+        payment_id=leg.payment_id,
+        amount_minor=amount_minor,
+        postings=transfer(amount_minor, debit=Account.CUSTOMER_RECEIVABLE, credit=Account.CASH),
+    )
+
+
+def returned_by_bank(draft: Draft, leg: Leg, amount_minor: int) -> None:
+    """Of a lost dispute's money, what was owed back anyway: the customer has it, so it is no loss of ours."""
+    assert leg.dispute is not None, "a lost payment has its dispute"
+    draft.update_leg(leg, refunds={**leg.refunds, draft.new_id("dsp"): amount_minor})
+    draft.record(
+        "returned_by_bank",
+        dispute_id=leg.dispute.dispute_id,
+        payment_id=leg.payment_id,
+        amount_minor=amount_minor,
+        postings=transfer(amount_minor, debit=Account.CUSTOMER_RECEIVABLE, credit=Account.BAD_DEBT),
+    )
+
+
 def _take(draft: Draft, fact: Fact, kind: LegKind) -> None:
-    """Money has come in: a leg, its posting, and what it recovers of a write-off."""
     leg = Leg(
         payment_id=fact.object_id,
         kind=kind,
@@ -441,20 +607,28 @@ def _take(draft: Draft, fact: Fact, kind: LegKind) -> None:
         taken_at=fact.at,
         attempt_id=fact.attempt_id,
     )
+    _add_leg(draft, leg, "captured" if kind == LegKind.CAPTURE else "charged", Account.STRIPE_BALANCE)
+
+
+def _add_leg(draft: Draft, leg: Leg, entry: str, account: Account) -> None:
+    """Money has come in: a leg, its posting, and what it recovers of a write-off."""
     draft.update(legs=(*draft.tab.legs, leg))
     draft.record(
-        "captured" if kind == LegKind.CAPTURE else "charged",
+        entry,
         payment_id=leg.payment_id,
         amount_minor=leg.amount_minor,
-        postings=transfer(leg.amount_minor, debit=Account.STRIPE_BALANCE, credit=Account.CUSTOMER_RECEIVABLE),
+        postings=transfer(leg.amount_minor, debit=account, credit=Account.CUSTOMER_RECEIVABLE),
     )
     if recovered := min(draft.tab.written_off_minor, leg.amount_minor):
-        draft.update(written_off_minor=draft.tab.written_off_minor - recovered, outcome=Outcome.FULFILLED)
+        draft.update(written_off_minor=draft.tab.written_off_minor - recovered)
         draft.record(
             "recovered",
             amount_minor=recovered,
             postings=transfer(recovered, debit=Account.CUSTOMER_RECEIVABLE, credit=Account.RECOVERY),
         )
+    if draft.tab.status == Status.CLOSED and not draft.tab.refund_owed_minor:
+        # A tip after the payment, or what had been given up: paid more, it is another receipt.
+        draft.update(receipt_owed=True)
 
 
 def _keep_card(draft: Draft, fact: Fact) -> None:

@@ -38,6 +38,8 @@ def plan_legs(*, owed_minor: int, hold_minor: int, minimum_minor: int, card: boo
 
 def phone_amount_minor(tab: Tab) -> int:
     """What the customer pays on the phone: the balance, less what the hold covers; 0 where the hold covers it all."""
+    if tab.written_off_minor and not tab.balance_minor:
+        return tab.written_off_minor if tab.written_off_minor >= tab.minimum_charge_minor else 0
     legs = plan_legs(
         owed_minor=tab.balance_minor, hold_minor=_hold_minor(tab), minimum_minor=tab.minimum_charge_minor, card=True
     )
@@ -65,7 +67,9 @@ def _store(draft: Draft, reason: PlanReason, *, card_usable: bool) -> None:
     tab = draft.tab
     held_minor = _hold_minor(tab)
     legs = plan_legs(
-        owed_minor=min(tab.balance_minor, held_minor) if reason == PlanReason.HOLD_EXPIRING else tab.balance_minor,
+        owed_minor=min(_uncontested_minor(tab), held_minor)
+        if reason == PlanReason.HOLD_EXPIRING
+        else tab.balance_minor,
         hold_minor=held_minor,
         minimum_minor=tab.minimum_charge_minor,
         card=card_usable and tab.may_use_card,
@@ -80,6 +84,12 @@ def _store(draft: Draft, reason: PlanReason, *, card_usable: bool) -> None:
         legs=[{"operation": leg.operation, "amount_minor": leg.amount_minor} for leg in legs],
         balance_minor=tab.balance_minor,
     )
+
+
+def _uncontested_minor(tab: Tab) -> int:
+    """Of the balance, what the customer has not contested."""
+    contested_minor = tab.contest.contested_minor if tab.contest else 0
+    return max(0, min(tab.balance_minor, tab.amount_due_minor - contested_minor - tab.paid_minor))
 
 
 def _hold_minor(tab: Tab) -> int:

@@ -79,6 +79,14 @@ class HoldExpiryAction(StrEnum):
     END_REVIEW = "end_review"
 
 
+class Resolution(StrEnum):
+    """How a contest ends: the bill is lowered, stands, or is forgiven."""
+
+    ADJUST = "adjust"
+    UPHOLD = "uphold"
+    WAIVE = "waive"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """A merchant's rules of time, frozen into each tab at its opening. All durations in seconds.
@@ -86,7 +94,11 @@ class Policy:
     `hold_window_s`: services that start within this of booking are held at booking, later ones need a saved card.
     `hold_ahead_s`: how long before the service the hold is placed on the saved card.
     `hold_margin_s`: how long before `capture_before` the hold clock acts; design §4 wants 24 h at least.
-    `deposit_lapse_s`: how long a wanted deposit waits for the customer.
+    `deposit_lapse_s`: how long a wanted deposit waits for the customer. A contest has `contest_deadline_s` to be
+    resolved; then the owner is reminded, and `contest_default_after_s` later `contest_default` (uphold, waive) applies.
+    `reminder_offsets_s`: after the bill fell due. `retry_offsets_s`: from one automatic charge to the next. Nobody is
+    reminded from `quiet_from_hour` to `quiet_until_hour` in `time_zone`. `exposure_per_*_minor`: how much may be unpaid
+    at once; 0: no limit.
     """
 
     free_cancel_s: int = 48 * 3600
@@ -98,6 +110,16 @@ class Policy:
     hold_expiry_action: HoldExpiryAction = HoldExpiryAction.CAPTURE
     deposit_lapse_s: int = 24 * 3600
     deposit_lapse_action: LapseAction = LapseAction.KEEP_UNSECURED
+    contest_deadline_s: int = 7 * 24 * 3600
+    contest_default_after_s: int = 48 * 3600
+    contest_default: Resolution = Resolution.UPHOLD
+    reminder_offsets_s: tuple[int, ...] = (24 * 3600, 3 * 24 * 3600, 7 * 24 * 3600)
+    retry_offsets_s: tuple[int, ...] = (2 * 24 * 3600, 3 * 24 * 3600, 5 * 24 * 3600)
+    time_zone: str = "UTC"
+    quiet_from_hour: int = 21
+    quiet_until_hour: int = 8
+    exposure_per_customer_minor: int = 0
+    exposure_per_merchant_minor: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,6 +209,26 @@ class Hold:
     clock_done_for: Status | None = None
 
 
+class DisputeState(StrEnum):
+    """What has become of a payment that the customer's bank took back."""
+
+    OPEN = "open"
+    WON = "won"
+    LOST = "lost"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dispute:
+    """A customer's bank questions a payment. `withdrawn_minor`: what it has taken back for the time being."""
+
+    dispute_id: str
+    amount_minor: int
+    opened_at: datetime
+    state: DisputeState = DisputeState.OPEN
+    withdrawn_minor: int = 0
+    reinstated: bool = False
+
+
 class LegKind(StrEnum):
     CAPTURE = "capture"
     CHARGE = "charge"
@@ -207,8 +249,8 @@ class Leg:
     attempt_id: str | None = None
     refunds: Mapping[str, int] = field(default_factory=dict)
     pending_refunds: Mapping[str, int] = field(default_factory=dict)
+    dispute: Dispute | None = None
     failed_refunds: tuple[str, ...] = ()
-    disputed: bool = False
 
     @property
     def refunded_minor(self) -> int:
@@ -219,8 +261,20 @@ class Leg:
         return sum(self.pending_refunds.values())
 
     @property
+    def is_disputed(self) -> bool:
+        """Open, or lost: a payment that was won back is one like any other."""
+        return self.dispute is not None and self.dispute.state != DisputeState.WON
+
+    @property
     def refundable_minor(self) -> int:
-        return 0 if self.disputed else self.amount_minor - self.refunded_minor - self.refund_pending_minor
+        return 0 if self.is_disputed else self.amount_minor - self.refunded_minor - self.refund_pending_minor
+
+    @property
+    def lost_minor(self) -> int:
+        """What a lost dispute has given back to the customer, as far as it is not counted as given back already."""
+        if self.dispute is None or self.dispute.state != DisputeState.LOST:
+            return 0
+        return min(self.dispute.amount_minor, self.amount_minor - self.refunded_minor - self.refund_pending_minor)
 
 
 class Operation(StrEnum):
@@ -264,8 +318,8 @@ class Attempt:
 
     `payment_id`: the payment it works on; for a new hold or charge it is known once the gateway has answered.
     `card_id`: the card to use without the customer; None lets the customer choose on the phone (on-session).
-    `saves_card`: the card may be kept for later charges. `checks`: how often its outcome was asked for.
-    `check_at`: when to ask (again); None when nothing is left to ask.
+    `saves_card`: the card may be kept for later charges. `tip_minor`: the tip in it, which is due only when paid.
+    `checks`: how often its outcome was asked for. `check_at`: when to ask (again); None when nothing is left to ask.
     """
 
     attempt_id: str
@@ -277,6 +331,7 @@ class Attempt:
     payment_id: str | None = None
     card_id: str | None = None
     saves_card: bool = False
+    tip_minor: int = 0
     check_at: datetime | None = None
     checks: int = 0
     client_secret: str | None = None
@@ -320,6 +375,39 @@ class Plan:
     card_usable: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contest:
+    """The customer says that something is wrong. `contested_minor`: how much of the bill. `reminded`: the owner was."""
+
+    reason: str
+    contested_minor: int
+    contested_at: datetime
+    deadline_at: datetime
+    default_at: datetime
+    reminded: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feedback:
+    """How content the customer was: `rating` from 1 to 5."""
+
+    rating: int
+    comment: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Followup:
+    """How far asking for the money has come. `tries`: automatic charges that failed; `next_try_at`: the next one.
+
+    `not_before`: the end of the quiet hours that something was due in.
+    """
+
+    reminders_sent: int = 0
+    tries: int = 0
+    next_try_at: datetime | None = None
+    not_before: datetime | None = None
+
+
 class Outcome(StrEnum):
     """How a closed tab ended."""
 
@@ -335,7 +423,9 @@ class Tab:
 
     `account`: the connected account it is kept in (None: the platform's own), `customer_ref`: the customer's id there.
     `minimum_charge_minor`: the least a card may be charged. All three are frozen at opening.
-    `change_id`: the change that wrote this version. `flagged`: why a person must look, in words.
+    `adjusted_minor`: what was taken off the bill after it was presented, `adjusted_tax_minor` the tax in it.
+    `receipt_owed`: the customer has paid and not been told. `change_id`: the change that wrote this version. `flagged`:
+    why a person must look, in words.
     """
 
     tab_id: str
@@ -365,8 +455,14 @@ class Tab:
     items: tuple[Item, ...] = ()
     tip_minor: int = 0
     fee: Fee | None = None
+    adjusted_minor: int = 0
+    adjusted_tax_minor: int = 0
     waived_minor: int = 0
     written_off_minor: int = 0
+    contest: Contest | None = None
+    feedback: Feedback | None = None
+    followup: Followup = Followup()
+    receipt_owed: bool = False
     deposit: Deposit = Deposit()
     card: Card | None = None
     holds: tuple[Hold, ...] = ()
@@ -382,11 +478,11 @@ class Tab:
     @property
     def total_minor(self) -> int:
         """The bill, without the tip; a running total while the service goes on."""
-        return sum(item.amount_minor for item in self.items)
+        return sum(item.amount_minor for item in self.items) - self.adjusted_minor
 
     @property
     def tax_minor(self) -> int:
-        return sum(item.tax_minor for item in self.items if not item.voided_at)
+        return sum(item.tax_minor for item in self.items if not item.voided_at) - self.adjusted_tax_minor
 
     @property
     def amount_due_minor(self) -> int:
@@ -416,13 +512,14 @@ class Tab:
 
     @property
     def payment_state(self) -> PaymentState:
-        if any(leg.disputed for leg in self.legs):
+        disputes = {leg.dispute.state for leg in self.legs if leg.dispute}
+        if DisputeState.OPEN in disputes:
             return PaymentState.DISPUTED
         if self.refund_owed_minor or any(leg.refund_pending_minor for leg in self.legs):
             return PaymentState.REFUND_OWED
         if self.balance_minor:
             return PaymentState.PARTLY_PAID if self.paid_minor else PaymentState.OWED
-        if self.written_off_minor:
+        if self.written_off_minor or DisputeState.LOST in disputes:
             return PaymentState.WRITTEN_OFF
         return PaymentState.PAID if self.paid_minor else PaymentState.NONE
 
@@ -470,6 +567,32 @@ class Tab:
     @property
     def may_charge_automatically(self) -> bool:
         return self.promise.consents_to(Consent.AUTOMATIC_CHARGE)
+
+    @property
+    def has_open_dispute(self) -> bool:
+        return any(leg.dispute is not None and leg.dispute.state == DisputeState.OPEN for leg in self.legs)
+
+    @property
+    def collectable_minor(self) -> int:
+        """What the customer may still pay: the balance, or what was given up as lost."""
+        return self.balance_minor or self.written_off_minor
+
+    @property
+    def held_minor(self) -> int:
+        return self.live_hold.amount_minor if self.live_hold else 0
+
+    @property
+    def hold_expires_at(self) -> datetime | None:
+        return self.live_hold.capture_before if self.live_hold else None
+
+    @property
+    def expected_at(self) -> datetime | None:
+        """When the balance is to be taken without the customer, if it is."""
+        if self.status == Status.IN_REVIEW:
+            chargeable = self.may_charge_automatically and (self.may_use_card or self.live_hold is not None)
+            return self.review_ends_at if chargeable else None
+        waits = self.status == Status.CONTESTED or any(leg.is_disputed for leg in self.legs)
+        return None if waits else self.followup.next_try_at
 
     @property
     def is_finished(self) -> bool:

@@ -52,3 +52,14 @@ def prepare_card(call: Call[schemas.CardSetupRequest]) -> Reply:
         account=prepared.account,
     )
     return Reply(body=body, replayed=prepared.replayed)
+
+
+@routes.operation(
+    "POST", "/v1/customers/{customer_id}/remove_card", roles=BUSINESS | CUSTOMER, answer=schemas.CustomerView
+)
+def remove_card(call: Call[schemas.Nothing]) -> Reply:
+    """Remove the saved card: it can't be charged any more, and deposits that relied on it are wanted again."""
+    outside, request = deps(), call.request
+    replayed = is_replay(outside, request)
+    customer = customers.remove_card(outside, call.path["customer_id"], request=request)
+    return Reply(body=render.customer(customer), replayed=replayed)

@@ -196,9 +196,8 @@ def _responses(operation: Operation) -> dict[str, Any]:
         found[202] = {**answer, "description": "The outcome is not known yet: get the tab again in a while."}
     failures = {500}
     if operation.roles:
-        failures |= {401, 403, 422, 503}
-    if "{" in operation.path or operation.writes:
-        failures |= {404}
+        # 404 everywhere: the token may be of a merchant that is not, or no more.
+        failures |= {401, 403, 404, 422, 503}
     if operation.writes:
         failures |= {400, 409, 413}
         if operation.tagged:
@@ -249,7 +248,14 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     },
     "propose_promise": {"estimate_minor": 9500, "cap_minor": 12000},
     "add_items": {"items": [{"description": "Colour", "unit_price_minor": 5500, "tax_basis_points": 2300}]},
-    "accept_bill": {"tip_minor": 500},
+    "accept_bill": {"tip_minor": 500, "rating": 5, "comment": "Just what I wanted."},
+    "contest": {"reason": "The treatment was not done.", "contested_minor": 2000},
+    "resolve": {"resolution": "adjust", "reduction_minor": 2000, "reason": "Charged by mistake."},
+    "adjust": {"reduction_minor": 1000, "reason": "The colour was a little off."},
+    "refund": {"amount_minor": 1500, "reason": "The sauna was closed."},
+    "take_cash": {"amount_minor": 2500},
+    "tip": {"tip_minor": 500},
+    "write_off": {"reason": "Moved away, no answer since May."},
     "charge": {"mode": "on_session"},
     "cancel": {"reason": "The colourist is ill."},
     "waive": {"reason": "The tram did not run."},

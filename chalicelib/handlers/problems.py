@@ -57,6 +57,7 @@ STATUS: dict[type[DomainError], HTTPStatus] = {
     errors.PromiseNotAccepted: HTTPStatus.CONFLICT,
     errors.PromiseChanged: HTTPStatus.CONFLICT,
     errors.NothingToPay: HTTPStatus.CONFLICT,
+    errors.ExposureExceeded: HTTPStatus.CONFLICT,
     errors.NoCard: HTTPStatus.CONFLICT,
     errors.PaymentInProgress: HTTPStatus.CONFLICT,
     errors.RequestInProgress: HTTPStatus.CONFLICT,

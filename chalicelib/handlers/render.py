@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from chalicelib.domain import agenda
 from chalicelib.domain.actions import allowed_actions
+from chalicelib.domain.draft import Entry
 from chalicelib.domain.parties import Customer, Merchant
 from chalicelib.domain.promise import Promise
-from chalicelib.domain.tab import Actor, Attempt, AttemptState, Card, Policy, Role, Tab
+from chalicelib.domain.tab import (
+    SYSTEM,
+    Actor,
+    Attempt,
+    AttemptState,
+    Card,
+    Contest,
+    Dispute,
+    Failure,
+    Policy,
+    Role,
+    Tab,
+)
 from chalicelib.handlers import schemas
 from chalicelib.ports import Page, TabSummary
+from chalicelib.usecases.receivables import Receivables
 
 
 def merchant(merchant: Merchant) -> schemas.MerchantView:
@@ -84,7 +99,9 @@ def tab(tab: Tab, payment: Attempt | None, *, by: Actor, now: datetime, publisha
         tax_minor=tab.tax_minor,
         tip_minor=tab.tip_minor,
         fee=schemas.FeeView(kind=tab.fee.kind, amount_minor=tab.fee.amount_minor) if tab.fee else None,
+        adjusted_minor=tab.adjusted_minor,
         waived_minor=tab.waived_minor,
+        written_off_minor=tab.written_off_minor,
         amount_due_minor=tab.amount_due_minor,
         paid_minor=tab.paid_minor,
         balance_minor=tab.balance_minor,
@@ -113,7 +130,9 @@ def tab(tab: Tab, payment: Attempt | None, *, by: Actor, now: datetime, publisha
                 kind=leg.kind,
                 amount_minor=leg.amount_minor,
                 refunded_minor=leg.refunded_minor,
+                refund_pending_minor=leg.refund_pending_minor,
                 taken_at=leg.taken_at,
+                dispute=_dispute(leg.dispute) if leg.dispute else None,
             )
             for leg in tab.legs
         ],
@@ -125,6 +144,10 @@ def tab(tab: Tab, payment: Attempt | None, *, by: Actor, now: datetime, publisha
             ],
         )
         if tab.plan
+        else None,
+        contest=_contest(tab.contest) if tab.contest else None,
+        feedback=schemas.FeedbackView(rating=tab.feedback.rating, comment=tab.feedback.comment)
+        if tab.feedback
         else None,
         ledger={account.value: minor for account, minor in tab.balances.items()} if by.is_business else None,
         flagged=tab.flagged if by.is_business else None,
@@ -165,12 +188,108 @@ def _promise(promise: Promise) -> schemas.PromiseView:
     )
 
 
+def _dispute(dispute: Dispute) -> schemas.DisputeView:
+    return schemas.DisputeView(
+        dispute_id=dispute.dispute_id,
+        amount_minor=dispute.amount_minor,
+        withdrawn_minor=dispute.withdrawn_minor,
+        state=dispute.state,
+        opened_at=dispute.opened_at,
+    )
+
+
+def _contest(contest: Contest) -> schemas.ContestView:
+    return schemas.ContestView(
+        reason=contest.reason,
+        contested_minor=contest.contested_minor,
+        contested_at=contest.contested_at,
+        deadline_at=contest.deadline_at,
+    )
+
+
+_FOR_BUSINESS_ONLY = frozenset({"flagged"})
+"""Entries that customers are not shown: what a person at the business must look at."""
+_NOTE_TO_SELF = "written_off"
+"""An entry whose reason the owner writes for the business, not for the customer."""
+_NOT_TOLD = frozenset(
+    {"fraudulent", "lost_card", "stolen_card", "pickup_card", "merchant_blacklist", "security_violation"}
+)
+"""Why a bank declined, where whoever holds the card must not learn it: https://docs.stripe.com/declines/codes."""
+_GENERIC = "generic_decline"
+
+
+def timeline(page: Page[Entry], by: Actor) -> schemas.Timeline:
+    seen = [entry for entry in page.items if by.is_business or entry.kind not in _FOR_BUSINESS_ONLY]
+    return schemas.Timeline(entries=[_entry(entry, by) for entry in seen], next_cursor=page.next_cursor)
+
+
+def _entry(entry: Entry, by: Actor) -> schemas.EntryView:
+    postings = [
+        schemas.PostingView(account=posting.account, amount_minor=posting.amount_minor) for posting in entry.postings
+    ]
+    return schemas.EntryView(
+        seq=entry.seq,
+        at=entry.at,
+        kind=entry.kind,
+        by=entry.by if by.is_business or entry.by in (by.subject, SYSTEM.subject) else None,
+        details=dict(entry.details) if by.is_business else _for_customer(entry),
+        postings=postings if by.is_business else None,
+    )
+
+
+def _for_customer(entry: Entry) -> dict[str, Any]:
+    details = dict(entry.details)
+    if entry.kind == _NOTE_TO_SELF:
+        details.pop("reason", None)
+    if details.get("decline_code") in _NOT_TOLD:
+        details |= {"decline_code": _GENERIC, "advice": None}
+    return details
+
+
+def _failure(failure: Failure, by: Actor) -> schemas.FailureView:
+    if failure.decline_code in _NOT_TOLD and not by.is_business:
+        return schemas.FailureView(code=failure.code, decline_code=_GENERIC, advice=None)
+    return schemas.FailureView(code=failure.code, decline_code=failure.decline_code, advice=failure.advice)
+
+
+def agenda_of(tab: Tab) -> schemas.AgendaView:
+    pending = sorted(agenda.steps(tab), key=lambda step: (step.at, step.kind))
+    return schemas.AgendaView(
+        pending=[schemas.PendingView(what=step.kind.name.lower(), at=step.at, why=step.why) for step in pending]
+    )
+
+
+def receivables(report: Receivables) -> schemas.ReceivablesView:
+    return schemas.ReceivablesView(
+        currency=report.currency,
+        at=report.at,
+        total_minor=report.total_minor,
+        ageing=dict(report.ageing),
+        expected=[
+            schemas.ExpectedView(day=day.isoformat(), amount_minor=minor) for day, minor in report.expected.items()
+        ],
+        expiring_holds=[
+            schemas.ExpiringHoldView(
+                tab_id=hold.tab_id,
+                customer_id=hold.customer_id,
+                held_minor=hold.held_minor,
+                capture_before=hold.capture_before,
+            )
+            for hold in report.expiring_holds
+        ],
+        exposure=[
+            schemas.ExposureView(customer_id=customer_id, amount_minor=minor)
+            for customer_id, minor in report.exposure.items()
+        ],
+        is_complete=report.is_complete,
+    )
+
+
 def _card(card: Card | None) -> schemas.CardView | None:
     return schemas.CardView(brand=card.brand, last4=card.last4) if card else None
 
 
 def _payment(tab: Tab, attempt: Attempt, by: Actor, publishable_key: str | None) -> schemas.PaymentView:
-    failure = attempt.failure
     # Whoever has the secret can confirm the payment: that is the customer's, and only while it is theirs to do.
     for_customer = by.role == Role.CUSTOMER and attempt.state == AttemptState.AWAITING_CUSTOMER
     return schemas.PaymentView(
@@ -179,9 +298,7 @@ def _payment(tab: Tab, attempt: Attempt, by: Actor, publishable_key: str | None)
         amount_minor=attempt.amount_minor,
         state=attempt.state,
         payment_id=attempt.payment_id,
-        failure=schemas.FailureView(code=failure.code, decline_code=failure.decline_code, advice=failure.advice)
-        if failure
-        else None,
+        failure=_failure(attempt.failure, by) if attempt.failure else None,
         client_secret=attempt.client_secret if for_customer else None,
         publishable_key=publishable_key if for_customer else None,
         account=tab.account if for_customer else None,

@@ -7,7 +7,7 @@ are the domain's.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -17,6 +17,7 @@ from chalicelib.domain.promise import AcceptanceMethod, Consent
 from chalicelib.domain.tab import (
     AttemptState,
     DepositState,
+    DisputeState,
     FeeKind,
     HoldExpiryAction,
     HoldState,
@@ -27,6 +28,7 @@ from chalicelib.domain.tab import (
     PaymentState,
     PlanReason,
     Policy,
+    Resolution,
     Status,
 )
 
@@ -54,6 +56,7 @@ CurrencyCode = Annotated[
     Meta(min_length=3, max_length=3, pattern="^[A-Za-z]{3}$", description="ISO 4217, upper case.", examples=["EUR"]),
 ]
 Seconds = Annotated[int, Meta(ge=0, le=366 * 24 * 3600)]
+Hour = Annotated[int, Meta(ge=0, le=23)]
 Limits = Annotated[list[Annotated[str, Meta(min_length=1, max_length=200, pattern=_READABLE)]], Meta(max_length=20)]
 
 
@@ -80,6 +83,16 @@ class PolicyInput(Body):
     hold_expiry_action: HoldExpiryAction = _POLICY.hold_expiry_action
     deposit_lapse_s: Seconds = _POLICY.deposit_lapse_s
     deposit_lapse_action: LapseAction = _POLICY.deposit_lapse_action
+    contest_deadline_s: Seconds = _POLICY.contest_deadline_s
+    contest_default_after_s: Seconds = _POLICY.contest_default_after_s
+    contest_default: Resolution = _POLICY.contest_default
+    reminder_offsets_s: tuple[Seconds, ...] = _POLICY.reminder_offsets_s
+    retry_offsets_s: tuple[Seconds, ...] = _POLICY.retry_offsets_s
+    time_zone: Annotated[str, Meta(min_length=1, max_length=60, pattern="^[A-Za-z0-9_+/-]+$")] = _POLICY.time_zone
+    quiet_from_hour: Hour = _POLICY.quiet_from_hour
+    quiet_until_hour: Hour = _POLICY.quiet_until_hour
+    exposure_per_customer_minor: Amount = _POLICY.exposure_per_customer_minor
+    exposure_per_merchant_minor: Amount = _POLICY.exposure_per_merchant_minor
 
 
 class NewMerchant(Body):
@@ -151,7 +164,50 @@ class NewItems(Body):
 
 
 class AcceptBill(Body):
+    """`rating`: how content the customer is, from 1 to 5; a comment comes with it."""
+
     tip_minor: Amount = 0
+    rating: Annotated[int, Meta(ge=1, le=5)] | None = None
+    comment: Annotated[str, Meta(max_length=1000, pattern=_PLAIN)] = ""
+
+
+class NewContest(Body):
+    """`contested_minor`: how much of the bill; all of it where left out."""
+
+    reason: Text
+    contested_minor: Amount | None = None
+
+
+class ResolveContest(Body):
+    """`reduction_minor`: for adjust, by how much the bill is lowered."""
+
+    resolution: Resolution
+    reason: Text
+    reduction_minor: Amount | None = None
+
+
+class AdjustBill(Body):
+    reduction_minor: Amount
+    reason: Text
+
+
+class NewRefund(Body):
+    """`amount_minor`: everything that can be given back, where left out."""
+
+    reason: Text
+    amount_minor: Amount | None = None
+
+
+class NewCash(Body):
+    amount_minor: Amount
+
+
+class NewTip(Body):
+    tip_minor: Amount
+
+
+class WriteOff(Body):
+    reason: Text
 
 
 class NewCharge(Body):
@@ -195,6 +251,16 @@ class PolicyView(Answer):
     hold_expiry_action: HoldExpiryAction
     deposit_lapse_s: int
     deposit_lapse_action: LapseAction
+    contest_deadline_s: int
+    contest_default_after_s: int
+    contest_default: Resolution
+    reminder_offsets_s: tuple[int, ...]
+    retry_offsets_s: tuple[int, ...]
+    time_zone: str
+    quiet_from_hour: int
+    quiet_until_hour: int
+    exposure_per_customer_minor: int
+    exposure_per_merchant_minor: int
 
 
 class MerchantView(Answer):
@@ -299,7 +365,31 @@ class LegView(Answer):
     kind: LegKind
     amount_minor: int
     refunded_minor: int
+    refund_pending_minor: int
     taken_at: datetime
+    dispute: DisputeView | None
+
+
+class DisputeView(Answer):
+    """The customer's bank questions a payment."""
+
+    dispute_id: str
+    amount_minor: int
+    withdrawn_minor: int
+    state: DisputeState
+    opened_at: datetime
+
+
+class ContestView(Answer):
+    reason: str
+    contested_minor: int
+    contested_at: datetime
+    deadline_at: datetime
+
+
+class FeedbackView(Answer):
+    rating: int
+    comment: str
 
 
 class PlannedLegView(Answer):
@@ -356,7 +446,9 @@ class TabView(Answer):
     tax_minor: int
     tip_minor: int
     fee: FeeView | None
+    adjusted_minor: int
     waived_minor: int
+    written_off_minor: int
     amount_due_minor: int
     paid_minor: int
     balance_minor: int
@@ -367,6 +459,8 @@ class TabView(Answer):
     legs: list[LegView]
     card: CardView | None
     settlement_plan: PlanView | None
+    contest: ContestView | None
+    feedback: FeedbackView | None
     ledger: dict[str, int] | None
     flagged: str | None
     opened_at: datetime
@@ -401,6 +495,74 @@ class TabLine(Answer):
 class TabList(Answer):
     tabs: list[TabLine]
     next_cursor: str | None
+
+
+class PostingView(Answer):
+    account: str
+    amount_minor: int
+
+
+class EntryView(Answer):
+    """One thing that happened. For customers `postings` is null, and so is `by` where it was somebody at the business.
+
+    What only the business is shown is left out for customers: `seq` then has gaps.
+    """
+
+    seq: int
+    at: datetime
+    kind: str
+    by: str | None
+    details: dict[str, Any]
+    postings: list[PostingView] | None
+
+
+class Timeline(Answer):
+    entries: list[EntryView]
+    next_cursor: str | None
+
+
+class PendingView(Answer):
+    """Something that will happen: what (a stable word), from when on, and why in words."""
+
+    what: str
+    at: datetime
+    why: str
+
+
+class AgendaView(Answer):
+    """The next thing first."""
+
+    pending: list[PendingView]
+
+
+class ExpectedView(Answer):
+    day: str
+    amount_minor: int
+
+
+class ExpiringHoldView(Answer):
+    tab_id: str
+    customer_id: str
+    held_minor: int
+    capture_before: datetime
+
+
+class ExposureView(Answer):
+    customer_id: str
+    amount_minor: int
+
+
+class ReceivablesView(Answer):
+    """`is_complete` is false where there was more than one report reads."""
+
+    currency: str
+    at: datetime
+    total_minor: int
+    ageing: dict[str, int]
+    expected: list[ExpectedView]
+    expiring_holds: list[ExpiringHoldView]
+    exposure: list[ExposureView]
+    is_complete: bool
 
 
 class Problem(Answer):

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from http import HTTPStatus
 
 from chalicelib.bootstrap import deps
 from chalicelib.domain.commands import ItemInput, Limits, Terms
 from chalicelib.domain.errors import InvalidInput
-from chalicelib.domain.tab import Attempt, AttemptState, Status, Tab
+from chalicelib.domain.tab import Feedback, Status
 from chalicelib.handlers import render, schemas
 from chalicelib.handlers.operations import BUSINESS, CUSTOMER, Call, Query, Reply, Routes
+from chalicelib.handlers.replies import answer_reply, tab_reply
 from chalicelib.handlers.schemas import TabView
 from chalicelib.usecases import read_tabs, record_items
 from chalicelib.usecases.accept_bill import accept_bill as accept_bill_use_case
 from chalicelib.usecases.accept_promise import Agreement
 from chalicelib.usecases.accept_promise import accept_promise as accept_promise_use_case
-from chalicelib.usecases.attempts import Answer
 from chalicelib.usecases.cancel_tab import cancel_tab
 from chalicelib.usecases.charge_tab import charge_saved_card, pay_on_phone
 from chalicelib.usecases.check_in import check_in as check_in_use_case
@@ -27,8 +26,6 @@ from chalicelib.usecases.propose_promise import propose_promise as propose_promi
 from chalicelib.usecases.waive import waive as waive_use_case
 
 routes = Routes(__name__)
-
-_STILL_OPEN = frozenset({AttemptState.PENDING, AttemptState.UNKNOWN})
 
 
 @routes.operation("POST", "/v1/tabs", roles=BUSINESS, body=schemas.NewTab, answer=TabView, status=201, tagged=True)
@@ -48,7 +45,7 @@ def open_tab(call: Call[schemas.NewTab]) -> Reply:
         starts_at=_instant(body.starts_at, "starts_at"),
         terms_version=body.terms_version,
     )
-    return _reply(call, open_tab_use_case(deps(), body.customer_id, terms, request=call.request))
+    return answer_reply(call, open_tab_use_case(deps(), body.customer_id, terms, request=call.request))
 
 
 @routes.operation(
@@ -85,7 +82,31 @@ def list_tabs(call: Call[None]) -> Reply:
 def get_tab(call: Call[None]) -> Reply:
     """Get a tab, with the payment that waits for the customer, if any."""
     tab = read_tabs.get_tab(deps(), call.path["tab_id"], by=call.by)
-    return _tab_reply(call, tab, render.waiting_payment(tab))
+    return tab_reply(call, tab, render.waiting_payment(tab))
+
+
+@routes.operation(
+    "GET",
+    "/v1/tabs/{tab_id}/timeline",
+    roles=BUSINESS | CUSTOMER,
+    answer=schemas.Timeline,
+    query=(
+        Query(name="limit", kind=int, minimum=1, maximum=100, default=50, description="How many, at most."),
+        Query(name="cursor", kind=str, description="`next_cursor` of the page before."),
+    ),
+)
+def get_timeline(call: Call[None]) -> Reply:
+    """What has happened to the tab, oldest first; its postings are for the business."""
+    page = read_tabs.get_timeline(
+        deps(), call.path["tab_id"], limit=call.query["limit"], cursor=call.query["cursor"], by=call.by
+    )
+    return Reply(body=render.timeline(page, call.by))
+
+
+@routes.operation("GET", "/v1/tabs/{tab_id}/agenda", roles=BUSINESS | CUSTOMER, answer=schemas.AgendaView)
+def get_agenda(call: Call[None]) -> Reply:
+    """What happens to the tab next, when and why."""
+    return Reply(body=render.agenda_of(read_tabs.get_tab(deps(), call.path["tab_id"], by=call.by)))
 
 
 @routes.operation(
@@ -107,7 +128,7 @@ def accept_promise(call: Call[schemas.AcceptPromise]) -> Reply:
         ip=call.ip,
         user_agent=call.user_agent,
     )
-    return _reply(call, accept_promise_use_case(deps(), call.path["tab_id"], agreement, request=call.request))
+    return answer_reply(call, accept_promise_use_case(deps(), call.path["tab_id"], agreement, request=call.request))
 
 
 @routes.operation(
@@ -127,13 +148,13 @@ def propose_promise(call: Call[schemas.ProposePromise]) -> Reply:
         estimate_minor=body.estimate_minor,
         cap_minor=body.cap_minor,
     )
-    return _reply(call, propose_promise_use_case(deps(), call.path["tab_id"], limits, request=call.request))
+    return answer_reply(call, propose_promise_use_case(deps(), call.path["tab_id"], limits, request=call.request))
 
 
 @routes.operation("POST", "/v1/tabs/{tab_id}/check_in", roles=BUSINESS, answer=TabView, tagged=True)
 def check_in(call: Call[schemas.Nothing]) -> Reply:
     """Check the customer in: the service begins."""
-    return _reply(call, check_in_use_case(deps(), call.path["tab_id"], request=call.request))
+    return answer_reply(call, check_in_use_case(deps(), call.path["tab_id"], request=call.request))
 
 
 @routes.operation("POST", "/v1/tabs/{tab_id}/items", roles=BUSINESS, body=schemas.NewItems, answer=TabView, tagged=True)
@@ -148,20 +169,20 @@ def add_items(call: Call[schemas.NewItems]) -> Reply:
         )
         for item in call.body.items
     ]
-    return _reply(call, record_items.add_items(deps(), call.path["tab_id"], items, request=call.request))
+    return answer_reply(call, record_items.add_items(deps(), call.path["tab_id"], items, request=call.request))
 
 
 @routes.operation("POST", "/v1/tabs/{tab_id}/items/{item_id}/void", roles=BUSINESS, answer=TabView, tagged=True)
 def void_item(call: Call[schemas.Nothing]) -> Reply:
     """Take a line off the bill; it stays in the history."""
     answer = record_items.void_item(deps(), call.path["tab_id"], call.path["item_id"], request=call.request)
-    return _reply(call, answer)
+    return answer_reply(call, answer)
 
 
 @routes.operation("POST", "/v1/tabs/{tab_id}/complete", roles=BUSINESS, answer=TabView, tagged=True)
 def complete(call: Call[schemas.Nothing]) -> Reply:
     """Complete the service: the bill is presented, the review window begins. No money moves."""
-    return _reply(call, complete_service(deps(), call.path["tab_id"], request=call.request))
+    return answer_reply(call, complete_service(deps(), call.path["tab_id"], request=call.request))
 
 
 @routes.operation(
@@ -175,8 +196,14 @@ def complete(call: Call[schemas.Nothing]) -> Reply:
 )
 def accept_bill(call: Call[schemas.AcceptBill]) -> Reply:
     """Accept the bill, with a tip if one is given: the deposit is captured first, the balance charged as promised."""
-    answer = accept_bill_use_case(deps(), call.path["tab_id"], call.body.tip_minor, request=call.request)
-    return _reply(call, answer)
+    body = call.body
+    feedback = None
+    if body.rating is not None:
+        feedback = Feedback(rating=body.rating, comment=body.comment)
+    elif body.comment:
+        raise InvalidInput("A comment comes with a rating from 1 to 5.", field="rating")
+    answer = accept_bill_use_case(deps(), call.path["tab_id"], body.tip_minor, feedback, request=call.request)
+    return answer_reply(call, answer)
 
 
 @routes.operation(
@@ -191,8 +218,8 @@ def accept_bill(call: Call[schemas.AcceptBill]) -> Reply:
 def charge(call: Call[schemas.NewCharge]) -> Reply:
     """Charge what is owed: on_session asks the customer's phone, off_session takes hold and saved card."""
     if call.body.mode == "off_session":
-        return _reply(call, charge_saved_card(deps(), call.path["tab_id"], request=call.request))
-    return _reply(call, pay_on_phone(deps(), call.path["tab_id"], request=call.request))
+        return answer_reply(call, charge_saved_card(deps(), call.path["tab_id"], request=call.request))
+    return answer_reply(call, pay_on_phone(deps(), call.path["tab_id"], request=call.request))
 
 
 @routes.operation(
@@ -206,13 +233,13 @@ def charge(call: Call[schemas.NewCharge]) -> Reply:
 )
 def cancel(call: Call[schemas.Cancel]) -> Reply:
     """Call the service off: free for the business, for the customer until the cut-off, then for the disclosed fee."""
-    return _reply(call, cancel_tab(deps(), call.path["tab_id"], call.body.reason, request=call.request))
+    return answer_reply(call, cancel_tab(deps(), call.path["tab_id"], call.body.reason, request=call.request))
 
 
 @routes.operation("POST", "/v1/tabs/{tab_id}/no_show", roles=BUSINESS, answer=TabView, tagged=True, moves_money=True)
 def no_show(call: Call[schemas.Nothing]) -> Reply:
     """Record that the customer did not come: the disclosed fee is taken, the rest of the hold released."""
-    return _reply(call, mark_no_show(deps(), call.path["tab_id"], request=call.request))
+    return answer_reply(call, mark_no_show(deps(), call.path["tab_id"], request=call.request))
 
 
 @routes.operation(
@@ -226,25 +253,7 @@ def no_show(call: Call[schemas.Nothing]) -> Reply:
 )
 def waive(call: Call[schemas.Waive]) -> Reply:
     """Forgive the fee whole, given back where it was taken; of a bill, what is still owed."""
-    return _reply(call, waive_use_case(deps(), call.path["tab_id"], call.body.reason, request=call.request))
-
-
-def _reply(call: Call[object], answer: Answer) -> Reply:
-    return _tab_reply(call, answer.tab, answer.attempt, replayed=answer.replayed)
-
-
-def _tab_reply(call: Call[object], tab: Tab, payment: Attempt | None, *, replayed: bool = False) -> Reply:
-    """202 while the outcome of the payment is not known: the caller asks for the tab again."""
-    outside = deps()
-    publishable_key = outside.gateway.publishable_key if render.needs_publishable_key(payment, call.by) else None
-    view = render.tab(tab, payment, by=call.by, now=outside.clock.now(), publishable_key=publishable_key)
-    pending = payment is not None and payment.state in _STILL_OPEN and call.operation.moves_money
-    return Reply(
-        body=view,
-        version=tab.version,
-        replayed=replayed,
-        status=HTTPStatus.ACCEPTED if pending else None,
-    )
+    return answer_reply(call, waive_use_case(deps(), call.path["tab_id"], call.body.reason, request=call.request))
 
 
 def _instant(given: datetime | None, field: str) -> datetime | None:

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from chalicelib.domain import commands
+from chalicelib.domain.tab import Feedback
 from chalicelib.ports import Deps
 from chalicelib.usecases.attempts import Answer, Request, carry_out
 
 
-def accept_bill(deps: Deps, tab_id: str, tip_minor: int, *, request: Request) -> Answer:
+def accept_bill(
+    deps: Deps, tab_id: str, tip_minor: int, feedback: Feedback | None = None, *, request: Request
+) -> Answer:
     """The tab as it is after what could be taken was taken; the attempt is the first leg.
 
     Raises TransitionRefused, PaymentInProgress, InvalidInput and its kinds (the tip).
     """
-    return carry_out(deps, tab_id, request, lambda draft: commands.accept_bill(draft, tip_minor), closes_payment=True)
+    return carry_out(
+        deps,
+        tab_id,
+        request,
+        lambda draft: commands.accept_bill(draft, tip_minor, feedback),
+        closes_payment=True,
+    )

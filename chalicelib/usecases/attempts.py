@@ -28,6 +28,7 @@ from chalicelib.domain.facts import (
     note_rejected,
     note_unknown,
 )
+from chalicelib.domain.messages import receipt_of
 from chalicelib.domain.tab import SYSTEM, Actor, Attempt, AttemptState, Role, Tab
 from chalicelib.ports import (
     Deps,
@@ -130,13 +131,29 @@ def carry_out(deps: Deps, tab_id: str, request: Request, command: Command, *, cl
         change = agenda.conclude(draft)
         assert change is not None, "a command that wrote something makes a change"
         try:
-            deps.store.commit(change, record=record_of(deps, request, change))
+            commit(deps, change, record=record_of(deps, request, change))
         except VersionConflict:
             continue
         except RecordExists as exists:
             return _replay(deps, deps.store.get_tab(tab.merchant_id, tab_id), exists.record, request)
         return finish(deps, change)
     raise Contention("The tab is being changed by others at the same time. Nothing was done; try again.")
+
+
+def commit(
+    deps: Deps, change: Change, *, record: IdempotencyRecord | None = None, event: SeenEvent | None = None
+) -> Tab:
+    """Write the change, then send what is to be said because of it. Raises what the store raises.
+
+    A message is sent at most once: what can't be handed over now is logged and lost, but it is never said twice.
+    """
+    tab = deps.store.commit(change, record=record, event=event)
+    for message in change.messages:
+        try:
+            deps.notifier.send(message)
+        except Exception:
+            log.exception("message %s (%s) was not sent", message.message_id, message.kind)
+    return tab
 
 
 def record_of(deps: Deps, request: Request, change: Change) -> IdempotencyRecord:
@@ -237,7 +254,10 @@ def run(deps: Deps, tab: Tab, begun: Iterable[Attempt]) -> Tab:
             tab, more = record_outcome(deps, tab, _perform(deps, tab, attempt))
         elif step := agenda.due_call(tab, deps.clock.now()):
             asked = step.subject or ""
-            tab, more = _due_call(deps, tab, step)
+            try:
+                tab, more = _due_call(deps, tab, step)
+            except NotSent:
+                break
         else:
             break
         unanswered = tab.attempt(asked)
@@ -264,7 +284,7 @@ def record_outcome(
                 deps.store.add_event(event)
             return tab, ()
         try:
-            return deps.store.commit(change, event=event), change.begun
+            return commit(deps, change, event=event), change.begun
         except EventAlreadySeen:
             return deps.store.get_tab(tab.merchant_id, tab.tab_id), ()
         except FactsAlreadyApplied as applied:
@@ -319,11 +339,34 @@ def _if_open(draft: Draft, attempt: Attempt, then: Callable[[Attempt], None]) ->
 
 
 def _due_call(deps: Deps, tab: Tab, step: Step) -> tuple[Tab, tuple[Attempt, ...]]:
+    if step.kind == StepKind.SEND_RECEIPT:
+        return _send_receipt(deps, tab)
     attempt = tab.attempt(step.subject)
-    assert attempt is not None, "a step that needs a call is about an open attempt"
+    assert attempt is not None, "a step that needs this call is about an open attempt"
     if step.kind == StepKind.CLOSE_PAYMENT:
         return _close_payment(deps, tab, attempt)
     return _resolve(deps, tab, attempt)
+
+
+class NotSent(Exception):
+    """A receipt could not be handed over: the next sweep tries again."""
+
+
+def _send_receipt(deps: Deps, tab: Tab) -> tuple[Tab, tuple[Attempt, ...]]:
+    """Sent, then marked as sent: at least once, under an id that tells a second one apart."""
+    receipt = receipt_of(tab, deps.clock.now())
+    try:
+        deps.notifier.send(receipt)
+    except Exception as error:
+        log.exception("the receipt of %s was not sent", tab.tab_id)
+        raise NotSent from error
+
+    def sent(draft: Draft) -> None:
+        if draft.tab.receipt_owed:
+            draft.update(receipt_owed=False)
+            draft.record("receipt_sent", message_id=receipt.message_id)
+
+    return record_outcome(deps, tab, sent)
 
 
 def _close_payment(deps: Deps, tab: Tab, attempt: Attempt) -> tuple[Tab, tuple[Attempt, ...]]:

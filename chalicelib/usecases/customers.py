@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from chalicelib.domain.errors import Contention, NotFound, PromiseNotAccepted
+from chalicelib.domain.facts import Fact, FactKind
 from chalicelib.domain.parties import CardConsent, Customer
 from chalicelib.domain.promise import Consent
 from chalicelib.domain.tab import Actor, Role
 from chalicelib.ports import CardSetup, Deps, RecordExists, VersionConflict
 from chalicelib.usecases.attempts import Request, check_visible, merchant_of
+from chalicelib.usecases.cards import change_card, saved_cards
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +51,9 @@ def create_customer(deps: Deps, reference: str, *, request: Request) -> Customer
             created_at=deps.clock.now(),
         )
         try:
-            deps.store.add_customer(customer, record=request.new_record(deps, resource_id=customer_id))
+            deps.store.add_customer(
+                customer, account=merchant.account, record=request.new_record(deps, resource_id=customer_id)
+            )
         except RecordExists as exists:
             record = exists.record
         else:
@@ -64,6 +68,32 @@ def get_customer(deps: Deps, customer_id: str, *, by: Actor) -> Customer:
     if by.role == Role.CUSTOMER and customer_id != by.customer_id:
         raise NotFound("There is no such customer.")
     return deps.store.get_customer(merchant_of(by), customer_id)
+
+
+def remove_card(deps: Deps, customer_id: str, *, request: Request) -> Customer:
+    """The customer without their card, nor one that came with a payment: neither can be charged any more.
+
+    Repeated, it removes no card that was saved since. Raises NotFound, IdempotencyMismatch, Contention.
+    """
+    customer = get_customer(deps, customer_id, by=request.by)
+    record = deps.store.find_record(request.record_id, deps.clock.now())
+    if record is not None:
+        request.check_same(record)
+        return customer
+    cards = saved_cards(deps, customer)
+    if not cards:
+        return customer
+    account = deps.store.get_merchant(customer.merchant_id).account
+    for card in cards:
+        deps.gateway.remove_card(account, replace(customer, card=card), key=f"{request.record_id}/{card.card_id}")
+    customer = replace(customer, card=None, version=customer.version + 1)
+    try:
+        deps.store.update_customer(customer, record=request.new_record(deps, resource_id=customer_id))
+    except (VersionConflict, RecordExists):
+        raise Contention("The customer is being changed at the same time. Try again.") from None
+    for card in cards:
+        change_card(deps, customer, Fact(kind=FactKind.CARD_REMOVED, object_id=card.card_id, at=deps.clock.now()))
+    return customer
 
 
 def prepare_card(deps: Deps, customer_id: str, terms: CardTerms, *, request: Request) -> PreparedCard:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from chalicelib.domain.errors import Contention, InvalidInput, StaleVersion
+from chalicelib.domain.followup import MAXIMUM_TRIES
 from chalicelib.domain.money import currency_of
 from chalicelib.domain.parties import Merchant
-from chalicelib.domain.tab import Actor, Policy
+from chalicelib.domain.tab import Actor, Policy, Resolution
 from chalicelib.ports import Deps, RecordExists, VersionConflict
 from chalicelib.usecases.attempts import Request, merchant_of
 
@@ -16,6 +18,18 @@ LONGEST_S = 366 * 24 * HOUR_S
 HOLD_LASTS_S = (4 * 24 + 18) * HOUR_S
 """The shortest life of a hold placed without the customer (https://docs.stripe.com/payments/place-a-hold-on-a-payment-method)."""
 LEAST_MARGIN_S = 24 * HOUR_S
+LEAST_OFFSET_S = 60
+MOST_REMINDERS = 10
+_DURATIONS = (
+    "free_cancel_s",
+    "no_show_grace_s",
+    "review_window_s",
+    "hold_window_s",
+    "hold_ahead_s",
+    "deposit_lapse_s",
+    "contest_deadline_s",
+    "contest_default_after_s",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,21 +112,40 @@ def policy_warnings(policy: Policy) -> list[str]:
 
 
 def _check_policy(policy: Policy) -> None:
-    for name in (
-        "free_cancel_s",
-        "no_show_grace_s",
-        "review_window_s",
-        "hold_window_s",
-        "hold_ahead_s",
-        "deposit_lapse_s",
-    ):
+    """Raises InvalidInput, naming the field."""
+    for name in _DURATIONS:
         if not 0 <= getattr(policy, name) <= LONGEST_S:
             raise InvalidInput(f"policy.{name} must be from 0 to {LONGEST_S} seconds.")
     if not LEAST_MARGIN_S <= policy.hold_margin_s < HOLD_LASTS_S:
         raise InvalidInput(
-            f"policy.hold_margin_s must be at least {LEAST_MARGIN_S} (24 h) and below {HOLD_LASTS_S} (a hold's life)."
+            f"policy.hold_margin_s must be at least {LEAST_MARGIN_S} (24 h) and below {HOLD_LASTS_S}, "
+            "a hold's shortest life."
         )
     if policy.hold_window_s > HOLD_LASTS_S:
         raise InvalidInput(f"policy.hold_window_s can be at most {HOLD_LASTS_S}: a hold may last no longer.")
     if policy.hold_ahead_s > policy.hold_window_s:
         raise InvalidInput("policy.hold_ahead_s can't be above hold_window_s.")
+    _check_followup(policy)
+
+
+def _check_followup(policy: Policy) -> None:
+    if policy.contest_default == Resolution.ADJUST:
+        raise InvalidInput("policy.contest_default can be uphold or waive: adjusting needs a figure.")
+    offsets = policy.reminder_offsets_s
+    if len(offsets) > MOST_REMINDERS or list(offsets) != sorted(set(offsets)):
+        raise InvalidInput(f"policy.reminder_offsets_s must be rising, and {MOST_REMINDERS} at most.")
+    if len(policy.retry_offsets_s) > MAXIMUM_TRIES - 1:
+        raise InvalidInput(f"policy.retry_offsets_s has {MAXIMUM_TRIES - 1} at most: we charge {MAXIMUM_TRIES} times.")
+    for name, given in (("reminder", offsets), ("retry", policy.retry_offsets_s)):
+        if any(not LEAST_OFFSET_S <= offset <= LONGEST_S for offset in given):
+            raise InvalidInput(f"policy.{name}_offsets_s must be from {LEAST_OFFSET_S} to {LONGEST_S} seconds each.")
+    try:
+        ZoneInfo(policy.time_zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise InvalidInput("policy.time_zone must be a name such as Europe/Lisbon.") from None
+    for name in ("quiet_from_hour", "quiet_until_hour"):
+        if not 0 <= getattr(policy, name) <= 23:
+            raise InvalidInput(f"policy.{name} must be from 0 to 23.")
+    for name in ("exposure_per_customer_minor", "exposure_per_merchant_minor"):
+        if getattr(policy, name) < 0:
+            raise InvalidInput(f"policy.{name} can't be negative; 0 is no limit.")

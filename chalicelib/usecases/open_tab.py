@@ -5,13 +5,14 @@ from __future__ import annotations
 from chalicelib.domain import agenda, commands
 from chalicelib.domain.commands import Terms
 from chalicelib.ports import Deps, RecordExists
-from chalicelib.usecases.attempts import Answer, Request, merchant_of, record_of, replay_of
+from chalicelib.usecases.attempts import Answer, Request, commit, merchant_of, record_of, replay_of
+from chalicelib.usecases.exposure import check_exposure
 
 
 def open_tab(deps: Deps, customer_id: str, terms: Terms, *, request: Request) -> Answer:
     """The new tab: booked where it starts later, else open.
 
-    Raises NotFound (no such customer), IdempotencyMismatch, and what commands.open_tab raises.
+    Raises NotFound (no such customer), IdempotencyMismatch, ExposureExceeded, and what commands.open_tab raises.
     """
     merchant_id = merchant_of(request.by)
     record = deps.store.find_record(request.record_id, deps.clock.now())
@@ -19,10 +20,18 @@ def open_tab(deps: Deps, customer_id: str, terms: Terms, *, request: Request) ->
         merchant = deps.store.get_merchant(merchant_id)
         customer = deps.store.get_customer(merchant_id, customer_id)
         draft = commands.open_tab(merchant, customer, terms, now=deps.clock.now(), by=request.by, new_id=deps.ids.new)
+        check_exposure(
+            deps,
+            merchant.policy,
+            merchant_id=merchant_id,
+            customer_id=customer_id,
+            more_minor=terms.estimate_minor,
+            currency=merchant.currency,
+        )
         change = agenda.conclude(draft)
         assert change is not None, "a new tab is a change"
         try:
-            return Answer(tab=deps.store.commit(change, record=record_of(deps, request, change)))
+            return Answer(tab=commit(deps, change, record=record_of(deps, request, change)))
         except RecordExists as exists:
             record = exists.record
     request.check_same(record)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chalicelib.domain.draft import Entry
 from chalicelib.domain.errors import InvalidInput
 from chalicelib.domain.tab import Actor, Role, Status, Tab
 from chalicelib.ports import Deps, Page, TabSummary
@@ -30,3 +31,9 @@ def list_tabs(
         return deps.store.list_by_status(merchant_id, status, limit=limit, cursor=cursor)
     assert customer_id is not None, "one of the two was given"
     return deps.store.list_by_customer(merchant_id, customer_id, limit=limit, cursor=cursor)
+
+
+def get_timeline(deps: Deps, tab_id: str, *, limit: int, cursor: str | None, by: Actor) -> Page[Entry]:
+    """What has happened to the tab, oldest first. Raises NotFound, InvalidInput (cursor)."""
+    tab = get_tab(deps, tab_id, by=by)
+    return deps.store.list_entries(tab.merchant_id, tab_id, limit=limit, cursor=cursor)

@@ -10,6 +10,7 @@ from chalicelib.domain.errors import NotFound
 from chalicelib.domain.facts import Fact, FactKind
 from chalicelib.ports import Deps, GatewayEvent, SeenEvent, VersionConflict
 from chalicelib.usecases.attempts import ROUNDS, outcome_of, record_outcome, run
+from chalicelib.usecases.cards import change_card
 
 log = logging.getLogger(__name__)
 
@@ -52,9 +53,15 @@ def _with_owner(deps: Deps, event: GatewayEvent) -> GatewayEvent:
     """The event with the ids of what it is about: from its metadata, our pointers, else the payment's own metadata."""
     if event.ours:
         return event
-    for object_id in filter(None, (event.object_id, event.payment_id)):
+    for object_id in filter(None, (event.object_id, event.payment_id, event.customer_ref)):
         if pointer := deps.store.find_pointer(event.account, object_id):
-            return replace(event, merchant_id=pointer.merchant_id, tab_id=pointer.tab_id, attempt_id=pointer.attempt_id)
+            return replace(
+                event,
+                merchant_id=pointer.merchant_id,
+                customer_id=pointer.customer_id,
+                tab_id=pointer.tab_id,
+                attempt_id=pointer.attempt_id,
+            )
     if event.payment_id is not None:
         event = deps.gateway.fetch_owner(event)
     return event if event.ours else replace(event, merchant_id=None)
@@ -71,9 +78,14 @@ def _bring_in(deps: Deps, event: GatewayEvent, facts: tuple[Fact, ...], seen: Se
 
 
 def _keep_card(deps: Deps, event: GatewayEvent, facts: tuple[Fact, ...]) -> None:
-    """A card saved by setup belongs to the customer, for later tabs too."""
+    """A card saved by setup is the customer's, for later tabs too; removed or replaced, all of theirs hear of it."""
+    if event.customer_id is None or event.merchant_id is None:
+        return
+    for fact in facts:
+        if fact.kind in (FactKind.CARD_REMOVED, FactKind.CARD_UPDATED):
+            change_card(deps, deps.store.get_customer(event.merchant_id, event.customer_id), fact)
     card = next((fact.card for fact in facts if fact.kind == FactKind.CARD_SAVED), None)
-    if card is None or event.customer_id is None or event.merchant_id is None:
+    if card is None:
         return
     for _ in range(ROUNDS):
         customer = deps.store.get_customer(event.merchant_id, event.customer_id)

@@ -11,7 +11,7 @@ from typing import Any
 
 from devstack.api import Api
 from devstack.phone import Phone
-from devstack.replay.plan import Kind, Plan
+from devstack.replay.plan import Kind, Plan, Turn
 from devstack.stack import Stack
 
 CARD_TERMS = "We keep your card to hold your first night and to charge your stay. Remove it whenever you like."
@@ -101,6 +101,11 @@ class People:
                 return self._leave(plan, stay)
             case Kind.NO_SHOW:
                 return self._staff_post(plan, stay, "no_show"), False
+            case Kind.RESOLVE:
+                return self._resolve(plan, stay), False
+            case Kind.REFUND:
+                body = {"amount_minor": plan.given_back_minor, "reason": "The heating was out one night"}
+                return self._staff_post(plan, stay, "refunds", body), False
 
     def tab(self, plan: Plan, stay: Stay) -> dict[str, Any]:
         """The row's tab as it is now, for the staff's eyes."""
@@ -156,8 +161,11 @@ class People:
             }
             self._staff_post(plan, stay, "items", {"items": [line]})
         tab = self._staff_post(plan, stay, "complete")
-        if tab["status"] != "in_review":
+        if tab["status"] != "in_review" or plan.turn == Turn.PAYS_LATE:
             return tab, False
+        if plan.turn == Turn.CONTESTS:
+            body = {"reason": "Breakfast was not served", "contested_minor": plan.given_back_minor}
+            return self._guest_post(plan, stay, "contest", body), False
         tab = self._guest_post(plan, stay, "accept_bill")
         if tab["status"] != "due":
             return tab, False
@@ -169,6 +177,12 @@ class People:
             reason = "Less than a card may be charged."
             tab = self._staff_post(plan, stay, "waive", {"reason": reason})
         return tab, False
+
+    def _resolve(self, plan: Plan, stay: Stay) -> dict[str, Any]:
+        """The staff see that the guest is right, and the guest is content with the lower bill."""
+        resolution = {"resolution": "adjust", "reduction_minor": plan.given_back_minor, "reason": "It was not served"}
+        self._staff_post(plan, stay, "resolve", resolution)
+        return self._guest_post(plan, stay, "accept_bill")
 
     def _confirm(self, payment: dict[str, Any]) -> None:
         self.tally.mine["phone: confirm payment"] += 1

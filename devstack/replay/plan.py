@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
+from zlib import crc32
 from zoneinfo import ZoneInfo
 
 from devstack.replay.rows import MINIMUM_MINOR, Booking, End
@@ -24,12 +25,32 @@ CUSTOMERS = 9_000
 """The file knows no guest twice, a hotel does: row numbers modulo this stand for people."""
 
 
+SEED = 112
+ROUGH_OF = 30
+"""Three in thirty check-outs do not go smoothly, one of each kind: which, is drawn by row and SEED, always the same."""
+ROUGH_FROM_MINOR = 1_000
+"""From this total on, so that every part of it is more than a card may be charged."""
+RESOLVES_AFTER = timedelta(days=1)
+REFUNDS_AFTER = timedelta(days=3)
+
+
+class Turn(StrEnum):
+    """How a check-out goes on after the bill: content at once, silent, contesting, or refunded in part days later."""
+
+    SMOOTH = "smooth"
+    PAYS_LATE = "pays_late"
+    CONTESTS = "contests"
+    REFUNDED = "refunded"
+
+
 class Kind(StrEnum):
     BOOK = "book"
     CANCEL = "cancel"
     ARRIVE = "arrive"
     LEAVE = "leave"
     NO_SHOW = "no_show"
+    RESOLVE = "resolve"
+    REFUND = "refund"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -76,7 +97,27 @@ class Plan:
             return book, Event(self.ends_at, number, Kind.CANCEL)
         if self.booking.end == End.NO_SHOW:
             return book, Event(self.ends_at, number, Kind.NO_SHOW)
-        return book, Event(self.starts_at, number, Kind.ARRIVE), Event(self.ends_at, number, Kind.LEAVE)
+        stay = (book, Event(self.starts_at, number, Kind.ARRIVE), Event(self.ends_at, number, Kind.LEAVE))
+        if self.turn == Turn.CONTESTS:
+            return *stay, Event(self.ends_at + RESOLVES_AFTER, number, Kind.RESOLVE)
+        if self.turn == Turn.REFUNDED:
+            return *stay, Event(self.ends_at + REFUNDS_AFTER, number, Kind.REFUND)
+        return stay
+
+    @property
+    def turn(self) -> Turn:
+        """Drawn among check-outs with a deposit, whose guests have consented to everything."""
+        booking = self.booking
+        if booking.end != End.CHECK_OUT or not booking.deposit_minor or booking.total_minor < ROUGH_FROM_MINOR:
+            return Turn.SMOOTH
+        drawn = crc32(f"{SEED}/{booking.number}".encode()) % ROUGH_OF
+        return {0: Turn.PAYS_LATE, 1: Turn.CONTESTS, 2: Turn.REFUNDED}.get(drawn, Turn.SMOOTH)
+
+    @property
+    def given_back_minor(self) -> int:
+        """What a contesting guest is spared, or a refunded one gets back: a tenth, and a quarter."""
+        share = {Turn.CONTESTS: 10, Turn.REFUNDED: 4}.get(self.turn)
+        return self.booking.total_minor // share if share else 0
 
     @property
     def expected(self) -> Expected:
@@ -86,7 +127,8 @@ class Plan:
             total = booking.total_minor
             # Less than a card may be charged is paid in cash or waived; the replay's staff waive it.
             waived = total if total < MINIMUM_MINOR else 0
-            return Expected(outcome="fulfilled", paid_minor=total - waived, waived_minor=waived, fee=False)
+            paid = total - waived - self.given_back_minor
+            return Expected(outcome="fulfilled", paid_minor=paid, waived_minor=waived, fee=False)
         if booking.end == End.NO_SHOW:
             fee = booking.deposit_minor
             return Expected(outcome="no_show", paid_minor=fee, waived_minor=0, fee=fee > 0)
@@ -113,6 +155,13 @@ class Calendar:
         return min(plan.books_at for plan in self.plans.values())
 
 
+_ROUGH = {
+    Turn.PAYS_LATE: "check-outs whose guest is silent and is charged when the review window ends",
+    Turn.CONTESTS: "check-outs whose guest contests the bill, which is lowered by a tenth",
+    Turn.REFUNDED: "check-outs whose guest gets a quarter back three days later",
+}
+
+
 def calendar(bookings: Sequence[Booking], first_day: date) -> Calendar:
     """The bookings' plans, every date moved by the same number of days, so that the first is booked on `first_day`."""
     notes: Counter[str] = Counter()
@@ -120,6 +169,8 @@ def calendar(bookings: Sequence[Booking], first_day: date) -> Calendar:
         return Calendar(plans={}, shift=timedelta(0), notes=notes)
     shift = first_day - min(booking.arrival - timedelta(days=booking.lead_days) for booking in bookings)
     plans = {booking.number: plan(booking, shift, notes) for booking in bookings}
+    for turn, what in _ROUGH.items():
+        notes[what] = sum(each.turn == turn for each in plans.values())
     return Calendar(plans=plans, shift=shift, notes=notes)
 
 

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from . import books, clock, disputes, payment_intents, payment_methods, refunds, setup_intents
+from . import books, cards, clock, disputes, payment_intents, payment_methods, refunds, setup_intents
 from .context import Call
 from .errors import StripeError
 from .events import encode
@@ -129,6 +129,15 @@ def routes(standin: StandIn) -> list[Route]:
         finally:
             standin.commit()
         return intent
+
+    async def change_card(request: Request) -> Any:
+        given = await _body(request)
+        method, decline = str(given.get("payment_method")), given.get("decline")
+        _owner("payment_method", method)
+        if decline is not None and decline not in cards.DECLINES:
+            raise Refused(f"decline must be null or one of {', '.join(cards.DECLINES)}")
+        world.bank_says[method] = decline
+        return {"payment_method": method, "decline": decline}
 
     async def settle_refund(request: Request) -> Any:
         given = await _body(request)
@@ -288,6 +297,7 @@ def routes(standin: StandIn) -> list[Route]:
         route("/_control/health", {"GET": health}),
         route("/_control/clock", {"GET": read_clock, "POST": move_clock}),
         route("/_control/authenticate", {"POST": authenticate}),
+        route("/_control/cards", {"POST": change_card}),
         route("/_control/refunds/settle", {"POST": settle_refund}),
         route("/_control/disputes", {"POST": open_dispute}),
         route("/_control/disputes/decide", {"POST": decide_dispute}),

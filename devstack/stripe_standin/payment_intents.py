@@ -448,9 +448,9 @@ def authenticate(call: Call, intent: PaymentIntent, *, succeeds: bool) -> None:
 
 
 def _settle(call: Call, intent: PaymentIntent, method: PaymentMethod, *, authenticated: bool) -> None:
-    card = payment_methods.behaviour(method)
-    if card.decline:
-        _declined(call, intent, method, cards.DECLINES[card.decline])
+    decline = call.world.bank_says.get(method.id, payment_methods.behaviour(method).decline)
+    if decline:
+        _declined(call, intent, method, cards.DECLINES[decline])
     options = intent.payment_method_options["card"]
     hold = intent.capture_method == "manual" or options.get("capture_method") == "manual"
     off_session = call.marked("off_session", intent.id)

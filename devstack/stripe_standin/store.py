@@ -175,6 +175,8 @@ class World:
         # Stripe cancels an intent some time after its authorization ran out. Zero unless a test wants to stand in that
         # gap.
         self.expiry_lag_seconds = 0
+        # What the bank of a saved card says from now on, whatever its number stands for: a decline's name, or None.
+        self.bank_says: dict[str, str | None] = {}
         # What the running call changed, for the journal; None while nothing is kept.
         self.changes: Changes | None = None
 

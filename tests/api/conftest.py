@@ -16,6 +16,7 @@ from chalicelib.adapters.system import SystemIds
 from chalicelib.handlers import keys
 from chalicelib.ports import Deps, TabStore
 from devstack.stripe_standin.server import App, create_app, serve_in_thread
+from tests.outbox import Outbox
 
 from .world import (
     AUDIENCE,
@@ -97,7 +98,7 @@ def make_world(
             webhook_secrets=lambda: [WEBHOOK_SECRET],
             publishable_key=PUBLISHABLE_KEY,
         )
-        deps = Deps(store=store, gateway=gateway, clock=clock, ids=SystemIds())
+        deps = Deps(store=store, gateway=gateway, clock=clock, ids=SystemIds(), notifier=Outbox())
         bootstrap.use(deps)
         client = Client(application.app, project_dir=empty_folder)
         return World(client, deps, issuer, app, base, clock, http)

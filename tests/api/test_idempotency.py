@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, cast
@@ -14,7 +15,7 @@ from chalicelib.domain.tab import Actor, Role
 from chalicelib.handlers.operations import record_id
 from chalicelib.ports import GatewayUnavailable, StoreUnavailable, TabStore
 
-from .world import CARD_TERMS, Caller, Reply, Shop, World, amounts, booking, settled
+from .world import CARD_TERMS, Caller, Reply, Shop, World, amounts, billed, booking, paid, settled
 
 
 def same(first: Reply, again: Reply) -> None:
@@ -60,6 +61,127 @@ def test_every_write_that_makes_or_changes_a_thing_is_repeatable(world: World, s
     after = shop.seen(tab)
     assert (after["total_minor"], after["tip_minor"], len(after["items"])) == (1000, 100, 1)
     assert len(shop.staff.get("/v1/tabs?status=open").ok()["tabs"]) == 1
+
+
+def in_review(shop: Shop, ana: Caller) -> dict[str, Any]:
+    return billed(shop, ana, 8000)
+
+
+def contested(shop: Shop, ana: Caller) -> dict[str, Any]:
+    tab = billed(shop, ana, 8000)
+    ana.post(f"/v1/tabs/{tab['tab_id']}/contest", {"reason": "Too dear."}).ok()
+    return tab
+
+
+def due(shop: Shop, ana: Caller) -> dict[str, Any]:
+    tab = billed(shop, ana, 8000)
+    shop.world.move(hours=25)
+    return tab
+
+
+def closed(shop: Shop, ana: Caller) -> dict[str, Any]:
+    tab = paid(shop, ana, billed(shop, ana, 8000))
+    shop.world.sweep()
+    return tab
+
+
+BILLS: dict[str, tuple[Callable[[Shop, Caller], dict[str, Any]], str, Any, Any]] = {
+    "amend": (in_review, "staff", {}, None),
+    "contest": (in_review, "customer", {"reason": "Too dear."}, {"reason": "Too cheap."}),
+    "resolve": (
+        contested,
+        "staff",
+        {"resolution": "adjust", "reduction_minor": 1000, "reason": "Yes."},
+        {"resolution": "waive", "reason": "Yes."},
+    ),
+    "adjust": (in_review, "staff", {"reduction_minor": 1000, "reason": "x"}, {"reduction_minor": 2000, "reason": "x"}),
+    "cash": (in_review, "staff", {"amount_minor": 1000}, {"amount_minor": 2000}),
+    "write_off": (due, "owner", {"reason": "Gone."}, {"reason": "Went."}),
+    "refunds": (closed, "staff", {"amount_minor": 1000, "reason": "x"}, {"amount_minor": 2000, "reason": "x"}),
+    "tip": (closed, "customer", {"tip_minor": 500}, {"tip_minor": 600}),
+}
+"""The tab it is asked of, by whom, the request, and another one."""
+
+
+@pytest.mark.parametrize("verb", BILLS)
+def test_what_happens_to_a_bill_is_repeatable(world: World, shop: Shop, verb: str) -> None:
+    """Sent twice with one key it answers the same twice, happens once and is told once; another body is a 422."""
+    make, role, body, other = BILLS[verb]
+    ana = shop.customer()
+    tab = make(shop, ana)
+    caller = {"customer": ana, "staff": shop.staff, "owner": shop.owner}[role]
+    path = f"/v1/tabs/{tab['tab_id']}/{verb}"
+    world.said()
+
+    first = caller.post(path, body, key="k")
+    first.ok()
+    told, after = world.said(), shop.seen(tab)
+    again = caller.post(path, body, key="k")
+
+    same(first, again)
+    assert (shop.seen(tab), world.said()) == (after, [])
+    assert len(told) <= 1
+    if other is not None:
+        caller.post(path, other, key="k").problem(422, "idempotency_key_reused")
+    assert (shop.seen(tab), world.said()) == (after, [])
+
+
+def test_a_refund_that_is_repeated_goes_back_once(world: World, shop: Shop) -> None:
+    """Repeated after Stripe's word for it, the refund is answered from its attempt, and is one refund there."""
+    ana = shop.customer()
+    tab = closed(shop, ana)
+    path = f"/v1/tabs/{tab['tab_id']}/refunds"
+
+    first = shop.staff.post(path, {"reason": "x"}, key="k").ok()["payment"]
+    world.deliver()
+    again = shop.staff.post(path, {"reason": "x"}, key="k")
+
+    assert (again.ok()["payment"], again.header("Idempotent-Replayed")) == (first, "true")
+    assert (first["operation"], first["state"]) == ("refund", "succeeded")
+    assert [event["type"] for event in world.events()].count("refund.created") == 1
+    assert settled(shop, tab)["refunded_minor"] == 8000
+
+
+def test_a_refund_whose_outcome_is_unknown(world: World, shop: Shop) -> None:
+    """While nobody knows whether the money went back the answer is 202, and a second refund waits; then it is one."""
+    ana = shop.customer()
+    tab = closed(shop, ana)
+    path = f"/v1/tabs/{tab['tab_id']}/refunds"
+    silence(world)
+
+    asked = shop.staff.post(path, {"amount_minor": 3000, "reason": "x"}, key="k")
+    assert asked.ok(202)["payment"]["state"] == "unknown"
+    shop.staff.post(path, {"amount_minor": 3000, "reason": "x"}).problem(409, "payment_in_progress")
+
+    bootstrap.use(world.deps)
+    world.move(minutes=3)
+    assert shop.staff.post(path, {"amount_minor": 3000, "reason": "x"}, key="k").ok()["payment"]["state"] == "succeeded"
+    assert settled(shop, tab)["refunded_minor"] == 3000
+
+
+@pytest.mark.parametrize(
+    ("verb", "body"),
+    [("adjust", {"reduction_minor": 1000, "reason": "x"}), ("cash", {"amount_minor": 1000}), ("amend", {})],
+)
+def test_what_changes_the_amount_waits_for_an_unknown_charge(
+    world: World, shop: Shop, verb: str, body: dict[str, Any]
+) -> None:
+    """While a charge may have been made the amount can't change; a contest is recorded all the same."""
+    ana = shop.customer()
+    shop.save_card(ana)
+    tab = shop.open(ana, 8000)
+    shop.agree(ana, tab)
+    shop.complete(tab, 8000)
+    silence(world)
+    path = f"/v1/tabs/{tab['tab_id']}"
+    ana.post(f"{path}/accept_bill").ok(202)
+    before = shop.seen(tab)
+
+    refused = shop.staff.post(f"{path}/{verb}", body)
+
+    refused.problem(409, "transition_refused" if verb == "amend" else "payment_in_progress")
+    assert shop.seen(tab) == before
+    assert ana.post(f"{path}/contest", {"reason": "Too dear."}).json["status"] == "contested"
 
 
 def test_a_replay_shows_the_tab_as_that_request_left_it(shop: Shop) -> None:

@@ -69,6 +69,7 @@ def test_error_codes_are_in_the_document() -> None:
     codes = openapi.document()["components"]["schemas"]["Problem"]["properties"]["code"]["enum"]
 
     assert {"cap_exceeded", "body_not_json", "unavailable", "bad_signature", "forbidden"} <= set(codes)
+    assert {"exposure_exceeded", "nothing_to_pay", "payment_in_progress", "transition_refused"} <= set(codes)
     assert "refused" not in codes
 
 

@@ -26,6 +26,7 @@ from chalicelib.handlers import openapi
 from chalicelib.handlers.operations import OPERATIONS
 from chalicelib.ports import Deps
 from devstack.stripe_standin.server import App
+from tests.outbox import Outbox
 
 ISSUER = "https://issuer.test"
 AUDIENCE = "aftertab-test"
@@ -258,6 +259,27 @@ class World:
         found: dict[str, Any] = answer.json()
         return found
 
+    def at_stripe(self, path: str, data: dict[str, Any] | None = None, **headers: str) -> dict[str, Any]:
+        """What somebody does in Stripe's dashboard, past us: a POST with our secret key, without our metadata."""
+        answer = self.http.post(
+            f"{self.base}/v1/{path}", data=data or {}, headers={"Authorization": f"Bearer {SECRET_KEY}", **headers}
+        )
+        assert answer.status_code == 200, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+    # Messages
+
+    @property
+    def outbox(self) -> Outbox:
+        assert isinstance(self.deps.notifier, Outbox)
+        return self.deps.notifier
+
+    def said(self) -> list[str]:
+        """The messages since the last time this was asked: to whom, what."""
+        messages, self.outbox.messages = self.outbox.messages, []
+        return [f"{message.to}: {message.kind}" for message in messages]
+
     # Stripe's events
 
     def events(self) -> list[dict[str, Any]]:
@@ -407,6 +429,23 @@ def held(shop: Shop, customer: Caller, tab: dict[str, Any], consents: list[str] 
     tab = shop.seen(tab)
     assert tab["deposit"]["state"] == "held"
     return tab
+
+
+def billed(shop: Shop, customer: Caller, *prices_minor: int, card: str | None = None) -> dict[str, Any]:
+    """A walk-in's bill under review. `card`: saved beforehand, with every consent; else only the cap is agreed to."""
+    if card:
+        shop.save_card(customer, card)
+    tab = shop.open(customer, sum(prices_minor))
+    shop.agree(customer, tab, EVERYTHING if card else ["cap"])
+    return shop.complete(tab, *prices_minor)
+
+
+def paid(shop: Shop, customer: Caller, tab: dict[str, Any], card: str = "pm_card_visa") -> dict[str, Any]:
+    """What is owed, paid on the phone."""
+    asked = customer.post(f"/v1/tabs/{tab['tab_id']}/charges", {"mode": "on_session"}).ok()["payment"]
+    assert shop.world.confirm(asked, card)["status"] == "succeeded"
+    shop.world.deliver()
+    return shop.seen(tab)
 
 
 def amounts(tab: dict[str, Any]) -> list[tuple[str, int]]:

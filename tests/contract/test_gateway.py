@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import json
 import urllib.request
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -18,7 +19,7 @@ from chalicelib.adapters import stripe_gateway
 from chalicelib.adapters.stripe_gateway import StripeGateway, stripe_client
 from chalicelib.domain.facts import Fact, FactKind
 from chalicelib.domain.parties import Customer
-from chalicelib.domain.tab import Attempt, Failure, Operation, Tab
+from chalicelib.domain.tab import Attempt, Card, Failure, Operation, Tab
 from chalicelib.ports import BadSignature, GatewayEvent, GatewayRejected, GatewayUnavailable
 from devstack.stripe_standin.server import serve_in_thread
 from tests.contract.test_gateway_objects import NOW, STAMP, a_tab, an_attempt
@@ -118,6 +119,13 @@ def stage(served: str, monkeypatch: pytest.MonkeyPatch) -> Stage:
 
 def one(facts: tuple[Fact, ...]) -> Fact:
     (fact,) = facts
+    return fact
+
+
+def after_its_payment(facts: tuple[Fact, ...]) -> Fact:
+    """What has become of a charge past us, told after the charge itself."""
+    paid, fact = facts
+    assert (paid.kind, paid.object_id, paid.attempt_id) == (FactKind.CHARGED, fact.payment_id, "att_charge")
     return fact
 
 
@@ -872,6 +880,80 @@ def test_a_card_that_could_not_be_saved_tells_nothing(stage: Stage) -> None:
     assert stage.facts_of("setup_intent.setup_failed") == ()
 
 
+def a_saved_card(stage: Stage, name: str = "visa") -> Customer:
+    """The customer with a card that Stripe has attached to them."""
+    method = stage.api().payment_methods.retrieve(stage.a_card(name))
+    card = Card(card_id=method.id, brand=method.card.brand, last4=method.card.last4, saved_at=NOW)
+    return replace(a_customer(stage), card=card)
+
+
+def owner_of(stage: Stage, card_id: str) -> str | None:
+    method = stage.api().payment_methods.retrieve(card_id).to_dict()
+    return None if method["customer"] is None else str(method["customer"])
+
+
+def test_a_removed_card_is_detached(stage: Stage) -> None:
+    """A card that the customer removes is no customer's any more, and can't be charged."""
+    customer = a_saved_card(stage)
+    assert customer.card is not None
+    assert owner_of(stage, customer.card.card_id) == customer.customer_ref
+
+    stage.gateway().remove_card(None, customer, key="k")
+
+    assert owner_of(stage, customer.card.card_id) is None
+    refused = one(stage.gateway().perform(stage.tab, an_attempt(Operation.CHARGE, card_id=customer.card.card_id)))
+    assert (refused.kind, refused.failure) == (FactKind.DECLINED, Failure(code="card_unusable"))
+
+
+@pytest.mark.parametrize("keys", [("k", "k"), ("k", "l")])
+def test_a_card_is_removed_once(stage: Stage, keys: tuple[str, str]) -> None:
+    """Removing it again, under the same key or another, is as good as the first time."""
+    customer = a_saved_card(stage)
+    for key in keys:
+        stage.gateway().remove_card(None, customer, key=key)
+
+    assert stage.facts_of("payment_method.detached")
+    assert len(stage.api().events.list({"type": "payment_method.detached"}).data) == 1
+
+
+def test_a_card_nobody_knows_is_as_good_as_removed(stage: Stage) -> None:
+    """A card that Stripe has no trace of can't be charged either."""
+    customer = replace(a_saved_card(stage), card=Card(card_id="pm_gone", brand="visa", last4="4242", saved_at=NOW))
+
+    stage.gateway().remove_card(None, customer, key="k")
+
+
+def test_a_card_is_removed_in_its_own_account(stage: Stage) -> None:
+    """A connected merchant's card is detached there."""
+    account = stage.api().accounts.create({"type": "standard", "country": "DE"}).id
+    ref = stage.gateway().add_customer(account, "mer_1", "cus_1", key="connected")
+    there = {"stripe_account": account}
+    method = stage.api().payment_methods.attach("pm_card_visa", {"customer": ref}, there)
+    card = Card(card_id=method.id, brand="visa", last4="4242", saved_at=NOW)
+
+    stage.gateway().remove_card(account, replace(a_customer(stage), customer_ref=ref, card=card), key="k")
+
+    assert stage.api().payment_methods.retrieve(method.id, {}, there).customer is None
+
+
+def test_a_removal_that_is_not_answered_is_unavailable(stage: Stage) -> None:
+    """While Stripe does not answer, nobody claims that the card is gone."""
+    customer = a_saved_card(stage)
+    stage.fault("fail_before", path="/v1/payment_methods", status=503)
+
+    with pytest.raises(GatewayUnavailable):
+        stage.gateway().remove_card(None, customer, key="k")
+
+
+def test_a_removal_that_is_refused_is_not_taken_for_done(stage: Stage) -> None:
+    """Where Stripe refuses and the card is still the customer's, that is an error and no silence."""
+    customer = a_saved_card(stage)
+    stage.fault("fail_before", path="/v1/payment_methods/{}/detach", status=400)
+
+    with pytest.raises(GatewayRejected):
+        stage.gateway().remove_card(None, customer, key="k")
+
+
 # ---- Events
 
 
@@ -968,12 +1050,24 @@ def test_a_refund_from_the_dashboard_finds_its_owner(stage: Stage) -> None:
 
     event = stage.event("refund.created")
     owned = stage.gateway().fetch_owner(event)
-    fact = one(stage.gateway().facts_of(owned))
+    fact = after_its_payment(stage.gateway().facts_of(owned))
 
     assert not event.ours
     assert (owned.ours, owned.tab_id, owned.attempt_id) == (True, "tab_1", "att_charge")
     assert (fact.kind, fact.amount_minor, fact.payment_id) == (FactKind.REFUNDED, 300, paid.object_id)
     assert fact.attempt_id is None
+
+
+def test_our_own_refund_is_told_without_its_payment(stage: Stage) -> None:
+    """Of a refund that we made the payment is known: it is not asked for."""
+    paid = charge(stage)
+    stage.gateway().perform(stage.tab, on(paid, Operation.REFUND))
+    before = stage.control("requests")["counts"]
+
+    assert one(stage.facts_of("refund.created")).kind == FactKind.REFUNDED
+    asked = Counter(stage.control("requests")["counts"]) - Counter(before)
+    assert not [route for route in asked if "payment_intents" in route]
+    assert [route for route in asked if "refunds" in route]
 
 
 def test_another_apps_payment_stays_theirs(stage: Stage) -> None:
@@ -1044,6 +1138,130 @@ def test_a_forged_event_is_not_read(stage: Stage, spoil: str) -> None:
 
     with pytest.raises(BadSignature):
         stage.gateway().read_event(payload, signature)
+
+
+# ---- Disputes
+
+
+def disputed(stage: Stage, evidence: str | None = None) -> Fact:
+    """A charge that the customer's bank disputes at once; then decided by the evidence, where some is given."""
+    paid = charge(stage, "createDispute")
+    if evidence:
+        (dispute,) = stage.api().disputes.list({"payment_intent": paid.object_id}).data
+        stage.api().disputes.update(dispute.id, {"evidence": {"uncategorized_text": evidence}})
+    return paid
+
+
+@pytest.mark.parametrize(
+    ("event", "kind", "evidence"),
+    [
+        ("created", FactKind.DISPUTE_OPENED, None),
+        ("funds_withdrawn", FactKind.DISPUTE_WITHDRAWN, None),
+        ("funds_reinstated", FactKind.DISPUTE_REINSTATED, "winning_evidence"),
+        ("closed", FactKind.DISPUTE_WON, "winning_evidence"),
+        ("closed", FactKind.DISPUTE_LOST, "losing_evidence"),
+    ],
+)
+def test_a_dispute_is_told_step_by_step(stage: Stage, event: str, kind: FactKind, evidence: str | None) -> None:
+    """Each of a dispute's events is its fact, about the payment, with its amount, after the payment's own."""
+    paid = disputed(stage, evidence)
+
+    read = stage.event(f"charge.dispute.{event}")
+    fact = after_its_payment(stage.gateway().facts_of(read))
+
+    assert (fact.kind, fact.payment_id, fact.amount_minor) == (kind, paid.object_id, 2000)
+    assert fact.object_id == read.object_id
+    assert fact.object_id.startswith("du_")
+    assert (fact.attempt_id, fact.at) == (None, read.occurred_at)
+
+
+def test_the_facts_of_a_dispute_are_told_apart(stage: Stage) -> None:
+    """Opened, withdrawn, won and reinstated are four keys; the same event again is the same key."""
+    disputed(stage, "winning_evidence")
+    kinds = [f"charge.dispute.{name}" for name in ("created", "funds_withdrawn", "closed", "funds_reinstated")]
+
+    keys = [after_its_payment(stage.facts_of(kind)).key for kind in kinds]
+
+    assert len(set(keys)) == 4
+    assert [after_its_payment(stage.facts_of(kind)).key for kind in kinds] == keys
+
+
+def test_a_dispute_carries_nothing_of_ours(stage: Stage) -> None:
+    """Its event is not ours by its own metadata, but names the payment, whose metadata is."""
+    paid = disputed(stage)
+
+    event = stage.event("charge.dispute.created")
+    owned = stage.gateway().fetch_owner(event)
+
+    assert (event.ours, event.is_relevant, event.payment_id) == (False, True, paid.object_id)
+    assert (owned.ours, owned.merchant_id, owned.tab_id, owned.attempt_id) == (True, "mer_1", "tab_1", "att_charge")
+
+
+def test_an_inquiry_is_no_dispute(stage: Stage) -> None:
+    """A bank that only asks has taken nothing: neither its beginning nor its end tells a fact."""
+    paid = charge(stage, "createDisputeInquiry")
+    assert stage.event("charge.dispute.created").body["status"] == "warning_needs_response"
+    assert stage.facts_of("charge.dispute.created") == ()
+
+    (inquiry,) = stage.api().disputes.list({"payment_intent": paid.object_id}).data
+    stage.api().disputes.update(inquiry.id, {"evidence": {"uncategorized_text": "winning_evidence"}})
+
+    assert stage.event("charge.dispute.closed").body["status"] == "warning_closed"
+    assert stage.facts_of("charge.dispute.closed") == ()
+
+
+@pytest.mark.parametrize("currency", ["isk", "jpy"])
+def test_a_dispute_in_another_unit(stage: Stage, currency: str) -> None:
+    """A dispute's amount comes in Stripe's unit and is told in ours."""
+    paid = charge(stage, "createDispute", 2000, tab=replace(stage.tab, currency=currency.upper()))
+
+    assert after_its_payment(stage.facts_of("charge.dispute.created")).amount_minor == paid.amount_minor == 2000
+
+
+def test_news_of_a_dispute_that_is_none_of_our_kinds(stage: Stage) -> None:
+    """`charge.dispute.updated` says nothing of money, and is passed over."""
+    disputed(stage, "no evidence at all")
+
+    assert not stage.event("charge.dispute.updated").is_relevant
+
+
+# ---- Saved cards that go or change
+
+
+def test_a_detached_card_names_whose_it_was(stage: Stage) -> None:
+    """The event of a detached card carries nothing of ours and no customer: whose it was is in what changed."""
+    customer = a_saved_card(stage)
+    assert customer.card is not None
+    stage.gateway().remove_card(None, customer, key="k")
+
+    event = stage.event("payment_method.detached")
+    fact = one(stage.gateway().facts_of(event))
+
+    assert (event.ours, event.is_relevant, event.payment_id) == (False, True, None)
+    assert event.customer_ref == customer.customer_ref
+    assert (fact.kind, fact.object_id) == (FactKind.CARD_REMOVED, customer.card.card_id)
+
+
+def test_a_renewed_card_names_whose_it_is(stage: Stage) -> None:
+    """A card that the bank renewed is told under its id, with what people know it by, for its customer."""
+    customer = a_saved_card(stage)
+    assert customer.card is not None
+    stage.control("cards/renew", {"payment_method": customer.card.card_id, "exp_year": 2040})
+
+    event = stage.event("payment_method.automatically_updated")
+    fact = one(stage.gateway().facts_of(event))
+
+    assert (event.ours, event.is_relevant, event.customer_ref) == (False, True, customer.customer_ref)
+    assert (fact.kind, fact.object_id) == (FactKind.CARD_UPDATED, customer.card.card_id)
+    assert fact.card is not None
+    assert (fact.card.card_id, fact.card.brand, fact.card.last4) == (customer.card.card_id, "visa", "4242")
+
+
+def test_only_news_of_cards_names_a_customer(stage: Stage) -> None:
+    """A payment's event has its tab by metadata or pointer: its customer is not looked at."""
+    charge(stage)
+
+    assert stage.event("payment_intent.succeeded").customer_ref is None
 
 
 # ---- The client

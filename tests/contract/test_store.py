@@ -13,7 +13,7 @@ from chalicelib.domain import commands
 from chalicelib.domain.draft import Draft
 from chalicelib.domain.errors import InvalidInput, NotFound
 from chalicelib.domain.parties import CardConsent
-from chalicelib.domain.tab import AttemptState, Card, Operation, Status, Tab
+from chalicelib.domain.tab import AttemptState, Card, Followup, HoldState, Operation, Status, Tab
 from chalicelib.ports import (
     EventAlreadySeen,
     FactsAlreadyApplied,
@@ -485,6 +485,34 @@ def test_a_listing_shows_what_the_tab_shows(store: TabStore) -> None:
     }
 
 
+def test_a_listing_tells_what_is_held_and_expected(store: TabStore) -> None:
+    """When it fell due, what is held until when, and when the balance is expected are in both listings."""
+    tab = full_tab()
+    store.commit(replace(opening(), tab=tab, entries=()))
+
+    for page in (
+        store.list_by_status(MERCHANT, tab.status, limit=10, cursor=None),
+        store.list_by_customer(MERCHANT, tab.customer_id, limit=10, cursor=None),
+    ):
+        (row,) = page.items
+        assert (row.due_at, row.held_minor, row.hold_expires_at) == (NOW, 1100, NOW + timedelta(days=5, hours=18))
+        assert row.expected_at == NOW + timedelta(days=2)
+        assert (row.balance_minor, row.exposure_minor) == (tab.balance_minor, tab.total_minor - tab.paid_minor)
+
+
+def test_what_is_over_leaves_the_listing(store: TabStore) -> None:
+    """A tab that is due no more, holds nothing and expects nothing says so, though it once did."""
+    tab = full_tab()
+    store.commit(replace(opening(), tab=tab, entries=()))
+    released = tuple(replace(hold, state=HoldState.RELEASED) for hold in tab.holds if not hold.captured_minor)
+    after = replace(tab, holds=released, due_at=None, followup=Followup(), version=2, change_id=new_id("chg"))
+    store.commit(replace(opening(), tab=after, entries=(), base_version=1))
+
+    (row,) = store.list_by_status(MERCHANT, tab.status, limit=10, cursor=None).items
+
+    assert (row.due_at, row.held_minor, row.hold_expires_at, row.expected_at) == (None, 0, None, None)
+
+
 @pytest.mark.parametrize("limit", [1, 2, 5, 100])
 def test_tabs_are_listed_newest_first(store: TabStore, limit: int) -> None:
     """By status and by customer: newest first, each tab once, whatever the limit; equal instants keep one order."""
@@ -684,7 +712,7 @@ def test_a_merchant_is_kept(store: TabStore) -> None:
 def test_a_customer_is_kept_with_card_and_consent(store: TabStore) -> None:
     """A customer comes back as added, then as updated, under their merchant only."""
     added = customer()
-    store.add_customer(added, record=record())
+    store.add_customer(added, account=None, record=record())
     assert store.get_customer(MERCHANT, "cus_a") == added
 
     consent = CardConsent(subject="cus_a", terms_sha256="ab" * 32, given_at=NOW, ip="192.0.2.1", user_agent="x")
@@ -696,6 +724,36 @@ def test_a_customer_is_kept_with_card_and_consent(store: TabStore) -> None:
     assert store.find_record(request.record_id, NOW) == request
     with pytest.raises(NotFound):
         store.get_customer("mer_b", "cus_a")
+
+
+@pytest.mark.parametrize("account", [None, "acct_1"])
+def test_a_customers_id_at_the_gateway_leads_to_them(store: TabStore, account: str | None) -> None:
+    """Added, a customer is found by their id at the gateway, in their account and no other, without a tab."""
+    store.add_customer(customer(), account=account, record=record())
+
+    assert store.find_pointer(account, "cus_stripe_1") == Pointer(
+        account=account, object_id="cus_stripe_1", merchant_id=MERCHANT, customer_id="cus_a"
+    )
+    assert store.find_pointer("acct_2", "cus_stripe_1") is None
+    assert store.find_pointer(None if account else "acct_1", "cus_stripe_1") is None
+    assert store.find_pointer(account, "cus_stripe_2") is None
+
+
+def test_a_customer_that_is_not_added_is_pointed_to_by_nobody(store: TabStore) -> None:
+    """Refused, for the request or for the id, adding a customer leaves no pointer, and none that stood is changed."""
+    first = record()
+    store.add_customer(customer(), account=None, record=first)
+
+    with pytest.raises(RecordExists):
+        store.add_customer(customer("cus_b", customer_ref="cus_stripe_2"), account=None, record=first)
+    with pytest.raises(VersionConflict):
+        store.add_customer(customer(customer_ref="cus_stripe_3"), account=None, record=record())
+
+    assert store.find_pointer(None, "cus_stripe_2") is None
+    assert store.find_pointer(None, "cus_stripe_3") is None
+    found = store.find_pointer(None, "cus_stripe_1")
+    assert found is not None
+    assert found.customer_id == "cus_a"
 
 
 @pytest.mark.parametrize("unknown", ["unknown", "", "a#b", "x" * 3000])
@@ -727,12 +785,12 @@ def test_a_party_is_updated_from_its_stored_version_only(store: TabStore) -> Non
 def test_a_new_party_does_not_replace_one(store: TabStore) -> None:
     """Adding under an id that is taken, by another request, raises VersionConflict."""
     store.add_merchant(merchant(), record=record())
-    store.add_customer(customer(), record=record())
+    store.add_customer(customer(), account=None, record=record())
 
     with pytest.raises(VersionConflict):
         store.add_merchant(merchant(name="Another"), record=record())
     with pytest.raises(VersionConflict):
-        store.add_customer(customer(reference="another"), record=record())
+        store.add_customer(customer(reference="another"), account=None, record=record())
 
     assert (store.get_merchant(MERCHANT), store.get_customer(MERCHANT, "cus_a")) == (merchant(), customer())
 
@@ -740,10 +798,10 @@ def test_a_new_party_does_not_replace_one(store: TabStore) -> None:
 def test_a_party_is_added_once_a_request(store: TabStore) -> None:
     """A repeated request raises RecordExists with what it made the first time, and makes nothing."""
     first = record(resource_id="cus_a")
-    store.add_customer(customer("cus_a"), record=first)
+    store.add_customer(customer("cus_a"), account=None, record=first)
 
     with pytest.raises(RecordExists) as refused:
-        store.add_customer(customer("cus_b"), record=replace(first, resource_id="cus_b"))
+        store.add_customer(customer("cus_b"), account=None, record=replace(first, resource_id="cus_b"))
     with pytest.raises(RecordExists):
         store.add_merchant(merchant("mer_b"), record=first)
     with pytest.raises(RecordExists):

@@ -49,7 +49,7 @@ def test_every_row_ends_as_it_must(played: Played):
 
 
 def test_the_totals_are_those_worked_out_by_hand(played: Played):
-    """35 of 55 rows. Paid is captured and charged: 4,704.24, the sum of the bills and fees in the file."""
+    """35 of 55 rows. Captured and charged are 4,691.44: the bills and fees in the file, less the 12.80 contested."""
     by_end = {end: sums.tabs for end, sums in played.audit.by_end.items()}
 
     assert by_end == {
@@ -67,11 +67,21 @@ def test_the_totals_are_those_worked_out_by_hand(played: Played):
         captured=141555,
         released=127960,
         expired=0,
-        charged=328869,
-        refunded=0,
+        charged=327589,
+        refunded=8888,
         waived=40,
         outstanding=0,
     )
+
+
+def test_who_does_not_pay_at_once_is_played_too(played: Played):
+    """Row 1 says nothing and is charged a day later, row 6 contests 12.80, row 10 gets 88.88 back from the charge."""
+    late, contested, refunded = (played.replay.tab(number) for number in (1, 6, 10))
+
+    assert [played.plans.plans[number].turn for number in (1, 6, 10)] == ["pays_late", "contests", "refunded"]
+    assert (late["closed_at"] > late["presented_at"], late["paid_minor"]) == (True, 16000)
+    assert (contested["adjusted_minor"], contested["paid_minor"]) == (1280, 11520)
+    assert [(leg["kind"], leg["refunded_minor"]) for leg in refunded["legs"]] == [("capture", 0), ("charge", 8888)]
 
 
 def test_a_long_stay_is_secured_by_one_hold_after_the_other(played: Played):
@@ -101,7 +111,7 @@ def test_a_cent_that_only_stripe_knows_of_fails_the_replay(played: Played):
 
     problems = command.audit_all(played.stack, played.plans, played.replay).problems
 
-    assert problems == ["in total we have charged 328869, Stripe has 328919"]
+    assert problems == ["in total we have charged 327589, Stripe has 327639"]
 
 
 def test_a_replay_that_is_stopped_goes_on_where_it_was(tmp_path: Path):

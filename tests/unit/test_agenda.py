@@ -18,6 +18,7 @@ from tests.unit.till import (
     CUSTOMER,
     EVERYTHING,
     NOON,
+    TRY_LATER,
     WITH_CARD,
     WITHOUT_CARD,
     Till,
@@ -114,24 +115,58 @@ def test_lapse_deposit_after_the_policys_time() -> None:
 
 
 def test_close_at_once_where_nothing_is_owed() -> None:
-    """In the same change as the last payment."""
+    """In the same change as the last payment; only the receipt is still to be sent."""
     till = Till().serve(50_00).do(commands.pay_on_phone, by=ADA).charged()
 
     assert till.tab.status == Status.CLOSED
-    assert planned(till.tab) == {}
+    assert planned(till.tab) == {StepKind.SEND_RECEIPT: 0}
 
 
 def test_nothing_is_planned_for_a_tab_that_waits_for_people() -> None:
-    """Open, due without consent, or booked without a deposit."""
+    """Open, booked without a deposit, or due without consent after the last reminder."""
     assert planned(Till().tab) == {}
     assert planned(Till.booked(deposit_minor=0).tab) == {}
-    assert planned(Till().accept(*WITHOUT_CARD).serve(50_00).wait(days=1).tab) == {}
+    due = Till(policy=Policy(reminder_offsets_s=())).accept(*WITHOUT_CARD).serve(50_00).wait(days=1)
+    assert planned(due.tab) == {}
+
+
+def test_remind_a_day_after_the_bill_fell_due() -> None:
+    """By the policy's first offset."""
+    till = Till().accept(*WITHOUT_CARD).serve(50_00).wait(days=1)
+
+    assert planned(till.tab) == {StepKind.REMIND: 48}
+
+
+def test_retry_charge_when_the_bank_advised() -> None:
+    """Two days after the first decline, beside the reminders."""
+    till = Till().accept(*EVERYTHING, customer=CUSTOMER).serve(50_00).accept_bill()
+
+    till.declined(Operation.CHARGE, failure=TRY_LATER)
+
+    assert planned(till.tab) == {StepKind.RETRY_CHARGE: 48, StepKind.REMIND: 24}
+
+
+def test_contest_overdue_then_its_default() -> None:
+    """The owner is reminded after a week; two days later the policy decides."""
+    till = Till().serve(50_00).do(commands.contest, "too short", None, by=ADA)
+    assert planned(till.tab) == {StepKind.CONTEST_OVERDUE: 7 * 24}
+
+    till.wait(days=7)
+
+    assert planned(till.tab) == {StepKind.CONTEST_DEFAULT: 9 * 24}
+
+
+def test_send_receipt_until_it_is_sent() -> None:
+    """Due at once, and still due where nobody could take it."""
+    till = Till().serve(50_00).do(commands.pay_on_phone, by=ADA).charged().wait(days=1)
+
+    assert planned(till.tab) == {StepKind.SEND_RECEIPT: 0}
 
 
 # Order
 
 
-def test_the_order_is_unknown_hold_clock_obligations_charges() -> None:
+def test_the_order_is_unknown_hold_clock_obligations_charges_reminders() -> None:
     """Money rule 5."""
     assert list(StepKind) == [
         StepKind.RESOLVE,
@@ -140,10 +175,15 @@ def test_the_order_is_unknown_hold_clock_obligations_charges() -> None:
         StepKind.RELEASE,
         StepKind.REFUND,
         StepKind.END_REVIEW,
+        StepKind.CONTEST_OVERDUE,
+        StepKind.CONTEST_DEFAULT,
         StepKind.TAKE_LEG,
+        StepKind.RETRY_CHARGE,
         StepKind.PLACE_HOLD,
         StepKind.LAPSE_DEPOSIT,
+        StepKind.REMIND,
         StepKind.CLOSE,
+        StepKind.SEND_RECEIPT,
     ]
 
 

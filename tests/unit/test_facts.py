@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chalicelib.domain import agenda, commands
@@ -41,6 +42,8 @@ from tests.unit.till import (
     EVERYTHING,
     NOON,
     OTHER_CARD,
+    OWNER,
+    TRY_LATER,
     WITH_CARD,
     WITHOUT_CARD,
     Till,
@@ -130,14 +133,14 @@ def test_declined() -> None:
 
 
 def test_payment_canceled_of_a_charge_that_waited() -> None:
-    """The question was not answered: the card is not charged again without the customer."""
+    """The question was not answered: the card is not charged again without the customer, who is reminded."""
     till = charging().awaiting(Operation.CHARGE)
 
     till.hear(till.fact(FactKind.PAYMENT_CANCELED, "pi_asks"))
 
     assert till.tab.attempts == ()
     assert till.tab.balance_minor == 50_00
-    assert till.tab.next_action_at is None
+    assert [step.kind for step in agenda.steps(till.tab)] == [agenda.StepKind.REMIND]
 
 
 def test_payment_canceled_of_a_hold() -> None:
@@ -194,6 +197,19 @@ def test_refund_pending_then_refunded() -> None:
     till.hear(till.fact(FactKind.REFUNDED, "re_1", 30_00, payment_id=attempt.payment_id))
     assert till.tab.payment_state == PaymentState.NONE
     assert till.books == {}
+
+
+def test_refunded() -> None:
+    """The money has gone back: the leg counts nothing, the obligation is met, the attempt has succeeded."""
+    till = paid_fee_waived()
+    attempt_id = till.open(Operation.REFUND).attempt_id
+
+    till.refunded()
+
+    assert till.closed[attempt_id].state == AttemptState.SUCCEEDED
+    assert till.tab.legs[0].refunds == {"re_1": 30_00}
+    assert till.posted("refunded") == [(Account.CUSTOMER_RECEIVABLE, 30_00), (Account.STRIPE_BALANCE, -30_00)]
+    assert till.tab.payment_state == PaymentState.NONE
 
 
 def test_refund_failed_reopens_the_obligation_and_calls_a_person() -> None:
@@ -338,7 +354,7 @@ def test_a_refund_that_was_refused_is_not_tried_for_ever() -> None:
 
     assert till.tab.attempts == ()
     assert till.tab.refund_owed_minor == 30_00
-    assert till.tab.next_action_at is None
+    assert [step.kind for step in agenda.steps(till.tab)] == [agenda.StepKind.SEND_RECEIPT]
 
 
 def test_refunds_are_taken_from_the_newest_leg_first() -> None:
@@ -445,14 +461,37 @@ def _facts() -> st.SearchStrategy[list[Fact]]:
             )
             for kind in (FactKind.REFUND_PENDING, FactKind.REFUNDED, FactKind.REFUND_FAILED)
         ]
-        paid = [asked, declined, charged, *refunds]
-        return st.sampled_from([paid, paid[:3], [asked, declined, fact(FactKind.PAYMENT_CANCELED)]])
+        disputed = [
+            Fact(kind=kind, object_id=f"dp_{payment_id}", at=NOON, amount_minor=amount, payment_id=payment_id)
+            for kind in (
+                FactKind.DISPUTE_OPENED,
+                FactKind.DISPUTE_WITHDRAWN,
+                FactKind.DISPUTE_REINSTATED,
+                FactKind.DISPUTE_WON,
+                FactKind.DISPUTE_LOST,
+            )
+        ]
+        paid = [asked, declined, charged]
+        return st.sampled_from(
+            [
+                [*paid, *refunds],
+                paid,
+                [*paid, *disputed[:4]],
+                [*paid, disputed[0], disputed[1], disputed[4], refunds[0], refunds[1]],
+                [asked, declined, fact(FactKind.PROCESSING), fact(FactKind.PAYMENT_CANCELED)],
+            ]
+        )
 
     saved = [
         Fact(kind=FactKind.CARD_SAVED, object_id=f"seti_{card.last4}", at=NOON, card=card)
         for card in (CARD, OTHER_CARD, Card(card_id="pm_x", brand="visa", last4="1111", saved_at=NOON))
     ]
+    gone = [
+        Fact(kind=FactKind.CARD_REMOVED, object_id=CARD.card_id, at=NOON),
+        Fact(kind=FactKind.CARD_UPDATED, object_id=OTHER_CARD.card_id, at=NOON, card=replace(OTHER_CARD, last4="9")),
+    ]
     everything = st.tuples(
+        st.just(gone),
         of_hold("pi_hold", "att_hold"),
         of_hold("pi_stray", None),
         of_charge("pi_charge", "att_charge", 30_00),
@@ -466,8 +505,6 @@ def _facts() -> st.SearchStrategy[list[Fact]]:
 
 def _with_attempt_id(fact: Fact, till: Till) -> Fact:
     """Facts name the attempts of this very tab where it has them open."""
-    from dataclasses import replace
-
     names = {
         "att_hold": next((a.attempt_id for a in till.tab.attempts if a.operation == Operation.PLACE_HOLD), "att_hold"),
         "att_charge": next((a.attempt_id for a in till.tab.attempts if a.operation == Operation.CHARGE), "att_charge"),
@@ -489,10 +526,29 @@ STARTS: dict[str, Callable[[], Till]] = {
     "canceled": lambda: Till.booked().accept(*WITHOUT_CARD).do(commands.cancel, "ill"),
     "fee waived": paid_fee_waived,
     "closed": lambda: charging().charged(),
+    "contested": lambda: charging().do(commands.contest, "bad", 20_00, by=ADA),
+    "contested, held": lambda: (
+        Till(deposit_minor=20_00)
+        .accept(*EVERYTHING, customer=CUSTOMER)
+        .hold_placed()
+        .serve(50_00)
+        .do(commands.contest, "bad", 20_00, by=ADA)
+    ),
+    "to be tried again": lambda: (
+        Till()
+        .accept(*EVERYTHING, customer=CUSTOMER)
+        .serve(50_00)
+        .accept_bill(5_00)
+        .declined(Operation.CHARGE, failure=TRY_LATER)
+    ),
+    "partly in cash": lambda: Till().serve(50_00).do(commands.take_cash, 20_00),
+    "a tip on the phone": lambda: charging().charged("pi_0").do(commands.tip, 30_00, by=ADA),
+    "written off": lambda: Till().serve(50_00).accept_bill().do(commands.write_off, "gone", by=OWNER),
 }
 
 
 @pytest.mark.parametrize("start", STARTS, ids=list(STARTS))
+@settings(max_examples=30)
 @given(data=st.data())
 def test_facts_in_any_order_keep_the_books_and_count_once(start: str, data: st.DataObject) -> None:
     """Never refused, never twice: after each fact the invariants hold, and the same fact again changes nothing."""
@@ -505,6 +561,9 @@ def test_facts_in_any_order_keep_the_books_and_count_once(start: str, data: st.D
         assert min(till.tab.balance_minor, till.tab.refund_owed_minor, till.tab.amount_due_minor) >= 0
         assert -till.tab.balances.get(Account.REFUND_PAYABLE, 0) >= 0
 
+        if fact.kind == FactKind.PROCESSING:
+            # Heard again it is asked for later: it moves no money, and the ladder counts how often.
+            continue
         till.known_facts.clear()
         again = till.draft()
         apply_fact(again, fact)

@@ -172,3 +172,17 @@ def test_a_cap_below_what_is_on_the_tab_is_no_proposal() -> None:
 
     with pytest.raises(InvalidInput, match="cap_minor"):
         till.do(commands.propose_promise, Limits(cap_minor=59_99, estimate_minor=10_00))
+
+
+def test_a_lower_cap_that_was_overtaken_is_not_sealed() -> None:
+    """Proposed at 100 with 60 on the tab; 110 are on it under the standing promise when the customer looks."""
+    till = Till().accept(*WITH_CARD).do(commands.add_items, [ItemInput(description="x", unit_price_minor=60_00)])
+    till.do(commands.propose_promise, Limits(cap_minor=100_00))
+    till.do(commands.add_items, [ItemInput(description="x", unit_price_minor=50_00)])
+
+    assert not till.allows(Action.ACCEPT_PROMISE, ADA)
+    with pytest.raises(CapExceeded):
+        till.accept(*WITH_CARD)
+    till.do(commands.propose_promise, Limits(cap_minor=110_00)).accept(*WITH_CARD)
+
+    assert till.tab.promise.cap_minor == 110_00

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from chalicelib.domain import commands
 from chalicelib.domain.actions import Action
+from chalicelib.domain.agenda import StepKind, steps
 from chalicelib.domain.errors import NoCard, NothingToPay, PromiseNotAccepted, TransitionRefused
 from chalicelib.domain.facts import FactKind
 from chalicelib.domain.settlement import phone_amount_minor, plan_legs
@@ -152,7 +153,7 @@ def test_a_bill_above_the_hold_is_captured_first_and_the_balance_charged() -> No
 
     assert [leg.amount_minor for leg in till.tab.legs] == [20_00, 30_00]
     assert (till.tab.status, till.tab.outcome) == (Status.CLOSED, Outcome.FULFILLED)
-    assert till.tab.next_action_at is None
+    assert [step.kind for step in steps(till.tab)] == [StepKind.SEND_RECEIPT]
 
 
 def test_completing_moves_no_money() -> None:
@@ -205,18 +206,18 @@ def test_a_charge_first_that_is_declined_captures_the_whole_hold() -> None:
     assert till.tab.balance_minor == 1
     assert till.tab.payment_state == PaymentState.PARTLY_PAID
     assert till.tab.status == Status.DUE
-    assert till.tab.next_action_at is None
+    assert [step.kind for step in steps(till.tab)] == [StepKind.REMIND]
     assert till.allows(Action.WAIVE)
     assert not till.allows(Action.CHARGE_SAVED_CARD, ADA)
 
 
 def test_a_declined_balance_leaves_the_captured_deposit_and_a_debt() -> None:
-    """Nothing is tried again by itself; the customer pays the rest on the phone."""
+    """The bank says never again: nothing is tried by itself; the customer is reminded, and pays on the phone."""
     till = held().serve(50_00).accept_bill().captured().declined(CHARGE)
 
     assert till.tab.balance_minor == 30_00
     assert till.tab.attempts == ()
-    assert till.tab.next_action_at is None
+    assert [step.kind for step in steps(till.tab)] == [StepKind.REMIND]
     assert till.allows(Action.PAY_ON_PHONE, ADA)
 
 

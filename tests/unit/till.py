@@ -10,10 +10,12 @@ from typing import Any
 
 from chalicelib.domain import agenda, commands
 from chalicelib.domain.actions import Action, allowed_actions
+from chalicelib.domain.agenda import StepKind
 from chalicelib.domain.commands import ItemInput, Terms
 from chalicelib.domain.draft import Change, Draft, Entry
 from chalicelib.domain.facts import Fact, FactKind, apply_fact
 from chalicelib.domain.ledger import Account
+from chalicelib.domain.messages import Message, MessageKind, Recipient
 from chalicelib.domain.parties import Customer, Merchant
 from chalicelib.domain.promise import Acceptance, AcceptanceMethod, Consent
 from chalicelib.domain.tab import SYSTEM, Actor, Attempt, Card, Failure, Operation, Policy, Role, Tab
@@ -79,6 +81,7 @@ class Till:
         self.now = NOON
         self.entries: list[Entry] = []
         self.closed: dict[str, Attempt] = {}
+        self.messages: list[Message] = []
         self.known_facts: set[str] = set()
         self._numbers = count(1)
         merchant = replace(merchant, policy=policy) if policy else merchant
@@ -147,6 +150,7 @@ class Till:
         if change is not None:
             self.tab = change.tab
             self.entries.extend(change.entries)
+            self.messages.extend(change.messages)
             self.known_facts |= set(change.fact_keys)
             self.closed |= {attempt.attempt_id: attempt for attempt in change.closed_attempts}
         return change
@@ -209,7 +213,7 @@ class Till:
             )
         )
 
-    def declined(self, operation: Operation, payment_id: str = "pi_no", failure: Failure = DECLINED) -> Till:
+    def declined(self, operation: Operation, payment_id: str = "pi_no", failure: Failure | None = DECLINED) -> Till:
         attempt = self.open(operation)
         return self.hear(
             self.fact(FactKind.DECLINED, payment_id, attempt_id=attempt.attempt_id, failure=failure, occurrence="ch_1")
@@ -226,6 +230,10 @@ class Till:
             )
         )
 
+    def disputed(self, *kinds: FactKind, payment_id: str = "pi_charge", amount_minor: int = 50_00) -> Till:
+        """News of one dispute, in this order."""
+        return self.hear(*(self.fact(kind, "dp_1", amount_minor, payment_id=payment_id) for kind in kinds))
+
     # Reading
 
     def allows(self, action: Action, by: Actor = STAFF) -> bool:
@@ -234,6 +242,25 @@ class Till:
     @property
     def kinds(self) -> list[str]:
         return [entry.kind for entry in self.entries]
+
+    @property
+    def told(self) -> list[tuple[MessageKind, Recipient]]:
+        """What was said, and to whom."""
+        return [(message.kind, message.to) for message in self.messages]
+
+    @property
+    def planned(self) -> dict[StepKind, datetime]:
+        """What is pending, and from when on."""
+        return {step.kind: step.at for step in agenda.steps(self.tab)}
+
+    def posted(self, kind: str) -> list[tuple[Account, int]]:
+        """What the entries of this kind have posted."""
+        return [
+            (posting.account, posting.amount_minor)
+            for entry in self.entries
+            if entry.kind == kind
+            for posting in entry.postings
+        ]
 
     @property
     def books(self) -> dict[Account, int]:

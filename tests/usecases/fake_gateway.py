@@ -45,11 +45,13 @@ class CardBehaviour(StrEnum):
     ASKS = "asks"
     DECLINES = "declines"
     TRY_LATER = "try_later"
+    NO_MONEY = "no_money"
     SLOW = "slow"
 
 
 DECLINED = Failure(code="card_declined", decline_code="do_not_honor", advice="do_not_try_again")
 TRY_LATER = Failure(code="card_declined", decline_code="try_again_later", advice="try_again_later")
+NO_MONEY = Failure(code="card_declined", decline_code="insufficient_funds")
 ASKED = Failure(code="authentication_required")
 
 
@@ -80,6 +82,7 @@ class Payment:
     card: Card | None = None
     failure: Failure | None = None
     declines: int = 0
+    dispute: FactKind | None = None
     refunds: list[Refund] = field(default_factory=list)
 
     @property
@@ -99,6 +102,7 @@ class FakeGateway:
         self.refunds_end = "succeeded"
         self.is_down = False
         self.calls: list[str] = []
+        self.removed_cards: list[str] = []
         self.asked: list[tuple[Tab, Attempt]] = []
         self.events: dict[str, tuple[GatewayEvent, tuple[Fact, ...]]] = {}
         self.undelivered: list[str] = []
@@ -195,6 +199,8 @@ class FakeGateway:
                     self._decline(payment, DECLINED)
                 case CardBehaviour.TRY_LATER:
                     self._decline(payment, TRY_LATER)
+                case CardBehaviour.NO_MONEY:
+                    self._decline(payment, NO_MONEY)
         self._tell(payment)
         return payment
 
@@ -202,6 +208,8 @@ class FakeGateway:
         payment = self.payments[attempt.payment_id or ""]
         refund = next((refund for refund in payment.refunds if refund.refund_id == self._by_key.get(key)), None)
         if refund is None:
+            if payment.dispute not in (None, FactKind.DISPUTE_WON):
+                raise GatewayRejected(Failure(code="charge_disputed"))
             if attempt.amount_minor > payment.kept_minor:
                 raise GatewayRejected(Failure(code="charge_already_refunded"))
             refund = Refund(f"re_{next(self._ids)}", attempt.attempt_id, attempt.amount_minor, self.refunds_end)
@@ -251,6 +259,11 @@ class FakeGateway:
             setup_id = self._by_key.setdefault(f"{key}/setup", f"seti_{next(self._ids)}")
             return CardSetup(setup_id=setup_id, client_secret=f"{setup_id}_secret")
 
+    def remove_card(self, account: str | None, customer: Customer, *, key: str) -> None:
+        with self._calling("remove_card"):
+            assert customer.card is not None
+            self.removed_cards.append(customer.card.card_id)
+
     def read_event(self, payload: bytes, signature: str) -> GatewayEvent:
         if signature != SIGNATURE:
             raise BadSignature("wrong")
@@ -299,6 +312,56 @@ class FakeGateway:
                 if refund.state == "pending":
                     refund.state = state
                     self._tell(payment, refund)
+
+    def dispute(self, payment_id: str, *kinds: FactKind) -> None:
+        """The customer's bank disputes the payment: what it tells of that, without any metadata of ours."""
+        payment = self.payments[payment_id]
+        for kind in kinds:
+            if payment.dispute not in (FactKind.DISPUTE_WON, FactKind.DISPUTE_LOST):
+                payment.dispute = kind
+            fact = Fact(
+                kind=kind,
+                object_id=f"dp_{payment_id}",
+                at=self.now(),
+                amount_minor=payment.captured_minor,
+                payment_id=payment_id,
+            )
+            self.announce(fact, payment_id=payment_id)
+
+    def refund_there(self, payment_id: str, amount_minor: int) -> None:
+        """The business gives back in the gateway's own pages, past us."""
+        payment = self.payments[payment_id]
+        assert amount_minor <= payment.kept_minor
+        refund = Refund(f"re_{next(self._ids)}", "", amount_minor, "succeeded")
+        payment.refunds.append(refund)
+        self.announce(replace(self._refund_fact(payment, refund), attempt_id=None), payment_id=payment_id)
+
+    def remove_card_there(self, card_id: str, customer_ref: str) -> None:
+        """The customer removes the card in the gateway's own pages."""
+        self.announce(Fact(kind=FactKind.CARD_REMOVED, object_id=card_id, at=self.now()), customer_ref=customer_ref)
+
+    def announce(self, fact: Fact, *, payment_id: str | None = None, customer_ref: str | None = None) -> str:
+        """An event about an object that carries no metadata of ours."""
+        event_id = f"evt_{next(self._ids)}"
+        event = GatewayEvent(
+            event_id=event_id,
+            kind=fact.kind,
+            account=None,
+            occurred_at=self.now(),
+            object_id=fact.object_id,
+            payment_id=payment_id,
+            is_relevant=True,
+            ours=False,
+            merchant_id=None,
+            customer_id=None,
+            tab_id=None,
+            attempt_id=None,
+            body={},
+            customer_ref=customer_ref,
+        )
+        self.events[event_id] = (event, (fact,))
+        self.undelivered.append(event_id)
+        return event_id
 
     def expire_holds(self) -> None:
         for payment in self.payments.values():

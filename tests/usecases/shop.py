@@ -12,7 +12,7 @@ from typing import Any
 from chalicelib.adapters.memory_store import MemoryStore
 from chalicelib.domain.commands import ItemInput, Terms
 from chalicelib.domain.promise import Consent
-from chalicelib.domain.tab import Actor, Attempt, Card, Operation, Policy, Role, Tab
+from chalicelib.domain.tab import Actor, Attempt, Card, LegKind, Operation, Policy, Role, Tab
 from chalicelib.ports import Deps
 from chalicelib.usecases.accept_bill import accept_bill
 from chalicelib.usecases.accept_promise import Agreement, accept_promise
@@ -24,6 +24,7 @@ from chalicelib.usecases.merchants import NewMerchant, create_merchant
 from chalicelib.usecases.open_tab import open_tab
 from chalicelib.usecases.record_items import add_items
 from chalicelib.usecases.take_event import take_event
+from tests.outbox import Outbox
 from tests.usecases.fake_gateway import SIGNATURE, Crash, FakeGateway
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -55,7 +56,8 @@ class Shop:
         self.clock = Clock()
         self.gateway = FakeGateway(self.clock.now)
         self.store = MemoryStore()
-        self.deps = Deps(store=self.store, gateway=self.gateway, clock=self.clock, ids=Ids())
+        self.outbox = Outbox()
+        self.deps = Deps(store=self.store, gateway=self.gateway, clock=self.clock, ids=Ids(), notifier=self.outbox)
         self._keys = count(1)
         operator = Actor(subject="root", role=Role.OPERATOR)
         new = NewMerchant(name="Salon", currency="EUR", settlement_currency="EUR", policy=policy or Policy())
@@ -164,7 +166,13 @@ class Shop:
         return [entry.kind for entry in page.items]
 
     def check_books(self) -> None:
-        """What we say was paid is what the gateway kept, to the cent, and what we think is held is held."""
-        assert self.tab.paid_minor == self.gateway.kept_minor(self.tab_id)
+        """What we say was paid by card is what the gateway kept, to the cent, and what we think is held is held.
+
+        What a bank has given back of a lost dispute is not the gateway's refund.
+        """
+        by_card = [leg for leg in self.tab.legs if leg.kind != LegKind.CASH]
+        kept = sum(leg.amount_minor - leg.refunded_minor - leg.refund_pending_minor for leg in by_card)
+        by_banks = sum(minor for leg in by_card for key, minor in leg.refunds.items() if key.startswith("dsp_"))
+        assert kept + by_banks == self.gateway.kept_minor(self.tab_id)
         live = sum(hold.amount_minor for hold in self.tab.holds if hold.state == "live")
         assert live == self.gateway.held_minor(self.tab_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -14,6 +15,9 @@ from chalicelib.domain.actions import Action, allowed_actions
 from chalicelib.domain.commands import ItemInput, Limits
 from chalicelib.domain.draft import check_invariants
 from chalicelib.domain.errors import CapExceeded, DomainError, InvalidInput, PaymentInProgress
+from chalicelib.domain.facts import FactKind
+from chalicelib.domain.followup import outside_quiet_hours
+from chalicelib.domain.messages import MessageKind
 from chalicelib.domain.promise import Consent
 from chalicelib.domain.tab import (
     Actor,
@@ -21,25 +25,43 @@ from chalicelib.domain.tab import (
     HoldExpiryAction,
     LapseAction,
     Operation,
+    Outcome,
     PlanReason,
     Policy,
+    Resolution,
     Role,
     Status,
 )
 from chalicelib.usecases.accept_bill import accept_bill
 from chalicelib.usecases.accept_promise import Agreement, accept_promise
+from chalicelib.usecases.adjust_bill import adjust_bill
+from chalicelib.usecases.amend_bill import amend_bill
 from chalicelib.usecases.cancel_tab import cancel_tab
 from chalicelib.usecases.charge_tab import charge_saved_card, pay_on_phone
 from chalicelib.usecases.check_in import check_in
 from chalicelib.usecases.complete_service import complete_service
+from chalicelib.usecases.contest_bill import contest_bill
+from chalicelib.usecases.customers import remove_card
+from chalicelib.usecases.give_tip import give_tip
 from chalicelib.usecases.mark_no_show import mark_no_show
 from chalicelib.usecases.propose_promise import propose_promise
 from chalicelib.usecases.record_items import add_items, void_item
+from chalicelib.usecases.refund_tab import refund_tab
+from chalicelib.usecases.resolve_contest import resolve_contest
+from chalicelib.usecases.take_cash import take_cash
 from chalicelib.usecases.waive import waive
+from chalicelib.usecases.write_off import write_off
 from tests.usecases.fake_gateway import CLOSE, FIND, CardBehaviour, Crash, Fault
 from tests.usecases.shop import EVERYTHING, WITHOUT_CARD, Shop
 
 CALLS = [*Operation, FIND, CLOSE]
+DISPUTE_STORY = [
+    FactKind.DISPUTE_OPENED,
+    FactKind.DISPUTE_WITHDRAWN,
+    FactKind.DISPUTE_REINSTATED,
+    FactKind.DISPUTE_WON,
+    FactKind.DISPUTE_LOST,
+]
 
 
 NEEDED: dict[PlanReason, tuple[Consent, ...]] = {
@@ -69,7 +91,10 @@ class AnyStory(RuleBasedStateMachine):
         review_days=st.sampled_from([1, 10]),
         card=st.sampled_from(CardBehaviour),
         refunds_end=st.sampled_from(["succeeded", "pending"]),
+        contest_default=st.sampled_from([Resolution.UPHOLD, Resolution.WAIVE]),
+        time_zone=st.sampled_from(["UTC", "Asia/Tokyo"]),
         consents=CONSENTS | st.none(),
+        billed=st.booleans(),
     )
     def open(
         self,
@@ -81,9 +106,18 @@ class AnyStory(RuleBasedStateMachine):
         review_days: int,
         card: CardBehaviour,
         refunds_end: str,
+        contest_default: Resolution,
+        time_zone: str,
         consents: tuple[Consent, ...] | None,
+        billed: bool,
     ) -> None:
-        policy = Policy(hold_expiry_action=expiry, deposit_lapse_action=lapse, review_window_s=review_days * 86400)
+        policy = Policy(
+            hold_expiry_action=expiry,
+            deposit_lapse_action=lapse,
+            review_window_s=review_days * 86400,
+            contest_default=contest_default,
+            time_zone=time_zone,
+        )
         self.shop = Shop(policy)
         self.shop.gateway.cards["pm_1"] = card
         self.shop.gateway.refunds_end = refunds_end
@@ -91,6 +125,9 @@ class AnyStory(RuleBasedStateMachine):
         self.shop.open(starts_in_hours=starts_in_hours, deposit_minor=deposit, **fees)
         if consents is not None:
             self.accept_promise(consents)
+        if billed and starts_in_hours is None:
+            # Most of what can happen happens after the service.
+            self.shop.serve(50_00)
 
     # People
 
@@ -106,13 +143,19 @@ class AnyStory(RuleBasedStateMachine):
             # Something that waited for the customer could not be closed, or the input was not what is offered.
             assert allowed or self.shop.tab == before
         except DomainError:
-            assert not allowed, f"{action} was offered and refused"
-            assert self.shop.tab == before
+            # Closing what waited on the phone comes first, and with it whatever the clock has brought about meanwhile.
+            overtaken = before.taking_attempt is not None and self.shop.tab.status != before.status
+            assert overtaken or not allowed, f"{action} was offered and refused"
+            assert overtaken or self.shop.tab == before
         else:
             assert allowed, f"{action} was done without being offered"
 
     def by(self, role: Role) -> Actor:
         return self.shop.ada if role == Role.CUSTOMER else self.shop.staff
+
+    def act(self, action: Action, by: Actor, use_case: Callable[..., object], *given: object) -> None:
+        shop = self.shop
+        self.attempt_action(action, by, lambda: use_case(shop.deps, shop.tab_id, *given, request=shop.request(by)))
 
     @rule(consents=CONSENTS)
     def accept_promise(self, consents: tuple[Consent, ...]) -> None:
@@ -226,7 +269,72 @@ class AnyStory(RuleBasedStateMachine):
             lambda: waive(self.shop.deps, self.shop.tab_id, "so", request=self.shop.request(self.shop.staff)),
         )
 
+    @rule()
+    def amend(self) -> None:
+        self.act(Action.AMEND, self.shop.staff, amend_bill)
+
+    @rule(contested=st.sampled_from([None, None, 1, 20_00]))
+    def contest(self, contested: int | None) -> None:
+        self.act(Action.CONTEST, self.shop.ada, contest_bill, "so", contested)
+
+    @rule(
+        how=st.sampled_from(
+            [(Resolution.ADJUST, 1), (Resolution.ADJUST, 20_00), (Resolution.UPHOLD, None), (Resolution.WAIVE, None)]
+        )
+    )
+    def resolve(self, how: tuple[Resolution, int | None]) -> None:
+        self.act(Action.RESOLVE, self.shop.staff, resolve_contest, *how, "so")
+
+    @rule(amount=st.sampled_from([None, None, 1, 19_99]))
+    def cash(self, amount: int | None) -> None:
+        self.act(Action.TAKE_CASH, self.shop.staff, take_cash, amount or self.shop.tab.collectable_minor)
+
+    @rule(amount=st.sampled_from([50, 5_00]))
+    def tip(self, amount: int) -> None:
+        self.act(Action.TIP, self.shop.ada, give_tip, amount)
+
+    @rule(amount=st.sampled_from([1, 10_00, 20_00]))
+    def adjust(self, amount: int) -> None:
+        self.act(Action.ADJUST, self.shop.staff, adjust_bill, amount, "so")
+
+    @rule(amount=st.sampled_from([None, 1, 15_00]))
+    def refund(self, amount: int | None) -> None:
+        self.act(Action.REFUND, self.shop.staff, refund_tab, amount, "so")
+
+    @rule()
+    def write_off(self) -> None:
+        self.act(Action.WRITE_OFF, self.shop.owner, write_off, "so")
+
+    @rule(there=st.booleans())
+    def card_is_removed(self, there: bool) -> None:
+        shop = self.shop
+        customer = shop.store.get_customer(shop.merchant_id, shop.customer_id)
+        if customer.card is None:
+            return
+        if there:
+            shop.gateway.remove_card_there(customer.card.card_id, customer.customer_ref)
+            return
+        with contextlib.suppress(Crash):
+            remove_card(shop.deps, shop.customer_id, request=shop.request(shop.ada))
+
     # Customers, banks, networks and time
+
+    @precondition(lambda self: any(payment.state == "paid" for payment in self.shop.gateway.payments.values()))
+    @rule(data=st.data(), kind=st.sampled_from(DISPUTE_STORY))
+    def bank_disputes(self, data: st.DataObject, kind: FactKind) -> None:
+        paid = [payment for payment in self.shop.gateway.payments.values() if payment.state == "paid"]
+        self.shop.gateway.dispute(data.draw(st.sampled_from(paid)).payment_id, kind)
+
+    @rule(data=st.data(), amount=st.sampled_from([1, 15_00, 50_00]))
+    def refunded_past_us(self, data: st.DataObject, amount: int) -> None:
+        payments = self.shop.gateway.payments.values()
+        paid = [p for p in payments if p.state == "paid" and p.kept_minor >= amount and p.dispute is None]
+        if paid:
+            self.shop.gateway.refund_there(data.draw(st.sampled_from(paid)).payment_id, amount)
+
+    @rule(is_down=st.booleans())
+    def mail_server(self, is_down: bool) -> None:
+        self.shop.outbox.is_down = is_down
 
     @rule(data=st.data(), confirms=st.booleans())
     def phone(self, data: st.DataObject, confirms: bool) -> None:
@@ -264,7 +372,7 @@ class AnyStory(RuleBasedStateMachine):
     def webhook(self, data: st.DataObject, again: bool, lost: bool) -> None:
         events = self.shop.gateway.undelivered
         event_id = data.draw(st.sampled_from(events))
-        if lost and not event_id_is_of_refund(self.shop, event_id):
+        if lost and not comes_by_event_alone(self.shop, event_id):
             events.remove(event_id)
             return
         try:
@@ -314,17 +422,36 @@ class AnyStory(RuleBasedStateMachine):
             if attempt.takes_money and tab.plan is not None:
                 assert tab.promise.consents_to(*NEEDED[tab.plan.reason])
 
+    @invariant()
+    def nobody_is_charged_while_they_contest_nor_reminded_at_night(self) -> None:
+        if not hasattr(self, "shop"):
+            return
+        contest, policy = self.shop.tab.contest, self.shop.tab.policy
+        if contest is not None:
+            later = [p for p in self.shop.gateway.payments.values() if p.made_at > contest.contested_at]
+            assert not [payment for payment in later if not payment.is_hold], "nothing is charged while it is contested"
+        for message in self.shop.outbox.messages:
+            if message.kind == MessageKind.REMINDER:
+                assert outside_quiet_hours(message.at, policy) == message.at
+        said = [message.message_id for message in self.shop.outbox.messages if message.kind != MessageKind.RECEIPT]
+        assert len(said) == len(set(said)), "each message is sent once"
+
     def teardown(self) -> None:
         """Everything heals: calls go through, events arrive, time passes; then the money must be right."""
         if not hasattr(self, "shop"):
             return
         shop = self.shop
         shop.gateway.heal()
+        shop.outbox.is_down = False
         if Action.COMPLETE in allowed_actions(shop.tab, shop.staff, shop.clock.now()) and shop.tab.total_minor:
             complete_service(shop.deps, shop.tab_id, request=shop.request(shop.staff))
         if Action.CANCEL in allowed_actions(shop.tab, shop.staff, shop.clock.now()):
             cancel_tab(shop.deps, shop.tab_id, "the end", request=shop.request(shop.staff))
-        for _ in range(60):
+        for number, payment in enumerate(list(shop.gateway.payments.values())):
+            if payment.dispute not in (None, FactKind.DISPUTE_WON, FactKind.DISPUTE_LOST):
+                ends = (FactKind.DISPUTE_WON, FactKind.DISPUTE_LOST)
+                shop.gateway.dispute(payment.payment_id, ends[number % 2])
+        for _ in range(120):
             shop.gateway.end_refunds("succeeded")
             for payment in list(shop.gateway.payments.values()):
                 if payment.state == "processing":
@@ -349,11 +476,14 @@ class AnyStory(RuleBasedStateMachine):
         if tab.status in (Status.CLOSED, Status.CANCELED, Status.NO_SHOW):
             assert shop.gateway.held_minor(shop.tab_id) == 0
         assert not any(attempt.state == AttemptState.PENDING for attempt in tab.attempts)
+        receipts = {m.message_id for m in shop.outbox.messages if m.kind == MessageKind.RECEIPT}
+        if tab.status == Status.CLOSED and tab.outcome == Outcome.FULFILLED and tab.paid_minor:
+            assert receipts, "who has paid has a receipt"
 
 
-def event_id_is_of_refund(shop: Shop, event_id: str) -> bool:
-    """Pending refunds end by webhook alone, which the gateway repeats for days: those are late, never lost."""
-    return shop.gateway.events[event_id][0].object_id.startswith("re_")
+def comes_by_event_alone(shop: Shop, event_id: str) -> bool:
+    """Refunds end, and banks dispute, by webhook alone, which the gateway repeats for days: late, never lost."""
+    return shop.gateway.events[event_id][0].object_id.startswith(("re_", "dp_"))
 
 
 TestAnyStory = AnyStory.TestCase

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from chalicelib.domain.errors import IdempotencyMismatch, InvalidInput, NotFound, PromiseNotAccepted, StaleVersion
-from chalicelib.domain.tab import Actor, Policy, Role
+from chalicelib.domain.tab import Actor, Policy, Resolution, Role
 from chalicelib.usecases.customers import CardTerms, create_customer, get_customer, prepare_card
 from chalicelib.usecases.merchants import NewMerchant, create_merchant, get_merchant, policy_warnings, set_policy
 from chalicelib.usecases.read_tabs import get_tab, list_tabs
@@ -68,11 +68,26 @@ def test_a_policy_decided_on_an_older_one_is_refused(shop: Shop) -> None:
         Policy(hold_margin_s=115 * 3600),
         Policy(hold_window_s=115 * 3600),
         Policy(hold_ahead_s=97 * 3600),
+        Policy(contest_deadline_s=-1),
+        Policy(contest_default=Resolution.ADJUST),
+        Policy(reminder_offsets_s=(7200, 3600)),
+        Policy(reminder_offsets_s=(3600, 3600)),
+        Policy(reminder_offsets_s=(59,)),
+        Policy(reminder_offsets_s=tuple(range(3600, 3611))),
+        Policy(retry_offsets_s=(86400,) * 4),
+        Policy(retry_offsets_s=(0,)),
+        Policy(time_zone="Europe/Atlantis"),
+        Policy(time_zone="../etc/passwd"),
+        Policy(time_zone=""),
+        Policy(quiet_from_hour=24),
+        Policy(quiet_until_hour=-1),
+        Policy(exposure_per_customer_minor=-1),
+        Policy(exposure_per_merchant_minor=-1),
     ],
     ids=str,
 )
 def test_a_policy_that_can_not_work_is_refused(shop: Shop, policy: Policy) -> None:
-    """Negative times, and holds that can't last."""
+    """Negative times and limits, holds that can't last, reminders out of order, a fifth try, no such place."""
     with pytest.raises(InvalidInput):
         set_policy(shop.deps, policy, request=shop.request(shop.owner))
 

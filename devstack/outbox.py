@@ -1,0 +1,36 @@
+"""The local outbox: messages as lines of JSON in a file, for demo, tests and the curious; nobody is written to."""
+
+from __future__ import annotations
+
+import json
+import threading
+from pathlib import Path
+from typing import Any
+
+
+class FileOutbox:
+    """Implements ports.Notifier."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+
+    def send(self, message: Any) -> None:
+        line = {
+            "message_id": message.message_id,
+            "kind": message.kind,
+            "to": message.to,
+            "tab_id": message.tab_id,
+            "at": message.at.isoformat(),
+            "text": message.text,
+        }
+        with self._lock, self._path.open("a") as outbox:
+            outbox.write(json.dumps(line) + "\n")
+
+
+def read(path: Path, tab_id: str) -> list[dict[str, Any]]:
+    """What was sent about a tab, in order; a message that was handed over twice counts once, by its id."""
+    if not path.exists():
+        return []
+    lines = (json.loads(line) for line in path.read_text().splitlines())
+    return list({line["message_id"]: line for line in lines if line["tab_id"] == tab_id}.values())

@@ -1,0 +1,173 @@
+"""Writes docs/states.md: the tables of states, actions, facts and the agenda, taken from the code they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from chalicelib.domain import commands
+from chalicelib.domain.actions import ROLES, Action
+from chalicelib.domain.agenda import NEEDS_CALL, StepKind
+from chalicelib.domain.facts import FactKind
+from chalicelib.domain.tab import TRANSITIONS, PaymentState, Role, Status
+
+TARGET = Path(__file__).resolve().parent.parent / "docs" / "states.md"
+
+STATUSES: Mapping[Status, str] = {
+    Status.BOOKED: "The service lies ahead.",
+    Status.OPEN: "The service is under way; items are added.",
+    Status.IN_REVIEW: "The bill is presented: the customer accepts it, contests it, or lets the window pass.",
+    Status.DUE: "The bill is accepted, or its window has passed: it is taken as promised, and followed up.",
+    Status.CONTESTED: "The customer says that something is wrong: nothing is charged until that is resolved.",
+    Status.CLOSED: "Nothing is owed either way, or it was written off.",
+    Status.CANCELED: "Called off; a disclosed late-cancel fee may be due.",
+    Status.NO_SHOW: "The customer did not come; a disclosed fee may be due.",
+}
+
+PAYMENT_STATES: Mapping[PaymentState, str] = {
+    PaymentState.NONE: "Nothing is due and nothing was paid.",
+    PaymentState.OWED: "Something is due and nothing was paid.",
+    PaymentState.PARTLY_PAID: "Part of what is due was paid.",
+    PaymentState.PAID: "All that is due was paid.",
+    PaymentState.REFUND_OWED: "More was taken than is due, or a refund is on its way.",
+    PaymentState.DISPUTED: "The customer's bank disputes a payment; comes before everything else.",
+    PaymentState.WRITTEN_OFF: "The balance was given up, or a dispute was lost.",
+}
+
+CLOCK: Mapping[str, str] = {
+    "review_ended": "the review window ends",
+    "nothing_owed": "nothing is owed either way, no hold lives, no attempt is open",
+}
+
+FACTS: Mapping[FactKind, str] = {
+    FactKind.HOLD_PLACED: "A live hold secures the deposit. Posts nothing.",
+    FactKind.HOLD_CAPTURED: "The capture is a leg; the rest of the hold is released by it.",
+    FactKind.CHARGED: "The charge is a leg. Paid on the phone during the review, it accepts the bill.",
+    FactKind.AWAITING_CUSTOMER: "It waits for the customer: half an hour on the phone, a day for the bank's question.",
+    FactKind.PROCESSING: "The bank takes its time: asked for again by the ladder.",
+    FactKind.DECLINED: "Without the customer, it has failed, and the next is planned by the bank's advice; on the "
+    "phone they may take another card.",
+    FactKind.PAYMENT_CANCELED: "A hold is released, or a payment will not be made.",
+    FactKind.PAYMENT_EXPIRED: "The hold's time is over; posts nothing.",
+    FactKind.CARD_SAVED: "With consent, the card is the tab's; a deposit that waited for one goes on.",
+    FactKind.REFUND_PENDING: "Counts as given back; owed to the customer in the books until it has gone.",
+    FactKind.REFUNDED: "The money has gone back; given back past us, what is due falls by as much.",
+    FactKind.REFUND_FAILED: "The obligation is open again, the leg is not tried again, and a person is told.",
+    FactKind.DISPUTE_OPENED: "Follow-up and refunds rest; the owner is told.",
+    FactKind.DISPUTE_WITHDRAWN: "The bank has taken the money: a receivable, or a loss where the dispute is lost.",
+    FactKind.DISPUTE_REINSTATED: "The bank has given it back: the reverse.",
+    FactKind.DISPUTE_WON: "A payment like any other again; follow-up goes on.",
+    FactKind.DISPUTE_LOST: "What was withdrawn is a loss; what was owed back of it anyway counts as given back.",
+    FactKind.CARD_REMOVED: "It is not used any more: a deposit that relied on it is wanted again; both sides are told.",
+    FactKind.CARD_UPDATED: "The bank has replaced the card under the same id: only its digits change.",
+}
+
+STEPS: Mapping[StepKind, str] = {
+    StepKind.RESOLVE: "Ask for an outcome that nobody told us: after 2, 5, 10, 30, 60 minutes, then a person is told.",
+    StepKind.CLOSE_PAYMENT: "Close a payment that waits for the customer: its time is over, or it is no longer wanted.",
+    StepKind.HOLD_CLOCK: "A hold is about to expire: renew it, capture it where that was agreed to, or end the review.",
+    StepKind.RELEASE: "Give back a hold that secures nothing any more.",
+    StepKind.REFUND: "Give back what was taken above what is due, newest leg first.",
+    StepKind.END_REVIEW: "The review window ends: the bill is due, and charged where that was agreed to.",
+    StepKind.CONTEST_OVERDUE: "The contest's deadline has passed: remind the owner.",
+    StepKind.CONTEST_DEFAULT: "Nobody has resolved the contest: as the policy says.",
+    StepKind.TAKE_LEG: "Take the next leg of the settlement.",
+    StepKind.RETRY_CHARGE: "Try the saved card again, as the bank advised; four times at most, not in quiet hours.",
+    StepKind.PLACE_HOLD: "Place the deposit's hold on the saved card.",
+    StepKind.LAPSE_DEPOSIT: "Nobody confirmed the deposit: go on unsecured, or cancel, by the policy.",
+    StepKind.REMIND: "Remind the customer of what is unpaid; each reminder once, not in quiet hours.",
+    StepKind.CLOSE: "Nothing is owed either way: close the tab.",
+    StepKind.SEND_RECEIPT: "Send the receipt, again until it is taken, under one id.",
+}
+
+_COMMANDS = {Action.NO_SHOW: "mark_no_show"}
+
+
+def page() -> str:
+    """The whole page, as it is committed."""
+    return "\n".join(_lines()) + "\n"
+
+
+def _lines() -> Iterator[str]:
+    yield "# States, actions, facts and the agenda"
+    yield ""
+    yield "Generated from `chalicelib/domain/` by `make states`; a test fails when it is not what the code says."
+    yield "A tab has two axes: its `status` is the service and changes by commands and the clock, its `payment_state`"
+    yield "is the money and is derived from facts. A screen shows both."
+    yield from _section("Status", ("status", "what it means"), ((_code(s), STATUSES[s]) for s in Status))
+    yield from _section(
+        "Changes of status",
+        ("from", "to", "by"),
+        ((_code(before), _code(after), _by(names)) for (before, after), names in TRANSITIONS.items()),
+    )
+    yield from _section(
+        "Payment state",
+        ("payment state", "what it means"),
+        ((_code(state), PAYMENT_STATES[state]) for state in PaymentState),
+    )
+    yield from _section(
+        "Actions: who may do what",
+        ("action", "customer", "staff", "owner", "what it does"),
+        (
+            (
+                _code(action),
+                *(_mark(role, action) for role in (Role.CUSTOMER, Role.STAFF, Role.OWNER)),
+                _purpose(action),
+            )
+            for action in Action
+        ),
+    )
+    yield ""
+    yield "Operators touch no tab. Whether an action is possible now, the tab's `allowed_actions` says."
+    yield from _section(
+        "Facts: what the gateway tells us",
+        ("fact", "what it does to the tab"),
+        ((_code(kind), FACTS[kind]) for kind in FactKind),
+    )
+    yield ""
+    yield "Facts are applied in every status and never refused, each once, in whichever order they come."
+    yield from _section(
+        "The agenda, most urgent first",
+        ("", "step", "asks outside first", "what happens"),
+        (
+            (str(kind.value), _code(kind.name.lower()), "yes" if kind in NEEDS_CALL else "", STEPS[kind])
+            for kind in StepKind
+        ),
+    )
+
+
+def _section(title: str, heads: Iterable[str], rows: Iterable[Iterable[str]]) -> Iterator[str]:
+    heads = tuple(heads)
+    yield from ("", f"## {title}", "")
+    yield _row(heads)
+    yield _row("---" for _ in heads)
+    for row in rows:
+        yield _row(row)
+
+
+def _row(cells: Iterable[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def _code(name: str) -> str:
+    return f"`{name}`"
+
+
+def _by(names: str) -> str:
+    return ", or ".join(CLOCK[name] if name in CLOCK else _code(name) for name in names.split(", "))
+
+
+def _mark(role: Role, action: Action) -> str:
+    return "✓" if role in ROLES[action] else ""
+
+
+def _purpose(action: Action) -> str:
+    """The first sentence of the command's own documentation."""
+    command = getattr(commands, _COMMANDS.get(action, action.value))
+    sentence, _, _ = (command.__doc__ or "").partition(". ")
+    return sentence.split("\n")[0].rstrip(".") + "."
+
+
+if __name__ == "__main__":
+    TARGET.write_text(page(), encoding="utf-8")
+    print(f"wrote {TARGET}")

@@ -1,0 +1,467 @@
+"""What happens at Stripe past us and is told by events alone: disputes, refunds in the dashboard, cards that go."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+
+from chalicelib import bootstrap
+
+from .world import CARD_TERMS, Caller, Shop, World, amounts, billed, booking, held, paid, settled
+
+NEEDED = ["cap", "deposit_and_fees", "card_on_file"]
+
+
+@pytest.fixture
+def ana(shop: Shop) -> Caller:
+    return shop.customer()
+
+
+def disputed(shop: Shop, ana: Caller) -> dict[str, Any]:
+    """80.00, paid on the phone with a card whose bank disputes the payment at once."""
+    tab = paid(shop, ana, billed(shop, ana, 8000), "pm_card_createDispute")
+    assert tab["payment_state"] == "disputed"
+    return tab
+
+
+def the_dispute(world: World) -> str:
+    found = [event for event in world.events() if event["type"] == "charge.dispute.created"]
+    return str(found[-1]["data"]["object"]["id"])
+
+
+# Disputes
+
+
+def test_a_dispute_finds_its_tab_by_the_payment(world: World, shop: Shop, ana: Caller) -> None:
+    """A dispute carries nothing of ours: its payment's pointer leads to the tab, whose money it takes back."""
+    tab = disputed(shop, ana)
+    (event,) = [found for found in world.events() if found["type"] == "charge.dispute.created"]
+    assert event["data"]["object"]["metadata"] == {}
+
+    (leg,) = shop.seen(tab)["legs"]
+    assert leg["dispute"]["dispute_id"] == event["data"]["object"]["id"]
+    assert (leg["dispute"]["state"], leg["dispute"]["withdrawn_minor"]) == ("open", 8000)
+    ledger = shop.seen(tab)["ledger"]
+    assert (ledger["stripe_balance"], ledger["disputes_receivable"]) == (0, 8000)
+    assert "owner: disputed" in world.said()
+    shop.staff.post(f"/v1/tabs/{tab['tab_id']}/refunds", {"reason": "x"}).problem(409, "transition_refused")
+
+
+def test_the_pointer_is_asked_before_stripe(
+    world: World, shop: Shop, ana: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is about a payment we know finds its tab in our own table: Stripe is not asked whose it is."""
+    tab = paid(shop, ana, billed(shop, ana, 8000))
+    world.control("disputes", {"payment_intent": tab["legs"][0]["payment_id"]})
+    found = bootstrap.deps().gateway
+    fetched = []
+    monkeypatch.setattr(type(found), "fetch_owner", lambda self, event: fetched.append(event) or event)
+
+    assert set(world.deliver()) <= {"handled", "ignored", "seen"}
+    assert fetched == []
+
+    after = shop.seen(tab)
+    assert after["payment_state"] == "disputed"
+
+
+def test_a_dispute_that_is_lost_is_a_loss(world: World, shop: Shop, ana: Caller) -> None:
+    """Nobody answers the bank, and nine days later the money is gone: written off, the owner told."""
+    tab = disputed(shop, ana)
+    world.sweep()
+    world.said()
+
+    world.move(days=10)
+
+    lost = shop.seen(tab)
+    assert (lost["status"], lost["payment_state"], lost["legs"][0]["dispute"]["state"]) == (
+        "closed", "written_off", "lost"
+    )  # fmt: skip
+    assert lost["ledger"]["bad_debt"] == 8000
+    assert sum(lost["ledger"].values()) == lost["ledger"]["disputes_receivable"] == 0
+    assert world.said() == ["owner: dispute_closed"]
+
+
+def test_a_dispute_that_is_won_comes_back(world: World, shop: Shop, ana: Caller) -> None:
+    """With winning evidence the money is reinstated, the tab is paid as before, and can be refunded again."""
+    tab = disputed(shop, ana)
+    world.sweep()
+    world.said()
+
+    world.at_stripe(f"disputes/{the_dispute(world)}", {"evidence[uncategorized_text]": "winning_evidence"})
+    world.deliver()
+
+    won = shop.seen(tab)
+    assert (won["payment_state"], won["legs"][0]["dispute"]["state"]) == ("paid", "won")
+    assert (won["ledger"]["stripe_balance"], won["ledger"]["disputes_receivable"]) == (8000, 0)
+    assert world.said() == ["owner: dispute_closed"]
+    assert "refund" in won["allowed_actions"]
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("evidence", ["winning_evidence", "losing_evidence"])
+def test_a_dispute_told_in_any_order(world: World, shop: Shop, ana: Caller, seed: int, evidence: str) -> None:
+    """Paid, disputed, withdrawn, closed, reinstated: in any order, and twice, the news leads to the same books."""
+    tab = billed(shop, ana, 8000)
+    asked = ana.post(f"/v1/tabs/{tab['tab_id']}/charges", {"mode": "on_session"}).ok()["payment"]
+    world.confirm(asked, "pm_card_createDispute")
+    world.at_stripe(f"disputes/{the_dispute(world)}", {"evidence[uncategorized_text]": evidence})
+    told = [event for event in world.events() if event["type"].startswith(("charge.dispute", "payment_intent"))]
+    assert len(told) >= 4
+
+    random.Random(seed).shuffle(told)
+    for number, event in enumerate(told * 2):
+        assert world.webhook({**event, "id": f"evt_{seed}_{number}"}).status == 200
+
+    after = shop.seen(tab)
+    ledger = {account: minor for account, minor in after["ledger"].items() if minor}
+    if evidence == "winning_evidence":
+        assert (after["payment_state"], ledger) == ("paid", {"service_revenue": -8000, "stripe_balance": 8000})
+    else:
+        assert (after["payment_state"], ledger) == ("written_off", {"service_revenue": -8000, "bad_debt": 8000})
+
+
+def test_an_inquiry_takes_nothing(world: World, shop: Shop, ana: Caller) -> None:
+    """A bank that only asks has taken no money: the tab stays paid, its refund stays possible."""
+    tab = paid(shop, ana, billed(shop, ana, 8000), "pm_card_createDisputeInquiry")
+
+    after = settled(shop, tab)
+
+    assert (after["payment_state"], after["legs"][0]["dispute"]) == ("paid", None)
+    assert "refund" in after["allowed_actions"]
+    world.move(days=10)
+    assert settled(shop, tab)["payment_state"] == "paid"
+
+
+def test_a_dispute_pauses_what_is_still_owed(world: World) -> None:
+    """While the captured deposit is disputed nobody is reminded of the balance; once that is decided, they are."""
+    shop = world.shop(reminder_offsets_s=[24 * 3600], quiet_from_hour=0, quiet_until_hour=0)
+    ana = shop.customer()
+    tab = held(shop, ana, booking(shop, ana, hours=24), ["cap", "deposit_and_fees"])
+    world.move(hours=24)
+    shop.complete(tab, 8000)
+    part = ana.post(f"/v1/tabs/{tab['tab_id']}/accept_bill").ok()
+    assert (part["status"], part["balance_minor"], amounts(part)) == ("due", 6000, [("capture", 2000)])
+    dispute = world.control("disputes", {"payment_intent": part["legs"][0]["payment_id"]})
+    world.deliver()
+    world.said()
+
+    world.move(days=3)
+
+    assert (shop.seen(tab)["payment_state"], world.said()) == ("disputed", [])
+    assert "remind" not in agenda(shop, tab)
+    world.control("disputes/decide", {"dispute": dispute["id"], "outcome": "won"})
+    world.deliver()
+    world.sweep()
+    assert (shop.seen(tab)["payment_state"], shop.seen(tab)["balance_minor"]) == ("partly_paid", 6000)
+    assert world.said() == ["owner: dispute_closed", "customer: reminder"]
+
+
+def agenda(shop: Shop, tab: dict[str, Any]) -> list[str]:
+    return [step["what"] for step in shop.staff.get(f"/v1/tabs/{tab['tab_id']}/agenda").ok()["pending"]]
+
+
+# Refunds in the dashboard
+
+
+def refund_in_dashboard(world: World, tab: dict[str, Any], amount_minor: int) -> dict[str, Any]:
+    return world.at_stripe("refunds", {"payment_intent": tab["legs"][0]["payment_id"], "amount": str(amount_minor)})
+
+
+def test_a_refund_in_the_dashboard_finds_its_tab(world: World, shop: Shop, ana: Caller) -> None:
+    """A refund made past us carries nothing of ours, is found by its payment, and is a refund like one made here."""
+    tab = paid(shop, ana, billed(shop, ana, 8000))
+    world.sweep()
+    world.said()
+
+    made = refund_in_dashboard(world, tab, 3000)
+    assert made["metadata"] == {}
+    world.deliver()
+
+    after = settled(shop, tab)
+    assert (after["refunded_minor"], after["paid_minor"], after["amount_due_minor"]) == (3000, 5000, 5000)
+    assert (after["status"], after["payment_state"], after["balance_minor"]) == ("closed", "paid", 0)
+    assert after["ledger"]["service_revenue"] == -5000
+    assert world.said() == ["customer: refund"]
+
+
+def test_what_was_given_back_past_us_is_not_owed_again(world: World, shop: Shop, ana: Caller) -> None:
+    """A bill that is part paid keeps its balance when that part goes back: nothing more is asked for or charged."""
+    tab = held(shop, ana, booking(shop, ana, hours=24), ["cap", "deposit_and_fees"])
+    world.move(hours=24)
+    shop.complete(tab, 8000)
+    part = ana.post(f"/v1/tabs/{tab['tab_id']}/accept_bill").ok()
+    assert (part["payment_state"], part["balance_minor"]) == ("partly_paid", 6000)
+
+    refund_in_dashboard(world, part, 2000)
+    world.deliver()
+
+    after = settled(shop, tab)
+    assert (after["payment_state"], after["balance_minor"], after["paid_minor"]) == ("owed", 6000, 0)
+    assert amounts(paid(shop, ana, tab)) == [("capture", 2000), ("charge", 6000)]
+    assert settled(shop, tab)["status"] == "closed"
+
+
+def test_the_tip_goes_back_after_the_bill(world: World, shop: Shop, ana: Caller) -> None:
+    """All of it given back past us, tip and tax too, leaves nothing in the books."""
+    tab = shop.open(ana, 11900)
+    shop.save_card(ana)
+    shop.agree(ana, tab)
+    shop.add(tab, 11900, tax_basis_points=1900)
+    shop.complete(tab)
+    tab = ana.post(f"/v1/tabs/{tab['tab_id']}/accept_bill", {"tip_minor": 500}).ok()
+
+    refund_in_dashboard(world, tab, 12400)
+    world.deliver()
+
+    after = settled(shop, tab)
+    assert (after["amount_due_minor"], after["tip_minor"], after["tax_minor"]) == (0, 0, 0)
+    assert {account: minor for account, minor in after["ledger"].items() if minor} == {}
+
+
+def test_an_obligation_may_be_met_in_the_dashboard(world: World, shop: Shop, ana: Caller) -> None:
+    """Where our own refund has failed, one by hand meets what is owed back and lowers nothing more."""
+    tab = paid(shop, ana, billed(shop, ana, 8000), "pm_card_refundFail")
+    shop.staff.post(f"/v1/tabs/{tab['tab_id']}/refunds", {"amount_minor": 3000, "reason": "It faded."}).ok()
+    world.move(days=10)
+    assert shop.seen(tab)["refund_owed_minor"] == 3000
+
+    refund_in_dashboard(world, tab, 3000)
+    world.deliver()
+
+    after = shop.seen(tab)
+    assert (after["refund_owed_minor"], after["amount_due_minor"], after["paid_minor"]) == (0, 5000, 5000)
+
+
+def test_a_refund_in_the_dashboard_that_fails(world: World, shop: Shop, ana: Caller) -> None:
+    """What was to go back and could not is owed back, and a person is told."""
+    tab = paid(shop, ana, billed(shop, ana, 8000), "pm_card_refundFail")
+    refund_in_dashboard(world, tab, 3000)
+    world.deliver()
+    world.said()
+
+    world.move(days=10)
+
+    after = shop.seen(tab)
+    assert (after["payment_state"], after["refund_owed_minor"]) == ("refund_owed", 3000)
+    assert "owner: refund_failed" in world.said()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_refund_told_in_any_order(world: World, shop: Shop, ana: Caller, seed: int) -> None:
+    """Paid, pending, given back: in any order, and twice, the news gives back and lowers once."""
+    tab = billed(shop, ana, 8000)
+    asked = ana.post(f"/v1/tabs/{tab['tab_id']}/charges", {"mode": "on_session"}).ok()["payment"]
+    world.confirm(asked, "pm_card_pendingRefund")
+    world.at_stripe("refunds", {"payment_intent": asked["payment_id"], "amount": "3000"})
+    world.control("clock", {"advance_seconds": 24 * 3600})
+    told = [event for event in world.events() if event["type"].startswith(("refund.", "payment_intent"))]
+    assert len(told) >= 3
+
+    random.Random(seed).shuffle(told)
+    for number, event in enumerate(told * 2):
+        assert world.webhook({**event, "id": f"evt_{seed}_{number}"}).status == 200
+
+    after = settled(shop, tab)
+    assert (after["refunded_minor"], after["amount_due_minor"], after["payment_state"]) == (3000, 5000, "paid")
+
+
+# Cards
+
+
+def with_card(shop: Shop, ana: Caller) -> dict[str, Any]:
+    """A booking three weeks ahead, its deposit relying on the saved card."""
+    tab = booking(shop, ana, hours=21 * 24)
+    shop.agree(ana, tab)
+    shop.save_card(ana, tab=tab)
+    tab = shop.seen(tab)
+    assert (tab["deposit"]["state"], tab["card"]["last4"]) == ("card_saved", "4242")
+    return tab
+
+
+def card_id(world: World, shop: Shop, ana: Caller) -> str:
+    card = world.deps.store.get_customer(shop.merchant_id, ana.customer_id or "").card
+    assert card is not None
+    return card.card_id
+
+
+def test_a_card_detached_at_stripe_is_gone_here(world: World, shop: Shop, ana: Caller) -> None:
+    """Detached in the dashboard the card leaves customer and tab, the deposit is wanted again, both sides are told."""
+    tab = with_card(shop, ana)
+    world.said()
+
+    world.at_stripe(f"payment_methods/{card_id(world, shop, ana)}/detach")
+    assert "handled" in world.deliver()
+
+    after = shop.seen(tab)
+    assert (after["card"], after["deposit"]["state"]) == (None, "wanted")
+    assert after["deposit"]["lapses_at"] is not None
+    assert ana.get(f"/v1/customers/{ana.customer_id}").ok()["card"] is None
+    assert sorted(world.said()) == ["customer: card_removed", "owner: protection_lost"]
+
+
+@pytest.mark.parametrize("by", ["customer", "staff", "owner"])
+def test_a_card_removed_here_is_detached_at_stripe(world: World, shop: Shop, ana: Caller, by: str) -> None:
+    """remove_card takes the card off customer, tab and Stripe; the event that follows changes nothing more."""
+    tab = with_card(shop, ana)
+    card = card_id(world, shop, ana)
+    world.said()
+    caller = {"customer": ana, "staff": shop.staff, "owner": shop.owner}[by]
+
+    removed = caller.post(f"/v1/customers/{ana.customer_id}/remove_card").ok()
+
+    assert removed["card"] is None
+    after = shop.seen(tab)
+    assert (after["card"], after["deposit"]["state"]) == (None, "wanted")
+    at_stripe = world.http.get(
+        f"{world.base}/v1/payment_methods/{card}", headers={"Authorization": "Bearer sk_test_standin"}
+    ).json()
+    assert at_stripe["customer"] is None
+    assert sorted(world.said()) == ["customer: card_removed", "owner: protection_lost"]
+    world.deliver()
+    assert (shop.seen(tab), world.said()) == (after, [])
+
+
+def test_removing_a_card_twice_is_removing_it_once(world: World, shop: Shop, ana: Caller) -> None:
+    """The same request again, and another one, find nothing to remove and answer the same."""
+    with_card(shop, ana)
+    path = f"/v1/customers/{ana.customer_id}/remove_card"
+
+    first = ana.post(path, key="k")
+    again = ana.post(path, key="k")
+
+    assert (first.ok(), again.header("Idempotent-Replayed")) == (again.ok(), "true")
+    assert ana.post(path).ok() == first.json
+    ana.post(f"/v1/customers/{ana.customer_id}/setup_intent", {"card_terms_sha256": CARD_TERMS}, key="k").problem(
+        422, "idempotency_key_reused"
+    )
+
+
+def test_a_late_repetition_does_not_remove_the_next_card(world: World, shop: Shop, ana: Caller) -> None:
+    """A removal that is repeated after another card was saved leaves that one alone."""
+    tab = with_card(shop, ana)
+    path = f"/v1/customers/{ana.customer_id}/remove_card"
+    ana.post(path, key="k").ok()
+    world.deliver()
+    shop.save_card(ana, "pm_card_mastercard", tab=tab)
+
+    ana.post(path, key="k").ok()
+    world.deliver()
+
+    assert ana.get(f"/v1/customers/{ana.customer_id}").ok()["card"]["last4"] == "4444"
+    assert shop.seen(tab)["card"]["last4"] == "4444"
+    assert shop.seen(tab)["deposit"]["state"] == "card_saved"
+
+
+def test_a_customer_without_a_card_has_none_to_remove(world: World, shop: Shop, ana: Caller) -> None:
+    """Nothing saved, nothing asked of Stripe: the answer is the customer as they are."""
+    answer = ana.post(f"/v1/customers/{ana.customer_id}/remove_card").ok()
+
+    assert answer == ana.get(f"/v1/customers/{ana.customer_id}").ok()
+    assert answer["card"] is None
+
+
+def test_a_card_kept_from_a_payment_can_be_removed_too(world: World, shop: Shop, ana: Caller) -> None:
+    """A card that came with a hold on the phone is charged no more once the customer has removed it."""
+    tab = held(shop, ana, booking(shop, ana, hours=24))
+    assert tab["card"]["last4"] == "4242"
+
+    ana.post(f"/v1/customers/{ana.customer_id}/remove_card").ok()
+
+    assert shop.seen(tab)["card"] is None
+    world.move(hours=24)
+    shop.complete(tab, 8000)
+    accepted = ana.post(f"/v1/tabs/{tab['tab_id']}/accept_bill").ok()
+    assert amounts(accepted) == [("capture", 2000)]
+    assert [event["type"] for event in world.events()].count("payment_method.detached") == 1
+
+
+def test_a_gateway_that_is_down_removes_nothing(world: World, shop: Shop, ana: Caller) -> None:
+    """While Stripe does not answer the card stays, and the same key removes it later."""
+    tab = with_card(shop, ana)
+    path = f"/v1/customers/{ana.customer_id}/remove_card"
+    world.control("faults", {"kind": "fail_before", "path": "/v1/payment_methods/{}/detach", "status": 503})
+
+    ana.post(path, key="k").problem(503, "unavailable")
+    world.http.delete(f"{world.base}/_control/faults")
+    assert shop.seen(tab)["card"] is not None
+
+    assert ana.post(path, key="k").ok()["card"] is None
+    assert shop.seen(tab)["card"] is None
+
+
+def test_a_removed_card_is_not_charged(world: World, shop: Shop, ana: Caller) -> None:
+    """The customer who removes the card during the review owes the bill, and is not charged at the window's end."""
+    tab = billed(shop, ana, 8000, card="pm_card_visa")
+    ana.post(f"/v1/customers/{ana.customer_id}/remove_card").ok()
+
+    world.move(days=2)
+
+    assert (shop.seen(tab)["status"], amounts(shop.seen(tab))) == ("due", [])
+    assert amounts(paid(shop, ana, tab)) == [("charge", 8000)]
+
+
+def replaced(world: World, shop: Shop, ana: Caller, last4: str) -> dict[str, Any]:
+    """Stripe's event when a bank replaces a card under the same id; the stand-in does not make it by itself."""
+    card = card_id(world, shop, ana)
+    method = world.http.get(
+        f"{world.base}/v1/payment_methods/{card}", headers={"Authorization": "Bearer sk_test_standin"}
+    ).json()
+    method["card"] |= {"last4": last4, "brand": "mastercard"}
+    return {
+        "id": f"evt_replaced_{last4}", "object": "event", "type": "payment_method.automatically_updated",
+        "created": int(world.clock.now().timestamp()), "api_version": None, "livemode": False, "pending_webhooks": 1,
+        "request": None, "data": {"object": method, "previous_attributes": {"card": {"last4": "4242"}}},
+    }  # fmt: skip
+
+
+def test_a_card_replaced_by_the_bank_keeps_its_protection(world: World, shop: Shop, ana: Caller) -> None:
+    """A replaced card has other digits for people, and still secures the deposit; twice, it is news twice."""
+    tab = with_card(shop, ana)
+
+    for last4 in ("1111", "2222"):
+        assert world.webhook(replaced(world, shop, ana, last4)).ok()["result"] == "handled"
+        assert world.webhook(replaced(world, shop, ana, last4)).ok()["result"] == "seen"
+        assert ana.get(f"/v1/customers/{ana.customer_id}").ok()["card"] == {"brand": "mastercard", "last4": last4}
+        assert shop.seen(tab)["card"] == {"brand": "mastercard", "last4": last4}
+
+    assert shop.seen(tab)["deposit"]["state"] == "card_saved"
+
+
+def test_a_card_renewed_at_stripe_is_found_by_its_customer(world: World, shop: Shop, ana: Caller) -> None:
+    """Stripe's own event of a renewed card carries nothing of ours, and leads to the customer; nothing is lost."""
+    tab = with_card(shop, ana)
+    world.said()
+
+    world.control("cards/renew", {"payment_method": card_id(world, shop, ana), "exp_year": 2040})
+
+    assert "handled" in world.deliver()
+    assert (shop.seen(tab)["card"], shop.seen(tab)["deposit"]) == (tab["card"], tab["deposit"])
+    assert world.said() == []
+
+
+def test_somebody_elses_card_is_left_alone(world: World, shop: Shop, ana: Caller) -> None:
+    """A card of a customer that is not ours, in the same account, is ignored."""
+    tab = with_card(shop, ana)
+    stranger = world.at_stripe("customers")["id"]
+    card = world.at_stripe("payment_methods/pm_card_visa/attach", {"customer": stranger})["id"]
+    world.deliver()
+
+    world.at_stripe(f"payment_methods/{card}/detach")
+
+    assert set(world.deliver()) == {"ignored"}
+    assert shop.seen(tab) == tab
+
+
+def test_another_card_of_the_customer_that_goes(world: World, shop: Shop, ana: Caller) -> None:
+    """A card of hers that is not the saved one is no news for the tab."""
+    tab = with_card(shop, ana)
+    ref = world.deps.store.get_customer(shop.merchant_id, ana.customer_id or "").customer_ref
+    other = world.at_stripe("payment_methods/pm_card_mastercard/attach", {"customer": ref})["id"]
+    world.deliver()
+
+    world.at_stripe(f"payment_methods/{other}/detach")
+    world.deliver()
+
+    assert shop.seen(tab) == tab

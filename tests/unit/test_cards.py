@@ -1,0 +1,133 @@
+"""A saved card that is removed or replaced: what it secured, what it was to pay, and who is told."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from chalicelib.domain.agenda import StepKind
+from chalicelib.domain.facts import FactKind
+from chalicelib.domain.messages import MessageKind, Recipient
+from chalicelib.domain.tab import Card, DepositState, Operation, Policy
+from tests.unit.till import CARD, CUSTOMER, EVERYTHING, TRY_LATER, WITH_CARD, Till
+
+
+def remove(till: Till, card: Card = CARD) -> Till:
+    return till.hear(till.fact(FactKind.CARD_REMOVED, card.card_id))
+
+
+def booked_far_ahead() -> Till:
+    """In ten days, with a deposit that is to be held on the saved card two days before."""
+    return Till.booked(in_hours=240).accept(*WITH_CARD, customer=CUSTOMER)
+
+
+def test_card_removed() -> None:
+    """The deposit it was to secure is wanted again, with time to answer, and both sides are told."""
+    till = remove(booked_far_ahead())
+
+    assert till.tab.card is None
+    assert till.tab.deposit.state == DepositState.WANTED
+    assert set(till.planned) == {StepKind.LAPSE_DEPOSIT}
+    assert till.told == [
+        (MessageKind.CARD_REMOVED, Recipient.CUSTOMER),
+        (MessageKind.PROTECTION_LOST, Recipient.OWNER),
+    ]
+
+
+def test_card_removed_by_its_own_name_only() -> None:
+    """Another card of the customer's is nothing to this tab."""
+    till = booked_far_ahead()
+    before = till.tab
+
+    remove(till, replace(CARD, card_id="pm_other"))
+
+    assert till.tab == before
+    assert till.told == []
+
+
+def test_card_removed_leaves_a_live_hold_alone() -> None:
+    """What is held is held: the deposit stays secured."""
+    till = remove(Till.booked().accept(*WITH_CARD, customer=CUSTOMER).hold_placed())
+
+    assert till.tab.deposit.state == DepositState.HELD
+    assert till.told == [(MessageKind.CARD_REMOVED, Recipient.CUSTOMER)]
+
+
+def test_card_removed_ends_its_retries() -> None:
+    """There is nothing to try again; the reminders go on."""
+    till = Till().accept(*EVERYTHING, customer=CUSTOMER).serve(50_00).accept_bill()
+    till.declined(Operation.CHARGE, failure=TRY_LATER)
+
+    remove(till)
+
+    assert set(till.planned) == {StepKind.REMIND}
+    assert till.tab.expected_at is None
+
+
+def test_card_removed_in_the_review_is_not_charged_at_its_end() -> None:
+    """Consent without a card charges nothing: the bill falls due, and the customer is reminded."""
+    till = remove(Till().accept(*EVERYTHING, customer=CUSTOMER).serve(50_00))
+    assert till.tab.expected_at is None
+
+    till.wait(days=1)
+
+    assert till.tab.attempts == ()
+    assert set(till.planned) == {StepKind.REMIND}
+
+
+def test_card_removed_and_another_saved() -> None:
+    """The deposit goes on with the new one, at the time that was planned."""
+    new = Card(card_id="pm_new", brand="visa", last4="1111", saved_at=CARD.saved_at)
+    till = remove(booked_far_ahead())
+
+    till.hear(till.fact(FactKind.CARD_SAVED, "seti_2", card=new))
+
+    assert till.tab.deposit.state == DepositState.CARD_SAVED
+    assert set(till.planned) == {StepKind.PLACE_HOLD}
+
+
+def test_card_removed_and_nobody_answers() -> None:
+    """The deposit lapses as one that was never confirmed."""
+    till = remove(booked_far_ahead()).wait(seconds=Policy().deposit_lapse_s)
+
+    assert till.tab.deposit.state == DepositState.LAPSED
+
+
+def test_card_updated() -> None:
+    """The bank has replaced it: other digits under the same id, and everything else goes on."""
+    till = booked_far_ahead()
+    new = replace(CARD, last4="9999")
+
+    till.hear(till.fact(FactKind.CARD_UPDATED, "pm_visa", card=new, occurrence="9999"))
+
+    assert till.tab.card == new
+    assert till.tab.deposit.state == DepositState.CARD_SAVED
+    assert till.told == []
+
+
+def test_card_updated_of_another_card_changes_nothing() -> None:
+    """The customer's other cards are nothing to this tab."""
+    till = booked_far_ahead()
+    before = till.tab
+
+    till.hear(till.fact(FactKind.CARD_UPDATED, "pm_x", card=replace(CARD, card_id="pm_x"), occurrence="1"))
+
+    assert till.tab == before
+
+
+def test_a_charge_under_way_is_not_stopped_by_the_cards_removal() -> None:
+    """It has been sent: its outcome is asked for like any other."""
+    till = Till().accept(*EVERYTHING, customer=CUSTOMER).serve(50_00).accept_bill()
+
+    remove(till).charged()
+
+    assert till.tab.paid_minor == 50_00
+
+
+def test_a_card_removed_between_decline_and_balance_leaves_the_hold_to_pay() -> None:
+    """The hold needs no card: what it covers is captured, the rest stays due."""
+    till = Till(deposit_minor=20_00).accept(*EVERYTHING, customer=CUSTOMER).hold_placed().serve(50_00)
+
+    remove(till).accept_bill().captured()
+
+    assert till.tab.balance_minor == 30_00
+    assert till.tab.attempts == ()

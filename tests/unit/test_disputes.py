@@ -1,0 +1,287 @@
+"""Disputes: what a bank takes back, in whichever order the news comes, and what rests until it is decided."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from itertools import permutations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib.domain import commands
+from chalicelib.domain.actions import Action
+from chalicelib.domain.agenda import StepKind
+from chalicelib.domain.draft import check_invariants
+from chalicelib.domain.errors import NothingToPay, TransitionRefused
+from chalicelib.domain.facts import FactKind
+from chalicelib.domain.ledger import Account
+from chalicelib.domain.messages import MessageKind, Recipient
+from chalicelib.domain.tab import DisputeState, Operation, PaymentState, Resolution, Status
+from tests.unit.till import ADA, CUSTOMER, EVERYTHING, OWNER, STAFF, TRY_LATER, WITHOUT_CARD, Till
+
+A = Account
+OPENED, WITHDRAWN, REINSTATED, WON, LOST = (
+    FactKind.DISPUTE_OPENED,
+    FactKind.DISPUTE_WITHDRAWN,
+    FactKind.DISPUTE_REINSTATED,
+    FactKind.DISPUTE_WON,
+    FactKind.DISPUTE_LOST,
+)
+PAID_BOOKS = {A.STRIPE_BALANCE: 50_00, A.SERVICE_REVENUE: -50_00}
+
+
+def paid() -> Till:
+    """A bill of 50, paid on the phone."""
+    return Till().serve(50_00).do(commands.pay_on_phone, by=ADA).charged()
+
+
+def half_paid() -> Till:
+    """Of a bill of 50, the hold of 20 was captured and the charge declined: 30 are owed, to be tried again."""
+    till = Till(deposit_minor=20_00).accept(*EVERYTHING, customer=CUSTOMER).hold_placed().serve(50_00)
+    return till.accept_bill().captured().declined(Operation.CHARGE, failure=TRY_LATER)
+
+
+def fee_paid() -> Till:
+    """A no-show fee of 30, charged."""
+    till = Till.booked(deposit_minor=0).accept(*EVERYTHING, customer=CUSTOMER).wait(hours=25)
+    return till.do(commands.mark_no_show).charged()
+
+
+def test_dispute_opened() -> None:
+    """The tab says so above all else, the owner is told, and nothing is posted before money moves."""
+    till = paid().disputed(OPENED)
+
+    assert till.tab.payment_state == PaymentState.DISPUTED
+    assert till.tab.status == Status.CLOSED
+    assert till.tab.legs[0].dispute is not None
+    assert till.told[-1] == (MessageKind.DISPUTED, Recipient.OWNER)
+    assert till.books == PAID_BOOKS
+
+
+def test_dispute_withdrawn() -> None:
+    """What the bank has taken is a receivable from the dispute until it is decided."""
+    till = paid().disputed(OPENED, WITHDRAWN)
+
+    assert till.posted("dispute_withdrawn") == [(A.DISPUTES_RECEIVABLE, 50_00), (A.STRIPE_BALANCE, -50_00)]
+    assert till.books == {A.DISPUTES_RECEIVABLE: 50_00, A.SERVICE_REVENUE: -50_00}
+
+
+def test_dispute_withdrawn_is_the_first_we_hear() -> None:
+    """The opening got lost: taking the money says as much."""
+    till = paid().disputed(WITHDRAWN)
+
+    assert till.tab.payment_state == PaymentState.DISPUTED
+    assert till.told[-1] == (MessageKind.DISPUTED, Recipient.OWNER)
+
+
+def test_dispute_reinstated() -> None:
+    """The money is back as if it had never been taken."""
+    till = paid().disputed(OPENED, WITHDRAWN, REINSTATED)
+
+    assert till.posted("dispute_reinstated") == [(A.STRIPE_BALANCE, 50_00), (A.DISPUTES_RECEIVABLE, -50_00)]
+    assert till.books == PAID_BOOKS
+
+
+def test_dispute_won() -> None:
+    """A payment like any other again, that may be refunded."""
+    till = paid().disputed(OPENED, WITHDRAWN, WON, REINSTATED)
+
+    assert till.tab.payment_state == PaymentState.PAID
+    assert till.told[-1] == (MessageKind.DISPUTE_CLOSED, Recipient.OWNER)
+    assert till.books == PAID_BOOKS
+    assert till.do(commands.refund, None, "after all").open(Operation.REFUND).amount_minor == 50_00
+
+
+def test_dispute_lost() -> None:
+    """What was withdrawn is a loss, and the payment counts as written off."""
+    till = paid().disputed(OPENED, WITHDRAWN, LOST)
+
+    assert till.posted("dispute_lost") == [(A.BAD_DEBT, 50_00), (A.DISPUTES_RECEIVABLE, -50_00)]
+    assert till.books == {A.BAD_DEBT: 50_00, A.SERVICE_REVENUE: -50_00}
+    assert till.tab.payment_state == PaymentState.WRITTEN_OFF
+    assert till.tab.paid_minor == 50_00
+
+
+@pytest.mark.parametrize(
+    ("story", "books", "state"),
+    [
+        ((OPENED, WITHDRAWN, LOST), {A.BAD_DEBT: 50_00, A.SERVICE_REVENUE: -50_00}, DisputeState.LOST),
+        ((OPENED, WITHDRAWN, REINSTATED, WON), PAID_BOOKS, DisputeState.WON),
+        # Lost, and yet given back: a bank has changed its mind.
+        ((OPENED, WITHDRAWN, LOST, REINSTATED), PAID_BOOKS, DisputeState.LOST),
+        ((OPENED, WITHDRAWN), {A.DISPUTES_RECEIVABLE: 50_00, A.SERVICE_REVENUE: -50_00}, DisputeState.OPEN),
+    ],
+    ids=["lost", "won", "lost, given back", "open"],
+)
+def test_dispute_news_in_any_order_makes_the_same_books(
+    story: tuple[FactKind, ...], books: dict[Account, int], state: DisputeState
+) -> None:
+    """Every permutation of what is told ends alike, each change with sound books."""
+    for order in permutations(story):
+        till = paid()
+        for kind in order:
+            till.disputed(kind)
+            check_invariants(till.tab)
+
+        assert till.books == books, order
+        dispute = till.tab.legs[0].dispute
+        assert dispute is not None
+        assert dispute.state == state, order
+        assert till.told.count((MessageKind.DISPUTED, Recipient.OWNER)) == 1
+
+
+@given(order=st.permutations([OPENED, WITHDRAWN, LOST, WITHDRAWN, OPENED, LOST]), waived_after=st.integers(1, 6))
+def test_a_fee_forgiven_while_it_is_disputed_ends_alike_in_any_order(order: list[FactKind], waived_after: int) -> None:
+    """The bank gave the customer the fee back: it is no loss, nothing is refunded beside it, and nothing stays owed."""
+    till = fee_paid()
+
+    for kind in order[:waived_after]:
+        till.disputed(kind, amount_minor=30_00)
+    till.do(commands.waive, "ill")
+    for kind in order[waived_after:]:
+        till.disputed(kind, amount_minor=30_00)
+
+    assert till.tab.refund_owed_minor == 0
+    assert till.books == {}
+    assert (till.tab.status, till.tab.paid_minor) == (Status.CLOSED, 0)
+    assert "attempt_begun" not in till.kinds[till.kinds.index("dispute_opened") :]
+
+
+def test_no_dispute_is_refunded_beside() -> None:
+    """While it is open, and for ever where it is lost: the customer would be paid twice."""
+    for kinds in ((OPENED,), (OPENED, WITHDRAWN), (OPENED, WITHDRAWN, LOST)):
+        till = paid().disputed(*kinds)
+
+        assert not till.allows(Action.REFUND)
+        with pytest.raises(TransitionRefused):
+            till.do(commands.refund, None, "please")
+
+
+def test_an_obligation_rests_while_the_payment_is_disputed_and_is_met_when_it_is_won() -> None:
+    """A bill adjusted meanwhile: the refund is made once the bank has given the money back."""
+    till = paid().disputed(OPENED).do(commands.adjust, 20_00, "too much")
+    assert till.tab.refund_owed_minor == 20_00
+    assert till.tab.attempts == ()
+
+    till.disputed(WON)
+
+    assert till.open(Operation.REFUND).amount_minor == 20_00
+
+
+def test_an_obligation_towards_who_has_won_the_dispute_is_met_by_the_bank() -> None:
+    """Of the 50 that the bank took, 20 were owed back anyway: the loss is 30, and nothing is owed twice."""
+    till = paid().disputed(OPENED, WITHDRAWN, LOST).do(commands.adjust, 20_00, "too much")
+
+    assert till.posted("returned_by_bank") == [(A.CUSTOMER_RECEIVABLE, 20_00), (A.BAD_DEBT, -20_00)]
+    assert till.books == {A.BAD_DEBT: 30_00, A.SERVICE_REVENUE: -30_00}
+    assert till.tab.refund_owed_minor == 0
+    assert till.tab.attempts == ()
+
+
+def test_follow_up_rests_while_a_payment_is_disputed() -> None:
+    """Neither reminders nor charges for the rest of the bill; both go on when the dispute is won."""
+    till = half_paid()
+    assert {StepKind.REMIND, StepKind.RETRY_CHARGE} <= set(till.planned)
+
+    till.disputed(OPENED, payment_id="pi_hold", amount_minor=20_00)
+    assert till.planned == {}
+    till.wait(days=30)
+    assert (MessageKind.REMINDER, Recipient.CUSTOMER) not in till.told
+
+    till.disputed(WON, payment_id="pi_hold", amount_minor=20_00)
+    assert till.open(Operation.CHARGE).amount_minor == 30_00
+
+
+def test_no_card_is_charged_by_itself_after_a_lost_dispute() -> None:
+    """Who went to the bank is asked, not charged: the reminders go on, the retries do not."""
+    till = half_paid().disputed(OPENED, LOST, payment_id="pi_hold", amount_minor=20_00)
+
+    assert set(till.planned) == {StepKind.REMIND}
+    assert till.tab.expected_at is None
+
+
+def test_the_business_charges_no_card_whose_owner_disputes_a_payment() -> None:
+    """Neither while it is open nor after it was lost; the customer may, and cash is always good."""
+    for kinds in ((OPENED,), (OPENED, LOST)):
+        till = half_paid().disputed(*kinds, payment_id="pi_hold", amount_minor=20_00)
+
+        assert not till.allows(Action.CHARGE_SAVED_CARD, STAFF)
+        assert till.allows(Action.CHARGE_SAVED_CARD, ADA)
+        assert till.allows(Action.PAY_ON_PHONE, ADA)
+        assert till.allows(Action.TAKE_CASH, STAFF)
+
+
+def test_a_review_that_ends_under_a_dispute_charges_when_it_is_won() -> None:
+    """A part paid in the review is disputed: the rest waits."""
+    till = Till().accept(*EVERYTHING, customer=CUSTOMER).serve(50_00)
+    till.hear(till.fact(FactKind.CHARGED, "pi_early", 20_00)).disputed(
+        OPENED, payment_id="pi_early", amount_minor=20_00
+    )
+    till.wait(days=1)
+    assert till.tab.status == Status.DUE
+    assert till.tab.attempts == ()
+
+    till.disputed(WON, payment_id="pi_early", amount_minor=20_00)
+
+    assert till.open(Operation.CHARGE).amount_minor == 30_00
+
+
+def test_the_customer_may_pay_the_rest_while_they_dispute_a_part() -> None:
+    """Paying is their own act, and ends what is owed."""
+    till = half_paid().disputed(OPENED, payment_id="pi_hold", amount_minor=20_00)
+
+    till.do(commands.pay_on_phone, by=ADA).charged("pi_rest")
+
+    assert till.tab.balance_minor == 0
+    assert till.tab.payment_state == PaymentState.DISPUTED
+
+
+def test_a_dispute_of_a_payment_nobody_knows_calls_a_person() -> None:
+    """Somebody's money: it is not dropped in silence."""
+    till = paid().disputed(WITHDRAWN, payment_id="pi_stranger")
+
+    assert "dp_1" in (till.tab.flagged or "")
+    assert till.books == PAID_BOOKS
+
+
+def test_a_second_dispute_of_one_payment_calls_a_person() -> None:
+    """We keep books for one: the other is looked at by somebody who knows both."""
+    till = paid().disputed(OPENED, WON)
+
+    till.hear(till.fact(WITHDRAWN, "dp_2", 50_00, payment_id="pi_charge"))
+
+    assert "dp_2" in (till.tab.flagged or "")
+    assert till.books == PAID_BOOKS
+
+
+def test_a_contest_waived_under_a_dispute_is_met_once() -> None:
+    """Forgiven by the business and taken by the bank: the customer gets it once."""
+    till = Till().accept(*WITHOUT_CARD).serve(50_00)
+    till.hear(till.fact(FactKind.CHARGED, "pi_charge", 20_00)).do(commands.contest, "bad", None, by=ADA)
+    till.disputed(OPENED, WITHDRAWN, amount_minor=20_00).do(commands.resolve, Resolution.WAIVE, None, "sorry")
+    assert till.tab.attempts == ()
+
+    till.disputed(LOST, amount_minor=20_00)
+
+    assert till.tab.status == Status.CLOSED
+    assert till.books == {A.GOODWILL: 50_00, A.SERVICE_REVENUE: -50_00}
+    with pytest.raises((TransitionRefused, NothingToPay)):
+        till.do(commands.refund, None, "again", by=OWNER)
+
+
+def test_two_disputed_payments_of_one_bill_are_two_stories() -> None:
+    """One lost, one won: the loss is the one's alone."""
+    till = half_paid().do(commands.pay_on_phone, by=ADA).charged("pi_rest")
+    till.hear(
+        till.fact(WITHDRAWN, "dp_a", 20_00, payment_id="pi_hold"),
+        till.fact(WITHDRAWN, "dp_b", 30_00, payment_id="pi_rest"),
+        till.fact(LOST, "dp_a", 20_00, payment_id="pi_hold"),
+        till.fact(WON, "dp_b", 30_00, payment_id="pi_rest"),
+        till.fact(REINSTATED, "dp_b", 30_00, payment_id="pi_rest"),
+    )
+
+    assert till.books == {A.BAD_DEBT: 20_00, A.STRIPE_BALANCE: 30_00, A.SERVICE_REVENUE: -50_00}
+    assert not till.allows(Action.REFUND, STAFF)
+    till.wait_until(till.now + timedelta(days=90))
+    assert till.tab.attempts == ()

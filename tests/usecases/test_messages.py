@@ -1,0 +1,179 @@
+"""What people are told: messages at most once, receipts at least once, whatever breaks between deciding and saying."""
+
+from __future__ import annotations
+
+import pytest
+
+from chalicelib.domain.messages import Message, MessageKind
+from chalicelib.domain.tab import Operation, Status
+from chalicelib.ports import StoreUnavailable
+from chalicelib.usecases.charge_tab import pay_on_phone
+from chalicelib.usecases.give_tip import give_tip
+from chalicelib.usecases.write_off import write_off
+from tests.usecases.fake_gateway import CardBehaviour, Crash
+from tests.usecases.shop import EVERYTHING, WITH_CARD, WITHOUT_CARD, Shop
+
+
+def receipts(shop: Shop) -> list[Message]:
+    return [message for message in shop.outbox.messages if message.kind == MessageKind.RECEIPT]
+
+
+def unpaid(shop: Shop) -> Shop:
+    """A bill of 50, due since noon; no card."""
+    shop.open(*WITHOUT_CARD).serve(50_00).accept_bill()
+    return shop
+
+
+def test_a_reminder_is_sent_once_however_often_the_schedule_runs(shop: Shop) -> None:
+    """Twelve sweeps in the hour that it is due."""
+    unpaid(shop).wait(days=1)
+
+    for _ in range(12):
+        shop.wait(minutes=5)
+
+    assert shop.outbox.kinds().count(MessageKind.REMINDER) == 1
+
+
+def test_a_reminder_that_could_not_be_handed_over_is_lost_and_not_sent_twice(shop: Shop) -> None:
+    """Marked before sending: at most once; the next one goes out at its own time."""
+    unpaid(shop)
+    shop.outbox.is_down = True
+    assert shop.wait(days=1).failed == 0
+
+    shop.outbox.is_down = False
+    shop.wait(minutes=5)
+    assert MessageKind.REMINDER not in shop.outbox.kinds()
+
+    shop.wait(days=2)
+    assert shop.outbox.kinds().count(MessageKind.REMINDER) == 1
+
+
+def test_nothing_is_said_that_was_not_written(shop: Shop) -> None:
+    """The store did not take the change: no message about it."""
+    unpaid(shop)
+    commit = shop.store.commit
+
+    def down(*args: object, **given: object) -> None:
+        raise StoreUnavailable
+
+    shop.store.commit = down  # type: ignore[method-assign,assignment]
+    assert shop.wait(days=1).failed == 1
+    assert MessageKind.REMINDER not in shop.outbox.kinds()
+
+    shop.store.commit = commit  # type: ignore[method-assign]
+    shop.wait(minutes=5)
+    assert shop.outbox.kinds().count(MessageKind.REMINDER) == 1
+
+
+def test_a_process_that_dies_while_sending_does_not_send_again(shop: Shop) -> None:
+    """The mark is on record."""
+    unpaid(shop)
+    send = shop.outbox.send
+
+    def dies(message: Message) -> None:
+        raise Crash("sending")
+
+    shop.outbox.send = dies  # type: ignore[method-assign]
+    with pytest.raises(Crash):
+        shop.wait(days=1)
+
+    shop.outbox.send = send  # type: ignore[method-assign]
+    shop.wait(minutes=5)
+    assert MessageKind.REMINDER not in shop.outbox.kinds()
+
+
+def test_a_receipt_is_sent_once_when_all_goes_well(shop: Shop) -> None:
+    """With the payment itself, in the same request."""
+    shop.open(*WITH_CARD).serve(50_00).accept_bill()
+
+    shop.wait(days=1)
+
+    assert [message.text for message in receipts(shop)] == ["Haircut: paid, EUR 50.00 in all. Thank you."]
+    assert shop.tab.next_action_at is None
+
+
+def test_a_receipt_that_could_not_be_handed_over_is_sent_by_the_next_sweep(shop: Shop) -> None:
+    """The payment stands meanwhile, and so does the tab in the agenda."""
+    shop.outbox.is_down = True
+    shop.open(*WITH_CARD).serve(50_00).accept_bill()
+    assert shop.tab.status == Status.CLOSED
+    assert shop.wait(minutes=5).failed == 0
+    assert receipts(shop) == []
+
+    shop.outbox.is_down = False
+    shop.wait(minutes=5)
+
+    assert len(receipts(shop)) == 1
+    assert shop.tab.next_action_at is None
+
+
+def test_a_receipt_whose_mark_got_lost_comes_again_under_the_same_id(shop: Shop) -> None:
+    """Sent, and then the process died: at least once, and whoever delivers can drop the second."""
+    shop.open(*WITH_CARD).serve(50_00)
+    send = shop.outbox.send
+
+    def sends_and_dies(message: Message) -> None:
+        send(message)
+        if message.kind == MessageKind.RECEIPT:
+            raise Crash("after sending")
+
+    shop.outbox.send = sends_and_dies  # type: ignore[method-assign]
+    shop.crashing(shop.accept_bill)
+    shop.outbox.send = send  # type: ignore[method-assign]
+    shop.wait(minutes=5)
+
+    first, second = receipts(shop)
+    assert first.message_id == second.message_id
+    assert shop.tab.next_action_at is None
+
+
+def test_a_tip_has_a_receipt_of_its_own(shop: Shop) -> None:
+    """55 in all, under another id."""
+    shop.open(*WITH_CARD).serve(50_00).accept_bill()
+    answer = give_tip(shop.deps, shop.tab_id, 5_00, request=shop.request(shop.ada))
+    assert answer.attempt is not None
+
+    shop.gateway.confirm(answer.attempt.payment_id or "")
+    shop.deliver_all()
+
+    first, second = receipts(shop)
+    assert first.message_id != second.message_id
+    assert "EUR 55.00" in second.text
+
+
+def test_a_recovery_has_its_receipt(shop: Shop) -> None:
+    """Given up, and paid after all."""
+    unpaid(shop)
+    write_off(shop.deps, shop.tab_id, "gone", request=shop.request(shop.owner))
+    assert receipts(shop) == []
+    answer = pay_on_phone(shop.deps, shop.tab_id, request=shop.request(shop.ada))
+    assert answer.attempt is not None
+
+    shop.gateway.confirm(answer.attempt.payment_id or "")
+    shop.deliver_all()
+
+    assert len(receipts(shop)) == 1
+
+
+def test_the_whole_follow_up_of_a_bill_that_is_paid_in_the_end(shop: Shop) -> None:
+    """Presented, declined for lack of funds, reminded, declined again, reminded, tried a third time: paid, receipt."""
+    shop.gateway.cards["pm_1"] = CardBehaviour.NO_MONEY
+    shop.open(*EVERYTHING).serve(50_00)
+    shop.wait(days=1)
+    shop.wait(days=1)
+    shop.wait(days=1)
+    shop.gateway.cards["pm_1"] = CardBehaviour.GOOD
+    shop.wait(days=1)
+    shop.wait(days=2)
+    shop.wait(days=30)
+
+    assert shop.outbox.kinds() == [
+        MessageKind.BILL_PRESENTED,
+        MessageKind.CARD_DECLINED,
+        MessageKind.REMINDER,
+        MessageKind.CARD_DECLINED,
+        MessageKind.REMINDER,
+        MessageKind.RECEIPT,
+    ]
+    assert shop.gateway.calls.count(Operation.CHARGE) == 3
+    shop.check_books()
