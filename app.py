@@ -11,6 +11,8 @@ from chalicelib.handlers import bills, customers, logs, merchants, pages, proble
 from chalicelib.handlers.authorizer import authorizer_routes
 from chalicelib.usecases.advance_tab import advance_due_tabs
 
+TABS_AT_ONCE = 8
+
 log = logging.getLogger(__name__)
 logs.configure()
 
@@ -24,6 +26,6 @@ for resource in (pages, merchants, customers, tabs, bills, reports, stripe_webho
 @app.schedule(Rate(5, unit=Rate.MINUTES))
 def advance(event: CloudWatchEvent) -> dict[str, int]:
     """Every five minutes: advance every tab that is due."""
-    swept = advance_due_tabs(bootstrap.deps())
+    swept = advance_due_tabs(bootstrap.deps(), at_once=TABS_AT_ONCE)
     log.info("swept", extra={"advanced": swept.advanced, "failed": swept.failed})
     return {"advanced": swept.advanced, "failed": swept.failed}
