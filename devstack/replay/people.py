@@ -179,10 +179,14 @@ class People:
         return tab, False
 
     def _resolve(self, plan: Plan, stay: Stay) -> dict[str, Any]:
-        """The staff see that the guest is right, and the guest is content with the lower bill."""
+        """The staff see that the guest is right, and the guest is content with the lower bill.
+
+        Where the hold was about to expire meanwhile, what was not contested has been captured: then nothing is left to
+        accept, and the tab has closed.
+        """
         resolution = {"resolution": "adjust", "reduction_minor": plan.given_back_minor, "reason": "It was not served"}
-        self._staff_post(plan, stay, "resolve", resolution)
-        return self._guest_post(plan, stay, "accept_bill")
+        tab = self._staff_post(plan, stay, "resolve", resolution)
+        return self._guest_post(plan, stay, "accept_bill") if tab["status"] == "in_review" else tab
 
     def _confirm(self, payment: dict[str, Any]) -> None:
         self.tally.mine["phone: confirm payment"] += 1
