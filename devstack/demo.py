@@ -38,7 +38,7 @@ def main() -> int:
         chosen = given.stories or range(1, len(STORIES) + 1)
         for number in chosen:
             story = STORIES[number - 1]
-            console.print(f"[bold]{number}  {story.__doc__}[/bold]")
+            console.print(f"[bold]{number}  {story.__doc__}[/bold]", soft_wrap=given.svg is None)
             try:
                 story(stack, say)
                 console.print("  [green]✓ [/green]the app's books and Stripe's agree to the cent\n")
