@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, fields
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -17,7 +17,7 @@ from typing import Any, Generic, TypeVar, Union, get_args, get_origin, get_type_
 
 import msgspec
 
-from chalicelib.domain.draft import Entry
+from chalicelib.domain.draft import Change, Entry
 from chalicelib.domain.errors import InvalidInput
 from chalicelib.domain.parties import Customer, Merchant
 from chalicelib.domain.tab import Attempt, Status, Tab
@@ -238,6 +238,29 @@ def fact_item(tab: Tab, fact_key: str) -> Item:
         _key(f"TAB#{tab.merchant_id}#{tab.tab_id}", f"FACT#{fact_key}"),
         {"fact_key": {"S": fact_key}, "applied_at": {"S": instant(tab.updated_at)}},
     )
+
+
+def customer_pointer(customer: Customer, account: str | None) -> Pointer:
+    """From the customer's id at the gateway: its events about saved cards carry nothing else of ours."""
+    return Pointer(
+        account=account,
+        object_id=customer.customer_ref,
+        merchant_id=customer.merchant_id,
+        customer_id=customer.customer_id,
+    )
+
+
+def tab_pointers(change: Change) -> Iterator[Pointer]:
+    """From the gateway objects that the change has made known to its tab."""
+    tab = change.tab
+    for object_id, attempt_id in change.objects:
+        yield Pointer(
+            account=tab.account,
+            object_id=object_id,
+            merchant_id=tab.merchant_id,
+            tab_id=tab.tab_id,
+            attempt_id=attempt_id,
+        )
 
 
 def pointer_item(pointer: Pointer) -> Item:

@@ -116,7 +116,7 @@ class DynamoDbStore:
         entries = [Put(items.entry_item(tab, entry), _ABSENT) for entry in change.entries]
         attempts = [Put(items.attempt_item(tab, attempt)) for attempt in change.closed_attempts]
         facts = {key: Put(items.fact_item(tab, key), _ABSENT) for key in change.fact_keys}
-        pointers = [Put(items.pointer_item(pointer)) for pointer in _pointers(change)]
+        pointers = [Put(items.pointer_item(pointer)) for pointer in items.tab_pointers(change)]
         records = [self._record_put(record)] if record is not None else []
         events = [Put(items.event_item(event, self._wall_now_s()), _ABSENT)] if event is not None else []
         puts = [snapshot, *entries, *attempts, *facts.values(), *pointers, *records, *events]
@@ -223,7 +223,7 @@ class DynamoDbStore:
         return items.customer_of(item)
 
     def add_customer(self, customer: Customer, *, account: str | None, record: IdempotencyRecord) -> None:
-        pointer = Put(items.pointer_item(customer_pointer(customer, account)))
+        pointer = Put(items.pointer_item(items.customer_pointer(customer, account)))
         self._put_party(items.customer_item(customer), 0, record, pointer)
 
     def update_customer(self, customer: Customer, *, record: IdempotencyRecord | None = None) -> None:
@@ -333,28 +333,6 @@ def _versioned(item: Item, base_version: int) -> Put:
     if base_version == 0:
         return Put(item, _ABSENT)
     return Put(item, "version = :base", {":base": {"N": str(base_version)}})
-
-
-def customer_pointer(customer: Customer, account: str | None) -> Pointer:
-    """From the customer's id at the gateway: its events about saved cards carry nothing else of ours."""
-    return Pointer(
-        account=account,
-        object_id=customer.customer_ref,
-        merchant_id=customer.merchant_id,
-        customer_id=customer.customer_id,
-    )
-
-
-def _pointers(change: Change) -> Iterator[Pointer]:
-    tab = change.tab
-    for object_id, attempt_id in change.objects:
-        yield Pointer(
-            account=tab.account,
-            object_id=object_id,
-            merchant_id=tab.merchant_id,
-            tab_id=tab.tab_id,
-            attempt_id=attempt_id,
-        )
 
 
 def _standing(item: Item | None, now: datetime) -> IdempotencyRecord | None:

@@ -8,7 +8,13 @@ from threading import Lock
 from typing import TypeVar
 
 from chalicelib.adapters import cursors
-from chalicelib.adapters.dynamodb_items import check_size, entry_position, listing_position
+from chalicelib.adapters.dynamodb_items import (
+    check_size,
+    customer_pointer,
+    entry_position,
+    listing_position,
+    tab_pointers,
+)
 from chalicelib.domain.draft import Change, Entry
 from chalicelib.domain.errors import NotFound
 from chalicelib.domain.parties import Customer, Merchant
@@ -89,14 +95,8 @@ class MemoryStore:
             self._put_record(record)
             if event is not None:
                 self._events.add(event)
-            for object_id, attempt_id in change.objects:
-                self._pointers[tab.account, object_id] = Pointer(
-                    account=tab.account,
-                    object_id=object_id,
-                    merchant_id=tab.merchant_id,
-                    tab_id=tab.tab_id,
-                    attempt_id=attempt_id,
-                )
+            for pointer in tab_pointers(change):
+                self._pointers[pointer.account, pointer.object_id] = pointer
             return tab
 
     # What goes with tabs
@@ -158,12 +158,7 @@ class MemoryStore:
     def add_customer(self, customer: Customer, *, account: str | None, record: IdempotencyRecord) -> None:
         self._put_party(self._customers, (customer.merchant_id, customer.customer_id), customer, 0, record)
         with self._lock:
-            self._pointers[account, customer.customer_ref] = Pointer(
-                account=account,
-                object_id=customer.customer_ref,
-                merchant_id=customer.merchant_id,
-                customer_id=customer.customer_id,
-            )
+            self._pointers[account, customer.customer_ref] = customer_pointer(customer, account)
 
     def update_customer(self, customer: Customer, *, record: IdempotencyRecord | None = None) -> None:
         key = (customer.merchant_id, customer.customer_id)

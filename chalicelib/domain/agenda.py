@@ -6,7 +6,7 @@ gateway, writes ahead what does, and seals the change: every command and every f
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import IntEnum
@@ -53,7 +53,9 @@ class StepKind(IntEnum):
 
 
 NEEDS_CALL = frozenset({StepKind.RESOLVE, StepKind.CLOSE_PAYMENT, StepKind.SEND_RECEIPT})
-"""Steps that call somebody outside first; all others are decided here, and write their attempt ahead."""
+"""Steps that call somebody outside first."""
+DECIDED_HERE = frozenset(StepKind) - NEEDS_CALL
+"""All others; what they want of the gateway they write ahead as an attempt."""
 
 _LIMIT = 50
 
@@ -83,16 +85,15 @@ def next_action_at(tab: Tab) -> datetime | None:
     return min((step.at for step in steps(tab)), default=None)
 
 
-def due_step(tab: Tab, now: datetime) -> Step | None:
-    """The due step that comes first, by priority and then by time."""
-    due = (step for step in steps(tab) if step.at <= now)
+def due_step(tab: Tab, now: datetime, among: Collection[StepKind] = tuple(StepKind)) -> Step | None:
+    """The due step of these kinds that comes first, by priority and then by time."""
+    due = (step for step in steps(tab) if step.at <= now and step.kind in among)
     return min(due, key=lambda step: (step.kind, step.at), default=None)
 
 
 def due_call(tab: Tab, now: datetime) -> Step | None:
-    """The due step that needs the gateway first, if any."""
-    due = (step for step in steps(tab) if step.at <= now and step.kind in NEEDS_CALL)
-    return min(due, key=lambda step: (step.kind, step.at), default=None)
+    """The due step that calls somebody outside first, if any."""
+    return due_step(tab, now, NEEDS_CALL)
 
 
 def conclude(draft: Draft) -> Change | None:
@@ -109,10 +110,9 @@ def conclude(draft: Draft) -> Change | None:
 
 def advance(draft: Draft) -> None:
     for _ in range(_LIMIT):
-        due = [step for step in steps(draft.tab) if step.at <= draft.now and step.kind not in NEEDS_CALL]
-        if not due:
+        step = due_step(draft.tab, draft.now, DECIDED_HERE)
+        if step is None:
             return
-        step = min(due, key=lambda step: (step.kind, step.at))
         _TAKE[step.kind](draft, step)
     raise AssertionError(f"the agenda of {draft.tab.tab_id} does not come to rest")
 
