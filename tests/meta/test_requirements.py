@@ -17,7 +17,7 @@ RUNTIME = PYPROJECT["project"]["dependencies"]
 DEVELOPMENT = PYPROJECT["dependency-groups"]["dev"]
 PYTHONS = ("3.11", "3.12", "3.13")
 
-BOTH = pytest.mark.parametrize("name", [lock.RUNTIME, lock.DEVELOPMENT])
+EACH = pytest.mark.parametrize("name", lock.PURPOSES)
 
 
 def locked(name: str) -> list[Requirement]:
@@ -38,7 +38,7 @@ def pins(name: str) -> dict[str, str]:
     return versions
 
 
-@BOTH
+@EACH
 def test_lock_was_compiled_from_this_pyproject(name: str) -> None:
     """A lock file's recorded digest is that of pyproject's dependency tables as they are now."""
     header = (ROOT / name).read_text().splitlines()[:5]
@@ -74,7 +74,7 @@ def test_the_bundle_leaves_out_what_lambda_and_chalice_supply() -> None:
     assert supplied.isdisjoint(pins(lock.RUNTIME))
 
 
-@BOTH
+@EACH
 def test_lock_names_no_place(name: str) -> None:
     """A lock file holds no URL, no index or find-links option, and no path of the machine that wrote it."""
     text = (ROOT / name).read_text()
@@ -85,7 +85,7 @@ def test_lock_names_no_place(name: str) -> None:
     assert re.findall(r"(?<![\w.])[/~][\w.-]+/.*|\b[A-Za-z]:\\\w.*|\bfile:.*", text) == []
 
 
-@BOTH
+@EACH
 def test_every_locked_package_has_a_hash(name: str) -> None:
     """Every entry of a lock file is followed by at least one SHA-256, so that pip can demand them all."""
     entries = (ROOT / name).read_text().replace("\\\n", " ").splitlines()
