@@ -9,14 +9,13 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from contextvars import ContextVar
 from datetime import timedelta
 from typing import Any, cast
 
-import requests
 import stripe
 
 from chalicelib.adapters import stripe_objects as objects
+from chalicelib.adapters import stripe_transport as transport
 from chalicelib.domain.facts import Fact
 from chalicelib.domain.parties import Customer
 from chalicelib.domain.tab import Attempt, Failure, Operation, Tab
@@ -32,8 +31,6 @@ A use case may need two (close one payment, make another), and API Gateway gives
 """
 CONNECT_S = 3.0
 READ_S = 10.0
-_LEAST_S = 0.5
-"""With less time than this left, a request is not worth starting."""
 _RETRIES = 1
 """Under one idempotency key a retry repeats nothing; it mostly heals a connection that died while Lambda slept."""
 
@@ -51,19 +48,6 @@ _NOT_CLOSABLE = _DONE | {"requires_capture", "processing"}
 
 # ---- The client
 
-_deadline: ContextVar[float] = ContextVar("stripe_deadline", default=float("inf"))
-
-
-class _BoundedSession(requests.Session):
-    """Cuts the time-outs of each request down to what is left of its operation's time."""
-
-    def request(self, *args: Any, **kwargs: Any) -> requests.Response:
-        left = _deadline.get() - time.monotonic()
-        if left < _LEAST_S:
-            raise requests.Timeout("No time is left for this operation.")
-        kwargs["timeout"] = tuple(min(limit, left) for limit in kwargs["timeout"])
-        return super().request(*args, **kwargs)
-
 
 def stripe_client(
     secret_key: str, api_base: str = "", *, connect_s: float = CONNECT_S, read_s: float = READ_S
@@ -78,14 +62,16 @@ def stripe_client(
             f"STRIPE_API_BASE is {api_base}, which is not Stripe, but STRIPE_SECRET_KEY is no test key: "
             "a live key is only sent to Stripe. Leave STRIPE_API_BASE empty, or use a key of test mode (sk_test_…)."
         )
-    http = stripe.RequestsClient(timeout=(connect_s, read_s), session=_BoundedSession())
+    # Else the SDK writes an id into the home directory, and tells of the machine and of the call before in every call.
+    stripe.enable_telemetry = False
+    http = transport.KeepAliveClient(base, connect_s=connect_s, read_s=read_s)
     return stripe.StripeClient(secret_key, base_addresses={"api": base}, max_network_retries=_RETRIES, http_client=http)
 
 
 @contextmanager
 def _operation() -> Iterator[None]:
     """The time limit of an operation, and the errors that leave it whatever it did."""
-    token = _deadline.set(min(_deadline.get(), time.monotonic() + OPERATION_S))
+    token = transport.deadline.set(min(transport.deadline.get(), time.monotonic() + OPERATION_S))
     try:
         yield
     except (stripe.APIConnectionError, stripe.APIError, stripe.RateLimitError) as error:
@@ -98,7 +84,7 @@ def _operation() -> Iterator[None]:
     except stripe.StripeError as error:
         raise GatewayRejected(objects.failure_of(_body(error))) from error
     finally:
-        _deadline.reset(token)
+        transport.deadline.reset(token)
 
 
 @contextmanager

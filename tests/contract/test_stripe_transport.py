@@ -1,0 +1,245 @@
+"""The transport to Stripe against servers that behave, hang up, lie and stay silent: what comes back, and how often."""
+
+from __future__ import annotations
+
+import ssl
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import IPv4Address
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any
+
+import pytest
+import stripe
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from chalicelib.adapters import stripe_transport
+from chalicelib.adapters.stripe_transport import KeepAliveClient
+
+
+class Server:
+    """Answers with the path it was asked for. `manner`: what it does instead; `heard`: every request, by connection."""
+
+    def __init__(self) -> None:
+        self.manner = ""
+        self.heard: list[tuple[int, str]] = []
+        self.hung_up = Event()
+        self.released = Event()
+        server = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                self.rfile.read(int(self.headers["Content-Length"]))
+                server.heard.append((self.client_address[1], self.path))
+                if server.manner == "silent":
+                    server.released.wait(10)
+                if server.manner in ("silent", "reset"):
+                    self.close_connection = True
+                    return
+                body = self.path.encode()
+                self.send_response(302 if server.manner == "redirect" else 200)
+                if server.manner == "redirect":
+                    self.send_header("Location", "/elsewhere")
+                if server.manner == "says goodbye":
+                    self.send_header("Connection", "close")
+                self.send_header("Request-Id", "req_1")
+                self.send_header("Content-Length", str(len(body) + (5 if server.manner == "half" else 0)))
+                self.end_headers()
+                self.wfile.write(body)
+                if server.manner in ("half", "hangs up"):
+                    self.close_connection = True
+
+            def finish(self) -> None:
+                super().finish()
+                server.hung_up.set()
+
+            def log_message(self, *args: Any) -> None:
+                pass
+
+        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.http.daemon_threads = True
+
+    @property
+    def connections(self) -> int:
+        return len({port for port, _ in self.heard})
+
+
+@contextmanager
+def serving(tls: ssl.SSLContext | None = None) -> Iterator[tuple[Server, str]]:
+    server = Server()
+    if tls is not None:
+        server.http.socket = tls.wrap_socket(server.http.socket, server_side=True)
+    Thread(target=server.http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+    try:
+        yield server, f"{'https' if tls else 'http'}://127.0.0.1:{server.http.server_port}"
+    finally:
+        server.released.set()
+        server.http.shutdown()
+        server.http.server_close()
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with serving() as (found, _):
+        yield found
+
+
+@pytest.fixture
+def client(server: Server) -> Iterator[KeepAliveClient]:
+    made = KeepAliveClient(f"http://127.0.0.1:{server.http.server_port}", connect_s=1, read_s=2)
+    yield made
+    made.close()
+
+
+def post(client: KeepAliveClient, path: str = "/v1/refunds") -> str:
+    body, status, headers = client.request("post", f"{client._origin}{path}", {"Idempotency-Key": "k"}, "amount=5")
+    assert (status, headers["request-id"]) == (200, "req_1")
+    return body.decode()
+
+
+def test_one_connection_serves_many_requests(server: Server, client: KeepAliveClient) -> None:
+    """A connection is used again: a new one costs Stripe's TLS handshake every time."""
+    answers = [post(client, f"/v1/{number}") for number in range(5)]
+
+    assert answers == [f"/v1/{number}" for number in range(5)]
+    assert server.connections == 1
+
+
+def test_threads_do_not_get_each_others_answers(server: Server, client: KeepAliveClient) -> None:
+    """What one thread is charging must never read as what another one has refunded."""
+    paths = [f"/v1/{number}" for number in range(200)]
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(lambda path: post(client, path), paths)) == paths
+
+    assert server.connections <= 8
+
+
+@pytest.mark.parametrize("manner", ["hangs up", "says goodbye"])
+def test_a_connection_that_was_hung_up_is_not_used_again(server: Server, client: KeepAliveClient, manner: str) -> None:
+    """Stripe closes what has been idle for a while: that is noticed before a charge is lost on it."""
+    server.manner = manner
+    post(client)
+    assert server.hung_up.wait(5)
+
+    assert post(client, "/v1/next") == "/v1/next"
+
+    assert server.connections == 2
+    assert len(server.heard) == 2
+
+
+def test_a_connection_idle_for_long_is_not_trusted(
+    server: Server, client: KeepAliveClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lambda may have frozen us for an hour, and a NAT gateway may have forgotten the connection without a word."""
+    post(client)
+    later = time.time() + stripe_transport.IDLE_MAXIMUM_S + 1
+    monkeypatch.setattr(stripe_transport.time, "time", lambda: later)
+
+    post(client)
+
+    assert server.connections == 2
+
+
+@pytest.mark.parametrize("manner", ["reset", "half", "silent"])
+def test_no_answer_is_said_and_nothing_is_sent_twice(server: Server, client: KeepAliveClient, manner: str) -> None:
+    """Reset, cut off, silent: no answer, whose retry is the SDK's to decide; the next request has its own answer."""
+    server.manner = manner
+    client._read_s = 0.2
+
+    with pytest.raises(stripe.APIConnectionError) as none:
+        post(client, "/v1/charge")
+
+    assert none.value.should_retry
+    assert [path for _, path in server.heard] == ["/v1/charge"]
+    server.manner = ""
+    client._read_s = 2
+    assert post(client, "/v1/next") == "/v1/next"
+    assert server.connections == 2
+
+
+def test_a_redirect_is_not_followed(server: Server, client: KeepAliveClient) -> None:
+    """Our key goes where the setting says, and nowhere that an answer says."""
+    server.manner = "redirect"
+
+    _, status, _ = client.request("post", f"{client._origin}/v1/refunds", {}, "amount=5")
+
+    assert status == 302
+    assert len(server.heard) == 1
+
+
+def test_another_origin_gets_nothing(client: KeepAliveClient) -> None:
+    """Nor one that only begins like ours."""
+    with pytest.raises(AssertionError):
+        client.request("post", f"{client._origin}.example/v1/refunds", {}, "amount=5")
+
+
+def test_when_the_operation_is_over_nothing_is_sent(server: Server, client: KeepAliveClient) -> None:
+    """And it is not tried again: there is even less time then."""
+    token = stripe_transport.deadline.set(time.monotonic() + stripe_transport.LEAST_S / 2)
+    try:
+        with pytest.raises(stripe.APIConnectionError) as late:
+            post(client)
+    finally:
+        stripe_transport.deadline.reset(token)
+
+    assert not late.value.should_retry
+    assert server.heard == []
+
+
+def certificate(folder: Path, *names: x509.GeneralName) -> tuple[ssl.SSLContext, str]:
+    """A self-signed one for these names: what a server needs, and the file that trusts it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    trusted, secret = folder / "cert.pem", folder / "key.pem"
+    trusted.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    secret.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(trusted, secret)
+    return context, str(trusted)
+
+
+def test_a_certificate_that_is_trusted_lets_us_through(tmp_path: Path) -> None:
+    """TLS works at all, and its connection is kept, too."""
+    tls, ca_file = certificate(tmp_path, x509.IPAddress(IPv4Address("127.0.0.1")))
+    with serving(tls) as (server, origin):
+        client = KeepAliveClient(origin, connect_s=2, read_s=2, ca_file=ca_file)
+        assert [post(client), post(client)] == ["/v1/refunds"] * 2
+        client.close()
+
+    assert server.connections == 1
+
+
+@pytest.mark.parametrize("wrong", ["name", "authority"])
+def test_a_certificate_that_is_not_stripes_is_refused_for_good(tmp_path: Path, wrong: str) -> None:
+    """Whoever sits in between gets neither key nor request, and is not asked a second time."""
+    name = x509.DNSName("stripe.example") if wrong == "name" else x509.IPAddress(IPv4Address("127.0.0.1"))
+    tls, ca_file = certificate(tmp_path, name)
+    with serving(tls) as (server, origin):
+        client = KeepAliveClient(origin, connect_s=2, read_s=2, ca_file=ca_file if wrong == "name" else None)
+        with pytest.raises(stripe.APIConnectionError) as refused:
+            post(client)
+        client.close()
+
+    assert not refused.value.should_retry
+    assert server.heard == []
