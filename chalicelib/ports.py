@@ -87,6 +87,15 @@ class Pointer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KnownOfEvent:
+    """What the store has when an event comes in. `pointers`: those found, in the order they were asked for."""
+
+    is_seen: bool
+    tab: Tab | None = None
+    pointers: tuple[Pointer, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TabSummary:
     """A line of a listing, from an eventually consistent index.
 
@@ -146,6 +155,12 @@ class TabStore(Protocol):
         """The tab and, in the same request to the database, the idempotency record unless it has expired by `now`."""
         ...
 
+    def get_parties_and_record(
+        self, merchant_id: str, customer_id: str, record_id: str, now: datetime
+    ) -> tuple[Merchant, Customer, IdempotencyRecord | None]:
+        """What opening a tab needs, in one request to the database. Raises NotFound for merchant and customer."""
+        ...
+
     def find_record(self, record_id: str, now: datetime) -> IdempotencyRecord | None: ...
 
     def commit(
@@ -170,9 +185,12 @@ class TabStore(Protocol):
         """Remember an event that changed nothing. Idempotent."""
         ...
 
-    def has_seen(self, event: SeenEvent) -> bool: ...
-
-    def find_pointer(self, account: str | None, object_id: str) -> Pointer | None: ...
+    def find_for_event(
+        self, event: SeenEvent, *, tab: tuple[str, str] | None = None, object_ids: Sequence[str] = ()
+    ) -> KnownOfEvent:
+        """All that taking an event needs to know, in one request to the database: whether it was handled before, the
+        tab (merchant_id, tab_id) if there is one, and the pointers of these objects of the event's account."""
+        ...
 
     def find_attempt(self, merchant_id: str, tab_id: str, attempt_id: str) -> Attempt | None:
         """A closed attempt; open ones are in the tab."""

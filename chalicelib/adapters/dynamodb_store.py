@@ -28,8 +28,8 @@ from chalicelib.ports import (
     EventAlreadySeen,
     FactsAlreadyApplied,
     IdempotencyRecord,
+    KnownOfEvent,
     Page,
-    Pointer,
     RecordExists,
     SeenEvent,
     StoreUnavailable,
@@ -105,6 +105,22 @@ class DynamoDbStore:
             raise _not_found("tab")
         return items.tab_of(tab_item), _standing(record_item, now)
 
+    def get_parties_and_record(
+        self, merchant_id: str, customer_id: str, record_id: str, now: datetime
+    ) -> tuple[Merchant, Customer, IdempotencyRecord | None]:
+        _check_ids("merchant", merchant_id)
+        _check_ids("customer", customer_id)
+        merchant_key, customer_key = items.merchant_key(merchant_id), items.customer_key(merchant_id, customer_id)
+        record_key = items.record_key(record_id)
+        found = self._find_all([merchant_key, customer_key, record_key])
+        if _flat(merchant_key) not in found:
+            raise _not_found("merchant")
+        if _flat(customer_key) not in found:
+            raise _not_found("customer")
+        merchant, customer = found[_flat(merchant_key)], found[_flat(customer_key)]
+        record = _standing(found.get(_flat(record_key)), now)
+        return items.merchant_of(merchant), items.customer_of(customer), record
+
     def find_record(self, record_id: str, now: datetime) -> IdempotencyRecord | None:
         return _standing(self._find(items.record_key(record_id)), now)
 
@@ -139,12 +155,20 @@ class DynamoDbStore:
         with reading():
             self._client.put_item(TableName=self._table_name, Item=items.event_item(event, self._wall_now_s()))
 
-    def has_seen(self, event: SeenEvent) -> bool:
-        return self._find(items.event_key(event)) is not None
-
-    def find_pointer(self, account: str | None, object_id: str) -> Pointer | None:
-        item = self._find(items.pointer_key(account, object_id))
-        return None if item is None else items.pointer_of(item)
+    def find_for_event(
+        self, event: SeenEvent, *, tab: tuple[str, str] | None = None, object_ids: Sequence[str] = ()
+    ) -> KnownOfEvent:
+        event_key = items.event_key(event)
+        tab_key = items.tab_key(*tab) if tab is not None and all(items.is_id(text) for text in tab) else None
+        # Each once: DynamoDB refuses a batch that asks for an item twice.
+        pointer_keys = [items.pointer_key(event.account, object_id) for object_id in dict.fromkeys(object_ids)]
+        found = self._find_all([event_key, *([tab_key] if tab_key else []), *pointer_keys])
+        tab_item = found.get(_flat(tab_key)) if tab_key else None
+        return KnownOfEvent(
+            is_seen=_flat(event_key) in found,
+            tab=items.tab_of(tab_item) if tab_item is not None else None,
+            pointers=tuple(items.pointer_of(found[_flat(key)]) for key in pointer_keys if _flat(key) in found),
+        )
 
     def find_attempt(self, merchant_id: str, tab_id: str, attempt_id: str) -> Attempt | None:
         item = self._find(items.attempt_key(merchant_id, tab_id, attempt_id))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from threading import Lock
 from typing import TypeVar
@@ -23,6 +23,7 @@ from chalicelib.ports import (
     EventAlreadySeen,
     FactsAlreadyApplied,
     IdempotencyRecord,
+    KnownOfEvent,
     Page,
     Pointer,
     RecordExists,
@@ -65,6 +66,14 @@ class MemoryStore:
         with self._lock:
             return _get(self._tabs, (merchant_id, tab_id), "tab"), self._standing_record(record_id, now)
 
+    def get_parties_and_record(
+        self, merchant_id: str, customer_id: str, record_id: str, now: datetime
+    ) -> tuple[Merchant, Customer, IdempotencyRecord | None]:
+        with self._lock:
+            merchant = _get(self._merchants, merchant_id, "merchant")
+            customer = _get(self._customers, (merchant_id, customer_id), "customer")
+            return merchant, customer, self._standing_record(record_id, now)
+
     def find_record(self, record_id: str, now: datetime) -> IdempotencyRecord | None:
         with self._lock:
             return self._standing_record(record_id, now)
@@ -105,13 +114,16 @@ class MemoryStore:
         with self._lock:
             self._events.add(event)
 
-    def has_seen(self, event: SeenEvent) -> bool:
+    def find_for_event(
+        self, event: SeenEvent, *, tab: tuple[str, str] | None = None, object_ids: Sequence[str] = ()
+    ) -> KnownOfEvent:
         with self._lock:
-            return event in self._events
-
-    def find_pointer(self, account: str | None, object_id: str) -> Pointer | None:
-        with self._lock:
-            return self._pointers.get((account, object_id))
+            found = [self._pointers.get((event.account, object_id)) for object_id in dict.fromkeys(object_ids)]
+            return KnownOfEvent(
+                is_seen=event in self._events,
+                tab=self._tabs.get(tab) if tab is not None else None,
+                pointers=tuple(pointer for pointer in found if pointer is not None),
+            )
 
     def find_attempt(self, merchant_id: str, tab_id: str, attempt_id: str) -> Attempt | None:
         with self._lock:

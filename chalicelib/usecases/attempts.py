@@ -99,10 +99,18 @@ Command = Callable[[Draft], None]
 Outcome = Callable[[Draft], None]
 
 
-def carry_out(deps: Deps, tab_id: str, request: Request, command: Command, *, closes_payment: bool = False) -> Answer:
+def carry_out(
+    deps: Deps,
+    tab_id: str,
+    request: Request,
+    command: Command,
+    *,
+    closes_payment: bool | Callable[[Tab], bool] = False,
+) -> Answer:
     """Load, decide, write ahead, perform. Decided anew when somebody else wrote first.
 
-    `closes_payment`: the command may change the amount due, so what waits for the customer is closed first (rule 6).
+    `closes_payment`: the command may change the amount due, so what waits for the customer is closed first (rule 6);
+    where that depends on the tab, it is asked of the tab that was loaded.
     Raises NotFound, StaleVersion, IdempotencyMismatch, RequestInProgress, Contention, and what the command raises.
     """
     expected_version = request.expected_version
@@ -122,7 +130,8 @@ def carry_out(deps: Deps, tab_id: str, request: Request, command: Command, *, cl
         command(draft)
         # Only now: a command that is refused leaves the payment on the phone alone.
         waiting = tab.taking_attempt
-        if closes_payment and waiting is not None and waiting.state == AttemptState.AWAITING_CUSTOMER:
+        closes = closes_payment(tab) if callable(closes_payment) else closes_payment
+        if closes and waiting is not None and waiting.state == AttemptState.AWAITING_CUSTOMER:
             tab = _close_for_change(deps, tab, waiting)
             expected_version = None if expected_version is None else tab.version
             continue

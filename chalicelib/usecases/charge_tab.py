@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from chalicelib.domain import commands
 from chalicelib.domain.settlement import phone_amount_minor
+from chalicelib.domain.tab import Tab
 from chalicelib.ports import Deps
 from chalicelib.usecases.attempts import Answer, Request, carry_out
 
@@ -13,12 +14,14 @@ def pay_on_phone(deps: Deps, tab_id: str, *, request: Request) -> Answer:
 
     Raises NothingToPay, PaymentInProgress, TransitionRefused.
     """
-    tab = deps.store.get_tab(request.by.merchant_id or "", tab_id)
-    waiting = tab.taking_attempt
-    outdated = waiting is not None and waiting.amount_minor != phone_amount_minor(tab)
-    return carry_out(deps, tab_id, request, commands.pay_on_phone, closes_payment=outdated)
+    return carry_out(deps, tab_id, request, commands.pay_on_phone, closes_payment=_waits_for_another_amount)
 
 
 def charge_saved_card(deps: Deps, tab_id: str, *, request: Request) -> Answer:
     """Without the phone. Raises NoCard, NothingToPay, PromiseNotAccepted, PaymentInProgress, TransitionRefused."""
     return carry_out(deps, tab_id, request, commands.charge_saved_card, closes_payment=True)
+
+
+def _waits_for_another_amount(tab: Tab) -> bool:
+    waiting = tab.taking_attempt
+    return waiting is not None and waiting.amount_minor != phone_amount_minor(tab)

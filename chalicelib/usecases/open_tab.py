@@ -15,10 +15,10 @@ def open_tab(deps: Deps, customer_id: str, terms: Terms, *, request: Request) ->
     Raises NotFound (no such customer), IdempotencyMismatch, ExposureExceeded, and what commands.open_tab raises.
     """
     merchant_id = merchant_of(request.by)
-    record = deps.store.find_record(request.record_id, deps.clock.now())
+    merchant, customer, record = deps.store.get_parties_and_record(
+        merchant_id, customer_id, request.record_id, deps.clock.now()
+    )
     if record is None:
-        merchant = deps.store.get_merchant(merchant_id)
-        customer = deps.store.get_customer(merchant_id, customer_id)
         draft = commands.open_tab(merchant, customer, terms, now=deps.clock.now(), by=request.by, new_id=deps.ids.new)
         check_exposure(
             deps,

@@ -8,7 +8,8 @@ from datetime import timedelta
 
 from chalicelib.domain.errors import NotFound
 from chalicelib.domain.facts import Fact, FactKind
-from chalicelib.ports import Deps, GatewayEvent, SeenEvent, VersionConflict
+from chalicelib.domain.tab import Tab
+from chalicelib.ports import Deps, GatewayEvent, KnownOfEvent, SeenEvent, VersionConflict
 from chalicelib.usecases.attempts import ROUNDS, outcome_of, record_outcome, run
 from chalicelib.usecases.cards import change_card
 
@@ -31,15 +32,17 @@ def take_event(deps: Deps, payload: bytes, signature: str) -> str:
     if not event.is_relevant:
         return "ignored"
     seen = SeenEvent(account=event.account, event_id=event.event_id)
-    if deps.store.has_seen(seen):
+    # One read for all: an event that is delivered again, or whose tab its metadata names, needs no other.
+    known = deps.store.find_for_event(seen, tab=_tab_of(event), object_ids=_objects_of(event))
+    if known.is_seen:
         return "seen"
-    event = _with_owner(deps, event)
+    event = _with_owner(deps, event, known)
     if event.merchant_id is None:
         return "ignored"
     facts = deps.gateway.facts_of(event)
     try:
         _keep_card(deps, event, facts)
-        _bring_in(deps, event, facts, seen)
+        _bring_in(deps, event, known.tab, facts, seen)
     except NotFound:
         if deps.clock.now() - event.occurred_at < PATIENCE:
             raise NotYetKnown(event.event_id) from None
@@ -49,30 +52,44 @@ def take_event(deps: Deps, payload: bytes, signature: str) -> str:
     return "handled"
 
 
-def _with_owner(deps: Deps, event: GatewayEvent) -> GatewayEvent:
+def _tab_of(event: GatewayEvent) -> tuple[str, str] | None:
+    if event.merchant_id is None or event.tab_id is None:
+        return None
+    return event.merchant_id, event.tab_id
+
+
+def _objects_of(event: GatewayEvent) -> list[str]:
+    """Whose pointers may say what the event is about, where it does not say so itself; the first one found counts."""
+    if event.ours:
+        return []
+    return [object_id for object_id in (event.object_id, event.payment_id, event.customer_ref) if object_id]
+
+
+def _with_owner(deps: Deps, event: GatewayEvent, known: KnownOfEvent) -> GatewayEvent:
     """The event with the ids of what it is about: from its metadata, our pointers, else the payment's own metadata."""
     if event.ours:
         return event
-    for object_id in filter(None, (event.object_id, event.payment_id, event.customer_ref)):
-        if pointer := deps.store.find_pointer(event.account, object_id):
-            return replace(
-                event,
-                merchant_id=pointer.merchant_id,
-                customer_id=pointer.customer_id,
-                tab_id=pointer.tab_id,
-                attempt_id=pointer.attempt_id,
-            )
+    if known.pointers:
+        pointer = known.pointers[0]
+        return replace(
+            event,
+            merchant_id=pointer.merchant_id,
+            customer_id=pointer.customer_id,
+            tab_id=pointer.tab_id,
+            attempt_id=pointer.attempt_id,
+        )
     if event.payment_id is not None:
         event = deps.gateway.fetch_owner(event)
     return event if event.ours else replace(event, merchant_id=None)
 
 
-def _bring_in(deps: Deps, event: GatewayEvent, facts: tuple[Fact, ...], seen: SeenEvent) -> None:
+def _bring_in(deps: Deps, event: GatewayEvent, tab: Tab | None, facts: tuple[Fact, ...], seen: SeenEvent) -> None:
+    """`tab`: as it was read with the event; one that was written since is read again when the outcome is committed."""
     if event.tab_id is None:
         deps.store.add_event(seen)
         return
     assert event.merchant_id is not None, "its owner is known"
-    tab = deps.store.get_tab(event.merchant_id, event.tab_id)
+    tab = tab or deps.store.get_tab(event.merchant_id, event.tab_id)
     tab, begun = record_outcome(deps, tab, outcome_of(facts), event=seen)
     run(deps, tab, begun)
 

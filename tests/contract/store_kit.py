@@ -48,7 +48,7 @@ from chalicelib.domain.tab import (
     Status,
     Tab,
 )
-from chalicelib.ports import IdempotencyRecord
+from chalicelib.ports import IdempotencyRecord, Pointer, SeenEvent, TabStore
 from devstack import table
 
 NOW = datetime(2026, 5, 4, 9, 30, 0, 123000, tzinfo=UTC)
@@ -107,6 +107,18 @@ def record(record_id: str | None = None, *, at: datetime = NOW, **fields: Any) -
         expires_at=at + timedelta(hours=24),
         **fields,
     )
+
+
+# What the store knows of events
+
+
+def has_seen(store: TabStore, event: SeenEvent) -> bool:
+    return store.find_for_event(event).is_seen
+
+
+def find_pointer(store: TabStore, account: str | None, object_id: str) -> Pointer | None:
+    event = SeenEvent(account=account, event_id="evt_that_never_was")
+    return next(iter(store.find_for_event(event, object_ids=[object_id]).pointers), None)
 
 
 # Changes

@@ -31,7 +31,9 @@ from tests.contract.store_kit import (
     add_items,
     customer,
     everything,
+    find_pointer,
     full_tab,
+    has_seen,
     merchant,
     new_id,
     next_change,
@@ -222,8 +224,8 @@ def test_a_refused_change_leaves_no_trace(store: TabStore, refused_by: str, erro
     assert store.get_tab(MERCHANT, tab.tab_id) == tab
     assert len(read_all(store.list_entries, MERCHANT, tab.tab_id, limit=50)) == tab.entry_count
     assert store.find_attempt(MERCHANT, tab.tab_id, change.closed_attempts[0].attempt_id) is None
-    assert store.find_pointer(tab.account, "pi_9") is None
-    assert store.has_seen(event) == (refused_by == "event")
+    assert find_pointer(store, tab.account, "pi_9") is None
+    assert has_seen(store, event) == (refused_by == "event")
     standing = store.find_record(request.record_id, NOW)
     assert (standing is None) if refused_by != "record" else (standing is not None and standing != request)
     if refused_by != "fact":
@@ -264,7 +266,7 @@ def test_a_large_change_is_one_transaction(store: TabStore) -> None:
 
     assert store.get_tab(MERCHANT, tab.tab_id) == change.tab
     assert tuple(read_all(store.list_entries, MERCHANT, tab.tab_id, limit=60)[1:]) == change.entries
-    assert store.find_pointer(tab.account, "pi_19") is not None
+    assert find_pointer(store, tab.account, "pi_19") is not None
 
 
 # Facts
@@ -357,11 +359,11 @@ def test_an_event_is_seen_once_its_change_is_committed(store: TabStore) -> None:
     """An event is unseen before, seen after, and refused with the next change."""
     tab = store.commit(opening())
     event = SeenEvent(account="acct_1", event_id="evt_1")
-    assert not store.has_seen(event)
+    assert not has_seen(store, event)
 
     tab = store.commit(next_change(tab), event=event)
 
-    assert store.has_seen(event)
+    assert has_seen(store, event)
     with pytest.raises(EventAlreadySeen):
         store.commit(next_change(tab), event=event)
 
@@ -373,15 +375,43 @@ def test_an_event_that_changed_nothing_is_remembered(store: TabStore) -> None:
     store.add_event(event)
     store.add_event(event)
 
-    assert store.has_seen(event)
+    assert has_seen(store, event)
 
 
 def test_events_belong_to_their_account(store: TabStore) -> None:
     """The same event id in another account is another event."""
     store.add_event(SeenEvent(account="acct_1", event_id="evt_1"))
 
-    assert not store.has_seen(SeenEvent(account=None, event_id="evt_1"))
-    assert not store.has_seen(SeenEvent(account="acct_2", event_id="evt_1"))
+    assert not has_seen(store, SeenEvent(account=None, event_id="evt_1"))
+    assert not has_seen(store, SeenEvent(account="acct_2", event_id="evt_1"))
+
+
+def test_what_an_event_needs_is_read_at_once(store: TabStore) -> None:
+    """Seen or not, the tab, and the pointers that there are: in the order asked for, and each once."""
+    opened = opening()
+    store.commit(opened)
+    tab = store.commit(next_change(opened.tab, lambda draft: draft.objects.extend([("pi_1", "att_1"), ("ch_1", None)])))
+    event = SeenEvent(account="acct_1", event_id="evt_1")
+
+    known = store.find_for_event(
+        event, tab=(MERCHANT, tab.tab_id), object_ids=["dp_1", "ch_1", "pi_1", "ch_1", "cus_none"]
+    )
+
+    assert not known.is_seen
+    assert known.tab == tab
+    assert [pointer.object_id for pointer in known.pointers] == ["ch_1", "pi_1"]
+
+    store.add_event(event)
+    again = store.find_for_event(event, tab=(MERCHANT, tab.tab_id))
+    assert (again.is_seen, again.tab, again.pointers) == (True, tab, ())
+
+
+@pytest.mark.parametrize("wanted", [None, (MERCHANT, "tab_none"), ("mer_none", "tab"), (MERCHANT, "a#b"), ("", "")])
+def test_an_event_about_no_tab_of_ours_finds_none(store: TabStore, wanted: tuple[str, str] | None) -> None:
+    """What a sender made up for ids leads nowhere, and is no error: the event may still be somebody's."""
+    store.commit(opening())
+
+    assert store.find_for_event(SeenEvent(account=None, event_id="evt_1"), tab=wanted).tab is None
 
 
 # Pointers and attempts
@@ -393,14 +423,14 @@ def test_an_object_leads_to_its_tab_and_attempt(store: TabStore) -> None:
     change = next_change(tab, lambda draft: draft.objects.extend([("pi_1", "att_1"), ("re_1", None)]))
     store.commit(change)
 
-    assert store.find_pointer("acct_1", "pi_1") == Pointer(
+    assert find_pointer(store, "acct_1", "pi_1") == Pointer(
         account="acct_1", object_id="pi_1", merchant_id=MERCHANT, tab_id=tab.tab_id, attempt_id="att_1"
     )
-    found = store.find_pointer("acct_1", "re_1")
+    found = find_pointer(store, "acct_1", "re_1")
     assert found is not None
     assert found.attempt_id is None
-    assert store.find_pointer(None, "pi_1") is None
-    assert store.find_pointer("acct_1", "pi_2") is None
+    assert find_pointer(store, None, "pi_1") is None
+    assert find_pointer(store, "acct_1", "pi_2") is None
 
 
 def test_an_object_may_become_known_again(store: TabStore) -> None:
@@ -410,7 +440,7 @@ def test_an_object_may_become_known_again(store: TabStore) -> None:
 
     store.commit(next_change(tab, lambda draft: draft.objects.append(("pi_1", "att_1"))))
 
-    found = store.find_pointer(tab.account, "pi_1")
+    found = find_pointer(store, tab.account, "pi_1")
     assert found is not None
     assert found.attempt_id == "att_1"
 
@@ -709,6 +739,26 @@ def test_a_merchant_is_kept(store: TabStore) -> None:
     assert store.find_record(second.record_id, NOW) == second
 
 
+def test_what_opening_a_tab_needs_is_read_at_once(store: TabStore) -> None:
+    """Merchant, customer and the request's record; without one of the two parties there is nothing to open."""
+    store.add_merchant(merchant(), record=record())
+    request = record()
+    store.add_customer(customer(), account=None, record=request)
+
+    found = store.get_parties_and_record(MERCHANT, "cus_a", request.record_id, NOW)
+
+    assert found == (merchant(), customer(), request)
+    assert store.get_parties_and_record(MERCHANT, "cus_a", request.record_id, request.expires_at)[2] is None
+    assert store.get_parties_and_record(MERCHANT, "cus_a", "unused", NOW)[2] is None
+    for merchant_id, customer_id, missing in [
+        ("mer_none", "cus_a", "merchant"),
+        (MERCHANT, "cus_none", "customer"),
+        (MERCHANT, "a#b", "customer"),
+    ]:
+        with pytest.raises(NotFound, match=f"no such {missing}"):
+            store.get_parties_and_record(merchant_id, customer_id, request.record_id, NOW)
+
+
 def test_a_customer_is_kept_with_card_and_consent(store: TabStore) -> None:
     """A customer comes back as added, then as updated, under their merchant only."""
     added = customer()
@@ -731,12 +781,12 @@ def test_a_customers_id_at_the_gateway_leads_to_them(store: TabStore, account: s
     """Added, a customer is found by their id at the gateway, in their account and no other, without a tab."""
     store.add_customer(customer(), account=account, record=record())
 
-    assert store.find_pointer(account, "cus_stripe_1") == Pointer(
+    assert find_pointer(store, account, "cus_stripe_1") == Pointer(
         account=account, object_id="cus_stripe_1", merchant_id=MERCHANT, customer_id="cus_a"
     )
-    assert store.find_pointer("acct_2", "cus_stripe_1") is None
-    assert store.find_pointer(None if account else "acct_1", "cus_stripe_1") is None
-    assert store.find_pointer(account, "cus_stripe_2") is None
+    assert find_pointer(store, "acct_2", "cus_stripe_1") is None
+    assert find_pointer(store, None if account else "acct_1", "cus_stripe_1") is None
+    assert find_pointer(store, account, "cus_stripe_2") is None
 
 
 def test_a_customer_that_is_not_added_is_pointed_to_by_nobody(store: TabStore) -> None:
@@ -749,9 +799,9 @@ def test_a_customer_that_is_not_added_is_pointed_to_by_nobody(store: TabStore) -
     with pytest.raises(VersionConflict):
         store.add_customer(customer(customer_ref="cus_stripe_3"), account=None, record=record())
 
-    assert store.find_pointer(None, "cus_stripe_2") is None
-    assert store.find_pointer(None, "cus_stripe_3") is None
-    found = store.find_pointer(None, "cus_stripe_1")
+    assert find_pointer(store, None, "cus_stripe_2") is None
+    assert find_pointer(store, None, "cus_stripe_3") is None
+    found = find_pointer(store, None, "cus_stripe_1")
     assert found is not None
     assert found.customer_id == "cus_a"
 
