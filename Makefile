@@ -38,7 +38,7 @@ test: setup ## Run every test; ARGS="tests/unit -k refund" runs some
 
 .PHONY: crash-test
 crash-test: setup ## Kill processes between writing ahead, paying and recording, and see the money come out right
-	@$(PY) -m pytest tests/faults $(ARGS)
+	@$(PY) -m pytest tests/faults/test_crash.py $(ARGS)
 
 .PHONY: replay
 replay: setup ## Send real bookings through the API: DATA=file.csv, RESUME=1 goes on where it stopped

@@ -8,27 +8,43 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+from devstack.acknowledged import Acknowledged
 from devstack.http import HttpError, JsonClient, Reply
 
 RETRY_LIMIT = 20
+PAGE = 100
 
 
 @dataclass(slots=True)
 class Api:
     """One caller of the API. Every change gets an Idempotency-Key of its own, unless one is given.
 
-    `counts`: how many requests were made, by method and route.
+    `counts`: how many requests were made, by method and route. `told`: remembers every answer that shows a tab.
     """
 
     client: JsonClient
     token: str
     counts: Counter[str] = field(default_factory=Counter)
+    told: Acknowledged | None = None
     _keys: Any = field(default_factory=itertools.count)
     _prefix: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     def get(self, path: str, **query: object) -> Any:
         self.counts[_route("GET", path)] += 1
-        return self.client.get(f"/v1{path}", headers=self._headers(), **query)
+        answer = self.client.get(f"/v1{path}", headers=self._headers(), **query)
+        self._note(answer)
+        return answer
+
+    def history(self, tab_id: str) -> list[dict[str, Any]]:
+        """Every entry of the tab's timeline, oldest first."""
+        entries: list[dict[str, Any]] = []
+        cursor: str | None = None
+        while True:
+            page = self.get(f"/tabs/{tab_id}/timeline", limit=PAGE, cursor=cursor)
+            entries += page["entries"]
+            cursor = page["next_cursor"]
+            if cursor is None:
+                return entries
 
     def post(self, path: str, body: Any = None, *, key: str | None = None) -> Any:
         return self._send("POST", path, body, key)
@@ -47,10 +63,15 @@ class Api:
             reply = self._try(method, path, body, headers)
         if not 200 <= reply.status < 300:
             raise HttpError(method, path, reply)
+        self._note(reply.body, headers["Idempotency-Key"])
         return reply.body
 
     def _try(self, method: str, path: str, body: Any, headers: dict[str, str]) -> Reply:
         return self.client.request(method, f"/v1{path}", {} if body is None else body, headers)
+
+    def _note(self, answer: Any, key: str = "") -> None:
+        if self.told is not None and isinstance(answer, dict) and {"tab_id", "version", "legs"} <= answer.keys():
+            self.told.note(answer, key=f"{self.token} {key}" if key else "")
 
     def _headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.token}"}

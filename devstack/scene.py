@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from devstack import outbox
+from devstack import invariants, outbox
+from devstack.acknowledged import Acknowledged
 from devstack.api import Api
 from devstack.books import Money, differences, money_of_app, money_of_standin
 from devstack.phone import Phone
@@ -66,13 +67,18 @@ class Scene:
         self.name = name
         self._told: dict[str, int] = {}
         self.merchant_id: str = merchant["merchant_id"]
-        self.staff = Api(stack.app, stack.issuer.token("staff", merchant_id=self.merchant_id))
-        self.owner = Api(stack.app, stack.issuer.token("owner", merchant_id=self.merchant_id))
+        self.told = Acknowledged()
+        self.staff = self._api("staff")
+        self.owner = self._api("owner")
 
     def customer(self, name: str) -> Customer:
         made = self.staff.post("/customers", {"reference": name})
-        token = self.stack.issuer.token("customer", merchant_id=self.merchant_id, customer_id=made["customer_id"])
-        return Customer(name, made["customer_id"], Api(self.stack.app, token), Phone(self.stack.standin))
+        api = self._api("customer", customer_id=made["customer_id"])
+        return Customer(name, made["customer_id"], api, Phone(self.stack.standin))
+
+    def _api(self, role: str, customer_id: str | None = None) -> Api:
+        token = self.stack.issuer.token(role, merchant_id=self.merchant_id, customer_id=customer_id)
+        return Api(self.stack.app, token, told=self.told)
 
     def tab(self, tab: dict[str, Any]) -> dict[str, Any]:
         """The tab as it is now, for the staff's eyes, once every webhook has arrived."""
@@ -103,7 +109,10 @@ class Scene:
         money: Money,
         ledger: dict[str, int],
     ) -> None:
-        """Compare the story's own figures with the app's books and with the stand-in's. Raises StoryFailed."""
+        """Compare the story's own figures with the app's books and with the stand-in's, and ask what must always hold.
+
+        Raises StoryFailed.
+        """
         tab = self.tab(tab)
         books = self.stack.standin.get("/_control/books")
         wrong = [
@@ -115,11 +124,21 @@ class Scene:
         kept = {account: minor for account, minor in tab["ledger"].items() if minor}
         if kept != ledger:
             wrong.append(f"the ledger is {kept}, not {ledger}")
-        if sum(tab["ledger"].values()):
-            wrong.append("the ledger does not sum to zero")
+        wrong += self._broken_promises(tab)
         if wrong:
             raise StoryFailed("; ".join(wrong))
         self._sum_up(tab, money, kept)
+
+    def _broken_promises(self, tab: dict[str, Any]) -> list[str]:
+        history = self.staff.history(tab["tab_id"])
+        objects = invariants.by_tab(self.stack.at_stripe("payment_intents"), self.stack.at_stripe("refunds"))
+        return [
+            *invariants.check_tab(tab, history),
+            *invariants.check_books(tab, history, objects.get(tab["tab_id"], invariants.Objects())),
+            *(invariants.check_dry(tab, history) if tab["next_action"] is None else ()),
+            *self.told.check(tab, history),
+            *self.told.check_keys(),
+        ]
 
     def messages(self, tab: dict[str, Any]) -> list[str]:
         """The kinds of what was sent about the tab since last asked, each told as its recipient reads it."""

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -197,6 +198,19 @@ class Stack:
         self._hang_up()
         self._app = None
         return code
+
+    # Stripe
+
+    def at_stripe(self, kind: str) -> Iterator[dict[str, Any]]:
+        """Every object of this kind in the platform's own account, newest first: `payment_intents`, `refunds`."""
+        key = {"Authorization": f"Bearer {SECRET_KEY}"}
+        after = None
+        while True:
+            page = self.standin.get(f"/v1/{kind}", headers=key, limit=100, starting_after=after)
+            yield from page["data"]
+            if not page["has_more"]:
+                return
+            after = page["data"][-1]["id"]
 
     # Time
 

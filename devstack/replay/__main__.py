@@ -13,6 +13,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
+from devstack.invariants import by_tab
 from devstack.quick import quicken_headers
 from devstack.replay import show
 from devstack.replay.audit import Audit, audit
@@ -158,7 +159,8 @@ def play(
 def audit_all(stack: Stack, plans: Calendar, replay: Replay) -> Audit:
     """Read every tab and both books once more, and compare."""
     books = stack.standin.get("/_control/books")
-    found = audit(plans.plans, replay.progress.stays, replay.tabs(), books)
+    objects = by_tab(stack.at_stripe("payment_intents"), stack.at_stripe("refunds"))
+    found = audit(plans.plans, replay.progress.stays, replay.tabs(), books, objects, replay.people.told)
     webhooks = stack.standin.get("/_control/webhooks")
     for name in ("pending", "failed"):
         if webhooks[name]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from devstack.acknowledged import Acknowledged
 from devstack.api import Api
 from devstack.phone import Phone
 from devstack.replay.plan import Kind, Plan, Turn
@@ -67,6 +68,7 @@ class People:
         self.hotels = hotels
         self.guests = guests
         self.tally = Tally()
+        self.told = Acknowledged()
         self._stack = stack
         self._tokens: dict[str, str] = {}
         self._phone = Phone(stack.standin)
@@ -111,6 +113,9 @@ class People:
         """The row's tab as it is now, for the staff's eyes."""
         tab: dict[str, Any] = self._staff(plan).get(f"/tabs/{stay.tab_id}")
         return tab
+
+    def history(self, plan: Plan, stay: Stay) -> list[dict[str, Any]]:
+        return self._staff(plan).history(stay.tab_id)
 
     def _book(self, plan: Plan, stay: Stay) -> tuple[dict[str, Any], bool]:
         booking = plan.booking
@@ -227,7 +232,7 @@ class People:
         return self._tokens[key]
 
     def _api(self, token: str) -> Api:
-        return Api(self._stack.app, token, self.tally.mine)
+        return Api(self._stack.app, token, self.tally.mine, self.told)
 
 
 def guest_key(plan: Plan) -> str:

@@ -18,6 +18,8 @@ from devstack.replay.people import People, Stay
 from devstack.replay.plan import Calendar, Event, Kind, by_customer
 from devstack.stack import Stack
 
+HISTORIES = 300
+"""Of how many rows, evenly spread, the history is read as well when all is done: each is a request more."""
 SWEEPS_AT_ONCE = 5
 """A tab that is still due after so many sweeps at one instant is stuck."""
 
@@ -104,12 +106,17 @@ class Replay:
             counts.webhooks += self._delivered() - delivered
             counts.played_s += time.monotonic() - began
 
-    def tabs(self) -> Iterator[tuple[int, dict[str, Any]]]:
-        """Every row's tab as it is now, by row number; rows that never got one are left out."""
+    def tabs(self) -> Iterator[tuple[int, dict[str, Any], list[dict[str, Any]] | None]]:
+        """Every row's tab as it is now, by row number, some with their history; rows without one are left out."""
         numbers = [number for number, stay in sorted(self.progress.stays.items()) if stay.tab_id]
+        read_whole = set(numbers[:: -(-len(numbers) // HISTORIES) or 1])
+
+        def read(number: int) -> tuple[int, dict[str, Any], list[dict[str, Any]] | None]:
+            return number, self.tab(number), self._history(number) if number in read_whole else None
+
         # In portions: a pool's `map` would hold all answers in memory before the first is looked at.
         for portion in (numbers[start : start + 100] for start in range(0, len(numbers), 100)):
-            yield from zip(portion, self._pool.map(self.tab, portion), strict=True)
+            yield from self._pool.map(read, portion)
 
     def close(self) -> None:
         """End the threads, each of which first hangs up: connections are a thread's own."""
@@ -209,6 +216,9 @@ class Replay:
 
     def tab(self, number: int) -> dict[str, Any]:
         return self.people.tab(self._calendar.plans[number], self.progress.stays[number])
+
+    def _history(self, number: int) -> list[dict[str, Any]]:
+        return self.people.history(self._calendar.plans[number], self.progress.stays[number])
 
     def _note(self, stay: Stay, tab: dict[str, Any]) -> None:
         is_closed = tab["status"] == "closed"

@@ -10,11 +10,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import count
+from typing import Any
 
 from chalicelib.domain.facts import Fact, FactKind
 from chalicelib.domain.parties import Customer
 from chalicelib.domain.tab import Attempt, Card, Failure, Operation, Tab
 from chalicelib.ports import BadSignature, CardSetup, GatewayEvent, GatewayRejected, GatewayUnavailable
+from devstack.invariants import Objects
 
 ON_SESSION_HOLD = timedelta(days=7)
 OFF_SESSION_HOLD = timedelta(days=4, hours=18)
@@ -453,6 +455,13 @@ class FakeGateway:
 
     # Books
 
+    def objects(self, tab_id: str) -> Objects:
+        """The tab's payments and refunds as Stripe would show them."""
+        payments = [payment for payment in self.payments.values() if payment.tab_id == tab_id]
+        return Objects(
+            [_payment_object(one) for one in payments], [o for one in payments for o in _refund_objects(one)]
+        )
+
     def kept_minor(self, tab_id: str) -> int:
         """Captured less refunded, in the gateway's own books."""
         return sum(payment.kept_minor for payment in self.payments.values() if payment.tab_id == tab_id)
@@ -463,3 +472,43 @@ class FakeGateway:
             for payment in self.payments.values()
             if payment.tab_id == tab_id and payment.state == "authorized"
         )
+
+
+_STATUSES = {
+    "waiting": "requires_payment_method",
+    "declined": "requires_payment_method",
+    "processing": "processing",
+    "authorized": "requires_capture",
+    "paid": "succeeded",
+    "canceled": "canceled",
+    "expired": "canceled",
+}
+
+
+def _payment_object(payment: Payment) -> dict[str, Any]:
+    purpose = Operation.PLACE_HOLD if payment.is_hold else Operation.CHARGE
+    return {
+        "id": payment.payment_id,
+        "status": _STATUSES[payment.state],
+        "capture_method": "manual" if payment.is_hold else "automatic",
+        "currency": "eur",
+        "amount": payment.amount_minor,
+        "amount_received": payment.captured_minor,
+        "amount_capturable": payment.amount_minor if payment.state == "authorized" else 0,
+        "metadata": {"tab": payment.tab_id, "attempt": payment.attempt_id, "purpose": purpose.value},
+    }
+
+
+def _refund_objects(payment: Payment) -> list[dict[str, Any]]:
+    return [
+        {
+            "id": refund.refund_id,
+            "status": refund.state,
+            "payment_intent": payment.payment_id,
+            "currency": "eur",
+            "amount": refund.amount_minor,
+            # One that was made past us carries nothing of ours.
+            "metadata": {"attempt": refund.attempt_id, "purpose": "refund"} if refund.attempt_id else {},
+        }
+        for refund in payment.refunds
+    ]

@@ -12,7 +12,7 @@ from typing import Any
 from chalicelib.adapters.memory_store import MemoryStore
 from chalicelib.domain.commands import ItemInput, Terms
 from chalicelib.domain.promise import Consent
-from chalicelib.domain.tab import Actor, Attempt, Card, LegKind, Operation, Policy, Role, Tab
+from chalicelib.domain.tab import Actor, Attempt, Card, Operation, Policy, Role, Tab
 from chalicelib.ports import Deps
 from chalicelib.usecases.accept_bill import accept_bill
 from chalicelib.usecases.accept_promise import Agreement, accept_promise
@@ -24,6 +24,8 @@ from chalicelib.usecases.merchants import NewMerchant, create_merchant
 from chalicelib.usecases.open_tab import open_tab
 from chalicelib.usecases.record_items import add_items
 from chalicelib.usecases.take_event import take_event
+from devstack.invariants import check_books, check_claims, check_everything, check_tab
+from tests import views
 from tests.outbox import Outbox
 from tests.usecases.fake_gateway import SIGNATURE, Crash, FakeGateway
 
@@ -165,14 +167,22 @@ class Shop:
         page = self.store.list_entries(self.merchant_id, self.tab_id, limit=1000, cursor=None)
         return [entry.kind for entry in page.items]
 
-    def check_books(self) -> None:
-        """What we say was paid by card is what the gateway kept, to the cent, and what we think is held is held.
+    def check_always(self) -> None:
+        """What holds at every moment: of the tab, of its history, of what it claims of the gateway."""
+        tab, history = self._seen()
+        assert check_tab(tab, history) == []
+        assert check_claims(tab, self.gateway.objects(self.tab_id)) == []
 
-        What a bank has given back of a lost dispute is not the gateway's refund.
-        """
-        by_card = [leg for leg in self.tab.legs if leg.kind != LegKind.CASH]
-        kept = sum(leg.amount_minor - leg.refunded_minor - leg.refund_pending_minor for leg in by_card)
-        by_banks = sum(minor for leg in by_card for key, minor in leg.refunds.items() if key.startswith("dsp_"))
-        assert kept + by_banks == self.gateway.kept_minor(self.tab_id)
-        live = sum(hold.amount_minor for hold in self.tab.holds if hold.state == "live")
-        assert live == self.gateway.held_minor(self.tab_id)
+    def check_books(self) -> None:
+        """What we say was taken, held and given back is what the gateway did, object by object."""
+        tab, history = self._seen()
+        assert check_tab(tab, history) + check_books(tab, history, self.gateway.objects(self.tab_id)) == []
+
+    def check_at_rest(self) -> None:
+        """All of it, once nothing is left to do."""
+        tab, history = self._seen()
+        assert check_everything(tab, history, self.gateway.objects(self.tab_id)) == []
+
+    def _seen(self) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        tab = self.tab
+        return views.shown(tab, self.clock.now()), views.history(self.store, tab)

@@ -1,0 +1,413 @@
+"""What is true of every tab's money, whatever goes wrong: each promise a rule of its own, over plain data and no I/O.
+
+`Json` is what comes over the wire: a tab as the API shows it to staff, its history as the timeline tells it (all
+entries, oldest first), and Stripe's own objects. So demo, replay, fault matrix, kill test and random walks ask one
+module, and it cannot agree with the app by sharing its code. A rule yields problems in words; none is a pass.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Json = Mapping[str, Any]
+History = Sequence[Json]
+
+_TAKES_MONEY = frozenset({"capture", "charge"})
+_MAKES_PAYMENT = frozenset({"place_hold", "charge"})
+_NOT_GIVEN_BACK = frozenset({"failed", "canceled"})
+_FINISHED = frozenset({"closed", "canceled", "no_show"})
+_STRIPE_FACTORS = {"ISK": 100, "UGX": 100}
+"""Currencies without cents that Stripe takes as if they had some (https://docs.stripe.com/currencies#special-cases)."""
+_PAYMENT_FIELDS = (
+    *("id", "status", "capture_method", "currency", "metadata"),
+    *("amount", "amount_received", "amount_capturable"),
+)
+_REFUND_FIELDS = ("id", "status", "payment_intent", "currency", "metadata", "amount")
+
+
+@dataclass(frozen=True, slots=True)
+class Objects:
+    """One tab's objects at Stripe, as Stripe shows them. Refunds include those made past us, without our metadata."""
+
+    payments: Sequence[Json] = ()
+    refunds: Sequence[Json] = ()
+
+
+def check_tab(tab: Json, history: History | None = None) -> list[str]:
+    """What holds at every moment, of the tab and, where it is given, of its history."""
+    problems = [problem for rule in _OF_TAB for problem in rule(tab)]
+    if history is not None:
+        problems += [problem for rule in _OF_HISTORY for problem in rule(tab, history)]
+    return problems
+
+
+def check_claims(tab: Json, objects: Objects) -> list[str]:
+    """What holds at every moment between us and Stripe, `objects` read after `tab`: we may lag, we never invent."""
+    return list(nothing_is_claimed_that_stripe_has_not(tab, objects))
+
+
+def check_dry(tab: Json, history: History | None = None) -> list[str]:
+    """What holds when the agenda has run dry and no news is on its way, besides `check_tab`."""
+    problems = [problem for rule in _OF_DRY_TAB for problem in rule(tab)]
+    if history is not None:
+        problems += [problem for rule in _OF_DRY_HISTORY for problem in rule(tab, history)]
+    return problems
+
+
+def check_books(tab: Json, history: History | None, objects: Objects) -> list[str]:
+    """Our books against Stripe's, object by object, when the agenda has run dry and no news is on its way."""
+    problems = [problem for rule in _OF_BOOKS for problem in rule(tab, objects)]
+    if history is not None:
+        problems += [problem for rule in _OF_ATTEMPTS for problem in rule(tab, history, objects)]
+    return problems
+
+
+def check_everything(tab: Json, history: History | None, objects: Objects) -> list[str]:
+    """All of it, for a tab at rest."""
+    return check_tab(tab, history) + check_dry(tab, history) + check_books(tab, history, objects)
+
+
+def by_tab(payments: Iterable[Json], refunds: Iterable[Json]) -> dict[str, Objects]:
+    """Stripe's objects by the tab in their metadata; a refund goes with its payment. Strangers' are left out.
+
+    Of each only what the rules read is kept: a replay has tens of thousands.
+    """
+    found: dict[str, tuple[list[Json], list[Json]]] = {}
+    tab_of: dict[str, str] = {}
+    for payment in payments:
+        if tab_id := _metadata(payment).get("tab"):
+            tab_of[payment["id"]] = tab_id
+            found.setdefault(tab_id, ([], []))[0].append({name: payment[name] for name in _PAYMENT_FIELDS})
+    for refund in refunds:
+        if tab_id := tab_of.get(refund["payment_intent"]):
+            found[tab_id][1].append({name: refund[name] for name in _REFUND_FIELDS})
+    return {tab_id: Objects(*both) for tab_id, both in found.items()}
+
+
+# The tab by itself, at every moment
+
+
+def postings_sum_to_zero(tab: Json) -> Iterator[str]:
+    if total := sum(tab["ledger"].values()):
+        yield f"the ledger sums to {total}"
+
+
+def receivable_is_balance(tab: Json) -> Iterator[str]:
+    receivable = tab["ledger"].get("customer_receivable", 0)
+    if receivable != tab["balance_minor"]:
+        yield f"the receivable is {receivable}, the balance {tab['balance_minor']}"
+    if tab["balance_minor"] != max(0, tab["amount_due_minor"] - _kept_minor(tab)):
+        yield f"the balance is {tab['balance_minor']}, of {tab['amount_due_minor']} {_kept_minor(tab)} is paid"
+
+
+def captured_within_held(tab: Json) -> Iterator[str]:
+    for hold in tab["holds"]:
+        if hold["captured_minor"] > hold["amount_minor"]:
+            yield f"{hold['captured_minor']} captured of {hold['payment_id']}, which holds {hold['amount_minor']}"
+        if (hold["captured_minor"] > 0) != (hold["state"] == "captured"):
+            yield f"{hold['payment_id']} is {hold['state']}, and {hold['captured_minor']} of it captured"
+
+
+def total_within_cap(tab: Json) -> Iterator[str]:
+    if tab["total_minor"] > tab["promise"]["cap_minor"]:
+        yield f"the total is {tab['total_minor']}, the cap {tab['promise']['cap_minor']}"
+
+
+def fee_within_disclosed(tab: Json) -> Iterator[str]:
+    if tab["fee"] is None:
+        return
+    disclosed = tab["promise"][f"{tab['fee']['kind']}_fee_minor"]
+    if tab["fee"]["amount_minor"] > disclosed:
+        yield f"a fee of {tab['fee']['amount_minor']}, disclosed were {disclosed}"
+
+
+def refunded_within_taken(tab: Json) -> Iterator[str]:
+    for leg in tab["legs"]:
+        if _given_back_minor(leg) > leg["amount_minor"]:
+            yield f"{_given_back_minor(leg)} given back of {leg['payment_id']}, which took {leg['amount_minor']}"
+
+
+def surplus_is_owed_back(tab: Json) -> Iterator[str]:
+    """More than the amount due may be kept only while the books say that it is owed back."""
+    surplus = max(0, _kept_minor(tab) - tab["amount_due_minor"])
+    if surplus != tab["refund_owed_minor"]:
+        yield f"{surplus} too much is kept, {tab['refund_owed_minor']} said to be owed back"
+    pending = sum(leg["refund_pending_minor"] for leg in tab["legs"])
+    payable = -tab["ledger"].get("refund_payable", 0)
+    if payable != tab["refund_owed_minor"] + pending:
+        yield f"{payable} is payable as refunds, {tab['refund_owed_minor']} owed back and {pending} on its way"
+
+
+def finished_tab_lets_go(tab: Json) -> Iterator[str]:
+    """A hold that is live on a finished tab is one that the agenda is about to release or to take the fee from."""
+    if tab["status"] in _FINISHED and _live_holds(tab) and tab["next_action"] is None:
+        yield f"a hold is still live on a tab that is {tab['status']}, and nothing will be done about it"
+
+
+# Its history, at every moment
+
+
+def entries_sum_to_the_ledger(tab: Json, history: History) -> Iterator[str]:
+    ledger: Counter[str] = Counter()
+    for entry in history:
+        for posting in entry["postings"]:
+            ledger[posting["account"]] += posting["amount_minor"]
+        if total := sum(posting["amount_minor"] for posting in entry["postings"]):
+            yield f"entry {entry['seq']} ({entry['kind']}) sums to {total}"
+    said = {account: minor for account, minor in tab["ledger"].items() if minor}
+    told = {account: minor for account, minor in ledger.items() if minor}
+    if said != told:
+        yield f"the ledger is {said}, its entries say {told}"
+
+
+def no_entry_is_missing(tab: Json, history: History) -> Iterator[str]:
+    numbers = [entry["seq"] for entry in history]
+    if numbers != list(range(1, len(numbers) + 1)):
+        yield f"the entries are numbered {numbers}"
+
+
+def money_is_taken_once(tab: Json, history: History) -> Iterator[str]:
+    """No payment makes two legs, and no payment is posted twice."""
+    for what, kinds in (("legs", Counter(leg["payment_id"] for leg in tab["legs"])), ("postings", _taken(history))):
+        for payment_id, number in kinds.items():
+            if number > 1:
+                yield f"{payment_id} has {number} {what}"
+
+
+def one_attempt_takes_money(tab: Json, history: History) -> Iterator[str]:
+    """Looked at after every single entry, not only now."""
+    taking: set[str] = set()
+    for entry in history:
+        details = entry["details"]
+        if entry["kind"] == "attempt_begun" and details["operation"] in _TAKES_MONEY:
+            taking.add(details["attempt_id"])
+            if len(taking) > 1:
+                yield f"at entry {entry['seq']} {len(taking)} attempts take money at once: {', '.join(sorted(taking))}"
+        elif entry["kind"] == "attempt_ended":
+            taking.discard(details["attempt_id"])
+
+
+def every_attempt_ends_once(tab: Json, history: History) -> Iterator[str]:
+    begun = Counter(e["details"]["attempt_id"] for e in history if e["kind"] == "attempt_begun")
+    ended = Counter(e["details"]["attempt_id"] for e in history if e["kind"] == "attempt_ended")
+    for attempt_id, number in begun.items():
+        if number > 1 or ended[attempt_id] > 1:
+            yield f"{attempt_id} began {number} times and ended {ended[attempt_id]} times"
+    for attempt_id in sorted(ended.keys() - begun.keys()):
+        yield f"{attempt_id} ended and never began"
+
+
+# When the agenda has run dry
+
+
+def nothing_is_left_to_do(tab: Json) -> Iterator[str]:
+    if tab["next_action"] is not None and not tab["flagged"]:
+        yield f"something is still to happen: {tab['next_action']}"
+
+
+def taken_within_due(tab: Json) -> Iterator[str]:
+    """Taken less given back is at most the amount due; what can't be given back by us is with a person."""
+    surplus = _kept_minor(tab) - tab["amount_due_minor"]
+    if surplus > 0 and not tab["flagged"] and tab["payment_state"] != "disputed":
+        yield f"{surplus} too much is kept, and nobody is told"
+
+
+def finished_tab_has_no_live_hold(tab: Json) -> Iterator[str]:
+    if tab["status"] in _FINISHED and _live_holds(tab):
+        yield "a hold is still live"
+
+
+def no_attempt_is_left_open(tab: Json, history: History) -> Iterator[str]:
+    for attempt in attempts_of(history).values():
+        if attempt.state is None and not tab["flagged"]:
+            yield f"{attempt.attempt_id} ({attempt.operation}) has no outcome, and nobody is told"
+
+
+# Our books and Stripe's
+
+
+def nothing_is_claimed_that_stripe_has_not(tab: Json, objects: Objects) -> Iterator[str]:
+    """Every hold and every card payment of ours is one of Stripe's, and says no more than Stripe does."""
+    theirs = {payment["id"]: payment for payment in objects.payments}
+    for ours in (*tab["holds"], *_card_legs(tab)):
+        payment = theirs.get(ours["payment_id"])
+        if payment is None:
+            yield f"{ours['payment_id']} is in our books only"
+        elif ours["amount_minor"] > _minor(payment["amount"], payment):
+            yield f"we have {ours['amount_minor']} in {payment['id']}, Stripe {_minor(payment['amount'], payment)}"
+    for leg in _card_legs(tab):
+        payment = theirs.get(leg["payment_id"])
+        received = _minor(payment["amount_received"], payment) if payment else 0
+        if payment is not None and leg["amount_minor"] > received:
+            yield f"we say {leg['amount_minor']} was taken by {payment['id']}, Stripe says {received}"
+
+
+def every_payment_is_in_the_books(tab: Json, objects: Objects) -> Iterator[str]:
+    """What Stripe has taken is a leg, once, to the cent; what it holds is a live hold; what is over is neither."""
+    legs = {leg["payment_id"]: leg for leg in _card_legs(tab)}
+    holds = {hold["payment_id"]: hold for hold in tab["holds"]}
+    for payment in objects.payments:
+        is_hold = payment["capture_method"] == "manual"
+        leg, hold = legs.get(payment["id"]), holds.get(payment["id"])
+        taken = _minor(payment["amount_received"], payment) if payment["status"] == "succeeded" else 0
+        held = _minor(payment["amount_capturable"], payment) if payment["status"] == "requires_capture" else 0
+        in_leg = leg["amount_minor"] if leg else 0
+        in_hold = hold["amount_minor"] if hold and hold["state"] == "live" else 0
+        if taken != in_leg:
+            yield f"Stripe took {taken} by {payment['id']}, our books say {in_leg}"
+        elif leg is not None and leg["kind"] != ("capture" if is_hold else "charge"):
+            yield f"{payment['id']} is a {leg['kind']} in our books, and none at Stripe"
+        if held != in_hold:
+            yield f"Stripe holds {held} in {payment['id']}, our books say {in_hold}"
+
+
+def every_refund_is_in_the_books(tab: Json, objects: Objects) -> Iterator[str]:
+    """By payment, to the cent. What a bank has given back of a lost dispute is in our books, and is no refund there."""
+    theirs: Counter[str] = Counter()
+    for refund in objects.refunds:
+        if refund["status"] not in _NOT_GIVEN_BACK:
+            theirs[refund["payment_intent"]] += _minor(refund["amount"], refund)
+    for leg in _card_legs(tab):
+        ours, at_stripe = _given_back_minor(leg), theirs.pop(leg["payment_id"], 0)
+        dispute = leg["dispute"]
+        by_bank = dispute["amount_minor"] if dispute and dispute["state"] == "lost" else 0
+        if not 0 <= ours - at_stripe <= by_bank:
+            yield f"Stripe gave {at_stripe} back of {leg['payment_id']}, our books say {ours}"
+    for payment_id, minor in theirs.items():
+        yield f"Stripe gave {minor} back of {payment_id}, which our books don't have"
+
+
+def every_object_has_one_attempt(tab: Json, history: History, objects: Objects) -> Iterator[str]:
+    """Whatever carries our metadata was made by exactly one attempt, of that kind and amount, which made no other."""
+    attempts = attempts_of(history)
+    makers: Counter[str] = Counter()
+    for made in (*objects.payments, *objects.refunds):
+        attempt_id = _metadata(made).get("attempt")
+        if attempt_id is None:
+            continue
+        makers[attempt_id] += 1
+        attempt = attempts.get(attempt_id)
+        if attempt is None:
+            yield f"{made['id']} is of {attempt_id}, which is not in the tab's history"
+        elif _minor(made["amount"], made) != attempt.amount_minor:
+            yield f"{made['id']} is over {_minor(made['amount'], made)}, {attempt_id} over {attempt.amount_minor}"
+        elif _metadata(made).get("purpose") != attempt.operation:
+            yield f"{made['id']} is for a {_metadata(made).get('purpose')}, {attempt_id} for a {attempt.operation}"
+    for attempt_id, number in makers.items():
+        if number > 1:
+            yield f"{attempt_id} made {number} objects at Stripe"
+
+
+def every_success_has_one_object(tab: Json, history: History, objects: Objects) -> Iterator[str]:
+    """An attempt that succeeded did at Stripe what it was for, over its own amount."""
+    payments = {payment["id"]: payment for payment in objects.payments}
+    made = {_metadata(one).get("attempt"): one for one in (*objects.payments, *objects.refunds)}
+    for attempt in attempts_of(history).values():
+        if attempt.state != "succeeded":
+            continue
+        if attempt.operation in _MAKES_PAYMENT or attempt.operation == "refund":
+            done = made.get(attempt.attempt_id)
+            minor = _minor(done["amount"], done) if done else 0
+            if done and attempt.operation == "charge":
+                minor = _minor(done["amount_received"], done)
+        else:
+            done = payments.get(attempt.payment_id or "")
+            minor = attempt.amount_minor if done and done["status"] == "canceled" else 0
+            if done and attempt.operation == "capture":
+                minor = _minor(done["amount_received"], done)
+        if done is None:
+            yield f"{attempt.attempt_id} ({attempt.operation}) succeeded, and Stripe has nothing of it"
+        elif minor != attempt.amount_minor:
+            yield f"{attempt.attempt_id} ({attempt.operation}) is over {attempt.amount_minor}, Stripe did {minor}"
+
+
+# Which of them belong together
+
+_OF_TAB = (
+    postings_sum_to_zero,
+    receivable_is_balance,
+    captured_within_held,
+    total_within_cap,
+    fee_within_disclosed,
+    refunded_within_taken,
+    surplus_is_owed_back,
+    finished_tab_lets_go,
+)
+_OF_HISTORY = (
+    entries_sum_to_the_ledger,
+    no_entry_is_missing,
+    money_is_taken_once,
+    one_attempt_takes_money,
+    every_attempt_ends_once,
+)
+_OF_DRY_TAB = (nothing_is_left_to_do, taken_within_due, finished_tab_has_no_live_hold)
+_OF_DRY_HISTORY = (no_attempt_is_left_open,)
+_OF_BOOKS = (
+    nothing_is_claimed_that_stripe_has_not,
+    every_payment_is_in_the_books,
+    every_refund_is_in_the_books,
+)
+_OF_ATTEMPTS = (every_object_has_one_attempt, every_success_has_one_object)
+
+
+# Readings
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One try at moving money, as the history tells it. `state`: how it ended, None while it is open."""
+
+    attempt_id: str
+    operation: str
+    amount_minor: int
+    payment_id: str | None
+    state: str | None = None
+
+
+def attempts_of(history: History) -> dict[str, Attempt]:
+    """By id, in the order in which they began."""
+    found: dict[str, Attempt] = {}
+    for entry in history:
+        details = entry["details"]
+        if entry["kind"] == "attempt_begun":
+            found[details["attempt_id"]] = Attempt(
+                details["attempt_id"], details["operation"], details["amount_minor"], details["payment_id"]
+            )
+        elif entry["kind"] == "attempt_ended" and details["attempt_id"] in found:
+            found[details["attempt_id"]].state = details["state"]
+    return found
+
+
+def _taken(history: History) -> Counter[str]:
+    return Counter(entry["details"]["payment_id"] for entry in history if entry["kind"] in ("captured", "charged"))
+
+
+def _live_holds(tab: Json) -> list[Json]:
+    return [hold for hold in tab["holds"] if hold["state"] == "live"]
+
+
+def _card_legs(tab: Json) -> list[Json]:
+    return [leg for leg in tab["legs"] if leg["kind"] != "cash"]
+
+
+def _given_back_minor(leg: Json) -> int:
+    """What has gone back or is on its way."""
+    minor: int = leg["refunded_minor"] + leg["refund_pending_minor"]
+    return minor
+
+
+def _kept_minor(tab: Json) -> int:
+    return sum(leg["amount_minor"] - _given_back_minor(leg) for leg in tab["legs"])
+
+
+def _minor(amount: int, made: Json) -> int:
+    """An amount of Stripe's in the tab's smallest unit."""
+    return amount // _STRIPE_FACTORS.get(made["currency"].upper(), 1)
+
+
+def _metadata(made: Json) -> Json:
+    found: Json = made.get("metadata") or {}
+    return found

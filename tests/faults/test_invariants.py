@@ -1,0 +1,325 @@
+"""Every promise is seen to be broken where it is: a sound tab has no problem, each damage has its own."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import dataclass
+from inspect import isfunction
+from typing import Any
+
+import pytest
+
+from devstack import invariants
+from devstack.acknowledged import Acknowledged
+from devstack.invariants import Objects, by_tab, check_claims, check_dry, check_everything
+
+Json = dict[str, Any]
+
+
+@dataclass
+class World:
+    """A closed tab: 20.00 of a deposit of 30.00 captured, 55.00 charged, 5.00 of that refunded."""
+
+    tab: Json
+    history: list[Json]
+    payments: list[Json]
+    refunds: list[Json]
+
+    def problems(self) -> list[str]:
+        found = by_tab(self.payments, self.refunds).get("tab_1", Objects())
+        return check_everything(self.tab, self.history, found)
+
+
+def sound() -> World:
+    return World(
+        tab={
+            "tab_id": "tab_1",
+            "version": 9,
+            "status": "closed",
+            "payment_state": "paid",
+            "promise": {"cap_minor": 8000, "no_show_fee_minor": 1500, "late_cancel_fee_minor": 1000},
+            "items": [{"item_id": "itm_1"}],
+            "total_minor": 7000,
+            "fee": None,
+            "amount_due_minor": 7000,
+            "balance_minor": 0,
+            "refund_owed_minor": 0,
+            "ledger": {"customer_receivable": 0, "service_revenue": -7000, "stripe_balance": 7000},
+            "holds": [{"payment_id": "pi_1", "amount_minor": 3000, "captured_minor": 2000, "state": "captured"}],
+            "legs": [leg("pi_1", "capture", 2000), leg("pi_2", "charge", 5500, refunded_minor=500)],
+            "flagged": None,
+            "next_action": None,
+            "payment": None,
+        },
+        history=[
+            entry(1, "completed", ("customer_receivable", 7500), ("service_revenue", -7500)),
+            begun(2, "att_1", "place_hold", 3000),
+            ended(3, "att_1"),
+            begun(4, "att_2", "capture", 2000, "pi_1"),
+            taken(5, "captured", "pi_1", 2000),
+            ended(6, "att_2"),
+            begun(7, "att_3", "charge", 5500),
+            taken(8, "charged", "pi_2", 5500),
+            ended(9, "att_3"),
+            entry(10, "adjusted", ("customer_receivable", -500), ("service_revenue", 500)),
+            begun(11, "att_4", "refund", 500, "pi_2"),
+            entry(12, "refunded", ("customer_receivable", 500), ("stripe_balance", -500)),
+            ended(13, "att_4"),
+        ],
+        payments=[
+            payment("pi_1", "att_1", "place_hold", 3000, received=2000),
+            payment("pi_2", "att_3", "charge", 5500, received=5500),
+        ],
+        refunds=[
+            {
+                "id": "re_1",
+                "status": "succeeded",
+                "payment_intent": "pi_2",
+                "currency": "eur",
+                "amount": 500,
+                "metadata": {"tab": "tab_1", "attempt": "att_4", "purpose": "refund"},
+            }
+        ],
+    )
+
+
+def leg(payment_id: str, kind: str, amount: int, **given: Any) -> Json:
+    none = {"refunded_minor": 0, "refund_pending_minor": 0, "dispute": None}
+    return {"payment_id": payment_id, "kind": kind, "amount_minor": amount, **none, **given}
+
+
+def entry(seq: int, kind: str, *postings: tuple[str, int], **details: Any) -> Json:
+    posted = [{"account": account, "amount_minor": minor} for account, minor in postings]
+    return {"seq": seq, "kind": kind, "details": details, "postings": posted}
+
+
+def begun(seq: int, attempt_id: str, operation: str, amount: int, payment_id: str | None = None) -> Json:
+    details = {"attempt_id": attempt_id, "operation": operation, "amount_minor": amount, "payment_id": payment_id}
+    return entry(seq, "attempt_begun", **details)
+
+
+def ended(seq: int, attempt_id: str, state: str = "succeeded") -> Json:
+    return entry(seq, "attempt_ended", attempt_id=attempt_id, operation="", state=state)
+
+
+def taken(seq: int, kind: str, payment_id: str, amount: int) -> Json:
+    return entry(
+        seq, kind, ("stripe_balance", amount), ("customer_receivable", -amount), payment_id=payment_id, amount=amount
+    )
+
+
+def payment(payment_id: str, attempt_id: str, purpose: str, amount: int, *, received: int) -> Json:
+    return {
+        "id": payment_id,
+        "status": "succeeded",
+        "capture_method": "manual" if purpose == "place_hold" else "automatic",
+        "currency": "eur",
+        "amount": amount,
+        "amount_received": received,
+        "amount_capturable": 0,
+        "metadata": {"tab": "tab_1", "attempt": attempt_id, "purpose": purpose},
+    }
+
+
+def damaged(*path: Any, to: Any) -> World:
+    """The sound world with one thing in it changed."""
+    world = sound()
+    place: Any = world
+    *way, last = path
+    for step in way:
+        place = getattr(place, step) if isinstance(place, World) else place[step]
+    place[last] = to
+    return world
+
+
+def test_a_sound_tab_has_no_problem():
+    assert sound().problems() == []
+
+
+LIVE = {"payment_id": "pi_1", "amount_minor": 3000, "captured_minor": 0, "state": "live"}
+TOO_MUCH = {"payment_id": "pi_1", "amount_minor": 3000, "captured_minor": 3001, "state": "captured"}
+OF_TWO_AT_ONCE = begun(10, "att_5", "charge", 100)
+
+
+@pytest.mark.parametrize(
+    ("path", "to", "said"),
+    [
+        (("tab", "ledger", "stripe_balance"), 6999, "the ledger sums to -1"),
+        (("tab", "ledger", "customer_receivable"), 1, "the receivable is 1, the balance 0"),
+        (("tab", "balance_minor"), 7, "the balance is 7, of 7000 7000 is paid"),
+        (("tab", "holds", 0), TOO_MUCH, "3001 captured of pi_1, which holds 3000"),
+        (("tab", "holds", 0, "state"), "released", "pi_1 is released, and 2000 of it captured"),
+        (("tab", "total_minor"), 8001, "the total is 8001, the cap 8000"),
+        (("tab", "fee"), {"kind": "no_show", "amount_minor": 1501}, "a fee of 1501, disclosed were 1500"),
+        (("tab", "legs", 1, "refunded_minor"), 5501, "5501 given back of pi_2, which took 5500"),
+        (("tab", "amount_due_minor"), 6999, "1 too much is kept, 0 said to be owed back"),
+        (("tab", "ledger", "refund_payable"), -5, "5 is payable as refunds, 0 owed back and 0 on its way"),
+        (("tab", "holds", 0), LIVE, "a hold is still live on a tab that is closed, and nothing will be done about it"),
+        (("tab", "holds", 0), LIVE, "a hold is still live"),
+        (("history", 0, "postings", 0, "amount_minor"), 7501, "entry 1 (completed) sums to 1"),
+        (("history", 9, "postings"), [], "the ledger is {'service_revenue': -7000, 'stripe_balance': 7000}, its"),
+        (("history", 4, "seq"), 6, "the entries are numbered [1, 2, 3, 4, 6, 6,"),
+        (("history", 4, "details", "payment_id"), "pi_2", "pi_2 has 2 postings"),
+        (("tab", "legs", 0, "payment_id"), "pi_2", "pi_2 has 2 legs"),
+        (("history", 5), entry(6, "noted"), "at entry 7 2 attempts take money at once: att_2, att_3"),
+        (("history", 2), ended(3, "att_2"), "att_2 began 1 times and ended 2 times"),
+        (("history", 1), entry(2, "noted"), "att_1 ended and never began"),
+        (("history", 12), entry(13, "noted"), "att_4 (refund) has no outcome, and nobody is told"),
+        (("tab", "next_action"), {"at": "2026-01-05T09:00:00Z"}, "something is still to happen"),
+        (("tab", "amount_due_minor"), 6000, "1000 too much is kept, and nobody is told"),
+        (("payments", 1, "amount_received"), 5499, "we say 5500 was taken by pi_2, Stripe says 5499"),
+        (("payments", 1, "amount"), 5499, "we have 5500 in pi_2, Stripe 5499"),
+        (("payments", 1, "id"), "pi_3", "pi_2 is in our books only"),
+        (("payments", 1, "id"), "pi_3", "Stripe took 5500 by pi_3, our books say 0"),
+        (("payments", 0, "capture_method"), "automatic", "pi_1 is a capture in our books, and none at Stripe"),
+        (("payments", 0, "status"), "requires_capture", "Stripe took 0 by pi_1, our books say 2000"),
+        (("refunds", 0, "amount"), 499, "Stripe gave 499 back of pi_2, our books say 500"),
+        (("refunds", 0, "status"), "failed", "Stripe gave 0 back of pi_2, our books say 500"),
+        (("payments", 1, "metadata", "attempt"), "att_9", "pi_2 is of att_9, which is not in the tab's history"),
+        (("payments", 1, "metadata", "attempt"), "att_1", "att_1 made 2 objects at Stripe"),
+        (("payments", 1, "metadata", "purpose"), "place_hold", "pi_2 is for a place_hold, att_3 for a charge"),
+        (("history", 6), begun(7, "att_3", "charge", 5501), "pi_2 is over 5500, att_3 over 5501"),
+        (("refunds", 0, "metadata", "attempt"), None, "att_4 (refund) succeeded, and Stripe has nothing of it"),
+        (("payments", 0, "amount_received"), 1999, "att_2 (capture) is over 2000, Stripe did 1999"),
+    ],
+)
+def test_each_damage_is_told(path: tuple[Any, ...], to: Any, said: str):
+    problems = damaged(*path, to=deepcopy(to)).problems()
+
+    assert any(problem.startswith(said) for problem in problems), problems
+
+
+def test_a_hold_that_only_stripe_has_is_told():
+    world = sound()
+    world.payments.append(
+        payment("pi_3", "att_5", "place_hold", 700, received=0)
+        | {"status": "requires_capture", "amount_capturable": 700}
+    )
+
+    assert "Stripe holds 700 in pi_3, our books say 0" in world.problems()
+
+
+def test_what_is_flagged_or_disputed_may_be_more_than_is_due():
+    """A person has been told: by itself nothing can be done any more."""
+    tab = sound().tab | {"amount_due_minor": 6000}
+
+    assert check_dry(tab) == ["1000 too much is kept, and nobody is told"]
+    assert check_dry(tab | {"flagged": "the refund failed"}) == []
+    assert check_dry(tab | {"payment_state": "disputed"}) == []
+
+
+def test_what_a_bank_gave_back_of_a_lost_dispute_is_no_refund_at_stripe():
+    world = sound()
+    world.refunds.clear()
+    world.history = []
+
+    assert "Stripe gave 0 back of pi_2, our books say 500" in world.problems()
+
+    world.tab["legs"][1]["dispute"] = {"state": "lost", "amount_minor": 5500}
+
+    assert not [problem for problem in world.problems() if problem.startswith("Stripe gave")]
+
+
+def test_while_news_is_on_its_way_we_may_lag_behind_stripe_and_never_claim_more():
+    world = sound()
+    world.tab["legs"].pop()
+    objects = by_tab(world.payments, world.refunds)["tab_1"]
+
+    assert check_claims(world.tab, objects) == []
+    assert check_claims(sound().tab, Objects()) == ["pi_1 is in our books only"] * 2 + ["pi_2 is in our books only"]
+
+
+def test_a_currency_that_stripe_counts_in_hundredths_is_compared_in_ours():
+    """ISK has no cents, and goes to Stripe times a hundred."""
+    world = sound()
+    for made in (*world.payments, *world.refunds):
+        made["currency"] = "isk"
+        made |= {name: made[name] * 100 for name in ("amount", "amount_received", "amount_capturable") if name in made}
+
+    assert world.problems() == []
+
+
+# What was answered
+
+
+def told(**changes: Any) -> Acknowledged:
+    acknowledged = Acknowledged()
+    acknowledged.note(sound().tab | changes)
+    return acknowledged
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "said"),
+    [
+        ({}, {}, None),
+        ({"version": 10}, {}, "version 10 was told, it is at 9"),
+        ({}, {"status": "due"}, "it was told to be closed, and is due"),
+        ({}, {"legs": []}, "2000 were told to be taken by pi_1, which is in the books no more"),
+        (
+            {},
+            {"legs": [leg("pi_1", "capture", 2000), leg("pi_2", "charge", 5500)]},
+            "500 were told to be given back of pi_2, now it is 0",
+        ),
+        ({}, {"holds": []}, "3000 were told to be held in pi_1, which is in the books no more"),
+        ({}, {"items": []}, "itm_1 was told to be on the bill, and is not in it"),
+        (
+            {"payment": {"attempt_id": "att_3", "state": "failed"}},
+            {},
+            "att_3 was told to have failed, and is succeeded",
+        ),
+        (
+            {"payment": {"attempt_id": "att_9", "state": "succeeded"}},
+            {},
+            "att_9 was told to have succeeded, and is not",
+        ),
+    ],
+)
+def test_what_was_answered_stays_true(was: Json, now: Json, said: str | None):
+    problems = told(**was).check(sound().tab | now, sound().history)
+
+    assert problems[:1] == [] if said is None else problems[0].startswith(said)
+
+
+def test_an_older_answer_takes_nothing_back():
+    """A repeated request is answered from a snapshot of its time."""
+    acknowledged = told()
+    acknowledged.note(sound().tab | {"version": 3, "legs": [], "status": "due"})
+
+    assert acknowledged.check(sound().tab, sound().history) == []
+    assert acknowledged.check(sound().tab | {"version": 8}) == ["version 9 was told, it is at 8"]
+
+
+def test_a_failed_refund_takes_back_what_was_told_of_it_and_a_person_knows():
+    unpaid = sound().tab | {"legs": [leg("pi_1", "capture", 2000), leg("pi_2", "charge", 5500)], "flagged": "it failed"}
+
+    assert told().check(unpaid) == []
+
+
+def test_the_same_key_is_answered_with_the_same_tab_and_attempt():
+    acknowledged = Acknowledged()
+    first = sound().tab | {"payment": {"attempt_id": "att_3", "state": "pending"}}
+    acknowledged.note(first, key="ada k1")
+    acknowledged.note(first | {"payment": {"attempt_id": "att_3", "state": "succeeded"}}, key="ada k1")
+
+    assert acknowledged.check_keys() == []
+
+    acknowledged.note(first | {"tab_id": "tab_2"}, key="ada k1")
+    acknowledged.note(first | {"payment": {"attempt_id": "att_4", "state": "pending"}}, key="ada k1")
+
+    assert acknowledged.check_keys() == [
+        "one Idempotency-Key was answered with tab_1 and with tab_2",
+        "one Idempotency-Key of tab_1 made att_3 and att_4",
+    ]
+
+
+def test_every_promise_is_asked_for():
+    """A rule that nobody calls promises nothing."""
+    here = {
+        name: found
+        for name, found in vars(invariants).items()
+        if getattr(found, "__module__", "") == invariants.__name__
+    }
+    rules = {name for name, found in here.items() if isfunction(found) and not name.startswith(("_", "check_"))}
+    lists = [found for name, found in vars(invariants).items() if name.startswith("_OF_")]
+
+    assert rules - {"by_tab", "attempts_of"} == {rule.__name__ for rules in lists for rule in rules}
