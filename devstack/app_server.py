@@ -3,31 +3,35 @@
     python -m devstack.app_server --port 8000 --control-port 8001 --outbox .devstack/outbox.jsonl
 
 The control port takes `POST /sweep` (fire the schedule now, answer its counts). With `--ticker` the schedule also fires
-every five clock-minutes and on every move of the clock. Settings come from the environment, as they do in Lambda.
+every five clock-minutes and on every move of the clock. With `--forks` it serves nothing itself and forks workers that
+do, as it is told on standard input. Settings come from the environment, as they do in Lambda.
 """
 
 from __future__ import annotations
 
 import argparse
 import gc
+import importlib
 import json
 import logging
 import os
 import threading
 import time
+from collections.abc import Callable
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 from chalice.cli.factory import CLIFactory
-from chalice.local import ChaliceRequestHandler
+from chalice.local import ChaliceRequestHandler, ThreadedHTTPServer
 
 from chalicelib import bootstrap
 from devstack.clock import StandinClock
 from devstack.crash import with_crashes
 from devstack.outbox import FileOutbox
 from devstack.quick import before_each_request, quicken_headers, quicken_server
+from devstack.workers import fork_on_request
 
 TICK = timedelta(minutes=5)
 POLL_S = 0.5
@@ -39,32 +43,46 @@ def main() -> None:
     parser.add_argument("--control-port", type=int, required=True)
     parser.add_argument("--outbox", type=Path, required=True, help="where messages to people go, a line of JSON each")
     parser.add_argument("--ticker", action="store_true")
+    parser.add_argument("--forks", action="store_true")
     given = parser.parse_args()
 
     quicken_headers()
     quicken_server(ChaliceRequestHandler)
+    # Who connects while we are busy waits in line; a line of five is short when 32 come at once.
+    ThreadedHTTPServer.request_queue_size = 128
     clock = StandinClock(os.environ["STRIPE_API_BASE"])
     before_each_request(ChaliceRequestHandler, clock.forget)
-    bootstrap.use(with_crashes(bootstrap.build(clock=clock, notifier=FileOutbox(given.outbox))))
+    deps = with_crashes(bootstrap.build(clock=clock, notifier=FileOutbox(given.outbox)))
+    bootstrap.use(deps)
 
     from app import advance, app
 
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
     ChaliceRequestHandler.log_message = lambda *args: None
-    sweep = Sweeper(advance)
-    control_handler = _control(sweep)
-    quicken_server(control_handler)
-    before_each_request(control_handler, clock.forget)
-    control = ThreadingHTTPServer(("127.0.0.1", given.control_port), control_handler)
-    threading.Thread(target=control.serve_forever, daemon=True, name="control").start()
-    if given.ticker:
-        threading.Thread(target=_tick, args=(clock, sweep), daemon=True, name="ticker").start()
+    factory = CLIFactory(os.getcwd(), environ=os.environ)
+    config = factory.create_config_obj(chalice_stage_name="dev")
     # What was imported lives as long as the process: the collector need not look at it again.
     gc.collect()
     gc.freeze()
-    factory = CLIFactory(os.getcwd(), environ=os.environ)
-    config = factory.create_config_obj(chalice_stage_name="dev")
-    factory.create_local_server(app, config, "127.0.0.1", given.port).serve_forever()
+
+    def serve(is_ready: Callable[[], None]) -> None:
+        sweep = Sweeper(advance)
+        control = ThreadedHTTPServer(("127.0.0.1", given.control_port), _control(sweep, clock))
+        threading.Thread(target=control.serve_forever, daemon=True, name="control").start()
+        if given.ticker:
+            threading.Thread(target=_tick, args=(clock, sweep), daemon=True, name="ticker").start()
+        server = factory.create_local_server(app, config, "127.0.0.1", given.port)
+        is_ready()
+        server.serve_forever()
+
+    if given.forks:
+        # A worker is born with what the first request would have to import.
+        importlib.import_module("jwt")
+        assert deps.gateway.publishable_key, "asking for it makes the gateway, and imports what it needs"
+        ThreadedHTTPServer.allow_reuse_port = True
+        fork_on_request(serve)
+    else:
+        serve(lambda: None)
 
 
 class Sweeper:
@@ -108,7 +126,7 @@ def _tick(clock: StandinClock, sweep: Sweeper) -> None:
             logging.getLogger(__name__).exception("the schedule could not be fired")
 
 
-def _control(sweep: Sweeper) -> type[BaseHTTPRequestHandler]:
+def _control(sweep: Sweeper, clock: StandinClock) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
@@ -124,6 +142,8 @@ def _control(sweep: Sweeper) -> type[BaseHTTPRequestHandler]:
         def log_message(self, format: str, *args: object) -> None:
             pass
 
+    quicken_server(Handler)
+    before_each_request(Handler, clock.forget)
     return Handler
 
 

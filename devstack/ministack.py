@@ -49,7 +49,7 @@ def start(port: int | None = None, state_dir: Path | None = None) -> Iterator[Mi
 def _start(port: int | None, state_dir: Path | None) -> tuple[subprocess.Popen[bytes], str]:
     # A port that was free a moment ago may be taken when the emulator binds it; one that was asked for stays taken.
     for remaining in reversed(range(_TRIES if port is None else 1)):
-        chosen = port or _free_port()
+        chosen = port or free_port()
         process, log = _spawn(chosen, state_dir)
         try:
             _wait_until_healthy(process, chosen, log)
@@ -126,7 +126,7 @@ def _end_of(log: Path) -> str:
     return log.read_text(errors="replace")[-2000:]
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]

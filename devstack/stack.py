@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,9 +15,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn
 
-from devstack import ministack, table
+from devstack import emulators, table
 from devstack.http import JsonClient
 from devstack.issuer import AUDIENCE, ISSUER, Issuer
+from devstack.ministack import free_port
+from devstack.workers import Workers
 
 ROOT = Path(__file__).resolve().parent.parent
 LOGS = ROOT / ".devstack" / "logs"
@@ -68,7 +69,8 @@ class Stack:
 
     `start`: where the business clock begins. `ticker`: fire the schedule by itself, every five clock-minutes and on
     every move; else only `sweep` fires it. `real_time`: let the clock run by itself. `state`: a folder that what is in
-    the database and at Stripe is read from and kept in, complete once the stack has stopped.
+    the database and at Stripe is read from and kept in, complete once the stack has stopped. `database`: which emulator
+    (emulators.NAMES). `workers`: serve with so many processes on one port, as many Lambdas do; 0: with one, not forked.
     """
 
     def __init__(
@@ -80,6 +82,8 @@ class Stack:
         real_time: bool = False,
         logs: Path = LOGS,
         state: Path | None = None,
+        database: str = emulators.MINISTACK,
+        workers: int = 0,
     ) -> None:
         self._ports = ports
         self._start = start
@@ -87,6 +91,8 @@ class Stack:
         self._real_time = real_time
         self._logs = logs
         self._state = state
+        self._database = database
+        self._worker_count = workers
         self._exits = ExitStack()
         self._app: subprocess.Popen[bytes] | None = None
 
@@ -112,7 +118,9 @@ class Stack:
         standin_port = self._ports.standin or free_port()
         if self._state is not None:
             self._state.mkdir(parents=True, exist_ok=True)
-        aws = self._exits.enter_context(ministack.start(self._ports.aws or None, self._state and self._state / "aws"))
+        aws = self._exits.enter_context(
+            emulators.start(self._database, self._ports.aws or None, self._state and self._state / "aws")
+        )
         self._aws = aws
         self.aws_url = aws.endpoint_url
         self.issuer = self._exits.enter_context(Issuer(self._ports.issuer))
@@ -175,15 +183,22 @@ class Stack:
         """Start the app and wait until it answers."""
         arguments = ["--port", str(self.app_port), "--control-port", str(self.control_port)]
         arguments += ["--outbox", str(self.outbox)]
-        self._app = self._popen(
-            "app_server", [*arguments, *(["--ticker"] if self._ticker else [])], {**self._environment, **environment}
-        )
+        arguments += [*(["--ticker"] if self._ticker else []), *(["--forks"] if self._worker_count else [])]
+        environment = {**self._environment, **environment}
+        self._app = self._popen("app_server", arguments, environment, piped=self._worker_count > 0)
+        if self._worker_count:
+            self.workers = Workers(self._app)
+            for _ in range(self._worker_count):
+                self.workers.start()
         wait_for(self.app, "/v1/health", "the app", self._app)
 
     def stop_app(self) -> None:
         """Stop the app, as a deployment would; does nothing where it is dead."""
         self._hang_up()
-        if self._app is not None:
+        if self._app is not None and self._worker_count:
+            self.workers.close()
+            self._app = None
+        elif self._app is not None:
             _end(self._app)
             self._app = None
 
@@ -245,15 +260,17 @@ class Stack:
         self._exits.callback(_end, process)
         return process
 
-    def _popen(self, module: str, arguments: list[str], environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    def _popen(
+        self, module: str, arguments: list[str], environment: dict[str, str], *, piped: bool = False
+    ) -> subprocess.Popen[bytes]:
         with (self._logs / f"{module}.log").open("ab") as log:
             return subprocess.Popen(
                 [sys.executable, "-m", f"devstack.{module}", *arguments],
                 cwd=ROOT,
                 env=environment,
-                stdout=log,
+                stdout=subprocess.PIPE if piped else log,
                 stderr=log,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE if piped else subprocess.DEVNULL,
                 # Ctrl-C is for whoever started us, who then stops the servers in their order.
                 start_new_session=True,
             )
@@ -270,13 +287,6 @@ def wait_for(client: JsonClient, path: str, what: str, process: subprocess.Popen
         except OSError:
             time.sleep(0.05)
     raise RuntimeError(f"{what} did not answer within {START_TIMEOUT_S:.0f} s; its log is in {LOGS}")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def stop_on_signals() -> None:

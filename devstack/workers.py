@@ -1,0 +1,107 @@
+"""App processes that start in milliseconds: one process has imported everything and forks a copy for each worker.
+
+Both ends are here: `fork_on_request` runs in the process that forks, `Workers` in the one that says when. All workers
+listen on the same port, and the kernel gives each new connection to one of them, as API Gateway does with Lambdas.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import traceback
+from collections.abc import Callable
+from typing import NoReturn
+
+STOP_TIMEOUT_S = 10.0
+
+
+def fork_on_request(serve: Callable[[Callable[[], None]], None]) -> None:
+    """Fork a worker for each line `start` on standard input, kill one for `kill <pid>`; kill all when it is closed.
+
+    Answers on standard output: `<pid>` of a worker once it is listening (0 where it could not), the signal or minus the
+    exit code by which a killed one had ended. `serve` calls what it is given once it listens, and does not return.
+    """
+    answers = os.dup(1)
+    # Whatever else is printed is for the log.
+    os.dup2(2, 1)
+    pids: set[int] = set()
+    for line in sys.stdin:
+        command, _, argument = line.strip().partition(" ")
+        if command == "start":
+            pid = os.fork()
+            if pid == 0:
+                _work(serve, answers)
+            pids.add(pid)
+        elif command == "kill":
+            os.write(answers, f"{_kill(int(argument))}\n".encode())
+            pids.discard(int(argument))
+    for pid in pids:
+        _kill(pid)
+
+
+def _work(serve: Callable[[Callable[[], None]], None], answers: int) -> NoReturn:
+    # The commands are its parent's to read.
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    try:
+        serve(lambda: _answer(answers, os.getpid()))
+    except BaseException:
+        traceback.print_exc()
+        _answer(answers, 0)
+    os._exit(1)
+
+
+def _answer(answers: int, number: int) -> None:
+    os.write(answers, f"{number}\n".encode())
+
+
+def _kill(pid: int) -> int:
+    """By the parent, who has not waited for it yet: the pid is that worker's and nobody else's."""
+    os.kill(pid, signal.SIGKILL)
+    _, status = os.waitpid(pid, 0)
+    return -os.waitstatus_to_exitcode(status)
+
+
+class Workers:
+    """The workers of one app. `process`: the one that forks, its standard input and output piped."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+        self.pids: list[int] = []
+
+    def start(self) -> int:
+        """A further worker's pid, once it listens. Raises RuntimeError where none comes."""
+        pid = self._ask("start")
+        if pid == 0:
+            raise RuntimeError("a worker did not start; see the log of the app")
+        self.pids.append(pid)
+        return pid
+
+    def kill(self, pid: int) -> None:
+        """SIGKILL a worker. Raises RuntimeError where it had ended by itself before."""
+        self.pids.remove(pid)
+        ended_by = self._ask(f"kill {pid}")
+        if ended_by != signal.SIGKILL:
+            raise RuntimeError(f"worker {pid} had ended by itself: {ended_by}; see the log of the app")
+
+    def close(self) -> None:
+        """Kill all of them and the process that forked them."""
+        assert self._process.stdin is not None and self._process.stdout is not None, "they are piped"
+        self._process.stdin.close()
+        try:
+            self._process.wait(timeout=STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process.stdout.close()
+        self.pids.clear()
+
+    def _ask(self, command: str) -> int:
+        assert self._process.stdin is not None and self._process.stdout is not None, "they are piped"
+        self._process.stdin.write(f"{command}\n".encode())
+        self._process.stdin.flush()
+        answer = self._process.stdout.readline()
+        if not answer:
+            raise RuntimeError("the process that forks the app's workers has ended; see the log of the app")
+        return int(answer)
