@@ -7,6 +7,7 @@ export PYTHON
 # How many processes run the tests.
 WORKERS ?= 2
 ROLE ?= staff
+ROUNDS ?= 5
 
 .PHONY: help
 help:
@@ -39,6 +40,10 @@ test: setup ## Run every test; ARGS="tests/unit -k refund" runs some
 .PHONY: crash-test
 crash-test: setup ## Kill processes between writing ahead, paying and recording, and see the money come out right
 	@$(PY) -m pytest tests/faults/test_crash.py $(ARGS)
+
+.PHONY: races
+races: setup ## Let 32 clients at once do the same to one tab, over HTTP, against four app processes: ROUNDS=5 of each race
+	@$(PY) -m devstack.races --rounds $(ROUNDS) $(ARGS)
 
 .PHONY: replay
 replay: setup ## Send real bookings through the API: DATA=file.csv, RESUME=1 goes on where it stopped

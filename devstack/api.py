@@ -55,19 +55,23 @@ class Api:
     def _send(self, method: str, path: str, body: Any, key: str | None) -> Any:
         """Sent again under the same key while the API says that others are changing the same thing."""
         self.counts[_route(method, path)] += 1
-        headers = self._headers() | {"Idempotency-Key": key or f"{self._prefix}-{next(self._keys)}"}
-        reply = self._try(method, path, body, headers)
+        key = key or f"{self._prefix}-{next(self._keys)}"
+        reply = self.ask(method, path, body, key)
         for _ in range(RETRY_LIMIT):
             if not (reply.status == 409 and reply.body.get("code") == "contention"):
                 break
-            reply = self._try(method, path, body, headers)
+            reply = self.ask(method, path, body, key)
         if not 200 <= reply.status < 300:
             raise HttpError(method, path, reply)
-        self._note(reply.body, headers["Idempotency-Key"])
         return reply.body
 
-    def _try(self, method: str, path: str, body: Any, headers: dict[str, str]) -> Reply:
-        return self.client.request(method, f"/v1{path}", {} if body is None else body, headers)
+    def ask(self, method: str, path: str, body: Any, key: str) -> Reply:
+        """The answer to one request, whatever it is."""
+        headers = self._headers() | {"Idempotency-Key": key}
+        reply = self.client.request(method, f"/v1{path}", {} if body is None else body, headers)
+        if 200 <= reply.status < 300:
+            self._note(reply.body, key)
+        return reply
 
     def _note(self, answer: Any, key: str = "") -> None:
         if self.told is not None and isinstance(answer, dict) and {"tab_id", "version", "legs"} <= answer.keys():

@@ -1,0 +1,108 @@
+"""Runs the races and checks what came of each: the answers, the money in both books, the invariants.
+
+    python -m devstack.races --rounds 5 --clients 32 --workers 4 --database ministack
+
+Ends with one line of figures; the exit code is 1 where anything is wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+
+from devstack import emulators
+from devstack.races.contests import CONTESTS, Contest
+from devstack.races.shots import Clients
+from devstack.settle import Books, run_dry
+from devstack.stack import Stack, stop_on_signals
+
+STAGGER_S = 0.03
+"""In every other round the clients come within this time instead of all at once: then others meet."""
+
+
+@dataclass(slots=True)
+class Figures:
+    races: int = 0
+    requests: int = 0
+    winners: int = 0
+    same_answer: int = 0
+    refused: Counter[str] = field(default_factory=Counter)
+    wrong: list[str] = field(default_factory=list)
+
+    def add(self, other: Figures) -> None:
+        self.races += other.races
+        self.requests += other.requests
+        self.winners += other.winners
+        self.same_answer += other.same_answer
+        self.refused += other.refused
+        self.wrong += other.wrong
+
+    def __str__(self) -> str:
+        by_code = ", ".join(f"{code} {number}" for code, number in self.refused.most_common())
+        return (
+            f"{self.races} races, {self.requests} requests: {self.winners} won, {self.same_answer} were answered the "
+            f"same, {self.refused.total()} times 409 ({by_code or 'none'}); {len(self.wrong)} violations"
+        )
+
+
+def run_race(stack: Stack, contest: Contest, clients: Clients, seed: str) -> Figures:
+    """One race, begun, judged, and run dry."""
+    rng = random.Random(seed)
+    race = contest(stack, rng, clients.number)
+    staggered = rng.random() < 0.5
+    delays_s = [rng.uniform(0, STAGGER_S) if staggered else 0.0 for _ in range(clients.number)]
+
+    def warm() -> None:
+        stack.app.get("/v1/health")
+
+    shots = clients.at_once(race.fires, warm, delays_s)
+    expected, wrong = race.judge(shots)
+    race.finish()
+    tab_id = race.tab["tab_id"]
+    staff, told = race.scene.staff, race.scene.told
+    tab = run_dry(stack, {tab_id: staff.get})[tab_id]
+    wrong += Books(stack).problems(tab, staff.history(tab_id), told, expected) + told.check_keys()
+    return Figures(
+        races=1,
+        requests=sum(shot.requests for shot in shots),
+        winners=sum(shot.won for shot in shots),
+        same_answer=sum(shot.succeeded and shot.replayed and " " in shot.who for shot in shots),
+        refused=sum((shot.refused for shot in shots), Counter()),
+        wrong=[f"{contest.__name__} ({seed}): {text}" for text in wrong],
+    )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--clients", type=int, default=32)
+    parser.add_argument("--workers", type=int, default=4, help="app processes on the one table")
+    parser.add_argument("--database", choices=emulators.NAMES, default=emulators.MINISTACK)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", choices=[contest.__name__ for contest in CONTESTS], action="append")
+    given = parser.parse_args()
+    stop_on_signals()
+    contests = [contest for contest in CONTESTS if not given.only or contest.__name__ in given.only]
+    total = Figures()
+    began = time.monotonic()
+    with Stack(database=given.database, workers=given.workers) as stack, Clients(given.clients) as clients:
+        for contest in contests:
+            of_contest = Figures()
+            for number in range(given.rounds):
+                of_contest.add(run_race(stack, contest, clients, f"{given.seed}:{contest.__name__}:{number}"))
+            print(f"{'✗' if of_contest.wrong else '✓'} {contest.__doc__}: {of_contest}", flush=True)
+            for text in of_contest.wrong[:20]:
+                print(f"    {text[:600]}", flush=True)
+            total.add(of_contest)
+    seconds = time.monotonic() - began
+    where = f"{given.clients} clients, {given.workers} app processes, {given.database}, seed {given.seed}"
+    print(f"races: {total}; {where}, {seconds:.0f} s")
+    return 1 if total.wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,356 @@
+"""The races: for each, the tab it is about, what every client does at once, and what must have come of it."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+from devstack.api import Api
+from devstack.books import Money
+from devstack.http import HttpError, Reply
+from devstack.phone import CardDeclined
+from devstack.races.shots import TRY_AGAIN, Fire, Shot, post
+from devstack.scene import Scene, hours, iso
+from devstack.stack import Stack
+
+REFUSALS = frozenset(
+    {
+        "transition_refused",
+        "payment_in_progress",
+        "request_in_progress",
+        "nothing_to_pay",
+        "cap_exceeded",
+        "contention",
+    }
+)
+"""What a client that came too late may be told, with status 409."""
+BUSY = TRY_AGAIN | {"payment_in_progress"}
+
+
+@dataclass(frozen=True, slots=True)
+class Race:
+    """One race, ready to begin. `judge`: from the answers to the money that must have moved once all is done, and what
+    is wrong with the answers. `finish`: what people still do afterwards.
+    """
+
+    scene: Scene
+    tab: dict[str, Any]
+    fires: Sequence[Fire]
+    judge: Callable[[list[Shot]], tuple[Money, list[str]]]
+    finish: Callable[[], object] = lambda: None
+
+
+Contest = Callable[[Stack, random.Random, int], Race]
+
+
+class Shop:
+    """A salon with one customer and a tab, and how its people and its customer fire requests."""
+
+    def __init__(self, stack: Stack, rng: random.Random, **terms: object) -> None:
+        self.stack = stack
+        self.rng = rng
+        self.scene = Scene(stack, lambda text: None, name="Salon Iris")
+        self.customer = self.scene.customer("Ben")
+        self.tab: dict[str, Any] = self.scene.staff.post(
+            "/tabs",
+            {
+                "customer_id": self.customer.customer_id,
+                "title": "Colour and cut",
+                "expected_outcome": "The colour we agreed on",
+                "estimate_minor": 7500,
+                "cap_minor": 9000,
+                **terms,
+            },
+        )
+        self.path = f"/tabs/{self.tab['tab_id']}"
+
+    def agree(self, *, save_card: bool = True) -> None:
+        """The promise is accepted, the deposit is held if there is one, the card is saved."""
+        payment = self.customer.accept_promise(self.tab)["payment"]
+        if payment is not None:
+            self.customer.phone.pay(payment)
+        elif save_card:
+            self.customer.save_card(self.tab)
+        self.tab = self.scene.tab(self.tab)
+
+    def serve(self, amount_minor: int = 7500) -> None:
+        self.scene.staff.post(f"{self.path}/items", {"items": [_item(amount_minor)]})
+
+    def present(self) -> None:
+        self.serve()
+        self.scene.staff.post(f"{self.path}/complete")
+
+    def key(self) -> str:
+        return f"race-{self.rng.getrandbits(64):016x}"
+
+    def fire(self, by: Api, what: str, body: Any = None, *, key: str = "", again: frozenset[str] = TRY_AGAIN) -> Fire:
+        who = "customer" if by is self.customer.api else "staff"
+        return partial(
+            post,
+            by,
+            f"{self.path}/{what}",
+            body,
+            key=key or self.key(),
+            who=f"{who} {what}",
+            again=again,
+        )
+
+
+def _item(amount_minor: int) -> dict[str, Any]:
+    return {"description": "Cut", "unit_price_minor": amount_minor}
+
+
+def winners(shots: Sequence[Shot]) -> list[Shot]:
+    return [shot for shot in shots if shot.won]
+
+
+def bad_answers(shots: Sequence[Shot]) -> list[str]:
+    """Whatever is neither a success nor a 409 that says why."""
+    return [
+        f"{shot.who} was answered {shot.reply.status} {shot.reply.body}"
+        for shot in shots
+        if not shot.succeeded and not (shot.reply.status == 409 and shot.code in REFUSALS)
+    ]
+
+
+def won_by(shots: Sequence[Shot], number: int) -> list[str]:
+    """`number` of them changed something, and everybody else was told so."""
+    won = winners(shots)
+    wrong = bad_answers(shots)
+    if len(won) != number:
+        wrong.append(f"{len(won)} of {len(shots)} won, not {number}: {sorted(shot.who for shot in won)}")
+    return wrong
+
+
+def complete(stack: Stack, rng: random.Random, clients: int) -> Race:
+    """Everybody presents the bill"""
+    shop = Shop(stack, rng)
+    shop.agree()
+    shop.serve()
+    fires = [shop.fire(rng.choice((shop.scene.staff, shop.scene.owner)), "complete") for _ in range(clients)]
+    return Race(shop.scene, shop.tab, fires, lambda shots: (Money(charged=7500), won_by(shots, 1)))
+
+
+def capture(stack: Stack, rng: random.Random, clients: int) -> Race:
+    """The customer accepts the bill on every device at once"""
+    shop = Shop(stack, rng, deposit_minor=2000)
+    shop.agree()
+    shop.present()
+    fires = [shop.fire(shop.customer.api, "accept_bill") for _ in range(clients)]
+    money = Money(held=2000, captured=2000, charged=5500)
+    return Race(shop.scene, shop.tab, fires, lambda shots: (money, won_by(shots, 1)))
+
+
+def pay_twice(stack: Stack, rng: random.Random, clients: int) -> Race:
+    """The saved card is charged under as many keys as there are clients"""
+    shop = Shop(stack, rng)
+    shop.agree()
+    shop.present()
+    fires = [shop.fire(shop.customer.api, "charges", {"mode": "off_session"}) for _ in range(clients)]
+    return Race(shop.scene, shop.tab, fires, lambda shots: (Money(charged=7500), won_by(shots, 1)))
+
+
+def phone_against_card(stack: Stack, rng: random.Random, clients: int) -> Race:
+    """Half pay on their phones, half charge the saved card"""
+    shop = Shop(stack, rng)
+    shop.agree()
+    shop.present()
+
+    def pay_on_phone() -> Shot:
+        shot = shop.fire(shop.customer.api, "charges", {"mode": "on_session"})()
+        if shot.succeeded and shot.reply.body["payment"] and shot.reply.body["payment"]["client_secret"]:
+            # Somebody else may have closed or paid it; what counts is what was taken in the end.
+            with contextlib.suppress(HttpError, CardDeclined):
+                shop.customer.phone.pay(shot.reply.body["payment"])
+        return shot
+
+    by_card = shop.fire(shop.customer.api, "charges", {"mode": "off_session"})
+    fires: list[Fire] = [
+        pay_on_phone if number % 2 else shop.fire(shop.customer.api, "charges", {"mode": "off_session"})
+        for number in range(clients)
+    ]
+    rng.shuffle(fires)
+    # If all that was left is a phone's unconfirmed payment, somebody pays now.
+    return Race(shop.scene, shop.tab, fires, lambda shots: (Money(charged=7500), bad_answers(shots)), finish=by_card)
+
+
+def same_key(stack: Stack, rng: random.Random, clients: int) -> Race:
+    """One request, sent by every client under one key"""
+    shop = Shop(stack, rng, deposit_minor=2000)
+    shop.agree()
+    shop.present()
+    key = shop.key()
+    send = shop.fire(shop.customer.api, "accept_bill", key=key)
+
+    def judge(shots: list[Shot]) -> tuple[Money, list[str]]:
+        wrong = won_by(shots, 1)
+        shots = [*shots, again := send()]
+        if not again.replayed:
+            wrong.append(f"repeated later, it was answered {again.reply.status} {again.code}")
+        attempts = {shot.reply.body["payment"]["attempt_id"] for shot in shots if shot.succeeded}
+        if len(attempts) != 1:
+            wrong.append(f"the same request was answered with {len(attempts)} attempts")
+        return Money(held=2000, captured=2000, charged=5500), wrong
+
+    return Race(shop.scene, shop.tab, [send] * clients, judge)
+
+
+def one_tab(stack: Stack, rng: random.Random, clients: int) -> Race:
+    """A tab is opened by every client under one key"""
+    shop = Shop(stack, rng)
+    body = {
+        "customer_id": shop.customer.customer_id,
+        "title": "A second tab",
+        "expected_outcome": "One tab",
+        "estimate_minor": 500,
+    }
+    key = shop.key()
+    send = partial(post, shop.scene.staff, "/tabs", body, key=key, who="staff opens")
+
+    def judge(shots: list[Shot]) -> tuple[Money, list[str]]:
+        wrong = won_by(shots, 1)
+        made = {shot.reply.body["tab_id"] for shot in shots if shot.succeeded}
+        listed = shop.scene.staff.get("/tabs", customer_id=shop.customer.customer_id)["tabs"]
+        if len(made) != 1 or len(listed) != 2:
+            wrong.append(f"one request made {len(made)} tabs, {len(listed) - 1} are listed")
+        return Money(), wrong
+
+    return Race(shop.scene, shop.tab, [send] * clients, judge)
+
+
+def cancel_against_no_show(stack: Stack, rng: random.Random, clients: int) -> Race:
+    """The customer cancels late while the staff record that they did not come"""
+    starts_at = stack.now() + hours(26)
+    shop = Shop(
+        stack, rng, deposit_minor=3000, no_show_fee_minor=2000, late_cancel_fee_minor=1500, starts_at=iso(starts_at)
+    )
+    shop.agree()
+    shop.scene.travel(shop.tab, starts_at + timedelta(minutes=20))
+    fires = [
+        shop.fire(shop.scene.staff, "no_show") if number % 2 else shop.fire(shop.customer.api, "cancel")
+        for number in range(clients)
+    ]
+    rng.shuffle(fires)
+
+    def judge(shots: list[Shot]) -> tuple[Money, list[str]]:
+        fee = 2000 if any(shot.who == "staff no_show" for shot in winners(shots)) else 1500
+        return Money(held=3000, captured=fee, released=3000 - fee), won_by(shots, 1)
+
+    return Race(shop.scene, shop.tab, fires, judge)
+
+
+def refund_to_the_limit(stack: Stack, rng: random.Random, clients: int) -> Race:
+    """Everybody gives a fifth of the bill back, again until it is done or nothing is left"""
+    shop = Shop(stack, rng, deposit_minor=2000)
+    shop.agree()
+    shop.present()
+    shop.customer.api.post(f"{shop.path}/accept_bill")
+    shop.scene.tab(shop.tab)
+    body = {"amount_minor": 1500, "reason": "Colour too dark"}
+    fires = [shop.fire(shop.scene.staff, "refunds", body, again=BUSY) for _ in range(clients)]
+    money = Money(held=2000, captured=2000, charged=5500, refunded=7500)
+    return Race(shop.scene, shop.tab, fires, lambda shots: (money, won_by(shots, 5)))
+
+
+def items_to_the_cap(stack: Stack, rng: random.Random, clients: int) -> Race:
+    """Everybody adds an item; nine of them reach the cap"""
+    shop = Shop(stack, rng)
+    shop.agree()
+    fires = [shop.fire(shop.scene.staff, "items", {"items": [_item(1000)]}) for _ in range(clients)]
+    return Race(
+        shop.scene,
+        shop.tab,
+        fires,
+        lambda shots: (Money(charged=9000), won_by(shots, 9)),
+        finish=lambda: shop.scene.staff.post(f"{shop.path}/complete"),
+    )
+
+
+def sweep_against_pay(stack: Stack, rng: random.Random, clients: int) -> Race:
+    """The review window has ended: schedules and the customer's phones all see to the charge"""
+    shop = Shop(stack, rng, deposit_minor=2000)
+    shop.agree()
+    shop.present()
+    tab = shop.scene.tab(shop.tab)
+    stack.move_clock(datetime.fromisoformat(tab["review_ends_at"]) + timedelta(minutes=1))
+
+    def sweep() -> Shot:
+        reply = stack.control.request("POST", "/sweep")
+        if reply.status == 200 and reply.body["failed"]:
+            reply = Reply(500, {}, {"code": "sweep_failed", **reply.body})
+        # A sweep wins nothing of its own: it does what is due.
+        return Shot("sweep", Reply(reply.status, {"idempotent-replayed": "true"}, reply.body))
+
+    fires: list[Fire] = [
+        sweep
+        if number % 4 == 0
+        else shop.fire(shop.customer.api, "accept_bill")
+        if number % 4 == 1
+        else shop.fire(shop.customer.api, "charges", {"mode": "off_session"})
+        for number in range(clients)
+    ]
+    rng.shuffle(fires)
+
+    def judge(shots: list[Shot]) -> tuple[Money, list[str]]:
+        wrong = bad_answers(shots)
+        if len(won := winners(shots)) > 1:
+            wrong.append(f"{len(won)} customers paid one bill")
+        return Money(held=2000, captured=2000, charged=5500), wrong
+
+    return Race(shop.scene, shop.tab, fires, judge)
+
+
+def webhook_against_pay(stack: Stack, rng: random.Random, clients: int) -> Race:
+    """The customer has paid on the phone; while Stripe tells us, again and again, others pay too"""
+    shop = Shop(stack, rng)
+    shop.agree()
+    shop.present()
+    stack.drain()
+    payment = shop.customer.api.post(f"{shop.path}/charges", {"mode": "on_session"})["payment"]
+    held_back = stack.standin.post("/_control/faults", {"kind": "webhook_lose"})
+    shop.customer.phone.pay(payment)
+    stack.drain()
+    stack.standin.checked("DELETE", f"/_control/faults?id={held_back['id']}", None)
+    event_ids = _events_about(stack, payment["payment_id"])
+
+    def deliver() -> Shot:
+        reply = stack.standin.request("POST", "/_control/webhooks/resend", {"event": rng.choice(event_ids)})
+        return Shot("webhook", Reply(reply.status, {"idempotent-replayed": "true"}, reply.body))
+
+    def pay(number: int) -> Fire:
+        if number % 3 == 0:
+            return deliver
+        if number % 3 == 1:
+            return shop.fire(shop.customer.api, "charges", {"mode": "off_session"})
+        return shop.fire(shop.scene.staff, "cash", {"amount_minor": 7500})
+
+    fires = [pay(number) for number in range(clients)]
+    rng.shuffle(fires)
+    return Race(shop.scene, shop.tab, fires, lambda shots: (Money(charged=7500), won_by(shots, 0)))
+
+
+def _events_about(stack: Stack, object_id: str) -> list[str]:
+    from devstack.stack import SECRET_KEY
+
+    events = stack.standin.get("/v1/events", headers={"Authorization": f"Bearer {SECRET_KEY}"}, limit=20)["data"]
+    return [event["id"] for event in events if event["data"]["object"]["id"] == object_id]
+
+
+CONTESTS: tuple[Contest, ...] = (
+    complete,
+    capture,
+    pay_twice,
+    phone_against_card,
+    same_key,
+    one_tab,
+    cancel_against_no_show,
+    refund_to_the_limit,
+    items_to_the_cap,
+    sweep_against_pay,
+    webhook_against_pay,
+)

@@ -1,0 +1,99 @@
+"""Many requests fired at the same moment, and what each was answered."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from threading import Barrier
+from typing import Any
+
+from devstack.api import Api
+from devstack.http import Reply
+
+TRIES = 200
+AGAIN_S = 0.02
+TRY_AGAIN = frozenset({"contention"})
+"""Refusals that say: nothing was done, send it again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """What one client was answered in the end. `refused`: every 409 it met, by code, the last one included."""
+
+    who: str
+    reply: Reply
+    requests: int = 1
+    refused: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def code(self) -> str | None:
+        return self.reply.body.get("code") if isinstance(self.reply.body, dict) else None
+
+    @property
+    def succeeded(self) -> bool:
+        return 200 <= self.reply.status < 300
+
+    @property
+    def replayed(self) -> bool:
+        return self.reply.headers.get("idempotent-replayed") == "true"
+
+    @property
+    def won(self) -> bool:
+        """It was this request that changed something."""
+        return self.succeeded and not self.replayed
+
+
+Fire = Callable[[], Shot]
+
+
+def post(
+    api: Api,
+    path: str,
+    body: Any = None,
+    *,
+    key: str,
+    who: str,
+    again: frozenset[str] = TRY_AGAIN,
+) -> Shot:
+    """POST under the key, again while the answer is a 409 with one of the codes in `again`."""
+    refused: Counter[str] = Counter()
+    for number in itertools.count(1):
+        reply = api.ask("POST", path, body, key)
+        shot = Shot(who, reply, number, refused)
+        if reply.status == 409:
+            refused[str(shot.code)] += 1
+        if not (reply.status == 409 and shot.code in again) or number == TRIES:
+            return shot
+        time.sleep(AGAIN_S)
+    raise AssertionError("the last try returns")
+
+
+class Clients:
+    """As many threads as there are clients, each with its own connection, kept from race to race."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self._pool = ThreadPoolExecutor(number, thread_name_prefix="client")
+
+    def __enter__(self) -> Clients:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self._pool.shutdown()
+
+    def at_once(self, fires: Sequence[Fire], warm: Callable[[], object], delays_s: Sequence[float]) -> list[Shot]:
+        """All of them begun at the same moment, or `delays_s` after it; `warm`: opens a thread's connection."""
+        assert len(fires) == self.number, "a barrier waits for everybody"
+        barrier = Barrier(self.number)
+
+        def run(fire: Fire, delay_s: float) -> Shot:
+            warm()
+            barrier.wait()
+            time.sleep(delay_s)
+            return fire()
+
+        return list(self._pool.map(run, fires, delays_s))

@@ -1,0 +1,129 @@
+"""The referee of the races, and the processes they run against: what is wrong is told, what is dead is dead."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from devstack.http import Reply
+from devstack.races.contests import bad_answers, won_by
+from devstack.races.shots import Clients, Shot
+from devstack.workers import Workers
+
+FORKS = """
+import sys, time
+from devstack.workers import fork_on_request
+
+def serve(is_ready):
+    if sys.argv[1] == "fails":
+        raise ValueError("no")
+    is_ready()
+    if sys.argv[1] == "ends":
+        raise SystemExit(3)
+    time.sleep(600)
+
+fork_on_request(serve)
+"""
+
+
+def shot(status: int, code: str | None = None, *, replayed: bool = False) -> Shot:
+    headers = {"idempotent-replayed": "true"} if replayed else {}
+    return Shot("customer charges", Reply(status, headers, {"code": code} if code else {}), 1, Counter())
+
+
+def test_one_winner_among_clear_refusals_is_right() -> None:
+    """One success, the same answer repeated, and 409s that say why: nothing is wrong."""
+    assert won_by([shot(200), shot(200, replayed=True), shot(409, "transition_refused")], 1) == []
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(shot(500, "internal_error"), id="500"),
+        pytest.param(shot(503, "unavailable"), id="503"),
+        pytest.param(shot(422, "invalid_input"), id="422"),
+        pytest.param(shot(409, "something_else"), id="a code nobody knows"),
+    ],
+)
+def test_any_other_answer_is_told(answer: Shot) -> None:
+    """Whatever is neither a success nor a 409 for coming too late is a violation."""
+    assert len(bad_answers([shot(200), answer])) == 1
+
+
+@pytest.mark.parametrize("winners", [0, 2])
+def test_too_few_and_too_many_winners_are_told(winners: int) -> None:
+    """Nobody, and more than one, are both wrong."""
+    assert len(won_by([shot(200)] * winners + [shot(409, "contention")], 1)) == 1
+
+
+def test_clients_are_all_there_before_the_first_one_fires() -> None:
+    """No client fires before every client is ready, and each gets its own answer."""
+    ready: list[int] = []
+
+    def fire(number: int) -> Shot:
+        return Shot(f"{number} of {len(ready)}", Reply(200, {}, None))
+
+    with Clients(8) as clients:
+        shots = clients.at_once([partial(fire, n) for n in range(8)], lambda: ready.append(1), [0.0] * 8)
+
+    assert [answered.who for answered in shots] == [f"{number} of 8" for number in range(8)]
+
+
+@pytest.fixture
+def workers(request: pytest.FixtureRequest) -> Iterator[Workers]:
+    process = subprocess.Popen(
+        [sys.executable, "-c", FORKS, request.param],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    started = Workers(process)
+    yield started
+    started.close()
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("workers", ["serves"], indirect=True)
+def test_a_killed_worker_is_dead_and_the_others_live(workers: Workers) -> None:
+    """Killing one ends that one; closing ends all of them."""
+    first, second = workers.start(), workers.start()
+
+    workers.kill(first)
+
+    assert (is_alive(first), is_alive(second), workers.pids) == (False, True, [second])
+    workers.close()
+    assert not is_alive(second)
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs Linux's /proc")
+@pytest.mark.parametrize("workers", ["ends"], indirect=True)
+def test_a_worker_that_ended_by_itself_is_told(workers: Workers) -> None:
+    """A worker that was dead before it was killed died of something else."""
+    pid = workers.start()
+    # It has said that it listens, and ends right after.
+    while Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z":
+        os.sched_yield()
+
+    with pytest.raises(RuntimeError, match="had ended by itself"):
+        workers.kill(pid)
+
+
+@pytest.mark.parametrize("workers", ["fails"], indirect=True)
+def test_a_worker_that_does_not_start_is_told(workers: Workers) -> None:
+    """A worker that fails before it listens is an error, not a wait."""
+    with pytest.raises(RuntimeError, match="did not start"):
+        workers.start()
