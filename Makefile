@@ -13,7 +13,7 @@ ROUNDS ?= 5
 help:
 	@echo "Aftertab: pay after the service. The commands:"
 	@echo
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo "PYTHON=python3.12 chooses the interpreter (3.11 to 3.13); ARGS=... is passed on to whatever a target runs."
 
@@ -57,6 +57,10 @@ openapi: setup ## Write the OpenAPI document from the routes and their structs
 .PHONY: states
 states: setup ## Write docs/states.md from the tables in the domain
 	@$(PY) -m devstack.states $(ARGS)
+
+.PHONY: remote-calls
+remote-calls: setup ## Count what each operation asks of DynamoDB and Stripe, and write docs/remote-calls.md
+	@$(PY) -m tests.costs
 
 .PHONY: lint
 lint: setup ## Check style, formatting, types and layers
