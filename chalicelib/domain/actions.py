@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import partial
 
 from chalicelib.domain.errors import (
     CapExceeded,
@@ -134,8 +135,8 @@ def _check_in(tab: Tab, actor: Actor, now: datetime) -> DomainError | None:
     return _status(tab, Action.CHECK_IN, Status.BOOKED, Status.NO_SHOW)
 
 
-def _on_open(action: Action) -> Callable[[Tab, Actor, datetime], DomainError | None]:
-    return lambda tab, actor, now: _status(tab, action, Status.OPEN)
+def _on_open(action: Action, tab: Tab, actor: Actor, now: datetime) -> DomainError | None:
+    return _status(tab, action, Status.OPEN)
 
 
 def _accept_bill(tab: Tab, actor: Actor, now: datetime) -> DomainError | None:
@@ -294,9 +295,9 @@ _REFUSALS: Mapping[Action, Callable[[Tab, Actor, datetime], DomainError | None]]
     Action.ACCEPT_PROMISE: _accept_promise,
     Action.PROPOSE_PROMISE: _propose_promise,
     Action.CHECK_IN: _check_in,
-    Action.ADD_ITEMS: _on_open(Action.ADD_ITEMS),
-    Action.VOID_ITEM: _on_open(Action.VOID_ITEM),
-    Action.COMPLETE: _on_open(Action.COMPLETE),
+    Action.ADD_ITEMS: partial(_on_open, Action.ADD_ITEMS),
+    Action.VOID_ITEM: partial(_on_open, Action.VOID_ITEM),
+    Action.COMPLETE: partial(_on_open, Action.COMPLETE),
     Action.AMEND: _amend,
     Action.ACCEPT_BILL: _accept_bill,
     Action.CONTEST: _contest,

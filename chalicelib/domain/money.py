@@ -22,10 +22,22 @@ class Currency:
     """
 
     code: str
-    exponent: int
-    step_minor: int
     minimum_minor: int
-    maximum_minor: int
+
+    @property
+    def exponent(self) -> int:
+        return 0 if self.code in _ZERO_DECIMAL else 3 if self.code in _THREE_DECIMAL else 2
+
+    @property
+    def step_minor(self) -> int:
+        """Three-decimal currencies are charged with a last digit of 0."""
+        return 10 if self.exponent == 3 else 1
+
+    @property
+    def maximum_minor(self) -> int:
+        digits = MAXIMUM_DIGITS - 2 if self.code in _COUNTED_WITH_CENTS else MAXIMUM_DIGITS
+        most = int("9" * digits)
+        return most - most % self.step_minor
 
 
 # Published minimum charges (https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts). A currency that
@@ -51,16 +63,8 @@ _COUNTED_WITH_CENTS = frozenset({"ISK", "UGX"})
 """They have none any more, but the eight digits of a charge still count two for them."""
 
 
-def _currency(code: str, minimum_minor: int) -> Currency:
-    exponent = 0 if code in _ZERO_DECIMAL else 3 if code in _THREE_DECIMAL else 2
-    # Three-decimal currencies are charged with a last digit of 0.
-    step_minor = 10 if exponent == 3 else 1
-    digits = MAXIMUM_DIGITS - 2 if code in _COUNTED_WITH_CENTS else MAXIMUM_DIGITS
-    return Currency(code, exponent, step_minor, minimum_minor, (10**digits - 1) // step_minor * step_minor)
-
-
 CURRENCIES: dict[str, Currency] = {
-    code: _currency(code, minimum) for code, minimum in (_PUBLISHED_MINIMUMS | _CONSERVATIVE_MINIMUMS).items()
+    code: Currency(code, minimum) for code, minimum in (_PUBLISHED_MINIMUMS | _CONSERVATIVE_MINIMUMS).items()
 }
 
 
