@@ -1,0 +1,436 @@
+"""Stories of one tab, each told up to points worth looking at; `timelines.txt` holds what is to be seen there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import timedelta
+
+from chalicelib.domain import commands
+from chalicelib.domain.commands import ItemInput, Limits
+from chalicelib.domain.facts import FactKind, note_absent, note_rejected, note_unknown
+from chalicelib.domain.promise import AcceptanceMethod
+from chalicelib.domain.tab import (
+    Failure,
+    Feedback,
+    HoldExpiryAction,
+    LapseAction,
+    Operation,
+    Policy,
+    Resolution,
+)
+from tests.unit.till import (
+    ADA,
+    CARD,
+    CUSTOMER,
+    EVERYTHING,
+    OTHER_CARD,
+    OWNER,
+    STAFF,
+    TRY_LATER,
+    WITH_CARD,
+    WITHOUT_CARD,
+    Till,
+    acceptance,
+)
+
+Story = Iterator[Till]
+STORIES: list[Callable[[], Story]] = []
+REFUSED = Failure(code="resource_missing")
+
+
+def story(told: Callable[[], Story]) -> Callable[[], Story]:
+    STORIES.append(told)
+    return told
+
+
+def held(**given: object) -> Till:
+    return Till(deposit_minor=20_00, **given).accept(*EVERYTHING, customer=CUSTOMER).hold_placed()  # type: ignore[arg-type]
+
+
+def phone(price: int = 50_00) -> Till:
+    return Till().accept(*WITHOUT_CARD).serve(price).do(commands.pay_on_phone, by=ADA)
+
+
+# The good days
+
+
+@story
+def a_taxed_bill_from_the_hold_and_the_card() -> Story:
+    till = Till(deposit_minor=20_00)
+    yield till
+    yield till.accept(*EVERYTHING, customer=CUSTOMER)
+    yield till.hold_placed()
+    cut = ItemInput(description="Cut", unit_price_minor=20_00, quantity=2, tax_basis_points=20_00)
+    till.do(commands.add_items, [cut, ItemInput(description="Wax", unit_price_minor=5_00)])
+    till.do(commands.void_item, till.tab.items[1].item_id)
+    yield till.do(commands.complete)
+    till.now += timedelta(hours=1)
+    yield till.do(commands.accept_bill, 3_00, Feedback(rating=5, comment="lovely"), by=ADA)
+    yield till.captured()
+    yield till.charged()
+    yield till.do(commands.tip, 2_00, by=ADA)
+    yield till.awaiting(Operation.CHARGE, "pi_tip").charged("pi_tip")
+
+
+@story
+def paid_on_the_phone() -> Story:
+    till = phone()
+    yield till
+    yield till.awaiting(Operation.CHARGE)
+    yield till.charged("pi_asks")
+
+
+@story
+def the_phone_saves_the_card() -> Story:
+    till = Till().accept(*WITH_CARD).serve(50_00).do(commands.pay_on_phone, by=ADA).awaiting(Operation.CHARGE)
+    yield till
+    attempt = till.open(Operation.CHARGE)
+    yield till.hear(till.fact(FactKind.CHARGED, "pi_asks", 50_00, attempt_id=attempt.attempt_id, card=CARD))
+
+
+@story
+def cash_in_two_parts() -> Story:
+    till = Till().serve(50_00).do(commands.take_cash, 20_00)
+    yield till
+    yield till.do(commands.take_cash, 30_00)
+
+
+@story
+def terms_that_change() -> Story:
+    till = Till(limits=("no bleach",)).do(commands.propose_promise, Limits(cap_minor=90_00))
+    yield till.accept(*WITHOUT_CARD)
+    yield till.do(commands.propose_promise, Limits(expected_outcome="Curls", limits=("short",), cap_minor=150_00))
+    yield till.accept(*WITH_CARD)
+    till.serve(50_00).do(commands.accept_bill, 5_00, by=ADA)
+    yield till
+
+
+@story
+def a_bill_amended() -> Story:
+    till = Till().accept(*WITHOUT_CARD).serve(50_00)
+    yield till.do(commands.amend)
+    till.now += timedelta(hours=2)
+    yield till.do(commands.void_item, till.tab.items[0].item_id).serve(40_00)
+
+
+@story
+def a_window_that_ends_and_a_card_that_is_charged() -> Story:
+    till = Till().accept(*EVERYTHING, customer=CUSTOMER).serve(50_00)
+    yield till
+    yield till.wait(days=1)
+    yield till.charged()
+
+
+@story
+def a_window_that_ends_without_a_card() -> Story:
+    till = Till().accept(*WITHOUT_CARD).serve(50_00)
+    yield till.wait(days=1)
+    yield till.wait(days=1)
+    yield till.wait(days=8)
+    yield till.do(commands.write_off, "moved away", by=OWNER)
+    yield till.do(commands.pay_on_phone, by=ADA).charged()
+
+
+# Deposits
+
+
+@story
+def a_booking_with_a_saved_card() -> Story:
+    till = Till.booked(in_hours=240).accept(*EVERYTHING, customer=CUSTOMER)
+    yield till
+    yield till.wait(hours=192)
+    yield till.hold_placed("pi_hold", days=5)
+    yield till.wait(hours=48).do(commands.check_in)
+
+
+@story
+def a_booking_held_on_the_phone() -> Story:
+    till = Till.booked(in_hours=48).accept(*WITH_CARD)
+    yield till
+    yield till.awaiting(Operation.PLACE_HOLD, "pi_hold")
+    yield till.hold_placed(card=CARD)
+
+
+@story
+def a_deposit_nobody_confirms() -> Story:
+    till = Till.booked(in_hours=72, policy=Policy(deposit_lapse_action=LapseAction.CANCEL))
+    yield till
+    yield till.wait(days=1)
+
+
+@story
+def a_deposit_that_lapses_and_is_secured_anew() -> Story:
+    till = Till.booked(in_hours=72).wait(days=1)
+    yield till
+    yield till.accept(*WITHOUT_CARD)
+
+
+@story
+def a_placement_declined_twice() -> Story:
+    till = Till.booked(in_hours=240).accept(*WITH_CARD, customer=CUSTOMER).wait(hours=192)
+    yield till.declined(Operation.PLACE_HOLD, failure=TRY_LATER)
+    yield till.wait(hours=12)
+    yield till.declined(Operation.PLACE_HOLD, "pi_no_2", failure=TRY_LATER)
+
+
+@story
+def a_placement_that_needs_the_customer() -> Story:
+    till = Till.booked(in_hours=240).accept(*WITH_CARD, customer=CUSTOMER).wait(hours=192)
+    yield till.awaiting(Operation.PLACE_HOLD)
+    attempt = till.open(Operation.PLACE_HOLD)
+    till.hear(till.fact(FactKind.PAYMENT_CANCELED, "pi_asks", attempt_id=attempt.attempt_id))
+    yield till
+
+
+@story
+def a_placement_that_never_arrived() -> Story:
+    till = Till.booked(in_hours=48).accept(*WITHOUT_CARD).end(note_absent, Operation.PLACE_HOLD)
+    yield till
+    till = Till.booked(in_hours=48).accept(*WITH_CARD, customer=CUSTOMER).end(note_absent, Operation.PLACE_HOLD)
+    yield till
+
+
+@story
+def a_card_removed_from_a_booking() -> Story:
+    till = Till.booked(in_hours=240).accept(*WITH_CARD, customer=CUSTOMER)
+    yield till.hear(till.fact(FactKind.CARD_UPDATED, CARD.card_id, card=replace(CARD, brand="mc", last4="9999")))
+    yield till.hear(till.fact(FactKind.CARD_REMOVED, CARD.card_id))
+    yield till.hear(till.fact(FactKind.CARD_SAVED, "seti_1", card=OTHER_CARD))
+
+
+# Holds
+
+
+@story
+def a_hold_renewed() -> Story:
+    till = held().wait(days=6)
+    yield till
+    yield till.hold_placed("pi_second")
+    yield till.released()
+
+
+@story
+def a_hold_that_could_not_be_renewed() -> Story:
+    till = held().wait(days=6).declined(Operation.PLACE_HOLD)
+    yield till
+    yield till.wait(days=1).hear(till.fact(FactKind.PAYMENT_EXPIRED, "pi_hold"))
+
+
+@story
+def a_hold_captured_before_it_expires() -> Story:
+    till = held(policy=Policy(review_window_s=9 * 86400)).serve(50_00)
+    yield till.wait(days=6)
+    yield till.captured()
+
+
+@story
+def a_review_ended_for_the_hold() -> Story:
+    policy = Policy(review_window_s=9 * 86400, hold_expiry_action=HoldExpiryAction.END_REVIEW)
+    yield held(policy=policy).serve(50_00).wait(days=6)
+
+
+@story
+def a_hold_about_to_expire_without_consent() -> Story:
+    till = Till(deposit_minor=20_00, policy=Policy(review_window_s=9 * 86400)).accept(*WITH_CARD, customer=CUSTOMER)
+    yield till.hold_placed().serve(50_00).wait(days=6)
+
+
+@story
+def a_hold_that_was_gone_when_captured() -> Story:
+    till = held().serve(15_00).accept_bill()
+    yield till.hear(till.fact(FactKind.PAYMENT_EXPIRED, "pi_hold"))
+
+
+@story
+def a_release_that_came_too_late() -> Story:
+    till = held().do(commands.cancel, "rain")
+    yield till
+    yield till.hear(till.fact(FactKind.HOLD_CAPTURED, "pi_hold", 20_00))
+
+
+@story
+def a_hold_captured_before_it_was_heard_of() -> Story:
+    till = Till(deposit_minor=20_00).accept(*WITHOUT_CARD)
+    attempt = till.open(Operation.PLACE_HOLD)
+    yield till.hear(till.fact(FactKind.HOLD_CAPTURED, "pi_hold", 20_00, attempt_id=attempt.attempt_id))
+
+
+# Cancellations, no-shows
+
+
+@story
+def a_no_show_taken_from_the_hold_and_waived() -> Story:
+    till = Till.booked().accept(*EVERYTHING, customer=CUSTOMER).hold_placed().wait(hours=24.5)
+    yield till.do(commands.mark_no_show)
+    yield till.captured().charged()
+    yield till.do(commands.waive, "traffic", by=OWNER)
+    yield till.refunded("re_1").refunded("re_2")
+
+
+@story
+def a_no_show_that_was_a_mistake() -> Story:
+    till = Till.booked(deposit_minor=0).accept(*WITHOUT_CARD).wait(hours=24.5).do(commands.mark_no_show)
+    yield till
+    yield till.do(commands.check_in)
+
+
+@story
+def a_fee_asked_for_on_the_phone() -> Story:
+    till = Till.booked(deposit_minor=0).accept(*WITHOUT_CARD).wait(hours=24.5).do(commands.mark_no_show)
+    till.do(commands.pay_on_phone, by=ADA).awaiting(Operation.CHARGE)
+    yield till
+
+
+@story
+def canceled_late_and_in_time() -> Story:
+    late = Till.booked(in_hours=24).accept(*WITHOUT_CARD)
+    yield late.do(commands.cancel, "ill", by=ADA)
+    yield Till.booked(in_hours=100).accept(*WITHOUT_CARD).do(commands.cancel, "ill", by=ADA)
+    yield Till.booked(in_hours=24).accept(*WITHOUT_CARD).do(commands.cancel, "we are ill")
+
+
+# Contests, adjusting, giving back
+
+
+@story
+def contested_adjusted_and_paid() -> Story:
+    till = Till().accept(*EVERYTHING, customer=CUSTOMER)
+    till.do(commands.add_items, [ItemInput(description="Cut", unit_price_minor=60_00, tax_basis_points=20_00)])
+    till.do(commands.complete)
+    yield till.do(commands.contest, "the fringe is crooked", 25_00, by=ADA)
+    till.now += timedelta(hours=3)
+    yield till.do(commands.resolve, Resolution.ADJUST, 12_00, "it was", by=OWNER)
+    yield till.wait(days=1)
+
+
+@story
+def contested_and_forgotten() -> Story:
+    till = Till(policy=Policy(contest_default=Resolution.WAIVE)).accept(*WITHOUT_CARD).serve(50_00)
+    till.do(commands.contest, "cold", None, by=ADA)
+    yield till.wait(days=7)
+    yield till.wait(days=2)
+
+
+@story
+def contested_and_upheld() -> Story:
+    till = Till().accept(*EVERYTHING, customer=CUSTOMER).serve(50_00).do(commands.contest, "cold", None, by=ADA)
+    yield till.wait(days=7)
+    yield till.do(commands.resolve, Resolution.UPHOLD, None, "it was warm")
+
+
+@story
+def contested_while_the_hold_expires() -> Story:
+    till = held().serve(50_00).do(commands.contest, "cold", 40_00, by=ADA)
+    yield till.wait(days=6)
+
+
+@story
+def adjusted_after_it_was_paid() -> Story:
+    till = phone().charged()
+    yield till.do(commands.adjust, 10_00, "sorry")
+    pending = till.open(Operation.REFUND)
+    fact = till.fact(FactKind.REFUND_PENDING, "re_1", 10_00, payment_id="pi_charge", attempt_id=pending.attempt_id)
+    yield till.hear(fact)
+    yield till.hear(till.fact(FactKind.REFUNDED, "re_1", 10_00, payment_id="pi_charge"))
+    yield till.hear(till.fact(FactKind.REFUND_FAILED, "re_1", 10_00, payment_id="pi_charge", failure=REFUSED))
+
+
+@story
+def refunded_with_its_tip_and_its_cash() -> Story:
+    till = Till().accept(*WITHOUT_CARD).serve(50_00).do(commands.take_cash, 10_00)
+    till.do(commands.accept_bill, 5_00, by=ADA).do(commands.pay_on_phone, by=ADA).charged()
+    yield till
+    yield till.do(commands.refund, 52_00, "burnt", by=OWNER)
+    yield till.refunded()
+
+
+@story
+def given_back_in_the_dashboard() -> Story:
+    till = phone().charged()
+    yield till.hear(till.fact(FactKind.REFUNDED, "re_theirs", 8_00, payment_id="pi_charge"))
+    yield till.hear(till.fact(FactKind.REFUNDED, "re_stray", 8_00, payment_id="pi_stranger"))
+
+
+@story
+def paid_twice() -> Story:
+    till = phone().charged()
+    yield till.hear(till.fact(FactKind.CHARGED, "pi_twice", 50_00))
+
+
+@story
+def a_refund_the_gateway_refuses() -> Story:
+    till = phone().charged().do(commands.refund, None, "cold")
+    yield till.end(note_rejected, Operation.REFUND, REFUSED)
+
+
+# Cards that are declined, attempts without an answer
+
+
+@story
+def a_card_declined_tried_again_and_given_up() -> Story:
+    till = Till().accept(*EVERYTHING, customer=CUSTOMER).serve(50_00).accept_bill()
+    yield till.declined(Operation.CHARGE, failure=TRY_LATER)
+    yield till.wait(days=2)
+    yield till.declined(Operation.CHARGE, "pi_no_2")
+
+
+@story
+def a_charge_that_needs_the_customer() -> Story:
+    till = held().serve(50_00).accept_bill().captured().awaiting(Operation.CHARGE)
+    yield till
+    attempt = till.open(Operation.CHARGE)
+    declined = till.fact(FactKind.DECLINED, "pi_asks", attempt_id=attempt.attempt_id, failure=TRY_LATER)
+    yield till.hear(declined)
+    yield till.hear(till.fact(FactKind.PAYMENT_CANCELED, "pi_asks", attempt_id=attempt.attempt_id))
+
+
+@story
+def a_phone_payment_declined() -> Story:
+    till = phone()
+    yield till.declined(Operation.CHARGE, "pi_asks")
+    yield till.awaiting(Operation.CHARGE)
+
+
+@story
+def an_outcome_nobody_knows() -> Story:
+    till = Till().accept(*EVERYTHING, customer=CUSTOMER).serve(50_00).accept_bill()
+    yield till.end(note_unknown, Operation.CHARGE)
+    for _ in range(5):
+        till.end(note_unknown, Operation.CHARGE)
+    yield till
+    yield till.hear(till.fact(FactKind.PROCESSING, "pi_slow", attempt_id=till.open(Operation.CHARGE).attempt_id))
+    yield till.end(note_absent, Operation.CHARGE)
+
+
+@story
+def a_charge_the_gateway_refuses() -> Story:
+    till = Till().accept(*EVERYTHING, customer=CUSTOMER).serve(50_00).accept_bill()
+    yield till.end(note_rejected, Operation.CHARGE, REFUSED)
+
+
+# Disputes
+
+
+@story
+def a_dispute_lost() -> Story:
+    till = phone().charged()
+    yield till.disputed(FactKind.DISPUTE_OPENED)
+    yield till.disputed(FactKind.DISPUTE_WITHDRAWN)
+    yield till.disputed(FactKind.DISPUTE_LOST)
+    yield till.do(commands.adjust, 20_00, "the bank was right")
+
+
+@story
+def a_dispute_won() -> Story:
+    till = phone().charged().disputed(FactKind.DISPUTE_OPENED, FactKind.DISPUTE_WITHDRAWN)
+    yield till.disputed(FactKind.DISPUTE_WON)
+    yield till.disputed(FactKind.DISPUTE_REINSTATED)
+    yield till.hear(till.fact(FactKind.DISPUTE_OPENED, "dp_2", 9_00, payment_id="pi_stranger"))
+
+
+@story
+def staff_record_the_word_of_a_customer() -> Story:
+    till = Till(deposit_minor=20_00)
+    word = acceptance(till.tab, *WITHOUT_CARD, method=AcceptanceMethod.IN_PERSON)
+    yield till.do(commands.accept_promise, word, None, by=STAFF)
