@@ -45,6 +45,11 @@ crash-test: setup ## Kill processes between writing ahead, paying and recording,
 races: setup ## Let 32 clients at once do the same to one tab, over HTTP, against four app processes: ROUNDS=5 of each race
 	@$(PY) -m devstack.races --rounds $(ROUNDS) $(ARGS)
 
+.PHONY: mutants
+mutants: setup ## Break the rules one at a time: do the tests notice? ARGS="--only money.py --show" tries some
+	@sh devstack/setup.sh mutants
+	@.venv-mutants/bin/python -m devstack.mutants --workers $(WORKERS) $(ARGS)
+
 .PHONY: replay
 replay: setup ## Send real bookings through the API: DATA=file.csv, RESUME=1 goes on where it stopped
 	@test -n "$(DATA)" || { echo "Say which bookings: make replay DATA=file.csv" >&2; exit 2; }

@@ -1,0 +1,1 @@
+"""`make mutants`: break the rules one at a time, and see whether a test notices (docs/reliability.md, "Mutation")."""

@@ -1,0 +1,88 @@
+"""Tries the mutants, each in a fork of one process that has collected the tests and seen which lines each of them runs.
+
+The tests are tests/unit and tests/usecases, on the store in memory. A mutant is killed when one of them fails. One that
+none notices has survived; who exceeds the time counts as surviving, and so does what no test runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from devstack.mutants.experiment import Experiment
+from devstack.mutants.plan import Mutant, mutants_of
+from devstack.mutants.results import KILLED, Results
+
+ROOT = Path(__file__).resolve().parents[2]
+PARTS = {"domain": "chalicelib/domain", "use cases": "chalicelib/usecases"}
+TESTS = ("tests/unit", "tests/usecases")
+LEFT_OUT = ("tests/usecases/test_any_story.py",)
+"""Comes to a line by the luck of its draws: what it would notice, an example has to notice here."""
+RESULTS = ROOT / ".devstack" / "mutants.jsonl"
+PROMISED_PERCENT = 90
+
+
+def main(arguments: list[str]) -> int:
+    """Non-zero where a part has fewer of its mutants killed than promised, or not all of them were tried."""
+    parser = argparse.ArgumentParser(prog="make mutants", description="Break the rules one at a time.")
+    parser.add_argument("--workers", type=int, default=2, help="how many mutants are tried side by side")
+    parser.add_argument("--sample", type=int, help="so many of each part, drawn by --seed, instead of all")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", default="", help="those whose name has this in it: money.py, or Tab.balance_minor")
+    parser.add_argument("--show", action="store_true", help="print the changes that no test has noticed")
+    chosen = parser.parse_args(arguments)
+
+    os.chdir(ROOT)
+    parts: dict[str, list[Mutant]] = {}
+    for part, folder in PARTS.items():
+        found = [mutant for path in sorted(Path(folder).glob("*.py")) for mutant in mutants_of(path)]
+        print(f"{part}: {len(found)} mutants, of which {sum(m.words for m in found)} only change words for people")
+        mutants = [mutant for mutant in found if chosen.only in mutant.name and not mutant.words]
+        if chosen.sample and chosen.sample < len(mutants):
+            mutants = random.Random(chosen.seed).sample(mutants, chosen.sample)
+        parts[part] = mutants
+
+    results = Results(RESULTS, ROOT)
+    experiment = Experiment([m for mutants in parts.values() for m in mutants], results, workers=chosen.workers)
+    if experiment.waiting:
+        quiet = ("-q", "--tb=no", "--no-header", "--no-summary", "--capture=no", "-p", "no:cacheprovider")
+        left_out = [f"--ignore={path}" for path in LEFT_OUT]
+        if code := pytest.main([*quiet, *left_out, *TESTS], plugins=[experiment]):
+            return int(code)
+    if chosen.show:
+        for mutants in parts.values():
+            show(mutants, results)
+    return report(parts, results)
+
+
+def show(mutants: list[Mutant], results: Results) -> None:
+    """Print every mutant that was not killed, with its change."""
+    for mutant in mutants:
+        verdict = results.verdicts.get(mutant.name)
+        if verdict is not None and verdict.what != KILLED:
+            print(f"{mutant.path}:{mutant.line} {mutant.function}: {verdict.what}")
+            print(f"    - {mutant.before}\n    + {mutant.after}")
+
+
+def report(parts: dict[str, list[Mutant]], results: Results) -> int:
+    """Print a line of figures for each part."""
+    failed = False
+    for part, mutants in parts.items():
+        if not mutants:
+            continue
+        counts = Counter(results.verdict_on(mutant) for mutant in mutants)
+        percent = 100 * counts[KILLED] / len(mutants)
+        failed |= percent < PROMISED_PERCENT
+        others = ", ".join(f"{count} {what}" for what, count in sorted(counts.items()) if what != KILLED)
+        print(f"{part}: {counts[KILLED]} of {len(mutants)} mutants killed, {percent:.1f} % ({others or 'all'})")
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,56 @@
+"""What is known of each mutant, kept line by line: a run that was interrupted goes on where it stopped."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from devstack.mutants.plan import Mutant
+
+KILLED, SURVIVED, TIMED_OUT, UNTESTED, NOT_TRIED = "killed", "survived", "timed out", "run by no test", "not tried"
+DECIDING = ("chalicelib", "devstack/mutants", "tests")
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`by`: the test that noticed."""
+
+    what: str
+    by: str | None = None
+
+
+class Results:
+    """A verdict stands for as long as code and tests are what they were. After that it says which test to try first."""
+
+    def __init__(self, path: Path, root: Path) -> None:
+        self.path = path
+        self.code = _fingerprint(root)
+        self.verdicts: dict[str, Verdict] = {}
+        self.killers: dict[str, str] = {}
+        for line in path.read_text().splitlines() if path.exists() else ():
+            entry = json.loads(line)
+            if entry["by"]:
+                self.killers[entry["mutant"]] = entry["by"]
+            if entry["code"] == self.code:
+                self.verdicts[entry["mutant"]] = Verdict(entry["what"], entry["by"])
+
+    def add(self, mutant: Mutant, verdict: Verdict) -> None:
+        self.verdicts[mutant.name] = verdict
+        self.path.parent.mkdir(exist_ok=True)
+        with self.path.open("a") as file:
+            file.write(json.dumps({"code": self.code, "mutant": mutant.name, **asdict(verdict)}) + "\n")
+
+    def verdict_on(self, mutant: Mutant) -> str:
+        verdict = self.verdicts.get(mutant.name)
+        return verdict.what if verdict else NOT_TRIED
+
+
+def _fingerprint(root: Path) -> str:
+    digest = hashlib.sha256()
+    for folder in DECIDING:
+        for path in sorted((root / folder).rglob("*")):
+            if path.suffix in (".py", ".txt"):
+                digest.update(str(path.relative_to(root)).encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
