@@ -121,9 +121,7 @@ def collect_fee(call: Call, charge: Charge, amount: int) -> None:
 
 def refund_fee(call: Call, charge: Charge, amount: int) -> None:
     """The platform gives back its share, in proportion to the refund."""
-    fee: ApplicationFee | None = call.world.platform.find("application_fee", charge.application_fee or "")
-    if fee is None:
-        raise StripeError(400, "This charge has no application fee to refund.", param="refund_application_fee")
+    fee: ApplicationFee = call.world.platform.get("application_fee", charge.application_fee or "")
     part = fee.amount if charge.refunded else fee.amount * amount // charge.amount_captured
     fee.amount_refunded = min(fee.amount, fee.amount_refunded + part)
     fee.refunded = fee.amount_refunded == fee.amount

@@ -19,7 +19,7 @@ from . import accounts, form, intents, params, routes
 from .context import Call
 from .errors import StripeError
 from .events import API_VERSION, EventLog, encode
-from .expand import expand
+from .expand import check, expand
 from .faults import Fault, Faults
 from .idempotency import Keys
 from .request_log import Entry, RequestLog
@@ -231,6 +231,8 @@ class Api:
     ) -> Answer:
         """Run the call. Raises errors of validation; answers those that arose while executing, as they are stored."""
         checked = params.apply(route.fields, form.parse(text))
+        if "expand" in checked:
+            check(route.kind, route.many, checked["expand"])
         if route.check is not None:
             route.check(call, checked, *ids)
         self.events.request = (call.request_id, key)

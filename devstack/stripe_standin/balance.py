@@ -73,14 +73,15 @@ def record(
     return row
 
 
-def _as_of_now(call: Call, row: BalanceTransaction) -> BalanceTransaction:
+def as_of_now(call: Call, row: BalanceTransaction) -> BalanceTransaction:
+    """What was pending is available once its day has come."""
     if row.status == "pending" and row.available_on <= call.now:
         row.status = "available"
     return row
 
 
 def retrieve(call: Call, params: dict[str, Any], id: str) -> BalanceTransaction:
-    return _as_of_now(call, call.account.get("balance_transaction", id))
+    return as_of_now(call, call.account.get("balance_transaction", id))
 
 
 def list_all(call: Call, params: dict[str, Any]) -> dict[str, Any]:
@@ -95,5 +96,5 @@ def list_all(call: Call, params: dict[str, Any]) -> dict[str, Any]:
         keep=keep,
         by="source" if "source" in params else None,
         value=params.get("source"),
-        render=lambda row: _as_of_now(call, row),
+        render=lambda row: as_of_now(call, row),
     )

@@ -144,8 +144,9 @@ def create(call: Call, params: dict[str, Any]) -> CheckoutSession:
         url=f"{call.world.base_url}/c/pay/{id}" if hosted else None,
         client_secret=None if hosted else f"{id}_secret_{call.new_id('', 40)[1:]}",
     )
-    for name in ("cancel_url", "success_url", "client_reference_id", "customer_email", "locale", "submit_type",
-                 "billing_address_collection", "allow_promotion_codes", "return_url"):  # fmt: skip
+    for name in ("allowed_payment_method_types", "cancel_url", "success_url", "client_reference_id", "customer_email",
+                 "locale", "submit_type", "billing_address_collection", "allow_promotion_codes",
+                 "return_url"):  # fmt: skip
         if name in params:
             setattr(session, name, params[name])
     if paying:
@@ -202,10 +203,6 @@ def _line(call: Call, item: dict[str, Any]) -> dict[str, Any]:
 
 def retrieve(call: Call, params: dict[str, Any], id: str) -> CheckoutSession:
     session: CheckoutSession = call.account.get("checkout.session", id)
-    if "line_items" in [path.split(".")[0] for path in params.get("expand", [])]:
-        params["expand"] = [path for path in params["expand"] if path.split(".")[0] != "line_items"]
-        session = copy.copy(session)
-        session.line_items = line_items(call, {"limit": 100}, id)
     return session
 
 

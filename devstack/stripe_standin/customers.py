@@ -47,10 +47,10 @@ def create(call: Call, params: dict[str, Any]) -> Customer:
         metadata={},
         preferred_locales=[],
     )
+    _write(call, customer, params)
     method = None
     if "payment_method" in params:
         method = payment_methods.usable(call, params["payment_method"])
-    _write(call, customer, params)
     call.put(customer)
     call.emit("customer.created", customer)
     if method is not None:
@@ -59,6 +59,19 @@ def create(call: Call, params: dict[str, Any]) -> Customer:
 
 
 def _write(call: Call, customer: Customer, params: dict[str, Any]) -> None:
+    # All that can be wrong comes first: what is refused has changed nothing.
+    default = params.get("invoice_settings", {}).get("default_payment_method")
+    if default:
+        method = call.account.get("payment_method", default, "invoice_settings[default_payment_method]")
+        if method.customer != customer.id:
+            raise invalid(
+                f"The customer does not have a payment method with the ID {default}. The payment method must be "
+                "attached to the customer.",
+                code="resource_missing",
+                param="invoice_settings[default_payment_method]",
+            )
+    if "metadata" in params:
+        customer.metadata = merge_metadata(customer.metadata, params["metadata"])
     for name in _PLAIN:
         if name in params:
             value = params[name]
@@ -74,20 +87,9 @@ def _write(call: Call, customer: Customer, params: dict[str, Any]) -> None:
         )
     if "tax_exempt" in params:
         customer.tax_exempt = params["tax_exempt"] or "none"
-    if "metadata" in params:
-        customer.metadata = merge_metadata(customer.metadata, params["metadata"])
-    default = params.get("invoice_settings", {}).get("default_payment_method")
     if default is UNSET:
         customer.invoice_settings = CustomerInvoiceSettings()
     elif default is not None:
-        method = call.account.get("payment_method", default, "invoice_settings[default_payment_method]")
-        if method.customer != customer.id:
-            raise invalid(
-                f"The customer does not have a payment method with the ID {default}. The payment method must be "
-                "attached to the customer.",
-                code="resource_missing",
-                param="invoice_settings[default_payment_method]",
-            )
         customer.invoice_settings = CustomerInvoiceSettings(default_payment_method=default)
 
 

@@ -231,13 +231,10 @@ def create(call: Call, params: dict[str, Any]) -> PaymentIntent:
         application_fee_amount=params.get("application_fee_amount"),
         **intents.choose_types(params),
     )
-    _write(call, intent, params)
-    method = payment_methods.from_intent_params(call, params, customer=customer)
-    if method is not None:
-        intent.payment_method, intent.status = method.id, "requires_confirmation"
+    _write(intent, params)
     if params.get("confirm"):
-        # Refused before the intent exists: an intent that could never be confirmed leaves no trace.
-        if method is None:
+        # Refused before anything exists: an intent that could never be confirmed leaves no trace.
+        if not payment_methods.named_in(params):
             raise refused(
                 "You cannot confirm this PaymentIntent because it's missing a payment method. You can either update "
                 "the PaymentIntent with a payment method and then confirm it again, or confirm it again directly "
@@ -246,6 +243,9 @@ def create(call: Call, params: dict[str, Any]) -> PaymentIntent:
             )
         intents.check_return_url(intent, params, secret=call.secret)
         _check_off_session(intent, params)
+    method = payment_methods.from_intent_params(call, params, customer=customer)
+    if method is not None:
+        intent.payment_method, intent.status = method.id, "requires_confirmation"
     call.put(intent)
     call.emit("payment_intent.created", intent)
     if params.get("confirm") and method is not None:
@@ -253,7 +253,9 @@ def create(call: Call, params: dict[str, Any]) -> PaymentIntent:
     return intent
 
 
-def _write(call: Call, intent: PaymentIntent, params: dict[str, Any]) -> None:
+def _write(intent: PaymentIntent, params: dict[str, Any]) -> None:
+    if "metadata" in params:
+        intent.metadata = merge_metadata(intent.metadata, params["metadata"])
     for name in (
         "description",
         "receipt_email",
@@ -265,8 +267,6 @@ def _write(call: Call, intent: PaymentIntent, params: dict[str, Any]) -> None:
     ):
         if name in params:
             setattr(intent, name, params[name] or None)
-    if "metadata" in params:
-        intent.metadata = merge_metadata(intent.metadata, params["metadata"])
     options = params.get("payment_method_options")
     if options is not None:
         card = (options or {}).get("card")
@@ -303,22 +303,24 @@ def update(call: Call, params: dict[str, Any], id: str) -> PaymentIntent:
                 f"This PaymentIntent's {name} could not be updated because it has a status of {intent.status}. You may "
                 f"only update the {name} of a PaymentIntent with one of the following statuses: {', '.join(OPEN)}.",
             )
+    # All that can be wrong comes first: what is refused has changed nothing.
+    customer: Any = params.get("customer", intent.customer)
     if "customer" in params:
-        call.account.get("customer", params["customer"], "customer")
-        intent.customer = params["customer"]
+        call.account.get("customer", customer, "customer")
     currency, amount = params.get("currency", intent.currency), params.get("amount", intent.amount)
     if "amount" in params or "currency" in params:
         check_charge(amount, currency)
+    fee = params.get("application_fee_amount", UNSET)
+    if fee is not UNSET:
+        _check_fee(call, fee, amount)
+    merge_metadata(intent.metadata, params.get("metadata", {}))
+    method = payment_methods.from_intent_params(call, params, customer=customer)
+    intent.amount, intent.currency, intent.customer = amount, currency, customer
     if "application_fee_amount" in params:
-        fee = params["application_fee_amount"]
-        if fee is not UNSET:
-            _check_fee(call, fee, amount)
         intent.application_fee_amount = None if fee is UNSET else fee
-    method = payment_methods.from_intent_params(call, params, customer=intent.customer)
-    intent.amount, intent.currency = amount, currency
     if "capture_method" in params:
         intent.capture_method = params["capture_method"]
-    _write(call, intent, params)
+    _write(intent, params)
     if method is not None:
         intent.payment_method = method.id
         if intent.status == "requires_payment_method":
@@ -362,10 +364,7 @@ def confirm(call: Call, params: dict[str, Any], id: str) -> PaymentIntent:
             param="amount_to_confirm",
             payment_intent=intent,
         )
-    method = payment_methods.from_intent_params(call, params, customer=intent.customer)
-    if method is None and intent.payment_method is not None:
-        method = payment_methods.usable(call, intent.payment_method, customer=intent.customer)
-    if method is None:
+    if intent.payment_method is None and not payment_methods.named_in(params):
         raise unexpected_state(
             intent,
             "You cannot confirm this PaymentIntent because it's missing a payment method. You can "
@@ -373,9 +372,11 @@ def confirm(call: Call, params: dict[str, Any], id: str) -> PaymentIntent:
             "confirm it again directly with a payment method or ConfirmationToken.",
         )
     intents.check_return_url(intent, params, secret=call.secret)
-    usage = params.get("setup_future_usage")
-    _check_off_session(intent, params, usage)
-    _write(call, intent, {name: value for name, value in params.items() if name not in ("metadata",)})
+    _check_off_session(intent, params, params.get("setup_future_usage"))
+    method = payment_methods.from_intent_params(call, params, customer=intent.customer)
+    if method is None:
+        method = payment_methods.usable(call, intent.payment_method, customer=intent.customer)
+    _write(intent, params)
     if "capture_method" in params:
         intent.capture_method = params["capture_method"]
     intent.payment_method = method.id
@@ -527,12 +528,13 @@ def capture(call: Call, params: dict[str, Any], id: str) -> PaymentIntent:
         )
     if "application_fee_amount" in params:
         _check_fee(call, params["application_fee_amount"], amount)
-        intent.application_fee_amount = charge.application_fee_amount = params["application_fee_amount"]
     _check_text(params)
-    if "statement_descriptor_suffix" in params:
-        intent.statement_descriptor_suffix = charge.statement_descriptor_suffix = params["statement_descriptor_suffix"]
     if "metadata" in params:
         intent.metadata = merge_metadata(intent.metadata, params["metadata"])
+    if "application_fee_amount" in params:
+        intent.application_fee_amount = charge.application_fee_amount = params["application_fee_amount"]
+    if "statement_descriptor_suffix" in params:
+        intent.statement_descriptor_suffix = charge.statement_descriptor_suffix = params["statement_descriptor_suffix"]
     charges.capture(call, charge, amount)
     intent.status, intent.amount_capturable, intent.amount_received = "succeeded", 0, amount
     call.put(intent)

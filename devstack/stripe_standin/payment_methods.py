@@ -333,6 +333,11 @@ def wanted(row: PaymentMethod, params: dict[str, Any]) -> bool:
     return row.type == params.get("type", row.type) and params.get("allow_redisplay") in (None, row.allow_redisplay)
 
 
+def named_in(params: dict[str, Any]) -> bool:
+    """Whether the parameters of an intent's call name a PaymentMethod, in either way."""
+    return "payment_method_data" in params or bool(params.get("payment_method"))
+
+
 def from_intent_params(call: Call, params: dict[str, Any], *, customer: str | None) -> PaymentMethod | None:
     """The PaymentMethod that an intent's create, update or confirm names, by id or by inline data."""
     if params.get("payment_method") and "payment_method_data" in params:

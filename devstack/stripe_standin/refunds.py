@@ -91,6 +91,9 @@ def create(call: Call, params: dict[str, Any]) -> Refund:
         )
     check_step(amount, charge.currency, "amount")
 
+    if params.get("refund_application_fee") and charge.application_fee is None:
+        raise refused("This charge has no application fee to refund.", param="refund_application_fee")
+
     fate = cards.BY_FINGERPRINT[charge.payment_method_details.card.fingerprint].refund
     refund = Refund(
         id=call.new_id("re"),
@@ -98,9 +101,11 @@ def create(call: Call, params: dict[str, Any]) -> Refund:
         charge=charge.id,
         created=call.now,
         currency=charge.currency,
+        customer=charge.customer,
         destination_details=_DESTINATION,
         metadata=merge_metadata({}, params.get("metadata", {})),
         payment_intent=charge.payment_intent,
+        payment_method=charge.payment_method,
         reason=params.get("reason"),
         status="pending" if fate == "pending" else "succeeded",
     )

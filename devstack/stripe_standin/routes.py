@@ -30,9 +30,18 @@ class Route:
     fields: Fields
     check: Callable[..., None] | None = None  # rules between parameters, before execution
     publishable: bool = False
+    kind: str = ""  # of the object that is answered, or of which a list is
+    many: bool = False
 
 
 ROUTES: dict[tuple[str, str], Route] = {}
+_KINDS = {
+    "account": "account", "accounts": "account", "application_fees": "application_fee",
+    "balance_transactions": "balance_transaction", "charges": "charge", "customers": "customer",
+    "disputes": "dispute", "early_fraud_warnings": "radar.early_fraud_warning", "events": "event", "line_items": "item",
+    "payment_intents": "payment_intent", "payment_methods": "payment_method", "refunds": "refund",
+    "sessions": "checkout.session", "setup_intents": "setup_intent", "webhook_endpoints": "webhook_endpoint",
+}  # fmt: skip
 
 
 def _add(
@@ -44,7 +53,9 @@ def _add(
     check: Callable[..., None] | None = None,
     publishable: bool = False,
 ) -> None:
-    ROUTES[method, path] = Route(f"{method} /v1/{path}", serve, fields, check, publishable)
+    named = [word for word in path.split("/") if word in _KINDS][-1]
+    many = method == "GET" and not path.endswith("{}") and path != "account"
+    ROUTES[method, path] = Route(f"{method} /v1/{path}", serve, fields, check, publishable, _KINDS[named], many)
 
 
 _add("POST", "customers", customers.create, customers.CREATE)

@@ -92,17 +92,17 @@ def create(call: Call, params: dict[str, Any]) -> SetupIntent:
         **intents.choose_types(params),
     )
     _write(intent, params)
-    method = payment_methods.from_intent_params(call, params, customer=customer)
-    if method is not None:
-        intent.payment_method, intent.status = method.id, "requires_confirmation"
     if params.get("confirm"):
-        if method is None:
+        if not payment_methods.named_in(params):
             raise refused(
                 "You cannot confirm this SetupIntent because it's missing a payment method. Update the SetupIntent "
                 "with a payment method and then confirm it again.",
                 code="setup_intent_unexpected_state",
             )
         intents.check_return_url(intent, params, secret=call.secret)
+    method = payment_methods.from_intent_params(call, params, customer=customer)
+    if method is not None:
+        intent.payment_method, intent.status = method.id, "requires_confirmation"
     call.put(intent)
     call.emit("setup_intent.created", intent)
     if params.get("confirm") and method is not None:
@@ -111,10 +111,10 @@ def create(call: Call, params: dict[str, Any]) -> SetupIntent:
 
 
 def _write(intent: SetupIntent, params: dict[str, Any]) -> None:
-    if "description" in params:
-        intent.description = params["description"] or None
     if "metadata" in params:
         intent.metadata = merge_metadata(intent.metadata, params["metadata"])
+    if "description" in params:
+        intent.description = params["description"] or None
     card = (params.get("payment_method_options") or {}).get("card")
     if card:
         intent.payment_method_options = {"card": {**intent.payment_method_options["card"], **card}}
@@ -132,10 +132,12 @@ def update(call: Call, params: dict[str, Any], id: str) -> SetupIntent:
         raise unexpected_state(
             intent, f"You cannot update this SetupIntent because it has a status of {intent.status}."
         )
+    customer: Any = params.get("customer", intent.customer)
     if "customer" in params:
-        call.account.get("customer", params["customer"], "customer")
-        intent.customer = params["customer"]
-    method = payment_methods.from_intent_params(call, params, customer=intent.customer)
+        call.account.get("customer", customer, "customer")
+    merge_metadata(intent.metadata, params.get("metadata", {}))
+    method = payment_methods.from_intent_params(call, params, customer=customer)
+    intent.customer = customer
     if method is not None:
         intent.payment_method, intent.status, intent.next_action = method.id, "requires_confirmation", None
     _write(intent, params)
@@ -154,16 +156,16 @@ def confirm(call: Call, params: dict[str, Any], id: str) -> SetupIntent:
             f"You cannot confirm this SetupIntent because it has a status of {intent.status}. Only a "
             f"SetupIntent with one of the following statuses may be confirmed: {', '.join(OPEN)}.",
         )
-    method = payment_methods.from_intent_params(call, params, customer=intent.customer)
-    if method is None and intent.payment_method is not None:
-        method = payment_methods.usable(call, intent.payment_method, customer=intent.customer)
-    if method is None:
+    if intent.payment_method is None and not payment_methods.named_in(params):
         raise unexpected_state(
             intent,
             "You cannot confirm this SetupIntent because it's missing a payment method. Update the "
             "SetupIntent with a payment method and then confirm it again.",
         )
     intents.check_return_url(intent, params, secret=call.secret)
+    method = payment_methods.from_intent_params(call, params, customer=intent.customer)
+    if method is None:
+        method = payment_methods.usable(call, intent.payment_method, customer=intent.customer)
     _write(intent, params)
     intent.payment_method = method.id
     _attempt(call, intent, method, params)

@@ -160,6 +160,21 @@ def test_an_expired_session_takes_its_unpaid_intent_with_it(client: stripe.Strip
     assert client.v1.payment_intents.retrieve(intent).status == "canceled"
 
 
+def test_what_was_ordered_can_be_expanded(client: stripe.StripeClient) -> None:
+    """When a session is made, looked up and listed; without being asked for it is left out."""
+    sessions = client.v1.checkout.sessions
+    made = session(client, expand=["line_items"])
+
+    found = [
+        made,
+        sessions.retrieve(made.id, {"expand": ["line_items"]}),
+        sessions.list({"expand": ["data.line_items"]}).data[0],
+    ]
+
+    assert [row.line_items.data[0].description for row in found] == ["Haircut"] * 3
+    assert "line_items" not in sessions.retrieve(made.id).to_dict()
+
+
 @pytest.mark.parametrize("seconds", [1799, 86401])
 def test_expiry_is_30_minutes_to_24_hours_away(client: stripe.StripeClient, seconds: int) -> None:
     """Sooner or later than documented is refused."""
