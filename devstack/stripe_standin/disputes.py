@@ -88,7 +88,7 @@ def warn(call: Call, charge: Charge) -> EarlyFraudWarning:
 
 def open_dispute(call: Call, charge: Charge, reason: str, *, inquiry: bool = False) -> Dispute:
     """The bank takes the money back (an inquiry only asks) and the merchant has nine days to answer."""
-    due = call.now + ANSWER_WITHIN_SECONDS
+    due, code = call.now + ANSWER_WITHIN_SECONDS, _NETWORK_REASON.get(reason, "13.7")
     dispute = Dispute(
         id=call.new_id("du"),
         amount=charge.amount_captured,
@@ -99,6 +99,7 @@ def open_dispute(call: Call, charge: Charge, reason: str, *, inquiry: bool = Fal
         enhanced_eligibility_types=[],
         is_charge_refundable=inquiry,
         metadata={},
+        network_reason_code=code,
         evidence={**dict.fromkeys(EVIDENCE), "enhanced_evidence": {}},
         payment_intent=charge.payment_intent,
         reason=reason,
@@ -107,7 +108,7 @@ def open_dispute(call: Call, charge: Charge, reason: str, *, inquiry: bool = Fal
             "card": {
                 "brand": charge.payment_method_details.card.brand,
                 "case_type": "inquiry" if inquiry else "chargeback",
-                "network_reason_code": _NETWORK_REASON.get(reason, "13.7"),
+                "network_reason_code": code,
             },
             "type": "card",
         },

@@ -292,11 +292,13 @@ class Refund(Shape, kw_only=True):
     charge: Expandable
     created: int
     currency: str
+    customer: Expandable = None
     destination_details: Any
     failure_balance_transaction: Maybe = UNSET
     failure_reason: Maybe = UNSET
     metadata: dict[str, str]
     payment_intent: Expandable = None
+    payment_method: Expandable = None
     pending_reason: Maybe = UNSET
     reason: str | None = None
     receipt_number: str | None = None
@@ -406,6 +408,7 @@ class Dispute(Shape, kw_only=True):
     is_charge_refundable: bool
     livemode: bool = False
     metadata: dict[str, str]
+    network_reason_code: str | None = None
     payment_intent: Expandable
     payment_method_details: dict[str, Any]
     reason: str
@@ -428,6 +431,7 @@ class CheckoutSession(Shape, kw_only=True):
     object: str = "checkout.session"
     adaptive_pricing: Any
     after_expiration: Any = None
+    allowed_payment_method_types: list[str] | None = None
     allow_promotion_codes: bool | None = None
     amount_subtotal: int | None
     amount_total: int | None

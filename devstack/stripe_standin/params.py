@@ -144,14 +144,23 @@ def hash_of(fields: Fields) -> Rule:
     return _Hash(fields)
 
 
-def either(first: Rule, second: Rule) -> Rule:
-    def check(value: Any, name: str) -> Any:
-        try:
-            return first(value, name)
-        except StripeError:
-            return second(value, name)
+class _Either:
+    """The first rule that takes the value. `options` is for the same test."""
 
-    return check
+    def __init__(self, *options: Rule) -> None:
+        self.options = options
+
+    def __call__(self, value: Any, name: str) -> Any:
+        for option in self.options[:-1]:
+            try:
+                return option(value, name)
+            except StripeError:
+                continue
+        return self.options[-1](value, name)
+
+
+def either(*options: Rule) -> Rule:
+    return _Either(*options)
 
 
 def metadata(value: Any, name: str) -> Any:

@@ -68,8 +68,10 @@ def create_app(
 
     `start`: epoch seconds at which its clock stands (default: now, or where `state` left it). `state`: the file that
     keeps everything across restarts. `check`: hold every answer and event against Stripe's OpenAPI document; what is
-    wrong is told at /_control/conformance. Raises OSError and ValueError as StandIn and Checker do.
+    wrong is told at /_control/conformance. The environment can turn it on, too (conformance.FOLDER), and nothing then
+    turns it off. Raises OSError and ValueError as StandIn and Checker do.
     """
+    check = check or conformance.asked_for()
     return App(StandIn(start=start, real_time=real_time, seed=seed, state=state), check=check)
 
 

@@ -1,0 +1,34 @@
+"""Stripe's own document watches the whole run: every answer and webhook of every stand-in, whoever starts it and how.
+
+The environment turns the check on, so that a new test cannot forget it; what is wrong fails the test that met it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from devstack.stripe_standin import conformance
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _check_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("stripe-check")
+    os.environ[conformance.FOLDER] = str(folder)
+    yield folder
+    # What a server did that outlived the last test: by now everything that the run started has ended.
+    _assert_of_stripes_shape(folder)
+
+
+@pytest.fixture(autouse=True)
+def _of_stripes_shape(_check_folder: Path) -> Iterator[None]:
+    yield
+    _assert_of_stripes_shape(_check_folder)
+
+
+def _assert_of_stripes_shape(folder: Path) -> None:
+    found = conformance.findings(folder)
+    assert not found, "not as Stripe's document has it:\n" + "\n".join(found)
