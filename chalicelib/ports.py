@@ -266,6 +266,7 @@ class GatewayEvent:
 
     `payment_id`: the payment concerned, also where the object itself is a refund or a charge. `customer_ref`: of a
     saved card, whose it is or was. `is_relevant`: a kind we act on. `body`: the object as sent, for the gateway alone.
+    `request_id`: of the call to the gateway that brought it about, for logs; None where it was none.
     """
 
     event_id: str
@@ -282,6 +283,7 @@ class GatewayEvent:
     attempt_id: str | None
     body: Mapping[str, Any]
     customer_ref: str | None = None
+    request_id: str | None = None
 
 
 class PaymentGateway(Protocol):

@@ -395,8 +395,15 @@ def _event(event: Mapping[str, Any], body: Mapping[str, Any], stage: str) -> Gat
         tab_id=None,
         attempt_id=None,
         body=body,
+        request_id=_request_id(event),
     )
     return owned(read, metadata_of(body), stage)
+
+
+def _request_id(event: Mapping[str, Any]) -> str | None:
+    request = event.get("request")
+    found = request.get("id") if isinstance(request, dict) else None
+    return found if isinstance(found, str) else None
 
 
 def _card_owner(event: Mapping[str, Any], body: Mapping[str, Any]) -> str | None:

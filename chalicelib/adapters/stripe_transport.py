@@ -6,6 +6,7 @@ import. What a failure means for the attempt that made the call is the gateway's
 
 from __future__ import annotations
 
+import logging
 import select
 import ssl
 import time
@@ -16,6 +17,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import stripe
+
+log = logging.getLogger(__name__)
 
 LEAST_S = 0.5
 """With less time than this left, a request is not worth starting: it could only end in not knowing."""
@@ -59,6 +62,9 @@ class KeepAliveClient(stripe.HTTPClient):
         try:
             response = self._exchange(connection, method.upper(), url[len(self._origin) :], headers or {}, body)
             answer = response.read()
+            # For whoever asks Stripe about it; the events that follow name it, too.
+            stripe_request_id = response.headers.get("Request-Id")
+            log.info("stripe answered %d", response.status, extra={"stripe_request_id": stripe_request_id})
         except BaseException as error:
             # Whatever is still on its way there must not be taken for the answer to the next request.
             connection.close()

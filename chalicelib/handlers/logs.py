@@ -6,13 +6,14 @@ import json
 import logging
 from datetime import UTC, datetime
 
-from chalicelib import config
+from chalicelib import config, correlation
+from chalicelib.handlers import metrics
 
-_OURS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "aws_request_id"}
+_OURS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "aws_request_id", "metrics"}
 
 
 class JsonLines(logging.Formatter):
-    """One object a line; what was given as `extra` is in it."""
+    """One object a line: what was logged, what was given as `extra`, and the ids of what this is about."""
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, object] = {
@@ -22,7 +23,10 @@ class JsonLines(logging.Formatter):
             "message": record.getMessage(),
             "request_id": getattr(record, "aws_request_id", None),
         }
+        line |= correlation.ids()
         line |= {name: value for name, value in vars(record).items() if name not in _OURS}
+        if values := getattr(record, "metrics", None):
+            line |= metrics.embedded(values, record.created)
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return json.dumps(line, default=str, ensure_ascii=False)
@@ -33,6 +37,9 @@ def configure() -> None:
     if not config.runs_on_lambda():
         return
     root = logging.getLogger()
+    if not root.handlers:
+        # An emulator's runtime brings none.
+        root.addHandler(logging.StreamHandler())
     for handler in root.handlers:
         handler.setFormatter(JsonLines())
     root.setLevel(logging.WARNING)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import logging
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ import msgspec
 from chalice.app import Blueprint, Response
 from chalice.app import Request as HttpRequest
 
+from chalicelib import correlation
 from chalicelib.domain.errors import Forbidden, InvalidInput, NotFound
 from chalicelib.domain.tab import Actor, Role
 from chalicelib.handlers import schemas
@@ -32,6 +34,8 @@ from chalicelib.handlers.problems import (
 )
 from chalicelib.ports import Deps
 from chalicelib.usecases.attempts import Request
+
+log = logging.getLogger(__name__)
 
 CUSTOMER = frozenset({Role.CUSTOMER})
 BUSINESS = frozenset({Role.STAFF, Role.OWNER})
@@ -177,11 +181,15 @@ class Routes(Blueprint):
 
             @functools.wraps(view)
             def serve(**path_values: str) -> Response:
-                # Here, not in a middleware: what is raised there, Chalice turns into a 500.
-                try:
-                    return _render(operation, view(_read(operation, self.current_request, path_values)))
-                except Exception as error:
-                    return response_to(error)
+                request = self.current_request
+                with correlation.about(api_request_id=request.context.get("requestId"), **path_values):
+                    # Here, not in a middleware: what is raised there, Chalice turns into a 500.
+                    try:
+                        response = _render(operation, view(_read(operation, request, path_values)))
+                    except Exception as error:
+                        response = response_to(error)
+                    log.info("answered", extra={"operation": operation.name, "status": response.status_code})
+                return response
 
             security = {"authorizer": authorizer} if roles else {}
             return cast(

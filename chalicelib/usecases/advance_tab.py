@@ -6,6 +6,7 @@ import logging
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
+from chalicelib import correlation
 from chalicelib.domain.tab import Tab
 from chalicelib.ports import Deps
 from chalicelib.usecases.attempts import record_outcome, run
@@ -15,10 +16,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """How many tabs a sweep advanced, and how many it could not."""
+    """How many tabs a sweep advanced, how many it could not, and how long the one that waited longest had been due."""
 
     advanced: int
     failed: int
+    lag_s: float = 0.0
 
 
 def advance_due_tabs(deps: Deps, *, at_once: int = 1) -> Swept:
@@ -27,25 +29,32 @@ def advance_due_tabs(deps: Deps, *, at_once: int = 1) -> Swept:
     `at_once`: how many tabs are advanced side by side. Most of a tab's time is waiting for database and gateway,
     and a sweep has only as long as its Lambda. Raises what the store raises, once all that was found is done.
     """
-    done: list[Future[bool]] = []
+    done: list[Future[float | None]] = []
     with ThreadPoolExecutor(at_once) as pool:
         for merchant_id, tab_id in deps.store.iter_due(deps.clock.now()):
-            done.append(pool.submit(_is_advanced, deps, merchant_id, tab_id))
-    advanced = sum(future.result() for future in done)
-    return Swept(advanced, len(done) - advanced)
+            done.append(pool.submit(_try_to_advance, deps, merchant_id, tab_id))
+    lags_s = [lag_s for future in done if (lag_s := future.result()) is not None]
+    return Swept(len(lags_s), len(done) - len(lags_s), max(lags_s, default=0.0))
 
 
-def _is_advanced(deps: Deps, merchant_id: str, tab_id: str) -> bool:
-    try:
-        advance_tab(deps, merchant_id, tab_id)
-    except Exception:
-        log.exception("tab %s could not be advanced", tab_id)
-        return False
-    return True
+def _try_to_advance(deps: Deps, merchant_id: str, tab_id: str) -> float | None:
+    with correlation.about(tab_id=tab_id):
+        try:
+            return advance_due_tab(deps, merchant_id, tab_id)
+        except Exception:
+            log.exception("a due tab could not be advanced")
+            return None
 
 
-def advance_tab(deps: Deps, merchant_id: str, tab_id: str) -> Tab:
-    """Do what is due on one tab now. The index may lie: the tab's own agenda decides."""
+def advance_due_tab(deps: Deps, merchant_id: str, tab_id: str) -> float:
+    """Do what is due on one tab now; for how many seconds it had been due. The index may lie: its agenda decides."""
     tab = deps.store.get_tab(merchant_id, tab_id)
+    advance_tab(deps, tab)
+    since = tab.next_action_at
+    return 0.0 if since is None else max(0.0, (deps.clock.now() - since).total_seconds())
+
+
+def advance_tab(deps: Deps, tab: Tab) -> Tab:
+    """Do what is due on this tab now: its own agenda decides."""
     tab, begun = record_outcome(deps, tab, lambda draft: None)
     return run(deps, tab, begun)

@@ -157,12 +157,47 @@ def commit(
     A message is sent at most once: what can't be handed over now is logged and lost, but it is never said twice.
     """
     tab = deps.store.commit(change, record=record, event=event)
+    _log_what_happened(change)
     for message in change.messages:
         try:
             deps.notifier.send(message)
         except Exception:
             log.exception("message %s (%s) was not sent", message.message_id, message.kind)
     return tab
+
+
+_COUNTED = {
+    "captured": "PaymentsTaken",
+    "charged": "PaymentsTaken",
+    "payment_declined": "PaymentsDeclined",
+    "dispute_opened": "DisputesOpened",
+    "flagged": "TabsFlagged",
+}
+"""Kinds of entries that are counted, and as what."""
+
+
+def _log_what_happened(change: Change) -> None:
+    tab = change.tab
+    for entry in change.entries:
+        counted = _COUNTED.get(entry.kind)
+        log.log(
+            logging.ERROR if entry.kind == "flagged" else logging.INFO,
+            "%s",
+            entry.kind,
+            extra={
+                "tab_id": tab.tab_id,
+                "merchant_id": tab.merchant_id,
+                "version": tab.version,
+                **{name: entry.details[name] for name in _LOGGED if name in entry.details},
+                # Our own words, where those of a contest or a cancellation stay between people.
+                **({"reason": entry.details["reason"]} if entry.kind == "flagged" else {}),
+                **({"metrics": {counted: 1}} if counted else {}),
+            },
+        )
+
+
+_LOGGED = ("attempt_id", "payment_id", "operation", "amount_minor")
+"""Details of an entry that are ids and numbers."""
 
 
 def record_of(deps: Deps, request: Request, change: Change) -> IdempotencyRecord:
@@ -245,6 +280,8 @@ def _close_for_change(deps: Deps, tab: Tab, waiting: Attempt) -> Tab:
 
 # Attempts and outcomes
 
+_UNANSWERED = {"metrics": {"PaymentsUnanswered": 1}}
+
 
 def run(deps: Deps, tab: Tab, begun: Iterable[Attempt]) -> Tab:
     """Perform attempts that are written ahead, bring in their outcomes, and go on with what follows from them.
@@ -313,13 +350,14 @@ def outcome_of(facts: Iterable[Fact]) -> Outcome:
 
 
 def _perform(deps: Deps, tab: Tab, attempt: Attempt) -> Outcome:
+    ids = {"tab_id": tab.tab_id, "attempt_id": attempt.attempt_id}
     try:
         facts = deps.gateway.perform(tab, attempt)
     except GatewayUnavailable as unavailable:
-        log.warning("%s of %s: no answer (%s)", attempt.operation, tab.tab_id, unavailable)
+        log.warning("%s: no answer (%s)", attempt.operation, unavailable, extra={**ids, **_UNANSWERED})
         return _unknown(attempt)
     except GatewayRejected as rejected:
-        log.error("%s of %s was rejected: %s", attempt.operation, tab.tab_id, rejected.failure)
+        log.error("%s was rejected: %s", attempt.operation, rejected.failure, extra=ids)
         failure = rejected.failure
         return lambda draft: _if_open(draft, attempt, lambda found: note_rejected(draft, found, failure))
     return _resolving(attempt, facts)
@@ -382,7 +420,8 @@ def _close_payment(deps: Deps, tab: Tab, attempt: Attempt) -> tuple[Tab, tuple[A
     try:
         facts = deps.gateway.close_payment(tab, attempt)
     except (GatewayUnavailable, GatewayRejected) as failed:
-        log.warning("closing %s of %s: %s", attempt.attempt_id, tab.tab_id, failed)
+        ids = {"tab_id": tab.tab_id, "attempt_id": attempt.attempt_id}
+        log.warning("closing the payment: %s", failed, extra={**ids, **_UNANSWERED})
         return record_outcome(deps, tab, _unknown(attempt))
     return record_outcome(deps, tab, _resolving(attempt, facts))
 
@@ -392,7 +431,8 @@ def _resolve(deps: Deps, tab: Tab, attempt: Attempt) -> tuple[Tab, tuple[Attempt
     try:
         facts = deps.gateway.find_facts(tab, attempt)
     except (GatewayUnavailable, GatewayRejected) as failed:
-        log.warning("asking for %s of %s: %s", attempt.attempt_id, tab.tab_id, failed)
+        ids = {"tab_id": tab.tab_id, "attempt_id": attempt.attempt_id}
+        log.warning("asking for the outcome: %s", failed, extra={**ids, **_UNANSWERED})
         return record_outcome(deps, tab, _unknown(attempt))
     begun: tuple[Attempt, ...] = ()
     if facts:

@@ -6,10 +6,11 @@ import logging
 from dataclasses import replace
 from datetime import timedelta
 
+from chalicelib import correlation
 from chalicelib.domain.errors import NotFound
 from chalicelib.domain.facts import Fact, FactKind
 from chalicelib.domain.tab import Tab
-from chalicelib.ports import Deps, GatewayEvent, KnownOfEvent, SeenEvent, VersionConflict
+from chalicelib.ports import BadSignature, Deps, GatewayEvent, KnownOfEvent, SeenEvent, VersionConflict
 from chalicelib.usecases.attempts import ROUNDS, outcome_of, record_outcome, run
 from chalicelib.usecases.cards import change_card
 
@@ -28,7 +29,27 @@ def take_event(deps: Deps, payload: bytes, signature: str) -> str:
 
     Raises BadSignature, NotYetKnown, and GatewayUnavailable or StoreUnavailable, after which it is to be sent again.
     """
-    event = deps.gateway.read_event(payload, signature)
+    try:
+        event = deps.gateway.read_event(payload, signature)
+    except BadSignature:
+        log.warning("event refused", extra={"metrics": {"EventsRefused": 1}})
+        raise
+    with correlation.about(event_id=event.event_id, stripe_request_id=event.request_id, tab_id=event.tab_id):
+        try:
+            result = _take(deps, event)
+        except Exception as error:
+            log.warning("event not taken: %r", error, extra={"kind": event.kind, "metrics": {"EventsFailed": 1}})
+            raise
+        lag_s = max(0.0, (deps.clock.now() - event.occurred_at).total_seconds())
+        counted = {_COUNTED[result]: 1, "EventLagSeconds": lag_s} if result in _COUNTED else {}
+        log.info("event %s", result, extra={"kind": event.kind, "object_id": event.object_id, "metrics": counted})
+    return result
+
+
+_COUNTED = {"handled": "EventsHandled", "seen": "EventsRepeated", "unclaimed": "EventsUnclaimed"}
+
+
+def _take(deps: Deps, event: GatewayEvent) -> str:
     if not event.is_relevant:
         return "ignored"
     seen = SeenEvent(account=event.account, event_id=event.event_id)
@@ -46,7 +67,7 @@ def take_event(deps: Deps, payload: bytes, signature: str) -> str:
     except NotFound:
         if deps.clock.now() - event.occurred_at < PATIENCE:
             raise NotYetKnown(event.event_id) from None
-        log.error("event %s (%s) is about %s, which nobody knows", event.event_id, event.kind, event.object_id)
+        log.error("event about something of ours that nobody knows: %s", event.object_id)
         deps.store.add_event(seen)
         return "unclaimed"
     return "handled"

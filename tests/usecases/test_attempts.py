@@ -11,7 +11,7 @@ import pytest
 from chalicelib.domain.commands import ItemInput
 from chalicelib.domain.errors import PaymentInProgress
 from chalicelib.domain.tab import AttemptState, DepositState, Operation, PaymentState, Policy, Status
-from chalicelib.usecases.advance_tab import advance_tab
+from chalicelib.usecases.advance_tab import advance_due_tab
 from chalicelib.usecases.cancel_tab import cancel_tab
 from chalicelib.usecases.charge_tab import pay_on_phone
 from chalicelib.usecases.mark_no_show import mark_no_show
@@ -193,7 +193,7 @@ def test_a_call_that_never_gets_through_ends_with_a_person_and_not_in_silence(sh
         seen.append((shop.tab.next_action_at - began).total_seconds() / 60)
         assert shop.tab.flagged is None
         shop.clock.instant = shop.tab.next_action_at
-        advance_tab(shop.deps, shop.merchant_id, shop.tab_id)
+        advance_due_tab(shop.deps, shop.merchant_id, shop.tab_id)
 
     assert seen == [2, 7, 17, 47, 107]
     assert shop.tab.flagged is not None
@@ -541,7 +541,7 @@ def test_an_index_that_lies_does_no_harm(shop: Shop) -> None:
     shop.open(*EVERYTHING).serve(10_00)
     before = shop.tab
 
-    advance_tab(shop.deps, shop.merchant_id, shop.tab_id)
+    advance_due_tab(shop.deps, shop.merchant_id, shop.tab_id)
 
     assert shop.tab == before
 

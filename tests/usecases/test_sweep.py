@@ -33,7 +33,7 @@ class Due:
 def test_tabs_are_advanced_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two due tabs are under way at the same time: each waits for the other before it goes on."""
     meeting = threading.Barrier(2, timeout=20)
-    monkeypatch.setattr(advance_tab, "advance_tab", lambda deps, merchant_id, tab_id: meeting.wait())
+    monkeypatch.setattr(advance_tab, "advance_due_tab", lambda deps, merchant_id, tab_id: meeting.wait() * 0.0)
 
     deps: Any = Due("tab_1", "tab_2")
 
@@ -44,7 +44,7 @@ def test_tabs_are_advanced_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None
 def test_what_was_found_is_done_before_a_failing_index_is_told(monkeypatch: pytest.MonkeyPatch, at_once: int) -> None:
     """A shard that can't be read fails the sweep, after every tab of the others was advanced."""
     advanced: list[str] = []
-    monkeypatch.setattr(advance_tab, "advance_tab", lambda deps, merchant_id, tab_id: advanced.append(tab_id))
+    monkeypatch.setattr(advance_tab, "advance_due_tab", lambda deps, merchant_id, tab_id: advanced.append(tab_id))
     deps: Any = Due("tab_1", "tab_2", "tab_3", fails=True)
 
     with pytest.raises(StoreUnavailable):

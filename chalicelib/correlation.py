@@ -1,0 +1,28 @@
+"""What the log lines of one piece of work share: the ids of the request, event, tab and attempt that it is about.
+
+A line of the API, one of the webhook and one of the sweep that have the same `tab_id` tell of the same tab; the same
+`attempt_id`, of the same try at moving its money; `stripe_request_id`, of the call to Stripe that an event came from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+_NONE: Mapping[str, str] = {}
+_ids: ContextVar[Mapping[str, str]] = ContextVar("correlation", default=_NONE)
+
+
+@contextmanager
+def about(**ids: str | None) -> Iterator[None]:
+    """Until it is left, all lines of this thread carry these ids, too; None says nothing."""
+    token = _ids.set({**_ids.get(), **{name: value for name, value in ids.items() if value}})
+    try:
+        yield
+    finally:
+        _ids.reset(token)
+
+
+def ids() -> Mapping[str, str]:
+    return _ids.get()

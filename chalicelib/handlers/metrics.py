@@ -1,0 +1,55 @@
+"""The metrics: their names, units and meaning, and the form in which a log line tells CloudWatch of them.
+
+A line that counts something says so in its `extra`: `log.info("swept", extra={"metrics": {"TabsAdvanced": 3}})`. On
+Lambda the line then is in the embedded metric format, and CloudWatch makes the metrics from the log: no call, no
+agent, no package (docs/decisions/0013).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from chalicelib import config
+
+NAMESPACE = "Aftertab"
+
+METRICS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "PaymentsTaken": ("Count", "money came in: a capture or a charge succeeded"),
+        "PaymentsDeclined": ("Count", "a bank said no"),
+        "PaymentsUnanswered": ("Count", "a call to Stripe has no answer that can be trusted; the outcome is unknown"),
+        "DisputesOpened": ("Count", "a bank takes a payment back"),
+        "TabsFlagged": ("Count", "a tab needs a person"),
+        "EventsHandled": ("Count", "an event from Stripe is in our books"),
+        "EventsRepeated": ("Count", "an event came that was in our books already"),
+        "EventsUnclaimed": ("Count", "an event about something of ours that nobody knows, an hour after it happened"),
+        "EventsRefused": ("Count", "an event's signature is wrong"),
+        "EventsFailed": ("Count", "an event could not be taken; Stripe sends it again"),
+        "EventLagSeconds": ("Seconds", "from the event at Stripe to our books"),
+        "TabsAdvanced": ("Count", "a sweep did what was due on a tab"),
+        "TabsNotAdvanced": ("Count", "a sweep failed on a tab; the next one tries again"),
+        "SweepLagSeconds": (
+            "Seconds",
+            "how long the tab that waited longest had been due; 0 for none",
+        ),
+        "MoneyMismatches": ("Count", "a difference between our books and Stripe's"),
+    }
+)
+
+
+def embedded(values: Mapping[str, float], at: float) -> dict[str, object]:
+    """What a log line needs to have, besides its own, to be these metrics. `at`: seconds since 1970.
+
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
+    """
+    directive = {
+        "Namespace": NAMESPACE,
+        "Dimensions": [["Stage"]],
+        "Metrics": [{"Name": name, "Unit": METRICS[name][0]} for name in values],
+    }
+    return {
+        "_aws": {"Timestamp": int(at * 1000), "CloudWatchMetrics": [directive]},
+        "Stage": config.stage(),
+        **values,
+    }
