@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from chalicelib import config
 from chalicelib.adapters.notifier_log import LogNotifier
-from chalicelib.adapters.secrets import resolve_secret
+from chalicelib.adapters.secrets import KeptSecret, resolve_secret
 from chalicelib.adapters.system import SystemClock, SystemIds
 from chalicelib.ports import Clock, Deps, Notifier, PaymentGateway, TabStore
 
@@ -54,10 +54,11 @@ def _store() -> TabStore:
 def _gateway() -> PaymentGateway:
     from chalicelib.adapters.stripe_gateway import StripeGateway, stripe_client
 
+    webhook_secrets = KeptSecret(config.stripe_webhook_secrets())
     return StripeGateway(
         stripe_client(resolve_secret(config.stripe_secret_key()), config.stripe_api_base()),
         stage=config.stage(),
-        webhook_secrets=lambda: resolve_secret(config.stripe_webhook_secrets()).replace(" ", "").split(","),
+        webhook_secrets=lambda: webhook_secrets().replace(" ", "").split(","),
         publishable_key=config.stripe_publishable_key(),
     )
 

@@ -18,7 +18,6 @@ SETTINGS: Mapping[str, str] = MappingProxyType(
     {
         "AFTERTAB_STAGE": "dev or prod; part of every key and of the metadata sent to Stripe",
         "AFTERTAB_TABLE": "the DynamoDB table",
-        "AFTERTAB_PUBLIC_URL": "where customers reach the API, without a slash at the end",
         "AFTERTAB_JWT_ISSUER": "iss of the tokens that are accepted",
         "AFTERTAB_JWT_AUDIENCE": "aud of the tokens that are accepted",
         "AFTERTAB_JWT_JWKS_URL": "where the issuer's public keys are: https, or http on loopback",
@@ -41,10 +40,6 @@ def stage() -> str:
 
 def table() -> str:
     return _required("AFTERTAB_TABLE")
-
-
-def public_url() -> str:
-    return _optional("AFTERTAB_PUBLIC_URL").rstrip("/")
 
 
 def jwt_issuer() -> str:

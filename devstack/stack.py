@@ -158,7 +158,6 @@ class Stack:
             **os.environ,
             "AFTERTAB_STAGE": "dev",
             "AFTERTAB_TABLE": "aftertab-dev",
-            "AFTERTAB_PUBLIC_URL": self.app_url,
             "AFTERTAB_JWT_ISSUER": ISSUER,
             "AFTERTAB_JWT_AUDIENCE": AUDIENCE,
             "AFTERTAB_JWT_JWKS_URL": self.issuer.jwks_url,

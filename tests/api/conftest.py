@@ -64,7 +64,6 @@ def settings(issuer: Issuer, standin: tuple[App, str], monkeypatch: pytest.Monke
     for name, value in {
         "AFTERTAB_STAGE": "dev",
         "AFTERTAB_TABLE": "aftertab-dev",
-        "AFTERTAB_PUBLIC_URL": "https://aftertab.test",
         "AFTERTAB_JWT_ISSUER": ISSUER,
         "AFTERTAB_JWT_AUDIENCE": AUDIENCE,
         "AFTERTAB_JWT_JWKS_URL": issuer.jwks_url,

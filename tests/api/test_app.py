@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from chalicelib import bootstrap, config
-from chalicelib.adapters.secrets import resolve_secret
+from chalicelib import bootstrap, config, correlation
+from chalicelib.adapters.secrets import KEPT_S, KeptSecret, resolve_secret
 from chalicelib.adapters.system import SystemClock, SystemIds
 from chalicelib.handlers.logs import JsonLines
 from chalicelib.usecases import read_tabs
@@ -112,7 +112,8 @@ def test_the_schedule_counts_what_it_did(world: World, shop: Shop, caplog: pytes
         assert world.sweep() == {"advanced": 1, "failed": 0}
 
     (line,) = [record for record in caplog.records if record.name == "app"]
-    assert (line.getMessage(), vars(line)["advanced"]) == ("swept", 1)
+    assert (line.getMessage(), vars(line)["metrics"]["TabsAdvanced"]) == ("swept", 1)
+    assert vars(line)["metrics"]["SweepLagSeconds"] == pytest.approx(24 * 3600, abs=60)
     assert world.sweep() == {"advanced": 0, "failed": 0}
 
 
@@ -123,14 +124,14 @@ def test_a_poisoned_tab_stops_nobody_else(world: World, shop: Shop, monkeypatch:
     ana = shop.customer()
     first, second = (shop.complete(shop.open(ana, 4000), 4000) for _ in range(2))
     world.clock.shift = timedelta(days=2)
-    real = advance_tab.advance_tab
+    real = advance_tab.advance_due_tab
 
     def fail_for_first(deps: Any, merchant_id: str, tab_id: str) -> Any:
         if tab_id == first["tab_id"]:
             raise AssertionError("poisoned")
         return real(deps, merchant_id, tab_id)
 
-    monkeypatch.setattr(advance_tab, "advance_tab", fail_for_first)
+    monkeypatch.setattr(advance_tab, "advance_due_tab", fail_for_first)
 
     assert world.sweep() == {"advanced": 1, "failed": 1}
     assert [shop.seen(tab)["status"] for tab in (first, second)] == ["in_review", "due"]
@@ -223,11 +224,10 @@ def test_the_environment_is_read_in_one_place() -> None:
 
 
 def test_a_deployment_has_every_setting() -> None:
-    """Each stage of .chalice/config.json sets what is in the table, the local emulator's address aside."""
-    stages = json.loads((ROOT / ".chalice" / "config.json").read_text())["stages"]
+    """.chalice/config.json sets what is in the table, the local emulator's address aside."""
+    deployed = json.loads((ROOT / ".chalice" / "config.json").read_text())
 
-    for stage in stages.values():
-        assert set(stage["environment_variables"]) == set(config.SETTINGS) - {"AWS_ENDPOINT_URL"}
+    assert set(deployed["environment_variables"]) == set(config.SETTINGS) - {"AWS_ENDPOINT_URL"}
 
 
 @pytest.mark.parametrize(
@@ -291,6 +291,42 @@ def test_secrets_may_be_kept_in_parameter_store() -> None:
     assert resolve_secret("ssm:/aftertab/key", Parameters()) == "value of /aftertab/key"
 
 
+def test_a_secret_is_fetched_once_in_a_while() -> None:
+    """An event costs no call to Parameter Store; a replaced secret is known five minutes later."""
+    stored, asked, now = ["whsec_1"], [0], [1000.0]
+
+    def resolve(value: str) -> str:
+        asked[0] += 1
+        return stored[0]
+
+    secret = KeptSecret("ssm:/aftertab/dev/stripe-webhook-secret", resolve=resolve, clock=lambda: now[0])
+    assert asked == [0]
+    assert [secret(), secret()] == ["whsec_1", "whsec_1"]
+    stored[0] = "whsec_2"
+    now[0] += KEPT_S - 1
+    assert (secret(), asked) == ("whsec_1", [1])
+    now[0] += 1
+    assert (secret(), asked) == ("whsec_2", [2])
+
+
+def test_a_secret_that_cannot_be_read_again_stays_good() -> None:
+    """Parameter Store out of order turns no event away; at the first time there is nothing to go by."""
+    now, broken = [0.0], [True]
+
+    def resolve(value: str) -> str:
+        if broken[0]:
+            raise ConnectionError("no answer")
+        return "whsec_1"
+
+    secret = KeptSecret("ssm:/x", resolve=resolve, clock=lambda: now[0])
+    with pytest.raises(ConnectionError):
+        secret()
+    broken[0] = False
+    assert secret() == "whsec_1"
+    now[0], broken[0] = KEPT_S, True
+    assert secret() == "whsec_1"
+
+
 # The system's own clock and ids
 
 
@@ -318,6 +354,43 @@ def test_a_log_line_is_json() -> None:
     line = json.loads(JsonLines().format(record))
 
     assert (line["message"], line["advanced"], line["level"]) == ("swept all", 3, "INFO")
+
+
+def test_a_line_says_what_it_is_about() -> None:
+    """The ids of the work under way are in each of its lines, and in none after it."""
+    record = logging.makeLogRecord({"msg": "charged", "levelname": "INFO", "payment_id": "pi_1"})
+
+    with correlation.about(event_id="evt_1", tab_id="tab_1", attempt_id=None), correlation.about(tab_id="tab_2"):
+        inside = json.loads(JsonLines().format(record))
+    outside = json.loads(JsonLines().format(record))
+
+    assert (inside["event_id"], inside["tab_id"], inside["payment_id"]) == ("evt_1", "tab_2", "pi_1")
+    assert "attempt_id" not in inside
+    assert not {"event_id", "tab_id"} & set(outside)
+
+
+def test_a_line_that_counts_is_in_the_embedded_metric_format(settings: None) -> None:
+    """CloudWatch finds in it the names of the metrics, their units, their dimension and their values."""
+    counted = {"TabsAdvanced": 3, "SweepLagSeconds": 1.5}
+    record = logging.makeLogRecord({"msg": "swept", "levelname": "INFO", "created": 1767603600.25, "metrics": counted})
+
+    line = json.loads(JsonLines().format(record))
+
+    assert line["_aws"] == {
+        "Timestamp": 1767603600250,
+        "CloudWatchMetrics": [
+            {
+                "Namespace": "Aftertab",
+                "Dimensions": [["Stage"]],
+                "Metrics": [
+                    {"Name": "TabsAdvanced", "Unit": "Count"},
+                    {"Name": "SweepLagSeconds", "Unit": "Seconds"},
+                ],
+            }
+        ],
+    }
+    assert (line["Stage"], line["TabsAdvanced"], line["SweepLagSeconds"], line["message"]) == ("dev", 3, 1.5, "swept")
+    assert "metrics" not in line
 
 
 # Cold start

@@ -1,32 +1,173 @@
-"""What the deployed functions may do, against what the code does: too little fails in production only."""
+"""What each deployed function may do, against what its code does: too little fails in production only."""
 
+from __future__ import annotations
+
+import ast
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-STORE = sorted((ROOT / "chalicelib" / "adapters").glob("dynamodb_*.py"))
+STORE = ROOT / "chalicelib" / "adapters" / "dynamodb_store.py"
+USECASES = ROOT / "chalicelib" / "usecases"
 
-NEEDED_FOR = {
-    "get_item": {"dynamodb:GetItem"},
-    "batch_get_item": {"dynamodb:BatchGetItem"},
-    "put_item": {"dynamodb:PutItem"},
-    "query": {"dynamodb:Query"},
+RIGHTS = {
+    "get_item": "dynamodb:GetItem",
+    "batch_get_item": "dynamodb:BatchGetItem",
+    "put_item": "dynamodb:PutItem",
+    "query": "dynamodb:Query",
     # A transaction needs the rights of what is in it; ours only puts.
-    "transact_write_items": {"dynamodb:PutItem"},
+    "write": "dynamodb:PutItem",
+}
+"""By the client's method; `write` is Transactions.write, the one place that makes TransactWriteItems."""
+
+Function = tuple[str, str]
+"""Module and name of a function in usecases/."""
+
+# The rights of a store method that are for an index, not for the table itself.
+INDEX_OF = {"list_by_status": "by_merchant", "list_by_customer": "by_customer", "iter_due": "due"}
+
+
+def statements(function: str) -> dict[str, dict[str, Any]]:
+    policy = json.loads((ROOT / ".chalice" / f"policy-{function}.json").read_text())
+    return {statement["Sid"]: statement for statement in policy["Statement"]}
+
+
+def imported(tree: ast.AST) -> dict[str, Function]:
+    """Name in this file → the use case it is."""
+    prefix = "chalicelib.usecases."
+    return {
+        alias.asname or alias.name: (node.module.removeprefix(prefix), alias.name)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(prefix)
+        for alias in node.names
+    }
+
+
+TREES = {path.stem: ast.parse(path.read_text()) for path in USECASES.glob("*.py")}
+
+
+def begins(function: str) -> list[Function]:
+    """The use cases that a deployed function calls: the API's are those of its handlers."""
+    if function == "webhook":
+        return [("take_event", "take_event")]
+    if function == "advance":
+        return [("advance_tab", "advance_due_tabs")]
+    handlers = ROOT / "chalicelib" / "handlers"
+    files = {"authorizer": [handlers / "authorizer.py"]}.get(function, sorted(handlers.glob("*.py")))
+    trees = [ast.parse(path.read_text()) for path in files if path.stem != "stripe_webhook"]
+    whole = [module for tree in trees for module in _modules(tree)]
+    return [found for tree in trees for found in imported(tree).values()] + [
+        (module, node.name) for module in whole for node in TREES[module].body if isinstance(node, ast.FunctionDef)
+    ]
+
+
+def _modules(tree: ast.AST) -> list[str]:
+    """Use cases that are imported as modules: all that is in them counts."""
+    found = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    return [alias.name for node in found if node.module == "chalicelib.usecases" for alias in node.names]
+
+
+def reached(function: str) -> Iterator[ast.AST]:
+    """The code of all functions and classes in usecases/ that what the deployed function calls comes to."""
+    waiting, seen = begins(function), set()
+    while waiting:
+        module, name = waiting.pop()
+        if (module, name) in seen:
+            continue
+        seen.add((module, name))
+        tree = TREES[module]
+        own = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+        if name not in own:
+            continue
+        yield own[name]
+        known = {name: (module, name) for name in own} | imported(tree)
+        waiting += [known[node.id] for node in ast.walk(own[name]) if isinstance(node, ast.Name) and node.id in known]
+
+
+def store_methods(function: str) -> set[str]:
+    """Methods of the store, `….store.get_tab(…)` and the like, that the deployed function can come to."""
+    return {
+        node.attr
+        for code in reached(function)
+        for node in ast.walk(code)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Attribute) and node.value.attr == "store"
+    }
+
+
+def _calls(node: ast.AST) -> Iterator[str]:
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.Call) and isinstance(inner.func, ast.Attribute):
+            yield inner.func.attr
+        # partial(self._page, …) and the like
+        if isinstance(inner, ast.Attribute) and isinstance(inner.value, ast.Name) and inner.value.id == "self":
+            yield inner.attr
+
+
+METHODS = {
+    node.name: set(_calls(node))
+    for parent in ast.walk(ast.parse(STORE.read_text()))
+    if isinstance(parent, ast.ClassDef) and parent.name == "DynamoDbStore"
+    for node in parent.body
+    if isinstance(node, ast.FunctionDef)
 }
 
 
-@pytest.mark.parametrize("stage", ["dev", "prod"])
-def test_the_policy_allows_what_the_store_does_and_nothing_more(stage: str) -> None:
-    """Each DynamoDB call of the store is allowed on the stage's one table, and no other call is."""
-    calls = {call for path in STORE for call in re.findall(r"client\.([a-z_]+)\(", path.read_text())}
-    policy = json.loads((ROOT / ".chalice" / f"policy-{stage}.json").read_text())
-    statements = {statement["Sid"]: statement for statement in policy["Statement"]}
+def rights(method: str, seen: frozenset[str] = frozenset()) -> set[str]:
+    """What a method of the store needs, the private ones it calls included."""
+    if method in seen:
+        return set()
+    own = {RIGHTS[call] for call in METHODS[method] if call in RIGHTS}
+    return own.union(*(rights(call, seen | {method}) for call in METHODS[method] & set(METHODS)))
 
-    assert calls, "the store calls the database by a name this test does not find"
-    assert set(statements["OneTable"]["Action"]) == {right for call in calls for right in NEEDED_FOR[call]}
-    assert statements["OneTable"]["Resource"] == [f"arn:aws:dynamodb:*:*:table/aftertab-{stage}"]
-    assert statements["ItsIndexes"]["Action"] == ["dynamodb:Query"]
+
+def test_every_call_to_the_database_is_known() -> None:
+    """The client's calls in the adapters are the ones this test knows the rights of."""
+    texts = "".join(path.read_text() for path in (ROOT / "chalicelib" / "adapters").glob("dynamodb_*.py"))
+
+    assert set(re.findall(r"client\.([a-z_]+)\(", texts)) == set(RIGHTS) - {"write"} | {"transact_write_items"}
+
+
+@pytest.mark.parametrize("function", ["api", "webhook", "advance", "authorizer"])
+def test_a_function_may_do_what_it_does_and_nothing_more(function: str) -> None:
+    """The table's and the indexes' rights are exactly those of the store methods that the function can reach."""
+    methods = store_methods(function)
+    found = statements(function)
+
+    of_table = {right for method in methods - set(INDEX_OF) for right in rights(method)}
+    indexes = {INDEX_OF[method] for method in methods & set(INDEX_OF)}
+
+    assert set(found.get("OneTable", {}).get("Action", [])) == of_table
+    assert {r["Fn::Sub"] for r in found.get("ItsIndexes", {}).get("Resource", [])} == {
+        f"${{TabTable.Arn}}/index/{index}" for index in indexes
+    }
+    assert found.get("ItsIndexes", {}).get("Action", ["dynamodb:Query"]) == ["dynamodb:Query"]
+
+
+@pytest.mark.parametrize(
+    ("function", "secrets"),
+    [
+        ("api", ["stripe-secret-key"]),
+        ("webhook", ["stripe-secret-key", "stripe-webhook-secret"]),
+        ("advance", ["stripe-secret-key"]),
+        ("authorizer", []),
+    ],
+)
+def test_a_function_reads_the_secrets_it_needs(function: str, secrets: list[str]) -> None:
+    """Who makes no call to Stripe has no key, and the webhook's secret is the webhook's."""
+    resources = statements(function).get("ItsSecrets", {}).get("Resource", [])
+
+    assert [resource["Fn::Sub"].rsplit("/", 1)[1] for resource in resources] == secrets
+
+
+def test_no_policy_has_a_wildcard_but_for_log_streams() -> None:
+    """Every resource is one of this deployment's own; no right is a family of rights."""
+    for path in sorted((ROOT / ".chalice").glob("policy-*.json")):
+        for statement in json.loads(path.read_text())["Statement"]:
+            assert "*" not in "".join(statement["Action"]), path.name
+            if statement["Sid"] != "OwnLogs":
+                assert "*" not in json.dumps(statement["Resource"]), path.name

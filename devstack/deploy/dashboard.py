@@ -1,0 +1,84 @@
+"""The dashboard: money first, then what brings it (events, sweep), then what carries both (API, functions, table)."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from devstack.deploy.alarms import OURS
+
+_WIDTH, _HEIGHT = 12, 6
+_FULL = "aftertab-${Stage}"
+
+
+def resource(functions: list[str]) -> dict[str, Any]:
+    """`functions`: their names, without what they share."""
+    widgets = [_widget(number, title, metrics) for number, (title, metrics) in enumerate(_graphs(functions).items())]
+    return {
+        "Type": "AWS::CloudWatch::Dashboard",
+        "Properties": {
+            "DashboardName": {"Fn::Sub": _FULL},
+            "DashboardBody": {"Fn::Sub": json.dumps({"widgets": widgets})},
+        },
+    }
+
+
+def _graphs(functions: list[str]) -> dict[str, list[list[Any]]]:
+    """Title → what is drawn, as CloudWatch has it: namespace, metric, dimensions …, how."""
+    lambdas = [("FunctionName", f"{_FULL}-{name}") for name in functions]
+    api = [("ApiName", _FULL), ("Stage", "${Stage}")]
+    table = [("TableName", "${TabTable}")]
+    return {
+        "Payments": [_ours("PaymentsTaken"), _ours("PaymentsDeclined"), _ours("PaymentsUnanswered")],
+        "For a person": [_ours("TabsFlagged"), _ours("MoneyMismatches"), _ours("DisputesOpened")],
+        "Events from Stripe": [
+            _ours("EventsHandled"),
+            _ours("EventsRepeated"),
+            _ours("EventsFailed"),
+            _ours("EventsRefused"),
+        ],
+        "Events: seconds from Stripe to our books": [
+            _ours("EventLagSeconds", stat="p50"),
+            _ours("EventLagSeconds", stat="p99"),
+        ],
+        "Sweep: tabs": [_ours("TabsAdvanced"), _ours("TabsNotAdvanced")],
+        "Sweep: seconds that the oldest due tab has waited": [_ours("SweepLagSeconds", stat="Maximum")],
+        "API: requests": [_line("AWS/ApiGateway", name, api) for name in ("Count", "4XXError", "5XXError")],
+        "API: milliseconds": [_line("AWS/ApiGateway", "Latency", api, stat=stat) for stat in ("p50", "p95", "p99")],
+        "Functions: milliseconds, p99": [_line("AWS/Lambda", "Duration", [name], stat="p99") for name in lambdas],
+        "Functions: errors and throttles": [
+            _line("AWS/Lambda", metric, [name]) for metric in ("Errors", "Throttles") for name in lambdas
+        ],
+        "Table: units": [
+            _line("AWS/DynamoDB", metric, table)
+            for metric in ("ConsumedReadCapacityUnits", "ConsumedWriteCapacityUnits")
+        ],
+        "Table: throttled": [
+            _line("AWS/DynamoDB", metric, table) for metric in ("ReadThrottleEvents", "WriteThrottleEvents")
+        ],
+    }
+
+
+def _ours(metric: str, stat: str = "Sum") -> list[Any]:
+    return _line(OURS, metric, [("Stage", "${Stage}")], stat=stat)
+
+
+def _line(namespace: str, metric: str, dimensions: list[tuple[str, str]], stat: str = "Sum") -> list[Any]:
+    return [namespace, metric, *(part for dimension in dimensions for part in dimension), {"stat": stat}]
+
+
+def _widget(number: int, title: str, metrics: list[list[Any]]) -> dict[str, Any]:
+    return {
+        "type": "metric",
+        "x": _WIDTH * (number % 2),
+        "y": _HEIGHT * (number // 2),
+        "width": _WIDTH,
+        "height": _HEIGHT,
+        "properties": {
+            "title": title,
+            "metrics": metrics,
+            "region": "${AWS::Region}",
+            "period": 300,
+            "view": "timeSeries",
+        },
+    }

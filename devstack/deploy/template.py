@@ -1,0 +1,261 @@
+"""What `chalice package` gives, as the plain CloudFormation that is linted, audited, tried locally and deployed.
+
+Chalice writes AWS::Serverless resources, which a macro on the other side would turn into the real ones. Here they are
+turned before, so that what is checked is, to the letter, what is deployed; and here, once for every function, is what
+each of them gets: a name, its own log group, alarms, and where failed asynchronous calls end. What stands once for the
+whole deployment (table, queue, topic, parameters) is in `.chalice/resources.json`.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+from http import HTTPStatus
+from typing import Any
+
+from devstack.deploy import alarms, dashboard
+
+Resource = dict[str, Any]
+Resources = dict[str, Resource]
+
+API = "RestAPI"
+WEBHOOK_PATH = "/v1/webhooks/stripe"
+GATEWAY_RESPONSES = "x-amazon-apigateway-gateway-responses"
+_NAMES = {"APIHandler": "api"}
+"""Logical id → the last part of the function's name, where that is not the id in lower case."""
+
+_CORS = {
+    "gatewayresponse.header.Access-Control-Allow-Origin": "'*'",
+    "gatewayresponse.header.Access-Control-Expose-Headers": "'Retry-After'",
+}
+
+GATEWAY_PROBLEMS: dict[str, tuple[HTTPStatus | None, str, str]] = {
+    "UNAUTHORIZED": (HTTPStatus.UNAUTHORIZED, "unauthorized", "Send a token: Authorization: Bearer …"),
+    "ACCESS_DENIED": (HTTPStatus.FORBIDDEN, "forbidden", "This token is not accepted."),
+    # What API Gateway answers on a path it does not have, as 403.
+    "MISSING_AUTHENTICATION_TOKEN": (HTTPStatus.NOT_FOUND, "not_found", "There is no such thing."),
+    "REQUEST_TOO_LARGE": (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body_too_large", "The body is too large."),
+    "THROTTLED": (HTTPStatus.TOO_MANY_REQUESTS, "too_many_requests", "Too many requests at once. Try again."),
+    "INTEGRATION_FAILURE": (
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "unavailable",
+        "The answer got lost. Trying again with the same key is safe.",
+    ),
+    "INTEGRATION_TIMEOUT": (
+        HTTPStatus.GATEWAY_TIMEOUT,
+        "unavailable",
+        "The answer took too long. Trying again with the same key is safe.",
+    ),
+    # The issuer's keys can't be had: nobody's fault who asks, and over in a moment.
+    "AUTHORIZER_FAILURE": (HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", "The token could not be checked. Try again."),
+    "AUTHORIZER_CONFIGURATION_ERROR": (
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "unavailable",
+        "The token could not be checked. Try again.",
+    ),
+    "DEFAULT_4XX": (None, "bad_request", "The request was refused before it was read."),
+    "DEFAULT_5XX": (None, "internal_error", "Something went wrong here. It has been recorded."),
+}
+"""What API Gateway answers by itself, in the shape of all other problems. None: its own status, whatever that is."""
+
+
+def native(sam: dict[str, Any], stage: str, code_key: str) -> dict[str, Any]:
+    """The template without a transform. `code_key`: the zip's name in the bucket that CodeBucket names."""
+    template = copy.deepcopy(sam)
+    template.pop("Transform")
+    template["Parameters"]["Stage"] |= {"Default": stage, "AllowedValues": [stage]}
+    template["Parameters"]["CodeBucket"] = {"Type": "String", "Description": f"The bucket that holds {code_key}."}
+    resources: Resources = {}
+    functions: list[str] = []
+    for logical_id, resource in template["Resources"].items():
+        if resource["Type"] == "AWS::Serverless::Function":
+            functions.append(logical_id)
+            resources |= _function(logical_id, resource["Properties"], code_key)
+        elif resource["Type"] == "AWS::Serverless::Api":
+            resources |= _api(resource["Properties"])
+        else:
+            resources[logical_id] = resource
+    resources |= alarms.resources({_name(logical_id): logical_id for logical_id in functions})
+    resources["Dashboard"] = dashboard.resource([_name(logical_id) for logical_id in functions])
+    template["Resources"] = resources
+    template["Outputs"] = _outputs(template["Outputs"])
+    return template
+
+
+def _name(logical_id: str) -> str:
+    return _NAMES.get(logical_id, logical_id.lower())
+
+
+def _function(logical_id: str, properties: dict[str, Any], code_key: str) -> Resources:
+    given = dict(properties)
+    full_name = {"Fn::Sub": f"aftertab-${{Stage}}-{_name(logical_id)}"}
+    events: dict[str, Any] = given.pop("Events", {})
+    given.pop("CodeUri")
+    log = f"{logical_id}Log"
+    given |= {
+        "FunctionName": full_name,
+        "Code": {"S3Bucket": {"Ref": "CodeBucket"}, "S3Key": code_key},
+        "TracingConfig": {"Mode": given.pop("Tracing")},
+        "Environment": {"Variables": _settings(given["Environment"]["Variables"])},
+        "LoggingConfig": {"LogGroup": {"Ref": log}},
+        "Tags": [{"Key": key, "Value": value} for key, value in given["Tags"].items()],
+    }
+    made: Resources = {
+        logical_id: {"Type": "AWS::Lambda::Function", "Properties": given},
+        log: {
+            "Type": "AWS::Logs::LogGroup",
+            "Properties": {
+                "LogGroupName": {"Fn::Sub": f"/aws/lambda/aftertab-${{Stage}}-{_name(logical_id)}"},
+                "RetentionInDays": {"Ref": "LogDays"},
+            },
+        },
+    }
+    for event in events.values():
+        assert event["Type"] == "Schedule", "functions are called by API Gateway or by a schedule"
+        made |= _schedule(logical_id, full_name, event["Properties"])
+    return made
+
+
+def _settings(variables: dict[str, str]) -> dict[str, Any]:
+    """`${Stage}` and the like in config.json are the template's parameters and resources."""
+    return {name: {"Fn::Sub": value} if "${" in value else value for name, value in variables.items()}
+
+
+def _schedule(logical_id: str, full_name: dict[str, Any], schedule: dict[str, Any]) -> Resources:
+    """The rule that calls the function. What can't be called, and what fails twice, ends in the dead letters."""
+    letters = {"Fn::GetAtt": ["DeadLetters", "Arn"]}
+    rule, function = f"{logical_id}Schedule", {"Fn::GetAtt": [logical_id, "Arn"]}
+    target = {
+        "Id": logical_id,
+        "Arn": function,
+        "DeadLetterConfig": {"Arn": letters},
+        "RetryPolicy": {"MaximumEventAgeInSeconds": 300, "MaximumRetryAttempts": 2},
+    }
+    return {
+        rule: {
+            "Type": "AWS::Events::Rule",
+            "Properties": {
+                "Name": full_name,
+                "Description": schedule.get("Description") or f"Calls {_name(logical_id)}.",
+                "ScheduleExpression": schedule["Schedule"],
+                "State": "ENABLED",
+                "Targets": [target],
+            },
+        },
+        f"{rule}Permission": {
+            "Type": "AWS::Lambda::Permission",
+            "Properties": {
+                "FunctionName": {"Ref": logical_id},
+                "Action": "lambda:InvokeFunction",
+                "Principal": "events.amazonaws.com",
+                "SourceArn": {"Fn::GetAtt": [rule, "Arn"]},
+            },
+        },
+        f"{logical_id}Failures": {
+            "Type": "AWS::Lambda::EventInvokeConfig",
+            "Properties": {
+                "FunctionName": {"Ref": logical_id},
+                "Qualifier": "$LATEST",
+                # The next run comes by itself, and finds whatever this one has left.
+                "MaximumRetryAttempts": 1,
+                "MaximumEventAgeInSeconds": 300,
+                "DestinationConfig": {"OnFailure": {"Destination": letters}},
+            },
+        },
+    }
+
+
+def _api(properties: dict[str, Any]) -> Resources:
+    # In the document, not as resources of their own: an update overwrites the API with the document, and they would go.
+    problems = {kind: _gateway_response(kind) for kind in GATEWAY_PROBLEMS}
+    body = properties["DefinitionBody"] | {GATEWAY_RESPONSES: problems}
+    # A deployment is a snapshot of the API. A new one is made under a new name, and only when there is something new.
+    digest = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()[:10]
+    deployment = f"ApiDeployment{digest}"
+    return {
+        API: {
+            "Type": "AWS::ApiGateway::RestApi",
+            "Properties": {
+                "Name": {"Fn::Sub": "aftertab-${Stage}"},
+                "EndpointConfiguration": {"Types": [properties["EndpointConfiguration"]]},
+                "Body": body,
+            },
+        },
+        deployment: {"Type": "AWS::ApiGateway::Deployment", "Properties": {"RestApiId": {"Ref": API}}},
+        "ApiStage": {
+            "Type": "AWS::ApiGateway::Stage",
+            "DependsOn": ["ApiLogAccount"],
+            "Properties": {
+                "RestApiId": {"Ref": API},
+                "DeploymentId": {"Ref": deployment},
+                "StageName": {"Ref": "Stage"},
+                "MethodSettings": [
+                    _throttle("/*", "*"),
+                    # A bucket of its own: a rush of customers must not keep Stripe's news waiting.
+                    _throttle("/" + WEBHOOK_PATH.replace("/", "~1"), "POST"),
+                ],
+                "AccessLogSetting": {
+                    "DestinationArn": {"Fn::GetAtt": ["AccessLog", "Arn"]},
+                    "Format": json.dumps(_ACCESS_LINE),
+                },
+            },
+        },
+    }
+
+
+_ACCESS_LINE = {
+    "request_id": "$context.requestId",
+    "at": "$context.requestTime",
+    "method": "$context.httpMethod",
+    "route": "$context.resourcePath",
+    "status": "$context.status",
+    "ms": "$context.responseLatency",
+    "integration_ms": "$context.integrationLatency",
+    "ip": "$context.identity.sourceIp",
+    "error": "$context.error.responseType",
+}
+"""No path, which has ids in it, and no principal: the lines of the functions have both where they matter."""
+
+
+def _throttle(path: str, method: str) -> dict[str, Any]:
+    return {
+        "ResourcePath": path,
+        "HttpMethod": method,
+        "ThrottlingRateLimit": {"Ref": "ThrottleRate"},
+        "ThrottlingBurstLimit": {"Ref": "ThrottleBurst"},
+        "LoggingLevel": "ERROR",
+        # Bodies and tokens would be in it.
+        "DataTraceEnabled": False,
+    }
+
+
+def _gateway_response(kind: str) -> dict[str, Any]:
+    status, code, detail = GATEWAY_PROBLEMS[kind]
+    body: dict[str, Any] = {
+        "type": f"urn:aftertab:problem:{code}",
+        "title": status.phrase if status else "Request failed",
+        **({"status": int(status)} if status else {}),
+        "code": code,
+        "detail": detail,
+        "request_id": "$context.requestId",
+    }
+    headers = {"gatewayresponse.header.Content-Type": "'application/problem+json'", **_CORS}
+    if status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT):
+        headers["gatewayresponse.header.Retry-After"] = "'5'"
+    return {
+        **({"statusCode": int(status)} if status else {}),
+        "responseParameters": headers,
+        "responseTemplates": {"application/json": json.dumps(body, ensure_ascii=False)},
+    }
+
+
+def _outputs(given: dict[str, Any]) -> dict[str, Any]:
+    url = "https://${RestAPI}.execute-api.${AWS::Region}.${AWS::URLSuffix}/${Stage}"
+    return {
+        "RestAPIId": given["RestAPIId"],
+        "TabTableName": given["TabTableName"],
+        "EndpointURL": {"Description": "Where the API is.", "Value": {"Fn::Sub": url}},
+        "WebhookURL": {"Description": "What Stripe is told.", "Value": {"Fn::Sub": f"{url}{WEBHOOK_PATH}"}},
+        "DeadLettersURL": {"Description": "What failed for good.", "Value": {"Ref": "DeadLetters"}},
+    }

@@ -1,0 +1,41 @@
+"""What `chalice package` writes, without the zip, which takes long and is no affair of the template's."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from chalice.cli.factory import CLIFactory
+from chalice.deploy.packager import LambdaDeploymentPackager
+
+from devstack.deploy.template import native
+
+ROOT = Path(__file__).resolve().parents[2]
+CODE_KEY = "aftertab-test.zip"
+
+
+def sam(stage: str, folder: Path) -> dict[str, Any]:
+    """The template as Chalice makes it of app.py, config.json and resources.json."""
+    code = folder / "code.zip"
+    code.touch()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+        patch.setattr(LambdaDeploymentPackager, "create_deployment_package", lambda *args, **kwargs: str(code))
+        factory = CLIFactory(str(ROOT), environ=os.environ)
+        config = factory.create_config_obj(chalice_stage_name=stage)
+        options = factory.create_package_options()
+        merged = str(ROOT / ".chalice" / "resources.json")
+        factory.create_app_packager(config, options, "cloudformation", "json", merged).package_app(
+            config, str(folder / "out"), stage
+        )
+    made: dict[str, Any] = json.loads((folder / "out" / "sam.json").read_text())
+    return made
+
+
+@pytest.fixture(scope="session")
+def templates(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    """Stage → the template as it is deployed."""
+    return {stage: native(sam(stage, tmp_path_factory.mktemp(stage)), stage, CODE_KEY) for stage in ("dev", "prod")}

@@ -1,0 +1,270 @@
+"""The template, as it is deployed: what every function gets, what guards the data, what its parts say of each other."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chalicelib.handlers.metrics import METRICS, NAMESPACE
+from chalicelib.handlers.problems import CONTENT_TYPE
+from devstack.deploy import alarms, dashboard
+from devstack.deploy.template import GATEWAY_PROBLEMS, GATEWAY_RESPONSES, native
+
+ROOT = Path(__file__).resolve().parents[2]
+STAGES = ("dev", "prod")
+API_TIMEOUT_S = 29
+"""When API Gateway gives up."""
+Template = dict[str, Any]
+
+
+def of_type(template: Template, kind: str) -> dict[str, dict[str, Any]]:
+    found = template["Resources"].items()
+    return {logical_id: resource["Properties"] for logical_id, resource in found if resource["Type"] == kind}
+
+
+@pytest.fixture(params=STAGES)
+def template(request: pytest.FixtureRequest, templates: dict[str, Template]) -> Template:
+    return templates[request.param]
+
+
+def test_nothing_is_left_to_a_macro(template: Template) -> None:
+    """What is linted is what is deployed: no transform, and no resource that only one would understand."""
+    assert "Transform" not in template
+    assert not [r["Type"] for r in template["Resources"].values() if "Serverless" in r["Type"]]
+
+
+def test_a_package_is_of_one_stage(templates: dict[str, Template]) -> None:
+    """The names carry the stage, and a package can't be deployed as another."""
+    for stage, template in templates.items():
+        assert (
+            template["Parameters"]["Stage"]["AllowedValues"] == [template["Parameters"]["Stage"]["Default"]] == [stage]
+        )
+
+
+def test_every_function_has_its_name_role_log_and_alarms(template: Template) -> None:
+    """API, webhook, sweep and authorizer are functions apart, each with what it needs to be told apart."""
+    functions = of_type(template, "AWS::Lambda::Function")
+    names = {logical_id: properties["FunctionName"]["Fn::Sub"] for logical_id, properties in functions.items()}
+    watched = {
+        (alarm["MetricName"], dimension["Value"]["Ref"])
+        for alarm in of_type(template, "AWS::CloudWatch::Alarm").values()
+        for dimension in alarm["Dimensions"]
+        if dimension["Name"] == "FunctionName"
+    }
+
+    assert {"api", "webhook", "advance", "authorizer"} <= {
+        name.removeprefix("aftertab-${Stage}-") for name in names.values()
+    }
+    assert len({json.dumps(properties["Role"]) for properties in functions.values()}) == len(functions)
+    for logical_id, properties in functions.items():
+        log = template["Resources"][properties["LoggingConfig"]["LogGroup"]["Ref"]]["Properties"]
+        assert log["RetentionInDays"] == {"Ref": "LogDays"}
+        assert log["LogGroupName"] == {"Fn::Sub": f"/aws/lambda/{names[logical_id]}"}
+        assert {("Errors", logical_id), ("Throttles", logical_id)} <= watched
+
+
+def test_a_functions_role_is_its_own_policy(template: Template) -> None:
+    """The role has the policy of the function's file, and no other."""
+    functions = of_type(template, "AWS::Lambda::Function")
+    for properties in functions.values():
+        name = properties["FunctionName"]["Fn::Sub"].removeprefix("aftertab-${Stage}-")
+        role = template["Resources"][properties["Role"]["Fn::GetAtt"][0]]["Properties"]
+        (policy,) = role["Policies"]
+
+        assert policy["PolicyDocument"] == json.loads((ROOT / ".chalice" / f"policy-{name}.json").read_text())
+        assert "ManagedPolicyArns" not in role
+
+
+def test_functions_end_before_whoever_waits_for_them(template: Template) -> None:
+    """Behind API Gateway before its 29 s; a scheduled run before the next one."""
+    scheduled = {rule["Targets"][0]["Id"] for rule in of_type(template, "AWS::Events::Rule").values()}
+    for logical_id, properties in of_type(template, "AWS::Lambda::Function").items():
+        assert properties["Timeout"] < (300 if logical_id in scheduled else API_TIMEOUT_S), logical_id
+
+
+def test_a_small_account_can_take_dev(templates: dict[str, Template]) -> None:
+    """A reservation takes from an account's limit, ten in a fresh one: dev has none, prod's leave most to the API."""
+    reserved = {
+        stage: {
+            logical_id: properties["ReservedConcurrentExecutions"]
+            for logical_id, properties in of_type(template, "AWS::Lambda::Function").items()
+            if "ReservedConcurrentExecutions" in properties
+        }
+        for stage, template in templates.items()
+    }
+
+    assert reserved["dev"] == {}
+    assert {"Webhook", "Advance"} <= set(reserved["prod"])
+    assert "APIHandler" not in reserved["prod"]
+
+
+def test_what_a_schedule_could_not_do_is_kept(template: Template) -> None:
+    """Where the call fails and where the function fails, it ends in the dead letters; the function may write there."""
+    letters = {"Fn::GetAtt": ["DeadLetters", "Arn"]}
+    configs = {c["FunctionName"]["Ref"]: c for c in of_type(template, "AWS::Lambda::EventInvokeConfig").values()}
+    rules = of_type(template, "AWS::Events::Rule")
+
+    assert rules
+    for rule in rules.values():
+        (target,) = rule["Targets"]
+        assert target["DeadLetterConfig"] == {"Arn": letters}
+        assert configs[target["Id"]]["DestinationConfig"] == {"OnFailure": {"Destination": letters}}
+        policy = json.loads((ROOT / ".chalice" / f"policy-{target['Id'].lower()}.json").read_text())
+        assert {"sqs:SendMessage"} in [set(s["Action"]) for s in policy["Statement"] if s["Resource"] == letters]
+
+
+def test_stripe_calls_its_own_function(template: Template) -> None:
+    """The webhook's route ends at the webhook function, which API Gateway may call; all other routes at the API's."""
+    paths = template["Resources"]["RestAPI"]["Properties"]["Body"]["paths"]
+    called = {
+        path: {
+            m["x-amazon-apigateway-integration"]["uri"]["Fn::Sub"].split("${")[-1].split(".")[0]
+            for m in methods.values()
+        }
+        for path, methods in paths.items()
+    }
+    allowed = {
+        p["FunctionName"]["Ref"]: p["SourceArn"]
+        for p in of_type(template, "AWS::Lambda::Permission").values()
+        if "Ref" in p["FunctionName"]
+    }
+
+    assert called.pop("/v1/webhooks/stripe") == {"Webhook"}
+    assert set().union(*called.values()) == {"APIHandler"}
+    assert allowed["Webhook"]["Fn::Sub"].endswith("/*/POST/v1/webhooks/stripe")
+
+
+def test_a_changed_api_is_deployed_anew(templates: dict[str, Template]) -> None:
+    """A deployment is a snapshot: another route or another error text makes another one, and nothing else does."""
+
+    def deployment(template: Template) -> str:
+        (found,) = of_type(template, "AWS::ApiGateway::Deployment")
+        assert template["Resources"]["ApiStage"]["Properties"]["DeploymentId"] == {"Ref": found}
+        return str(found)
+
+    assert deployment(templates["dev"]) == deployment(templates["prod"])
+    changed = json.loads(json.dumps(_sam_of(templates["dev"])).replace("Take an event from Stripe", "Take it"))
+    assert deployment(native(changed, "dev", "x.zip")) != deployment(templates["dev"])
+
+
+def _sam_of(template: Template) -> Template:
+    """Enough of what native() took."""
+    api = {
+        "Type": "AWS::Serverless::Api",
+        "Properties": {
+            "EndpointConfiguration": "REGIONAL",
+            "DefinitionBody": template["Resources"]["RestAPI"]["Properties"]["Body"],
+        },
+    }
+    return {
+        "Transform": "AWS::Serverless-2016-10-31",
+        "Parameters": {"Stage": {}},
+        "Resources": {"RestAPI": api},
+        "Outputs": {"RestAPIId": {}, "TabTableName": {}},
+    }
+
+
+def test_the_table_is_guarded(template: Template) -> None:
+    """Backups to the second, protection from deletion, and it outlives its stack."""
+    table = template["Resources"]["TabTable"]
+
+    assert table["DeletionPolicy"] == table["UpdateReplacePolicy"] == "Retain"
+    assert table["Properties"]["DeletionProtectionEnabled"] is True
+    assert table["Properties"]["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+    assert table["Properties"]["TimeToLiveSpecification"] == {"AttributeName": "ttl", "Enabled": True}
+
+
+def test_no_secret_is_in_the_template(template: Template) -> None:
+    """Functions get the names of secrets; a parameter of the template would show them to whoever reads the stack."""
+    for properties in of_type(template, "AWS::Lambda::Function").values():
+        variables = properties["Environment"]["Variables"]
+        assert {
+            variables[name]["Fn::Sub"].split("${Stage}")[0] for name in ("STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET")
+        } == {"ssm:/aftertab/"}
+    assert not [
+        name
+        for name in template["Parameters"]
+        if "secret" in name.lower() or (name.lower().endswith("key") and "Publishable" not in name)
+    ]
+
+
+@pytest.mark.parametrize("kind", GATEWAY_PROBLEMS)
+def test_what_the_gateway_answers_is_a_problem_too(templates: dict[str, Template], kind: str) -> None:
+    """Callers read one shape of errors, whoever answers, and browsers may read it."""
+    answer = templates["dev"]["Resources"]["RestAPI"]["Properties"]["Body"][GATEWAY_RESPONSES][kind]
+    body = json.loads(answer["responseTemplates"]["application/json"])
+    headers = answer["responseParameters"]
+
+    assert headers["gatewayresponse.header.Content-Type"] == f"'{CONTENT_TYPE}'"
+    assert headers["gatewayresponse.header.Access-Control-Allow-Origin"] == "'*'"
+    assert body["type"] == f"urn:aftertab:problem:{body['code']}"
+    assert {"title", "detail", "request_id"} <= set(body)
+    assert body.get("status") == answer.get("statusCode")
+
+
+def test_the_stage_is_throttled_and_logged(template: Template) -> None:
+    """A limit for all, another of its own for Stripe's events; every request in the access log, no body anywhere."""
+    stage = template["Resources"]["ApiStage"]["Properties"]
+    settings = {setting["ResourcePath"]: setting for setting in stage["MethodSettings"]}
+
+    assert set(settings) == {"/*", "/~1v1~1webhooks~1stripe"}
+    assert all(
+        s["ThrottlingRateLimit"] == {"Ref": "ThrottleRate"} and not s["DataTraceEnabled"] for s in settings.values()
+    )
+    assert json.loads(stage["AccessLogSetting"]["Format"])["request_id"] == "$context.requestId"
+
+
+def test_the_promised_alarms_are_there(templates: dict[str, Template]) -> None:
+    """What must wake somebody does, and tells them what it means and what to do."""
+    made = of_type(templates["prod"], "AWS::CloudWatch::Alarm")
+    names = {alarm["AlarmName"]["Fn::Sub"].removeprefix("aftertab-${Stage}-") for alarm in made.values()}
+
+    assert {
+        "dead-letters", "flagged", "webhook-failures", "sweep-lag", "server-errors", "api-throttled", "money-mismatch"
+    } <= names  # fmt: skip
+    for alarm in made.values():
+        assert alarm["AlarmActions"] == [{"Ref": "Alarms"}]
+        assert len(alarm["AlarmDescription"]) > 40
+
+
+def test_alarms_and_dashboard_look_at_metrics_that_exist(templates: dict[str, Template]) -> None:
+    """A metric of ours that is watched is one that is written, under the same namespace."""
+    watched = {alarm.metric for alarm in alarms.ALARMS if alarm.namespace == alarms.OURS}
+    body = json.loads(templates["dev"]["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"])
+    drawn = {m[1] for widget in body["widgets"] for m in widget["properties"]["metrics"] if m[0] == dashboard.OURS}
+
+    assert alarms.OURS == NAMESPACE
+    assert watched | drawn <= set(METRICS)
+
+
+def test_every_metric_is_written_somewhere() -> None:
+    """The table of metrics, and the names in the code, are the same."""
+    sources = [ROOT / "app.py", *(ROOT / "chalicelib").rglob("*.py")]
+    texts = "".join(path.read_text() for path in sources if path.name != "metrics.py")
+
+    # Written by the reconciliation, which is on its way.
+    assert [name for name in METRICS if f'"{name}"' not in texts] == ["MoneyMismatches"]
+
+
+def _subs(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            if name == "Fn::Sub":
+                yield inner if isinstance(inner, str) else inner[0]
+            yield from _subs(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _subs(inner)
+
+
+def test_every_substitution_names_something(template: Template) -> None:
+    """`${…}` is a parameter, a resource, one of AWS's own, or was given with it."""
+    known = set(template["Parameters"]) | set(template["Resources"]) | {"RestAPIId"}
+    named = {name.split(".")[0] for text in _subs(template) for name in re.findall(r"\$\{([^}]+)\}", text)}
+
+    assert {name for name in named if not name.startswith("AWS::")} <= known
