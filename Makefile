@@ -8,6 +8,8 @@ export PYTHON
 WORKERS ?= 2
 ROLE ?= staff
 ROUNDS ?= 5
+STAGE ?= dev
+OUT ?= dist/$(STAGE)
 
 .PHONY: help
 help:
@@ -54,6 +56,10 @@ mutants: setup ## Break the rules one at a time: do the tests notice? ARGS="--on
 replay: setup ## Send real bookings through the API: DATA=file.csv, RESUME=1 goes on where it stopped
 	@test -n "$(DATA)" || { echo "Say which bookings: make replay DATA=file.csv" >&2; exit 2; }
 	@$(PY) -m devstack.replay "$(DATA)" $(if $(RESUME),--resume) $(ARGS)
+
+.PHONY: package
+package: setup ## Write what is deployed, template and zip: STAGE=dev|prod, OUT=folder
+	@$(PY) -m devstack.package --stage $(STAGE) --out $(OUT) $(ARGS)
 
 .PHONY: openapi
 openapi: setup ## Write the OpenAPI document from the routes and their structs

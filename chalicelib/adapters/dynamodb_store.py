@@ -13,10 +13,9 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-import boto3
 from botocore.config import Config
 
-from chalicelib.adapters import cursors
+from chalicelib.adapters import aws, cursors
 from chalicelib.adapters import dynamodb_items as items
 from chalicelib.adapters.dynamodb_items import Item, Key
 from chalicelib.adapters.dynamodb_writes import TRIES, Put, Refused, Transactions, reading
@@ -63,7 +62,8 @@ def dynamodb_client(endpoint_url: str | None = None, region: str | None = None) 
         # Else botocore composes one anew for every call, which is a twentieth of it.
         user_agent="aftertab",
     )
-    return boto3.client("dynamodb", endpoint_url=endpoint_url, region_name=region, config=config)
+    made: DynamoDBClient = aws.client("dynamodb", endpoint_url=endpoint_url, region=region, config=config)
+    return made
 
 
 class DynamoDbStore:

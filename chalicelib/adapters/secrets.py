@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 from threading import Lock
-from typing import Protocol
+from typing import Protocol, cast
 
 log = logging.getLogger(__name__)
 
@@ -26,9 +26,9 @@ def resolve_secret(value: str, ssm: Parameters | None = None) -> str:
     if not value.startswith(_PREFIX):
         return value
     if ssm is None:
-        import boto3
+        from chalicelib.adapters import aws  # Most settings hold the secret itself: nothing is to be asked.
 
-        ssm = boto3.client("ssm")
+        ssm = cast(Parameters, aws.client("ssm"))
     return ssm.get_parameter(Name=value.removeprefix(_PREFIX), WithDecryption=True)["Parameter"]["Value"]
 
 

@@ -1,0 +1,116 @@
+"""`make package`: the template and the zip of one stage, for the Python that runs this: the one that ran the tests."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from devstack.package import archive, compiled, contents
+
+ROOT = Path(__file__).resolve().parents[2]
+WORK = ROOT / ".devstack" / "package"
+RUNTIME = f"python{sys.version_info.major}.{sys.version_info.minor}"
+"""Chalice takes the runtime, and the wheels for it, from the Python that it runs on."""
+ZIP_MAXIMUM_BYTES = 12_000_000
+UNPACKED_MAXIMUM_BYTES = 45_000_000
+
+
+class PackageBroken(Exception):
+    """What came out is not what was promised; the text says what."""
+
+
+def make(stage: str, out: Path) -> str:
+    """Write `sam.json` and `deployment.zip` into `out`; a line of figures. Raises PackageBroken."""
+    project, tree, untouched = WORK / "project", WORK / "tree", WORK / "untouched"
+    _copy_project(project)
+    _chalice(project, stage, untouched)
+    shutil.rmtree(tree, ignore_errors=True)
+    archive.unpack(untouched / "deployment.zip", tree)
+    contents.slim(tree)
+    # In a process of its own with a fixed hash seed: the order within sets is part of what is compiled.
+    subprocess.run([sys.executable, "-m", "devstack.package.compiled", tree], env=_steady(), cwd=ROOT, check=True)
+    out.mkdir(parents=True, exist_ok=True)
+    archive.pack(tree, out / "deployment.zip")
+    shutil.copyfile(untouched / "sam.json", out / "sam.json")
+    return _check(tree, out)
+
+
+def _copy_project(project: Path) -> None:
+    """The sources that are deployed, and one list of what is installed beside them; what was built before stays."""
+    shutil.rmtree(project / "chalicelib", ignore_errors=True)
+    shutil.copytree(ROOT / "chalicelib", project / "chalicelib", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copyfile(ROOT / "app.py", project / "app.py")
+    (project / ".chalice").mkdir(exist_ok=True)
+    for path in (ROOT / ".chalice").glob("*.json"):
+        shutil.copyfile(path, project / ".chalice" / path.name)
+    (project / "requirements.txt").write_text(_requirements())
+
+
+def _requirements() -> str:
+    """The runtime lock and, with their hashes, the SDK's packages from the lock that the tests run on."""
+    runtime, development = ((ROOT / name).read_text() for name in ("requirements.txt", "requirements-dev.txt"))
+    locked = {entry.split("==")[0]: entry for entry in re.split(r"^(?=[a-z])", development, flags=re.MULTILINE)}
+    return runtime + "".join(locked[name] for name in contents.AWS_SDK)
+
+
+def _chalice(project: Path, stage: str, out: Path) -> None:
+    shutil.rmtree(out, ignore_errors=True)
+    command = [sys.executable, "-c", "from chalice.cli import main; main()", "package", "--stage", stage]
+    command += ["--merge-template", ".chalice/resources.json", str(out)]
+    # A template is for any region, but Chalice asks for one, and PYTHONPATH would let it find this source.
+    environment = {"AWS_DEFAULT_REGION": "eu-west-1", **_steady()}
+    environment.pop("PYTHONPATH", None)
+    built = project / ".chalice" / "deployments"
+    for earlier in sorted(built.glob("*.zip"), key=lambda path: path.stat().st_mtime)[:-1]:
+        earlier.unlink()
+    done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode or "Could not install dependencies" in done.stdout + done.stderr:
+        raise PackageBroken(f"chalice package failed:\n{done.stdout}{done.stderr}")
+
+
+def _steady() -> dict[str, str]:
+    return {**os.environ, "PYTHONHASHSEED": "0"}
+
+
+def _check(tree: Path, out: Path) -> str:
+    template = json.loads((out / "sam.json").read_text())
+    functions = [it["Properties"] for it in template["Resources"].values() if it["Type"] == "AWS::Serverless::Function"]
+    if {function["Runtime"] for function in functions} != {RUNTIME}:
+        raise PackageBroken(f"The template has functions that do not run on {RUNTIME}.")
+    if missing := compiled.without_bytecode(tree):
+        raise PackageBroken(f"Not compiled for {RUNTIME}: {', '.join(missing)}")
+    zipped = (out / "deployment.zip").read_bytes()
+    unpacked = archive.unpacked_bytes(tree)
+    figures = (
+        f"{out}: {len(functions)} functions on {RUNTIME}, zip {len(zipped) / 1e6:.1f} MB of "
+        f"{ZIP_MAXIMUM_BYTES / 1e6:.0f}, unpacked {unpacked / 1e6:.1f} MB of {UNPACKED_MAXIMUM_BYTES / 1e6:.0f}, "
+        f"every .py compiled, "
+        f"sha256 {hashlib.sha256(zipped).hexdigest()[:12]}"
+    )
+    if len(zipped) > ZIP_MAXIMUM_BYTES or unpacked > UNPACKED_MAXIMUM_BYTES:
+        raise PackageBroken(f"Too large. {figures}")
+    return figures
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="make package", description=__doc__)
+    parser.add_argument("--stage", default="dev")
+    parser.add_argument("--out", type=Path, required=True)
+    options = parser.parse_args()
+    try:
+        print(make(options.stage, options.out))
+    except PackageBroken as broken:
+        print(broken, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
