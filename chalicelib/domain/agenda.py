@@ -274,9 +274,8 @@ def _take_hold_clock(draft: Draft, step: Step) -> None:
         # The hold is about to be captured anyway, and perhaps a balance charged, which must not be forgotten over it.
         return
     if tab.status in (Status.BOOKED, Status.OPEN):
-        if tab.may_use_card:
+        if deposit.renew(draft):
             draft.record("hold_renewal", payment_id=hold.payment_id)
-            draft.update(deposit=replace(tab.deposit, state=DepositState.PLACING))
             return
     elif tab.status == Status.IN_REVIEW and tab.policy.hold_expiry_action == HoldExpiryAction.END_REVIEW:
         _take_end_review(draft, step)
@@ -287,7 +286,7 @@ def _take_hold_clock(draft: Draft, step: Step) -> None:
         draft.record("hold_expiring", payment_id=hold.payment_id, action="capture")
         settlement.start(draft, PlanReason.HOLD_EXPIRING)
         return
-    draft.record("hold_expiring", payment_id=hold.payment_id, action="none: it needs the customer's consent")
+    draft.record("hold_expiring", payment_id=hold.payment_id, action="none: it is left to expire")
 
 
 def _take_end_review(draft: Draft, step: Step) -> None:

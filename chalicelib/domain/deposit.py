@@ -33,6 +33,8 @@ OWNER_DECIDES_BEFORE = timedelta(hours=24)
 ANSWER_BEFORE = timedelta(hours=12)
 """The bank's question about a hold must be answered this long before the service."""
 ASK_AGAIN = timedelta(minutes=2)
+RENEWED_FOR = timedelta(days=30)
+"""Until when after the service was to begin a hold is renewed: who forgets a booking must not hold money for ever."""
 
 
 def wanted(amount_minor: int, now: datetime, lapse_s: int) -> Deposit:
@@ -151,6 +153,22 @@ def lapse(draft: Draft) -> None:
     if tab.status == Status.BOOKED and tab.policy.deposit_lapse_action == LapseAction.CANCEL:
         draft.move_to(Status.CANCELED, "cancel")
         draft.record("canceled", by_role=SYSTEM.role, reason="deposit_lapsed", fee_minor=0)
+
+
+def renew(draft: Draft) -> bool:
+    """Go for a hold in the place of the one that is about to expire; False where that is for the customer to do.
+
+    A tab on which nobody has done anything for so long is left to the owner, who hears that the hold runs out.
+    """
+    tab = draft.tab
+    if not tab.may_use_card:
+        return False
+    if draft.now >= (tab.checked_in_at or tab.starts_at or tab.opened_at) + RENEWED_FOR:
+        why = f"The hold is not renewed any more, {RENEWED_FOR.days} days after the service was to begin."
+        draft.notify(MessageKind.PROTECTION_LOST, Recipient.OWNER, tab.deposit.amount_minor, why)
+        return False
+    draft.update(deposit=replace(tab.deposit, state=DepositState.PLACING))
+    return True
 
 
 def waits_for_customer(tab: Tab) -> bool:

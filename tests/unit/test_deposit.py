@@ -10,6 +10,7 @@ from chalicelib.domain import commands
 from chalicelib.domain.actions import Action
 from chalicelib.domain.commands import Limits
 from chalicelib.domain.facts import FactKind, note_absent, note_rejected
+from chalicelib.domain.messages import MessageKind, Recipient
 from chalicelib.domain.tab import (
     DepositState,
     Failure,
@@ -347,6 +348,25 @@ def test_a_short_hold_is_renewed_at_half_its_life_not_at_once_for_ever() -> None
 
     assert till.tab.attempts == ()
     assert till.tab.next_action_at == hours_from_noon(6)
+
+
+def test_a_forgotten_booking_does_not_hold_money_for_ever() -> None:
+    """Thirty days after the service was to begin the hold is left to expire, and the owner hears of it."""
+    till = Till.booked(in_hours=24).accept(*WITH_CARD, customer=CUSTOMER).hold_placed("pi_0", days=4.75)
+    renewals = 0
+    while till.tab.next_action_at is not None:
+        till.wait_until(till.tab.next_action_at)
+        if any(attempt.operation == Operation.PLACE_HOLD for attempt in till.tab.attempts):
+            renewals += 1
+            till.hold_placed(f"pi_{renewals}", days=4.75).released()
+        assert till.now < NOON + timedelta(days=60), "the hold is renewed for ever"
+
+    assert renewals == 8
+    assert NOON + timedelta(days=31) <= till.now < NOON + timedelta(days=31 + 4)
+    assert till.told == [(MessageKind.PROTECTION_LOST, Recipient.OWNER)]
+    till.hear(till.fact(FactKind.PAYMENT_EXPIRED, f"pi_{renewals}"))
+    assert till.tab.deposit.state == DepositState.EXPIRED
+    assert till.tab.next_action_at is None
 
 
 def test_without_a_card_an_expiring_hold_is_left_to_expire() -> None:
