@@ -10,6 +10,8 @@ ROLE ?= staff
 ROUNDS ?= 5
 STAGE ?= dev
 OUT ?= dist/$(STAGE)
+MINUTES ?= 2
+SEED ?= 1
 
 .PHONY: help
 help:
@@ -51,6 +53,10 @@ races: setup ## Let 32 clients at once do the same to one tab, over HTTP, agains
 mutants: setup ## Break the rules one at a time: do the tests notice? ARGS="--only money.py --show" tries some
 	@sh devstack/setup.sh mutants
 	@.venv-mutants/bin/python -m devstack.mutants --workers $(WORKERS) $(ARGS)
+
+.PHONY: soak
+soak: setup ## Random walks over the whole local stack, with faults: MINUTES=60 SEED=7
+	@$(PY) -m tests.walk --minutes $(MINUTES) --seed $(SEED) $(ARGS)
 
 .PHONY: replay
 replay: setup ## Send real bookings through the API: DATA=file.csv, RESUME=1 goes on where it stopped

@@ -1,0 +1,274 @@
+"""A town on a running stack: shops, customers with cards, everything that was said to them, a small model of each tab.
+
+Every request is repeated under its key until it is answered, as an app on a phone would; what was answered with 2xx is
+kept, because it must stay true. The model knows what was agreed to, never how the product works.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from devstack import invariants
+from devstack.acknowledged import Acknowledged
+from devstack.api import Api
+from devstack.http import JsonClient, Reply
+from devstack.phone import Phone
+from devstack.scene import CARD_TERMS_SHA256
+from devstack.stack import SECRET_KEY, Stack
+
+ASK_AGAIN = frozenset({"request_in_progress", "contention", "unavailable"})
+"""Codes that say that the same request, under the same key, may be sent again."""
+PATIENCE = 6
+"""How often a request is sent again while it is answered with one of these."""
+KEY_LIFETIME = timedelta(hours=23)
+"""An idempotency record lives for 24 h of business time; we stop an hour earlier."""
+
+Json = dict[str, Any]
+
+
+class Broken(AssertionError):
+    """A promise did not hold; the text says which."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A request that was answered with 2xx, and what must be answered again."""
+
+    caller: str
+    path: str
+    body: Json
+    key: str
+    at: datetime
+    tab_id: str
+    attempt_id: str | None
+
+
+@dataclass(slots=True)
+class TabModel:
+    """What is known of a tab from outside. `may_take`: somebody has agreed to money being taken for it."""
+
+    shop: int
+    customer: int
+    tab_id: str
+    cap_minor: int
+    consents: frozenset[str] = frozenset()
+    may_take: bool = False
+    items: dict[str, int] = field(default_factory=dict)
+    bill_changed: bool = False
+    touched: bool = False
+
+
+@dataclass(slots=True)
+class Person:
+    customer_id: str
+    token: str
+
+
+@dataclass(slots=True)
+class Shop:
+    merchant_id: str
+    currency: str
+    staff: str
+    owner: str
+    people: list[Person]
+
+
+class Town:
+    """Two shops with two customers each, on a stack that other towns have used before and will use after."""
+
+    def __init__(self, stack: Stack, counts: Counter[str], journal: list[str]) -> None:
+        self.stack = stack
+        self.counts = counts
+        self.journal = journal
+        self.phone = Phone(stack.standin)
+        self.said: list[Said] = []
+        self.tabs: list[TabModel] = []
+        self.tokens: dict[str, str] = {}
+        self._keys = itertools.count()
+        self.told = Acknowledged()
+        self._attempts: set[str | None] = set()
+        self._name = f"{id(self):x}-{stack.now():%m%d%H%M%S}-{counts['examples']}"
+        self.tokens["operator"] = stack.issuer.token("operator")
+        self.shops = [self._shop("EUR", review_window_s=24 * 3600), self._shop("JPY", review_window_s=3600)]
+
+    def _shop(self, currency: str, **policy: object) -> Shop:
+        body = {"name": "Shop", "currency": currency, "settlement_currency": currency, "policy": policy}
+        merchant_id = self.send("operator", "/merchants", body).body["merchant_id"]
+        token = self.stack.issuer.token
+        shop = Shop(merchant_id, currency, f"staff {merchant_id}", f"owner {merchant_id}", [])
+        self.tokens[shop.staff] = token("staff", merchant_id=merchant_id)
+        self.tokens[shop.owner] = token("owner", merchant_id=merchant_id)
+        for name in ("Ada", "Ben"):
+            customer_id = self.send(shop.staff, "/customers", {"reference": name}).body["customer_id"]
+            person = Person(customer_id, f"customer {customer_id}")
+            self.tokens[person.token] = token("customer", merchant_id=merchant_id, customer_id=customer_id)
+            shop.people.append(person)
+        return shop
+
+    # Requests
+
+    def send(self, caller: str, path: str, body: Json, *, key: str | None = None) -> Reply:
+        """POST, again under its key until there is an answer. Raises Broken where the answer is a fault of ours."""
+        key = key or f"{self._name}-{next(self._keys)}"
+        for _ in range(PATIENCE):
+            reply = self._post(caller, path, body, key)
+            if reply.status < 400 or reply.body.get("code") not in ASK_AGAIN:
+                break
+        self.journal.append(f"{caller.split()[0]} POST {path} {body} -> {reply.status} {_gist(reply)}")
+        if 200 <= reply.status < 300 and "tab_id" in reply.body:
+            self._remember(caller, path, body, key, reply)
+        return reply
+
+    def _post(self, caller: str, path: str, body: Json, key: str) -> Reply:
+        reply = self._request("POST", caller, path, body, {"Idempotency-Key": key})
+        self.counts["requests"] += 1
+        self.counts[f"answers {reply.status}"] += 1
+        if reply.status >= 500 and reply.status != 503:
+            raise Broken(f"POST {path} {body} answered {reply.status}: {reply.body}")
+        if reply.status == 503 and reply.body.get("code") != "unavailable":
+            raise Broken(f"POST {path} answered 503: {reply.body}")
+        return reply
+
+    def _request(self, method: str, caller: str, path: str, body: Json | None, headers: dict[str, str]) -> Reply:
+        client: JsonClient = self.stack.app
+        return client.request(method, f"/v1{path}", body, {"Authorization": f"Bearer {self.tokens[caller]}", **headers})
+
+    def get(self, caller: str, path: str) -> Reply:
+        self.counts["requests"] += 1
+        return self._request("GET", caller, path, None, {})
+
+    def _remember(self, caller: str, path: str, body: Json, key: str, reply: Reply) -> None:
+        answer = reply.body
+        payment = answer.get("payment") or {}
+        # What changes nothing keeps no key (money rule 8): a line that is off already, a payment that waits already.
+        if path.endswith("/void") or (path.endswith("/charges") and payment.get("attempt_id") in self._attempts):
+            return
+        self._attempts.add(payment.get("attempt_id"))
+        self.told.note(answer, key=f"{caller} {key}")
+        said = Said(caller, path, body, key, self.stack.now(), answer["tab_id"], payment.get("attempt_id"))
+        self.said.append(said)
+
+    def repeat(self, said: Said) -> None:
+        """The same request again gets the same answer: the same tab, the same attempt, nothing done twice."""
+        if self.stack.now() - said.at > KEY_LIFETIME:
+            return
+        reply = self.send_once(said, said.body)
+        if reply.status == 409 and reply.body["code"] == "request_in_progress":
+            return
+        if not 200 <= reply.status < 300:
+            raise Broken(f"{said.path} was answered, its repetition gets {reply.status}: {reply.body}")
+        if reply.body["tab_id"] != said.tab_id:
+            raise Broken(f"{said.path} repeated is about {reply.body['tab_id']}, not {said.tab_id}")
+        if reply.headers.get("idempotent-replayed") != "true":
+            raise Broken(f"{said.path} was carried out a second time under its key")
+        self.told.note(reply.body, key=f"{said.caller} {said.key}")
+        attempt_id = (reply.body.get("payment") or {}).get("attempt_id")
+        if said.attempt_id is not None and attempt_id != said.attempt_id:
+            raise Broken(f"{said.path} began {said.attempt_id}, its repetition tells of {attempt_id}")
+
+    def misuse(self, said: Said) -> None:
+        """Another body under the same key is refused, be it as good as the first."""
+        if "reason" not in said.body or self.stack.now() - said.at > KEY_LIFETIME:
+            return
+        reply = self.send_once(said, {**said.body, "reason": "Something else"})
+        if reply.status != 422:
+            raise Broken(f"another body under the key of {said.path} is answered {reply.status}: {reply.body}")
+
+    def send_once(self, said: Said, body: Json) -> Reply:
+        for _ in range(PATIENCE):
+            reply = self._post(said.caller, said.path, body, said.key)
+            if reply.status != 503:
+                break
+        return reply
+
+    # Reading
+
+    def tab(self, model: TabModel) -> Json:
+        """The tab for the business's eyes; whatever is seen is checked against the model."""
+        reply = self.get(self.shops[model.shop].staff, f"/tabs/{model.tab_id}")
+        if reply.status != 200:
+            raise Broken(f"{model.tab_id} was acknowledged and can't be read: {reply.status} {reply.body}")
+        self.compare(model, reply.body)
+        answer: Json = reply.body
+        return answer
+
+    def compare(self, model: TabModel, tab: Json) -> None:
+        wrong = []
+        if tab["total_minor"] > model.cap_minor:
+            wrong.append(f"the bill is {tab['total_minor']}, agreed were {model.cap_minor}")
+        if not model.bill_changed:
+            shown = {item["item_id"]: item["amount_minor"] for item in tab["items"]}
+            if shown != model.items:
+                wrong.append(f"the lines are {shown}, acknowledged were {model.items}")
+        taken = [leg for leg in tab["legs"] if leg["kind"] != "cash"]
+        if taken and not model.may_take:
+            wrong.append(f"{taken} was taken, and nobody had agreed to it")
+        wrong += [*invariants.check_tab(tab), *self.told.check(tab), *self.told.check_keys()]
+        if wrong:
+            raise Broken(f"{model.tab_id}: {'; '.join(wrong)}")
+
+    # Past us
+
+    def at_stripe(self, path: str, fields: dict[str, str]) -> Reply:
+        """What somebody with the secret key does in the dashboard."""
+        headers = {"Authorization": f"Bearer {SECRET_KEY}"}
+        self.counts["past us"] += 1
+        return self.stack.standin.send(
+            "POST",
+            path,
+            urlencode(fields).encode(),
+            {**headers, "Content-Type": "application/x-www-form-urlencoded"},
+        )
+
+    def control(self, path: str, body: Json) -> Reply:
+        return self.stack.standin.request("POST", f"/_control{path}", body)
+
+    def payments(self, model: TabModel) -> list[Json]:
+        """The tab's payments at Stripe, as wire objects."""
+        return [
+            intent
+            for intent in self.stack.standin.get(
+                "/v1/payment_intents", headers={"Authorization": f"Bearer {SECRET_KEY}"}, limit=100
+            )["data"]
+            if intent["metadata"].get("tab") == model.tab_id
+        ]
+
+    def recent_events(self) -> list[str]:
+        headers = {"Authorization": f"Bearer {SECRET_KEY}"}
+        return [event["id"] for event in self.stack.standin.get("/v1/events", headers=headers, limit=8)["data"]]
+
+    def settle_disputes_and_refunds(self) -> None:
+        """Banks decide what is open, and pending refunds end well, all over Stripe."""
+        headers = {"Authorization": f"Bearer {SECRET_KEY}"}
+        for number, dispute in enumerate(self.stack.standin.get("/v1/disputes", headers=headers, limit=50)["data"]):
+            if dispute["status"] not in ("won", "lost", "warning_closed"):
+                self.control("/disputes/decide", {"dispute": dispute["id"], "outcome": ("won", "lost")[number % 2]})
+        for refund in self.stack.standin.get("/v1/refunds", headers=headers, limit=50)["data"]:
+            if refund["status"] == "pending":
+                self.control("/refunds/settle", {"refund": refund["id"]})
+
+    def audit(self, model: TabModel, tab: Json, objects: invariants.Objects) -> None:
+        """A tab at rest, against itself, its history, what was told of it, and what Stripe has of it."""
+        history = Api(self.stack.app, self.tokens[self.shops[model.shop].staff]).history(model.tab_id)
+        wrong = [*invariants.check_everything(tab, history, objects), *self.told.check(tab, history)]
+        if wrong:
+            raise Broken(f"{model.tab_id}: {'; '.join(wrong)}")
+
+    def save_card(self, shop: Shop, person: Person, card: str) -> None:
+        body = {"card_terms_sha256": CARD_TERMS_SHA256}
+        reply = self.send(person.token, f"/customers/{person.customer_id}/setup_intent", body)
+        if reply.status < 300:
+            self.phone.save_card(reply.body, card)
+
+
+def _gist(reply: Reply) -> str:
+    body = reply.body if isinstance(reply.body, dict) else {}
+    if reply.status >= 400:
+        return str(body.get("code"))
+    payment = body.get("payment") or {}
+    return f"{body.get('status')}/{body.get('payment_state')} v{body.get('version')} {payment.get('state', '')}"
