@@ -5,10 +5,21 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from chalice.app import Chalice, CloudWatchEvent, Rate
+from chalice.app import Chalice, CloudWatchEvent, Cron, Rate
 
 from chalicelib import bootstrap
-from chalicelib.handlers import bills, customers, logs, merchants, pages, problems, reports, stripe_webhook, tabs
+from chalicelib.handlers import (
+    bills,
+    customers,
+    logs,
+    merchants,
+    pages,
+    problems,
+    reconciliation,
+    reports,
+    stripe_webhook,
+    tabs,
+)
 from chalicelib.handlers.authorizer import authorizer_routes
 from chalicelib.usecases.advance_tab import advance_due_tabs
 
@@ -31,6 +42,12 @@ def advance(event: CloudWatchEvent) -> dict[str, int]:
     counted = {"TabsAdvanced": swept.advanced, "TabsNotAdvanced": swept.failed, "SweepLagSeconds": swept.lag_s}
     log.info("swept", extra={"metrics": counted})
     return {"advanced": swept.advanced, "failed": swept.failed}
+
+
+@app.schedule(Cron("17", "3", "*", "*", "?", "*"))
+def reconcile(event: CloudWatchEvent) -> dict[str, Any]:
+    """Every night at 03:17 UTC: what Stripe has of the last days against what we have."""
+    return reconciliation.daily(bootstrap.deps())
 
 
 @app.lambda_function(name="webhook")

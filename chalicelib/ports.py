@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
@@ -11,6 +11,7 @@ from chalicelib.domain.draft import Change, Entry
 from chalicelib.domain.facts import Fact
 from chalicelib.domain.messages import Message
 from chalicelib.domain.parties import Customer, Merchant
+from chalicelib.domain.reconciliation import Payment, Records
 from chalicelib.domain.tab import Attempt, Failure, PaymentState, Status, Tab
 
 # What the store raises, besides the domain's NotFound
@@ -100,6 +101,7 @@ class TabSummary:
     """A line of a listing, from an eventually consistent index.
 
     `held_minor` until `hold_expires_at`: the live hold. `expected_at`: when the balance is to be taken automatically.
+    `updated_at`: of its last change.
     """
 
     tab_id: str
@@ -119,6 +121,7 @@ class TabSummary:
     held_minor: int = 0
     hold_expires_at: datetime | None = None
     expected_at: datetime | None = None
+    updated_at: datetime | None = None
 
     @property
     def balance_minor(self) -> int:
@@ -192,6 +195,10 @@ class TabStore(Protocol):
         tab (merchant_id, tab_id) if there is one, and the pointers of these objects of the event's account."""
         ...
 
+    def find_pointers(self, account: str | None, object_ids: Collection[str]) -> Mapping[str, Pointer]:
+        """The pointers of these objects of the account, by object; those without one are left out."""
+        ...
+
     def find_attempt(self, merchant_id: str, tab_id: str, attempt_id: str) -> Attempt | None:
         """A closed attempt; open ones are in the tab."""
         ...
@@ -212,7 +219,15 @@ class TabStore(Protocol):
         """(merchant_id, tab_id) of the tabs whose `next_action_at` has come, from an index that may lie."""
         ...
 
+    def read_records(self, merchant_id: str, tab_id: str) -> Records:
+        """Everything that is on record of one tab, by itself and strongly consistent; nothing for an unknown one."""
+        ...
+
     def get_merchant(self, merchant_id: str) -> Merchant: ...
+
+    def iter_merchants(self) -> Iterator[tuple[str, str | None]]:
+        """(merchant_id, account) of every merchant."""
+        ...
 
     def add_merchant(self, merchant: Merchant, *, record: IdempotencyRecord) -> None:
         """Raises RecordExists."""
@@ -328,6 +343,24 @@ class PaymentGateway(Protocol):
 
     def fetch_owner(self, event: GatewayEvent) -> GatewayEvent:
         """The event with the metadata of its payment, for objects that carry none (one call)."""
+        ...
+
+    # What there is, for reconciliation. Periods are [since, until) by the gateway's clock; answers come page by page.
+
+    def iter_payments(self, account: str | None, since: datetime, until: datetime) -> Iterator[Payment]:
+        """The payments that were begun in the period, newest first; of refunds and disputes only whether there are."""
+        ...
+
+    def iter_reversed(self, account: str | None, since: datetime, until: datetime) -> Iterator[str]:
+        """The ids of payments that were refunded or disputed in the period."""
+        ...
+
+    def iter_events(self, account: str | None, since: datetime, until: datetime) -> Iterator[GatewayEvent]:
+        """The events of the kinds we act on, newest first, delivered or not. Stripe keeps them for 30 days."""
+        ...
+
+    def find_payment(self, account: str | None, payment_id: str) -> Payment | None:
+        """The payment as it is now, with all its refunds and disputes; None where there is no such payment."""
         ...
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import MISSING, fields
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -20,6 +20,7 @@ import msgspec
 from chalicelib.domain.draft import Change, Entry
 from chalicelib.domain.errors import InvalidInput
 from chalicelib.domain.parties import Customer, Merchant
+from chalicelib.domain.reconciliation import Records
 from chalicelib.domain.tab import Attempt, Status, Tab
 from chalicelib.ports import IdempotencyRecord, Pointer, SeenEvent, TabSummary
 
@@ -32,6 +33,7 @@ UPCASTS: dict[int, Callable[[Item], Item]] = {}
 """Version → what makes an item of that version one of the next. Applied at read; the next write stores the result."""
 
 DUE_SHARDS = 64
+MERCHANTS_PARTITION = "MERCHANTS"
 EVENT_LIFETIME = timedelta(days=40)
 SNAPSHOT_MAXIMUM_BYTES = 64 * 1024
 
@@ -73,6 +75,11 @@ def record_key(record_id: str) -> Key:
 
 def merchant_key(merchant_id: str) -> Key:
     return _key(f"MERCHANT#{merchant_id}", "PROFILE")
+
+
+def merchant_line_key(merchant_id: str) -> Key:
+    """All merchants are lines of one partition, so that they can be listed; it is written to when one is changed."""
+    return _key(MERCHANTS_PARTITION, merchant_id)
 
 
 def customer_key(merchant_id: str, customer_id: str) -> Key:
@@ -281,6 +288,11 @@ def merchant_item(merchant: Merchant) -> Item:
     return _item(merchant_key(merchant.merchant_id), _merchants.encode(merchant))
 
 
+def merchant_line_item(merchant: Merchant) -> Item:
+    account = {} if merchant.account is None else {"account": {"S": merchant.account}}
+    return _item(merchant_line_key(merchant.merchant_id), {"merchant_id": {"S": merchant.merchant_id}, **account})
+
+
 def customer_item(customer: Customer) -> Item:
     return _item(customer_key(customer.merchant_id, customer.customer_id), _customers.encode(customer))
 
@@ -334,6 +346,27 @@ def record_of(item: Item) -> IdempotencyRecord:
 
 def merchant_of(item: Item) -> Merchant:
     return _merchants.decode(upcast(item))
+
+
+def merchant_line_of(item: Item) -> tuple[str, str | None]:
+    """(merchant_id, account)"""
+    return item["merchant_id"]["S"], item.get("account", {}).get("S")
+
+
+def records_of(found: Iterable[Item]) -> Records:
+    """All items of one tab, in the order of their sort keys, so its history comes oldest first."""
+    tab, entries, attempts, fact_keys = None, [], [], []
+    for item in found:
+        kind = item["sk"]["S"].partition("#")[0]
+        if kind == "STATE":
+            tab = tab_of(item)
+        elif kind == "ENTRY":
+            entries.append(entry_of(item))
+        elif kind == "ATTEMPT":
+            attempts.append(attempt_of(item))
+        elif kind == "FACT":
+            fact_keys.append(item["fact_key"]["S"])
+    return Records(tab=tab, entries=tuple(entries), attempts=tuple(attempts), fact_keys=frozenset(fact_keys))
 
 
 def customer_of(item: Item) -> Customer:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ from chalicelib.adapters.dynamodb_writes import TRIES, Put, Refused, Transaction
 from chalicelib.domain.draft import Change, Entry
 from chalicelib.domain.errors import InvalidInput, NotFound
 from chalicelib.domain.parties import Customer, Merchant
+from chalicelib.domain.reconciliation import Records
 from chalicelib.domain.tab import Attempt, Status, Tab
 from chalicelib.ports import (
     EventAlreadySeen,
@@ -29,6 +30,7 @@ from chalicelib.ports import (
     IdempotencyRecord,
     KnownOfEvent,
     Page,
+    Pointer,
     RecordExists,
     SeenEvent,
     StoreUnavailable,
@@ -40,6 +42,8 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
 DUE_PAGE = 1000
+BATCH = 100
+"""The most items that one BatchGetItem takes."""
 SWEEP_THREADS = 8
 
 _ABSENT = "attribute_not_exists(pk)"
@@ -170,6 +174,15 @@ class DynamoDbStore:
             pointers=tuple(items.pointer_of(found[_flat(key)]) for key in pointer_keys if _flat(key) in found),
         )
 
+    def find_pointers(self, account: str | None, object_ids: Collection[str]) -> Mapping[str, Pointer]:
+        wanted = sorted(set(object_ids))
+        found: dict[str, Pointer] = {}
+        for start in range(0, len(wanted), BATCH):
+            keys = {one: items.pointer_key(account, one) for one in wanted[start : start + BATCH]}
+            there = self._find_all(list(keys.values()))
+            found |= {one: items.pointer_of(there[_flat(key)]) for one, key in keys.items() if _flat(key) in there}
+        return found
+
     def find_attempt(self, merchant_id: str, tab_id: str, attempt_id: str) -> Attempt | None:
         item = self._find(items.attempt_key(merchant_id, tab_id, attempt_id))
         return None if item is None else items.attempt_of(item)
@@ -224,7 +237,16 @@ class DynamoDbStore:
             # The caller may have seen enough: what has not begun is left to the next sweep.
             pool.shutdown(cancel_futures=True)
 
+    def read_records(self, merchant_id: str, tab_id: str) -> Records:
+        if not (items.is_id(merchant_id) and items.is_id(tab_id)):
+            return Records(tab=None)
+        return items.records_of(self._query_all(items.tab_key(merchant_id, tab_id)["pk"], ConsistentRead=True))
+
     # Merchants and customers
+
+    def iter_merchants(self) -> Iterator[tuple[str, str | None]]:
+        partition = items.merchant_line_key("")["pk"]
+        return (items.merchant_line_of(item) for item in self._query_all(partition))
 
     def get_merchant(self, merchant_id: str) -> Merchant:
         _check_ids("merchant", merchant_id)
@@ -234,10 +256,11 @@ class DynamoDbStore:
         return items.merchant_of(item)
 
     def add_merchant(self, merchant: Merchant, *, record: IdempotencyRecord) -> None:
-        self._put_party(items.merchant_item(merchant), 0, record)
+        self._put_party(items.merchant_item(merchant), 0, record, Put(items.merchant_line_item(merchant)))
 
     def update_merchant(self, merchant: Merchant, *, record: IdempotencyRecord | None = None) -> None:
-        self._put_party(items.merchant_item(merchant), merchant.version - 1, record)
+        line = Put(items.merchant_line_item(merchant))
+        self._put_party(items.merchant_item(merchant), merchant.version - 1, record, line)
 
     def get_customer(self, merchant_id: str, customer_id: str) -> Customer:
         _check_ids("customer", merchant_id, customer_id)
@@ -283,6 +306,17 @@ class DynamoDbStore:
         found = answer["Items"]
         # Fewer than asked for and yet more to come: the answer had reached DynamoDB's 1 MB.
         return list(found[:limit]), len(found) > limit or "LastEvaluatedKey" in answer
+
+    def _query_all(self, pk: Item, **query: Any) -> Iterator[Item]:
+        """Every item of a partition, in the order of the sort keys, page by page."""
+        query |= {"KeyConditionExpression": "pk = :pk", "ExpressionAttributeValues": {":pk": pk}}
+        while True:
+            with reading():
+                answer = self._client.query(TableName=self._table_name, **query)
+            yield from answer["Items"]
+            if "LastEvaluatedKey" not in answer:
+                return
+            query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
     def _list_tabs(
         self, index: str, prefix: str, merchant_id: str, partition: str, limit: int, cursor: str | None

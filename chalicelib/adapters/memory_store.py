@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from threading import Lock
 from typing import TypeVar
@@ -18,6 +18,7 @@ from chalicelib.adapters.dynamodb_items import (
 from chalicelib.domain.draft import Change, Entry
 from chalicelib.domain.errors import NotFound
 from chalicelib.domain.parties import Customer, Merchant
+from chalicelib.domain.reconciliation import Records
 from chalicelib.domain.tab import Attempt, Status, Tab
 from chalicelib.ports import (
     EventAlreadySeen,
@@ -125,6 +126,11 @@ class MemoryStore:
                 pointers=tuple(pointer for pointer in found if pointer is not None),
             )
 
+    def find_pointers(self, account: str | None, object_ids: Collection[str]) -> Mapping[str, Pointer]:
+        with self._lock:
+            found = {object_id: self._pointers.get((account, object_id)) for object_id in object_ids}
+        return {object_id: pointer for object_id, pointer in found.items() if pointer is not None}
+
     def find_attempt(self, merchant_id: str, tab_id: str, attempt_id: str) -> Attempt | None:
         with self._lock:
             return self._attempts.get((merchant_id, tab_id, attempt_id))
@@ -151,7 +157,22 @@ class MemoryStore:
             tabs = [(tab.next_action_at, key) for key, tab in self._tabs.items() if tab.next_action_at]
         yield from (key for at, key in sorted(tabs) if at <= now)
 
+    def read_records(self, merchant_id: str, tab_id: str) -> Records:
+        key = (merchant_id, tab_id)
+        with self._lock:
+            return Records(
+                tab=self._tabs.get(key),
+                entries=tuple(self._entries.get(key, ())),
+                attempts=tuple(attempt for (*owner, _), attempt in self._attempts.items() if (*owner,) == key),
+                fact_keys=frozenset(fact for (*owner, fact) in self._facts if (*owner,) == key),
+            )
+
     # Merchants and customers
+
+    def iter_merchants(self) -> Iterator[tuple[str, str | None]]:
+        with self._lock:
+            merchants = sorted(self._merchants.values(), key=lambda merchant: merchant.merchant_id)
+        yield from ((merchant.merchant_id, merchant.account) for merchant in merchants)
 
     def get_merchant(self, merchant_id: str) -> Merchant:
         with self._lock:

@@ -9,7 +9,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 import stripe
@@ -18,6 +18,7 @@ from chalicelib.adapters import stripe_objects as objects
 from chalicelib.adapters import stripe_transport as transport
 from chalicelib.domain.facts import Fact
 from chalicelib.domain.parties import Customer
+from chalicelib.domain.reconciliation import Payment
 from chalicelib.domain.tab import Attempt, Failure, Operation, Tab
 from chalicelib.ports import CardSetup, GatewayEvent, GatewayRejected, GatewayUnavailable
 
@@ -40,6 +41,7 @@ _PAGE = 100
 _MAXIMUM_PAGES = 10
 
 _WITH_CHARGE: Any = {"expand": ["latest_charge"]}
+_MOVEMENT = "latest_charge.balance_transaction"
 _UNUSABLE_CARD = Failure(code="card_unusable")
 _HOLD_TOO_OLD = frozenset({"charge_expired_for_capture", "capture_charge_authorization_expired"})
 _DONE = frozenset({"succeeded", "canceled"})
@@ -375,6 +377,42 @@ class StripeGateway:
             intent = self._find_intent(event.account, event.payment_id)
         return event if intent is None else objects.owned(event, objects.metadata_of(intent), self._stage)
 
+    # ---- What there is
+
+    def iter_payments(self, account: str | None, since: datetime, until: datetime) -> Iterator[Payment]:
+        params = {"created": _period(since, until), "expand": [f"data.{_MOVEMENT}"]}
+        for intent in _walk(self._stripe.payment_intents.list, params, account):
+            yield self._payment(intent)
+
+    def iter_reversed(self, account: str | None, since: datetime, until: datetime) -> Iterator[str]:
+        for list_page in (self._stripe.refunds.list, self._stripe.disputes.list):
+            for found in _walk(list_page, {"created": _period(since, until)}, account):
+                # Not every charge was made through a PaymentIntent: ours all are.
+                if payment_id := objects.id_of(found.get("payment_intent")):
+                    yield payment_id
+
+    def iter_events(self, account: str | None, since: datetime, until: datetime) -> Iterator[GatewayEvent]:
+        params = {"created": _period(since, until), "types": sorted(objects.RELEVANT_EVENTS)}
+        for event in _walk(self._stripe.events.list, params, account):
+            # Listed with the connected account's own authority, an event does not name the account.
+            yield objects.event_of({**event, "account": account}, self._stage)
+
+    def find_payment(self, account: str | None, payment_id: str) -> Payment | None:
+        with _operation(), _reading():
+            retrieve = self._stripe.payment_intents.retrieve
+            intent = self._find_object(retrieve, payment_id, {"expand": [_MOVEMENT]}, account)
+            if intent is None or intent.get("latest_charge") is None:
+                return None if intent is None else self._payment(intent, [], [])
+            of_it, options = {"payment_intent": payment_id}, _options(account)
+            refunds = list(_pages(self._stripe.refunds.list, of_it, options))
+            return self._payment(intent, refunds, list(_pages(self._stripe.disputes.list, of_it, options)))
+
+    def _payment(self, intent: Mapping[str, Any], *reversals: list[dict[str, Any]]) -> Payment:
+        try:
+            return objects.payment_of(intent, self._stage, *reversals)
+        except ValueError as error:
+            raise GatewayUnavailable(str(error)) from error
+
     # ---- Shared
 
     def _intent_now(self, account: str | None, intent_id: str, attempt: Attempt) -> tuple[Fact, ...]:
@@ -442,6 +480,24 @@ def _pages(
         after = {"starting_after": page["data"][-1]["id"]}
     # "No trace" would be a lie: the rest was not looked at.
     raise GatewayUnavailable(f"more than {_MAXIMUM_PAGES * _PAGE} objects to look through")
+
+
+def _walk(
+    list_page: Callable[..., stripe.ListObject[Any]], params: Mapping[str, Any], account: str | None
+) -> Iterator[dict[str, Any]]:
+    """Every object of a listing, newest first, however many: the time limit of an operation is one page's here."""
+    after: dict[str, str] = {}
+    while True:
+        with _operation(), _reading():
+            page = list_page({**params, "limit": _PAGE, **after}, _options(account)).to_dict()
+        yield from page["data"]
+        if not page["has_more"]:
+            return
+        after = {"starting_after": page["data"][-1]["id"]}
+
+
+def _period(since: datetime, until: datetime) -> dict[str, int]:
+    return {"gte": int(since.timestamp()), "lt": int(until.timestamp())}
 
 
 def _made_by(attempt: Attempt, found: Iterator[dict[str, Any]]) -> dict[str, Any] | None:

@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import hmac
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 
 from chalicelib.domain.facts import Fact, FactKind
+from chalicelib.domain.reconciliation import Payment
 from chalicelib.domain.tab import Attempt, Card, Failure, Operation, Tab
 from chalicelib.ports import BadSignature, GatewayEvent
 
 APP = "aftertab"
+_EPOCH = datetime.fromtimestamp(0, UTC)
 
 # ---- Amounts
 
@@ -298,6 +300,17 @@ def facts_of_dispute(kind: str, dispute: Mapping[str, Any], at: datetime) -> tup
     return (fact,)
 
 
+def facts_of_dispute_now(dispute: Mapping[str, Any]) -> tuple[Fact, ...]:
+    """All that the events about the dispute have told so far, from the dispute itself."""
+    at = _time(dispute.get("created")) or _EPOCH
+    moved = [movement.get("amount", 0) for movement in dispute.get("balance_transactions") or ()]
+    kinds = ["charge.dispute.created"]
+    kinds += ["charge.dispute.funds_withdrawn"] if any(amount < 0 for amount in moved) else []
+    kinds += ["charge.dispute.closed"]
+    kinds += ["charge.dispute.funds_reinstated"] if any(amount > 0 for amount in moved) else []
+    return tuple(fact for kind in kinds for fact in facts_of_dispute(kind, dispute, at))
+
+
 def facts_of_card_event(kind: str, method: Mapping[str, Any], at: datetime) -> tuple[Fact, ...]:
     """A saved card was detached, or replaced by the bank under the same id."""
     if kind == CARD_DETACHED:
@@ -320,6 +333,53 @@ def card_saved(setup_id: str, method: Mapping[str, Any], at: datetime) -> Fact:
         at=at,
         card=Card(card_id=method["id"], brand=card.get("brand") or "card", last4=card.get("last4") or "", saved_at=at),
     )
+
+
+# ---- What there is
+
+
+def payment_of(
+    intent: Mapping[str, Any],
+    stage: str,
+    refunds: Iterable[Mapping[str, Any]] | None = None,
+    disputes: Iterable[Mapping[str, Any]] | None = None,
+) -> Payment:
+    """The payment with its reversals (newest first, as listed; None where they were not asked for).
+
+    Raises ValueError as facts_of_intent does.
+    """
+    made_at, charge = _time(intent["created"]) or _EPOCH, intent.get("latest_charge")
+    metadata = metadata_of(intent) if is_ours(metadata_of(intent), stage) else {}
+    return Payment(
+        payment_id=intent["id"],
+        currency=intent["currency"].upper(),
+        made_at=made_at,
+        told=next(iter(facts_of_intent(intent, _moved_at(charge) or made_at)), None),
+        merchant_id=metadata.get("merchant"),
+        tab_id=metadata.get("tab"),
+        attempt_id=metadata.get("attempt"),
+        refunds=tuple(fact for refund in _oldest_first(refunds) for fact in facts_of_refund(refund, _made_at(refund))),
+        disputes=tuple(fact for dispute in _oldest_first(disputes) for fact in facts_of_dispute_now(dispute)),
+        is_whole=refunds is not None or not _is_reversed(charge),
+    )
+
+
+def _oldest_first(listed: Iterable[Mapping[str, Any]] | None) -> list[Mapping[str, Any]]:
+    return list(listed or ())[::-1]
+
+
+def _made_at(found: Mapping[str, Any]) -> datetime:
+    return _time(found.get("created")) or _EPOCH
+
+
+def _moved_at(charge: Any) -> datetime | None:
+    """When its money came in: a hold's is captured long after the charge was made."""
+    movement = charge.get("balance_transaction") if isinstance(charge, Mapping) else None
+    return _time(movement.get("created")) if isinstance(movement, Mapping) else None
+
+
+def _is_reversed(charge: Any) -> bool:
+    return isinstance(charge, Mapping) and bool(charge.get("amount_refunded") or charge.get("disputed"))
 
 
 # ---- Events
@@ -368,16 +428,16 @@ def check_signature(payload: bytes, header: str, secrets: Sequence[str], now_s: 
 def read_event(payload: bytes, stage: str) -> GatewayEvent:
     """The event in these bytes. Raises BadSignature where they are none."""
     try:
-        event = json.loads(payload.decode("utf-8"))
-        body = event["data"]["object"]
-        if event["object"] != "event" or not isinstance(body["id"], str | None):
-            raise ValueError("not an event")
-        return _event(event, body, stage)
+        return event_of(json.loads(payload.decode("utf-8")), stage)
     except (ValueError, LookupError, TypeError, AttributeError, OverflowError, OSError) as error:
         raise BadSignature(f"The body is signed, but is no event that can be read ({type(error).__name__}).") from None
 
 
-def _event(event: Mapping[str, Any], body: Mapping[str, Any], stage: str) -> GatewayEvent:
+def event_of(event: Mapping[str, Any], stage: str) -> GatewayEvent:
+    """The event as Stripe lists it. Raises ValueError, LookupError, TypeError and the like for what is none."""
+    body = event["data"]["object"]
+    if event["object"] != "event" or not isinstance(body["id"], str | None):
+        raise ValueError("not an event")
     kind = event["type"]
     read = GatewayEvent(
         event_id=_text(event["id"]),
@@ -412,9 +472,13 @@ def _card_owner(event: Mapping[str, Any], body: Mapping[str, Any]) -> str | None
     return id_of(body.get("customer")) or id_of(before.get("customer"))
 
 
+def is_ours(metadata: Mapping[str, str], stage: str) -> bool:
+    return metadata.get("app") == APP and metadata.get("stage") == stage
+
+
 def owned(event: GatewayEvent, metadata: Mapping[str, str], stage: str) -> GatewayEvent:
     """The event with what this metadata says of its owner."""
-    if metadata.get("app") != APP or metadata.get("stage") != stage:
+    if not is_ours(metadata, stage):
         return event
     return replace(
         event,

@@ -33,7 +33,9 @@ METRICS: Mapping[str, tuple[str, str]] = MappingProxyType(
             "Seconds",
             "how long the tab that waited longest had been due; 0 for none",
         ),
-        "MoneyMismatches": ("Count", "a difference between our books and Stripe's"),
+        "MoneyMismatches": ("Count", "a difference between our books and Stripe's that needs a person"),
+        "DifferencesRepaired": ("Count", "a difference between our books and Stripe's that news of Stripe explained"),
+        "ReconciliationGaps": ("Count", "what a reconciliation could not read, or had no time for; 0 for a whole run"),
     }
 )
 

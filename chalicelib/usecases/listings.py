@@ -12,10 +12,15 @@ UNFINISHED = tuple(status for status in Status if status != Status.CLOSED)
 PAGE = 100
 
 
+def of_merchant(deps: Deps, merchant_id: str, status: Status) -> Iterator[TabSummary]:
+    """Every tab of the merchant in this status, the newest first."""
+    return _all(partial(deps.store.list_by_status, merchant_id, status, limit=PAGE))
+
+
 def unfinished_of_merchant(deps: Deps, merchant_id: str) -> Iterator[TabSummary]:
     """Every tab of the merchant that is not closed, a status after the other."""
     for status in UNFINISHED:
-        yield from _all(partial(deps.store.list_by_status, merchant_id, status, limit=PAGE))
+        yield from of_merchant(deps, merchant_id, status)
 
 
 def unfinished_of_customer(deps: Deps, merchant_id: str, customer_id: str) -> Iterator[TabSummary]:

@@ -59,7 +59,17 @@ ALARMS = (
         dimensions=_STAGE,
         period_s=3600,
         means="Our books and Stripe's differ.",
-        then="The reconciliation's log lines name the payments. Correct nothing by hand before they are explained.",
+        then="The reconciliation's log lines name them; docs/reconciliation.md says of each code what to do.",
+    ),
+    Alarm(
+        name="not-reconciled",
+        metric="ReconciliationGaps",
+        dimensions=_STAGE,
+        period_s=86400,
+        periods=2,
+        missing="breaching",
+        means="Two nights in a row the reconciliation did not run, or could not look at everything.",
+        then="Its log says what it could not read; make reconcile STAGE=… looks at any period by hand.",
     ),
     Alarm(
         name="webhook-failures",

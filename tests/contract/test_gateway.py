@@ -19,6 +19,7 @@ from chalicelib.adapters import stripe_gateway
 from chalicelib.adapters.stripe_gateway import StripeGateway, stripe_client
 from chalicelib.domain.facts import Fact, FactKind
 from chalicelib.domain.parties import Customer
+from chalicelib.domain.reconciliation import Payment
 from chalicelib.domain.tab import Attempt, Card, Failure, Operation, Tab
 from chalicelib.ports import BadSignature, GatewayEvent, GatewayRejected, GatewayUnavailable
 from devstack.stripe_standin.server import serve_in_thread
@@ -1280,3 +1281,164 @@ def test_a_live_key_is_only_sent_to_stripe(key: str) -> None:
 def test_a_live_key_may_go_to_stripe(base: str) -> None:
     """Stripe's own address is the default, and may be named."""
     assert stripe_client("sk_live_1", base)
+
+
+# ---- What there is
+
+AGO, AHEAD = NOW - timedelta(days=1), NOW + timedelta(days=1)
+
+
+def there(stage: Stage, payment_id: str) -> Payment:
+    """The payment as the gateway finds it, once it is listed as well."""
+    assert payment_id in {payment.payment_id for payment in stage.gateway().iter_payments(None, AGO, AHEAD)}
+    found = stage.gateway().find_payment(None, payment_id)
+    assert found is not None
+    return found
+
+
+def test_a_payment_is_found_with_what_is_ours_of_it(stage: Stage) -> None:
+    """Whose it is, and what it is now; listed or asked for, the same."""
+    fact = charge(stage)
+
+    (listed,) = stage.gateway().iter_payments(None, AGO, AHEAD)
+
+    assert listed == there(stage, fact.object_id)
+    assert (listed.merchant_id, listed.tab_id, listed.attempt_id) == ("mer_1", "tab_1", "att_charge")
+    assert (listed.currency, listed.told, listed.is_whole) == ("EUR", fact, True)
+
+
+def test_a_payment_of_another_stage_or_app_is_not_ours(stage: Stage) -> None:
+    """It is listed, and bears no name of ours."""
+    for metadata in ({"app": "aftertab", "stage": "prod", "tab": "tab_1"}, {"tab": "tab_1"}):
+        stage.api().payment_intents.create({"amount": 500, "currency": "eur", "metadata": metadata})
+
+    found = list(stage.gateway().iter_payments(None, AGO, AHEAD))
+
+    assert [(one.merchant_id, one.tab_id, one.attempt_id) for one in found] == [(None, None, None)] * 2
+
+
+def test_what_became_of_a_payment_is_told_as_facts(stage: Stage) -> None:
+    """Waiting, held, captured and released: the same facts that its events would have told."""
+    waiting = one(stage.gateway().perform(stage.tab, an_attempt(Operation.CHARGE)))
+    hold = place_hold(stage)
+    assert there(stage, waiting.object_id).told == waiting
+    assert there(stage, hold.object_id).told == hold
+
+    stage.control("clock", {"advance_seconds": 3600})
+    stage.api().payment_intents.capture(hold.object_id, {"amount_to_capture": 700})
+    captured = there(stage, hold.object_id).told
+
+    assert captured is not None
+    assert (captured.kind, captured.amount_minor) == (FactKind.HOLD_CAPTURED, 700)
+    assert captured.at == NOW + timedelta(hours=1)
+    assert captured.key == one(stage.facts_of("payment_intent.succeeded")).key
+
+
+def test_refunds_come_with_their_payment(stage: Stage) -> None:
+    """Listed, the payment says that there are some; asked for, it has all of them, ours and the dashboard's."""
+    fact = charge(stage)
+    ours = one(stage.gateway().perform(stage.tab, on(fact, Operation.REFUND, amount_minor=300)))
+    stage.api().refunds.create({"payment_intent": fact.object_id, "amount": 200})
+
+    (listed,) = stage.gateway().iter_payments(None, AGO, AHEAD)
+    found = there(stage, fact.object_id)
+
+    assert (listed.is_whole, listed.refunds) == (False, ())
+    assert found.is_whole
+    assert found.refunds[0] == ours
+    assert [(refund.amount_minor, refund.attempt_id) for refund in found.refunds] == [
+        (300, "att_refund"),
+        (200, None),
+    ]
+    assert list(stage.gateway().iter_reversed(None, AGO, AHEAD)) == [fact.object_id] * 2
+
+
+@pytest.mark.parametrize("outcome", [None, "won", "lost"])
+def test_a_dispute_tells_all_that_its_events_told(stage: Stage, outcome: str | None) -> None:
+    """The same facts, by their keys: whoever brings them second changes nothing."""
+    fact = charge(stage)
+    dispute = stage.control("disputes", {"payment_intent": fact.object_id})
+    kinds = ["charge.dispute.created", "charge.dispute.funds_withdrawn"]
+    if outcome:
+        stage.control("disputes/decide", {"dispute": dispute["id"], "outcome": outcome})
+        kinds += ["charge.dispute.closed"] + (["charge.dispute.funds_reinstated"] if outcome == "won" else [])
+
+    found = there(stage, fact.object_id)
+
+    told = [after_its_payment(stage.facts_of(kind)) for kind in kinds]
+    assert [dispute.key for dispute in found.disputes] == [dispute.key for dispute in told]
+    assert list(stage.gateway().iter_reversed(None, AGO, AHEAD)) == [fact.object_id]
+
+
+def test_an_inquiry_is_not_found_as_a_dispute(stage: Stage) -> None:
+    """The bank asks, and takes nothing."""
+    fact = charge(stage)
+    stage.control("disputes", {"payment_intent": fact.object_id, "kind": "inquiry"})
+
+    assert there(stage, fact.object_id).disputes == ()
+
+
+def test_a_payment_that_does_not_exist_is_none(stage: Stage) -> None:
+    """Which is an answer, unlike a look-up that fails."""
+    assert stage.gateway().find_payment(None, "pi_nowhere") is None
+    stage.fault("fail_before", method="GET")
+    with pytest.raises(GatewayUnavailable):
+        stage.gateway().find_payment(None, "pi_nowhere")
+
+
+def test_the_period_includes_its_beginning_and_not_its_end(stage: Stage) -> None:
+    """Two runs that follow each other see everything once."""
+    charge(stage)
+    second = timedelta(seconds=1)
+    gateway = stage.gateway()
+
+    assert len(list(gateway.iter_payments(None, NOW, NOW + second))) == 1
+    assert list(gateway.iter_payments(None, NOW - second, NOW)) == []
+    assert len(list(gateway.iter_events(None, NOW, NOW + second))) == 1
+    assert list(gateway.iter_events(None, NOW - second, NOW)) == []
+
+
+def test_events_are_listed_as_they_would_be_delivered(stage: Stage) -> None:
+    """Newest first, those that we act on, with their owners: also what nobody has delivered."""
+    charge(stage)
+    fact = place_hold(stage)
+    payload = stage.event_bytes("payment_intent.amount_capturable_updated")
+    delivered = stage.gateway().read_event(payload, signed(payload))
+
+    listed = list(stage.gateway().iter_events(None, AGO, AHEAD))
+
+    assert [event.kind for event in listed] == [
+        "payment_intent.amount_capturable_updated",
+        "payment_intent.succeeded",
+    ]
+    assert listed[0] == delivered
+    assert (listed[0].ours, listed[0].tab_id, listed[0].payment_id) == (True, "tab_1", fact.object_id)
+
+
+def test_every_page_is_walked(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many pages there are: a walk that stopped early would read as a clean book."""
+    monkeypatch.setattr(stripe_gateway, "_PAGE", 2)
+    monkeypatch.setattr(stripe_gateway, "_MAXIMUM_PAGES", 1)
+    made = [stage.api().payment_intents.create({"amount": 500, "currency": "eur"}).id for _ in range(5)]
+
+    listed = [payment.payment_id for payment in stage.gateway().iter_payments(None, AGO, AHEAD)]
+
+    assert listed == made[::-1]
+    assert stage.requests("GET /v1/payment_intents") == 3
+
+
+def test_a_connected_account_is_walked_by_itself(stage: Stage) -> None:
+    """Its payments and events are its own, and its events name it as when they are delivered."""
+    account = str(stage.api().accounts.create({}).id)
+    customer = stage.gateway().add_customer(account, "mer_2", "cus_2", key="setup")
+    tab = replace(stage.tab, account=account, customer_ref=customer)
+    stage.gateway().perform(tab, an_attempt(Operation.CHARGE))
+    charge(stage)
+
+    (payment,) = stage.gateway().iter_payments(account, AGO, AHEAD)
+    stage.api().payment_intents.cancel(payment.payment_id, {}, {"stripe_account": account})
+    (event,) = stage.gateway().iter_events(account, AGO, AHEAD)
+
+    assert stage.gateway().find_payment(account, payment.payment_id) is not None
+    assert stage.gateway().find_payment(None, payment.payment_id) is None
+    assert (event.account, event.payment_id) == (account, payment.payment_id)

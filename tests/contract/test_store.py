@@ -494,6 +494,46 @@ def test_postings_are_in_the_history(store: TabStore) -> None:
     assert read_all(store.list_entries, MERCHANT, tab.tab_id, limit=50)[2:] == list(change.entries)
 
 
+def test_pointers_are_found_together(store: TabStore) -> None:
+    """However many are asked for at once; those that are not there, or another account's, are left out."""
+    change = opening()
+    names = [f"pi_{number}" for number in range(150)]
+    store.commit(replace(change, objects=tuple((name, None) for name in names[:90])))
+
+    found = store.find_pointers(change.tab.account, [*names, names[0]])
+
+    assert sorted(found) == sorted(names[:90])
+    assert {pointer.tab_id for pointer in found.values()} == {change.tab.tab_id}
+    assert store.find_pointers("acct_other", names) == {}
+    assert store.find_pointers(change.tab.account, []) == {}
+
+
+# Everything of a tab
+
+
+def test_all_that_is_on_record_of_a_tab_is_read_together(store: TabStore) -> None:
+    """Snapshot, history, closed attempts and facts, and no other tab's."""
+    first = store.commit(opening())
+    store.commit(everything(store.commit(opening()), fact_key="f_other", object_id="pi_other"))
+    change = everything(first, fact_key="pi_1:charged:100", object_id="pi_1")
+    tab = store.commit(change)
+
+    records = store.read_records(MERCHANT, tab.tab_id)
+
+    assert records.tab == tab
+    assert [entry.seq for entry in records.entries] == list(range(1, tab.entry_count + 1))
+    assert records.attempts == change.closed_attempts
+    assert records.fact_keys == {"pi_1:charged:100"}
+
+
+@pytest.mark.parametrize("tab_id", ["tab_unknown", "tab_1#STATE", ""])
+def test_of_an_unknown_tab_nothing_is_on_record(store: TabStore, tab_id: str) -> None:
+    """Also where a stranger has made up the id."""
+    records = store.read_records(MERCHANT, tab_id)
+
+    assert (records.tab, records.entries, records.attempts, records.fact_keys) == (None, (), (), frozenset())
+
+
 # Listings
 
 
@@ -757,6 +797,15 @@ def test_what_opening_a_tab_needs_is_read_at_once(store: TabStore) -> None:
     ]:
         with pytest.raises(NotFound, match=f"no such {missing}"):
             store.get_parties_and_record(merchant_id, customer_id, request.record_id, NOW)
+
+
+def test_merchants_are_listed_with_their_accounts(store: TabStore) -> None:
+    """Each once, whoever has changed since; the list of them needs no scan."""
+    store.add_merchant(merchant("mer_b", account=None), record=record())
+    store.add_merchant(merchant("mer_a"), record=record())
+    store.update_merchant(replace(store.get_merchant("mer_b"), name="Nord", version=2))
+
+    assert list(store.iter_merchants()) == [("mer_a", "acct_1"), ("mer_b", None)]
 
 
 def test_a_customer_is_kept_with_card_and_consent(store: TabStore) -> None:

@@ -25,7 +25,18 @@ from chalicelib.domain.parties import Customer, Merchant
 from chalicelib.domain.tab import Attempt, Tab
 from chalicelib.ports import IdempotencyRecord, Pointer, SeenEvent, StoreUnavailable
 from devstack.table import RESOURCES
-from tests.contract.store_kit import MERCHANT, NOW, REGION, TABLE, acting_at, full_tab, moto_store, opening, record
+from tests.contract.store_kit import (
+    MERCHANT,
+    NOW,
+    REGION,
+    TABLE,
+    acting_at,
+    full_tab,
+    merchant,
+    moto_store,
+    opening,
+    record,
+)
 
 # Everything a text, number or instant may be in JSON and DynamoDB. Amounts are bounded far below by the domain.
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
@@ -145,6 +156,7 @@ def test_items_have_the_keys_of_the_design() -> None:
         ),
         dynamodb_items.event_item(SeenEvent(account="acct_1", event_id="evt_1"), 0),
         dynamodb_items.record_item(request, 0),
+        dynamodb_items.merchant_line_item(merchant()),
     ]
 
     assert [(item["pk"]["S"], item["sk"]["S"]) for item in found] == [
@@ -155,6 +167,7 @@ def test_items_have_the_keys_of_the_design() -> None:
         ("STRIPE#platform#pi_1", "-"),
         ("EVENT#acct_1#evt_1", "-"),
         ("IDEM#mer_a#staff_1#key", "-"),
+        ("MERCHANTS", "mer_a"),
     ]
     assert all(item["schema_version"] == {"N": "1"} for item in found)
 

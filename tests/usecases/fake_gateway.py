@@ -14,6 +14,7 @@ from typing import Any
 
 from chalicelib.domain.facts import Fact, FactKind
 from chalicelib.domain.parties import Customer
+from chalicelib.domain.reconciliation import Payment as Seen
 from chalicelib.domain.tab import Attempt, Card, Failure, Operation, Tab
 from chalicelib.ports import BadSignature, CardSetup, GatewayEvent, GatewayRejected, GatewayUnavailable
 from devstack.invariants import Objects
@@ -78,6 +79,7 @@ class Payment:
     on_session: bool
     saves_card: bool
     made_at: datetime
+    currency: str = "EUR"
     state: str = "waiting"
     captured_minor: int = 0
     capture_before: datetime | None = None
@@ -85,6 +87,7 @@ class Payment:
     failure: Failure | None = None
     declines: int = 0
     dispute: FactKind | None = None
+    disputes: list[Fact] = field(default_factory=list)
     refunds: list[Refund] = field(default_factory=list)
 
     @property
@@ -288,6 +291,42 @@ class FakeGateway:
                 attempt_id=payment.attempt_id,
             )
 
+    # The port: what there is
+
+    def iter_payments(self, account: str | None, since: datetime, until: datetime) -> Iterator[Seen]:
+        with self._calling("iter_payments"):
+            made = [payment for payment in self.payments.values() if since <= payment.made_at < until]
+            yield from (self._seen(payment, is_whole=not payment.refunds and not payment.disputes) for payment in made)
+
+    def iter_reversed(self, account: str | None, since: datetime, until: datetime) -> Iterator[str]:
+        with self._calling("iter_reversed"):
+            yield from (payment.payment_id for payment in self.payments.values() if payment.refunds or payment.disputes)
+
+    def iter_events(self, account: str | None, since: datetime, until: datetime) -> Iterator[GatewayEvent]:
+        with self._calling("iter_events"):
+            events = [event for event, _ in self.events.values() if event.account == account]
+            yield from reversed([event for event in events if since <= event.occurred_at < until])
+
+    def find_payment(self, account: str | None, payment_id: str) -> Seen | None:
+        with self._calling("find_payment"):
+            self.expire_holds()
+            payment = self.payments.get(payment_id)
+            return None if payment is None else self._seen(payment)
+
+    def _seen(self, payment: Payment, *, is_whole: bool = True) -> Seen:
+        return Seen(
+            payment_id=payment.payment_id,
+            currency=payment.currency,
+            made_at=payment.made_at,
+            told=self._facts(payment)[0],
+            merchant_id=payment.merchant_id or None,
+            tab_id=payment.tab_id or None,
+            attempt_id=payment.attempt_id or None,
+            refunds=tuple(self._refund_fact(payment, refund) for refund in payment.refunds) if is_whole else (),
+            disputes=tuple(payment.disputes) if is_whole else (),
+            is_whole=is_whole,
+        )
+
     # What the customer, the bank and time do
 
     def confirm(self, payment_id: str, card: Card | None = None) -> None:
@@ -328,6 +367,7 @@ class FakeGateway:
                 amount_minor=payment.captured_minor,
                 payment_id=payment_id,
             )
+            payment.disputes.append(fact)
             self.announce(fact, payment_id=payment_id)
 
     def refund_there(self, payment_id: str, amount_minor: int) -> None:
