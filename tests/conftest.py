@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from devstack.stripe_standin import conformance
+from devstack.stripe_standin import findings
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _check_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("stripe-check")
-    os.environ[conformance.FOLDER] = str(folder)
+    os.environ[findings.FOLDER] = str(folder)
     yield folder
     # What a server did that outlived the last test: by now everything that the run started has ended.
     _assert_of_stripes_shape(folder)
@@ -30,5 +30,5 @@ def _of_stripes_shape(_check_folder: Path) -> Iterator[None]:
 
 
 def _assert_of_stripes_shape(folder: Path) -> None:
-    found = conformance.findings(folder)
+    found = findings.take(folder)
     assert not found, "not as Stripe's document has it:\n" + "\n".join(found)

