@@ -135,7 +135,7 @@ class Api:
         out = [
             (b"content-type", b"application/json"),
             (b"request-id", request_id.encode()),
-            (b"stripe-version", headers.get(b"stripe-version", API_VERSION.encode())),
+            (b"stripe-version", API_VERSION.encode()),  # the one that is played, whichever was asked for
             *answer.extra,
         ]
         if b"pk_test_" in headers.get(b"authorization", b""):
@@ -164,6 +164,13 @@ class Api:
         begun = False
         try:
             secret = _authenticate(headers)
+            if method == "POST" and headers.get(b"content-type", b"").startswith(b"application/json"):
+                raise StripeError(
+                    400,
+                    "Invalid request (check that your POST content type is application/x-www-form-urlencoded). If you "
+                    "have any questions, we can help at https://support.stripe.com/.",
+                    before_execution=True,
+                )
             if (fault is not None and fault.kind == "rate_limit") or self._too_fast():
                 raise StripeError(
                     429,

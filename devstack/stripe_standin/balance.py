@@ -12,7 +12,7 @@ from typing import Any
 from . import lists
 from .context import Call
 from .currencies import ZERO_DECIMAL
-from .objects import BalanceTransaction, FeeDetail
+from .objects import Balance, BalanceTransaction, FeeDetail
 from .params import EXPAND, PAGE, TIME_RANGE, Fields, string
 
 FEES = {"usd": (290, 30), "eur": (150, 25), "gbp": (150, 20), "jpy": (360, 0), "cad": (290, 30), "aud": (170, 30)}
@@ -98,3 +98,20 @@ def list_all(call: Call, params: dict[str, Any]) -> dict[str, Any]:
         value=params.get("source"),
         render=lambda row: as_of_now(call, row),
     )
+
+
+def read(call: Call, params: dict[str, Any]) -> Balance:
+    """What the account has, and what it will have, by currency."""
+    sums: dict[str, dict[str, int]] = {"available": {}, "pending": {}}
+    for row in call.account.of["balance_transaction"].oldest_first():
+        of = sums[as_of_now(call, row).status]
+        of[row.currency] = of.get(row.currency, 0) + row.net
+    amounts: dict[str, Any] = {
+        status: [
+            {"amount": amount, "currency": currency, "source_types": {"card": amount}}
+            for currency, amount in sorted(of.items())
+        ]
+        or [{"amount": 0, "currency": "usd", "source_types": {"card": 0}}]
+        for status, of in sums.items()
+    }
+    return Balance(**amounts)

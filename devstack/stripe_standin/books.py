@@ -96,5 +96,5 @@ def _add_charge(namespace: Namespace, intent: PaymentIntent, charge: Charge, lin
             line["refunded"] += refund.amount
             line["refunds_count"] += 1
     for dispute in namespace.of["dispute"].newest_first("charge", charge.id):
-        if dispute.status not in ("won", "warning_closed"):
+        if dispute.status != "won" and not dispute.status.startswith("warning"):
             line["disputed"] += dispute.amount

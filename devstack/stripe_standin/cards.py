@@ -17,6 +17,7 @@ class Decline(NamedTuple):
     advice_code: str | None = None
     network_decline_code: str | None = None
     blocked: bool = False  # by Radar: the network never saw it
+    param: str | None = None  # of the card, where it is to blame
 
 
 _DECLINED = "Your card was declined."
@@ -36,12 +37,24 @@ DECLINES = {
         "61",
     ),
     "do_not_honor": Decline("card_declined", "do_not_honor", _DECLINED, "try_again_later", "05"),
-    "expired_card": Decline("expired_card", "expired_card", "Your card has expired.", "confirm_card_data", "54"),
+    "expired_card": Decline(
+        "expired_card", "expired_card", "Your card has expired.", "confirm_card_data", "54", param="exp_month"
+    ),
     "incorrect_cvc": Decline(
-        "incorrect_cvc", "incorrect_cvc", "Your card's security code is incorrect.", "confirm_card_data", "N7"
+        "incorrect_cvc",
+        "incorrect_cvc",
+        "Your card's security code is incorrect.",
+        "confirm_card_data",
+        "N7",
+        param="cvc",
     ),
     "incorrect_number": Decline(
-        "incorrect_number", "incorrect_number", "Your card number is incorrect.", "confirm_card_data", "14"
+        "incorrect_number",
+        "incorrect_number",
+        "Your card number is incorrect.",
+        "confirm_card_data",
+        "14",
+        param="number",
     ),
     "processing_error": Decline(
         "processing_error",
@@ -64,7 +77,8 @@ class Card(NamedTuple):
     """One test card. `sca` says when the issuer asks for 3-D Secure:
 
     "" never · "always" on- and off-session, saved or not · "unless_set_up" on-session always, off-session until a
-    setup was authenticated · "already_set_up" on-session always, off-session never
+    setup was authenticated · "already_set_up" on-session always, off-session never · "on_request" where the merchant
+    asks for it · "fails_on_request" the same, and asking ends in an error
     """
 
     number: str
@@ -97,6 +111,21 @@ def fingerprint(number: str) -> str:
     return hashlib.blake2b(number.encode(), digest_size=8).hexdigest().upper()
 
 
+_VISA_BY_COUNTRY = {
+    "AR": "4000000320000021", "BR": "4000000760000002", "CA": "4000001240000000", "CL": "4000001520000001",
+    "CO": "4000001700000003", "CR": "4000001880000005", "EC": "4000002180000000", "MX": "4000004840008001",
+    "PA": "4000005910000000", "PY": "4000006000000066", "PE": "4000006040000068", "UY": "4000008580000003",
+    "AT": "4000000400000008", "BE": "4000000560000004", "BG": "4000001000000000", "BY": "4000001120000005",
+    "CY": "4000001960000008", "CZ": "4000002030000002", "DK": "4000002080000001", "FI": "4000002460000001",
+    "FR": "4000002500000003", "DE": "4000002760000016", "GR": "4000003000000030", "HU": "4000003480000005",
+    "IE": "4000003720000005", "IT": "4000003800000008", "LV": "4000004280000005", "LT": "4000004400000000",
+    "LU": "4000004420000006", "MT": "4000004700000007", "NL": "4000005280000002", "NO": "4000005780000007",
+    "PL": "4000006160000005", "PT": "4000006200000007", "RO": "4000006420000001", "SA": "4000006820000007",
+    "SI": "4000007050000006", "SK": "4000007030000001", "ES": "4000007240000007", "SE": "4000007520000008",
+    "CH": "4000007560000009", "GB": "4000008260000000", "AU": "4000000360000006", "CN": "4000001560000002",
+    "HK": "4000003440000004", "IN": "4000003560000008", "JP": "4000003920000003", "MY": "4000004580000002",
+    "NZ": "4000005540000008", "SG": "4000007020000003", "TW": "4000001580000008",
+}  # fmt: skip
 CARDS = (
     Card("4242424242424242", ("visa", "us")),
     Card("4012888888881881", ()),
@@ -113,29 +142,21 @@ CARDS = (
     Card("36227206271667", (), "diners"),
     Card("3566002020360505", ("jcb",), "jcb"),
     Card("6200000000000005", ("unionpay",), "unionpay"),
-    # By country: the ones whose numbers the documentation lists for Europe and the larger markets.
-    Card("4000000760000002", ("br",), country="BR"),
-    Card("4000001240000000", ("ca",), country="CA"),
-    Card("4000004840008001", ("mx",), country="MX"),
-    Card("4000000400000008", ("at",), country="AT"),
-    Card("4000000560000004", ("be",), country="BE"),
-    Card("4000002080000001", ("dk",), country="DK"),
-    Card("4000002460000001", ("fi",), country="FI"),
-    Card("4000002500000003", ("fr",), country="FR"),
-    Card("4000002760000016", ("de",), country="DE"),
-    Card("4000003720000005", ("ie",), country="IE"),
-    Card("4000003800000008", ("it",), country="IT"),
-    Card("4000005280000002", ("nl",), country="NL"),
-    Card("4000005780000007", ("no",), country="NO"),
-    Card("4000006160000005", ("pl",), country="PL"),
-    Card("4000006200000007", ("pt",), country="PT"),
-    Card("4000007240000007", ("es",), country="ES"),
-    Card("4000007520000008", ("se",), country="SE"),
-    Card("4000007560000009", ("ch",), country="CH"),
-    Card("4000008260000000", ("gb",), country="GB"),
-    Card("4000000360000006", ("au",), country="AU"),
-    Card("4000003920000003", ("jp",), "visa", country="JP"),
-    Card("4000007020000003", ("sg",), country="SG"),
+    # Co-branded: whoever asks for nothing is charged by the international network.
+    Card("4000002500001001", ("visa_cartesBancaires",), country="FR"),
+    Card("5555552500001001", ("mastercard_cartesBancaires",), "mastercard", country="FR"),
+    Card("4000050360000001", ("visa_debit_eftposAuCoBranded",), funding="debit", country="AU"),
+    Card("5555050360000080", ("mastercard_debit_eftposAuCoBranded",), "mastercard", "debit", "AU"),
+    # By country
+    *(Card(number, (country.lower(),), country=country) for country, number in _VISA_BY_COUNTRY.items()),
+    Card("4000058260000005", ("gb_debit",), funding="debit", country="GB"),
+    Card("5555558265554449", ("gb_mastercard",), "mastercard", country="GB"),
+    Card("3530111333300000", (), "jcb", country="JP"),
+    Card("4000007640000003", ("th_credit",), country="TH"),
+    Card("4000057640000008", ("th_debit",), funding="debit", country="TH"),
+    # Health savings and flexible spending accounts
+    Card("4000051230000072", ("debit_visaFsaProductCode", "debit_visaHsaProductCode"), funding="debit"),
+    Card("5200828282828897", ("mastercard_debit_mastercardFsaProductCode",), "mastercard", "debit"),
     # Declines
     Card("4000000000000002", ("visa_chargeDeclined", "chargeDeclined"), decline="generic_decline"),
     Card(
@@ -145,9 +166,20 @@ CARDS = (
     ),
     Card("4000000000009987", ("visa_chargeDeclinedLostCard", "chargeDeclinedLostCard"), decline="lost_card"),
     Card("4000000000009979", ("visa_chargeDeclinedStolenCard", "chargeDeclinedStolenCard"), decline="stolen_card"),
-    Card("4000000000000069", ("chargeDeclinedExpiredCard",), decline="expired_card"),
-    Card("4000000000000127", ("chargeDeclinedIncorrectCvc",), decline="incorrect_cvc", cvc_check="fail"),
-    Card("4000000000000119", ("chargeDeclinedProcessingError",), decline="processing_error"),
+    Card(
+        "4000000000000069", ("chargeDeclinedExpiredCard", "tok_visa_chargeDeclinedExpiredCard"), decline="expired_card"
+    ),
+    Card(
+        "4000000000000127",
+        ("chargeDeclinedIncorrectCvc", "tok_visa_chargeDeclinedIncorrectCvc"),
+        decline="incorrect_cvc",
+        cvc_check="fail",
+    ),
+    Card(
+        "4000000000000119",
+        ("chargeDeclinedProcessingError", "tok_visa_chargeDeclinedProcessingError"),
+        decline="processing_error",
+    ),
     Card(
         "4000000000006975",
         ("visa_chargeDeclinedVelocityLimitExceeded", "chargeDeclinedVelocityLimitExceeded"),
@@ -166,6 +198,8 @@ CARDS = (
     Card("4000000000000101", ("cvcCheckFail",), cvc_check="fail"),
     Card("4000000000000036", ("avsZipFail",), zip_check="fail"),
     Card("4000000000000028", ("avsLine1Fail",), line1_check="fail"),
+    Card("4000058400307872", ("cvcCheckFailElevatedRisk",), cvc_check="fail", risk="elevated"),
+    Card("4000058400306072", ("avsZipFailElevatedRisk",), zip_check="fail", risk="elevated"),
     Card("4000000000000010", ("avsFail",), line1_check="fail", zip_check="fail"),
     Card("4000000000000044", ("avsUnchecked",), line1_check="unavailable", zip_check="unavailable"),
     # Disputes
@@ -173,6 +207,9 @@ CARDS = (
     Card("4000000000002685", ("createDisputeProductNotReceived",), dispute="product_not_received"),
     Card("4000000000001976", ("createDisputeInquiry",), dispute="inquiry"),
     Card("4000000000005423", ("createIssuerFraudRecord",), dispute="warning"),
+    Card("4000000404000079", ("createMultipleDisputes",), dispute="multiple"),
+    Card("4000000404000038", ("createCe3EligibleDispute",), dispute="visa_compelling_evidence_3"),
+    Card("4000008400000779", ("createComplianceDispute",), dispute="visa_compliance"),
     # Refunds
     Card("4000000000007726", ("pendingRefund",), refund="pending"),
     Card("4000000000005126", ("refundFail",), refund="fail"),
@@ -187,29 +224,37 @@ CARDS = (
         "4000008260003178",
         ("authenticationRequiredChargeDeclinedInsufficientFunds",),
         country="GB",
-        sca="always",
+        sca="unless_set_up",
         decline="insufficient_funds",
         decline_on="charge",
     ),
     Card("4000000000003220", ("threeDSecure2Required", "threeDSecureRequired"), sca="always"),
     Card("4000008400001629", ("threeDSecureRequiredChargeDeclined",), sca="always", decline="generic_decline"),
-    Card("4000008400001280", ("threeDSecureRequiredProcessingError",), sca="always", decline="processing_error"),
-    Card("4000000000003055", ("threeDSecureOptional",)),
-    Card("4000000000003097", ("threeDSecureOptionalProcessingError",)),
+    # The lookup fails, so nobody is asked: the payment is declined at once.
+    Card("4000008400001280", ("threeDSecureRequiredProcessingError",), decline="generic_decline"),
+    Card("4000000000003055", ("threeDSecureOptional",), sca="on_request"),
+    Card("4000000000003097", ("threeDSecureOptionalProcessingError",), sca="fails_on_request"),
+    # Challenges of mobile SDKs; here the customer is asked in the same way by all of them.
+    Card("4000582600000094", (), sca="always"),
+    Card("4000582600000045", (), sca="always"),
+    Card("4000582600000102", (), sca="always"),
+    Card("4000582600000110", (), sca="always"),
 )
 
 BY_NUMBER = {card.number: card for card in CARDS}
 BY_FINGERPRINT = {card.fingerprint: card for card in CARDS}
-BY_NAME = {name: card for card in CARDS for name in card.names}
+# A name stands for `pm_card_<name>` and `tok_<name>`; a few exist as tokens only.
+BY_ID = {
+    id: card
+    for card in CARDS
+    for name in card.names
+    for id in ([name] if name.startswith("tok_") else [f"pm_card_{name}", f"tok_{name}"])
+}
 
 
 def named(id: str) -> Card | None:
     """The card behind a `pm_card_*` or `tok_*` id."""
-    if id.startswith("pm_card_"):
-        return BY_NAME.get(id[8:])
-    if id.startswith("tok_"):
-        return BY_NAME.get(id[4:])
-    return None
+    return BY_ID.get(id)
 
 
 def passes_luhn(number: str) -> bool:

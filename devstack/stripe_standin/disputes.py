@@ -72,8 +72,19 @@ def follow(call: Call, charge: Charge) -> None:
     fate = cards.BY_FINGERPRINT[charge.payment_method_details.card.fingerprint].dispute
     if fate == "warning":
         warn(call, charge)
+    elif fate == "inquiry":
+        open_dispute(call, charge, "fraudulent", inquiry=True)
+    elif fate == "multiple":
+        # Two parts of one charge: together no more than was taken.
+        half = charge.amount_captured // 2
+        open_dispute(call, charge, "fraudulent", amount=half)
+        open_dispute(call, charge, "product_not_received", amount=charge.amount_captured - half)
+    elif fate == "visa_compelling_evidence_3":
+        open_dispute(call, charge, "fraudulent", eligible=fate)
+    elif fate == "visa_compliance":
+        open_dispute(call, charge, "noncompliant", eligible=fate)
     elif fate:
-        open_dispute(call, charge, "fraudulent" if fate == "inquiry" else fate, inquiry=fate == "inquiry")
+        open_dispute(call, charge, fate)
 
 
 def warn(call: Call, charge: Charge) -> EarlyFraudWarning:
@@ -86,17 +97,21 @@ def warn(call: Call, charge: Charge) -> EarlyFraudWarning:
     return warning
 
 
-def open_dispute(call: Call, charge: Charge, reason: str, *, inquiry: bool = False) -> Dispute:
-    """The bank takes the money back (an inquiry only asks) and the merchant has nine days to answer."""
+def open_dispute(
+    call: Call, charge: Charge, reason: str, *, inquiry: bool = False, amount: int | None = None, eligible: str = ""
+) -> Dispute:
+    """The bank takes the money back (an inquiry only asks) and the merchant has nine days to answer. `amount`: a part
+    of the charge; `eligible`: for which of Visa's programmes.
+    """
     due, code = call.now + ANSWER_WITHIN_SECONDS, _NETWORK_REASON.get(reason, "13.7")
     dispute = Dispute(
         id=call.new_id("du"),
-        amount=charge.amount_captured,
+        amount=charge.amount_captured if amount is None else amount,
         balance_transactions=[],
         charge=charge.id,
         created=call.now,
         currency=charge.currency,
-        enhanced_eligibility_types=[],
+        enhanced_eligibility_types=[eligible] if eligible else [],
         is_charge_refundable=inquiry,
         metadata={},
         network_reason_code=code,
@@ -107,7 +122,7 @@ def open_dispute(call: Call, charge: Charge, reason: str, *, inquiry: bool = Fal
         payment_method_details={
             "card": {
                 "brand": charge.payment_method_details.card.brand,
-                "case_type": "inquiry" if inquiry else "chargeback",
+                "case_type": "inquiry" if inquiry else "compliance" if eligible == "visa_compliance" else "chargeback",
                 "network_reason_code": code,
             },
             "type": "card",
@@ -170,7 +185,7 @@ def update(call: Call, params: dict[str, Any], id: str) -> Dispute:
         if told == "winning_evidence":
             close(call, dispute, "warning_closed" if inquiry else "won")
         elif told == "losing_evidence":
-            close(call, dispute, "lost")
+            close(call, dispute, "warning_closed" if inquiry else "lost")
         return dispute
     call.put(dispute)
     call.emit("charge.dispute.updated", dispute)
@@ -194,7 +209,8 @@ def concede(call: Call, params: dict[str, Any], id: str) -> Dispute:
     dispute: Dispute = call.account.get("dispute", id)
     if dispute.status not in ("needs_response", "warning_needs_response"):
         raise refused("This dispute is already closed.", code="dispute_unexpected_state")
-    close(call, dispute, "lost")
+    # An inquiry took no money, so none is lost.
+    close(call, dispute, "warning_closed" if dispute.status.startswith("warning") else "lost")
     return dispute
 
 

@@ -127,7 +127,7 @@ def must_authenticate(call: Call, method: PaymentMethod, *, off_session: bool, r
         return not off_session
     if card.sca == "unless_set_up":
         return not off_session or not call.marked("set_up", method.id)
-    return requested in ("any", "challenge") and "threeDSecureOptional" in card.names and not off_session
+    return card.sca == "on_request" and requested in ("any", "challenge") and not off_session
 
 
 def next_action(call: Call, intent: PaymentIntent | SetupIntent, params: dict[str, Any]) -> dict[str, Any]:
@@ -146,6 +146,7 @@ def card_error(why: cards.Decline, **extra: Any) -> StripeError:
         why.message,
         type="card_error",
         code=why.code,
+        param=why.param,
         decline_code=why.decline_code,
         advice_code=why.advice_code,
         network_decline_code=why.network_decline_code,

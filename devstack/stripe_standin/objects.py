@@ -334,6 +334,13 @@ class BalanceTransaction(Shape, kw_only=True):
     type: str
 
 
+class Balance(Shape, kw_only=True):
+    object: str = "balance"
+    available: list[dict[str, Any]]
+    livemode: bool = False
+    pending: list[dict[str, Any]]
+
+
 class WebhookEndpoint(Shape, kw_only=True):
     id: str
     object: str = "webhook_endpoint"

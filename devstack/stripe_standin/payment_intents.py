@@ -402,6 +402,12 @@ def _attempt(call: Call, intent: PaymentIntent, method: PaymentMethod, params: d
     call.mark("off_session", intent.id, off_session)
     intent.next_action = None
     requested = intent.payment_method_options["card"].get("request_three_d_secure")
+    if call.marked("authenticated", f"{intent.id} {method.id}"):
+        call.mark("authenticated", f"{intent.id} {method.id}", False)
+        _settle(call, intent, method, authenticated=True)
+        return
+    if payment_methods.behaviour(method).sca == "fails_on_request" and requested in ("any", "challenge"):
+        _declined(call, intent, method, cards.DECLINES["processing_error"])
     if not intents.must_authenticate(call, method, off_session=off_session, requested=requested):
         _settle(call, intent, method, authenticated=False)
     elif off_session:
@@ -435,6 +441,12 @@ def authenticate(call: Call, intent: PaymentIntent, *, succeeds: bool) -> None:
         )
     method: PaymentMethod = call.account.get("payment_method", intent.payment_method)
     intent.next_action = None
+    if succeeds and intent.confirmation_method == "manual":
+        # The server finishes the payment: it confirms once more.
+        call.mark("authenticated", f"{intent.id} {method.id}")
+        intent.status = "requires_confirmation"
+        call.put(intent)
+        return
     if succeeds:
         # Declined after authentication: the intent's status and event tell, as there is no caller to be told.
         with contextlib.suppress(StripeError):

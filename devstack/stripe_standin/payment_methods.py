@@ -73,6 +73,7 @@ UPDATE: Fields = {
 ATTACH: Fields = {"customer": Required(string), **EXPAND}
 LIST: Fields = {**PAGE, "customer": string, "type": string, "allow_redisplay": string}
 _SUPPORTED = ThreeDSecureUsage()
+_DISPLAYED = {"amex": "american_express", "diners": "diners_club", "unionpay": "union_pay"}
 
 
 @lru_cache(maxsize=4096)
@@ -90,7 +91,7 @@ def _shared_card(number: str, month: int, year: int, cvc: bool, line1: bool, zip
         brand=card.brand,
         checks=checks,
         country=card.country,
-        display_brand=card.brand,
+        display_brand=_DISPLAYED.get(card.brand, card.brand),
         exp_month=month,
         exp_year=year,
         fingerprint=card.fingerprint,
@@ -258,6 +259,7 @@ def attach(call: Call, params: dict[str, Any], id: str) -> PaymentMethod:
             decline.message,
             type="card_error",
             code=decline.code,
+            param=decline.param,
             decline_code=decline.decline_code,
             advice_code=decline.advice_code,
             network_decline_code=decline.network_decline_code,

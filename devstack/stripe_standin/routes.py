@@ -36,7 +36,7 @@ class Route:
 
 ROUTES: dict[tuple[str, str], Route] = {}
 _KINDS = {
-    "account": "account", "accounts": "account", "application_fees": "application_fee",
+    "account": "account", "accounts": "account", "application_fees": "application_fee", "balance": "balance",
     "balance_transactions": "balance_transaction", "charges": "charge", "customers": "customer",
     "disputes": "dispute", "early_fraud_warnings": "radar.early_fraud_warning", "events": "event", "line_items": "item",
     "payment_intents": "payment_intent", "payment_methods": "payment_method", "refunds": "refund",
@@ -54,7 +54,7 @@ def _add(
     publishable: bool = False,
 ) -> None:
     named = [word for word in path.split("/") if word in _KINDS][-1]
-    many = method == "GET" and not path.endswith("{}") and path != "account"
+    many = method == "GET" and not path.endswith("{}") and path not in ("account", "balance")
     ROUTES[method, path] = Route(f"{method} /v1/{path}", serve, fields, check, publishable, _KINDS[named], many)
 
 
@@ -99,6 +99,7 @@ _add("GET", "refunds/{}", refunds.retrieve)
 _add("POST", "refunds/{}", refunds.update, refunds.UPDATE)
 _add("POST", "refunds/{}/cancel", refunds.cancel)
 
+_add("GET", "balance", balance.read)
 _add("GET", "balance_transactions", balance.list_all, balance.LIST)
 _add("GET", "balance_transactions/{}", balance.retrieve)
 

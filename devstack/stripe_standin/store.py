@@ -139,8 +139,10 @@ class Namespace:
         # What is remembered beside the objects: set_up: PaymentMethods whose setup was authenticated, so that
         # off-session payments need no 3-D Secure any more; spent: PaymentMethods that were used without a customer
         # or detached, which Stripe refuses from then on; off_session: intents whose present attempt is without the
-        # customer.
-        self.marks: dict[str, set[str]] = {"set_up": set(), "spent": set(), "off_session": set()}
+        # customer; authenticated: intents whose customer was asked and said yes, and whose server has yet to confirm.
+        self.marks: dict[str, set[str]] = {
+            "set_up": set(), "spent": set(), "off_session": set(), "authenticated": set()
+        }  # fmt: skip
         self.deleted_customers: dict[str, objects.Deleted] = {}
 
     def find(self, kind: str, id: str) -> Any | None:

@@ -128,7 +128,134 @@ def test_card_data_that_cannot_be_right_is_refused(
     assert refused.value.code == code
 
 
+# Every PaymentMethod id and every number of https://docs.stripe.com/testing that a server can use: in-person and
+# captcha cards left out.
+DOCUMENTED_IDS = """
+    visa visa_debit mastercard mastercard_debit mastercard_prepaid amex discover diners jcb unionpay
+    visa_cartesBancaires mastercard_cartesBancaires visa_debit_eftposAuCoBranded mastercard_debit_eftposAuCoBranded
+    us ar br ca cl co cr ec mx pa py pe uy at be bg by cy cz dk fi fr de gr hu ie it lv lt lu mt nl no pl pt ro si sk es
+    se ch gb gb_debit gb_mastercard au cn hk in jp my nz sg tw th_credit th_debit
+    debit_visaFsaProductCode debit_visaHsaProductCode mastercard_debit_mastercardFsaProductCode
+    visa_chargeDeclined visa_chargeDeclinedInsufficientFunds visa_chargeDeclinedLostCard visa_chargeDeclinedStolenCard
+    chargeDeclinedExpiredCard chargeDeclinedIncorrectCvc chargeDeclinedProcessingError
+    visa_chargeDeclinedVelocityLimitExceeded chargeCustomerFail
+    radarBlock riskLevelHighest riskLevelElevated cvcCheckFail avsZipFail cvcCheckFailElevatedRisk
+    avsZipFailElevatedRisk avsLine1Fail avsFail avsUnchecked
+    createDispute createDisputeProductNotReceived createDisputeInquiry createIssuerFraudRecord createMultipleDisputes
+    createCe3EligibleDispute createComplianceDispute pendingRefund refundFail bypassPending bypassPendingInternational
+    authenticationRequiredOnSetup authenticationRequired authenticationRequiredSetupForOffSession
+    authenticationRequiredChargeDeclinedInsufficientFunds threeDSecure2Required threeDSecureRequiredChargeDeclined
+    threeDSecureRequiredProcessingError threeDSecureOptional threeDSecureOptionalProcessingError
+    amex_threeDSecureNotSupported
+""".split()  # noqa: SIM905
+DOCUMENTED_NUMBERS = """
+    4242424242424242 4000056655665556 5555555555554444 2223003122003222 5200828282828210 5105105105105100
+    378282246310005 371449635398431 6011111111111117 6011000990139424 3056930009020004 36227206271667 3566002020360505
+    6200000000000005 4000002500001001 5555552500001001 4000050360000001 5555050360000080 4000000320000021
+    3530111333300000 4000051230000072 5200828282828897 4000000000000002 4000000000009995
+    4000000000009987 4000000000009979 4000000000000069 4000000000000127 4000000000000119 4000000000006975
+    4000000000000341 4100000000000019 4000000000004954 4000000000009235 4000000000000101 4000000000000036
+    4000058400307872 4000058400306072 4000000000000028 4000000000000010 4000000000000044 4000000000000259
+    4000000000002685 4000000000001976 4000000000005423 4000000404000079 4000000404000038 4000008400000779
+    4000000000007726 4000000000005126 4000000000000077 4000003720000278 4000002500003155 4000002760003184
+    4000003800000446 4000008260003178 4000000000003220 4000008400001629 4000008400001280 4000000000003055
+    4000000000003097 4000582600000094 4000582600000045 4000582600000102 4000582600000110
+""".split()  # noqa: SIM905
+
+
+def test_every_documented_id_is_a_card(client: stripe.StripeClient) -> None:
+    """An intent takes each `pm_card_` id; its `tok_` twin makes a PaymentMethod of the same card."""
+    for name in DOCUMENTED_IDS:
+        intent = client.v1.payment_intents.create(
+            {"amount": 1000, "currency": "eur", "payment_method": f"pm_card_{name}", "expand": ["payment_method"]}
+        )
+        twin = client.v1.payment_methods.create({"type": "card", "card": {"token": f"tok_{name}"}})
+        assert intent.payment_method.card.fingerprint == twin.card.fingerprint, name
+
+
+def test_every_documented_number_is_a_card(client: stripe.StripeClient) -> None:
+    """Each has a right check digit and makes a PaymentMethod of its last four digits."""
+    for number in DOCUMENTED_NUMBERS:
+        made = client.v1.payment_methods.create(
+            {"type": "card", "card": {"number": number, "exp_month": 12, "exp_year": 2034}}
+        )
+        assert made.card.last4 == number[-4:]
+
+
+@pytest.mark.parametrize(
+    ("card", "param"),
+    [
+        ("pm_card_chargeDeclinedExpiredCard", "exp_month"),
+        ("pm_card_chargeDeclinedIncorrectCvc", "cvc"),
+        ("pm_card_visa_chargeDeclined", None),
+    ],
+)
+def test_a_decline_names_the_field_to_blame(pay: Pay, card: str, param: str | None) -> None:
+    """So that a form can show it there."""
+    with pytest.raises(stripe.CardError) as declined:
+        pay(1000, card=card)
+
+    assert declined.value.param == param
+
+
 # --- 3-D Secure
+
+
+def test_an_insufficient_card_that_was_set_up_is_not_asked_again_and_declines(
+    client: stripe.StripeClient, pay: Pay, standin: Standin, customer: str
+) -> None:
+    """authenticationRequiredChargeDeclinedInsufficientFunds: set up or not, its payments end in insufficient_funds."""
+    card = "pm_card_authenticationRequiredChargeDeclinedInsufficientFunds"
+    setup = client.v1.setup_intents.create(
+        {"customer": customer, "payment_method": card, "confirm": True, **CARD_ONLY, **ON_SESSION}
+    )
+    standin.control("authenticate", {"setup_intent": setup.id, "outcome": "succeed"})
+
+    with pytest.raises(stripe.CardError) as declined:
+        pay(1000, card=setup.payment_method, customer=customer, off_session=True)
+
+    assert declined.value.error.decline_code == "insufficient_funds"
+
+
+def test_a_3d_secure_lookup_that_fails_declines_without_asking(pay: Pay) -> None:
+    """The required one: card_declined at once. The optional one: only where 3-D Secure was asked for."""
+    with pytest.raises(stripe.CardError) as declined:
+        pay(1000, card="pm_card_threeDSecureRequiredProcessingError", **ON_SESSION)
+    assert declined.value.code == "card_declined"
+
+    card = "pm_card_threeDSecureOptionalProcessingError"
+    assert pay(1000, card=card, **ON_SESSION).status == "succeeded"
+    with pytest.raises(stripe.CardError) as declined:
+        pay(1000, card=card, payment_method_options={"card": {"request_three_d_secure": "any"}}, **ON_SESSION)
+    assert declined.value.code == "processing_error"
+
+
+@pytest.mark.parametrize(
+    ("card", "status"),
+    [
+        ("pm_card_threeDSecureOptional", "requires_action"),
+        ("pm_card_visa", "succeeded"),  # not enrolled
+        ("pm_card_amex_threeDSecureNotSupported", "succeeded"),
+    ],
+)
+def test_3d_secure_is_asked_for_where_the_merchant_wants_it_and_the_card_can(pay: Pay, card: str, status: str) -> None:
+    """request_three_d_secure=any asks the holder of an enrolled card only; without it nobody is asked."""
+    wanted = {"payment_method_options": {"card": {"request_three_d_secure": "any"}}}
+
+    assert pay(1000, card=card, **wanted, **ON_SESSION).status == status
+    assert pay(1000, card=card, **ON_SESSION).status == "succeeded"
+
+
+def test_with_manual_confirmation_the_server_confirms_again(
+    client: stripe.StripeClient, pay: Pay, standin: Standin
+) -> None:
+    """After 3-D Secure the intent requires confirmation: nothing is taken until the server says so, and then once."""
+    intent = pay(1000, card="pm_card_threeDSecure2Required", confirmation_method="manual", **ON_SESSION)
+    standin.control("authenticate", {"payment_intent": intent.id, "outcome": "succeed"})
+    waiting = client.v1.payment_intents.retrieve(intent.id)
+    assert (waiting.status, waiting.amount_received) == ("requires_confirmation", 0)
+
+    assert client.v1.payment_intents.confirm(intent.id, ON_SESSION).status == "succeeded"
 
 
 def test_off_session_authentication_required_keeps_the_intent_for_the_customer(

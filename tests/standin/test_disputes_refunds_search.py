@@ -87,6 +87,21 @@ def test_fees_and_net_are_on_the_balance_transaction(client: stripe.StripeClient
     ]
 
 
+def test_the_balance_is_what_is_there_and_what_will_be(client: stripe.StripeClient, pay: Pay, standin: Standin) -> None:
+    """A payment's net is pending until it is available; one card's is available at once; a refund takes from it."""
+    pay(10_000)
+    pay(1_000, card="pm_card_bypassPending")
+
+    def now() -> tuple[int, int]:
+        found = client.v1.balance.retrieve()
+        return found.pending[0].amount, found.available[0].amount
+
+    assert now() == (10_000 - 175, 1_000 - 40)
+    standin.advance(days=14)
+    client.v1.refunds.create({"payment_intent": pay(2_000).id, "amount": 2_000})
+    assert now() == (2_000 - 55 - 2_000, 10_000 - 175 + 1_000 - 40)
+
+
 # --- disputes
 
 
@@ -136,6 +151,44 @@ def test_an_unanswered_dispute_is_lost_when_its_time_is_over(
 
     lost = client.v1.disputes.retrieve(dispute.id)
     assert (lost.status, lost.evidence_details.past_due) == ("lost", True)
+
+
+def test_an_inquiry_that_is_answered_badly_costs_nothing(
+    client: stripe.StripeClient, pay: Pay, standin: Standin
+) -> None:
+    """Closed either way: no money was taken, so none is lost, and the books say so all along."""
+    for end in ("losing_evidence", "close"):
+        intent = pay(1000, card="pm_card_createDisputeInquiry")
+        inquiry = client.v1.disputes.list({"payment_intent": intent.id}).data[0]
+        books = [standin.control("books")["accounts"]["acct_1StandInPlatform00"]["eur"]["disputed"]]
+        if end == "close":
+            client.v1.disputes.close(inquiry.id)
+        else:
+            client.v1.disputes.update(inquiry.id, {"evidence": {"uncategorized_text": end}})
+        closed = client.v1.disputes.retrieve(inquiry.id)
+        books.append(standin.control("books")["accounts"]["acct_1StandInPlatform00"]["eur"]["disputed"])
+        assert (closed.status, closed.balance_transactions, books) == ("warning_closed", [], [0, 0])
+
+
+@pytest.mark.parametrize(
+    ("card", "reasons", "eligible"),
+    [
+        ("pm_card_createMultipleDisputes", ["product_not_received", "fraudulent"], []),
+        ("pm_card_createCe3EligibleDispute", ["fraudulent"], ["visa_compelling_evidence_3"]),
+        ("pm_card_createComplianceDispute", ["noncompliant"], ["visa_compliance"]),
+    ],
+)
+def test_special_disputes(
+    client: stripe.StripeClient, pay: Pay, card: str, reasons: list[str], eligible: list[str]
+) -> None:
+    """Several of one charge take together what was paid; Visa's programmes are named."""
+    intent = pay(1001, card=card)
+
+    opened = client.v1.disputes.list({"payment_intent": intent.id}).data
+
+    assert [dispute.reason for dispute in opened] == reasons
+    assert sum(dispute.amount for dispute in opened) == 1001
+    assert opened[0].enhanced_eligibility_types == eligible
 
 
 def test_a_dispute_can_be_conceded(client: stripe.StripeClient, pay: Pay) -> None:

@@ -192,9 +192,17 @@ def test_an_unknown_path_is_404_in_stripes_words(standin: Standin) -> None:
     assert "Unrecognized request URL" in body["error"]["message"]
 
 
+def test_a_json_body_is_refused_in_stripes_words(standin: Standin) -> None:
+    """The API takes forms; a client that sends JSON is told, not taken to have sent a strange parameter."""
+    status, body, _ = standin.raw("POST", "/v1/customers", '{"name": "Ada"}', {"Content-Type": "application/json"})
+
+    assert (status, body["error"]["type"]) == (400, "invalid_request_error")
+    assert "check that your POST content type is application/x-www-form-urlencoded" in body["error"]["message"]
+
+
 def test_every_answer_names_its_request_and_version(standin: Standin) -> None:
-    """Request-Id and Stripe-Version are on every answer."""
-    _, _, headers = standin.raw("GET", "/v1/customers", headers={"Stripe-Version": "2026-10-28.endive"})
+    """Request-Id and Stripe-Version are on every answer; the version is the one that is played, whatever was asked."""
+    _, _, headers = standin.raw("GET", "/v1/customers", headers={"Stripe-Version": "2024-06-20"})
 
     assert headers["Request-Id"].startswith("req_")
     assert headers["Stripe-Version"] == "2026-10-28.endive"
