@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -61,7 +62,7 @@ class Walk(RuleBasedStateMachine):
         self.counts["examples"] += 1
         self.journal.clear()
         self.town = Town(self.stack, self.counts, self.journal)
-        self.at_the_phone(lambda: self.town.save_card(self.town.shops[shop], self.town.shops[shop].people[0], card))
+        self.away_from_us(lambda: self.town.save_card(self.town.shops[shop], self.town.shops[shop].people[0], card))
         for stage in stages:
             self.open(shop, 0, 30 if stage == "booked" else None, max(price, deposit), deposit, 1)
             model = self.town.tabs[-1]
@@ -164,7 +165,7 @@ class Walk(RuleBasedStateMachine):
     def save_card(self, data: st.DataObject, card: str) -> None:
         model = self.pick(data)
         if model is not None:
-            self.at_the_phone(
+            self.away_from_us(
                 lambda: self.town.save_card(self.shop(model), self.shop(model).people[model.customer], card)
             )
 
@@ -259,14 +260,14 @@ class Walk(RuleBasedStateMachine):
 
     def confirm(self, payment: Json | None, card: str) -> None:
         if payment and payment["client_secret"]:
-            self.at_the_phone(lambda: self.town.phone.pay(payment, card))
+            self.away_from_us(lambda: self.town.phone.pay(payment, card))
 
-    def at_the_phone(self, act: Any) -> None:
-        """The phone talks to Stripe by itself: it may be declined, refused, or not reach it."""
+    def away_from_us(self, act: Callable[[], Any]) -> None:
+        """Phone and dashboard talk to Stripe themselves: they may be declined, refused, or not reach it."""
         try:
             act()
         except (CardDeclined, HttpError, ConnectionError, TimeoutError) as failed:
-            self.journal.append(f"phone: {type(failed).__name__} {str(failed)[:120]}")
+            self.journal.append(f"not done: {type(failed).__name__} {str(failed)[:120]}")
 
     @rule(data=st.data(), verb=st.sampled_from(["contest", "waive", "refunds", "write_off"]))
     def say_why(self, data: st.DataObject, verb: str) -> None:
@@ -402,6 +403,11 @@ class Walk(RuleBasedStateMachine):
             return
         intent = data.draw(st.sampled_from(intents), label="intent")
         self.journal.append(f"past us: {what} {intent['id']} {intent['status']}")
+        # Somebody takes a hold by hand: the business has, so the customer's agreement is not ours to judge.
+        model.may_take |= what == "capture"
+        self.away_from_us(lambda: self.do_past_us(what, intent))
+
+    def do_past_us(self, what: str, intent: Json) -> None:
         match what:
             case "dispute":
                 self.town.control("/disputes", {"payment_intent": intent["id"]})
@@ -410,8 +416,6 @@ class Walk(RuleBasedStateMachine):
             case "cancel":
                 self.town.at_stripe(f"/v1/payment_intents/{intent['id']}/cancel", {})
             case "capture":
-                # Somebody takes a hold by hand: the business has, so the customer's agreement is not ours to judge.
-                model.may_take = True
                 self.town.at_stripe(f"/v1/payment_intents/{intent['id']}/capture", {})
 
     # Time
