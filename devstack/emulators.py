@@ -13,6 +13,8 @@ from devstack.ministack import Ministack
 Emulator = Ministack | DynamoDbLocal
 MINISTACK, DYNAMODB_LOCAL = "ministack", "dynamodb-local"
 NAMES = (MINISTACK, DYNAMODB_LOCAL)
+VARIABLE = "AFTERTAB_TEST_EMULATOR"
+"""Names the one that the store's contract tests run on."""
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Iterator
 
@@ -10,8 +11,10 @@ import pytest
 from chalicelib.adapters.dynamodb_store import DynamoDbStore, dynamodb_client
 from chalicelib.adapters.memory_store import MemoryStore
 from chalicelib.ports import TabStore
-from devstack import ministack, table
+from devstack import emulators, table
 from tests.contract import store_kit
+
+EMULATOR = os.environ.get(emulators.VARIABLE, emulators.MINISTACK)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -29,7 +32,7 @@ def _no_real_aws() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def emulator_url() -> Iterator[str]:
     """One emulator for each test process."""
-    with ministack.start() as aws:
+    with emulators.start(EMULATOR) as aws:
         yield aws.endpoint_url
 
 
@@ -41,7 +44,7 @@ def emulated_store(emulator_url: str) -> DynamoDbStore:
     return DynamoDbStore(dynamodb_client(emulator_url, store_kit.REGION), name)
 
 
-@pytest.fixture(params=["memory", "moto", pytest.param("ministack", marks=pytest.mark.ministack)])
+@pytest.fixture(params=["memory", "moto", pytest.param(EMULATOR, marks=pytest.mark.ministack)])
 def store(request: pytest.FixtureRequest) -> Iterator[TabStore]:
     if request.param == "memory":
         yield MemoryStore()

@@ -24,13 +24,14 @@ from chalicelib.ports import (
     TabStore,
     VersionConflict,
 )
+from tests.contract.conftest import EMULATOR
 from tests.contract.store_kit import MERCHANT, add_items, next_change, opening, record
 
 THREADS = 16
 ROUNDS = 10
 
 
-@pytest.fixture(params=["memory", pytest.param("ministack", marks=pytest.mark.ministack)])
+@pytest.fixture(params=["memory", pytest.param(EMULATOR, marks=pytest.mark.ministack)])
 def store(request: pytest.FixtureRequest) -> TabStore:
     if request.param == "memory":
         return MemoryStore()
