@@ -12,6 +12,7 @@ STAGE ?= dev
 OUT ?= dist/$(STAGE)
 MINUTES ?= 2
 SEED ?= 1
+KILLS ?= 200
 
 .PHONY: help
 help:
@@ -57,6 +58,13 @@ mutants: setup ## Break the rules one at a time: do the tests notice? ARGS="--on
 .PHONY: soak
 soak: setup ## Random walks over the whole local stack, with faults: MINUTES=60 SEED=7
 	@$(PY) -m tests.walk --minutes $(MINUTES) --seed $(SEED) $(ARGS)
+.PHONY: kill-test
+kill-test: setup ## Kill the app's processes under load, KILLS=200 times, and see that nothing is lost or taken twice
+	@$(PY) -m devstack.killing --kills $(KILLS) $(ARGS)
+
+.PHONY: conformance
+conformance: setup ## Store contract and races on AWS's own DynamoDB Local; needs npm and a JDK
+	@$(PY) -m devstack.conformance $(ARGS)
 
 .PHONY: replay
 replay: setup ## Send real bookings through the API: DATA=file.csv, RESUME=1 goes on where it stopped

@@ -29,6 +29,7 @@ from chalice.local import ChaliceRequestHandler, ThreadedHTTPServer
 from chalicelib import bootstrap
 from devstack.clock import StandinClock
 from devstack.crash import with_crashes
+from devstack.lookups import with_lookups
 from devstack.outbox import FileOutbox
 from devstack.quick import before_each_request, quicken_headers, quicken_server
 from devstack.workers import fork_on_request
@@ -44,6 +45,7 @@ def main() -> None:
     parser.add_argument("--outbox", type=Path, required=True, help="where messages to people go, a line of JSON each")
     parser.add_argument("--ticker", action="store_true")
     parser.add_argument("--forks", action="store_true")
+    parser.add_argument("--lookups", type=Path, help="where the attempts go that had to be asked about, one a line")
     given = parser.parse_args()
 
     quicken_headers()
@@ -53,6 +55,8 @@ def main() -> None:
     clock = StandinClock(os.environ["STRIPE_API_BASE"])
     before_each_request(ChaliceRequestHandler, clock.forget)
     deps = with_crashes(bootstrap.build(clock=clock, notifier=FileOutbox(given.outbox)))
+    if given.lookups:
+        deps = with_lookups(deps, given.lookups)
     bootstrap.use(deps)
 
     from app import advance, app

@@ -113,6 +113,8 @@ class Stack:
         self._logs.mkdir(parents=True, exist_ok=True)
         self.outbox = self._logs / "outbox.jsonl"
         self.outbox.unlink(missing_ok=True)
+        self.lookups = self._logs / "lookups"
+        self.lookups.write_text("")
         self.app_port = self._ports.app or free_port()
         self.control_port = self._ports.control or free_port()
         standin_port = self._ports.standin or free_port()
@@ -181,7 +183,7 @@ class Stack:
     def start_app(self, **environment: str) -> None:
         """Start the app and wait until it answers."""
         arguments = ["--port", str(self.app_port), "--control-port", str(self.control_port)]
-        arguments += ["--outbox", str(self.outbox)]
+        arguments += ["--outbox", str(self.outbox), "--lookups", str(self.lookups)]
         arguments += [*(["--ticker"] if self._ticker else []), *(["--forks"] if self._worker_count else [])]
         environment = {**self._environment, **environment}
         self._app = self._popen("app_server", arguments, environment, piped=self._worker_count > 0)

@@ -15,7 +15,7 @@ from devstack.books import Money
 from devstack.http import HttpError, Reply
 from devstack.phone import CardDeclined
 from devstack.races.shots import TRY_AGAIN, Fire, Shot, post
-from devstack.scene import Scene, hours, iso
+from devstack.scene import ALL_CONSENTS, CARD_TERMS_SHA256, Scene, hours, iso
 from devstack.stack import Stack
 
 REFUSALS = frozenset(
@@ -177,6 +177,40 @@ def phone_against_card(stack: Stack, rng: random.Random, clients: int) -> Race:
     rng.shuffle(fires)
     # If all that was left is a phone's unconfirmed payment, somebody pays now.
     return Race(shop.scene, shop.tab, fires, lambda shots: (Money(charged=7500), bad_answers(shots)), finish=by_card)
+
+
+def promise_twice(stack: Stack, rng: random.Random, clients: int) -> Race:
+    """The customer accepts the promise on every device, and a deposit is to be held"""
+    shop = Shop(stack, rng, deposit_minor=2000)
+    body = {
+        "promise_sha256": shop.tab["promise"]["promise_sha256"],
+        "consents": ALL_CONSENTS,
+        "card_terms_sha256": CARD_TERMS_SHA256,
+    }
+    fires = [shop.fire(shop.customer.api, "accept_promise", body) for _ in range(clients)]
+
+    def confirm_and_cancel() -> None:
+        shop.customer.phone.pay(shop.customer.api.get(shop.path)["payment"])
+        shop.scene.tab(shop.tab)
+        shop.scene.staff.post(f"{shop.path}/cancel", {"reason": "the race is over"})
+
+    money = Money(held=2000, released=2000)
+    return Race(shop.scene, shop.tab, fires, lambda shots: (money, won_by(shots, 1)), finish=confirm_and_cancel)
+
+
+def cash_twice(stack: Stack, rng: random.Random, clients: int) -> Race:
+    """Every till records the same cash"""
+    shop = Shop(stack, rng)
+    shop.agree(save_card=False)
+    shop.present()
+    fires = [shop.fire(shop.scene.staff, "cash", {"amount_minor": 7500}) for _ in range(clients)]
+
+    def judge(shots: list[Shot]) -> tuple[Money, list[str]]:
+        taken = shop.scene.tab(shop.tab)["paid_minor"]
+        wrong = [f"{taken} of 7500 were taken"] if taken != 7500 else []
+        return Money(), won_by(shots, 1) + wrong
+
+    return Race(shop.scene, shop.tab, fires, judge)
 
 
 def same_key(stack: Stack, rng: random.Random, clients: int) -> Race:
@@ -346,6 +380,8 @@ CONTESTS: tuple[Contest, ...] = (
     capture,
     pay_twice,
     phone_against_card,
+    promise_twice,
+    cash_twice,
     same_key,
     one_tab,
     cancel_against_no_show,

@@ -1,0 +1,76 @@
+"""After a kill test: everything heals, and what was answered is held against what is there, to the cent."""
+
+from __future__ import annotations
+
+import random
+from datetime import timedelta
+from typing import Any
+
+from devstack.http import HttpError
+from devstack.killing.caller import Caller
+from devstack.killing.run import Run
+from devstack.settle import Books, run_dry
+
+LATE = timedelta(hours=6)
+REPEATS = 150
+"""How many acknowledged requests are sent once more at the end."""
+
+
+def check_repeats(run: Run, rng: random.Random) -> int:
+    """Some of the acknowledged requests once more: nothing happens, and the answer is about the same. How many."""
+    # A request for a payment that waits already changes nothing and is not remembered: repeated, it asks for another.
+    changes = [change for change in run.diary.changes if not change.path.endswith("/charges")]
+    sample = rng.sample(changes, min(REPEATS, len(changes)))
+    for change in sample:
+        try:
+            reply = change.caller.repeat(change)
+        except HttpError as refused:
+            run.wrong.append(f"POST {change.path} had been answered, and is refused now: {refused}")
+            continue
+        about = "tab_id" if "legs" in change.answer else "customer_id"
+        if reply.headers.get("idempotent-replayed") != "true":
+            run.wrong.append(f"POST {change.path} had been answered, and was done anew")
+        if reply.body.get(about) != change.answer.get(about):
+            run.wrong.append(f"POST {change.path} was answered about {change.answer.get(about)}, now {reply.body}")
+    return len(sample)
+
+
+def check_endings(run: Run) -> None:
+    """Every tab at rest: the money its story must have moved, in both books, and what must always hold."""
+    stack, told = run.stack, run.diary.told
+    stack.standin.post("/_control/webhooks/retry")
+    tabs = run_dry(stack, {ending.tab_id: ending.staff.get for ending in run.endings}, late=LATE)
+    books = Books(stack)
+    for ending in run.endings:
+        tab = tabs[ending.tab_id]
+        problems = books.problems(tab, history(ending.staff, ending.tab_id), told, ending.money)
+        cash = sum(leg["amount_minor"] for leg in tab["legs"] if leg["kind"] == "cash")
+        listed = ending.staff.get(f"/tabs?customer_id={ending.customer_id}")["tabs"]
+        problems += [
+            text
+            for text, is_wrong in (
+                (f"it is {tab['status']}, not closed", tab["status"] != "closed"),
+                (f"cash {cash}, not {ending.cash_minor}", cash != ending.cash_minor),
+                (f"{len(listed)} tabs were opened for one", len(listed) != 1),
+                (
+                    f"the bill came to {tab['amount_due_minor']}, not {ending.billed_minor}",
+                    tab["amount_due_minor"] != ending.billed_minor,
+                ),
+            )
+            if is_wrong
+        ]
+        run.wrong += [f"{ending.story}, {ending.tab_id}: {problem}" for problem in problems]
+    run.wrong += told.check_keys()
+    if strangers := books.tab_ids - set(told.tab_ids):
+        run.wrong.append(f"Stripe has payments of {len(strangers)} tabs nobody was told of: {min(strangers)}")
+
+
+def history(staff: Caller, tab_id: str) -> list[dict[str, Any]]:
+    entries: list[dict[str, Any]] = []
+    cursor = None
+    while True:
+        page = staff.get(f"/tabs/{tab_id}/timeline?limit=100" + (f"&cursor={cursor}" if cursor else ""))
+        entries += page["entries"]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            return entries

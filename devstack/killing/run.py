@@ -1,0 +1,107 @@
+"""A kill test while it runs: callers play stories, time passes, processes are killed and started again."""
+
+from __future__ import annotations
+
+import http.client
+import random
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from devstack.http import JsonClient
+from devstack.killing.caller import Diary
+from devstack.killing.stories import PATIENCE_S, STORIES, Ending, Visit
+from devstack.stack import Stack
+
+ALIVE_S = (0.02, 0.5)
+"""How long after one kill the next one comes: anywhere between these, in the middle of whatever is going on."""
+ALL_AT_ONCE = 0.2
+"""How often it hits all processes at once."""
+TICK_S, TICK = 0.3, timedelta(seconds=12)
+"""The business clock while the callers play: two minutes in three seconds, then a sweep finds what the dead began."""
+STRIPE = (
+    {"kind": "slow", "seconds": 0.1, "probability": 0.5, "seed": 1, "method": "POST"},
+    {"kind": "slow_after", "seconds": 0.1, "method": "POST"},
+    {"kind": "webhook_lose", "path": "payment_intent.succeeded", "probability": 0.5, "seed": 2},
+    {"kind": "webhook_lose", "path": "refund.", "probability": 0.5, "seed": 3},
+)
+"""A tenth of a second a call, before its effect or after it: Stripe is not next door, and that is when to die. And half
+of the news never comes, else it heals most of it before anybody has to ask.
+"""
+
+
+@dataclass(slots=True)
+class Run:
+    """A running kill test. `endings`: how each tab must end; `wrong`: what is not as it must be, in words.
+
+    `enough`: nobody begins another story; `at_rest`: nobody waits for the clock any more.
+    """
+
+    stack: Stack
+    merchant_id: str
+    diary: Diary = field(default_factory=Diary)
+    endings: list[Ending] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+    enough: threading.Event = field(default_factory=threading.Event)
+    at_rest: threading.Event = field(default_factory=threading.Event)
+
+    def go(self, *, kills: int, callers: int, seed: int, say: Callable[[int], None]) -> None:
+        """Until that many processes have been killed and every story that was begun has ended."""
+        for fault in STRIPE:
+            self.stack.standin.post("/_control/faults", fault)
+        lives = [
+            threading.Thread(target=self.play, args=(f"{seed}:{number}",), daemon=True, name=f"caller {number}")
+            for number in range(callers)
+        ]
+        clock = threading.Thread(target=self.pass_time, daemon=True, name="clock")
+        for thread in (*lives, clock):
+            thread.start()
+        try:
+            self.kill(kills, seed, say)
+        except RuntimeError as error:
+            self.wrong.append(str(error))
+        self.stack.standin.checked("DELETE", "/_control/faults", None)
+        self.enough.set()
+        for life in lives:
+            life.join(2 * PATIENCE_S)
+        self.wrong += [f"{life.name} never ended" for life in lives if life.is_alive()]
+        self.at_rest.set()
+        clock.join()
+
+    def play(self, seed: str) -> None:
+        """One caller's life: story after story, until it is enough."""
+        rng = random.Random(seed)
+        while not self.enough.is_set():
+            story = rng.choice(STORIES)
+            try:
+                self.endings.append(story(Visit(self.stack, self.diary, self.merchant_id, rng)))
+            except Exception as error:
+                self.wrong.append(f"{story.__name__} ({seed}): {error!r}")
+
+    def pass_time(self) -> None:
+        """Clock and schedule go on; a sweep may die with its process, as everything else may."""
+        while not self.at_rest.wait(TICK_S):
+            self.stack.move_clock(self.stack.now() + TICK)
+            control = JsonClient(self.stack.control.base_url)
+            try:
+                control.post("/sweep")
+            except (OSError, http.client.HTTPException):
+                continue
+            finally:
+                control.close()
+
+    def kill(self, number: int, seed: int, say: Callable[[int], None]) -> None:
+        """SIGKILL so many processes, each followed by a new one. Raises RuntimeError where one died by itself."""
+        rng, workers = random.Random(seed), self.stack.workers
+        killed = 0
+        while killed < number:
+            time.sleep(rng.uniform(*ALIVE_S))
+            doomed = list(workers.pids) if rng.random() < ALL_AT_ONCE else [rng.choice(workers.pids)]
+            for pid in doomed:
+                workers.kill(pid)
+            for _ in doomed:
+                workers.start()
+            killed += len(doomed)
+            say(killed)

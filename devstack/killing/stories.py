@@ -1,0 +1,217 @@
+"""What the callers do while processes die around them: each story says which money must have moved in the end."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from devstack.books import Money
+from devstack.http import HttpError
+from devstack.killing.caller import Caller, Diary, NotAnswered
+from devstack.phone import CardDeclined, Phone
+from devstack.scene import ALL_CONSENTS, CARD_TERMS_SHA256, iso
+from devstack.stack import Stack
+
+PATIENCE_S = 90.0
+LOOK_AGAIN_S = 0.1
+DEPOSIT = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a tab must end: the card's money in both books, cash in ours, what was on the bill, tip included."""
+
+    tab_id: str
+    customer_id: str
+    staff: Caller
+    story: str
+    money: Money
+    cash_minor: int = 0
+    billed_minor: int = 0
+
+
+class Visit:
+    """One customer's visit: a tab, opened by the staff, and what both do with it."""
+
+    def __init__(self, stack: Stack, diary: Diary, merchant_id: str, rng: random.Random) -> None:
+        self.rng = rng
+        self.stack = stack
+        self.staff = Caller(stack.app_url, stack.issuer.token("staff", merchant_id=merchant_id), diary)
+        self.customer_id: str = self.staff.post("/customers", {"reference": "Ben"})["customer_id"]
+        token = stack.issuer.token("customer", merchant_id=merchant_id, customer_id=self.customer_id)
+        self.customer = Caller(stack.app_url, token, diary)
+        self.phone = Phone(stack.standin)
+
+    def open(self, **terms: object) -> None:
+        self.tab = self.staff.post(
+            "/tabs",
+            {
+                "customer_id": self.customer_id,
+                "title": "Cut",
+                "expected_outcome": "A cut you like",
+                "estimate_minor": 9000,
+                **terms,
+            },
+        )
+        self.path = f"/tabs/{self.tab['tab_id']}"
+
+    def accept_promise(self, *consents: str) -> dict[str, Any]:
+        body: dict[str, Any] = {"promise_sha256": self.tab["promise"]["promise_sha256"], "consents": list(consents)}
+        if "card_on_file" in consents:
+            body["card_terms_sha256"] = CARD_TERMS_SHA256
+        answer: dict[str, Any] = self.customer.post(f"{self.path}/accept_promise", body)
+        return answer
+
+    def save_card(self) -> None:
+        setup = self.customer.post(
+            f"/customers/{self.customer_id}/setup_intent",
+            {"card_terms_sha256": CARD_TERMS_SHA256, "tab_id": self.tab["tab_id"]},
+        )
+        self.phone.save_card(setup)
+        self.wait_until(lambda tab: tab["card"] is not None)
+
+    def place_hold(self) -> None:
+        """As the app on the phone does: confirm what there is to confirm, and ask anew where the asking got lost."""
+        tab = self.accept_promise(*ALL_CONSENTS)
+        confirmed: set[str] = set()
+        deadline = time.monotonic() + PATIENCE_S
+        while tab["deposit"]["state"] != "held":
+            payment = tab["payment"]
+            if payment and payment["client_secret"] and payment["payment_id"] not in confirmed:
+                self.phone.pay(payment)
+                confirmed.add(payment["payment_id"])
+            if time.monotonic() > deadline:
+                raise NotAnswered(f"{self.path} did not get its deposit held: {tab['deposit']}, {payment}")
+            time.sleep(LOOK_AGAIN_S)
+            tab = self.customer.get(self.path)
+            if tab["payment"] is None and "accept_promise" in tab["allowed_actions"]:
+                tab = self.accept_promise(*ALL_CONSENTS)
+
+    def serve(self) -> int:
+        """One to three items, each in a request of its own, and the bill; its total."""
+        total = 0
+        for _ in range(self.rng.randint(1, 3)):
+            price = 500 * self.rng.randint(1, 6)
+            self.staff.post(f"{self.path}/items", {"items": [{"description": "Cut", "unit_price_minor": price}]})
+            total += price
+        self.staff.post(f"{self.path}/complete")
+        return total
+
+    def accept_bill(self) -> int:
+        """The tip that is given with it."""
+        tip = 100 * self.rng.randint(0, 3)
+        self.customer.post(f"{self.path}/accept_bill", {"tip_minor": tip})
+        return tip
+
+    def pay_on_phone(self) -> None:
+        """Asked for and confirmed, anew where the payment was closed meanwhile."""
+        deadline = time.monotonic() + PATIENCE_S
+        while time.monotonic() < deadline:
+            payment = self.customer.post(f"{self.path}/charges", {"mode": "on_session"})["payment"]
+            if payment is not None and payment["client_secret"]:
+                try:
+                    self.phone.pay(payment)
+                except (HttpError, CardDeclined):
+                    continue
+                return
+            time.sleep(LOOK_AGAIN_S)
+        raise NotAnswered(f"{self.path} could not be paid on the phone")
+
+    def wait_until(self, is_so: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
+        """The tab, once it is so. Raises NotAnswered."""
+        deadline = time.monotonic() + PATIENCE_S
+        tab: dict[str, Any] = self.customer.get(self.path)
+        while time.monotonic() < deadline:
+            tab = self.customer.get(self.path)
+            if is_so(tab):
+                return tab
+            time.sleep(LOOK_AGAIN_S)
+        shown = {name: tab[name] for name in ("status", "deposit", "card", "payment", "next_action", "balance_minor")}
+        raise NotAnswered(f"{self.path} did not come to what was waited for: {shown}")
+
+    def ending(self, story: str, money: Money, *, billed_minor: int = 0, cash_minor: int = 0) -> Ending:
+        return Ending(self.tab["tab_id"], self.customer_id, self.staff, story, money, cash_minor, billed_minor)
+
+
+def phone(visit: Visit) -> Ending:
+    """Paid on the phone, with a tip"""
+    visit.open()
+    visit.accept_promise("cap")
+    total = visit.serve() + visit.accept_bill()
+    visit.pay_on_phone()
+    return visit.ending("phone", Money(charged=total), billed_minor=total)
+
+
+def card(visit: Visit) -> Ending:
+    """Charged to the saved card; sometimes the bill is lowered afterwards"""
+    visit.open()
+    visit.accept_promise(*ALL_CONSENTS)
+    visit.save_card()
+    total = visit.serve() + visit.accept_bill()
+    reduction = visit.rng.choice((0, 300))
+    if reduction:
+        visit.wait_until(lambda tab: tab["balance_minor"] == 0)
+        visit.staff.post(f"{visit.path}/adjust", {"reduction_minor": reduction, "reason": "A discount"})
+    return visit.ending("card", Money(charged=total, refunded=reduction), billed_minor=total - reduction)
+
+
+def deposit(visit: Visit) -> Ending:
+    """A deposit, captured first; the balance by card; sometimes some of it refunded"""
+    visit.open(deposit_minor=DEPOSIT)
+    visit.place_hold()
+    total = visit.serve() + visit.accept_bill()
+    captured = min(total, DEPOSIT)
+    back = visit.rng.choice((0, 400))
+    if back:
+        visit.wait_until(lambda tab: tab["balance_minor"] == 0)
+        visit.staff.post(f"{visit.path}/refunds", {"amount_minor": back, "reason": "Not as agreed"})
+    money = Money(held=DEPOSIT, captured=captured, released=DEPOSIT - captured, charged=total - captured, refunded=back)
+    return visit.ending("deposit", money, billed_minor=total - back)
+
+
+def canceled(visit: Visit) -> Ending:
+    """A booking called off by the customer: free in time, for the disclosed fee when it is late"""
+    hours_ahead, fee = visit.rng.choice(((80, 0), (30, 1500)))
+    starts_at = visit.stack.now() + timedelta(hours=hours_ahead)
+    visit.open(deposit_minor=DEPOSIT, no_show_fee_minor=DEPOSIT, late_cancel_fee_minor=1500, starts_at=iso(starts_at))
+    visit.place_hold()
+    visit.customer.post(f"{visit.path}/cancel", {"reason": "something came up"})
+    return visit.ending("canceled", Money(held=DEPOSIT, captured=fee, released=DEPOSIT - fee), billed_minor=fee)
+
+
+def silence(visit: Visit) -> Ending:
+    """The customer says nothing: charged when the window has ended, as agreed"""
+    visit.open()
+    visit.accept_promise(*ALL_CONSENTS)
+    visit.save_card()
+    total = visit.serve()
+    return visit.ending("silence", Money(charged=total), billed_minor=total)
+
+
+def contested(visit: Visit) -> Ending:
+    """Contested, lowered by the business, accepted then"""
+    visit.open()
+    visit.accept_promise(*ALL_CONSENTS)
+    visit.save_card()
+    total = visit.serve()
+    visit.customer.post(f"{visit.path}/contest", {"reason": "Too short"})
+    visit.staff.post(f"{visit.path}/resolve", {"resolution": "adjust", "reduction_minor": 200, "reason": "Agreed to"})
+    total += visit.accept_bill() - 200
+    return visit.ending("contested", Money(charged=total), billed_minor=total)
+
+
+def cash(visit: Visit) -> Ending:
+    """Paid in cash at the till"""
+    visit.open()
+    visit.accept_promise("cap")
+    total = visit.serve() + visit.accept_bill()
+    visit.staff.post(f"{visit.path}/cash", {"amount_minor": total})
+    return visit.ending("cash", Money(), billed_minor=total, cash_minor=total)
+
+
+STORIES: tuple[Callable[[Visit], Ending], ...] = (phone, card, deposit, deposit, canceled, silence, contested, cash)
+"""The deposit twice: it moves money most often."""
