@@ -66,6 +66,11 @@ kill-test: setup ## Kill the app's processes under load, KILLS=200 times, and se
 conformance: setup ## Store contract and races on AWS's own DynamoDB Local; needs npm and a JDK
 	@$(PY) -m devstack.conformance $(ARGS)
 
+.PHONY: reconcile
+reconcile: setup ## Hold our books against Stripe's: every difference on a local stack, or STAGE=prod FROM=… TO=… REPORT=file.json
+	@$(PY) -m devstack.reconcile $(if $(filter command environment,$(origin STAGE)),--stage $(STAGE)) \
+		$(if $(FROM),--from $(FROM)) $(if $(TO),--to $(TO)) $(if $(REPORT),--report $(REPORT)) $(ARGS)
+
 .PHONY: replay
 replay: setup ## Send real bookings through the API: DATA=file.csv, RESUME=1 goes on where it stopped
 	@test -n "$(DATA)" || { echo "Say which bookings: make replay DATA=file.csv" >&2; exit 2; }

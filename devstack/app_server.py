@@ -2,9 +2,9 @@
 
     python -m devstack.app_server --port 8000 --control-port 8001 --outbox .devstack/outbox.jsonl
 
-The control port takes `POST /sweep` (fire the schedule now, answer its counts). With `--ticker` the schedule also fires
-every five clock-minutes and on every move of the clock. With `--forks` it serves nothing itself and forks workers that
-do, as it is told on standard input. Settings come from the environment, as they do in Lambda.
+The control port takes `POST /sweep` and `POST /reconcile` (fire that schedule now, answer its counts). With `--ticker`
+the sweep also fires every five clock-minutes and on every move of the clock. With `--forks` it serves nothing itself
+and forks workers that do, as it is told on standard input. Settings come from the environment, as they do in Lambda.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -59,7 +59,7 @@ def main() -> None:
         deps = with_lookups(deps, given.lookups)
     bootstrap.use(deps)
 
-    from app import advance, app
+    from app import advance, app, reconcile
 
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
     ChaliceRequestHandler.log_message = lambda *args: None
@@ -71,7 +71,8 @@ def main() -> None:
 
     def serve(is_ready: Callable[[], None]) -> None:
         sweep = Sweeper(advance)
-        control = ThreadedHTTPServer(("127.0.0.1", given.control_port), _control(sweep, clock))
+        schedules = {"/sweep": sweep, "/reconcile": Sweeper(reconcile)}
+        control = ThreadedHTTPServer(("127.0.0.1", given.control_port), _control(schedules, clock))
         threading.Thread(target=control.serve_forever, daemon=True, name="control").start()
         if given.ticker:
             threading.Thread(target=_tick, args=(clock, sweep), daemon=True, name="ticker").start()
@@ -130,14 +131,16 @@ def _tick(clock: StandinClock, sweep: Sweeper) -> None:
             logging.getLogger(__name__).exception("the schedule could not be fired")
 
 
-def _control(sweep: Sweeper, clock: StandinClock) -> type[BaseHTTPRequestHandler]:
+def _control(schedules: Mapping[str, Sweeper], clock: StandinClock) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            content = json.dumps(sweep.fire() if self.path == "/sweep" else {"error": "POST /sweep"}).encode()
-            self.send_response(200 if self.path == "/sweep" else 404)
+            schedule = schedules.get(self.path)
+            answer = schedule.fire() if schedule else {"error": f"POST {' or '.join(schedules)}"}
+            content = json.dumps(answer).encode()
+            self.send_response(200 if schedule else 404)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()

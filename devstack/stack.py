@@ -175,6 +175,11 @@ class Stack:
         }
 
     @property
+    def environment(self) -> dict[str, str]:
+        """What the app is started with: whoever has it acts on the same table and the same Stripe."""
+        return dict(self._environment)
+
+    @property
     def app_url(self) -> str:
         return f"http://127.0.0.1:{self.app_port}"
 
@@ -249,6 +254,11 @@ class Stack:
         swept: dict[str, int] = self.control.post("/sweep")
         self.drain()
         return swept
+
+    def reconcile(self) -> dict[str, Any]:
+        """Fire the nightly reconciliation once, as EventBridge would; its figures."""
+        figures: dict[str, Any] = self.control.post("/reconcile")
+        return figures
 
     def discard_state(self) -> None:
         """Nobody will want `state`: the database ends at once, without writing down what may be gigabytes."""

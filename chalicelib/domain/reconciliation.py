@@ -192,7 +192,11 @@ def compare(
         *twice,
         *(found for payment_id, one in there.items() if payment_id not in suspects for found in looking.at(one)),
         *(looking.missing(payment_id) for payment_id, one in payments.items() if one is None),
-        *looking.at_pointers(pointers),
+    ]
+    # Nothing need lead from what does not exist.
+    gone = {found.object_id for found in differences if found.code == Code.OBJECT_MISSING}
+    differences += [
+        *looking.at_pointers({one: tab_id for one, tab_id in pointers.items() if one not in gone}),
         *looking.at_records(),
         *looking.at_agenda(now),
     ]
@@ -378,7 +382,7 @@ class _Looking:
         if attempt.state == AttemptState.SUCCEEDED and told.kind != FactKind.HOLD_CAPTURED:
             text += f" Attempt {attempt.attempt_id} is on record as succeeded, with nothing to show for it."
             return self._about(payment, Code.STATE_DIFFERS, text)
-        text += f" Attempt {attempt.attempt_id} was {attempt.state}."
+        text += f" Attempt {attempt.attempt_id} had ended as {attempt.state}."
         return self._about(payment, Code.EFFECT_AFTER_END, text, told)
 
     def _captured(self, payment: Payment, told: Fact, hold: Hold) -> Difference:
@@ -394,7 +398,7 @@ class _Looking:
             if attempt.is_open:
                 return self._open_attempt(payment, attempt, told)
         if ours:
-            text = f"{taken}; attempt {ours[-1].attempt_id} at that was {ours[-1].state}."
+            text = f"{taken}; attempt {ours[-1].attempt_id} at that had ended as {ours[-1].state}."
             return self._about(payment, Code.EFFECT_AFTER_END, text, told)
         return self._about(payment, Code.CAPTURED_PAST_US, f"{taken} by somebody else than us.", told)
 
@@ -450,7 +454,7 @@ class _Looking:
             return Code.OUTCOME_NOT_RECORDED, f"Attempt {attempt.attempt_id} (refund) is {attempt.state}; {said}."
         if attempt.state == AttemptState.SUCCEEDED:
             return Code.MADE_TWICE, f"{said}. Its attempt {attempt.attempt_id} has made another one."
-        return Code.EFFECT_AFTER_END, f"{said}. Its attempt {attempt.attempt_id} was {attempt.state}."
+        return Code.EFFECT_AFTER_END, f"{said}. Its attempt {attempt.attempt_id} had ended as {attempt.state}."
 
     def _at_disputes(self, payment: Payment) -> Iterator[Difference]:
         leg = self._tab.leg(payment.payment_id)
@@ -494,12 +498,11 @@ class _Looking:
 
     def missing(self, payment_id: str) -> Difference:
         hold, leg = self._tab.hold(payment_id), self._tab.leg(payment_id)
+        what = "an attempt made"
         if leg is not None:
             what = f"{self._amount(leg.amount_minor)} taken"
         elif hold is not None:
             what = f"{self._amount(hold.amount_minor)} held ({hold.state})"
-        else:
-            what = "a payment that waits for its outcome"
         text = f"The tab has {what} by {payment_id}, which does not exist at the gateway."
         return Difference(code=Code.OBJECT_MISSING, text=text, object_id=payment_id)
 

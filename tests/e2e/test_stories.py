@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,19 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 def test_story(stack: Stack, story: Story) -> None:
     """The story comes out as it says, in the app's books and in Stripe's."""
     story(stack, lambda text: None)
+
+
+def test_the_nightly_run_has_nothing_to_say(stack: Stack) -> None:
+    """After the stories, by the schedule's own handler in the app's process: no difference, and nothing left unread."""
+    walk_in(stack, lambda text: None)
+    stack.move_clock(stack.now() + timedelta(minutes=20))
+    stack.sweep()
+    stack.move_clock(stack.now() + timedelta(minutes=20))
+
+    figures = stack.reconcile()
+
+    assert figures["tabs"] >= 1
+    assert (figures["differences"], figures["in_progress"], figures["complete"]) == (0, 0, True)
 
 
 def test_a_story_that_is_wrong_fails(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -296,7 +296,10 @@ class FakeGateway:
     def iter_payments(self, account: str | None, since: datetime, until: datetime) -> Iterator[Seen]:
         with self._calling("iter_payments"):
             made = [payment for payment in self.payments.values() if since <= payment.made_at < until]
-            yield from (self._seen(payment, is_whole=not payment.refunds and not payment.disputes) for payment in made)
+            for payment in made:
+                # A refund that failed leaves no trace on the payment itself.
+                is_reversed = payment.kept_minor != payment.captured_minor or bool(payment.disputes)
+                yield replace(self._seen(payment), refunds=(), disputes=(), is_whole=not is_reversed)
 
     def iter_reversed(self, account: str | None, since: datetime, until: datetime) -> Iterator[str]:
         with self._calling("iter_reversed"):
@@ -313,7 +316,7 @@ class FakeGateway:
             payment = self.payments.get(payment_id)
             return None if payment is None else self._seen(payment)
 
-    def _seen(self, payment: Payment, *, is_whole: bool = True) -> Seen:
+    def _seen(self, payment: Payment) -> Seen:
         return Seen(
             payment_id=payment.payment_id,
             currency=payment.currency,
@@ -322,9 +325,8 @@ class FakeGateway:
             merchant_id=payment.merchant_id or None,
             tab_id=payment.tab_id or None,
             attempt_id=payment.attempt_id or None,
-            refunds=tuple(self._refund_fact(payment, refund) for refund in payment.refunds) if is_whole else (),
-            disputes=tuple(payment.disputes) if is_whole else (),
-            is_whole=is_whole,
+            refunds=tuple(self._refund_fact(payment, refund) for refund in payment.refunds),
+            disputes=tuple(payment.disputes),
         )
 
     # What the customer, the bank and time do

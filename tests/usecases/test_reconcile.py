@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from chalicelib.domain.errors import InvalidInput
-from chalicelib.domain.facts import FactKind
+from chalicelib.domain.facts import Fact, FactKind
 from chalicelib.domain.reconciliation import REPAIRABLE, Code
 from chalicelib.domain.tab import HoldState, Operation, Status
 from chalicelib.usecases.cancel_tab import cancel_tab
@@ -19,7 +19,7 @@ from chalicelib.usecases.check_in import check_in
 from chalicelib.usecases.reconcile import Reconciled, reconcile
 from chalicelib.usecases.refund_tab import refund_tab
 from tests.usecases.fake_gateway import Fault, Payment
-from tests.usecases.shop import EVERYTHING, WITH_CARD, Shop
+from tests.usecases.shop import EVERYTHING, NOON, WITH_CARD, WITHOUT_CARD, Shop
 
 DAY = timedelta(days=1)
 
@@ -73,8 +73,28 @@ def disputed(shop: Shop) -> str:
     return payment_id
 
 
-@pytest.mark.parametrize("story", [paid, held, refunded, disputed], ids=lambda story: story.__name__)
-def test_a_clean_book_has_nothing_to_say(shop: Shop, story: Callable[[Shop], str]) -> None:
+def card_gone(shop: Shop) -> None:
+    paid(shop)
+    customer = shop.store.get_customer(shop.merchant_id, shop.customer_id)
+    shop.gateway.remove_card_there(shop.card.card_id, customer.customer_ref)
+    shop.deliver_all()
+
+
+def card_kept(shop: Shop) -> None:
+    """A set-up carries our metadata: it is ours also where it was handled long ago."""
+    paid(shop)
+    card = replace(shop.card, card_id="pm_2")
+    event_id = shop.gateway.announce(Fact(kind=FactKind.CARD_SAVED, object_id="seti_1", at=NOON, card=card))
+    event, facts = shop.gateway.events[event_id]
+    ids = {"merchant_id": shop.merchant_id, "customer_id": shop.customer_id, "tab_id": shop.tab_id}
+    shop.gateway.events[event_id] = (replace(event, ours=True, **ids), facts)
+    shop.deliver_all()
+
+
+@pytest.mark.parametrize(
+    "story", [paid, held, refunded, disputed, card_gone, card_kept], ids=lambda story: story.__name__
+)
+def test_a_clean_book_has_nothing_to_say(shop: Shop, story: Callable[[Shop], object]) -> None:
     """Everything was heard: no difference, and nothing is written."""
     story(shop)
     before = shop.tab
@@ -345,6 +365,12 @@ def payment_gone(shop: Shop) -> None:
     del shop.gateway.payments[paid(shop)]
 
 
+def payment_and_pointer_gone(shop: Shop) -> None:
+    """Nothing need lead from what does not exist."""
+    payment_gone(shop)
+    shop.store._pointers.clear()
+
+
 def hold_gone(shop: Shop) -> None:
     del shop.gateway.payments[held(shop)]
 
@@ -446,6 +472,13 @@ def entry_deleted(shop: Shop) -> None:
     del shop.store._entries[shop.merchant_id, shop.tab_id][2]
 
 
+def posting_deleted(shop: Shop) -> None:
+    """What is not there can't be added up."""
+    paid(shop)
+    entries = shop.store._entries[shop.merchant_id, shop.tab_id]
+    entries.remove(next(entry for entry in entries if entry.postings))
+
+
 def attempt_deleted(shop: Shop) -> None:
     refunded(shop)
     (refund,) = [key for key, attempt in shop.store._attempts.items() if attempt.operation == Operation.REFUND]
@@ -491,6 +524,7 @@ BROKEN = [
     Broken(held_twice, (Code.MADE_TWICE,)),
     Broken(made_twice_unknown, (Code.MADE_TWICE, Code.MADE_TWICE)),
     Broken(payment_gone, (Code.OBJECT_MISSING,)),
+    Broken(payment_and_pointer_gone, (Code.OBJECT_MISSING,)),
     Broken(hold_gone, (Code.OBJECT_MISSING,)),
     Broken(less_was_charged, (Code.AMOUNT_DIFFERS,)),
     Broken(less_is_held, (Code.AMOUNT_DIFFERS,)),
@@ -511,6 +545,7 @@ BROKEN = [
     Broken(dispute_of_another_amount, (Code.AMOUNT_DIFFERS,)),
     Broken(pointer_elsewhere, (Code.POINTER_ELSEWHERE,)),
     Broken(entry_deleted, (Code.RECORD_MISSING,)),
+    Broken(posting_deleted, (Code.RECORD_MISSING,)),
     Broken(attempt_deleted, (Code.RECORD_MISSING,)),
     Broken(fact_deleted, (Code.RECORD_MISSING,)),
     Broken(ledger_edited, (Code.LEDGER_WRONG,)),
@@ -578,6 +613,28 @@ def test_something_that_happens_to_an_old_payment_is_found(shop: Shop) -> None:
     shop.gateway.refund_there(payment_id, 5_00)
 
     assert said(run(shop)) == [(Code.REFUND_PAST_US, True)]
+
+
+def test_an_old_hold_that_is_captured_past_us_is_found(shop: Shop) -> None:
+    """Neither its payment was made nor its tab changed in the period: only the event is in it."""
+    shop.open(*WITHOUT_CARD, starts_in_hours=95, deposit_minor=20_00)
+    (waiting,) = shop.tab.attempts
+    shop.gateway.confirm(waiting.payment_id or "")
+    shop.deliver_all()
+    shop.clock.instant += timedelta(hours=80)
+    payment = shop.gateway.payments[waiting.payment_id or ""]
+    payment.state, payment.captured_minor = "paid", 20_00
+    shop.gateway._tell(payment)
+
+    assert said(run(shop)) == [(Code.CAPTURED_PAST_US, True)]
+
+
+def test_what_is_overdue_is_found_however_old_it_is(shop: Shop) -> None:
+    """A tab that nothing happens to any more is the one that needs it most."""
+    shop.open(*EVERYTHING).serve(50_00)
+    shop.clock.instant += timedelta(days=20)
+
+    assert said(run(shop)) == [(Code.OVERDUE, True)]
 
 
 def test_a_booking_made_long_before_the_period_is_found_when_it_ends_in_it(shop: Shop) -> None:

@@ -1,0 +1,454 @@
+"""Every kind of difference between our books and Stripe's, made over HTTP, in the dashboard, or in the table's rows.
+
+Each is a story in two parts: what was told by webhook and agreed on, then (after `yield`) what nobody told us of, and
+the difference that it must be found as.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import boto3
+
+from devstack.rough_stories import bank_says, pay, served
+from devstack.scene import Customer, Scene, hours, iso
+from devstack.stack import SECRET_KEY, Stack
+
+Tab = dict[str, Any]
+MINUTES = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Expected:
+    """What must be found: `whose` is the tab, or the merchant where it is about no tab."""
+
+    code: str
+    whose: str
+    repaired: bool
+
+
+class Town:
+    """A business and the means to do what is done behind its back. `expected`: what has been injected so far."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.stack = stack
+        self.salon = Scene(stack, lambda text: None, name="Salon Iris")
+        self.expected: list[Expected] = []
+        settings = stack.environment
+        self._table = settings["AFTERTAB_TABLE"]
+        self._rows = boto3.client(
+            "dynamodb",
+            endpoint_url=stack.aws_url,
+            region_name=settings["AWS_REGION"],
+            aws_access_key_id=settings["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=settings["AWS_SECRET_ACCESS_KEY"],
+        )
+
+    def expect(self, whose: Tab | str, *codes: str, repaired: bool = False) -> None:
+        name = whose if isinstance(whose, str) else whose["tab_id"]
+        self.expected += [Expected(code, name, repaired) for code in codes]
+
+    # Stories
+
+    def customer(self) -> Customer:
+        return self.salon.customer("Ana")
+
+    def paid(self, card: str = "pm_card_visa", scene: Scene | None = None) -> Tab:
+        """A bill of 15.00, paid on the phone."""
+        scene = scene or self.salon
+        customer = scene.customer("Ana")
+        tab = served(scene, customer, 1500)
+        pay(scene, customer, tab, card)
+        return scene.tab(tab)
+
+    def held(self) -> Tab:
+        """A booking for tomorrow with 20.00 held."""
+        customer = self.customer()
+        tab = self.salon.staff.post(
+            "/tabs",
+            {
+                "customer_id": customer.customer_id,
+                "title": "Colour",
+                "expected_outcome": "A colour you like",
+                "estimate_minor": 7000,
+                "deposit_minor": 2000,
+                "no_show_fee_minor": 2000,
+                "starts_at": iso(self.stack.now() + hours(30)),
+            },
+        )
+        customer.phone.pay(customer.accept_promise(tab, ["cap", "deposit_and_fees"])["payment"])
+        return self.salon.tab(tab)
+
+    def refunded(self) -> Tab:
+        tab = self.paid()
+        self.salon.staff.post(f"/tabs/{tab['tab_id']}/refunds", {"amount_minor": 500, "reason": "cold"})
+        return self.salon.tab(tab)
+
+    # Stripe's dashboard
+
+    def in_dashboard(self, path: str, **fields: Any) -> Any:
+        given = {name: str(value) for name, value in fields.items()}
+        return self.stack.standin.post_form(f"/v1/{path}", given, headers={"Authorization": f"Bearer {SECRET_KEY}"})
+
+    def pay_in_dashboard(self, amount: int, **metadata: str) -> Any:
+        named = {f"metadata[{name}]": value for name, value in metadata.items()}
+        how = {"payment_method": "pm_card_visa", "confirm": "true", "return_url": "https://example.test"}
+        return self.in_dashboard("payment_intents", amount=amount, currency="eur", **how, **named)
+
+    def at_stripe(self, path: str, **query: str) -> Any:
+        return self.stack.standin.get(f"/v1/{path}", headers={"Authorization": f"Bearer {SECRET_KEY}"}, **query)
+
+    def control(self, what: str, /, **body: Any) -> Any:
+        return self.stack.standin.post(f"/_control/{what}", body)
+
+    # The table's rows
+
+    def _key(self, pk: str, sk: str) -> dict[str, Any]:
+        return {"pk": {"S": pk}, "sk": {"S": sk}}
+
+    def _of(self, tab: Tab) -> str:
+        return f"TAB#{tab['merchant_id']}#{tab['tab_id']}"
+
+    def rows(self, tab: Tab) -> list[str]:
+        """The sort keys of all rows of the tab."""
+        found = self._rows.query(
+            TableName=self._table,
+            KeyConditionExpression="pk = :pk",
+            ExpressionAttributeValues={":pk": {"S": self._of(tab)}},
+        )
+        return [item["sk"]["S"] for item in found["Items"]]
+
+    def delete(self, tab: Tab, prefix: str) -> None:
+        """The tab's rows of this kind."""
+        for sk in self.rows(tab):
+            if sk.startswith(prefix):
+                self.delete_row(self._of(tab), sk)
+
+    def delete_row(self, pk: str, sk: str = "-") -> None:
+        self._rows.delete_item(TableName=self._table, Key=self._key(pk, sk))
+
+    def edit(self, tab: Tab, attribute: str, change: Callable[[Any], None]) -> None:
+        """Somebody edits a nested part of the snapshot, which is JSON, in the console."""
+        key = self._key(self._of(tab), "STATE")
+        item = self._rows.get_item(TableName=self._table, Key=key)["Item"]
+        part = json.loads(item[attribute]["S"])
+        change(part)
+        self._rows.put_item(TableName=self._table, Item={**item, attribute: {"S": json.dumps(part)}})
+
+    def point_elsewhere(self, object_id: str) -> None:
+        key = self._key(f"STRIPE#platform#{object_id}", "-")
+        item = self._rows.get_item(TableName=self._table, Key=key)["Item"]
+        self._rows.put_item(TableName=self._table, Item={**item, "tab_id": {"S": "tab_" + "0" * 26}})
+
+
+Injection = Callable[[Town], Iterator[None]]
+
+
+def leg(tab: Tab) -> str:
+    payment_id: str = tab["legs"][0]["payment_id"]
+    return payment_id
+
+
+def hold(tab: Tab) -> str:
+    payment_id: str = tab["holds"][0]["payment_id"]
+    return payment_id
+
+
+def ours(tab: Tab, attempt_id: str) -> dict[str, str]:
+    """Our metadata, as anybody can copy it."""
+    names = {"app": "aftertab", "stage": "dev", "merchant": tab["merchant_id"], "tab": tab["tab_id"]}
+    return {**names, "attempt": attempt_id, "purpose": "charge"}
+
+
+# What news explains
+
+
+def answer_lost(town: Town) -> Iterator[None]:
+    """A charge is made, its answer lost, and no webhook comes."""
+    customer = town.customer()
+    tab = served(town.salon, customer, 1500, card="pm_card_visa")
+    yield
+    # The SDK asks again once, under the same key.
+    town.control("faults", kind="lost_reset", method="POST", path="/v1/payment_intents", count=2)
+    customer.api.post(f"/tabs/{tab['tab_id']}/accept_bill")
+    town.expect(tab, "outcome_not_recorded", repaired=True)
+
+
+def paid_unheard(town: Town) -> Iterator[None]:
+    """The customer pays on the phone, and no webhook comes."""
+    customer = town.customer()
+    tab = served(town.salon, customer, 1500)
+    yield
+    customer.phone.pay(customer.api.post(f"/tabs/{tab['tab_id']}/charges", {"mode": "on_session"})["payment"])
+    town.expect(tab, "outcome_not_recorded", repaired=True)
+
+
+def confirmed_later(town: Town) -> Iterator[None]:
+    """A charge is declined and given up; somebody confirms it in the dashboard with another card."""
+    customer = town.customer()
+    tab = served(town.salon, customer, 1500, card="pm_card_visa")
+    bank_says(town.stack, tab, "insufficient_funds")
+    customer.api.post(f"/tabs/{tab['tab_id']}/accept_bill")
+    yield
+    (made,) = [
+        payment
+        for payment in town.at_stripe("payment_intents", limit="100")["data"]
+        if payment["metadata"].get("tab") == tab["tab_id"]
+    ]
+    town.in_dashboard(
+        f"payment_intents/{made['id']}/confirm", payment_method="pm_card_visa", return_url="https://example.test"
+    )
+    town.expect(tab, "effect_after_end", repaired=True)
+
+
+def captured_in_dashboard(town: Town) -> Iterator[None]:
+    tab = town.held()
+    yield
+    town.in_dashboard(f"payment_intents/{hold(tab)}/capture", amount_to_capture=700)
+    town.expect(tab, "captured_past_us", repaired=True)
+
+
+def released_in_dashboard(town: Town) -> Iterator[None]:
+    tab = town.held()
+    yield
+    town.in_dashboard(f"payment_intents/{hold(tab)}/cancel")
+    town.expect(tab, "hold_ended", repaired=True)
+
+
+def refunded_in_dashboard(town: Town) -> Iterator[None]:
+    tab = town.paid()
+    yield
+    town.in_dashboard("refunds", payment_intent=leg(tab), amount=500)
+    town.expect(tab, "refund_past_us", repaired=True)
+
+
+def refund_fails(town: Town) -> Iterator[None]:
+    tab = town.refunded()
+    yield
+    (refund,) = town.at_stripe("refunds", payment_intent=leg(tab))["data"]
+    town.control("refunds/settle", refund=refund["id"], outcome="fail")
+    town.expect(tab, "refund_changed", repaired=True)
+
+
+def dispute_unheard(town: Town) -> Iterator[None]:
+    tab = town.paid()
+    yield
+    town.control("disputes", payment_intent=leg(tab))
+    town.expect(tab, "dispute_not_recorded", repaired=True)
+
+
+def dispute_lost(town: Town) -> Iterator[None]:
+    tab = town.paid("pm_card_createDispute")
+    yield
+    (dispute,) = town.at_stripe("disputes", payment_intent=leg(tab))["data"]
+    town.control("disputes/decide", dispute=dispute["id"], outcome="lost")
+    town.expect(tab, "dispute_changed", repaired=True)
+
+
+def card_unheard(town: Town) -> Iterator[None]:
+    """A card is saved at Stripe, and no webhook comes: the bill would never be charged."""
+    customer = town.customer()
+    tab = town.salon.staff.post(
+        "/tabs",
+        {
+            "customer_id": customer.customer_id,
+            "title": "Colour",
+            "expected_outcome": "A colour you like",
+            "estimate_minor": 7000,
+        },
+    )
+    customer.accept_promise(tab)
+    yield
+    customer.save_card(tab)
+    town.expect(tab, "event_missed", repaired=True)
+
+
+def pointer_deleted(town: Town) -> Iterator[None]:
+    tab = town.paid()
+    yield
+    town.delete_row(f"STRIPE#platform#{leg(tab)}")
+    town.expect(tab, "pointer_missing", repaired=True)
+
+
+def nobody_sweeps(town: Town) -> Iterator[None]:
+    """The review window has ended more than an hour ago, and the schedule did not come."""
+    hasty = Scene(town.stack, lambda text: None, name="Imbiss Eck", review_window_s=3600)
+    tab = served(hasty, hasty.customer("Ben"), 1500, card="pm_card_visa")
+    yield
+    town.expect(tab, "overdue", repaired=True)
+
+
+# What nobody can explain
+
+
+def snapshot_deleted(town: Town) -> Iterator[None]:
+    tab = town.paid()
+    yield
+    town.delete(tab, "STATE")
+    town.expect(tab, "tab_missing")
+
+
+def all_rows_deleted(town: Town) -> Iterator[None]:
+    tab = town.paid()
+    yield
+    town.delete(tab, "")
+    town.expect(tab, "tab_missing")
+
+
+def merchant_deleted(town: Town) -> Iterator[None]:
+    shop = Scene(town.stack, lambda text: None, name="Closed for good")
+    town.paid(scene=shop)
+    yield
+    town.delete_row("MERCHANTS", shop.merchant_id)
+    town.expect(shop.merchant_id, "merchant_missing")
+
+
+def metadata_copied(town: Town) -> Iterator[None]:
+    """A payment made by hand, with our metadata and an attempt that was never made."""
+    tab = town.paid()
+    yield
+    town.pay_in_dashboard(900, **ours(tab, "att_" + "0" * 26))
+    town.expect(tab, "attempt_missing")
+
+
+def made_twice(town: Town) -> Iterator[None]:
+    """Two payments with the metadata of one attempt."""
+    tab = town.paid()
+    yield
+    made = town.at_stripe(f"payment_intents/{leg(tab)}")
+    town.pay_in_dashboard(1500, **made["metadata"])
+    town.expect(tab, "made_twice")
+
+
+def payment_unknown_there(town: Town) -> Iterator[None]:
+    """The tab waits for a payment that Stripe has never heard of."""
+    customer = town.customer()
+    tab = served(town.salon, customer, 1500)
+    yield
+    customer.api.post(f"/tabs/{tab['tab_id']}/charges", {"mode": "on_session"})
+    town.edit(tab, "attempts", lambda attempts: attempts[0].update(payment_id="pi_of_another_account"))
+    town.expect(tab, "object_missing")
+
+
+def amount_edited(town: Town) -> Iterator[None]:
+    tab = town.held()
+    yield
+    town.edit(tab, "holds", lambda holds: holds[0].update(amount_minor=1999))
+    town.expect(tab, "amount_differs")
+
+
+def dispute_edited(town: Town) -> Iterator[None]:
+    tab = town.paid("pm_card_createDispute")
+    yield
+    town.edit(tab, "legs", lambda legs: legs[0]["dispute"].update(state="won"))
+    town.expect(tab, "state_differs")
+
+
+def another_dispute(town: Town) -> Iterator[None]:
+    """The tab follows a dispute that does not exist, and not the one that does."""
+    tab = town.paid("pm_card_createDispute")
+    yield
+    town.edit(tab, "legs", lambda legs: legs[0]["dispute"].update(dispute_id="du_other"))
+    town.expect(tab, "second_dispute", "object_missing")
+
+
+def hold_forgotten(town: Town) -> Iterator[None]:
+    """For us the hold is released; at Stripe the customer's money is held."""
+    tab = town.held()
+    yield
+    town.edit(tab, "holds", lambda holds: holds[0].update(state="released"))
+    town.expect(tab, "hold_still_live")
+
+
+def pointer_turned(town: Town) -> Iterator[None]:
+    tab = town.paid()
+    yield
+    town.point_elsewhere(leg(tab))
+    town.expect(tab, "pointer_elsewhere")
+
+
+def history_deleted(town: Town) -> Iterator[None]:
+    tab = town.paid()
+    yield
+    town.delete(tab, "ENTRY#00000001")
+    town.expect(tab, "record_missing")
+
+
+def attempt_deleted(town: Town) -> Iterator[None]:
+    """The payment on the tab names an attempt that is not there any more, and the history that it was begun."""
+    tab = town.paid()
+    yield
+    town.delete(tab, "ATTEMPT#")
+    town.expect(tab, "attempt_missing", "record_missing")
+
+
+def fact_deleted(town: Town) -> Iterator[None]:
+    tab = town.paid()
+    yield
+    town.delete(tab, f"FACT#{leg(tab)}")
+    town.expect(tab, "record_missing")
+
+
+def ledger_edited(town: Town) -> Iterator[None]:
+    tab = town.paid()
+    yield
+    town.edit(tab, "balances", lambda balances: balances.update(stripe_balance=1400))
+    town.expect(tab, "ledger_wrong")
+
+
+INJECTIONS: tuple[Injection, ...] = (
+    nobody_sweeps,
+    answer_lost,
+    paid_unheard,
+    confirmed_later,
+    captured_in_dashboard,
+    released_in_dashboard,
+    refunded_in_dashboard,
+    refund_fails,
+    dispute_unheard,
+    dispute_lost,
+    card_unheard,
+    pointer_deleted,
+    snapshot_deleted,
+    all_rows_deleted,
+    merchant_deleted,
+    metadata_copied,
+    made_twice,
+    payment_unknown_there,
+    amount_edited,
+    dispute_edited,
+    another_dispute,
+    hold_forgotten,
+    pointer_turned,
+    history_deleted,
+    attempt_deleted,
+    fact_deleted,
+    ledger_edited,
+)
+
+FOREIGN = 2
+"""Payments of somebody else's in the same account."""
+
+
+def inject(town: Town, *, told: Callable[[str], None] = lambda what: None) -> list[Tab]:
+    """Play every story, then what nobody hears of; the tabs that are as they should be."""
+    stories = [injection(town) for injection in INJECTIONS]
+    for story in stories:
+        next(story)
+    clean = [town.paid(), town.held(), town.refunded(), town.paid("pm_card_createDispute")]
+    town.stack.sweep()
+    told(f"{len(stories) + len(clean)} stories are told, and both books agree")
+    town.stack.move_clock(town.stack.now() + timedelta(hours=2, minutes=5))
+    town.control("faults", kind="webhook_lose")
+    for story in stories:
+        for _ in story:
+            raise AssertionError("a story has two parts")
+    for _ in range(FOREIGN):
+        town.pay_in_dashboard(4200)
+    town.stack.standin.checked("DELETE", "/_control/faults", None)
+    town.stack.move_clock(town.stack.now() + 20 * MINUTES)
+    return clean
