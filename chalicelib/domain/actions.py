@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
-from functools import partial
+from functools import cache, partial
 
 from chalicelib.domain.errors import (
     CapExceeded,
@@ -74,7 +74,12 @@ ROLES: Mapping[Action, frozenset[Role]] = {
 
 def allowed_actions(tab: Tab, actor: Actor, now: datetime) -> list[Action]:
     """What this caller may do to the tab now, in the order of the enumeration."""
-    return [action for action in Action if refusal(tab, action, actor, now) is None]
+    # The role first, and no words for what is only left out: every screen asks for this.
+    return [
+        action
+        for action, refused in _REFUSALS.items()
+        if actor.role in ROLES[action] and refused(tab, actor, now) is None
+    ]
 
 
 def refusal(tab: Tab, action: Action, actor: Actor, now: datetime) -> DomainError | None:
@@ -87,11 +92,14 @@ def refusal(tab: Tab, action: Action, actor: Actor, now: datetime) -> DomainErro
 def _status(tab: Tab, action: Action, *allowed: Status) -> DomainError | None:
     if tab.status in allowed:
         return None
-    wanted = " or ".join(status.replace("_", " ") for status in allowed)
-    return TransitionRefused(
-        f"To {action.replace('_', ' ')}, the tab must be {wanted}; it is {tab.status.replace('_', ' ')}.",
-        status=tab.status,
-    )
+    return TransitionRefused(_wrong_status(action, tab.status, allowed), status=tab.status)
+
+
+@cache
+def _wrong_status(action: Action, status: Status, allowed: tuple[Status, ...]) -> str:
+    """Kept, because `allowed_actions` asks again and again, and there are few of them."""
+    wanted = " or ".join(name.replace("_", " ") for name in allowed)
+    return f"To {action.replace('_', ' ')}, the tab must be {wanted}; it is {status.replace('_', ' ')}."
 
 
 def _in_progress(tab: Tab) -> DomainError | None:

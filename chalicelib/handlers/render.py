@@ -179,7 +179,8 @@ def _promise(promise: Promise) -> schemas.PromiseView:
         no_show_grace_s=promise.no_show_grace_s,
         review_window_s=promise.review_window_s,
         terms_version=promise.terms_version,
-        promise_sha256=promise.sha256,
+        # Sealed, it is what was sealed; else what there is to seal.
+        promise_sha256=accepted.promise_sha256 if accepted else promise.sha256,
         accepted=schemas.AcceptedView(
             method=accepted.method, accepted_at=accepted.accepted_at, consents=list(accepted.consents)
         )
