@@ -12,15 +12,15 @@ from botocore.exceptions import ClientError, ConnectTimeoutError, ReadTimeoutErr
 
 from chalicelib.adapters import dynamodb_writes
 from chalicelib.adapters.dynamodb_items import due_shard
-from chalicelib.adapters.dynamodb_store import DynamoDbStore, dynamodb_client
+from chalicelib.adapters.dynamodb_store import DynamoDbStore
 from chalicelib.domain.tab import Tab
 from chalicelib.ports import RecordExists, SeenEvent, StoreUnavailable, VersionConflict
 from tests.contract.store_kit import (
     MERCHANT,
     NOW,
-    REGION,
     TABLE,
     acting_at,
+    botocore_client,
     everything,
     merchant,
     moto_store,
@@ -81,7 +81,7 @@ def unreachable() -> None:
 
 @pytest.fixture
 def client() -> Any:
-    return dynamodb_client(region=REGION)
+    return botocore_client()
 
 
 @pytest.fixture

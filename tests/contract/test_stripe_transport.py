@@ -20,7 +20,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from chalicelib.adapters import stripe_transport
+from chalicelib.adapters import keep_alive, stripe_transport
 from chalicelib.adapters.stripe_transport import KeepAliveClient
 
 
@@ -142,8 +142,8 @@ def test_a_connection_idle_for_long_is_not_trusted(
 ) -> None:
     """Lambda may have frozen us for an hour, and a NAT gateway may have forgotten the connection without a word."""
     post(client)
-    later = time.time() + stripe_transport.IDLE_MAXIMUM_S + 1
-    monkeypatch.setattr(stripe_transport.time, "time", lambda: later)
+    later = time.time() + keep_alive.IDLE_MAXIMUM_S + 1
+    monkeypatch.setattr(keep_alive.time, "time", lambda: later)
 
     post(client)
 
@@ -154,7 +154,7 @@ def test_a_connection_idle_for_long_is_not_trusted(
 def test_no_answer_is_said_and_nothing_is_sent_twice(server: Server, client: KeepAliveClient, manner: str) -> None:
     """Reset, cut off, silent: no answer, whose retry is the SDK's to decide; the next request has its own answer."""
     server.manner = manner
-    client._read_s = 0.2
+    client._http.read_s = 0.2
 
     with pytest.raises(stripe.APIConnectionError) as none:
         post(client, "/v1/charge")
@@ -162,7 +162,7 @@ def test_no_answer_is_said_and_nothing_is_sent_twice(server: Server, client: Kee
     assert none.value.should_retry
     assert [path for _, path in server.heard] == ["/v1/charge"]
     server.manner = ""
-    client._read_s = 2
+    client._http.read_s = 2
     assert post(client, "/v1/next") == "/v1/next"
     assert server.connections == 2
 
