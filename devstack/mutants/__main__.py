@@ -67,7 +67,13 @@ def show(mutants: list[Mutant], results: Results) -> None:
         verdict = results.verdicts.get(mutant.name)
         if verdict is not None and verdict.what != KILLED:
             print(f"{mutant.path}:{mutant.line} {mutant.function}: {verdict.what}")
-            print(f"    - {mutant.before}\n    + {mutant.after}")
+            print(*(f"    {sign} {text}" for sign, text in zip("-+", _change_of(mutant), strict=True)), sep="\n")
+
+
+def _change_of(mutant: Mutant) -> tuple[str, str]:
+    """Before and after, of what is long only where they differ."""
+    begin = max(0, len(os.path.commonprefix((mutant.before, mutant.after))) - 60)
+    return mutant.before[begin : begin + 160], mutant.after[begin : begin + 160]
 
 
 def report(parts: dict[str, list[Mutant]], results: Results) -> int:

@@ -96,18 +96,23 @@ class Payment:
 
 
 class FakeGateway:
-    """Implements ports.PaymentGateway. `now`: the gateway's own clock. `refunds_end`: the state refunds are made in."""
+    """Implements ports.PaymentGateway. `now`: the gateway's own clock. `refunds_end`: the state refunds are made in.
+
+    `account`: the connected account in which everything happens; asked in another one, it knows of nothing.
+    """
 
     publishable_key = "pk_test_fake"
 
-    def __init__(self, now: Callable[[], datetime]) -> None:
+    def __init__(self, now: Callable[[], datetime], account: str | None = None) -> None:
         self.now = now
+        self.account = account
         self.payments: dict[str, Payment] = {}
         self.cards: dict[str, CardBehaviour] = {}
         self.refunds_end = "succeeded"
         self.is_down = False
         self.calls: list[str] = []
         self.removed_cards: list[str] = []
+        self.consents: list[tuple[Customer, str | None]] = []
         self.asked: list[tuple[Tab, Attempt]] = []
         self.events: dict[str, tuple[GatewayEvent, tuple[Fact, ...]]] = {}
         self.undelivered: list[str] = []
@@ -257,17 +262,27 @@ class FakeGateway:
 
     def add_customer(self, account: str | None, merchant_id: str, customer_id: str, *, key: str) -> str:
         with self._calling("add_customer"):
+            self._check_account(account)
             return self._by_key.setdefault(f"{key}/customer", f"cust_{next(self._ids)}")
 
     def add_card_setup(self, account: str | None, customer: Customer, tab_id: str | None, *, key: str) -> CardSetup:
         with self._calling("add_card_setup"):
+            self._check_account(account)
+            self.consents.append((customer, tab_id))
             setup_id = self._by_key.setdefault(f"{key}/setup", f"seti_{next(self._ids)}")
             return CardSetup(setup_id=setup_id, client_secret=f"{setup_id}_secret")
 
     def remove_card(self, account: str | None, customer: Customer, *, key: str) -> None:
         with self._calling("remove_card"):
+            self._check_account(account)
             assert customer.card is not None
+            if self._by_key.setdefault(f"{key}/removed", customer.card.card_id) != customer.card.card_id:
+                raise GatewayRejected(Failure(code="idempotency_error"))
             self.removed_cards.append(customer.card.card_id)
+
+    def _check_account(self, account: str | None) -> None:
+        if account != self.account:
+            raise GatewayRejected(Failure(code="account_invalid"))
 
     def read_event(self, payload: bytes, signature: str) -> GatewayEvent:
         if signature != SIGNATURE:
@@ -390,7 +405,7 @@ class FakeGateway:
         event = GatewayEvent(
             event_id=event_id,
             kind=fact.kind,
-            account=None,
+            account=self.account,
             occurred_at=self.now(),
             object_id=fact.object_id,
             payment_id=payment_id,
@@ -480,7 +495,7 @@ class FakeGateway:
         event = GatewayEvent(
             event_id=event_id,
             kind=facts[0].kind,
-            account=None,
+            account=self.account,
             occurred_at=self.now(),
             object_id=refund.refund_id if refund else payment.payment_id,
             payment_id=payment.payment_id,

@@ -52,17 +52,19 @@ class Ids:
 
 
 class Shop:
-    """A merchant in Vienna with a customer, Ada, who has a card on file."""
+    """A merchant in Vienna with a customer, Ada, who has a card on file. `account`: its connected account."""
 
-    def __init__(self, policy: Policy | None = None) -> None:
+    def __init__(self, policy: Policy | None = None, *, account: str | None = None) -> None:
         self.clock = Clock()
-        self.gateway = FakeGateway(self.clock.now)
+        self.gateway = FakeGateway(self.clock.now, account)
         self.store = MemoryStore()
         self.outbox = Outbox()
         self.deps = Deps(store=self.store, gateway=self.gateway, clock=self.clock, ids=Ids(), notifier=self.outbox)
         self._keys = count(1)
         operator = Actor(subject="root", role=Role.OPERATOR)
-        new = NewMerchant(name="Salon", currency="EUR", settlement_currency="EUR", policy=policy or Policy())
+        new = NewMerchant(
+            name="Salon", currency="EUR", settlement_currency="EUR", account=account, policy=policy or Policy()
+        )
         merchant = create_merchant(self.deps, new, request=self.request(operator))
         self.merchant_id = merchant.merchant_id
         self.staff = Actor(subject="sam", role=Role.STAFF, merchant_id=self.merchant_id)
