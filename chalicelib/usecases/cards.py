@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from chalicelib.domain.facts import Fact, FactKind
+from chalicelib.domain.facts import Fact
 from chalicelib.domain.parties import Customer
 from chalicelib.domain.tab import Card
 from chalicelib.ports import Deps, VersionConflict
@@ -18,8 +18,10 @@ def change_card(deps: Deps, customer: Customer, fact: Fact) -> Customer:
         if customer.card is None or customer.card.card_id != fact.object_id:
             break
         card = None
-        if fact.kind == FactKind.CARD_UPDATED and fact.card is not None:
+        if fact.card is not None:
             card = replace(customer.card, brand=fact.card.brand, last4=fact.card.last4)
+        if card == customer.card:
+            break
         changed = replace(customer, card=card, version=customer.version + 1)
         try:
             deps.store.update_customer(changed)
