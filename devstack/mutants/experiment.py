@@ -7,9 +7,11 @@ import os
 import resource
 import signal
 import sys
+import threading
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType, FunctionType
@@ -94,11 +96,8 @@ class Experiment:
         for test, item in enumerate(self.tests):
             lines: set[tuple[str, int]] = set()
             began = time.process_time()
-            sys.settrace(_tracer(paths, lines))
-            try:
+            with _traced(_tracer(paths, lines)):
                 passes = self._passes(test)
-            finally:
-                sys.settrace(None)
             self.seconds.append(time.process_time() - began)
             if not passes:
                 raise pytest.UsageError(f"{item.nodeid} fails on the code as it is: mend that first.")
@@ -185,6 +184,18 @@ class Experiment:
             return Verdict(SURVIVED)
         self.kills[trial.mutant.path, trial.mutant.function][test] += 1
         return Verdict(KILLED, self.tests[test].nodeid)
+
+
+@contextmanager
+def _traced(tracer: Any) -> Iterator[None]:
+    """In this thread and in those that are begun meanwhile: a sweep has its own."""
+    sys.settrace(tracer)
+    threading.settrace(tracer)
+    try:
+        yield
+    finally:
+        sys.settrace(None)
+        threading.settrace(None)
 
 
 def _tracer(paths: dict[str, str], lines: set[tuple[str, int]]) -> Any:
