@@ -229,6 +229,7 @@ class FakeGateway:
         return (self._refund_fact(payment, refund),)
 
     def find_facts(self, tab: Tab, attempt: Attempt) -> tuple[Fact, ...]:
+        assert tab.attempt(attempt.attempt_id) is not None, "an outcome is asked for of an attempt that is open"
         with self._calling(FIND):
             return self._find(attempt)
 
@@ -246,6 +247,7 @@ class FakeGateway:
         return self._facts(found)
 
     def close_payment(self, tab: Tab, attempt: Attempt) -> tuple[Fact, ...]:
+        assert tab.attempt(attempt.attempt_id) is not None, "what is closed is an attempt that is open"
         with self._calling(CLOSE):
             payment = self._payment_of(attempt)
             if payment is not None and payment.state in ("waiting", "declined"):

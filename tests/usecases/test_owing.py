@@ -11,13 +11,15 @@ from chalicelib.domain.commands import ItemInput
 from chalicelib.domain.errors import ExposureExceeded
 from chalicelib.domain.tab import Policy, Status
 from chalicelib.ports import TabSummary
+from chalicelib.usecases import listings
+from chalicelib.usecases import receivables as receivables_module
 from chalicelib.usecases.amend_bill import amend_bill
 from chalicelib.usecases.charge_tab import pay_on_phone
 from chalicelib.usecases.contest_bill import contest_bill
 from chalicelib.usecases.customers import create_customer, remove_card
 from chalicelib.usecases.mark_no_show import mark_no_show
 from chalicelib.usecases.open_tab import open_tab
-from chalicelib.usecases.receivables import Receivables, age_of, receivables
+from chalicelib.usecases.receivables import ExpiringHold, Receivables, age_of, receivables
 from chalicelib.usecases.record_items import add_items
 from chalicelib.usecases.take_cash import take_cash
 from chalicelib.usecases.write_off import write_off
@@ -266,3 +268,57 @@ def test_a_paid_bill_leaves_the_report(shop: Shop) -> None:
     shop.deliver_all()
 
     assert report(shop).total_minor == 0
+
+
+@pytest.mark.parametrize(
+    ("policy", "whose"), [(ONE_CUSTOMER, "for this customer: "), (ONE_BUSINESS, "for this business: ")]
+)
+def test_the_refusal_says_whose_limit_it_is(policy: Policy, whose: str) -> None:
+    """And how high, in the currency."""
+    shop = Shop(policy)
+
+    with pytest.raises(ExposureExceeded) as refused:
+        shop.open(estimate_minor=100_01)
+
+    assert f"{whose}at most EUR 100.00" in refused.value.detail
+
+
+def test_the_report_is_of_this_merchant_at_this_instant(shop: Shop) -> None:
+    """Sums of several tabs in one bracket and on one day; every hold with whose it is, the soonest first."""
+    for price in (10_00, 20_00):
+        shop.open(*EVERYTHING).serve(price)
+    holds = []
+    for later, deposit in ((0, 30_00), (1, 40_00)):
+        shop.clock.instant += timedelta(hours=later)
+        shop.open(*WITHOUT_CARD, deposit_minor=deposit)
+        shop.gateway.confirm(shop.tab.attempts[0].payment_id or "")
+        shop.deliver_all()
+        holds.append(ExpiringHold(
+            tab_id=shop.tab_id,
+            customer_id=shop.customer_id,
+            held_minor=deposit,
+            capture_before=shop.clock.instant + timedelta(days=7),
+        ))  # fmt: skip
+    shop.clock.instant = holds[1].capture_before - timedelta(hours=48)
+
+    said = report(shop)
+
+    assert (said.currency, said.at, said.is_complete) == ("EUR", shop.clock.instant, True)
+    assert said.expiring_holds == tuple(holds)
+    assert said.ageing["not_due"] == 30_00
+    assert said.expected == {(NOON + timedelta(days=1)).date(): 30_00}
+
+
+@pytest.mark.parametrize(("tabs", "is_complete"), [(2, True), (3, False), (4, False)])
+def test_a_report_of_too_many_tabs_says_that_it_is_not_all(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, tabs: int, is_complete: bool
+) -> None:
+    """It reads as many as it may and one more, and counts no more than it may."""
+    monkeypatch.setattr(receivables_module, "MOST_TABS", 2)
+    monkeypatch.setattr(listings, "PAGE", 1)
+    for _ in range(tabs):
+        shop.open(*WITHOUT_CARD).serve(10_00)
+
+    said = report(shop)
+
+    assert (said.is_complete, said.total_minor) == (is_complete, 20_00)
