@@ -115,7 +115,7 @@ def _in_progress(tab: Tab) -> DomainError | None:
 
 
 def _accept_promise(tab: Tab, actor: Actor, now: datetime) -> DomainError | None:
-    unsecured = tab.deposit.amount_minor > 0 and tab.placing_attempt is None and tab.deposit.state in (
+    unsecured = tab.placing_attempt is None and tab.deposit.state in (
         DepositState.WANTED, DepositState.FAILED, DepositState.LAPSED, DepositState.EXPIRED
     )  # fmt: skip
     if refused := _status(tab, Action.ACCEPT_PROMISE, Status.BOOKED, Status.OPEN):

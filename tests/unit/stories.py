@@ -283,6 +283,14 @@ def a_fee_asked_for_on_the_phone() -> Story:
 
 
 @story
+def a_fee_given_back_in_part() -> Story:
+    till = Till.booked(deposit_minor=0).accept(*WITHOUT_CARD).wait(hours=24.5).do(commands.mark_no_show)
+    till.do(commands.pay_on_phone, by=ADA).charged()
+    yield till.do(commands.refund, 10_00, "half of it was our fault", by=OWNER)
+    yield till.refunded()
+
+
+@story
 def canceled_late_and_in_time() -> Story:
     late = Till.booked(in_hours=24).accept(*WITHOUT_CARD)
     yield late.do(commands.cancel, "ill", by=ADA)

@@ -319,6 +319,30 @@ CASES: dict[str, Case] = {
         TransitionRefused,
         {"status": Status.DUE},
     ),
+    "waiving a bill that is forgiven": (
+        lambda: held(50_00, *WITHOUT_CARD).do(commands.waive, "so"),
+        lambda till: till.do(commands.waive, "so"),
+        NothingToPay,
+        {},
+    ),
+    "writing off a bill that is forgiven": (
+        lambda: held(50_00, *WITHOUT_CARD).wait(days=1).do(commands.waive, "so"),
+        lambda till: till.do(commands.write_off, "so", by=OWNER),
+        NothingToPay,
+        {},
+    ),
+    "contesting a bill that is forgiven": (
+        lambda: held(50_00, *WITHOUT_CARD).do(commands.waive, "so"),
+        lambda till: till.do(commands.contest, "so", None, by=ADA),
+        NothingToPay,
+        {},
+    ),
+    "cash for a bill that is forgiven": (
+        lambda: held(50_00, *WITHOUT_CARD).do(commands.waive, "so"),
+        lambda till: till.do(commands.take_cash, 1),
+        NothingToPay,
+        {},
+    ),
     "a resolution that does not go with a figure": (
         lambda: bill().do(commands.contest, "cold", None, by=ADA),
         lambda till: till.do(commands.resolve, Resolution.UPHOLD, 5_00, "so"),
@@ -369,6 +393,10 @@ ACCEPTED: dict[str, Callable[[], object]] = {
         .do(commands.add_items, items(80_00)).accept(*WITHOUT_CARD)
     ),
     "a no-show when the grace is over": lambda: Till.booked().wait(hours=24.25).do(commands.mark_no_show),
+    "staff charge a fee with the consent to fees alone": lambda: (
+        Till.booked(deposit_minor=0).accept(*WITH_CARD, customer=CUSTOMER).wait(hours=25).do(commands.mark_no_show)
+        .declined(Operation.CHARGE).do(commands.charge_saved_card)
+    ),
     "charging the minimum to the card": lambda: (
         Till().accept(*EVERYTHING, customer=CUSTOMER).serve(50_00).do(commands.take_cash, 49_50)
         .do(commands.charge_saved_card, by=ADA)
@@ -448,3 +476,19 @@ def test_a_wrong_amount_is_called_by_the_name_of_its_field(field: str, act: Call
         act()
 
     assert refused.value.detail.startswith(f"{field.strip()} ")
+
+
+@pytest.mark.parametrize(
+    ("till", "act", "detail"),
+    [
+        (bill, commands.complete, "To complete, the tab must be open; it is in review."),
+        (bill, commands.check_in, "To check in, the tab must be booked or no show; it is in review."),
+        (Till, commands.amend, "To amend, the tab must be in review; it is open."),
+    ],
+)
+def test_the_wrong_status_is_said_in_words(till: Callable[[], Till], act: Callable[..., None], detail: str) -> None:
+    """What was asked, what the tab must be, and what it is."""
+    with pytest.raises(TransitionRefused) as refused:
+        till().do(act)
+
+    assert refused.value.detail == detail
