@@ -42,6 +42,10 @@ token: setup ## Print a token for the local stack: ROLE=staff|owner|operator|cus
 test: setup ## Run every test; ARGS="tests/unit -k refund" runs some
 	@$(PY) -m pytest -n $(WORKERS) $(ARGS)
 
+.PHONY: faults
+faults: setup ## Break everything that moves money at every boundary in every way: ARGS="--sample 200" plays some
+	@$(PY) -m tests.faults.matrix $(ARGS)
+
 .PHONY: crash-test
 crash-test: setup ## Kill processes between writing ahead, paying and recording, and see the money come out right
 	@$(PY) -m pytest tests/faults/test_crash.py $(ARGS)

@@ -52,11 +52,17 @@ _NOT_CLOSABLE = _DONE | {"requires_capture", "processing"}
 
 
 def stripe_client(
-    secret_key: str, api_base: str = "", *, connect_s: float = CONNECT_S, read_s: float = READ_S
+    secret_key: str,
+    api_base: str = "",
+    *,
+    connect_s: float = CONNECT_S,
+    read_s: float = READ_S,
+    http: stripe.HTTPClient | None = None,
 ) -> stripe.StripeClient:
     """A client with bounded time-outs and retries, of the API version that the SDK pins.
 
-    `api_base` empty: Stripe itself. Raises ValueError for another one with anything but a test key.
+    `api_base` empty: Stripe itself. `http`: how requests travel, where not as usual. Raises ValueError for another
+    `api_base` with anything but a test key.
     """
     base = api_base.rstrip("/") or STRIPE_API_BASE
     if base != STRIPE_API_BASE and not secret_key.startswith(("sk_test_", "rk_test_")):
@@ -66,7 +72,7 @@ def stripe_client(
         )
     # Else the SDK writes an id into the home directory, and tells of the machine and of the call before in every call.
     stripe.enable_telemetry = False
-    http = transport.KeepAliveClient(base, connect_s=connect_s, read_s=read_s)
+    http = http or transport.KeepAliveClient(base, connect_s=connect_s, read_s=read_s)
     return stripe.StripeClient(secret_key, base_addresses={"api": base}, max_network_retries=_RETRIES, http_client=http)
 
 

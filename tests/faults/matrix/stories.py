@@ -1,0 +1,270 @@
+"""The ten things that move money: how each is come to, what is done, and what must have come of it, as literals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from chalicelib.domain.commands import ItemInput, Terms
+from chalicelib.domain.messages import MessageKind
+from chalicelib.domain.promise import Consent
+from chalicelib.domain.tab import Operation, Tab
+from chalicelib.ports import Deps
+from chalicelib.usecases.accept_bill import accept_bill
+from chalicelib.usecases.accept_promise import Agreement, accept_promise
+from chalicelib.usecases.attempts import Answer, Request
+from chalicelib.usecases.cancel_tab import cancel_tab
+from chalicelib.usecases.charge_tab import pay_on_phone
+from chalicelib.usecases.check_in import check_in
+from chalicelib.usecases.complete_service import complete_service
+from chalicelib.usecases.mark_no_show import mark_no_show
+from chalicelib.usecases.open_tab import open_tab
+from chalicelib.usecases.record_items import add_items
+from chalicelib.usecases.refund_tab import refund_tab
+from devstack.books import Money
+from tests.faults.matrix.table import DECLINED_FOR_GOOD, Cell, Use
+from tests.faults.matrix.traps import Lane
+from tests.faults.matrix.world import World
+
+EVERYTHING = tuple(Consent)
+ASKS_3DS = "pm_card_threeDSecure2Required"
+"""Two events of one payment: the bank's question, and the payment."""
+
+Act = Callable[[Deps, Request], Answer]
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """What the customer, the business and Stripe must find. `messages`: the kinds that must have been sent.
+
+    `never`: those that must not have been. `balance_minor`: what is still owed.
+    """
+
+    status: str
+    payment_state: str
+    money: Money
+    balance_minor: int = 0
+    messages: frozenset[MessageKind] = frozenset()
+    never: frozenset[MessageKind] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """`operation`: the attempt that the fault is about. `prepare` brings the tab to it; `act` is the request that does
+    it, by `by`; None: the schedule does, at the instant that `prepare` has left the agenda at.
+
+    `good`: how it ends. `declined`: how where the bank says no for good. `after`: what the business does once all is
+    settled, so that nothing is left to come.
+    """
+
+    operation: Operation
+    prepare: Callable[[World], None]
+    good: End
+    act: Callable[[World], Act] | None = None
+    by: str = "ada"
+    declined: End | None = None
+    after: Callable[[World], None] | None = None
+
+    def end_of(self, cell: Cell) -> End:
+        return self.declined if cell.fault in DECLINED_FOR_GOOD and self.declined is not None else self.good
+
+
+# How they are come to
+
+
+def open_for(world: World, *, hours_ahead: float | None, consents: tuple[Consent, ...] | None, **terms: Any) -> None:
+    """A tab of the shop's customer, accepted with these consents."""
+    starts_at = None if hours_ahead is None else world.in_(hours=hours_ahead)
+    given = Terms(
+        **{
+            "title": "Colour and cut",
+            "expected_outcome": "The colour we agreed on",
+            "estimate_minor": 7500,
+            "cap_minor": 9500,
+            "starts_at": starts_at,
+            **terms,
+        }
+    )
+    request = world.request(world.staff)
+    world.tab_id = open_tab(world.deps(Lane.REQUEST), world.customer_id, given, request=request).tab.tab_id
+    if consents is not None:
+        world.do(accept_promise, agreement(world.tab, consents), by=world.ada)
+
+
+def agreement(tab: Tab, consents: tuple[Consent, ...]) -> Agreement:
+    return Agreement(
+        promise_sha256=tab.promise.sha256,
+        consents=consents,
+        card_terms_sha256="0" * 64 if Consent.CARD_ON_FILE in consents else None,
+        ip="192.0.2.1",
+        user_agent="phone",
+    )
+
+
+DEPOSIT = {"deposit_minor": 2000, "no_show_fee_minor": 1500, "late_cancel_fee_minor": 1000}
+
+
+def booked_with_card(world: World) -> None:
+    """In five days, with a card saved; its deposit is to be held two days before."""
+    world.open_shop()
+    open_for(world, hours_ahead=120, consents=EVERYTHING, **DEPOSIT)
+    world.save_card()
+    world.move_to(world.tab.next_action_at)  # type: ignore[arg-type]
+
+
+def held(world: World) -> None:
+    booked_with_card(world)
+    world.sweep()
+    assert world.tab.held_minor == 2000
+
+
+def billed(world: World, amount_minor: int) -> None:
+    """The service is over, its bill under review, and a deposit of 20.00 is held."""
+    held(world)
+    assert world.tab.starts_at is not None
+    world.move_to(world.tab.starts_at)
+    world.do(check_in, by=world.staff)
+    present(world, amount_minor)
+
+
+def present(world: World, amount_minor: int) -> None:
+    item = ItemInput(description="Colour and cut", unit_price_minor=amount_minor)
+    world.do(add_items, [item], by=world.staff)
+    world.do(complete_service, by=world.staff)
+
+
+def walk_in(world: World) -> None:
+    """A bill of 45.00, and nothing agreed to but the cap."""
+    world.open_shop()
+    open_for(world, hours_ahead=None, consents=(Consent.CAP,))
+    present(world, 4500)
+
+
+def paid_by_card(world: World) -> None:
+    """A bill of 60.00, charged to a saved card."""
+    world.open_shop()
+    open_for(world, hours_ahead=None, consents=EVERYTHING)
+    world.save_card()
+    present(world, 6000)
+    world.do(accept_bill, 0, by=world.ada)
+    world.deliver()
+    assert (world.tab.status, world.tab.paid_minor) == ("closed", 6000)
+
+
+def deposit_is_asked_for(world: World) -> None:
+    """Tomorrow, so that the hold is confirmed on the phone now."""
+    world.open_shop()
+    open_for(world, hours_ahead=24, consents=None, **DEPOSIT)
+
+
+def late_without_a_hold(world: World) -> None:
+    """In thirty hours, past the cut-off, with a card saved and its deposit not held yet."""
+    world.open_shop(hold_ahead_s=12 * 3600)
+    open_for(world, hours_ahead=30, consents=EVERYTHING, **DEPOSIT)
+    world.save_card()
+
+
+def silent(world: World) -> None:
+    """The customer has said nothing until the window is about to end."""
+    billed(world, 7500)
+    assert world.tab.review_ends_at is not None
+    world.move_to(world.tab.review_ends_at)
+
+
+def not_come(world: World) -> None:
+    held(world)
+    assert world.tab.starts_at is not None
+    world.move_to(world.tab.starts_at + timedelta(minutes=20))
+
+
+# What is done
+
+
+def accepts_promise(world: World) -> Act:
+    agreed = agreement(world.tab, (Consent.CAP, Consent.DEPOSIT_AND_FEES))
+    return lambda deps, request: accept_promise(deps, world.tab_id, agreed, request=request)
+
+
+def accepts_bill(world: World) -> Act:
+    return lambda deps, request: accept_bill(deps, world.tab_id, 0, request=request)
+
+
+def cancels(world: World) -> Act:
+    return lambda deps, request: cancel_tab(deps, world.tab_id, "something came up", request=request)
+
+
+def pays(world: World) -> Act:
+    return lambda deps, request: pay_on_phone(deps, world.tab_id, request=request)
+
+
+def gives_back(world: World) -> Act:
+    return lambda deps, request: refund_tab(deps, world.tab_id, 2500, "it was cold", request=request)
+
+
+def marks_no_show(world: World) -> Act:
+    return lambda deps, request: mark_no_show(deps, world.tab_id, request=request)
+
+
+def business_cancels(world: World) -> None:
+    """Free for the customer: whatever is held is let go."""
+    world.do(cancel_tab, "we are closed that day", by=world.staff)
+
+
+# How it ends
+
+K = MessageKind
+BOTHERED = frozenset({K.CARD_DECLINED, K.REMINDER, K.CONFIRMATION_NEEDED, K.COLLECTION_ENDED, K.DEPOSIT_FAILED})
+"""What nobody is to hear of where no bank has said anything."""
+PAID = frozenset({K.RECEIPT})
+LET_GO = End("closed", "none", Money(held=2000, released=2000))
+OWED = frozenset({K.CARD_DECLINED, K.REMINDER, K.COLLECTION_ENDED})
+BOTH_LEGS = End("closed", "paid", Money(held=2000, captured=2000, charged=5500), messages=PAID)
+DEPOSIT_ONLY = End("due", "partly_paid", Money(held=2000, captured=2000), balance_minor=5500, messages=OWED, never=PAID)
+
+STORIES: Mapping[Use, Story] = {
+    Use.HOLD: Story(Operation.PLACE_HOLD, deposit_is_asked_for, LET_GO, accepts_promise, after=business_cancels),
+    Use.CAPTURE: Story(
+        Operation.CAPTURE,
+        lambda world: billed(world, 1500),
+        End("closed", "paid", Money(held=2000, captured=1500, released=500), messages=PAID),
+        accepts_bill,
+    ),
+    Use.RELEASE: Story(Operation.RELEASE, held, LET_GO, cancels, by="staff"),
+    Use.OFF_SESSION_CHARGE: Story(
+        Operation.CHARGE, lambda world: billed(world, 7500), BOTH_LEGS, accepts_bill, declined=DEPOSIT_ONLY
+    ),
+    Use.ON_SESSION_CHARGE: Story(
+        Operation.CHARGE, walk_in, End("closed", "paid", Money(charged=4500), messages=PAID), pays
+    ),
+    Use.REFUND: Story(
+        Operation.REFUND,
+        paid_by_card,
+        End("closed", "paid", Money(charged=6000, refunded=2500), messages=PAID),
+        gives_back,
+        by="staff",
+    ),
+    Use.NO_SHOW: Story(
+        Operation.CAPTURE,
+        not_come,
+        End("closed", "paid", Money(held=2000, captured=1500, released=500), messages=PAID),
+        marks_no_show,
+        by="staff",
+    ),
+    Use.LATE_CANCEL: Story(
+        Operation.CHARGE,
+        late_without_a_hold,
+        End("closed", "paid", Money(charged=1000), messages=PAID),
+        cancels,
+        declined=End("canceled", "owed", Money(), balance_minor=1000, messages=OWED, never=PAID),
+    ),
+    Use.HOLD_PLACEMENT: Story(
+        Operation.PLACE_HOLD,
+        booked_with_card,
+        LET_GO,
+        declined=End("closed", "none", Money(), messages=frozenset({K.DEPOSIT_FAILED})),
+        after=business_cancels,
+    ),
+    Use.AUTOMATIC_CHARGE: Story(Operation.CHARGE, silent, BOTH_LEGS, declined=DEPOSIT_ONLY),
+}

@@ -1,0 +1,240 @@
+"""Which combinations there are, which of them can occur, and for each that can't the rule that says why."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Use(StrEnum):
+    """What moves money. Each is a story in `stories`."""
+
+    HOLD = "hold"
+    CAPTURE = "capture"
+    RELEASE = "release"
+    OFF_SESSION_CHARGE = "off_session_charge"
+    ON_SESSION_CHARGE = "on_session_charge"
+    REFUND = "refund"
+    NO_SHOW = "no_show"
+    LATE_CANCEL = "late_cancel"
+    HOLD_PLACEMENT = "hold_placement"
+    AUTOMATIC_CHARGE = "automatic_charge"
+
+
+class Boundary(StrEnum):
+    """Where it breaks. The first write is written ahead, the second brings the outcome; the webhook has its own."""
+
+    BEFORE_FIRST_WRITE = "before_first_write"
+    AFTER_FIRST_WRITE = "after_first_write"
+    BEFORE_EFFECT = "before_effect"
+    AFTER_EFFECT = "after_effect"
+    BEFORE_SECOND_WRITE = "before_second_write"
+    AFTER_SECOND_WRITE = "after_second_write"
+    BEFORE_WEBHOOK_WRITE = "before_webhook_write"
+    AFTER_WEBHOOK_WRITE = "after_webhook_write"
+
+
+class Fault(StrEnum):
+    """How it breaks.
+
+    `death`: the process is gone. `lambda_timeout`: it is gone too, but what it had under way goes through all the same.
+    `lost_answer`, `connection_reset`: twice, for the SDK tries once more by itself. `stored_replay`: the first answer
+    is lost, and that second try is answered from what Stripe has stored. `throttling` lasts for a minute.
+    `write_answer_lost`: written, and the store could not say so.
+    """
+
+    DEATH = "death"
+    LAMBDA_TIMEOUT = "lambda_timeout"
+    STRIPE_500_BEFORE = "stripe_500_before"
+    STRIPE_500_AFTER = "stripe_500_after"
+    LOST_ANSWER = "lost_answer"
+    CONNECTION_RESET = "connection_reset"
+    RATE_LIMIT = "rate_limit_429"
+    DECLINE_TRY_AGAIN = "decline_try_again_later"
+    DECLINE_NEVER = "decline_do_not_try_again"
+    DECLINE_DATA = "decline_confirm_card_data"
+    SCA = "sca_required"
+    STORED_REPLAY = "stored_replay"
+    THROTTLING = "throttling"
+    CONFLICT = "transaction_conflict"
+    LOST_RACE = "lost_version_race"
+    WRITE_ANSWER_LOST = "write_answer_lost"
+
+
+class Order(StrEnum):
+    """When Stripe's webhooks come: while we still wait for the answer, after it, each twice, never, newest first."""
+
+    BEFORE = "before"
+    AFTER = "after"
+    TWICE = "twice"
+    NEVER = "never"
+    REORDERED = "reordered"
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One combination."""
+
+    use: Use
+    boundary: Boundary
+    fault: Fault
+    order: Order
+
+    @property
+    def name(self) -> str:
+        return f"{self.use}/{self.boundary}/{self.fault}/{self.order}"
+
+
+ON_SESSION = frozenset({Use.HOLD, Use.ON_SESSION_CHARGE})
+ASKS_A_BANK = frozenset(
+    {
+        *(Use.HOLD, Use.OFF_SESSION_CHARGE, Use.ON_SESSION_CHARGE),
+        *(Use.LATE_CANCEL, Use.HOLD_PLACEMENT, Use.AUTOMATIC_CHARGE),
+    }
+)
+LOOKS_UP = frozenset({Use.HOLD, Use.HOLD_PLACEMENT, Use.REFUND})
+"""Whose webhook says too little by itself, so that Stripe is asked for the object."""
+
+WEBHOOK = frozenset({Boundary.BEFORE_WEBHOOK_WRITE, Boundary.AFTER_WEBHOOK_WRITE})
+BEFORE_WRITE = frozenset({Boundary.BEFORE_FIRST_WRITE, Boundary.BEFORE_SECOND_WRITE, Boundary.BEFORE_WEBHOOK_WRITE})
+AFTER_WRITE = frozenset({Boundary.AFTER_FIRST_WRITE, Boundary.AFTER_SECOND_WRITE, Boundary.AFTER_WEBHOOK_WRITE})
+DECLINES = frozenset({Fault.DECLINE_TRY_AGAIN, Fault.DECLINE_NEVER, Fault.DECLINE_DATA})
+DECLINED_FOR_GOOD = DECLINES - {Fault.DECLINE_TRY_AGAIN}
+OF_BANK = DECLINES | {Fault.SCA}
+OF_STORE = frozenset({Fault.THROTTLING, Fault.CONFLICT, Fault.LOST_RACE})
+UNANSWERED = frozenset({Fault.STRIPE_500_BEFORE, Fault.CONNECTION_RESET, Fault.RATE_LIMIT})
+AFTER_THE_FACT = frozenset({Fault.STRIPE_500_AFTER, Fault.LOST_ANSWER, Fault.CONNECTION_RESET, Fault.STORED_REPLAY})
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Why a combination can't occur."""
+
+    why: str
+    excludes: Callable[[Cell], bool]
+
+
+RULES = (
+    Rule(
+        "a store refuses writes, and nothing else",
+        lambda cell: cell.fault in OF_STORE and cell.boundary not in BEFORE_WRITE,
+    ),
+    Rule(
+        "the answer to a write is lost after it",
+        lambda cell: cell.fault == Fault.WRITE_ANSWER_LOST and cell.boundary not in AFTER_WRITE,
+    ),
+    Rule(
+        "a bank answers instead of the effect",
+        lambda cell: cell.fault in OF_BANK and cell.boundary != Boundary.BEFORE_EFFECT,
+    ),
+    Rule(
+        "no bank is asked: the money is held or taken already",
+        lambda cell: cell.fault in OF_BANK and cell.use not in ASKS_A_BANK,
+    ),
+    Rule(
+        "Stripe's trouble is between us and Stripe",
+        lambda cell: (
+            cell.fault in UNANSWERED | AFTER_THE_FACT
+            and cell.boundary not in (Boundary.BEFORE_EFFECT, Boundary.AFTER_EFFECT, Boundary.BEFORE_WEBHOOK_WRITE)
+        ),
+    ),
+    Rule(
+        "it happens before the effect",
+        lambda cell: cell.fault in UNANSWERED - AFTER_THE_FACT and cell.boundary == Boundary.AFTER_EFFECT,
+    ),
+    Rule(
+        "it happens after the effect",
+        lambda cell: cell.fault in AFTER_THE_FACT - UNANSWERED and cell.boundary == Boundary.BEFORE_EFFECT,
+    ),
+    Rule(
+        "looking something up has no effect to be stored or replayed",
+        lambda cell: (
+            cell.fault in (Fault.STRIPE_500_AFTER, Fault.STORED_REPLAY)
+            and cell.boundary == Boundary.BEFORE_WEBHOOK_WRITE
+        ),
+    ),
+    Rule(
+        "the webhook says enough: nothing is looked up for it",
+        lambda cell: (
+            cell.fault in UNANSWERED | AFTER_THE_FACT
+            and cell.boundary == Boundary.BEFORE_WEBHOOK_WRITE
+            and cell.use not in LOOKS_UP
+        ),
+    ),
+    Rule(
+        "nothing is under way there: a time-out is a death",
+        lambda cell: cell.fault == Fault.LAMBDA_TIMEOUT and cell.boundary in AFTER_WRITE | {Boundary.AFTER_EFFECT},
+    ),
+    Rule(
+        "no webhook comes, so nothing breaks around it",
+        lambda cell: cell.order == Order.NEVER and cell.boundary in WEBHOOK,
+    ),
+    Rule(
+        "the phone has the answer: no webhook comes before ours",
+        lambda cell: cell.order == Order.BEFORE and cell.use in ON_SESSION,
+    ),
+    Rule(
+        "the process is gone before the effect: there is no answer for a webhook to come before",
+        lambda cell: (
+            cell.order == Order.BEFORE
+            and cell.fault == Fault.LAMBDA_TIMEOUT
+            and cell.boundary == Boundary.BEFORE_EFFECT
+        ),
+    ),
+    Rule(
+        "one event alone has no order",
+        lambda cell: (
+            cell.order == Order.REORDERED and cell.use == Use.HOLD_PLACEMENT and cell.fault in DECLINED_FOR_GOOD
+        ),
+    ),
+    Rule(
+        "the webhook has brought the outcome: our second write is not made",
+        lambda cell: cell.order == Order.BEFORE and cell.boundary == Boundary.AFTER_SECOND_WRITE,
+    ),
+    Rule(
+        "the answer has brought the outcome: the webhook's write has no version to lose",
+        lambda cell: (
+            cell.fault == Fault.LOST_RACE
+            and cell.boundary == Boundary.BEFORE_WEBHOOK_WRITE
+            and cell.order != Order.BEFORE
+            and cell.use not in ON_SESSION
+        ),
+    ),
+)
+
+
+def every_cell() -> Iterator[Cell]:
+    return (Cell(*values) for values in itertools.product(Use, Boundary, Fault, Order))
+
+
+def excluded_by(cell: Cell) -> Rule | None:
+    """The first rule that says that it can't occur."""
+    return next((rule for rule in RULES if rule.excludes(cell)), None)
+
+
+def cells() -> list[Cell]:
+    """Those that can occur."""
+    return [cell for cell in every_cell() if excluded_by(cell) is None]
+
+
+def exclusions() -> Counter[str]:
+    """How many each rule excludes; where several would, the first counts."""
+    return Counter(rule.why for cell in every_cell() if (rule := excluded_by(cell)))
+
+
+def sample(number: int, seed: int) -> list[Cell]:
+    """So many of those that can occur, the same ones for the same seed, with every use and every fault among them."""
+    dice = random.Random(seed)
+    shuffled = dice.sample(cells(), len(cells()))
+    chosen: dict[Cell, None] = {}
+    for kind in (*Use, *Fault, *Boundary, *Order):
+        chosen.setdefault(next(c for c in shuffled if kind in (c.use, c.fault, c.boundary, c.order)))
+    for cell in shuffled:
+        if len(chosen) >= number:
+            break
+        chosen.setdefault(cell)
+    return list(chosen)[:number]

@@ -1,0 +1,328 @@
+"""The app on a store, with the Stripe stand-in in the same process; people, phones, webhooks and time around it.
+
+The adapter for Stripe is the real one, and so is the SDK: only the socket between them and the stand-in is missing.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from itertools import count
+from math import ceil
+from typing import Any
+from urllib.parse import urlencode
+
+import stripe
+
+from chalicelib.adapters.stripe_gateway import StripeGateway, stripe_client
+from chalicelib.domain.errors import DomainError
+from chalicelib.domain.tab import Actor, Attempt, Operation, Policy, Role, Tab
+from chalicelib.handlers.render import waiting_payment
+from chalicelib.ports import Deps, GatewayUnavailable, StoreUnavailable, TabStore
+from chalicelib.usecases.advance_tab import advance_due_tabs
+from chalicelib.usecases.attempts import Answer, Request
+from chalicelib.usecases.customers import create_customer
+from chalicelib.usecases.merchants import NewMerchant, create_merchant
+from chalicelib.usecases.take_event import NotYetKnown, take_event
+from devstack.acknowledged import Acknowledged
+from devstack.invariants import Objects, by_tab
+from devstack.stack import EVENTS
+from devstack.stripe_standin import payment_intents
+from devstack.stripe_standin.events import EventRow, encode
+from devstack.stripe_standin.standin import StandIn
+from devstack.stripe_standin.store import PLATFORM, Namespace
+from devstack.stripe_standin.webhooks import sign
+from tests import views
+from tests.faults.matrix.table import Cell, Order
+from tests.faults.matrix.traps import STRIPE, Call, Died, InProcess, Lane, Trap, TrappedStore, call
+from tests.outbox import Outbox
+
+START = 1_767_603_600
+"""Monday, 2026-01-05T09:00:00Z: in nobody's quiet hours."""
+SECRET_KEY = "sk_test_matrix"
+PUBLISHABLE_KEY = "pk_test_matrix"
+WEBHOOK_SECRET = "whsec_matrix"
+CLIENT_WAITS = timedelta(seconds=40)
+"""How long a client waits before it sends a request again that was not answered."""
+TURNED_AWAY_AT_MOST = 5
+
+NOT_NOW = (StoreUnavailable, GatewayUnavailable, DomainError)
+
+
+class Ids:
+    """Of one cell: two cells may share a table."""
+
+    def __init__(self, cell: Cell) -> None:
+        self._cell = f"{zlib.crc32(cell.name.encode()):08x}"
+        self._numbers = count(1)
+
+    def new(self, prefix: str) -> str:
+        return f"{prefix}_{self._cell}{next(self._numbers):04}"
+
+
+@dataclass(frozen=True, slots=True)
+class StandInClock:
+    standin: StandIn
+
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(self.standin.world.clock.now(), UTC)
+
+
+@dataclass
+class Deliveries:
+    """What became of the webhooks since the trap was armed."""
+
+    waiting: list[bytes] = field(default_factory=list)
+    before_an_answer: int = 0
+    twice: int = 0
+    withheld: int = 0
+    turned_round: int = 0
+
+
+class World:
+    """One merchant, one customer, one tab."""
+
+    def __init__(self, store: TabStore, cell: Cell, operation: Operation) -> None:
+        self.cell = cell
+        self.standin = StandIn(start=START, seed=zlib.crc32(cell.name.encode()))
+        self.standin.events.listeners.append(self._hear)
+        self.clock = StandInClock(self.standin)
+        self.trap = Trap(cell, operation, self.clock.now)
+        self.store = store
+        self.ids = Ids(cell)
+        self.outbox = Outbox()
+        self.told = Acknowledged()
+        self.deliveries = Deliveries()
+        self.paid_on_phone: set[str] = set()
+        self._lanes: dict[Lane, Deps] = {}
+        self._keys = count(1)
+        self.tab_id = ""
+
+    def open_shop(self, **policy: Any) -> None:
+        operator = Actor(subject=f"root-{self.ids.new('usr')}", role=Role.OPERATOR)
+        new = NewMerchant(name="Salon", currency="EUR", settlement_currency="EUR", policy=Policy(**policy))
+        merchant = create_merchant(self.deps(Lane.REQUEST), new, request=self.request(operator))
+        self.merchant_id = merchant.merchant_id
+        self.staff = Actor(subject="sam", role=Role.STAFF, merchant_id=self.merchant_id)
+        customer = create_customer(self.deps(Lane.REQUEST), "Ada", request=self.request(self.staff))
+        self.customer_id = customer.customer_id
+        self.ada = Actor(subject="ada", role=Role.CUSTOMER, merchant_id=self.merchant_id, customer_id=self.customer_id)
+
+    # Processes
+
+    def deps(self, lane: Lane) -> Deps:
+        """What a process of this lane has; a new one where the last has died."""
+        if lane not in self._lanes:
+            self._lanes[lane] = Deps(
+                store=TrappedStore(self.store, self.trap, lane),  # type: ignore[arg-type]
+                gateway=self._gateway(lane),
+                clock=self.clock,
+                ids=self.ids,
+                notifier=self.outbox,
+            )
+        return self._lanes[lane]
+
+    def _gateway(self, lane: Lane) -> StripeGateway:
+        http = InProcess(self.standin, self.trap, lane, self._after_call)
+        return StripeGateway(
+            stripe_client(SECRET_KEY, STRIPE, http=http),
+            stage="dev",
+            webhook_secrets=lambda: [WEBHOOK_SECRET],
+            publishable_key=PUBLISHABLE_KEY,
+        )
+
+    # Requests
+
+    def request(self, by: Actor, key: str | None = None) -> Request:
+        key = key or f"key-{next(self._keys)}"
+        return Request(by=by, record_id=f"{by.merchant_id}/{by.subject}/{key}", request_sha256=key)
+
+    def do(self, use_case: Callable[..., Answer], *given: Any, by: Actor) -> Answer:
+        """A request of the story's preparation, which goes well."""
+        answer = use_case(self.deps(Lane.REQUEST), self.tab_id, *given, request=self.request(by))
+        self._note(answer)
+        return answer
+
+    def send(self, act: Callable[[Deps, Request], Answer], request: Request) -> Answer | None:
+        """A request that may go wrong: its answer, or None where there is none or one that says to try again."""
+        try:
+            answer = act(self.deps(Lane.REQUEST), request)
+        except Died:
+            self._lanes.pop(Lane.REQUEST, None)
+            return None
+        except NOT_NOW:
+            return None
+        self._note(answer, request.record_id)
+        return answer
+
+    def _note(self, answer: Answer, key: str = "") -> None:
+        self.told.note(views.shown(answer.tab, self.clock.now(), answer.attempt), key=key)
+
+    # Time
+
+    def move_to(self, at: datetime) -> None:
+        if at > self.clock.now():
+            self.standin.move_clock(ceil(at.timestamp()))
+        self.deliver()
+
+    def settle(self) -> None:
+        """What is still under way goes through, and the last news arrives, however often it was turned away."""
+        self._go_through(self.trap.take_under_way())
+        for _ in range(TURNED_AWAY_AT_MOST):
+            self.deliver(at_last=True)
+            if not self.deliveries.waiting:
+                return
+            self.move_to(self.clock.now() + timedelta(minutes=1))
+        raise AssertionError(f"{len(self.deliveries.waiting)} webhooks are not taken")
+
+    def sweep(self) -> None:
+        """The schedule runs. What a dead process left under way goes through only afterwards: it asks too early."""
+        late = self.trap.take_under_way()
+        try:
+            advance_due_tabs(self.deps(Lane.SWEEP))
+        except Died:
+            self._lanes.pop(Lane.SWEEP, None)
+        self._go_through(late)
+        self.deliver()
+
+    def _go_through(self, calls: list[Call]) -> None:
+        for sent in calls:
+            call(self.standin, sent)
+
+    # Webhooks
+
+    def _hear(self, account: Namespace, event: EventRow, snapshot: bytes) -> None:
+        if event.type in EVENTS:
+            body = encode(self.standin.events.render(account, event, snapshot))
+            self.deliveries.waiting.append(body)
+
+    def _after_call(self) -> None:
+        """Between Stripe's doing something and our hearing of it."""
+        if self.trap.armed and self.cell.order == Order.BEFORE:
+            self.deliveries.before_an_answer += len(self.deliveries.waiting)
+            self._deliver_all()
+
+    def deliver(self, *, at_last: bool = False) -> None:
+        """What has happened is told, as the cell's order has it; what was not taken is told again the next time."""
+        waiting, order = self.deliveries.waiting, self.cell.order
+        if not self.trap.armed:
+            if order != Order.REORDERED:
+                self._deliver_all()
+        elif order == Order.NEVER:
+            self.deliveries.withheld += len(waiting)
+            waiting.clear()
+        elif order == Order.REORDERED:
+            if len(waiting) > 1 or at_last:
+                self.deliveries.turned_round += len(waiting) > 1
+                waiting.reverse()
+                self._deliver_all()
+        else:
+            self._deliver_all()
+
+    def deliver_now(self) -> None:
+        """Part of a story's preparation, which could not go on without."""
+        self._deliver_all()
+
+    def _deliver_all(self) -> None:
+        """Each until it is taken, or once where it is not."""
+        left: list[bytes] = []
+        while self.deliveries.waiting:
+            event = self.deliveries.waiting.pop(0)
+            if not self._is_taken(event):
+                left.append(event)
+            elif self.trap.armed and self.cell.order == Order.TWICE:
+                self.deliveries.twice += self._is_taken(event)
+        self.deliveries.waiting.extend(left)
+
+    def _is_taken(self, body: bytes) -> bool:
+        try:
+            with self.trap.while_handling_webhook(self.standin):
+                take_event(self.deps(Lane.WEBHOOK), body, sign(WEBHOOK_SECRET, body, int(time.time())))
+        except Died:
+            self._lanes.pop(Lane.WEBHOOK, None)
+            return False
+        except (NotYetKnown, *NOT_NOW):
+            return False
+        return True
+
+    # The phone
+
+    def waiting(self) -> Attempt | None:
+        """What the app shows the customer as theirs to confirm."""
+        attempt = waiting_payment(self.tab)
+        return attempt if attempt is not None and attempt.client_secret else None
+
+    def confirm(self, attempt: Attempt, card: str, *, authenticates: bool = True) -> str:
+        """The payment's status at Stripe once the customer has confirmed it; `declined`; `gone` where it was closed."""
+        status, body = self._post(
+            f"/v1/payment_intents/{attempt.payment_id}/confirm",
+            client_secret=attempt.client_secret or "",
+            payment_method=card,
+        )
+        if status == HTTPStatus.PAYMENT_REQUIRED:
+            return "declined"
+        if status == HTTPStatus.BAD_REQUEST and body["error"]["code"] == "payment_intent_unexpected_state":
+            return "gone"
+        assert status == HTTPStatus.OK, body
+        if body["status"] == "requires_action":
+            platform = self.standin.world.accounts[PLATFORM]
+            intent = platform.get("payment_intent", body["id"])
+            payment_intents.authenticate(self.standin.call(platform), intent, succeeds=authenticates)
+            return str(intent.status)
+        return str(body["status"])
+
+    def save_card(self, card: str = "pm_card_visa") -> None:
+        """The customer saves a card, as the app asks them to when they have agreed to that."""
+        customer = self.store.get_customer(self.merchant_id, self.customer_id)
+        gateway = self.deps(Lane.REQUEST).gateway
+        setup = gateway.add_card_setup(None, customer, self.tab_id, key=self.ids.new("key"))
+        _, body = self._post(
+            f"/v1/setup_intents/{setup.setup_id}/confirm", client_secret=setup.client_secret, payment_method=card
+        )
+        assert body["status"] == "succeeded", body
+        self.deliver_now()
+
+    def _post(self, path: str, **fields: str) -> tuple[int, dict[str, Any]]:
+        headers = {"Authorization": f"Bearer {PUBLISHABLE_KEY}"}
+        reply = call(self.standin, Call("POST", path, "", headers, urlencode(fields)))
+        assert reply is not None, "no fault is for the phone"
+        return reply.status, json.loads(reply.body)
+
+    # Reading
+
+    @property
+    def tab(self) -> Tab:
+        return self.store.get_tab(self.merchant_id, self.tab_id)
+
+    def in_(self, **ahead: float) -> datetime:
+        return self.clock.now() + timedelta(**ahead)
+
+    def objects(self) -> Objects:
+        platform = self.standin.world.accounts[PLATFORM].of
+        payments, refunds = (
+            [stripe_json(row) for row in platform[kind].oldest_first()] for kind in ("payment_intent", "refund")
+        )
+        return by_tab(payments, refunds).get(self.tab_id, Objects())
+
+
+def stripe_json(row: Any) -> dict[str, Any]:
+    """An object of the stand-in's as it goes over the wire."""
+    shown: dict[str, Any] = json.loads(encode(row))
+    return shown
+
+
+@contextmanager
+def impatient_sdk() -> Iterator[None]:
+    """The SDK waits half a second between its tries; here nothing is gained by it."""
+    before = stripe.HTTPClient.INITIAL_DELAY
+    stripe.HTTPClient.INITIAL_DELAY = 0
+    try:
+        yield
+    finally:
+        stripe.HTTPClient.INITIAL_DELAY = before

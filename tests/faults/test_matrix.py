@@ -1,0 +1,167 @@
+"""A seeded part of the fault matrix, in seconds; the table behind it; and that it tells when a promise is broken.
+
+All of it is `make faults`.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from chalicelib.adapters import stripe_objects
+from chalicelib.adapters.memory_store import MemoryStore
+from chalicelib.domain import agenda, facts, followup
+from chalicelib.domain.draft import Draft
+from chalicelib.domain.facts import Fact, FactKind
+from chalicelib.domain.tab import AttemptState, LegKind, Operation
+from chalicelib.usecases import attempts
+from tests.faults.matrix.run import play
+from tests.faults.matrix.table import (
+    RULES,
+    Boundary,
+    Cell,
+    Fault,
+    Order,
+    Use,
+    cells,
+    every_cell,
+    excluded_by,
+    exclusions,
+    sample,
+)
+from tests.faults.matrix.world import impatient_sdk
+
+SEED = 20260105
+
+
+@pytest.fixture(autouse=True)
+def _impatient_sdk() -> Iterator[None]:
+    with impatient_sdk():
+        yield
+
+
+@pytest.mark.parametrize("cell", sample(60, SEED), ids=lambda cell: cell.name)
+def test_money_comes_out_right(cell: Cell):
+    assert play(cell, MemoryStore()).problems == []
+
+
+# The table
+
+
+def test_every_combination_is_played_or_excluded_by_a_rule():
+    """10 uses, 8 boundaries, 16 faults, 5 orders; no rule is there that excludes nothing."""
+    assert len(list(every_cell())) == 10 * 8 * 16 * 5 == len(cells()) + exclusions().total()
+    assert set(exclusions()) == {rule.why for rule in RULES}
+
+
+def test_nothing_is_excluded_whole():
+    """Whatever moves money meets every boundary, every order and, but for the bank's word, every fault."""
+    played = Counter((cell.use, kind) for cell in cells() for kind in (cell.boundary, cell.fault, cell.order))
+
+    missing = {(use, kind) for use in Use for kind in (*Boundary, *Fault, *Order) if not played[use, kind]}
+
+    of_bank = {Fault.DECLINE_TRY_AGAIN, Fault.DECLINE_NEVER, Fault.DECLINE_DATA, Fault.SCA}
+    no_bank = {Use.CAPTURE, Use.RELEASE, Use.REFUND, Use.NO_SHOW}
+    phone_answers = {(Use.HOLD, Order.BEFORE), (Use.ON_SESSION_CHARGE, Order.BEFORE)}
+    assert missing == set(itertools.product(no_bank, of_bank)) | phone_answers
+
+
+def test_a_sample_is_the_same_for_the_same_seed_and_leaves_no_kind_out():
+    chosen = sample(60, SEED)
+
+    assert chosen == sample(60, SEED) != sample(60, SEED + 1)
+    assert {kind for cell in chosen for kind in (cell.use, cell.boundary, cell.fault, cell.order)} == {
+        *Use,
+        *Boundary,
+        *Fault,
+        *Order,
+    }
+    assert all(excluded_by(cell) is None for cell in chosen)
+
+
+# It can fail
+
+
+def broken(name: str) -> list[str]:
+    use, boundary, fault, order = name.split("/")
+    return play(Cell(Use(use), Boundary(boundary), Fault(fault), Order(order)), MemoryStore()).problems
+
+
+def test_without_idempotency_keys_a_card_is_charged_twice(monkeypatch: pytest.MonkeyPatch):
+    """The first call is still on its way when the schedule asks, sees nothing and makes it again."""
+    numbers = itertools.count()
+    monkeypatch.setattr(stripe_objects, "idempotency_key", lambda attempt, stage: f"key-{next(numbers)}")
+
+    problems = broken("off_session_charge/before_effect/lambda_timeout/after")
+
+    assert any("made 2 objects at Stripe" in problem for problem in problems)
+    assert "the app has charged 11000, expected 5500" in problems
+
+
+def test_what_is_written_ahead_and_never_looked_at_again_is_not_done(monkeypatch: pytest.MonkeyPatch):
+    begin = Draft.begin
+
+    def forgetful(draft: Draft, *given: Any, check_at: Any, **fields: Any) -> Any:
+        return begin(draft, *given, check_at=check_at + timedelta(days=365), **fields)
+
+    monkeypatch.setattr(Draft, "begin", forgetful)
+
+    assert "the app has captured 0, expected 1500" in broken("capture/after_first_write/death/never")
+
+
+def test_a_fact_applied_twice_is_in_the_books_twice(monkeypatch: pytest.MonkeyPatch):
+    def charged(draft: Draft, fact: Fact) -> None:
+        facts._take(draft, fact, LegKind.CHARGE)
+        if attempt := facts._attempt_of(draft, fact, Operation.CHARGE):
+            draft.end_attempt(attempt, AttemptState.SUCCEEDED)
+
+    monkeypatch.setitem(facts._APPLY, FactKind.CHARGED, charged)
+    monkeypatch.setattr(Fact, "key", None)
+
+    assert broken("late_cancel/before_first_write/lost_version_race/after")
+
+
+def test_a_time_out_taken_for_a_failure_loses_a_payment(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(attempts, "_unknown", attempts._absent)
+
+    problems = broken("late_cancel/after_effect/lost_answer/never")
+
+    assert any(problem.startswith("Stripe took 1000 by pi_") for problem in problems)
+
+
+def test_a_request_that_is_not_remembered_is_told(monkeypatch: pytest.MonkeyPatch):
+    commit = attempts.commit
+    monkeypatch.setattr(attempts, "commit", lambda deps, change, record=None, event=None: commit(deps, change))
+
+    assert "the request, repeated, was not answered" in broken("capture/after_second_write/death/never")
+
+
+def test_a_hold_that_nobody_lets_go_of_is_told(monkeypatch: pytest.MonkeyPatch):
+    steps = agenda._hold_steps
+    monkeypatch.setattr(
+        agenda, "_hold_steps", lambda tab: (step for step in steps(tab) if step.kind != agenda.StepKind.RELEASE)
+    )
+
+    assert any("a hold is still live" in problem for problem in broken("release/before_first_write/death/after"))
+
+
+def test_a_bank_whose_advice_is_not_followed_is_told(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(followup, "_wait", lambda policy, tries, failure: timedelta(days=2))
+
+    problems = broken("automatic_charge/before_effect/decline_do_not_try_again/after")
+
+    assert "it is closed/paid with 0 owed, not due/partly_paid with 5500" in problems
+
+
+def test_a_fault_that_does_not_happen_is_told(monkeypatch: pytest.MonkeyPatch):
+    """Nor does a webhook come in an order in which none came."""
+    from tests.faults.matrix.traps import Trap
+
+    monkeypatch.setattr(Trap, "arm", lambda trap, standin: None)
+
+    assert broken("refund/before_effect/death/twice") == ["the fault did not happen", "no webhook came twice"]
