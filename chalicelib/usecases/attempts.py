@@ -364,11 +364,15 @@ def _perform(deps: Deps, tab: Tab, attempt: Attempt) -> Outcome:
 
 
 def _resolving(attempt: Attempt, facts: Iterable[Fact]) -> Outcome:
-    """The facts, which should resolve the attempt; where they leave it as it was, its outcome is unknown."""
+    """The facts, which should resolve the attempt; where it is still as it was before the call, its outcome is unknown.
+
+    Before the call, not before this draft: a webhook with the same facts may have been quicker, and what it has told
+    (that the bank asks the customer, say) must not become unknown because the answer says it again.
+    """
 
     def apply(draft: Draft) -> None:
         outcome_of(facts)(draft)
-        if draft.tab.attempt(attempt.attempt_id) == draft.base.attempt(attempt.attempt_id):
+        if draft.tab.attempt(attempt.attempt_id) == attempt:
             _unknown(attempt)(draft)
 
     return apply

@@ -10,7 +10,8 @@ import pytest
 
 from chalicelib.domain.commands import ItemInput
 from chalicelib.domain.errors import PaymentInProgress
-from chalicelib.domain.tab import AttemptState, DepositState, Operation, PaymentState, Policy, Status
+from chalicelib.domain.facts import Fact
+from chalicelib.domain.tab import Attempt, AttemptState, DepositState, Operation, PaymentState, Policy, Status, Tab
 from chalicelib.usecases.advance_tab import advance_due_tab
 from chalicelib.usecases.cancel_tab import cancel_tab
 from chalicelib.usecases.charge_tab import pay_on_phone
@@ -158,6 +159,37 @@ def test_the_webhook_may_come_before_the_answer(shop: Shop, name: str) -> None:
     calls = len(shop.gateway.calls)
     shop.wait(minutes=2)
     assert len(shop.gateway.calls) == calls or shop.tab.version
+
+
+# What a slow bank is still processing is not known, whoever says so.
+@pytest.mark.parametrize("card", sorted(set(CardBehaviour) - {CardBehaviour.SLOW}))
+@pytest.mark.parametrize("name", STORIES)
+def test_news_that_overtakes_the_answer_stands(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, name: str, card: CardBehaviour
+) -> None:
+    """The events are handled while the answer of the same call is still on its way: it then adds nothing."""
+    story = STORIES[name]
+    story.arrange(shop)
+    shop.deliver_all()
+    shop.gateway.cards["pm_1"] = card
+    real, overtaken = shop.gateway.perform, []
+
+    def overtaking(tab: Tab, attempt: Attempt) -> tuple[Fact, ...]:
+        facts = real(tab, attempt)
+        shop.deliver_all()
+        overtaken.append(shop.tab.attempt(attempt.attempt_id))
+        return facts
+
+    monkeypatch.setattr(shop.gateway, "perform", overtaking)
+    story.act(shop)
+
+    assert overtaken
+    for known in overtaken:
+        found = None if known is None else shop.tab.attempt(known.attempt_id)
+        if known is not None and found is not None:
+            assert (found.state, found.client_secret) == (known.state, known.client_secret)
+    assert "outcome_unknown" not in shop.kinds()
+    shop.check_always()
 
 
 @pytest.mark.parametrize("name", STORIES)
