@@ -18,7 +18,7 @@ KILLS ?= 200
 help:
 	@echo "Aftertab: pay after the service. The commands:"
 	@echo
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo "PYTHON=python3.12 chooses the interpreter (3.11 to 3.13); ARGS=... is passed on to whatever a target runs."
 
@@ -83,6 +83,22 @@ replay: setup ## Send real bookings through the API: DATA=file.csv, RESUME=1 goe
 .PHONY: package
 package: setup ## Write what is deployed, template and zip: STAGE=dev|prod, OUT=folder
 	@$(PY) -m devstack.package --stage $(STAGE) --out $(OUT) $(ARGS)
+
+.PHONY: check-template
+check-template: setup ## Let cfn-lint and checkov read the templates of both stages
+	@sh devstack/setup.sh template
+	@for stage in dev prod; do $(PY) -m devstack.package --stage $$stage --out dist/$$stage >/dev/null || exit 1; done
+	@$(PY) -m devstack.deploy.check dist/dev dist/prod $(ARGS)
+
+.PHONY: deploy-local
+deploy-local: setup ## Deploy the package on the AWS emulator, and play on it every story that needs less than a minute
+	@$(PY) -m devstack.package --stage dev --out dist/dev
+	@$(PY) -m devstack.deploy.local --package dist/dev $(ARGS)
+
+.PHONY: deploy
+deploy: setup ## Deploy what make package wrote to AWS: STAGE=dev|prod BUCKET=name ARGS="--set Name=value"
+	@test -n "$(BUCKET)" || { echo "Say where the code goes: make deploy STAGE=$(STAGE) BUCKET=name" >&2; exit 2; }
+	@$(PY) -m devstack.deploy --stage $(STAGE) --package $(OUT) --bucket "$(BUCKET)" $(ARGS)
 
 .PHONY: openapi
 openapi: setup ## Write the OpenAPI document from the routes and their structs

@@ -30,13 +30,17 @@ class HttpError(Exception):
 
 
 class JsonClient:
-    """Speaks to one origin. A connection that the server closed between two requests is opened again, once."""
+    """Speaks to one origin, or to what is below a path of it.
+
+    A connection that the server closed between two requests is opened again, once.
+    """
 
     def __init__(self, base_url: str) -> None:
         parts = urlsplit(base_url)
         assert parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost"), base_url
         self.base_url = base_url.rstrip("/")
         self._address = (parts.hostname, parts.port or 80)
+        self._prefix = parts.path.rstrip("/")
         self._local = threading.local()
 
     def close(self) -> None:
@@ -71,7 +75,7 @@ class JsonClient:
         if connection is None:
             connection = self._local.connection = http.client.HTTPConnection(*self._address, timeout=TIMEOUT_S)
         try:
-            connection.request(method, path, raw, headers)
+            connection.request(method, self._prefix + path, raw, headers)
             answer = connection.getresponse()
             content = answer.read()
         except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError, http.client.CannotSendRequest):

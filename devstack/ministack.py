@@ -33,24 +33,25 @@ class Ministack:
 
 
 @contextmanager
-def start(port: int | None = None, state_dir: Path | None = None) -> Iterator[Ministack]:
+def start(port: int | None = None, state_dir: Path | None = None, *, guarded: bool = False) -> Iterator[Ministack]:
     """An emulator on `port`, or on a free one, for as long as the context lasts.
 
-    `state_dir`: where its state is read from and, when it is stopped, written to; without one it begins empty. Raises
+    `state_dir`: where its state is read from and, when it is stopped, written to; without one it begins empty.
+    `guarded`: who calls it needs the right to, as on AWS: a function may do what its role's policy says. Raises
     RuntimeError where it does not start, its log in the message.
     """
-    process, endpoint_url = _start(port, state_dir)
+    process, endpoint_url = _start(port, state_dir, guarded)
     try:
         yield Ministack(process, endpoint_url)
     finally:
         _end(process, STOP_TIMEOUT_S if state_dir is None else KEEP_TIMEOUT_S)
 
 
-def _start(port: int | None, state_dir: Path | None) -> tuple[subprocess.Popen[bytes], str]:
+def _start(port: int | None, state_dir: Path | None, guarded: bool) -> tuple[subprocess.Popen[bytes], str]:
     # A port that was free a moment ago may be taken when the emulator binds it; one that was asked for stays taken.
     for remaining in reversed(range(_TRIES if port is None else 1)):
         chosen = port or free_port()
-        process, log = _spawn(chosen, state_dir)
+        process, log = _spawn(chosen, state_dir, guarded)
         try:
             _wait_until_healthy(process, chosen, log)
             return process, f"http://{HOST}:{chosen}"
@@ -61,7 +62,7 @@ def _start(port: int | None, state_dir: Path | None) -> tuple[subprocess.Popen[b
     raise AssertionError("the last try returns or raises")
 
 
-def _spawn(port: int, state_dir: Path | None) -> tuple[subprocess.Popen[bytes], Path]:
+def _spawn(port: int, state_dir: Path | None, guarded: bool) -> tuple[subprocess.Popen[bytes], Path]:
     LOGS.mkdir(parents=True, exist_ok=True)
     log_path = LOGS / f"ministack-{port}.log"
     # Its settings, and only ours: a proxy, an endpoint or credentials of the developer's are nothing to it.
@@ -73,6 +74,7 @@ def _spawn(port: int, state_dir: Path | None) -> tuple[subprocess.Popen[bytes], 
         "GATEWAY_PORT": str(port),
         "LOG_LEVEL": "WARNING",
         "LAMBDA_EXECUTOR": "local",
+        "AUTH": str(guarded).lower(),
     }
     if state_dir is not None:
         environment |= {"PERSIST_STATE": "1", "STATE_DIR": str(state_dir)}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 from devstack.api import Api
@@ -77,13 +76,13 @@ def unpaid(stack: Stack, say: Say) -> None:
         f"Hal says nothing to the bill of EUR 45.00 ({tab['tab_id']}). He agreed to be charged after the review window."
     )
     studio.expect_messages(tab, "bill_presented")
-    tab = studio.travel(tab, stack.now() + timedelta(hours=26))
+    tab = studio.travel(tab, stack.now() + stack.span(hours=26))
     say("The window ends, and his bank declines for lack of funds. Its advice: try again later.")
     studio.expect_messages(tab, "card_declined")
-    tab = studio.travel(tab, stack.now() + timedelta(hours=26))
+    tab = studio.travel(tab, stack.now() + stack.span(hours=26))
     studio.expect_messages(tab, "reminder")
     bank_says(stack, tab, None)
-    tab = studio.travel(tab, stack.now() + timedelta(hours=26))
+    tab = studio.travel(tab, stack.now() + stack.span(hours=26))
     say("Two days after the first try the card is tried again: EUR 45.00 charged.")
     studio.expect_messages(tab, "receipt")
     studio.expect(
@@ -109,7 +108,7 @@ def asked_by_the_bank(stack: Stack, say: Say) -> None:
     ida = garage.customer("Ida")
     tab = served(garage, ida, 9900, card="pm_card_authenticationRequired")
     say(f"Ida's bill for {tab['tab_id']} is EUR 99.00; she is silent, and the review window ends.")
-    tab = garage.travel(tab, stack.now() + timedelta(hours=24, minutes=10))
+    tab = garage.travel(tab, stack.now() + stack.span(hours=24, minutes=10))
     garage.expect_messages(tab, "bill_presented", "confirmation_needed")
     payment = ida.api.get(f"/tabs/{tab['tab_id']}")["payment"]
     ida.phone.pay(payment, "pm_card_authenticationRequired")
@@ -177,7 +176,7 @@ def disputed(stack: Stack, say: Say) -> None:
         money=Money(charged=3300),
         ledger={"service_revenue": -3300, "disputes_receivable": 3300},
     )
-    stack.move_clock(stack.now() + timedelta(days=10))
+    stack.move_clock(stack.now() + stack.span(days=10))
     stack.sweep()
     say("Nobody answers the bank in nine days, and the dispute is lost.")
     shop.expect_messages(tab, "dispute_closed")

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from devstack import invariants, outbox
+from devstack import invariants
 from devstack.acknowledged import Acknowledged
 from devstack.api import Api
 from devstack.books import Money, differences, money_of_app, money_of_standin
@@ -70,6 +70,8 @@ class Scene:
         self.told = Acknowledged()
         self.staff = self._api("staff")
         self.owner = self._api("owner")
+        if paced := stack.paced(merchant["policy"]):
+            self.owner.put("/merchant/policy", paced)
 
     def customer(self, name: str) -> Customer:
         made = self.staff.post("/customers", {"reference": name})
@@ -142,7 +144,7 @@ class Scene:
 
     def messages(self, tab: dict[str, Any]) -> list[str]:
         """The kinds of what was sent about the tab since last asked, each told as its recipient reads it."""
-        sent = outbox.read(self.stack.outbox, tab["tab_id"])
+        sent = self.stack.sent(tab["tab_id"])
         new = sent[self._told.get(tab["tab_id"], 0) :]
         self._told[tab["tab_id"]] = len(sent)
         for message in new:

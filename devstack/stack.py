@@ -7,15 +7,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Self
 
-from devstack import emulators, table
+from devstack import emulators, outbox, table
 from devstack.http import JsonClient
 from devstack.issuer import AUDIENCE, ISSUER, Issuer
 from devstack.ministack import free_port
@@ -67,17 +67,18 @@ class Ports:
 class Stack:
     """A running local stack; a context manager. All of it listens on 127.0.0.1 only.
 
-    `start`: where the business clock begins. `ticker`: fire the schedule by itself, every five clock-minutes and on
-    every move; else only `sweep` fires it. `real_time`: let the clock run by itself. `state`: a folder that what is in
-    the database and at Stripe is read from and kept in, complete once the stack has stopped. `database`: which emulator
-    (emulators.NAMES). `workers`: serve with so many processes on one port, as many Lambdas do; 0: with one, not forked.
+    `start`: where the business clock begins; None: now. `ticker`: fire the schedule by itself, every five clock-minutes
+    and on every move; else only `sweep` fires it. `real_time`: let the clock run by itself. `state`: a folder that what
+    is in the database and at Stripe is read from and kept in, complete once the stack has stopped. `database`: which
+    emulator (emulators.NAMES). `workers`: serve with so many processes on one port, as many Lambdas do; 0: with one,
+    not forked.
     """
 
     def __init__(
         self,
         ports: Ports = Ports(),
         *,
-        start: datetime = DEFAULT_START,
+        start: datetime | None = DEFAULT_START,
         ticker: bool = False,
         real_time: bool = False,
         logs: Path = LOGS,
@@ -96,7 +97,7 @@ class Stack:
         self._exits = ExitStack()
         self._app: subprocess.Popen[bytes] | None = None
 
-    def __enter__(self) -> Stack:
+    def __enter__(self) -> Self:
         try:
             self._begin()
         except BaseException:
@@ -115,25 +116,30 @@ class Stack:
         self.outbox.unlink(missing_ok=True)
         self.lookups = self._logs / "lookups"
         self.lookups.write_text("")
-        self.app_port = self._ports.app or free_port()
-        self.control_port = self._ports.control or free_port()
         standin_port = self._ports.standin or free_port()
         if self._state is not None:
             self._state.mkdir(parents=True, exist_ok=True)
-        aws = self._exits.enter_context(
-            emulators.start(self._database, self._ports.aws or None, self._state and self._state / "aws")
-        )
+        aws = self._exits.enter_context(self._start_aws())
         self._aws = aws
         self.aws_url = aws.endpoint_url
         self.issuer = self._exits.enter_context(Issuer(self._ports.issuer))
         kept = self._state and self._state / "stripe.db"
         arguments = ["--port", str(standin_port), *(["--state", str(kept)] if kept else [])]
         # A kept clock goes on from where it stood.
-        arguments += [] if kept and kept.exists() else ["--start", self._start.isoformat()]
+        arguments += [] if self._start is None or (kept and kept.exists()) else ["--start", self._start.isoformat()]
         standin = self._spawn("stripe_standin", [*arguments, *(["--real-time"] if self._real_time else [])])
         self.standin = JsonClient(f"http://127.0.0.1:{standin_port}")
         self._exits.callback(self.standin.close)
         wait_for(self.standin, "/_control/health", "the Stripe stand-in", standin)
+        self._serve()
+
+    def _start_aws(self) -> AbstractContextManager[emulators.Emulator]:
+        return emulators.start(self._database, self._ports.aws or None, self._state and self._state / "aws")
+
+    def _serve(self) -> None:
+        """The app, served by processes of this machine."""
+        self.app_port = self._ports.app or free_port()
+        self.control_port = self._ports.control or free_port()
         self.app = JsonClient(self.app_url)
         self.control = JsonClient(f"http://127.0.0.1:{self.control_port}")
         self._environment = self._settings()
@@ -143,6 +149,26 @@ class Stack:
 
     def _settings(self) -> dict[str, str]:
         """The app's environment: what a deployment sets, pointed at this stack."""
+        return {
+            **os.environ,
+            "AFTERTAB_STAGE": "dev",
+            "AFTERTAB_TABLE": "aftertab-dev",
+            "AFTERTAB_JWT_ISSUER": ISSUER,
+            "AFTERTAB_JWT_AUDIENCE": AUDIENCE,
+            "AFTERTAB_JWT_JWKS_URL": self.issuer.jwks_url,
+            "STRIPE_SECRET_KEY": SECRET_KEY,
+            "STRIPE_PUBLISHABLE_KEY": PUBLISHABLE_KEY,
+            "STRIPE_WEBHOOK_SECRET": self._add_webhook(),
+            "STRIPE_API_BASE": self.standin.base_url,
+            "AWS_ENDPOINT_URL": self.aws_url,
+            "AWS_ACCESS_KEY_ID": "local",
+            "AWS_SECRET_ACCESS_KEY": "local",
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_REGION": REGION,
+        }
+
+    def _add_webhook(self) -> str:
+        """Tell Stripe where its events go, as whoever deploys does once; the secret that they are signed with."""
         key = {"Authorization": f"Bearer {SECRET_KEY}"}
         # An endpoint of an earlier run has that run's port, and a secret that is shown once.
         for old in self.standin.get("/v1/webhook_endpoints", headers=key)["data"]:
@@ -156,23 +182,8 @@ class Stack:
             },
             headers=key,
         )
-        return {
-            **os.environ,
-            "AFTERTAB_STAGE": "dev",
-            "AFTERTAB_TABLE": "aftertab-dev",
-            "AFTERTAB_JWT_ISSUER": ISSUER,
-            "AFTERTAB_JWT_AUDIENCE": AUDIENCE,
-            "AFTERTAB_JWT_JWKS_URL": self.issuer.jwks_url,
-            "STRIPE_SECRET_KEY": SECRET_KEY,
-            "STRIPE_PUBLISHABLE_KEY": PUBLISHABLE_KEY,
-            "STRIPE_WEBHOOK_SECRET": hook["secret"],
-            "STRIPE_API_BASE": self.standin.base_url,
-            "AWS_ENDPOINT_URL": self.aws_url,
-            "AWS_ACCESS_KEY_ID": "local",
-            "AWS_SECRET_ACCESS_KEY": "local",
-            "AWS_DEFAULT_REGION": REGION,
-            "AWS_REGION": REGION,
-        }
+        secret: str = hook["secret"]
+        return secret
 
     @property
     def environment(self) -> dict[str, str]:
@@ -238,6 +249,14 @@ class Stack:
     def now(self) -> datetime:
         return datetime.fromisoformat(self.standin.get("/_control/clock")["now"]).astimezone(UTC)
 
+    def span(self, **parts: float) -> timedelta:
+        """How long a story's hours and days are here: as long as they say."""
+        return timedelta(**parts)
+
+    def paced(self, policy: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """A merchant's policy in this stack's time; None where it is good as it is."""
+        return None
+
     def move_clock(self, to: datetime) -> None:
         """Move the business clock forward; what becomes due by it is done when `sweep` is called."""
         self.standin.post("/_control/clock", {"to": to.isoformat()})
@@ -259,6 +278,12 @@ class Stack:
         """Fire the nightly reconciliation once, as EventBridge would; its figures."""
         figures: dict[str, Any] = self.control.post("/reconcile")
         return figures
+
+    # People
+
+    def sent(self, tab_id: str) -> list[dict[str, Any]]:
+        """The messages about a tab, in order: kind, to whom, text."""
+        return outbox.read(self.outbox, tab_id)
 
     def discard_state(self) -> None:
         """Nobody will want `state`: the database ends at once, without writing down what may be gigabytes."""

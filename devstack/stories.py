@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
 
 from devstack.books import Money
-from devstack.rough_stories import ROUGH_STORIES
-from devstack.scene import Say, Scene, hours, iso
+from devstack.rough_stories import ROUGH_STORIES, disputed, unpaid
+from devstack.scene import Say, Scene, iso
 from devstack.stack import Stack
 
 Story = Callable[[Stack, Say], None]
@@ -58,7 +57,7 @@ def appointment(stack: Stack, say: Say) -> None:
     """An appointment three weeks ahead: card saved, hold placed two days before, deposit first, balance off-session"""
     salon = Scene(stack, say, name="Salon Iris")
     ben = salon.customer("Ben")
-    starts_at = stack.now() + timedelta(days=21)
+    starts_at = stack.now() + stack.span(days=21)
     tab = salon.staff.post(
         "/tabs",
         {
@@ -78,7 +77,7 @@ def appointment(stack: Stack, say: Say) -> None:
     ben.save_card(tab)
     tab = salon.tab(tab)
     say(f"Ben accepts and saves his {tab['card']['brand']} ending in {tab['card']['last4']}. Nothing is held yet.")
-    tab = salon.travel(tab, starts_at - hours(47))
+    tab = salon.travel(tab, starts_at - stack.span(hours=47))
     (hold,) = tab["holds"]
     say(f"Two days before, EUR 20.00 are held, not charged: {hold['payment_id']}, until {hold['capture_before']}.")
     tab = salon.travel(tab, starts_at)
@@ -105,7 +104,7 @@ def no_show(stack: Stack, say: Say) -> None:
     """A no-show: the disclosed fee from the hold, the rest released"""
     studio = Scene(stack, say, name="Studio Linden")
     cleo = studio.customer("Cleo")
-    starts_at = stack.now() + hours(26)
+    starts_at = stack.now() + stack.span(hours=26)
     tab = studio.staff.post(
         "/tabs",
         {
@@ -123,7 +122,7 @@ def no_show(stack: Stack, say: Say) -> None:
     payment = cleo.accept_promise(tab)["payment"]
     cleo.phone.pay(payment)
     say(f"Cleo accepts and confirms the hold {payment['payment_id']} on her phone: EUR 30.00 held, not charged.")
-    tab = studio.travel(tab, starts_at + timedelta(minutes=20))
+    tab = studio.travel(tab, starts_at + stack.span(minutes=20))
     studio.staff.post(f"/tabs/{tab['tab_id']}/no_show")
     say("She does not come. After the grace of 15 minutes: EUR 20.00 captured from the hold, EUR 10.00 released.")
     studio.expect(
@@ -150,7 +149,7 @@ def cancellations(stack: Stack, say: Say) -> None:
                 "deposit_minor": 2500,
                 "no_show_fee_minor": 2500,
                 "late_cancel_fee_minor": 1500,
-                "starts_at": iso(stack.now() + hours(ahead)),
+                "starts_at": iso(stack.now() + stack.span(hours=ahead)),
             },
         )
         payment = customer.accept_promise(tab)["payment"]
@@ -175,7 +174,7 @@ def long_review(stack: Stack, say: Say) -> None:
     """A hold about to expire during a long review"""
     atelier = Scene(stack, say, name="Atelier Nord", review_window_s=9 * 24 * 3600)
     finn = atelier.customer("Finn")
-    starts_at = stack.now() + hours(20)
+    starts_at = stack.now() + stack.span(hours=20)
     tab = atelier.staff.post(
         "/tabs",
         {
@@ -198,7 +197,7 @@ def long_review(stack: Stack, say: Say) -> None:
     )
     tab = atelier.staff.post(f"/tabs/{tab['tab_id']}/complete")
     say(f"The bill of EUR 120.00 is his to review until {tab['review_ends_at']}; the hold does not last that long.")
-    tab = atelier.travel(tab, stack.now() + timedelta(days=6))
+    tab = atelier.travel(tab, stack.now() + stack.span(days=6))
     say("A day before the hold expires EUR 50.00 are captured, as the promise disclosed; the review goes on.")
     atelier.expect(
         tab,
@@ -207,7 +206,7 @@ def long_review(stack: Stack, say: Say) -> None:
         money=Money(held=5000, captured=5000),
         ledger={"service_revenue": -12000, "stripe_balance": 5000, "customer_receivable": 7000},
     )
-    tab = atelier.travel(tab, stack.now() + timedelta(days=4))
+    tab = atelier.travel(tab, stack.now() + stack.span(days=4))
     say(
         "Finn says nothing. His window ends, and as he agreed the balance of EUR 70.00 is charged: "
         + tab["legs"][1]["payment_id"]
@@ -222,3 +221,11 @@ def long_review(stack: Stack, say: Say) -> None:
 
 
 STORIES: tuple[Story, ...] = (walk_in, appointment, no_show, cancellations, long_review, *ROUGH_STORIES)
+
+NEED_THE_CLOCK: dict[Story, str] = {
+    appointment: "three weeks go by",
+    long_review: "a hold comes near its end, in the bank's time",
+    unpaid: "reminders and retries are a minute apart at least",
+    disputed: "the bank takes nine days",
+}
+"""Stories that need a clock which can be moved, and so the local server, with what in them takes more than a minute."""

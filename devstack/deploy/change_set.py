@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from devstack.deploy.artifacts import Artifacts
+
 POLL_S = 0.5
 TIMEOUT_S = 1800.0
 _NOTHING = ("didn't contain changes", "No updates are to be performed")
-_NEVER_MADE = ("REVIEW_IN_PROGRESS",)
+"""How CloudFormation says that there is nothing to do, as a failure."""
 
 
 class DeployFailed(Exception):
@@ -27,29 +29,28 @@ class Clients:
     s3: Any
 
 
-def deploy(
-    clients: Clients, *, stack: str, template: Path, zip_file: Path, bucket: str, parameters: Mapping[str, str]
-) -> str:
+def deploy(clients: Clients, artifacts: Artifacts, *, bucket: str, parameters: Mapping[str, str]) -> str:
     """Bring the stack to the template; `created`, `updated` or `unchanged`. Raises DeployFailed.
 
     Parameters that are not given keep the values they have, or get the template's defaults.
     """
-    _upload(clients.s3, bucket, zip_file, "application/zip")
-    _upload(clients.s3, bucket, template, "application/json")
+    stack = stack_name(artifacts.stage)
+    _upload(clients.s3, bucket, artifacts.code_key, artifacts.code_path)
+    _upload(clients.s3, bucket, artifacts.template_key, artifacts.template_path)
     cloudformation = clients.cloudformation
+    url = _url(clients.s3, bucket, artifacts.template_key)
     known = _find(cloudformation, stack)
-    is_new = known is None or known["StackStatus"] in _NEVER_MADE
-    url = clients.s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": template.name})
-    template_url = url.split("?")[0]
+    # A stack whose first change set was never executed is there, and is none.
+    known = None if known is not None and known["StackStatus"] == "REVIEW_IN_PROGRESS" else known
     change_set = cloudformation.create_change_set(
         StackName=stack,
         ChangeSetName=f"aftertab-{uuid.uuid4().hex}",
-        ChangeSetType="CREATE" if is_new else "UPDATE",
-        TemplateURL=template_url,
-        Parameters=_parameters(cloudformation, template_url, known if not is_new else None, bucket, parameters),
+        ChangeSetType="UPDATE" if known else "CREATE",
+        TemplateURL=url,
+        Parameters=_parameters(cloudformation, url, known, {"CodeBucket": bucket, **parameters}),
         Capabilities=["CAPABILITY_IAM"],
     )["Id"]
-    planned = _wait(lambda: cloudformation.describe_change_set(ChangeSetName=change_set), "Status", "CREATE")
+    planned = _wait(lambda: cloudformation.describe_change_set(ChangeSetName=change_set), "Status")
     if planned["Status"] == "FAILED":
         reason = planned.get("StatusReason", "")
         if any(text in reason for text in _NOTHING):
@@ -57,17 +58,18 @@ def deploy(
             return "unchanged"
         raise DeployFailed(reason)
     cloudformation.execute_change_set(ChangeSetName=change_set)
-    done = _wait(lambda: _find(cloudformation, stack) or {}, "StackStatus", "CREATE", "UPDATE", "ROLLBACK")
+    _wait(lambda: cloudformation.describe_change_set(ChangeSetName=change_set), "ExecutionStatus")
+    done = _wait(lambda: _find(cloudformation, stack) or {}, "StackStatus")
     if done["StackStatus"] not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
         raise DeployFailed(f"{done['StackStatus']}: {_reasons(cloudformation, stack)}")
-    return "created" if is_new else "updated"
+    return "updated" if known else "created"
 
 
 def delete(clients: Clients, stack: str) -> None:
     """Tear the stack down; what the template retains (the table) stays. Raises DeployFailed."""
     clients.cloudformation.delete_stack(StackName=stack)
     gone = {"StackStatus": "DELETE_COMPLETE"}
-    last = _wait(lambda: _find(clients.cloudformation, stack) or gone, "StackStatus", "DELETE_IN")
+    last = _wait(lambda: _find(clients.cloudformation, stack) or gone, "StackStatus")
     if last["StackStatus"] != "DELETE_COMPLETE":
         raise DeployFailed(f"{last['StackStatus']}: {_reasons(clients.cloudformation, stack)}")
 
@@ -80,28 +82,35 @@ def outputs(clients: Clients, stack: str) -> dict[str, str]:
     return {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", [])}
 
 
-def _upload(s3: Any, bucket: str, path: Path, content_type: str) -> None:
-    s3.put_object(Bucket=bucket, Key=path.name, Body=path.read_bytes(), ContentType=content_type)
+def stack_name(stage: str) -> str:
+    return f"aftertab-{stage}"
+
+
+def _upload(s3: Any, bucket: str, key: str, path: Path) -> None:
+    s3.put_object(Bucket=bucket, Key=key, Body=path.read_bytes())
+
+
+def _url(s3: Any, bucket: str, key: str) -> str:
+    """Where the object is, by the address that boto3 itself would use."""
+    signed: str = s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": key})
+    return signed.split("?")[0]
 
 
 def _parameters(
-    cloudformation: Any, template_url: str, known: dict[str, Any] | None, bucket: str, given: Mapping[str, str]
+    cloudformation: Any, template_url: str, known: dict[str, Any] | None, given: Mapping[str, str]
 ) -> list[dict[str, Any]]:
     declared = {
         parameter["ParameterKey"]: parameter.get("DefaultValue")
         for parameter in cloudformation.get_template_summary(TemplateURL=template_url)["Parameters"]
     }
-    values = {"CodeBucket": bucket, **given}
-    if unknown := sorted(set(values) - set(declared)):
+    if unknown := sorted(set(given) - set(declared)):
         raise DeployFailed(f"The template has no parameter {', '.join(unknown)}.")
     kept = {parameter["ParameterKey"] for parameter in (known or {}).get("Parameters", [])}
-    missing = [
-        name for name, default in declared.items() if name not in values and name not in kept and default is None
-    ]
-    if missing:
+    valued = set(given) | kept
+    if missing := [name for name, default in declared.items() if default is None and name not in valued]:
         raise DeployFailed(f"Give a value for {', '.join(missing)}.")
-    return [{"ParameterKey": name, "ParameterValue": value} for name, value in values.items()] + [
-        {"ParameterKey": name, "UsePreviousValue": True} for name in declared if name in kept and name not in values
+    return [{"ParameterKey": name, "ParameterValue": value} for name, value in given.items()] + [
+        {"ParameterKey": name, "UsePreviousValue": True} for name in declared if name in kept and name not in given
     ]
 
 
@@ -115,12 +124,13 @@ def _find(cloudformation: Any, stack: str) -> dict[str, Any] | None:
     return found
 
 
-def _wait(ask: Any, field: str, *verbs: str) -> dict[str, Any]:
+def _wait(ask: Callable[[], dict[str, Any]], field: str) -> dict[str, Any]:
+    """The answer whose `field` no longer says that something is under way. Raises DeployFailed."""
     deadline = time.monotonic() + TIMEOUT_S
     while time.monotonic() < deadline:
-        answer: dict[str, Any] = ask()
-        status = answer.get(field, "")
-        if not ("IN_PROGRESS" in status or status.endswith("PENDING")):
+        answer = ask()
+        status = str(answer.get(field, ""))
+        if not status.endswith(("IN_PROGRESS", "PENDING")):
             return answer
         time.sleep(POLL_S)
     raise DeployFailed(f"CloudFormation has not come to an end in {TIMEOUT_S / 60:.0f} minutes.")

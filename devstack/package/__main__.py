@@ -12,6 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from devstack.deploy.artifacts import write_template
 from devstack.package import archive, compiled, contents
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,7 +28,10 @@ class PackageBroken(Exception):
 
 
 def make(stage: str, out: Path) -> str:
-    """Write `sam.json` and `deployment.zip` into `out`; a line of figures. Raises PackageBroken."""
+    """Write `template.json`, `deployment.zip`, and what Chalice made of it (`sam.json`), into `out`; a line of figures.
+
+    Raises PackageBroken.
+    """
     project, tree, untouched = WORK / "project", WORK / "tree", WORK / "untouched"
     _copy_project(project)
     _chalice(project, stage, untouched)
@@ -39,6 +43,7 @@ def make(stage: str, out: Path) -> str:
     out.mkdir(parents=True, exist_ok=True)
     archive.pack(tree, out / "deployment.zip")
     shutil.copyfile(untouched / "sam.json", out / "sam.json")
+    write_template(stage, out)
     return _check(tree, out)
 
 

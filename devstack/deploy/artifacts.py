@@ -1,0 +1,54 @@
+"""The two files that a deployment is: the template, and the zip with the code under the name that the template has."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from devstack.deploy.template import native
+
+CODE, SAM, TEMPLATE = "deployment.zip", "sam.json", "template.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Artifacts:
+    """What `make package` has written into `folder`."""
+
+    folder: Path
+
+    @property
+    def template_path(self) -> Path:
+        return self.folder / TEMPLATE
+
+    @property
+    def code_path(self) -> Path:
+        return self.folder / CODE
+
+    @property
+    def template(self) -> dict[str, Any]:
+        read: dict[str, Any] = json.loads(self.template_path.read_text())
+        return read
+
+    @property
+    def stage(self) -> str:
+        return str(self.template["Parameters"]["Stage"]["Default"])
+
+    @property
+    def code_key(self) -> str:
+        """The name in the bucket, which follows from what is in the zip: other code is another name."""
+        return f"aftertab-{hashlib.sha256(self.code_path.read_bytes()).hexdigest()[:20]}.zip"
+
+    @property
+    def template_key(self) -> str:
+        return f"aftertab-{hashlib.sha256(self.template_path.read_bytes()).hexdigest()[:20]}.json"
+
+
+def write_template(stage: str, folder: Path) -> Artifacts:
+    """From what Chalice has written into this folder, and the zip beside it, the template that is deployed."""
+    artifacts = Artifacts(folder)
+    made = native(json.loads((folder / SAM).read_text()), stage, artifacts.code_key)
+    artifacts.template_path.write_text(json.dumps(made, indent=1, ensure_ascii=False) + "\n")
+    return artifacts

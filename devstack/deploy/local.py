@@ -1,0 +1,163 @@
+"""`make deploy-local`: deploys the package on the emulator, plays stories on it, updates it in place, tears it down.
+
+Exit status 0 only if every story and every check comes out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shutil
+import sys
+import tempfile
+import time
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+
+from devstack.deploy.artifacts import CODE, Artifacts, write_template
+from devstack.deployed import DeployedStack
+from devstack.http import Reply
+from devstack.rough_stories import asked_by_the_bank
+from devstack.scene import StoryFailed
+from devstack.stack import LOGS, stop_on_signals
+from devstack.stories import NEED_THE_CLOCK, STORIES, Story
+
+ON_SCHEDULE = asked_by_the_bank
+"""Played a second time, with nobody to sweep but the schedule."""
+UPDATED = "updated"
+PROBLEM = "application/problem+json"
+
+
+class CheckFailed(Exception):
+    """The deployment does not do what it is to do; the text says what."""
+
+
+class Show:
+    """Tells what happens, and counts what fails."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self.passed: list[str] = []
+        self.failed: list[str] = []
+
+    def run(self, title: str, act: Callable[[], object]) -> None:
+        self._console.print(f"[bold]{escape(title)}[/bold]", soft_wrap=True)
+        try:
+            act()
+        except (StoryFailed, CheckFailed) as failure:
+            self.failed.append(title)
+            self._console.print(f"  [red]✗ {escape(str(failure))}[/red]\n", soft_wrap=True)
+        else:
+            self.passed.append(title)
+            self._console.print("  [green]✓[/green]\n")
+
+    def say(self, text: str) -> None:
+        self._console.print(f"  {escape(text)}", soft_wrap=True)
+
+
+def play(stack: DeployedStack, show: Show) -> None:
+    """The stories, the edge, the schedule."""
+    show.run("API Gateway's own answers are problems like ours", lambda: check_edge(stack))
+    for story in STORIES:
+        if story not in NEED_THE_CLOCK:
+            show.run(title_of(story), lambda story=story: story(stack, show.say))  # type: ignore[misc]
+    stack.waits_for_schedule = True
+    show.run(f"{title_of(ON_SCHEDULE)}: by the schedule alone", lambda: ON_SCHEDULE(stack, show.say))
+    stack.waits_for_schedule = False
+
+
+def title_of(story: Story) -> str:
+    return (story.__doc__ or story.__name__).strip()
+
+
+def check_edge(stack: DeployedStack) -> None:
+    """Without a token, with a wrong one, and on a path that does not exist."""
+    asked = {
+        401: stack.app.request("GET", "/v1/merchant"),
+        403: stack.app.request("GET", "/v1/merchant", headers={"Authorization": "Bearer nonsense"}),
+        404: stack.app.request("GET", "/v1/nothing"),
+    }
+    for status, reply in asked.items():
+        expect((reply.status, reply.headers.get("content-type")), (status, PROBLEM), "the edge")
+        expect(reply.body.get("status"), status, "the body's own status")
+        expect(reply.headers.get("access-control-allow-origin"), "*", "CORS")
+
+
+def update(stack: DeployedStack, artifacts: Artifacts, folder: Path, show: Show) -> None:
+    """Other code, in place: it is what answers then, and nothing that was stored is gone."""
+    before = stored(stack)
+    expect(len(before) > 0, True, "there is something to keep")
+    expect(stack.deploy(artifacts), "unchanged", "the same package again")
+    expect(stack.deploy(changed(artifacts, folder)), "updated", "a package with other code")
+    health: Reply = stack.app.request("GET", "/v1/health")
+    expect((health.status, str(health.body["version"]).endswith(UPDATED)), (200, True), "the new code answers")
+    expect(stored(stack), before, "what is stored")
+    show.say(f"the new code answers with {health.body['version']}; all {len(before)} items are as they were")
+
+
+def changed(artifacts: Artifacts, folder: Path) -> Artifacts:
+    """The same package but for the version that it says it is."""
+    folder.mkdir()
+    shutil.copyfile(artifacts.folder / "sam.json", folder / "sam.json")
+    with zipfile.ZipFile(artifacts.code_path) as old, zipfile.ZipFile(folder / CODE, "w", zipfile.ZIP_DEFLATED) as new:
+        for name in old.namelist():
+            content = old.read(name)
+            if name == "chalicelib/config.py":
+                content = re.sub(rb'(VERSION = "[^"]+)"', rb'\1+updated"', content)
+            # Compiled from what it no longer is.
+            if not name.startswith("chalicelib/__pycache__/config."):
+                new.writestr(name, content)
+    return write_template(artifacts.stage, folder)
+
+
+def tear_down(stack: DeployedStack, show: Show) -> None:
+    """The stack goes, the table stays."""
+    before = stored(stack)
+    stack.tear_down()
+    expect(stack.client("lambda").list_functions()["Functions"], [], "functions left behind")
+    expect(stored(stack), before, "what is stored")
+    show.say(f"the functions are gone, the table stays with its {len(before)} items")
+
+
+def stored(stack: DeployedStack) -> dict[str, object]:
+    """All that is in the table, by key."""
+    pages = stack.client("dynamodb").get_paginator("scan").paginate(TableName=stack.outputs["TabTableName"])
+    items = [item for page in pages for item in page["Items"]]
+    return {f"{item['pk']['S']} {item['sk']['S']}": item for item in items}
+
+
+def expect(found: object, wanted: object, what: str) -> None:
+    if found != wanted:
+        raise CheckFailed(f"{what}: {found!r:.300}, not {wanted!r:.300}")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="make deploy-local", description=__doc__)
+    parser.add_argument("--package", type=Path, required=True, help="the folder that make package wrote")
+    artifacts = Artifacts(parser.parse_args().package)
+    console = Console(highlight=False)
+    stop_on_signals()
+    show, began = Show(console), time.monotonic()
+    with tempfile.TemporaryDirectory() as folder, DeployedStack(artifacts) as stack:
+        deployed_s = time.monotonic() - began
+        console.print(f"deployed after {deployed_s:.0f} s: {stack.app_url}\n", soft_wrap=True)
+        play(stack, show)
+        show.run("An update in place", lambda: update(stack, artifacts, Path(folder) / "changed", show))
+        show.run("Teardown", lambda: tear_down(stack, show))
+    for story, why in NEED_THE_CLOCK.items():
+        console.print(f"  local server only: {title_of(story)} ({why})", soft_wrap=True)
+    console.print(
+        f"{len(show.passed)} passed, {len(show.failed)} failed on the deployed stack, {len(NEED_THE_CLOCK)} stories "
+        f"need the movable clock, in {time.monotonic() - began:.0f} s."
+    )
+    if show.failed:
+        console.print(f"The servers' logs are in {LOGS}.")
+    return 1 if show.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,189 @@
+"""The app as it is deployed, template, functions and policies, on the emulator; stories play on it as on a server.
+
+Time runs by itself there: nobody moves a deployed app's clock. So an hour of a story takes half a second, a merchant's
+windows shrink with it, and moving the clock is waiting.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import boto3
+
+from devstack import emulators, ministack
+from devstack.deploy import change_set, emulator
+from devstack.deploy.artifacts import Artifacts
+from devstack.deploy.change_set import Clients
+from devstack.http import JsonClient
+from devstack.issuer import AUDIENCE, ISSUER
+from devstack.stack import LOGS, PUBLISHABLE_KEY, REGION, SECRET_KEY, Stack, wait_for
+
+STAGE = "dev"
+STACK = change_set.stack_name(STAGE)
+BUCKET = "aftertab-code"
+PACE = 1 / 7200
+"""An hour in half a second."""
+_WINDOWS = ("free_cancel_s", "no_show_grace_s", "review_window_s", "hold_window_s", "hold_ahead_s", "deposit_lapse_s")
+"""Of a policy, what shrinks: the margin of a hold is in the bank's time, and a reminder is a minute later at least."""
+LEAST = timedelta(seconds=2)
+WAIT_MAXIMUM = timedelta(minutes=1)
+SCHEDULE_S = 60
+"""How often the sweep runs here; the emulator's rules know nothing shorter, as EventBridge's."""
+
+
+class TooLong(Exception):
+    """A story wants to wait for longer than a minute: it needs the clock of the local server."""
+
+
+class DeployedStack(Stack):
+    """A Stack whose app is a CloudFormation stack. `artifacts`: what `make package` has written.
+
+    The emulator asks for the right to every call, so the functions can do what their policies say, and nothing else.
+    """
+
+    def __init__(self, artifacts: Artifacts, *, logs: Path = LOGS) -> None:
+        super().__init__(start=None, real_time=True, logs=logs)
+        self._artifacts = artifacts
+        self._moved_at = datetime.now(UTC)
+        self.waits_for_schedule = False
+        """Whether a sweep is waited for, until the schedule brings it, or called for."""
+
+    def _start_aws(self) -> AbstractContextManager[emulators.Emulator]:
+        return ministack.start(guarded=True)
+
+    def _serve(self) -> None:
+        self.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
+        self._store_secret("stripe-secret-key", SECRET_KEY)
+        self.app = JsonClient("http://127.0.0.1")
+        self.deploy(self._artifacts)
+        # Read when the first event comes: the address had to be known first.
+        self._store_secret("stripe-webhook-secret", self._add_webhook())
+        self._exits.callback(self._hang_up)
+        wait_for(self.app, "/v1/health", "the deployed app")
+
+    def _hang_up(self) -> None:
+        self.app.close()
+
+    def deploy(self, artifacts: Artifacts) -> str:
+        """Create the stack or update it; what was done. Raises DeployFailed."""
+        done = change_set.deploy(
+            self.clients,
+            artifacts,
+            bucket=BUCKET,
+            parameters={
+                "JwtIssuer": ISSUER,
+                "JwtAudience": AUDIENCE,
+                "JwtJwksUrl": self.issuer.jwks_url,
+                "StripePublishableKey": PUBLISHABLE_KEY,
+                "StripeApiBase": self.standin.base_url,
+                "SweepSchedule": "rate(1 minute)",
+            },
+        )
+        self.outputs = change_set.outputs(self.clients, STACK)
+        emulator.complete(artifacts.template, self.outputs, self.client)
+        self.app.close()
+        self.app = JsonClient(self.app_url)
+        return done
+
+    def tear_down(self) -> None:
+        """Delete the stack; the table stays. Raises DeployFailed."""
+        change_set.delete(self.clients, STACK)
+
+    @property
+    def clients(self) -> Clients:
+        return Clients(self.client("cloudformation"), self.client("s3"))
+
+    def client(self, service: str) -> Any:
+        """A boto3 client of the emulator, with every right."""
+        return boto3.client(  # type: ignore[call-overload]
+            service,
+            endpoint_url=self.aws_url,
+            region_name=REGION,
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+        )
+
+    @property
+    def app_url(self) -> str:
+        return f"{self.aws_url}/restapis/{self.outputs['RestAPIId']}/{STAGE}/_user_request_"
+
+    def _store_secret(self, name: str, value: str) -> None:
+        self.client("ssm").put_parameter(
+            Name=f"/aftertab/{STAGE}/{name}", Value=value, Type="SecureString", Overwrite=True
+        )
+
+    # Time
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def span(self, **parts: float) -> timedelta:
+        return max(LEAST, timedelta(**parts) * PACE)
+
+    def paced(self, policy: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """Its windows at this stack's pace, and no quiet hours: it may be night."""
+        return {
+            **policy,
+            **{name: max(1, round(policy[name] * PACE)) for name in _WINDOWS},
+            "quiet_from_hour": 0,
+            "quiet_until_hour": 0,
+        }
+
+    def move_clock(self, to: datetime) -> None:
+        """Wait until then. Raises TooLong."""
+        wait = to - datetime.now(UTC)
+        if wait > WAIT_MAXIMUM:
+            raise TooLong(f"the story waits for {wait}")
+        if wait > timedelta():
+            self._moved_at = to
+            time.sleep(wait.total_seconds())
+
+    def sweep(self) -> dict[str, int]:
+        """Call the schedule's function, or wait until the schedule has called it after the clock was last moved."""
+        self.drain()
+        swept = self._await_schedule() if self.waits_for_schedule else self._call_schedule()
+        self.drain()
+        return swept
+
+    def _call_schedule(self) -> dict[str, int]:
+        event = {"version": "0", "id": "story", "detail-type": "Scheduled Event", "source": "aws.events"}
+        event |= {"account": "123456789012", "time": "2026-01-05T09:00:00Z", "region": REGION}
+        payload = json.dumps({**event, "resources": [], "detail": {}})
+        answer = self.client("lambda").invoke(FunctionName=f"{STACK}-advance", Payload=payload)
+        swept: dict[str, int] = json.loads(answer["Payload"].read())
+        if "FunctionError" in answer:
+            raise RuntimeError(f"the sweep failed: {swept}")
+        return swept
+
+    def _await_schedule(self) -> dict[str, int]:
+        deadline = time.monotonic() + 2 * SCHEDULE_S
+        while time.monotonic() < deadline:
+            for line in self.log_lines("advance"):
+                if line["message"] == "swept" and datetime.fromisoformat(line["at"]) > self._moved_at:
+                    return {"advanced": line["TabsAdvanced"], "failed": line["TabsNotAdvanced"]}
+            time.sleep(0.5)
+        raise RuntimeError(f"the schedule has not fired in {2 * SCHEDULE_S} s")
+
+    # Logs
+
+    def log_lines(self, *functions: str) -> Iterator[dict[str, Any]]:
+        """What these functions have logged, all of them by default: lines of ours, each function's in order."""
+        logs = self.client("logs")
+        groups = [f"/aws/lambda/{STACK}-{function}" for function in functions or ("api", "webhook", "advance")]
+        for group in groups:
+            for page in logs.get_paginator("filter_log_events").paginate(logGroupName=group):
+                for event in page["events"]:
+                    if event["message"].startswith('{"at"'):
+                        yield json.loads(event["message"])
+
+    def sent(self, tab_id: str) -> list[dict[str, Any]]:
+        """Nobody is written to by a deployed app yet: its log says what would have been said, without the words."""
+        lines = [line for line in self.log_lines() if line["message"] == "message" and line["tab_id"] == tab_id]
+        told = {line["message_id"]: line for line in sorted(lines, key=lambda line: str(line["at"]))}
+        return [{"text": f"({line['kind']})", **line} for line in told.values()]
