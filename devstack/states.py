@@ -60,6 +60,7 @@ FACTS: Mapping[FactKind, str] = {
     FactKind.DISPUTE_LOST: "What was withdrawn is a loss; what was owed back of it anyway counts as given back.",
     FactKind.CARD_REMOVED: "It is not used any more: a deposit that relied on it is wanted again; both sides are told.",
     FactKind.CARD_UPDATED: "The bank has replaced the card under the same id: only its digits change.",
+    FactKind.PROCESSING_FEE: "What Stripe kept of a payment or dispute is a cost; the nightly run brings it.",
 }
 
 STEPS: Mapping[StepKind, str] = {

@@ -410,7 +410,8 @@ class StripeGateway:
             if intent is None or intent.get("latest_charge") is None:
                 return None if intent is None else self._payment(intent, [], [])
             of_it, options = {"payment_intent": payment_id}, _options(account)
-            refunds = list(_pages(self._stripe.refunds.list, of_it, options))
+            expanded = {**of_it, "expand": ["data.balance_transaction"]}
+            refunds = list(_pages(self._stripe.refunds.list, expanded, options))
             return self._payment(intent, refunds, list(_pages(self._stripe.disputes.list, of_it, options)))
 
     def _payment(self, intent: Mapping[str, Any], *reversals: list[dict[str, Any]]) -> Payment:

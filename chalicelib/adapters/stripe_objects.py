@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hmac
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -360,8 +360,24 @@ def payment_of(
         attempt_id=metadata.get("attempt"),
         refunds=tuple(fact for refund in _oldest_first(refunds) for fact in facts_of_refund(refund, _made_at(refund))),
         disputes=tuple(fact for dispute in _oldest_first(disputes) for fact in facts_of_dispute_now(dispute)),
+        fees=tuple(_fees(intent, [charge, *(refunds or ())], disputes or ())),
         is_whole=refunds is not None or not _is_reversed(charge),
     )
+
+
+def _fees(intent: Mapping[str, Any], moved: Iterable[Any], disputes: Iterable[Mapping[str, Any]]) -> Iterator[Fact]:
+    """What Stripe kept of each movement. Of one that was settled in another currency it is in that one: not ours."""
+    movements = [found.get("balance_transaction") for found in moved if isinstance(found, Mapping)]
+    movements += [movement for dispute in disputes for movement in dispute.get("balance_transactions") or ()]
+    for movement in movements:
+        if isinstance(movement, Mapping) and movement["fee"] and movement["currency"] == intent["currency"]:
+            yield Fact(
+                kind=FactKind.PROCESSING_FEE,
+                object_id=movement["id"],
+                at=_made_at(movement),
+                amount_minor=from_wire(movement["fee"], movement["currency"]),
+                payment_id=intent["id"],
+            )
 
 
 def _oldest_first(listed: Iterable[Mapping[str, Any]] | None) -> list[Mapping[str, Any]]:

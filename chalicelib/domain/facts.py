@@ -50,6 +50,7 @@ class FactKind(StrEnum):
     DISPUTE_LOST = "dispute_lost"
     CARD_REMOVED = "card_removed"
     CARD_UPDATED = "card_updated"
+    PROCESSING_FEE = "processing_fee"
 
 
 _REPEATABLE = frozenset({FactKind.AWAITING_CUSTOMER, FactKind.PROCESSING})
@@ -61,8 +62,9 @@ _NOT_ON_RECORD = _REPEATABLE | {FactKind.DECLINED, FactKind.PAYMENT_CANCELED, Fa
 class Fact:
     """Something that has happened at the gateway.
 
-    `object_id`: the payment, setup, refund, dispute or card it is about; `amount_minor`: cumulative for that object.
-    `attempt_id`: the attempt that made the object, from its metadata. `payment_id`: what is refunded or disputed.
+    `object_id`: the payment, setup, refund, dispute, card or movement of the gateway's balance it is about;
+    `amount_minor`: cumulative for that object. `attempt_id`: the attempt that made the object, from its metadata.
+    `payment_id`: what is refunded, disputed or charged a fee for.
     `occurrence` tells repeated declines of one payment apart. `capture_before` and `card` come with HOLD_PLACED,
     `card` also with CARD_SAVED, `client_secret` with AWAITING_CUSTOMER, `failure` with DECLINED and REFUND_FAILED.
     """
@@ -519,6 +521,19 @@ def _card_updated(draft: Draft, fact: Fact) -> None:
         draft.record("card_updated", card_id=fact.card.card_id, brand=fact.card.brand, last4=fact.card.last4)
 
 
+def _processing_fee(draft: Draft, fact: Fact) -> None:
+    """What the gateway has kept for itself; it concerns the business alone. Negative: it gave some back."""
+    if draft.tab.leg(fact.payment_id or "") is None or fact.key in draft.fact_keys:
+        return
+    draft.record(
+        "processing_fee",
+        movement_id=fact.object_id,
+        payment_id=fact.payment_id,
+        amount_minor=fact.amount_minor,
+        postings=transfer(fact.amount_minor, debit=Account.STRIPE_FEES, credit=Account.STRIPE_BALANCE),
+    )
+
+
 _APPLY = {
     FactKind.HOLD_PLACED: _hold_placed,
     FactKind.HOLD_CAPTURED: _hold_captured,
@@ -539,6 +554,7 @@ _APPLY = {
     FactKind.DISPUTE_LOST: _dispute_closed,
     FactKind.CARD_REMOVED: _card_removed,
     FactKind.CARD_UPDATED: _card_updated,
+    FactKind.PROCESSING_FEE: _processing_fee,
 }
 
 

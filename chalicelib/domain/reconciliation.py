@@ -109,7 +109,8 @@ class Payment:
     """A payment as the gateway has it, in facts: `told` is what it is now, None for what no fact tells.
 
     `merchant_id`, `tab_id`, `attempt_id`: from our metadata, None where it bears none. `refunds` and `disputes`: the
-    facts of all there are, oldest first; where not all were asked for, `is_whole` is False.
+    facts of all there are, oldest first; where not all were asked for, `is_whole` is False. `fees`: what the gateway
+    kept of all of them.
     """
 
     payment_id: str
@@ -121,6 +122,7 @@ class Payment:
     attempt_id: str | None = None
     refunds: tuple[Fact, ...] = ()
     disputes: tuple[Fact, ...] = ()
+    fees: tuple[Fact, ...] = ()
     is_whole: bool = True
 
 
@@ -162,6 +164,12 @@ def needs_reversals(tab: Tab, payment_id: str) -> bool:
     """Whether the tab knows of refunds or a dispute of the payment, which the gateway must then know too."""
     leg = tab.leg(payment_id)
     return leg is not None and bool(leg.refunds or leg.pending_refunds or leg.failed_refunds or leg.dispute)
+
+
+def unposted_fees(records: Records, payments: Iterable[Payment]) -> list[Fact]:
+    """What the gateway kept of the payments, as far as it is not in the books yet: no difference, but a cost."""
+    ours = [payment for payment in payments if records.tab and records.tab.leg(payment.payment_id)]
+    return [fee for payment in ours for fee in payment.fees if fee.key not in records.fact_keys]
 
 
 def restore_pointer(draft: Draft, object_id: str) -> None:
@@ -554,7 +562,7 @@ class _Looking:
         kept, moved = tab.balances.get(Account.STRIPE_BALANCE, 0), _net_minor(tab)
         if kept != moved:
             name = Account.STRIPE_BALANCE
-            yield f"{name} is {self._amount(kept)}, what was taken less what was given back {self._amount(moved)}"
+            yield f"{name} is {self._amount(kept)}, what was taken, given back and paid in fees {self._amount(moved)}"
 
     def at_agenda(self, now: datetime) -> Iterator[Difference]:
         at = self._tab.next_action_at
@@ -588,7 +596,7 @@ def _facts_of(tab: Tab) -> set[str]:
 
 def _net_minor(tab: Tab) -> int:
     """What the tab's payments have left in the gateway's balance."""
-    return sum(
+    return -tab.balances.get(Account.STRIPE_FEES, 0) + sum(
         leg.amount_minor - sum(_refunds_there(leg).values()) - (leg.dispute.withdrawn_minor if leg.dispute else 0)
         for leg in tab.legs
         if leg.kind != LegKind.CASH

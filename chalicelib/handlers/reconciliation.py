@@ -66,6 +66,7 @@ def figures(result: Reconciled) -> dict[str, Any]:
         "in_progress": result.in_progress,
         "payments": result.payments,
         "foreign": result.foreign,
+        "fees_posted": result.fees_posted,
         "differences": len(result.findings),
         "repaired": len(result.findings) - left,
         "money_mismatch": left,

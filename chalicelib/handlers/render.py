@@ -208,8 +208,8 @@ def _contest(contest: Contest) -> schemas.ContestView:
     )
 
 
-_FOR_BUSINESS_ONLY = frozenset({"flagged"})
-"""Entries that customers are not shown: what a person at the business must look at."""
+_FOR_BUSINESS_ONLY = frozenset({"flagged", "processing_fee", "pointer_restored"})
+"""Entries that customers are not shown: what a person at the business must look at, its costs, our own upkeep."""
 _NOTE_TO_SELF = "written_off"
 """An entry whose reason the owner writes for the business, not for the customer."""
 _NOT_TOLD = frozenset(

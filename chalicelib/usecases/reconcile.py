@@ -28,10 +28,11 @@ from chalicelib.domain.reconciliation import (
     known_payments,
     needs_reversals,
     restore_pointer,
+    unposted_fees,
 )
 from chalicelib.domain.tab import Status, Tab
 from chalicelib.ports import Deps, GatewayEvent, GatewayUnavailable, StoreUnavailable
-from chalicelib.usecases.attempts import record_outcome, run
+from chalicelib.usecases.attempts import outcome_of, record_outcome, run
 from chalicelib.usecases.events import bring_in, claim
 from chalicelib.usecases.listings import of_merchant
 
@@ -61,7 +62,8 @@ class Finding:
 class Reconciled:
     """What one run has seen. `foreign`: payments at the gateway that are not ours. `in_progress`: tabs left alone.
 
-    `unread`: in words, what could not be read or was left for lack of time; then the run is not complete.
+    `fees_posted`: how often the gateway kept something for itself, which is in the books now. `unread`: in words, what
+    could not be read or was left for lack of time; then the run is not complete.
     """
 
     since: datetime
@@ -72,6 +74,7 @@ class Reconciled:
     payments: int = 0
     foreign: int = 0
     in_progress: int = 0
+    fees_posted: int = 0
     unread: list[str] = field(default_factory=list)
 
     @property
@@ -251,28 +254,31 @@ class _Walk:
             return []
         if tab.account != account and listed:
             return [Finding(self._elsewhere(tab, account, payment), repaired=False) for payment in listed]
-        differences = self._compare(records, tab, ids, _by_id(listed))
-        is_damaged = any(found.code in _DAMAGED for found in differences)
-        if not self._repair or is_damaged or not any(found.is_repairable for found in differences):
-            return [Finding(found, repaired=False) for found in differences]
-        self._bring_in(tab, differences)
-        records = self._deps.store.read_records(merchant_id, tab_id)
-        assert records.tab is not None, "tabs are not deleted"
-        after = self._compare(records, records.tab, ids, {})
-        left, known = {found.key for found in after}, {found.key for found in differences}
-        return [
-            *(Finding(found, repaired=found.key not in left) for found in differences),
-            *(Finding(found, repaired=False) for found in after if found.key not in known),
-        ]
+        payments = self._payments_of(tab, ids, _by_id(listed))
+        differences = self._compare(records, tab, payments)
+        findings = [Finding(found, repaired=False) for found in differences]
+        if not self._repair or any(found.code in _DAMAGED for found in differences):
+            return findings
+        if any(found.is_repairable for found in differences):
+            self._bring_in(tab, differences)
+            records = self._deps.store.read_records(merchant_id, tab_id)
+            assert records.tab is not None, "tabs are not deleted"
+            payments = self._payments_of(records.tab, ids, {})
+            findings = _repaired(differences, self._compare(records, records.tab, payments))
+        self._post_fees(records, payments)
+        return findings
 
-    def _compare(self, records: Records, tab: Tab, ids: set[str], listed: Mapping[str, Payment]) -> list[Difference]:
-        """`listed`: the payments that need not be asked for again."""
+    def _payments_of(self, tab: Tab, ids: set[str], listed: Mapping[str, Payment]) -> dict[str, Payment | None]:
+        """These payments and all that the tab knows. `listed`: those that need not be asked for again."""
         payments: dict[str, Payment | None] = {}
         for payment_id in sorted(known_payments(tab) | ids):
             payment = listed.get(payment_id)
             if payment is None or not payment.is_whole or needs_reversals(tab, payment_id):
                 payment = self._deps.gateway.find_payment(tab.account, payment_id)
             payments[payment_id] = payment
+        return payments
+
+    def _compare(self, records: Records, tab: Tab, payments: Mapping[str, Payment | None]) -> list[Difference]:
         known = known_objects(tab)
         found = self._deps.store.find_pointers(tab.account, known)
         pointers = {one: found[one].tab_id if one in found else None for one in sorted(known)}
@@ -304,6 +310,15 @@ class _Walk:
 
         tab, begun = record_outcome(self._deps, tab, outcome)
         run(self._deps, tab, begun)
+
+    def _post_fees(self, records: Records, payments: Mapping[str, Payment | None]) -> None:
+        """What the gateway kept for itself: a cost that no webhook tells."""
+        fees = unposted_fees(records, [payment for payment in payments.values() if payment])
+        if not fees or records.tab is None:
+            return
+        record_outcome(self._deps, records.tab, outcome_of(fees))
+        with self._lock:
+            self.result.fees_posted += len(fees)
 
     def _take_unseen(self, event: GatewayEvent) -> None:
         """News of saved cards belongs to no payment: it is handled as if it had been delivered."""
@@ -340,6 +355,14 @@ class _Walk:
     def _note_unread(self, what: str) -> None:
         with self._lock:
             self.result.unread.append(what)
+
+
+def _repaired(before: list[Difference], after: list[Difference]) -> list[Finding]:
+    left, known = {found.key for found in after}, {found.key for found in before}
+    return [
+        *(Finding(found, repaired=found.key not in left) for found in before),
+        *(Finding(found, repaired=False) for found in after if found.key not in known),
+    ]
 
 
 def _by_id(payments: Iterable[Payment]) -> dict[str, Payment]:

@@ -5,7 +5,7 @@
 
 Alone it is a proof: every kind of difference is made, all of them must be found and nothing else, the safe ones
 repaired, and a second run must change nothing. The exit code is 1 where one of that fails; on a stage it is 1 where
-something is left for a person or was not read.
+something is left for a person or was not read, 2 where nothing could be looked at.
 """
 
 from __future__ import annotations
@@ -46,8 +46,13 @@ def main() -> int:
     if given.stage is None:
         stop_on_signals()
         return prove(shown, given.report)
-    with Meter(shown) as meter:
-        report = on_stage(given.stage, given.since, given.until, repair=not given.look_only, progress=meter.tell)
+    try:
+        with Meter(shown) as meter:
+            report = on_stage(given.stage, given.since, given.until, repair=not given.look_only, progress=meter.tell)
+    except Exception as error:
+        # A missing setting, no rights, an empty period: for a person at a terminal, in a line.
+        shown.print(f"reconcile: not done: {escape(str(error) or type(error).__name__)}", soft_wrap=True)
+        return 2
     _write(report, given.report)
     show(shown, report)
     shown.print(f"reconcile: {figures(report)}; the report is {given.report}", soft_wrap=True)

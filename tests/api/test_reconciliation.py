@@ -44,7 +44,9 @@ def test_a_day_that_was_heard_of_is_clean(world: World, shop: Shop, caplog: pyte
     with caplog.at_level(logging.INFO, "chalicelib"):
         figures = night(world)
 
-    assert figures == {"accounts": 1, "tabs": 3, "in_progress": 0, "payments": 3, "foreign": 0, **CLEAN}
+    # Of the two charges and the dispute.
+    fees = {"fees_posted": 3}
+    assert figures == {"accounts": 1, "tabs": 3, "in_progress": 0, "payments": 3, "foreign": 0, **fees, **CLEAN}
     (line,) = [vars(record) for record in caplog.records if record.getMessage() == "reconciled"]
     assert (line["levelname"], line["complete"]) == ("INFO", True)
     assert line["metrics"] == {"MoneyMismatches": 0, "DifferencesRepaired": 0, "ReconciliationGaps": 0}
@@ -71,6 +73,7 @@ def test_what_was_never_delivered_is_found_and_brought_in(
         "in_progress": 0,
         "payments": 2,
         "foreign": 0,
+        "fees_posted": 2,
         "differences": 2,
         "repaired": 2,
         "money_mismatch": 0,
@@ -79,7 +82,8 @@ def test_what_was_never_delivered_is_found_and_brought_in(
     assert sorted(found(caplog)) == [("outcome_not_recorded", True), ("refund_past_us", True)]
     assert shop.seen(waiting)["status"] == "closed"
     assert settled(shop, tab)["paid_minor"] == 7500
-    assert {**night(world), **CLEAN} == night(world)
+    again = night(world)
+    assert again == {**again, **CLEAN, "fees_posted": 0}
 
 
 def test_what_is_for_a_person_is_an_error_in_the_log(
@@ -94,14 +98,41 @@ def test_what_is_for_a_person_is_an_error_in_the_log(
     made = world.at_stripe("payment_intents", {"amount": 900, "currency": "eur", **method, **named})
 
     with caplog.at_level(logging.INFO, "chalicelib"):
-        assert [night(world)["money_mismatch"], night(world)["money_mismatch"]] == [1, 1]
+        first = night(world)
+        seen = shop.seen(tab)
+        second = night(world)
+
+    assert [first["money_mismatch"], second["money_mismatch"]] == [1, 1]
 
     lines = [vars(record) for record in caplog.records if record.getMessage() == "difference"]
     assert [(line["levelname"], line["code"], line["object_id"]) for line in lines] == [
         ("ERROR", "attempt_missing", made["id"])
     ] * 2
     assert "EUR 9.00 was charged" in lines[0]["text"]
-    assert shop.seen(tab) == tab
+    assert shop.seen(tab) == seen
+    assert seen["paid_minor"] == 8000
+
+
+def test_what_stripe_keeps_is_a_cost_of_the_business(world: World, shop: Shop) -> None:
+    """The fee of the charge, and the bank's for the dispute, once each; the customer owes nothing and sees nothing."""
+    ana = shop.customer()
+    tab = paid(shop, ana, billed(shop, ana, 3000), "pm_card_createDispute")
+    before = shop.seen(tab)
+
+    posted = [night(world)["fees_posted"], night(world)["fees_posted"]]
+
+    after = shop.seen(tab)
+    assert posted == [2, 0]
+    # 1.5 % + 0.25, and 20.00 for the dispute.
+    assert after["ledger"]["stripe_fees"] == 45 + 25 + 2000
+    assert after["ledger"]["stripe_balance"] == before["ledger"]["stripe_balance"] - 2070
+    assert sum(after["ledger"].values()) == 0
+    assert {name: after[name] for name in ("balance_minor", "paid_minor", "status")} == {
+        name: before[name] for name in ("balance_minor", "paid_minor", "status")
+    }
+    timeline = f"/v1/tabs/{tab['tab_id']}/timeline?limit=100"
+    assert "processing_fee" in [entry["kind"] for entry in shop.staff.get(timeline).ok()["entries"]]
+    assert "processing_fee" not in [entry["kind"] for entry in ana.get(timeline).ok()["entries"]]
 
 
 def test_the_report_is_what_the_docs_say(world: World, shop: Shop) -> None:

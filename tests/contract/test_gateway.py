@@ -1378,6 +1378,23 @@ def test_an_inquiry_is_not_found_as_a_dispute(stage: Stage) -> None:
     assert there(stage, fact.object_id).disputes == ()
 
 
+def test_what_stripe_keeps_comes_with_its_payment(stage: Stage) -> None:
+    """The fee of the charge is listed with it, the bank's for a dispute found with that; a refund costs nothing."""
+    fact = charge(stage)
+    stage.gateway().perform(stage.tab, on(fact, Operation.REFUND, amount_minor=300))
+    (listed,) = stage.gateway().iter_payments(None, AGO, AHEAD)
+    stage.control("disputes", {"payment_intent": fact.object_id})
+
+    found = there(stage, fact.object_id)
+
+    assert [(fee.kind, fee.amount_minor, fee.payment_id) for fee in found.fees] == [
+        (FactKind.PROCESSING_FEE, 55, fact.object_id),
+        (FactKind.PROCESSING_FEE, 2000, fact.object_id),
+    ]
+    assert listed.fees == found.fees[:1]
+    assert found.fees[0].object_id.startswith("txn_")
+
+
 def test_a_payment_that_does_not_exist_is_none(stage: Stage) -> None:
     """Which is an answer, unlike a look-up that fails."""
     assert stage.gateway().find_payment(None, "pi_nowhere") is None

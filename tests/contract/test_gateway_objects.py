@@ -449,3 +449,16 @@ def test_signed_nonsense_is_refused(payload: bytes) -> None:
     """Bytes that are no event of Stripe's are refused in one way, whatever is wrong with them."""
     with pytest.raises(BadSignature):
         objects.read_event(payload, "dev")
+
+
+def test_a_fee_in_another_currency_is_not_ours_to_post() -> None:
+    """Stripe settles in the currency of the payout; a tab has one currency, its own."""
+    movement = {"id": "txn_1", "created": STAMP, "fee": 75, "currency": "eur"}
+    charge = a_charge() | {"balance_transaction": movement}
+    here = an_intent("succeeded", created=STAMP, latest_charge=charge)
+    abroad = an_intent("succeeded", created=STAMP, currency="sek", latest_charge=charge)
+
+    (fee,) = objects.payment_of(here, "dev").fees
+
+    assert (fee.kind, fee.amount_minor, fee.object_id) == (FactKind.PROCESSING_FEE, 75, "txn_1")
+    assert objects.payment_of(abroad, "dev").fees == ()

@@ -140,3 +140,20 @@ def test_a_transfer_of_nothing_posts_nothing() -> None:
     """No empty lines in the books."""
     assert transfer(0, debit=A.CASH, credit=A.TIPS) == ()
     assert transfer(-5, debit=A.CASH, credit=A.TIPS) == (Posting(A.CASH, -5), Posting(A.TIPS, 5))
+
+
+def test_processing_fee_is_a_cost_once_a_movement() -> None:
+    """What the gateway keeps lowers its balance with us; the customer owes what they owed. Some may come back."""
+    till = Till().accept(*WITH_CARD, customer=CUSTOMER).serve(100_00)
+    till.accept_bill().charged()
+    fee = till.fact(FactKind.PROCESSING_FEE, "txn_1", 1_75, payment_id="pi_charge")
+
+    till.hear(fee, fee).hear(fee)
+    till.hear(till.fact(FactKind.PROCESSING_FEE, "txn_2", -75, payment_id="pi_charge"))
+    till.hear(till.fact(FactKind.PROCESSING_FEE, "txn_3", 1_00, payment_id="pi_of_nobody"))
+
+    assert posted(till, "processing_fee") == [
+        (A.STRIPE_FEES, 1_75), (A.STRIPE_BALANCE, -1_75), (A.STRIPE_FEES, -75), (A.STRIPE_BALANCE, 75)
+    ]  # fmt: skip
+    assert till.books == {A.STRIPE_BALANCE: 99_00, A.STRIPE_FEES: 1_00, A.SERVICE_REVENUE: -100_00}
+    assert till.tab.payment_state == PaymentState.PAID

@@ -80,6 +80,7 @@ class Payment:
     saves_card: bool
     made_at: datetime
     currency: str = "EUR"
+    fee_minor: int = 0
     state: str = "waiting"
     captured_minor: int = 0
     capture_before: datetime | None = None
@@ -344,6 +345,16 @@ class FakeGateway:
             attempt_id=payment.attempt_id or None,
             refunds=tuple(self._refund_fact(payment, refund) for refund in payment.refunds),
             disputes=tuple(payment.disputes),
+            fees=(self._fee_fact(payment),) if payment.fee_minor else (),
+        )
+
+    def _fee_fact(self, payment: Payment) -> Fact:
+        return Fact(
+            kind=FactKind.PROCESSING_FEE,
+            object_id=f"txn_{payment.payment_id}",
+            at=payment.made_at,
+            amount_minor=payment.fee_minor,
+            payment_id=payment.payment_id,
         )
 
     # What the customer, the bank and time do

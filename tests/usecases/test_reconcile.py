@@ -11,6 +11,7 @@ import pytest
 
 from chalicelib.domain.errors import InvalidInput
 from chalicelib.domain.facts import Fact, FactKind
+from chalicelib.domain.ledger import Account
 from chalicelib.domain.reconciliation import REPAIRABLE, Code
 from chalicelib.domain.tab import HoldState, Operation, Status
 from chalicelib.usecases.cancel_tab import cancel_tab
@@ -576,6 +577,66 @@ def test_every_code_is_told_apart_by_a_test() -> None:
 
     assert repaired == REPAIRABLE
     assert left == set(Code) - REPAIRABLE
+
+
+# What the gateway keeps
+
+
+def test_a_fee_is_posted_once(shop: Shop) -> None:
+    """No webhook tells of it. It is no difference, and no affair of the customer's."""
+    payment_id = paid(shop)
+    shop.gateway.payments[payment_id].fee_minor = 1_00
+    before = shop.tab
+
+    first, second = run(shop), run(shop)
+
+    assert (said(first), first.fees_posted, said(second), second.fees_posted) == ([], 1, [], 0)
+    assert shop.tab.balances[Account.STRIPE_FEES] == 1_00
+    assert shop.tab.balances[Account.STRIPE_BALANCE] == 49_00
+    assert (shop.tab.status, shop.tab.paid_minor) == (before.status, before.paid_minor)
+
+
+def test_the_fee_of_a_payment_that_is_only_now_found_is_posted_with_it(shop: Shop) -> None:
+    """A second run has nothing left to do."""
+    lost_outcome(shop)
+    (payment,) = shop.gateway.payments.values()
+    payment.fee_minor = 1_00
+
+    first, second = run(shop), run(shop)
+
+    assert (said(first), first.fees_posted) == ([(Code.OUTCOME_NOT_RECORDED, True)], 1)
+    assert (said(second), second.fees_posted) == ([], 0)
+
+
+@pytest.mark.parametrize("broken", [no_such_attempt, fact_deleted], ids=lambda broken: broken.__name__)
+def test_no_fee_is_posted_for_what_is_not_ours_or_on_what_is_damaged(
+    shop: Shop, broken: Callable[[Shop], object]
+) -> None:
+    """A fee goes with its payment."""
+    broken(shop)
+    for payment in shop.gateway.payments.values():
+        payment.fee_minor = 1_00 if broken is fact_deleted or payment.attempt_id == "att_nobody" else 0
+
+    assert run(shop).fees_posted == 0
+    assert Account.STRIPE_FEES not in shop.tab.balances
+
+
+def test_looking_alone_posts_no_fee(shop: Shop) -> None:
+    """It writes nothing."""
+    shop.gateway.payments[paid(shop)].fee_minor = 1_00
+
+    assert run(shop, repair=False).fees_posted == 0
+    assert Account.STRIPE_FEES not in shop.tab.balances
+
+
+def test_a_tab_that_agrees_costs_no_call_of_its_own(shop: Shop) -> None:
+    """The lists are walked once for all tabs; only what was given back or is not in them is asked for."""
+    for _ in range(3):
+        paid(shop)
+    shop.gateway.calls.clear()
+
+    assert said(run(shop)) == []
+    assert sorted(shop.gateway.calls) == ["iter_events", "iter_events", "iter_payments", "iter_reversed"]
 
 
 # How far a run looks
