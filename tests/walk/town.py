@@ -91,7 +91,7 @@ class Town:
         self.tokens: dict[str, str] = {}
         self._keys = itertools.count()
         self.told = Acknowledged()
-        self._attempts: set[str | None] = set()
+        self._versions: Counter[str] = Counter()
         self._name = f"{id(self):x}-{stack.now():%m%d%H%M%S}-{counts['examples']}"
         self.tokens["operator"] = stack.issuer.token("operator")
         self.shops = [self._shop("EUR", review_window_s=24 * 3600), self._shop("JPY", review_window_s=3600)]
@@ -145,13 +145,18 @@ class Town:
     def _remember(self, caller: str, path: str, body: Json, key: str, reply: Reply) -> None:
         answer = reply.body
         payment = answer.get("payment") or {}
-        # What changes nothing keeps no key (money rule 8): a line that is off already, a payment that waits already.
-        if path.endswith("/void") or (path.endswith("/charges") and payment.get("attempt_id") in self._attempts):
+        if not self._is_news(answer):
+            # What changes nothing keeps no key (money rule 8): a line that is off already, a payment that waits already.
             return
-        self._attempts.add(payment.get("attempt_id"))
         self.told.note(answer, key=f"{caller} {key}")
         said = Said(caller, path, body, key, self.stack.now(), answer["tab_id"], payment.get("attempt_id"))
         self.said.append(said)
+
+    def _is_news(self, tab: Json) -> bool:
+        """Whether the tab is at a version that nobody was told of."""
+        is_news: bool = tab["version"] > self._versions[tab["tab_id"]]
+        self._versions[tab["tab_id"]] = max(tab["version"], self._versions[tab["tab_id"]])
+        return is_news
 
     def repeat(self, said: Said) -> None:
         """The same request again gets the same answer: the same tab, the same attempt, nothing done twice."""
@@ -193,6 +198,7 @@ class Town:
         reply = self.get(self.shops[model.shop].staff, f"/tabs/{model.tab_id}")
         if reply.status != 200:
             raise Broken(f"{model.tab_id} was acknowledged and can't be read: {reply.status} {reply.body}")
+        self._is_news(reply.body)
         self.compare(model, reply.body)
         answer: Json = reply.body
         return answer
