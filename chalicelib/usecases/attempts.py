@@ -13,6 +13,7 @@ from chalicelib.domain.agenda import Step, StepKind
 from chalicelib.domain.draft import Change, Draft
 from chalicelib.domain.errors import (
     Contention,
+    DomainError,
     IdempotencyMismatch,
     NotFound,
     PaymentInProgress,
@@ -121,13 +122,16 @@ def carry_out(
         check_visible(tab, request.by)
         if record is not None:
             return _replay(deps, tab, record, request)
-        if expected_version not in (None, tab.version):
-            raise StaleVersion(
-                f"The tab is at version {tab.version} by now. Load it again and decide on what it says.",
-                version=tab.version,
-            )
         draft = Draft(tab, now=deps.clock.now(), by=request.by, new_id=deps.ids.new)
-        command(draft)
+        try:
+            _check_version(tab, expected_version)
+            command(draft)
+        except DomainError:
+            # Tab and record are read together, not at one instant. Sent twice at once, the request may have been
+            # carried out between the two, and what refuses it is its own effect: then there is a record by now.
+            if deps.store.find_record(request.record_id, deps.clock.now()) is None:
+                raise
+            continue
         # Only now: a command that is refused leaves the payment on the phone alone.
         waiting = tab.taking_attempt
         closes = closes_payment(tab) if callable(closes_payment) else closes_payment
@@ -147,6 +151,14 @@ def carry_out(
             return _replay(deps, deps.store.get_tab(tab.merchant_id, tab_id), exists.record, request)
         return finish(deps, change)
     raise Contention("The tab is being changed by others at the same time. Nothing was done; try again.")
+
+
+def _check_version(tab: Tab, expected_version: int | None) -> None:
+    if expected_version not in (None, tab.version):
+        raise StaleVersion(
+            f"The tab is at version {tab.version} by now. Load it again and decide on what it says.",
+            version=tab.version,
+        )
 
 
 def commit(
@@ -243,6 +255,9 @@ def replay_of(deps: Deps, record: IdempotencyRecord, tab: Tab) -> Answer:
     """
     if record.attempt_id is None:
         return Answer(tab=record.snapshot or tab, replayed=True)
+    if tab.attempt(record.attempt_id) is None:
+        # Closed by now; or the tab was read before the request was carried out, and its record after.
+        tab = deps.store.get_tab(tab.merchant_id, tab.tab_id)
     attempt = find_attempt(deps, tab, record.attempt_id)
     young = deps.clock.now() - record.created_at < IN_PROGRESS
     if attempt is not None and attempt.state == AttemptState.PENDING and young:

@@ -83,8 +83,9 @@ def set_policy(deps: Deps, policy: Policy, *, request: Request) -> tuple[Merchan
     """
     _check_policy(policy)
     merchant_id = merchant_of(request.by)
-    record = deps.store.find_record(request.record_id, deps.clock.now())
     merchant = deps.store.get_merchant(merchant_id)
+    # In this order: a version that this very request has brought about comes with its record.
+    record = deps.store.find_record(request.record_id, deps.clock.now())
     if record is not None:
         request.check_same(record)
         return merchant, policy_warnings(merchant.policy)

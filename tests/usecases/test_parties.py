@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from chalicelib.domain.errors import IdempotencyMismatch, InvalidInput, NotFound, PromiseNotAccepted, StaleVersion
+from chalicelib.domain.parties import Merchant
 from chalicelib.domain.tab import Actor, Policy, Resolution, Role
 from chalicelib.usecases.customers import CardTerms, create_customer, get_customer, prepare_card
 from chalicelib.usecases.merchants import NewMerchant, create_merchant, get_merchant, policy_warnings, set_policy
@@ -58,6 +59,24 @@ def test_a_policy_decided_on_an_older_one_is_refused(shop: Shop) -> None:
 
     with pytest.raises(StaleVersion):
         set_policy(shop.deps, Policy(review_window_s=61), request=shop.request(shop.owner, version=1))
+
+
+def test_a_policy_sent_twice_at_once_is_set_and_not_refused(shop: Shop) -> None:
+    """While the request reads the merchant, its twin is carried out: the version is gone because it is done."""
+    request = shop.request(shop.owner, version=1)
+    policy = Policy(review_window_s=60)
+    read = shop.store.get_merchant
+
+    def overtaken(merchant_id: str) -> Merchant:
+        shop.store.get_merchant = read  # type: ignore[method-assign]
+        set_policy(shop.deps, policy, request=request)
+        return read(merchant_id)
+
+    shop.store.get_merchant = overtaken  # type: ignore[method-assign]
+
+    merchant, _ = set_policy(shop.deps, policy, request=request)
+
+    assert (merchant.policy, merchant.version) == (policy, 2)
 
 
 @pytest.mark.parametrize(

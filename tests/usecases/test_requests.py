@@ -230,6 +230,69 @@ def test_opening_twice_with_one_key_opens_one_tab(shop: Shop) -> None:
     assert again.replayed
 
 
+# The same request at the same moment: what is read together is not read at one instant
+
+
+def overtaken_by_itself(shop: Shop) -> None:
+    """The next record is read before the same request was carried out by another process, its tab afterwards."""
+    read = shop.store.get_tab_and_record
+
+    def torn(*given):  # type: ignore[no-untyped-def]
+        shop.store.get_tab_and_record = read  # type: ignore[method-assign]
+        return read(*given)[0], None
+
+    shop.store.get_tab_and_record = torn  # type: ignore[method-assign]
+
+
+def test_a_request_that_overtook_itself_is_answered_and_not_refused(shop: Shop) -> None:
+    """The tab refuses to accept its bill twice; the same request, sent twice at once, did so once and is answered."""
+    shop.open(*WITH_CARD).serve(50_00)
+    first = shop.accept_bill(key="tap")
+    overtaken_by_itself(shop)
+
+    again = shop.accept_bill(key="tap")
+
+    assert again.replayed
+    assert again.attempt == first.attempt
+    assert len(shop.gateway.payments) == 1
+
+
+def test_with_if_match_it_is_answered_too(shop: Shop) -> None:
+    """The version that it was decided on is gone because it was carried out."""
+    shop.open(*WITH_CARD).serve(50_00)
+    version = shop.tab.version
+    shop.accept_bill(key="tap", version=version)
+    overtaken_by_itself(shop)
+
+    again = shop.accept_bill(key="tap", version=version)
+
+    assert again.replayed
+
+
+def test_it_is_never_answered_with_the_tab_from_before(shop: Shop) -> None:
+    """Read the other way round, the record is there and the tab is not yet changed: the answer shows what was done."""
+    shop.open(*WITH_CARD).serve(50_00)
+    before = shop.tab
+    first = shop.accept_bill(key="tap")
+    read = shop.store.get_tab_and_record
+    shop.store.get_tab_and_record = lambda *given: (before, read(*given)[1])  # type: ignore[method-assign]
+
+    again = shop.accept_bill(key="tap")
+
+    assert again.tab == first.tab
+    assert again.attempt == first.attempt
+
+
+def test_another_request_under_its_key_is_still_refused(shop: Shop) -> None:
+    """Whoever uses a key for something else learns that, and not what the tab says to it."""
+    shop.open(*WITH_CARD).serve(50_00)
+    shop.accept_bill(key="tap", body="a tip of 0")
+    overtaken_by_itself(shop)
+
+    with pytest.raises(IdempotencyMismatch):
+        shop.accept_bill(500, key="tap", body="a tip of 5")
+
+
 # Who may
 
 
