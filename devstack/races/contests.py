@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -29,6 +30,7 @@ REFUSALS = frozenset(
     }
 )
 """What a client that came too late may be told, with status 409."""
+STILL_AT_IT = frozenset({"request_in_progress", "contention"})
 BUSY = TRY_AGAIN | {"payment_in_progress"}
 
 
@@ -223,6 +225,9 @@ def same_key(stack: Stack, rng: random.Random, clients: int) -> Race:
 
     def judge(shots: list[Shot]) -> tuple[Money, list[str]]:
         wrong = won_by(shots, 1)
+        # It was done: no client may hear that it can't be.
+        refused = sum((shot.refused for shot in shots), Counter())
+        wrong += [f"{number} clients were told {code}" for code, number in refused.items() if code not in STILL_AT_IT]
         shots = [*shots, again := send()]
         if not again.replayed:
             wrong.append(f"repeated later, it was answered {again.reply.status} {again.code}")
