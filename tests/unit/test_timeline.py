@@ -18,11 +18,11 @@ import pytest
 from chalicelib.domain import agenda
 from chalicelib.domain.actions import allowed_actions
 from chalicelib.domain.draft import Entry
+from tests.golden import numbered, sections
 from tests.unit.stories import STORIES, Story
 from tests.unit.till import ADA, NOON, OWNER, STAFF, Till
 
 TIMELINES = Path(__file__).with_name("timelines.txt")
-GENERATED_ID = re.compile(r"\b(att|itm|csh|dsp|msg|chg|tab)_\d+\b")
 DERIVED = (
     "payment_state", "total_minor", "tax_minor", "amount_due_minor", "paid_minor", "balance_minor", "refund_owed_minor",
     "collectable_minor", "held_minor", "hold_expires_at", "expected_at",
@@ -101,26 +101,7 @@ def timeline(told: Callable[[], Story]) -> str:
         lines += [f"    {name}: {value}" for name, value in state.items() if before.get(name) != value]
         lines += [f"    {name}: none" for name in before if name not in state]
         seen, heard, before = len(now.entries), len(now.messages), state
-    return _numbered("\n".join(lines)) + "\n"
-
-
-def _numbered(text: str) -> str:
-    """Ids in the order of their appearance: what else was given a number meanwhile does not matter."""
-    names: dict[str, str] = {}
-    counts: dict[str, int] = {}
-
-    def name(match: re.Match[str]) -> str:
-        if match[0] not in names:
-            counts[match[1]] = counts.get(match[1], 0) + 1
-            names[match[0]] = f"{match[1]}-{counts[match[1]]}"
-        return names[match[0]]
-
-    return GENERATED_ID.sub(name, text)
-
-
-def _expected() -> dict[str, str]:
-    sections = re.split(r"(?m)^(?=# )", TIMELINES.read_text())
-    return {section.partition("\n")[0]: section.rstrip() for section in sections if section.strip()}
+    return numbered("\n".join(lines)) + "\n"
 
 
 @pytest.mark.parametrize("told", STORIES, ids=lambda told: told.__name__)
@@ -128,12 +109,12 @@ def test_the_timeline_of(told: Callable[[], Story]) -> None:
     """Entry by entry, message by message, and the tab at every turn."""
     actual = timeline(told)
 
-    assert actual.rstrip().splitlines() == _expected()[actual.partition("\n")[0]].splitlines()
+    assert actual.rstrip().splitlines() == sections(TIMELINES)[actual.partition("\n")[0]].splitlines()
 
 
 def test_every_timeline_that_is_written_down_is_told() -> None:
     """None is left over from a story that is gone."""
-    assert len(_expected()) == len(STORIES)
+    assert len(sections(TIMELINES)) == len(STORIES)
 
 
 if __name__ == "__main__":

@@ -313,7 +313,7 @@ class FakeGateway:
 
     def iter_payments(self, account: str | None, since: datetime, until: datetime) -> Iterator[Seen]:
         with self._calling("iter_payments"):
-            made = [payment for payment in self.payments.values() if since <= payment.made_at < until]
+            made = [payment for payment in self._known_in(account) if since <= payment.made_at < until]
             for payment in made:
                 # A refund that failed leaves no trace on the payment itself.
                 is_reversed = payment.kept_minor != payment.captured_minor or bool(payment.disputes)
@@ -321,7 +321,10 @@ class FakeGateway:
 
     def iter_reversed(self, account: str | None, since: datetime, until: datetime) -> Iterator[str]:
         with self._calling("iter_reversed"):
-            yield from (payment.payment_id for payment in self.payments.values() if payment.refunds or payment.disputes)
+            assert since < until, "reversals of a period"
+            yield from (
+                payment.payment_id for payment in self._known_in(account) if payment.refunds or payment.disputes
+            )
 
     def iter_events(self, account: str | None, since: datetime, until: datetime) -> Iterator[GatewayEvent]:
         with self._calling("iter_events"):
@@ -332,7 +335,10 @@ class FakeGateway:
         with self._calling("find_payment"):
             self.expire_holds()
             payment = self.payments.get(payment_id)
-            return None if payment is None else self._seen(payment)
+            return None if payment is None or account != self.account else self._seen(payment)
+
+    def _known_in(self, account: str | None) -> list[Payment]:
+        return list(self.payments.values()) if account == self.account else []
 
     def _seen(self, payment: Payment) -> Seen:
         return Seen(

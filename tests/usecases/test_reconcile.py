@@ -218,7 +218,7 @@ def card_removed(shop: Shop) -> None:
 
 
 def pointer_lost(shop: Shop) -> None:
-    shop.store._pointers.pop((None, paid(shop)))
+    shop.store._pointers.pop((shop.gateway.account, paid(shop)))
 
 
 def stalled(shop: Shop) -> None:
@@ -464,7 +464,7 @@ def dispute_of_another_amount(shop: Shop) -> None:
 
 
 def pointer_elsewhere(shop: Shop) -> None:
-    key = (None, paid(shop))
+    key = (shop.gateway.account, paid(shop))
     shop.store._pointers[key] = replace(shop.store._pointers[key], tab_id="tab_other")
 
 
