@@ -26,6 +26,7 @@ EXAMPLES = 15
 """How many each property test draws here, the same ones every time."""
 AT_MOST = 250
 """How many tests are tried on one mutant. Who only the next one would notice counts as survived."""
+CONTROLS = 10
 NOBODY, BROKEN = -1, -2
 """What a fork answers where no test noticed, and where it could not even try."""
 
@@ -107,9 +108,10 @@ class Experiment:
     # Trying
 
     def _try_all(self) -> None:
-        print(f"\n{len(self.tests)} tests pass; {len(self.waiting)} mutants to try", flush=True)
         gc.collect()
         gc.freeze()  # Else a fork would copy the memory of everything it merely counts references to.
+        self._try_controls()
+        print(f"\n{len(self.tests)} tests pass; {len(self.waiting)} mutants to try", flush=True)
         todo = self._with_tests()
         trials: dict[int, Trial] = {}
         for done in range(1, len(self.waiting) + 1):
@@ -123,6 +125,15 @@ class Experiment:
             self.results.add(trial.mutant, self._verdict(trial))
             if done % 200 == 0:
                 print(f"{done} of {len(self.waiting)} tried, {time.strftime('%H:%M:%S')}", flush=True)
+
+    def _try_controls(self) -> None:
+        """Functions put in unchanged: if a test noticed one of those, it would be us whom the tests notice."""
+        for mutant in self.waiting[:: max(1, len(self.waiting) // CONTROLS)][:CONTROLS]:
+            pid, trial = self._fork(mutant.unchanged, self._tests_for(mutant, None))
+            os.waitpid(pid, 0)
+            verdict = self._verdict(trial)
+            if verdict.what != SURVIVED:
+                raise pytest.UsageError(f"{trial.mutant.name} {verdict.what} ({verdict.by}): the check itself is broken.")
 
     def _with_tests(self) -> Iterator[tuple[Mutant, list[int]]]:
         """The mutants with the tests to try on each; there is a verdict at once on those that no test runs."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -35,7 +35,7 @@ class Mutant:
     """One function with one change in it.
 
     `name`: the function, dotted within its module, and the change's number in it. `source`: gives the whole function
-    with the change. `lines`: those of the statement that is changed; a test that runs none of them cannot notice.
+    with the change, `original` without. `lines`: those of the statement that is changed; a test that runs none of them cannot notice.
     `words`: the change is to a text for people (see `_texts_for_people`).
     """
 
@@ -43,11 +43,17 @@ class Mutant:
     path: str
     function: str
     source: Callable[[], str]
+    original: Callable[[], str]
     line: int
     lines: frozenset[int]
     before: str
     after: str
     words: bool
+
+    @property
+    def unchanged(self) -> Mutant:
+        """The same function put in the same way, as it is: what no test may notice."""
+        return replace(self, name=f"{self.name}, unchanged", source=self.original)
 
     @property
     def module(self) -> str:
@@ -79,7 +85,8 @@ def mutants_of(path: Path) -> Iterator[Mutant]:
             name=f"{path}:{name}#{counts[name]}",
             path=str(path),
             function=name,
-            source=partial(_mutated_source, function, mutation, is_method="." in name),
+            source=partial(_source, function, mutation, is_method="." in name),
+            original=partial(_source, function, None, is_method="." in name),
             line=line,
             lines=statements.get(line, frozenset()) | {line},
             before=_one_line(mutation.original_node),
@@ -98,8 +105,10 @@ def _functions(module: cst.Module) -> Iterator[tuple[cst.FunctionDef, str]]:
                     yield method, f"{statement.name.value}.{method.name.value}"
 
 
-def _mutated_source(function: cst.FunctionDef, mutation: Mutation, *, is_method: bool) -> str:
-    changed = function.visit(ChildReplacementTransformer(mutation.original_node, mutation.mutated_node))
+def _source(function: cst.FunctionDef, mutation: Mutation | None, *, is_method: bool) -> str:
+    changed: object = function
+    if mutation is not None:
+        changed = function.visit(ChildReplacementTransformer(mutation.original_node, mutation.mutated_node))
     assert isinstance(changed, cst.FunctionDef)
     if is_method:
         changed = cst.ClassDef(name=cst.Name(HOLDER), body=cst.IndentedBlock(body=[changed]))

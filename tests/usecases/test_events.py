@@ -10,9 +10,10 @@ import pytest
 from chalicelib.domain.facts import Fact, FactKind
 from chalicelib.domain.tab import Card, Operation, Status
 from chalicelib.ports import BadSignature, GatewayEvent, GatewayUnavailable
+from chalicelib.usecases.events import claim
 from chalicelib.usecases.take_event import NotYetKnown, take_event
 from tests.usecases.fake_gateway import Fault
-from tests.usecases.shop import NOON, WITH_CARD, Shop
+from tests.usecases.shop import NOON, WITH_CARD, WITHOUT_CARD, Shop
 
 
 def add_event(shop: Shop, *facts: Fact, **given: object) -> str:
@@ -179,3 +180,66 @@ def test_an_event_starts_what_follows_from_it(shop: Shop) -> None:
 
     assert shop.tab.status == Status.CLOSED
     assert shop.tab.paid_minor == 50_00
+
+
+def test_an_event_without_metadata_gets_every_id_from_its_pointer(shop: Shop) -> None:
+    """The first of its objects that is known counts: the object itself, its payment, its customer."""
+    shop.open(*WITH_CARD).serve(50_00).accept_bill()
+    (leg,) = shop.tab.legs
+    customer = shop.store.get_customer(shop.merchant_id, shop.customer_id)
+    nothing = {"ours": False, "merchant_id": None, "tab_id": None, "object_id": "x", "payment_id": None}
+
+    def claimed(**given: object) -> tuple[str | None, ...]:
+        event_id = add_event(shop, **{**nothing, **given})
+        event, known = claim(shop.deps, shop.gateway.events[event_id][0])
+        assert not known.is_seen
+        return event.merchant_id, event.tab_id, event.attempt_id, event.customer_id
+
+    of_payment = (shop.merchant_id, shop.tab_id, leg.attempt_id, None)
+    of_customer = (shop.merchant_id, None, None, shop.customer_id)
+    assert claimed(object_id=leg.payment_id) == of_payment
+    assert claimed(payment_id=leg.payment_id) == of_payment
+    assert claimed(payment_id=leg.payment_id, customer_ref=customer.customer_ref) == of_payment
+    assert claimed(customer_ref=customer.customer_ref) == of_customer
+    assert claimed() == (None, None, None, None)
+    assert claimed(payment_id="pi_nobody") == (None, None, None, None)
+
+
+def test_an_event_that_names_its_tab_is_brought_in_with_one_read(shop: Shop) -> None:
+    """The tab comes with the question whether the event was seen."""
+    shop.open(*WITHOUT_CARD).serve(50_00)
+    fact = Fact(kind=FactKind.CHARGED, object_id="pi_a", at=NOON, amount_minor=20_00)
+    event_id = add_event(shop, fact)
+    get_tab, reads = shop.store.get_tab, []
+    shop.store.get_tab = lambda *asked: (reads.append(asked), get_tab(*asked))[1]  # type: ignore[method-assign]
+
+    assert shop.deliver(event_id) == "handled"
+
+    assert reads == []
+    assert shop.tab.paid_minor == 20_00
+
+
+def test_an_event_that_was_seen_is_not_looked_into(shop: Shop) -> None:
+    """Neither its owner nor its object is asked for again."""
+    shop.open(*WITH_CARD).serve(50_00).accept_bill()
+    event_id = add_event(shop, ours=False, merchant_id=None, tab_id=None, payment_id=shop.tab.legs[0].payment_id)
+    assert shop.deliver(event_id) == "handled"
+    calls = list(shop.gateway.calls)
+
+    assert shop.deliver(event_id) == "seen"
+
+    assert shop.gateway.calls == calls
+
+
+def test_an_event_of_a_merchant_without_a_tab_or_customer_is_remembered(shop: Shop) -> None:
+    """There is nothing to bring it into."""
+    event_id = add_event(shop, tab_id=None, customer_id=None, payment_id=None)
+
+    assert shop.deliver(event_id) == "handled"
+    assert shop.deliver(event_id) == "seen"
+
+
+def test_what_is_sent_back_says_which_event(shop: Shop) -> None:
+    """For the log of whoever sends it again."""
+    with pytest.raises(NotYetKnown, match="evt_x"):
+        shop.deliver(add_event(shop, tab_id="tab_unknown"))

@@ -51,3 +51,28 @@ def test_what_was_found_is_done_before_a_failing_index_is_told(monkeypatch: pyte
         advance_due_tabs(deps, at_once=at_once)
 
     assert sorted(advanced) == ["tab_1", "tab_2", "tab_3"]
+
+
+@pytest.mark.parametrize(("at_once", "most"), [({}, 1), ({"at_once": 1}, 1), ({"at_once": 2}, 2)])
+def test_no_more_tabs_are_advanced_at_a_time_than_asked_for(
+    monkeypatch: pytest.MonkeyPatch, at_once: dict[str, int], most: int
+) -> None:
+    """One, where nobody says otherwise."""
+    lock, now, highest = threading.Lock(), 0, 0
+    turn = threading.Barrier(most, timeout=20)
+
+    def advance(deps: Any, merchant_id: str, tab_id: str) -> float:
+        nonlocal now, highest
+        with lock:
+            now += 1
+            highest = max(highest, now)
+        turn.wait()
+        with lock:
+            now -= 1
+        return 0.0
+
+    monkeypatch.setattr(advance_tab, "advance_due_tab", advance)
+    deps: Any = Due("tab_1", "tab_2", "tab_3", "tab_4")
+
+    assert advance_due_tabs(deps, **at_once) == Swept(advanced=4, failed=0)
+    assert highest == most
