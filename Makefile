@@ -100,6 +100,10 @@ deploy: setup ## Deploy what make package wrote to AWS: STAGE=dev|prod BUCKET=na
 	@test -n "$(BUCKET)" || { echo "Say where the code goes: make deploy STAGE=$(STAGE) BUCKET=name" >&2; exit 2; }
 	@$(PY) -m devstack.deploy --stage $(STAGE) --package $(OUT) --bucket "$(BUCKET)" $(ARGS)
 
+.PHONY: doctor
+doctor: setup ## Say what is missing or wrong with a deployed stage, and how to mend it: STAGE=dev|prod
+	@$(PY) -m devstack.deploy.doctor --stage $(STAGE) $(ARGS)
+
 .PHONY: openapi
 openapi: setup ## Write the OpenAPI document from the routes and their structs
 	@$(PY) -m devstack.openapi $(ARGS)

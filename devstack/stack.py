@@ -185,6 +185,12 @@ class Stack:
         secret: str = hook["secret"]
         return secret
 
+    def change_webhook(self, fields: dict[str, str]) -> None:
+        """Change the endpoint at Stripe, as somebody in the dashboard may."""
+        key = {"Authorization": f"Bearer {SECRET_KEY}"}
+        (hook,) = self.standin.get("/v1/webhook_endpoints", headers=key)["data"]
+        self.standin.post_form(f"/v1/webhook_endpoints/{hook['id']}", fields, headers=key)
+
     @property
     def environment(self) -> dict[str, str]:
         """What the app is started with: whoever has it acts on the same table and the same Stripe."""

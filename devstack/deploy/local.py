@@ -18,12 +18,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
+from devstack.deploy import doctor
 from devstack.deploy.artifacts import CODE, Artifacts, write_template
-from devstack.deployed import DeployedStack
+from devstack.deploy.doctor import Finding, Patient, State
+from devstack.deployed import STACK, STAGE, DeployedStack
 from devstack.http import Reply
 from devstack.rough_stories import asked_by_the_bank
 from devstack.scene import StoryFailed
-from devstack.stack import LOGS, stop_on_signals
+from devstack.stack import LOGS, SECRET_KEY, stop_on_signals
 from devstack.stories import NEED_THE_CLOCK, STORIES, Story
 
 ON_SCHEDULE = asked_by_the_bank
@@ -114,6 +116,49 @@ def changed(artifacts: Artifacts, folder: Path) -> Artifacts:
     return write_template(artifacts.stage, folder)
 
 
+def check_doctor(stack: DeployedStack, show: Show) -> None:
+    """The doctor finds nothing wrong, then names everything that is broken on purpose, and never tells a secret."""
+
+    def examined() -> list[Finding]:
+        return doctor.examine(Patient(STAGE, stack.client, api_url=stack.app_url))
+
+    healthy = examined()
+    expect([finding for finding in healthy if finding.state == State.WRONG], [], "what is wrong with a sound stack")
+    broken = break_things(stack)
+    ill = examined()
+    complaints = [finding.what for finding in ill if finding.state == State.WRONG]
+    for what in broken:
+        expect(sum(what in complaint for complaint in complaints), 1, f"complaints that say: {what}")
+    expect(len(complaints), len(broken), f"complaints, of {complaints}")
+    told = "".join(finding.what + finding.mend for finding in (*healthy, *ill))
+    expect([secret for secret in (SECRET_KEY, "whsec_1", "whsec_2") if secret in told], [], "secrets told")
+    show.say(f"nothing wrong at first; then {len(broken)} things are broken, and named: {'; '.join(broken)}")
+
+
+def break_things(stack: DeployedStack) -> list[str]:
+    """Some of what goes wrong with deployments; what the doctor is to say of each."""
+    table, alarm = stack.outputs["TabTableName"], f"{STACK}-flagged"
+    stack.client("cloudwatch").delete_alarms(AlarmNames=[alarm])
+    stack.client("events").disable_rule(Name=f"{STACK}-advance")
+    stack.client("sqs").send_message(QueueUrl=stack.outputs["DeadLettersURL"], MessageBody="{}")
+    stack.client("dynamodb").update_table(TableName=table, DeletionProtectionEnabled=False)
+    stack.client("dynamodb").update_time_to_live(
+        TableName=table, TimeToLiveSpecification={"AttributeName": "ttl", "Enabled": False}
+    )
+    stack.client("ssm").delete_parameter(Name=f"/aftertab/{STAGE}/stripe-webhook-secret")
+    stack.client("ssm").put_parameter(Name=f"/aftertab/{STAGE}/stripe-webhook-secret", Value="whsec_1", Type="String")
+    stack.change_webhook({"enabled_events[0]": "payment_intent.succeeded"})
+    return [
+        f"The alarm {alarm} is missing",
+        f"The schedule {STACK}-advance is DISABLED",
+        "1 failed runs are in the dead letters",
+        f"The table {table} can be deleted",
+        f"Nothing expires in {table}",
+        "stripe-webhook-secret is stored in clear",
+        "The webhook endpoint is not sent charge.dispute.closed",
+    ]
+
+
 def tear_down(stack: DeployedStack, show: Show) -> None:
     """The stack goes, the table stays."""
     before = stored(stack)
@@ -147,6 +192,7 @@ def main() -> int:
         console.print(f"deployed after {deployed_s:.0f} s: {stack.app_url}\n", soft_wrap=True)
         play(stack, show)
         show.run("An update in place", lambda: update(stack, artifacts, Path(folder) / "changed", show))
+        show.run("The doctor", lambda: check_doctor(stack, show))
         show.run("Teardown", lambda: tear_down(stack, show))
     for story, why in NEED_THE_CLOCK.items():
         console.print(f"  local server only: {title_of(story)} ({why})", soft_wrap=True)
