@@ -99,6 +99,10 @@ deploy-local: setup ## Deploy the package on the AWS emulator, and play on it ev
 deploy: setup ## Deploy what make package wrote to AWS: STAGE=dev|prod BUCKET=name ARGS="--set Name=value"
 	@test -n "$(BUCKET)" || { echo "Say where the code goes: make deploy STAGE=$(STAGE) BUCKET=name" >&2; exit 2; }
 	@$(PY) -m devstack.deploy --stage $(STAGE) --package $(OUT) --bucket "$(BUCKET)" $(ARGS)
+.PHONY: bench-cold
+bench-cold: setup ## Measure cold starts, as packaged, beside a hello world of Chalice and one of FastAPI
+	@sh devstack/setup.sh bench
+	@$(PY) -m bench.cold $(ARGS)
 
 .PHONY: doctor
 doctor: setup ## Say what is missing or wrong with a deployed stage, and how to mend it: STAGE=dev|prod

@@ -7,7 +7,7 @@ from typing import Any
 
 from chalice.app import Chalice, CloudWatchEvent, Cron, Rate
 
-from chalicelib import bootstrap
+from chalicelib import bootstrap, cold_start
 from chalicelib.handlers import (
     bills,
     customers,
@@ -55,3 +55,6 @@ def webhook(event: dict[str, Any], context: object) -> dict[str, Any]:
     """The same route as a function of its own: a rush of customers must not keep Stripe's news waiting."""
     answer: dict[str, Any] = app(event, context)
     return answer
+
+
+cold_start.ready(__name__, bootstrap.prepare)

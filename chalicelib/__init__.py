@@ -1,0 +1,6 @@
+"""Aftertab: pay after the service. docs/architecture.md says what is where."""
+
+from chalicelib import cold_start
+
+# Here, because every function loads this first, whichever module is its own.
+cold_start.begin()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from threading import Lock
 from typing import Any, cast
 
@@ -30,6 +31,12 @@ def use(replacement: Deps | None) -> None:
     """For tests and devstack: run on these from now on; None goes back to what the settings say."""
     with _lock:
         _kept[:] = [] if replacement is None else [replacement]
+
+
+def prepare() -> None:
+    """Make beforehand what most requests need. Where a setting is missing, the first of them says so."""
+    with suppress(config.BadSetting):
+        deps()
 
 
 def build(*, clock: Clock | None = None, notifier: Notifier | None = None) -> Deps:

@@ -12,7 +12,7 @@ from typing import Any
 
 from chalice.app import AuthRequest, AuthResponse, Blueprint
 
-from chalicelib import config
+from chalicelib import cold_start, config
 from chalicelib.domain.tab import Role
 from chalicelib.handlers import keys, logs
 
@@ -92,3 +92,6 @@ def _context(claims: dict[str, Any]) -> dict[str, str]:
     if not all(isinstance(value, str) and _ID.fullmatch(value) for value in given.values()):
         raise Refused("an id is not one")
     return {"sub": subject, "role": role, **given}
+
+
+cold_start.ready(__name__)

@@ -38,8 +38,9 @@ def make(stage: str, out: Path) -> str:
     shutil.rmtree(tree, ignore_errors=True)
     archive.unpack(untouched / "deployment.zip", tree)
     contents.slim(tree)
+    _alone("-S", "-P", str(Path(__file__).with_name("precompile.py")), str(tree))
     # In a process of its own with a fixed hash seed: the order within sets is part of what is compiled.
-    subprocess.run([sys.executable, "-m", "devstack.package.compiled", tree], env=_steady(), cwd=ROOT, check=True)
+    _alone("-m", "devstack.package.compiled", str(tree))
     out.mkdir(parents=True, exist_ok=True)
     archive.pack(tree, out / "deployment.zip")
     shutil.copyfile(untouched / "sam.json", out / "sam.json")
@@ -69,9 +70,8 @@ def _chalice(project: Path, stage: str, out: Path) -> None:
     shutil.rmtree(out, ignore_errors=True)
     command = [sys.executable, "-c", "from chalice.cli import main; main()", "package", "--stage", stage]
     command += ["--merge-template", ".chalice/resources.json", str(out)]
-    # A template is for any region, but Chalice asks for one, and PYTHONPATH would let it find this source.
+    # A template is for any region, but Chalice asks for one.
     environment = {"AWS_DEFAULT_REGION": "eu-west-1", **_steady()}
-    environment.pop("PYTHONPATH", None)
     built = project / ".chalice" / "deployments"
     for earlier in sorted(built.glob("*.zip"), key=lambda path: path.stat().st_mtime)[:-1]:
         earlier.unlink()
@@ -80,8 +80,17 @@ def _chalice(project: Path, stage: str, out: Path) -> None:
         raise PackageBroken(f"chalice package failed:\n{done.stdout}{done.stderr}")
 
 
+def _alone(*arguments: str) -> None:
+    """Run Python in a process of its own, which sees no more than it is told."""
+    done = subprocess.run(
+        [sys.executable, *arguments], cwd=ROOT, env=_steady(), capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise PackageBroken(done.stdout + done.stderr)
+
+
 def _steady() -> dict[str, str]:
-    return {**os.environ, "PYTHONHASHSEED": "0"}
+    return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | {"PYTHONHASHSEED": "0"}
 
 
 def _check(tree: Path, out: Path) -> str:

@@ -12,11 +12,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-AWS_CALLS: Mapping[str, frozenset[str]] = {
-    "dynamodb": frozenset({"BatchGetItem", "GetItem", "PutItem", "Query", "TransactWriteItems"}),
-    "ssm": frozenset({"GetParameter"}),
-}
-"""Every AWS service that is called, and its operations. Of botocore's 27 MB of descriptions, these are bundled."""
+AWS_CALLS: Mapping[str, frozenset[str]] = {"ssm": frozenset({"GetParameter"})}
+"""Services that are called through botocore's clients, and the operations: of 27 MB of descriptions, these stay."""
 
 AWS_SDK = ("botocore", "jmespath", "python-dateutil", "six")
 """Bundled although Lambda has an SDK: so the version that was tested is the one that runs, compiled, and it need not
@@ -48,6 +45,7 @@ LEFT_OUT: Mapping[str, str] = {
 descriptions."""
 
 _STAND_INS: Mapping[str, str] = {
+    "urllib3/http2/__init__.py": '"""In place of what asks which version of h2 is installed: none is."""\n',
     "botocore/docs/__init__.py": '"""In place of what writes the docstrings of clients: nobody reads them here."""\n',
     "botocore/docs/docstring.py": '''"""In place of docstrings that are written when somebody looks at them."""
 

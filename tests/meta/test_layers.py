@@ -41,5 +41,6 @@ def test_app_registers_and_delegates_only() -> None:
         "chalicelib.usecases",
         "chalicelib.ports",
         "chalicelib.config",
+        "chalicelib.cold_start",
     )
     assert {name for name in ours if not name.startswith(allowed)} == set()

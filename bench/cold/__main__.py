@@ -1,0 +1,215 @@
+"""`make bench-cold`: starts ours and the peers in turns, and fails where a promise is missed."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.cold.backend import Backend
+from bench.cold.story import Story, proxy_event
+from bench.cold.trees import Trees, build
+from devstack.package import __main__ as package
+
+ROOT = Path(__file__).resolve().parents[2]
+WORK = ROOT / ".devstack" / "bench-cold"
+PROBE = Path(__file__).with_name("probe.py")
+PEERS_PYTHON = ROOT / ".venv-bench" / "bin" / "python"
+PYTHON = os.path.realpath(sys.executable)
+"""The interpreter itself, outside its virtual environment: functions see their bundle and the standard library."""
+ROUNDS = 20
+API, WEBHOOK = "app.app", "app.webhook"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One function, from one tree, started afresh and sent some events. `expected`: the statuses of its answers."""
+
+    name: str
+    trees: str
+    handler: str
+    events: Path | None = None
+    expected: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """One start. Processor time of the process, from its creation; time on the clock from when the parent made it."""
+
+    ready_ms: float
+    done_ms: float
+    done_wall_ms: float
+    peak_mb: float
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    text: str
+    value: float
+    limit: float
+    unit: str = "×"
+
+    @property
+    def is_kept(self) -> bool:
+        return self.value <= self.limit
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="make bench-cold", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--package", type=Path, help="a zip of `make package`, instead of making one")
+    parser.add_argument("--without-instructions", action="store_true", help="leave valgrind out, which takes a minute")
+    options = parser.parse_args()
+    zipped = options.package
+    if zipped is None:
+        print(package.make("dev", WORK.with_name("bench-cold-package")))
+        zipped = WORK.with_name("bench-cold-package") / "deployment.zip"
+    trees = build(WORK, zipped, package.WORK / "untouched" / "deployment.zip", PEERS_PYTHON)
+    with contextlib.closing(Backend()) as backend:
+        os.environ |= _settings(backend.url)
+        cases, reset = _cases(trees, backend)
+        found: dict[str, list[Start]] = {case.name: [] for case in cases}
+        for number in range(options.rounds + 1):
+            for case in cases:
+                reset()
+                started = _start(case)
+                if number:  # The first round fills the disk's cache.
+                    found[case.name].append(started)
+            print(".", end="", flush=True, file=sys.stderr)
+        print(file=sys.stderr)
+        counted = {} if options.without_instructions else {case.name: _instructions(case) for case in cases[:2]}
+    return _report(found, counted, zipped)
+
+
+def _settings(url: str) -> dict[str, str]:
+    return {
+        "AFTERTAB_STAGE": "dev",
+        "AFTERTAB_TABLE": "aftertab-bench",
+        "AWS_ENDPOINT_URL": url,
+        "AWS_REGION": "eu-west-1",
+        "AWS_DEFAULT_REGION": "eu-west-1",
+        "AWS_ACCESS_KEY_ID": "bench",
+        "AWS_SECRET_ACCESS_KEY": "bench",
+        "AWS_SESSION_TOKEN": "bench",
+        "STRIPE_API_BASE": url,
+        "STRIPE_SECRET_KEY": "ssm:/aftertab/bench/stripe-secret-key",
+        "STRIPE_PUBLISHABLE_KEY": "pk_test_bench",
+        "STRIPE_WEBHOOK_SECRET": "bench",
+    }
+
+
+def _cases(trees: Trees, backend: Backend) -> tuple[list[Case], Callable[[], None]]:
+    """What is started, and how the table is brought back to where the first request finds it."""
+    import app
+
+    story = Story(app.app)
+    before = dict(backend.items)
+
+    def reset() -> None:
+        backend.items = dict(before)
+
+    def file(name: str, events: list[dict[str, Any]]) -> Path:
+        path = WORK / f"{name}.json"
+        path.write_text(json.dumps(events))
+        return path
+
+    hello, looking = file("hello", [proxy_event("GET", "/")]), file("looking", story.looking())
+    charging = file("charging", story.charging())
+    return [
+        Case("base", trees.base, API, hello, (200,)),
+        Case("ours", trees.ours, API, looking, (200,)),
+        Case("charge", trees.ours, API, charging, (200, 200)),
+        Case("fastapi", trees.fastapi, API, hello, (200,)),
+        Case("compiled", trees.compiled, API, looking, (200,)),
+        Case("untouched", trees.untouched, API, looking, (200,)),
+        Case("webhook", trees.ours, WEBHOOK),
+    ], reset
+
+
+def _start(case: Case) -> Start:
+    import time
+
+    began_ns = time.monotonic_ns()
+    answer = subprocess.run(
+        _command(case, case.events), env=_environment(case), capture_output=True, text=True, check=False
+    )
+    if answer.returncode:
+        raise SystemExit(f"{case.name} does not start:\n{answer.stderr}")
+    ready_ns, _, done_ns, done_wall_ns, peak_kb, *statuses = map(int, answer.stdout.split("\n")[-2].split())
+    if tuple(statuses) != case.expected:
+        raise SystemExit(f"{case.name} answered {statuses}:\n{answer.stdout}{answer.stderr}")
+    return Start(ready_ns / 1e6, done_ns / 1e6, (done_wall_ns - began_ns) / 1e6, peak_kb / 1000)
+
+
+def _command(case: Case, events: Path | None) -> list[str]:
+    # Isolated, without site-packages, and writing no bytecode: Lambda's disk is read-only.
+    return [PYTHON, "-I", "-S", "-B", str(PROBE), case.trees, case.handler, str(events or "")]
+
+
+def _environment(case: Case) -> dict[str, str]:
+    """What Lambda tells a function, and our settings."""
+    settings = _settings(os.environ["AWS_ENDPOINT_URL"])
+    return settings | {"AWS_LAMBDA_FUNCTION_NAME": "bench", "_HANDLER": case.handler, "LANG": "en_US.UTF-8"}
+
+
+def _instructions(case: Case) -> int:
+    """What the processor executes until the function is ready; unlike times, alike whenever it is counted."""
+    if shutil.which("valgrind") is None:
+        raise SystemExit("Instructions are counted by valgrind: install it, or say ARGS=--without-instructions.")
+    command = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", *_command(case, None)]
+    environment = _environment(case) | {"PATH": os.environ["PATH"], "PYTHONHASHSEED": "0"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    found = re.search(r"Collected : (\d+)", done.stderr)
+    assert found is not None, done.stderr
+    return int(found[1])
+
+
+def _report(found: dict[str, list[Start]], counted: dict[str, int], zipped: Path) -> int:
+    def median(name: str, of: str) -> float:
+        return statistics.median(getattr(start, of) for start in found[name])
+
+    base = median("base", "done_ms")
+    print(f"\n{'':12}{'until ready':>12}{'and answered':>14}{'of BASE':>9}{'on the clock':>14}{'peak':>9}")
+    for name in found:
+        done = median(name, "done_ms")
+        print(
+            f"{name:12}{median(name, 'ready_ms'):9.0f} ms{done:11.0f} ms{done / base:8.2f}×"
+            f"{median(name, 'done_wall_ms'):11.0f} ms{median(name, 'peak_mb'):6.1f} MB"
+        )
+    ready = median("ours", "ready_ms")
+    promises = [
+        Promise("start + first request, of BASE", median("ours", "done_ms") / base, 0.62),
+        Promise("the same, of FastAPI + Mangum", median("ours", "done_ms") / median("fastapi", "done_ms"), 0.55),
+        Promise("start + complete and charge, of BASE", median("charge", "done_ms") / base, 0.78),
+        Promise("start, of the tree compiled in place", ready / median("compiled", "ready_ms"), 1.05),
+        Promise("start, of the same as Chalice leaves it", ready / median("untouched", "ready_ms"), 0.35),
+        Promise("peak of the API function", median("ours", "peak_mb"), 50, " MB"),
+        Promise("peak of the webhook function", median("webhook", "peak_mb"), 44, " MB"),
+        Promise("zip", zipped.stat().st_size / 1e6, 12, " MB"),
+    ]
+    if counted:
+        told = ", ".join(f"{name} {count / 1e6:.0f} million" for name, count in counted.items())
+        print(f"instructions until ready: {told}")
+        promises.append(Promise("instructions until ready, of BASE", counted["ours"] / counted["base"], 0.72))
+    print()
+    for promise in promises:
+        mark = "✓" if promise.is_kept else "✗"
+        print(f"{mark} {promise.text:42} {promise.value:6.2f}{promise.unit:3}  at most {promise.limit:g}{promise.unit}")
+    missed = [promise.text for promise in promises if not promise.is_kept]
+    kept = f"{len(promises) - len(missed)} of {len(promises)} promises kept"
+    print(f"\ncold start: {kept}, medians of {len(found['base'])} starts each, in turns")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

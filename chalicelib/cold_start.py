@@ -1,0 +1,112 @@
+"""Being ready sooner on Lambda: what Python would do anew at every start, done once, when the bundle was made.
+
+`begin` comes before everything else of ours, `ready` when a function's module is loaded. Both do nothing elsewhere.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from types import CodeType
+from typing import Any
+
+TABLE = os.path.join(os.path.dirname(__file__), "precompiled.bin")
+"""In a bundle only. Written by devstack/package/precompile.py, which says what is in it."""
+
+ZONES = os.path.join(os.path.dirname(os.path.dirname(__file__)), "tzdata", "zoneinfo")
+"""The time zones of a bundle."""
+_HANDLER = "_HANDLER"
+"""In the environment of every Lambda function: `module.function`."""
+
+
+def begin() -> None:
+    """Before anything else of ours is loaded. Every module that is a function's must end with `ready`."""
+    if _HANDLER not in os.environ:
+        return
+    import gc
+
+    # Nothing of what a start makes is garbage: not looking for any saves a twentieth of it.
+    gc.disable()
+    # stripe imports it for clients we do not use, and it takes as long to load as all of our domain.
+    _load_when_used("asyncio")
+    # Else Python loads its build's whole configuration to learn where time zones are. Ours are in the bundle.
+    os.environ.setdefault("PYTHONTZPATH", ZONES)
+    if os.path.isfile(TABLE):
+        with open(TABLE, "rb") as table:
+            use(table.read())
+
+
+def ready(module: str, prepare: Callable[[], object] | None = None) -> None:
+    """`module` is loaded, and if it is the function's own, the start is over.
+
+    `prepare` runs before: at a start Lambda gives us more of the processor than it does for the first request.
+    """
+    if os.environ.get(_HANDLER, "").rpartition(".")[0] != module:
+        return
+    import gc
+
+    if prepare is not None:
+        prepare()
+    # What is there now stays: it need never be looked through again.
+    gc.freeze()
+    gc.enable()
+
+
+def use(table: bytes) -> None:
+    """Take from the table what dataclasses, annotations and regular expressions would compile, if it is there.
+
+    Each is found under exactly what it would be compiled from, so a table can be incomplete, but not wrong. One of
+    another Python is not used.
+    """
+    import _sre  # type: ignore[import-not-found]
+    import dataclasses
+    import importlib.util
+    import marshal
+    import re
+    import typing
+
+    # As trustworthy as the .pyc files beside it: it comes with them.
+    versions, methods, annotations, patterns = marshal.loads(table)  # noqa: S302
+    if versions != (importlib.util.MAGIC_NUMBER, _sre.MAGIC):
+        return
+
+    def run(source: str, *scopes: dict[str, object]) -> None:
+        compiled = methods.get(source)
+        code = _compiled(source, "<string>", "exec") if compiled is None else marshal.loads(compiled)  # noqa: S302
+        exec(code, *scopes)  # noqa: S102
+
+    def annotation(source: str, *how: str) -> CodeType:
+        compiled = annotations.get((source, *how))
+        code: CodeType = _compiled(source, *how) if compiled is None else marshal.loads(compiled)  # noqa: S302
+        return code
+
+    compiler: Any = re._compiler  # type: ignore[attr-defined]
+    compile_pattern = compiler.compile
+
+    def pattern(source: str | bytes, flags: int = 0) -> Any:
+        found = patterns.get((source, flags))
+        return compile_pattern(source, flags) if found is None else _sre.compile(source, *found)
+
+    # All three look these names up in themselves each time, and then among the built-in ones.
+    dataclasses.exec = run  # type: ignore[attr-defined]
+    typing.compile = annotation  # type: ignore[attr-defined]
+    compiler.compile = pattern
+
+
+def _compiled(source: str, filename: str, mode: str) -> CodeType:
+    # As in the modules that would have compiled it, which this one's __future__ is no affair of.
+    code: CodeType = compile(source, filename, mode, dont_inherit=True)
+    return code
+
+
+def _load_when_used(name: str) -> None:
+    if name in sys.modules:
+        return
+    import importlib.util
+
+    spec = importlib.util.find_spec(name)
+    assert spec is not None and spec.loader is not None, f"{name} is in the standard library"
+    spec.loader = importlib.util.LazyLoader(spec.loader)
+    sys.modules[name] = module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)

@@ -1,0 +1,155 @@
+"""What is done beforehand for a start changes nothing but how long it takes; a function loads its own things only."""
+
+import _sre
+import json
+import marshal
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import app
+from chalicelib import cold_start
+
+ROOT = Path(__file__).resolve().parents[2]
+SETTINGS = {
+    "AFTERTAB_STAGE": "dev",
+    "AFTERTAB_TABLE": "t",
+    "AWS_DEFAULT_REGION": "eu-west-1",
+    "AWS_ACCESS_KEY_ID": "x",
+    "AWS_SECRET_ACCESS_KEY": "y",
+}
+HANDLERS = sorted(
+    {
+        "app.app",
+        *(function.handler_string for function in app.app.pure_lambda_functions),
+        *(source.handler_string for source in app.app.event_sources),
+        *(authorizer.handler_string for authorizer in app.app.builtin_auth_handlers),
+    }
+)
+COMPILED = """
+compiled = []
+def heard(event, details):
+    if event == "compile" and details[1] == "<string>":
+        compiled.append(details)
+sys.addaudithook(heard)
+"""
+
+
+def start(handler: str, then: str, *, tree: Path = ROOT, first: str = "") -> Any:
+    """Load a function in a process of its own, as Lambda does, and return what `then` prints as JSON."""
+    module = handler.rpartition(".")[0]
+    code = f"import json, sys\nsys.path.insert(0, {str(tree)!r})\n{first}\nimport {module}\n{then}"
+    environment = {**os.environ, **SETTINGS, "_HANDLER": handler, "AWS_LAMBDA_FUNCTION_NAME": "test"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, cwd=tree, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Our sources with the table that a bundle has."""
+    root = tmp_path_factory.mktemp("tree")
+    shutil.copytree(ROOT / "chalicelib", root / "chalicelib", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copyfile(ROOT / "app.py", root / "app.py")
+    subprocess.run([sys.executable, "-P", ROOT / "devstack" / "package" / "precompile.py", root], cwd=root, check=True)
+    return root
+
+
+def test_every_pattern_of_the_table_is_what_python_compiles(tree: Path) -> None:
+    """Compiled beforehand or now, a regular expression is the same."""
+    _, _, _, patterns = marshal.loads((tree / "chalicelib" / "precompiled.bin").read_bytes())
+
+    assert len(patterns) > 50
+    for (source, flags), compiled in patterns.items():
+        assert _sre.compile(source, *compiled) == re.compile(source, flags)
+
+
+def test_what_is_in_the_table_is_not_compiled_again(tree: Path) -> None:
+    """With the table a start compiles next to nothing; the classes it makes are the same."""
+    tell = "import inspect, app\nfrom chalicelib.domain.tab import Tab\n"
+    tell += "print(json.dumps([len(compiled), str(inspect.signature(Tab))]))"
+    without, signature = start("app.app", tell, first=COMPILED)
+
+    count, same = start("app.app", tell, tree=tree, first=COMPILED)
+
+    assert count * 10 < without
+    assert same == signature
+
+
+def test_the_table_of_another_python_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bytecode of another version would crash the interpreter."""
+    import dataclasses
+
+    cold_start.use(marshal.dumps(((b"another", 0), {}, {}, {})))
+
+    assert not hasattr(dataclasses, "exec")
+
+
+@pytest.mark.parametrize("handler", HANDLERS)
+def test_after_the_start_garbage_is_collected(handler: str) -> None:
+    """Whichever module is the function's, it ends its start: else its memory would only ever grow."""
+    assert start(handler, "import gc\nprint(json.dumps([gc.isenabled(), gc.get_freeze_count() > 10_000]))") == [
+        True,
+        True,
+    ]
+
+
+def test_nothing_happens_outside_of_lambda() -> None:
+    """On a developer's machine the garbage collector stays as it is."""
+    code = "import gc, app, dataclasses\nassert gc.isenabled() and not gc.get_freeze_count()\n"
+    code += "assert not hasattr(dataclasses, 'exec')"
+    environment = {name: value for name, value in os.environ.items() if name != "_HANDLER"}
+
+    subprocess.run([sys.executable, "-c", code], env=environment, cwd=ROOT, check=True)
+
+
+NEVER_AT_A_START = {
+    "aiohttp",
+    "anyio",
+    "awscrt",
+    "aws_xray_sdk",
+    "boto3",
+    "cryptography",
+    "httpx",
+    "jwt",
+    "requests",
+}
+
+
+@pytest.mark.parametrize(
+    ("handler", "without"),
+    [
+        ("app.app", {"stripe"}),
+        ("app.webhook", {"stripe"}),
+        ("app.advance", {"stripe"}),
+        ("app.reconcile", {"stripe"}),
+        (
+            "chalicelib.handlers.authorizer.authorizer",
+            {"stripe", "botocore", "chalicelib.bootstrap", "chalicelib.handlers.tabs"},
+        ),
+    ],
+)
+def test_a_function_loads_what_it_needs_at_once_and_no_more(handler: str, without: set[str]) -> None:
+    """Each of these costs every user of a fresh function a wait: tens of milliseconds, or more."""
+    loaded = set(start(handler, "print(json.dumps(sorted(sys.modules)))"))
+
+    assert loaded & (NEVER_AT_A_START | without) == set()
+
+
+def test_every_function_is_watched() -> None:
+    """A function that is added here and not above is not looked at."""
+    assert HANDLERS == [
+        "app.advance",
+        "app.app",
+        "app.reconcile",
+        "app.webhook",
+        "chalicelib.handlers.authorizer.authorizer",
+    ]
