@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import suppress
 from threading import Lock
 from typing import Any, cast
 
 from chalicelib import config
 from chalicelib.adapters.notifier_log import LogNotifier
-from chalicelib.adapters.secrets import KeptSecret, resolve_secret
+from chalicelib.adapters.secrets import KeptSecret
 from chalicelib.adapters.system import SystemClock, SystemIds
 from chalicelib.ports import Clock, Deps, Notifier, PaymentGateway, TabStore
 
@@ -44,7 +43,7 @@ def build(*, clock: Clock | None = None, notifier: Notifier | None = None) -> De
     return Deps(
         store=_store(),
         # The stripe package takes a quarter of a second to import, and most requests move no money.
-        gateway=cast(PaymentGateway, _Lazy(_gateway)),
+        gateway=cast(PaymentGateway, _Gateway()),
         clock=clock or SystemClock(),
         ids=SystemIds(),
         notifier=notifier or LogNotifier(),
@@ -58,28 +57,34 @@ def _store() -> TabStore:
     return DynamoDbStore(dynamodb_client(config.aws_endpoint_url()), config.table())
 
 
-def _gateway() -> PaymentGateway:
+def _gateway(secret_key: str) -> PaymentGateway:
     from chalicelib.adapters.stripe_gateway import StripeGateway, stripe_client
 
     webhook_secrets = KeptSecret(config.stripe_webhook_secrets())
     return StripeGateway(
-        stripe_client(resolve_secret(config.stripe_secret_key()), config.stripe_api_base()),
+        stripe_client(secret_key, config.stripe_api_base()),
         stage=config.stage(),
         webhook_secrets=lambda: webhook_secrets().replace(" ", "").split(","),
         publishable_key=config.stripe_publishable_key(),
     )
 
 
-class _Lazy:
-    """Stands for an adapter that is made when the first of its attributes is asked for."""
+class _Gateway:
+    """Stands for the gateway: made when the first of its attributes is asked for, and anew when its key was replaced.
 
-    def __init__(self, make: Callable[[], object]) -> None:
-        self._make = make
-        self._made: object | None = None
+    A function may live for hours, an old key only as long as whoever rolled it has allowed.
+    """
+
+    def __init__(self) -> None:
+        self._key: KeptSecret | None = None
+        self._made: tuple[str, PaymentGateway] | None = None
         self._making = Lock()
 
     def __getattr__(self, name: str) -> Any:
         with self._making:
-            if self._made is None:
-                self._made = self._make()
-        return getattr(self._made, name)
+            if self._key is None:
+                self._key = KeptSecret(config.stripe_secret_key())
+            key = self._key()
+            if self._made is None or self._made[0] != key:
+                self._made = key, _gateway(key)
+            return getattr(self._made[1], name)

@@ -20,7 +20,7 @@ from chalicelib.adapters.system import SystemClock, SystemIds
 from chalicelib.handlers.logs import JsonLines
 from chalicelib.usecases import read_tabs
 
-from .world import Shop, World
+from .world import PUBLISHABLE_KEY, Shop, World
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -325,6 +325,26 @@ def test_a_secret_that_cannot_be_read_again_stays_good() -> None:
     assert secret() == "whsec_1"
     now[0], broken[0] = KEPT_S, True
     assert secret() == "whsec_1"
+
+
+def test_a_replaced_key_is_used_without_a_new_deployment(settings: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The gateway is built once for a key, and anew when Parameter Store has another one."""
+    stored, built = ["sk_test_1"], []
+    monkeypatch.setattr(bootstrap, "KeptSecret", lambda value: lambda: stored[0])
+    real = bootstrap._gateway
+
+    def gateway(key: str) -> Any:
+        built.append(key)
+        return real(key)
+
+    monkeypatch.setattr(bootstrap, "_gateway", gateway)
+    gateway_of_the_day = bootstrap._Gateway()
+    assert built == []
+
+    assert {gateway_of_the_day.publishable_key, gateway_of_the_day.publishable_key} == {PUBLISHABLE_KEY}
+    stored[0] = "sk_test_2"
+    assert gateway_of_the_day.publishable_key == PUBLISHABLE_KEY
+    assert built == ["sk_test_1", "sk_test_2"]
 
 
 # The system's own clock and ids
