@@ -27,6 +27,27 @@ STYLE = (_HERE / "page.css").read_text(encoding="utf-8")
 OVERVIEW = (_HERE / "overview.html").read_text(encoding="utf-8")
 
 
+_TEST_CARDS = (
+    "<details class=note><summary>Test cards</summary><table>"
+    + "".join(
+        f"<tr><td class=n>{number}<td class=text>{what}"
+        for number, what in (
+            ("4242 4242 4242 4242", "pays"),
+            ("4000 0027 6000 3184", "asks for 3-D Secure, always"),
+            ("4000 0025 0000 3155", "asks until it was set up"),
+            ("4000 0000 0000 9995", "insufficient funds"),
+            ("4000 0000 0000 0341", "can be saved, declines later"),
+            ("4000 0000 0000 0259", "is disputed"),
+        )
+    )
+    + "</table></details>"
+)
+
+
+def _times(quantity: int) -> str:
+    return f" × {quantity}" if quantity != 1 else ""
+
+
 def _page(title: str, body: str, status: int = 200) -> HTMLResponse:
     text = (
         f"<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>"
@@ -47,10 +68,13 @@ def routes(standin: StandIn) -> list[Route]:
 
     # --- Checkout
 
-    def form_page(session: CheckoutSession, account: Namespace, problem: str = "", status: int = 200) -> HTMLResponse:
+    def form_page(
+        session: CheckoutSession, account: Namespace, problem: str = "", status: int = 200, **typed: str
+    ) -> HTMLResponse:
+        """The form, with what was `typed` before (never the card itself)."""
         plan = account.get("checkout.plan", session.id)
         rows = "".join(
-            f"<tr><td>{escape(item['description'])} × {item['quantity']}<td class=n>"
+            f"<tr><td class=text>{escape(item['description'])}{_times(item['quantity'])}<td class=n>"
             f"{escape(written(item['amount_total'], item['currency']))}"
             for item in plan.items
         )
@@ -58,20 +82,22 @@ def routes(standin: StandIn) -> list[Route]:
         if session.amount_total is not None and session.currency is not None:
             total = written(session.amount_total, session.currency)
         button = f"Pay {total}" if total else "Save card"
-        back = f"<p><a href='{escape(session.cancel_url, quote=True)}'>Back</a>" if _is_web(session.cancel_url) else ""
+        back = f"<a href='{escape(session.cancel_url, quote=True)}'>Back</a>" if _is_web(session.cancel_url) else ""
+        email = escape(typed.get("email") or session.customer_email or "", quote=True)
         return _page(
             "Checkout",
             f"<main class=narrow><p class=note>Stripe stand-in · test cards only</p><h1>{escape(button)}</h1>"
             f"<table>{rows}</table>"
             f"<p class=bad role=alert id=problem>{escape(problem)}</p>"
-            "<form method=post><label for=email>Email</label>"
-            f"<input id=email name=email type=email value='{escape(session.customer_email or '', quote=True)}'>"
+            f"<form method=post><label for=email>Email</label><input id=email name=email type=email value='{email}'>"
             "<label for=number>Card number</label><input id=number name=number inputmode=numeric required "
-            "placeholder='4242 4242 4242 4242' autocomplete=off>"
-            "<label for=expiry>Expiry (MM / YY)</label><input id=expiry name=expiry required placeholder='12 / 34'>"
-            "<label for=cvc>CVC</label><input id=cvc name=cvc required placeholder=123>"
-            "<label for=name>Name on card</label><input id=name name=name>"
-            f"<p><button id=pay>{escape(button)}</button></form>{back}</main>",
+            "placeholder='4242 4242 4242 4242' autocomplete=off autofocus>"
+            "<div class=pair><div><label for=expiry>Expiry (MM / YY)</label>"
+            "<input id=expiry name=expiry required placeholder='12 / 34'></div>"
+            "<div><label for=cvc>CVC</label><input id=cvc name=cvc required placeholder=123></div></div>"
+            "<label for=name>Name on card</label>"
+            f"<input id=name name=name value='{escape(typed.get('name') or '', quote=True)}'>"
+            f"<button id=pay class=wide>{escape(button)}</button></form>{_TEST_CARDS}{back}</main>",
             status,
         )
 
@@ -98,18 +124,18 @@ def routes(standin: StandIn) -> list[Route]:
             failed = getattr(tried, "last_payment_error", None) or getattr(tried, "last_setup_error", None) or {}
             return form_page(session, account, failed.get("message", ""))
         given = await _form(request)
+        typed = {name: given.get(name, "") for name in ("email", "name")}
         month, _, year = given.get("expiry", "").replace(" ", "").partition("/")
         if not (month.isdigit() and year.isdigit()):
-            return form_page(session, account, "The expiry date should read MM / YY.", 400)
+            return form_page(session, account, "The expiry date should read MM / YY.", 400, **typed)
         card = {"number": given.get("number", ""), "exp_month": int(month), "exp_year": int(year)}
         if given.get("cvc"):
             card["cvc"] = given["cvc"]
         call = standin.call(account)
         try:
-            email, name = given.get("email") or None, given.get("name") or None
-            intent = checkout.pay(call, session, card, email=email, name=name)
+            intent = checkout.pay(call, session, card, email=typed["email"] or None, name=typed["name"] or None)
         except StripeError as error:
-            return form_page(session, account, str(error), error.status)
+            return form_page(session, account, str(error), error.status, **typed)
         finally:
             standin.commit()
         if intent.status == "requires_action":
