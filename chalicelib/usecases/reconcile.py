@@ -156,8 +156,8 @@ class _Walk:
         self._lock = Lock()
 
     def account(self, account: str | None, has_time: Callable[[], bool]) -> None:
-        events = list(self._deps.gateway.iter_events(account, self.result.since, self.result.until))
-        payments = self._payments(account, events)
+        touched, cards = self._news(account)
+        payments = self._payments(account, touched)
         owned = self._by_owner(account, payments)
         tabs = set(owned) | set(self._ours(account))
         self._total += len(tabs)
@@ -180,20 +180,30 @@ class _Walk:
             # Newest first: where time is short, yesterday's run has seen the older ones.
             for _ in pool.map(look, sorted(tabs, reverse=True)):
                 pass
-        for event in reversed(events):
-            if event.payment_id is None and has_time():
+        for event in reversed(cards):
+            if has_time():
                 self._take_unseen(event)
         self.result.accounts += 1
         self.result.payments += len(payments)
 
     # What to look at
 
-    def _payments(self, account: str | None, events: Iterable[GatewayEvent]) -> dict[str, Payment]:
+    def _news(self, account: str | None) -> tuple[set[str], list[GatewayEvent]]:
+        """The payments that the period's events are about, and the events of saved cards, which are about none."""
+        touched, cards = set(), []
+        for event in self._deps.gateway.iter_events(account, self.result.since, self.result.until):
+            if event.payment_id is not None:
+                # Only the id is kept: an account may have a hundred thousand events.
+                touched.add(event.payment_id)
+            else:
+                cards.append(event)
+        return touched, cards
+
+    def _payments(self, account: str | None, touched: set[str]) -> dict[str, Payment]:
         """Every payment that was begun in the period, or anything happened to, by its id."""
         gateway, since, until = self._deps.gateway, self.result.since, self.result.until
         payments = {payment.payment_id: payment for payment in gateway.iter_payments(account, since, until)}
-        touched = {event.payment_id for event in events if event.payment_id}
-        touched |= set(gateway.iter_reversed(account, since, until))
+        touched = touched | set(gateway.iter_reversed(account, since, until))
         for payment_id in sorted(touched - set(payments)):
             payment = gateway.find_payment(account, payment_id)
             if payment is not None:

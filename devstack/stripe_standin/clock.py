@@ -17,7 +17,10 @@ def parse_time(text: str) -> int:
     """RFC 3339 or epoch seconds → epoch seconds. Raises ValueError."""
     if text.lstrip("-").isdigit():
         return int(text)
-    moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    try:
+        moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    except ValueError:
+        raise ValueError(f"{text!r} is not a time like 2026-01-05T09:00:00Z") from None
     if moment.tzinfo is None:
         raise ValueError("a time needs its offset, for instance 2026-01-05T09:00:00Z")
     return int(moment.timestamp())

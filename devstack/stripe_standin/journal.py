@@ -70,7 +70,10 @@ class Journal:
         self.path = path
         self._encode = msgspec.msgpack.Encoder().encode
         self._decode = msgspec.msgpack.Decoder(Frame).decode
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        except OSError as error:
+            raise OSError(f"cannot keep state in {path}: {error.strerror}") from None
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -127,11 +130,16 @@ class Journal:
     # --- reading
 
     def load(self) -> int:
-        """Rebuild the world from the file. Returns the number of frames read; what follows a broken one is cut off."""
+        """Rebuild the world from the file. Returns the number of frames read; what follows a broken one is cut off.
+
+        Raises OSError, and leaves the file alone, where there is no whole frame in it: it is somebody else's.
+        """
         frames, good = 0, 0
         for frame, end in self._frames():
             self._apply(frame)
             frames, good = frames + 1, end
+        if not frames and os.fstat(self._file).st_size:
+            raise OSError(f"{self.path} holds no state of a stand-in; name another file, or move it away")
         if good < os.fstat(self._file).st_size:
             logger.warning("%s: the last write was cut short; it is dropped", self.path)
             os.ftruncate(self._file, good)
@@ -151,7 +159,11 @@ class Journal:
                 if len(payload) < length or zlib.crc32(payload) != check:
                     return
                 at += HEAD.size + length
-                yield self._decode(payload), at
+                try:
+                    frame = self._decode(payload)
+                except msgspec.DecodeError:
+                    raise OSError(f"{self.path} was written by another version of the stand-in") from None
+                yield frame, at
 
     def _apply(self, frame: Frame) -> None:
         world, events = self.standin.world, self.standin.events

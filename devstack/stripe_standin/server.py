@@ -82,10 +82,14 @@ def loopback_socket(port: int, host: str = "127.0.0.1") -> socket.socket:
     if host not in ("127.0.0.1", "localhost", "::1"):
         raise ValueError("the stand-in binds to the loopback interface only")
     bound = socket.socket(socket.AF_INET6 if host == "::1" else socket.AF_INET)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    bound.bind((host, port))
-    # From here on connections queue up, so whoever reads the printed address may connect at once.
-    bound.listen(1024)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind((host, port))
+        # From here on connections queue up, so whoever reads the printed address may connect at once.
+        bound.listen(1024)
+    except OSError:
+        bound.close()
+        raise
     return bound
 
 

@@ -46,9 +46,14 @@ class StandIn:
         self.journal: Journal | None = None
         if state is not None:
             self.journal = Journal(state, self)
-            known = self.journal.load() > 0
+            try:
+                known = self.journal.load() > 0
+            except OSError:
+                self.journal.close()
+                raise
             if known and start is not None:
                 if start < self.world.clock.now():
+                    self.journal.close()
                     stands = rfc3339(self.world.clock.now())
                     raise ValueError(f"the clock in {state} stands at {stands}: --start lies before it")
                 self._move_to = start
@@ -136,6 +141,12 @@ class StandIn:
             due = self.world.clock.next_due()
             if due is not None and due <= self.world.clock.now():
                 self.move_clock(self.world.clock.now())
+
+    def abandon(self) -> None:
+        """It will not be served after all: let go of the state."""
+        if self.journal is not None:
+            self.journal.close()
+            self.journal = None
 
     async def close(self) -> None:
         if self._ticker is not None:
