@@ -56,7 +56,7 @@ def routes(standin: StandIn) -> list[Route]:
                 return _json({"error": f"a page of {origin} has no business here"}, 403)
             try:
                 return _json(await methods[request.method](request))
-            except Refused as error:
+            except (Refused, ValueError, TypeError) as error:
                 return _json({"error": str(error)}, 400)
             except StripeError as error:
                 return _json(error.body(), error.status)
@@ -293,7 +293,10 @@ def routes(standin: StandIn) -> list[Route]:
             raise Refused(str(error)) from None
         return await health(request)
 
-    return [
+    async def unknown(request: Request) -> Any:
+        return _json({"error": f"no such call: {request.method} {request.url.path}", "calls": calls}, 404)
+
+    known = [
         route("/_control/health", {"GET": health}),
         route("/_control/clock", {"GET": read_clock, "POST": move_clock}),
         route("/_control/authenticate", {"POST": authenticate}),
@@ -312,3 +315,5 @@ def routes(standin: StandIn) -> list[Route]:
         route("/_control/conformance", {"GET": read_conformance}),
         route("/_control/reset", {"POST": reset}),
     ]
+    calls = [f"{method} {row.path}" for row in known for method in sorted(row.methods or ()) if method != "HEAD"]
+    return [*known, Route("/_control/{rest:path}", unknown, methods=["GET", "POST", "DELETE"])]

@@ -13,7 +13,7 @@ from msgspec import UNSET
 from . import lists
 from .context import Call
 from .errors import invalid, missing
-from .events import API_VERSION, LISTED_FOR_SECONDS, EventRow
+from .events import API_VERSION, LISTED_FOR_SECONDS, TYPES, EventRow
 from .objects import Deleted, WebhookEndpoint
 from .params import (
     EXPAND,
@@ -52,13 +52,23 @@ MAX_ENDPOINTS = 16
 
 
 def check_create(call: Call, params: dict[str, Any]) -> None:
-    _check_url(params.get("url"))
+    _check(params)
     if params.get("api_version", API_VERSION) != API_VERSION:
         raise invalid(f"Invalid API version: the stand-in speaks {API_VERSION} only.", param="api_version")
 
 
 def check_update(call: Call, params: dict[str, Any], id: str) -> None:
+    _check(params)
+
+
+def _check(params: dict[str, Any]) -> None:
     _check_url(params.get("url"))
+    for index, name in enumerate(params.get("enabled_events", [])):
+        # A mistyped event would be one that never comes.
+        if name not in TYPES:
+            raise invalid(
+                f"Invalid enabled_events[{index}]: {name} is no type of event", param=f"enabled_events[{index}]"
+            )
 
 
 def _check_url(url: str | None) -> None:

@@ -35,7 +35,7 @@ class App:
             await standin.close()
 
         self.rest = Starlette(
-            routes=[*control.routes(standin), *pages.routes(standin), Mount("/v1", app=standin.api)], lifespan=lifespan
+            routes=[*pages.routes(standin), *control.routes(standin), Mount("/v1", app=standin.api)], lifespan=lifespan
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -149,7 +149,7 @@ def test_the_overview_shows_holds_with_their_clocks_and_events(
     standin.advance(days=1)
 
     with urllib.request.urlopen(standin.base + "/") as page:
-        assert b"Events as they happen" in page.read()
+        assert b"as they happen" in page.read()
     data = standin.control("overview")
 
     assert [(row["id"], row["seconds_left"]) for row in data["holds"]] == [(hold.id, 6 * 86400)]
@@ -216,3 +216,30 @@ def test_a_seed_makes_ids_repeatable() -> None:
 
     assert same[0] == same[1]
     assert free[0] != free[1]
+
+
+@pytest.mark.parametrize(
+    ("method", "call", "body"),
+    [
+        ("POST", "clock", {"advance_seconds": "soon"}),
+        ("POST", "clock", {"expiry_lag_seconds": "x"}),
+        ("POST", "webhooks/drain", {"timeout_seconds": "x"}),
+        ("POST", "faults", {"rate_limit": "x"}),
+        ("POST", "faults", ["slow"]),
+        ("DELETE", "faults?id=x", None),
+        ("GET", "requests?limit=x", None),
+        ("POST", "cards/renew", {"payment_method": "pm_none", "exp_year": "x"}),
+        ("POST", "refunds/settle", {}),
+    ],
+)
+def test_a_control_call_that_makes_no_sense_is_told_so(standin: Standin, method: str, call: str, body: Any) -> None:
+    """Whoever stages a test is told what was wrong, never answered an empty 500."""
+    assert standin.control(call, body, method)["error"]
+
+
+def test_an_unknown_control_call_lists_the_known(standin: Standin) -> None:
+    """So that a stranger finds the way without the documentation."""
+    answer = standin.control("clocks")
+
+    assert answer["error"] == "no such call: GET /_control/clocks"
+    assert {"GET /_control/clock", "POST /_control/clock", "DELETE /_control/faults"} <= set(answer["calls"])

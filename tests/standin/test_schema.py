@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -145,6 +146,8 @@ def test_every_event_sent_is_an_event_of_stripes() -> None:
     enum = create["application/x-www-form-urlencoded"]["schema"]["properties"]["enabled_events"]["items"]["enum"]
 
     assert set(enum) >= events.SENT
+    typed = inspect.getsource(importlib.import_module("stripe.params._webhook_endpoint_create_params"))
+    assert set(re.findall(r'^ +"([a-z_.0-9]+\.[a-z_]+|\*)",$', typed, re.MULTILINE)) | set(enum) == events.TYPES
 
 
 def _answers(client: stripe.StripeClient, standin: Standin, pay: Callable[..., Any], customer: str) -> list[Any]:

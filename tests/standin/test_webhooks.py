@@ -219,3 +219,18 @@ def test_an_event_can_be_sent_again(client: stripe.StripeClient, standin: Standi
 
     standin.control("webhooks/drain", {})
     assert [json.loads(body)["id"] for _, body in receiver.received] == [event.id, event.id]
+
+
+def test_an_endpoint_for_an_event_that_does_not_exist_is_refused(
+    client: stripe.StripeClient, receiver: Receiver
+) -> None:
+    """A mistyped event would be one that never comes; one of Stripe's that is not played here is taken."""
+    endpoints = client.v1.webhook_endpoints
+    with pytest.raises(stripe.InvalidRequestError) as refused:
+        endpoints.create({"url": receiver.url, "enabled_events": ["charge.expired", "payment_intent.suceeded"]})
+
+    assert refused.value.param == "enabled_events[1]"
+    made = endpoints.create({"url": receiver.url, "enabled_events": ["payout.paid"]})
+    with pytest.raises(stripe.InvalidRequestError):
+        endpoints.update(made.id, {"enabled_events": ["payout.payed"]})
+    assert endpoints.retrieve(made.id).enabled_events == ["payout.paid"]
