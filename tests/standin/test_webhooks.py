@@ -51,10 +51,10 @@ def test_a_forged_body_does_not_pass(
 def test_a_failed_delivery_is_repeated_until_a_2xx(
     client: stripe.StripeClient, standin: Standin, receiver: Receiver, pay: Pay
 ) -> None:
-    """A receiver that answers 500 twice gets the same event a third time; then it is delivered and no longer
+    """A receiver that answers 500 and a redirect gets the same event a third time; then it is delivered and no longer
     pending.
     """
-    receiver.answer = lambda number: 500 if number <= 2 else 200
+    receiver.answer = lambda number: {1: 500, 2: 302}.get(number, 200)
     listen(client, receiver, "payment_intent.succeeded")
 
     pay(1000)
