@@ -23,6 +23,7 @@ from chalicelib.usecases import attempts
 from tests.faults.matrix.run import play
 from tests.faults.matrix.table import (
     RULES,
+    Aftershock,
     Boundary,
     Cell,
     Fault,
@@ -33,6 +34,7 @@ from tests.faults.matrix.table import (
     excluded_by,
     exclusions,
     sample,
+    shaken,
 )
 from tests.faults.matrix.world import impatient_sdk
 
@@ -45,17 +47,22 @@ def _impatient_sdk() -> Iterator[None]:
         yield
 
 
-@pytest.mark.parametrize("cell", sample(60, SEED), ids=lambda cell: cell.name)
+@pytest.mark.parametrize("cell", sample(80, SEED), ids=lambda cell: cell.name)
 def test_money_comes_out_right(cell: Cell):
     assert play(cell, MemoryStore()).problems == []
+
+
+@pytest.mark.parametrize(("cell", "aftershocks"), shaken(30, SEED), ids=lambda given: getattr(given, "name", None))
+def test_money_comes_out_right_where_more_goes_wrong_after_it(cell: Cell, aftershocks: tuple[Aftershock, ...]):
+    assert play(cell, MemoryStore(), aftershocks).problems == []
 
 
 # The table
 
 
 def test_every_combination_is_played_or_excluded_by_a_rule():
-    """10 uses, 8 boundaries, 16 faults, 5 orders; no rule is there that excludes nothing."""
-    assert len(list(every_cell())) == 10 * 8 * 16 * 5 == len(cells()) + exclusions().total()
+    """16 uses, 8 boundaries, 16 faults, 5 orders; no rule is there that excludes nothing."""
+    assert len(every_cell()) == 16 * 8 * 16 * 5 == len(cells()) + exclusions().total()
     assert set(exclusions()) == {rule.why for rule in RULES}
 
 
@@ -66,15 +73,16 @@ def test_nothing_is_excluded_whole():
     missing = {(use, kind) for use in Use for kind in (*Boundary, *Fault, *Order) if not played[use, kind]}
 
     of_bank = {Fault.DECLINE_TRY_AGAIN, Fault.DECLINE_NEVER, Fault.DECLINE_DATA, Fault.SCA}
-    no_bank = {Use.CAPTURE, Use.RELEASE, Use.REFUND, Use.NO_SHOW}
-    phone_answers = {(Use.HOLD, Order.BEFORE), (Use.ON_SESSION_CHARGE, Order.BEFORE)}
+    refunds = {Use.REFUND, Use.REFUND_OF_TWO, Use.WAIVED_FEE}
+    no_bank = refunds | {Use.CAPTURE, Use.RELEASE, Use.NO_SHOW, Use.HOLD_EXPIRING}
+    phone_answers = {(use, Order.BEFORE) for use in (Use.HOLD, Use.ON_SESSION_CHARGE, Use.TIP)}
     assert missing == set(itertools.product(no_bank, of_bank)) | phone_answers
 
 
 def test_a_sample_is_the_same_for_the_same_seed_and_leaves_no_kind_out():
-    chosen = sample(60, SEED)
+    chosen = sample(80, SEED)
 
-    assert chosen == sample(60, SEED) != sample(60, SEED + 1)
+    assert chosen == sample(80, SEED) != sample(80, SEED + 1)
     assert {kind for cell in chosen for kind in (cell.use, cell.boundary, cell.fault, cell.order)} == {
         *Use,
         *Boundary,
@@ -82,6 +90,7 @@ def test_a_sample_is_the_same_for_the_same_seed_and_leaves_no_kind_out():
         *Order,
     }
     assert all(excluded_by(cell) is None for cell in chosen)
+    assert shaken(30, SEED) == shaken(30, SEED) != shaken(30, SEED + 1)
 
 
 # It can fail

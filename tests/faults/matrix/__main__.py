@@ -1,4 +1,4 @@
-"""`make faults`: every combination on the store in memory, a sample of them on DynamoDB's emulator.
+"""`make faults`: every combination on the store in memory, some with more to follow, a sample on DynamoDB's emulator.
 
     python -m tests.faults.matrix                                  # all of it
     python -m tests.faults.matrix --sample 200 --seed 3            # so many, drawn by this seed
@@ -15,8 +15,9 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 from unittest.mock import patch
 
 from rich.console import Console
@@ -24,15 +25,28 @@ from rich.progress import Progress
 
 from chalicelib.adapters.dynamodb_store import DynamoDbStore, dynamodb_client
 from chalicelib.adapters.memory_store import MemoryStore
-from chalicelib.ports import TabStore
 from devstack import ministack
 from devstack import table as dynamodb_table
 from tests import views
-from tests.faults.matrix.run import play
-from tests.faults.matrix.table import Boundary, Cell, Fault, Order, Use, cells, every_cell, exclusions, sample
+from tests.faults.matrix.dynamodb import TroubledClient
+from tests.faults.matrix.run import Played, play
+from tests.faults.matrix.table import (
+    Aftershock,
+    Boundary,
+    Cell,
+    Fault,
+    Order,
+    Use,
+    cells,
+    every_cell,
+    exclusions,
+    sample,
+    shaken,
+)
 from tests.faults.matrix.world import impatient_sdk
 
-ON_MINISTACK = 60
+ON_MINISTACK = 40
+SHAKEN = 500
 REGION = "eu-west-1"
 TABLE = "faults"
 
@@ -40,9 +54,13 @@ TABLE = "faults"
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="make faults", description="Play the fault matrix.")
     parser.add_argument("--sample", type=int, metavar="N", help="so many combinations in memory, instead of all")
+    parser.add_argument("--aftershocks", type=int, default=SHAKEN, metavar="N", help="so many with aftershocks")
     parser.add_argument("--ministack", type=int, default=ON_MINISTACK, metavar="N", help="so many on ministack")
     parser.add_argument("--seed", type=int, default=1, help="draws the samples")
     parser.add_argument("--cell", metavar="NAME", help="only this one, in memory, and tell all about it")
+    parser.add_argument(
+        "--then", nargs="*", type=Aftershock, default=(), help="with --cell: the aftershocks that follow"
+    )
     parser.add_argument("--rules", action="store_true", help="say which combinations can't occur, and why")
     given = parser.parse_args(arguments)
     console = Console(highlight=False, soft_wrap=True)
@@ -50,39 +68,48 @@ def main(arguments: list[str] | None = None) -> int:
         _say_rules(console)
         return 0
     if given.cell is not None:
-        return _tell(given.cell)
+        return _tell(given.cell, given.then)
 
     began = time.monotonic()
     chosen = cells() if given.sample is None else sample(given.sample, given.seed)
-    failed = _play_all(console, "in memory", chosen, MemoryStore)
+    failed = _play_all(console, "in memory", [(cell, ()) for cell in chosen], play_in_memory)
+    with_more = shaken(given.aftershocks, given.seed)
+    failed += _play_all(console, "with aftershocks", with_more, play_in_memory)
     on_ministack = sample(given.ministack, given.seed) if given.ministack else []
     if on_ministack:
-        with _ministack() as store:
-            failed += _play_all(console, "on ministack", on_ministack, lambda: store)
+        with _ministack() as play_on_ministack:
+            failed += _play_all(console, "on ministack", [(cell, ()) for cell in on_ministack], play_on_ministack)
     _say_uses(console, chosen)
     left_out = exclusions()
     console.print(
-        f"faults: {len(list(every_cell())):,} combinations, {left_out.total():,} can't occur by {len(left_out)} rules; "
-        f"{len(chosen):,} played in memory, {len(on_ministack)} on ministack: {failed} failed, "
-        f"in {time.monotonic() - began:.0f} s"
+        f"faults: {len(every_cell()):,} combinations, {left_out.total():,} can't occur by {len(left_out)} rules; "
+        f"{len(chosen):,} played in memory, {len(with_more):,} with aftershocks, {len(on_ministack)} on ministack: "
+        f"{failed} failed, in {time.monotonic() - began:.0f} s"
     )
     return 1 if failed else 0
 
 
-def _play_all(console: Console, where: str, chosen: list[Cell], store: Callable[[], TabStore]) -> int:
+def play_in_memory(cell: Cell, aftershocks: Sequence[Aftershock]) -> Played:
+    return play(cell, MemoryStore(), aftershocks)
+
+
+Play = Callable[[Cell, Sequence[Aftershock]], Played]
+
+
+def _play_all(console: Console, where: str, chosen: Sequence[tuple[Cell, Sequence[Aftershock]]], play_it: Play) -> int:
     """How many failed."""
     failed = 0
     with impatient_sdk(), _silence(), Progress(console=console, disable=not console.is_terminal) as bar:
-        for cell in bar.track(chosen, description=where):
-            if problems := play(cell, store()).problems:
+        for cell, aftershocks in bar.track(chosen, description=where):
+            if problems := play_it(cell, aftershocks).problems:
                 failed += 1
-                console.print(f"✗ {cell.name} ({where})")
+                console.print(" ".join(["✗", cell.name, *aftershocks, f"({where})"]))
                 for problem in problems:
                     console.print(f"    {problem}", markup=False)
     return failed
 
 
-def _tell(name: str) -> int:
+def _tell(name: str, aftershocks: Sequence[Aftershock]) -> int:
     try:
         use, boundary, fault, order = name.split("/")
         cell = Cell(Use(use), Boundary(boundary), Fault(fault), Order(order))
@@ -92,7 +119,7 @@ def _tell(name: str) -> int:
     logging.basicConfig(level=logging.INFO, format="  log: %(message)s", stream=sys.stdout)
     logging.getLogger("stripe").setLevel(logging.ERROR)
     with impatient_sdk():
-        played = play(cell, MemoryStore())
+        played = play(cell, MemoryStore(), aftershocks)
     world = played.world
     if world.tab_id:
         for entry in views.history(world.store, world.tab):
@@ -117,15 +144,16 @@ def _say_uses(console: Console, chosen: list[Cell]) -> None:
 
 
 @contextmanager
-def _ministack() -> Iterator[TabStore]:
-    # No emulator looks at them, boto3 insists; and what the developer has in the environment is not for one.
+def _ministack() -> Iterator[Play]:
+    # No emulator looks at them, the signature needs them; and what the developer has in the environment is not for one.
     with (
         patch.dict(os.environ, {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}),
         ministack.start() as aws,
-        closing(dynamodb_client(aws.endpoint_url, REGION)) as client,
     ):
         dynamodb_table.create(aws.endpoint_url, TABLE, region=REGION)
-        yield DynamoDbStore(client, TABLE, sweep_threads=1)
+        client: Any = TroubledClient(dynamodb_client(aws.endpoint_url, REGION))
+        store = DynamoDbStore(client, TABLE, sweep_threads=1, sleep=lambda seconds: None)
+        yield lambda cell, aftershocks: play(cell, store, aftershocks, below=client)
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -14,8 +14,8 @@ from devstack.books import differences, money_of_app
 from devstack.invariants import check_claims, check_everything, check_tab
 from tests import views
 from tests.faults.matrix.stories import ASKS_3DS, BOTHERED, STORIES, End, Story
-from tests.faults.matrix.table import DECLINES, OF_BANK, ON_SESSION, Cell, Order, Use
-from tests.faults.matrix.traps import BANK_SAYS
+from tests.faults.matrix.table import DECLINES, OF_BANK, ON_SESSION, Aftershock, Cell, Order
+from tests.faults.matrix.traps import BANK_SAYS, Below
 from tests.faults.matrix.world import CLIENT_WAITS, World
 
 ROUNDS = 80
@@ -37,10 +37,12 @@ class Played:
     world: World
 
 
-def play(cell: Cell, store: TabStore) -> Played:
-    """Play it to its end. Whatever the app raises past its edge is a problem as well."""
+def play(cell: Cell, store: TabStore, aftershocks: Sequence[Aftershock] = (), *, below: Below | None = None) -> Played:
+    """Play it to its end. Whatever the app raises past its edge is a problem as well. `below`: of a real store."""
     story = STORIES[cell.use]
     world = World(store, cell, story.operation)
+    world.trap.aftershocks = list(aftershocks)
+    world.trap.below = below
     try:
         return Played(_play(world, story), world)
     except Exception as error:
@@ -54,13 +56,17 @@ def _play(world: World, story: Story) -> list[str]:
     world.trap.arm(world.standin)
     player.act()
     problems = player.until_settled(is_last=story.after is None)
+    world.trap.aftershocks.clear()
     if story.after is not None:
         problems += [f"once secured: {problem}" for problem in player.secured()]
         world.move_to(world.clock.now() + LATER)
         story.after(world)
         problems += player.until_settled(is_last=True)
     problems += player.repeated()
-    return [*problems, *_not_fired(world), *_wrong(world, story.end_of(world.cell))]
+    end = story.end_of(world.cell)
+    problems += [*_not_fired(world), *_wrong(world, end)]
+    # A message is sent at most once: two faults in a row may keep it from being sent at all.
+    return problems if world.trap.shaken else [*problems, *_wrong_messages(world, end)]
 
 
 class Player:
@@ -101,6 +107,8 @@ class Player:
             shown, history = views.shown(tab, world.clock.now()), views.history(world.store, tab)
             problems += check_tab(shown, history) + check_claims(shown, world.objects())
             at = tab.next_action_at
+            if at is None and self._wants_phone():
+                at = world.clock.now() + CLIENT_WAITS
             if at is None or self._rests() or problems:
                 break
             world.move_to(max(at, world.clock.now() + timedelta(seconds=1)))
@@ -114,9 +122,9 @@ class Player:
         return problems
 
     def secured(self) -> list[str]:
-        """A deposit is held once, or, where the bank said no for good, not at all."""
+        """The deposit is held once, or, where the bank said no for good, as far as it was before."""
         world = self._world
-        wanted = 0 if self._story.end_of(world.cell) is self._story.declined else 2000
+        wanted = self._story.end_of(world.cell).secured_minor
         live = sum(hold.amount_minor for hold in world.tab.holds if hold.state == "live")
         at_stripe = sum(payment["amount_capturable"] for payment in world.objects().payments)
         return [] if live == at_stripe == wanted else [f"we hold {live}, Stripe {at_stripe}, wanted were {wanted}"]
@@ -138,15 +146,24 @@ class Player:
     def _rests(self) -> bool:
         """A deposit that is secured waits for the service, which is not part of the story."""
         tab = self._world.tab
-        if self._story.after is None or tab.status != "booked" or tab.attempts:
+        if self._story.after is None or tab.status not in ("booked", "open") or tab.attempts:
             return False
-        return tab.deposit.state == "held" or (tab.deposit.state == "failed" and tab.deposit.place_at is None)
+        if tab.next_action_at is not None and tab.next_action_at <= self._world.clock.now():
+            return False
+        live = [hold for hold in tab.holds if hold.state == "live"]
+        return (tab.deposit.state == "held" and len(live) == 1) or (
+            tab.deposit.state == "failed" and tab.deposit.place_at is None
+        )
+
+    def _wants_phone(self) -> bool:
+        tab = self._world.tab
+        return self._story.wanted(tab) and not tab.attempts
 
     def _use_phone(self) -> None:
         """Confirm what waits; where nothing does and it is the customer's to pay, ask for it again."""
         world, cell = self._world, self._world.cell
         waiting = world.waiting()
-        if waiting is None and cell.use in ON_SESSION and self._is_wanted() and self._act is not None:
+        if waiting is None and self._act is not None and self._wants_phone():
             world.send(self._act, world.request(self._by))
             waiting = world.waiting()
         if waiting is None or waiting.payment_id in world.paid_on_phone:
@@ -162,15 +179,6 @@ class Player:
         if status != "gone":
             world.paid_on_phone.add(waiting.payment_id or "")
         world.deliver()
-
-    def _is_wanted(self) -> bool:
-        """Whether the customer is still to pay, or to secure the booking, and nothing of theirs is under way."""
-        tab = self._world.tab
-        if tab.attempts:
-            return False
-        if self._world.cell.use == Use.HOLD:
-            return tab.status == "booked" and not tab.holds
-        return tab.balance_minor > 0
 
 
 def _not_fired(world: World) -> Iterator[str]:
@@ -202,7 +210,6 @@ def _wrong(world: World, end: End) -> Iterator[str]:
     yield from differences("the app", end.money, money_of_app(shown))
     if tab.flagged:
         yield f"flagged: {tab.flagged}"
-    yield from _wrong_messages(world, end)
 
 
 def _wrong_messages(world: World, end: End) -> Iterator[str]:
@@ -213,5 +220,5 @@ def _wrong_messages(world: World, end: End) -> Iterator[str]:
     for kind in sorted(unwanted & kinds):
         yield f"somebody was told: {kind}"
     receipts = {m.message_id for m in world.outbox.messages if m.kind == MessageKind.RECEIPT}
-    if len(receipts) > 1:
+    if len(receipts) > end.receipts:
         yield f"{len(receipts)} different receipts were sent"

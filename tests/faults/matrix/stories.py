@@ -1,4 +1,4 @@
-"""The ten things that move money: how each is come to, what is done, and what must have come of it, as literals."""
+"""The things that move money: how each is come to, what is done, and what must have come of it, as literals."""
 
 from __future__ import annotations
 
@@ -19,12 +19,14 @@ from chalicelib.usecases.cancel_tab import cancel_tab
 from chalicelib.usecases.charge_tab import pay_on_phone
 from chalicelib.usecases.check_in import check_in
 from chalicelib.usecases.complete_service import complete_service
+from chalicelib.usecases.give_tip import give_tip
 from chalicelib.usecases.mark_no_show import mark_no_show
 from chalicelib.usecases.open_tab import open_tab
 from chalicelib.usecases.record_items import add_items
 from chalicelib.usecases.refund_tab import refund_tab
+from chalicelib.usecases.waive import waive
 from devstack.books import Money
-from tests.faults.matrix.table import DECLINED_FOR_GOOD, Cell, Use
+from tests.faults.matrix.table import DECLINED_FOR_GOOD, DECLINES, Cell, Fault, Use
 from tests.faults.matrix.traps import Lane
 from tests.faults.matrix.world import World
 
@@ -39,7 +41,8 @@ Act = Callable[[Deps, Request], Answer]
 class End:
     """What the customer, the business and Stripe must find. `messages`: the kinds that must have been sent.
 
-    `never`: those that must not have been. `balance_minor`: what is still owed.
+    `never`: those that must not have been. `balance_minor`: what is still owed. `secured_minor`: what is held when
+    the deposit has come to rest, in a story about one. `receipts`: how many different ones, at most.
     """
 
     status: str
@@ -48,6 +51,8 @@ class End:
     balance_minor: int = 0
     messages: frozenset[MessageKind] = frozenset()
     never: frozenset[MessageKind] = frozenset()
+    secured_minor: int = 2000
+    receipts: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +61,8 @@ class Story:
     it, by `by`; None: the schedule does, at the instant that `prepare` has left the agenda at.
 
     `good`: how it ends. `declined`: how where the bank says no for good. `after`: what the business does once all is
-    settled, so that nothing is left to come.
+    settled, so that nothing is left to come. `gives_up`: the declines after which nobody tries again. `wanted`: whether
+    the customer is still to confirm something on the phone that they have asked for.
     """
 
     operation: Operation
@@ -66,9 +72,11 @@ class Story:
     by: str = "ada"
     declined: End | None = None
     after: Callable[[World], None] | None = None
+    gives_up: frozenset[Fault] = DECLINED_FOR_GOOD
+    wanted: Callable[[Tab], bool] = lambda tab: False
 
     def end_of(self, cell: Cell) -> End:
-        return self.declined if cell.fault in DECLINED_FOR_GOOD and self.declined is not None else self.good
+        return self.declined if cell.fault in self.gives_up and self.declined is not None else self.good
 
 
 # How they are come to
@@ -106,23 +114,23 @@ def agreement(tab: Tab, consents: tuple[Consent, ...]) -> Agreement:
 DEPOSIT = {"deposit_minor": 2000, "no_show_fee_minor": 1500, "late_cancel_fee_minor": 1000}
 
 
-def booked_with_card(world: World) -> None:
+def booked_with_card(world: World, **policy: Any) -> None:
     """In five days, with a card saved; its deposit is to be held two days before."""
-    world.open_shop()
+    world.open_shop(**policy)
     open_for(world, hours_ahead=120, consents=EVERYTHING, **DEPOSIT)
     world.save_card()
     world.move_to(world.tab.next_action_at)  # type: ignore[arg-type]
 
 
-def held(world: World) -> None:
-    booked_with_card(world)
+def held(world: World, **policy: Any) -> None:
+    booked_with_card(world, **policy)
     world.sweep()
     assert world.tab.held_minor == 2000
 
 
-def billed(world: World, amount_minor: int) -> None:
+def billed(world: World, amount_minor: int, **policy: Any) -> None:
     """The service is over, its bill under review, and a deposit of 20.00 is held."""
-    held(world)
+    held(world, **policy)
     assert world.tab.starts_at is not None
     world.move_to(world.tab.starts_at)
     world.do(check_in, by=world.staff)
@@ -173,6 +181,35 @@ def silent(world: World) -> None:
     world.move_to(world.tab.review_ends_at)
 
 
+def hold_is_old(world: World) -> None:
+    """The service has begun and goes on for longer than its hold lasts."""
+    held(world)
+    assert world.tab.starts_at is not None
+    world.move_to(world.tab.starts_at)
+    world.do(check_in, by=world.staff)
+    world.move_to(world.tab.next_action_at)  # type: ignore[arg-type]
+
+
+def long_review(world: World) -> None:
+    """The hold is about to expire, and the customer has nine days to look at the bill."""
+    billed(world, 7500, review_window_s=9 * 24 * 3600)
+    world.move_to(world.tab.next_action_at)  # type: ignore[arg-type]
+
+
+def paid_by_hold_and_card(world: World) -> None:
+    billed(world, 7500)
+    world.do(accept_bill, 0, by=world.ada)
+    world.deliver()
+    assert (world.tab.status, world.tab.paid_minor) == ("closed", 7500)
+
+
+def fee_is_taken(world: World) -> None:
+    not_come(world)
+    world.do(mark_no_show, by=world.staff)
+    world.deliver()
+    assert (world.tab.status, world.tab.paid_minor) == ("closed", 1500)
+
+
 def not_come(world: World) -> None:
     held(world)
     assert world.tab.starts_at is not None
@@ -203,6 +240,18 @@ def gives_back(world: World) -> Act:
     return lambda deps, request: refund_tab(deps, world.tab_id, 2500, "it was cold", request=request)
 
 
+def gives_back_most(world: World) -> Act:
+    return lambda deps, request: refund_tab(deps, world.tab_id, 6000, "it was very cold", request=request)
+
+
+def forgives_fee(world: World) -> Act:
+    return lambda deps, request: waive(deps, world.tab_id, "the train was late", request=request)
+
+
+def tips(world: World) -> Act:
+    return lambda deps, request: give_tip(deps, world.tab_id, 500, request=request)
+
+
 def marks_no_show(world: World) -> Act:
     return lambda deps, request: mark_no_show(deps, world.tab_id, request=request)
 
@@ -224,7 +273,14 @@ BOTH_LEGS = End("closed", "paid", Money(held=2000, captured=2000, charged=5500),
 DEPOSIT_ONLY = End("due", "partly_paid", Money(held=2000, captured=2000), balance_minor=5500, messages=OWED, never=PAID)
 
 STORIES: Mapping[Use, Story] = {
-    Use.HOLD: Story(Operation.PLACE_HOLD, deposit_is_asked_for, LET_GO, accepts_promise, after=business_cancels),
+    Use.HOLD: Story(
+        Operation.PLACE_HOLD,
+        deposit_is_asked_for,
+        LET_GO,
+        accepts_promise,
+        after=business_cancels,
+        wanted=lambda tab: tab.status == "booked" and not tab.holds,
+    ),
     Use.CAPTURE: Story(
         Operation.CAPTURE,
         lambda world: billed(world, 1500),
@@ -236,7 +292,11 @@ STORIES: Mapping[Use, Story] = {
         Operation.CHARGE, lambda world: billed(world, 7500), BOTH_LEGS, accepts_bill, declined=DEPOSIT_ONLY
     ),
     Use.ON_SESSION_CHARGE: Story(
-        Operation.CHARGE, walk_in, End("closed", "paid", Money(charged=4500), messages=PAID), pays
+        Operation.CHARGE,
+        walk_in,
+        End("closed", "paid", Money(charged=4500), messages=PAID),
+        pays,
+        wanted=lambda tab: tab.balance_minor > 0,
     ),
     Use.REFUND: Story(
         Operation.REFUND,
@@ -263,8 +323,53 @@ STORIES: Mapping[Use, Story] = {
         Operation.PLACE_HOLD,
         booked_with_card,
         LET_GO,
-        declined=End("closed", "none", Money(), messages=frozenset({K.DEPOSIT_FAILED})),
+        declined=End("closed", "none", Money(), messages=frozenset({K.DEPOSIT_FAILED}), secured_minor=0),
         after=business_cancels,
     ),
     Use.AUTOMATIC_CHARGE: Story(Operation.CHARGE, silent, BOTH_LEGS, declined=DEPOSIT_ONLY),
+    Use.HOLD_RENEWAL: Story(
+        Operation.PLACE_HOLD,
+        hold_is_old,
+        End("closed", "none", Money(held=4000, released=4000)),
+        declined=LET_GO,
+        gives_up=DECLINES,
+        after=business_cancels,
+    ),
+    Use.HOLD_EXPIRING: Story(Operation.CAPTURE, long_review, BOTH_LEGS),
+    Use.CHARGE_FIRST: Story(
+        Operation.CHARGE,
+        lambda world: billed(world, 2030),
+        End("closed", "paid", Money(held=2000, captured=1980, released=20, charged=50), messages=PAID),
+        accepts_bill,
+        declined=End(
+            "due",
+            "partly_paid",
+            Money(held=2000, captured=2000),
+            balance_minor=30,
+            messages=frozenset({K.CARD_DECLINED, K.REMINDER}),
+            never=PAID,
+        ),
+        gives_up=DECLINES,
+    ),
+    Use.TIP: Story(
+        Operation.CHARGE,
+        paid_by_card,
+        End("closed", "paid", Money(charged=6500), messages=PAID, receipts=2),
+        tips,
+        wanted=lambda tab: tab.tip_minor == 0,
+    ),
+    Use.REFUND_OF_TWO: Story(
+        Operation.REFUND,
+        paid_by_hold_and_card,
+        End("closed", "paid", Money(held=2000, captured=2000, charged=5500, refunded=6000), messages=PAID),
+        gives_back_most,
+        by="staff",
+    ),
+    Use.WAIVED_FEE: Story(
+        Operation.REFUND,
+        fee_is_taken,
+        End("closed", "none", Money(held=2000, captured=1500, released=500, refunded=1500), messages=PAID),
+        forgives_fee,
+        by="staff",
+    ),
 }

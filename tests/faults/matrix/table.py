@@ -5,9 +5,10 @@ from __future__ import annotations
 import itertools
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 
 
 class Use(StrEnum):
@@ -23,6 +24,13 @@ class Use(StrEnum):
     LATE_CANCEL = "late_cancel"
     HOLD_PLACEMENT = "hold_placement"
     AUTOMATIC_CHARGE = "automatic_charge"
+    # What is made of several of them.
+    HOLD_RENEWAL = "hold_renewal"
+    HOLD_EXPIRING = "hold_expiring"
+    CHARGE_FIRST = "charge_first"
+    TIP = "tip"
+    REFUND_OF_TWO = "refund_of_two"
+    WAIVED_FEE = "waived_fee"
 
 
 class Boundary(StrEnum):
@@ -75,6 +83,31 @@ class Order(StrEnum):
     REORDERED = "reordered"
 
 
+class Aftershock(StrEnum):
+    """What goes wrong next, once a combination's own fault has happened: at the next write or call, anybody's."""
+
+    DEATH_BEFORE_WRITE = "death_before_write"
+    DEATH_AFTER_WRITE = "death_after_write"
+    WRITE_REFUSED = "write_refused"
+    RACE_LOST = "race_lost"
+    WRITE_ANSWER_LOST = "write_answer_lost"
+    DEATH_BEFORE_CALL = "death_before_call"
+    DEATH_AFTER_CALL = "death_after_call"
+    CALL_GOES_THROUGH_LATE = "call_goes_through_late"
+    CALL_LOST = "call_lost"
+    ANSWER_LOST = "answer_lost"
+    STRIPE_500_BEFORE = "stripe_500_before"
+    STRIPE_500_AFTER = "stripe_500_after"
+
+
+OF_WRITES = frozenset(
+    {
+        *(Aftershock.DEATH_BEFORE_WRITE, Aftershock.DEATH_AFTER_WRITE),
+        *(Aftershock.WRITE_REFUSED, Aftershock.RACE_LOST, Aftershock.WRITE_ANSWER_LOST),
+    }
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Cell:
     """One combination."""
@@ -89,14 +122,15 @@ class Cell:
         return f"{self.use}/{self.boundary}/{self.fault}/{self.order}"
 
 
-ON_SESSION = frozenset({Use.HOLD, Use.ON_SESSION_CHARGE})
+ON_SESSION = frozenset({Use.HOLD, Use.ON_SESSION_CHARGE, Use.TIP})
 ASKS_A_BANK = frozenset(
     {
         *(Use.HOLD, Use.OFF_SESSION_CHARGE, Use.ON_SESSION_CHARGE),
         *(Use.LATE_CANCEL, Use.HOLD_PLACEMENT, Use.AUTOMATIC_CHARGE),
+        *(Use.HOLD_RENEWAL, Use.CHARGE_FIRST, Use.TIP),
     }
 )
-LOOKS_UP = frozenset({Use.HOLD, Use.HOLD_PLACEMENT, Use.REFUND})
+LOOKS_UP = frozenset({Use.HOLD, Use.HOLD_PLACEMENT, Use.HOLD_RENEWAL, Use.REFUND, Use.REFUND_OF_TWO, Use.WAIVED_FEE})
 """Whose webhook says too little by itself, so that Stripe is asked for the object."""
 
 WEBHOOK = frozenset({Boundary.BEFORE_WEBHOOK_WRITE, Boundary.AFTER_WEBHOOK_WRITE})
@@ -207,10 +241,12 @@ RULES = (
 )
 
 
-def every_cell() -> Iterator[Cell]:
-    return (Cell(*values) for values in itertools.product(Use, Boundary, Fault, Order))
+@cache
+def every_cell() -> tuple[Cell, ...]:
+    return tuple(Cell(*values) for values in itertools.product(Use, Boundary, Fault, Order))
 
 
+@cache
 def excluded_by(cell: Cell) -> Rule | None:
     """The first rule that says that it can't occur."""
     return next((rule for rule in RULES if rule.excludes(cell)), None)
@@ -238,3 +274,11 @@ def sample(number: int, seed: int) -> list[Cell]:
             break
         chosen.setdefault(cell)
     return list(chosen)[:number]
+
+
+def shaken(number: int, seed: int) -> list[tuple[Cell, tuple[Aftershock, ...]]]:
+    """So many combinations, each with one to three aftershocks; the same ones for the same seed."""
+    dice = random.Random(f"aftershocks {seed}")
+    return [
+        (cell, tuple(dice.choices(list(Aftershock), k=dice.randint(1, 3)))) for cell in dice.choices(cells(), k=number)
+    ]

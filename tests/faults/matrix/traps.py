@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import parse_qs, urlsplit
 
 import stripe
@@ -21,7 +21,7 @@ from chalicelib.domain.tab import SYSTEM, Operation, Tab
 from chalicelib.ports import IdempotencyRecord, SeenEvent, StoreUnavailable, TabStore
 from devstack.stripe_standin.faults import Fault as StandInFault
 from devstack.stripe_standin.standin import StandIn
-from tests.faults.matrix.table import WEBHOOK, Boundary, Cell, Fault
+from tests.faults.matrix.table import OF_WRITES, WEBHOOK, Aftershock, Boundary, Cell, Fault
 
 STRIPE = "http://stripe.test"
 SDK_TRIES = 2
@@ -70,7 +70,8 @@ class Trap:
     """One cell's fault. `operation`: the attempt it is about; `acting`: the lane that has written it ahead.
 
     `landed`: the first write stands. `under_way`: calls whose process is gone, and that go through all the same.
-    `at_stripe`: what the stand-in is to do.
+    `at_stripe`: what the stand-in is to do. `below`: makes DynamoDB itself fail, where there is one. `aftershocks`
+    follow, in their order; `shaken` have happened.
     """
 
     cell: Cell
@@ -84,6 +85,9 @@ class Trap:
     under_way: list[Call] = field(default_factory=list)
     at_stripe: StandInFault | None = None
     throttled_until: datetime | None = None
+    below: Below | None = None
+    aftershocks: list[Aftershock] = field(default_factory=list)
+    shaken: int = 0
 
     def arm(self, standin: StandIn) -> None:
         self.armed = True
@@ -119,13 +123,29 @@ class Trap:
         self.fired = True
         return self.cell.fault
 
+    def aftershock(self, *, at_write: bool) -> Aftershock | None:
+        """What happens at this write or call, if it is the turn of one of those."""
+        if not self.aftershocks or not self.has_fired or (self.aftershocks[0] in OF_WRITES) != at_write:
+            return None
+        self.shaken += 1
+        return self.aftershocks.pop(0)
+
     def take_under_way(self) -> list[Call]:
         taken, self.under_way = self.under_way, []
         return taken
 
     @property
     def has_fired(self) -> bool:
+        """That the fault has really happened, wherever it is made to."""
         return self.fired if self.at_stripe is None else self.at_stripe.hits == self.at_stripe.count
+
+
+class Below(Protocol):
+    """What can go wrong below a store, with its next write."""
+
+    def refuse_next(self, fault: Fault) -> None: ...
+
+    def lose_next_answer(self) -> None: ...
 
 
 class TrappedStore:
@@ -143,18 +163,47 @@ class TrappedStore:
         which = self._which(change, event)
         if which == Write.FIRST:
             self._trap.acting = self._lane
-        self._before(which, lambda: self._inner.commit(change, record=record, event=event), change.tab)
-        tab = self._inner.commit(change, record=record, event=event)
-        if which == Write.FIRST:
-            self._trap.landed = True
+        with self._shaken(change.tab):
+            self._before(which, lambda: self._inner.commit(change, record=record, event=event), change.tab)
+            if self._loses_answer_below(which):
+                return self._inner.commit(change, record=record, event=event)
+            tab = self._inner.commit(change, record=record, event=event)
+            if which == Write.FIRST:
+                self._trap.landed = True
         self._after(which)
         return tab
 
     def add_event(self, event: SeenEvent) -> None:
         which = self._which(None, event)
-        self._before(which, lambda: self._inner.add_event(event), None)
-        self._inner.add_event(event)
+        with self._shaken(None):
+            self._before(which, lambda: self._inner.add_event(event), None)
+            self._inner.add_event(event)
         self._after(which)
+
+    def _loses_answer_below(self, which: Write | None) -> bool:
+        """Whether DynamoDB's own answer gets lost, so that the store has to find out whether it has written."""
+        trap = self._trap
+        if trap.below is None or which is None or not trap.is_at(_AFTER[which]) or trap.cell.fault == Fault.DEATH:
+            return False
+        trap.fire()
+        trap.landed = trap.landed or which == Write.FIRST
+        trap.below.lose_next_answer()
+        return True
+
+    @contextmanager
+    def _shaken(self, tab: Tab | None) -> Iterator[None]:
+        shock = self._trap.aftershock(at_write=True)
+        if shock == Aftershock.DEATH_BEFORE_WRITE:
+            raise Died
+        if shock == Aftershock.WRITE_REFUSED:
+            raise StoreUnavailable("refused")
+        if shock == Aftershock.RACE_LOST and tab is not None:
+            somebody_writes_first(self._inner, tab, self._trap.clock())
+        yield
+        if shock == Aftershock.DEATH_AFTER_WRITE:
+            raise Died
+        if shock == Aftershock.WRITE_ANSWER_LOST:
+            raise StoreUnavailable("the answer was lost")
 
     def _which(self, change: Change | None, event: SeenEvent | None) -> Write | None:
         """A webhook's process may write ahead what follows from its news: then it depends on what the cell is about."""
@@ -185,6 +234,8 @@ class TrappedStore:
                 write()
                 trap.landed = trap.landed or which == Write.FIRST
                 raise Died
+            case Fault.THROTTLING | Fault.CONFLICT if trap.below is not None and tab is not None:
+                trap.below.refuse_next(trap.cell.fault)
             case Fault.THROTTLING:
                 trap.throttled_until = trap.clock() + THROTTLED_FOR
                 raise StoreUnavailable("throttled")
@@ -269,6 +320,9 @@ class InProcess(stripe.HTTPClient):
         sent = Call(method.upper(), parts.path, parts.query, headers, post_data or "")
         trap = self._trap
         concerned = trap.armed and self._lane == trap.acting and _is_effect(sent, trap.operation)
+        shock = trap.aftershock(at_write=False)
+        if shock is not None:
+            self._shake(shock, sent)
         if concerned:
             self._before_effect(sent)
         reply = call(self._standin, sent)
@@ -279,9 +333,25 @@ class InProcess(stripe.HTTPClient):
         if concerned and trap.cell.fault == Fault.DEATH and trap.is_at(Boundary.AFTER_EFFECT):
             trap.fire()
             raise Died
-        if reply is None:
-            raise stripe.APIConnectionError("no answer", should_retry=True)
+        if shock == Aftershock.DEATH_AFTER_CALL:
+            raise Died
+        if reply is None or shock == Aftershock.ANSWER_LOST:
+            raise stripe.APIConnectionError("no answer", should_retry=shock is None)
         return reply.body, reply.status, reply.headers
+
+    def _shake(self, shock: Aftershock, sent: Call) -> None:
+        match shock:
+            case Aftershock.DEATH_BEFORE_CALL:
+                raise Died
+            case Aftershock.CALL_GOES_THROUGH_LATE:
+                self._trap.under_way.append(sent)
+                raise Died
+            case Aftershock.CALL_LOST:
+                raise stripe.APIConnectionError("not sent", should_retry=False)
+            case Aftershock.STRIPE_500_BEFORE:
+                self._standin.faults.add(StandInFault(kind="fail_before", count=SDK_TRIES))
+            case Aftershock.STRIPE_500_AFTER:
+                self._standin.faults.add(StandInFault(kind="fail_after", count=1))
 
     def _before_effect(self, sent: Call) -> None:
         trap = self._trap
