@@ -120,6 +120,11 @@ states: setup ## Write docs/states.md from the tables in the domain
 remote-calls: setup ## Count what each operation asks of DynamoDB and Stripe, and write docs/remote-calls.md
 	@$(PY) -m tests.costs
 
+.PHONY: bench-warm
+bench-warm: setup ## Measure what a request costs in our process, beside FastAPI, dj-stripe and stripe-sync-engine
+	@sh devstack/setup.sh bench
+	@$(PY) -m bench.warm $(ARGS)
+
 .PHONY: lint
 lint: setup ## Check style, formatting, types and layers
 	@failed=0; \
