@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import MISSING, fields
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from operator import attrgetter
 from types import NoneType, UnionType
 from typing import Any, Generic, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -138,31 +139,30 @@ class Codec(Generic[R]):
     def __init__(self, cls: type[R]) -> None:
         self._cls = cls
         hints = get_type_hints(cls)
-        self._attributes: list[tuple[str, _Encode, _Decode, bool]] = []
+        self._encoders: list[tuple[str, _Encode]] = []
+        self._decoders: dict[str, _Decode] = {}
+        self._absent: dict[str, None] = {}
         for field in fields(cls):  # type: ignore[arg-type]
             kind, optional = _without_none(hints[field.name])
             has_default = field.default is not MISSING or field.default_factory is not MISSING
             if optional and has_default and field.default is not None:
                 raise TypeError(f"{cls.__name__}.{field.name}: None would come back as its default")
-            self._attributes.append((field.name, *_codec_of(kind), optional and not has_default))
+            encode, decode = _codec_of(kind)
+            self._encoders.append((field.name, encode))
+            self._decoders[field.name] = decode
+            if optional and not has_default:
+                self._absent[field.name] = None
+        self._parts = attrgetter(*(name for name, _ in self._encoders))
 
     def encode(self, value: R) -> Item:
-        item: Item = {}
-        for name, encode, _, _ in self._attributes:
-            part = getattr(value, name)
-            if part is not None:
-                item[name] = encode(part)
-        return item
+        parts = zip(self._encoders, self._parts(value), strict=True)
+        return {name: encode(part) for (name, encode), part in parts if part is not None}
 
     def decode(self, item: Mapping[str, Any]) -> R:
-        values: dict[str, Any] = {}
-        for name, _, decode, none_if_absent in self._attributes:
-            attribute = item.get(name)
-            if attribute is not None:
-                values[name] = decode(attribute)
-            elif none_if_absent:
-                values[name] = None
-        return self._cls(**values)
+        # By what the item has, which is half of what it may have.
+        decoders = self._decoders
+        values = {name: decoders[name](attribute) for name, attribute in item.items() if name in decoders}
+        return self._cls(**(self._absent | values))
 
 
 def _without_none(hint: Any) -> tuple[Any, bool]:

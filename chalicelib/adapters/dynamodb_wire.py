@@ -2,25 +2,24 @@
 
 That client builds and takes apart every call by a description of the service, which costs four times what is done here,
 and a quarter of a second to load. The protocol itself is JSON over POST, and items are in it as the store has them
-(https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.LowLevelAPI.html). Credentials and
-signatures stay botocore's.
+(https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.LowLevelAPI.html). Credentials that are
+not in the environment stay botocore's to find and to rotate.
 """
 
 from __future__ import annotations
 
+import hmac
 import os
 import random
 import time
 import zlib
 from collections.abc import Callable
+from hashlib import sha256
 from http.client import HTTPMessage
-from typing import Any
+from typing import Any, NamedTuple
 
 import botocore
 import msgspec
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials, EnvProvider
 from botocore.exceptions import ClientError, HTTPClientError, NoCredentialsError, NoRegionError
 
 from chalicelib.adapters.keep_alive import LOST, KeepAlive
@@ -60,6 +59,7 @@ class WireClient:
         self._url = (endpoint_url or _endpoint(self._region)).rstrip("/") + "/"
         self._http = KeepAlive(self._url, connect_s=connect_s, read_s=read_s, ca_file=_ca_file)
         self._credentials = _credentials()
+        self._signing_key: tuple[str, str, bytes] = ("", "", b"")
         self._encode = msgspec.json.Encoder().encode
         self._decode = msgspec.json.Decoder().decode
         self._sleep = sleep
@@ -99,19 +99,42 @@ class WireClient:
         raise failure
 
     def _headers(self, operation: str, body: bytes) -> dict[str, str]:
-        """Signed anew for each try: a signature is good for a few minutes."""
-        request = AWSRequest(
-            "POST",
-            self._url,
-            headers={
-                "Content-Type": "application/x-amz-json-1.0",
-                "X-Amz-Target": f"{_VERSION}.{operation}",
-                "User-Agent": "aftertab",
-            },
-            data=body,
+        """Signed, for each try anew: https://docs.aws.amazon.com/IAM/latest/UserGuide/create-signed-request.html."""
+        credentials = self._credentials()
+        at = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+        # In the order of their names, as they are signed.
+        headers = {
+            "content-type": "application/x-amz-json-1.0",
+            "host": self._http.host,
+            "x-amz-date": at,
+            "x-amz-security-token": credentials.token or "",
+            "x-amz-target": f"{_VERSION}.{operation}",
+        }
+        if not credentials.token:
+            del headers["x-amz-security-token"]
+        names = ";".join(headers)
+        lines = "".join(f"{name}:{value}\n" for name, value in headers.items())
+        canonical = f"POST\n/\n\n{lines}\n{names}\n{sha256(body).hexdigest()}"
+        scope = f"{at[:8]}/{self._region}/dynamodb/aws4_request"
+        text = f"AWS4-HMAC-SHA256\n{at}\n{scope}\n{sha256(canonical.encode()).hexdigest()}"
+        signature = _hmac(self._key(credentials.secret_key, at[:8]), text).hex()
+        headers["authorization"] = (
+            f"AWS4-HMAC-SHA256 Credential={credentials.access_key}/{scope}, "
+            f"SignedHeaders={names}, Signature={signature}"
         )
-        SigV4Auth(self._credentials.get_frozen_credentials(), "dynamodb", self._region).add_auth(request)
-        return dict(request.headers)
+        headers["user-agent"] = "aftertab"
+        del headers["host"]
+        return headers
+
+    def _key(self, secret_key: str, day: str) -> bytes:
+        """What signs on this day; four digests deep, and the same all day."""
+        of_secret, of_day, key = self._signing_key
+        if (of_secret, of_day) != (secret_key, day):
+            key = f"AWS4{secret_key}".encode()
+            for part in (day, self._region, "dynamodb", "aws4_request"):
+                key = _hmac(key, part)
+            self._signing_key = (secret_key, day, key)
+        return key
 
     def _error(self, operation: str, status: int, answer: bytes) -> ClientError:
         """As botocore says it: the code without the service's prefix, and why a transaction was canceled."""
@@ -128,6 +151,10 @@ class WireClient:
         if "CancellationReasons" in said:
             response["CancellationReasons"] = said["CancellationReasons"]
         return ClientError(response, operation)
+
+
+def _hmac(key: bytes, text: str) -> bytes:
+    return hmac.digest(key, text.encode(), "sha256")
 
 
 class _Damaged(OSError):
@@ -158,17 +185,30 @@ def _region() -> str:
     return region
 
 
-def _credentials() -> Credentials:
-    """From the environment, where Lambda puts them; else as botocore finds them. Raises NoCredentialsError."""
-    found = EnvProvider().load()
-    if found is None:
-        # Knows profiles, roles and single sign-on, and takes its time to load.
-        import botocore.session
+class _Credentials(NamedTuple):
+    """As botocore's, frozen."""
 
-        found = botocore.session.Session().get_credentials()
+    access_key: str
+    secret_key: str
+    token: str | None
+
+
+def _credentials() -> Callable[[], Any]:
+    """Hands out what signs now: from the environment, where Lambda puts it, else as botocore finds and rotates it.
+
+    Raises NoCredentialsError.
+    """
+    access_key, secret_key = os.environ.get("AWS_ACCESS_KEY_ID"), os.environ.get("AWS_SECRET_ACCESS_KEY")
+    if access_key and secret_key:
+        fixed = _Credentials(access_key, secret_key, os.environ.get("AWS_SESSION_TOKEN"))
+        return lambda: fixed
+    # Knows profiles, roles and single sign-on, and takes its time to load.
+    import botocore.session
+
+    found = botocore.session.Session().get_credentials()
     if found is None:
         raise NoCredentialsError
-    return found
+    return found.get_frozen_credentials
 
 
 def _ca_file() -> str:

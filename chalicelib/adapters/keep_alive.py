@@ -9,6 +9,7 @@ import select
 import ssl
 import time
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from http.client import HTTPConnection, HTTPException, HTTPMessage, HTTPResponse, HTTPSConnection
 from math import inf
 from urllib.parse import urlsplit
@@ -53,8 +54,10 @@ class KeepAlive:
         """
         connection = self._take_idle() or self._new_connection()
         try:
-            response = self._send(connection, method, path, body, headers, left_s)
-            answer = response.read()
+            request = self._request(method, path, body or b"", headers)
+            with closing(self._send(connection, method, request, left_s)) as response:
+                response.begin()
+                answer = response.read()
         except BaseException:
             # Whatever is still on its way there must not be taken for the answer to the next request.
             connection.close()
@@ -73,20 +76,28 @@ class KeepAlive:
         self.close()
 
     def _send(
-        self,
-        connection: HTTPConnection,
-        method: str,
-        path: str,
-        body: bytes | None,
-        headers: Mapping[str, str],
-        left_s: Callable[[], float],
+        self, connection: HTTPConnection, method: str, request: bytes, left_s: Callable[[], float]
     ) -> HTTPResponse:
         if connection.sock is None:
             connection.timeout = min(self.connect_s, left_s())
             connection.connect()
         connection.sock.settimeout(min(self.read_s, left_s()))
-        connection.request(method, path, body, headers)
-        return connection.getresponse()
+        connection.sock.sendall(request)
+        return HTTPResponse(connection.sock, method=method)
+
+    def _request(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> bytes:
+        """Head and body at once: http.client would send them one by one, at twice the price of a small request."""
+        lines = [
+            f"{method} {path} HTTP/1.1",
+            f"Host: {self.host}",
+            "Accept-Encoding: identity",
+            f"Content-Length: {len(body)}",
+            *(f"{name}: {value}" for name, value in headers.items()),
+        ]
+        head = "\r\n".join(lines)
+        if head.count("\n") != len(lines) - 1 or head.count("\r") != len(lines) - 1:
+            raise ValueError("a line break in a header would begin another one")
+        return f"{head}\r\n\r\n".encode("latin-1") + body
 
     def _take_idle(self) -> HTTPConnection | None:
         while self._idle:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 from chalicelib.domain.errors import TransitionRefused
@@ -59,6 +60,10 @@ class Change:
     messages: tuple[Message, ...] = ()
 
 
+_FIELDS = tuple(field.name for field in fields(Tab))
+_values = attrgetter(*_FIELDS)
+
+
 class Draft:
     """The tab as it will be, and the entries, facts and attempts written with it.
 
@@ -87,7 +92,8 @@ class Draft:
         return self.tab == self.base and not self.entries and not self.fact_keys
 
     def update(self, **fields: Any) -> None:
-        self.tab = replace(self.tab, **fields)
+        # As dataclasses.replace does it, at a third of what that takes for so many fields: a change does it ten times.
+        self.tab = Tab(**(dict(zip(_FIELDS, _values(self.tab), strict=True)) | fields))
 
     def record(self, kind: str, *, postings: tuple[Posting, ...] = (), **details: Any) -> None:
         """Append an entry, with what it posts to the ledger."""

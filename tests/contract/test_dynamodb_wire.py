@@ -92,27 +92,33 @@ def test_a_call_is_what_the_protocol_says(server: Server, client: WireClient) ->
 
     ((headers, body),) = server.heard
     assert json.loads(body) == {"TableName": "t", "Key": KEY, "ConsistentRead": True}
-    assert headers["X-Amz-Target"] == "DynamoDB_20120810.GetItem"
-    assert headers["Content-Type"] == "application/x-amz-json-1.0"
+    assert headers["x-amz-target"] == "DynamoDB_20120810.GetItem"
+    assert headers["content-type"] == "application/x-amz-json-1.0"
 
 
-def test_a_call_is_signed_for_its_body_and_target(server: Server, client: WireClient) -> None:
-    """The signature is AWS's for exactly what was sent, session token included."""
-    get(client)
+@pytest.mark.parametrize("token", ["token", None])
+def test_a_call_is_signed_as_aws_signs(server: Server, monkeypatch: pytest.MonkeyPatch, token: str | None) -> None:
+    """What was sent, its body included, is signed as botocore's own signer would have signed it at that moment."""
+    monkeypatch.delenv("AWS_SESSION_TOKEN", raising=False)
+    if token:
+        monkeypatch.setenv("AWS_SESSION_TOKEN", token)
+    client = WireClient(endpoint_url=server.url, region="eu-west-1", connect_s=1, read_s=1)
+    for version in ("1", "2"):
+        client.put_item(TableName="t", Item={**KEY, "title": {"S": "Bräune 🍰"}, "version": {"N": version}})
 
-    ((headers, body),) = server.heard
-    signed = AWSRequest(
-        "POST",
-        f"{server.url}/",
-        headers={name: headers[name] for name in ("Content-Type", "X-Amz-Target", "X-Amz-Date")},
-        data=body,
-    )
-    signed.context["timestamp"] = headers["X-Amz-Date"]
-    signer = SigV4Auth(Credentials("testing", "testing", "token"), "dynamodb", "eu-west-1")
-    signed.headers["X-Amz-Security-Token"] = headers["X-Amz-Security-Token"]
-    expected = signer.signature(signer.string_to_sign(signed, signer.canonical_request(signed)), signed)
-    assert headers["X-Amz-Security-Token"] == "token"
-    assert headers["Authorization"].endswith(f"Signature={expected}")
+    for sent, body in server.heard:
+        headers = {name.lower(): value for name, value in sent.items()}
+        names = ["content-type", "x-amz-date", "x-amz-target"] + (["x-amz-security-token"] if token else [])
+        request = AWSRequest("POST", f"{server.url}/", headers={name: headers[name] for name in names}, data=body)
+        request.context["timestamp"] = headers["x-amz-date"]
+        signer = SigV4Auth(Credentials("testing", "testing", token), "dynamodb", "eu-west-1")
+        signature = signer.signature(signer.string_to_sign(request, signer.canonical_request(request)), request)
+        assert headers.get("x-amz-security-token") == token
+        signed = "content-type;host;x-amz-date;" + ("x-amz-security-token;" if token else "") + "x-amz-target"
+        assert headers["authorization"] == (
+            f"AWS4-HMAC-SHA256 Credential=testing/{headers['x-amz-date'][:8]}/eu-west-1/dynamodb/aws4_request, "
+            f"SignedHeaders={signed}, Signature={signature}"
+        )
 
 
 def test_why_a_transaction_was_canceled_is_told(server: Server, client: WireClient) -> None:

@@ -177,6 +177,15 @@ def test_a_redirect_is_not_followed(server: Server, client: KeepAliveClient) -> 
     assert len(server.heard) == 1
 
 
+def test_a_line_break_in_a_header_is_refused(server: Server, client: KeepAliveClient) -> None:
+    """It would begin a header of its own, or a request."""
+    for value in ("k\r\nStripe-Account: acct_2", "k\n", "k\r"):
+        with pytest.raises(ValueError, match="line break"):
+            client.request("post", f"{client._origin}/v1/refunds", {"Idempotency-Key": value}, "amount=5")
+
+    assert server.heard == []
+
+
 def test_another_origin_gets_nothing(client: KeepAliveClient) -> None:
     """Nor one that only begins like ours."""
     with pytest.raises(AssertionError):
