@@ -125,6 +125,12 @@ bench-warm: setup ## Measure what a request costs in our process, beside FastAPI
 	@sh devstack/setup.sh bench
 	@$(PY) -m bench.warm $(ARGS)
 
+.PHONY: bench-load
+bench-load: setup ## Walk-ins over HTTP, many at once, then every tab's books; DEPLOYED=1 on the deployed package
+	@sh devstack/setup.sh bench
+	@$(if $(DEPLOYED),$(PY) -m devstack.package --stage dev --out dist/dev)
+	@$(PY) -m bench.load $(if $(DEPLOYED),--deployed dist/dev) $(ARGS)
+
 .PHONY: lint
 lint: setup ## Check style, formatting, types and layers
 	@failed=0; \

@@ -6,6 +6,7 @@ What it does with answers that are well is what the store's contract tests, the 
 from __future__ import annotations
 
 import json
+import ssl
 import zlib
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -205,6 +206,11 @@ def test_where_dynamodb_is() -> None:
     """By region, and by partition."""
     assert dynamodb_wire._endpoint("eu-west-1") == "https://dynamodb.eu-west-1.amazonaws.com"
     assert dynamodb_wire._endpoint("cn-north-1") == "https://dynamodb.cn-north-1.amazonaws.com.cn"
+
+
+def test_whom_to_trust_is_in_the_sdk_that_is_shipped() -> None:
+    """The certificates that DynamoDB's own is held against are there, and can be read."""
+    assert ssl.create_default_context(cafile=dynamodb_wire._ca_file()).cert_store_stats()["x509_ca"] > 100
 
 
 def test_without_region_or_credentials_there_is_no_client(monkeypatch: pytest.MonkeyPatch) -> None:
