@@ -178,7 +178,8 @@ class TabStore(Protocol):
         Conditions: the stored version is `change.base_version` (0: there is none); no fact key is on record; the record
         is absent or expired (by `record.created_at`); the event is unseen. Raises, in this order where several fail:
         EventAlreadySeen, RecordExists, FactsAlreadyApplied, VersionConflict. Conflicts between transactions and
-        throttling are retried inside, with jitter. After an answer that got lost, the snapshot is read again: where it
+        throttling are retried inside, with jitter; at the end of that, Contention where only others were in the way.
+        After an answer that got lost, the snapshot is read again: where it
         carries `change.tab.change_id`, the write has won and is not repeated. InvalidInput: with a record (so for a
         request), where a booked or open tab would outgrow 64 KB; outcomes are never refused.
         """

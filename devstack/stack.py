@@ -85,6 +85,7 @@ class Stack:
         state: Path | None = None,
         database: str = emulators.MINISTACK,
         workers: int = 0,
+        conflicts: bool = False,
     ) -> None:
         self._ports = ports
         self._start = start
@@ -94,6 +95,7 @@ class Stack:
         self._state = state
         self._database = database
         self._worker_count = workers
+        self._has_conflicts = conflicts
         self._exits = ExitStack()
         self._app: subprocess.Popen[bytes] | None = None
 
@@ -122,6 +124,8 @@ class Stack:
         aws = self._exits.enter_context(self._start_aws())
         self._aws = aws
         self.aws_url = aws.endpoint_url
+        if self._has_conflicts:
+            self.conflicts = self._start_conflicts()
         self.issuer = self._exits.enter_context(Issuer(self._ports.issuer))
         kept = self._state and self._state / "stripe.db"
         arguments = ["--port", str(standin_port), *(["--state", str(kept)] if kept else [])]
@@ -147,6 +151,14 @@ class Stack:
         self.start_app()
         self._exits.callback(self.stop_app)
 
+    def _start_conflicts(self) -> JsonClient:
+        port = free_port()
+        process = self._spawn("conflicts", ["--port", str(port), "--upstream", self.aws_url])
+        client = JsonClient(f"http://127.0.0.1:{port}")
+        self._exits.callback(client.close)
+        wait_for(client, "/_conflicts", "what stands before the database", process)
+        return client
+
     def _settings(self) -> dict[str, str]:
         """The app's environment: what a deployment sets, pointed at this stack."""
         return {
@@ -160,7 +172,7 @@ class Stack:
             "STRIPE_PUBLISHABLE_KEY": PUBLISHABLE_KEY,
             "STRIPE_WEBHOOK_SECRET": self._add_webhook(),
             "STRIPE_API_BASE": self.standin.base_url,
-            "AWS_ENDPOINT_URL": self.aws_url,
+            "AWS_ENDPOINT_URL": self.conflicts.base_url if self._has_conflicts else self.aws_url,
             "AWS_ACCESS_KEY_ID": "local",
             "AWS_SECRET_ACCESS_KEY": "local",
             "AWS_DEFAULT_REGION": REGION,

@@ -23,6 +23,7 @@ from botocore.exceptions import (
 from botocore.parsers import ResponseParserError
 
 from chalicelib.adapters.dynamodb_items import Item
+from chalicelib.domain.errors import Contention
 from chalicelib.ports import StoreUnavailable
 
 if TYPE_CHECKING:
@@ -78,12 +79,13 @@ class Transactions:
         self._sleep = sleep
 
     def write(self, puts: Sequence[Put], change_id: str) -> None:
-        """Write all or nothing; `change_id` is new for each change. Raises Refused, StoreUnavailable."""
+        """Write all or nothing; `change_id` is new for each change. Raises Refused, StoreUnavailable, Contention."""
         assert len(puts) <= MAXIMUM_ACTIONS, f"{len(puts)} items in one change, DynamoDB takes {MAXIMUM_ACTIONS}"
         actions: list[Any] = [self._action(put, change_id) for put in puts]
         # One token for all tries: a first one that arrives late is then not applied a second time.
         token = str(uuid.uuid4())
         lost = 0
+        met_others = False
         for number in range(TRIES):
             if number:
                 self.back_off(number)
@@ -95,18 +97,24 @@ class Transactions:
                 if code == "TransactionCanceledException":
                     if self._is_ours(error, change_id):
                         return
+                    met_others = _reasons(error) == {"TransactionConflict"}
                     continue
+                met_others = False
                 if code in _BUSY_CODES:
                     continue
                 if not _is_server_error(error):
                     raise
             except _LOST:
-                pass
+                met_others = False
             if self._has_landed(puts[0].item, change_id):
                 return
             lost += 1
             if lost == LOST_ANSWERS:
                 break
+        if met_others and not lost:
+            # The database is well: others are writing the same items, and were first each time. (After a lost answer
+            # it may be ourselves that we meet, and nobody knows that nothing was done.)
+            raise Contention("Others are changing the same thing at the same time. Nothing was done; try again.")
         raise StoreUnavailable("the database did not take the change in time")
 
     def back_off(self, number: int) -> None:
@@ -135,7 +143,7 @@ class Transactions:
         # A failed condition is final, whatever else was busy at that moment.
         if failed:
             raise Refused(failed) from error
-        if {reason.get("Code", "None") for reason in reasons} - {"None"} <= _BUSY_REASONS:
+        if _reasons(error) <= _BUSY_REASONS:
             return False
         raise error
 
@@ -162,6 +170,12 @@ def reading() -> Iterator[None]:
         raise
     except _LOST as error:
         raise StoreUnavailable("the database did not answer in time") from error
+
+
+def _reasons(error: ClientError) -> set[str]:
+    """Why a transaction was canceled, by the codes of DynamoDB."""
+    reasons: list[Any] = error.response.get("CancellationReasons", [])
+    return {reason.get("Code", "None") for reason in reasons} - {"None"}
 
 
 def _is_server_error(error: ClientError) -> bool:

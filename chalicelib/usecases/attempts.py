@@ -350,7 +350,7 @@ def record_outcome(
             return deps.store.get_tab(tab.merchant_id, tab.tab_id), ()
         except FactsAlreadyApplied as applied:
             known_facts |= set(applied.keys)
-        except VersionConflict:
+        except (VersionConflict, Contention):
             pass
         tab = deps.store.get_tab(tab.merchant_id, tab.tab_id)
     raise Contention("The tab is being changed by others at the same time; the outcome will be brought in later.")

@@ -89,7 +89,10 @@ def main() -> int:
     contests = [contest for contest in CONTESTS if not given.only or contest.__name__ in given.only]
     total = Figures()
     began = time.monotonic()
-    with Stack(database=given.database, workers=given.workers) as stack, Clients(given.clients) as clients:
+    with (
+        Stack(database=given.database, workers=given.workers, conflicts=True) as stack,
+        Clients(given.clients) as clients,
+    ):
         for contest in contests:
             of_contest = Figures()
             for number in range(given.rounds):
@@ -98,9 +101,11 @@ def main() -> int:
             for text in of_contest.wrong[:20]:
                 print(f"    {text[:600]}", flush=True)
             total.add(of_contest)
+        met = stack.conflicts.get("/_conflicts")
     seconds = time.monotonic() - began
     where = f"{given.clients} clients, {given.workers} app processes, {given.database}, seed {given.seed}"
-    print(f"races: {total}; {where}, {seconds:.0f} s")
+    transactions = f"{met['canceled']} of {met['transactions']} transactions canceled because they met another"
+    print(f"races: {total}; {transactions} ({where}, {seconds:.0f} s)")
     return 1 if total.wrong else 0
 
 

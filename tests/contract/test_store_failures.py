@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError, ConnectTimeoutError, ReadTimeoutErr
 from chalicelib.adapters import dynamodb_writes
 from chalicelib.adapters.dynamodb_items import due_shard
 from chalicelib.adapters.dynamodb_store import DynamoDbStore
+from chalicelib.domain.errors import Contention
 from chalicelib.domain.tab import Tab
 from chalicelib.ports import RecordExists, SeenEvent, StoreUnavailable, VersionConflict
 from tests.contract.store_kit import (
@@ -127,15 +128,35 @@ def test_a_busy_database_is_asked_again(store: DynamoDbStore, faults: Faults, ta
     assert store.get_tab(MERCHANT, tab.tab_id) == change.tab
 
 
-def test_a_database_that_stays_busy_is_unavailable(store: DynamoDbStore, faults: Faults, tab: Tab) -> None:
-    """Tries are bounded: then StoreUnavailable, and nothing is written."""
-    faults.before(WRITE, *[canceled("TransactionConflict", "None")] * 100)
+@pytest.mark.parametrize(
+    ("busy", "error"),
+    [
+        pytest.param(canceled("ThrottlingError", "None"), StoreUnavailable, id="throttled"),
+        pytest.param(canceled("ThrottlingError", "TransactionConflict"), StoreUnavailable, id="throttled and met"),
+        pytest.param(canceled("TransactionConflict", "None"), Contention, id="met other transactions"),
+    ],
+)
+def test_a_database_that_stays_busy_ends_in_an_error(
+    store: DynamoDbStore, faults: Faults, tab: Tab, busy: Injection, error: type[Exception]
+) -> None:
+    """Tries are bounded, and nothing is written. Others at work on the same tab are no failure of the database's."""
+    faults.before(WRITE, *[busy] * 100)
 
-    with pytest.raises(StoreUnavailable):
+    with pytest.raises(error):
         store.commit(next_change(tab))
 
     assert faults.calls == dynamodb_writes.TRIES
     assert store.get_tab(MERCHANT, tab.tab_id) == tab
+
+
+def test_whoever_may_have_met_themselves_does_not_say_that_nothing_was_done(
+    store: DynamoDbStore, faults: Faults, tab: Tab
+) -> None:
+    """After a lost answer, what our transaction meets may be its own first try, still on its way."""
+    faults.before(WRITE, lost, *[canceled("TransactionConflict", "None")] * 100)
+
+    with pytest.raises(StoreUnavailable):
+        store.commit(next_change(tab))
 
 
 def test_waits_between_tries_are_random_and_bounded(client: Any, tab: Tab, faults: Faults) -> None:

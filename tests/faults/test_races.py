@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from devstack.conflicts import Conflicts
 from devstack.http import Reply
 from devstack.races.contests import bad_answers, won_by
 from devstack.races.shots import Clients, Shot
@@ -74,6 +75,19 @@ def test_clients_are_all_there_before_the_first_one_fires() -> None:
         shots = clients.at_once([partial(fire, n) for n in range(8)], lambda: ready.append(1), [0.0] * 8)
 
     assert [answered.who for answered in shots] == [f"{number} of 8" for number in range(8)]
+
+
+def test_transactions_that_meet_are_canceled() -> None:
+    """Whoever comes while an item is being written is told which one it is; afterwards it is free again."""
+    conflicts = Conflicts()
+    tab, entry, other = ("t", "TAB#1", "STATE"), ("t", "TAB#1", "ENTRY#2"), ("t", "TAB#2", "STATE")
+
+    assert conflicts.begin([tab]) == [False]
+    assert conflicts.begin([entry, tab]) == [False, True]
+    assert conflicts.begin([entry, other]) == [False, False]
+    conflicts.end([tab])
+    assert conflicts.begin([tab]) == [False]
+    assert (conflicts.transactions, conflicts.canceled) == (4, 1)
 
 
 @pytest.fixture

@@ -97,6 +97,28 @@ def test_an_outcome_that_lost_every_race_is_no_error_for_the_caller(shop: Shop) 
     shop.check_books()
 
 
+def test_an_outcome_waits_for_others_who_are_at_work_on_the_tab(shop: Shop) -> None:
+    """The store gives up for a change that met others again and again; for money that has moved we come back."""
+    shop.open(*WITH_CARD).serve(50_00)
+    commit = shop.store.commit
+    busy = 3
+
+    def meeting_others(change, **rest):  # type: ignore[no-untyped-def]
+        nonlocal busy
+        if busy and change.closed_attempts:
+            busy -= 1
+            raise Contention("Others are at work on the tab.")
+        return commit(change, **rest)
+
+    shop.store.commit = meeting_others  # type: ignore[method-assign]
+
+    shop.accept_bill()
+
+    assert busy == 0
+    assert shop.tab.status == Status.CLOSED
+    shop.check_books()
+
+
 def test_a_stale_if_match_is_refused(shop: Shop) -> None:
     """Who decided on an older version looks again first."""
     shop.open(*WITH_CARD).serve(50_00)
