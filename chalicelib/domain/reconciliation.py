@@ -191,8 +191,7 @@ def compare(
     """
     there = {payment_id: payment for payment_id, payment in payments.items() if payment is not None}
     if records.tab is None:
-        found = [_of_no_tab(payment) for payment in there.values()]
-        return found or [Difference(code=Code.TAB_MISSING, text="Its history is on record, its snapshot is not.")]
+        return [_of_no_tab(payment) for payment in there.values()]
     looking = _Looking(records, records.tab)
     twice = list(looking.made_twice(there.values()))
     suspects = {difference.object_id for difference in twice}
@@ -350,9 +349,6 @@ class _Looking:
             if ours is not None:
                 return self._open_attempt(payment, ours, told)
             return self._about(payment, Code.HOLD_ENDED, text + "for us it is live.", told)
-        if hold is not None and hold.state == HoldState.CAPTURED:
-            text = f"The hold {payment.payment_id} {_WORDS[told.kind]}; for us it was captured."
-            return self._about(payment, Code.STATE_DIFFERS, text)
         attempt = self._maker(payment)
         if attempt is None and payment.attempt_id is not None and self._records.attempt(payment.attempt_id) is None:
             return self._unrecorded(payment, told)
@@ -361,6 +357,11 @@ class _Looking:
         if attempt is None or not attempt.is_open or not is_over:
             return None
         return self._open_attempt(payment, attempt, told)
+
+    def _happened(self, payment: Payment, told: Fact) -> str:
+        if not told.amount_minor:
+            return f"Payment {payment.payment_id} {_WORDS[told.kind]}"
+        return f"{self._amount(told.amount_minor)} {_WORDS[told.kind]} by {payment.payment_id}"
 
     def _maker(self, payment: Payment) -> Attempt | None:
         """The attempt that made the payment: by its metadata, else the open one that knows its id."""
@@ -376,8 +377,7 @@ class _Looking:
 
     def _unrecorded(self, payment: Payment, told: Fact) -> Difference:
         """Money was taken, or is held, and the tab does not have it."""
-        amount = f"{self._amount(told.amount_minor)} " if told.amount_minor else ""
-        text = f"{amount}{_WORDS[told.kind]} by {payment.payment_id}; the tab has no such payment."
+        text = f"{self._happened(payment, told)}; the tab has no such payment."
         hold = self._tab.hold(payment.payment_id)
         if hold is not None and told.kind == FactKind.HOLD_CAPTURED:
             return self._captured(payment, told, hold)
@@ -411,9 +411,8 @@ class _Looking:
         return self._about(payment, Code.CAPTURED_PAST_US, f"{taken} by somebody else than us.", told)
 
     def _open_attempt(self, payment: Payment, attempt: Attempt, told: Fact) -> Difference:
-        what = f"{self._amount(told.amount_minor)} {_WORDS[told.kind]}" if told.amount_minor else _WORDS[told.kind]
         state = attempt.state.replace("_", " the ")
-        text = f"Payment {payment.payment_id}: {what}; for us attempt {attempt.attempt_id} is {state}."
+        text = f"{self._happened(payment, told)}; for us attempt {attempt.attempt_id} is {state}."
         found = self._about(payment, Code.OUTCOME_NOT_RECORDED, text, told)
         return replace(found, attempt_id=attempt.attempt_id)
 
@@ -578,8 +577,8 @@ def _said(payment: Payment) -> str:
 
 
 def _refunds_there(leg: Leg) -> dict[str, int]:
-    """The leg's refunds that the gateway made: not cash over the counter, nor what a bank has taken back by itself."""
-    return {refund_id: minor for refund_id, minor in leg.refunds.items() if not refund_id.startswith(("csh_", "dsp_"))}
+    """The leg's refunds that the gateway made, and not what a bank has taken back by itself."""
+    return {refund_id: minor for refund_id, minor in leg.refunds.items() if not refund_id.startswith("dsp_")}
 
 
 def _facts_of(tab: Tab) -> set[str]:

@@ -79,6 +79,7 @@ class Payment:
     on_session: bool
     saves_card: bool
     made_at: datetime
+    account: str | None = None
     currency: str = "EUR"
     fee_minor: int = 0
     state: str = "waiting"
@@ -195,6 +196,7 @@ class FakeGateway:
             on_session=attempt.card_id is None,
             saves_card=attempt.saves_card,
             made_at=self.now(),
+            account=tab.account,
         )
         self.payments[payment.payment_id] = payment
         self._by_key[key] = payment.payment_id
@@ -313,7 +315,7 @@ class FakeGateway:
 
     def iter_payments(self, account: str | None, since: datetime, until: datetime) -> Iterator[Seen]:
         with self._calling("iter_payments"):
-            made = [payment for payment in self._known_in(account) if since <= payment.made_at < until]
+            made = [payment for payment in self._of(account) if since <= payment.made_at < until]
             for payment in made:
                 # A refund that failed leaves no trace on the payment itself.
                 is_reversed = payment.kept_minor != payment.captured_minor or bool(payment.disputes)
@@ -321,10 +323,8 @@ class FakeGateway:
 
     def iter_reversed(self, account: str | None, since: datetime, until: datetime) -> Iterator[str]:
         with self._calling("iter_reversed"):
-            assert since < until, "reversals of a period"
-            yield from (
-                payment.payment_id for payment in self._known_in(account) if payment.refunds or payment.disputes
-            )
+            assert since < until
+            yield from (payment.payment_id for payment in self._of(account) if payment.refunds or payment.disputes)
 
     def iter_events(self, account: str | None, since: datetime, until: datetime) -> Iterator[GatewayEvent]:
         with self._calling("iter_events"):
@@ -334,11 +334,10 @@ class FakeGateway:
     def find_payment(self, account: str | None, payment_id: str) -> Seen | None:
         with self._calling("find_payment"):
             self.expire_holds()
-            payment = self.payments.get(payment_id)
-            return None if payment is None or account != self.account else self._seen(payment)
+            return next((self._seen(one) for one in self._of(account) if one.payment_id == payment_id), None)
 
-    def _known_in(self, account: str | None) -> list[Payment]:
-        return list(self.payments.values()) if account == self.account else []
+    def _of(self, account: str | None) -> list[Payment]:
+        return [payment for payment in self.payments.values() if payment.account == account]
 
     def _seen(self, payment: Payment) -> Seen:
         return Seen(
@@ -424,7 +423,7 @@ class FakeGateway:
         event = GatewayEvent(
             event_id=event_id,
             kind=fact.kind,
-            account=self.account,
+            account=self.payments[payment_id].account if payment_id else self.account,
             occurred_at=self.now(),
             object_id=fact.object_id,
             payment_id=payment_id,
@@ -514,7 +513,7 @@ class FakeGateway:
         event = GatewayEvent(
             event_id=event_id,
             kind=facts[0].kind,
-            account=self.account,
+            account=payment.account,
             occurred_at=self.now(),
             object_id=refund.refund_id if refund else payment.payment_id,
             payment_id=payment.payment_id,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -13,13 +14,15 @@ from chalicelib.domain.errors import InvalidInput
 from chalicelib.domain.facts import Fact, FactKind
 from chalicelib.domain.ledger import Account
 from chalicelib.domain.reconciliation import REPAIRABLE, Code
-from chalicelib.domain.tab import HoldState, Operation, Status
+from chalicelib.domain.tab import Actor, Attempt, AttemptState, HoldState, Operation, Role, Status
 from chalicelib.usecases.cancel_tab import cancel_tab
 from chalicelib.usecases.charge_tab import pay_on_phone
 from chalicelib.usecases.check_in import check_in
-from chalicelib.usecases.reconcile import Reconciled, reconcile
+from chalicelib.usecases.customers import create_customer
+from chalicelib.usecases.merchants import NewMerchant, create_merchant
+from chalicelib.usecases.reconcile import SETTLING, Reconciled, reconcile
 from chalicelib.usecases.refund_tab import refund_tab
-from tests.usecases.fake_gateway import Fault, Payment
+from tests.usecases.fake_gateway import CardBehaviour, Fault, Payment
 from tests.usecases.shop import EVERYTHING, NOON, WITH_CARD, WITHOUT_CARD, Shop
 
 DAY = timedelta(days=1)
@@ -74,6 +77,31 @@ def disputed(shop: Shop) -> str:
     return payment_id
 
 
+def connected(shop: Shop) -> Shop:
+    """Another merchant on the same books, in a connected account, with a customer and a card."""
+    other = copy(shop)
+    operator = Actor(subject="root", role=Role.OPERATOR)
+    new = NewMerchant(name="Spa", currency="EUR", settlement_currency="EUR", account="acct_1")
+    other.merchant_id = create_merchant(shop.deps, new, request=shop.request(operator)).merchant_id
+    other.staff = replace(shop.staff, merchant_id=other.merchant_id)
+    other.owner = replace(shop.owner, merchant_id=other.merchant_id)
+    shop.gateway.account = "acct_1"
+    customer = create_customer(shop.deps, "Bea", request=shop.request(other.staff))
+    shop.gateway.account = None
+    other.customer_id = customer.customer_id
+    other.ada = replace(shop.ada, merchant_id=other.merchant_id, customer_id=other.customer_id)
+    shop.store.update_customer(replace(customer, card=shop.card, version=2))
+    return other
+
+
+def declined_on_the_phone(shop: Shop) -> None:
+    """It is the customer's to try again: no outcome yet, heard or not."""
+    shop.open().serve(50_00)
+    pay_on_phone(shop.deps, shop.tab_id, request=shop.request(shop.ada))
+    (waiting,) = shop.tab.attempts
+    shop.gateway.decline(waiting.payment_id or "")
+
+
 def card_gone(shop: Shop) -> None:
     paid(shop)
     customer = shop.store.get_customer(shop.merchant_id, shop.customer_id)
@@ -93,7 +121,9 @@ def card_kept(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize(
-    "story", [paid, held, refunded, disputed, card_gone, card_kept], ids=lambda story: story.__name__
+    "story",
+    [paid, held, refunded, disputed, card_gone, card_kept, declined_on_the_phone],
+    ids=lambda story: story.__name__,
 )
 def test_a_clean_book_has_nothing_to_say(shop: Shop, story: Callable[[Shop], object]) -> None:
     """Everything was heard: no difference, and nothing is written."""
@@ -154,6 +184,34 @@ def paid_on_the_phone(shop: Shop) -> None:
     pay_on_phone(shop.deps, shop.tab_id, request=shop.request(shop.ada))
     (waiting,) = shop.tab.attempts
     shop.gateway.confirm(waiting.payment_id or "")
+
+
+def canceled_on_the_phone(shop: Shop) -> None:
+    shop.open().serve(50_00)
+    pay_on_phone(shop.deps, shop.tab_id, request=shop.request(shop.ada))
+    (payment,) = shop.gateway.payments.values()
+    payment.state = "canceled"
+
+
+def lost_decline(shop: Shop) -> None:
+    shop.gateway.cards[shop.card.card_id] = CardBehaviour.DECLINES
+    lost_outcome(shop)
+
+
+def late_capture(shop: Shop) -> None:
+    """We had tried to capture it, and given up."""
+    payment = shop.gateway.payments[held(shop)]
+    attempt = Attempt(
+        attempt_id="att_capture",
+        operation=Operation.CAPTURE,
+        amount_minor=20_00,
+        created_at=NOON,
+        by="sam",
+        state=AttemptState.ABANDONED,
+        payment_id=payment.payment_id,
+    )
+    shop.store._attempts[shop.merchant_id, shop.tab_id, attempt.attempt_id] = attempt
+    payment.state, payment.captured_minor = "paid", 20_00
 
 
 def foreign_capture(shop: Shop) -> None:
@@ -234,6 +292,9 @@ MISSED = [
     Missed(lost_release, (Code.OUTCOME_NOT_RECORDED,), lambda shop: shop.tab.status == Status.CLOSED),
     Missed(lost_refund, (Code.OUTCOME_NOT_RECORDED,), lambda shop: shop.tab.paid_minor == 40_00),
     Missed(paid_on_the_phone, (Code.OUTCOME_NOT_RECORDED,), lambda shop: shop.tab.status == Status.CLOSED),
+    Missed(canceled_on_the_phone, (Code.OUTCOME_NOT_RECORDED,), lambda shop: not shop.tab.attempts),
+    Missed(lost_decline, (Code.OUTCOME_NOT_RECORDED,), lambda shop: not shop.tab.attempts),
+    Missed(late_capture, (Code.EFFECT_AFTER_END,), lambda shop: shop.tab.holds[0].captured_minor == 20_00),
     Missed(foreign_capture, (Code.CAPTURED_PAST_US,), lambda shop: shop.tab.holds[0].captured_minor == 20_00),
     Missed(hold_expired, (Code.HOLD_ENDED, Code.OVERDUE), lambda shop: shop.tab.holds[0].state == HoldState.EXPIRED),
     Missed(canceled_there, (Code.HOLD_ENDED,), lambda shop: shop.tab.holds[0].state == HoldState.RELEASED),
@@ -259,6 +320,7 @@ def test_what_news_explains_is_named_and_brought_in(shop: Shop, missed: Missed) 
     result = run(shop)
 
     assert said(result) == sorted((code, True) for code in missed.codes)
+    assert result.open_findings == []
     assert missed.then(shop)
     shop.check_books()
     before = shop.tab
@@ -306,11 +368,11 @@ def change_tab(shop: Shop, **fields: Any) -> None:
     shop.store._tabs[shop.merchant_id, shop.tab_id] = replace(shop.tab, **fields)
 
 
-def another(shop: Shop, payment_id: str, **fields: Any) -> Payment:
+def another(shop: Shop, like: str, **fields: Any) -> Payment:
     """Another payment at the gateway that looks like this one."""
-    copy = replace(shop.gateway.payments[payment_id], **{"payment_id": "pi_other", "refunds": [], **fields})
-    shop.gateway.payments[copy.payment_id] = copy
-    return copy
+    made = replace(shop.gateway.payments[like], **{"payment_id": "pi_other", "refunds": [], **fields})
+    shop.gateway.payments[made.payment_id] = made
+    return made
 
 
 def tab_deleted(shop: Shop) -> None:
@@ -338,6 +400,11 @@ def no_such_attempt_waiting(shop: Shop) -> None:
     another(
         shop, paid(shop), attempt_id="att_nobody", state="authorized", is_hold=True, capture_before=shop.clock.now()
     )
+
+
+def no_such_attempt_asking(shop: Shop) -> None:
+    """Nothing has moved yet; whoever confirms it pays for a tab that did not ask."""
+    another(shop, paid(shop), attempt_id="att_nobody", state="canceled")
 
 
 def no_such_attempt_adopted(shop: Shop) -> None:
@@ -520,6 +587,7 @@ BROKEN = [
     Broken(merchant_deleted, (Code.MERCHANT_MISSING,)),
     Broken(no_such_attempt, (Code.ATTEMPT_MISSING,)),
     Broken(no_such_attempt_waiting, (Code.ATTEMPT_MISSING,)),
+    Broken(no_such_attempt_asking, (Code.ATTEMPT_MISSING,)),
     Broken(no_such_attempt_adopted, (Code.ATTEMPT_MISSING,)),
     Broken(made_twice, (Code.MADE_TWICE,)),
     Broken(held_twice, (Code.MADE_TWICE,)),
@@ -565,6 +633,7 @@ def test_what_nobody_can_explain_is_named_and_left_alone(shop: Shop, broken: Bro
     result = run(shop)
 
     assert said(result) == sorted((code, False) for code in broken.codes)
+    assert result.open_findings == result.findings
     assert dict(shop.store._tabs) == before
     assert [call for call in shop.gateway.calls if call in list(Operation)] == calls
     assert said(run(shop)) == said(result)
@@ -742,6 +811,50 @@ def test_a_payment_whose_metadata_was_wiped_is_known_by_its_pointer(shop: Shop) 
     assert (said(result), result.foreign) == ([(Code.REFUND_PAST_US, True)], 0)
 
 
+def test_each_account_is_walked_by_itself(shop: Shop) -> None:
+    """The platform's merchants and the connected ones: each payment is looked for where its tab is kept."""
+    paid(shop)
+    other = connected(shop)
+    paid(other)
+    other.gateway.refund_there(other.tab.legs[0].payment_id, 5_00)
+    foreign = another(other, other.tab.legs[0].payment_id, merchant_id="", tab_id="", attempt_id="")
+    another(shop, foreign.payment_id, payment_id="pi_third", account=None)
+    told: list[tuple[int, int]] = []
+
+    result = run(shop, progress=lambda done, total: told.append((done, total)))
+
+    assert said(result) == [(Code.REFUND_PAST_US, True)]
+    assert (result.findings[0].difference.account, other.tab.paid_minor) == ("acct_1", 45_00)
+    assert (result.accounts, result.tabs, result.payments, result.foreign) == (2, 2, 4, 2)
+    assert told[-1] == (2, 2)
+
+
+def test_a_payment_in_another_account_than_its_tab_is_for_a_person(shop: Shop) -> None:
+    """Our metadata, where the tab's merchant has nothing to sell."""
+    other = connected(shop)
+    another(shop, paid(shop), account="acct_1", attempt_id="att_x")
+    paid(other)
+
+    (finding,) = run(shop).findings
+
+    found = finding.difference
+    assert (found.code, found.account, found.object_id) == (Code.STATE_DIFFERS, "acct_1", "pi_other")
+    assert (found.merchant_id, found.tab_id, found.attempt_id) == (shop.merchant_id, shop.tab_id, "att_x")
+    assert found.text == "Payment pi_other is in account acct_1, the tab in the platform."
+
+
+def test_every_account_that_there_was_no_time_for_is_named(shop: Shop) -> None:
+    """The next run begins with another one."""
+    connected(shop)
+
+    result = run(shop, has_time=lambda: False)
+
+    assert sorted(result.unread) == [
+        "There was no time left for acct_1.",
+        "There was no time left for the platform's own account.",
+    ]
+
+
 @pytest.mark.parametrize("call", ["iter_payments", "iter_events", "iter_reversed"])
 def test_an_account_that_cannot_be_read_makes_the_run_incomplete(shop: Shop, call: str) -> None:
     """Nothing found is not the same as nothing there."""
@@ -767,6 +880,28 @@ def test_a_tab_that_cannot_be_read_stops_nobody_else(shop: Shop) -> None:
     assert (said(result), result.tabs) == ([(Code.REFUND_PAST_US, True)], 1)
 
 
+def test_a_payment_that_does_not_name_its_attempt_is_known_by_it(shop: Shop) -> None:
+    """Somebody has edited the metadata: the attempt itself knows that this is its payment."""
+    paid_on_the_phone(shop)
+    (payment,) = shop.gateway.payments.values()
+    payment.attempt_id = ""
+
+    assert said(run(shop)) == [(Code.OUTCOME_NOT_RECORDED, True)]
+    assert shop.tab.paid_minor == 50_00
+
+
+def test_what_a_bank_took_back_is_no_refund_of_the_gateways(shop: Shop) -> None:
+    """A dispute is lost and more was paid than is due: that counts as given back, and is looked for nowhere."""
+    late_effect(shop)
+    shop.gateway.dispute("pi_2", FactKind.DISPUTE_OPENED, FactKind.DISPUTE_WITHDRAWN, FactKind.DISPUTE_LOST)
+    shop.deliver_all()
+    run(shop)
+    shop.sweep_until_quiet()
+    assert any(key.startswith("dsp_") for leg in shop.tab.legs for key in leg.refunds)
+
+    assert said(run(shop)) == []
+
+
 def test_without_time_the_rest_is_left_and_said(shop: Shop) -> None:
     """A Lambda ends; what it has not seen is named, and no account is always the last."""
     paid(shop)
@@ -775,7 +910,8 @@ def test_without_time_the_rest_is_left_and_said(shop: Shop) -> None:
 
     result = run(shop, has_time=lambda: next(answers))
 
-    assert (result.tabs, len(result.unread), result.is_complete) == (1, 1, False)
+    assert (result.tabs, result.is_complete) == (1, False)
+    assert result.unread[0].startswith("There was no time left for tab tab_")
 
 
 def test_a_damaged_tab_is_not_written_on(shop: Shop) -> None:
@@ -803,8 +939,9 @@ def test_a_repair_goes_on_with_what_follows(shop: Shop) -> None:
 
 def test_an_empty_period_is_refused(shop: Shop) -> None:
     """Else a mistyped date would read as a clean book."""
-    with pytest.raises(InvalidInput):
-        reconcile(shop.deps, shop.clock.now())
+    for since in (shop.clock.now(), shop.clock.now() - SETTLING):
+        with pytest.raises(InvalidInput, match="is empty"):
+            reconcile(shop.deps, since)
 
 
 def test_progress_is_told_tab_by_tab(shop: Shop) -> None:
