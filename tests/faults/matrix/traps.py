@@ -17,6 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 import stripe
 
 from chalicelib.domain.draft import Change, Draft
+from chalicelib.domain.errors import Contention
 from chalicelib.domain.tab import SYSTEM, Operation, Tab
 from chalicelib.ports import IdempotencyRecord, SeenEvent, StoreUnavailable, TabStore
 from devstack.stripe_standin.faults import Fault as StandInFault
@@ -240,7 +241,7 @@ class TrappedStore:
                 trap.throttled_until = trap.clock() + THROTTLED_FOR
                 raise StoreUnavailable("throttled")
             case Fault.CONFLICT:
-                raise StoreUnavailable("transaction conflict")
+                raise Contention("others were first each time")
             case Fault.LOST_RACE:
                 assert tab is not None, "a race is lost over a version"
                 somebody_writes_first(self._inner, tab, trap.clock())
