@@ -52,7 +52,7 @@ def main() -> int:
     given = parser.parse_args()
     stop_on_signals()
     began = time.monotonic()
-    with Stack(workers=given.workers, database=given.database) as stack:
+    with Stack(workers=given.workers, database=given.database, conflicts=True) as stack:
         run = Run(stack, Scene(stack, lambda text: None, name="Salon Iris").merchant_id)
         run.go(kills=given.kills, callers=given.clients, seed=given.seed, say=Progress(run, given.kills))
         played_s = time.monotonic() - began

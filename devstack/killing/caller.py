@@ -45,6 +45,10 @@ class Diary:
     told: Acknowledged = field(default_factory=Acknowledged)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
+    @property
+    def answered(self) -> int:
+        return self.requests - self.repeated
+
     def count(self, *, repeated: int = 0, code: str | None = None) -> None:
         with self._lock:
             self.requests += 1

@@ -15,10 +15,15 @@ from devstack.killing.caller import Diary
 from devstack.killing.stories import PATIENCE_S, STORIES, Ending, Visit
 from devstack.stack import Stack
 
-ALIVE_S = (0.02, 0.5)
-"""How long after one kill the next one comes: anywhere between these, in the middle of whatever is going on."""
+ANSWERED = (1, 12)
+"""How many requests are answered between one kill and the next: so many and no time, or a slow machine would get no
+further than a fast one gets in its first moments.
+"""
+AIM_S = 0.1
+"""And then at any moment within this, in the middle of whatever is going on."""
 ALL_AT_ONCE = 0.2
 """How often it hits all processes at once."""
+LOOK_AGAIN_S = 0.005
 TICK_S, TICK = 0.3, timedelta(seconds=12)
 """The business clock while the callers play: two minutes in three seconds, then a sweep finds what the dead began."""
 STRIPE = (
@@ -92,12 +97,22 @@ class Run:
             finally:
                 control.close()
 
+    def _await_answers(self, number: int) -> None:
+        """Raises RuntimeError where nobody is answered any more."""
+        enough = self.diary.answered + number
+        deadline = time.monotonic() + PATIENCE_S
+        while self.diary.answered < enough:
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"no {number} requests were answered within {PATIENCE_S:.0f} s")
+            time.sleep(LOOK_AGAIN_S)
+
     def kill(self, number: int, seed: int, say: Callable[[int], None]) -> None:
         """SIGKILL so many processes, each followed by a new one. Raises RuntimeError where one died by itself."""
         rng, workers = random.Random(seed), self.stack.workers
         killed = 0
         while killed < number:
-            time.sleep(rng.uniform(*ALIVE_S))
+            self._await_answers(rng.randint(*ANSWERED))
+            time.sleep(rng.uniform(0, AIM_S))
             doomed = list(workers.pids) if rng.random() < ALL_AT_ONCE else [rng.choice(workers.pids)]
             for pid in doomed:
                 workers.kill(pid)

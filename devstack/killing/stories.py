@@ -16,7 +16,7 @@ from devstack.phone import CardDeclined, Phone
 from devstack.scene import ALL_CONSENTS, CARD_TERMS_SHA256, iso
 from devstack.stack import Stack
 
-PATIENCE_S = 90.0
+PATIENCE_S = 180.0
 LOOK_AGAIN_S = 0.1
 DEPOSIT = 2000
 
@@ -85,7 +85,7 @@ class Visit:
                 self.phone.pay(payment)
                 confirmed.add(payment["payment_id"])
             if time.monotonic() > deadline:
-                raise NotAnswered(f"{self.path} did not get its deposit held: {tab['deposit']}, {payment}")
+                raise self.stuck("the deposit was not held")
             time.sleep(LOOK_AGAIN_S)
             tab = self.customer.get(self.path)
             if tab["payment"] is None and "accept_promise" in tab["allowed_actions"]:
@@ -130,8 +130,17 @@ class Visit:
             if is_so(tab):
                 return tab
             time.sleep(LOOK_AGAIN_S)
-        shown = {name: tab[name] for name in ("status", "deposit", "card", "payment", "next_action", "balance_minor")}
-        raise NotAnswered(f"{self.path} did not come to what was waited for: {shown}")
+        raise self.stuck("what was waited for did not come")
+
+    def stuck(self, what: str) -> NotAnswered:
+        """With all that there is to find out why."""
+        tab = self.staff.get(self.path)
+        entries = self.staff.get(f"{self.path}/timeline?limit=100")["entries"]
+        shown = {name: tab[name] for name in ("status", "deposit", "payment", "next_action", "balance_minor")}
+        told = [f"{entry['at']} {entry['kind']}" for entry in entries]
+        webhooks = self.stack.standin.get("/_control/webhooks")
+        webhooks.pop("recent_failures")
+        return NotAnswered(f"{self.path}: {what} by {self.stack.now()}: {shown}; {told}; {webhooks}")
 
     def ending(self, story: str, money: Money, *, billed_minor: int = 0, cash_minor: int = 0) -> Ending:
         return Ending(self.tab["tab_id"], self.customer_id, self.staff, story, money, cash_minor, billed_minor)

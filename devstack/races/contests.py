@@ -19,19 +19,10 @@ from devstack.races.shots import TRY_AGAIN, Fire, Shot, post
 from devstack.scene import ALL_CONSENTS, CARD_TERMS_SHA256, Scene, hours, iso
 from devstack.stack import Stack
 
-REFUSALS = frozenset(
-    {
-        "transition_refused",
-        "payment_in_progress",
-        "request_in_progress",
-        "nothing_to_pay",
-        "cap_exceeded",
-        "contention",
-    }
-)
-"""What a client that came too late may be told, with status 409."""
-STILL_AT_IT = frozenset({"request_in_progress", "contention"})
 BUSY = TRY_AGAIN | {"payment_in_progress"}
+DONE = ("transition_refused",)
+PAID = ("transition_refused", "payment_in_progress", "nothing_to_pay")
+"""What a client that came too late for a payment may be told: under way, nothing left, or the tab is closed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,19 +102,22 @@ def winners(shots: Sequence[Shot]) -> list[Shot]:
     return [shot for shot in shots if shot.won]
 
 
-def bad_answers(shots: Sequence[Shot]) -> list[str]:
-    """Whatever is neither a success nor a 409 that says why."""
-    return [
+def bad_answers(shots: Sequence[Shot], *codes: str) -> list[str]:
+    """Whatever is neither a success nor a 409 with one of the codes, or with `contention`."""
+    allowed = {*codes, *TRY_AGAIN}
+    wrong = [
         f"{shot.who} was answered {shot.reply.status} {shot.reply.body}"
         for shot in shots
-        if not shot.succeeded and not (shot.reply.status == 409 and shot.code in REFUSALS)
+        if not shot.succeeded and not (shot.reply.status == 409 and shot.code in allowed)
     ]
+    met: Counter[str] = sum((shot.refused for shot in shots), Counter())
+    return wrong + [f"{number} times {code} on the way" for code, number in met.items() if code not in allowed]
 
 
-def won_by(shots: Sequence[Shot], number: int) -> list[str]:
-    """`number` of them changed something, and everybody else was told so."""
+def won_by(shots: Sequence[Shot], number: int, *codes: str) -> list[str]:
+    """`number` of them changed something, and everybody else was told so, with one of the codes."""
     won = winners(shots)
-    wrong = bad_answers(shots)
+    wrong = bad_answers(shots, *codes)
     if len(won) != number:
         wrong.append(f"{len(won)} of {len(shots)} won, not {number}: {sorted(shot.who for shot in won)}")
     return wrong
@@ -135,7 +129,7 @@ def complete(stack: Stack, rng: random.Random, clients: int) -> Race:
     shop.agree()
     shop.serve()
     fires = [shop.fire(rng.choice((shop.scene.staff, shop.scene.owner)), "complete") for _ in range(clients)]
-    return Race(shop.scene, shop.tab, fires, lambda shots: (Money(charged=7500), won_by(shots, 1)))
+    return Race(shop.scene, shop.tab, fires, lambda shots: (Money(charged=7500), won_by(shots, 1, *DONE)))
 
 
 def capture(stack: Stack, rng: random.Random, clients: int) -> Race:
@@ -145,7 +139,7 @@ def capture(stack: Stack, rng: random.Random, clients: int) -> Race:
     shop.present()
     fires = [shop.fire(shop.customer.api, "accept_bill") for _ in range(clients)]
     money = Money(held=2000, captured=2000, charged=5500)
-    return Race(shop.scene, shop.tab, fires, lambda shots: (money, won_by(shots, 1)))
+    return Race(shop.scene, shop.tab, fires, lambda shots: (money, won_by(shots, 1, *DONE)))
 
 
 def pay_twice(stack: Stack, rng: random.Random, clients: int) -> Race:
@@ -154,7 +148,7 @@ def pay_twice(stack: Stack, rng: random.Random, clients: int) -> Race:
     shop.agree()
     shop.present()
     fires = [shop.fire(shop.customer.api, "charges", {"mode": "off_session"}) for _ in range(clients)]
-    return Race(shop.scene, shop.tab, fires, lambda shots: (Money(charged=7500), won_by(shots, 1)))
+    return Race(shop.scene, shop.tab, fires, lambda shots: (Money(charged=7500), won_by(shots, 1, *PAID)))
 
 
 def phone_against_card(stack: Stack, rng: random.Random, clients: int) -> Race:
@@ -178,7 +172,9 @@ def phone_against_card(stack: Stack, rng: random.Random, clients: int) -> Race:
     ]
     rng.shuffle(fires)
     # If all that was left is a phone's unconfirmed payment, somebody pays now.
-    return Race(shop.scene, shop.tab, fires, lambda shots: (Money(charged=7500), bad_answers(shots)), finish=by_card)
+    return Race(
+        shop.scene, shop.tab, fires, lambda shots: (Money(charged=7500), bad_answers(shots, *PAID)), finish=by_card
+    )
 
 
 def promise_twice(stack: Stack, rng: random.Random, clients: int) -> Race:
@@ -197,7 +193,7 @@ def promise_twice(stack: Stack, rng: random.Random, clients: int) -> Race:
         shop.scene.staff.post(f"{shop.path}/cancel", {"reason": "the race is over"})
 
     money = Money(held=2000, released=2000)
-    return Race(shop.scene, shop.tab, fires, lambda shots: (money, won_by(shots, 1)), finish=confirm_and_cancel)
+    return Race(shop.scene, shop.tab, fires, lambda shots: (money, won_by(shots, 1, *DONE)), finish=confirm_and_cancel)
 
 
 def cash_twice(stack: Stack, rng: random.Random, clients: int) -> Race:
@@ -210,7 +206,7 @@ def cash_twice(stack: Stack, rng: random.Random, clients: int) -> Race:
     def judge(shots: list[Shot]) -> tuple[Money, list[str]]:
         taken = shop.scene.tab(shop.tab)["paid_minor"]
         wrong = [f"{taken} of 7500 were taken"] if taken != 7500 else []
-        return Money(), won_by(shots, 1) + wrong
+        return Money(), won_by(shots, 1, *DONE) + wrong
 
     return Race(shop.scene, shop.tab, fires, judge)
 
@@ -224,10 +220,8 @@ def same_key(stack: Stack, rng: random.Random, clients: int) -> Race:
     send = shop.fire(shop.customer.api, "accept_bill", key=key)
 
     def judge(shots: list[Shot]) -> tuple[Money, list[str]]:
-        wrong = won_by(shots, 1)
         # It was done: no client may hear that it can't be.
-        refused = sum((shot.refused for shot in shots), Counter())
-        wrong += [f"{number} clients were told {code}" for code, number in refused.items() if code not in STILL_AT_IT]
+        wrong = won_by(shots, 1, "request_in_progress")
         shots = [*shots, again := send()]
         if not again.replayed:
             wrong.append(f"repeated later, it was answered {again.reply.status} {again.code}")
@@ -278,7 +272,7 @@ def cancel_against_no_show(stack: Stack, rng: random.Random, clients: int) -> Ra
 
     def judge(shots: list[Shot]) -> tuple[Money, list[str]]:
         fee = 2000 if any(shot.who == "staff no_show" for shot in winners(shots)) else 1500
-        return Money(held=3000, captured=fee, released=3000 - fee), won_by(shots, 1)
+        return Money(held=3000, captured=fee, released=3000 - fee), won_by(shots, 1, *DONE)
 
     return Race(shop.scene, shop.tab, fires, judge)
 
@@ -293,7 +287,9 @@ def refund_to_the_limit(stack: Stack, rng: random.Random, clients: int) -> Race:
     body = {"amount_minor": 1500, "reason": "Colour too dark"}
     fires = [shop.fire(shop.scene.staff, "refunds", body, again=BUSY) for _ in range(clients)]
     money = Money(held=2000, captured=2000, charged=5500, refunded=7500)
-    return Race(shop.scene, shop.tab, fires, lambda shots: (money, won_by(shots, 5)))
+    return Race(
+        shop.scene, shop.tab, fires, lambda shots: (money, won_by(shots, 5, "payment_in_progress", "nothing_to_pay"))
+    )
 
 
 def items_to_the_cap(stack: Stack, rng: random.Random, clients: int) -> Race:
@@ -305,7 +301,7 @@ def items_to_the_cap(stack: Stack, rng: random.Random, clients: int) -> Race:
         shop.scene,
         shop.tab,
         fires,
-        lambda shots: (Money(charged=9000), won_by(shots, 9)),
+        lambda shots: (Money(charged=9000), won_by(shots, 9, "cap_exceeded")),
         finish=lambda: shop.scene.staff.post(f"{shop.path}/complete"),
     )
 
@@ -336,7 +332,7 @@ def sweep_against_pay(stack: Stack, rng: random.Random, clients: int) -> Race:
     rng.shuffle(fires)
 
     def judge(shots: list[Shot]) -> tuple[Money, list[str]]:
-        wrong = bad_answers(shots)
+        wrong = bad_answers(shots, *PAID)
         if len(won := winners(shots)) > 1:
             wrong.append(f"{len(won)} customers paid one bill")
         return Money(held=2000, captured=2000, charged=5500), wrong
@@ -370,7 +366,7 @@ def webhook_against_pay(stack: Stack, rng: random.Random, clients: int) -> Race:
 
     fires = [pay(number) for number in range(clients)]
     rng.shuffle(fires)
-    return Race(shop.scene, shop.tab, fires, lambda shots: (Money(charged=7500), won_by(shots, 0)))
+    return Race(shop.scene, shop.tab, fires, lambda shots: (Money(charged=7500), won_by(shots, 0, *PAID)))
 
 
 def _events_about(stack: Stack, object_id: str) -> list[str]:

@@ -14,7 +14,7 @@ import pytest
 
 from devstack.conflicts import Conflicts
 from devstack.http import Reply
-from devstack.races.contests import bad_answers, won_by
+from devstack.races.contests import DONE, bad_answers, won_by
 from devstack.races.shots import Clients, Shot
 from devstack.workers import Workers
 
@@ -41,7 +41,7 @@ def shot(status: int, code: str | None = None, *, replayed: bool = False) -> Sho
 
 def test_one_winner_among_clear_refusals_is_right() -> None:
     """One success, the same answer repeated, and 409s that say why: nothing is wrong."""
-    assert won_by([shot(200), shot(200, replayed=True), shot(409, "transition_refused")], 1) == []
+    assert won_by([shot(200), shot(200, replayed=True), shot(409, "transition_refused")], 1, *DONE) == []
 
 
 @pytest.mark.parametrize(
@@ -50,12 +50,12 @@ def test_one_winner_among_clear_refusals_is_right() -> None:
         pytest.param(shot(500, "internal_error"), id="500"),
         pytest.param(shot(503, "unavailable"), id="503"),
         pytest.param(shot(422, "invalid_input"), id="422"),
-        pytest.param(shot(409, "something_else"), id="a code nobody knows"),
+        pytest.param(shot(409, "cap_exceeded"), id="a code of another race"),
     ],
 )
 def test_any_other_answer_is_told(answer: Shot) -> None:
     """Whatever is neither a success nor a 409 for coming too late is a violation."""
-    assert len(bad_answers([shot(200), answer])) == 1
+    assert len(bad_answers([shot(200), answer], *DONE)) == 1
 
 
 @pytest.mark.parametrize("winners", [0, 2])
