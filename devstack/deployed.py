@@ -49,7 +49,7 @@ class DeployedStack(Stack):
 
     def __init__(self, artifacts: Artifacts, *, logs: Path = LOGS) -> None:
         super().__init__(start=None, real_time=True, logs=logs)
-        self._artifacts = artifacts
+        self.artifacts = artifacts
         self._moved_at = datetime.now(UTC)
         self.waits_for_schedule = False
         """Whether a sweep is waited for, until the schedule brings it, or called for."""
@@ -61,7 +61,7 @@ class DeployedStack(Stack):
         self.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
         self._store_secret("stripe-secret-key", SECRET_KEY)
         self.app = JsonClient("http://127.0.0.1")
-        self.deploy(self._artifacts)
+        self.deploy(self.artifacts)
         # Read when the first event comes: the address had to be known first.
         self._store_secret("stripe-webhook-secret", self._add_webhook())
         self._exits.callback(self._hang_up)

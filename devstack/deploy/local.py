@@ -19,18 +19,21 @@ from rich.console import Console
 from rich.markup import escape
 
 from devstack.deploy import doctor
+from devstack.deploy.alarms import ALARMS
 from devstack.deploy.artifacts import CODE, Artifacts, write_template
 from devstack.deploy.doctor import Finding, Patient, State
 from devstack.deployed import STACK, STAGE, DeployedStack
 from devstack.http import Reply
 from devstack.rough_stories import asked_by_the_bank
 from devstack.scene import StoryFailed
-from devstack.stack import LOGS, SECRET_KEY, stop_on_signals
+from devstack.stack import LOGS, ROOT, SECRET_KEY, stop_on_signals
 from devstack.stories import NEED_THE_CLOCK, STORIES, Story
 
 ON_SCHEDULE = asked_by_the_bank
 """Played a second time, with nobody to sweep but the schedule."""
 UPDATED = "updated"
+COUNTED = {"PaymentsTaken", "EventsHandled", "TabsAdvanced", "SweepLagSeconds"}
+METRICS = {alarm.metric for alarm in ALARMS} | COUNTED
 PROBLEM = "application/problem+json"
 
 
@@ -63,6 +66,7 @@ class Show:
 
 def play(stack: DeployedStack, show: Show) -> None:
     """The stories, the edge, the schedule."""
+    show.run("The zip holds what is deployed, and nothing else", lambda: check_zip(stack.artifacts))
     show.run("API Gateway's own answers are problems like ours", lambda: check_edge(stack))
     for story in STORIES:
         if story not in NEED_THE_CLOCK:
@@ -70,10 +74,45 @@ def play(stack: DeployedStack, show: Show) -> None:
     stack.waits_for_schedule = True
     show.run(f"{title_of(ON_SCHEDULE)}: by the schedule alone", lambda: ON_SCHEDULE(stack, show.say))
     stack.waits_for_schedule = False
+    show.run("A tab can be followed from request to webhook to sweep", lambda: check_logs(stack, show))
+
+
+def check_logs(stack: DeployedStack, show: Show) -> None:
+    """Lines of request or sweep and of the webhook name the same attempt, and the call to Stripe behind an event."""
+    lines = {function: list(stack.log_lines(function)) for function in ("api", "webhook", "advance")}
+
+    def ids(function: str, name: str, tab_id: str) -> set[str]:
+        return {line[name] for line in lines[function] if line.get("tab_id") == tab_id and line.get(name)}
+
+    tabs = {str(line["tab_id"]) for line in lines["webhook"] if "tab_id" in line}
+    followed = [
+        tab_id
+        for tab_id in sorted(tabs)
+        if (ids("api", "attempt_id", tab_id) | ids("advance", "attempt_id", tab_id))
+        & ids("webhook", "attempt_id", tab_id)
+        and ids("webhook", "stripe_request_id", tab_id)
+        & (ids("api", "stripe_request_id", tab_id) | ids("advance", "stripe_request_id", tab_id))
+    ]
+    expect(bool(followed), True, f"one of {len(tabs)} tabs can be followed")
+    expect(any("tab_id" in line for line in lines["advance"]), True, "the sweep names its tabs")
+    counted = {name for of_it in lines.values() for line in of_it if "_aws" in line for name in METRICS & set(line)}
+    expect(counted >= COUNTED, True, f"{sorted(COUNTED)} are counted")
+    show.say(f"{len(followed)} of {len(tabs)} tabs, {followed[0]} for one; {len(counted)} metrics are in the log")
 
 
 def title_of(story: Story) -> str:
     return (story.__doc__ or story.__name__).strip()
+
+
+def check_zip(artifacts: Artifacts) -> None:
+    """Ours and what it needs at run time: nothing that plays Stripe, moves a clock or hands out tokens is deployed."""
+    with zipfile.ZipFile(artifacts.code_path) as archive:
+        names = archive.namelist()
+    top = {name.split("/")[0] for name in names}
+    expect({"app.py", "chalicelib"} <= top, True, "the app is in the zip")
+    ours = {path.name for path in ROOT.iterdir()} - {"app.py", "chalicelib", "__pycache__"}
+    expect(sorted(top & ours), [], "other parts of this repository in the zip")
+    expect([name for name in names if "devstack" in name or "standin" in name], [], "files of the local stack")
 
 
 def check_edge(stack: DeployedStack) -> None:
