@@ -49,7 +49,10 @@ def main(arguments: list[str]) -> int:
         parts[part] = mutants
 
     results = Results(RESULTS, ROOT)
-    experiment = Experiment([m for mutants in parts.values() for m in mutants], results, workers=chosen.workers)
+    # In no order of theirs: whenever it is interrupted, what was tried so far is a fair sample.
+    everything = [mutant for mutants in parts.values() for mutant in mutants]
+    random.Random(chosen.seed).shuffle(everything)
+    experiment = Experiment(everything, results, workers=chosen.workers)
     if experiment.waiting:
         quiet = ("-q", "--tb=no", "--no-header", "--no-summary", "--capture=no", "-p", "no:cacheprovider")
         left_out = [f"--ignore={path}" for path in LEFT_OUT]

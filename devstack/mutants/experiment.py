@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from devstack.mutants.plan import HOLDER, Mutant
-from devstack.mutants.results import KILLED, SURVIVED, TIMED_OUT, UNTESTED, Results, Verdict
+from devstack.mutants.results import KILLED, SURVIVED, TIMED_OUT, UNTESTED, UNTRIED, Results, Verdict
 
 EXAMPLES = 15
 """How many each property test draws here, the same ones every time."""
@@ -190,7 +190,7 @@ class Experiment:
             return Verdict(TIMED_OUT)
         test = int.from_bytes(told, "big", signed=True)
         if test == BROKEN:
-            raise RuntimeError(f"{trial.mutant.name} could not be tried")
+            return Verdict(UNTRIED)
         if test == NOBODY:
             return Verdict(SURVIVED)
         self.kills[trial.mutant.path, trial.mutant.function][test] += 1

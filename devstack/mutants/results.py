@@ -9,7 +9,8 @@ from pathlib import Path
 
 from devstack.mutants.plan import Mutant
 
-KILLED, SURVIVED, TIMED_OUT, UNTESTED, NOT_TRIED = "killed", "survived", "timed out", "run by no test", "not tried"
+KILLED, SURVIVED, TIMED_OUT = "killed", "survived", "timed out"
+UNTESTED, UNTRIED, NOT_YET = "run by no test", "could not be tried", "not tried yet"
 DECIDING = ("chalicelib", "devstack/mutants", "tests")
 
 
@@ -44,7 +45,7 @@ class Results:
 
     def verdict_on(self, mutant: Mutant) -> str:
         verdict = self.verdicts.get(mutant.name)
-        return verdict.what if verdict else NOT_TRIED
+        return verdict.what if verdict else NOT_YET
 
 
 def _fingerprint(root: Path) -> str:
