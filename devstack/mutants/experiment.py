@@ -49,6 +49,7 @@ class Experiment:
         self.workers = workers
         self.tests: list[pytest.Item] = []
         self.seconds: list[float] = []
+        self.breadth: list[int] = []
         self.tests_of: dict[tuple[str, int], set[int]] = defaultdict(set)
         self.kills: dict[tuple[str, str], Counter[int]] = defaultdict(Counter)
         self._has_failed = False
@@ -102,6 +103,7 @@ class Experiment:
             self.seconds.append(time.process_time() - began)
             if not passes:
                 raise pytest.UsageError(f"{item.nodeid} fails on the code as it is: mend that first.")
+            self.breadth.append(len(lines))
             for line in lines:
                 self.tests_of[line].add(test)
 
@@ -159,8 +161,11 @@ class Experiment:
             function = self.tests[test].nodeid.partition("[")[0]
             turns[test] = cases[function]
             cases[function] += 1
-        order = sorted(found, key=lambda test: (test != last_time, -kills[test], turns[test], self.seconds[test]))
-        return order[:AT_MOST]
+        in_turns = sorted(found, key=lambda test: (turns[test], self.seconds[test]))
+        focused = sorted(found, key=lambda test: (self.breadth[test], self.seconds[test]))
+        rank = {test: place for place, test in enumerate(focused)}
+        rank = {test: min(rank[test], place) for place, test in enumerate(in_turns)}
+        return sorted(found, key=lambda test: (test != last_time, -kills[test], rank[test]))[:AT_MOST]
 
     def _fork(self, mutant: Mutant, tests: list[int]) -> tuple[int, Trial]:
         budget_s = 5 + int(10 * sum(self.seconds[test] for test in tests))
