@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from chalicelib.domain import commands
 from chalicelib.domain.facts import FactKind
-from chalicelib.domain.reconciliation import Code, Difference, Records, compare, known_objects, restore_pointer
-from tests.unit.till import ADA, NOON, WITHOUT_CARD, Till
+from chalicelib.domain.reconciliation import known_objects, restore_pointer
+from tests.unit.till import ADA, WITHOUT_CARD, Till
 
 
 def paid() -> Till:
@@ -32,10 +32,3 @@ def test_a_pointer_that_is_restored_names_the_attempt_where_one_is_known() -> No
         assert [(entry.kind, entry.details) for entry in draft.entries] == [
             ("pointer_restored", {"object_id": object_id})
         ]
-
-
-def test_a_history_without_its_tab_is_said_though_there_is_no_payment() -> None:
-    """Somebody deleted the snapshot of a tab on which nothing was ever paid."""
-    assert compare(Records(tab=None), {}, {}, NOON) == [
-        Difference(code=Code.TAB_MISSING, text="Its history is on record, its snapshot is not.")
-    ]
