@@ -8,8 +8,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from chalicelib.domain import commands, deposit, followup
-from chalicelib.domain.commands import Limits
+from chalicelib.domain.commands import ItemInput, Limits
+from chalicelib.domain.errors import AmountTooSmall, InvalidInput
 from chalicelib.domain.facts import FactKind
+from chalicelib.domain.ledger import Account
 from chalicelib.domain.money import currency_of, minimum_charge_minor
 from chalicelib.domain.promise import Consent
 from chalicelib.domain.settlement import phone_amount_minor
@@ -222,3 +224,33 @@ def test_a_hold_that_was_released_past_us_ends_its_capture_with_that() -> None:
     assert failure is not None
     assert failure.code == "hold_gone"
     assert till.tab.deposit.state == DepositState.RELEASED
+
+
+def test_a_taxed_bill_that_is_taken_back_leaves_nothing_in_the_books() -> None:
+    """Revenue, tax and tip are reversed as they were posted; presented again, they stand as before."""
+    line = ItemInput(description="Cut", unit_price_minor=60_00, tax_basis_points=20_00)
+    till = Till().accept(*WITHOUT_CARD).do(commands.add_items, [line]).do(commands.complete)
+    presented = till.books
+
+    assert till.do(commands.amend).books == {}
+    assert till.do(commands.complete).books == presented
+    assert presented[Account.TAX] == -10_00
+
+
+@pytest.mark.parametrize("field", ["deposit_minor", "no_show_fee_minor", "late_cancel_fee_minor"])
+def test_what_may_have_to_be_charged_alone_is_at_least_the_minimum(field: str) -> None:
+    """Fifty cents can be, forty-nine can't."""
+    assert Till.booked(**{field: 50})
+
+    with pytest.raises(AmountTooSmall):
+        Till.booked(**{field: 49})
+
+
+def test_a_deposit_may_be_as_high_as_the_highest_thing_it_could_be_for() -> None:
+    """The cap, either fee; a cent more is too much."""
+    fees = {"cap_minor": 100_00, "estimate_minor": 1_00, "no_show_fee_minor": 1_00, "late_cancel_fee_minor": 1_00}
+    for highest in ("cap_minor", "no_show_fee_minor", "late_cancel_fee_minor"):
+        given = {**fees, highest: 300_00}
+        assert Till.booked(**given, deposit_minor=300_00)
+        with pytest.raises(InvalidInput):
+            Till.booked(**given, deposit_minor=300_01)
