@@ -1,6 +1,6 @@
 """HTTP connections of the standard library's to one origin, kept alive for whoever comes next.
 
-What they carry, and what a failure means, is for stripe_transport and dynamodb_wire to say.
+What they carry, and what a failure means, is for stripe_transport to say.
 """
 
 from __future__ import annotations

@@ -12,8 +12,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-AWS_CALLS: Mapping[str, frozenset[str]] = {"ssm": frozenset({"GetParameter"})}
-"""Services that are called through botocore's clients, and the operations: of 27 MB of descriptions, these stay."""
+AWS_CALLS: Mapping[str, frozenset[str]] = {
+    "dynamodb": frozenset({"BatchGetItem", "GetItem", "PutItem", "Query", "TransactWriteItems"}),
+    "ssm": frozenset({"GetParameter"}),
+}
+"""Every AWS service that is called, and its operations. Of botocore's 27 MB of descriptions, these are bundled."""
 
 AWS_SDK = ("botocore", "jmespath", "python-dateutil", "six")
 """Bundled although Lambda has an SDK: so the version that was tested is the one that runs, compiled, and it need not

@@ -10,11 +10,9 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
-from botocore.config import Config
 from moto import mock_aws
 
-from chalicelib.adapters import aws, dynamodb_wire
-from chalicelib.adapters.dynamodb_store import DynamoDbStore
+from chalicelib.adapters.dynamodb_store import DynamoDbStore, dynamodb_client
 from chalicelib.domain import agenda, commands
 from chalicelib.domain.draft import Change, Draft
 from chalicelib.domain.ledger import Account
@@ -75,16 +73,10 @@ def moto_store(client: Any = None) -> Iterator[DynamoDbStore]:
         yield DynamoDbStore(client, TABLE, sleep=lambda seconds: None, sweep_threads=1)
 
 
-def botocore_client() -> Any:
-    """AWS's own client, which moto watches, and which checks what it is given; the store's talks to the emulator."""
-    config = Config(retries={"mode": "standard", "total_max_attempts": dynamodb_wire.TRIES})
-    return aws.client("dynamodb", region=REGION, config=config)
-
-
 @cache
 def _shared_client() -> Any:
     # Making one takes longer than most tests; moto watches every client that was made after its import.
-    return botocore_client()
+    return dynamodb_client(region=REGION)
 
 
 # Parties and records

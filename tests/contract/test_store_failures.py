@@ -12,16 +12,16 @@ from botocore.exceptions import ClientError, ConnectTimeoutError, ReadTimeoutErr
 
 from chalicelib.adapters import dynamodb_writes
 from chalicelib.adapters.dynamodb_items import due_shard
-from chalicelib.adapters.dynamodb_store import DynamoDbStore
+from chalicelib.adapters.dynamodb_store import DynamoDbStore, dynamodb_client
 from chalicelib.domain.errors import Contention
 from chalicelib.domain.tab import Tab
 from chalicelib.ports import RecordExists, SeenEvent, StoreUnavailable, VersionConflict
 from tests.contract.store_kit import (
     MERCHANT,
     NOW,
+    REGION,
     TABLE,
     acting_at,
-    botocore_client,
     everything,
     merchant,
     moto_store,
@@ -82,7 +82,7 @@ def unreachable() -> None:
 
 @pytest.fixture
 def client() -> Any:
-    return botocore_client()
+    return dynamodb_client(region=REGION)
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chalicelib.adapters import cursors, dynamodb_items, dynamodb_store, dynamodb_wire
+from chalicelib.adapters import cursors, dynamodb_items, dynamodb_store
 from chalicelib.adapters.dynamodb_items import Codec
 from chalicelib.adapters.dynamodb_store import DynamoDbStore, dynamodb_client
 from chalicelib.domain.draft import Entry
@@ -31,7 +31,6 @@ from tests.contract.store_kit import (
     REGION,
     TABLE,
     acting_at,
-    botocore_client,
     full_tab,
     merchant,
     moto_store,
@@ -211,7 +210,7 @@ def test_a_tabs_shard_is_the_same_in_every_process() -> None:
 def test_ttl_goes_by_the_wall_clock() -> None:
     """TTL is wall time plus the lifetime, whatever business time says: 40 days for events, its own for a record."""
     wall_now_s = 1_900_000_000.5
-    client = botocore_client()
+    client = dynamodb_client(region=REGION)
     with moto_store(client):
         store = DynamoDbStore(client, TABLE, clock_for_ttl=lambda: wall_now_s)
         request, event = record(at=NOW - timedelta(days=3000)), SeenEvent(account=None, event_id="evt_1")
@@ -247,9 +246,10 @@ def test_a_shard_is_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_client_gives_up_in_time() -> None:
     """Time-outs and tries of the client are bounded: one call takes 6 s and a pause at most."""
-    http = dynamodb_client(region=REGION)._http
+    config = dynamodb_client(region=REGION).meta.config
 
-    assert (http.connect_s, http.read_s, dynamodb_wire.TRIES) == (1, 2, 2)
+    assert (config.connect_timeout, config.read_timeout) == (1, 2)
+    assert config.retries == {"mode": "standard", "total_max_attempts": 2}
 
 
 def test_nobody_there_is_unavailable() -> None:

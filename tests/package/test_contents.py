@@ -24,11 +24,15 @@ def test_every_aws_service_that_is_called_is_bundled_and_no_other() -> None:
     assert made == set(contents.AWS_CALLS)
 
 
-def test_every_operation_that_is_called_is_bundled_and_no_other() -> None:
-    """Of Parameter Store, the operations that secrets come from are described in the bundle."""
-    called = set(re.findall(r"ssm\.([a-z_]+)\(", (ROOT / "chalicelib" / "adapters" / "secrets.py").read_text()))
+@pytest.mark.parametrize(
+    ("service", "client", "adapters"), [("dynamodb", "client", "dynamodb_"), ("ssm", "ssm", "secrets")]
+)
+def test_every_operation_that_is_called_is_bundled_and_no_other(service: str, client: str, adapters: str) -> None:
+    """Of each service, the operations that its adapters call are described in the bundle."""
+    texts = [path.read_text() for path in ADAPTERS if path.name.startswith(adapters)]
+    called = {name for text in texts for name in re.findall(rf"\b_?{client}\.([a-z_]+)\(", text)}
 
-    assert {"".join(word.title() for word in name.split("_")) for name in called} == contents.AWS_CALLS["ssm"]
+    assert {"".join(word.title() for word in name.split("_")) for name in called} == contents.AWS_CALLS[service]
 
 
 @pytest.fixture
