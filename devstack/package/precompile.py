@@ -85,6 +85,8 @@ class Recorder:
 def load_everything(tree: Path) -> None:
     """Import every module of ours, and make the clients."""
     sys.path.insert(0, str(tree))
+    # Whatever else is set where the package is made is no affair of the package.
+    os.environ.clear()
     os.environ.update(SETTINGS)
     import app  # noqa: F401
     import chalicelib

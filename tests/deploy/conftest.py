@@ -24,7 +24,8 @@ def sam(stage: str, folder: Path) -> dict[str, Any]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
         patch.setattr(LambdaDeploymentPackager, "create_deployment_package", lambda *args, **kwargs: str(code))
-        factory = CLIFactory(str(ROOT), environ=os.environ)
+        # A copy: Chalice puts the settings of the stage into what it is given.
+        factory = CLIFactory(str(ROOT), environ=dict(os.environ))
         config = factory.create_config_obj(chalice_stage_name=stage)
         options = factory.create_package_options()
         merged = str(ROOT / ".chalice" / "resources.json")
