@@ -205,6 +205,9 @@ def _hold_placed(draft: Draft, fact: Fact) -> None:
         draft.end_attempt(attempt, AttemptState.SUCCEEDED)
 
 
+_ALREADY_CAPTURED = Failure(code="already_captured")
+
+
 def _hold_captured(draft: Draft, fact: Fact) -> None:
     _know_object(draft, fact)
     hold = draft.tab.hold(fact.object_id)
@@ -226,9 +229,13 @@ def _hold_captured(draft: Draft, fact: Fact) -> None:
     draft.update(deposit=replace(draft.tab.deposit, state=DepositState.CAPTURED))
     _take(draft, fact, LegKind.CAPTURE)
     if attempt := _open_attempt_on(draft, fact.object_id, Operation.CAPTURE):
-        draft.end_attempt(attempt, AttemptState.SUCCEEDED)
+        if attempt.amount_minor == fact.amount_minor:
+            draft.end_attempt(attempt, AttemptState.SUCCEEDED)
+        else:
+            # Somebody was there before us, and a hold is captured once.
+            draft.end_attempt(attempt, AttemptState.FAILED, _ALREADY_CAPTURED)
     if attempt := _open_attempt_on(draft, fact.object_id, Operation.RELEASE):
-        draft.end_attempt(attempt, AttemptState.FAILED, Failure(code="already_captured"))
+        draft.end_attempt(attempt, AttemptState.FAILED, _ALREADY_CAPTURED)
 
 
 def _charged(draft: Draft, fact: Fact) -> None:

@@ -15,7 +15,7 @@ from chalicelib.domain.ledger import Account
 from chalicelib.domain.money import currency_of, minimum_charge_minor
 from chalicelib.domain.promise import Consent
 from chalicelib.domain.settlement import phone_amount_minor
-from chalicelib.domain.tab import DepositState, Operation, Policy, Status
+from chalicelib.domain.tab import AttemptState, DepositState, Failure, Operation, Policy, Status
 from tests.unit.till import (
     ADA,
     CUSTOMER,
@@ -211,6 +211,21 @@ def test_a_refund_that_failed_keeps_the_reason() -> None:
 
     assert till.closed[attempt.attempt_id].failure == TRY_LATER
     assert till.tab.refund_owed_minor == 50_00
+
+
+def test_a_hold_that_was_captured_past_us_was_not_captured_by_our_attempt() -> None:
+    """Somebody takes all of a hold by hand while we ask for a part: theirs is in the books, and ours has failed."""
+    till = Till.booked(in_hours=24).accept(*WITH_CARD, customer=CUSTOMER).hold_placed()
+    till.do(commands.cancel, "ill", by=ADA)
+    ours = till.open(Operation.CAPTURE)
+    assert ours.amount_minor == 15_00
+
+    till.hear(till.fact(FactKind.HOLD_CAPTURED, "pi_hold", 20_00))
+
+    ended = till.closed[ours.attempt_id]
+    assert (ended.state, ended.failure) == (AttemptState.FAILED, Failure(code="already_captured"))
+    assert [leg.amount_minor for leg in till.tab.legs] == [20_00]
+    assert till.open(Operation.REFUND).amount_minor == 5_00
 
 
 def test_a_hold_that_was_released_past_us_ends_its_capture_with_that() -> None:
