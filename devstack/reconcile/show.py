@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from types import TracebackType
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
+
+from devstack import progress
 
 Report = dict[str, Any]
 WIDTH = 150
@@ -21,27 +22,13 @@ def console() -> Console:
     return found if found.is_terminal else Console(highlight=False, width=WIDTH)
 
 
-class Meter:
+class Meter(progress.Meter):
     """A progress bar on a terminal; elsewhere nothing: what counts is in the report."""
 
     def __init__(self, console: Console) -> None:
-        self._bar: Progress | None = None
-        if console.is_terminal:
-            self._bar = Progress(
-                TextColumn("tabs"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console
-            )
+        super().__init__(console, TextColumn("tabs"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        if self._bar:
             self._task = self._bar.add_task("tabs", total=None)
-
-    def __enter__(self) -> Meter:
-        if self._bar:
-            self._bar.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._bar:
-            self._bar.stop()
 
     def tell(self, done: int, total: int) -> None:
         if self._bar:

@@ -6,13 +6,13 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import fields
-from types import TracebackType
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from devstack import progress
 from devstack.replay.audit import Audit, Sums
 from devstack.replay.rows import Refused
 from devstack.replay.run import Counts
@@ -28,33 +28,21 @@ def console() -> Console:
     return found if found.is_terminal else Console(highlight=False, soft_wrap=True, width=WIDTH)
 
 
-class Meter:
+class Meter(progress.Meter):
     """A progress bar on a terminal, elsewhere a line now and then. `events`, `rows`: how many there are in all."""
 
     def __init__(self, console: Console, events: int, rows: int, position: int) -> None:
+        super().__init__(
+            console, TextColumn("replay"), BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[said]}"),
+            TimeElapsedColumn(), TimeRemainingColumn(),
+        )  # fmt: skip
         self._console = console
         self._events = events
         self._rows = rows
         self._from = position
         self._began = self._told = time.monotonic()
-        self._bar: Progress | None = None
-        if console.is_terminal:
-            self._bar = Progress(
-                TextColumn("replay"), BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[said]}"),
-                TimeElapsedColumn(), TimeRemainingColumn(), console=console,
-            )  # fmt: skip
+        if self._bar:
             self._task = self._bar.add_task("replay", total=events, completed=position, said="")
-
-    def __enter__(self) -> Meter:
-        if self._bar:
-            self._bar.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._bar:
-            self._bar.stop()
 
     def say(self, text: str) -> None:
         self._console.print(text)
