@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from chalicelib.domain import commands
-from chalicelib.domain.actions import ROLES, Action
+from chalicelib.domain.actions import POSSIBLE_IN, ROLES, Action
 from chalicelib.domain.agenda import NEEDS_CALL, StepKind
 from chalicelib.domain.facts import FactKind
 from chalicelib.domain.tab import TRANSITIONS, PaymentState, Role, Status
@@ -108,18 +108,20 @@ def _lines() -> Iterator[str]:
     )
     yield from _section(
         "Actions: who may do what",
-        ("action", "customer", "staff", "owner", "what it does"),
+        ("action", "customer", "staff", "owner", "in", "what it does"),
         (
             (
                 _code(action),
                 *(_mark(role, action) for role in (Role.CUSTOMER, Role.STAFF, Role.OWNER)),
+                _where(action),
                 _purpose(action),
             )
             for action in Action
         ),
     )
     yield ""
-    yield "Operators touch no tab. Whether an action is possible now, the tab's `allowed_actions` says."
+    yield "Operators touch no tab. A fee can be waived in every status, and what was written off can be paid after all."
+    yield "Most actions ask for more than a status: whether one is possible now, the tab's `allowed_actions` says."
     yield from _section(
         "Facts: what the gateway tells us",
         ("fact", "what it does to the tab"),
@@ -160,6 +162,10 @@ def _by(names: str) -> str:
 
 def _mark(role: Role, action: Action) -> str:
     return "✓" if role in ROLES[action] else ""
+
+
+def _where(action: Action) -> str:
+    return "every status" if set(POSSIBLE_IN[action]) == set(Status) else ", ".join(map(_code, POSSIBLE_IN[action]))
 
 
 def _purpose(action: Action) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
-from functools import cache, partial
+from functools import cache
 
 from chalicelib.domain.errors import (
     CapExceeded,
@@ -72,37 +72,78 @@ ROLES: Mapping[Action, frozenset[Role]] = {
 }
 
 
+_COLLECTING = frozenset({Action.PAY_ON_PHONE, Action.CHARGE_SAVED_CARD, Action.TAKE_CASH})
+_UNTIL_COMPLETED = (Status.BOOKED, Status.OPEN)
+_ONCE_OWED = (Status.IN_REVIEW, Status.DUE, Status.NO_SHOW, Status.CANCELED)
+
+POSSIBLE_IN: Mapping[Action, tuple[Status, ...]] = {
+    Action.ACCEPT_PROMISE: _UNTIL_COMPLETED,
+    Action.PROPOSE_PROMISE: _UNTIL_COMPLETED,
+    Action.CHECK_IN: (Status.BOOKED, Status.NO_SHOW),
+    Action.ADD_ITEMS: (Status.OPEN,),
+    Action.VOID_ITEM: (Status.OPEN,),
+    Action.COMPLETE: (Status.OPEN,),
+    Action.AMEND: (Status.IN_REVIEW,),
+    Action.ACCEPT_BILL: (Status.IN_REVIEW,),
+    Action.CONTEST: (Status.IN_REVIEW, Status.DUE),
+    Action.RESOLVE: (Status.CONTESTED,),
+    Action.PAY_ON_PHONE: _ONCE_OWED,
+    Action.CHARGE_SAVED_CARD: _ONCE_OWED,
+    Action.TAKE_CASH: _ONCE_OWED,
+    Action.TIP: (Status.CLOSED,),
+    Action.ADJUST: (Status.IN_REVIEW, Status.DUE, Status.CLOSED),
+    Action.REFUND: tuple(Status),
+    Action.CANCEL: _UNTIL_COMPLETED,
+    Action.NO_SHOW: (Status.BOOKED,),
+    Action.WAIVE: (Status.IN_REVIEW, Status.DUE),
+    Action.WRITE_OFF: (Status.DUE,),
+}
+"""Where it may be possible at all; a fee can be waived, and what was written off be paid after all, elsewhere, too."""
+
+
 def allowed_actions(tab: Tab, actor: Actor, now: datetime) -> list[Action]:
     """What this caller may do to the tab now, in the order of the enumeration."""
-    # The role first, and no words for what is only left out: every screen asks for this.
-    return [
-        action
-        for action, refused in _REFUSALS.items()
-        if actor.role in ROLES[action] and refused(tab, actor, now) is None
-    ]
+    # Every screen asks for this, so most of it is looked up, and no words are made for what is only left out.
+    candidates = _candidates(actor.role, tab.status, tab.fee is not None, tab.written_off_minor > 0)
+    return [action for action, refused in candidates if refused is None or refused(tab, actor, now) is None]
 
 
 def refusal(tab: Tab, action: Action, actor: Actor, now: datetime) -> DomainError | None:
     """Why the action is refused now, or None where it is allowed (its own input aside)."""
     if actor.role not in ROLES[action]:
         return Forbidden(f"A {actor.role} may not {action.replace('_', ' ')}.", role=actor.role)
-    return _REFUSALS[action](tab, actor, now)
-
-
-def _status(tab: Tab, action: Action, *allowed: Status) -> DomainError | None:
-    if tab.status in allowed:
-        return None
-    return TransitionRefused(_wrong_status(action, tab.status, allowed), status=tab.status)
+    allowed = _possible_in(action, tab.fee is not None, tab.written_off_minor > 0)
+    if tab.status not in allowed:
+        wanted = " or ".join(allowed)
+        words = f"To {action}, the tab must be {wanted}; it is {tab.status}."
+        return TransitionRefused(words.replace("_", " "), status=tab.status)
+    refused = _REFUSALS.get(action)
+    return refused(tab, actor, now) if refused else None
 
 
 @cache
-def _wrong_status(action: Action, status: Status, allowed: tuple[Status, ...]) -> str:
-    """Kept, because `allowed_actions` asks again and again, and there are few of them."""
-    wanted = " or ".join(name.replace("_", " ") for name in allowed)
-    return f"To {action.replace('_', ' ')}, the tab must be {wanted}; it is {status.replace('_', ' ')}."
+def _candidates(role: Role, status: Status, has_fee: bool, has_loss: bool) -> tuple[tuple[Action, Refusal | None], ...]:
+    """What role and status allow, each with what else may refuse it."""
+    return tuple(
+        (action, _REFUSALS.get(action))
+        for action in Action
+        if role in ROLES[action] and status in _possible_in(action, has_fee, has_loss)
+    )
 
 
-def _in_progress(tab: Tab) -> DomainError | None:
+def _possible_in(action: Action, has_fee: bool, has_loss: bool) -> tuple[Status, ...]:
+    if has_fee and action == Action.WAIVE:
+        return tuple(Status)
+    if has_loss and action in _COLLECTING:
+        return (*POSSIBLE_IN[action], Status.CLOSED)
+    return POSSIBLE_IN[action]
+
+
+Refusal = Callable[[Tab, Actor, datetime], DomainError | None]
+"""What else refuses an action that its role and status allow."""
+
+
+def _in_progress(tab: Tab, actor: Actor, now: datetime) -> DomainError | None:
     """What takes money now must end first; what waits for the customer is closed by the use case instead."""
     attempt = tab.taking_attempt
     if attempt is None or attempt.state == AttemptState.AWAITING_CUSTOMER:
@@ -114,12 +155,11 @@ def _in_progress(tab: Tab) -> DomainError | None:
     )
 
 
+_UNSECURED = frozenset({DepositState.WANTED, DepositState.FAILED, DepositState.LAPSED, DepositState.EXPIRED})
+
+
 def _accept_promise(tab: Tab, actor: Actor, now: datetime) -> DomainError | None:
-    unsecured = tab.placing_attempt is None and tab.deposit.state in (
-        DepositState.WANTED, DepositState.FAILED, DepositState.LAPSED, DepositState.EXPIRED
-    )  # fmt: skip
-    if refused := _status(tab, Action.ACCEPT_PROMISE, Status.BOOKED, Status.OPEN):
-        return refused
+    unsecured = tab.deposit.state in _UNSECURED and tab.placing_attempt is None
     if tab.accepted and tab.proposed is None and not unsecured:
         return TransitionRefused("The promise is accepted already; there is nothing new to accept.", status=tab.status)
     if tab.proposed is not None and tab.proposed.cap_minor < tab.total_minor:
@@ -131,67 +171,39 @@ def _accept_promise(tab: Tab, actor: Actor, now: datetime) -> DomainError | None
     return None
 
 
-def _propose_promise(tab: Tab, actor: Actor, now: datetime) -> DomainError | None:
-    return _status(tab, Action.PROPOSE_PROMISE, Status.BOOKED, Status.OPEN)
-
-
 def _check_in(tab: Tab, actor: Actor, now: datetime) -> DomainError | None:
-    if tab.status == Status.NO_SHOW:
-        if tab.legs:
-            return TransitionRefused("The no-show fee has been taken: waive it, and open a new tab.", status=tab.status)
-        return _in_progress(tab)
-    return _status(tab, Action.CHECK_IN, Status.BOOKED, Status.NO_SHOW)
-
-
-def _on_open(action: Action, tab: Tab, actor: Actor, now: datetime) -> DomainError | None:
-    return _status(tab, action, Status.OPEN)
-
-
-def _accept_bill(tab: Tab, actor: Actor, now: datetime) -> DomainError | None:
-    return _status(tab, Action.ACCEPT_BILL, Status.IN_REVIEW) or _in_progress(tab)
+    if tab.status == Status.BOOKED:
+        return None
+    if tab.legs:
+        return TransitionRefused("The no-show fee has been taken: waive it, and open a new tab.", status=tab.status)
+    return _in_progress(tab, actor, now)
 
 
 def _amend(tab: Tab, actor: Actor, now: datetime) -> DomainError | None:
-    if refused := _status(tab, Action.AMEND, Status.IN_REVIEW):
-        return refused
     if tab.legs:
         return TransitionRefused("Part of the bill is paid already: adjust it instead.", status=tab.status)
     if tab.waived_minor:
         return TransitionRefused("The bill is forgiven already.", status=tab.status)
-    return _in_progress(tab)
+    return _in_progress(tab, actor, now)
 
 
 def _contest(tab: Tab, actor: Actor, now: datetime) -> DomainError | None:
     """Recorded at once, whatever payment is under way: it stops every further one (money rule 4)."""
-    if refused := _status(tab, Action.CONTEST, Status.IN_REVIEW, Status.DUE):
-        return refused
     return None if tab.amount_due_minor else NothingToPay("Nothing is due on this tab.")
 
 
-def _resolve(tab: Tab, actor: Actor, now: datetime) -> DomainError | None:
-    return _status(tab, Action.RESOLVE, Status.CONTESTED) or _in_progress(tab)
-
-
-def _take_cash(tab: Tab, actor: Actor, now: datetime) -> DomainError | None:
-    return _owes(tab, Action.TAKE_CASH)
-
-
 def _tip(tab: Tab, actor: Actor, now: datetime) -> DomainError | None:
-    if refused := _status(tab, Action.TIP, Status.CLOSED):
-        return refused
     if tab.outcome != Outcome.FULFILLED or tab.fee is not None or not tab.total_minor:
         return TransitionRefused("There was no service to tip for.", status=tab.status)
-    return _in_progress(tab)
+    return _in_progress(tab, actor, now)
 
 
 def _adjust(tab: Tab, actor: Actor, now: datetime) -> DomainError | None:
-    if refused := _status(tab, Action.ADJUST, Status.IN_REVIEW, Status.DUE, Status.CLOSED):
-        return refused
     if tab.fee is not None or tab.total_minor == 0:
         return TransitionRefused("There is no bill to adjust; a fee can be waived.", status=tab.status)
     if tab.written_off_minor or tab.waived_minor:
         return TransitionRefused("The rest of this bill is forgiven or written off already.", status=tab.status)
-    return _in_progress(tab)
+    return _in_progress(tab, actor, now)
 
 
 def _refund(tab: Tab, actor: Actor, now: datetime) -> DomainError | None:
@@ -209,28 +221,21 @@ def _refund(tab: Tab, actor: Actor, now: datetime) -> DomainError | None:
             "Part of the bill is still owed: adjust or waive it, and what was paid above that goes back by itself.",
             status=tab.status,
         )
-    return _in_progress(tab)
+    return _in_progress(tab, actor, now)
 
 
 def _write_off(tab: Tab, actor: Actor, now: datetime) -> DomainError | None:
-    if refused := _status(tab, Action.WRITE_OFF, Status.DUE):
-        return refused
-    return _in_progress(tab) if tab.balance_minor else NothingToPay("Nothing is owed on this tab.")
+    return _in_progress(tab, actor, now) if tab.balance_minor else NothingToPay("Nothing is owed on this tab.")
 
 
-def _owes(tab: Tab, action: Action) -> DomainError | None:
-    allowed = [Status.IN_REVIEW, Status.DUE, Status.NO_SHOW, Status.CANCELED]
-    if tab.written_off_minor:
-        allowed.append(Status.CLOSED)
-    if refused := _status(tab, action, *allowed):
-        return refused
+def _collect(tab: Tab, actor: Actor, now: datetime) -> DomainError | None:
     if tab.collectable_minor == 0:
         return NothingToPay("Nothing is owed on this tab.")
-    return _in_progress(tab)
+    return _in_progress(tab, actor, now)
 
 
 def _pay_on_phone(tab: Tab, actor: Actor, now: datetime) -> DomainError | None:
-    if refused := _owes(tab, Action.PAY_ON_PHONE):
+    if refused := _collect(tab, actor, now):
         return refused
     if phone_amount_minor(tab) == 0:
         if tab.live_hold:
@@ -243,7 +248,7 @@ def _pay_on_phone(tab: Tab, actor: Actor, now: datetime) -> DomainError | None:
 
 
 def _charge_saved_card(tab: Tab, actor: Actor, now: datetime) -> DomainError | None:
-    if refused := _owes(tab, Action.CHARGE_SAVED_CARD):
+    if refused := _collect(tab, actor, now):
         return refused
     if tab.live_hold is None and not tab.may_use_card:
         return NoCard("There is no saved card to charge: the customer can pay on the phone.")
@@ -272,12 +277,10 @@ def _charge_saved_card(tab: Tab, actor: Actor, now: datetime) -> DomainError | N
 def _cancel(tab: Tab, actor: Actor, now: datetime) -> DomainError | None:
     if tab.status == Status.OPEN and tab.total_minor:
         return TransitionRefused("Void the items first, or complete the service.", status=tab.status)
-    return _status(tab, Action.CANCEL, Status.BOOKED, Status.OPEN) or _in_progress(tab)
+    return _in_progress(tab, actor, now)
 
 
 def _no_show(tab: Tab, actor: Actor, now: datetime) -> DomainError | None:
-    if refused := _status(tab, Action.NO_SHOW, Status.BOOKED):
-        return refused
     assert tab.starts_at is not None, "a booked tab has a start"
     from_at = tab.starts_at + timedelta(seconds=tab.promise.no_show_grace_s)
     if now < from_at:
@@ -293,26 +296,20 @@ def _waive(tab: Tab, actor: Actor, now: datetime) -> DomainError | None:
     if tab.fee is not None:
         if tab.amount_due_minor == 0:
             return NothingToPay("The fee is waived already.")
-        return _in_progress(tab)
-    if refused := _status(tab, Action.WAIVE, Status.IN_REVIEW, Status.DUE):
-        return refused
-    return _in_progress(tab) if tab.balance_minor else NothingToPay("Nothing is owed on this tab.")
+        return _in_progress(tab, actor, now)
+    return _in_progress(tab, actor, now) if tab.balance_minor else NothingToPay("Nothing is owed on this tab.")
 
 
-_REFUSALS: Mapping[Action, Callable[[Tab, Actor, datetime], DomainError | None]] = {
+_REFUSALS: Mapping[Action, Refusal] = {
     Action.ACCEPT_PROMISE: _accept_promise,
-    Action.PROPOSE_PROMISE: _propose_promise,
     Action.CHECK_IN: _check_in,
-    Action.ADD_ITEMS: partial(_on_open, Action.ADD_ITEMS),
-    Action.VOID_ITEM: partial(_on_open, Action.VOID_ITEM),
-    Action.COMPLETE: partial(_on_open, Action.COMPLETE),
     Action.AMEND: _amend,
-    Action.ACCEPT_BILL: _accept_bill,
+    Action.ACCEPT_BILL: _in_progress,
     Action.CONTEST: _contest,
-    Action.RESOLVE: _resolve,
+    Action.RESOLVE: _in_progress,
     Action.PAY_ON_PHONE: _pay_on_phone,
     Action.CHARGE_SAVED_CARD: _charge_saved_card,
-    Action.TAKE_CASH: _take_cash,
+    Action.TAKE_CASH: _collect,
     Action.TIP: _tip,
     Action.ADJUST: _adjust,
     Action.REFUND: _refund,
