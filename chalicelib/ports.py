@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
+
+from msgspec import Struct
 
 from chalicelib.domain.draft import Change, Entry
 from chalicelib.domain.facts import Fact
@@ -48,8 +49,7 @@ class StoreUnavailable(Exception):
 # What the store keeps beside tabs
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IdempotencyRecord:
+class IdempotencyRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One HTTP request that changed something (money rule 8).
 
     `record_id` is merchant, caller and key; `request_sha256` covers method, path and body. `attempt_id` is set where
@@ -67,16 +67,14 @@ class IdempotencyRecord:
     resource_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SeenEvent:
+class SeenEvent(Struct, frozen=True, kw_only=True):
     """A gateway event that was handled."""
 
     account: str | None
     event_id: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pointer:
+class Pointer(Struct, frozen=True, kw_only=True):
     """Which tab, and which attempt of it, an object at the gateway belongs to; of a customer there, the customer."""
 
     account: str | None
@@ -87,8 +85,7 @@ class Pointer:
     customer_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KnownOfEvent:
+class KnownOfEvent(Struct, frozen=True, kw_only=True):
     """What the store has when an event comes in. `pointers`: those found, in the order they were asked for."""
 
     is_seen: bool
@@ -96,8 +93,7 @@ class KnownOfEvent:
     pointers: tuple[Pointer, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TabSummary:
+class TabSummary(Struct, frozen=True, kw_only=True):
     """A line of a listing, from an eventually consistent index.
 
     `held_minor` until `hold_expires_at`: the live hold. `expected_at`: when the balance is to be taken automatically.
@@ -115,8 +111,8 @@ class TabSummary:
     amount_due_minor: int
     paid_minor: int
     opened_at: datetime
-    starts_at: datetime | None
     version: int
+    starts_at: datetime | None = None
     due_at: datetime | None = None
     held_minor: int = 0
     hold_expires_at: datetime | None = None
@@ -136,8 +132,7 @@ class TabSummary:
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Page(Generic[T]):
+class Page(Struct, Generic[T], frozen=True, kw_only=True):
     """`next_cursor` is opaque, None on the last page."""
 
     items: tuple[T, ...]
@@ -268,16 +263,14 @@ class BadSignature(Exception):
     """The webhook's body is not signed by the gateway, too old, or not readable."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CardSetup:
+class CardSetup(Struct, frozen=True, kw_only=True):
     """What the phone needs to save a card."""
 
     setup_id: str
     client_secret: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GatewayEvent:
+class GatewayEvent(Struct, frozen=True, kw_only=True):
     """A verified event. `ours`: its object carries this app's and stage's metadata; then the ids name what it is about.
 
     `payment_id`: the payment concerned, also where the object itself is a refund or a charge. `customer_ref`: of a
@@ -383,8 +376,7 @@ class Ids(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Deps:
+class Deps(Struct, frozen=True):
     """Everything outside, handed to each use case as its first argument."""
 
     store: TabStore

@@ -9,8 +9,9 @@ boundary fires once in the life of a process, and only while the variable is set
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from chalicelib.ports import Deps
 

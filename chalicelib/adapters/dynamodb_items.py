@@ -1,7 +1,8 @@
 """What an item of the table looks like, and the way there and back; reading and writing the table is the store's.
 
-One codec for every kind of item: texts, numbers and instants are native attributes, each nested part is a JSON string.
-So a person can read an item in the console, an index can project what a listing shows, and nothing is ever a Decimal.
+Every item is its keys, its contents as one JSON text, and native attributes where an index, a condition or a listing
+asks for them. So the AWS SDK carries a handful of texts whatever is in them, a person can read an item in the console,
+nothing is ever a Decimal, and what comes back is what was written: nothing is read from two places.
 """
 
 from __future__ import annotations
@@ -9,14 +10,13 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import MISSING, fields
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
+from functools import cache
 from operator import attrgetter
-from types import NoneType, UnionType
-from typing import Any, Generic, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar
 
 import msgspec
+from msgspec import Struct
 
 from chalicelib.domain.draft import Change, Entry
 from chalicelib.domain.errors import InvalidInput
@@ -30,8 +30,9 @@ Item = dict[str, Any]
 Key = dict[str, Any]
 
 SCHEMA_VERSION = 1
-UPCASTS: dict[int, Callable[[Item], Item]] = {}
-"""Version → what makes an item of that version one of the next. Applied at read; the next write stores the result."""
+UPCASTS: dict[int, Callable[[type[Any], dict[str, Any]], dict[str, Any]]] = {}
+"""Version → what makes of an item's type and contents those of the next. Applied at read; the next write stores the
+result. A field that is new needs none, a default that becomes another one does: `omit_defaults` leaves it out."""
 
 DUE_SHARDS = 64
 MERCHANTS_PARTITION = "MERCHANTS"
@@ -125,84 +126,27 @@ def instant(at: datetime) -> str:
 
 # Attributes
 
-R = TypeVar("R")
-_Encode = Callable[[Any], Mapping[str, str]]
-_Decode = Callable[[Mapping[str, str]], Any]
+R = TypeVar("R", bound=Struct)
+_DATA = "data"
+"""The attribute that an item's contents are in, as JSON."""
+
+_encode = msgspec.json.Encoder().encode
 
 
-class Codec(Generic[R]):
-    """A dataclass as attributes of the same names and back, exactly; None is an attribute that is absent.
-
-    A field that is new in the code and absent from the item gets its default: adding one needs no upcast.
-    """
-
-    def __init__(self, cls: type[R]) -> None:
-        self._cls = cls
-        hints = get_type_hints(cls)
-        self._encoders: list[tuple[str, _Encode]] = []
-        self._decoders: dict[str, _Decode] = {}
-        self._absent: dict[str, None] = {}
-        for field in fields(cls):  # type: ignore[arg-type]
-            kind, optional = _without_none(hints[field.name])
-            has_default = field.default is not MISSING or field.default_factory is not MISSING
-            if optional and has_default and field.default is not None:
-                raise TypeError(f"{cls.__name__}.{field.name}: None would come back as its default")
-            encode, decode = _codec_of(kind)
-            self._encoders.append((field.name, encode))
-            self._decoders[field.name] = decode
-            if optional and not has_default:
-                self._absent[field.name] = None
-        self._parts = attrgetter(*(name for name, _ in self._encoders))
-
-    def encode(self, value: R) -> Item:
-        parts = zip(self._encoders, self._parts(value), strict=True)
-        return {name: encode(part) for (name, encode), part in parts if part is not None}
-
-    def decode(self, item: Mapping[str, Any]) -> R:
-        # By what the item has, which is half of what it may have.
-        decoders = self._decoders
-        values = {name: decoders[name](attribute) for name, attribute in item.items() if name in decoders}
-        return self._cls(**(self._absent | values))
+# Each made when the first of its kind is read: most functions read few kinds, and each takes its time.
+_decoder = cache(msgspec.json.Decoder)
 
 
-def _without_none(hint: Any) -> tuple[Any, bool]:
-    if get_origin(hint) in (Union, UnionType):
-        kinds = [kind for kind in get_args(hint) if kind is not NoneType]
-        if len(kinds) == 1:
-            return kinds[0], True
-    return hint, False
+def _data(contents: Struct) -> Item:
+    return {_DATA: {"S": _encode(contents).decode()}}
 
 
-def _codec_of(kind: Any) -> tuple[_Encode, _Decode]:
-    if isinstance(kind, type):
-        if issubclass(kind, StrEnum):
-            return (lambda value: {"S": value.value}), (lambda attribute: kind(attribute["S"]))
-        if kind is str:
-            return (lambda value: {"S": value}), (lambda attribute: attribute["S"])
-        if kind is int:
-            return (lambda value: {"N": str(value)}), (lambda attribute: int(attribute["N"]))
-        if kind is datetime:
-            return (lambda value: {"S": instant(value)}), (lambda attribute: datetime.fromisoformat(attribute["S"]))
-    decoder = msgspec.json.Decoder(kind)
-    return _json, (lambda attribute: decoder.decode(attribute["S"]))
-
-
-_encode_json = msgspec.json.Encoder().encode
-
-
-def _json(value: Any) -> Mapping[str, str]:
-    return {"S": _encode_json(value).decode()}
-
-
-_tabs = Codec(Tab)
-_entries = Codec(Entry)
-_attempts = Codec(Attempt)
-_pointers = Codec(Pointer)
-_records = Codec(IdempotencyRecord)
-_events = Codec(SeenEvent)
-_merchants = Codec(Merchant)
-_customers = Codec(Customer)
-_summaries = Codec(TabSummary)
+def _native(value: Any) -> Item:
+    """As an attribute that indexes sort by and listings show."""
+    if isinstance(value, str):
+        # An enumeration's value, too: nothing else is made of it here.
+        return {"S": str(value)}
+    return {"N": str(value)} if isinstance(value, int) else {"S": instant(value)}
 
 
 # To items
@@ -210,34 +154,33 @@ _summaries = Codec(TabSummary)
 
 def tab_item(tab: Tab) -> Item:
     """The snapshot, with what the indexes need: figures for listings, and the due key while something is pending."""
-    item = _item(tab_key(tab.merchant_id, tab.tab_id), _tabs.encode(tab))
+    item = _item(tab_key(tab.merchant_id, tab.tab_id), _data(tab))
+    for name, value in zip(_LISTED, _listed(tab), strict=True):
+        if value is not None:
+            item[name] = _native(value)
     position = listing_position(tab.tab_id, tab.opened_at)
     item |= {
-        "payment_state": {"S": tab.payment_state.value},
-        "total_minor": {"N": str(tab.total_minor)},
-        "amount_due_minor": {"N": str(tab.amount_due_minor)},
-        "paid_minor": {"N": str(tab.paid_minor)},
         "gm_pk": {"S": status_partition(tab.merchant_id, tab.status)},
         "gm_sk": {"S": position},
         "gc_pk": {"S": customer_partition(tab.merchant_id, tab.customer_id)},
         "gc_sk": {"S": position},
     }
-    if tab.live_hold is not None:
-        item["held_minor"] = {"N": str(tab.held_minor)}
-        item["hold_expires_at"] = {"S": instant(tab.live_hold.capture_before)}
-    if tab.expected_at is not None:
-        item["expected_at"] = {"S": instant(tab.expected_at)}
     if tab.next_action_at is not None:
         item["due_pk"] = {"S": due_partition(due_shard(tab.tab_id))}
+        item["next_action_at"] = {"S": instant(tab.next_action_at)}
     return item
 
 
+_LISTED = TabSummary.__struct_fields__
+_listed = attrgetter(*_LISTED)
+
+
 def entry_item(tab: Tab, entry: Entry) -> Item:
-    return _item(entry_key(tab.merchant_id, tab.tab_id, entry_position(entry.seq)), _entries.encode(entry))
+    return _item(entry_key(tab.merchant_id, tab.tab_id, entry_position(entry.seq)), _data(entry))
 
 
 def attempt_item(tab: Tab, attempt: Attempt) -> Item:
-    return _item(attempt_key(tab.merchant_id, tab.tab_id, attempt.attempt_id), _attempts.encode(attempt))
+    return _item(attempt_key(tab.merchant_id, tab.tab_id, attempt.attempt_id), _data(attempt))
 
 
 def fact_item(tab: Tab, fact_key: str) -> Item:
@@ -271,21 +214,22 @@ def tab_pointers(change: Change) -> Iterator[Pointer]:
 
 
 def pointer_item(pointer: Pointer) -> Item:
-    return _item(pointer_key(pointer.account, pointer.object_id), _pointers.encode(pointer))
+    return _item(pointer_key(pointer.account, pointer.object_id), _data(pointer))
 
 
 def record_item(record: IdempotencyRecord, wall_now_s: float) -> Item:
     """`ttl` goes by the wall clock, as whoever deletes it does; whether it still counts is business time's say."""
     lifetime = record.expires_at - record.created_at
-    return _item(record_key(record.record_id), _records.encode(record) | {"ttl": _ttl(wall_now_s, lifetime)})
+    native = {"expires_at": {"S": instant(record.expires_at)}, "ttl": _ttl(wall_now_s, lifetime)}
+    return _item(record_key(record.record_id), _data(record) | native)
 
 
 def event_item(event: SeenEvent, wall_now_s: float) -> Item:
-    return _item(event_key(event), _events.encode(event) | {"ttl": _ttl(wall_now_s, EVENT_LIFETIME)})
+    return _item(event_key(event), {"ttl": _ttl(wall_now_s, EVENT_LIFETIME)})
 
 
 def merchant_item(merchant: Merchant) -> Item:
-    return _item(merchant_key(merchant.merchant_id), _merchants.encode(merchant))
+    return _item(merchant_key(merchant.merchant_id), _data(merchant) | _version(merchant))
 
 
 def merchant_line_item(merchant: Merchant) -> Item:
@@ -294,11 +238,15 @@ def merchant_line_item(merchant: Merchant) -> Item:
 
 
 def customer_item(customer: Customer) -> Item:
-    return _item(customer_key(customer.merchant_id, customer.customer_id), _customers.encode(customer))
+    return _item(customer_key(customer.merchant_id, customer.customer_id), _data(customer) | _version(customer))
 
 
 def _item(key: Key, attributes: Item) -> Item:
     return key | attributes | {"schema_version": {"N": str(SCHEMA_VERSION)}}
+
+
+def _version(party: Merchant | Customer) -> Item:
+    return {"version": {"N": str(party.version)}}
 
 
 def _ttl(wall_now_s: float, lifetime: timedelta) -> Mapping[str, str]:
@@ -312,40 +260,47 @@ class NewerSchema(Exception):
     """The item was written by a newer release; this one would lose what it does not know."""
 
 
-def upcast(item: Item) -> Item:
-    """The item as this release would have written it. Raises NewerSchema."""
+def _contents(cls: type[R], item: Item) -> R:
+    """The contents as this release would have written them; what it has added since has its default.
+
+    Raises NewerSchema.
+    """
     version = int(item["schema_version"]["N"])
+    if version == SCHEMA_VERSION:
+        found: R = _decoder(cls).decode(item[_DATA]["S"])
+        return found
     if version > SCHEMA_VERSION:
         raise NewerSchema(
             f"{item['pk']['S']} {item['sk']['S']} has schema {version}, this release knows {SCHEMA_VERSION}"
         )
+    contents = msgspec.json.decode(item[_DATA]["S"])
     for known in range(version, SCHEMA_VERSION):
-        item = UPCASTS[known](item)
-    return item
+        contents = UPCASTS[known](cls, contents)
+    return msgspec.convert(contents, cls)
 
 
 def tab_of(item: Item) -> Tab:
-    return _tabs.decode(upcast(item))
+    return _contents(Tab, item)
 
 
 def entry_of(item: Item) -> Entry:
-    return _entries.decode(upcast(item))
+    return _contents(Entry, item)
 
 
 def attempt_of(item: Item) -> Attempt:
-    return _attempts.decode(upcast(item))
+    return _contents(Attempt, item)
 
 
 def pointer_of(item: Item) -> Pointer:
-    return _pointers.decode(upcast(item))
+    return _contents(Pointer, item)
 
 
 def record_of(item: Item) -> IdempotencyRecord:
-    return _records.decode(upcast(item))
+    return _contents(IdempotencyRecord, item)
 
 
 def merchant_of(item: Item) -> Merchant:
-    return _merchants.decode(upcast(item))
+    return _contents(Merchant, item)
 
 
 def merchant_line_of(item: Item) -> tuple[str, str | None]:
@@ -370,12 +325,13 @@ def records_of(found: Iterable[Item]) -> Records:
 
 
 def customer_of(item: Item) -> Customer:
-    return _customers.decode(upcast(item))
+    return _contents(Customer, item)
 
 
 def summary_of(item: Item) -> TabSummary:
     """A row of a listing's index, which projects native attributes only: there is no schema version, and no JSON."""
-    return _summaries.decode(item)
+    line = {name: int(value["N"]) if "N" in value else value["S"] for name, value in item.items()}
+    return msgspec.convert(line, TabSummary)
 
 
 def owner_of(item: Item) -> tuple[str, str]:
@@ -387,12 +343,14 @@ def owner_of(item: Item) -> tuple[str, str]:
 # Bounds
 
 
-def check_size(tab: Tab) -> None:
+def check_size(tab: Tab, item: Item) -> None:
     """For what somebody asks for: raises InvalidInput where a tab that is still being filled has outgrown 64 KB.
+
+    `item`: the tab's.
 
     What ends a service, and what has happened to its money, is written in any case: DynamoDB takes 400 KB.
     """
-    if tab.status in _GROWING and len(_encode_json(tab)) > SNAPSHOT_MAXIMUM_BYTES:
+    if tab.status in _GROWING and len(item[_DATA]["S"].encode()) > SNAPSHOT_MAXIMUM_BYTES:
         raise InvalidInput(
             f"The tab would be larger than {SNAPSHOT_MAXIMUM_BYTES // 1024} KB. "
             "Shorten the descriptions, or continue on another tab.",

@@ -130,9 +130,9 @@ class DynamoDbStore:
 
     def commit(self, change: Change, *, record: IdempotencyRecord | None = None, event: SeenEvent | None = None) -> Tab:
         tab = change.tab
-        if record is not None:
-            items.check_size(tab)
         snapshot = _versioned(items.tab_item(tab), change.base_version)
+        if record is not None:
+            items.check_size(tab, snapshot.item)
         entries = [Put(items.entry_item(tab, entry), _ABSENT) for entry in change.entries]
         attempts = [Put(items.attempt_item(tab, attempt)) for attempt in change.closed_attempts]
         facts = {key: Put(items.fact_item(tab, key), _ABSENT) for key in change.fact_keys}

@@ -10,7 +10,6 @@ import random
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import (
@@ -21,6 +20,7 @@ from botocore.exceptions import (
     IncompleteReadError,
 )
 from botocore.parsers import ResponseParserError
+from msgspec import Struct, field
 
 from chalicelib.adapters.dynamodb_items import Item
 from chalicelib.domain.errors import Contention
@@ -50,8 +50,7 @@ _BUSY_CODES = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Put:
+class Put(Struct, frozen=True):
     """An item to write, and the condition on what is there now (None: whatever it is)."""
 
     item: Item

@@ -13,6 +13,7 @@ from chalicelib.adapters.dynamodb_items import (
     customer_pointer,
     entry_position,
     listing_position,
+    tab_item,
     tab_pointers,
 )
 from chalicelib.domain.draft import Change, Entry
@@ -83,7 +84,7 @@ class MemoryStore:
         tab = change.tab
         key = (tab.merchant_id, tab.tab_id)
         if record is not None:
-            check_size(tab)
+            check_size(tab, tab_item(tab))
         with self._lock:
             # As after a lost answer: a change that is on record has won, whoever asks again.
             if (*key, tab.change_id) in self._changes:
@@ -248,4 +249,4 @@ def _page(
 
 
 def _summary(tab: Tab) -> TabSummary:
-    return TabSummary(**{name: getattr(tab, name) for name in TabSummary.__dataclass_fields__})
+    return TabSummary(**{name: getattr(tab, name) for name in TabSummary.__struct_fields__})

@@ -8,10 +8,11 @@ from __future__ import annotations
 import hmac
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
+
+from msgspec.structs import replace
 
 from chalicelib.domain.facts import Fact, FactKind
 from chalicelib.domain.reconciliation import Payment

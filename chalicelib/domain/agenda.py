@@ -7,9 +7,11 @@ gateway, writes ahead what does, and seals the change: every command and every f
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import IntEnum
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from chalicelib.domain import contest, deposit, facts, followup, settlement
 from chalicelib.domain.draft import Change, Draft
@@ -60,8 +62,7 @@ DECIDED_HERE = frozenset(StepKind) - NEEDS_CALL
 _LIMIT = 50
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """What happens, from when on, and why in a merchant's words. `subject`: the attempt or payment concerned."""
 
     kind: StepKind

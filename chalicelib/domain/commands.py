@@ -7,8 +7,10 @@ follow by themselves (captures, releases, closing) are the agenda's, within the 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from chalicelib.domain import adjust as adjustments
 from chalicelib.domain import contest as contests
@@ -41,8 +43,7 @@ MAXIMUM_LEAD = timedelta(days=3 * 366)
 MAXIMUM_QUANTITY = 1000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
+class Terms(Struct, frozen=True, kw_only=True):
     """What a tab is opened with. Amounts in the merchant's currency; fees and `starts_at` belong to bookings."""
 
     title: str
@@ -58,8 +59,7 @@ class Terms:
     terms_version: str = "1"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ItemInput:
+class ItemInput(Struct, frozen=True, kw_only=True):
     """A line to add. `unit_price_minor` includes tax at `tax_basis_points` (1900 = 19 %)."""
 
     description: str
@@ -68,8 +68,7 @@ class ItemInput:
     tax_basis_points: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class Limits(Struct, frozen=True, kw_only=True):
     """What a new promise changes; None leaves it as it stands."""
 
     expected_outcome: str | None = None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
+
+from msgspec.structs import replace
 
 from chalicelib.domain import followup
 from chalicelib.domain.adjust import forgive, lower_bill

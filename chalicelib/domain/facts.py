@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from chalicelib.domain import deposit, followup, settlement
 from chalicelib.domain.adjust import lower_paid
@@ -58,8 +60,7 @@ _NOT_ON_RECORD = _REPEATABLE | {FactKind.DECLINED, FactKind.PAYMENT_CANCELED, Fa
 """What moves no money is judged by the tab as it is: the same news may be needed again to end an unknown outcome."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fact:
+class Fact(Struct, frozen=True, kw_only=True):
     """Something that has happened at the gateway.
 
     `object_id`: the payment, setup, refund, dispute, card or movement of the gateway's balance it is about;

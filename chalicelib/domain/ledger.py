@@ -6,8 +6,9 @@ Debits are positive, credits negative. Holds never post.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 
 class Account(StrEnum):
@@ -27,8 +28,7 @@ class Account(StrEnum):
     DISPUTES_RECEIVABLE = "disputes_receivable"
 
 
-@dataclass(frozen=True, slots=True)
-class Posting:
+class Posting(Struct, frozen=True):
     account: Account
     amount_minor: int
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+
+from msgspec import Struct
 
 from chalicelib.domain.money import format_amount
 from chalicelib.domain.tab import Tab
@@ -35,8 +36,7 @@ class MessageKind(StrEnum):
     RECEIPT = "receipt"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
+class Message(Struct, frozen=True, kw_only=True):
     """`message_id` is the same however often it is sent, so that whoever delivers it can drop a second one."""
 
     message_id: str

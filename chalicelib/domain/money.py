@@ -5,7 +5,7 @@ An amount is an int in the currency's smallest unit (ISO 4217 exponent), never a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from chalicelib.domain.errors import AmountOffStep, AmountTooLarge, AmountTooSmall, InvalidInput, UnknownCurrency
 
@@ -13,8 +13,7 @@ MAXIMUM_DIGITS = 8
 """A card charge has at most eight digits (https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Currency:
+class Currency(Struct, frozen=True):
     """`exponent`: digits behind the point (ISO 4217). `step_minor`: every amount is a multiple of it.
 
     `minimum_minor`: the least a card may be charged when the merchant is paid out in this same currency.

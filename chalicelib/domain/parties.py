@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from chalicelib.domain.tab import Card, Policy
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Merchant:
+class Merchant(Struct, frozen=True, kw_only=True):
     """A business. `account`: its connected account at the gateway (None: the platform's own).
 
     `settlement_currency`: what it is paid out in, None where not known. `version` counts changes from 1.
@@ -25,8 +25,7 @@ class Merchant:
     version: int = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CardConsent:
+class CardConsent(Struct, frozen=True, kw_only=True):
     """The customer's word that the card may be kept: which terms (hash), when, from where."""
 
     subject: str
@@ -36,8 +35,7 @@ class CardConsent:
     user_agent: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Customer:
+class Customer(Struct, frozen=True, kw_only=True):
     """A customer of one merchant. `customer_ref`: the customer's id at the gateway, in the merchant's account.
 
     `reference` is the merchant's own word for the customer (a loyalty number, say); it goes nowhere else.

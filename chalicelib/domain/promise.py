@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from enum import StrEnum
+
+from msgspec import Struct
+from msgspec.structs import fields
 
 from chalicelib.domain.errors import InvalidInput, PromiseChanged
 
@@ -32,8 +34,7 @@ class AcceptanceMethod(StrEnum):
 OFF_SESSION_CONSENTS = frozenset({Consent.AUTOMATIC_CHARGE, Consent.CARD_ON_FILE, Consent.CAPTURE_BEFORE_EXPIRY})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Acceptance:
+class Acceptance(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Who sealed which words, when, from where."""
 
     subject: str
@@ -46,8 +47,7 @@ class Acceptance:
     card_terms_sha256: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Promise:
+class Promise(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The terms of one tab. Amounts in the tab's currency; `free_cancel_until` is None where cancelling costs nothing.
 
     `no_show_grace_s`, `review_window_s`: seconds after `starts_at`, and after the bill is presented.

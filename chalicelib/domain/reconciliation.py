@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from chalicelib.domain.draft import Draft, Entry, check_invariants
 from chalicelib.domain.facts import Fact, FactKind
@@ -81,8 +83,7 @@ REPAIRABLE = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
+class Difference(Struct, frozen=True, kw_only=True):
     """One difference. `object_id`: the gateway's object it is about. `facts`: what explains it, to be brought in."""
 
     code: Code
@@ -104,8 +105,7 @@ class Difference:
         return self.code, self.merchant_id, self.tab_id, self.attempt_id, self.object_id
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Payment:
+class Payment(Struct, frozen=True, kw_only=True):
     """A payment as the gateway has it, in facts: `told` is what it is now, None for what no fact tells.
 
     `merchant_id`, `tab_id`, `attempt_id`: from our metadata, None where it bears none. `refunds` and `disputes`: the
@@ -126,8 +126,7 @@ class Payment:
     is_whole: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Records:
+class Records(Struct, frozen=True, kw_only=True):
     """Everything we have on record of one tab; `tab` is None where its snapshot is gone and other rows are not.
 
     `entries`: its history, oldest first. `attempts`: the closed ones. `fact_keys`: of the facts that were applied.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from chalicelib.domain.draft import Draft
 from chalicelib.domain.tab import Operation, Plan, PlannedLeg, PlanReason, Tab

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+
+from msgspec import Struct, field
 
 from chalicelib.domain.ledger import Account
 from chalicelib.domain.promise import Consent, Promise
@@ -48,8 +49,7 @@ class Role(StrEnum):
     SYSTEM = "system"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Actor:
+class Actor(Struct, frozen=True, kw_only=True):
     """Who asks. `merchant_id` is None for operators, `customer_id` is set for customers only."""
 
     subject: str
@@ -87,8 +87,7 @@ class Resolution(StrEnum):
     WAIVE = "waive"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
+class Policy(Struct, frozen=True, kw_only=True):
     """A merchant's rules of time, frozen into each tab at its opening. All durations in seconds.
 
     `hold_window_s`: services that start within this of booking are held at booking, later ones need a saved card.
@@ -122,8 +121,7 @@ class Policy:
     exposure_per_merchant_minor: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Item:
+class Item(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A line of the bill. Prices include tax; `tax_minor` is the whole line's. Voided items stay, and count nothing."""
 
     item_id: str
@@ -144,8 +142,7 @@ class FeeKind(StrEnum):
     LATE_CANCEL = "late_cancel"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fee:
+class Fee(Struct, frozen=True, kw_only=True):
     kind: FeeKind
     amount_minor: int
 
@@ -164,8 +161,7 @@ class DepositState(StrEnum):
     LAPSED = "lapsed"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Deposit:
+class Deposit(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The amount and how far securing it has come. `place_at`: when to place the hold on the saved card.
 
     `lapses_at`: until when it waits for the customer. `failures`: declined placements so far.
@@ -178,8 +174,7 @@ class Deposit:
     failures: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Card:
+class Card(Struct, frozen=True, kw_only=True):
     """A saved card: an opaque reference and what a person recognises it by."""
 
     card_id: str
@@ -195,8 +190,7 @@ class HoldState(StrEnum):
     EXPIRED = "expired"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hold:
+class Hold(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One authorization, by its id at the gateway. `clock_done_for`: the status in which the hold clock has acted."""
 
     payment_id: str
@@ -217,8 +211,7 @@ class DisputeState(StrEnum):
     LOST = "lost"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Dispute:
+class Dispute(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A customer's bank questions a payment. `withdrawn_minor`: what it has taken back for the time being."""
 
     dispute_id: str
@@ -235,8 +228,7 @@ class LegKind(StrEnum):
     CASH = "cash"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Leg:
+class Leg(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Money that was taken. Refunds by their id at the gateway, so that a repeated fact changes nothing.
 
     `failed_refunds`: refunds, or attempts at one, that can't be made this way; a person finds another.
@@ -303,8 +295,7 @@ OPEN_ATTEMPT_STATES = frozenset({AttemptState.PENDING, AttemptState.UNKNOWN, Att
 TAKES_MONEY = frozenset({Operation.CAPTURE, Operation.CHARGE})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
+class Failure(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Why an attempt failed, in the gateway's codes; `advice` says whether and how to try again."""
 
     code: str
@@ -312,8 +303,7 @@ class Failure:
     advice: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
+class Attempt(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One recorded try at moving money, with exactly what is sent: everything here is fixed before the call is made.
 
     `payment_id`: the payment it works on; for a new hold or charge it is known once the gateway has answered.
@@ -360,14 +350,12 @@ class PlanReason(StrEnum):
     HOLD_EXPIRING = "hold_expiring"
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedLeg:
+class PlannedLeg(Struct, frozen=True):
     operation: Operation
     amount_minor: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class Plan(Struct, frozen=True, kw_only=True):
     """The settlement: the legs still to come, in order. `card_usable`: no charge on the saved card has failed."""
 
     reason: PlanReason
@@ -375,8 +363,7 @@ class Plan:
     card_usable: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Contest:
+class Contest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The customer says that something is wrong. `contested_minor`: how much of the bill. `reminded`: the owner was."""
 
     reason: str
@@ -387,16 +374,14 @@ class Contest:
     reminded: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Feedback:
+class Feedback(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How content the customer was: `rating` from 1 to 5."""
 
     rating: int
     comment: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Followup:
+class Followup(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How far asking for the money has come. `tries`: automatic charges that failed; `next_try_at`: the next one.
 
     `not_before`: the end of the quiet hours that something was due in.
@@ -417,8 +402,7 @@ class Outcome(StrEnum):
     WRITTEN_OFF = "written_off"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tab:
+class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One service for one customer: a snapshot, replaced whole by each change; `version` counts them from 1.
 
     `account`: the connected account it is kept in (None: the platform's own), `customer_ref`: the customer's id there.

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 import urllib.request
-from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
+
+from msgspec import Struct, field
 
 KEPT_S = 600.0
 AGAIN_AFTER_S = 30.0
@@ -23,8 +24,7 @@ class UnknownKey(Exception):
     """The issuer has no such key for RS256."""
 
 
-@dataclass
-class _Kept:
+class _Kept(Struct):
     keys: dict[str | None, Any] = field(default_factory=dict)
     fetched_at: float = float("-inf")
     tried_at: float = float("-inf")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from chalicelib.domain import commands
 from chalicelib.domain.draft import Draft
@@ -12,8 +12,7 @@ from chalicelib.ports import Deps
 from chalicelib.usecases.attempts import Answer, Request, carry_out
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Agreement:
+class Agreement(Struct, frozen=True, kw_only=True):
     """What the customer agreed to: the hash they were shown, the consents given, and from where."""
 
     promise_sha256: str

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from chalicelib import correlation
 from chalicelib.domain.tab import Tab
@@ -14,8 +15,7 @@ from chalicelib.usecases.attempts import record_outcome, run
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Swept:
+class Swept(Struct, frozen=True):
     """How many tabs a sweep advanced, how many it could not, and how long the one that waited longest had been due."""
 
     advanced: int

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from datetime import timedelta
+
+from msgspec import Struct
 
 from chalicelib.domain import agenda
 from chalicelib.domain.agenda import Step, StepKind
@@ -56,8 +57,7 @@ IN_PROGRESS = timedelta(seconds=30)
 """A replayed request whose attempt is younger than this is told to come back (money rule 8)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class Request(Struct, frozen=True, kw_only=True):
     """Who asks, under which idempotency key, for which version.
 
     `record_id`: merchant, caller and key; `request_sha256`: over method, path and body. `expected_version`: from the
@@ -87,8 +87,7 @@ class Request:
             )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Answer(Struct, frozen=True, kw_only=True):
     """The tab after the request, and the attempt that the request began or found waiting, as it is now."""
 
     tab: Tab

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from msgspec import Struct
+from msgspec.structs import replace
 
 from chalicelib.domain.errors import Contention, NotFound, PromiseNotAccepted
 from chalicelib.domain.facts import Fact, FactKind
@@ -14,8 +15,7 @@ from chalicelib.usecases.attempts import Request, check_visible, merchant_of
 from chalicelib.usecases.cards import change_card, saved_cards
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CardTerms:
+class CardTerms(Struct, frozen=True, kw_only=True):
     """The words about keeping the card that the customer agreed to (hash), from where, and for which tab if for one."""
 
     terms_sha256: str
@@ -24,8 +24,7 @@ class CardTerms:
     user_agent: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PreparedCard:
+class PreparedCard(Struct, frozen=True, kw_only=True):
     """What the phone saves the card with. `account`: where at the gateway. `replayed`: it had been asked for before."""
 
     setup: CardSetup

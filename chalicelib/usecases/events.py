@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from chalicelib.domain.facts import Fact, FactKind
 from chalicelib.domain.tab import Tab

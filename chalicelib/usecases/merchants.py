@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from chalicelib.domain.errors import Contention, InvalidInput, StaleVersion
 from chalicelib.domain.followup import MAXIMUM_TRIES
@@ -32,8 +34,7 @@ _DURATIONS = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewMerchant:
+class NewMerchant(Struct, frozen=True, kw_only=True):
     """What an operator creates a merchant with; `settlement_currency` None where the payout currency is not known."""
 
     name: str

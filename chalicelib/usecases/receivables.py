@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import islice
+
+from msgspec import Struct
 
 from chalicelib.domain.tab import Actor
 from chalicelib.ports import Deps, TabSummary
@@ -23,16 +24,14 @@ MOST_TABS = 5000
 """How many tabs one report reads at most; beyond, it says that it is not complete."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExpiringHold:
+class ExpiringHold(Struct, frozen=True, kw_only=True):
     tab_id: str
     customer_id: str
     held_minor: int
     capture_before: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Receivables:
+class Receivables(Struct, frozen=True, kw_only=True):
     """Amounts in the merchant's currency. `ageing`: balance by age; `expected`: automatic charges by day (UTC).
 
     `exposure`: by customer, what the business would be out of if nothing more were paid. `is_complete`: all was read.

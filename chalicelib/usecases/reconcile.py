@@ -10,9 +10,10 @@ import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from threading import Lock
+
+from msgspec import Struct, field
 
 from chalicelib.domain.draft import Draft
 from chalicelib.domain.errors import InvalidInput, NotFound
@@ -50,16 +51,14 @@ Owner = tuple[str, str]
 """(merchant_id, tab_id)"""
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """A difference, and whether it is gone now."""
 
     difference: Difference
     repaired: bool
 
 
-@dataclass(slots=True, kw_only=True)
-class Reconciled:
+class Reconciled(Struct, kw_only=True):
     """What one run has seen. `foreign`: payments at the gateway that are not ours. `in_progress`: tabs left alone.
 
     `fees_posted`: how often the gateway kept something for itself, which is in the books now. `unread`: in words, what

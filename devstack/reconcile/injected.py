@@ -131,18 +131,18 @@ class Town:
     def delete_row(self, pk: str, sk: str = "-") -> None:
         self._rows.delete_item(TableName=self._table, Key=self._key(pk, sk))
 
-    def edit(self, tab: Tab, attribute: str, change: Callable[[Any], None]) -> None:
-        """Somebody edits a nested part of the snapshot, which is JSON, in the console."""
-        key = self._key(self._of(tab), "STATE")
-        item = self._rows.get_item(TableName=self._table, Key=key)["Item"]
-        part = json.loads(item[attribute]["S"])
-        change(part)
-        self._rows.put_item(TableName=self._table, Item={**item, attribute: {"S": json.dumps(part)}})
+    def edit(self, tab: Tab, part: str, change: Callable[[Any], None]) -> None:
+        """Somebody edits a part of the snapshot, which is JSON, in the console."""
+        self._edit_row(self._of(tab), "STATE", lambda snapshot: change(snapshot[part]))
 
     def point_elsewhere(self, object_id: str) -> None:
-        key = self._key(f"STRIPE#platform#{object_id}", "-")
-        item = self._rows.get_item(TableName=self._table, Key=key)["Item"]
-        self._rows.put_item(TableName=self._table, Item={**item, "tab_id": {"S": "tab_" + "0" * 26}})
+        self._edit_row(f"STRIPE#platform#{object_id}", "-", lambda pointer: pointer.update(tab_id="tab_" + "0" * 26))
+
+    def _edit_row(self, pk: str, sk: str, change: Callable[[Any], None]) -> None:
+        item = self._rows.get_item(TableName=self._table, Key=self._key(pk, sk))["Item"]
+        contents = json.loads(item["data"]["S"])
+        change(contents)
+        self._rows.put_item(TableName=self._table, Item={**item, "data": {"S": json.dumps(contents)}})
 
 
 Injection = Callable[[Town], Iterator[None]]

@@ -5,12 +5,12 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
 from moto import mock_aws
+from msgspec.structs import replace
 
 from chalicelib.adapters.dynamodb_store import DynamoDbStore, dynamodb_client
 from chalicelib.domain import agenda, commands

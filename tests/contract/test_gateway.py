@@ -7,13 +7,14 @@ import json
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
 from typing import Any
 
 import pytest
 import stripe
+from msgspec.structs import replace
 
 from chalicelib.adapters import stripe_gateway
 from chalicelib.adapters.stripe_gateway import StripeGateway, stripe_client

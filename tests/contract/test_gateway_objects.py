@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hmac
 import json
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from chalicelib.adapters import stripe_objects as objects
 from chalicelib.domain.facts import FactKind

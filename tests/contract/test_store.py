@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta, timezone
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from chalicelib.domain import commands
 from chalicelib.domain.draft import Draft
@@ -550,8 +550,8 @@ def test_a_listing_shows_what_the_tab_shows(store: TabStore) -> None:
     (by_customer,) = store.list_by_customer(MERCHANT, tab.customer_id, limit=10, cursor=None).items
 
     assert by_status == by_customer
-    assert {name: getattr(by_status, name) for name in by_status.__dataclass_fields__} == {
-        name: getattr(tab, name) for name in by_status.__dataclass_fields__
+    assert {name: getattr(by_status, name) for name in by_status.__struct_fields__} == {
+        name: getattr(tab, name) for name in by_status.__struct_fields__
     }
 
 

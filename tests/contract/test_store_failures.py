@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, ConnectTimeoutError, ReadTimeoutError
+from msgspec.structs import replace
 
 from chalicelib.adapters import dynamodb_writes
 from chalicelib.adapters.dynamodb_items import due_shard

@@ -5,12 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from functools import partial
 from threading import Barrier
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from chalicelib.adapters.dynamodb_store import DynamoDbStore
 from chalicelib.adapters.memory_store import MemoryStore

@@ -147,7 +147,7 @@ def test_amounts_for_people(amount: int, code: str, text: str) -> None:
 
 
 def in_currency(code: str) -> object:
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     return replace(MERCHANT, currency=code, settlement_currency=code)
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
+from msgspec.structs import fields, replace
 
 from chalicelib.domain import commands
 from chalicelib.domain.actions import Action

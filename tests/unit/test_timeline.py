@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import MISSING, fields, is_dataclass
 from datetime import datetime
 from pathlib import Path
 
 import pytest
+from msgspec import NODEFAULT, Struct
+from msgspec.structs import fields
 
 from chalicelib.domain import agenda
 from chalicelib.domain.actions import allowed_actions
@@ -43,7 +44,7 @@ def _value(value: object) -> str:
         return "<hash>"
     if isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\dT.*", value):
         return _when(datetime.fromisoformat(value))
-    if is_dataclass(value):
+    if isinstance(value, Struct):
         return "(" + ", ".join(_fields(value)) + ")"
     if isinstance(value, dict):
         return "{" + ", ".join(f"{name}={_value(inner)}" for name, inner in value.items()) + "}"
@@ -52,16 +53,15 @@ def _value(value: object) -> str:
     return str(value)
 
 
-def _fields(value: object) -> Iterator[str]:
+def _fields(value: Struct) -> Iterator[str]:
     """The fields that are not as by default."""
     return (f"{name}={_value(now)}" for name, now in _set_fields(value))
 
 
-def _set_fields(value: object) -> Iterator[tuple[str, object]]:
-    assert is_dataclass(value)
+def _set_fields(value: Struct) -> Iterator[tuple[str, object]]:
     for field in fields(value):
         now = getattr(value, field.name)
-        default = field.default_factory() if field.default_factory is not MISSING else field.default
+        default = field.default_factory() if field.default_factory is not NODEFAULT else field.default
         if field.name not in NOT_SHOWN and now != default:
             yield field.name, now
 

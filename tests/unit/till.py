@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
+
+from msgspec.structs import replace
 
 from chalicelib.domain import agenda, commands
 from chalicelib.domain.actions import Action, allowed_actions

@@ -6,11 +6,13 @@ import json
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import count
 from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from chalicelib.domain.facts import Fact, FactKind
 from chalicelib.domain.parties import Customer
@@ -58,16 +60,14 @@ NO_MONEY = Failure(code="card_declined", decline_code="insufficient_funds")
 ASKED = Failure(code="authentication_required")
 
 
-@dataclass
-class Refund:
+class Refund(Struct):
     refund_id: str
     attempt_id: str
     amount_minor: int
     state: str
 
 
-@dataclass
-class Payment:
+class Payment(Struct):
     """`state`: waiting, processing, declined, authorized, canceled, expired, paid."""
 
     payment_id: str

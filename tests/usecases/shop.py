@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
+
+from msgspec.structs import replace
 
 from chalicelib.adapters.memory_store import MemoryStore
 from chalicelib.domain.commands import ItemInput, Terms

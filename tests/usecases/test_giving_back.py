@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from chalicelib.domain.errors import IdempotencyMismatch, PaymentInProgress, TransitionRefused
 from chalicelib.domain.facts import Fact, FactKind

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from chalicelib.domain.errors import IdempotencyMismatch, InvalidInput, NotFound, PromiseNotAccepted, StaleVersion
 from chalicelib.domain.parties import Merchant

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from chalicelib.domain.errors import Contention, IdempotencyMismatch, InvalidInput, StaleVersion, UnknownCurrency
 from chalicelib.domain.parties import Merchant

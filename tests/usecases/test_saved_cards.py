@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from chalicelib.domain.errors import Contention, IdempotencyMismatch, NotFound, PromiseNotAccepted
 from chalicelib.domain.facts import Fact, FactKind
