@@ -6,22 +6,26 @@ A line of the API, one of the webhook and one of the sweep that have the same `t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from contextvars import ContextVar
 
 _NONE: Mapping[str, str] = {}
 _ids: ContextVar[Mapping[str, str]] = ContextVar("correlation", default=_NONE)
 
 
-@contextmanager
-def about(**ids: str | None) -> Iterator[None]:
-    """Until it is left, all lines of this thread carry these ids, too; None says nothing."""
-    token = _ids.set({**_ids.get(), **{name: value for name, value in ids.items() if value}})
-    try:
-        yield
-    finally:
-        _ids.reset(token)
+class about:  # noqa: N801
+    """With it, until it is left, all lines of this thread carry these ids, too; None says nothing."""
+
+    __slots__ = ("_given", "_token")
+
+    def __init__(self, **ids: str | None) -> None:
+        self._given = ids
+
+    def __enter__(self) -> None:
+        self._token = _ids.set({**_ids.get(), **{name: value for name, value in self._given.items() if value}})
+
+    def __exit__(self, *failure: object) -> None:
+        _ids.reset(self._token)
 
 
 def ids() -> Mapping[str, str]:

@@ -10,13 +10,13 @@ import hashlib
 import logging
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from contextlib import suppress
 from enum import StrEnum
 from typing import Any, Generic, TypeVar, cast
 from urllib.parse import quote
 
 import msgspec
-from chalice.app import Blueprint, Response
+from chalice.app import Blueprint
 from chalice.app import Request as HttpRequest
 
 from chalicelib import correlation
@@ -32,6 +32,7 @@ from chalicelib.handlers.problems import (
     Unauthorized,
     response_to,
 )
+from chalicelib.handlers.text import TextResponse
 from chalicelib.ports import Deps
 from chalicelib.usecases.attempts import Request
 
@@ -47,6 +48,8 @@ PUBLIC: frozenset[Role] = frozenset()
 MAXIMUM_BODY_BYTES = 64 * 1024
 """Fifty lines with the longest descriptions come to half of it."""
 
+_encode = msgspec.json.Encoder().encode
+_ROLE_NAMED = {role.value: role for role in Role}
 _ID = re.compile(schemas.ID_PATTERN)
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _VERSION = re.compile(r'"([1-9][0-9]{0,15})"')
@@ -54,8 +57,7 @@ _VERSION = re.compile(r'"([1-9][0-9]{0,15})"')
 B = TypeVar("B", covariant=True)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Query:
+class Query(msgspec.Struct, frozen=True, kw_only=True):
     """A query parameter. `kind`: int, str or an enumeration. `pattern`: of a str."""
 
     name: str
@@ -67,8 +69,7 @@ class Query:
     pattern: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Operation:
+class Operation(msgspec.Struct, frozen=True, kw_only=True):
     """One route, as the table has it. `roles` empty: no token. `writes`: it wants an Idempotency-Key."""
 
     name: str
@@ -89,8 +90,7 @@ class Operation:
 OPERATIONS: dict[str, Operation] = {}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call(Generic[B]):
+class Call(msgspec.Struct, Generic[B], frozen=True, kw_only=True):
     """A request that has been read and is allowed: its body, its path's and its query's parameters, and who asks."""
 
     operation: Operation
@@ -100,6 +100,7 @@ class Call(Generic[B]):
     body: B
     raw_body: bytes
     actor: Actor | None
+    idempotency_key: str
 
     @property
     def by(self) -> Actor:
@@ -116,20 +117,18 @@ class Call(Generic[B]):
 
     @property
     def request(self) -> Request:
-        """What the use cases want to know. Raises IdempotencyKeyMissing, BadRequest."""
-        key = _idempotency_key(self.http)
+        """What the use cases want to know. Raises BadRequest."""
         path = self.operation.path.format_map(self.path)
         digest = hashlib.sha256(f"{self.operation.method} {path}\n".encode() + self.raw_body)
         return Request(
             by=self.by,
-            record_id=record_id(self.by, key),
+            record_id=record_id(self.by, self.idempotency_key),
             request_sha256=digest.hexdigest(),
             expected_version=_expected_version(self.http),
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
+class Reply(msgspec.Struct, frozen=True, kw_only=True):
     """An answer, still a struct. `version` becomes the ETag."""
 
     body: msgspec.Struct | None = None
@@ -154,13 +153,13 @@ class Routes(Blueprint):
         query: tuple[Query, ...] = (),
         tagged: bool = False,
         moves_money: bool = False,
-    ) -> Callable[[Callable[[Call[Any]], Reply]], Callable[..., Response]]:
+    ) -> Callable[[Callable[[Call[Any]], Reply]], Callable[..., TextResponse]]:
         """Route to a function of a Call. Its docstring's first line is the summary in the OpenAPI document.
 
         `tagged`: the answer has an ETag, and a write looks at If-Match.
         """
 
-        def register(view: Callable[[Call[Any]], Reply]) -> Callable[..., Response]:
+        def register(view: Callable[[Call[Any]], Reply]) -> Callable[..., TextResponse]:
             operation = Operation(
                 name=view.__name__,
                 method=method,
@@ -180,7 +179,7 @@ class Routes(Blueprint):
             OPERATIONS[operation.name] = operation
 
             @functools.wraps(view)
-            def serve(**path_values: str) -> Response:
+            def serve(**path_values: str) -> TextResponse:
                 request = self.current_request
                 with correlation.about(api_request_id=request.context.get("requestId"), **path_values):
                     # Here, not in a middleware: what is raised there, Chalice turns into a 500.
@@ -193,7 +192,7 @@ class Routes(Blueprint):
 
             security = {"authorizer": authorizer} if roles else {}
             return cast(
-                Callable[..., Response],
+                Callable[..., TextResponse],
                 self.route(path, methods=[method], name=operation.name, **security)(serve),
             )
 
@@ -223,10 +222,9 @@ def _read(operation: Operation, http: HttpRequest, path: dict[str, str]) -> Call
     raw = raw if isinstance(raw, bytes) else raw.encode()
     if operation.roles and len(raw) > MAXIMUM_BODY_BYTES:
         raise BodyTooLarge(f"A body has at most {MAXIMUM_BODY_BYTES} bytes.", maximum_bytes=MAXIMUM_BODY_BYTES)
-    if any(not _ID.match(value) for value in path.values()):
+    if not all(map(_ID.match, path.values())):
         raise NotFound("There is no such thing.")
-    if operation.writes:
-        _idempotency_key(http)
+    key = _idempotency_key(http) if operation.writes else ""
     return Call(
         operation=operation,
         http=http,
@@ -235,6 +233,7 @@ def _read(operation: Operation, http: HttpRequest, path: dict[str, str]) -> Call
         body=_body(operation, raw) if operation.writes else None,
         raw_body=raw,
         actor=actor,
+        idempotency_key=key,
     )
 
 
@@ -244,11 +243,11 @@ def _actor(http: HttpRequest) -> Actor:
     try:
         return Actor(
             subject=context["principalId"],
-            role=Role(context["role"]),
+            role=_ROLE_NAMED[context["role"]],
             merchant_id=context.get("merchant_id") or None,
             customer_id=context.get("customer_id") or None,
         )
-    except (KeyError, ValueError):
+    except KeyError:
         raise Unauthorized("Send a token: Authorization: Bearer …") from None
 
 
@@ -274,14 +273,14 @@ def _expected_version(http: HttpRequest) -> int | None:
 
 
 def _query(operation: Operation, http: HttpRequest) -> dict[str, Any]:
-    given = http.query_params
-    names = [] if given is None else list(given)
-    known = {query.name: query for query in operation.query}
-    if unknown := sorted(set(names) - set(known)):
-        raise InvalidInput(f"There is no query parameter {unknown[0][:40]!r} here.", field=unknown[0][:40])
     values: dict[str, Any] = {query.name: query.default for query in operation.query}
-    for name in names:
-        assert given is not None, "it has names"
+    given = http.query_params
+    if given is None:
+        return values
+    known = {query.name: query for query in operation.query}
+    if unknown := sorted(set(given) - set(known)):
+        raise InvalidInput(f"There is no query parameter {unknown[0][:40]!r} here.", field=unknown[0][:40])
+    for name in given:
         repeated = given.getlist(name)
         if len(repeated) != 1:
             raise InvalidInput(f"{name} is given more than once.", field=name)
@@ -310,8 +309,9 @@ def _query_value(query: Query, text: str) -> Any:
 
 def _body(operation: Operation, raw: bytes) -> Any:
     """Raises BodyNotJson, or InvalidInput naming the field."""
-    if not raw.strip() and not any(field.required for field in msgspec.structs.fields(operation.body)):
-        return operation.body()
+    if not raw.strip():
+        with suppress(TypeError):  # A field is missing.
+            return operation.body()
     try:
         return operation.decoder.decode(raw)
     except msgspec.ValidationError as wrong:
@@ -343,7 +343,7 @@ def _invalid(message: str) -> InvalidInput:
     return InvalidInput(f"{field[:120]}: {what[:300]}" if field else what[:300], field=field[:120] or None)
 
 
-def _render(operation: Operation, reply: Reply) -> Response:
+def _render(operation: Operation, reply: Reply) -> TextResponse:
     headers: dict[str, Any] = {"Content-Type": "application/json"}
     if operation.roles:
         headers["Cache-Control"] = "no-store"
@@ -351,5 +351,5 @@ def _render(operation: Operation, reply: Reply) -> Response:
         headers["ETag"] = f'"{reply.version}"'
     if reply.replayed:
         headers["Idempotent-Replayed"] = "true"
-    body = reply.raw if reply.raw is not None else msgspec.json.encode(reply.body)
-    return Response(body.decode(), headers=headers, status_code=reply.status or operation.status)
+    body = reply.raw if reply.raw is not None else _encode(reply.body)
+    return TextResponse(body.decode(), headers=headers, status_code=reply.status or operation.status)

@@ -13,6 +13,7 @@ from chalice.app import Response
 
 from chalicelib.domain import errors
 from chalicelib.domain.errors import DomainError
+from chalicelib.handlers.text import TextResponse
 from chalicelib.ports import BadSignature, GatewayRejected, GatewayUnavailable, StoreUnavailable
 from chalicelib.usecases.take_event import NotYetKnown
 
@@ -70,7 +71,7 @@ STATUS: dict[type[DomainError], HTTPStatus] = {
 """By class; a subclass has its parent's unless it stands here itself. A test looks for errors without a line."""
 
 
-def response_to(error: Exception) -> Response:
+def response_to(error: Exception) -> TextResponse:
     """The answer that tells of the error, without telling what is inside."""
     if isinstance(error, DomainError):
         status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
@@ -98,9 +99,9 @@ _RENAMED = {"status": "tab_status"}
 
 def problem(
     status: HTTPStatus, code: str, detail: str, context: Mapping[str, object] = MappingProxyType({})
-) -> Response:
+) -> TextResponse:
     """`context` comes with it, and `retry_after_s` as the header, too. A tab's `status` is `tab_status` here."""
-    headers: dict[str, str | list[str]] = {"Content-Type": CONTENT_TYPE}
+    headers: dict[str, Any] = {"Content-Type": CONTENT_TYPE}
     if "retry_after_s" in context:
         headers["Retry-After"] = str(context["retry_after_s"])
     body = {
@@ -111,10 +112,10 @@ def problem(
         "code": code,
         "detail": detail,
     }
-    return Response(msgspec.json.encode(body).decode(), headers=headers, status_code=int(status))
+    return TextResponse(msgspec.json.encode(body).decode(), headers=headers, status_code=int(status))
 
 
-def _try_again(code: str, detail: str) -> Response:
+def _try_again(code: str, detail: str) -> TextResponse:
     return problem(HTTPStatus.SERVICE_UNAVAILABLE, code, detail, {"retry_after_s": RETRY_AFTER_S})
 
 
@@ -137,8 +138,7 @@ _CHALICE_CODES = {405: "method_not_allowed", 415: "unsupported_media_type", 500:
 def dress(event: Any, get_response: Callable[[Any], Response]) -> Response:
     """Middleware: what Chalice answers by itself (405, 415) gets the shape of all other problems."""
     response = get_response(event)
-    content_type = str(response.headers.get("Content-Type", ""))
-    if response.status_code < 400 or content_type == CONTENT_TYPE:
+    if isinstance(response, TextResponse):
         return response
     status = HTTPStatus(response.status_code)
     dressed = problem(status, _CHALICE_CODES.get(status, "bad_request"), status.description or status.phrase)

@@ -7,8 +7,10 @@ import json
 from typing import Any
 
 import pytest
+from chalice.app import APIGateway, Response
 
 import app as application
+from chalicelib.handlers.text import TextResponse
 
 from .world import CARD_TERMS, Shop, World, booking
 
@@ -56,6 +58,17 @@ def test_an_event_of_api_gateway_is_read(world: World, shop: Shop) -> None:
     answer = application.app(authorized(event, role="staff", merchant_id=shop.merchant_id), None)
 
     assert (answer["statusCode"], json.loads(answer["body"])["reference"]) == (201, "Ana")
+
+
+def test_an_answer_is_what_chalice_makes_of_it() -> None:
+    """Without looking for it, an answer of ours has the same shape, headers and text as any of Chalice's."""
+    given: Any = {
+        "body": '{"é": 1}',
+        "headers": {"Content-Type": "application/json", "ETag": '"3"'},
+        "status_code": 202,
+    }
+
+    assert TextResponse(**given).to_dict() == Response(**given).to_dict(APIGateway().binary_types)
 
 
 @pytest.mark.parametrize(
