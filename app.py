@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 logs.configure()
 
 app = Chalice(app_name="aftertab", configure_logs=False)
+app.api.binary_types = []  # All answers are text, and Chalice looks through this list four times for each.
 app.register_middleware(problems.dress, "http")
 app.register_blueprint(authorizer_routes)
 for resource in (pages, merchants, customers, tabs, bills, reports, stripe_webhook):

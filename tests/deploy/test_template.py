@@ -148,6 +148,11 @@ def test_stripe_calls_its_own_function(template: Template) -> None:
     assert allowed["Webhook"]["Fn::Sub"].endswith("/*/POST/v1/webhooks/stripe")
 
 
+def test_a_body_arrives_as_it_was_sent(template: Template) -> None:
+    """API Gateway takes nothing for binary, in or out: what Stripe signed is what the webhook's function reads."""
+    assert template["Resources"]["RestAPI"]["Properties"]["Body"]["x-amazon-apigateway-binary-media-types"] == []
+
+
 def test_a_changed_api_is_deployed_anew(templates: dict[str, Template]) -> None:
     """A deployment is a snapshot: another route or another error text makes another one, and nothing else does."""
 
