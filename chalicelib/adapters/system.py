@@ -8,8 +8,10 @@ from datetime import UTC, datetime
 
 # https://www.crockford.com/base32.html: no I, L, O, U, so that an id can be read out on the phone.
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_PAIRS = [high + low for high in _ALPHABET for low in _ALPHABET]
 _RANDOM_BITS = 80
-_DIGITS = 26
+_PLACES = range(120, -10, -10)
+"""Of 26 digits, two at a time."""
 
 
 class SystemClock:
@@ -23,4 +25,4 @@ class SystemIds:
 
     def new(self, prefix: str) -> str:
         number = ((time.time_ns() // 1_000_000) << _RANDOM_BITS) | secrets.randbits(_RANDOM_BITS)
-        return f"{prefix}_" + "".join(_ALPHABET[(number >> 5 * place) & 31] for place in reversed(range(_DIGITS)))
+        return f"{prefix}_" + "".join([_PAIRS[(number >> place) & 1023] for place in _PLACES])

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from datetime import UTC, datetime
+
+import msgspec
 
 from chalicelib import config, correlation
 from chalicelib.handlers import metrics
 
 _OURS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "aws_request_id", "metrics"}
+
+
+_encode = msgspec.json.Encoder(enc_hook=str).encode
 
 
 class JsonLines(logging.Formatter):
@@ -29,7 +33,7 @@ class JsonLines(logging.Formatter):
             line |= metrics.embedded(values, record.created)
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str, ensure_ascii=False)
+        return _encode(line).decode()
 
 
 def configure() -> None:

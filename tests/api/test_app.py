@@ -381,6 +381,15 @@ def test_a_log_line_is_json() -> None:
     assert (line["message"], line["advanced"], line["level"]) == ("swept all", 3, "INFO")
 
 
+def test_a_line_has_whatever_it_is_given() -> None:
+    """A value that JSON has no form for is told in words, and a line is never lost for one."""
+    record = logging.makeLogRecord({"msg": "café", "levelname": "INFO", "error": KeyError("é"), "ratio": float("nan")})
+
+    line = json.loads(JsonLines().format(record))
+
+    assert (line["message"], line["error"], line["ratio"]) == ("café", "'é'", None)
+
+
 def test_a_line_says_what_it_is_about() -> None:
     """The ids of the work under way are in each of its lines, and in none after it."""
     record = logging.makeLogRecord({"msg": "charged", "levelname": "INFO", "payment_id": "pi_1"})
