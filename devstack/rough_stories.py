@@ -56,6 +56,7 @@ def contested(stack: Stack, say: Say) -> None:
     say("The salon lowers the bill; Gia reviews it again, is content, gives five stars and pays EUR 60.00.")
     gia.api.post(f"/tabs/{tab['tab_id']}/accept_bill", {"rating": 5, "comment": "Fair."})
     pay(salon, gia, tab)
+    stack.sweep()
     salon.expect_messages(tab, "contest_resolved", "receipt")
     salon.expect(
         tab,
@@ -145,6 +146,7 @@ def refunded(stack: Stack, say: Say) -> None:
     spa.staff.post(f"/tabs/{tab['tab_id']}/complete")
     jon.api.post(f"/tabs/{tab['tab_id']}/accept_bill")
     say(f"Jon pays EUR 120.00 for {tab['tab_id']}: EUR 50.00 from the hold, EUR 70.00 from his card.")
+    stack.sweep()
     spa.expect_messages(spa.tab(tab), "bill_presented", "receipt")
     spa.staff.post(f"/tabs/{tab['tab_id']}/refunds", {"amount_minor": 9000, "reason": "The sauna was closed"})
     tab = spa.tab(tab)
@@ -168,6 +170,7 @@ def disputed(stack: Stack, say: Say) -> None:
     pay(shop, kim, tab, "pm_card_createDispute")
     tab = shop.tab(tab)
     say(f"Kim pays EUR 33.00 for {tab['tab_id']}, and her bank disputes {tab['legs'][0]['payment_id']} at once.")
+    stack.sweep()
     shop.expect_messages(tab, "bill_presented", "disputed", "receipt")
     shop.expect(
         tab,

@@ -6,7 +6,7 @@ gateway, writes ahead what does, and seals the change: every command and every f
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime, timedelta
 from enum import IntEnum
 
@@ -55,7 +55,7 @@ class StepKind(IntEnum):
 
 
 NEEDS_CALL = frozenset({StepKind.RESOLVE, StepKind.CLOSE_PAYMENT, StepKind.SEND_RECEIPT})
-"""Steps that call somebody outside first."""
+"""Steps that call somebody outside first: the gateway, or for a receipt whoever delivers it."""
 DECIDED_HERE = frozenset(StepKind) - NEEDS_CALL
 """All others; what they want of the gateway they write ahead as an attempt."""
 
@@ -83,18 +83,28 @@ def steps(tab: Tab) -> Iterator[Step]:
 
 
 def next_action_at(tab: Tab) -> datetime | None:
-    return min((step.at for step in steps(tab)), default=None)
-
-
-def due_step(tab: Tab, now: datetime, among: Collection[StepKind] = tuple(StepKind)) -> Step | None:
-    """The due step of these kinds that comes first, by priority and then by time."""
-    due = (step for step in steps(tab) if step.at <= now and step.kind in among)
-    return min(due, key=lambda step: (step.kind, step.at), default=None)
+    return _earliest(steps(tab))
 
 
 def due_call(tab: Tab, now: datetime) -> Step | None:
-    """The due step that calls somebody outside first, if any."""
-    return due_step(tab, now, NEEDS_CALL)
+    """The due step that asks the gateway first, if any."""
+    # Both kinds are about attempts, so nothing else of the agenda is looked at.
+    return _most_urgent(_attempt_steps(tab), now, NEEDS_CALL)
+
+
+def due_receipt(tab: Tab) -> bool:
+    """Whether the customer has paid and not been told."""
+    return tab.receipt_owed and tab.paid_minor > 0
+
+
+def _earliest(pending: Iterable[Step]) -> datetime | None:
+    return min((step.at for step in pending), default=None)
+
+
+def _most_urgent(pending: Iterable[Step], now: datetime, among: Collection[StepKind]) -> Step | None:
+    """The due step of these kinds that comes first, by priority and then by time."""
+    due = [step for step in pending if step.at <= now and step.kind in among]
+    return min(due, key=lambda step: (step.kind, step.at)) if due else None
 
 
 def conclude(draft: Draft) -> Change | None:
@@ -102,18 +112,24 @@ def conclude(draft: Draft) -> Change | None:
 
     A tab whose stored `next_action_at` is not what the agenda says now is a change too: the index has to learn of it.
     """
-    advance(draft)
-    if draft.is_empty and draft.base.version and next_action_at(draft.tab) == draft.tab.next_action_at:
+    if not draft.is_empty:
+        draft.update(updated_at=draft.now)
+    pending = advance(draft)
+    if draft.is_empty and draft.base.version and _earliest(pending) == draft.tab.next_action_at:
         return None
-    draft.update(updated_at=draft.now)
-    return draft.seal(next_action_at(draft.tab))
+    if draft.tab.updated_at != draft.now:
+        draft.update(updated_at=draft.now)
+        pending = list(steps(draft.tab))
+    return draft.seal(_earliest(pending))
 
 
-def advance(draft: Draft) -> None:
+def advance(draft: Draft) -> list[Step]:
+    """Do what is due and is decided here; what is pending then."""
     for _ in range(_LIMIT):
-        step = due_step(draft.tab, draft.now, DECIDED_HERE)
+        pending = list(steps(draft.tab))
+        step = _most_urgent(pending, draft.now, DECIDED_HERE)
         if step is None:
-            return
+            return pending
         _TAKE[step.kind](draft, step)
     raise AssertionError(f"the agenda of {draft.tab.tab_id} does not come to rest")
 
@@ -248,7 +264,7 @@ def _people_steps(tab: Tab) -> Iterator[Step]:
             yield Step(StepKind.RETRY_CHARGE, retry_at, "the saved card is tried again")
         if remind_at := followup.reminder_at(tab):
             yield Step(StepKind.REMIND, remind_at, "the customer is reminded of what is unpaid")
-    if tab.receipt_owed and tab.paid_minor:
+    if due_receipt(tab):
         yield Step(StepKind.SEND_RECEIPT, tab.updated_at, "the customer gets a receipt")
 
 

@@ -8,6 +8,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from msgspec import Struct
 
 from chalicelib import correlation
+from chalicelib.domain import agenda
+from chalicelib.domain.draft import Draft
+from chalicelib.domain.messages import receipt_of
 from chalicelib.domain.tab import Tab
 from chalicelib.ports import Deps
 from chalicelib.usecases.attempts import record_outcome, run
@@ -57,4 +60,26 @@ def advance_due_tab(deps: Deps, merchant_id: str, tab_id: str) -> float:
 def advance_tab(deps: Deps, tab: Tab) -> Tab:
     """Do what is due on this tab now: its own agenda decides."""
     tab, begun = record_outcome(deps, tab, lambda draft: None)
-    return run(deps, tab, begun)
+    tab = run(deps, tab, begun)
+    return _send_receipt(deps, tab) if agenda.due_receipt(tab) else tab
+
+
+def _send_receipt(deps: Deps, tab: Tab) -> Tab:
+    """Sent, then marked as sent: at least once, under an id that tells a second one apart.
+
+    What can't be handed over now is left to the next sweep. Only sweeps send receipts: whoever pays, and the gateway
+    that tells of it, need not wait for the post.
+    """
+    receipt = receipt_of(tab, deps.clock.now())
+    try:
+        deps.notifier.send(receipt)
+    except Exception:
+        log.exception("the receipt of %s was not sent", tab.tab_id)
+        return tab
+
+    def sent(draft: Draft) -> None:
+        if draft.tab.receipt_owed:
+            draft.update(receipt_owed=False)
+            draft.record("receipt_sent", message_id=receipt.message_id)
+
+    return run(deps, *record_outcome(deps, tab, sent))

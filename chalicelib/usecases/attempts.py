@@ -30,7 +30,6 @@ from chalicelib.domain.facts import (
     note_rejected,
     note_unknown,
 )
-from chalicelib.domain.messages import receipt_of
 from chalicelib.domain.tab import SYSTEM, Actor, Attempt, AttemptState, Role, Tab
 from chalicelib.ports import (
     Deps,
@@ -314,10 +313,7 @@ def run(deps: Deps, tab: Tab, begun: Iterable[Attempt]) -> Tab:
             tab, more = record_outcome(deps, tab, _perform(deps, tab, attempt))
         elif step := agenda.due_call(tab, deps.clock.now()):
             asked = step.subject or ""
-            try:
-                tab, more = _due_call(deps, tab, step)
-            except NotSent:
-                break
+            tab, more = _due_call(deps, tab, step)
         else:
             break
         unanswered = tab.attempt(asked)
@@ -404,34 +400,11 @@ def _if_open(draft: Draft, attempt: Attempt, then: Callable[[Attempt], None]) ->
 
 
 def _due_call(deps: Deps, tab: Tab, step: Step) -> tuple[Tab, tuple[Attempt, ...]]:
-    if step.kind == StepKind.SEND_RECEIPT:
-        return _send_receipt(deps, tab)
     attempt = tab.attempt(step.subject)
     assert attempt is not None, "a step that needs this call is about an open attempt"
     if step.kind == StepKind.CLOSE_PAYMENT:
         return _close_payment(deps, tab, attempt)
     return _resolve(deps, tab, attempt)
-
-
-class NotSent(Exception):
-    """A receipt could not be handed over: the next sweep tries again."""
-
-
-def _send_receipt(deps: Deps, tab: Tab) -> tuple[Tab, tuple[Attempt, ...]]:
-    """Sent, then marked as sent: at least once, under an id that tells a second one apart."""
-    receipt = receipt_of(tab, deps.clock.now())
-    try:
-        deps.notifier.send(receipt)
-    except Exception as error:
-        log.exception("the receipt of %s was not sent", tab.tab_id)
-        raise NotSent from error
-
-    def sent(draft: Draft) -> None:
-        if draft.tab.receipt_owed:
-            draft.update(receipt_owed=False)
-            draft.record("receipt_sent", message_id=receipt.message_id)
-
-    return record_outcome(deps, tab, sent)
 
 
 def _close_payment(deps: Deps, tab: Tab, attempt: Attempt) -> tuple[Tab, tuple[Attempt, ...]]:

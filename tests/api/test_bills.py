@@ -223,6 +223,7 @@ def test_a_refund_that_fails_is_left_to_a_person(world: World, shop: Shop, ana: 
     """Where the bank can't take the money back the obligation stands, the owner hears of it, and the tab is flagged."""
     tab = paid(shop, ana, billed(shop, ana, 8000), "pm_card_refundFail")
     shop.staff.post(verb(tab, "refunds"), {"amount_minor": 3000, "reason": "It faded."}).ok()
+    world.sweep()
     world.said()
 
     world.move(days=10)

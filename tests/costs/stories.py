@@ -215,6 +215,7 @@ def _one_by_one(world: World, clerk: _Clerk) -> None:
     paid = _next_event(world, "payment_intent.succeeded")
     clerk("event: a payment we were told of already", lambda: world.webhook(paid))
     world.deliver()
+    clerk("the schedule, a receipt due", lambda: world.client.lambda_.invoke("advance", _tick()).payload)
     clerk("refund", lambda: shop.owner.post(f"{path}/refunds", {"amount_minor": 1000, "reason": "a discount"}))
     world.deliver()
     clerk("the schedule, nothing due", lambda: world.client.lambda_.invoke("advance", _tick()).payload)
@@ -301,6 +302,7 @@ def _walk_in_card_on_file(world: World, shop: Shop, ana: Caller) -> dict[str, An
     shop.staff.post(f"{path}/complete").ok()
     ana.post(f"{path}/accept_bill", {}).ok()
     world.deliver()
+    world.sweep()
     return tab
 
 
@@ -313,6 +315,7 @@ def _walk_in_on_the_phone(world: World, shop: Shop, ana: Caller) -> dict[str, An
     payment = ana.post(f"{path}/charges", {"mode": "on_session"}).ok()["payment"]
     assert world.confirm(payment)["status"] == "succeeded"
     world.deliver()
+    world.sweep()
     return tab
 
 
@@ -325,6 +328,7 @@ def _appointment(world: World, shop: Shop, ana: Caller) -> dict[str, Any]:
     shop.staff.post(f"{path}/complete").ok()
     ana.post(f"{path}/accept_bill", {}).ok()
     world.deliver()
+    world.sweep()
     return tab
 
 
@@ -333,6 +337,7 @@ def _no_show(world: World, shop: Shop, ana: Caller) -> dict[str, Any]:
     world.move(hours=25)
     shop.staff.post(f"/v1/tabs/{tab['tab_id']}/no_show").ok()
     world.deliver()
+    world.sweep()
     return tab
 
 

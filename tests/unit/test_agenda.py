@@ -188,16 +188,29 @@ def test_the_order_is_unknown_hold_clock_obligations_charges_reminders() -> None
 
 
 def test_of_two_due_steps_the_more_urgent_comes_first_however_late() -> None:
-    """The lease ended long before the review: still the payment is closed first, and of equals the older."""
-    till = phone()
-    later = till.now + timedelta(days=2)
+    """The review ended an hour before the hold's margin, and a sweep is two days late: still the hold comes first."""
+    till = held(policy=Policy(review_window_s=143 * 3600)).serve(50_00)
+    assert planned(till.tab) == {StepKind.END_REVIEW: 143, StepKind.HOLD_CLOCK: 144}
 
-    step = agenda.due_step(till.tab, later)
+    till.wait(days=8)
+
+    kinds = [entry.kind for entry in till.entries]
+    assert kinds.index("hold_expiring") < kinds.index("review_ended")
+
+
+def test_the_gateway_is_asked_about_the_older_of_two_attempts_first() -> None:
+    """And about none before its time."""
+    till = phone()
+    (asked,) = till.tab.attempts
+    assert asked.check_at is not None
+    older = replace(asked, attempt_id="att_older", check_at=asked.check_at - timedelta(minutes=1))
+    tab = replace(till.tab, attempts=(asked, older))
+
+    step = agenda.due_call(tab, asked.check_at)
 
     assert step is not None
-    assert step.kind == StepKind.CLOSE_PAYMENT
-    assert agenda.due_call(till.tab, later) == step
-    assert agenda.due_step(till.tab, till.now) is None
+    assert (step.kind, step.subject) == (StepKind.CLOSE_PAYMENT, "att_older")
+    assert agenda.due_call(tab, till.now) is None
 
 
 def test_the_next_action_is_the_earliest_of_all() -> None:

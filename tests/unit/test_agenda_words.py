@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from chalicelib.domain import agenda, commands
-from chalicelib.domain.agenda import NEEDS_CALL, Step, StepKind
+from chalicelib.domain.agenda import Step, StepKind
 from chalicelib.domain.draft import Draft
 from chalicelib.domain.facts import FactKind, apply_fact, note_absent
 from chalicelib.domain.tab import DepositState, Operation, Status, Tab
@@ -105,15 +105,13 @@ def test_what_is_due_at_once_says_what_why_and_about_which(
 
 
 def test_what_calls_somebody_waits_for_those_who_may_call() -> None:
-    """The due call is one of these, however urgent the rest is."""
-    tab = canceled()
-    assert agenda.due_call(tab, NOON + timedelta(hours=1)) is None
+    """What is due is no call to the gateway, however urgent it is; nor is a receipt."""
+    assert agenda.due_call(canceled(), NOON + timedelta(hours=1)) is None
 
     paid = Till().serve(50_00).do(commands.take_cash, 50_00).tab
-    step = agenda.due_call(paid, NOON)
-    assert step is not None
-    assert step.kind == StepKind.SEND_RECEIPT
-    assert {step.kind} <= NEEDS_CALL
+    assert agenda.due_call(paid, NOON) is None
+    assert agenda.due_receipt(paid)
+    assert not agenda.due_receipt(canceled())
 
 
 def test_what_is_forgiven_or_given_up_is_planned_for_no_longer() -> None:

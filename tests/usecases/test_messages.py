@@ -7,6 +7,7 @@ import pytest
 from chalicelib.domain.messages import Message, MessageKind
 from chalicelib.domain.tab import Operation, Status
 from chalicelib.ports import StoreUnavailable
+from chalicelib.usecases.advance_tab import advance_due_tab
 from chalicelib.usecases.charge_tab import pay_on_phone
 from chalicelib.usecases.give_tip import give_tip
 from chalicelib.usecases.write_off import write_off
@@ -83,8 +84,11 @@ def test_a_process_that_dies_while_sending_does_not_send_again(shop: Shop) -> No
 
 
 def test_a_receipt_is_sent_once_when_all_goes_well(shop: Shop) -> None:
-    """With the payment itself, in the same request."""
+    """By the first sweep: who pays does not wait for the post."""
     shop.open(*WITH_CARD).serve(50_00).accept_bill()
+    assert receipts(shop) == []
+    shop.wait(minutes=5)
+    assert len(receipts(shop)) == 1
 
     shop.wait(days=1)
 
@@ -109,7 +113,7 @@ def test_a_receipt_that_could_not_be_handed_over_is_sent_by_the_next_sweep(shop:
 
 def test_a_receipt_whose_mark_got_lost_comes_again_under_the_same_id(shop: Shop) -> None:
     """Sent, and then the process died: at least once, and whoever delivers can drop the second."""
-    shop.open(*WITH_CARD).serve(50_00)
+    shop.open(*WITH_CARD).serve(50_00).accept_bill()
     send = shop.outbox.send
 
     def sends_and_dies(message: Message) -> None:
@@ -118,7 +122,7 @@ def test_a_receipt_whose_mark_got_lost_comes_again_under_the_same_id(shop: Shop)
             raise Crash("after sending")
 
     shop.outbox.send = sends_and_dies  # type: ignore[method-assign]
-    shop.crashing(shop.accept_bill)
+    shop.crashing(lambda: advance_due_tab(shop.deps, shop.merchant_id, shop.tab_id))
     shop.outbox.send = send  # type: ignore[method-assign]
     shop.wait(minutes=5)
 
@@ -130,11 +134,13 @@ def test_a_receipt_whose_mark_got_lost_comes_again_under_the_same_id(shop: Shop)
 def test_a_tip_has_a_receipt_of_its_own(shop: Shop) -> None:
     """55 in all, under another id."""
     shop.open(*WITH_CARD).serve(50_00).accept_bill()
+    shop.wait(minutes=5)
     answer = give_tip(shop.deps, shop.tab_id, 5_00, request=shop.request(shop.ada))
     assert answer.attempt is not None
 
     shop.gateway.confirm(answer.attempt.payment_id or "")
     shop.deliver_all()
+    shop.wait(minutes=5)
 
     first, second = receipts(shop)
     assert first.message_id != second.message_id
@@ -151,8 +157,23 @@ def test_a_recovery_has_its_receipt(shop: Shop) -> None:
 
     shop.gateway.confirm(answer.attempt.payment_id or "")
     shop.deliver_all()
+    shop.wait(minutes=5)
 
     assert len(receipts(shop)) == 1
+
+
+def test_a_tip_before_the_post_is_on_the_one_receipt(shop: Shop) -> None:
+    """Paid and tipped within minutes: one message, of both."""
+    shop.open(*WITH_CARD).serve(50_00).accept_bill()
+    answer = give_tip(shop.deps, shop.tab_id, 5_00, request=shop.request(shop.ada))
+    assert answer.attempt is not None
+    shop.gateway.confirm(answer.attempt.payment_id or "")
+    shop.deliver_all()
+
+    shop.wait(minutes=5)
+
+    (receipt,) = receipts(shop)
+    assert "EUR 55.00" in receipt.text
 
 
 def test_the_whole_follow_up_of_a_bill_that_is_paid_in_the_end(shop: Shop) -> None:
