@@ -1,6 +1,6 @@
 """HTTP connections of the standard library's to one origin, kept alive for whoever comes next.
 
-What they carry, and what a failure means, is for stripe_transport to say.
+What they carry, and what a failure means, is for stripe_transport and aws_transport to say.
 """
 
 from __future__ import annotations
@@ -9,16 +9,22 @@ import select
 import ssl
 import time
 from collections.abc import Callable, Mapping
-from contextlib import closing
-from http.client import HTTPConnection, HTTPException, HTTPMessage, HTTPResponse, HTTPSConnection
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from math import inf
 from urllib.parse import urlsplit
+
+from chalicelib.adapters import http_answer
+from chalicelib.adapters.http_answer import Headers
 
 IDLE_MAXIMUM_S = 300.0
 """A connection that was idle for longer is not trusted: AWS's NAT gateways forget it after 350 s."""
 
 LOST = (OSError, HTTPException)
 """What `exchange` raises where there is no answer: whether the request has arrived is not known."""
+
+
+class NotConnected(OSError):
+    """There was no connection, for the reason that is the cause of this: nothing was sent."""
 
 
 class KeepAlive:
@@ -33,9 +39,9 @@ class KeepAlive:
         self._idle: list[tuple[HTTPConnection, float]] = []
         parts = urlsplit(origin)
         assert parts.scheme in ("http", "https") and parts.hostname, f"{origin} is no origin"
-        self.host = parts.netloc
         self._name, self._port = parts.hostname, parts.port
         self._is_tls = parts.scheme == "https"
+        self.host = host_of(origin)
         self._ca_file = ca_file
         self._tls: ssl.SSLContext | None = None
         self.connect_s, self.read_s = connect_s, read_s
@@ -47,26 +53,26 @@ class KeepAlive:
         body: bytes | None,
         headers: Mapping[str, str],
         left_s: Callable[[], float] = lambda: inf,
-    ) -> tuple[bytes, int, HTTPMessage]:
-        """The answer's body, status and headers. Raises LOST, and what `left_s` raises.
+    ) -> tuple[bytes, int, Headers]:
+        """The answer's body, status and headers. Raises LOST, of that NotConnected, and what `left_s` raises.
 
         `left_s` is asked before connecting and before sending: for how long each may take at most.
         """
         connection = self._take_idle() or self._new_connection()
         try:
             request = self._request(method, path, body or b"", headers)
-            with closing(self._send(connection, method, request, left_s)) as response:
-                response.begin()
-                answer = response.read()
+            self._send(connection, request, left_s)
+            with connection.sock.makefile("rb") as stream:
+                answer = http_answer.read(stream)
         except BaseException:
             # Whatever is still on its way there must not be taken for the answer to the next request.
             connection.close()
             raise
-        if response.will_close:
+        if answer.is_last:
             connection.close()
         else:
             self._idle.append((connection, time.time()))
-        return answer, response.status, response.headers
+        return answer.body, answer.status, answer.headers
 
     def close(self) -> None:
         while self._idle:
@@ -75,15 +81,15 @@ class KeepAlive:
     def __del__(self) -> None:
         self.close()
 
-    def _send(
-        self, connection: HTTPConnection, method: str, request: bytes, left_s: Callable[[], float]
-    ) -> HTTPResponse:
+    def _send(self, connection: HTTPConnection, request: bytes, left_s: Callable[[], float]) -> None:
         if connection.sock is None:
             connection.timeout = min(self.connect_s, left_s())
-            connection.connect()
+            try:
+                connection.connect()
+            except OSError as error:
+                raise NotConnected(f"{type(error).__name__}: {error}") from error
         connection.sock.settimeout(min(self.read_s, left_s()))
         connection.sock.sendall(request)
-        return HTTPResponse(connection.sock, method=method)
 
     def _request(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> bytes:
         """Head and body at once: http.client would send them one by one, at twice the price of a small request."""
@@ -115,6 +121,12 @@ class KeepAlive:
             # Reading the certificates takes 25 ms: once, and only by those who need them.
             self._tls = ssl.create_default_context(cafile=self._ca_file())
         return HTTPSConnection(self._name, self._port, context=self._tls)
+
+
+def host_of(url: str) -> str:
+    """The value of the header `Host`: with a port only where it is not the usual one."""
+    parts = urlsplit(url)
+    return parts.netloc.lower().removesuffix(":443" if parts.scheme == "https" else ":80")
 
 
 def _is_dropped(connection: HTTPConnection) -> bool:

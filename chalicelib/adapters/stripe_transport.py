@@ -11,11 +11,11 @@ import ssl
 import time
 from collections.abc import Mapping
 from contextvars import ContextVar
-from http.client import HTTPMessage
 from typing import Any
 
 import stripe
 
+from chalicelib.adapters.http_answer import Headers
 from chalicelib.adapters.keep_alive import LOST, KeepAlive
 
 log = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ class KeepAliveClient(stripe.HTTPClient):
 
     def request(  # type: ignore[override]  # Bytes, as the SDK's own clients return: it decodes them itself.
         self, method: str, url: str, headers: Mapping[str, str] | None, post_data: Any = None, **_: Any
-    ) -> tuple[bytes, int, HTTPMessage]:
+    ) -> tuple[bytes, int, Headers]:
         """The answer's body, status and headers. Raises stripe.APIConnectionError where there was none."""
         assert url.startswith(f"{self._origin}/"), "our key is for one origin only"
         body = post_data.encode() if isinstance(post_data, str) else post_data
@@ -74,7 +74,7 @@ class TooLate(OSError):
 
 def _no_answer(error: Exception) -> stripe.APIConnectionError:
     # A certificate that is wrong now is wrong half a second later, and so is a lack of time.
-    hopeless = isinstance(error, ssl.SSLCertVerificationError | TooLate)
+    hopeless = isinstance(error.__cause__, ssl.SSLCertVerificationError) or isinstance(error, TooLate)
     return stripe.APIConnectionError(  # type: ignore[no-untyped-call]
         f"{type(error).__name__}: {error}", should_retry=not hopeless
     )

@@ -2,89 +2,19 @@
 
 from __future__ import annotations
 
-import ssl
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import IPv4Address
 from pathlib import Path
-from threading import Event, Thread
-from typing import Any
 
 import pytest
 import stripe
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from chalicelib.adapters import keep_alive, stripe_transport
 from chalicelib.adapters.stripe_transport import KeepAliveClient
-
-
-class Server:
-    """Answers with the path it was asked for. `manner`: what it does instead; `heard`: every request, by connection."""
-
-    def __init__(self) -> None:
-        self.manner = ""
-        self.heard: list[tuple[int, str]] = []
-        self.hung_up = Event()
-        self.released = Event()
-        server = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self) -> None:
-                self.rfile.read(int(self.headers["Content-Length"]))
-                server.heard.append((self.client_address[1], self.path))
-                if server.manner == "silent":
-                    server.released.wait(10)
-                if server.manner in ("silent", "reset"):
-                    self.close_connection = True
-                    return
-                body = self.path.encode()
-                self.send_response(302 if server.manner == "redirect" else 200)
-                if server.manner == "redirect":
-                    self.send_header("Location", "/elsewhere")
-                if server.manner == "says goodbye":
-                    self.send_header("Connection", "close")
-                self.send_header("Request-Id", "req_1")
-                self.send_header("Content-Length", str(len(body) + (5 if server.manner == "half" else 0)))
-                self.end_headers()
-                self.wfile.write(body)
-                if server.manner in ("half", "hangs up"):
-                    self.close_connection = True
-
-            def finish(self) -> None:
-                super().finish()
-                server.hung_up.set()
-
-            def log_message(self, *args: Any) -> None:
-                pass
-
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.http.daemon_threads = True
-
-    @property
-    def connections(self) -> int:
-        return len({port for port, _ in self.heard})
-
-
-@contextmanager
-def serving(tls: ssl.SSLContext | None = None) -> Iterator[tuple[Server, str]]:
-    server = Server()
-    if tls is not None:
-        server.http.socket = tls.wrap_socket(server.http.socket, server_side=True)
-    Thread(target=server.http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-    try:
-        yield server, f"{'https' if tls else 'http'}://127.0.0.1:{server.http.server_port}"
-    finally:
-        server.released.set()
-        server.http.shutdown()
-        server.http.server_close()
+from tests.contract.http_kit import Server, certificate, serving
 
 
 @pytest.fixture
@@ -203,29 +133,6 @@ def test_when_the_operation_is_over_nothing_is_sent(server: Server, client: Keep
 
     assert not late.value.should_retry
     assert server.heard == []
-
-
-def certificate(folder: Path, *names: x509.GeneralName) -> tuple[ssl.SSLContext, str]:
-    """A self-signed one for these names: what a server needs, and the file that trusts it."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    trusted, secret = folder / "cert.pem", folder / "key.pem"
-    trusted.write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    secret.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(trusted, secret)
-    return context, str(trusted)
 
 
 def test_a_certificate_that_is_trusted_lets_us_through(tmp_path: Path) -> None:
