@@ -1,12 +1,22 @@
-"""Clients of AWS services, from botocore itself: to a client, boto3's own layer adds nothing but its import."""
+"""Clients of AWS services, from botocore itself: to a client, boto3's own layer adds nothing but its import.
+
+What botocore does for any service, and at a price for every call, is left out or done by less (decision 15 says what).
+"""
 
 from __future__ import annotations
 
+import os
 from typing import Any
+from urllib.request import getproxies
 
 from botocore.config import Config
+from botocore.exceptions import UnknownServiceError
 from botocore.handlers import BUILTIN_HANDLERS, REGISTER_FIRST, REGISTER_LAST
+from botocore.httpsession import get_cert_path
+from botocore.loaders import Loader
 from botocore.session import Session
+
+from chalicelib.adapters.aws_transport import KeepAliveSession
 
 _DOCUMENTATION = "docs"
 
@@ -14,13 +24,50 @@ _DOCUMENTATION = "docs"
 def client(
     service: str, *, endpoint_url: str | None = None, region: str | None = None, config: Config | None = None
 ) -> Any:
-    """A client as `boto3.client` makes it. What is not given is as AWS's own settings say.
+    """A client as `boto3.client` makes it, of a service that speaks JSON. What is not given is as AWS's settings say.
 
     The bundle holds the descriptions of those services and operations only that devstack/package/contents.py names.
     """
     session = Session(include_builtin_handlers=False)
     _register_handlers(session, service)
-    return session.create_client(service, region_name=region, endpoint_url=endpoint_url, config=config)
+    if not _is_ordinary(session):
+        return session.create_client(service, region_name=region, endpoint_url=endpoint_url, config=config)
+    session.register_component("data_loader", _Descriptions())
+    made = session.create_client(service, region_name=region, endpoint_url=endpoint_url, config=config)
+    assert made.meta.service_model.resolved_protocol == "json", f"{service} needs more of botocore than is left here"
+    _connect(made, session)
+    return made
+
+
+def _is_ordinary(session: Session) -> bool:
+    """Whether AWS is reached as most do. If not, everything stays botocore's own, which knows every way."""
+    kinds = ("use_fips_endpoint", "use_dualstack_endpoint")
+    return not getproxies() and not any(session.get_config_variable(kind) for kind in kinds)
+
+
+class _Descriptions(Loader):
+    """botocore's descriptions of services, without the rules by which it finds a call's endpoint, for every call anew.
+
+    Where a service has no such rules, botocore takes the endpoint of the region, once, when the client is made.
+    """
+
+    def load_service_model(self, service_name: str, type_name: str, api_version: str | None = None) -> Any:
+        if type_name == "endpoint-rule-set-1":
+            raise UnknownServiceError(service_name=service_name, known_service_names="")
+        return super().load_service_model(service_name, type_name, api_version)
+
+
+def _connect(made: Any, session: Session) -> None:
+    """Put our own connections in the place of urllib3's; timeouts and certificates are those that it would have."""
+    config = made.meta.config
+
+    def ca_file() -> str | None:
+        named: Any = session.get_config_variable("ca_bundle") or os.environ.get("REQUESTS_CA_BUNDLE") or True
+        return get_cert_path(named)
+
+    made._endpoint.http_session = KeepAliveSession(
+        made.meta.endpoint_url, connect_s=config.connect_timeout, read_s=config.read_timeout, ca_file=ca_file
+    )
 
 
 def _register_handlers(session: Session, service: str) -> None:

@@ -59,8 +59,6 @@ def dynamodb_client(endpoint_url: str | None = None, region: str | None = None) 
         connect_timeout=1 if endpoint_url is None else 5,
         read_timeout=2 if endpoint_url is None else 20,
         retries={"mode": "standard", "total_max_attempts": 2},
-        max_pool_connections=2 * SWEEP_THREADS,
-        tcp_keepalive=True,
         # A quarter of the CPU of a call; what we send is built in one place and tested.
         parameter_validation=False,
         # Else botocore composes one anew for every call, which is a twentieth of it.
