@@ -16,6 +16,7 @@ from botocore.httpsession import get_cert_path
 from botocore.loaders import Loader
 from botocore.session import Session
 
+from chalicelib.adapters import aws_signer
 from chalicelib.adapters.aws_transport import KeepAliveSession
 
 _DOCUMENTATION = "docs"
@@ -33,6 +34,7 @@ def client(
     if not _is_ordinary(session):
         return session.create_client(service, region_name=region, endpoint_url=endpoint_url, config=config)
     session.register_component("data_loader", _Descriptions())
+    session.get_component("event_emitter").register_first("choose-signer", _choose_signer)
     made = session.create_client(service, region_name=region, endpoint_url=endpoint_url, config=config)
     assert made.meta.service_model.resolved_protocol == "json", f"{service} needs more of botocore than is left here"
     _connect(made, session)
@@ -55,6 +57,10 @@ class _Descriptions(Loader):
         if type_name == "endpoint-rule-set-1":
             raise UnknownServiceError(service_name=service_name, known_service_names="")
         return super().load_service_model(service_name, type_name, api_version)
+
+
+def _choose_signer(**_: Any) -> str:
+    return aws_signer.VERSION
 
 
 def _connect(made: Any, session: Session) -> None:
