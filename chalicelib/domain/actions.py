@@ -207,6 +207,9 @@ def _adjust(tab: Tab, actor: Actor, now: datetime) -> DomainError | None:
 
 
 def _refund(tab: Tab, actor: Actor, now: datetime) -> DomainError | None:
+    nothing = "Nothing has been taken that could be given back."
+    if not tab.legs:
+        return NothingToPay(nothing)
     if any(leg.is_disputed for leg in tab.legs):
         return TransitionRefused(
             "The customer's bank disputes the payment: what it takes back can't be refunded as well.", status=tab.status
@@ -214,7 +217,7 @@ def _refund(tab: Tab, actor: Actor, now: datetime) -> DomainError | None:
     if tab.refund_owed_minor:
         return PaymentInProgress("A refund is under way already. Ask for the tab again in a moment.")
     if not min(sum(leg.refundable_minor for leg in tab.legs), tab.amount_due_minor):
-        return NothingToPay("Nothing has been taken that could be given back.")
+        return NothingToPay(nothing)
     if tab.balance_minor:
         # Lowering the bill would only lower what is still owed, and nothing would go back.
         return TransitionRefused(
