@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from chalice.app import Chalice, CloudWatchEvent, Cron, Rate
+from chalice.app import CloudWatchEvent, Cron, Rate
 
 from chalicelib import bootstrap, cold_start
 from chalicelib.handlers import (
@@ -20,6 +20,7 @@ from chalicelib.handlers import (
     stripe_webhook,
     tabs,
 )
+from chalicelib.handlers.api import Api
 from chalicelib.handlers.authorizer import authorizer_routes
 from chalicelib.usecases.advance_tab import advance_due_tabs
 
@@ -28,8 +29,8 @@ TABS_AT_ONCE = 8
 log = logging.getLogger(__name__)
 logs.configure()
 
-app = Chalice(app_name="aftertab", configure_logs=False)
-app.api.binary_types = []  # All answers are text, and Chalice looks through this list four times for each.
+app = Api(app_name="aftertab", configure_logs=False)
+app.api.binary_types = []  # All bodies are text, which API Gateway is to hand on as it is.
 app.register_middleware(problems.dress, "http")
 app.register_blueprint(authorizer_routes)
 for resource in (pages, merchants, customers, tabs, bills, reports, stripe_webhook):

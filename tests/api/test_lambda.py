@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from chalice.app import APIGateway, Response
+from chalice.app import APIGateway, Chalice, Response
 
 import app as application
 from chalicelib.handlers.text import TextResponse
@@ -58,6 +58,42 @@ def test_an_event_of_api_gateway_is_read(world: World, shop: Shop) -> None:
     answer = application.app(authorized(event, role="staff", merchant_id=shop.merchant_id), None)
 
     assert (answer["statusCode"], json.loads(answer["body"])["reference"]) == (201, "Ana")
+
+
+FORM = "application/x-www-form-urlencoded"
+
+
+@pytest.mark.parametrize(
+    ("method", "resource", "headers", "status"),
+    [
+        ("GET", "/v1/tabs/{tab_id}", {}, 200),
+        ("GET", "/v1/tabs/{tab_id}", {"Content-Type": "application/json; charset=utf-8"}, 200),
+        ("GET", "/v1/tabs/{tab_id}", {"content-type": FORM, "Accept": "image/png"}, 415),
+        ("POST", "/v1/tabs/{tab_id}/complete", {"Idempotency-Key": "once"}, 200),
+        ("POST", "/v1/tabs/{tab_id}/complete", {}, 400),
+        ("POST", "/v1/tabs/{tab_id}/no_show", {"Idempotency-Key": "k"}, 409),
+        ("DELETE", "/v1/tabs/{tab_id}", {}, 405),
+        ("GET", "/v1/nowhere", {}, 405),
+    ],
+)
+def test_the_short_way_is_chalices(
+    world: World, shop: Shop, method: str, resource: str, headers: dict[str, str], status: int
+) -> None:
+    """Whichever way a request goes to its operation, the answer is the same to the letter."""
+    tab = shop.add(shop.open(shop.customer(), 4000), 4000)
+    event = proxy_event(method, resource, {"tab_id": tab["tab_id"]}, headers=headers)
+    authorized(event, role="staff", merchant_id=shop.merchant_id)
+    application.app(event, None)
+
+    answer = application.app(event, None)
+
+    assert answer["statusCode"] == status
+    assert answer == Chalice.__call__(application.app, event, None)
+
+
+def test_an_event_that_is_no_request_is_chalices_to_answer() -> None:
+    """What API Gateway would never send does no harm."""
+    assert application.app({}, None)["statusCode"] == 500
 
 
 def test_an_answer_is_what_chalice_makes_of_it() -> None:
