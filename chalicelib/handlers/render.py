@@ -70,7 +70,8 @@ def waiting_payment(tab: Tab) -> Attempt | None:
 
 def tab(tab: Tab, payment: Attempt | None, *, by: Actor, now: datetime, publishable_key: str | None) -> schemas.TabView:
     """The tab as `by` may see it. `payment`: what the answer is about; `publishable_key` goes with its secret."""
-    next_step = min(agenda.steps(tab), key=lambda step: step.at, default=None)
+    # Where the schedule will not find it nothing is pending, and the agenda need not be asked.
+    next_step = min(agenda.steps(tab), key=lambda step: step.at, default=None) if tab.next_action_at else None
     return schemas.TabView(
         tab_id=tab.tab_id,
         merchant_id=tab.merchant_id,
