@@ -93,7 +93,7 @@ class KnownOfEvent(Struct, frozen=True, kw_only=True):
     pointers: tuple[Pointer, ...] = ()
 
 
-class TabSummary(Struct, frozen=True, kw_only=True):
+class TabSummary(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A line of a listing, from an eventually consistent index.
 
     `held_minor` until `hold_expires_at`: the live hold. `expected_at`: when the balance is to be taken automatically.
@@ -101,7 +101,6 @@ class TabSummary(Struct, frozen=True, kw_only=True):
     """
 
     tab_id: str
-    merchant_id: str
     customer_id: str
     title: str
     status: Status
@@ -118,6 +117,28 @@ class TabSummary(Struct, frozen=True, kw_only=True):
     hold_expires_at: datetime | None = None
     expected_at: datetime | None = None
     updated_at: datetime | None = None
+
+    @classmethod
+    def of(cls, tab: Tab) -> TabSummary:
+        return cls(
+            tab_id=tab.tab_id,
+            customer_id=tab.customer_id,
+            title=tab.title,
+            status=tab.status,
+            payment_state=tab.payment_state,
+            currency=tab.currency,
+            total_minor=tab.total_minor,
+            amount_due_minor=tab.amount_due_minor,
+            paid_minor=tab.paid_minor,
+            opened_at=tab.opened_at,
+            version=tab.version,
+            starts_at=tab.starts_at,
+            due_at=tab.due_at,
+            held_minor=tab.held_minor,
+            hold_expires_at=tab.hold_expires_at,
+            expected_at=tab.expected_at,
+            updated_at=tab.updated_at,
+        )
 
     @property
     def balance_minor(self) -> int:

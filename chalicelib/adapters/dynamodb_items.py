@@ -1,8 +1,8 @@
 """What an item of the table looks like, and the way there and back; reading and writing the table is the store's.
 
-Every item is its keys, its contents as one JSON text, and native attributes where an index, a condition or a listing
-asks for them. So the AWS SDK carries a handful of texts whatever is in them, a person can read an item in the console,
-nothing is ever a Decimal, and what comes back is what was written: nothing is read from two places.
+Every item is its keys, its contents as one JSON text, and native attributes where an index or a condition asks for
+them. So the AWS SDK carries a handful of texts whatever is in them, a person can read an item in the console, nothing
+is ever a Decimal, and what comes back is what was written: nothing is read from two places.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from operator import attrgetter
 from typing import Any, TypeVar
 
 import msgspec
@@ -129,6 +128,8 @@ def instant(at: datetime) -> str:
 R = TypeVar("R", bound=Struct)
 _DATA = "data"
 """The attribute that an item's contents are in, as JSON."""
+_LINE = "line"
+"""The attribute of a tab that indexes have of it: what a listing shows."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -138,28 +139,27 @@ _decoder = cache(msgspec.json.Decoder)
 
 
 def _data(contents: Struct) -> Item:
-    return {_DATA: {"S": _encode(contents).decode()}}
+    return {_DATA: _json(contents)}
 
 
-def _native(value: Any) -> Item:
-    """As an attribute that indexes sort by and listings show."""
-    if isinstance(value, str):
-        # An enumeration's value, too: nothing else is made of it here.
-        return {"S": str(value)}
-    return {"N": str(value)} if isinstance(value, int) else {"S": instant(value)}
+def _json(contents: Struct) -> Item:
+    return {"S": _encode(contents).decode()}
+
+
+def _version(of: Tab | Merchant | Customer) -> Item:
+    """For the condition on the version that was read."""
+    return {"version": {"N": str(of.version)}}
 
 
 # To items
 
 
 def tab_item(tab: Tab) -> Item:
-    """The snapshot, with what the indexes need: figures for listings, and the due key while something is pending."""
-    item = _item(tab_key(tab.merchant_id, tab.tab_id), _data(tab))
-    for name, value in zip(_LISTED, _listed(tab), strict=True):
-        if value is not None:
-            item[name] = _native(value)
+    """The snapshot, with what the indexes need: the line for listings, and the due key while something is pending."""
+    item = _item(tab_key(tab.merchant_id, tab.tab_id), _data(tab) | _version(tab))
     position = listing_position(tab.tab_id, tab.opened_at)
     item |= {
+        _LINE: _json(TabSummary.of(tab)),
         "gm_pk": {"S": status_partition(tab.merchant_id, tab.status)},
         "gm_sk": {"S": position},
         "gc_pk": {"S": customer_partition(tab.merchant_id, tab.customer_id)},
@@ -169,10 +169,6 @@ def tab_item(tab: Tab) -> Item:
         item["due_pk"] = {"S": due_partition(due_shard(tab.tab_id))}
         item["next_action_at"] = {"S": instant(tab.next_action_at)}
     return item
-
-
-_LISTED = TabSummary.__struct_fields__
-_listed = attrgetter(*_LISTED)
 
 
 def entry_item(tab: Tab, entry: Entry) -> Item:
@@ -243,10 +239,6 @@ def customer_item(customer: Customer) -> Item:
 
 def _item(key: Key, attributes: Item) -> Item:
     return key | attributes | {"schema_version": {"N": str(SCHEMA_VERSION)}}
-
-
-def _version(party: Merchant | Customer) -> Item:
-    return {"version": {"N": str(party.version)}}
 
 
 def _ttl(wall_now_s: float, lifetime: timedelta) -> Mapping[str, str]:
@@ -329,9 +321,9 @@ def customer_of(item: Item) -> Customer:
 
 
 def summary_of(item: Item) -> TabSummary:
-    """A row of a listing's index, which projects native attributes only: there is no schema version, and no JSON."""
-    line = {name: int(value["N"]) if "N" in value else value["S"] for name, value in item.items()}
-    return msgspec.convert(line, TabSummary)
+    """A row of a listing's index. There is no schema version: what a listing needs anew has a default."""
+    line: TabSummary = _decoder(TabSummary).decode(item[_LINE]["S"])
+    return line
 
 
 def owner_of(item: Item) -> tuple[str, str]:

@@ -225,7 +225,7 @@ class MemoryStore:
     def _summaries(self, wanted: Callable[[Tab], bool]) -> dict[str, TabSummary]:
         with self._lock:
             tabs = [tab for tab in self._tabs.values() if wanted(tab)]
-        return {listing_position(tab.tab_id, tab.opened_at): _summary(tab) for tab in tabs}
+        return {listing_position(tab.tab_id, tab.opened_at): TabSummary.of(tab) for tab in tabs}
 
 
 def _get(things: Mapping[K, V], key: K, name: str) -> V:
@@ -246,7 +246,3 @@ def _page(
         items=tuple(rows[key] for key in taken),
         next_cursor=cursors.encode(listing, taken[-1]) if len(keys) > limit else None,
     )
-
-
-def _summary(tab: Tab) -> TabSummary:
-    return TabSummary(**{name: getattr(tab, name) for name in TabSummary.__struct_fields__})

@@ -30,7 +30,7 @@ def change_card(deps: Deps, customer: Customer, fact: Fact) -> Customer:
         else:
             customer = changed
     for line in unfinished_of_customer(deps, customer.merchant_id, customer.customer_id):
-        tab = deps.store.get_tab(line.merchant_id, line.tab_id)
+        tab = deps.store.get_tab(customer.merchant_id, line.tab_id)
         tab, begun = record_outcome(deps, tab, outcome_of([fact]))
         run(deps, tab, begun)
     return customer
@@ -40,7 +40,7 @@ def saved_cards(deps: Deps, customer: Customer) -> list[Card]:
     """The customer's own, and those that came with a payment and are kept on an unfinished tab only; each once."""
     cards = {} if customer.card is None else {customer.card.card_id: customer.card}
     for line in unfinished_of_customer(deps, customer.merchant_id, customer.customer_id):
-        card = deps.store.get_tab(line.merchant_id, line.tab_id).card
+        card = deps.store.get_tab(customer.merchant_id, line.tab_id).card
         if card is not None:
             cards[card.card_id] = card
     return list(cards.values())

@@ -23,7 +23,7 @@ from chalicelib.domain.draft import Entry
 from chalicelib.domain.errors import InvalidInput
 from chalicelib.domain.parties import Customer, Merchant
 from chalicelib.domain.tab import Attempt, Deposit, Followup, Tab
-from chalicelib.ports import IdempotencyRecord, Pointer, SeenEvent, StoreUnavailable
+from chalicelib.ports import IdempotencyRecord, Pointer, SeenEvent, StoreUnavailable, TabSummary
 from devstack.table import RESOURCES
 from tests.contract.store_kit import (
     MERCHANT,
@@ -75,7 +75,9 @@ def structs_in(hint: Any) -> set[type[Struct]]:
     return set().union(*(structs_in(kind) for kind in get_args(hint)))
 
 
-STORED = set().union(*map(structs_in, (Tab, Entry, Attempt, Merchant, Customer, IdempotencyRecord, Pointer)))
+STORED = set().union(
+    *map(structs_in, (Tab, Entry, Attempt, Merchant, Customer, IdempotencyRecord, Pointer, TabSummary))
+)
 
 TO_AND_FRO: dict[type[Any], tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
     Tab: (dynamodb_items.tab_item, dynamodb_items.tab_of),
@@ -213,16 +215,18 @@ def test_items_have_the_keys_of_the_design() -> None:
 
 
 def test_the_indexes_project_what_a_listing_shows() -> None:
-    """Every attribute that the table's indexes are keyed by or project is in the snapshot, under that very name."""
+    """Every attribute that the table's indexes are keyed by or project is in the snapshot: of it, a listing's line."""
     table = json.loads(RESOURCES.read_text())["Resources"]["TabTable"]["Properties"]
-    item = dynamodb_items.tab_item(full_tab())
+    tab = full_tab()
+    item = dynamodb_items.tab_item(tab)
     keyed = {key["AttributeName"] for index in table["GlobalSecondaryIndexes"] for key in index["KeySchema"]}
     projected = {
         name for index in table["GlobalSecondaryIndexes"] for name in index["Projection"].get("NonKeyAttributes", ())
     }
 
     assert keyed | projected <= set(item)
-    assert projected == {f.name for f in fields(dynamodb_items.TabSummary)}
+    assert projected == {"line"}
+    assert dynamodb_items.summary_of({"line": item["line"]}) == TabSummary.of(tab)
     assert all(set(item[name]) == {"S"} for name in keyed)
 
 

@@ -136,7 +136,7 @@ def _put(client: MeteredClient, counter: Meter, item: dict[str, Any], *, transac
     return usage.wcu
 
 
-LISTED = {"gm_pk": {"S": "mer#open"}, "gm_sk": {"S": "2026#tab"}, "total_minor": {"N": "1"}}
+LISTED = {"gm_pk": {"S": "mer#open"}, "gm_sk": {"S": "2026#tab"}, "line": {"S": "one"}}
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ LISTED = {"gm_pk": {"S": "mer#open"}, "gm_sk": {"S": "2026#tab"}, "total_minor":
         (LISTED, {}, 1 + 1),
         (LISTED, LISTED, 1),
         (LISTED, {**LISTED, "items": {"S": "none of the index's"}}, 1),
-        (LISTED, {**LISTED, "total_minor": {"N": "2"}}, 1 + 1),
+        (LISTED, {**LISTED, "line": {"S": "two"}}, 1 + 1),
         (LISTED, {**LISTED, "gm_pk": {"S": "mer#closed"}}, 1 + 2),
     ],
 )
