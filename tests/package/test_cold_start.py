@@ -80,7 +80,7 @@ def test_what_is_in_the_table_is_not_compiled_again(tree: Path) -> None:
 
     count, same = start("app.app", tell, tree=tree, first=COMPILED)
 
-    assert count * 4 < without
+    assert count * 3 < without
     assert same == signature
 
 
