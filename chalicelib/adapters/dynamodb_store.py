@@ -6,8 +6,8 @@ One table. A screen is one read, a change one TransactWriteItems, a listing one 
 from __future__ import annotations
 
 import random
+import secrets
 import time
-import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import datetime
@@ -370,7 +370,7 @@ class DynamoDbStore:
             puts.append(self._record_put(record))
         puts.extend(others)
         try:
-            self._transactions.write(puts, f"chg_{uuid.uuid4()}")
+            self._transactions.write(puts, f"chg_{secrets.token_hex(16)}")
         except Refused as refused:
             if 1 in refused.failed:
                 raise RecordExists(items.record_of(refused.failed[1])) from None
@@ -400,7 +400,7 @@ def _standing(item: Item | None, now: datetime) -> IdempotencyRecord | None:
 
 
 def _check_ids(name: str, *ids: str) -> None:
-    if not all(items.is_id(text) for text in ids):
+    if not all(map(items.is_id, ids)):
         raise _not_found(name)
 
 

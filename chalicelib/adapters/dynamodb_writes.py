@@ -7,9 +7,8 @@ our own earlier try, whose answer got lost somewhere between DynamoDB, botocore'
 from __future__ import annotations
 
 import random
-import uuid
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+import secrets
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import (
@@ -82,7 +81,7 @@ class Transactions:
         assert len(puts) <= MAXIMUM_ACTIONS, f"{len(puts)} items in one change, DynamoDB takes {MAXIMUM_ACTIONS}"
         actions: list[Any] = [self._action(put, change_id) for put in puts]
         # One token for all tries: a first one that arrives late is then not applied a second time.
-        token = str(uuid.uuid4())
+        token = secrets.token_hex(16)
         lost = 0
         met_others = False
         for number in range(TRIES):
@@ -158,17 +157,18 @@ class Transactions:
         return answer.get("Item", {}).get("change_id") == {"S": change_id}
 
 
-@contextmanager
-def reading() -> Iterator[None]:
-    """Turn what botocore raises after its own retries into StoreUnavailable; what is wrong with the request stays."""
-    try:
-        yield
-    except ClientError as error:
-        if error.response["Error"]["Code"] in _BUSY_CODES or _is_server_error(error):
-            raise StoreUnavailable("the database is too busy to answer") from error
-        raise
-    except _LOST as error:
-        raise StoreUnavailable("the database did not answer in time") from error
+class reading:  # noqa: N801
+    """With it, what botocore raises after its own retries is StoreUnavailable; what is wrong with the request stays."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if isinstance(error, ClientError):
+            if error.response["Error"]["Code"] in _BUSY_CODES or _is_server_error(error):
+                raise StoreUnavailable("the database is too busy to answer") from error
+        elif isinstance(error, _LOST):
+            raise StoreUnavailable("the database did not answer in time") from error
 
 
 def _reasons(error: ClientError) -> set[str]:
