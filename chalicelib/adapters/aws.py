@@ -9,10 +9,10 @@ import os
 from typing import Any
 from urllib.request import getproxies
 
+import botocore
 from botocore.config import Config
 from botocore.exceptions import UnknownServiceError
 from botocore.handlers import BUILTIN_HANDLERS, REGISTER_FIRST, REGISTER_LAST
-from botocore.httpsession import get_cert_path
 from botocore.loaders import Loader
 from botocore.session import Session
 
@@ -20,6 +20,7 @@ from chalicelib.adapters import aws_signer
 from chalicelib.adapters.aws_transport import KeepAliveSession
 
 _DOCUMENTATION = "docs"
+_CERTIFICATES = os.path.join(os.path.dirname(botocore.__file__), "cacert.pem")
 
 
 def client(
@@ -67,9 +68,9 @@ def _connect(made: Any, session: Session) -> None:
     """Put our own connections in the place of urllib3's; timeouts and certificates are those that it would have."""
     config = made.meta.config
 
-    def ca_file() -> str | None:
-        named: Any = session.get_config_variable("ca_bundle") or os.environ.get("REQUESTS_CA_BUNDLE") or True
-        return get_cert_path(named)
+    def ca_file() -> str:
+        named: str | None = session.get_config_variable("ca_bundle") or os.environ.get("REQUESTS_CA_BUNDLE")
+        return named or _CERTIFICATES
 
     made._endpoint.http_session = KeepAliveSession(
         made.meta.endpoint_url, connect_s=config.connect_timeout, read_s=config.read_timeout, ca_file=ca_file

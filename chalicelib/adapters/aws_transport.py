@@ -25,7 +25,7 @@ from chalicelib.adapters.keep_alive import LOST, KeepAlive, NotConnected
 class KeepAliveSession:
     """What botocore's URLLib3Session is to an endpoint, for a service of one origin whose answers fit into memory."""
 
-    def __init__(self, origin: str, *, connect_s: float, read_s: float, ca_file: Callable[[], str | None]) -> None:
+    def __init__(self, origin: str, *, connect_s: float, read_s: float, ca_file: Callable[[], str]) -> None:
         self._origin = origin.rstrip("/")
         self._http = KeepAlive(self._origin, connect_s=connect_s, read_s=read_s, ca_file=ca_file)
 

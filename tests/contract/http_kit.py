@@ -36,7 +36,7 @@ class Server:
             protocol_version = "HTTP/1.1"
 
             def do_POST(self) -> None:
-                server.last = self.headers, self.rfile.read(int(self.headers["Content-Length"]))
+                server.last = self.headers, self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 server.heard.append((self.client_address[1], self.path))
                 if server.manner == "silent":
                     server.released.wait(10)
@@ -55,6 +55,9 @@ class Server:
                 self.wfile.write(body)
                 if server.manner in ("half", "hangs up"):
                     self.close_connection = True
+
+            def do_GET(self) -> None:
+                self.do_POST()
 
             def finish(self) -> None:
                 super().finish()
