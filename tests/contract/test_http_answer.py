@@ -26,7 +26,11 @@ def theirs(text: bytes) -> Any:
     response = HTTPResponse(Socket(), method="POST")  # type: ignore[arg-type]
     response.begin()
     body = response.read()
-    headers = {name.lower(): ", ".join(response.headers.get_all(name, ())) for name in response.headers}
+    # It leaves the spaces after a value, which RFC 9110 has as no part of it.
+    headers = {
+        name.lower(): ", ".join(value.strip() for value in response.headers.get_all(name, ()))
+        for name in response.headers
+    }
     return body, response.status, headers, response.will_close
 
 
