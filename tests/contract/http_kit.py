@@ -59,14 +59,15 @@ class Server:
             def do_GET(self) -> None:
                 self.do_POST()
 
-            def finish(self) -> None:
-                super().finish()
-                server.hung_up.set()
-
             def log_message(self, *args: Any) -> None:
                 pass
 
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        class Http(ThreadingHTTPServer):
+            def shutdown_request(self, request: Any) -> None:
+                super().shutdown_request(request)
+                server.hung_up.set()
+
+        self.http = Http(("127.0.0.1", 0), Handler)
         self.http.daemon_threads = True
 
     @property
