@@ -103,7 +103,7 @@ POSSIBLE_IN: Mapping[Action, tuple[Status, ...]] = {
 
 def allowed_actions(tab: Tab, actor: Actor, now: datetime) -> list[Action]:
     """What this caller may do to the tab now, in the order of the enumeration."""
-    # Every screen asks for this, so most of it is looked up, and no words are made for what is only left out.
+    # Every screen asks for this, so most of it is looked up, and nothing is put into words.
     candidates = _candidates(actor.role, tab.status, tab.fee is not None, tab.written_off_minor > 0)
     return [action for action, refused in candidates if refused is None or refused(tab, actor, now) is None]
 
@@ -118,7 +118,8 @@ def refusal(tab: Tab, action: Action, actor: Actor, now: datetime) -> DomainErro
         words = f"To {action}, the tab must be {wanted}; it is {tab.status}."
         return TransitionRefused(words.replace("_", " "), status=tab.status)
     refused = _REFUSALS.get(action)
-    return refused(tab, actor, now) if refused else None
+    why = refused(tab, actor, now) if refused else None
+    return why() if why else None
 
 
 @cache
@@ -139,16 +140,18 @@ def _possible_in(action: Action, has_fee: bool, has_loss: bool) -> tuple[Status,
     return POSSIBLE_IN[action]
 
 
-Refusal = Callable[[Tab, Actor, datetime], DomainError | None]
+Why = Callable[[], DomainError]
+"""Puts a refusal into words, which only a command's caller reads."""
+Refusal = Callable[[Tab, Actor, datetime], Why | None]
 """What else refuses an action that its role and status allow."""
 
 
-def _in_progress(tab: Tab, actor: Actor, now: datetime) -> DomainError | None:
+def _in_progress(tab: Tab, actor: Actor, now: datetime) -> Why | None:
     """What takes money now must end first; what waits for the customer is closed by the use case instead."""
     attempt = tab.taking_attempt
     if attempt is None or attempt.state == AttemptState.AWAITING_CUSTOMER:
         return None
-    return PaymentInProgress(
+    return lambda: PaymentInProgress(
         "A payment on this tab is under way. Ask for the tab again in a moment.",
         attempt_id=attempt.attempt_id,
         attempt_state=attempt.state,
@@ -158,136 +161,146 @@ def _in_progress(tab: Tab, actor: Actor, now: datetime) -> DomainError | None:
 _UNSECURED = frozenset({DepositState.WANTED, DepositState.FAILED, DepositState.LAPSED, DepositState.EXPIRED})
 
 
-def _accept_promise(tab: Tab, actor: Actor, now: datetime) -> DomainError | None:
-    unsecured = tab.deposit.state in _UNSECURED and tab.placing_attempt is None
-    if tab.accepted and tab.proposed is None and not unsecured:
-        return TransitionRefused("The promise is accepted already; there is nothing new to accept.", status=tab.status)
-    if tab.proposed is not None and tab.proposed.cap_minor < tab.total_minor:
-        return CapExceeded(
+def _accept_promise(tab: Tab, actor: Actor, now: datetime) -> Why | None:
+    proposed = tab.proposed
+    if proposed is None:
+        unsecured = tab.deposit.state in _UNSECURED and tab.placing_attempt is None
+        if tab.accepted and not unsecured:
+            return lambda: TransitionRefused(
+                "The promise is accepted already; there is nothing new to accept.", status=tab.status
+            )
+    elif proposed.cap_minor < tab.total_minor:
+        return lambda: CapExceeded(
             "More is on the tab by now than the proposed promise allows: a new one must be proposed first.",
             total_minor=tab.total_minor,
-            cap_minor=tab.proposed.cap_minor,
+            cap_minor=proposed.cap_minor,
         )
     return None
 
 
-def _check_in(tab: Tab, actor: Actor, now: datetime) -> DomainError | None:
+def _check_in(tab: Tab, actor: Actor, now: datetime) -> Why | None:
     if tab.status == Status.BOOKED:
         return None
     if tab.legs:
-        return TransitionRefused("The no-show fee has been taken: waive it, and open a new tab.", status=tab.status)
+        return lambda: TransitionRefused(
+            "The no-show fee has been taken: waive it, and open a new tab.", status=tab.status
+        )
     return _in_progress(tab, actor, now)
 
 
-def _amend(tab: Tab, actor: Actor, now: datetime) -> DomainError | None:
+def _amend(tab: Tab, actor: Actor, now: datetime) -> Why | None:
     if tab.legs:
-        return TransitionRefused("Part of the bill is paid already: adjust it instead.", status=tab.status)
+        return lambda: TransitionRefused("Part of the bill is paid already: adjust it instead.", status=tab.status)
     if tab.waived_minor:
-        return TransitionRefused("The bill is forgiven already.", status=tab.status)
+        return lambda: TransitionRefused("The bill is forgiven already.", status=tab.status)
     return _in_progress(tab, actor, now)
 
 
-def _contest(tab: Tab, actor: Actor, now: datetime) -> DomainError | None:
+def _contest(tab: Tab, actor: Actor, now: datetime) -> Why | None:
     """Recorded at once, whatever payment is under way: it stops every further one (money rule 4)."""
-    return None if tab.amount_due_minor else NothingToPay("Nothing is due on this tab.")
+    if tab.amount_due_minor:
+        return None
+    return lambda: NothingToPay("Nothing is due on this tab.")
 
 
-def _tip(tab: Tab, actor: Actor, now: datetime) -> DomainError | None:
+def _tip(tab: Tab, actor: Actor, now: datetime) -> Why | None:
     if tab.outcome != Outcome.FULFILLED or tab.fee is not None or not tab.total_minor:
-        return TransitionRefused("There was no service to tip for.", status=tab.status)
+        return lambda: TransitionRefused("There was no service to tip for.", status=tab.status)
     return _in_progress(tab, actor, now)
 
 
-def _adjust(tab: Tab, actor: Actor, now: datetime) -> DomainError | None:
+def _adjust(tab: Tab, actor: Actor, now: datetime) -> Why | None:
     if tab.fee is not None or tab.total_minor == 0:
-        return TransitionRefused("There is no bill to adjust; a fee can be waived.", status=tab.status)
+        return lambda: TransitionRefused("There is no bill to adjust; a fee can be waived.", status=tab.status)
     if tab.written_off_minor or tab.waived_minor:
-        return TransitionRefused("The rest of this bill is forgiven or written off already.", status=tab.status)
+        return lambda: TransitionRefused("The rest of this bill is forgiven or written off already.", status=tab.status)
     return _in_progress(tab, actor, now)
 
 
-def _refund(tab: Tab, actor: Actor, now: datetime) -> DomainError | None:
+def _refund(tab: Tab, actor: Actor, now: datetime) -> Why | None:
     nothing = "Nothing has been taken that could be given back."
     if not tab.legs:
-        return NothingToPay(nothing)
+        return lambda: NothingToPay(nothing)
     if any(leg.is_disputed for leg in tab.legs):
-        return TransitionRefused(
+        return lambda: TransitionRefused(
             "The customer's bank disputes the payment: what it takes back can't be refunded as well.", status=tab.status
         )
     if tab.refund_owed_minor:
-        return PaymentInProgress("A refund is under way already. Ask for the tab again in a moment.")
+        return lambda: PaymentInProgress("A refund is under way already. Ask for the tab again in a moment.")
     if not min(sum(leg.refundable_minor for leg in tab.legs), tab.amount_due_minor):
-        return NothingToPay(nothing)
+        return lambda: NothingToPay(nothing)
     if tab.balance_minor:
         # Lowering the bill would only lower what is still owed, and nothing would go back.
-        return TransitionRefused(
+        return lambda: TransitionRefused(
             "Part of the bill is still owed: adjust or waive it, and what was paid above that goes back by itself.",
             status=tab.status,
         )
     return _in_progress(tab, actor, now)
 
 
-def _write_off(tab: Tab, actor: Actor, now: datetime) -> DomainError | None:
-    return _in_progress(tab, actor, now) if tab.balance_minor else NothingToPay("Nothing is owed on this tab.")
+def _write_off(tab: Tab, actor: Actor, now: datetime) -> Why | None:
+    if tab.balance_minor:
+        return _in_progress(tab, actor, now)
+    return lambda: NothingToPay("Nothing is owed on this tab.")
 
 
-def _collect(tab: Tab, actor: Actor, now: datetime) -> DomainError | None:
+def _collect(tab: Tab, actor: Actor, now: datetime) -> Why | None:
     if tab.collectable_minor == 0:
-        return NothingToPay("Nothing is owed on this tab.")
+        return lambda: NothingToPay("Nothing is owed on this tab.")
     return _in_progress(tab, actor, now)
 
 
-def _pay_on_phone(tab: Tab, actor: Actor, now: datetime) -> DomainError | None:
+def _pay_on_phone(tab: Tab, actor: Actor, now: datetime) -> Why | None:
     if refused := _collect(tab, actor, now):
         return refused
     if phone_amount_minor(tab) == 0:
         if tab.live_hold:
-            return NothingToPay("The hold covers the bill: accept it, and it is captured from the hold.")
-        return NothingToPay(
+            return lambda: NothingToPay("The hold covers the bill: accept it, and it is captured from the hold.")
+        return lambda: NothingToPay(
             "What is left is less than a card may be charged: it is payable in cash, or can be waived.",
             minimum_minor=tab.minimum_charge_minor,
         )
     return None
 
 
-def _charge_saved_card(tab: Tab, actor: Actor, now: datetime) -> DomainError | None:
+def _charge_saved_card(tab: Tab, actor: Actor, now: datetime) -> Why | None:
     if refused := _collect(tab, actor, now):
         return refused
     if tab.live_hold is None and not tab.may_use_card:
-        return NoCard("There is no saved card to charge: the customer can pay on the phone.")
+        return lambda: NoCard("There is no saved card to charge: the customer can pay on the phone.")
     if tab.balance_minor < tab.minimum_charge_minor:
-        return NothingToPay(
+        return lambda: NothingToPay(
             "What is left is less than a card may be charged: it is payable in cash, or can be waived.",
             minimum_minor=tab.minimum_charge_minor,
         )
     if actor.role == Role.CUSTOMER:
         return None
     if tab.status == Status.IN_REVIEW:
-        return TransitionRefused("The customer is still reviewing the bill.", status=tab.status)
+        return lambda: TransitionRefused("The customer is still reviewing the bill.", status=tab.status)
     if any(leg.is_disputed for leg in tab.legs):
-        return TransitionRefused(
+        return lambda: TransitionRefused(
             "The customer's bank disputes a payment of this bill: the rest is theirs to pay, on the phone or in cash.",
             status=tab.status,
         )
     needed = Consent.AUTOMATIC_CHARGE if tab.fee is None else Consent.DEPOSIT_AND_FEES
     if not tab.promise.consents_to(needed):
-        return PromiseNotAccepted(
+        return lambda: PromiseNotAccepted(
             "The customer has not agreed to be charged without them: they can pay on the phone.", consent=needed
         )
     return None
 
 
-def _cancel(tab: Tab, actor: Actor, now: datetime) -> DomainError | None:
+def _cancel(tab: Tab, actor: Actor, now: datetime) -> Why | None:
     if tab.status == Status.OPEN and tab.total_minor:
-        return TransitionRefused("Void the items first, or complete the service.", status=tab.status)
+        return lambda: TransitionRefused("Void the items first, or complete the service.", status=tab.status)
     return _in_progress(tab, actor, now)
 
 
-def _no_show(tab: Tab, actor: Actor, now: datetime) -> DomainError | None:
+def _no_show(tab: Tab, actor: Actor, now: datetime) -> Why | None:
     assert tab.starts_at is not None, "a booked tab has a start"
     from_at = tab.starts_at + timedelta(seconds=tab.promise.no_show_grace_s)
     if now < from_at:
-        return TransitionRefused(
+        return lambda: TransitionRefused(
             f"The customer still has time: a no-show can be recorded from {from_at.isoformat()}.",
             status=tab.status,
             from_at=from_at.isoformat(),
@@ -295,12 +308,14 @@ def _no_show(tab: Tab, actor: Actor, now: datetime) -> DomainError | None:
     return None
 
 
-def _waive(tab: Tab, actor: Actor, now: datetime) -> DomainError | None:
+def _waive(tab: Tab, actor: Actor, now: datetime) -> Why | None:
     if tab.fee is not None:
         if tab.amount_due_minor == 0:
-            return NothingToPay("The fee is waived already.")
+            return lambda: NothingToPay("The fee is waived already.")
         return _in_progress(tab, actor, now)
-    return _in_progress(tab, actor, now) if tab.balance_minor else NothingToPay("Nothing is owed on this tab.")
+    if tab.balance_minor:
+        return _in_progress(tab, actor, now)
+    return lambda: NothingToPay("Nothing is owed on this tab.")
 
 
 _REFUSALS: Mapping[Action, Refusal] = {
