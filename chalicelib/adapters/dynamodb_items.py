@@ -11,7 +11,6 @@ import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from typing import Any, TypeVar
 
 import msgspec
@@ -134,8 +133,12 @@ _LINE = "line"
 _encode = msgspec.json.Encoder().encode
 
 
-# Each made when the first of its kind is read: most functions read few kinds, and each takes its time.
-_decoder = cache(msgspec.json.Decoder)
+# Made now, by the one thread that imports this: of two threads that make decoders of the same structs at once for the
+# first time, one meets what the other has half made, and the process dies of it (SIGSEGV in msgspec 0.22).
+_DECODERS: dict[type[Any], msgspec.json.Decoder[Any]] = {
+    kind: msgspec.json.Decoder(kind)
+    for kind in (Tab, Entry, Attempt, Pointer, IdempotencyRecord, Merchant, Customer, TabSummary)
+}
 
 
 def _data(contents: Struct) -> Item:
@@ -259,7 +262,7 @@ def _contents(cls: type[R], item: Item) -> R:
     """
     version = int(item["schema_version"]["N"])
     if version == SCHEMA_VERSION:
-        found: R = _decoder(cls).decode(item[_DATA]["S"])
+        found: R = _DECODERS[cls].decode(item[_DATA]["S"])
         return found
     if version > SCHEMA_VERSION:
         raise NewerSchema(
@@ -322,7 +325,7 @@ def customer_of(item: Item) -> Customer:
 
 def summary_of(item: Item) -> TabSummary:
     """A row of a listing's index. There is no schema version: what a listing needs anew has a default."""
-    line: TabSummary = _decoder(TabSummary).decode(item[_LINE]["S"])
+    line: TabSummary = _DECODERS[TabSummary].decode(item[_LINE]["S"])
     return line
 
 
