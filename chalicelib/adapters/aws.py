@@ -69,7 +69,7 @@ def _connect(made: Any, session: Session) -> None:
     config = made.meta.config
 
     def ca_file() -> str:
-        named: str | None = session.get_config_variable("ca_bundle") or os.environ.get("REQUESTS_CA_BUNDLE")
+        named: str | None = session.get_config_variable("ca_bundle")
         return named or _CERTIFICATES
 
     made._endpoint.http_session = KeepAliveSession(

@@ -158,10 +158,7 @@ def test_a_connection_that_takes_too_long_is_botocores_error() -> None:
     assert isinstance(lost.value, dynamodb_writes._LOST)
 
 
-@pytest.mark.parametrize("setting", ["AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"])
-def test_certificates_are_those_that_botocore_trusts(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, setting: str
-) -> None:
+def test_certificates_are_those_that_botocore_trusts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its own, or those of the settings; whoever else sits in between gets no request."""
     tls, ca_file = certificate(tmp_path, x509.IPAddress(IPv4Address("127.0.0.1")))
     with serving(tls) as (server, url):
@@ -171,7 +168,7 @@ def test_certificates_are_those_that_botocore_trusts(
         assert isinstance(lost.value, dynamodb_writes._LOST)
         assert server.heard == []
 
-        monkeypatch.setenv(setting, ca_file)
+        monkeypatch.setenv("AWS_CA_BUNDLE", ca_file)
         with closing(client_of(url)) as trusting:
             get(trusting)
 
