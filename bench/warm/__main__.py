@@ -29,7 +29,15 @@ PEERS = ROOT / ".venv-bench" / "bin" / "python"
 NODE = ROOT / ".devstack" / "bench" / "node"
 SYNC_ENGINE = "@supabase/stripe-sync-engine@0.48.5"
 
-CALLS = {"get tab": 1000, "add item": 300, "dispatch": 1000, "webhook": 100, "webhook again": 200}
+CALLS = {
+    "get tab": 1000,
+    "add item": 300,
+    "dispatch": 1000,
+    "webhook": 100,
+    "webhook again": 200,
+    "BatchGetItem": 100,
+    "TransactWriteItems": 100,
+}
 """Of each round."""
 
 
@@ -49,6 +57,8 @@ PROMISES = (
     Promise("add item", BARE, "dispatch", most=0.6),
     Promise("webhook", "dj-stripe", "webhook", most=1 / 9),
     Promise("webhook", "stripe-sync-engine", "webhook", most=2.5),
+    Promise("BatchGetItem", "boto3", "BatchGetItem", most=0.45),
+    Promise("TransactWriteItems", "boto3", "TransactWriteItems", most=0.45),
 )
 
 
@@ -152,6 +162,7 @@ def main() -> int:
         # First: it makes the event that all of them take.
         sides = [Side("Aftertab", sys.executable, HERE / "ours.py", stripe, event)]
         sides.append(Side(BARE, PEERS, HERE / "fastapi_peer.py"))
+        sides.append(Side("boto3", sys.executable, HERE / "boto3_peer.py"))
         if len(options.without) < 2:
             stack.enter_context(postgres(folder))
         if "djstripe" not in options.without:
