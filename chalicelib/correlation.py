@@ -9,24 +9,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextvars import ContextVar
 
-_NONE: Mapping[str, str] = {}
-_ids: ContextVar[Mapping[str, str]] = ContextVar("correlation", default=_NONE)
+_given: ContextVar[tuple[Mapping[str, str | None], ...]] = ContextVar("correlation", default=())
 
 
 class about:  # noqa: N801
     """With it, until it is left, all lines of this thread carry these ids, too; None says nothing."""
 
-    __slots__ = ("_given", "_token")
+    __slots__ = ("_ids", "_token")
 
     def __init__(self, **ids: str | None) -> None:
-        self._given = ids
+        self._ids = ids
 
     def __enter__(self) -> None:
-        self._token = _ids.set({**_ids.get(), **{name: value for name, value in self._given.items() if value}})
+        self._token = _given.set((*_given.get(), self._ids))
 
     def __exit__(self, *failure: object) -> None:
-        _ids.reset(self._token)
+        _given.reset(self._token)
 
 
 def ids() -> Mapping[str, str]:
-    return _ids.get()
+    return {name: value for given in _given.get() for name, value in given.items() if value}

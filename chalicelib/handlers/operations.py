@@ -209,7 +209,8 @@ def record_id(by: Actor, key: str) -> str:
 
     A digest also because the gateway takes at most 255 characters as a key, and ours may have that many by itself.
     """
-    caller = "\n".join(quote(part, safe="") for part in (by.role, by.customer_id or "", by.subject, key))
+    customer, subject, key = (quote(part, safe="") for part in (by.customer_id or "", by.subject, key))
+    caller = f"{by.role}\n{customer}\n{subject}\n{key}"
     return f"{by.merchant_id or 'operator'}#{hashlib.sha256(caller.encode()).hexdigest()}"
 
 
