@@ -12,6 +12,7 @@ import subprocess
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NoReturn
 
 STOP_TIMEOUT_S = 10.0
@@ -86,21 +87,32 @@ class Workers:
             raise RuntimeError(f"worker {pid} had ended by itself: {ended_by}; see the log of the app")
 
     def close(self) -> None:
-        """Kill all of them and the process that forked them."""
+        """Kill all of them and the process that forked them. Raises RuntimeError where one had ended by itself."""
         assert self._process.stdin is not None and self._process.stdout is not None, "they are piped"
-        self._process.stdin.close()
+        failures = [failure for pid in [*self.pids] if (failure := self._failure(pid)) is not None]
+        with suppress(BrokenPipeError):
+            self._process.stdin.close()
         try:
             self._process.wait(timeout=STOP_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
         self._process.stdout.close()
-        self.pids.clear()
+        if failures:
+            raise failures[0]
+
+    def _failure(self, pid: int) -> RuntimeError | None:
+        try:
+            self.kill(pid)
+        except RuntimeError as failure:
+            return failure
+        return None
 
     def _ask(self, command: str) -> int:
         assert self._process.stdin is not None and self._process.stdout is not None, "they are piped"
-        self._process.stdin.write(f"{command}\n".encode())
-        self._process.stdin.flush()
+        with suppress(BrokenPipeError):
+            self._process.stdin.write(f"{command}\n".encode())
+            self._process.stdin.flush()
         answer = self._process.stdout.readline()
         if not answer:
             raise RuntimeError("the process that forks the app's workers has ended; see the log of the app")

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -125,15 +125,16 @@ def test_a_killed_worker_is_dead_and_the_others_live(workers: Workers) -> None:
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs Linux's /proc")
 @pytest.mark.parametrize("workers", ["ends"], indirect=True)
-def test_a_worker_that_ended_by_itself_is_told(workers: Workers) -> None:
-    """A worker that was dead before it was killed died of something else."""
+@pytest.mark.parametrize("end", [lambda workers, pid: workers.kill(pid), lambda workers, _: workers.close()])
+def test_a_worker_that_ended_by_itself_is_told(workers: Workers, end: Callable[[Workers, int], None]) -> None:
+    """A worker that was dead before it was killed, or all were, died of something else: a bug that nobody saw."""
     pid = workers.start()
     # It has said that it listens, and ends right after.
     while Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z":
         os.sched_yield()
 
     with pytest.raises(RuntimeError, match="had ended by itself"):
-        workers.kill(pid)
+        end(workers, pid)
 
 
 @pytest.mark.parametrize("workers", ["fails"], indirect=True)
