@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from types import CodeType
+from importlib import import_module
+from types import CodeType, ModuleType
 from typing import Any
 
 TABLE = os.path.join(os.path.dirname(__file__), "precompiled.bin")
@@ -29,7 +30,7 @@ def begin() -> None:
     # Nothing of what a start makes is garbage: not looking for any saves a twentieth of it.
     gc.disable()
     # stripe imports it for clients we do not use, and it takes as long to load as all of our domain.
-    _load_when_used("asyncio")
+    _LoadedWhenUsed("asyncio")
     # Else Python loads its build's whole configuration to learn where time zones are. Ours are in the bundle.
     os.environ.setdefault("PYTHONTZPATH", ZONES)
     if os.path.isfile(TABLE):
@@ -100,13 +101,17 @@ def _compiled(source: str, filename: str, mode: str) -> CodeType:
     return code
 
 
-def _load_when_used(name: str) -> None:
-    if name in sys.modules:
-        return
-    import importlib.util
+class _LoadedWhenUsed(ModuleType):
+    """Stands for a module until something of it is asked for.
 
-    spec = importlib.util.find_spec(name)
-    assert spec is not None and spec.loader is not None, f"{name} is in the standard library"
-    spec.loader = importlib.util.LazyLoader(spec.loader)
-    sys.modules[name] = module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    Not `importlib.util.LazyLoader`: its modules load themselves at the second `import`, which asks them for their spec.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        sys.modules.setdefault(name, self)
+
+    def __getattr__(self, name: str) -> Any:
+        if sys.modules.get(self.__name__) is self:
+            del sys.modules[self.__name__]
+        return getattr(import_module(self.__name__), name)

@@ -123,6 +123,8 @@ NEVER_AT_A_START = {
     "requests",
 }
 
+PAYING = "from chalicelib.adapters.stripe_gateway import stripe_client\nstripe_client('sk_test_x')"
+
 
 @pytest.mark.parametrize(
     ("handler", "without"),
@@ -142,6 +144,20 @@ def test_a_function_loads_what_it_needs_at_once_and_no_more(handler: str, withou
     loaded = set(start(handler, "print(json.dumps(sorted(sys.modules)))"))
 
     assert loaded & (NEVER_AT_A_START | without) == set()
+
+
+def test_charging_loads_no_clients_that_wait_for_nothing() -> None:
+    """stripe imports asyncio for clients of its own that we do not use; it loads as long as all of our domain."""
+    loaded = set(start("app.app", f"{PAYING}\nprint(json.dumps(sorted(sys.modules)))"))
+
+    assert "stripe._http_client" in loaded
+    assert "asyncio.events" not in loaded
+
+
+def test_what_is_left_for_later_is_loaded_when_it_is_used() -> None:
+    """However asyncio is asked for, it is the real one."""
+    for use in ("import asyncio.events", "from asyncio import sleep", "import asyncio\nasyncio.sleep"):
+        assert start("app.app", f"{use}\nprint(json.dumps(sys.modules['asyncio'].run.__module__))") == "asyncio.runners"
 
 
 def test_every_function_is_watched() -> None:
