@@ -32,7 +32,7 @@ LEFT_OUT: Mapping[str, str] = {
     "bin": "commands",
     "stripe/params": "types, for the type checker only",
     "stripe/events": "classes of v2 events, which we do not subscribe to",
-    "botocore/docs": "writes docstrings; a stand-in takes its place, see _STAND_INS",
+    "botocore/docs": "writes docstrings; a stand-in takes its place, see STAND_INS",
     "dateutil/zoneinfo": "a copy of the time-zone database; tzdata is ours",
     "jwt/help.py": "for bug reports",
     "*.dist-info": "metadata, which nothing of ours asks for",
@@ -47,7 +47,7 @@ LEFT_OUT: Mapping[str, str] = {
 """Path or pattern → why nothing of ours loads it. What is left is what the wheels hold, unchanged, but for botocore's
 descriptions, and what is `deferred`."""
 
-_STAND_INS: Mapping[str, str] = {
+STAND_INS: Mapping[str, str] = {
     "urllib3/http2/__init__.py": '"""In place of what asks which version of h2 is installed: none is."""\n',
     "botocore/docs/__init__.py": '"""In place of what writes the docstrings of clients: nobody reads them here."""\n',
     "botocore/docs/docstring.py": '''"""In place of docstrings that are written when somebody looks at them."""
@@ -76,7 +76,28 @@ class AppendParamDocumentation:
 
 AutoPopulatedParam = DocumentModifiedShape = HideParamFromOperations = AppendParamDocumentation
 ''',
+    "stripe/_object_classes.py": '''"""In place of a class for each kind of object, 5,000 lines for a payment alone.
+
+They are for type checkers: what is read here is dictionaries, and the class that all are made of gives the same."""
+from stripe._stripe_object import StripeObject
+
+
+def get_object_class(api_mode, object_name):
+    return StripeObject
+''',
+    "stripe/_event_notification_handler.py": '''"""In place of what handles v2 events, which we do not subscribe to."""
+
+
+class _Handler:
+    pass
+
+
+StripeEventNotificationHandler = StripeEventNotificationHandlerWithoutVerification = _Handler
+AsyncStripeEventNotificationHandler = AsyncStripeEventNotificationHandlerWithoutVerification = _Handler
+FallbackCallback = AsyncFallbackCallback = _Handler
+''',
 }
+"""Path → what is there instead. Names of the libraries' own insides: tests/package tells when one of them has moved."""
 
 
 def slim(tree: Path) -> None:
@@ -84,7 +105,7 @@ def slim(tree: Path) -> None:
     for pattern in LEFT_OUT:
         for path in sorted(tree.glob(pattern), reverse=True):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
-    for name, text in _STAND_INS.items():
+    for name, text in STAND_INS.items():
         path = tree / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)

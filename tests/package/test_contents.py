@@ -10,6 +10,10 @@ from typing import Any
 import botocore
 import botocore.session
 import pytest
+import stripe
+import stripe._object_classes
+import stripe._stripe_client
+from stripe._stripe_response import StripeResponse
 
 from devstack.package import contents
 
@@ -89,6 +93,72 @@ def test_what_is_left_out_is_gone_and_its_namesakes_are_not(bundled: Path) -> No
     assert not (bundled / "requests").exists()
     assert (bundled / "botocore" / "vendored" / "requests").exists()
     assert not (bundled / "botocore" / "data" / "s3").exists()
+
+
+def test_every_stand_in_takes_the_place_of_a_file() -> None:
+    """Where a library moves what we replaced, the file of the old name would lie there unread."""
+    installed = Path(botocore.__file__).parents[1]
+
+    assert [name for name in contents.STAND_INS if not (installed / name).is_file()] == []
+
+
+INTENT = {
+    "id": "pi_1",
+    "object": "payment_intent",
+    "amount": 7500,
+    "metadata": {"tab": "tab_1"},
+    "last_payment_error": None,
+    "next_action": {"type": "use_stripe_sdk", "use_stripe_sdk": {}},
+    "latest_charge": {
+        "id": "ch_1",
+        "object": "charge",
+        "balance_transaction": {
+            "id": "txn_1",
+            "object": "balance_transaction",
+            "fee": 30,
+            "fee_details": [{"fee": 30}],
+        },
+        "payment_method_details": {"card": {"capture_before": 1700000000, "last4": "4242"}},
+    },
+}
+EVENT = {"id": "evt_1", "object": "event", "created": 1700000000, "data": {"object": INTENT, "previous_attributes": {}}}
+
+
+@pytest.mark.parametrize(
+    "answer", [INTENT, EVENT, {"object": "list", "data": [INTENT], "has_more": True, "url": "/v1/payment_intents"}]
+)
+def test_an_answer_of_stripes_reads_the_same_without_its_classes(
+    answer: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a dictionary, by attribute and with its headers, an object is the same by the bundle's one class."""
+    whole = stripe_object(answer)
+    bundled: dict[str, Any] = {}
+    exec(contents.STAND_INS["stripe/_object_classes.py"], bundled)
+    monkeypatch.setattr(stripe._object_classes, "get_object_class", bundled["get_object_class"])
+
+    plain = stripe_object(answer)
+
+    assert type(plain) is stripe.StripeObject is not type(whole)
+    assert plain.to_dict() == whole.to_dict() == answer
+    assert {name: getattr(plain, name) for name in answer}.keys() == answer.keys()
+    assert plain.last_response is not None and plain.last_response.headers == {"Request-Id": "req_1"}
+
+
+def stripe_object(answer: dict[str, Any]) -> stripe.StripeObject:
+    """What a call of the SDK returns for this answer."""
+    response = StripeResponse(json.dumps(answer), 200, {"Request-Id": "req_1"})  # type: ignore[no-untyped-call]
+    return stripe.StripeClient("sk_test_1").deserialize(response, api_mode="V1")
+
+
+def test_what_handles_v2_events_has_every_name_that_the_client_takes_from_it() -> None:
+    """The client imports them by name, and names them in its annotations."""
+    bundled: dict[str, Any] = {}
+    exec(contents.STAND_INS["stripe/_event_notification_handler.py"], bundled)
+    source = Path(stripe._stripe_client.__file__).read_text()
+    imported = re.search(r"from stripe._event_notification_handler import \(([^)]*)\)", source)
+
+    assert imported is not None
+    assert {name.strip() for name in imported[1].split(",")} - {""} <= bundled.keys()
 
 
 def test_an_operation_that_aws_does_not_have_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
