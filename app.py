@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+# First, because with it being ready sooner begins, for what comes after it.
+from chalicelib import cold_start
+
+# isort: split
 import logging
 from typing import Any
 
 from chalice.app import CloudWatchEvent, Cron, Rate
 
-from chalicelib import bootstrap, cold_start
+from chalicelib import bootstrap
 from chalicelib.handlers import (
     bills,
     customers,

@@ -55,31 +55,26 @@ def ready(module: str, prepare: Callable[[], object] | None = None) -> None:
 
 
 def use(table: bytes) -> None:
-    """Take from the table what dataclasses, annotations and regular expressions would compile, if it is there.
+    """Take from the table what annotations and regular expressions would be compiled to, if it is there.
 
     Each is found under exactly what it would be compiled from, so a table can be incomplete, but not wrong. One of
     another Python is not used.
     """
     import _sre  # type: ignore[import-not-found]
-    import dataclasses
     import importlib.util
     import marshal
     import re
     import typing
 
     # As trustworthy as the .pyc files beside it: it comes with them.
-    versions, methods, annotations, patterns = marshal.loads(table)  # noqa: S302
+    versions, annotations, patterns = marshal.loads(table)  # noqa: S302
     if versions != (importlib.util.MAGIC_NUMBER, _sre.MAGIC):
         return
 
-    def run(source: str, *scopes: dict[str, object]) -> None:
-        compiled = methods.get(source)
-        code = _compiled(source, "<string>", "exec") if compiled is None else marshal.loads(compiled)  # noqa: S302
-        exec(code, *scopes)  # noqa: S102
-
     def annotation(source: str, *how: str) -> CodeType:
-        compiled = annotations.get((source, *how))
-        code: CodeType = _compiled(source, *how) if compiled is None else marshal.loads(compiled)  # noqa: S302
+        found = annotations.get((source, *how))
+        # Without this module's __future__, as typing would.
+        code: CodeType = compile(source, *how, dont_inherit=True) if found is None else marshal.loads(found)  # noqa: S302
         return code
 
     compiler: Any = re._compiler  # type: ignore[attr-defined]
@@ -89,16 +84,9 @@ def use(table: bytes) -> None:
         found = patterns.get((source, flags))
         return compile_pattern(source, flags) if found is None else _sre.compile(source, *found)
 
-    # All three look these names up in themselves each time, and then among the built-in ones.
-    dataclasses.exec = run  # type: ignore[attr-defined]
+    # Both look these names up in themselves each time, and then among the built-in ones.
     typing.compile = annotation  # type: ignore[attr-defined]
     compiler.compile = pattern
-
-
-def _compiled(source: str, filename: str, mode: str) -> CodeType:
-    # As in the modules that would have compiled it, which this one's __future__ is no affair of.
-    code: CodeType = compile(source, filename, mode, dont_inherit=True)
-    return code
 
 
 class _LoadedWhenUsed(ModuleType):

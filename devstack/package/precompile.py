@@ -1,8 +1,8 @@
-"""What Python compiles at every start, compiled for good: dataclasses' methods, annotations, regular expressions.
+"""What Python compiles at every start, compiled for good: annotations and regular expressions.
 
-Together a third of what starting takes. None of it is kept in a .pyc, because Python only meets them while running. So
-everything that is deployed is loaded here once, out of the unpacked bundle, and what was compiled meanwhile is written
-into a table: source → what it is compiled to. chalicelib/cold_start.py looks there first.
+Neither is kept in a .pyc, because Python only meets them while running. So everything that is deployed is loaded here
+once, out of the unpacked bundle, and what was compiled meanwhile is written into a table: source → what it is compiled
+to. chalicelib/cold_start.py looks there first.
 
 Run by itself (`python -S -P precompile.py TREE`), so that nothing but the bundle is loaded.
 """
@@ -10,8 +10,6 @@ Run by itself (`python -S -P precompile.py TREE`), so that nothing but the bundl
 from __future__ import annotations
 
 import _sre  # type: ignore[import-not-found]
-import builtins
-import dataclasses
 import importlib.util
 import marshal
 import os
@@ -19,6 +17,7 @@ import pkgutil
 import re
 import sys
 import typing
+from collections.abc import Iterator
 from pathlib import Path
 from types import CodeType
 from typing import Any
@@ -40,13 +39,11 @@ class Recorder:
     """Stands for what compiles while everything is loaded."""
 
     def __init__(self) -> None:
-        self.methods: dict[str, bytes] = {}
         self.annotations: dict[tuple[Any, ...], bytes] = {}
         self.patterns: dict[tuple[str | bytes, int], tuple[Any, ...]] = {}
         compiler: Any = re._compiler  # type: ignore[attr-defined]
         self._compile = compiler.compile
         self._wanted: tuple[str | bytes, int] | None = None
-        dataclasses.exec = self._run  # type: ignore[attr-defined]
         typing.compile = self._annotation  # type: ignore[attr-defined]
         compiler.compile = self._pattern
         compiler._sre = self
@@ -54,13 +51,8 @@ class Recorder:
     def __getattr__(self, name: str) -> Any:
         return getattr(_sre, name)
 
-    def _run(self, source: str, *scopes: dict[str, object]) -> None:
-        # Without this module's __future__, as dataclasses would.
-        code = compile(source, "<string>", "exec", dont_inherit=True)
-        self.methods[source] = marshal.dumps(code)
-        builtins.exec(code, *scopes)  # noqa: S102  # As dataclasses would have.
-
     def _annotation(self, source: str, *how: Any) -> CodeType:
+        # Without this module's __future__, as typing would.
         code: CodeType = compile(source, *how, dont_inherit=True)
         self.annotations[source, *how] = marshal.dumps(code)
         return code
@@ -79,11 +71,11 @@ class Recorder:
     def table(self) -> bytes:
         versions = importlib.util.MAGIC_NUMBER, _sre.MAGIC
         patterns = {key: (*rest[:3], dict(rest[3]), tuple(rest[4])) for key, rest in self.patterns.items()}
-        return marshal.dumps((versions, self.methods, self.annotations, patterns))
+        return marshal.dumps((versions, self.annotations, patterns))
 
 
 def load_everything(tree: Path) -> None:
-    """Import every module of ours, and make the clients."""
+    """Import every module of ours, make the clients, and have every annotation read that msgspec reads."""
     sys.path.insert(0, str(tree))
     # Whatever else is set where the package is made is no affair of the package.
     os.environ.clear()
@@ -98,6 +90,17 @@ def load_everything(tree: Path) -> None:
     deps = bootstrap.deps()
     assert deps.gateway.publishable_key
     importlib.import_module("jwt")
+    import msgspec
+
+    # What a struct's annotations say is asked for when the first of its kind is read or written.
+    for struct in _all_kinds(msgspec.Struct):
+        msgspec.structs.fields(struct)
+
+
+def _all_kinds(of: type[Any]) -> Iterator[type[Any]]:
+    for kind in of.__subclasses__():
+        yield kind
+        yield from _all_kinds(kind)
 
 
 if __name__ == "__main__":
