@@ -19,14 +19,12 @@ from chalicelib.handlers import (
     merchants,
     pages,
     problems,
-    reconciliation,
     reports,
     stripe_webhook,
     tabs,
 )
 from chalicelib.handlers.api import Api
 from chalicelib.handlers.authorizer import authorizer_routes
-from chalicelib.usecases.advance_tab import advance_due_tabs
 
 TABS_AT_ONCE = 8
 
@@ -44,6 +42,9 @@ for resource in (pages, merchants, customers, tabs, bills, reports, stripe_webho
 @app.schedule(Rate(5, unit=Rate.MINUTES))
 def advance(event: CloudWatchEvent) -> dict[str, int]:
     """Every five minutes: advance every tab that is due."""
+    # Here, as below: what the schedules need is not for whoever waits for the API to load.
+    from chalicelib.usecases.advance_tab import advance_due_tabs
+
     swept = advance_due_tabs(bootstrap.deps(), at_once=TABS_AT_ONCE)
     counted = {"TabsAdvanced": swept.advanced, "TabsNotAdvanced": swept.failed, "SweepLagSeconds": swept.lag_s}
     log.info("swept", extra={"metrics": counted})
@@ -53,6 +54,8 @@ def advance(event: CloudWatchEvent) -> dict[str, int]:
 @app.schedule(Cron("17", "3", "*", "*", "?", "*"))
 def reconcile(event: CloudWatchEvent) -> dict[str, Any]:
     """Every night at 03:17 UTC: what Stripe has of the last days against what we have."""
+    from chalicelib.handlers import reconciliation
+
     return reconciliation.daily(bootstrap.deps())
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import urllib.request
 from threading import Lock
 from typing import Any
 
@@ -67,17 +66,19 @@ def _find(kept: _Kept, kid: str | None) -> Any | None:
     return kept.keys.get(kid)
 
 
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """The URL was checked to be https or loopback; where it would send us was not."""
-
-    def redirect_request(self, *args: Any, **kwargs: Any) -> None:
-        return None
-
-
 def _fetch(url: str) -> dict[str | None, Any]:
+    # Not above: every function loads this module, for the name of its authorizer, and only the authorizer fetches keys.
+    import urllib.request
+
     import jwt
 
-    opener = urllib.request.build_opener(_NoRedirect())
+    class NoRedirect(urllib.request.HTTPRedirectHandler):
+        """The URL was checked to be https or loopback; where it would send us was not."""
+
+        def redirect_request(self, *args: Any, **kwargs: Any) -> None:
+            return None
+
+    opener = urllib.request.build_opener(NoRedirect())
     with opener.open(url, timeout=TIMEOUT_S) as answer:
         key_set = jwt.PyJWKSet.from_json(answer.read(_MAXIMUM_BYTES).decode())
     return {

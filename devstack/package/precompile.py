@@ -17,7 +17,6 @@ import pkgutil
 import re
 import sys
 import typing
-from collections.abc import Iterator
 from pathlib import Path
 from types import CodeType
 from typing import Any
@@ -75,7 +74,7 @@ class Recorder:
 
 
 def load_everything(tree: Path) -> None:
-    """Import every module of ours, make the clients, and have every annotation read that msgspec reads."""
+    """Import every module of ours, and make the clients."""
     sys.path.insert(0, str(tree))
     # Whatever else is set where the package is made is no affair of the package.
     os.environ.clear()
@@ -90,17 +89,6 @@ def load_everything(tree: Path) -> None:
     deps = bootstrap.deps()
     assert deps.gateway.publishable_key
     importlib.import_module("jwt")
-    import msgspec
-
-    # What a struct's annotations say is asked for when the first of its kind is read or written.
-    for struct in _all_kinds(msgspec.Struct):
-        msgspec.structs.fields(struct)
-
-
-def _all_kinds(of: type[Any]) -> Iterator[type[Any]]:
-    for kind in of.__subclasses__():
-        yield kind
-        yield from _all_kinds(kind)
 
 
 if __name__ == "__main__":

@@ -122,14 +122,20 @@ NEVER_AT_A_START = {
     "requests",
 }
 
+OF_SCHEDULES = {
+    "chalicelib.handlers.reconciliation",
+    "chalicelib.usecases.advance_tab",
+    "chalicelib.usecases.reconcile",
+}
+
 PAYING = "from chalicelib.adapters.stripe_gateway import stripe_client\nstripe_client('sk_test_x')"
 
 
 @pytest.mark.parametrize(
     ("handler", "without"),
     [
-        ("app.app", {"stripe"}),
-        ("app.webhook", {"stripe"}),
+        ("app.app", {"stripe", *OF_SCHEDULES}),
+        ("app.webhook", {"stripe", *OF_SCHEDULES}),
         ("app.advance", {"stripe"}),
         ("app.reconcile", {"stripe"}),
         (
