@@ -64,6 +64,8 @@ def tabs(page: Page[TabSummary]) -> schemas.TabList:
 
 def waiting_payment(tab: Tab) -> Attempt | None:
     """The attempt that waits for the customer; one that takes money before one that holds it."""
+    if not tab.attempts:
+        return None
     waiting = [attempt for attempt in tab.attempts if attempt.state == AttemptState.AWAITING_CUSTOMER]
     return min(waiting, key=lambda attempt: not attempt.takes_money, default=None)
 
