@@ -6,7 +6,8 @@ from typing import Any
 
 from chalice.app import Chalice, Request
 
-_JSON = "application/json"
+_JSON = frozenset({None, "application/json", "application/json; charset=utf-8"})
+"""As clients, and Stripe, say that a body is JSON. Chalice knows how else it can be said."""
 
 
 class Api(Chalice):
@@ -23,7 +24,7 @@ class Api(Chalice):
         if route is None:
             return super().__call__(event, context)
         request = Request(event, context)
-        if request.headers.get("content-type", _JSON) != _JSON:
+        if request.headers.get("content-type") not in _JSON:
             return super().__call__(event, context)
         self.lambda_context = context
         self.current_request = request

@@ -68,6 +68,7 @@ FORM = "application/x-www-form-urlencoded"
     [
         ("GET", "/v1/tabs/{tab_id}", {}, 200),
         ("GET", "/v1/tabs/{tab_id}", {"Content-Type": "application/json; charset=utf-8"}, 200),
+        ("GET", "/v1/tabs/{tab_id}", {"Content-Type": "APPLICATION/JSON;charset=utf-8"}, 200),
         ("GET", "/v1/tabs/{tab_id}", {"content-type": FORM, "Accept": "image/png"}, 415),
         ("POST", "/v1/tabs/{tab_id}/complete", {"Idempotency-Key": "once"}, 200),
         ("POST", "/v1/tabs/{tab_id}/complete", {}, 400),
