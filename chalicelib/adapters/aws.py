@@ -20,7 +20,7 @@ from chalicelib.adapters import aws_signer
 from chalicelib.adapters.aws_transport import KeepAliveSession
 
 _DOCUMENTATION = "docs"
-_CERTIFICATES = os.path.join(os.path.dirname(botocore.__file__), "cacert.pem")
+_BOTOCORE = os.path.dirname(botocore.__file__)
 
 
 def client(
@@ -70,7 +70,9 @@ def _connect(made: Any, session: Session) -> None:
 
     def ca_file() -> str:
         named: str | None = session.get_config_variable("ca_bundle")
-        return named or _CERTIFICATES
+        # In the bundle they are in a folder, too, of which only what is needed is read (devstack/package).
+        folder = os.path.join(_BOTOCORE, "certificates")
+        return named or (folder if os.path.isdir(folder) else os.path.join(_BOTOCORE, "cacert.pem"))
 
     made._endpoint.http_session = KeepAliveSession(
         made.meta.endpoint_url, connect_s=config.connect_timeout, read_s=config.read_timeout, ca_file=ca_file

@@ -5,6 +5,7 @@ What they carry, and what a failure means, is for stripe_transport and aws_trans
 
 from __future__ import annotations
 
+import os
 import select
 import ssl
 import time
@@ -30,8 +31,9 @@ class NotConnected(OSError):
 class KeepAlive:
     """Connections to `https://host` (or http, for a local stand-in), for any number of threads.
 
-    TLS is verified against the file that `ca_file` names. Redirects are not followed, and neither proxies nor .netrc
-    are looked for: whom we talk to is said by one setting only. A request is never sent twice from here.
+    TLS is verified against the file that `ca_file` names, or the folder, whose files OpenSSL must find by their names.
+    Redirects are not followed, and neither proxies nor .netrc are looked for: whom we talk to is said by one setting
+    only. A request is never sent twice from here.
     """
 
     def __init__(self, origin: str, *, connect_s: float, read_s: float, ca_file: Callable[[], str | None]) -> None:
@@ -118,8 +120,12 @@ class KeepAlive:
         if not self._is_tls:
             return HTTPConnection(self._name, self._port)
         if self._tls is None:
-            # Reading the certificates takes 25 ms: once, and only by those who need them.
-            self._tls = ssl.create_default_context(cafile=self._ca_file())
+            # Reading the certificates takes up to 25 ms: once, and only by those who need them.
+            trusted = self._ca_file()
+            is_folder = trusted is not None and os.path.isdir(trusted)
+            self._tls = ssl.create_default_context(
+                cafile=None if is_folder else trusted, capath=trusted if is_folder else None
+            )
         return HTTPSConnection(self._name, self._port, context=self._tls)
 
 
