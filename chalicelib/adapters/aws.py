@@ -20,6 +20,8 @@ from chalicelib.adapters import aws_signer
 from chalicelib.adapters.aws_transport import KeepAliveSession
 
 _DOCUMENTATION = "docs"
+_ATTRIBUTE = "AttributeValue"
+"""What DynamoDB's items map names to; both are JSON already, in the store as on the wire."""
 _BOTOCORE = os.path.dirname(botocore.__file__)
 
 
@@ -49,15 +51,21 @@ def _is_ordinary(session: Session) -> bool:
 
 
 class _Descriptions(Loader):
-    """botocore's descriptions of services, without the rules by which it finds a call's endpoint, for every call anew.
+    """botocore's descriptions of services, but for two things that it would do for every call anew.
 
-    Where a service has no such rules, botocore takes the endpoint of the region, once, when the client is made.
+    Without rules to find an endpoint by, botocore takes the one of the region, once, when the client is made. And items
+    are described as documents, which go in and come out as they are: it need not look at each of their attributes.
+    (Bytes are the exception, for they are no JSON. We store none.)
     """
 
     def load_service_model(self, service_name: str, type_name: str, api_version: str | None = None) -> Any:
         if type_name == "endpoint-rule-set-1":
             raise UnknownServiceError(service_name=service_name, known_service_names="")
-        return super().load_service_model(service_name, type_name, api_version)
+        described = super().load_service_model(service_name, type_name, api_version)
+        for name, shape in described.get("shapes", {}).items():
+            if shape.get("value", {}).get("shape") == _ATTRIBUTE:
+                described["shapes"][name] = {"type": "structure", "members": {}, "document": True}
+        return described
 
 
 def _choose_signer(**_: Any) -> str:

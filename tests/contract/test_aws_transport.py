@@ -17,6 +17,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
 from botocore.httpsession import URLLib3Session
+from botocore.session import Session
 from cryptography import x509
 
 from chalicelib.adapters import aws, dynamodb_writes
@@ -80,6 +81,67 @@ def test_what_was_signed_is_what_was_sent(server: Server, client: Any) -> None:
     signer = SigV4Auth(Credentials("test", "test", "test"), "dynamodb", "eu-west-1")
     signature = signer.signature(signer.string_to_sign(arrived, signer.canonical_request(arrived)), arrived)
     assert headers["Authorization"].endswith(f"Signature={signature}")
+
+
+ITEM: dict[str, Any] = {
+    "pk": {"S": "ü"},
+    "n": {"N": "-1.5"},
+    "b": {"BOOL": False},
+    "none": {"NULL": True},
+    "set": {"SS": ["a", "b"]},
+    "map": {"M": {"list": {"L": [{"S": ""}, {"M": {}}]}}},
+}
+
+
+@pytest.mark.parametrize(
+    ("method", "request_", "answer"),
+    [
+        ("get_item", {"TableName": "t", "Key": KEY}, {"Item": ITEM}),
+        ("put_item", {"TableName": "t", "Item": ITEM}, {"Attributes": ITEM}),
+        (
+            "batch_get_item",
+            {"RequestItems": {"t": {"Keys": [KEY, KEY], "ConsistentRead": True}}},
+            {"Responses": {"t": [ITEM, ITEM]}, "UnprocessedKeys": {"t": {"Keys": [KEY]}}},
+        ),
+        (
+            "query",
+            {"TableName": "t", "ExclusiveStartKey": KEY, "ExpressionAttributeValues": ITEM},
+            {"Items": [ITEM], "LastEvaluatedKey": KEY, "Count": 1},
+        ),
+        (
+            "transact_write_items",
+            {
+                "TransactItems": [{"Put": {"TableName": "t", "Item": ITEM, "ExpressionAttributeValues": ITEM}}],
+                "ClientRequestToken": "x",
+            },
+            {},
+        ),
+    ],
+)
+def test_items_go_out_and_come_in_as_with_botocores_own_client(
+    server: Server, client: Any, method: str, request_: dict[str, Any], answer: dict[str, Any]
+) -> None:
+    """Byte for byte what its own description of the service makes of them, for every call that the store makes."""
+    server.answer = json.dumps(answer).encode()
+    theirs = Session().create_client("dynamodb", "eu-west-1", endpoint_url=client.meta.endpoint_url)
+
+    told, sent = [], []
+    for one in (client, theirs):
+        found = getattr(one, method)(**request_)
+        del found["ResponseMetadata"]
+        told.append(found)
+        sent.append(server.last[1])
+
+    assert told == [answer, answer]
+    assert sent[0] == sent[1]
+
+
+def test_bytes_are_not_stored(server: Server, client: Any) -> None:
+    """They would have to be encoded, which is left out: nothing is sent."""
+    with pytest.raises(TypeError, match="bytes"):
+        client.put_item(TableName="t", Item={"pk": {"B": b"x"}})
+
+    assert server.heard == []
 
 
 def test_an_error_of_dynamodbs_is_botocores(server: Server, client: Any) -> None:
