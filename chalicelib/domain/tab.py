@@ -462,11 +462,11 @@ class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def total_minor(self) -> int:
         """The bill, without the tip; a running total while the service goes on."""
-        return sum(item.amount_minor for item in self.items) - self.adjusted_minor
+        return sum([item.amount_minor for item in self.items]) - self.adjusted_minor
 
     @property
     def tax_minor(self) -> int:
-        return sum(item.tax_minor for item in self.items if not item.voided_at) - self.adjusted_tax_minor
+        return sum([item.tax_minor for item in self.items if not item.voided_at]) - self.adjusted_tax_minor
 
     @property
     def amount_due_minor(self) -> int:
@@ -482,7 +482,7 @@ class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def paid_minor(self) -> int:
         """Taken and not given back; a refund counts from the moment it is asked for."""
-        return sum(leg.amount_minor - leg.refunded_minor - leg.refund_pending_minor for leg in self.legs)
+        return sum([leg.amount_minor - leg.refunded_minor - leg.refund_pending_minor for leg in self.legs])
 
     @property
     def balance_minor(self) -> int:
@@ -496,16 +496,17 @@ class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def payment_state(self) -> PaymentState:
-        disputes = {leg.dispute.state for leg in self.legs if leg.dispute}
+        disputes = [leg.dispute.state for leg in self.legs if leg.dispute]
         if DisputeState.OPEN in disputes:
             return PaymentState.DISPUTED
-        if self.refund_owed_minor or any(leg.refund_pending_minor for leg in self.legs):
+        paid_minor, due_minor = self.paid_minor, self.amount_due_minor
+        if paid_minor > due_minor or any(leg.refund_pending_minor for leg in self.legs):
             return PaymentState.REFUND_OWED
-        if self.balance_minor:
-            return PaymentState.PARTLY_PAID if self.paid_minor else PaymentState.OWED
+        if paid_minor < due_minor:
+            return PaymentState.PARTLY_PAID if paid_minor else PaymentState.OWED
         if self.written_off_minor or DisputeState.LOST in disputes:
             return PaymentState.WRITTEN_OFF
-        return PaymentState.PAID if self.paid_minor else PaymentState.NONE
+        return PaymentState.PAID if paid_minor else PaymentState.NONE
 
     # Parts
 
