@@ -17,6 +17,9 @@ TABLE = os.path.join(os.path.dirname(__file__), "precompiled.bin")
 
 ZONES = os.path.join(os.path.dirname(os.path.dirname(__file__)), "tzdata", "zoneinfo")
 """The time zones of a bundle."""
+WHEN_USED = ("asyncio", "configparser", "msgspec.inspect", "shutil", "stringprep", "sysconfig")
+"""What libraries import, and no ordinary request of ours uses. asyncio alone, which stripe has for clients that we do
+without, takes as long to load as all of our domain."""
 _HANDLER = "_HANDLER"
 """In the environment of every Lambda function: `module.function`."""
 
@@ -29,8 +32,8 @@ def begin() -> None:
 
     # Nothing of what a start makes is garbage: not looking for any saves a twentieth of it.
     gc.disable()
-    # stripe imports it for clients we do not use, and it takes as long to load as all of our domain.
-    _LoadedWhenUsed("asyncio")
+    for name in WHEN_USED:
+        _LoadedWhenUsed(name)
     # Else Python loads its build's whole configuration to learn where time zones are. Ours are in the bundle.
     os.environ.setdefault("PYTHONTZPATH", ZONES)
     if os.path.isfile(TABLE):
