@@ -6,7 +6,7 @@ Only that: what is signed, what a failure is called, and whether it is tried aga
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http.client import HTTPException
 from typing import Any, cast
 
@@ -33,13 +33,17 @@ class KeepAliveSession:
         """Raises botocore's errors for what is no answer: all are ones that it tries again."""
         url = request.url
         assert url.startswith(f"{self._origin}/"), f"signed for {url}, and connected to {self._origin}"
-        body = cast(bytes, request.body)
-        headers = {name: _text(value) for name, value in request.headers.items() if name != "Content-Length"}
+        body, prepared = cast(bytes, request.body), cast(Mapping[str, str | bytes], request.headers)
+        headers = {
+            name: value.decode() if isinstance(value, bytes) else value
+            for name, value in prepared.items()
+            if name != "Content-Length"  # It is said already.
+        }
         try:
             body, status, received = self._http.exchange(request.method, url[len(self._origin) :], body, headers)
         except LOST as error:
             raise _no_answer(error, url) from error
-        return AWSResponse(url, status, cast(Any, received), _Body(body))
+        return AWSResponse(url, status, cast(Any, dict(received)), _Body(body))
 
     def close(self) -> None:
         self._http.close()
@@ -50,10 +54,6 @@ class _Body(bytes):
 
     def stream(self) -> tuple[bytes]:
         return (self,)
-
-
-def _text(value: Any) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)
 
 
 def _no_answer(error: OSError | HTTPException, url: str) -> Exception:

@@ -66,11 +66,11 @@ def _head(stream: IO[bytes]) -> tuple[bytes, int, Headers]:
 
 
 def _headers(stream: IO[bytes]) -> Headers:
-    headers = Headers()
+    headers: dict[str, str] = {}
     for _ in range(_HEADERS_MAXIMUM + 1):
         line = _line(stream).decode("latin-1")
         if not line:
-            return headers
+            return Headers(headers)
         name, colon, value = line.partition(":")
         if not colon:
             raise HTTPException(f"no header: {line[:80]!r}")
