@@ -123,7 +123,8 @@ def test_a_replay_that_is_stopped_goes_on_where_it_was(tmp_path: Path):
     meter = Meter(Console(), 1, 1, 0)
     parts = 0
     while True:
-        asked = itertools.count()
+        # The thirteenth time it asks, it is to stop; what goes on afterwards is not.
+        asked = itertools.count(100 * parts)
         with keeps.locked():
             found = command.play(plans, progress, keeps.state, 2, lambda asked=asked: next(asked) == 12, meter)
             if found is not None:
