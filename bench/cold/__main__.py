@@ -1,4 +1,4 @@
-"""`make bench-cold`: starts ours and the peers in turns, and fails where a promise is missed."""
+"""`make bench-cold`: starts ours and the peers, each as often, and fails where a promise is missed."""
 
 from __future__ import annotations
 
@@ -221,7 +221,7 @@ def _report(found: dict[str, list[Start]], counted: dict[str, tuple[int, int]], 
         print(f"{mark} {promise.text:42} {promise.value:6.2f}{promise.unit:3}  at most {promise.limit:g}{promise.unit}")
     missed = [promise.text for promise in promises if not promise.is_kept]
     kept = f"{len(promises) - len(missed)} of {len(promises)} promises kept"
-    print(f"\ncold start: {kept}, medians of {len(found['base'])} starts each, in turns")
+    print(f"\ncold start: {kept}, medians of {len(found['base'])} starts each")
     return 1 if missed else 0
 
 
