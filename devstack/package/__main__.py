@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from devstack.deploy.artifacts import write_template
-from devstack.package import archive, certificates, compiled, contents, deferred
+from devstack.package import archive, certificates, compiled, contents
 
 ROOT = Path(__file__).resolve().parents[2]
 WORK = ROOT / ".devstack" / "package"
@@ -38,7 +38,6 @@ def make(stage: str, out: Path) -> str:
     shutil.rmtree(tree, ignore_errors=True)
     archive.unpack(untouched / "deployment.zip", tree)
     contents.slim(tree)
-    deferred.defer(tree)
     certificates.split(tree / "botocore" / "cacert.pem", tree / "botocore" / "certificates")
     _alone("-S", "-P", str(Path(__file__).with_name("precompile.py")), str(tree))
     # In a process of its own with a fixed hash seed: the order within sets is part of what is compiled.

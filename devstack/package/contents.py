@@ -45,7 +45,7 @@ LEFT_OUT: Mapping[str, str] = {
     "**/__pycache__": "compiled anew, for the runtime",
 }
 """Path or pattern → why nothing of ours loads it. What is left is what the wheels hold, unchanged, but for botocore's
-descriptions, and what is `deferred`."""
+descriptions."""
 
 STAND_INS: Mapping[str, str] = {
     "urllib3/http2/__init__.py": '"""In place of what asks which version of h2 is installed: none is."""\n',
