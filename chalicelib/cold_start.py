@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from _thread import allocate_lock
 from collections.abc import Callable
 from importlib import import_module
 from types import CodeType, ModuleType
@@ -92,6 +93,9 @@ def use(table: bytes) -> None:
     compiler.compile = pattern
 
 
+_STEPPING_ASIDE = allocate_lock()
+
+
 class _LoadedWhenUsed(ModuleType):
     """Stands for a module until something of it is asked for.
 
@@ -103,6 +107,8 @@ class _LoadedWhenUsed(ModuleType):
         sys.modules.setdefault(name, self)
 
     def __getattr__(self, name: str) -> Any:
-        if sys.modules.get(self.__name__) is self:
-            del sys.modules[self.__name__]
+        # Of two threads that ask at once, the second must not take out what the first has begun to load.
+        with _STEPPING_ASIDE:
+            if sys.modules.get(self.__name__) is self:
+                del sys.modules[self.__name__]
         return getattr(import_module(self.__name__), name)
