@@ -18,7 +18,16 @@ TABLE = os.path.join(os.path.dirname(__file__), "precompiled.bin")
 
 ZONES = os.path.join(os.path.dirname(os.path.dirname(__file__)), "tzdata", "zoneinfo")
 """The time zones of a bundle."""
-WHEN_USED = ("asyncio", "configparser", "msgspec.inspect", "shutil", "stringprep", "sysconfig")
+WHEN_USED = (
+    "asyncio",
+    "configparser",
+    "jmespath",
+    "mimetypes",
+    "msgspec.inspect",
+    "shutil",
+    "stringprep",
+    "sysconfig",
+)
 """What libraries import, and no ordinary request of ours uses. asyncio alone, which stripe has for clients that we do
 without, takes as long to load as all of our domain."""
 _HANDLER = "_HANDLER"
