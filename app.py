@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# First, because with it being ready sooner begins, for what comes after it.
+# First: it makes what comes after it load sooner (see chalicelib/__init__.py).
 from chalicelib import cold_start
 
 # isort: split

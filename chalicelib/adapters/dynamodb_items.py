@@ -1,8 +1,8 @@
 """What an item of the table looks like, and the way there and back; reading and writing the table is the store's.
 
-Every item is its keys, its contents as one JSON text, and native attributes where an index or a condition asks for
-them. So the AWS SDK carries a handful of texts whatever is in them, a person can read an item in the console, nothing
-is ever a Decimal, and what comes back is what was written: nothing is read from two places.
+An item is its keys, its contents as one JSON text where it has any, and native attributes where an index or a condition
+asks for them. So the AWS SDK carries a handful of texts whatever is in them, a person can read an item in the console,
+nothing is ever a Decimal, and what comes back is what was written: nothing is read from two places.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ Key = dict[str, Any]
 SCHEMA_VERSION = 1
 UPCASTS: dict[int, Callable[[type[Any], dict[str, Any]], dict[str, Any]]] = {}
 """Version → what makes of an item's type and contents those of the next. Applied at read; the next write stores the
-result. A field that is new needs none, a default that becomes another one does: `omit_defaults` leaves it out."""
+result. The tab in an idempotency record is one more tab. A field that is new needs none, a default that becomes another
+one does: `omit_defaults` leaves it out."""
 
 DUE_SHARDS = 64
 MERCHANTS_PARTITION = "MERCHANTS"
@@ -270,6 +271,8 @@ def _contents(cls: type[R], item: Item) -> R:
         )
     contents = msgspec.json.decode(item[_DATA]["S"])
     for known in range(version, SCHEMA_VERSION):
+        if cls is IdempotencyRecord and contents.get("snapshot"):
+            contents["snapshot"] = UPCASTS[known](Tab, contents["snapshot"])
         contents = UPCASTS[known](cls, contents)
     return msgspec.convert(contents, cls)
 

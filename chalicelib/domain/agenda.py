@@ -87,14 +87,13 @@ def next_action_at(tab: Tab) -> datetime | None:
 
 
 def due_call(tab: Tab, now: datetime) -> Step | None:
-    """The due step that asks the gateway first, if any."""
-    # Both kinds are about attempts, so nothing else of the agenda is looked at.
+    """The due step that asks the gateway first, if any: those are about attempts, so nothing else is looked at."""
     return _most_urgent(_attempt_steps(tab), now, NEEDS_CALL)
 
 
 def due_receipt(tab: Tab) -> bool:
     """Whether the customer has paid and not been told."""
-    return tab.receipt_owed and tab.paid_minor > 0
+    return tab.receipt_owed and tab.receipt_minor > 0
 
 
 def _earliest(pending: Iterable[Step]) -> datetime | None:

@@ -52,14 +52,14 @@ class Message(Struct, frozen=True, kw_only=True):
 def receipt_of(tab: Tab, at: datetime) -> Message:
     """The receipt of a closed tab. Its id says for how much: paid again later (a tip), it is another receipt."""
     return Message(
-        message_id=f"receipt_{tab.tab_id}_{tab.paid_minor}",
+        message_id=f"receipt_{tab.tab_id}_{tab.receipt_minor}",
         kind=MessageKind.RECEIPT,
         to=Recipient.CUSTOMER,
         merchant_id=tab.merchant_id,
         customer_id=tab.customer_id,
         tab_id=tab.tab_id,
         at=at,
-        text=text_of(MessageKind.RECEIPT, tab, tab.paid_minor),
+        text=text_of(MessageKind.RECEIPT, tab, tab.receipt_minor),
     )
 
 

@@ -485,6 +485,11 @@ class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True):
         return sum([leg.amount_minor - leg.refunded_minor - leg.refund_pending_minor for leg in self.legs])
 
     @property
+    def receipt_minor(self) -> int:
+        """What a receipt is for: paid, as far as it was due. What is to be given back was not paid for anything."""
+        return min(self.paid_minor, self.amount_due_minor)
+
+    @property
     def balance_minor(self) -> int:
         """Still owed by the customer; never negative."""
         return max(0, self.amount_due_minor - self.paid_minor)

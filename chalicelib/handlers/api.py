@@ -6,6 +6,8 @@ from typing import Any
 
 from chalice.app import Chalice, Request
 
+from chalicelib.handlers.problems import unexpected
+
 _JSON = frozenset({None, "application/json", "application/json; charset=utf-8"})
 """As clients, and Stripe, say that a body is JSON. Chalice knows how else it can be said."""
 
@@ -28,6 +30,11 @@ class Api(Chalice):
             return super().__call__(event, context)
         self.lambda_context = context
         self.current_request = request
-        path = {name: event["pathParameters"][name] for name in route.view_args}
-        answer: dict[str, Any] = route.view_function(**path).to_dict()
+        try:
+            path = {name: event["pathParameters"][name] for name in route.view_args}
+            response = route.view_function(**path)
+        except Exception as error:
+            # An operation answers its own errors; what comes here would be Lambda's to tell, and API Gateway's.
+            response = unexpected(error)
+        answer: dict[str, Any] = response.to_dict()
         return answer

@@ -88,6 +88,11 @@ def response_to(error: Exception) -> TextResponse:
     if isinstance(error, GatewayRejected):
         log.error("the gateway refused our call: %s", error.failure)
         return problem(HTTPStatus.BAD_GATEWAY, "gateway_rejected", "The payment provider refused. Nothing was charged.")
+    return unexpected(error)
+
+
+def unexpected(error: Exception) -> TextResponse:
+    """A bug of ours: all of it is for the log, and nothing for the caller."""
     log.error("unexpected: %r", error, exc_info=error)
     return problem(
         HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", "Something went wrong here. It has been recorded."

@@ -312,7 +312,8 @@ def run(deps: Deps, tab: Tab, begun: Iterable[Attempt]) -> Tab:
             asked = attempt.attempt_id
             tab, more = record_outcome(deps, tab, _perform(deps, tab, attempt))
         elif step := agenda.due_call(tab, deps.clock.now()):
-            asked = step.subject or ""
+            assert step.subject is not None, "what the gateway is asked first is about an attempt"
+            asked = step.subject
             tab, more = _due_call(deps, tab, step)
         else:
             break

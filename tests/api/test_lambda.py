@@ -10,6 +10,7 @@ import pytest
 from chalice.app import APIGateway, Chalice, Response
 
 import app as application
+from chalicelib.handlers import problems
 from chalicelib.handlers.text import TextResponse
 
 from .world import CARD_TERMS, Shop, World, booking
@@ -90,6 +91,33 @@ def test_the_short_way_is_chalices(
 
     assert answer["statusCode"] == status
     assert answer == Chalice.__call__(application.app, event, None)
+
+
+def test_a_request_of_ours_never_takes_chalices_way(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor would it have anything to do there: no route has CORS, and `dress` is the one middleware."""
+    event = proxy_event("GET", "/v1/merchant", {})
+    authorized(event, role="staff", merchant_id=shop.merchant_id)
+    monkeypatch.setattr(Chalice, "__call__", lambda *_: {"statusCode": 599})
+
+    assert application.app(event, None)["statusCode"] == 200
+    assert {handler for handler, _ in application.app.middleware_handlers} == {problems.dress}
+    routes = [route for methods in application.app.routes.values() for route in methods.values()]
+    assert routes
+    assert not any(route.cors for route in routes)
+
+
+def test_what_no_operation_answers_is_answered(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bug in the very answering of errors is a 500 of the API's, and not the function's crash."""
+    event = proxy_event("GET", "/v1/tabs/{tab_id}", {"tab_id": "tab_1"})
+    authorized(event, role="staff", merchant_id=shop.merchant_id)
+
+    def broken(error: Exception) -> None:
+        raise RuntimeError("no words")
+
+    monkeypatch.setattr("chalicelib.handlers.operations.response_to", broken)
+    answer = application.app(event, None)
+
+    assert (answer["statusCode"], json.loads(answer["body"])["code"]) == (500, "internal_error")
 
 
 def test_an_event_that_is_no_request_is_chalices_to_answer() -> None:

@@ -121,11 +121,10 @@ def _fees(story: Story) -> float:
 
 
 def _requests(usage: Usage) -> str:
-    if usage.schedule:
-        return f"{usage.schedule} Query"
+    requests = {"Query": usage.schedule} if usage.schedule else {}
     return ", ".join(
         f"{number} {_NAMES.get(name, name)}" if number > 1 else _NAMES.get(name, name)
-        for name, number in usage.requests.items()
+        for name, number in (requests | usage.requests).items()
     )
 
 

@@ -354,7 +354,7 @@ def test_a_refund_that_was_refused_is_not_tried_for_ever() -> None:
 
     assert till.tab.attempts == ()
     assert till.tab.refund_owed_minor == 30_00
-    assert [step.kind for step in agenda.steps(till.tab)] == [agenda.StepKind.SEND_RECEIPT]
+    assert list(agenda.steps(till.tab)) == []
 
 
 def test_refunds_are_taken_from_the_newest_leg_first() -> None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import timedelta
+
 import pytest
 
 from chalicelib.domain.messages import Message, MessageKind
 from chalicelib.domain.tab import Operation, Status
 from chalicelib.ports import StoreUnavailable
-from chalicelib.usecases.advance_tab import advance_due_tab
+from chalicelib.usecases.advance_tab import advance_due_tabs, send_receipt
 from chalicelib.usecases.charge_tab import pay_on_phone
 from chalicelib.usecases.give_tip import give_tip
+from chalicelib.usecases.refund_tab import refund_tab
 from chalicelib.usecases.write_off import write_off
-from tests.usecases.fake_gateway import CardBehaviour, Crash
+from tests.usecases.fake_gateway import CardBehaviour, Crash, Fault
 from tests.usecases.shop import EVERYTHING, WITH_CARD, WITHOUT_CARD, Shop
 
 
@@ -122,7 +126,7 @@ def test_a_receipt_whose_mark_got_lost_comes_again_under_the_same_id(shop: Shop)
             raise Crash("after sending")
 
     shop.outbox.send = sends_and_dies  # type: ignore[method-assign]
-    shop.crashing(lambda: advance_due_tab(shop.deps, shop.merchant_id, shop.tab_id))
+    shop.crashing(lambda: send_receipt(shop.deps, shop.tab))
     shop.outbox.send = send  # type: ignore[method-assign]
     shop.wait(minutes=5)
 
@@ -145,6 +149,95 @@ def test_a_tip_has_a_receipt_of_its_own(shop: Shop) -> None:
     first, second = receipts(shop)
     assert first.message_id != second.message_id
     assert "EUR 55.00" in second.text
+
+
+def meanwhile(shop: Shop, happens: Callable[[], object]) -> None:
+    """The next message is handed over only after this has happened."""
+    send = shop.outbox.send
+
+    def sends(message: Message) -> None:
+        shop.outbox.send = send  # type: ignore[method-assign]
+        happens()
+        send(message)
+
+    shop.outbox.send = sends  # type: ignore[method-assign]
+
+
+def test_a_tip_while_the_receipt_is_sent_has_a_receipt_of_its_own(shop: Shop) -> None:
+    """The one that is on its way says 50; what was paid meanwhile must not be marked as told."""
+    shop.open(*WITH_CARD).serve(50_00).accept_bill()
+
+    def tips() -> None:
+        answer = give_tip(shop.deps, shop.tab_id, 5_00, request=shop.request(shop.ada))
+        assert answer.attempt is not None
+        shop.gateway.confirm(answer.attempt.payment_id or "")
+        shop.deliver_all()
+
+    meanwhile(shop, tips)
+    shop.wait(minutes=5)
+    assert shop.tab.receipt_owed
+    shop.wait(minutes=5)
+
+    first, second = (receipt.text for receipt in receipts(shop))
+    assert (first, second) == (
+        "Haircut: paid, EUR 50.00 in all. Thank you.",
+        "Haircut: paid, EUR 55.00 in all. Thank you.",
+    )
+    assert shop.tab.next_action_at is None
+
+
+def test_two_sweeps_at_once_mark_a_receipt_once(shop: Shop) -> None:
+    """Sent twice, under one id, and written down once."""
+    shop.open(*WITH_CARD).serve(50_00).accept_bill()
+
+    meanwhile(shop, lambda: send_receipt(shop.deps, shop.tab))
+    shop.wait(minutes=5)
+
+    assert len({receipt.message_id for receipt in receipts(shop)}) == 1
+    entries = shop.store.list_entries(shop.merchant_id, shop.tab_id, limit=100, cursor=None).items
+    assert [entry.kind for entry in entries].count("receipt_sent") == 1
+
+
+def test_a_receipt_is_not_for_what_goes_back(shop: Shop) -> None:
+    """50 paid, and 20 refunded before the post: the gateway has not answered, and still the receipt says 30."""
+    shop.open(*WITH_CARD).serve(50_00).accept_bill()
+    shop.gateway.fail(Operation.REFUND, Fault.LOST_AFTER)
+    refund_tab(shop.deps, shop.tab_id, 20_00, "a discount", request=shop.request(shop.owner))
+
+    shop.wait(minutes=1)
+
+    (receipt,) = receipts(shop)
+    assert receipt.text == "Haircut: paid, EUR 30.00 in all. Thank you."
+
+
+def test_nobody_is_thanked_for_what_is_owed_back_to_them(shop: Shop) -> None:
+    """All of it is refunded before the post, and the refund fails days later: no receipt says that 50 were paid."""
+    shop.open(*WITH_CARD).serve(50_00).accept_bill()
+    shop.gateway.refunds_end = "failed"
+    refund_tab(shop.deps, shop.tab_id, 50_00, "all of it", request=shop.request(shop.owner))
+    shop.wait(minutes=5)
+    shop.deliver_all()
+
+    shop.wait(days=1)
+
+    assert shop.tab.refund_owed_minor == 50_00
+    assert receipts(shop) == []
+
+
+def test_a_hold_clock_does_not_wait_for_the_post(shop: Shop) -> None:
+    """All that is due is done before the first receipt goes out."""
+    shop.open(*WITH_CARD).serve(50_00).accept_bill()
+    first = shop.tab_id
+    shop.open(*EVERYTHING).serve(30_00)
+    second = shop.tab_id
+    shop.clock.instant += timedelta(days=1)
+    seen: list[Status] = []
+
+    meanwhile(shop, lambda: seen.append(shop.store.get_tab(shop.merchant_id, second).status))
+    advance_due_tabs(shop.deps)
+
+    assert receipts(shop)[0].tab_id == first
+    assert seen == [Status.CLOSED]
 
 
 def test_a_recovery_has_its_receipt(shop: Shop) -> None:

@@ -10,7 +10,8 @@ import pytest
 
 from chalicelib.ports import StoreUnavailable
 from chalicelib.usecases import advance_tab
-from chalicelib.usecases.advance_tab import Swept, advance_due_tabs
+from chalicelib.usecases.advance_tab import Advanced, Swept, advance_due_tabs
+from tests.unit.till import Till
 
 
 class Due:
@@ -30,10 +31,14 @@ class Due:
             raise StoreUnavailable("a shard did not answer")
 
 
+def after(_: object) -> Advanced:
+    return Advanced(Till().tab, 0.0)
+
+
 def test_tabs_are_advanced_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two due tabs are under way at the same time: each waits for the other before it goes on."""
     meeting = threading.Barrier(2, timeout=20)
-    monkeypatch.setattr(advance_tab, "advance_due_tab", lambda deps, merchant_id, tab_id: meeting.wait() * 0.0)
+    monkeypatch.setattr(advance_tab, "advance_due_tab", lambda deps, merchant_id, tab_id: after(meeting.wait()))
 
     deps: Any = Due("tab_1", "tab_2")
 
@@ -44,7 +49,9 @@ def test_tabs_are_advanced_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None
 def test_what_was_found_is_done_before_a_failing_index_is_told(monkeypatch: pytest.MonkeyPatch, at_once: int) -> None:
     """A shard that can't be read fails the sweep, after every tab of the others was advanced."""
     advanced: list[str] = []
-    monkeypatch.setattr(advance_tab, "advance_due_tab", lambda deps, merchant_id, tab_id: advanced.append(tab_id))
+    monkeypatch.setattr(
+        advance_tab, "advance_due_tab", lambda deps, merchant_id, tab_id: after(advanced.append(tab_id))
+    )
     deps: Any = Due("tab_1", "tab_2", "tab_3", fails=True)
 
     with pytest.raises(StoreUnavailable):
@@ -61,7 +68,7 @@ def test_no_more_tabs_are_advanced_at_a_time_than_asked_for(
     lock, now, highest = threading.Lock(), 0, 0
     turn = threading.Barrier(most, timeout=20)
 
-    def advance(deps: Any, merchant_id: str, tab_id: str) -> float:
+    def advance(deps: Any, merchant_id: str, tab_id: str) -> Advanced:
         nonlocal now, highest
         with lock:
             now += 1
@@ -69,7 +76,7 @@ def test_no_more_tabs_are_advanced_at_a_time_than_asked_for(
         turn.wait()
         with lock:
             now -= 1
-        return 0.0
+        return after(None)
 
     monkeypatch.setattr(advance_tab, "advance_due_tab", advance)
     deps: Any = Due("tab_1", "tab_2", "tab_3", "tab_4")
