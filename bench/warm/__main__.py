@@ -1,7 +1,8 @@
 """`make bench-warm`: processor time inside our process, per operation, beside its peers' in the same run.
 
 Each side is a process of its own that reads how many calls to make, makes them, and says what they cost. Rounds are
-interleaved, so that what else the machine does falls on all of them, and medians are compared. Fails where a promise of
+interleaved, and what is compared is the median of each round's ratio: a machine that is slower for a while is so for
+all sides of a round. Fails where a promise of
 docs/performance.md is broken. `--rounds N`; `--without djstripe` and `--without sync-engine` do without PostgreSQL and
 Node.
 """
@@ -191,7 +192,8 @@ def tell(sides: dict[str, Side]) -> int:
     ours, said, is_broken = sides["Aftertab"], [], False
     for promise in PROMISES:
         if promise.peer in sides:
-            ratio = ours.cost_us(promise.ours) / sides[promise.peer].cost_us(promise.theirs)
+            rounds = zip(ours.costs[promise.ours], sides[promise.peer].costs[promise.theirs], strict=True)
+            ratio = median(mine / theirs for mine, theirs in rounds)
             is_broken |= ratio > promise.most
             mark = "MISSED: " if ratio > promise.most else ""
             said.append(f"{promise.ours} {ratio:.2f} of {promise.peer} ({mark}at most {promise.most:.2f})")
