@@ -12,19 +12,12 @@ from typing import Any
 from chalice.app import CloudWatchEvent, Cron, Rate
 
 from chalicelib import bootstrap
-from chalicelib.handlers import (
-    bills,
-    customers,
-    logs,
-    merchants,
-    pages,
-    problems,
-    reports,
-    stripe_webhook,
-    tabs,
-)
-from chalicelib.handlers.api import Api
+from chalicelib.handlers import logs
+from chalicelib.handlers.api import bills, customers, merchants, problems, reports, tabs
+from chalicelib.handlers.api import service as pages
+from chalicelib.handlers.api.dispatch import Api
 from chalicelib.handlers.authorizer import authorizer_routes
+from chalicelib.handlers.events import stripe_webhook
 
 TABS_AT_ONCE = 8
 
@@ -43,7 +36,7 @@ for resource in (pages, merchants, customers, tabs, bills, reports, stripe_webho
 def advance(event: CloudWatchEvent) -> dict[str, int]:
     """Every five minutes: advance every tab that is due."""
     # Here, as below: what the schedules need is not for whoever waits for the API to load.
-    from chalicelib.usecases.advance_tab import advance_due_tabs
+    from chalicelib.usecases.tab.advance_tab import advance_due_tabs
 
     swept = advance_due_tabs(bootstrap.deps(), at_once=TABS_AT_ONCE)
     counted = {"TabsAdvanced": swept.advanced, "TabsNotAdvanced": swept.failed, "SweepLagSeconds": swept.lag_s}
@@ -54,7 +47,7 @@ def advance(event: CloudWatchEvent) -> dict[str, int]:
 @app.schedule(Cron("17", "3", "*", "*", "?", "*"))
 def reconcile(event: CloudWatchEvent) -> dict[str, Any]:
     """Every night at 03:17 UTC: what Stripe has of the last days against what we have."""
-    from chalicelib.handlers import reconciliation
+    from chalicelib.handlers.events import reconciliation
 
     return reconciliation.daily(bootstrap.deps())
 

@@ -7,8 +7,8 @@ from threading import Lock
 from typing import Any, cast
 
 from chalicelib import config
-from chalicelib.adapters.notifier_log import LogNotifier
-from chalicelib.adapters.secrets import KeptSecret
+from chalicelib.adapters.aws.secrets import KeptSecret
+from chalicelib.adapters.channels.log import LogNotifier
 from chalicelib.adapters.system import SystemClock, SystemIds
 from chalicelib.ports import Clock, Deps, Notifier, PaymentGateway, TabStore
 
@@ -52,13 +52,13 @@ def build(*, clock: Clock | None = None, notifier: Notifier | None = None) -> De
 
 def _store() -> TabStore:
     # Imported here: health and the authorizer do without the AWS SDK, which takes the longest of all.
-    from chalicelib.adapters.dynamodb_store import DynamoDbStore, dynamodb_client
+    from chalicelib.adapters.dynamodb.store import DynamoDbStore, dynamodb_client
 
     return DynamoDbStore(dynamodb_client(config.aws_endpoint_url()), config.table())
 
 
 def _gateway(secret_key: str) -> PaymentGateway:
-    from chalicelib.adapters.stripe_gateway import StripeGateway, stripe_client
+    from chalicelib.adapters.stripe.gateway import StripeGateway, stripe_client
 
     webhook_secrets = KeptSecret(config.stripe_webhook_secrets())
     return StripeGateway(

@@ -8,12 +8,12 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from msgspec import Struct
 
-from chalicelib.domain.draft import Change, Entry
-from chalicelib.domain.facts import Fact
-from chalicelib.domain.messages import Message
+from chalicelib.domain.books.reconciliation import Payment, Records
+from chalicelib.domain.news.messages import Message
 from chalicelib.domain.parties import Customer, Merchant
-from chalicelib.domain.reconciliation import Payment, Records
-from chalicelib.domain.tab import Attempt, Failure, PaymentState, Status, Tab
+from chalicelib.domain.tab.draft import Change, Entry
+from chalicelib.domain.tab.facts import Fact
+from chalicelib.domain.tab.tab import Attempt, Failure, PaymentState, Status, Tab
 
 # What the store raises, besides the domain's NotFound
 

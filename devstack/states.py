@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from chalicelib.domain import commands
-from chalicelib.domain.actions import POSSIBLE_IN, ROLES, Action
-from chalicelib.domain.agenda import NEEDS_CALL, StepKind
-from chalicelib.domain.facts import FactKind
-from chalicelib.domain.tab import TRANSITIONS, PaymentState, Role, Status
+from chalicelib.domain.tab import commands
+from chalicelib.domain.tab.actions import POSSIBLE_IN, ROLES, Action
+from chalicelib.domain.tab.agenda import NEEDS_CALL, StepKind
+from chalicelib.domain.tab.facts import FactKind
+from chalicelib.domain.tab.tab import TRANSITIONS, PaymentState, Role, Status
 
 TARGET = Path(__file__).resolve().parent.parent / "docs" / "states.md"
 

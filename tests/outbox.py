@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from chalicelib.domain.messages import Message, MessageKind
+from chalicelib.domain.news.messages import Message, MessageKind
 
 
 @dataclass

@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
-from chalicelib.domain.tab import Actor, Attempt, Role, Tab
-from chalicelib.handlers import render
+from chalicelib.domain.tab.tab import Actor, Attempt, Role, Tab
+from chalicelib.handlers.api import render
 from chalicelib.ports import TabStore
 
 

@@ -30,9 +30,9 @@ from warm import aws_event, cpu_s, dynamodb_calls, dynamodb_items, signed
 
 import app as application
 from chalicelib import bootstrap
-from chalicelib.adapters.dynamodb_store import DynamoDbStore, dynamodb_client
-from chalicelib.adapters.notifier_log import LogNotifier
-from chalicelib.adapters.stripe_gateway import StripeGateway, stripe_client
+from chalicelib.adapters.channels.log import LogNotifier
+from chalicelib.adapters.dynamodb.store import DynamoDbStore, dynamodb_client
+from chalicelib.adapters.stripe.gateway import StripeGateway, stripe_client
 from chalicelib.adapters.system import SystemClock, SystemIds
 from chalicelib.ports import Deps
 

@@ -7,8 +7,8 @@ from datetime import datetime
 from threading import Lock
 from typing import TypeVar
 
-from chalicelib.adapters import cursors
-from chalicelib.adapters.dynamodb_items import (
+from chalicelib.adapters.dynamodb import cursors
+from chalicelib.adapters.dynamodb.items import (
     check_size,
     customer_pointer,
     entry_position,
@@ -16,11 +16,11 @@ from chalicelib.adapters.dynamodb_items import (
     tab_item,
     tab_pointers,
 )
-from chalicelib.domain.draft import Change, Entry
+from chalicelib.domain.books.reconciliation import Records
 from chalicelib.domain.errors import NotFound
 from chalicelib.domain.parties import Customer, Merchant
-from chalicelib.domain.reconciliation import Records
-from chalicelib.domain.tab import Attempt, Status, Tab
+from chalicelib.domain.tab.draft import Change, Entry
+from chalicelib.domain.tab.tab import Attempt, Status, Tab
 from chalicelib.ports import (
     EventAlreadySeen,
     FactsAlreadyApplied,

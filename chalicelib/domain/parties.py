@@ -6,7 +6,7 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from chalicelib.domain.tab import Card, Policy
+from chalicelib.domain.tab.tab import Card, Policy
 
 
 class Merchant(Struct, frozen=True, kw_only=True):

@@ -41,7 +41,7 @@ def main(arguments: list[str]) -> int:
     os.chdir(ROOT)
     parts: dict[str, list[Mutant]] = {}
     for part, folder in PARTS.items():
-        found = [mutant for path in sorted(Path(folder).glob("*.py")) for mutant in mutants_of(path)]
+        found = [mutant for path in sorted(Path(folder).rglob("*.py")) for mutant in mutants_of(path)]
         print(f"{part}: {len(found)} mutants, of which {sum(m.words for m in found)} only change words for people")
         mutants = [mutant for mutant in found if chosen.only in mutant.name and not mutant.words]
         if chosen.sample and chosen.sample < len(mutants):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from chalicelib import bootstrap
-from chalicelib.handlers import reconciliation
+from chalicelib.handlers.events import reconciliation
 from devstack.clock import StandinClock
 from devstack.outbox import FileOutbox
 from devstack.reconcile.show import Report

@@ -11,7 +11,7 @@ from chalice.test import Client
 import app as application
 from chalicelib import bootstrap
 from chalicelib.adapters.memory_store import MemoryStore
-from chalicelib.adapters.stripe_gateway import StripeGateway, stripe_client
+from chalicelib.adapters.stripe.gateway import StripeGateway, stripe_client
 from chalicelib.adapters.system import SystemIds
 from chalicelib.handlers import keys
 from chalicelib.ports import Deps, TabStore

@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 
 from chalicelib import bootstrap, config, correlation
-from chalicelib.adapters.secrets import KEPT_S, KeptSecret, resolve_secret
+from chalicelib.adapters.aws.secrets import KEPT_S, KeptSecret, resolve_secret
 from chalicelib.adapters.system import SystemClock, SystemIds
 from chalicelib.handlers.logs import JsonLines
-from chalicelib.usecases import read_tabs
+from chalicelib.usecases.tab import read_tabs
 
 from .world import PUBLISHABLE_KEY, Shop, World
 
@@ -121,7 +121,7 @@ def test_the_schedule_counts_what_it_did(world: World, shop: Shop, caplog: pytes
 
 def test_a_poisoned_tab_stops_nobody_else(world: World, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """One tab whose advancing fails is counted, and the others go on."""
-    from chalicelib.usecases import advance_tab
+    from chalicelib.usecases.tab import advance_tab
 
     ana = shop.customer()
     first, second = (shop.complete(shop.open(ana, 4000), 4000) for _ in range(2))

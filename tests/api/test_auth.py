@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 import app as application
 from chalicelib.handlers import authorizer, keys
-from chalicelib.handlers.operations import OPERATIONS, Operation
+from chalicelib.handlers.api.operations import OPERATIONS, Operation
 
 from .world import Caller, Issuer, Shop, World
 

@@ -10,8 +10,8 @@ import pytest
 from chalice.app import APIGateway, Chalice, Response
 
 import app as application
-from chalicelib.handlers import problems
-from chalicelib.handlers.text import TextResponse
+from chalicelib.handlers.api import problems
+from chalicelib.handlers.api.text import TextResponse
 
 from .world import CARD_TERMS, Shop, World, booking
 
@@ -114,7 +114,7 @@ def test_what_no_operation_answers_is_answered(shop: Shop, monkeypatch: pytest.M
     def broken(error: Exception) -> None:
         raise RuntimeError("no words")
 
-    monkeypatch.setattr("chalicelib.handlers.operations.response_to", broken)
+    monkeypatch.setattr("chalicelib.handlers.api.operations.response_to", broken)
     answer = application.app(event, None)
 
     assert (answer["statusCode"], json.loads(answer["body"])["code"]) == (500, "internal_error")

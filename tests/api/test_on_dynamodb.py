@@ -10,7 +10,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from chalicelib.adapters.dynamodb_store import DynamoDbStore
+from chalicelib.adapters.dynamodb.store import DynamoDbStore
 from chalicelib.ports import TabStore
 
 from .world import Shop, World, amounts, billed, booking, held, paid, settled

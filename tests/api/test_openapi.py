@@ -11,9 +11,9 @@ import msgspec
 import pytest
 from openapi_spec_validator import validate
 
-from chalicelib.handlers import openapi
-from chalicelib.handlers.operations import OPERATIONS
-from chalicelib.handlers.problems import STATUS
+from chalicelib.handlers.api import openapi
+from chalicelib.handlers.api.operations import OPERATIONS
+from chalicelib.handlers.api.problems import STATUS
 
 from .world import Caller, Shop, World
 

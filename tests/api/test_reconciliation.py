@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from chalicelib.domain.reconciliation import REPAIRABLE, Code
-from chalicelib.handlers import reconciliation
+from chalicelib.domain.books.reconciliation import REPAIRABLE, Code
+from chalicelib.handlers.events import reconciliation
 
 from .world import Shop, World, billed, booking, held, paid, settled
 

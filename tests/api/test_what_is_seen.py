@@ -297,7 +297,7 @@ def test_a_report_is_the_merchants_own(world: World, shop: Shop, ana: Caller) ->
 
 def test_a_report_that_is_cut_off_says_so(shop: Shop, ana: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
     """With more tabs than one report reads, it says that it is not complete."""
-    from chalicelib.usecases import receivables
+    from chalicelib.usecases.books import receivables
 
     monkeypatch.setattr(receivables, "MOST_TABS", 2)
     for _ in range(3):

@@ -22,8 +22,8 @@ import msgspec
 from chalice.test import Client
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from chalicelib.handlers import openapi
-from chalicelib.handlers.operations import OPERATIONS
+from chalicelib.handlers.api import openapi
+from chalicelib.handlers.api.operations import OPERATIONS
 from chalicelib.ports import Deps
 from devstack.stripe_standin.server import App
 from tests.outbox import Outbox

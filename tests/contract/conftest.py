@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from chalicelib.adapters.dynamodb_store import DynamoDbStore, dynamodb_client
+from chalicelib.adapters.dynamodb.store import DynamoDbStore, dynamodb_client
 from chalicelib.adapters.memory_store import MemoryStore
 from chalicelib.ports import TabStore
 from devstack import emulators, table

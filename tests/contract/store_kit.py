@@ -12,13 +12,13 @@ from typing import Any
 from moto import mock_aws
 from msgspec.structs import replace
 
-from chalicelib.adapters.dynamodb_store import DynamoDbStore, dynamodb_client
-from chalicelib.domain import agenda, commands
-from chalicelib.domain.draft import Change, Draft
-from chalicelib.domain.ledger import Account
+from chalicelib.adapters.dynamodb.store import DynamoDbStore, dynamodb_client
+from chalicelib.domain.books.ledger import Account
 from chalicelib.domain.parties import Customer, Merchant
-from chalicelib.domain.promise import Acceptance, AcceptanceMethod, Consent
-from chalicelib.domain.tab import (
+from chalicelib.domain.tab import agenda, commands
+from chalicelib.domain.tab.draft import Change, Draft
+from chalicelib.domain.tab.promise import Acceptance, AcceptanceMethod, Consent
+from chalicelib.domain.tab.tab import (
     Actor,
     Attempt,
     AttemptState,

@@ -9,7 +9,7 @@ from botocore.httpsession import URLLib3Session
 from botocore.regions import EndpointResolver
 from botocore.session import Session
 
-from chalicelib.adapters import aws
+from chalicelib.adapters.aws import client as aws
 
 KINDS = (
     "provide-client-params",

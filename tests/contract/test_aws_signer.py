@@ -13,7 +13,7 @@ from botocore.exceptions import NoCredentialsError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.adapters.aws_signer import PostSigner
+from chalicelib.adapters.aws.signer import PostSigner
 
 letters = st.characters(min_codepoint=33, max_codepoint=126)
 words = st.text(letters, min_size=1, max_size=40)

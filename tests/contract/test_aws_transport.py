@@ -20,8 +20,9 @@ from botocore.httpsession import URLLib3Session
 from botocore.session import Session
 from cryptography import x509
 
-from chalicelib.adapters import aws, dynamodb_writes
-from chalicelib.adapters.aws_transport import KeepAliveSession
+from chalicelib.adapters.aws import client as aws
+from chalicelib.adapters.aws.transport import KeepAliveSession
+from chalicelib.adapters.dynamodb import writes as dynamodb_writes
 from tests.contract.http_kit import Server, certificate, serving
 
 KEY = {"pk": {"S": "TAB#ü"}, "sk": {"S": "-"}}

@@ -16,12 +16,12 @@ import pytest
 import stripe
 from msgspec.structs import replace
 
-from chalicelib.adapters import stripe_gateway
-from chalicelib.adapters.stripe_gateway import StripeGateway, stripe_client
-from chalicelib.domain.facts import Fact, FactKind
+from chalicelib.adapters.stripe import gateway as stripe_gateway
+from chalicelib.adapters.stripe.gateway import StripeGateway, stripe_client
+from chalicelib.domain.books.reconciliation import Payment
 from chalicelib.domain.parties import Customer
-from chalicelib.domain.reconciliation import Payment
-from chalicelib.domain.tab import Attempt, Card, Failure, Operation, Tab
+from chalicelib.domain.tab.facts import Fact, FactKind
+from chalicelib.domain.tab.tab import Attempt, Card, Failure, Operation, Tab
 from chalicelib.ports import BadSignature, GatewayEvent, GatewayRejected, GatewayUnavailable
 from devstack.stripe_standin.server import serve_in_thread
 from tests.contract.test_gateway_objects import NOW, STAMP, a_tab, an_attempt

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from chalicelib.adapters import stripe_objects as objects
-from chalicelib.domain.facts import FactKind
+from chalicelib.adapters.stripe import objects
 from chalicelib.domain.money import CURRENCIES
-from chalicelib.domain.promise import Promise
-from chalicelib.domain.tab import Attempt, AttemptState, Card, Failure, Operation, Policy, Status, Tab
+from chalicelib.domain.tab.facts import FactKind
+from chalicelib.domain.tab.promise import Promise
+from chalicelib.domain.tab.tab import Attempt, AttemptState, Card, Failure, Operation, Policy, Status, Tab
 from chalicelib.ports import BadSignature
 
 NOW = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.adapters import http_answer
+from chalicelib.adapters.aws import http_answer
 
 names = st.sampled_from(["Date", "X-Amzn-RequestId", "x-amz-crc32", "SERVER", "Set-Cookie", "X"])
 values = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=20)

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from chalicelib.domain import commands
-from chalicelib.domain.draft import Draft
 from chalicelib.domain.errors import InvalidInput, NotFound
 from chalicelib.domain.parties import CardConsent
-from chalicelib.domain.tab import AttemptState, Card, Followup, HoldState, Operation, Status, Tab
+from chalicelib.domain.tab import commands
+from chalicelib.domain.tab.draft import Draft
+from chalicelib.domain.tab.tab import AttemptState, Card, Followup, HoldState, Operation, Status, Tab
 from chalicelib.ports import (
     EventAlreadySeen,
     FactsAlreadyApplied,

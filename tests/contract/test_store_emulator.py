@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib.adapters.dynamodb_store import DynamoDbStore, dynamodb_client
+from chalicelib.adapters.dynamodb.store import DynamoDbStore, dynamodb_client
 from devstack import emulators, ministack, table
 from tests.contract.conftest import EMULATOR
 from tests.contract.store_kit import MERCHANT, REGION, TABLE, opening

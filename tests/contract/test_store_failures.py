@@ -10,11 +10,11 @@ import pytest
 from botocore.exceptions import ClientError, ConnectTimeoutError, ReadTimeoutError
 from msgspec.structs import replace
 
-from chalicelib.adapters import dynamodb_writes
-from chalicelib.adapters.dynamodb_items import due_shard
-from chalicelib.adapters.dynamodb_store import DynamoDbStore, dynamodb_client
+from chalicelib.adapters.dynamodb import writes as dynamodb_writes
+from chalicelib.adapters.dynamodb.items import due_shard
+from chalicelib.adapters.dynamodb.store import DynamoDbStore, dynamodb_client
 from chalicelib.domain.errors import Contention
-from chalicelib.domain.tab import Tab
+from chalicelib.domain.tab.tab import Tab
 from chalicelib.ports import RecordExists, SeenEvent, StoreUnavailable, VersionConflict
 from tests.contract.store_kit import (
     MERCHANT,

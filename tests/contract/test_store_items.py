@@ -17,12 +17,14 @@ from hypothesis import strategies as st
 from msgspec import NODEFAULT, Struct
 from msgspec.structs import fields, replace
 
-from chalicelib.adapters import cursors, dynamodb_items, dynamodb_store
-from chalicelib.adapters.dynamodb_store import DynamoDbStore, dynamodb_client
-from chalicelib.domain.draft import Entry
+from chalicelib.adapters.dynamodb import cursors
+from chalicelib.adapters.dynamodb import items as dynamodb_items
+from chalicelib.adapters.dynamodb import store as dynamodb_store
+from chalicelib.adapters.dynamodb.store import DynamoDbStore, dynamodb_client
 from chalicelib.domain.errors import InvalidInput
 from chalicelib.domain.parties import Customer, Merchant
-from chalicelib.domain.tab import Attempt, Deposit, Followup, Tab
+from chalicelib.domain.tab.draft import Entry
+from chalicelib.domain.tab.tab import Attempt, Deposit, Followup, Tab
 from chalicelib.ports import IdempotencyRecord, Pointer, SeenEvent, StoreUnavailable, TabSummary
 from devstack.table import RESOURCES
 from tests.contract.store_kit import (
@@ -298,7 +300,7 @@ def test_the_due_key_is_there_only_while_something_is_pending() -> None:
 
 def test_a_tabs_shard_is_the_same_in_every_process() -> None:
     """The shard does not depend on Python's hash seed, and all 64 are used."""
-    code = "from chalicelib.adapters.dynamodb_items import due_shard; print(due_shard('tab_1'))"
+    code = "from chalicelib.adapters.dynamodb.items import due_shard; print(due_shard('tab_1'))"
     command = [sys.executable, "-c", code]
     elsewhere = subprocess.run(command, capture_output=True, check=True, text=True, env={"PYTHONHASHSEED": "7"})
 

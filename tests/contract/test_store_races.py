@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from chalicelib.adapters.dynamodb_store import DynamoDbStore
+from chalicelib.adapters.dynamodb.store import DynamoDbStore
 from chalicelib.adapters.memory_store import MemoryStore
-from chalicelib.domain.draft import Draft
-from chalicelib.domain.tab import Tab
+from chalicelib.domain.tab.draft import Draft
+from chalicelib.domain.tab.tab import Tab
 from chalicelib.ports import (
     EventAlreadySeen,
     FactsAlreadyApplied,

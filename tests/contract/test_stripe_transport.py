@@ -12,8 +12,9 @@ import pytest
 import stripe
 from cryptography import x509
 
-from chalicelib.adapters import keep_alive, stripe_transport
-from chalicelib.adapters.stripe_transport import KeepAliveClient
+from chalicelib.adapters.aws import keep_alive
+from chalicelib.adapters.stripe import transport as stripe_transport
+from chalicelib.adapters.stripe.transport import KeepAliveClient
 from tests.contract.http_kit import Server, certificate, serving
 
 

@@ -17,9 +17,9 @@ from moto import mock_aws
 
 import app as application
 from chalicelib import bootstrap
-from chalicelib.adapters.dynamodb_store import DynamoDbStore
-from chalicelib.adapters.stripe_gateway import StripeGateway, stripe_client
-from chalicelib.adapters.stripe_transport import KeepAliveClient
+from chalicelib.adapters.dynamodb.store import DynamoDbStore
+from chalicelib.adapters.stripe.gateway import StripeGateway, stripe_client
+from chalicelib.adapters.stripe.transport import KeepAliveClient
 from chalicelib.adapters.system import SystemIds
 from chalicelib.handlers import keys
 from chalicelib.ports import Deps

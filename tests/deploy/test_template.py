@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from chalicelib.handlers.api.problems import CONTENT_TYPE
 from chalicelib.handlers.metrics import METRICS, NAMESPACE
-from chalicelib.handlers.problems import CONTENT_TYPE
 from devstack.deploy import alarms, dashboard
 from devstack.deploy.template import GATEWAY_PROBLEMS, GATEWAY_RESPONSES, native
 

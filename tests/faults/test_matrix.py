@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 
-from chalicelib.adapters import stripe_objects
 from chalicelib.adapters.memory_store import MemoryStore
-from chalicelib.domain import agenda, facts, followup
-from chalicelib.domain.draft import Draft
-from chalicelib.domain.facts import Fact, FactKind
-from chalicelib.domain.tab import AttemptState, LegKind, Operation
-from chalicelib.usecases import attempts
+from chalicelib.adapters.stripe import objects as stripe_objects
+from chalicelib.domain.tab import agenda, facts, followup
+from chalicelib.domain.tab.draft import Draft
+from chalicelib.domain.tab.facts import Fact, FactKind
+from chalicelib.domain.tab.tab import AttemptState, LegKind, Operation
+from chalicelib.usecases.tab import attempts
 from tests.faults.matrix.run import play
 from tests.faults.matrix.table import (
     RULES,

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-DOMAIN = sorted((ROOT / "chalicelib" / "domain").glob("*.py"))
+DOMAIN = sorted((ROOT / "chalicelib" / "domain").rglob("*.py"))
 
 
 def imports(path: Path) -> set[str]:
@@ -27,7 +27,7 @@ STRUCTS = {"msgspec.Struct", "msgspec.field", "msgspec.structs.fields", "msgspec
 """docs/decisions/0016-domain-types-are-structs.md"""
 
 
-@pytest.mark.parametrize("path", DOMAIN, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", DOMAIN, ids=lambda path: str(path.relative_to(ROOT / "chalicelib" / "domain")))
 def test_domain_needs_nothing_but_the_standard_library_and_structs(path: Path) -> None:
     """A domain module imports the standard library, other domain modules, and what its values are made with."""
     foreign = {name for name in imports(path) if name.split(".")[0] not in sys.stdlib_module_names}

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-STORE = ROOT / "chalicelib" / "adapters" / "dynamodb_store.py"
+STORE = ROOT / "chalicelib" / "adapters" / "dynamodb" / "store.py"
 USECASES = ROOT / "chalicelib" / "usecases"
 
 RIGHTS = {
@@ -43,24 +43,27 @@ def imported(tree: ast.AST) -> dict[str, Function]:
     return {
         alias.asname or alias.name: (node.module.removeprefix(prefix), alias.name)
         for node in ast.walk(tree)
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(prefix)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").removeprefix(prefix) in TREES
         for alias in node.names
     }
 
 
-TREES = {path.stem: ast.parse(path.read_text()) for path in USECASES.glob("*.py")}
+TREES = {
+    ".".join(path.relative_to(USECASES).with_suffix("").parts): ast.parse(path.read_text())
+    for path in USECASES.rglob("*.py")
+}
 
 
 def begins(function: str) -> list[Function]:
     """The use cases that a deployed function calls: the API's are those of its handlers."""
     if function == "webhook":
-        return [("take_event", "take_event")]
+        return [("news.take_event", "take_event")]
     if function == "advance":
-        return [("advance_tab", "advance_due_tabs")]
+        return [("tab.advance_tab", "advance_due_tabs")]
     if function == "reconcile":
-        return [("reconcile", "reconcile")]
+        return [("books.reconcile", "reconcile")]
     handlers = ROOT / "chalicelib" / "handlers"
-    files = {"authorizer": [handlers / "authorizer.py"]}.get(function, sorted(handlers.glob("*.py")))
+    files = {"authorizer": [handlers / "authorizer.py"]}.get(function, sorted(handlers.rglob("*.py")))
     trees = [ast.parse(path.read_text()) for path in files if path.stem not in ("stripe_webhook", "reconciliation")]
     whole = [module for tree in trees for module in _modules(tree)]
     return [found for tree in trees for found in imported(tree).values()] + [
@@ -71,7 +74,9 @@ def begins(function: str) -> list[Function]:
 def _modules(tree: ast.AST) -> list[str]:
     """Use cases that are imported as modules: all that is in them counts."""
     found = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
-    return [alias.name for node in found if node.module == "chalicelib.usecases" for alias in node.names]
+    prefix = "chalicelib.usecases."
+    dotted = [f"{node.module}.{alias.name}".removeprefix(prefix) for node in found for alias in node.names]
+    return [name for name in dotted if name in TREES]
 
 
 def reached(function: str) -> Iterator[ast.AST]:
@@ -129,7 +134,7 @@ def rights(method: str, seen: frozenset[str] = frozenset()) -> set[str]:
 
 def test_every_call_to_the_database_is_known() -> None:
     """The client's calls in the adapters are the ones this test knows the rights of."""
-    texts = "".join(path.read_text() for path in (ROOT / "chalicelib" / "adapters").glob("dynamodb_*.py"))
+    texts = "".join(path.read_text() for path in (ROOT / "chalicelib" / "adapters" / "dynamodb").glob("*.py"))
 
     assert set(re.findall(r"client\.([a-z_]+)\(", texts)) == set(RIGHTS) - {"write"} | {"transact_write_items"}
 

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from chalicelib.adapters import aws
+from chalicelib.adapters.aws import client as aws
 from devstack.package import certificates
 from tests.contract.http_kit import certificate, serving
 

@@ -75,7 +75,7 @@ def test_every_pattern_of_the_table_is_what_python_compiles(tree: Path) -> None:
 
 def test_what_is_in_the_table_is_not_compiled_again(tree: Path) -> None:
     """With the table a start compiles no annotation; what they say is the same."""
-    tell = "import msgspec, typing, app\nfrom chalicelib.domain.tab import Tab\nmsgspec.json.Decoder(Tab)\n"
+    tell = "import msgspec, typing, app\nfrom chalicelib.domain.tab.tab import Tab\nmsgspec.json.Decoder(Tab)\n"
     tell += "print(json.dumps([str(typing.get_type_hints(Tab)), compiled]))"
     hints, without = start("app.app", tell, first=COMPILED)
 
@@ -124,12 +124,12 @@ NEVER_AT_A_START = {
 OF_TOKENS = {"cryptography", "jwt"}
 
 OF_SCHEDULES = {
-    "chalicelib.handlers.reconciliation",
-    "chalicelib.usecases.advance_tab",
-    "chalicelib.usecases.reconcile",
+    "chalicelib.handlers.events.reconciliation",
+    "chalicelib.usecases.tab.advance_tab",
+    "chalicelib.usecases.books.reconcile",
 }
 
-PAYING = "from chalicelib.adapters.stripe_gateway import stripe_client\nstripe_client('sk_test_x')"
+PAYING = "from chalicelib.adapters.stripe.gateway import stripe_client\nstripe_client('sk_test_x')"
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ PAYING = "from chalicelib.adapters.stripe_gateway import stripe_client\nstripe_c
         ("app.reconcile", {"stripe", *OF_TOKENS}),
         (
             "chalicelib.handlers.authorizer.authorizer",
-            {"stripe", "botocore", "chalicelib.bootstrap", "chalicelib.handlers.tabs"},
+            {"stripe", "botocore", "chalicelib.bootstrap", "chalicelib.handlers.api.tabs"},
         ),
     ],
 )

@@ -7,19 +7,11 @@ from datetime import timedelta
 
 from msgspec.structs import replace
 
-from chalicelib.domain import commands
-from chalicelib.domain.commands import ItemInput, Limits
-from chalicelib.domain.facts import FactKind, note_absent, note_rejected, note_unknown
-from chalicelib.domain.promise import AcceptanceMethod
-from chalicelib.domain.tab import (
-    Failure,
-    Feedback,
-    HoldExpiryAction,
-    LapseAction,
-    Operation,
-    Policy,
-    Resolution,
-)
+from chalicelib.domain.tab import commands
+from chalicelib.domain.tab.commands import ItemInput, Limits
+from chalicelib.domain.tab.facts import FactKind, note_absent, note_rejected, note_unknown
+from chalicelib.domain.tab.promise import AcceptanceMethod
+from chalicelib.domain.tab.tab import Failure, Feedback, HoldExpiryAction, LapseAction, Operation, Policy, Resolution
 from tests.unit.till import (
     ADA,
     CARD,

@@ -8,10 +8,10 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from chalicelib.domain import agenda, commands
-from chalicelib.domain.agenda import NEEDS_CALL, StepKind
-from chalicelib.domain.facts import FactKind, note_unknown
-from chalicelib.domain.tab import LapseAction, Operation, Policy, Status, Tab
+from chalicelib.domain.tab import agenda, commands
+from chalicelib.domain.tab.agenda import NEEDS_CALL, StepKind
+from chalicelib.domain.tab.facts import FactKind, note_unknown
+from chalicelib.domain.tab.tab import LapseAction, Operation, Policy, Status, Tab
 from tests.unit.till import (
     ADA,
     CARD,

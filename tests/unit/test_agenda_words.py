@@ -8,11 +8,11 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from chalicelib.domain import agenda, commands
-from chalicelib.domain.agenda import Step, StepKind
-from chalicelib.domain.draft import Draft
-from chalicelib.domain.facts import FactKind, apply_fact, note_absent
-from chalicelib.domain.tab import DepositState, Operation, Status, Tab
+from chalicelib.domain.tab import agenda, commands
+from chalicelib.domain.tab.agenda import Step, StepKind
+from chalicelib.domain.tab.draft import Draft
+from chalicelib.domain.tab.facts import FactKind, apply_fact, note_absent
+from chalicelib.domain.tab.tab import DepositState, Operation, Status, Tab
 from tests.unit.till import ADA, CUSTOMER, EVERYTHING, NOON, STAFF, WITH_CARD, WITHOUT_CARD, Till
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from chalicelib.domain.agenda import StepKind
-from chalicelib.domain.facts import FactKind
-from chalicelib.domain.messages import MessageKind, Recipient
-from chalicelib.domain.tab import Card, DepositState, Operation, Policy
+from chalicelib.domain.news.messages import MessageKind, Recipient
+from chalicelib.domain.tab.agenda import StepKind
+from chalicelib.domain.tab.facts import FactKind
+from chalicelib.domain.tab.tab import Card, DepositState, Operation, Policy
 from tests.unit.till import CARD, CUSTOMER, EVERYTHING, TRY_LATER, WITH_CARD, Till
 
 

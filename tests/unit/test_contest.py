@@ -7,14 +7,14 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from chalicelib.domain import agenda, commands
-from chalicelib.domain.actions import Action
-from chalicelib.domain.agenda import StepKind
+from chalicelib.domain.books.ledger import Account
 from chalicelib.domain.errors import AmountOffStep, InvalidInput, PaymentInProgress, TransitionRefused
-from chalicelib.domain.facts import FactKind, note_absent, note_unknown
-from chalicelib.domain.ledger import Account
-from chalicelib.domain.messages import MessageKind, Recipient
-from chalicelib.domain.tab import (
+from chalicelib.domain.news.messages import MessageKind, Recipient
+from chalicelib.domain.tab import agenda, commands
+from chalicelib.domain.tab.actions import Action
+from chalicelib.domain.tab.agenda import StepKind
+from chalicelib.domain.tab.facts import FactKind, note_absent, note_unknown
+from chalicelib.domain.tab.tab import (
     Feedback,
     HoldState,
     Operation,

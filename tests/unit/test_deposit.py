@@ -6,20 +6,12 @@ from datetime import timedelta
 
 import pytest
 
-from chalicelib.domain import commands
-from chalicelib.domain.actions import Action
-from chalicelib.domain.commands import Limits
-from chalicelib.domain.facts import FactKind, note_absent, note_rejected
-from chalicelib.domain.messages import MessageKind, Recipient
-from chalicelib.domain.tab import (
-    DepositState,
-    Failure,
-    HoldState,
-    LapseAction,
-    Operation,
-    Policy,
-    Status,
-)
+from chalicelib.domain.news.messages import MessageKind, Recipient
+from chalicelib.domain.tab import commands
+from chalicelib.domain.tab.actions import Action
+from chalicelib.domain.tab.commands import Limits
+from chalicelib.domain.tab.facts import FactKind, note_absent, note_rejected
+from chalicelib.domain.tab.tab import DepositState, Failure, HoldState, LapseAction, Operation, Policy, Status
 from tests.unit.till import (
     ADA,
     CARD,

@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.domain import commands
-from chalicelib.domain.actions import Action
-from chalicelib.domain.agenda import StepKind
-from chalicelib.domain.draft import check_invariants
+from chalicelib.domain.books.ledger import Account
 from chalicelib.domain.errors import NothingToPay, TransitionRefused
-from chalicelib.domain.facts import FactKind
-from chalicelib.domain.ledger import Account
-from chalicelib.domain.messages import MessageKind, Recipient
-from chalicelib.domain.tab import DisputeState, Operation, PaymentState, Resolution, Status
+from chalicelib.domain.news.messages import MessageKind, Recipient
+from chalicelib.domain.tab import commands
+from chalicelib.domain.tab.actions import Action
+from chalicelib.domain.tab.agenda import StepKind
+from chalicelib.domain.tab.draft import check_invariants
+from chalicelib.domain.tab.facts import FactKind
+from chalicelib.domain.tab.tab import DisputeState, Operation, PaymentState, Resolution, Status
 from tests.unit.till import ADA, CUSTOMER, EVERYTHING, OWNER, STAFF, TRY_LATER, WITHOUT_CARD, Till
 
 A = Account

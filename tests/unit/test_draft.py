@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from chalicelib.domain import agenda, commands
-from chalicelib.domain.adjust import lower_bill
-from chalicelib.domain.draft import Change, Draft, Entry, check_invariants
+from chalicelib.domain.books.ledger import Account, Posting
 from chalicelib.domain.errors import TransitionRefused
-from chalicelib.domain.facts import FactKind
-from chalicelib.domain.ledger import Account, Posting
-from chalicelib.domain.messages import Message, MessageKind, Recipient
-from chalicelib.domain.tab import Attempt, AttemptState, HoldState, Operation, Status, Tab
+from chalicelib.domain.news.messages import Message, MessageKind, Recipient
+from chalicelib.domain.tab import agenda, commands
+from chalicelib.domain.tab.adjust import lower_bill
+from chalicelib.domain.tab.draft import Change, Draft, Entry, check_invariants
+from chalicelib.domain.tab.facts import FactKind
+from chalicelib.domain.tab.tab import Attempt, AttemptState, HoldState, Operation, Status, Tab
 from tests.unit.till import ADA, CUSTOMER, EVERYTHING, MERCHANT, NOON, STAFF, WITHOUT_CARD, Till, terms
 
 
@@ -81,7 +81,7 @@ def test_a_fact_is_written_with_its_key_its_object_and_the_attempt_it_ends() -> 
     attempt = till.open(Operation.CHARGE)
     till.now += timedelta(minutes=1)
     draft = till.draft()
-    from chalicelib.domain.facts import apply_fact
+    from chalicelib.domain.tab.facts import apply_fact
 
     apply_fact(draft, till.fact(FactKind.CHARGED, "pi_1", 50_00, attempt_id=attempt.attempt_id))
 

@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from chalicelib.domain import agenda, commands
-from chalicelib.domain.draft import check_invariants
-from chalicelib.domain.facts import (
+from chalicelib.domain.books.ledger import Account
+from chalicelib.domain.tab import agenda, commands
+from chalicelib.domain.tab.draft import check_invariants
+from chalicelib.domain.tab.facts import (
     LADDER,
     Fact,
     FactKind,
@@ -22,8 +23,7 @@ from chalicelib.domain.facts import (
     note_rejected,
     note_unknown,
 )
-from chalicelib.domain.ledger import Account
-from chalicelib.domain.tab import (
+from chalicelib.domain.tab.tab import (
     AttemptState,
     Card,
     DepositState,

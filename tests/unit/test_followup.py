@@ -9,16 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.domain import agenda, commands
-from chalicelib.domain.actions import Action
-from chalicelib.domain.agenda import StepKind
+from chalicelib.domain.books.ledger import Account
 from chalicelib.domain.errors import TransitionRefused
-from chalicelib.domain.facts import FactKind
-from chalicelib.domain.followup import MAXIMUM_TRIES, outside_quiet_hours
-from chalicelib.domain.ledger import Account
-from chalicelib.domain.messages import MessageKind, Recipient
-from chalicelib.domain.promise import Consent
-from chalicelib.domain.tab import Failure, Operation, Outcome, PaymentState, Policy, Status
+from chalicelib.domain.news.messages import MessageKind, Recipient
+from chalicelib.domain.tab import agenda, commands
+from chalicelib.domain.tab.actions import Action
+from chalicelib.domain.tab.agenda import StepKind
+from chalicelib.domain.tab.facts import FactKind
+from chalicelib.domain.tab.followup import MAXIMUM_TRIES, outside_quiet_hours
+from chalicelib.domain.tab.promise import Consent
+from chalicelib.domain.tab.tab import Failure, Operation, Outcome, PaymentState, Policy, Status
 from tests.unit.till import (
     ADA,
     CUSTOMER,

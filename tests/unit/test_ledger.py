@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from chalicelib.domain import commands
-from chalicelib.domain.commands import ItemInput
-from chalicelib.domain.facts import FactKind
-from chalicelib.domain.ledger import Account, Posting, post, transfer
-from chalicelib.domain.tab import PaymentState, Status
+from chalicelib.domain.books.ledger import Account, Posting, post, transfer
+from chalicelib.domain.tab import commands
+from chalicelib.domain.tab.commands import ItemInput
+from chalicelib.domain.tab.facts import FactKind
+from chalicelib.domain.tab.tab import PaymentState, Status
 from tests.unit.till import CUSTOMER, EVERYTHING, WITH_CARD, WITHOUT_CARD, Till
 
 A = Account

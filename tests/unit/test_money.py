@@ -8,8 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.domain import commands
-from chalicelib.domain.commands import ItemInput
 from chalicelib.domain.errors import (
     AmountOffStep,
     AmountTooLarge,
@@ -26,6 +24,8 @@ from chalicelib.domain.money import (
     minimum_charge_minor,
     share_minor,
 )
+from chalicelib.domain.tab import commands
+from chalicelib.domain.tab.commands import ItemInput
 from tests.unit.till import MERCHANT, Till
 
 EUR, JPY, KWD = (currency_of(code) for code in ("EUR", "JPY", "KWD"))

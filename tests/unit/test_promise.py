@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from msgspec.structs import fields, replace
 
-from chalicelib.domain import commands
-from chalicelib.domain.actions import Action
-from chalicelib.domain.commands import ItemInput, Limits
 from chalicelib.domain.errors import CapExceeded, InvalidInput, PromiseChanged, TransitionRefused
-from chalicelib.domain.promise import AcceptanceMethod, Consent, Promise
+from chalicelib.domain.tab import commands
+from chalicelib.domain.tab.actions import Action
+from chalicelib.domain.tab.commands import ItemInput, Limits
+from chalicelib.domain.tab.promise import AcceptanceMethod, Consent, Promise
 from tests.unit.till import ADA, CUSTOMER, EVERYTHING, NOON, STAFF, WITH_CARD, WITHOUT_CARD, Till, acceptance
 
 PROMISE = Promise(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from chalicelib.domain import commands
-from chalicelib.domain.facts import FactKind
-from chalicelib.domain.reconciliation import known_objects, restore_pointer
+from chalicelib.domain.books.reconciliation import known_objects, restore_pointer
+from chalicelib.domain.tab import commands
+from chalicelib.domain.tab.facts import FactKind
 from tests.unit.till import ADA, WITHOUT_CARD, Till
 
 

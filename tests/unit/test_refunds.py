@@ -6,15 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.domain import commands
-from chalicelib.domain.actions import Action
-from chalicelib.domain.agenda import StepKind
-from chalicelib.domain.draft import check_invariants
+from chalicelib.domain.books.ledger import Account
 from chalicelib.domain.errors import AmountTooSmall, InvalidInput, NothingToPay, PaymentInProgress, TransitionRefused
-from chalicelib.domain.facts import FactKind, note_absent, note_rejected
-from chalicelib.domain.ledger import Account
-from chalicelib.domain.messages import MessageKind, Recipient, receipt_of
-from chalicelib.domain.tab import Failure, LegKind, Operation, Outcome, PaymentState, Status
+from chalicelib.domain.news.messages import MessageKind, Recipient, receipt_of
+from chalicelib.domain.tab import commands
+from chalicelib.domain.tab.actions import Action
+from chalicelib.domain.tab.agenda import StepKind
+from chalicelib.domain.tab.draft import check_invariants
+from chalicelib.domain.tab.facts import FactKind, note_absent, note_rejected
+from chalicelib.domain.tab.tab import Failure, LegKind, Operation, Outcome, PaymentState, Status
 from tests.unit.till import (
     ADA,
     CUSTOMER,

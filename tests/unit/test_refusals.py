@@ -9,8 +9,6 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from chalicelib.domain import commands
-from chalicelib.domain.commands import MAXIMUM_LEAD, MAXIMUM_QUANTITY, ItemInput, Limits
 from chalicelib.domain.errors import (
     AmountOffStep,
     AmountTooLarge,
@@ -28,9 +26,11 @@ from chalicelib.domain.errors import (
     PromiseNotAccepted,
     TransitionRefused,
 )
-from chalicelib.domain.facts import FactKind
-from chalicelib.domain.promise import AcceptanceMethod, Consent
-from chalicelib.domain.tab import MAXIMUM_ITEMS, Operation, Resolution, Status
+from chalicelib.domain.tab import commands
+from chalicelib.domain.tab.commands import MAXIMUM_LEAD, MAXIMUM_QUANTITY, ItemInput, Limits
+from chalicelib.domain.tab.facts import FactKind
+from chalicelib.domain.tab.promise import AcceptanceMethod, Consent
+from chalicelib.domain.tab.tab import MAXIMUM_ITEMS, Operation, Resolution, Status
 from tests.unit.till import (
     ADA,
     CUSTOMER,

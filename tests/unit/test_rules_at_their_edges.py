@@ -7,15 +7,15 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from msgspec.structs import replace
 
-from chalicelib.domain import commands, deposit, followup
-from chalicelib.domain.commands import ItemInput, Limits
+from chalicelib.domain.books.ledger import Account
 from chalicelib.domain.errors import AmountTooSmall, InvalidInput
-from chalicelib.domain.facts import FactKind
-from chalicelib.domain.ledger import Account
 from chalicelib.domain.money import currency_of, minimum_charge_minor
-from chalicelib.domain.promise import Consent
-from chalicelib.domain.settlement import phone_amount_minor
-from chalicelib.domain.tab import AttemptState, DepositState, Failure, Operation, Policy, Status
+from chalicelib.domain.tab import commands, deposit, followup
+from chalicelib.domain.tab.commands import ItemInput, Limits
+from chalicelib.domain.tab.facts import FactKind
+from chalicelib.domain.tab.promise import Consent
+from chalicelib.domain.tab.settlement import phone_amount_minor
+from chalicelib.domain.tab.tab import AttemptState, DepositState, Failure, Operation, Policy, Status
 from tests.unit.till import (
     ADA,
     CUSTOMER,

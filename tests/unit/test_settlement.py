@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.domain import commands
-from chalicelib.domain.actions import Action
-from chalicelib.domain.agenda import StepKind, steps
 from chalicelib.domain.errors import NoCard, NothingToPay, PromiseNotAccepted, TransitionRefused
-from chalicelib.domain.facts import FactKind
-from chalicelib.domain.settlement import phone_amount_minor, plan_legs
-from chalicelib.domain.tab import (
+from chalicelib.domain.tab import commands
+from chalicelib.domain.tab.actions import Action
+from chalicelib.domain.tab.agenda import StepKind, steps
+from chalicelib.domain.tab.facts import FactKind
+from chalicelib.domain.tab.settlement import phone_amount_minor, plan_legs
+from chalicelib.domain.tab.tab import (
     AttemptState,
     HoldExpiryAction,
     HoldState,
@@ -230,7 +230,7 @@ def test_a_hold_that_expired_unheard_is_replaced_by_the_card() -> None:
 
 
 def till_expired() -> object:
-    from chalicelib.domain.facts import Fact
+    from chalicelib.domain.tab.facts import Fact
     from tests.unit.till import NOON
 
     return Fact(kind=FactKind.PAYMENT_EXPIRED, object_id="pi_hold", at=NOON)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib.domain import commands
-from chalicelib.domain.actions import Action
-from chalicelib.domain.facts import FactKind
-from chalicelib.domain.tab import TRANSITIONS, Resolution, Status
+from chalicelib.domain.tab import commands
+from chalicelib.domain.tab.actions import Action
+from chalicelib.domain.tab.facts import FactKind
+from chalicelib.domain.tab.tab import TRANSITIONS, Resolution, Status
 from devstack import states
 from tests.unit.till import ADA, CUSTOMER, EVERYTHING, OWNER, WITHOUT_CARD, Till
 

@@ -7,14 +7,14 @@ from itertools import product
 
 import pytest
 
-from chalicelib.domain import commands
-from chalicelib.domain.actions import ROLES, Action, allowed_actions, refusal
-from chalicelib.domain.agenda import conclude
-from chalicelib.domain.commands import ItemInput, Limits
-from chalicelib.domain.draft import Draft
 from chalicelib.domain.errors import DomainError, Forbidden, TransitionRefused
-from chalicelib.domain.facts import FactKind
-from chalicelib.domain.tab import SYSTEM, TRANSITIONS, Actor, Operation, Outcome, Resolution, Role, Status
+from chalicelib.domain.tab import commands
+from chalicelib.domain.tab.actions import ROLES, Action, allowed_actions, refusal
+from chalicelib.domain.tab.agenda import conclude
+from chalicelib.domain.tab.commands import ItemInput, Limits
+from chalicelib.domain.tab.draft import Draft
+from chalicelib.domain.tab.facts import FactKind
+from chalicelib.domain.tab.tab import SYSTEM, TRANSITIONS, Actor, Operation, Outcome, Resolution, Role, Status
 from tests.unit.till import (
     ADA,
     CUSTOMER,

@@ -9,17 +9,17 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from chalicelib.domain import agenda, commands
-from chalicelib.domain.actions import Action, allowed_actions
-from chalicelib.domain.agenda import StepKind
-from chalicelib.domain.commands import ItemInput, Terms
-from chalicelib.domain.draft import Change, Draft, Entry
-from chalicelib.domain.facts import Fact, FactKind, apply_fact
-from chalicelib.domain.ledger import Account
-from chalicelib.domain.messages import Message, MessageKind, Recipient
+from chalicelib.domain.books.ledger import Account
+from chalicelib.domain.news.messages import Message, MessageKind, Recipient
 from chalicelib.domain.parties import Customer, Merchant
-from chalicelib.domain.promise import Acceptance, AcceptanceMethod, Consent
-from chalicelib.domain.tab import SYSTEM, Actor, Attempt, Card, Failure, Operation, Policy, Role, Tab
+from chalicelib.domain.tab import agenda, commands
+from chalicelib.domain.tab.actions import Action, allowed_actions
+from chalicelib.domain.tab.agenda import StepKind
+from chalicelib.domain.tab.commands import ItemInput, Terms
+from chalicelib.domain.tab.draft import Change, Draft, Entry
+from chalicelib.domain.tab.facts import Fact, FactKind, apply_fact
+from chalicelib.domain.tab.promise import Acceptance, AcceptanceMethod, Consent
+from chalicelib.domain.tab.tab import SYSTEM, Actor, Attempt, Card, Failure, Operation, Policy, Role, Tab
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 MERCHANT = Merchant(

@@ -14,10 +14,10 @@ from typing import Any
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from chalicelib.domain.facts import Fact, FactKind
+from chalicelib.domain.books.reconciliation import Payment as Seen
 from chalicelib.domain.parties import Customer
-from chalicelib.domain.reconciliation import Payment as Seen
-from chalicelib.domain.tab import Attempt, Card, Failure, Operation, Tab
+from chalicelib.domain.tab.facts import Fact, FactKind
+from chalicelib.domain.tab.tab import Attempt, Card, Failure, Operation, Tab
 from chalicelib.ports import BadSignature, CardSetup, GatewayEvent, GatewayRejected, GatewayUnavailable
 from devstack.invariants import Objects
 

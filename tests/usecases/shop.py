@@ -11,20 +11,20 @@ from typing import Any
 from msgspec.structs import replace
 
 from chalicelib.adapters.memory_store import MemoryStore
-from chalicelib.domain.commands import ItemInput, Terms
-from chalicelib.domain.promise import Consent
-from chalicelib.domain.tab import Actor, Attempt, Card, Operation, Policy, Role, Tab
+from chalicelib.domain.tab.commands import ItemInput, Terms
+from chalicelib.domain.tab.promise import Consent
+from chalicelib.domain.tab.tab import Actor, Attempt, Card, Operation, Policy, Role, Tab
 from chalicelib.ports import Deps
-from chalicelib.usecases.accept_bill import accept_bill
-from chalicelib.usecases.accept_promise import Agreement, accept_promise
-from chalicelib.usecases.advance_tab import Swept, advance_due_tabs
-from chalicelib.usecases.attempts import Answer, Request
-from chalicelib.usecases.complete_service import complete_service
-from chalicelib.usecases.customers import create_customer
-from chalicelib.usecases.merchants import NewMerchant, create_merchant
-from chalicelib.usecases.open_tab import open_tab
-from chalicelib.usecases.record_items import add_items
-from chalicelib.usecases.take_event import take_event
+from chalicelib.usecases.news.take_event import take_event
+from chalicelib.usecases.parties.customers import create_customer
+from chalicelib.usecases.parties.merchants import NewMerchant, create_merchant
+from chalicelib.usecases.tab.accept_bill import accept_bill
+from chalicelib.usecases.tab.accept_promise import Agreement, accept_promise
+from chalicelib.usecases.tab.advance_tab import Swept, advance_due_tabs
+from chalicelib.usecases.tab.attempts import Answer, Request
+from chalicelib.usecases.tab.complete_service import complete_service
+from chalicelib.usecases.tab.open_tab import open_tab
+from chalicelib.usecases.tab.record_items import add_items
 from devstack.invariants import check_books, check_claims, check_everything, check_tab
 from tests import views
 from tests.outbox import Outbox

@@ -10,15 +10,15 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from chalicelib.domain import agenda
-from chalicelib.domain.actions import Action, allowed_actions
-from chalicelib.domain.commands import ItemInput, Limits
 from chalicelib.domain.errors import CapExceeded, DomainError, InvalidInput, PaymentInProgress
-from chalicelib.domain.facts import FactKind
-from chalicelib.domain.followup import outside_quiet_hours
-from chalicelib.domain.messages import MessageKind
-from chalicelib.domain.promise import Consent
-from chalicelib.domain.tab import (
+from chalicelib.domain.news.messages import MessageKind
+from chalicelib.domain.tab import agenda
+from chalicelib.domain.tab.actions import Action, allowed_actions
+from chalicelib.domain.tab.commands import ItemInput, Limits
+from chalicelib.domain.tab.facts import FactKind
+from chalicelib.domain.tab.followup import outside_quiet_hours
+from chalicelib.domain.tab.promise import Consent
+from chalicelib.domain.tab.tab import (
     Actor,
     HoldExpiryAction,
     LapseAction,
@@ -30,25 +30,25 @@ from chalicelib.domain.tab import (
     Role,
     Status,
 )
-from chalicelib.usecases.accept_bill import accept_bill
-from chalicelib.usecases.accept_promise import Agreement, accept_promise
-from chalicelib.usecases.adjust_bill import adjust_bill
-from chalicelib.usecases.amend_bill import amend_bill
-from chalicelib.usecases.cancel_tab import cancel_tab
-from chalicelib.usecases.charge_tab import charge_saved_card, pay_on_phone
-from chalicelib.usecases.check_in import check_in
-from chalicelib.usecases.complete_service import complete_service
-from chalicelib.usecases.contest_bill import contest_bill
-from chalicelib.usecases.customers import remove_card
-from chalicelib.usecases.give_tip import give_tip
-from chalicelib.usecases.mark_no_show import mark_no_show
-from chalicelib.usecases.propose_promise import propose_promise
-from chalicelib.usecases.record_items import add_items, void_item
-from chalicelib.usecases.refund_tab import refund_tab
-from chalicelib.usecases.resolve_contest import resolve_contest
-from chalicelib.usecases.take_cash import take_cash
-from chalicelib.usecases.waive import waive
-from chalicelib.usecases.write_off import write_off
+from chalicelib.usecases.parties.customers import remove_card
+from chalicelib.usecases.tab.accept_bill import accept_bill
+from chalicelib.usecases.tab.accept_promise import Agreement, accept_promise
+from chalicelib.usecases.tab.adjust_bill import adjust_bill
+from chalicelib.usecases.tab.amend_bill import amend_bill
+from chalicelib.usecases.tab.cancel_tab import cancel_tab
+from chalicelib.usecases.tab.charge_tab import charge_saved_card, pay_on_phone
+from chalicelib.usecases.tab.check_in import check_in
+from chalicelib.usecases.tab.complete_service import complete_service
+from chalicelib.usecases.tab.contest_bill import contest_bill
+from chalicelib.usecases.tab.give_tip import give_tip
+from chalicelib.usecases.tab.mark_no_show import mark_no_show
+from chalicelib.usecases.tab.propose_promise import propose_promise
+from chalicelib.usecases.tab.record_items import add_items, void_item
+from chalicelib.usecases.tab.refund_tab import refund_tab
+from chalicelib.usecases.tab.resolve_contest import resolve_contest
+from chalicelib.usecases.tab.take_cash import take_cash
+from chalicelib.usecases.tab.waive import waive
+from chalicelib.usecases.tab.write_off import write_off
 from tests.usecases.fake_gateway import CLOSE, FIND, CardBehaviour, Crash, Fault
 from tests.usecases.shop import EVERYTHING, WITHOUT_CARD, Shop
 

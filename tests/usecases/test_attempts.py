@@ -8,16 +8,16 @@ from datetime import timedelta
 
 import pytest
 
-from chalicelib.domain.commands import ItemInput
 from chalicelib.domain.errors import PaymentInProgress
-from chalicelib.domain.facts import Fact
-from chalicelib.domain.tab import Attempt, AttemptState, DepositState, Operation, PaymentState, Policy, Status, Tab
-from chalicelib.usecases.advance_tab import advance_due_tab
-from chalicelib.usecases.cancel_tab import cancel_tab
-from chalicelib.usecases.charge_tab import pay_on_phone
-from chalicelib.usecases.mark_no_show import mark_no_show
-from chalicelib.usecases.record_items import add_items
-from chalicelib.usecases.waive import waive
+from chalicelib.domain.tab.commands import ItemInput
+from chalicelib.domain.tab.facts import Fact
+from chalicelib.domain.tab.tab import Attempt, AttemptState, DepositState, Operation, PaymentState, Policy, Status, Tab
+from chalicelib.usecases.tab.advance_tab import advance_due_tab
+from chalicelib.usecases.tab.cancel_tab import cancel_tab
+from chalicelib.usecases.tab.charge_tab import pay_on_phone
+from chalicelib.usecases.tab.mark_no_show import mark_no_show
+from chalicelib.usecases.tab.record_items import add_items
+from chalicelib.usecases.tab.waive import waive
 from tests.usecases.fake_gateway import CLOSE, FIND, CardBehaviour, Fault
 from tests.usecases.shop import EVERYTHING, WITH_CARD, WITHOUT_CARD, Shop
 

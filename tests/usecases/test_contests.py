@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from chalicelib.domain.errors import PaymentInProgress
-from chalicelib.domain.tab import AttemptState, Operation, PaymentState, Policy, Resolution, Status
-from chalicelib.usecases.amend_bill import amend_bill
-from chalicelib.usecases.charge_tab import pay_on_phone
-from chalicelib.usecases.contest_bill import contest_bill
-from chalicelib.usecases.resolve_contest import resolve_contest
+from chalicelib.domain.tab.tab import AttemptState, Operation, PaymentState, Policy, Resolution, Status
+from chalicelib.usecases.tab.amend_bill import amend_bill
+from chalicelib.usecases.tab.charge_tab import pay_on_phone
+from chalicelib.usecases.tab.contest_bill import contest_bill
+from chalicelib.usecases.tab.resolve_contest import resolve_contest
 from tests.usecases.fake_gateway import CLOSE, Fault
 from tests.usecases.shop import EVERYTHING, WITH_CARD, Shop
 

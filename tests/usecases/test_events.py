@@ -7,11 +7,11 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from chalicelib.domain.facts import Fact, FactKind
-from chalicelib.domain.tab import Card, Operation, Status
+from chalicelib.domain.tab.facts import Fact, FactKind
+from chalicelib.domain.tab.tab import Card, Operation, Status
 from chalicelib.ports import BadSignature, GatewayEvent, GatewayUnavailable
-from chalicelib.usecases.events import claim
-from chalicelib.usecases.take_event import NotYetKnown, take_event
+from chalicelib.usecases.news.events import claim
+from chalicelib.usecases.news.take_event import NotYetKnown, take_event
 from tests.usecases.fake_gateway import Fault
 from tests.usecases.shop import NOON, WITH_CARD, WITHOUT_CARD, Shop
 

@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from chalicelib.domain.books.reconciliation import Code
 from chalicelib.domain.errors import InvalidInput
-from chalicelib.domain.reconciliation import Code
-from chalicelib.domain.tab import Status
-from chalicelib.usecases.merchants import NewMerchant, create_merchant
-from chalicelib.usecases.reconcile import HORIZON, SETTLING, Finding, Reconciled, reconcile
+from chalicelib.domain.tab.tab import Status
+from chalicelib.usecases.books.reconcile import HORIZON, SETTLING, Finding, Reconciled, reconcile
+from chalicelib.usecases.parties.merchants import NewMerchant, create_merchant
 from tests.golden import numbered, sections
 from tests.usecases.fake_gateway import Fault
 from tests.usecases.shop import WITHOUT_CARD, Shop

@@ -9,19 +9,19 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from chalicelib.domain import agenda
-from chalicelib.domain.draft import Change, Draft
 from chalicelib.domain.errors import IdempotencyMismatch, PaymentInProgress, StaleVersion
-from chalicelib.domain.facts import LADDER, Fact, FactKind
-from chalicelib.domain.messages import Message, MessageKind, Recipient
-from chalicelib.domain.tab import SYSTEM, Attempt, AttemptState, Card, Operation, Status, Tab
+from chalicelib.domain.news.messages import Message, MessageKind, Recipient
+from chalicelib.domain.tab import agenda
+from chalicelib.domain.tab.draft import Change, Draft
+from chalicelib.domain.tab.facts import LADDER, Fact, FactKind
+from chalicelib.domain.tab.tab import SYSTEM, Attempt, AttemptState, Card, Operation, Status, Tab
 from chalicelib.ports import EventAlreadySeen, FactsAlreadyApplied, SeenEvent
-from chalicelib.usecases.advance_tab import Swept
-from chalicelib.usecases.attempts import CALLS, REPLAY_HORIZON, outcome_of, record_outcome, run
-from chalicelib.usecases.charge_tab import pay_on_phone
-from chalicelib.usecases.contest_bill import contest_bill
-from chalicelib.usecases.give_tip import give_tip
-from chalicelib.usecases.open_tab import open_tab
+from chalicelib.usecases.tab.advance_tab import Swept
+from chalicelib.usecases.tab.attempts import CALLS, REPLAY_HORIZON, outcome_of, record_outcome, run
+from chalicelib.usecases.tab.charge_tab import pay_on_phone
+from chalicelib.usecases.tab.contest_bill import contest_bill
+from chalicelib.usecases.tab.give_tip import give_tip
+from chalicelib.usecases.tab.open_tab import open_tab
 from tests.unit.till import terms
 from tests.usecases.fake_gateway import CLOSE, FIND, Fault
 from tests.usecases.shop import NOON, WITH_CARD, WITHOUT_CARD, Shop

@@ -7,22 +7,22 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from chalicelib.domain.commands import ItemInput
 from chalicelib.domain.errors import ExposureExceeded
-from chalicelib.domain.tab import Policy, Status
+from chalicelib.domain.tab.commands import ItemInput
+from chalicelib.domain.tab.tab import Policy, Status
 from chalicelib.ports import TabSummary
-from chalicelib.usecases import listings
-from chalicelib.usecases import receivables as receivables_module
-from chalicelib.usecases.amend_bill import amend_bill
-from chalicelib.usecases.charge_tab import pay_on_phone
-from chalicelib.usecases.contest_bill import contest_bill
-from chalicelib.usecases.customers import create_customer, remove_card
-from chalicelib.usecases.mark_no_show import mark_no_show
-from chalicelib.usecases.open_tab import open_tab
-from chalicelib.usecases.receivables import ExpiringHold, Receivables, age_of, receivables
-from chalicelib.usecases.record_items import add_items
-from chalicelib.usecases.take_cash import take_cash
-from chalicelib.usecases.write_off import write_off
+from chalicelib.usecases.books import receivables as receivables_module
+from chalicelib.usecases.books.receivables import ExpiringHold, Receivables, age_of, receivables
+from chalicelib.usecases.parties.customers import create_customer, remove_card
+from chalicelib.usecases.tab import listings
+from chalicelib.usecases.tab.amend_bill import amend_bill
+from chalicelib.usecases.tab.charge_tab import pay_on_phone
+from chalicelib.usecases.tab.contest_bill import contest_bill
+from chalicelib.usecases.tab.mark_no_show import mark_no_show
+from chalicelib.usecases.tab.open_tab import open_tab
+from chalicelib.usecases.tab.record_items import add_items
+from chalicelib.usecases.tab.take_cash import take_cash
+from chalicelib.usecases.tab.write_off import write_off
 from tests.unit.till import terms
 from tests.usecases.fake_gateway import CardBehaviour
 from tests.usecases.shop import EVERYTHING, NOON, WITHOUT_CARD, Shop

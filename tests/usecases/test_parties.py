@@ -7,10 +7,16 @@ from msgspec.structs import replace
 
 from chalicelib.domain.errors import IdempotencyMismatch, InvalidInput, NotFound, PromiseNotAccepted, StaleVersion
 from chalicelib.domain.parties import Merchant
-from chalicelib.domain.tab import Actor, Policy, Resolution, Role
-from chalicelib.usecases.customers import CardTerms, create_customer, get_customer, prepare_card
-from chalicelib.usecases.merchants import NewMerchant, create_merchant, get_merchant, policy_warnings, set_policy
-from chalicelib.usecases.read_tabs import get_tab, list_tabs
+from chalicelib.domain.tab.tab import Actor, Policy, Resolution, Role
+from chalicelib.usecases.parties.customers import CardTerms, create_customer, get_customer, prepare_card
+from chalicelib.usecases.parties.merchants import (
+    NewMerchant,
+    create_merchant,
+    get_merchant,
+    policy_warnings,
+    set_policy,
+)
+from chalicelib.usecases.tab.read_tabs import get_tab, list_tabs
 from tests.usecases.fake_gateway import Fault
 from tests.usecases.shop import WITH_CARD, WITHOUT_CARD, Shop
 

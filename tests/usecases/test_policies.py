@@ -9,9 +9,8 @@ from msgspec.structs import replace
 
 from chalicelib.domain.errors import Contention, IdempotencyMismatch, InvalidInput, StaleVersion, UnknownCurrency
 from chalicelib.domain.parties import Merchant
-from chalicelib.domain.tab import Actor, Policy, Resolution, Role
-from chalicelib.usecases.attempts import Request
-from chalicelib.usecases.merchants import (
+from chalicelib.domain.tab.tab import Actor, Policy, Resolution, Role
+from chalicelib.usecases.parties.merchants import (
     HOLD_LASTS_S,
     LEAST_MARGIN_S,
     LEAST_OFFSET_S,
@@ -22,6 +21,7 @@ from chalicelib.usecases.merchants import (
     policy_warnings,
     set_policy,
 )
+from chalicelib.usecases.tab.attempts import Request
 from tests.usecases.shop import NOON, Shop
 
 ROOT = Actor(subject="root", role=Role.OPERATOR)

@@ -7,13 +7,13 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from chalicelib.domain.commands import ItemInput
 from chalicelib.domain.errors import InvalidInput, NotFound
-from chalicelib.domain.tab import Actor, Status
-from chalicelib.usecases.cancel_tab import cancel_tab
-from chalicelib.usecases.customers import create_customer
-from chalicelib.usecases.read_tabs import get_tab, get_timeline, list_tabs
-from chalicelib.usecases.record_items import add_items, void_item
+from chalicelib.domain.tab.commands import ItemInput
+from chalicelib.domain.tab.tab import Actor, Status
+from chalicelib.usecases.parties.customers import create_customer
+from chalicelib.usecases.tab.cancel_tab import cancel_tab
+from chalicelib.usecases.tab.read_tabs import get_tab, get_timeline, list_tabs
+from chalicelib.usecases.tab.record_items import add_items, void_item
 from tests.usecases.shop import WITHOUT_CARD, Shop
 
 

@@ -7,9 +7,6 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from chalicelib.domain import agenda, commands
-from chalicelib.domain.commands import Limits
-from chalicelib.domain.draft import Draft
 from chalicelib.domain.errors import (
     Contention,
     DomainError,
@@ -22,15 +19,18 @@ from chalicelib.domain.errors import (
     StaleVersion,
     TransitionRefused,
 )
-from chalicelib.domain.tab import Actor, AttemptState, Operation, Role, Status
-from chalicelib.usecases.accept_bill import accept_bill
-from chalicelib.usecases.cancel_tab import cancel_tab
-from chalicelib.usecases.charge_tab import charge_saved_card, pay_on_phone
-from chalicelib.usecases.check_in import check_in
-from chalicelib.usecases.mark_no_show import mark_no_show
-from chalicelib.usecases.open_tab import open_tab
-from chalicelib.usecases.propose_promise import propose_promise
-from chalicelib.usecases.waive import waive
+from chalicelib.domain.tab import agenda, commands
+from chalicelib.domain.tab.commands import Limits
+from chalicelib.domain.tab.draft import Draft
+from chalicelib.domain.tab.tab import Actor, AttemptState, Operation, Role, Status
+from chalicelib.usecases.tab.accept_bill import accept_bill
+from chalicelib.usecases.tab.cancel_tab import cancel_tab
+from chalicelib.usecases.tab.charge_tab import charge_saved_card, pay_on_phone
+from chalicelib.usecases.tab.check_in import check_in
+from chalicelib.usecases.tab.mark_no_show import mark_no_show
+from chalicelib.usecases.tab.open_tab import open_tab
+from chalicelib.usecases.tab.propose_promise import propose_promise
+from chalicelib.usecases.tab.waive import waive
 from tests.unit.till import terms
 from tests.usecases.fake_gateway import CLOSE, CardBehaviour, Fault
 from tests.usecases.shop import WITH_CARD, WITHOUT_CARD, Shop

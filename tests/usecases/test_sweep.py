@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from chalicelib.ports import StoreUnavailable
-from chalicelib.usecases import advance_tab
-from chalicelib.usecases.advance_tab import Advanced, Swept, advance_due_tabs
+from chalicelib.usecases.tab import advance_tab
+from chalicelib.usecases.tab.advance_tab import Advanced, Swept, advance_due_tabs
 from tests.unit.till import Till
 
 

@@ -23,7 +23,7 @@ from unittest.mock import patch
 from rich.console import Console
 from rich.progress import Progress
 
-from chalicelib.adapters.dynamodb_store import DynamoDbStore, dynamodb_client
+from chalicelib.adapters.dynamodb.store import DynamoDbStore, dynamodb_client
 from chalicelib.adapters.memory_store import MemoryStore
 from devstack import ministack
 from devstack import table as dynamodb_table

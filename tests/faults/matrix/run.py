@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from chalicelib.domain.messages import MessageKind
+from chalicelib.domain.news.messages import MessageKind
 from chalicelib.ports import TabStore
-from chalicelib.usecases.attempts import RECORD_LIFETIME
+from chalicelib.usecases.tab.attempts import RECORD_LIFETIME
 from devstack.books import differences, money_of_app
 from devstack.invariants import check_claims, check_everything, check_tab
 from tests import views

@@ -7,24 +7,24 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from chalicelib.domain.commands import ItemInput, Terms
-from chalicelib.domain.messages import MessageKind
-from chalicelib.domain.promise import Consent
-from chalicelib.domain.tab import Operation, Tab
+from chalicelib.domain.news.messages import MessageKind
+from chalicelib.domain.tab.commands import ItemInput, Terms
+from chalicelib.domain.tab.promise import Consent
+from chalicelib.domain.tab.tab import Operation, Tab
 from chalicelib.ports import Deps
-from chalicelib.usecases.accept_bill import accept_bill
-from chalicelib.usecases.accept_promise import Agreement, accept_promise
-from chalicelib.usecases.attempts import Answer, Request
-from chalicelib.usecases.cancel_tab import cancel_tab
-from chalicelib.usecases.charge_tab import pay_on_phone
-from chalicelib.usecases.check_in import check_in
-from chalicelib.usecases.complete_service import complete_service
-from chalicelib.usecases.give_tip import give_tip
-from chalicelib.usecases.mark_no_show import mark_no_show
-from chalicelib.usecases.open_tab import open_tab
-from chalicelib.usecases.record_items import add_items
-from chalicelib.usecases.refund_tab import refund_tab
-from chalicelib.usecases.waive import waive
+from chalicelib.usecases.tab.accept_bill import accept_bill
+from chalicelib.usecases.tab.accept_promise import Agreement, accept_promise
+from chalicelib.usecases.tab.attempts import Answer, Request
+from chalicelib.usecases.tab.cancel_tab import cancel_tab
+from chalicelib.usecases.tab.charge_tab import pay_on_phone
+from chalicelib.usecases.tab.check_in import check_in
+from chalicelib.usecases.tab.complete_service import complete_service
+from chalicelib.usecases.tab.give_tip import give_tip
+from chalicelib.usecases.tab.mark_no_show import mark_no_show
+from chalicelib.usecases.tab.open_tab import open_tab
+from chalicelib.usecases.tab.record_items import add_items
+from chalicelib.usecases.tab.refund_tab import refund_tab
+from chalicelib.usecases.tab.waive import waive
 from devstack.books import Money
 from tests.faults.matrix.table import DECLINED_FOR_GOOD, DECLINES, Cell, Fault, Use
 from tests.faults.matrix.traps import Lane

@@ -16,9 +16,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import stripe
 
-from chalicelib.domain.draft import Change, Draft
 from chalicelib.domain.errors import Contention
-from chalicelib.domain.tab import SYSTEM, Operation, Tab
+from chalicelib.domain.tab.draft import Change, Draft
+from chalicelib.domain.tab.tab import SYSTEM, Operation, Tab
 from chalicelib.ports import IdempotencyRecord, SeenEvent, StoreUnavailable, TabStore
 from devstack.stripe_standin.faults import Fault as StandInFault
 from devstack.stripe_standin.standin import StandIn

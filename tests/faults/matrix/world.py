@@ -20,16 +20,16 @@ from urllib.parse import urlencode
 
 import stripe
 
-from chalicelib.adapters.stripe_gateway import StripeGateway, stripe_client
+from chalicelib.adapters.stripe.gateway import StripeGateway, stripe_client
 from chalicelib.domain.errors import DomainError
-from chalicelib.domain.tab import Actor, Attempt, Operation, Policy, Role, Tab
-from chalicelib.handlers.render import waiting_payment
+from chalicelib.domain.tab.tab import Actor, Attempt, Operation, Policy, Role, Tab
+from chalicelib.handlers.api.render import waiting_payment
 from chalicelib.ports import Deps, GatewayUnavailable, StoreUnavailable, TabStore
-from chalicelib.usecases.advance_tab import advance_due_tabs
-from chalicelib.usecases.attempts import Answer, Request
-from chalicelib.usecases.customers import create_customer
-from chalicelib.usecases.merchants import NewMerchant, create_merchant
-from chalicelib.usecases.take_event import NotYetKnown, take_event
+from chalicelib.usecases.news.take_event import NotYetKnown, take_event
+from chalicelib.usecases.parties.customers import create_customer
+from chalicelib.usecases.parties.merchants import NewMerchant, create_merchant
+from chalicelib.usecases.tab.advance_tab import advance_due_tabs
+from chalicelib.usecases.tab.attempts import Answer, Request
 from devstack.acknowledged import Acknowledged
 from devstack.invariants import Objects, by_tab
 from devstack.stack import EVENTS

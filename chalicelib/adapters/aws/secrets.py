@@ -1,0 +1,68 @@
+"""Secrets: a setting holds either the secret itself or `ssm:/name`, where Parameter Store keeps it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from threading import Lock
+from typing import Protocol, cast
+
+log = logging.getLogger(__name__)
+
+_PREFIX = "ssm:"
+KEPT_S = 300.0
+"""How long a secret is gone by before it is asked for again: so long a replaced one stays good with us."""
+
+
+class Parameters(Protocol):
+    """The one call that is made of the SSM client."""
+
+    def get_parameter(self, *, Name: str, WithDecryption: bool) -> dict[str, dict[str, str]]: ...  # noqa: N803
+
+
+def resolve_secret(value: str, ssm: Parameters | None = None) -> str:
+    """The secret that the setting's value is, or names. Not cached: whoever builds adapters with it does that once."""
+    if not value.startswith(_PREFIX):
+        return value
+    if ssm is None:
+        from chalicelib.adapters.aws import (
+            client as aws,  # Most settings hold the secret itself: nothing is to be asked.
+        )
+
+        ssm = cast(Parameters, aws.client("ssm"))
+    return ssm.get_parameter(Name=value.removeprefix(_PREFIX), WithDecryption=True)["Parameter"]["Value"]
+
+
+class KeptSecret:
+    """A secret that is fetched when it is first called for, and again when it has been kept for KEPT_S.
+
+    For what is asked for often and may be replaced while we run. `resolve` and `clock` are for tests.
+    """
+
+    def __init__(
+        self,
+        value: str,
+        *,
+        resolve: Callable[[str], str] = resolve_secret,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._value = value
+        self._resolve = resolve
+        self._clock = clock
+        self._kept: tuple[str, float] | None = None
+        self._lock = Lock()
+
+    def __call__(self) -> str:
+        """Raises what Parameter Store raises, unless an older secret is kept: that one is then good for longer."""
+        with self._lock:
+            now = self._clock()
+            if self._kept is None or now - self._kept[1] >= KEPT_S:
+                try:
+                    self._kept = self._resolve(self._value), now
+                except Exception:
+                    if self._kept is None:
+                        raise
+                    log.exception("the secret could not be read again; the one from before stays")
+                    self._kept = self._kept[0], now
+            return self._kept[0]

@@ -1,0 +1,356 @@
+"""What an item of the table looks like, and the way there and back; reading and writing the table is the store's.
+
+An item is its keys, its contents as one JSON text where it has any, and native attributes where an index or a condition
+asks for them. So the AWS SDK carries a handful of texts whatever is in them, a person can read an item in the console,
+nothing is ever a Decimal, and what comes back is what was written: nothing is read from two places.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from chalicelib.domain.books.reconciliation import Records
+from chalicelib.domain.errors import InvalidInput
+from chalicelib.domain.parties import Customer, Merchant
+from chalicelib.domain.tab.draft import Change, Entry
+from chalicelib.domain.tab.tab import Attempt, Status, Tab
+from chalicelib.ports import IdempotencyRecord, Pointer, SeenEvent, TabSummary
+
+Item = dict[str, Any]
+"""An item as boto3's client has it: name → {"S": text} or {"N": digits}."""
+Key = dict[str, Any]
+
+SCHEMA_VERSION = 1
+UPCASTS: dict[int, Callable[[type[Any], dict[str, Any]], dict[str, Any]]] = {}
+"""Version → what makes of an item's type and contents those of the next. Applied at read; the next write stores the
+result. The tab in an idempotency record is one more tab. A field that is new needs none, a default that becomes another
+one does: `omit_defaults` leaves it out."""
+
+DUE_SHARDS = 64
+MERCHANTS_PARTITION = "MERCHANTS"
+EVENT_LIFETIME = timedelta(days=40)
+SNAPSHOT_MAXIMUM_BYTES = 64 * 1024
+
+_GROWING = frozenset({Status.BOOKED, Status.OPEN})
+_ID = re.compile(r"[A-Za-z0-9_.-]{1,128}", re.ASCII)
+
+
+# Keys
+
+
+def is_id(text: str) -> bool:
+    """Whether it could be an id of ours. What could not is never put into a key: `#` would reach into another one."""
+    return _ID.fullmatch(text) is not None
+
+
+def tab_key(merchant_id: str, tab_id: str) -> Key:
+    return _key(f"TAB#{merchant_id}#{tab_id}", "STATE")
+
+
+def entry_key(merchant_id: str, tab_id: str, position: str) -> Key:
+    return _key(f"TAB#{merchant_id}#{tab_id}", f"ENTRY#{position}")
+
+
+def attempt_key(merchant_id: str, tab_id: str, attempt_id: str) -> Key:
+    return _key(f"TAB#{merchant_id}#{tab_id}", f"ATTEMPT#{attempt_id}")
+
+
+def pointer_key(account: str | None, object_id: str) -> Key:
+    return _key(f"STRIPE#{account or 'platform'}#{object_id}", "-")
+
+
+def event_key(event: SeenEvent) -> Key:
+    return _key(f"EVENT#{event.account or 'platform'}#{event.event_id}", "-")
+
+
+def record_key(record_id: str) -> Key:
+    return _key(f"IDEM#{record_id}", "-")
+
+
+def merchant_key(merchant_id: str) -> Key:
+    return _key(f"MERCHANT#{merchant_id}", "PROFILE")
+
+
+def merchant_line_key(merchant_id: str) -> Key:
+    """All merchants are lines of one partition, so that they can be listed; it is written to when one is changed."""
+    return _key(MERCHANTS_PARTITION, merchant_id)
+
+
+def customer_key(merchant_id: str, customer_id: str) -> Key:
+    return _key(f"CUSTOMER#{merchant_id}#{customer_id}", "PROFILE")
+
+
+def status_partition(merchant_id: str, status: Status) -> str:
+    return f"{merchant_id}#{status.value}"
+
+
+def customer_partition(merchant_id: str, customer_id: str) -> str:
+    return f"{merchant_id}#{customer_id}"
+
+
+def listing_position(tab_id: str, opened_at: datetime) -> str:
+    return f"{instant(opened_at)}#{tab_id}"
+
+
+def entry_position(seq: int) -> str:
+    return f"{seq:08}"
+
+
+def due_partition(shard: int) -> str:
+    return f"DUE#{shard:02}"
+
+
+def due_shard(tab_id: str) -> int:
+    # Not hash(): that differs from process to process.
+    return zlib.crc32(tab_id.encode()) % DUE_SHARDS
+
+
+def _key(pk: str, sk: str) -> Key:
+    return {"pk": {"S": pk}, "sk": {"S": sk}}
+
+
+def instant(at: datetime) -> str:
+    """RFC 3339 in UTC and of one width, so that the order of the texts is the order of the instants."""
+    if at.tzinfo is None:
+        raise ValueError(f"{at} has no time zone, so it is no instant")
+    return at.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
+
+
+# Attributes
+
+R = TypeVar("R", bound=Struct)
+_DATA = "data"
+"""The attribute that an item's contents are in, as JSON."""
+_LINE = "line"
+"""The attribute of a tab that indexes have of it: what a listing shows."""
+
+_encode = msgspec.json.Encoder().encode
+
+
+# Made now, by the one thread that imports this: of two threads that make decoders of the same structs at once for the
+# first time, one meets what the other has half made, and the process dies of it (SIGSEGV in msgspec 0.22).
+_DECODERS: dict[type[Any], msgspec.json.Decoder[Any]] = {
+    kind: msgspec.json.Decoder(kind)
+    for kind in (Tab, Entry, Attempt, Pointer, IdempotencyRecord, Merchant, Customer, TabSummary)
+}
+
+
+def _data(contents: Struct) -> Item:
+    return {_DATA: _json(contents)}
+
+
+def _json(contents: Struct) -> Item:
+    return {"S": _encode(contents).decode()}
+
+
+def _version(of: Tab | Merchant | Customer) -> Item:
+    """For the condition on the version that was read."""
+    return {"version": {"N": str(of.version)}}
+
+
+# To items
+
+
+def tab_item(tab: Tab) -> Item:
+    """The snapshot, with what the indexes need: the line for listings, and the due key while something is pending."""
+    item = _item(tab_key(tab.merchant_id, tab.tab_id), _data(tab) | _version(tab))
+    position = listing_position(tab.tab_id, tab.opened_at)
+    item |= {
+        _LINE: _json(TabSummary.of(tab)),
+        "gm_pk": {"S": status_partition(tab.merchant_id, tab.status)},
+        "gm_sk": {"S": position},
+        "gc_pk": {"S": customer_partition(tab.merchant_id, tab.customer_id)},
+        "gc_sk": {"S": position},
+    }
+    if tab.next_action_at is not None:
+        item["due_pk"] = {"S": due_partition(due_shard(tab.tab_id))}
+        item["next_action_at"] = {"S": instant(tab.next_action_at)}
+    return item
+
+
+def entry_item(tab: Tab, entry: Entry) -> Item:
+    return _item(entry_key(tab.merchant_id, tab.tab_id, entry_position(entry.seq)), _data(entry))
+
+
+def attempt_item(tab: Tab, attempt: Attempt) -> Item:
+    return _item(attempt_key(tab.merchant_id, tab.tab_id, attempt.attempt_id), _data(attempt))
+
+
+def fact_item(tab: Tab, fact_key: str) -> Item:
+    return _item(
+        _key(f"TAB#{tab.merchant_id}#{tab.tab_id}", f"FACT#{fact_key}"),
+        {"fact_key": {"S": fact_key}, "applied_at": {"S": instant(tab.updated_at)}},
+    )
+
+
+def customer_pointer(customer: Customer, account: str | None) -> Pointer:
+    """From the customer's id at the gateway: its events about saved cards carry nothing else of ours."""
+    return Pointer(
+        account=account,
+        object_id=customer.customer_ref,
+        merchant_id=customer.merchant_id,
+        customer_id=customer.customer_id,
+    )
+
+
+def tab_pointers(change: Change) -> Iterator[Pointer]:
+    """From the gateway objects that the change has made known to its tab."""
+    tab = change.tab
+    for object_id, attempt_id in change.objects:
+        yield Pointer(
+            account=tab.account,
+            object_id=object_id,
+            merchant_id=tab.merchant_id,
+            tab_id=tab.tab_id,
+            attempt_id=attempt_id,
+        )
+
+
+def pointer_item(pointer: Pointer) -> Item:
+    return _item(pointer_key(pointer.account, pointer.object_id), _data(pointer))
+
+
+def record_item(record: IdempotencyRecord, wall_now_s: float) -> Item:
+    """`ttl` goes by the wall clock, as whoever deletes it does; whether it still counts is business time's say."""
+    lifetime = record.expires_at - record.created_at
+    native = {"expires_at": {"S": instant(record.expires_at)}, "ttl": _ttl(wall_now_s, lifetime)}
+    return _item(record_key(record.record_id), _data(record) | native)
+
+
+def event_item(event: SeenEvent, wall_now_s: float) -> Item:
+    return _item(event_key(event), {"ttl": _ttl(wall_now_s, EVENT_LIFETIME)})
+
+
+def merchant_item(merchant: Merchant) -> Item:
+    return _item(merchant_key(merchant.merchant_id), _data(merchant) | _version(merchant))
+
+
+def merchant_line_item(merchant: Merchant) -> Item:
+    account = {} if merchant.account is None else {"account": {"S": merchant.account}}
+    return _item(merchant_line_key(merchant.merchant_id), {"merchant_id": {"S": merchant.merchant_id}, **account})
+
+
+def customer_item(customer: Customer) -> Item:
+    return _item(customer_key(customer.merchant_id, customer.customer_id), _data(customer) | _version(customer))
+
+
+def _item(key: Key, attributes: Item) -> Item:
+    return key | attributes | {"schema_version": {"N": str(SCHEMA_VERSION)}}
+
+
+def _ttl(wall_now_s: float, lifetime: timedelta) -> Mapping[str, str]:
+    return {"N": str(int(wall_now_s + lifetime.total_seconds()))}
+
+
+# From items
+
+
+class NewerSchema(Exception):
+    """The item was written by a newer release; this one would lose what it does not know."""
+
+
+def _contents(cls: type[R], item: Item) -> R:
+    """The contents as this release would have written them; what it has added since has its default.
+
+    Raises NewerSchema.
+    """
+    version = int(item["schema_version"]["N"])
+    if version == SCHEMA_VERSION:
+        found: R = _DECODERS[cls].decode(item[_DATA]["S"])
+        return found
+    if version > SCHEMA_VERSION:
+        raise NewerSchema(
+            f"{item['pk']['S']} {item['sk']['S']} has schema {version}, this release knows {SCHEMA_VERSION}"
+        )
+    contents = msgspec.json.decode(item[_DATA]["S"])
+    for known in range(version, SCHEMA_VERSION):
+        if cls is IdempotencyRecord and contents.get("snapshot"):
+            contents["snapshot"] = UPCASTS[known](Tab, contents["snapshot"])
+        contents = UPCASTS[known](cls, contents)
+    return msgspec.convert(contents, cls)
+
+
+def tab_of(item: Item) -> Tab:
+    return _contents(Tab, item)
+
+
+def entry_of(item: Item) -> Entry:
+    return _contents(Entry, item)
+
+
+def attempt_of(item: Item) -> Attempt:
+    return _contents(Attempt, item)
+
+
+def pointer_of(item: Item) -> Pointer:
+    return _contents(Pointer, item)
+
+
+def record_of(item: Item) -> IdempotencyRecord:
+    return _contents(IdempotencyRecord, item)
+
+
+def merchant_of(item: Item) -> Merchant:
+    return _contents(Merchant, item)
+
+
+def merchant_line_of(item: Item) -> tuple[str, str | None]:
+    """(merchant_id, account)"""
+    return item["merchant_id"]["S"], item.get("account", {}).get("S")
+
+
+def records_of(found: Iterable[Item]) -> Records:
+    """All items of one tab, in the order of their sort keys, so its history comes oldest first."""
+    tab, entries, attempts, fact_keys = None, [], [], []
+    for item in found:
+        kind = item["sk"]["S"].partition("#")[0]
+        if kind == "STATE":
+            tab = tab_of(item)
+        elif kind == "ENTRY":
+            entries.append(entry_of(item))
+        elif kind == "ATTEMPT":
+            attempts.append(attempt_of(item))
+        elif kind == "FACT":
+            fact_keys.append(item["fact_key"]["S"])
+    return Records(tab=tab, entries=tuple(entries), attempts=tuple(attempts), fact_keys=frozenset(fact_keys))
+
+
+def customer_of(item: Item) -> Customer:
+    return _contents(Customer, item)
+
+
+def summary_of(item: Item) -> TabSummary:
+    """A row of a listing's index. There is no schema version: what a listing needs anew has a default."""
+    line: TabSummary = _DECODERS[TabSummary].decode(item[_LINE]["S"])
+    return line
+
+
+def owner_of(item: Item) -> tuple[str, str]:
+    """(merchant_id, tab_id) from the key, which is all that the due index has."""
+    _, merchant_id, tab_id = item["pk"]["S"].split("#")
+    return merchant_id, tab_id
+
+
+# Bounds
+
+
+def check_size(tab: Tab, item: Item) -> None:
+    """For what somebody asks for: raises InvalidInput where a tab that is still being filled has outgrown 64 KB.
+
+    `item`: the tab's.
+
+    What ends a service, and what has happened to its money, is written in any case: DynamoDB takes 400 KB.
+    """
+    if tab.status in _GROWING and len(item[_DATA]["S"].encode()) > SNAPSHOT_MAXIMUM_BYTES:
+        raise InvalidInput(
+            f"The tab would be larger than {SNAPSHOT_MAXIMUM_BYTES // 1024} KB. "
+            "Shorten the descriptions, or continue on another tab.",
+            maximum_bytes=SNAPSHOT_MAXIMUM_BYTES,
+        )

@@ -1,0 +1,412 @@
+"""The store in DynamoDB: which items are read and written for each call; their looks are dynamodb_items' affair.
+
+One table. A screen is one read, a change one TransactWriteItems, a listing one Query; nothing is ever scanned.
+"""
+
+from __future__ import annotations
+
+import random
+import secrets
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from botocore.config import Config
+
+from chalicelib.adapters.aws import client as aws
+from chalicelib.adapters.dynamodb import cursors, items
+from chalicelib.adapters.dynamodb.items import Item, Key
+from chalicelib.adapters.dynamodb.writes import TRIES, Put, Refused, Transactions, reading
+from chalicelib.domain.books.reconciliation import Records
+from chalicelib.domain.errors import InvalidInput, NotFound
+from chalicelib.domain.parties import Customer, Merchant
+from chalicelib.domain.tab.draft import Change, Entry
+from chalicelib.domain.tab.tab import Attempt, Status, Tab
+from chalicelib.ports import (
+    EventAlreadySeen,
+    FactsAlreadyApplied,
+    IdempotencyRecord,
+    KnownOfEvent,
+    Page,
+    Pointer,
+    RecordExists,
+    SeenEvent,
+    StoreUnavailable,
+    TabSummary,
+    VersionConflict,
+)
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+
+DUE_PAGE = 1000
+BATCH = 100
+"""The most items that one BatchGetItem takes."""
+SWEEP_THREADS = 8
+
+_ABSENT = "attribute_not_exists(pk)"
+
+
+def dynamodb_client(endpoint_url: str | None = None, region: str | None = None) -> DynamoDBClient:
+    """A client that gives up in time: DynamoDB gets 2 tries of 3 s, so that all ends before API Gateway's 29 s do.
+
+    An emulator (`endpoint_url`) shares its processor with everything else, and gets more. Without arguments, as AWS's
+    own settings say.
+    """
+    config = Config(
+        connect_timeout=1 if endpoint_url is None else 5,
+        read_timeout=2 if endpoint_url is None else 20,
+        retries={"mode": "standard", "total_max_attempts": 2},
+        # A quarter of the CPU of a call; what we send is built in one place and tested.
+        parameter_validation=False,
+        # Else botocore composes one anew for every call, which is a twentieth of it.
+        user_agent="aftertab",
+    )
+    made: DynamoDBClient = aws.client("dynamodb", endpoint_url=endpoint_url, region=region, config=config)
+    return made
+
+
+class DynamoDbStore:
+    """`clock_for_ttl`: the wall clock in seconds, for TTL attributes only. `sleep`: for the waits between tries."""
+
+    def __init__(
+        self,
+        client: DynamoDBClient,
+        table_name: str,
+        *,
+        clock_for_ttl: Callable[[], float] = time.time,
+        rng: random.Random | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+        sweep_threads: int = SWEEP_THREADS,
+    ) -> None:
+        self._client = client
+        self._table_name = table_name
+        self._wall_now_s = clock_for_ttl
+        self._transactions = Transactions(client, table_name, rng=rng or random.Random(), sleep=sleep)
+        self._sweep_threads = sweep_threads
+
+    # Tabs
+
+    def get_tab(self, merchant_id: str, tab_id: str) -> Tab:
+        _check_ids("tab", merchant_id, tab_id)
+        item = self._find(items.tab_key(merchant_id, tab_id))
+        if item is None:
+            raise _not_found("tab")
+        return items.tab_of(item)
+
+    def get_tab_and_record(
+        self, merchant_id: str, tab_id: str, record_id: str, now: datetime
+    ) -> tuple[Tab, IdempotencyRecord | None]:
+        _check_ids("tab", merchant_id, tab_id)
+        tab_key, record_key = items.tab_key(merchant_id, tab_id), items.record_key(record_id)
+        found = self._find_all([tab_key, record_key])
+        tab_item, record_item = found.get(_flat(tab_key)), found.get(_flat(record_key))
+        if tab_item is None:
+            raise _not_found("tab")
+        return items.tab_of(tab_item), _standing(record_item, now)
+
+    def get_parties_and_record(
+        self, merchant_id: str, customer_id: str, record_id: str, now: datetime
+    ) -> tuple[Merchant, Customer, IdempotencyRecord | None]:
+        _check_ids("merchant", merchant_id)
+        _check_ids("customer", customer_id)
+        merchant_key, customer_key = items.merchant_key(merchant_id), items.customer_key(merchant_id, customer_id)
+        record_key = items.record_key(record_id)
+        found = self._find_all([merchant_key, customer_key, record_key])
+        if _flat(merchant_key) not in found:
+            raise _not_found("merchant")
+        if _flat(customer_key) not in found:
+            raise _not_found("customer")
+        merchant, customer = found[_flat(merchant_key)], found[_flat(customer_key)]
+        record = _standing(found.get(_flat(record_key)), now)
+        return items.merchant_of(merchant), items.customer_of(customer), record
+
+    def find_record(self, record_id: str, now: datetime) -> IdempotencyRecord | None:
+        return _standing(self._find(items.record_key(record_id)), now)
+
+    def commit(self, change: Change, *, record: IdempotencyRecord | None = None, event: SeenEvent | None = None) -> Tab:
+        tab = change.tab
+        snapshot = _versioned(items.tab_item(tab), change.base_version)
+        if record is not None:
+            items.check_size(tab, snapshot.item)
+        entries = [Put(items.entry_item(tab, entry), _ABSENT) for entry in change.entries]
+        attempts = [Put(items.attempt_item(tab, attempt)) for attempt in change.closed_attempts]
+        facts = {key: Put(items.fact_item(tab, key), _ABSENT) for key in change.fact_keys}
+        pointers = [Put(items.pointer_item(pointer)) for pointer in items.tab_pointers(change)]
+        records = [self._record_put(record)] if record is not None else []
+        events = [Put(items.event_item(event, self._wall_now_s()), _ABSENT)] if event is not None else []
+        puts = [snapshot, *entries, *attempts, *facts.values(), *pointers, *records, *events]
+        try:
+            self._transactions.write(puts, tab.change_id)
+        except Refused as refused:
+            failed = {id(puts[index]): item for index, item in refused.failed.items()}
+            if event is not None and id(events[0]) in failed:
+                raise EventAlreadySeen(event.event_id) from None
+            if records and id(records[0]) in failed:
+                raise RecordExists(items.record_of(failed[id(records[0])])) from None
+            if applied := [key for key, put in facts.items() if id(put) in failed]:
+                raise FactsAlreadyApplied(applied) from None
+            raise VersionConflict(tab.tab_id) from None
+        return tab
+
+    # What goes with tabs
+
+    def add_event(self, event: SeenEvent) -> None:
+        with reading():
+            self._client.put_item(TableName=self._table_name, Item=items.event_item(event, self._wall_now_s()))
+
+    def find_for_event(
+        self, event: SeenEvent, *, tab: tuple[str, str] | None = None, object_ids: Sequence[str] = ()
+    ) -> KnownOfEvent:
+        event_key = items.event_key(event)
+        tab_key = items.tab_key(*tab) if tab is not None and all(items.is_id(text) for text in tab) else None
+        # Each once: DynamoDB refuses a batch that asks for an item twice.
+        pointer_keys = [items.pointer_key(event.account, object_id) for object_id in dict.fromkeys(object_ids)]
+        found = self._find_all([event_key, *([tab_key] if tab_key else []), *pointer_keys])
+        tab_item = found.get(_flat(tab_key)) if tab_key else None
+        return KnownOfEvent(
+            is_seen=_flat(event_key) in found,
+            tab=items.tab_of(tab_item) if tab_item is not None else None,
+            pointers=tuple(items.pointer_of(found[_flat(key)]) for key in pointer_keys if _flat(key) in found),
+        )
+
+    def find_pointers(self, account: str | None, object_ids: Collection[str]) -> Mapping[str, Pointer]:
+        wanted = sorted(set(object_ids))
+        found: dict[str, Pointer] = {}
+        for start in range(0, len(wanted), BATCH):
+            keys = {one: items.pointer_key(account, one) for one in wanted[start : start + BATCH]}
+            there = self._find_all(list(keys.values()))
+            found |= {one: items.pointer_of(there[_flat(key)]) for one, key in keys.items() if _flat(key) in there}
+        return found
+
+    def find_attempt(self, merchant_id: str, tab_id: str, attempt_id: str) -> Attempt | None:
+        item = self._find(items.attempt_key(merchant_id, tab_id, attempt_id))
+        return None if item is None else items.attempt_of(item)
+
+    # Listings
+
+    def list_entries(self, merchant_id: str, tab_id: str, *, limit: int, cursor: str | None) -> Page[Entry]:
+        _check_ids("tab", merchant_id, tab_id)
+        pk = items.tab_key(merchant_id, tab_id)["pk"]
+        start = None
+        if cursor is not None:
+            start = items.entry_key(merchant_id, tab_id, cursors.decode(pk["S"], cursor))
+        found, has_more = self._query(
+            limit,
+            start,
+            KeyConditionExpression="pk = :pk AND begins_with(sk, :prefix)",
+            ExpressionAttributeValues={":pk": pk, ":prefix": {"S": items.entry_key("", "", "")["sk"]["S"]}},
+            ConsistentRead=True,
+        )
+        entries = tuple(items.entry_of(item) for item in found)
+        next_cursor = cursors.encode(pk["S"], items.entry_position(entries[-1].seq)) if has_more else None
+        return Page(items=entries, next_cursor=next_cursor)
+
+    def list_by_status(self, merchant_id: str, status: Status, *, limit: int, cursor: str | None) -> Page[TabSummary]:
+        partition = items.status_partition(merchant_id, status)
+        return self._list_tabs("by_merchant", "gm", merchant_id, partition, limit, cursor)
+
+    def list_by_customer(
+        self, merchant_id: str, customer_id: str, *, limit: int, cursor: str | None
+    ) -> Page[TabSummary]:
+        if not items.is_id(customer_id):
+            return Page(items=(), next_cursor=None)
+        partition = items.customer_partition(merchant_id, customer_id)
+        return self._list_tabs("by_customer", "gc", merchant_id, partition, limit, cursor)
+
+    def iter_due(self, now: datetime) -> Iterator[tuple[str, str]]:
+        pool = ThreadPoolExecutor(self._sweep_threads, thread_name_prefix="due")
+        try:
+            shards = [pool.submit(self._due_in_shard, shard, now) for shard in range(items.DUE_SHARDS)]
+            unread: StoreUnavailable | None = None
+            for shard in as_completed(shards):
+                try:
+                    due = shard.result()
+                except StoreUnavailable as error:
+                    # One shard's trouble must not keep the others waiting; the sweep still ends in an alarm.
+                    unread = error
+                else:
+                    yield from due
+            if unread is not None:
+                raise unread
+        finally:
+            # The caller may have seen enough: what has not begun is left to the next sweep.
+            pool.shutdown(cancel_futures=True)
+
+    def read_records(self, merchant_id: str, tab_id: str) -> Records:
+        if not (items.is_id(merchant_id) and items.is_id(tab_id)):
+            return Records(tab=None)
+        return items.records_of(self._query_all(items.tab_key(merchant_id, tab_id)["pk"], ConsistentRead=True))
+
+    # Merchants and customers
+
+    def iter_merchants(self) -> Iterator[tuple[str, str | None]]:
+        partition = items.merchant_line_key("")["pk"]
+        return (items.merchant_line_of(item) for item in self._query_all(partition))
+
+    def get_merchant(self, merchant_id: str) -> Merchant:
+        _check_ids("merchant", merchant_id)
+        item = self._find(items.merchant_key(merchant_id))
+        if item is None:
+            raise _not_found("merchant")
+        return items.merchant_of(item)
+
+    def add_merchant(self, merchant: Merchant, *, record: IdempotencyRecord) -> None:
+        self._put_party(items.merchant_item(merchant), 0, record, Put(items.merchant_line_item(merchant)))
+
+    def update_merchant(self, merchant: Merchant, *, record: IdempotencyRecord | None = None) -> None:
+        line = Put(items.merchant_line_item(merchant))
+        self._put_party(items.merchant_item(merchant), merchant.version - 1, record, line)
+
+    def get_customer(self, merchant_id: str, customer_id: str) -> Customer:
+        _check_ids("customer", merchant_id, customer_id)
+        item = self._find(items.customer_key(merchant_id, customer_id))
+        if item is None:
+            raise _not_found("customer")
+        return items.customer_of(item)
+
+    def add_customer(self, customer: Customer, *, account: str | None, record: IdempotencyRecord) -> None:
+        pointer = Put(items.pointer_item(items.customer_pointer(customer, account)))
+        self._put_party(items.customer_item(customer), 0, record, pointer)
+
+    def update_customer(self, customer: Customer, *, record: IdempotencyRecord | None = None) -> None:
+        self._put_party(items.customer_item(customer), customer.version - 1, record)
+
+    # Reading
+
+    def _find(self, key: Key) -> Item | None:
+        with reading():
+            return self._client.get_item(TableName=self._table_name, Key=key, ConsistentRead=True).get("Item")
+
+    def _find_all(self, keys: Sequence[Key]) -> dict[tuple[str, str], Item]:
+        """The items under the keys, by key; whatever DynamoDB leaves out for lack of capacity is asked for again."""
+        found: dict[tuple[str, str], Item] = {}
+        request: dict[str, Any] = {self._table_name: {"Keys": list(keys), "ConsistentRead": True}}
+        for number in range(TRIES):
+            if number:
+                self._transactions.back_off(number)
+            with reading():
+                answer = self._client.batch_get_item(RequestItems=request)
+            found |= {_flat(item): item for item in answer.get("Responses", {}).get(self._table_name, ())}
+            request = dict(answer.get("UnprocessedKeys", {}))
+            if not request:
+                return found
+        raise StoreUnavailable("the database is too busy to answer")
+
+    def _query(self, limit: int, start: Key | None, **query: Any) -> tuple[list[Item], bool]:
+        """Up to `limit` items, and whether there are more: one too many is asked for to know."""
+        if start is not None:
+            query["ExclusiveStartKey"] = start
+        with reading():
+            answer = self._client.query(TableName=self._table_name, Limit=limit + 1, **query)
+        found = answer["Items"]
+        # Fewer than asked for and yet more to come: the answer had reached DynamoDB's 1 MB.
+        return list(found[:limit]), len(found) > limit or "LastEvaluatedKey" in answer
+
+    def _query_all(self, pk: Item, **query: Any) -> Iterator[Item]:
+        """Every item of a partition, in the order of the sort keys, page by page."""
+        query |= {"KeyConditionExpression": "pk = :pk", "ExpressionAttributeValues": {":pk": pk}}
+        while True:
+            with reading():
+                answer = self._client.query(TableName=self._table_name, **query)
+            yield from answer["Items"]
+            if "LastEvaluatedKey" not in answer:
+                return
+            query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+
+    def _list_tabs(
+        self, index: str, prefix: str, merchant_id: str, partition: str, limit: int, cursor: str | None
+    ) -> Page[TabSummary]:
+        listing = f"{index}#{partition}"
+        pk, sk = f"{prefix}_pk", f"{prefix}_sk"
+        start = None
+        if cursor is not None:
+            position = cursors.decode(listing, cursor)
+            tab_id = position.rpartition("#")[2]
+            if not items.is_id(tab_id):
+                raise InvalidInput("The cursor is not one of this listing's: start again without it.")
+            start = items.tab_key(merchant_id, tab_id) | {pk: {"S": partition}, sk: {"S": position}}
+        found, has_more = self._query(
+            limit,
+            start,
+            IndexName=index,
+            KeyConditionExpression=f"{pk} = :partition",
+            ExpressionAttributeValues={":partition": {"S": partition}},
+            ScanIndexForward=False,
+        )
+        return Page(
+            items=tuple(items.summary_of(item) for item in found),
+            next_cursor=cursors.encode(listing, found[-1][sk]["S"]) if has_more else None,
+        )
+
+    def _due_in_shard(self, shard: int, now: datetime) -> list[tuple[str, str]]:
+        """All that is due in one shard, the longest due first."""
+        query: dict[str, Any] = {
+            "TableName": self._table_name,
+            "IndexName": "due",
+            "KeyConditionExpression": "due_pk = :shard AND next_action_at <= :now",
+            "ExpressionAttributeValues": {
+                ":shard": {"S": items.due_partition(shard)},
+                ":now": {"S": items.instant(now)},
+            },
+            "Limit": DUE_PAGE,
+        }
+        due: list[tuple[str, str]] = []
+        while True:
+            with reading():
+                answer = self._client.query(**query)
+            due += [items.owner_of(item) for item in answer["Items"]]
+            if "LastEvaluatedKey" not in answer:
+                return due
+            query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+
+    # Writing
+
+    def _put_party(self, item: Item, base_version: int, record: IdempotencyRecord | None, *others: Put) -> None:
+        puts = [_versioned(item, base_version)]
+        if record is not None:
+            puts.append(self._record_put(record))
+        puts.extend(others)
+        try:
+            self._transactions.write(puts, f"chg_{secrets.token_hex(16)}")
+        except Refused as refused:
+            if 1 in refused.failed:
+                raise RecordExists(items.record_of(refused.failed[1])) from None
+            raise VersionConflict(item["pk"]["S"]) from None
+
+    def _record_put(self, record: IdempotencyRecord) -> Put:
+        return Put(
+            items.record_item(record, self._wall_now_s()),
+            f"{_ABSENT} OR expires_at <= :now",
+            {":now": {"S": items.instant(record.created_at)}},
+        )
+
+
+def _versioned(item: Item, base_version: int) -> Put:
+    """The item, to be put in the place of version `base_version` of it (0: there is none)."""
+    if base_version == 0:
+        return Put(item, _ABSENT)
+    return Put(item, "version = :base", {":base": {"N": str(base_version)}})
+
+
+def _standing(item: Item | None, now: datetime) -> IdempotencyRecord | None:
+    """The record, unless it has expired: TTL deletes late, and by another clock."""
+    if item is None:
+        return None
+    record = items.record_of(item)
+    return record if record.expires_at > now else None
+
+
+def _check_ids(name: str, *ids: str) -> None:
+    if not all(map(items.is_id, ids)):
+        raise _not_found(name)
+
+
+def _not_found(name: str) -> NotFound:
+    return NotFound(f"There is no such {name}.")
+
+
+def _flat(key: Item) -> tuple[str, str]:
+    return key["pk"]["S"], key["sk"]["S"]

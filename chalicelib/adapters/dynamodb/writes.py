@@ -1,0 +1,181 @@
+"""One transaction against DynamoDB, all or nothing, whose outcome is known; what it writes is the store's affair.
+
+Every item of a transaction carries its `change_id`. A condition that fails on an item of our own change was failed by
+our own earlier try, whose answer got lost somewhere between DynamoDB, botocore's retries and us: that is a success.
+"""
+
+from __future__ import annotations
+
+import random
+import secrets
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import (
+    ChecksumError,
+    ClientError,
+    ConnectionError,
+    HTTPClientError,
+    IncompleteReadError,
+)
+from botocore.parsers import ResponseParserError
+from msgspec import Struct, field
+
+from chalicelib.adapters.dynamodb.items import Item
+from chalicelib.domain.errors import Contention
+from chalicelib.ports import StoreUnavailable
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+
+MAXIMUM_ACTIONS = 100
+"""DynamoDB's own limit for one transaction."""
+TRIES = 8
+LOST_ANSWERS = 2
+"""After how many lost answers to give up: each has cost a time-out, and API Gateway waits 29 s for all of us."""
+_BACKOFF_S = 0.025
+_BACKOFF_MAXIMUM_S = 0.5
+
+_LOST = (ConnectionError, HTTPClientError, IncompleteReadError, ResponseParserError, ChecksumError)
+_BUSY_REASONS = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
+_BUSY_CODES = frozenset(
+    {
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "ThrottlingException",
+        "TransactionConflictException",
+        "TransactionInProgressException",
+    }
+)
+
+
+class Put(Struct, frozen=True):
+    """An item to write, and the condition on what is there now (None: whatever it is)."""
+
+    item: Item
+    condition: str | None = None
+    values: Item = field(default_factory=dict)
+
+
+class Refused(Exception):
+    """Conditions failed, and nothing was written. `failed`: index of the put → the item that is in its place."""
+
+    def __init__(self, failed: dict[int, Item]) -> None:
+        super().__init__(f"conditions failed: {sorted(failed)}")
+        self.failed = failed
+
+
+class Transactions:
+    """Writes transactions to one table."""
+
+    def __init__(
+        self, client: DynamoDBClient, table_name: str, *, rng: random.Random, sleep: Callable[[float], None]
+    ) -> None:
+        self._client = client
+        self._table_name = table_name
+        self._rng = rng
+        self._sleep = sleep
+
+    def write(self, puts: Sequence[Put], change_id: str) -> None:
+        """Write all or nothing; `change_id` is new for each change. Raises Refused, StoreUnavailable, Contention."""
+        assert len(puts) <= MAXIMUM_ACTIONS, f"{len(puts)} items in one change, DynamoDB takes {MAXIMUM_ACTIONS}"
+        actions: list[Any] = [self._action(put, change_id) for put in puts]
+        # One token for all tries: a first one that arrives late is then not applied a second time.
+        token = secrets.token_hex(16)
+        lost = 0
+        met_others = False
+        for number in range(TRIES):
+            if number:
+                self.back_off(number)
+            try:
+                self._client.transact_write_items(TransactItems=actions, ClientRequestToken=token)
+                return
+            except ClientError as error:
+                code = error.response["Error"]["Code"]
+                if code == "TransactionCanceledException":
+                    if self._is_ours(error, change_id):
+                        return
+                    met_others = _reasons(error) == {"TransactionConflict"}
+                    continue
+                met_others = False
+                if code in _BUSY_CODES:
+                    continue
+                if not _is_server_error(error):
+                    raise
+            except _LOST:
+                met_others = False
+            if self._has_landed(puts[0].item, change_id):
+                return
+            lost += 1
+            if lost == LOST_ANSWERS:
+                break
+        if met_others and not lost:
+            # The database is well: others are writing the same items, and were first each time. (After a lost answer
+            # it may be ourselves that we meet, and nobody knows that nothing was done.)
+            raise Contention("Others are changing the same thing at the same time. Nothing was done; try again.")
+        raise StoreUnavailable("the database did not take the change in time")
+
+    def back_off(self, number: int) -> None:
+        """Wait before try `number` (from 1): full jitter, so that those who collided do not collide again."""
+        self._sleep(self._rng.uniform(0, min(_BACKOFF_MAXIMUM_S, _BACKOFF_S * 2**number)))
+
+    def _action(self, put: Put, change_id: str) -> Item:
+        action: Item = {"TableName": self._table_name, "Item": put.item | {"change_id": {"S": change_id}}}
+        if put.condition:
+            action |= {"ConditionExpression": put.condition, "ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
+        if put.values:
+            action["ExpressionAttributeValues"] = put.values
+        return {"Put": action}
+
+    @staticmethod
+    def _is_ours(error: ClientError, change_id: str) -> bool:
+        """Whether the cancellation only shows that the change is written already; False: try again. Raises Refused."""
+        reasons: list[Any] = error.response.get("CancellationReasons", [])
+        failed = {
+            index: reason.get("Item", {})
+            for index, reason in enumerate(reasons)
+            if reason.get("Code") == "ConditionalCheckFailed"
+        }
+        if any(item.get("change_id") == {"S": change_id} for item in failed.values()):
+            return True
+        # A failed condition is final, whatever else was busy at that moment.
+        if failed:
+            raise Refused(failed) from error
+        if _reasons(error) <= _BUSY_REASONS:
+            return False
+        raise error
+
+    def _has_landed(self, item: Item, change_id: str) -> bool:
+        """Read the first item again: does it carry our change? If not, a further try tells; it repeats nothing."""
+        with reading():
+            answer = self._client.get_item(
+                TableName=self._table_name,
+                Key={"pk": item["pk"], "sk": item["sk"]},
+                ConsistentRead=True,
+                ProjectionExpression="change_id",
+            )
+        return answer.get("Item", {}).get("change_id") == {"S": change_id}
+
+
+class reading:  # noqa: N801
+    """With it, what botocore raises after its own retries is StoreUnavailable; what is wrong with the request stays."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if isinstance(error, ClientError):
+            if error.response["Error"]["Code"] in _BUSY_CODES or _is_server_error(error):
+                raise StoreUnavailable("the database is too busy to answer") from error
+        elif isinstance(error, _LOST):
+            raise StoreUnavailable("the database did not answer in time") from error
+
+
+def _reasons(error: ClientError) -> set[str]:
+    """Why a transaction was canceled, by the codes of DynamoDB."""
+    reasons: list[Any] = error.response.get("CancellationReasons", [])
+    return {reason.get("Code", "None") for reason in reasons} - {"None"}
+
+
+def _is_server_error(error: ClientError) -> bool:
+    return error.response["ResponseMetadata"]["HTTPStatusCode"] >= 500

@@ -1,0 +1,529 @@
+"""PaymentGateway on Stripe: which call an attempt makes, and what Stripe's answers and errors mean for its outcome.
+
+The shapes of what is sent and received are stripe_objects'. Amounts leave and enter there, in Stripe's units.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+import stripe
+
+from chalicelib.adapters.stripe import objects, transport
+from chalicelib.domain.books.reconciliation import Payment
+from chalicelib.domain.parties import Customer
+from chalicelib.domain.tab.facts import Fact
+from chalicelib.domain.tab.tab import Attempt, Failure, Operation, Tab
+from chalicelib.ports import CardSetup, GatewayEvent, GatewayRejected, GatewayUnavailable
+
+_log = logging.getLogger(__name__)
+
+STRIPE_API_BASE = "https://api.stripe.com"
+OPERATION_S = 12.0
+"""The most that one operation of the gateway takes, its retries and look-ups included.
+
+A use case may need two (close one payment, make another), and API Gateway gives up at 29 s.
+"""
+CONNECT_S = 3.0
+READ_S = 10.0
+_RETRIES = 1
+"""Under one idempotency key a retry repeats nothing; it mostly heals a connection that died while Lambda slept."""
+
+_LOOK_BACK = timedelta(minutes=5)
+"""How far Stripe's clock, which stamps `created`, may be behind the one that stamped the attempt."""
+_PAGE = 100
+_MAXIMUM_PAGES = 10
+
+_WITH_CHARGE: Any = {"expand": ["latest_charge"]}
+_MOVEMENT = "latest_charge.balance_transaction"
+_UNUSABLE_CARD = Failure(code="card_unusable")
+_HOLD_TOO_OLD = frozenset({"charge_expired_for_capture", "capture_charge_authorization_expired"})
+_DONE = frozenset({"succeeded", "canceled"})
+_NOT_CLOSABLE = _DONE | {"requires_capture", "processing"}
+
+
+# ---- The client
+
+
+def stripe_client(
+    secret_key: str,
+    api_base: str = "",
+    *,
+    connect_s: float = CONNECT_S,
+    read_s: float = READ_S,
+    http: stripe.HTTPClient | None = None,
+) -> stripe.StripeClient:
+    """A client with bounded time-outs and retries, of the API version that the SDK pins.
+
+    `api_base` empty: Stripe itself. `http`: how requests travel, where not as usual. Raises ValueError for another
+    `api_base` with anything but a test key.
+    """
+    base = api_base.rstrip("/") or STRIPE_API_BASE
+    if base != STRIPE_API_BASE and not secret_key.startswith(("sk_test_", "rk_test_")):
+        raise ValueError(
+            f"STRIPE_API_BASE is {api_base}, which is not Stripe, but STRIPE_SECRET_KEY is no test key: "
+            "a live key is only sent to Stripe. Leave STRIPE_API_BASE empty, or use a key of test mode (sk_test_…)."
+        )
+    # Else the SDK writes an id into the home directory, and tells of the machine and of the call before in every call.
+    stripe.enable_telemetry = False
+    http = http or transport.KeepAliveClient(base, connect_s=connect_s, read_s=read_s)
+    return stripe.StripeClient(secret_key, base_addresses={"api": base}, max_network_retries=_RETRIES, http_client=http)
+
+
+@contextmanager
+def _operation() -> Iterator[None]:
+    """The time limit of an operation, and the errors that leave it whatever it did."""
+    token = transport.deadline.set(min(transport.deadline.get(), time.monotonic() + OPERATION_S))
+    try:
+        yield
+    except (stripe.APIConnectionError, stripe.APIError, stripe.RateLimitError) as error:
+        raise GatewayUnavailable(_say(error)) from error
+    except (stripe.AuthenticationError, stripe.PermissionError) as error:
+        # A key that Stripe refuses says nothing of the attempt. Taken for a refusal of the attempt itself, one badly
+        # rotated key would fail every charge until somebody notices.
+        _log.error("Stripe refuses our key: %s", _say(error))
+        raise GatewayUnavailable(_say(error)) from error
+    except stripe.StripeError as error:
+        raise GatewayRejected(objects.failure_of(_body(error))) from error
+    finally:
+        transport.deadline.reset(token)
+
+
+@contextmanager
+def _reading() -> Iterator[None]:
+    """A look-up that is refused has told nothing: what became of the attempt is as unknown as before."""
+    try:
+        yield
+    except stripe.StripeError as error:
+        raise GatewayUnavailable(_say(error)) from error
+
+
+class StripeGateway:
+    """https://docs.stripe.com/api, one account of which may be the platform's and others connected ones.
+
+    `webhook_secrets` is called when the first event comes; several secrets are good at once while they are rotated.
+    `wall_clock` judges the age of signatures only: everything else happens in business time, or in Stripe's.
+    """
+
+    def __init__(
+        self,
+        client: stripe.StripeClient,
+        *,
+        stage: str,
+        webhook_secrets: Callable[[], Sequence[str]],
+        publishable_key: str,
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._stripe = client.v1
+        self._stage = stage
+        self._webhook_secrets = webhook_secrets
+        self.publishable_key = publishable_key
+        self._wall_clock = wall_clock
+
+    # ---- Attempts
+
+    def perform(self, tab: Tab, attempt: Attempt) -> tuple[Fact, ...]:
+        with _operation():
+            try:
+                return self._send(tab, attempt)
+            except stripe.IdempotencyError as error:
+                return self._key_taken(tab, attempt, error)
+            except stripe.CardError as error:
+                return self._declined(tab, attempt, error)
+            except stripe.InvalidRequestError as error:
+                return self._refused(tab, attempt, error)
+
+    def _send(self, tab: Tab, attempt: Attempt) -> tuple[Fact, ...]:
+        params: Any = objects.params_of(tab, attempt, self._stage)
+        options = _options(tab.account, objects.idempotency_key(attempt, self._stage))
+        intents = self._stripe.payment_intents
+        answer: stripe.StripeObject
+        if attempt.operation == Operation.REFUND:
+            answer = self._stripe.refunds.create(params, options)
+        elif attempt.operation == Operation.CAPTURE:
+            answer = intents.capture(_payment_id(attempt), params, options)
+        elif attempt.operation == Operation.RELEASE:
+            answer = intents.cancel(_payment_id(attempt), params, options)
+        else:
+            answer = intents.create(params, options)
+        if _is_replay(answer.last_response.headers if answer.last_response else None):
+            return self._told_again(tab, attempt, answer)
+        if attempt.operation == Operation.REFUND:
+            return objects.facts_of_refund(answer.to_dict(), attempt.created_at)
+        return _told(answer.to_dict(), attempt.created_at)
+
+    def _told_again(self, tab: Tab, attempt: Attempt, answer: stripe.StripeObject) -> tuple[Fact, ...]:
+        """A replayed answer is as old as the first one: ask for what it is about as that is now."""
+        found_id = objects.id_of(answer.to_dict())
+        assert found_id is not None, "everything that can be created has an id"
+        if attempt.operation == Operation.REFUND:
+            return self._refund_now(tab.account, found_id, attempt)
+        return self._intent_now(tab.account, found_id, attempt)
+
+    def _declined(self, tab: Tab, attempt: Attempt, error: stripe.CardError) -> tuple[Fact, ...]:
+        """The bank said no, which is an outcome; of a capture, release or refund it would be a refusal."""
+        if attempt.operation not in (Operation.PLACE_HOLD, Operation.CHARGE):
+            return self._refused(tab, attempt, error)
+        body = _body(error)
+        intent = body.get("payment_intent")
+        if not isinstance(intent, Mapping):
+            occurrence = str(body.get("charge") or error.request_id or "")
+            return (objects.declined_without_payment(attempt, objects.failure_of(body), occurrence),)
+        if _is_replay(error.headers):
+            return self._intent_now(tab.account, intent["id"], attempt)
+        return _told(intent, attempt.created_at)
+
+    def _refused(self, tab: Tab, attempt: Attempt, error: stripe.StripeError) -> tuple[Fact, ...]:
+        """A refusal often says that the payment is not what we took it for: then what it is now is the outcome."""
+        if attempt.operation == Operation.REFUND:
+            facts = self._find_refund(tab, attempt)
+        elif attempt.operation in (Operation.CAPTURE, Operation.RELEASE):
+            facts = self._what_hold_became(tab, attempt, _code(error))
+        else:
+            facts = self._what_creation_left(tab, attempt, error)
+        if not facts:
+            raise error
+        return facts
+
+    def _what_hold_became(self, tab: Tab, attempt: Attempt, code: str | None) -> tuple[Fact, ...]:
+        intent = self._find_intent(tab.account, _payment_id(attempt))
+        if intent is None:
+            return ()
+        if intent["status"] in _DONE:
+            return _told(intent, attempt.created_at)
+        if code in _HOLD_TOO_OLD:
+            # The bank has let go of the money before Stripe cancels the intent: it is over all the same.
+            made_by = objects.metadata_of(intent).get("attempt")
+            return (objects.expired(intent["id"], made_by, attempt.created_at),)
+        return ()
+
+    def _what_creation_left(self, tab: Tab, attempt: Attempt, error: stripe.StripeError) -> tuple[Fact, ...]:
+        intent_id = objects.id_of(_body(error).get("payment_intent"))
+        if intent_id is not None:
+            return self._intent_now(tab.account, intent_id, attempt)
+        if attempt.card_id is not None and not self._may_use_card(tab, attempt.card_id):
+            return (objects.declined_without_payment(attempt, _UNUSABLE_CARD),)
+        return ()
+
+    def _may_use_card(self, tab: Tab, card_id: str) -> bool:
+        """Whether the card is still the customer's. Asked, because Stripe words this refusal in several ways."""
+        method = self._find_card(tab.account, card_id)
+        return method is not None and objects.id_of(method.get("customer")) == tab.customer_ref
+
+    def _key_taken(self, tab: Tab, attempt: Attempt, error: stripe.IdempotencyError) -> tuple[Fact, ...]:
+        """Our key is known with other parameters, so an earlier call was made: our bug, which must not pay twice."""
+        _log.error("Stripe knows the key of attempt %s with other parameters: %s", attempt.attempt_id, _say(error))
+        facts = self.find_facts(tab, attempt)
+        if not facts:
+            raise error
+        return facts
+
+    # ---- Looking up
+
+    def find_facts(self, tab: Tab, attempt: Attempt) -> tuple[Fact, ...]:
+        with _operation(), _reading():
+            if attempt.operation == Operation.REFUND:
+                return self._find_refund(tab, attempt)
+            intent = self._find_payment(tab, attempt)
+            if intent is None or (attempt.operation in (Operation.CAPTURE, Operation.RELEASE) and not _is_done(intent)):
+                # A hold that still stands is no trace of its capture or release.
+                return ()
+            return _told(intent, attempt.created_at)
+
+    def _find_payment(self, tab: Tab, attempt: Attempt) -> dict[str, Any] | None:
+        if attempt.payment_id is not None:
+            return self._find_intent(tab.account, attempt.payment_id)
+        since = int((attempt.created_at - _LOOK_BACK).timestamp())
+        params = {"customer": tab.customer_ref, "created": {"gte": since}, "expand": ["data.latest_charge"]}
+        pages = _pages(self._stripe.payment_intents.list, params, _options(tab.account))
+        return _made_by(attempt, pages)
+
+    def _find_refund(self, tab: Tab, attempt: Attempt) -> tuple[Fact, ...]:
+        params = {"payment_intent": _payment_id(attempt)}
+        with _reading():
+            refund = _made_by(attempt, _pages(self._stripe.refunds.list, params, _options(tab.account)))
+        return () if refund is None else objects.facts_of_refund(refund, attempt.created_at)
+
+    # ---- Closing
+
+    def close_payment(self, tab: Tab, attempt: Attempt) -> tuple[Fact, ...]:
+        """See the port. The payment is looked at first, because Stripe cancels holds as readily as unpaid intents.
+
+        The customer may still confirm between the look and the cancellation. A charge then wins: Stripe refuses to
+        cancel it, and it is what we return. A hold loses: it is released a moment after it was placed, and
+        PAYMENT_CANCELED is true of it, whether the tab has heard of the hold meanwhile (which then counts as released)
+        or not (the attempt is closed).
+        """
+        with _operation():
+            with _reading():
+                intent = self._find_payment(tab, attempt)
+            if intent is None:
+                return ()
+            if intent["status"] not in _NOT_CLOSABLE:
+                intent = self._cancel(tab, intent["id"])
+            return _told(intent, attempt.created_at)
+
+    def _cancel(self, tab: Tab, payment_id: str) -> dict[str, Any]:
+        """The intent after it was canceled, or as it is where it could not be.
+
+        Without a key of ours: canceling twice does no harm, and a stored refusal would be replayed when it is outdated.
+        """
+        try:
+            return self._stripe.payment_intents.cancel(payment_id, {}, _options(tab.account)).to_dict()
+        except stripe.InvalidRequestError:
+            intent = self._find_intent(tab.account, payment_id)
+            if intent is None or intent["status"] not in _NOT_CLOSABLE:
+                raise
+            return intent
+
+    # ---- Customers and cards
+
+    def add_customer(self, account: str | None, merchant_id: str, customer_id: str, *, key: str) -> str:
+        params: Any = {"metadata": self._metadata(merchant=merchant_id, customer=customer_id)}
+        with _operation():
+            return self._stripe.customers.create(params, _options(account, f"{self._stage}/{key}/customer")).id
+
+    def remove_card(self, account: str | None, customer: Customer, *, key: str) -> None:
+        """See the port. A card that is detached already, or unknown by now, is as good as removed."""
+        assert customer.card is not None, "there is a card to remove"
+        with _operation():
+            try:
+                options = _options(account, f"{self._stage}/{key}/card_removal")
+                self._stripe.payment_methods.detach(customer.card.card_id, {}, options)
+            except stripe.InvalidRequestError:
+                method = self._find_card(account, customer.card.card_id)
+                if method is not None and method.get("customer") is not None:
+                    raise
+
+    def add_card_setup(self, account: str | None, customer: Customer, tab_id: str | None, *, key: str) -> CardSetup:
+        of_tab = {} if tab_id is None else {"tab": tab_id}
+        params: Any = {
+            "customer": customer.customer_ref,
+            "usage": "off_session",
+            "allowed_payment_method_types": ["card"],
+            "metadata": self._metadata(merchant=customer.merchant_id, customer=customer.customer_id, **of_tab),
+        }
+        with _operation():
+            made = self._stripe.setup_intents.create(params, _options(account, f"{self._stage}/{key}/card_setup"))
+        return CardSetup(setup_id=made.id, client_secret=made.client_secret or "")
+
+    def _metadata(self, **ids: str) -> dict[str, str]:
+        return {"app": objects.APP, "stage": self._stage, **ids}
+
+    # ---- Events
+
+    def read_event(self, payload: bytes, signature: str) -> GatewayEvent:
+        objects.check_signature(payload, signature, self._webhook_secrets(), self._wall_clock())
+        return objects.read_event(payload, self._stage)
+
+    def facts_of(self, event: GatewayEvent) -> tuple[Fact, ...]:
+        """What the event tells. Events come late and in any order (https://docs.stripe.com/webhooks#event-ordering).
+
+        Taken as sent: what can't change any more (succeeded, canceled, a failed refund), and what apply_fact ignores
+        once the attempt is over (requires_action, payment_failed). What a later event may have taken back is asked for
+        as it is now: an authorization, `processing`, a refund that was well so far. Disputes, and refunds made past us,
+        come with the payment they are about.
+        """
+        with _operation(), _reading():
+            if event.kind in objects.INTENT_EVENTS:
+                return self._facts_of_intent_event(event)
+            if event.kind in objects.REFUND_EVENTS:
+                return self._facts_of_refund_event(event)
+            if event.kind == objects.CHARGE_EXPIRED and event.payment_id is not None:
+                return (objects.expired(event.payment_id, event.attempt_id, event.occurred_at),)
+            if event.kind in objects.DISPUTE_EVENTS:
+                return self._after_payment(event, objects.facts_of_dispute(event.kind, event.body, event.occurred_at))
+            if event.kind in objects.CARD_EVENTS:
+                return objects.facts_of_card_event(event.kind, event.body, event.occurred_at)
+            if event.kind == "setup_intent.succeeded":
+                return self._card_saved(event)
+            # setup_intent.setup_failed: nothing has happened; the phone shows why, and the customer may try again.
+            return ()
+
+    def _facts_of_intent_event(self, event: GatewayEvent) -> tuple[Fact, ...]:
+        intent: Mapping[str, Any] | None = event.body
+        # An authorization's event always needs its charge, so that one is never taken as sent.
+        if event.kind == "payment_intent.processing" or objects.needs_charge(event.body):
+            intent = self._find_intent(event.account, event.object_id)
+        return () if intent is None else _told(intent, event.occurred_at)
+
+    def _facts_of_refund_event(self, event: GatewayEvent) -> tuple[Fact, ...]:
+        refund: Mapping[str, Any] | None = event.body
+        if not objects.is_final_refund(event.body):
+            refund = self._find_object(self._stripe.refunds.retrieve, event.object_id, {}, event.account)
+        facts = () if refund is None else objects.facts_of_refund(refund, event.occurred_at)
+        # Of our own refunds the payment is known: it is what we gave back.
+        return facts if "attempt" in objects.metadata_of(event.body) else self._after_payment(event, facts)
+
+    def _after_payment(self, event: GatewayEvent, facts: tuple[Fact, ...]) -> tuple[Fact, ...]:
+        """What has become of a payment past us, after the payment itself: news of that may still be on its way."""
+        if not facts or event.payment_id is None:
+            return facts
+        intent = self._find_intent(event.account, event.payment_id)
+        return facts if intent is None else (*_told(intent, event.occurred_at), *facts)
+
+    def _card_saved(self, event: GatewayEvent) -> tuple[Fact, ...]:
+        card_id = objects.id_of(event.body.get("payment_method"))
+        method = None if card_id is None else self._find_card(event.account, card_id)
+        if method is None or method.get("customer") is None:
+            # Detached again since: it can't be charged any more.
+            return ()
+        return (objects.card_saved(event.object_id, method, event.occurred_at),)
+
+    def fetch_owner(self, event: GatewayEvent) -> GatewayEvent:
+        if event.payment_id is None:
+            return event
+        with _operation(), _reading():
+            intent = self._find_intent(event.account, event.payment_id)
+        return event if intent is None else objects.owned(event, objects.metadata_of(intent), self._stage)
+
+    # ---- What there is
+
+    def iter_payments(self, account: str | None, since: datetime, until: datetime) -> Iterator[Payment]:
+        params = {"created": _period(since, until), "expand": [f"data.{_MOVEMENT}"]}
+        for intent in _walk(self._stripe.payment_intents.list, params, account):
+            yield self._payment(intent)
+
+    def iter_reversed(self, account: str | None, since: datetime, until: datetime) -> Iterator[str]:
+        for list_page in (self._stripe.refunds.list, self._stripe.disputes.list):
+            for found in _walk(list_page, {"created": _period(since, until)}, account):
+                # Not every charge was made through a PaymentIntent: ours all are.
+                if payment_id := objects.id_of(found.get("payment_intent")):
+                    yield payment_id
+
+    def iter_events(self, account: str | None, since: datetime, until: datetime) -> Iterator[GatewayEvent]:
+        params = {"created": _period(since, until), "types": sorted(objects.RELEVANT_EVENTS)}
+        for event in _walk(self._stripe.events.list, params, account):
+            # Listed with the connected account's own authority, an event does not name the account.
+            yield objects.event_of({**event, "account": account}, self._stage)
+
+    def find_payment(self, account: str | None, payment_id: str) -> Payment | None:
+        with _operation(), _reading():
+            retrieve = self._stripe.payment_intents.retrieve
+            intent = self._find_object(retrieve, payment_id, {"expand": [_MOVEMENT]}, account)
+            if intent is None or intent.get("latest_charge") is None:
+                return None if intent is None else self._payment(intent, [], [])
+            of_it, options = {"payment_intent": payment_id}, _options(account)
+            expanded = {**of_it, "expand": ["data.balance_transaction"]}
+            refunds = list(_pages(self._stripe.refunds.list, expanded, options))
+            return self._payment(intent, refunds, list(_pages(self._stripe.disputes.list, of_it, options)))
+
+    def _payment(self, intent: Mapping[str, Any], *reversals: list[dict[str, Any]]) -> Payment:
+        try:
+            return objects.payment_of(intent, self._stage, *reversals)
+        except ValueError as error:
+            raise GatewayUnavailable(str(error)) from error
+
+    # ---- Shared
+
+    def _intent_now(self, account: str | None, intent_id: str, attempt: Attempt) -> tuple[Fact, ...]:
+        intent = self._find_intent(account, intent_id)
+        return () if intent is None else _told(intent, attempt.created_at)
+
+    def _refund_now(self, account: str | None, refund_id: str, attempt: Attempt) -> tuple[Fact, ...]:
+        refund = self._find_object(self._stripe.refunds.retrieve, refund_id, {}, account)
+        return () if refund is None else objects.facts_of_refund(refund, attempt.created_at)
+
+    def _find_intent(self, account: str | None, intent_id: str) -> dict[str, Any] | None:
+        return self._find_object(self._stripe.payment_intents.retrieve, intent_id, _WITH_CHARGE, account)
+
+    def _find_card(self, account: str | None, card_id: str) -> dict[str, Any] | None:
+        return self._find_object(self._stripe.payment_methods.retrieve, card_id, {}, account)
+
+    def _find_object(
+        self, retrieve: Callable[..., stripe.StripeObject], object_id: str, params: Any, account: str | None
+    ) -> dict[str, Any] | None:
+        with _reading():
+            try:
+                return retrieve(object_id, params, _options(account)).to_dict()
+            except stripe.InvalidRequestError as error:
+                if error.http_status == 404:
+                    return None
+                raise
+
+
+def _told(intent: Mapping[str, Any], at: Any) -> tuple[Fact, ...]:
+    try:
+        return objects.facts_of_intent(intent, at)
+    except ValueError as error:
+        # An answer that can't be understood is no answer: it is asked for again, and a person is told in the end.
+        raise GatewayUnavailable(str(error)) from error
+
+
+def _is_done(intent: Mapping[str, Any]) -> bool:
+    return intent["status"] in _DONE
+
+
+def _payment_id(attempt: Attempt) -> str:
+    assert attempt.payment_id is not None, f"{attempt.operation} works on a payment"
+    return attempt.payment_id
+
+
+def _options(account: str | None, key: str | None = None) -> stripe.RequestOptions:
+    options: stripe.RequestOptions = {}
+    if account is not None:
+        options["stripe_account"] = account
+    if key is not None:
+        options["idempotency_key"] = key
+    return options
+
+
+def _pages(
+    list_page: Callable[..., stripe.ListObject[Any]], params: Mapping[str, Any], options: stripe.RequestOptions
+) -> Iterator[dict[str, Any]]:
+    """Every object of a listing, newest first. Raises GatewayUnavailable where there are too many to look at."""
+    after: dict[str, str] = {}
+    for _ in range(_MAXIMUM_PAGES):
+        page = list_page({**params, "limit": _PAGE, **after}, options).to_dict()
+        yield from page["data"]
+        if not page["has_more"]:
+            return
+        after = {"starting_after": page["data"][-1]["id"]}
+    # "No trace" would be a lie: the rest was not looked at.
+    raise GatewayUnavailable(f"more than {_MAXIMUM_PAGES * _PAGE} objects to look through")
+
+
+def _walk(
+    list_page: Callable[..., stripe.ListObject[Any]], params: Mapping[str, Any], account: str | None
+) -> Iterator[dict[str, Any]]:
+    """Every object of a listing, newest first, however many: the time limit of an operation is one page's here."""
+    after: dict[str, str] = {}
+    while True:
+        with _operation(), _reading():
+            page = list_page({**params, "limit": _PAGE, **after}, _options(account)).to_dict()
+        yield from page["data"]
+        if not page["has_more"]:
+            return
+        after = {"starting_after": page["data"][-1]["id"]}
+
+
+def _period(since: datetime, until: datetime) -> dict[str, int]:
+    return {"gte": int(since.timestamp()), "lt": int(until.timestamp())}
+
+
+def _made_by(attempt: Attempt, found: Iterator[dict[str, Any]]) -> dict[str, Any] | None:
+    return next((one for one in found if objects.metadata_of(one).get("attempt") == attempt.attempt_id), None)
+
+
+def _is_replay(headers: Mapping[str, str] | None) -> bool:
+    return any(name.lower() == "idempotent-replayed" and value == "true" for name, value in (headers or {}).items())
+
+
+def _body(error: stripe.StripeError) -> Mapping[str, Any]:
+    body = error.json_body
+    found = body.get("error") if isinstance(body, Mapping) else None
+    return found if isinstance(found, Mapping) else {}
+
+
+def _code(error: stripe.StripeError) -> str | None:
+    return cast("str | None", _body(error).get("code"))
+
+
+def _say(error: stripe.StripeError) -> str:
+    """For the log: no message of Stripe's, which may quote what was sent."""
+    return f"{type(error).__name__} {error.http_status or ''} {_code(error) or ''} {error.request_id or ''}".strip()

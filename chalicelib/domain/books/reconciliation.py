@@ -1,0 +1,601 @@
+"""Reconciliation: what we have on record of a tab against what the gateway has, as differences in words; pure.
+
+A difference that news from the gateway explains carries the facts that would have told it, so repairing is bringing
+them in. Everything else is for a person: what cannot be explained is never guessed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from chalicelib.domain.books.ledger import Account
+from chalicelib.domain.money import format_amount
+from chalicelib.domain.tab.draft import Draft, Entry, check_invariants
+from chalicelib.domain.tab.facts import Fact, FactKind
+from chalicelib.domain.tab.tab import (
+    Attempt,
+    AttemptState,
+    Dispute,
+    DisputeState,
+    Hold,
+    HoldState,
+    Leg,
+    LegKind,
+    Operation,
+    Tab,
+)
+
+OVERDUE_AFTER = timedelta(hours=1)
+"""By now the sweep, which runs every few minutes, has tried many times."""
+
+
+class Code(StrEnum):
+    """What kind of difference it is. docs/reconciliation.md says of each what an operator does."""
+
+    # Explained by news that never reached us
+    OUTCOME_NOT_RECORDED = "outcome_not_recorded"
+    EFFECT_AFTER_END = "effect_after_end"
+    CAPTURED_PAST_US = "captured_past_us"
+    HOLD_ENDED = "hold_ended"
+    REFUND_PAST_US = "refund_past_us"
+    REFUND_CHANGED = "refund_changed"
+    DISPUTE_NOT_RECORDED = "dispute_not_recorded"
+    DISPUTE_CHANGED = "dispute_changed"
+    EVENT_MISSED = "event_missed"
+    # Explained by something of ours that was not done
+    POINTER_MISSING = "pointer_missing"
+    OVERDUE = "overdue"
+    # For a person
+    TAB_MISSING = "tab_missing"
+    MERCHANT_MISSING = "merchant_missing"
+    ATTEMPT_MISSING = "attempt_missing"
+    MADE_TWICE = "made_twice"
+    OBJECT_MISSING = "object_missing"
+    AMOUNT_DIFFERS = "amount_differs"
+    STATE_DIFFERS = "state_differs"
+    HOLD_STILL_LIVE = "hold_still_live"
+    SECOND_DISPUTE = "second_dispute"
+    POINTER_ELSEWHERE = "pointer_elsewhere"
+    RECORD_MISSING = "record_missing"
+    LEDGER_WRONG = "ledger_wrong"
+
+
+REPAIRABLE = frozenset(
+    {
+        Code.OUTCOME_NOT_RECORDED,
+        Code.EFFECT_AFTER_END,
+        Code.CAPTURED_PAST_US,
+        Code.HOLD_ENDED,
+        Code.REFUND_PAST_US,
+        Code.REFUND_CHANGED,
+        Code.DISPUTE_NOT_RECORDED,
+        Code.DISPUTE_CHANGED,
+        Code.EVENT_MISSED,
+        Code.POINTER_MISSING,
+        Code.OVERDUE,
+    }
+)
+
+
+class Difference(Struct, frozen=True, kw_only=True):
+    """One difference. `object_id`: the gateway's object it is about. `facts`: what explains it, to be brought in."""
+
+    code: Code
+    text: str
+    merchant_id: str | None = None
+    tab_id: str | None = None
+    attempt_id: str | None = None
+    object_id: str | None = None
+    account: str | None = None
+    facts: tuple[Fact, ...] = ()
+
+    @property
+    def is_repairable(self) -> bool:
+        return self.code in REPAIRABLE
+
+    @property
+    def key(self) -> tuple[str | None, ...]:
+        """What makes it the same difference when the tab is looked at again."""
+        return self.code, self.merchant_id, self.tab_id, self.attempt_id, self.object_id
+
+
+class Payment(Struct, frozen=True, kw_only=True):
+    """A payment as the gateway has it, in facts: `told` is what it is now, None for what no fact tells.
+
+    `merchant_id`, `tab_id`, `attempt_id`: from our metadata, None where it bears none. `refunds` and `disputes`: the
+    facts of all there are, oldest first; where not all were asked for, `is_whole` is False. `fees`: what the gateway
+    kept of all of them.
+    """
+
+    payment_id: str
+    currency: str
+    made_at: datetime
+    told: Fact | None
+    merchant_id: str | None = None
+    tab_id: str | None = None
+    attempt_id: str | None = None
+    refunds: tuple[Fact, ...] = ()
+    disputes: tuple[Fact, ...] = ()
+    fees: tuple[Fact, ...] = ()
+    is_whole: bool = True
+
+
+class Records(Struct, frozen=True, kw_only=True):
+    """Everything we have on record of one tab; `tab` is None where its snapshot is gone and other rows are not.
+
+    `entries`: its history, oldest first. `attempts`: the closed ones. `fact_keys`: of the facts that were applied.
+    """
+
+    tab: Tab | None
+    entries: tuple[Entry, ...] = ()
+    attempts: tuple[Attempt, ...] = ()
+    fact_keys: frozenset[str] = frozenset()
+
+    def attempt(self, attempt_id: str | None) -> Attempt | None:
+        """Open or closed."""
+        closed = next((attempt for attempt in self.attempts if attempt.attempt_id == attempt_id), None)
+        return closed or (self.tab.attempt(attempt_id) if self.tab else None)
+
+
+def known_payments(tab: Tab) -> set[str]:
+    """The payments at the gateway that the tab says there are."""
+    return {
+        *(hold.payment_id for hold in tab.holds),
+        *(leg.payment_id for leg in tab.legs if leg.kind != LegKind.CASH),
+        *(attempt.payment_id for attempt in tab.attempts if attempt.payment_id),
+    }
+
+
+def known_objects(tab: Tab) -> set[str]:
+    """The objects at the gateway that a pointer must lead from: payments, their refunds and disputes."""
+    legs = [leg for leg in tab.legs if leg.kind != LegKind.CASH]
+    refunds = {refund_id for leg in legs for refund_id in (*_refunds_there(leg), *leg.pending_refunds)}
+    return known_payments(tab) | refunds | {leg.dispute.dispute_id for leg in legs if leg.dispute}
+
+
+def needs_reversals(tab: Tab, payment_id: str) -> bool:
+    """Whether the tab knows of refunds or a dispute of the payment, which the gateway must then know too."""
+    leg = tab.leg(payment_id)
+    return leg is not None and bool(leg.refunds or leg.pending_refunds or leg.failed_refunds or leg.dispute)
+
+
+def unposted_fees(records: Records, payments: Iterable[Payment]) -> list[Fact]:
+    """What the gateway kept of the payments, as far as it is not in the books yet: no difference, but a cost."""
+    ours = [payment for payment in payments if records.tab and records.tab.leg(payment.payment_id)]
+    return [fee for payment in ours for fee in payment.fees if fee.key not in records.fact_keys]
+
+
+def restore_pointer(draft: Draft, object_id: str) -> None:
+    """Let the object lead to its tab again."""
+    tab = draft.tab
+    made_by = [hold.attempt_id for hold in tab.holds if hold.payment_id == object_id]
+    made_by += [leg.attempt_id for leg in tab.legs if leg.payment_id == object_id]
+    draft.objects.append((object_id, next(iter(made_by), None)))
+    draft.record("pointer_restored", object_id=object_id)
+
+
+def compare(
+    records: Records, payments: Mapping[str, Payment | None], pointers: Mapping[str, str | None], now: datetime
+) -> list[Difference]:
+    """All differences of one tab.
+
+    `payments`: everything at the gateway that bears the tab's name, and everything the tab knows (None: not there).
+    `pointers`: for each of `known_objects`, the tab that its pointer leads to (None: there is no pointer).
+    """
+    there = {payment_id: payment for payment_id, payment in payments.items() if payment is not None}
+    if records.tab is None:
+        return [_of_no_tab(payment) for payment in there.values()]
+    looking = _Looking(records, records.tab)
+    twice = list(looking.made_twice(there.values()))
+    suspects = {difference.object_id for difference in twice}
+    differences = [
+        *twice,
+        *(found for payment_id, one in there.items() if payment_id not in suspects for found in looking.at(one)),
+        *(looking.missing(payment_id) for payment_id, one in payments.items() if one is None),
+    ]
+    # Nothing need lead from what does not exist.
+    gone = {found.object_id for found in differences if found.code == Code.OBJECT_MISSING}
+    differences += [
+        *looking.at_pointers({one: tab_id for one, tab_id in pointers.items() if one not in gone}),
+        *looking.at_records(),
+        *looking.at_agenda(now),
+    ]
+    tab = records.tab
+    return [
+        replace(found, merchant_id=tab.merchant_id, tab_id=tab.tab_id, account=tab.account) for found in differences
+    ]
+
+
+def _of_no_tab(payment: Payment) -> Difference:
+    return Difference(
+        code=Code.TAB_MISSING,
+        text=f"{_said(payment)} names tab {payment.tab_id}, which is not on record.",
+        merchant_id=payment.merchant_id,
+        tab_id=payment.tab_id,
+        attempt_id=payment.attempt_id,
+        object_id=payment.payment_id,
+    )
+
+
+_MOVED = frozenset({FactKind.CHARGED, FactKind.HOLD_CAPTURED, FactKind.HOLD_PLACED})
+_TAKEN = frozenset({FactKind.CHARGED, FactKind.HOLD_CAPTURED})
+_GONE = frozenset({FactKind.PAYMENT_CANCELED, FactKind.PAYMENT_EXPIRED})
+_UNPAID = _GONE | {FactKind.DECLINED}
+_WORDS = {
+    FactKind.HOLD_PLACED: "is held",
+    FactKind.HOLD_CAPTURED: "was captured",
+    FactKind.CHARGED: "was charged",
+    FactKind.AWAITING_CUSTOMER: "waits for the customer",
+    FactKind.PROCESSING: "is being processed",
+    FactKind.DECLINED: "was declined",
+    FactKind.PAYMENT_CANCELED: "was canceled",
+    FactKind.PAYMENT_EXPIRED: "has expired",
+    FactKind.REFUND_PENDING: "is on its way",
+    FactKind.REFUNDED: "was given back",
+    FactKind.REFUND_FAILED: "failed",
+}
+
+
+class _Looking:
+    """At one tab, from several sides; each yields differences without saying whose they are."""
+
+    def __init__(self, records: Records, tab: Tab) -> None:
+        self._records = records
+        self._tab = tab
+
+    def _amount(self, amount_minor: int) -> str:
+        return format_amount(amount_minor, self._tab.currency)
+
+    # What the gateway has
+
+    def made_twice(self, payments: Iterable[Payment]) -> Iterator[Difference]:
+        """One attempt makes one payment. Of several, those that the tab does not have are nobody's; else the later."""
+        by_attempt: defaultdict[str, list[Payment]] = defaultdict(list)
+        for payment in payments:
+            if payment.attempt_id and payment.told and payment.told.kind in _MOVED:
+                by_attempt[payment.attempt_id].append(payment)
+        known = known_payments(self._tab)
+        for attempt_id, made in by_attempt.items():
+            if len(made) == 1:
+                continue
+            made.sort(key=lambda payment: (payment.payment_id not in known, payment.made_at, payment.payment_id))
+            # Where the tab has none of them, there is no telling which of them it should have.
+            first = made[0] if made[0].payment_id in known else None
+            for payment in made:
+                if payment is not first:
+                    others = ", ".join(other.payment_id for other in made if other is not payment)
+                    yield Difference(
+                        code=Code.MADE_TWICE,
+                        text=f"{_said(payment)} is of attempt {attempt_id}, which has also made {others}.",
+                        attempt_id=attempt_id,
+                        object_id=payment.payment_id,
+                    )
+
+    def at(self, payment: Payment) -> Iterator[Difference]:
+        if payment.currency != self._tab.currency:
+            yield self._about(
+                payment, Code.AMOUNT_DIFFERS, f"{_said(payment)} is in {payment.currency}, not {self._tab.currency}."
+            )
+            return
+        found = self._at_payment(payment)
+        if found is not None:
+            yield found
+        if found is None or found.is_repairable:
+            yield from self._at_refunds(payment)
+            yield from self._at_disputes(payment)
+
+    def _about(self, payment: Payment, code: Code, text: str, *facts: Fact | None) -> Difference:
+        given = tuple(fact for fact in facts if fact is not None) if code in REPAIRABLE else ()
+        return Difference(
+            code=code, text=text, attempt_id=payment.attempt_id, object_id=payment.payment_id, facts=given
+        )
+
+    def _at_payment(self, payment: Payment) -> Difference | None:
+        told, hold, leg = payment.told, self._tab.hold(payment.payment_id), self._tab.leg(payment.payment_id)
+        if told is None:
+            return None
+        made_by = (leg.attempt_id if leg else None) or (hold.attempt_id if hold else None)
+        if made_by and self._records.attempt(made_by) is None:
+            text = f"{_said(payment)} is on the tab as made by attempt {made_by}, which is not on record."
+            return self._about(payment, Code.ATTEMPT_MISSING, text)
+        if told.kind in _TAKEN:
+            return self._at_taken(payment, told, leg)
+        if leg is not None:
+            text = f"{_said(payment)}, and the tab has {self._amount(leg.amount_minor)} taken by it."
+            return self._about(payment, Code.STATE_DIFFERS, text)
+        if told.kind == FactKind.HOLD_PLACED:
+            return self._at_held(payment, told, hold)
+        return self._at_unpaid(payment, told, hold)
+
+    def _at_taken(self, payment: Payment, told: Fact, leg: Leg | None) -> Difference | None:
+        if leg is None:
+            return self._unrecorded(payment, told)
+        if leg.amount_minor == told.amount_minor:
+            return None
+        text = (
+            f"{self._amount(told.amount_minor)} {_WORDS[told.kind]} by {payment.payment_id}; "
+            f"the tab has {self._amount(leg.amount_minor)}."
+        )
+        return self._about(payment, Code.AMOUNT_DIFFERS, text)
+
+    def _at_held(self, payment: Payment, told: Fact, hold: Hold | None) -> Difference | None:
+        if hold is None:
+            return self._unrecorded(payment, told)
+        if hold.state != HoldState.LIVE:
+            held = f"{self._amount(told.amount_minor)} is still held by {payment.payment_id}"
+            text = f"{held}; for us the hold was {hold.state}."
+            return self._about(payment, Code.HOLD_STILL_LIVE, text)
+        if hold.amount_minor == told.amount_minor:
+            return None
+        text = (
+            f"{self._amount(told.amount_minor)} is held by {payment.payment_id}; "
+            f"the tab has {self._amount(hold.amount_minor)}."
+        )
+        return self._about(payment, Code.AMOUNT_DIFFERS, text)
+
+    def _at_unpaid(self, payment: Payment, told: Fact, hold: Hold | None) -> Difference | None:
+        if hold is not None and hold.state == HoldState.LIVE:
+            text = f"The hold {payment.payment_id} over {self._amount(hold.amount_minor)} {_WORDS[told.kind]}; "
+            if told.kind not in _GONE:
+                return self._about(payment, Code.STATE_DIFFERS, text + "for us it is live.")
+            ours = next((one for one in self._tab.attempts if one.payment_id == payment.payment_id), None)
+            if ours is not None:
+                return self._open_attempt(payment, ours, told)
+            return self._about(payment, Code.HOLD_ENDED, text + "for us it is live.", told)
+        attempt = self._maker(payment)
+        if attempt is None and payment.attempt_id is not None and self._records.attempt(payment.attempt_id) is None:
+            return self._unrecorded(payment, told)
+        # On the phone a decline is not the end: it is the customer's to try again, until the agenda closes it.
+        is_over = told.kind in _GONE or (told.kind == FactKind.DECLINED and attempt and not attempt.is_on_session)
+        if attempt is None or not attempt.is_open or not is_over:
+            return None
+        return self._open_attempt(payment, attempt, told)
+
+    def _happened(self, payment: Payment, told: Fact) -> str:
+        if not told.amount_minor:
+            return f"Payment {payment.payment_id} {_WORDS[told.kind]}"
+        return f"{self._amount(told.amount_minor)} {_WORDS[told.kind]} by {payment.payment_id}"
+
+    def _maker(self, payment: Payment) -> Attempt | None:
+        """The attempt that made the payment: by its metadata, else the open one that knows its id."""
+        return self._records.attempt(payment.attempt_id) or next(
+            (
+                attempt
+                for attempt in self._tab.attempts
+                if attempt.payment_id == payment.payment_id
+                and attempt.operation in (Operation.CHARGE, Operation.PLACE_HOLD)
+            ),
+            None,
+        )
+
+    def _unrecorded(self, payment: Payment, told: Fact) -> Difference:
+        """Money was taken, or is held, and the tab does not have it."""
+        text = f"{self._happened(payment, told)}; the tab has no such payment."
+        hold = self._tab.hold(payment.payment_id)
+        if hold is not None and told.kind == FactKind.HOLD_CAPTURED:
+            return self._captured(payment, told, hold)
+        attempt = self._maker(payment)
+        if attempt is None:
+            text += f" It names attempt {payment.attempt_id}, which is not on record."
+            return self._about(payment, Code.ATTEMPT_MISSING, text)
+        if attempt.is_open:
+            return self._open_attempt(payment, attempt, told)
+        if attempt.state == AttemptState.SUCCEEDED and told.kind != FactKind.HOLD_CAPTURED:
+            text += f" Attempt {attempt.attempt_id} is on record as succeeded, with nothing to show for it."
+            return self._about(payment, Code.STATE_DIFFERS, text)
+        text += f" Attempt {attempt.attempt_id} had ended as {attempt.state}."
+        return self._about(payment, Code.EFFECT_AFTER_END, text, told)
+
+    def _captured(self, payment: Payment, told: Fact, hold: Hold) -> Difference:
+        taken = f"{self._amount(told.amount_minor)} of the hold {payment.payment_id} was captured"
+        if hold.state != HoldState.LIVE:
+            return self._about(payment, Code.STATE_DIFFERS, f"{taken}; for us the hold was {hold.state}.")
+        ours = [
+            attempt
+            for attempt in (*self._tab.attempts, *self._records.attempts)
+            if attempt.payment_id == payment.payment_id and attempt.operation == Operation.CAPTURE
+        ]
+        for attempt in ours:
+            if attempt.is_open:
+                return self._open_attempt(payment, attempt, told)
+        if ours:
+            text = f"{taken}; attempt {ours[-1].attempt_id} at that had ended as {ours[-1].state}."
+            return self._about(payment, Code.EFFECT_AFTER_END, text, told)
+        return self._about(payment, Code.CAPTURED_PAST_US, f"{taken} by somebody else than us.", told)
+
+    def _open_attempt(self, payment: Payment, attempt: Attempt, told: Fact) -> Difference:
+        state = attempt.state.replace("_", " the ")
+        text = f"{self._happened(payment, told)}; for us attempt {attempt.attempt_id} is {state}."
+        found = self._about(payment, Code.OUTCOME_NOT_RECORDED, text, told)
+        return replace(found, attempt_id=attempt.attempt_id)
+
+    # Its refunds and disputes
+
+    def _at_refunds(self, payment: Payment) -> Iterator[Difference]:
+        leg = self._tab.leg(payment.payment_id)
+        for fact in payment.refunds:
+            found = self._at_refund(fact, leg)
+            if found is not None:
+                code, text = found
+                facts = (fact,) if code in REPAIRABLE else ()
+                yield Difference(
+                    code=code, text=text, attempt_id=fact.attempt_id, object_id=fact.object_id, facts=facts
+                )
+        if leg is None or not payment.is_whole:
+            return
+        there = {fact.object_id for fact in payment.refunds}
+        for refund_id, amount_minor in (*_refunds_there(leg).items(), *leg.pending_refunds.items()):
+            if refund_id not in there:
+                text = f"The tab has {self._amount(amount_minor)} given back by {refund_id}, which does not exist."
+                yield Difference(code=Code.OBJECT_MISSING, text=text, object_id=refund_id)
+
+    def _at_refund(self, fact: Fact, leg: Leg | None) -> tuple[Code, str] | None:
+        said = f"Refund {fact.object_id} over {self._amount(fact.amount_minor)} {_WORDS[fact.kind]}"
+        ours = {} if leg is None else {**leg.refunds, **leg.pending_refunds}
+        has_failed = leg is not None and fact.object_id in leg.failed_refunds
+        if fact.object_id in ours:
+            assert leg is not None, "it is on it"
+            if ours[fact.object_id] != fact.amount_minor:
+                return Code.AMOUNT_DIFFERS, f"{said}; the tab has {self._amount(ours[fact.object_id])}."
+            is_pending = fact.object_id in leg.pending_refunds
+            if fact.kind == FactKind.REFUND_FAILED or (is_pending and fact.kind == FactKind.REFUNDED):
+                return Code.REFUND_CHANGED, f"{said}; for us it is {'on its way' if is_pending else 'done'}."
+            if fact.kind == FactKind.REFUND_PENDING and not is_pending:
+                return Code.STATE_DIFFERS, f"{said}; for us it is done."
+            return None
+        if has_failed:
+            return None if fact.kind == FactKind.REFUND_FAILED else (Code.STATE_DIFFERS, f"{said}; for us it failed.")
+        if not fact.attempt_id:
+            return Code.REFUND_PAST_US, f"{said} by somebody else than us."
+        attempt = self._records.attempt(fact.attempt_id)
+        if attempt is None:
+            return Code.ATTEMPT_MISSING, f"{said}. It names attempt {fact.attempt_id}, which is not on record."
+        if attempt.is_open:
+            return Code.OUTCOME_NOT_RECORDED, f"Attempt {attempt.attempt_id} (refund) is {attempt.state}; {said}."
+        if attempt.state == AttemptState.SUCCEEDED:
+            return Code.MADE_TWICE, f"{said}. Its attempt {attempt.attempt_id} has made another one."
+        return Code.EFFECT_AFTER_END, f"{said}. Its attempt {attempt.attempt_id} had ended as {attempt.state}."
+
+    def _at_disputes(self, payment: Payment) -> Iterator[Difference]:
+        leg = self._tab.leg(payment.payment_id)
+        by_dispute: defaultdict[str, list[Fact]] = defaultdict(list)
+        for fact in payment.disputes:
+            by_dispute[fact.object_id].append(fact)
+        for dispute_id, facts in by_dispute.items():
+            found = self._at_dispute(dispute_id, facts, leg.dispute if leg else None)
+            if found is not None:
+                code, text = found
+                given = tuple(facts) if code in REPAIRABLE else ()
+                yield Difference(code=code, text=text, object_id=dispute_id, facts=given)
+        dispute = leg.dispute if leg else None
+        if payment.is_whole and dispute is not None and dispute.dispute_id not in by_dispute:
+            text = f"The tab has {payment.payment_id} disputed by {dispute.dispute_id}, which does not exist."
+            yield Difference(code=Code.OBJECT_MISSING, text=text, object_id=dispute.dispute_id)
+
+    def _at_dispute(self, dispute_id: str, facts: list[Fact], ours: Dispute | None) -> tuple[Code, str] | None:
+        amount_minor, payment_id = facts[0].amount_minor, facts[0].payment_id
+        said = f"Dispute {dispute_id} over {self._amount(amount_minor)} of {payment_id}"
+        if ours is None:
+            return Code.DISPUTE_NOT_RECORDED, f"{said} is not on the tab."
+        if ours.dispute_id != dispute_id:
+            return Code.SECOND_DISPUTE, f"{said} is beside {ours.dispute_id}, the one that the tab has."
+        if ours.amount_minor != amount_minor:
+            return Code.AMOUNT_DIFFERS, f"{said}; the tab has {self._amount(ours.amount_minor)}."
+        kinds = {fact.kind for fact in facts}
+        ends = {FactKind.DISPUTE_WON: DisputeState.WON, FactKind.DISPUTE_LOST: DisputeState.LOST}
+        theirs = next((state for kind, state in ends.items() if kind in kinds), DisputeState.OPEN)
+        if theirs != ours.state:
+            code = Code.DISPUTE_CHANGED if ours.state == DisputeState.OPEN else Code.STATE_DIFFERS
+            return code, f"{said} is {theirs}; for us it is {ours.state}."
+        is_reinstated, is_withdrawn = FactKind.DISPUTE_REINSTATED in kinds, FactKind.DISPUTE_WITHDRAWN in kinds
+        if is_withdrawn and not (ours.withdrawn_minor or ours.reinstated):
+            return Code.DISPUTE_CHANGED, f"{said}: the money was taken back, which the tab does not have."
+        if is_reinstated and not ours.reinstated:
+            return Code.DISPUTE_CHANGED, f"{said}: the money was given to us again, which the tab does not have."
+        return None
+
+    # What we have
+
+    def missing(self, payment_id: str) -> Difference:
+        hold, leg = self._tab.hold(payment_id), self._tab.leg(payment_id)
+        what = "an attempt made"
+        if leg is not None:
+            what = f"{self._amount(leg.amount_minor)} taken"
+        elif hold is not None:
+            what = f"{self._amount(hold.amount_minor)} held ({hold.state})"
+        text = f"The tab has {what} by {payment_id}, which does not exist at the gateway."
+        return Difference(code=Code.OBJECT_MISSING, text=text, object_id=payment_id)
+
+    def at_pointers(self, pointers: Mapping[str, str | None]) -> Iterator[Difference]:
+        for object_id, tab_id in pointers.items():
+            if tab_id is None:
+                text = f"Nothing leads from {object_id} to its tab: news of it would not be understood."
+                yield Difference(code=Code.POINTER_MISSING, text=text, object_id=object_id)
+            elif tab_id != self._tab.tab_id:
+                text = f"{object_id} is on this tab, and its pointer leads to {tab_id}."
+                yield Difference(code=Code.POINTER_ELSEWHERE, text=text, object_id=object_id)
+
+    def at_records(self) -> Iterator[Difference]:
+        """The snapshot against its own history, and the ledger against the money it is about."""
+        lost = list(self._lost_rows())
+        for what in lost:
+            yield Difference(code=Code.RECORD_MISSING, text=what)
+        wrong = list(self._wrong_sums(history_is_whole=not lost))
+        if wrong:
+            yield Difference(code=Code.LEDGER_WRONG, text="; ".join(wrong) + ".")
+
+    def _lost_rows(self) -> Iterator[str]:
+        tab, records = self._tab, self._records
+        have = {entry.seq for entry in records.entries}
+        if lost := sorted(set(range(1, tab.entry_count + 1)) - have):
+            yield f"{len(lost)} of {tab.entry_count} entries of its history are gone: the first is number {lost[0]}."
+        begun = {str(entry.details["attempt_id"]) for entry in records.entries if entry.kind == "attempt_begun"}
+        if lost_attempts := sorted(one for one in begun if records.attempt(one) is None):
+            yield f"The record of attempt {', '.join(lost_attempts)} is gone."
+        if lost_facts := sorted(_facts_of(tab) - records.fact_keys):
+            yield f"The record of fact {', '.join(lost_facts)} is gone."
+
+    def _wrong_sums(self, *, history_is_whole: bool) -> Iterator[str]:
+        tab = self._tab
+        try:
+            check_invariants(tab)
+        except AssertionError as broken:
+            yield str(broken)
+        posted: Counter[Account] = Counter()
+        for entry in self._records.entries:
+            for posting in entry.postings:
+                posted[posting.account] += posting.amount_minor
+            if total := sum(posting.amount_minor for posting in entry.postings):
+                yield f"entry {entry.seq} ({entry.kind}) sums to {total}"
+        for account in Account:
+            kept = tab.balances.get(account, 0)
+            if history_is_whole and posted[account] != kept:
+                yield f"{account} is {self._amount(kept)}, its entries sum to {self._amount(posted[account])}"
+        kept, moved = tab.balances.get(Account.STRIPE_BALANCE, 0), _net_minor(tab)
+        if kept != moved:
+            name = Account.STRIPE_BALANCE
+            yield f"{name} is {self._amount(kept)}, what was taken, given back and paid in fees {self._amount(moved)}"
+
+    def at_agenda(self, now: datetime) -> Iterator[Difference]:
+        at = self._tab.next_action_at
+        if at is not None and at < now - OVERDUE_AFTER:
+            yield Difference(code=Code.OVERDUE, text=f"Something has been due since {at:%Y-%m-%d %H:%M} UTC.")
+
+
+def _said(payment: Payment) -> str:
+    if payment.told is None:
+        return f"Payment {payment.payment_id}"
+    amount = f" over {format_amount(payment.told.amount_minor, payment.currency)}" if payment.told.amount_minor else ""
+    return f"Payment {payment.payment_id}{amount} ({_WORDS[payment.told.kind]})"
+
+
+def _refunds_there(leg: Leg) -> dict[str, int]:
+    """The leg's refunds that the gateway made, and not what a bank has taken back by itself."""
+    return {refund_id: minor for refund_id, minor in leg.refunds.items() if not refund_id.startswith("dsp_")}
+
+
+def _facts_of(tab: Tab) -> set[str]:
+    """The keys of the facts without which the tab's legs and refunds could not be there."""
+    kinds = {LegKind.CAPTURE: FactKind.HOLD_CAPTURED, LegKind.CHARGE: FactKind.CHARGED}
+    keys = set()
+    for leg in tab.legs:
+        if leg.kind == LegKind.CASH:
+            continue
+        keys.add(f"{leg.payment_id}:{kinds[leg.kind]}:{leg.amount_minor}")
+        keys |= {f"{refund_id}:{FactKind.REFUNDED}:{minor}" for refund_id, minor in _refunds_there(leg).items()}
+    return keys
+
+
+def _net_minor(tab: Tab) -> int:
+    """What the tab's payments have left in the gateway's balance."""
+    return -tab.balances.get(Account.STRIPE_FEES, 0) + sum(
+        leg.amount_minor - sum(_refunds_there(leg).values()) - (leg.dispute.withdrawn_minor if leg.dispute else 0)
+        for leg in tab.legs
+        if leg.kind != LegKind.CASH
+    )

@@ -1,0 +1,106 @@
+"""Messages: what customer and owner are told, in words; when is the commands' and the agenda's, how the notifier's."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+from msgspec import Struct
+
+from chalicelib.domain.money import format_amount
+from chalicelib.domain.tab.tab import Tab
+
+
+class Recipient(StrEnum):
+    CUSTOMER = "customer"
+    OWNER = "owner"
+
+
+class MessageKind(StrEnum):
+    BILL_PRESENTED = "bill_presented"
+    BILL_ADJUSTED = "bill_adjusted"
+    REMINDER = "reminder"
+    CARD_DECLINED = "card_declined"
+    CONFIRMATION_NEEDED = "confirmation_needed"
+    DEPOSIT_FAILED = "deposit_failed"
+    PROTECTION_LOST = "protection_lost"
+    CARD_REMOVED = "card_removed"
+    CONTESTED = "contested"
+    CONTEST_OVERDUE = "contest_overdue"
+    CONTEST_RESOLVED = "contest_resolved"
+    COLLECTION_ENDED = "collection_ended"
+    REFUND = "refund"
+    REFUND_FAILED = "refund_failed"
+    DISPUTED = "disputed"
+    DISPUTE_CLOSED = "dispute_closed"
+    RECEIPT = "receipt"
+
+
+class Message(Struct, frozen=True, kw_only=True):
+    """`message_id` is the same however often it is sent, so that whoever delivers it can drop a second one."""
+
+    message_id: str
+    kind: MessageKind
+    to: Recipient
+    merchant_id: str
+    customer_id: str
+    tab_id: str
+    at: datetime
+    text: str
+
+
+def receipt_of(tab: Tab, at: datetime) -> Message:
+    """The receipt of a closed tab. Its id says for how much: paid again later (a tip), it is another receipt."""
+    return Message(
+        message_id=f"receipt_{tab.tab_id}_{tab.receipt_minor}",
+        kind=MessageKind.RECEIPT,
+        to=Recipient.CUSTOMER,
+        merchant_id=tab.merchant_id,
+        customer_id=tab.customer_id,
+        tab_id=tab.tab_id,
+        at=at,
+        text=text_of(MessageKind.RECEIPT, tab, tab.receipt_minor),
+    )
+
+
+def text_of(kind: MessageKind, tab: Tab, amount_minor: int = 0, detail: str = "") -> str:
+    """The words. A hold is "held, not charged"; nothing is said to be charged that is not."""
+    amount = format_amount(amount_minor, tab.currency)
+    balance = format_amount(tab.balance_minor, tab.currency)
+    match kind:
+        case MessageKind.BILL_PRESENTED:
+            return f"{tab.title}: your bill is {amount}. Have a look, accept it, or tell us what is wrong."
+        case MessageKind.BILL_ADJUSTED:
+            return f"{tab.title}: your bill was lowered by {amount}; {balance} is left to pay."
+        case MessageKind.REMINDER:
+            return f"{tab.title}: {amount} is still to be paid. {detail}"
+        case MessageKind.CARD_DECLINED:
+            return f"{tab.title}: your bank declined {amount}. {detail}"
+        case MessageKind.CONFIRMATION_NEEDED:
+            return f"{tab.title}: your bank asks you to confirm {amount} on your phone."
+        case MessageKind.DEPOSIT_FAILED:
+            return f"{tab.title}: the deposit of {amount} could not be held. {detail}"
+        case MessageKind.PROTECTION_LOST:
+            return f"{tab.title}: the deposit of {amount} is not secured any more. {detail}"
+        case MessageKind.CARD_REMOVED:
+            return f"{tab.title}: your card was removed. {detail}"
+        case MessageKind.CONTESTED:
+            return f"{tab.title}: the customer contests {amount}: {detail}"
+        case MessageKind.CONTEST_OVERDUE:
+            return f"{tab.title}: the contest is still open. Without your answer it will be {detail}."
+        case MessageKind.CONTEST_RESOLVED:
+            return f"{tab.title}: {detail} {balance} is left to pay."
+        case MessageKind.COLLECTION_ENDED:
+            return f"{tab.title}: {amount} could not be collected automatically. Write it off, or agree on something."
+        case MessageKind.REFUND:
+            return f"{tab.title}: {amount} is on its way back to you."
+        case MessageKind.REFUND_FAILED:
+            return f"{tab.title}: a refund of {amount} failed. It must go back another way."
+        case MessageKind.DISPUTED:
+            return (
+                f"{tab.title}: the customer's bank disputes {amount}. Follow-up and refunds rest until it is decided."
+            )
+        case MessageKind.DISPUTE_CLOSED:
+            return f"{tab.title}: the dispute about {amount} was {detail}."
+        case MessageKind.RECEIPT:
+            return f"{tab.title}: paid, {amount} in all. Thank you."

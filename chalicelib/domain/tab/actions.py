@@ -1,0 +1,338 @@
+"""Who may do what to a tab now, and why not: the one source of the commands' refusals and of `allowed_actions`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from enum import StrEnum
+from functools import cache
+
+from chalicelib.domain.errors import (
+    CapExceeded,
+    DomainError,
+    Forbidden,
+    NoCard,
+    NothingToPay,
+    PaymentInProgress,
+    PromiseNotAccepted,
+    TransitionRefused,
+)
+from chalicelib.domain.tab.promise import Consent
+from chalicelib.domain.tab.settlement import phone_amount_minor
+from chalicelib.domain.tab.tab import Actor, AttemptState, DepositState, Outcome, Role, Status, Tab
+
+
+class Action(StrEnum):
+    ACCEPT_PROMISE = "accept_promise"
+    PROPOSE_PROMISE = "propose_promise"
+    CHECK_IN = "check_in"
+    ADD_ITEMS = "add_items"
+    VOID_ITEM = "void_item"
+    COMPLETE = "complete"
+    AMEND = "amend"
+    ACCEPT_BILL = "accept_bill"
+    CONTEST = "contest"
+    RESOLVE = "resolve"
+    PAY_ON_PHONE = "pay_on_phone"
+    CHARGE_SAVED_CARD = "charge_saved_card"
+    TAKE_CASH = "take_cash"
+    TIP = "tip"
+    ADJUST = "adjust"
+    REFUND = "refund"
+    CANCEL = "cancel"
+    NO_SHOW = "no_show"
+    WAIVE = "waive"
+    WRITE_OFF = "write_off"
+
+
+_CUSTOMER = frozenset({Role.CUSTOMER})
+_BUSINESS = frozenset({Role.STAFF, Role.OWNER})
+
+ROLES: Mapping[Action, frozenset[Role]] = {
+    Action.ACCEPT_PROMISE: _CUSTOMER | _BUSINESS,
+    Action.PROPOSE_PROMISE: _BUSINESS,
+    Action.CHECK_IN: _BUSINESS,
+    Action.ADD_ITEMS: _BUSINESS,
+    Action.VOID_ITEM: _BUSINESS,
+    Action.COMPLETE: _BUSINESS,
+    Action.AMEND: _BUSINESS,
+    Action.ACCEPT_BILL: _CUSTOMER,
+    Action.CONTEST: _CUSTOMER,
+    Action.RESOLVE: _BUSINESS,
+    Action.PAY_ON_PHONE: _CUSTOMER,
+    Action.CHARGE_SAVED_CARD: _CUSTOMER | _BUSINESS,
+    Action.TAKE_CASH: _BUSINESS,
+    Action.TIP: _CUSTOMER,
+    Action.ADJUST: _BUSINESS,
+    Action.REFUND: _BUSINESS,
+    Action.CANCEL: _CUSTOMER | _BUSINESS,
+    Action.NO_SHOW: _BUSINESS,
+    Action.WAIVE: _BUSINESS,
+    Action.WRITE_OFF: frozenset({Role.OWNER}),
+}
+
+
+_COLLECTING = frozenset({Action.PAY_ON_PHONE, Action.CHARGE_SAVED_CARD, Action.TAKE_CASH})
+_UNTIL_COMPLETED = (Status.BOOKED, Status.OPEN)
+_ONCE_OWED = (Status.IN_REVIEW, Status.DUE, Status.NO_SHOW, Status.CANCELED)
+
+POSSIBLE_IN: Mapping[Action, tuple[Status, ...]] = {
+    Action.ACCEPT_PROMISE: _UNTIL_COMPLETED,
+    Action.PROPOSE_PROMISE: _UNTIL_COMPLETED,
+    Action.CHECK_IN: (Status.BOOKED, Status.NO_SHOW),
+    Action.ADD_ITEMS: (Status.OPEN,),
+    Action.VOID_ITEM: (Status.OPEN,),
+    Action.COMPLETE: (Status.OPEN,),
+    Action.AMEND: (Status.IN_REVIEW,),
+    Action.ACCEPT_BILL: (Status.IN_REVIEW,),
+    Action.CONTEST: (Status.IN_REVIEW, Status.DUE),
+    Action.RESOLVE: (Status.CONTESTED,),
+    Action.PAY_ON_PHONE: _ONCE_OWED,
+    Action.CHARGE_SAVED_CARD: _ONCE_OWED,
+    Action.TAKE_CASH: _ONCE_OWED,
+    Action.TIP: (Status.CLOSED,),
+    Action.ADJUST: (Status.IN_REVIEW, Status.DUE, Status.CLOSED),
+    Action.REFUND: tuple(Status),
+    Action.CANCEL: _UNTIL_COMPLETED,
+    Action.NO_SHOW: (Status.BOOKED,),
+    Action.WAIVE: (Status.IN_REVIEW, Status.DUE),
+    Action.WRITE_OFF: (Status.DUE,),
+}
+"""Where it may be possible at all; a fee can be waived, and what was written off be paid after all, elsewhere, too."""
+
+
+def allowed_actions(tab: Tab, actor: Actor, now: datetime) -> list[Action]:
+    """What this caller may do to the tab now, in the order of the enumeration."""
+    # Every screen asks for this, so most of it is looked up, and nothing is put into words.
+    candidates = _candidates(actor.role, tab.status, tab.fee is not None, tab.written_off_minor > 0)
+    return [action for action, refused in candidates if refused is None or refused(tab, actor, now) is None]
+
+
+def refusal(tab: Tab, action: Action, actor: Actor, now: datetime) -> DomainError | None:
+    """Why the action is refused now, or None where it is allowed (its own input aside)."""
+    if actor.role not in ROLES[action]:
+        return Forbidden(f"A {actor.role} may not {action.replace('_', ' ')}.", role=actor.role)
+    allowed = _possible_in(action, tab.fee is not None, tab.written_off_minor > 0)
+    if tab.status not in allowed:
+        wanted = " or ".join(allowed)
+        words = f"To {action}, the tab must be {wanted}; it is {tab.status}."
+        return TransitionRefused(words.replace("_", " "), status=tab.status)
+    refused = _REFUSALS.get(action)
+    why = refused(tab, actor, now) if refused else None
+    return why() if why else None
+
+
+@cache
+def _candidates(role: Role, status: Status, has_fee: bool, has_loss: bool) -> tuple[tuple[Action, Refusal | None], ...]:
+    """What role and status allow, each with what else may refuse it."""
+    return tuple(
+        (action, _REFUSALS.get(action))
+        for action in Action
+        if role in ROLES[action] and status in _possible_in(action, has_fee, has_loss)
+    )
+
+
+def _possible_in(action: Action, has_fee: bool, has_loss: bool) -> tuple[Status, ...]:
+    if has_fee and action == Action.WAIVE:
+        return tuple(Status)
+    if has_loss and action in _COLLECTING:
+        return (*POSSIBLE_IN[action], Status.CLOSED)
+    return POSSIBLE_IN[action]
+
+
+Why = Callable[[], DomainError]
+"""Puts a refusal into words, which only a command's caller reads."""
+Refusal = Callable[[Tab, Actor, datetime], Why | None]
+"""What else refuses an action that its role and status allow."""
+
+
+def _in_progress(tab: Tab, actor: Actor, now: datetime) -> Why | None:
+    """What takes money now must end first; what waits for the customer is closed by the use case instead."""
+    attempt = tab.taking_attempt
+    if attempt is None or attempt.state == AttemptState.AWAITING_CUSTOMER:
+        return None
+    return lambda: PaymentInProgress(
+        "A payment on this tab is under way. Ask for the tab again in a moment.",
+        attempt_id=attempt.attempt_id,
+        attempt_state=attempt.state,
+    )
+
+
+_UNSECURED = frozenset({DepositState.WANTED, DepositState.FAILED, DepositState.LAPSED, DepositState.EXPIRED})
+
+
+def _accept_promise(tab: Tab, actor: Actor, now: datetime) -> Why | None:
+    proposed = tab.proposed
+    if proposed is None:
+        unsecured = tab.deposit.state in _UNSECURED and tab.placing_attempt is None
+        if tab.accepted and not unsecured:
+            return lambda: TransitionRefused(
+                "The promise is accepted already; there is nothing new to accept.", status=tab.status
+            )
+    elif proposed.cap_minor < tab.total_minor:
+        return lambda: CapExceeded(
+            "More is on the tab by now than the proposed promise allows: a new one must be proposed first.",
+            total_minor=tab.total_minor,
+            cap_minor=proposed.cap_minor,
+        )
+    return None
+
+
+def _check_in(tab: Tab, actor: Actor, now: datetime) -> Why | None:
+    if tab.status == Status.BOOKED:
+        return None
+    if tab.legs:
+        return lambda: TransitionRefused(
+            "The no-show fee has been taken: waive it, and open a new tab.", status=tab.status
+        )
+    return _in_progress(tab, actor, now)
+
+
+def _amend(tab: Tab, actor: Actor, now: datetime) -> Why | None:
+    if tab.legs:
+        return lambda: TransitionRefused("Part of the bill is paid already: adjust it instead.", status=tab.status)
+    if tab.waived_minor:
+        return lambda: TransitionRefused("The bill is forgiven already.", status=tab.status)
+    return _in_progress(tab, actor, now)
+
+
+def _contest(tab: Tab, actor: Actor, now: datetime) -> Why | None:
+    """Recorded at once, whatever payment is under way: it stops every further one (money rule 4)."""
+    if tab.amount_due_minor:
+        return None
+    return lambda: NothingToPay("Nothing is due on this tab.")
+
+
+def _tip(tab: Tab, actor: Actor, now: datetime) -> Why | None:
+    if tab.outcome != Outcome.FULFILLED or tab.fee is not None or not tab.total_minor:
+        return lambda: TransitionRefused("There was no service to tip for.", status=tab.status)
+    return _in_progress(tab, actor, now)
+
+
+def _adjust(tab: Tab, actor: Actor, now: datetime) -> Why | None:
+    if tab.fee is not None or tab.total_minor == 0:
+        return lambda: TransitionRefused("There is no bill to adjust; a fee can be waived.", status=tab.status)
+    if tab.written_off_minor or tab.waived_minor:
+        return lambda: TransitionRefused("The rest of this bill is forgiven or written off already.", status=tab.status)
+    return _in_progress(tab, actor, now)
+
+
+def _refund(tab: Tab, actor: Actor, now: datetime) -> Why | None:
+    nothing = "Nothing has been taken that could be given back."
+    if not tab.legs:
+        return lambda: NothingToPay(nothing)
+    if any(leg.is_disputed for leg in tab.legs):
+        return lambda: TransitionRefused(
+            "The customer's bank disputes the payment: what it takes back can't be refunded as well.", status=tab.status
+        )
+    if tab.refund_owed_minor:
+        return lambda: PaymentInProgress("A refund is under way already. Ask for the tab again in a moment.")
+    if not min(sum(leg.refundable_minor for leg in tab.legs), tab.amount_due_minor):
+        return lambda: NothingToPay(nothing)
+    if tab.balance_minor:
+        # Lowering the bill would only lower what is still owed, and nothing would go back.
+        return lambda: TransitionRefused(
+            "Part of the bill is still owed: adjust or waive it, and what was paid above that goes back by itself.",
+            status=tab.status,
+        )
+    return _in_progress(tab, actor, now)
+
+
+def _write_off(tab: Tab, actor: Actor, now: datetime) -> Why | None:
+    if tab.balance_minor:
+        return _in_progress(tab, actor, now)
+    return lambda: NothingToPay("Nothing is owed on this tab.")
+
+
+def _collect(tab: Tab, actor: Actor, now: datetime) -> Why | None:
+    if tab.collectable_minor == 0:
+        return lambda: NothingToPay("Nothing is owed on this tab.")
+    return _in_progress(tab, actor, now)
+
+
+def _pay_on_phone(tab: Tab, actor: Actor, now: datetime) -> Why | None:
+    if refused := _collect(tab, actor, now):
+        return refused
+    if phone_amount_minor(tab) == 0:
+        if tab.live_hold:
+            return lambda: NothingToPay("The hold covers the bill: accept it, and it is captured from the hold.")
+        return lambda: NothingToPay(
+            "What is left is less than a card may be charged: it is payable in cash, or can be waived.",
+            minimum_minor=tab.minimum_charge_minor,
+        )
+    return None
+
+
+def _charge_saved_card(tab: Tab, actor: Actor, now: datetime) -> Why | None:
+    if refused := _collect(tab, actor, now):
+        return refused
+    if tab.live_hold is None and not tab.may_use_card:
+        return lambda: NoCard("There is no saved card to charge: the customer can pay on the phone.")
+    if tab.balance_minor < tab.minimum_charge_minor:
+        return lambda: NothingToPay(
+            "What is left is less than a card may be charged: it is payable in cash, or can be waived.",
+            minimum_minor=tab.minimum_charge_minor,
+        )
+    if actor.role == Role.CUSTOMER:
+        return None
+    if tab.status == Status.IN_REVIEW:
+        return lambda: TransitionRefused("The customer is still reviewing the bill.", status=tab.status)
+    if any(leg.is_disputed for leg in tab.legs):
+        return lambda: TransitionRefused(
+            "The customer's bank disputes a payment of this bill: the rest is theirs to pay, on the phone or in cash.",
+            status=tab.status,
+        )
+    needed = Consent.AUTOMATIC_CHARGE if tab.fee is None else Consent.DEPOSIT_AND_FEES
+    if not tab.promise.consents_to(needed):
+        return lambda: PromiseNotAccepted(
+            "The customer has not agreed to be charged without them: they can pay on the phone.", consent=needed
+        )
+    return None
+
+
+def _cancel(tab: Tab, actor: Actor, now: datetime) -> Why | None:
+    if tab.status == Status.OPEN and tab.total_minor:
+        return lambda: TransitionRefused("Void the items first, or complete the service.", status=tab.status)
+    return _in_progress(tab, actor, now)
+
+
+def _no_show(tab: Tab, actor: Actor, now: datetime) -> Why | None:
+    assert tab.starts_at is not None, "a booked tab has a start"
+    from_at = tab.starts_at + timedelta(seconds=tab.promise.no_show_grace_s)
+    if now < from_at:
+        return lambda: TransitionRefused(
+            f"The customer still has time: a no-show can be recorded from {from_at.isoformat()}.",
+            status=tab.status,
+            from_at=from_at.isoformat(),
+        )
+    return None
+
+
+def _waive(tab: Tab, actor: Actor, now: datetime) -> Why | None:
+    if tab.fee is not None:
+        if tab.amount_due_minor == 0:
+            return lambda: NothingToPay("The fee is waived already.")
+        return _in_progress(tab, actor, now)
+    if tab.balance_minor:
+        return _in_progress(tab, actor, now)
+    return lambda: NothingToPay("Nothing is owed on this tab.")
+
+
+_REFUSALS: Mapping[Action, Refusal] = {
+    Action.ACCEPT_PROMISE: _accept_promise,
+    Action.CHECK_IN: _check_in,
+    Action.AMEND: _amend,
+    Action.ACCEPT_BILL: _in_progress,
+    Action.CONTEST: _contest,
+    Action.RESOLVE: _in_progress,
+    Action.PAY_ON_PHONE: _pay_on_phone,
+    Action.CHARGE_SAVED_CARD: _charge_saved_card,
+    Action.TAKE_CASH: _collect,
+    Action.TIP: _tip,
+    Action.ADJUST: _adjust,
+    Action.REFUND: _refund,
+    Action.CANCEL: _cancel,
+    Action.NO_SHOW: _no_show,
+    Action.WAIVE: _waive,
+    Action.WRITE_OFF: _write_off,
+}

@@ -1,0 +1,73 @@
+"""Lowering what is due after the bill was presented: adjust, refund, waive, write off, each with its postings.
+
+What was taken above the lowered amount is a refund obligation in the same change; giving it back is the agenda's.
+"""
+
+from __future__ import annotations
+
+from chalicelib.domain.books.ledger import Account, Posting, transfer
+from chalicelib.domain.money import currency_of, share_minor
+from chalicelib.domain.tab.draft import Draft
+
+
+def lower_bill(draft: Draft, amount_minor: int, kind: str, **details: object) -> None:
+    """Take `amount_minor` off the bill, its tax in proportion; at most the total."""
+    tab = draft.tab
+    assert 0 < amount_minor <= tab.total_minor, "a bill can't be lowered below zero"
+    tax_minor = share_minor(tab.tax_minor, amount_minor, tab.total_minor, currency_of(tab.currency))
+    draft.update(
+        adjusted_minor=tab.adjusted_minor + amount_minor, adjusted_tax_minor=tab.adjusted_tax_minor + tax_minor
+    )
+    draft.record(
+        kind, amount_minor=amount_minor, postings=bill_postings(-(amount_minor - tax_minor), -tax_minor), **details
+    )
+
+
+def bill_postings(net_minor: int, tax_minor: int) -> tuple[Posting, ...]:
+    """A bill of `net_minor` and `tax_minor`; negative: its reverse."""
+    return (
+        *transfer(net_minor, debit=Account.CUSTOMER_RECEIVABLE, credit=Account.SERVICE_REVENUE),
+        *transfer(tax_minor, debit=Account.CUSTOMER_RECEIVABLE, credit=Account.TAX),
+    )
+
+
+def lower_paid(draft: Draft, amount_minor: int, reason: str) -> None:
+    """Lower what is due by what is to be given back: the bill first, then the tip; of a fee, the fee."""
+    tab = draft.tab
+    if tab.fee is not None:
+        forgive(draft, amount_minor, Account.FEES_INCOME, reason)
+        return
+    from_bill = min(amount_minor, tab.total_minor)
+    from_tip = amount_minor - from_bill
+    if from_bill:
+        lower_bill(draft, from_bill, "refund_granted", reason=reason)
+    if from_tip:
+        draft.update(tip_minor=draft.tab.tip_minor - from_tip)
+        draft.record(
+            "tip_returned",
+            amount_minor=from_tip,
+            postings=transfer(from_tip, debit=Account.TIPS, credit=Account.CUSTOMER_RECEIVABLE),
+        )
+
+
+def forgive(draft: Draft, amount_minor: int, account: Account, reason: str) -> None:
+    """Waive: what is due falls by `amount_minor`, at the expense of `account`."""
+    draft.update(waived_minor=draft.tab.waived_minor + amount_minor, plan=None)
+    draft.record(
+        "waived",
+        reason=reason,
+        amount_minor=amount_minor,
+        postings=transfer(amount_minor, debit=account, credit=Account.CUSTOMER_RECEIVABLE),
+    )
+
+
+def write_off(draft: Draft, reason: str) -> None:
+    """Give the balance up as lost; a payment that still comes recovers it."""
+    amount_minor = draft.tab.balance_minor
+    draft.update(written_off_minor=draft.tab.written_off_minor + amount_minor, plan=None)
+    draft.record(
+        "written_off",
+        reason=reason,
+        amount_minor=amount_minor,
+        postings=transfer(amount_minor, debit=Account.BAD_DEBT, credit=Account.CUSTOMER_RECEIVABLE),
+    )

@@ -1,0 +1,398 @@
+"""The agenda: what must happen next to a tab, and when; the one mechanism for time (design §7).
+
+`steps` looks at a snapshot and says everything that is pending. `conclude` does what is due and needs no call to the
+gateway, writes ahead what does, and seals the change: every command and every fact passes through it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from datetime import datetime, timedelta
+from enum import IntEnum
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from chalicelib.domain.tab import contest, deposit, facts, followup, settlement
+from chalicelib.domain.tab.draft import Change, Draft
+from chalicelib.domain.tab.promise import Consent
+from chalicelib.domain.tab.tab import (
+    SYSTEM,
+    Attempt,
+    AttemptState,
+    DepositState,
+    Hold,
+    HoldExpiryAction,
+    HoldState,
+    Leg,
+    LegKind,
+    Operation,
+    Outcome,
+    PlanReason,
+    Status,
+    Tab,
+)
+
+
+class StepKind(IntEnum):
+    """In the order of their priority (money rule 5)."""
+
+    RESOLVE = 0
+    CLOSE_PAYMENT = 1
+    HOLD_CLOCK = 2
+    RELEASE = 3
+    REFUND = 4
+    END_REVIEW = 5
+    CONTEST_OVERDUE = 6
+    CONTEST_DEFAULT = 7
+    TAKE_LEG = 8
+    RETRY_CHARGE = 9
+    PLACE_HOLD = 10
+    LAPSE_DEPOSIT = 11
+    REMIND = 12
+    CLOSE = 13
+    SEND_RECEIPT = 14
+
+
+NEEDS_CALL = frozenset({StepKind.RESOLVE, StepKind.CLOSE_PAYMENT, StepKind.SEND_RECEIPT})
+"""Steps that call somebody outside first: the gateway, or for a receipt whoever delivers it."""
+DECIDED_HERE = frozenset(StepKind) - NEEDS_CALL
+"""All others; what they want of the gateway they write ahead as an attempt."""
+
+_LIMIT = 50
+
+
+class Step(Struct, frozen=True):
+    """What happens, from when on, and why in a merchant's words. `subject`: the attempt or payment concerned."""
+
+    kind: StepKind
+    at: datetime
+    why: str
+    subject: str | None = None
+
+
+def steps(tab: Tab) -> Iterator[Step]:
+    """Everything pending on the tab as it is, in no order; a step that is due since ever is due at `updated_at`."""
+    yield from _attempt_steps(tab)
+    yield from _hold_steps(tab)
+    yield from _money_steps(tab)
+    yield from _deposit_steps(tab)
+    yield from _people_steps(tab)
+    if _may_close(tab):
+        yield Step(StepKind.CLOSE, tab.updated_at, "nothing is owed either way")
+
+
+def next_action_at(tab: Tab) -> datetime | None:
+    return _earliest(steps(tab))
+
+
+def due_call(tab: Tab, now: datetime) -> Step | None:
+    """The due step that asks the gateway first, if any: those are about attempts, so nothing else is looked at."""
+    return _most_urgent(_attempt_steps(tab), now, NEEDS_CALL)
+
+
+def due_receipt(tab: Tab) -> bool:
+    """Whether the customer has paid and not been told."""
+    return tab.receipt_owed and tab.receipt_minor > 0
+
+
+def _earliest(pending: Iterable[Step]) -> datetime | None:
+    return min((step.at for step in pending), default=None)
+
+
+def _most_urgent(pending: Iterable[Step], now: datetime, among: Collection[StepKind]) -> Step | None:
+    """The due step of these kinds that comes first, by priority and then by time."""
+    due = [step for step in pending if step.at <= now and step.kind in among]
+    return min(due, key=lambda step: (step.kind, step.at)) if due else None
+
+
+def conclude(draft: Draft) -> Change | None:
+    """Do what is due by the draft's instant, as far as it needs no call, and seal the change; None if there is none.
+
+    A tab whose stored `next_action_at` is not what the agenda says now is a change too: the index has to learn of it.
+    """
+    if not draft.is_empty:
+        draft.update(updated_at=draft.now)
+    pending = advance(draft)
+    if draft.is_empty and draft.base.version and _earliest(pending) == draft.tab.next_action_at:
+        return None
+    if draft.tab.updated_at != draft.now:
+        draft.update(updated_at=draft.now)
+        pending = list(steps(draft.tab))
+    return draft.seal(_earliest(pending))
+
+
+def advance(draft: Draft) -> list[Step]:
+    """Do what is due and is decided here; what is pending then."""
+    for _ in range(_LIMIT):
+        pending = list(steps(draft.tab))
+        step = _most_urgent(pending, draft.now, DECIDED_HERE)
+        if step is None:
+            return pending
+        _TAKE[step.kind](draft, step)
+    raise AssertionError(f"the agenda of {draft.tab.tab_id} does not come to rest")
+
+
+def still_holds(tab: Tab, attempt: Attempt, now: datetime) -> bool:
+    """Whether the tab as it is now would begin this very attempt, had it not been made (money rule 4).
+
+    What the customer was to confirm on the phone is never made again without them.
+    """
+    if attempt.is_on_session:
+        return False
+    without = replace(tab, attempts=tuple(a for a in tab.attempts if a.attempt_id != attempt.attempt_id))
+    draft = Draft(without, now=now, by=SYSTEM, new_id=lambda prefix: f"{prefix}_probe")
+    advance(draft)
+    return any(
+        (again.operation, again.amount_minor, again.payment_id, again.card_id)
+        == (attempt.operation, attempt.amount_minor, attempt.payment_id, attempt.card_id)
+        for again in draft.tab.attempts
+        if again.attempt_id == "att_probe"
+    )
+
+
+# What is pending
+
+
+def _attempt_steps(tab: Tab) -> Iterator[Step]:
+    for attempt in tab.attempts:
+        if attempt.state in (AttemptState.PENDING, AttemptState.UNKNOWN) and attempt.check_at:
+            yield Step(StepKind.RESOLVE, attempt.check_at, "the outcome of a payment is asked for", attempt.attempt_id)
+        if attempt.state == AttemptState.AWAITING_CUSTOMER:
+            assert attempt.check_at is not None, "who waits for a customer waits until some time"
+            at, why = attempt.check_at, "the customer's time to confirm the payment ends"
+            if _no_longer_wanted(tab, attempt):
+                at, why = tab.updated_at, "the payment asked of the customer is no longer wanted"
+            elif attempt.takes_money and (clock_at := _hold_clock_at(tab)):
+                at = min(at, clock_at)
+            yield Step(StepKind.CLOSE_PAYMENT, at, why, attempt.attempt_id)
+
+
+def _no_longer_wanted(tab: Tab, attempt: Attempt) -> bool:
+    if attempt.operation == Operation.PLACE_HOLD:
+        return not deposit.is_wanted_by(tab) or tab.deposit.state == DepositState.LAPSED
+    return attempt.amount_minor > tab.collectable_minor + attempt.tip_minor or tab.status == Status.CONTESTED
+
+
+def _hold_clock_at(tab: Tab) -> datetime | None:
+    hold = tab.live_hold
+    if hold is None or hold.clock_done_for == tab.status:
+        return None
+    # A hold that is shorter than the margin would be renewed the moment it is placed, and so would its successor.
+    half_its_life = hold.placed_at + (hold.capture_before - hold.placed_at) / 2
+    return max(hold.capture_before - timedelta(seconds=tab.policy.hold_margin_s), half_its_life)
+
+
+def _hold_steps(tab: Tab) -> Iterator[Step]:
+    wanted = tab.live_hold
+    for hold in tab.holds:
+        if hold.state != HoldState.LIVE or _is_worked_on(tab, hold):
+            continue
+        if hold is not wanted:
+            yield Step(StepKind.RELEASE, tab.updated_at, "a newer hold has taken its place", hold.payment_id)
+        elif _serves_nothing(tab):
+            yield Step(StepKind.RELEASE, tab.updated_at, "the hold secures nothing any more", hold.payment_id)
+        elif (at := _hold_clock_at(tab)) and tab.taking_attempt is None:
+            yield Step(StepKind.HOLD_CLOCK, at, "the hold is about to expire", hold.payment_id)
+
+
+def _is_worked_on(tab: Tab, hold: Hold) -> bool:
+    return any(
+        attempt.payment_id == hold.payment_id and attempt.operation in (Operation.CAPTURE, Operation.RELEASE)
+        for attempt in tab.attempts
+    )
+
+
+def _serves_nothing(tab: Tab) -> bool:
+    if tab.status in (Status.BOOKED, Status.OPEN, Status.CONTESTED):
+        return False
+    if tab.plan is not None:
+        return False
+    # A residue below the minimum charge can't be captured: it is for cash, or waived.
+    residue = tab.status == Status.DUE and tab.balance_minor < tab.minimum_charge_minor
+    return tab.balance_minor == 0 or tab.is_finished or residue
+
+
+def _money_steps(tab: Tab) -> Iterator[Step]:
+    refunding = any(attempt.operation == Operation.REFUND for attempt in tab.attempts)
+    if tab.refund_owed_minor and not refunding and _next_refund(tab):
+        yield Step(StepKind.REFUND, tab.updated_at, "more was taken than was due")
+    if tab.status == Status.IN_REVIEW and tab.review_ends_at:
+        yield Step(StepKind.END_REVIEW, tab.review_ends_at, "the review window ends")
+    if tab.plan is not None and tab.plan.legs and tab.taking_attempt is None and tab.placing_attempt is None:
+        yield Step(StepKind.TAKE_LEG, tab.updated_at, "what is owed is taken as promised")
+
+
+def _next_refund(tab: Tab) -> tuple[Leg, int] | None:
+    """Newest leg first, each at most what is left of it.
+
+    A leg whose refund has failed is left to a person: the same would fail again, for ever. What the customer's bank has
+    taken back for good need not be given back by us.
+    """
+    for leg in reversed(tab.legs):
+        if leg.lost_minor:
+            return leg, min(leg.lost_minor, tab.refund_owed_minor)
+    for leg in reversed(tab.legs):
+        if leg.refundable_minor and not leg.failed_refunds:
+            return leg, min(leg.refundable_minor, tab.refund_owed_minor)
+    return None
+
+
+def _deposit_steps(tab: Tab) -> Iterator[Step]:
+    if not deposit.is_wanted_by(tab) or (tab.placing_attempt is not None and not deposit.waits_for_customer(tab)):
+        return
+    state, place_at = tab.deposit.state, tab.deposit.place_at
+    if deposit.waits_for_customer(tab):
+        if tab.deposit.lapses_at and tab.live_hold is None:
+            yield Step(StepKind.LAPSE_DEPOSIT, tab.deposit.lapses_at, "nobody has confirmed the deposit")
+    elif tab.may_use_card and state == DepositState.PLACING:
+        yield Step(StepKind.PLACE_HOLD, tab.updated_at, "the deposit is held on the saved card")
+    elif tab.may_use_card and place_at and state in (DepositState.CARD_SAVED, DepositState.FAILED):
+        yield Step(StepKind.PLACE_HOLD, place_at, "the deposit is held on the saved card")
+
+
+def _people_steps(tab: Tab) -> Iterator[Step]:
+    """What is said and decided between people, by the clock."""
+    if tab.status == Status.CONTESTED and tab.contest is not None:
+        if not tab.contest.reminded:
+            yield Step(StepKind.CONTEST_OVERDUE, tab.contest.deadline_at, "the owner is reminded of the contest")
+        elif tab.taking_attempt is None:
+            yield Step(StepKind.CONTEST_DEFAULT, tab.contest.default_at, "the contest is resolved as the policy says")
+    if tab.taking_attempt is None:
+        if retry_at := followup.retry_at(tab):
+            yield Step(StepKind.RETRY_CHARGE, retry_at, "the saved card is tried again")
+        if remind_at := followup.reminder_at(tab):
+            yield Step(StepKind.REMIND, remind_at, "the customer is reminded of what is unpaid")
+    if due_receipt(tab):
+        yield Step(StepKind.SEND_RECEIPT, tab.updated_at, "the customer gets a receipt")
+
+
+def _may_close(tab: Tab) -> bool:
+    return (
+        tab.status in (Status.IN_REVIEW, Status.DUE, Status.CANCELED, Status.NO_SHOW)
+        and tab.balance_minor == 0
+        and tab.refund_owed_minor == 0
+        and not any(leg.refund_pending_minor for leg in tab.legs)
+        and tab.live_hold is None
+        and not tab.attempts
+    )
+
+
+# Taking a step
+
+
+def _take_hold_clock(draft: Draft, step: Step) -> None:
+    tab = draft.tab
+    hold = tab.live_hold
+    assert hold is not None and hold.payment_id == step.subject, "the hold clock runs for the live hold"
+    draft.update_hold(hold, clock_done_for=tab.status)
+    if tab.plan is not None:
+        # The hold is about to be captured anyway, and perhaps a balance charged, which must not be forgotten over it.
+        return
+    if tab.status in (Status.BOOKED, Status.OPEN):
+        if deposit.renew(draft):
+            draft.record("hold_renewal", payment_id=hold.payment_id)
+            return
+    elif tab.status == Status.IN_REVIEW and tab.policy.hold_expiry_action == HoldExpiryAction.END_REVIEW:
+        _take_end_review(draft, step)
+        return
+    elif tab.status in (Status.IN_REVIEW, Status.DUE, Status.CONTESTED) and tab.promise.consents_to(
+        Consent.CAPTURE_BEFORE_EXPIRY
+    ):
+        draft.record("hold_expiring", payment_id=hold.payment_id, action="capture")
+        settlement.start(draft, PlanReason.HOLD_EXPIRING)
+        return
+    draft.record("hold_expiring", payment_id=hold.payment_id, action="none: it is left to expire")
+
+
+def _take_end_review(draft: Draft, step: Step) -> None:
+    draft.move_to(Status.DUE, "review_ended")
+    draft.update(due_at=draft.now, review_ends_at=None)
+    draft.record("review_ended", balance_minor=draft.tab.balance_minor)
+    followup.collect(draft)
+
+
+def _take_release(draft: Draft, step: Step) -> None:
+    hold = draft.tab.hold(step.subject or "")
+    assert hold is not None, "a release names its hold"
+    draft.begin(
+        Operation.RELEASE, hold.amount_minor, check_at=draft.now + deposit.ASK_AGAIN, payment_id=hold.payment_id
+    )
+
+
+def _take_refund(draft: Draft, step: Step) -> None:
+    refund = _next_refund(draft.tab)
+    assert refund is not None, "there is something to refund"
+    leg, amount_minor = refund
+    if leg.lost_minor:
+        facts.returned_by_bank(draft, leg, amount_minor)
+    elif leg.kind == LegKind.CASH:
+        facts.return_cash(draft, leg, amount_minor)
+    else:
+        check_at = draft.now + deposit.ASK_AGAIN
+        draft.begin(Operation.REFUND, amount_minor, check_at=check_at, payment_id=leg.payment_id)
+
+
+def _take_leg(draft: Draft, step: Step) -> None:
+    tab = draft.tab
+    assert tab.plan is not None, "a leg belongs to a plan"
+    leg = tab.plan.legs[0]
+    check_at = draft.now + deposit.ASK_AGAIN
+    if leg.operation == Operation.CAPTURE:
+        assert tab.live_hold is not None, "a capture needs a live hold"
+        draft.begin(leg.operation, leg.amount_minor, check_at=check_at, payment_id=tab.live_hold.payment_id)
+    else:
+        assert tab.may_use_card and tab.card is not None, "a charge without the customer needs their consent and a card"
+        draft.begin(leg.operation, leg.amount_minor, check_at=check_at, card_id=tab.card.card_id)
+
+
+def _take_contest_overdue(draft: Draft, step: Step) -> None:
+    contest.remind_owner(draft)
+
+
+def _take_contest_default(draft: Draft, step: Step) -> None:
+    contest.resolve(draft, draft.tab.policy.contest_default, reason="no answer by the deadline")
+
+
+def _take_retry(draft: Draft, step: Step) -> None:
+    if followup.rests_at_night(draft):
+        return
+    followup.begin_try(draft)
+    settlement.start(draft, PlanReason.REVIEW_ENDED if draft.tab.fee is None else PlanReason.FEE)
+
+
+def _take_remind(draft: Draft, step: Step) -> None:
+    if not followup.rests_at_night(draft):
+        followup.remind(draft)
+
+
+def _take_place_hold(draft: Draft, step: Step) -> None:
+    deposit.begin_hold(draft, on_session=False)
+
+
+def _take_lapse(draft: Draft, step: Step) -> None:
+    deposit.lapse(draft)
+
+
+def _take_close(draft: Draft, step: Step) -> None:
+    tab = draft.tab
+    outcome = {Status.CANCELED: Outcome.CANCELED, Status.NO_SHOW: Outcome.NO_SHOW}.get(tab.status, Outcome.FULFILLED)
+    draft.move_to(Status.CLOSED, "nothing_owed")
+    draft.update(closed_at=draft.now, outcome=outcome, plan=None, review_ends_at=None, receipt_owed=tab.paid_minor > 0)
+    draft.record("closed", outcome=outcome, paid_minor=tab.paid_minor)
+
+
+_TAKE = {
+    StepKind.HOLD_CLOCK: _take_hold_clock,
+    StepKind.RELEASE: _take_release,
+    StepKind.REFUND: _take_refund,
+    StepKind.END_REVIEW: _take_end_review,
+    StepKind.CONTEST_OVERDUE: _take_contest_overdue,
+    StepKind.CONTEST_DEFAULT: _take_contest_default,
+    StepKind.TAKE_LEG: _take_leg,
+    StepKind.RETRY_CHARGE: _take_retry,
+    StepKind.REMIND: _take_remind,
+    StepKind.PLACE_HOLD: _take_place_hold,
+    StepKind.LAPSE_DEPOSIT: _take_lapse,
+    StepKind.CLOSE: _take_close,
+}

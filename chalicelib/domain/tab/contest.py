@@ -1,0 +1,69 @@
+"""A contest: the customer says that something is wrong, and how it is resolved, by the business or by default."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from msgspec.structs import replace
+
+from chalicelib.domain.books.ledger import Account
+from chalicelib.domain.news.messages import MessageKind, Recipient
+from chalicelib.domain.tab import followup
+from chalicelib.domain.tab.adjust import forgive, lower_bill
+from chalicelib.domain.tab.draft import Draft
+from chalicelib.domain.tab.tab import Contest, Resolution, Status
+
+
+def open_contest(draft: Draft, reason: str, contested_minor: int) -> None:
+    """Stop every automatic charge; the owner hears of it and has until the deadline."""
+    policy = draft.tab.policy
+    deadline_at = followup.outside_quiet_hours(draft.now + timedelta(seconds=policy.contest_deadline_s), policy)
+    default_at = deadline_at + timedelta(seconds=policy.contest_default_after_s)
+    draft.move_to(Status.CONTESTED, "contest")
+    draft.update(
+        contest=Contest(
+            reason=reason,
+            contested_minor=contested_minor,
+            contested_at=draft.now,
+            deadline_at=deadline_at,
+            default_at=followup.outside_quiet_hours(default_at, policy),
+        ),
+        plan=None,
+        review_ends_at=None,
+    )
+    draft.record("contested", reason=reason, contested_minor=contested_minor, deadline_at=deadline_at.isoformat())
+    draft.notify(MessageKind.CONTESTED, Recipient.OWNER, contested_minor, reason)
+
+
+def remind_owner(draft: Draft) -> None:
+    """The deadline has passed: say what will happen without an answer."""
+    contest = draft.tab.contest
+    assert contest is not None, "a contested tab has its contest"
+    draft.update(contest=replace(contest, reminded=True))
+    draft.record("contest_overdue", default_at=contest.default_at.isoformat())
+    what = "forgiven" if draft.tab.policy.contest_default == Resolution.WAIVE else "upheld"
+    draft.notify(MessageKind.CONTEST_OVERDUE, Recipient.OWNER, detail=f"{what} at {contest.default_at:%d %B %H:%M} UTC")
+
+
+def resolve(draft: Draft, resolution: Resolution, *, reduction_minor: int = 0, reason: str = "") -> None:
+    """Adjust: lowered, and under review again. Uphold: due. Waive: nothing is due, and what was taken goes back."""
+    tab = draft.tab
+    draft.record("contest_resolved", resolution=resolution, reason=reason)
+    if resolution == Resolution.ADJUST:
+        draft.move_to(Status.IN_REVIEW, "resolve")
+        lower_bill(draft, reduction_minor, "bill_adjusted", reason=reason)
+        draft.update(review_ends_at=draft.now + timedelta(seconds=tab.promise.review_window_s), due_at=None)
+        words = "Your bill was lowered."
+    else:
+        draft.move_to(Status.DUE, "resolve")
+        draft.update(due_at=draft.now)
+        if resolution == Resolution.WAIVE:
+            forgive(draft, draft.tab.amount_due_minor, Account.GOODWILL, reason)
+            words = "Your bill was forgiven."
+        else:
+            words = "We looked at it again, and the bill stands."
+    draft.update(contest=None)
+    draft.notify(MessageKind.CONTEST_RESOLVED, Recipient.CUSTOMER, detail=words)
+    if resolution == Resolution.UPHOLD and draft.tab.followup.tries == 0:
+        # A card that has been declined is tried again when the bank's advice says, however the contest ends.
+        followup.collect(draft)

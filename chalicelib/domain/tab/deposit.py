@@ -1,0 +1,192 @@
+"""The deposit: how it gets secured, step by step; when the clock acts on it is the agenda's."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from msgspec.structs import replace
+
+from chalicelib.domain.news.messages import MessageKind, Recipient
+from chalicelib.domain.tab.draft import Draft
+from chalicelib.domain.tab.promise import Consent
+from chalicelib.domain.tab.tab import (
+    LEASE,
+    SYSTEM,
+    Attempt,
+    Deposit,
+    DepositState,
+    Failure,
+    FeeKind,
+    LapseAction,
+    Operation,
+    Status,
+    Tab,
+)
+
+_WAITS_FOR_CUSTOMER = frozenset({DepositState.WANTED, DepositState.REQUIRES_ACTION})
+_CARD_HELPS = frozenset(
+    {DepositState.WANTED, DepositState.FAILED, DepositState.LAPSED, DepositState.EXPIRED, DepositState.REQUIRES_ACTION}
+)
+_RETRY_ADVICE = "try_again_later"
+RETRY_AFTER = timedelta(hours=12)
+OWNER_DECIDES_BEFORE = timedelta(hours=24)
+"""From here to the start of the service a failed deposit is the owner's to decide."""
+ANSWER_BEFORE = timedelta(hours=12)
+"""The bank's question about a hold must be answered this long before the service."""
+ASK_AGAIN = timedelta(minutes=2)
+RENEWED_FOR = timedelta(days=30)
+"""Until when after the service was to begin a hold is renewed: who forgets a booking must not hold money for ever."""
+
+
+def wanted(amount_minor: int, now: datetime, lapse_s: int) -> Deposit:
+    """A deposit that waits for the customer."""
+    if amount_minor == 0:
+        return Deposit()
+    return Deposit(amount_minor=amount_minor, state=DepositState.WANTED, lapses_at=now + timedelta(seconds=lapse_s))
+
+
+def is_wanted_by(tab: Tab) -> bool:
+    """Whether a hold would still secure something: before the service is over."""
+    return tab.status in (Status.BOOKED, Status.OPEN) and tab.deposit.amount_minor > 0
+
+
+def secure(draft: Draft) -> None:
+    """The promise has been accepted: go for the hold by the saved card, by the phone, or wait for a card."""
+    tab = draft.tab
+    if not is_wanted_by(tab) or tab.deposit.state not in _CARD_HELPS or tab.placing_attempt is not None:
+        return
+    # Who has just agreed gets the time of a payment to go through with it.
+    lapses_at = max(tab.deposit.lapses_at or draft.now, draft.now + LEASE)
+    draft.update(deposit=replace(tab.deposit, state=DepositState.WANTED, lapses_at=lapses_at))
+    if tab.may_use_card:
+        card_saved(draft)
+    elif tab.starts_at is None or tab.starts_at - draft.now <= timedelta(seconds=tab.policy.hold_window_s):
+        begin_hold(draft, on_session=True)
+
+
+def begin_hold(draft: Draft, *, on_session: bool) -> Attempt:
+    """Write the placement ahead: with the saved card, or for the customer to confirm on the phone."""
+    tab = draft.tab
+    assert on_session or tab.may_use_card, "a hold without the customer needs their consent and a card"
+    if not on_session:
+        draft.update(deposit=replace(tab.deposit, state=DepositState.PLACING, place_at=None))
+    return draft.begin(
+        Operation.PLACE_HOLD,
+        tab.deposit.amount_minor,
+        check_at=draft.now + ASK_AGAIN,
+        card_id=None if on_session or tab.card is None else tab.card.card_id,
+        saves_card=on_session and may_keep_card(tab),
+    )
+
+
+def may_keep_card(tab: Tab) -> bool:
+    """Whether the customer agreed that a card they pay with is kept for later charges."""
+    return tab.promise.consents_to(Consent.CARD_ON_FILE)
+
+
+def card_saved(draft: Draft) -> None:
+    """A card is there: place the hold with it when the policy says, at once where that is past."""
+    tab = draft.tab
+    if not is_wanted_by(tab) or tab.deposit.state not in _CARD_HELPS or not tab.may_use_card:
+        return
+    ahead = timedelta(seconds=tab.policy.hold_ahead_s)
+    place_at = draft.now if tab.starts_at is None else max(draft.now, tab.starts_at - ahead)
+    draft.update(
+        deposit=replace(tab.deposit, state=DepositState.CARD_SAVED, place_at=place_at, lapses_at=None, failures=0)
+    )
+    draft.record("deposit_card_saved", place_at=place_at.isoformat())
+
+
+def card_removed(draft: Draft) -> None:
+    """The card that was to secure the deposit is gone: it is wanted again, and the owner hears of it."""
+    tab = draft.tab
+    if not is_wanted_by(tab) or tab.deposit.state not in (DepositState.CARD_SAVED, DepositState.FAILED):
+        return
+    lapses_at = draft.now + timedelta(seconds=tab.policy.deposit_lapse_s)
+    draft.update(deposit=replace(tab.deposit, state=DepositState.WANTED, place_at=None, lapses_at=lapses_at))
+    draft.notify(MessageKind.PROTECTION_LOST, Recipient.OWNER, tab.deposit.amount_minor, "The card was removed.")
+
+
+def placement_failed(draft: Draft, failure: Failure | None) -> None:
+    """The card said no, or nothing came of it: one more try where the bank advises one and time allows (design §4)."""
+    tab = draft.tab
+    if tab.live_hold is not None:
+        # It was to replace a hold that still stands.
+        draft.update(deposit=replace(tab.deposit, state=DepositState.HELD))
+        draft.record("hold_not_renewed", payment_id=tab.live_hold.payment_id)
+        return
+    failures = tab.deposit.failures + 1
+    again_at = draft.now + RETRY_AFTER
+    may_retry = failures == 1 and (failure is None or failure.advice == _RETRY_ADVICE)
+    in_time = tab.starts_at is not None and again_at <= tab.starts_at - OWNER_DECIDES_BEFORE
+    place_at = again_at if may_retry and in_time else None
+    draft.update(deposit=replace(tab.deposit, state=DepositState.FAILED, failures=failures, place_at=place_at))
+    draft.record("deposit_failed", again_at=place_at.isoformat() if place_at else None)
+    again = f"We try again on {place_at:%d %B}." if place_at else "Another card is needed."
+    for recipient in (Recipient.CUSTOMER, Recipient.OWNER):
+        draft.notify(MessageKind.DEPOSIT_FAILED, recipient, tab.deposit.amount_minor, again)
+
+
+def placement_closed(draft: Draft) -> None:
+    """The payment that asked for the hold was closed unconfirmed."""
+    tab = draft.tab
+    if tab.deposit.state not in (DepositState.PLACING, DepositState.REQUIRES_ACTION):
+        return
+    if tab.live_hold is not None:
+        state = DepositState.HELD
+    else:
+        state = DepositState.FAILED if is_wanted_by(tab) else DepositState.RELEASED
+    draft.update(deposit=replace(tab.deposit, state=state))
+
+
+def asked_of_customer(draft: Draft) -> None:
+    """The hold waits for the customer. News of it changes nothing for a deposit that lapsed or has a card meanwhile."""
+    deposit = draft.tab.deposit
+    if deposit.state in (DepositState.WANTED, DepositState.PLACING):
+        draft.update(deposit=replace(deposit, state=DepositState.REQUIRES_ACTION))
+
+
+def lapse(draft: Draft) -> None:
+    """Nobody confirmed the deposit in time: the booking goes on unsecured or is canceled, as the policy says."""
+    tab = draft.tab
+    draft.update(deposit=replace(tab.deposit, state=DepositState.LAPSED, lapses_at=None))
+    draft.record("deposit_lapsed", action=tab.policy.deposit_lapse_action)
+    if tab.status == Status.BOOKED and tab.policy.deposit_lapse_action == LapseAction.CANCEL:
+        draft.move_to(Status.CANCELED, "cancel")
+        draft.record("canceled", by_role=SYSTEM.role, reason="deposit_lapsed", fee_minor=0)
+
+
+def renew(draft: Draft) -> bool:
+    """Go for a hold in the place of the one that is about to expire; False where that is for the customer to do.
+
+    A tab on which nobody has done anything for so long is left to the owner, who hears that the hold runs out.
+    """
+    tab = draft.tab
+    if not tab.may_use_card:
+        return False
+    if draft.now >= (tab.checked_in_at or tab.starts_at or tab.opened_at) + RENEWED_FOR:
+        why = f"The hold is not renewed any more, {RENEWED_FOR.days} days after the service was to begin."
+        draft.notify(MessageKind.PROTECTION_LOST, Recipient.OWNER, tab.deposit.amount_minor, why)
+        return False
+    draft.update(deposit=replace(tab.deposit, state=DepositState.PLACING))
+    return True
+
+
+def waits_for_customer(tab: Tab) -> bool:
+    return tab.deposit.state in _WAITS_FOR_CUSTOMER and is_wanted_by(tab)
+
+
+def answer_until(tab: Tab, now: datetime, attempt: Attempt) -> datetime:
+    """Until when a hold may be confirmed: the deposit's lapse, or for the bank's question well before the service."""
+    if attempt.is_on_session:
+        return max(tab.deposit.lapses_at or now, now + LEASE)
+    if tab.starts_at is None:
+        return now + LEASE
+    return max(tab.starts_at - ANSWER_BEFORE, now + LEASE)
+
+
+def disclosed_fee_minor(tab: Tab, kind: FeeKind) -> int:
+    """The fee that the sealed promise discloses for this; 0 without the customer's consent to it."""
+    if not tab.promise.consents_to(Consent.DEPOSIT_AND_FEES):
+        return 0
+    return tab.promise.no_show_fee_minor if kind == FeeKind.NO_SHOW else tab.promise.late_cancel_fee_minor

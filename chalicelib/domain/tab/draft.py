@@ -1,0 +1,243 @@
+"""A change to one tab in the making: commands, facts and the agenda write on a Draft, and `seal` checks it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from chalicelib.domain.books.ledger import Account, Posting, post, transfer
+from chalicelib.domain.errors import TransitionRefused
+from chalicelib.domain.news.messages import Message, MessageKind, Recipient, text_of
+from chalicelib.domain.tab.tab import (
+    TRANSITIONS,
+    Actor,
+    Attempt,
+    AttemptState,
+    Failure,
+    Hold,
+    HoldState,
+    Leg,
+    Operation,
+    Status,
+    Tab,
+)
+
+NewId = Callable[[str], str]
+"""Makes an id for a prefix: `new_id("att")` → `att_01J…`."""
+
+
+class Entry(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One line of a tab's history: what happened, when, by whom, and what it posted. `details` is JSON-able."""
+
+    seq: int
+    at: datetime
+    kind: str
+    by: str
+    details: Mapping[str, Any]
+    postings: tuple[Posting, ...] = ()
+
+
+class Change(Struct, frozen=True, kw_only=True):
+    """All that one transaction writes: the next snapshot and what goes with it.
+
+    `base_version`: the version it was decided on (0: the tab is new). `begun`: attempts written ahead, to be performed
+    next. `closed_attempts`: attempts that left the snapshot. `objects`: gateway object ids now known, with their
+    attempt.
+    """
+
+    tab: Tab
+    base_version: int
+    entries: tuple[Entry, ...]
+    fact_keys: tuple[str, ...] = ()
+    begun: tuple[Attempt, ...] = ()
+    closed_attempts: tuple[Attempt, ...] = ()
+    objects: tuple[tuple[str, str | None], ...] = ()
+    messages: tuple[Message, ...] = ()
+
+
+class Draft:
+    """The tab as it will be, and the entries, facts and attempts written with it.
+
+    `now`: the business instant of the change. `by`: who makes it. `new_id`: makes ids. `known_facts`: keys of facts
+    that are known to be on record, and are passed over.
+    """
+
+    def __init__(
+        self, tab: Tab, *, now: datetime, by: Actor, new_id: NewId, known_facts: frozenset[str] = frozenset()
+    ) -> None:
+        self.base = tab
+        self.tab = tab
+        self.now = now
+        self.by = by
+        self.new_id = new_id
+        self.known_facts = known_facts
+        self.entries: list[Entry] = []
+        self.fact_keys: list[str] = []
+        self.objects: list[tuple[str, str | None]] = []
+        self.messages: list[Message] = []
+        self._begun: list[str] = []
+        self._closed: list[Attempt] = []
+
+    @property
+    def is_empty(self) -> bool:
+        return self.tab == self.base and not self.entries and not self.fact_keys
+
+    def update(self, **fields: Any) -> None:
+        self.tab = replace(self.tab, **fields)
+
+    def record(self, kind: str, *, postings: tuple[Posting, ...] = (), **details: Any) -> None:
+        """Append an entry, with what it posts to the ledger."""
+        seq = self.tab.entry_count + 1
+        self.entries.append(
+            Entry(seq=seq, at=self.now, kind=kind, by=self.by.subject, details=details, postings=postings)
+        )
+        self.update(entry_count=seq, balances=post(self.tab.balances, postings))
+
+    def notify(self, kind: MessageKind, to: Recipient, amount_minor: int = 0, detail: str = "") -> None:
+        """Tell somebody, once the change is committed. What it is about is in the words as the tab is now."""
+        self.messages.append(
+            Message(
+                message_id=self.new_id("msg"),
+                kind=kind,
+                to=to,
+                merchant_id=self.tab.merchant_id,
+                customer_id=self.tab.customer_id,
+                tab_id=self.tab.tab_id,
+                at=self.now,
+                text=text_of(kind, self.tab, amount_minor, detail),
+            )
+        )
+
+    def move_to(self, status: Status, command: str) -> None:
+        """Change the status, if the table of transitions has it. Raises TransitionRefused."""
+        if command not in TRANSITIONS.get((self.tab.status, status), "").split(", "):
+            raise TransitionRefused(
+                f"A tab that is {self.tab.status.replace('_', ' ')} can't become {status.replace('_', ' ')} "
+                f"by {command}.",
+                status=self.tab.status,
+            )
+        self.update(status=status)
+
+    # Attempts
+
+    def begin(self, operation: Operation, amount_minor: int, *, check_at: datetime, **fields: Any) -> Attempt:
+        """Write an attempt ahead; whoever commits the change performs it next."""
+        attempt = Attempt(
+            attempt_id=self.new_id("att"),
+            operation=operation,
+            amount_minor=amount_minor,
+            created_at=self.now,
+            by=self.by.subject,
+            check_at=check_at,
+            **fields,
+        )
+        if attempt.takes_money and self.tab.taking_attempt is not None:
+            raise AssertionError(f"a second attempt that takes money beside {self.tab.taking_attempt.attempt_id}")
+        self.update(attempts=(*self.tab.attempts, attempt))
+        self._begun.append(attempt.attempt_id)
+        self.record(
+            "attempt_begun",
+            attempt_id=attempt.attempt_id,
+            operation=operation,
+            amount_minor=amount_minor,
+            payment_id=attempt.payment_id,
+        )
+        return attempt
+
+    def update_attempt(self, attempt: Attempt, **fields: Any) -> None:
+        changed = replace(attempt, **fields)
+        self.update(
+            attempts=tuple(changed if old.attempt_id == attempt.attempt_id else old for old in self.tab.attempts)
+        )
+
+    def end_attempt(self, attempt: Attempt, state: AttemptState, failure: Failure | None = None) -> None:
+        """Close an attempt with its outcome. It leaves the tab at once: what follows may begin in the same change."""
+        self._closed.append(replace(attempt, state=state, failure=failure, check_at=None, client_secret=None))
+        self.update(attempts=tuple(open_ for open_ in self.tab.attempts if open_.attempt_id != attempt.attempt_id))
+        details: dict[str, Any] = {"attempt_id": attempt.attempt_id, "operation": attempt.operation, "state": state}
+        if failure:
+            details |= {"code": failure.code, "decline_code": failure.decline_code, "advice": failure.advice}
+        self.record("attempt_ended", **details)
+
+    # Holds and legs
+
+    def update_hold(self, hold: Hold, **fields: Any) -> None:
+        changed = replace(hold, **fields)
+        self.update(holds=tuple(changed if old.payment_id == hold.payment_id else old for old in self.tab.holds))
+
+    def update_leg(self, leg: Leg, **fields: Any) -> None:
+        changed = replace(leg, **fields)
+        self.update(legs=tuple(changed if old.payment_id == leg.payment_id else old for old in self.tab.legs))
+
+    # The end
+
+    def seal(self, next_action_at: datetime | None) -> Change:
+        """The change, with its invariants checked. Raises AssertionError where one is broken: that is a bug of ours."""
+        self._reclassify_obligation()
+        self.update(
+            next_action_at=next_action_at,
+            version=self.base.version + 1,
+            change_id=self.new_id("chg"),
+        )
+        check_invariants(self.tab)
+        return Change(
+            tab=self.tab,
+            base_version=self.base.version,
+            entries=tuple(self.entries),
+            fact_keys=tuple(self.fact_keys),
+            begun=tuple(
+                attempt
+                for attempt in self.tab.attempts
+                if attempt.attempt_id in self._begun and attempt.state == AttemptState.PENDING
+            ),
+            closed_attempts=tuple(self._closed),
+            objects=tuple(self.objects),
+            messages=tuple(self.messages),
+        )
+
+    def _reclassify_obligation(self) -> None:
+        """What was taken above the amount due is owed back: it moves from the receivable to refund_payable, or back."""
+        surplus = self.tab.balances.get(Account.CUSTOMER_RECEIVABLE, 0) - self.tab.balance_minor
+        if surplus:
+            self.record(
+                "refund_obligation",
+                postings=transfer(surplus, debit=Account.REFUND_PAYABLE, credit=Account.CUSTOMER_RECEIVABLE),
+                refund_owed_minor=self.tab.refund_owed_minor,
+            )
+
+
+def check_invariants(tab: Tab) -> None:
+    """What must hold of every snapshot (money rules, design §4 and §5). Raises AssertionError, naming the tab."""
+    balances = tab.balances
+    pending = sum(leg.refund_pending_minor for leg in tab.legs)
+    broken = [
+        text
+        for text, holds in (
+            ("the ledger sums to zero", sum(balances.values()) == 0),
+            ("receivable = balance", balances.get(Account.CUSTOMER_RECEIVABLE, 0) == tab.balance_minor),
+            (
+                "refund payable = what is owed back",
+                -balances.get(Account.REFUND_PAYABLE, 0) == tab.refund_owed_minor + pending,
+            ),
+            ("total <= cap", tab.total_minor <= tab.promise.cap_minor),
+            ("one attempt takes money", sum(a.takes_money and a.is_open for a in tab.attempts) <= 1),
+            ("refunded <= taken, per leg", all(leg.refundable_minor >= 0 for leg in tab.legs)),
+            ("amount due >= 0", tab.amount_due_minor >= 0),
+            (
+                "a closed tab owes and is owed nothing",
+                tab.status != Status.CLOSED or not tab.balance_minor or tab.outcome is not None,
+            ),
+            ("captured <= held", all(hold.captured_minor <= hold.amount_minor for hold in tab.holds)),
+            (
+                "only a live hold is neither captured nor gone",
+                all(hold.captured_minor == 0 for hold in tab.holds if hold.state != HoldState.CAPTURED),
+            ),
+        )
+        if not holds
+    ]
+    if broken:
+        raise AssertionError(f"{tab.tab_id} version {tab.version}: broken: {'; '.join(broken)}")

@@ -1,0 +1,150 @@
+"""Follow-up of what is unpaid: when to remind, when to try the card again, when to stop; doing it is the agenda's."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from msgspec.structs import replace
+
+from chalicelib.domain.news.messages import MessageKind, Recipient
+from chalicelib.domain.tab import settlement
+from chalicelib.domain.tab.draft import Draft
+from chalicelib.domain.tab.promise import Consent
+from chalicelib.domain.tab.tab import Failure, Followup, PlanReason, Policy, Status, Tab
+
+MAXIMUM_TRIES = 4
+"""Automatic charges for one bill. The card networks cap attempts at 15 to 20 in 30 days; far fewer are polite."""
+
+_NEVER_AGAIN = frozenset({"do_not_try_again", "confirm_card_data"})
+_AGAIN = "try_again_later"
+_HOPELESS = frozenset({"lost_card", "stolen_card", "pickup_card", "fraudulent", "expired_card"})
+_TRANSIENT = frozenset({"insufficient_funds", "processing_error"})
+
+
+def is_followed_up(tab: Tab) -> bool:
+    """Whether the tab's balance is being asked for: paused while contested or disputed, ended by payment."""
+    owed = tab.status == Status.DUE or (tab.fee is not None and tab.status in (Status.NO_SHOW, Status.CANCELED))
+    return owed and tab.balance_minor > 0 and tab.due_at is not None and not tab.has_open_dispute
+
+
+def reminder_at(tab: Tab) -> datetime | None:
+    """When the next reminder goes out, outside the quiet hours; None where all have, or none is wanted."""
+    offsets = tab.policy.reminder_offsets_s
+    sent = tab.followup.reminders_sent
+    if not is_followed_up(tab) or sent >= len(offsets):
+        return None
+    return _later(_reminder_time(tab, offsets[sent]), tab.followup.not_before)
+
+
+def _reminder_time(tab: Tab, offset_s: int) -> datetime:
+    assert tab.due_at is not None, "what is followed up is due"
+    return outside_quiet_hours(tab.due_at + timedelta(seconds=offset_s), tab.policy)
+
+
+def retry_at(tab: Tab) -> datetime | None:
+    """When the saved card is tried again; None where it is not to be, nor after a bank has taken a payment back."""
+    if not is_followed_up(tab) or tab.plan is not None or not tab.may_use_card or not _may_charge(tab):
+        return None
+    if tab.followup.next_try_at is None or any(leg.is_disputed for leg in tab.legs):
+        return None
+    return _later(tab.followup.next_try_at, tab.followup.not_before)
+
+
+def _later(at: datetime, not_before: datetime | None) -> datetime:
+    return at if not_before is None else max(at, not_before)
+
+
+def _may_charge(tab: Tab) -> bool:
+    return tab.promise.consents_to(Consent.AUTOMATIC_CHARGE if tab.fee is None else Consent.DEPOSIT_AND_FEES)
+
+
+def outside_quiet_hours(at: datetime, policy: Policy) -> datetime:
+    """`at`, or the end of the quiet hours it falls into, in the policy's time zone."""
+    local = at.astimezone(ZoneInfo(policy.time_zone))
+    begin, end = policy.quiet_from_hour, policy.quiet_until_hour
+    if begin == end:
+        return at
+    quiet = begin <= local.hour < end if begin < end else local.hour >= begin or local.hour < end
+    if not quiet:
+        return at
+    morning = local.replace(hour=end, minute=0, second=0, microsecond=0)
+    if local.hour >= end:
+        morning += timedelta(days=1)
+    return morning.astimezone(at.tzinfo)
+
+
+def rests_at_night(draft: Draft) -> bool:
+    """Whether it is quiet hours now, whatever made us late: what was due is put off until they end."""
+    morning = outside_quiet_hours(draft.now, draft.tab.policy)
+    if morning == draft.now:
+        return False
+    draft.update(followup=replace(draft.tab.followup, not_before=morning))
+    return True
+
+
+def remind(draft: Draft) -> None:
+    """Mark the reminder as sent, then it is: at most once each. Those that are overdue with it are not sent as well."""
+    tab = draft.tab
+    overdue = sum(_reminder_time(tab, offset_s) <= draft.now for offset_s in tab.policy.reminder_offsets_s)
+    sent = max(tab.followup.reminders_sent + 1, overdue)
+    draft.update(followup=replace(tab.followup, reminders_sent=sent))
+    draft.record("reminded", number=sent, balance_minor=tab.balance_minor)
+    # A residue below the minimum charge, and what a hold covers, can't be paid on the phone.
+    where = "on your phone" if settlement.phone_amount_minor(tab) else "at the counter"
+    detail = f"You can pay {where}, or tell us what is wrong."
+    draft.notify(MessageKind.REMINDER, Recipient.CUSTOMER, tab.balance_minor, detail)
+
+
+def collect(draft: Draft) -> None:
+    """Take what is owed without the customer, where they agreed to that; once a bank has decided, where it disputes."""
+    if not draft.tab.may_charge_automatically:
+        return
+    if draft.tab.has_open_dispute:
+        resume_later(draft)
+    else:
+        settlement.start(draft, PlanReason.REVIEW_ENDED)
+
+
+def resume_later(draft: Draft) -> None:
+    """What was to be charged waits for the end of what pauses it; retry_at says whether it may be charged then."""
+    draft.update(followup=replace(draft.tab.followup, next_try_at=draft.now))
+
+
+def charge_failed(draft: Draft, amount_minor: int, failure: Failure | None) -> None:
+    """An automatic charge failed: plan the next by the bank's advice, or leave it to people."""
+    tab = draft.tab
+    tries = tab.followup.tries + 1
+    wait = _wait(tab.policy, tries, failure) if _may_charge(tab) else None
+    next_try_at = None if wait is None else outside_quiet_hours(draft.now + wait, tab.policy)
+    draft.update(followup=replace(tab.followup, tries=tries, next_try_at=next_try_at))
+    draft.record("charge_failed", tries=tries, next_try_at=next_try_at.isoformat() if next_try_at else None)
+    again = (
+        f"We try again on {next_try_at:%d %B}, or pay on your phone." if next_try_at else "Please pay on your phone."
+    )
+    draft.notify(MessageKind.CARD_DECLINED, Recipient.CUSTOMER, amount_minor, again)
+    if next_try_at is None:
+        draft.notify(MessageKind.COLLECTION_ENDED, Recipient.OWNER, amount_minor)
+
+
+def _wait(policy: Policy, tries: int, failure: Failure | None) -> timedelta | None:
+    """How long until the next try; None: never. The bank's advice comes first, then what its code is known to mean."""
+    if tries >= MAXIMUM_TRIES or tries > len(policy.retry_offsets_s):
+        return None
+    advice = failure.advice if failure else None
+    decline_code = failure.decline_code if failure else None
+    if advice in _NEVER_AGAIN or decline_code in _HOPELESS:
+        return None
+    if advice != _AGAIN and decline_code not in _TRANSIENT:
+        return None
+    return timedelta(seconds=policy.retry_offsets_s[tries - 1])
+
+
+def begin_try(draft: Draft) -> None:
+    """The next automatic charge is on its way: its time is used up."""
+    draft.update(followup=replace(draft.tab.followup, next_try_at=None))
+
+
+def restart(draft: Draft) -> None:
+    """A new bill, a new count."""
+    draft.update(followup=Followup())

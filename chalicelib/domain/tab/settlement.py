@@ -1,0 +1,96 @@
+"""Settlement: in which legs a bill or a fee is taken, and planning again when one fails; the agenda starts them."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from chalicelib.domain.tab.draft import Draft
+from chalicelib.domain.tab.tab import Operation, Plan, PlannedLeg, PlanReason, Tab
+
+_CAPTURE, _CHARGE = Operation.CAPTURE, Operation.CHARGE
+
+
+def plan_legs(*, owed_minor: int, hold_minor: int, minimum_minor: int, card: bool) -> tuple[PlannedLeg, ...]:
+    """The legs that take `owed_minor`, deposit first; every leg is 0 or at least the minimum charge (design §4).
+
+    `hold_minor`: what is held (0: nothing). `card`: whether a saved card may be charged. What no leg can take is left
+    to the customer: on the phone, in cash, or waived where it is below the minimum.
+    """
+    charge_all = (PlannedLeg(_CHARGE, owed_minor),) if card and owed_minor >= minimum_minor else ()
+    if owed_minor < minimum_minor:
+        return ()
+    if hold_minor == 0:
+        return charge_all
+    if owed_minor <= hold_minor:
+        return (PlannedLeg(_CAPTURE, owed_minor),)
+    balance_minor = owed_minor - hold_minor
+    capture_all = PlannedLeg(_CAPTURE, hold_minor)
+    if not card:
+        return (capture_all,)
+    if balance_minor >= minimum_minor:
+        return (capture_all, PlannedLeg(_CHARGE, balance_minor))
+    captured_minor = hold_minor - (minimum_minor - balance_minor)
+    if captured_minor >= minimum_minor:
+        # The charge comes first: were it to fail after a smaller capture, the rest of the hold would be gone.
+        return (PlannedLeg(_CHARGE, minimum_minor), PlannedLeg(_CAPTURE, captured_minor))
+    return charge_all
+
+
+def phone_amount_minor(tab: Tab) -> int:
+    """What the customer pays on the phone: the balance, less what the hold covers; 0 where the hold covers it all."""
+    if tab.written_off_minor and not tab.balance_minor:
+        return tab.written_off_minor if tab.written_off_minor >= tab.minimum_charge_minor else 0
+    legs = plan_legs(
+        owed_minor=tab.balance_minor, hold_minor=_hold_minor(tab), minimum_minor=tab.minimum_charge_minor, card=True
+    )
+    return sum(leg.amount_minor for leg in legs if leg.operation == _CHARGE)
+
+
+def start(draft: Draft, reason: PlanReason) -> None:
+    """Plan how to take what is owed, because of `reason`; consent to it is the caller's to have checked."""
+    _store(draft, reason, card_usable=draft.tab.may_use_card)
+
+
+def replan(draft: Draft) -> None:
+    """Plan again after facts have changed what is owed, held or usable; does nothing where nothing was planned."""
+    if draft.tab.plan is not None:
+        _store(draft, draft.tab.plan.reason, card_usable=draft.tab.plan.card_usable)
+
+
+def card_failed(draft: Draft) -> None:
+    """The saved card can't be charged now: go on without it."""
+    if draft.tab.plan is not None:
+        draft.update(plan=replace(draft.tab.plan, card_usable=False))
+
+
+def _store(draft: Draft, reason: PlanReason, *, card_usable: bool) -> None:
+    tab = draft.tab
+    held_minor = _hold_minor(tab)
+    legs = plan_legs(
+        owed_minor=min(_uncontested_minor(tab), held_minor)
+        if reason == PlanReason.HOLD_EXPIRING
+        else tab.balance_minor,
+        hold_minor=held_minor,
+        minimum_minor=tab.minimum_charge_minor,
+        card=card_usable and tab.may_use_card,
+    )
+    plan = Plan(reason=reason, legs=legs, card_usable=card_usable) if legs else None
+    if plan == tab.plan:
+        return
+    draft.update(plan=plan)
+    draft.record(
+        "settlement_planned",
+        reason=reason,
+        legs=[{"operation": leg.operation, "amount_minor": leg.amount_minor} for leg in legs],
+        balance_minor=tab.balance_minor,
+    )
+
+
+def _uncontested_minor(tab: Tab) -> int:
+    """Of the balance, what the customer has not contested."""
+    contested_minor = tab.contest.contested_minor if tab.contest else 0
+    return max(0, min(tab.balance_minor, tab.amount_due_minor - contested_minor - tab.paid_minor))
+
+
+def _hold_minor(tab: Tab) -> int:
+    return tab.live_hold.amount_minor if tab.live_hold else 0

@@ -1,0 +1,267 @@
+"""The OpenAPI 3.1 document, made from the operations and their structs; writing it down is devstack's."""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+from enum import StrEnum
+from inspect import cleandoc
+from typing import Any
+
+import msgspec
+
+from chalicelib import config
+from chalicelib.domain.errors import DomainError
+from chalicelib.handlers.api import problems, schemas
+from chalicelib.handlers.api.operations import OPERATIONS, Operation, Query
+
+_REF = "#/components/schemas/{name}"
+
+_DESCRIPTION = """\
+Pay after the service. Amounts are integers in the currency's smallest unit (`*_minor`), instants RFC 3339 in UTC.
+
+Every write needs an `Idempotency-Key`: the same key with the same method, path and bytes of the body gives the same \
+answer, marked `Idempotent-Replayed: true`; with others it is a 422. A request that was refused leaves its key unused. \
+Keys are kept for 24 hours.
+
+Errors are `application/problem+json` (RFC 9457) with a stable `code`. Three answers come from API Gateway in front of \
+us, and are `application/json` with a `message`: 401 without a token, 403 with a wrong or expired one, and 403 for a \
+route that does not exist.
+
+Where money moves, 200 says that the attempt has ended or waits for the customer, 202 that its outcome is not known \
+yet: get the tab again in a while."""
+
+_STATUS_TEXT = {
+    400: "The request can't be read: no JSON, or a header is missing.",
+    401: "Nobody has said who asks (API Gateway).",
+    403: "The token is not good (API Gateway), or its role may not do this.",
+    404: "There is no such thing, or it is somebody else's.",
+    409: "The rules refuse it now. `detail` says what to do.",
+    412: "`If-Match` names an older version.",
+    413: "The body is too large.",
+    422: "The request is wrong in itself. `field` says where.",
+    500: "Our mistake.",
+    502: "The payment provider refused a call of ours. Nothing was charged.",
+    503: "Something we depend on did not answer. Try again with the same key after `Retry-After` seconds.",
+}
+
+
+@functools.cache
+def document_bytes() -> bytes:
+    """As it is served and as it stands in docs/openapi.json."""
+    return (json.dumps(document(), indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def document() -> dict[str, Any]:
+    operations = sorted(OPERATIONS.values(), key=lambda operation: (operation.path, operation.method))
+    structs = {operation.answer for operation in operations if operation.answer} | {schemas.Problem}
+    structs |= {operation.body for operation in operations if operation.writes}
+    enums = {query.kind for operation in operations for query in operation.query if issubclass(query.kind, StrEnum)}
+    _, components = msgspec.json.schema_components(
+        sorted(structs | enums, key=lambda kind: kind.__name__), ref_template=_REF
+    )
+    for schema in components.values():
+        # Python leaves the indentation in until 3.13.
+        schema |= {"description": cleandoc(schema["description"])} if "description" in schema else {}
+    components["Problem"]["additionalProperties"] = True
+    components["Problem"]["properties"]["code"]["enum"] = sorted(_codes())
+    paths: dict[str, dict[str, Any]] = {}
+    for operation in operations:
+        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Aftertab",
+            "version": config.VERSION,
+            "description": _DESCRIPTION,
+            "license": {"name": "MIT"},
+        },
+        "servers": [{"url": "/", "description": "Where this document was served from"}],
+        "security": [{"bearer": []}],
+        "tags": [{"name": name} for name in sorted({_tag(operation) for operation in operations})],
+        "paths": paths,
+        "components": {
+            "securitySchemes": {
+                "bearer": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "bearerFormat": "JWT",
+                    "description": "RS256, with iss, aud, exp, iat, sub and role; merchant_id for staff and owners, "
+                    "merchant_id and customer_id for customers.",
+                }
+            },
+            "headers": {
+                "ETag": {"description": "The version, in quotes.", "schema": {"type": "string", "examples": ['"3"']}},
+                "Idempotent-Replayed": {
+                    "description": "`true` where the request had been made before.",
+                    "schema": {"const": "true"},
+                },
+                "Retry-After": {"description": "In seconds.", "schema": {"type": "integer"}},
+            },
+            "responses": {str(status): _problem(status, text) for status, text in _STATUS_TEXT.items()},
+            "schemas": dict(sorted(components.items())),
+        },
+    }
+
+
+def _codes() -> set[str]:
+    def below(kind: type[DomainError]) -> set[str]:
+        ours = (sub for sub in kind.__subclasses__() if sub.__module__.startswith("chalicelib."))
+        return {kind.code}.union(*(below(sub) for sub in ours))
+
+    return (below(DomainError) - {DomainError.code}) | problems.OTHER_CODES
+
+
+def _tag(operation: Operation) -> str:
+    name = operation.path.removeprefix("/v1/").split("/")[0]
+    return {"merchant": "merchants", "health": "meta", "openapi.json": "meta"}.get(name, name)
+
+
+def _operation(operation: Operation) -> dict[str, Any]:
+    who = " and ".join(sorted(operation.roles)) if operation.roles else "everybody"
+    found: dict[str, Any] = {
+        "operationId": operation.name,
+        "summary": operation.summary,
+        "description": f"For {who}.",
+        "tags": [_tag(operation)],
+        "x-roles": sorted(operation.roles),
+    }
+    if not operation.roles:
+        found["security"] = []
+    if parameters := [*_path_parameters(operation), *map(_query_parameter, operation.query), *_headers(operation)]:
+        found["parameters"] = parameters
+    if operation.writes:
+        found["requestBody"] = {
+            "required": any(field.required for field in msgspec.structs.fields(operation.body)),
+            "content": {"application/json": _body(operation)},
+        }
+    elif operation.name == "stripe_webhook":
+        found["requestBody"] = {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}
+    found["responses"] = _responses(operation)
+    return found
+
+
+def _path_parameters(operation: Operation) -> list[dict[str, Any]]:
+    schema = {"type": "string", "pattern": schemas.ID_PATTERN}
+    names = re.findall(r"{(\w+)}", operation.path)
+    return [{"name": name, "in": "path", "required": True, "schema": schema} for name in names]
+
+
+def _query_parameter(query: Query) -> dict[str, Any]:
+    schema: dict[str, Any]
+    if query.kind is int:
+        schema = {"type": "integer", "minimum": query.minimum, "maximum": query.maximum, "default": query.default}
+    elif issubclass(query.kind, StrEnum):
+        schema = {"$ref": _REF.format(name=query.kind.__name__)}
+    else:
+        schema = {"type": "string", "minLength": 1, "maxLength": 512}
+        if query.pattern:
+            schema["pattern"] = query.pattern
+    return {"name": query.name, "in": "query", "description": query.description, "schema": schema}
+
+
+def _headers(operation: Operation) -> list[dict[str, Any]]:
+    found = []
+    if operation.writes:
+        key = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"}
+        found.append({"name": "Idempotency-Key", "in": "header", "required": True, "schema": key})
+    if operation.writes and operation.tagged:
+        version = {"type": "string", "pattern": '^("[1-9][0-9]{0,15}"|\\*)$'}
+        found.append(
+            {
+                "name": "If-Match",
+                "in": "header",
+                "description": "The ETag of the version that was decided on.",
+                "schema": version,
+            }
+        )
+    if operation.name == "stripe_webhook":
+        found.append({"name": "Stripe-Signature", "in": "header", "required": True, "schema": {"type": "string"}})
+    return found
+
+
+def _body(operation: Operation) -> dict[str, Any]:
+    content: dict[str, Any] = {"schema": {"$ref": _REF.format(name=operation.body.__name__)}}
+    if operation.name in EXAMPLES:
+        content["example"] = EXAMPLES[operation.name]
+    return content
+
+
+def _responses(operation: Operation) -> dict[str, Any]:
+    answer: dict[str, Any] = {"description": operation.summary}
+    schema = {"$ref": _REF.format(name=operation.answer.__name__)} if operation.answer else {"type": "object"}
+    answer["content"] = {"application/json": {"schema": schema}}
+    headers = [name for name, has in (("ETag", operation.tagged), ("Idempotent-Replayed", operation.writes)) if has]
+    if headers:
+        answer["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in headers}
+    found: dict[int, Any] = {operation.status: answer}
+    if operation.moves_money:
+        found[202] = {**answer, "description": "The outcome is not known yet: get the tab again in a while."}
+    failures = {500}
+    if operation.roles:
+        # 404 everywhere: the token may be of a merchant that is not, or no more.
+        failures |= {401, 403, 404, 422, 503}
+    if operation.writes:
+        failures |= {400, 409, 413}
+        if operation.tagged:
+            failures |= {412}
+        if _tag(operation) == "customers":
+            failures |= {502}
+    if operation.name == "stripe_webhook":
+        failures |= {400, 503}
+    found |= {status: {"$ref": f"#/components/responses/{status}"} for status in failures}
+    return {str(status): found[status] for status in sorted(found)}
+
+
+def _problem(status: int, text: str) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "description": text,
+        "content": {problems.CONTENT_TYPE: {"schema": {"$ref": _REF.format(name="Problem")}}},
+    }
+    if status in (401, 403):
+        # API Gateway's own body, whose member is `message` for a missing token and `Message` for a refused one.
+        found["content"]["application/json"] = {"schema": {"type": "object"}}
+    if status in (409, 503):
+        found["headers"] = {"Retry-After": {"$ref": "#/components/headers/Retry-After"}}
+    return found
+
+
+_SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+
+EXAMPLES: dict[str, dict[str, Any]] = {
+    "create_merchant": {"name": "Salon Lisboa", "currency": "EUR", "settlement_currency": "EUR"},
+    "set_policy": {"free_cancel_s": 172800, "review_window_s": 86400},
+    "create_customer": {"reference": "Ana, card 1207"},
+    "prepare_card": {"card_terms_sha256": _SHA256},
+    "open_tab": {
+        "customer_id": "cus_01KE6JGWG00000000000000000",
+        "title": "Cut and colour",
+        "expected_outcome": "Hair cut to the shoulder and coloured auburn.",
+        "estimate_minor": 8000,
+        "cap_minor": 10000,
+        "deposit_minor": 2000,
+        "no_show_fee_minor": 2000,
+        "late_cancel_fee_minor": 2000,
+        "starts_at": "2026-05-01T09:00:00Z",
+    },
+    "accept_promise": {
+        "promise_sha256": _SHA256,
+        "consents": ["cap", "deposit_and_fees", "automatic_charge", "card_on_file"],
+        "card_terms_sha256": _SHA256,
+    },
+    "propose_promise": {"estimate_minor": 9500, "cap_minor": 12000},
+    "add_items": {"items": [{"description": "Colour", "unit_price_minor": 5500, "tax_basis_points": 2300}]},
+    "accept_bill": {"tip_minor": 500, "rating": 5, "comment": "Just what I wanted."},
+    "contest": {"reason": "The treatment was not done.", "contested_minor": 2000},
+    "resolve": {"resolution": "adjust", "reduction_minor": 2000, "reason": "Charged by mistake."},
+    "adjust": {"reduction_minor": 1000, "reason": "The colour was a little off."},
+    "refund": {"amount_minor": 1500, "reason": "The sauna was closed."},
+    "take_cash": {"amount_minor": 2500},
+    "tip": {"tip_minor": 500},
+    "write_off": {"reason": "Moved away, no answer since May."},
+    "charge": {"mode": "on_session"},
+    "cancel": {"reason": "The colourist is ill."},
+    "waive": {"reason": "The tram did not run."},
+}
+"""Checked by a test: each is a body that its operation reads."""

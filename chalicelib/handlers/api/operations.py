@@ -1,0 +1,356 @@
+"""Operations: reading, refusing and answering, alike for every route; who may call what is said where the route is.
+
+`OPERATIONS` has all of them: the role checks, the OpenAPI document and the tests go by this one table.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import logging
+import re
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from enum import StrEnum
+from typing import Any, Generic, TypeVar, cast
+from urllib.parse import quote
+
+import msgspec
+from chalice.app import Blueprint
+from chalice.app import Request as HttpRequest
+
+from chalicelib import correlation
+from chalicelib.domain.errors import Forbidden, InvalidInput, NotFound
+from chalicelib.domain.tab.tab import Actor, Role
+from chalicelib.handlers.api import schemas
+from chalicelib.handlers.api.problems import (
+    BadRequest,
+    BodyNotJson,
+    BodyTooLarge,
+    IdempotencyKeyMissing,
+    Unauthorized,
+    response_to,
+)
+from chalicelib.handlers.api.text import TextResponse
+from chalicelib.handlers.authorizer import authorizer
+from chalicelib.ports import Deps
+from chalicelib.usecases.tab.attempts import Request
+
+log = logging.getLogger(__name__)
+
+CUSTOMER = frozenset({Role.CUSTOMER})
+BUSINESS = frozenset({Role.STAFF, Role.OWNER})
+OWNER = frozenset({Role.OWNER})
+OPERATOR = frozenset({Role.OPERATOR})
+PUBLIC: frozenset[Role] = frozenset()
+"""No token is asked for: what is answered is for everybody, or what is sent is signed."""
+
+MAXIMUM_BODY_BYTES = 64 * 1024
+"""Fifty lines with the longest descriptions come to half of it."""
+
+_encode = msgspec.json.Encoder().encode
+_ROLE_NAMED = {role.value: role for role in Role}
+_ID = re.compile(schemas.ID_PATTERN)
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+_VERSION = re.compile(r'"([1-9][0-9]{0,15})"')
+
+B = TypeVar("B", covariant=True)
+
+
+class Query(msgspec.Struct, frozen=True, kw_only=True):
+    """A query parameter. `kind`: int, str or an enumeration. `pattern`: of a str."""
+
+    name: str
+    kind: type
+    description: str
+    minimum: int = 0
+    maximum: int = 0
+    default: int | None = None
+    pattern: str | None = None
+
+
+class Operation(msgspec.Struct, frozen=True, kw_only=True):
+    """One route, as the table has it. `roles` empty: no token. `writes`: it wants an Idempotency-Key."""
+
+    name: str
+    method: str
+    path: str
+    summary: str
+    roles: frozenset[Role]
+    writes: bool
+    body: type[Any]
+    answer: type[Any] | None
+    status: int
+    query: tuple[Query, ...]
+    tagged: bool
+    moves_money: bool
+    decoder: msgspec.json.Decoder[Any]
+
+
+OPERATIONS: dict[str, Operation] = {}
+
+
+class Call(msgspec.Struct, Generic[B], frozen=True, kw_only=True):
+    """A request that has been read and is allowed: its body, its path's and its query's parameters, and who asks."""
+
+    operation: Operation
+    http: HttpRequest
+    path: Mapping[str, str]
+    query: Mapping[str, Any]
+    body: B
+    raw_body: bytes
+    actor: Actor | None
+    idempotency_key: str
+
+    @property
+    def by(self) -> Actor:
+        assert self.actor is not None, "public operations don't ask who calls"
+        return self.actor
+
+    @property
+    def ip(self) -> str:
+        return str(self.http.context.get("identity", {}).get("sourceIp") or "")
+
+    @property
+    def user_agent(self) -> str:
+        return str(self.http.headers.get("user-agent") or "")[:256]
+
+    @property
+    def request(self) -> Request:
+        """What the use cases want to know. Raises BadRequest."""
+        path = self.operation.path.format_map(self.path)
+        digest = hashlib.sha256(f"{self.operation.method} {path}\n".encode() + self.raw_body)
+        return Request(
+            by=self.by,
+            record_id=record_id(self.by, self.idempotency_key),
+            request_sha256=digest.hexdigest(),
+            expected_version=_expected_version(self.http),
+        )
+
+
+class Reply(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer, still a struct. `version` becomes the ETag."""
+
+    body: msgspec.Struct | None = None
+    raw: bytes | None = None
+    status: int | None = None
+    version: int | None = None
+    replayed: bool = False
+
+
+class Routes(Blueprint):
+    """A blueprint whose routes are operations."""
+
+    def operation(
+        self,
+        method: str,
+        path: str,
+        *,
+        roles: frozenset[Role],
+        body: type[Any] = schemas.Nothing,
+        answer: type[Any] | None,
+        status: int = 200,
+        query: tuple[Query, ...] = (),
+        tagged: bool = False,
+        moves_money: bool = False,
+    ) -> Callable[[Callable[[Call[Any]], Reply]], Callable[..., TextResponse]]:
+        """Route to a function of a Call. Its docstring's first line is the summary in the OpenAPI document.
+
+        `tagged`: the answer has an ETag, and a write looks at If-Match.
+        """
+
+        def register(view: Callable[[Call[Any]], Reply]) -> Callable[..., TextResponse]:
+            operation = Operation(
+                name=view.__name__,
+                method=method,
+                path=path,
+                summary=(view.__doc__ or "").strip().split("\n")[0].rstrip("."),
+                roles=roles,
+                writes=method in ("POST", "PUT") and bool(roles),
+                body=body,
+                answer=answer,
+                status=status,
+                query=query,
+                tagged=tagged,
+                moves_money=moves_money,
+                decoder=msgspec.json.Decoder(body),
+            )
+            assert operation.name not in OPERATIONS, f"{operation.name} twice"
+            OPERATIONS[operation.name] = operation
+
+            @functools.wraps(view)
+            def serve(**path_values: str) -> TextResponse:
+                request = self.current_request
+                with correlation.about(api_request_id=request.context.get("requestId"), **path_values):
+                    # Here, not in a middleware: what is raised there, Chalice turns into a 500.
+                    try:
+                        response = _render(operation, view(_read(operation, request, path_values)))
+                    except Exception as error:
+                        response = response_to(error)
+                    log.info("answered", extra={"operation": operation.name, "status": response.status_code})
+                return response
+
+            security = {"authorizer": authorizer} if roles else {}
+            return cast(
+                Callable[..., TextResponse],
+                self.route(path, methods=[method], name=operation.name, **security)(serve),
+            )
+
+        return register
+
+
+def is_replay(deps: Deps, request: Request) -> bool:
+    """Whether the request was made before; for answers that, unlike a tab's, don't say so themselves."""
+    return deps.store.find_record(request.record_id, deps.clock.now()) is not None
+
+
+def record_id(by: Actor, key: str) -> str:
+    """Where the request's record is kept: the merchant, and a digest of caller and key: no part runs into the next.
+
+    A digest also because the gateway takes at most 255 characters as a key, and ours may have that many by itself.
+    """
+    customer, subject, key = (quote(part, safe="") for part in (by.customer_id or "", by.subject, key))
+    caller = f"{by.role}\n{customer}\n{subject}\n{key}"
+    return f"{by.merchant_id or 'operator'}#{hashlib.sha256(caller.encode()).hexdigest()}"
+
+
+def _read(operation: Operation, http: HttpRequest, path: dict[str, str]) -> Call[Any]:
+    """The order matters: who asks comes first, so that strangers learn nothing about what would be a right request."""
+    actor = _actor(http) if operation.roles else None
+    if actor is not None and actor.role not in operation.roles:
+        raise Forbidden(f"A {actor.role} may not do this.", role=actor.role)
+    raw = http.raw_body
+    raw = raw if isinstance(raw, bytes) else raw.encode()
+    if operation.roles and len(raw) > MAXIMUM_BODY_BYTES:
+        raise BodyTooLarge(f"A body has at most {MAXIMUM_BODY_BYTES} bytes.", maximum_bytes=MAXIMUM_BODY_BYTES)
+    if not all(map(_ID.match, path.values())):
+        raise NotFound("There is no such thing.")
+    key = _idempotency_key(http) if operation.writes else ""
+    return Call(
+        operation=operation,
+        http=http,
+        path=path,
+        query=_query(operation, http) if operation.roles else {},
+        body=_body(operation, raw) if operation.writes else None,
+        raw_body=raw,
+        actor=actor,
+        idempotency_key=key,
+    )
+
+
+def _actor(http: HttpRequest) -> Actor:
+    """Who asks, as the authorizer says. Raises Unauthorized."""
+    context = http.context.get("authorizer") or {}
+    try:
+        return Actor(
+            subject=context["principalId"],
+            role=_ROLE_NAMED[context["role"]],
+            merchant_id=context.get("merchant_id") or None,
+            customer_id=context.get("customer_id") or None,
+        )
+    except KeyError:
+        raise Unauthorized("Send a token: Authorization: Bearer …") from None
+
+
+def _idempotency_key(http: HttpRequest) -> str:
+    key = http.headers.get("idempotency-key")
+    if not key:
+        raise IdempotencyKeyMissing(
+            "Send an Idempotency-Key header: a new one for each new request, the same to repeat it."
+        )
+    if not _KEY.fullmatch(key):
+        raise BadRequest("Idempotency-Key has 1 to 255 visible ASCII characters.", header="Idempotency-Key")
+    return str(key)
+
+
+def _expected_version(http: HttpRequest) -> int | None:
+    given = http.headers.get("if-match")
+    if given is None or given.strip() == "*":
+        return None
+    match = _VERSION.fullmatch(given.strip())
+    if match is None:
+        raise BadRequest('If-Match wants the ETag of the last answer, such as "3".', header="If-Match")
+    return int(match[1])
+
+
+def _query(operation: Operation, http: HttpRequest) -> dict[str, Any]:
+    values: dict[str, Any] = {query.name: query.default for query in operation.query}
+    given = http.query_params
+    if given is None:
+        return values
+    known = {query.name: query for query in operation.query}
+    if unknown := sorted(set(given) - set(known)):
+        raise InvalidInput(f"There is no query parameter {unknown[0][:40]!r} here.", field=unknown[0][:40])
+    for name in given:
+        repeated = given.getlist(name)
+        if len(repeated) != 1:
+            raise InvalidInput(f"{name} is given more than once.", field=name)
+        values[name] = _query_value(known[name], repeated[0])
+    return values
+
+
+def _query_value(query: Query, text: str) -> Any:
+    if query.kind is int:
+        if re.fullmatch(r"[0-9]{1,6}", text) and query.minimum <= int(text) <= query.maximum:
+            return int(text)
+        raise InvalidInput(
+            f"{query.name} must be a whole number from {query.minimum} to {query.maximum}.", field=query.name
+        )
+    if issubclass(query.kind, StrEnum):
+        try:
+            return query.kind(text)
+        except ValueError:
+            raise InvalidInput(f"{query.name} must be one of: {', '.join(query.kind)}.", field=query.name) from None
+    if not 1 <= len(text) <= 512 or (query.pattern and not re.match(query.pattern, text)):
+        raise InvalidInput(
+            f"{query.name} is not one: empty, too long, or with characters it never has.", field=query.name
+        )
+    return text
+
+
+def _body(operation: Operation, raw: bytes) -> Any:
+    """Raises BodyNotJson, or InvalidInput naming the field."""
+    if not raw.strip():
+        with suppress(TypeError):  # A field is missing.
+            return operation.body()
+    try:
+        return operation.decoder.decode(raw)
+    except msgspec.ValidationError as wrong:
+        # It gives up at the first wrong value: what comes after that may not even be JSON.
+        _check_json(raw)
+        raise _invalid(str(wrong)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise BodyNotJson("The body is not JSON (UTF-8).") from None
+
+
+def _check_json(raw: bytes) -> None:
+    try:
+        msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise BodyNotJson("The body is not JSON (UTF-8).") from None
+
+
+_PLACE = re.compile(r"(?P<what>.*) - at `\$\.?(?P<field>.*)`", re.DOTALL)
+_NAME = re.compile(r"Object (?:contains unknown|missing required) field `(?P<name>.*?)`", re.DOTALL)
+
+
+def _invalid(message: str) -> InvalidInput:
+    """msgspec's message, "Expected `int`, got `str` - at `$.items[0].quantity`" say, with the field by itself."""
+    match = _PLACE.fullmatch(message)
+    what, field = (match["what"], match["field"]) if match else (message, "")
+    if named := _NAME.match(what):
+        field = f"{field}.{named['name']}" if field else named["name"]
+    what = what.replace("`", "")
+    return InvalidInput(f"{field[:120]}: {what[:300]}" if field else what[:300], field=field[:120] or None)
+
+
+def _render(operation: Operation, reply: Reply) -> TextResponse:
+    headers: dict[str, Any] = {"Content-Type": "application/json"}
+    if operation.roles:
+        headers["Cache-Control"] = "no-store"
+    if reply.version is not None:
+        headers["ETag"] = f'"{reply.version}"'
+    if reply.replayed:
+        headers["Idempotent-Replayed"] = "true"
+    body = reply.raw if reply.raw is not None else _encode(reply.body)
+    return TextResponse(body.decode(), headers=headers, status_code=reply.status or operation.status)

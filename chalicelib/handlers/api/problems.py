@@ -1,0 +1,151 @@
+"""Errors as answers: which status an error of the domain has, and RFC 9457 problem+json for every one of them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from types import MappingProxyType
+from typing import Any
+
+import msgspec
+from chalice.app import Response
+
+from chalicelib.domain import errors
+from chalicelib.domain.errors import DomainError
+from chalicelib.handlers.api.text import TextResponse
+from chalicelib.ports import BadSignature, GatewayRejected, GatewayUnavailable, StoreUnavailable
+from chalicelib.usecases.news.take_event import NotYetKnown
+
+log = logging.getLogger(__name__)
+
+CONTENT_TYPE = "application/problem+json"
+RETRY_AFTER_S = 5
+"""When trying again makes sense after a failure of something we depend on."""
+
+
+class BadRequest(DomainError):
+    """The request can't be read at all (400)."""
+
+    code = "bad_request"
+
+
+class BodyNotJson(BadRequest):
+    code = "body_not_json"
+
+
+class IdempotencyKeyMissing(BadRequest):
+    code = "idempotency_key_missing"
+
+
+class Unauthorized(DomainError):
+    """Nobody has said who asks (401). The authorizer answers this before us; here it is the second lock."""
+
+    code = "unauthorized"
+
+
+class BodyTooLarge(DomainError):
+    code = "body_too_large"
+
+
+STATUS: dict[type[DomainError], HTTPStatus] = {
+    BadRequest: HTTPStatus.BAD_REQUEST,
+    Unauthorized: HTTPStatus.UNAUTHORIZED,
+    errors.Forbidden: HTTPStatus.FORBIDDEN,
+    errors.NotFound: HTTPStatus.NOT_FOUND,
+    errors.TransitionRefused: HTTPStatus.CONFLICT,
+    errors.CapExceeded: HTTPStatus.CONFLICT,
+    errors.PromiseNotAccepted: HTTPStatus.CONFLICT,
+    errors.PromiseChanged: HTTPStatus.CONFLICT,
+    errors.NothingToPay: HTTPStatus.CONFLICT,
+    errors.ExposureExceeded: HTTPStatus.CONFLICT,
+    errors.NoCard: HTTPStatus.CONFLICT,
+    errors.PaymentInProgress: HTTPStatus.CONFLICT,
+    errors.RequestInProgress: HTTPStatus.CONFLICT,
+    errors.Contention: HTTPStatus.CONFLICT,
+    errors.StaleVersion: HTTPStatus.PRECONDITION_FAILED,
+    BodyTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    errors.InvalidInput: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.IdempotencyMismatch: HTTPStatus.UNPROCESSABLE_ENTITY,
+}
+"""By class; a subclass has its parent's unless it stands here itself. A test looks for errors without a line."""
+
+
+def response_to(error: Exception) -> TextResponse:
+    """The answer that tells of the error, without telling what is inside."""
+    if isinstance(error, DomainError):
+        status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+        return problem(status, error.code, error.detail, error.context)
+    if isinstance(error, BadSignature):
+        return problem(HTTPStatus.BAD_REQUEST, "bad_signature", "The webhook's signature does not fit its body.")
+    if isinstance(error, NotYetKnown):
+        return _try_again("not_yet_known", "What the event is about is not on record yet. Send it again.")
+    if isinstance(error, GatewayUnavailable | StoreUnavailable):
+        log.warning("unavailable: %r", error)
+        return _try_again(
+            "unavailable", "Something we depend on did not answer. Trying again with the same key is safe."
+        )
+    if isinstance(error, GatewayRejected):
+        log.error("the gateway refused our call: %s", error.failure)
+        return problem(HTTPStatus.BAD_GATEWAY, "gateway_rejected", "The payment provider refused. Nothing was charged.")
+    return unexpected(error)
+
+
+def unexpected(error: Exception) -> TextResponse:
+    """A bug of ours: all of it is for the log, and nothing for the caller."""
+    log.error("unexpected: %r", error, exc_info=error)
+    return problem(
+        HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", "Something went wrong here. It has been recorded."
+    )
+
+
+_RENAMED = {"status": "tab_status"}
+
+
+def problem(
+    status: HTTPStatus, code: str, detail: str, context: Mapping[str, object] = MappingProxyType({})
+) -> TextResponse:
+    """`context` comes with it, and `retry_after_s` as the header, too. A tab's `status` is `tab_status` here."""
+    headers: dict[str, Any] = {"Content-Type": CONTENT_TYPE}
+    if "retry_after_s" in context:
+        headers["Retry-After"] = str(context["retry_after_s"])
+    body = {
+        **{_RENAMED.get(name, name): value for name, value in context.items() if value is not None},
+        "type": f"urn:aftertab:problem:{code}",
+        "title": status.phrase,
+        "status": int(status),
+        "code": code,
+        "detail": detail,
+    }
+    return TextResponse(msgspec.json.encode(body).decode(), headers=headers, status_code=int(status))
+
+
+def _try_again(code: str, detail: str) -> TextResponse:
+    return problem(HTTPStatus.SERVICE_UNAVAILABLE, code, detail, {"retry_after_s": RETRY_AFTER_S})
+
+
+OTHER_CODES = frozenset(
+    {
+        "bad_signature",
+        "not_yet_known",
+        "unavailable",
+        "gateway_rejected",
+        "internal_error",
+        "method_not_allowed",
+        "unsupported_media_type",
+    }
+)
+"""What is no error of the domain's."""
+
+_CHALICE_CODES = {405: "method_not_allowed", 415: "unsupported_media_type", 500: "internal_error"}
+
+
+def dress(event: Any, get_response: Callable[[Any], Response]) -> Response:
+    """Middleware: what Chalice answers by itself (405, 415) gets the shape of all other problems."""
+    response = get_response(event)
+    if isinstance(response, TextResponse):
+        return response
+    status = HTTPStatus(response.status_code)
+    dressed = problem(status, _CHALICE_CODES.get(status, "bad_request"), status.description or status.phrase)
+    dressed.headers.update({name: value for name, value in response.headers.items() if name == "Allow"})
+    return dressed

@@ -1,0 +1,314 @@
+"""Domain types as the structs that go out: the one map from tab, promise, merchant and customer to JSON."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from chalicelib.domain.parties import Customer, Merchant
+from chalicelib.domain.tab import agenda
+from chalicelib.domain.tab.actions import allowed_actions
+from chalicelib.domain.tab.draft import Entry
+from chalicelib.domain.tab.promise import Promise
+from chalicelib.domain.tab.tab import (
+    SYSTEM,
+    Actor,
+    Attempt,
+    AttemptState,
+    Card,
+    Contest,
+    Dispute,
+    Failure,
+    Policy,
+    Role,
+    Tab,
+)
+from chalicelib.handlers.api import schemas
+from chalicelib.ports import Page, TabSummary
+from chalicelib.usecases.books.receivables import Receivables
+
+
+def merchant(merchant: Merchant) -> schemas.MerchantView:
+    return schemas.MerchantView(
+        merchant_id=merchant.merchant_id,
+        name=merchant.name,
+        currency=merchant.currency,
+        settlement_currency=merchant.settlement_currency,
+        account=merchant.account,
+        policy=_policy(merchant.policy),
+        version=merchant.version,
+        created_at=merchant.created_at,
+    )
+
+
+def _policy(policy: Policy) -> schemas.PolicyView:
+    return schemas.PolicyView(**{name: getattr(policy, name) for name in schemas.PolicyView.__struct_fields__})
+
+
+def customer(customer: Customer) -> schemas.CustomerView:
+    return schemas.CustomerView(
+        customer_id=customer.customer_id,
+        reference=customer.reference,
+        card=_card(customer.card),
+        created_at=customer.created_at,
+    )
+
+
+def tabs(page: Page[TabSummary]) -> schemas.TabList:
+    fields = schemas.TabLine.__struct_fields__
+    return schemas.TabList(
+        tabs=[schemas.TabLine(**{name: getattr(line, name) for name in fields}) for line in page.items],
+        next_cursor=page.next_cursor,
+    )
+
+
+def waiting_payment(tab: Tab) -> Attempt | None:
+    """The attempt that waits for the customer; one that takes money before one that holds it."""
+    if not tab.attempts:
+        return None
+    waiting = [attempt for attempt in tab.attempts if attempt.state == AttemptState.AWAITING_CUSTOMER]
+    return min(waiting, key=lambda attempt: not attempt.takes_money, default=None)
+
+
+def tab(tab: Tab, payment: Attempt | None, *, by: Actor, now: datetime, publishable_key: str | None) -> schemas.TabView:
+    """The tab as `by` may see it. `payment`: what the answer is about; `publishable_key` goes with its secret."""
+    # Where the schedule will not find it nothing is pending, and the agenda need not be asked.
+    next_step = min(agenda.steps(tab), key=lambda step: step.at, default=None) if tab.next_action_at else None
+    return schemas.TabView(
+        tab_id=tab.tab_id,
+        merchant_id=tab.merchant_id,
+        customer_id=tab.customer_id,
+        title=tab.title,
+        status=tab.status,
+        payment_state=tab.payment_state,
+        outcome=tab.outcome,
+        version=tab.version,
+        currency=tab.currency,
+        promise=_promise(tab.promise),
+        proposed_promise=_promise(tab.proposed) if tab.proposed else None,
+        items=[
+            schemas.ItemView(
+                item_id=item.item_id,
+                description=item.description,
+                unit_price_minor=item.unit_price_minor,
+                quantity=item.quantity,
+                amount_minor=item.amount_minor,
+                tax_minor=item.tax_minor,
+                voided=item.voided_at is not None,
+            )
+            for item in tab.items
+        ],
+        total_minor=tab.total_minor,
+        tax_minor=tab.tax_minor,
+        tip_minor=tab.tip_minor,
+        fee=schemas.FeeView(kind=tab.fee.kind, amount_minor=tab.fee.amount_minor) if tab.fee else None,
+        adjusted_minor=tab.adjusted_minor,
+        waived_minor=tab.waived_minor,
+        written_off_minor=tab.written_off_minor,
+        amount_due_minor=tab.amount_due_minor,
+        paid_minor=tab.paid_minor,
+        balance_minor=tab.balance_minor,
+        refund_owed_minor=tab.refund_owed_minor,
+        refunded_minor=sum(leg.refunded_minor for leg in tab.legs),
+        deposit=schemas.DepositView(
+            amount_minor=tab.deposit.amount_minor,
+            state=tab.deposit.state,
+            place_at=tab.deposit.place_at,
+            lapses_at=tab.deposit.lapses_at,
+        ),
+        holds=[
+            schemas.HoldView(
+                payment_id=hold.payment_id,
+                amount_minor=hold.amount_minor,
+                state=hold.state,
+                captured_minor=hold.captured_minor,
+                placed_at=hold.placed_at,
+                capture_before=hold.capture_before,
+            )
+            for hold in tab.holds
+        ],
+        legs=[
+            schemas.LegView(
+                payment_id=leg.payment_id,
+                kind=leg.kind,
+                amount_minor=leg.amount_minor,
+                refunded_minor=leg.refunded_minor,
+                refund_pending_minor=leg.refund_pending_minor,
+                taken_at=leg.taken_at,
+                dispute=_dispute(leg.dispute) if leg.dispute else None,
+            )
+            for leg in tab.legs
+        ],
+        card=_card(tab.card),
+        settlement_plan=schemas.PlanView(
+            reason=tab.plan.reason,
+            legs=[
+                schemas.PlannedLegView(operation=leg.operation, amount_minor=leg.amount_minor) for leg in tab.plan.legs
+            ],
+        )
+        if tab.plan
+        else None,
+        contest=_contest(tab.contest) if tab.contest else None,
+        feedback=schemas.FeedbackView(rating=tab.feedback.rating, comment=tab.feedback.comment)
+        if tab.feedback
+        else None,
+        ledger={account.value: minor for account, minor in tab.balances.items()} if by.is_business else None,
+        flagged=tab.flagged if by.is_business else None,
+        opened_at=tab.opened_at,
+        starts_at=tab.starts_at,
+        checked_in_at=tab.checked_in_at,
+        presented_at=tab.presented_at,
+        review_ends_at=tab.review_ends_at,
+        due_at=tab.due_at,
+        closed_at=tab.closed_at,
+        next_action=schemas.NextActionView(at=next_step.at, why=next_step.why) if next_step else None,
+        allowed_actions=allowed_actions(tab, by, now),
+        payment=_payment(tab, payment, by, publishable_key) if payment else None,
+    )
+
+
+def _promise(promise: Promise) -> schemas.PromiseView:
+    accepted = promise.accepted
+    return schemas.PromiseView(
+        expected_outcome=promise.expected_outcome,
+        limits=list(promise.limits),
+        estimate_minor=promise.estimate_minor,
+        cap_minor=promise.cap_minor,
+        deposit_minor=promise.deposit_minor,
+        no_show_fee_minor=promise.no_show_fee_minor,
+        late_cancel_fee_minor=promise.late_cancel_fee_minor,
+        starts_at=promise.starts_at,
+        free_cancel_until=promise.free_cancel_until,
+        no_show_grace_s=promise.no_show_grace_s,
+        review_window_s=promise.review_window_s,
+        terms_version=promise.terms_version,
+        # Sealed, it is what was sealed; else what there is to seal.
+        promise_sha256=accepted.promise_sha256 if accepted else promise.sha256,
+        accepted=schemas.AcceptedView(
+            method=accepted.method, accepted_at=accepted.accepted_at, consents=list(accepted.consents)
+        )
+        if accepted
+        else None,
+    )
+
+
+def _dispute(dispute: Dispute) -> schemas.DisputeView:
+    return schemas.DisputeView(
+        dispute_id=dispute.dispute_id,
+        amount_minor=dispute.amount_minor,
+        withdrawn_minor=dispute.withdrawn_minor,
+        state=dispute.state,
+        opened_at=dispute.opened_at,
+    )
+
+
+def _contest(contest: Contest) -> schemas.ContestView:
+    return schemas.ContestView(
+        reason=contest.reason,
+        contested_minor=contest.contested_minor,
+        contested_at=contest.contested_at,
+        deadline_at=contest.deadline_at,
+    )
+
+
+_FOR_BUSINESS_ONLY = frozenset({"flagged", "processing_fee", "pointer_restored"})
+"""Entries that customers are not shown: what a person at the business must look at, its costs, our own upkeep."""
+_NOTE_TO_SELF = "written_off"
+"""An entry whose reason the owner writes for the business, not for the customer."""
+_NOT_TOLD = frozenset(
+    {"fraudulent", "lost_card", "stolen_card", "pickup_card", "merchant_blacklist", "security_violation"}
+)
+"""Why a bank declined, where whoever holds the card must not learn it: https://docs.stripe.com/declines/codes."""
+_GENERIC = "generic_decline"
+
+
+def timeline(page: Page[Entry], by: Actor) -> schemas.Timeline:
+    seen = [entry for entry in page.items if by.is_business or entry.kind not in _FOR_BUSINESS_ONLY]
+    return schemas.Timeline(entries=[_entry(entry, by) for entry in seen], next_cursor=page.next_cursor)
+
+
+def _entry(entry: Entry, by: Actor) -> schemas.EntryView:
+    postings = [
+        schemas.PostingView(account=posting.account, amount_minor=posting.amount_minor) for posting in entry.postings
+    ]
+    return schemas.EntryView(
+        seq=entry.seq,
+        at=entry.at,
+        kind=entry.kind,
+        by=entry.by if by.is_business or entry.by in (by.subject, SYSTEM.subject) else None,
+        details=dict(entry.details) if by.is_business else _for_customer(entry),
+        postings=postings if by.is_business else None,
+    )
+
+
+def _for_customer(entry: Entry) -> dict[str, Any]:
+    details = dict(entry.details)
+    if entry.kind == _NOTE_TO_SELF:
+        details.pop("reason", None)
+    if details.get("decline_code") in _NOT_TOLD:
+        details |= {"decline_code": _GENERIC, "advice": None}
+    return details
+
+
+def _failure(failure: Failure, by: Actor) -> schemas.FailureView:
+    if failure.decline_code in _NOT_TOLD and not by.is_business:
+        return schemas.FailureView(code=failure.code, decline_code=_GENERIC, advice=None)
+    return schemas.FailureView(code=failure.code, decline_code=failure.decline_code, advice=failure.advice)
+
+
+def agenda_of(tab: Tab) -> schemas.AgendaView:
+    pending = sorted(agenda.steps(tab), key=lambda step: (step.at, step.kind))
+    return schemas.AgendaView(
+        pending=[schemas.PendingView(what=step.kind.name.lower(), at=step.at, why=step.why) for step in pending]
+    )
+
+
+def receivables(report: Receivables) -> schemas.ReceivablesView:
+    return schemas.ReceivablesView(
+        currency=report.currency,
+        at=report.at,
+        total_minor=report.total_minor,
+        ageing=dict(report.ageing),
+        expected=[
+            schemas.ExpectedView(day=day.isoformat(), amount_minor=minor) for day, minor in report.expected.items()
+        ],
+        expiring_holds=[
+            schemas.ExpiringHoldView(
+                tab_id=hold.tab_id,
+                customer_id=hold.customer_id,
+                held_minor=hold.held_minor,
+                capture_before=hold.capture_before,
+            )
+            for hold in report.expiring_holds
+        ],
+        exposure=[
+            schemas.ExposureView(customer_id=customer_id, amount_minor=minor)
+            for customer_id, minor in report.exposure.items()
+        ],
+        is_complete=report.is_complete,
+    )
+
+
+def _card(card: Card | None) -> schemas.CardView | None:
+    return schemas.CardView(brand=card.brand, last4=card.last4) if card else None
+
+
+def _payment(tab: Tab, attempt: Attempt, by: Actor, publishable_key: str | None) -> schemas.PaymentView:
+    # Whoever has the secret can confirm the payment: that is the customer's, and only while it is theirs to do.
+    for_customer = by.role == Role.CUSTOMER and attempt.state == AttemptState.AWAITING_CUSTOMER
+    return schemas.PaymentView(
+        attempt_id=attempt.attempt_id,
+        operation=attempt.operation,
+        amount_minor=attempt.amount_minor,
+        state=attempt.state,
+        payment_id=attempt.payment_id,
+        failure=_failure(attempt.failure, by) if attempt.failure else None,
+        client_secret=attempt.client_secret if for_customer else None,
+        publishable_key=publishable_key if for_customer else None,
+        account=tab.account if for_customer else None,
+    )
+
+
+def needs_publishable_key(attempt: Attempt | None, by: Actor) -> bool:
+    """Whether `tab` will show it: asking the gateway's adapter for it has its price."""
+    return attempt is not None and by.role == Role.CUSTOMER and attempt.state == AttemptState.AWAITING_CUSTOMER

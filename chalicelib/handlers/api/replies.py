@@ -1,0 +1,31 @@
+"""Answers about a tab: the status, the version and the struct that a use case's Answer becomes."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from chalicelib.bootstrap import deps
+from chalicelib.domain.tab.tab import Attempt, AttemptState, Tab
+from chalicelib.handlers.api import render
+from chalicelib.handlers.api.operations import Call, Reply
+from chalicelib.usecases.tab.attempts import Answer
+
+_STILL_OPEN = frozenset({AttemptState.PENDING, AttemptState.UNKNOWN})
+
+
+def answer_reply(call: Call[object], answer: Answer) -> Reply:
+    return tab_reply(call, answer.tab, answer.attempt, replayed=answer.replayed)
+
+
+def tab_reply(call: Call[object], tab: Tab, payment: Attempt | None, *, replayed: bool = False) -> Reply:
+    """202 while the outcome of the payment is not known: the caller asks for the tab again."""
+    outside = deps()
+    publishable_key = outside.gateway.publishable_key if render.needs_publishable_key(payment, call.by) else None
+    view = render.tab(tab, payment, by=call.by, now=outside.clock.now(), publishable_key=publishable_key)
+    pending = payment is not None and payment.state in _STILL_OPEN and call.operation.moves_money
+    return Reply(
+        body=view,
+        version=tab.version,
+        replayed=replayed,
+        status=HTTPStatus.ACCEPTED if pending else None,
+    )

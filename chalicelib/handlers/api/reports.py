@@ -1,0 +1,16 @@
+"""/v1/reports: what the owner wants to know of all tabs together."""
+
+from __future__ import annotations
+
+from chalicelib.bootstrap import deps
+from chalicelib.handlers.api import render, schemas
+from chalicelib.handlers.api.operations import OWNER, Call, Reply, Routes
+from chalicelib.usecases.books import receivables
+
+routes = Routes(__name__)
+
+
+@routes.operation("GET", "/v1/reports/receivables", roles=OWNER, answer=schemas.ReceivablesView)
+def get_receivables(call: Call[None]) -> Reply:
+    """What is unpaid: by age, expected by day, holds about to expire, and exposure by customer."""
+    return Reply(body=render.receivables(receivables.receivables(deps(), by=call.by)))

@@ -1,0 +1,23 @@
+"""What is for everybody: health and the OpenAPI document."""
+
+from __future__ import annotations
+
+from chalicelib import config
+from chalicelib.handlers.api import schemas
+from chalicelib.handlers.api.operations import PUBLIC, Call, Reply, Routes
+
+routes = Routes(__name__)
+
+
+@routes.operation("GET", "/v1/health", roles=PUBLIC, answer=schemas.HealthView)
+def health(call: Call[None]) -> Reply:
+    """Say that the API answers. Nothing behind it is asked."""
+    return Reply(body=schemas.HealthView(status="ok", stage=config.stage(), version=config.VERSION))
+
+
+@routes.operation("GET", "/v1/openapi.json", roles=PUBLIC, answer=None)
+def openapi(call: Call[None]) -> Reply:
+    """Get this document."""
+    from chalicelib.handlers.api.openapi import document_bytes  # Building it is for who asks.
+
+    return Reply(raw=document_bytes())

@@ -1,0 +1,267 @@
+"""/v1/tabs: parse, one use case, render. The rules are the domain's."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from chalicelib.bootstrap import deps
+from chalicelib.domain.errors import InvalidInput
+from chalicelib.domain.tab.commands import ItemInput, Limits, Terms
+from chalicelib.domain.tab.tab import Feedback, Status
+from chalicelib.handlers.api import render, schemas
+from chalicelib.handlers.api.operations import BUSINESS, CUSTOMER, Call, Query, Reply, Routes
+from chalicelib.handlers.api.replies import answer_reply, tab_reply
+from chalicelib.handlers.api.schemas import TabView
+from chalicelib.usecases.tab import read_tabs, record_items
+from chalicelib.usecases.tab.accept_bill import accept_bill as accept_bill_use_case
+from chalicelib.usecases.tab.accept_promise import Agreement
+from chalicelib.usecases.tab.accept_promise import accept_promise as accept_promise_use_case
+from chalicelib.usecases.tab.cancel_tab import cancel_tab
+from chalicelib.usecases.tab.charge_tab import charge_saved_card, pay_on_phone
+from chalicelib.usecases.tab.check_in import check_in as check_in_use_case
+from chalicelib.usecases.tab.complete_service import complete_service
+from chalicelib.usecases.tab.mark_no_show import mark_no_show
+from chalicelib.usecases.tab.open_tab import open_tab as open_tab_use_case
+from chalicelib.usecases.tab.propose_promise import propose_promise as propose_promise_use_case
+from chalicelib.usecases.tab.waive import waive as waive_use_case
+
+routes = Routes(__name__)
+
+
+@routes.operation("POST", "/v1/tabs", roles=BUSINESS, body=schemas.NewTab, answer=TabView, status=201, tagged=True)
+def open_tab(call: Call[schemas.NewTab]) -> Reply:
+    """Open a tab: booked where it starts later, else open."""
+    body = call.body
+    terms = Terms(
+        title=body.title,
+        expected_outcome=body.expected_outcome,
+        estimate_minor=body.estimate_minor,
+        cap_minor=body.estimate_minor if body.cap_minor is None else body.cap_minor,
+        limits=tuple(body.limits),
+        deposit_minor=body.deposit_minor,
+        no_show_fee_minor=body.no_show_fee_minor,
+        late_cancel_fee_minor=body.late_cancel_fee_minor,
+        currency=body.currency,
+        starts_at=_instant(body.starts_at, "starts_at"),
+        terms_version=body.terms_version,
+    )
+    return answer_reply(call, open_tab_use_case(deps(), body.customer_id, terms, request=call.request))
+
+
+@routes.operation(
+    "GET",
+    "/v1/tabs",
+    roles=BUSINESS | CUSTOMER,
+    answer=schemas.TabList,
+    query=(
+        Query(name="status", kind=Status, description="Tabs in this status. For the business only."),
+        Query(
+            name="customer_id",
+            kind=str,
+            pattern=schemas.ID_PATTERN,
+            description="Tabs of this customer. Customers always get their own.",
+        ),
+        Query(name="limit", kind=int, minimum=1, maximum=100, default=25, description="How many, at most."),
+        Query(name="cursor", kind=str, description="`next_cursor` of the page before."),
+    ),
+)
+def list_tabs(call: Call[None]) -> Reply:
+    """List tabs by status or by customer, newest first. The list may be a moment behind."""
+    page = read_tabs.list_tabs(
+        deps(),
+        status=call.query["status"],
+        customer_id=call.query["customer_id"],
+        limit=call.query["limit"],
+        cursor=call.query["cursor"],
+        by=call.by,
+    )
+    return Reply(body=render.tabs(page))
+
+
+@routes.operation("GET", "/v1/tabs/{tab_id}", roles=BUSINESS | CUSTOMER, answer=TabView, tagged=True)
+def get_tab(call: Call[None]) -> Reply:
+    """Get a tab, with the payment that waits for the customer, if any."""
+    tab = read_tabs.get_tab(deps(), call.path["tab_id"], by=call.by)
+    return tab_reply(call, tab, render.waiting_payment(tab))
+
+
+@routes.operation(
+    "GET",
+    "/v1/tabs/{tab_id}/timeline",
+    roles=BUSINESS | CUSTOMER,
+    answer=schemas.Timeline,
+    query=(
+        Query(name="limit", kind=int, minimum=1, maximum=100, default=50, description="How many, at most."),
+        Query(name="cursor", kind=str, description="`next_cursor` of the page before."),
+    ),
+)
+def get_timeline(call: Call[None]) -> Reply:
+    """What has happened to the tab, oldest first; its postings are for the business."""
+    page = read_tabs.get_timeline(
+        deps(), call.path["tab_id"], limit=call.query["limit"], cursor=call.query["cursor"], by=call.by
+    )
+    return Reply(body=render.timeline(page, call.by))
+
+
+@routes.operation("GET", "/v1/tabs/{tab_id}/agenda", roles=BUSINESS | CUSTOMER, answer=schemas.AgendaView)
+def get_agenda(call: Call[None]) -> Reply:
+    """What happens to the tab next, when and why."""
+    return Reply(body=render.agenda_of(read_tabs.get_tab(deps(), call.path["tab_id"], by=call.by)))
+
+
+@routes.operation(
+    "POST",
+    "/v1/tabs/{tab_id}/accept_promise",
+    roles=BUSINESS | CUSTOMER,
+    body=schemas.AcceptPromise,
+    answer=TabView,
+    tagged=True,
+    moves_money=True,
+)
+def accept_promise(call: Call[schemas.AcceptPromise]) -> Reply:
+    """Seal the promise and set the deposit going. Recorded by staff it is in_person."""
+    agreement = Agreement(
+        promise_sha256=call.body.promise_sha256,
+        # In one order and each once: what is sealed reads the same however it was sent.
+        consents=tuple(sorted(set(call.body.consents))),
+        card_terms_sha256=call.body.card_terms_sha256,
+        ip=call.ip,
+        user_agent=call.user_agent,
+    )
+    return answer_reply(call, accept_promise_use_case(deps(), call.path["tab_id"], agreement, request=call.request))
+
+
+@routes.operation(
+    "POST",
+    "/v1/tabs/{tab_id}/propose_promise",
+    roles=BUSINESS,
+    body=schemas.ProposePromise,
+    answer=TabView,
+    tagged=True,
+)
+def propose_promise(call: Call[schemas.ProposePromise]) -> Reply:
+    """Propose other limits; a sealed promise stands until the customer accepts the new one."""
+    body = call.body
+    limits = Limits(
+        expected_outcome=body.expected_outcome,
+        limits=None if body.limits is None else tuple(body.limits),
+        estimate_minor=body.estimate_minor,
+        cap_minor=body.cap_minor,
+    )
+    return answer_reply(call, propose_promise_use_case(deps(), call.path["tab_id"], limits, request=call.request))
+
+
+@routes.operation("POST", "/v1/tabs/{tab_id}/check_in", roles=BUSINESS, answer=TabView, tagged=True)
+def check_in(call: Call[schemas.Nothing]) -> Reply:
+    """Check the customer in: the service begins."""
+    return answer_reply(call, check_in_use_case(deps(), call.path["tab_id"], request=call.request))
+
+
+@routes.operation("POST", "/v1/tabs/{tab_id}/items", roles=BUSINESS, body=schemas.NewItems, answer=TabView, tagged=True)
+def add_items(call: Call[schemas.NewItems]) -> Reply:
+    """Put 1 to 50 lines on the bill: all of them, or none."""
+    items = [
+        ItemInput(
+            description=item.description,
+            unit_price_minor=item.unit_price_minor,
+            quantity=item.quantity,
+            tax_basis_points=item.tax_basis_points,
+        )
+        for item in call.body.items
+    ]
+    return answer_reply(call, record_items.add_items(deps(), call.path["tab_id"], items, request=call.request))
+
+
+@routes.operation("POST", "/v1/tabs/{tab_id}/items/{item_id}/void", roles=BUSINESS, answer=TabView, tagged=True)
+def void_item(call: Call[schemas.Nothing]) -> Reply:
+    """Take a line off the bill; it stays in the history."""
+    answer = record_items.void_item(deps(), call.path["tab_id"], call.path["item_id"], request=call.request)
+    return answer_reply(call, answer)
+
+
+@routes.operation("POST", "/v1/tabs/{tab_id}/complete", roles=BUSINESS, answer=TabView, tagged=True)
+def complete(call: Call[schemas.Nothing]) -> Reply:
+    """Complete the service: the bill is presented, the review window begins. No money moves."""
+    return answer_reply(call, complete_service(deps(), call.path["tab_id"], request=call.request))
+
+
+@routes.operation(
+    "POST",
+    "/v1/tabs/{tab_id}/accept_bill",
+    roles=CUSTOMER,
+    body=schemas.AcceptBill,
+    answer=TabView,
+    tagged=True,
+    moves_money=True,
+)
+def accept_bill(call: Call[schemas.AcceptBill]) -> Reply:
+    """Accept the bill, with a tip if one is given: the deposit is captured first, the balance charged as promised."""
+    body = call.body
+    feedback = None
+    if body.rating is not None:
+        feedback = Feedback(rating=body.rating, comment=body.comment)
+    elif body.comment:
+        raise InvalidInput("A comment comes with a rating from 1 to 5.", field="rating")
+    answer = accept_bill_use_case(deps(), call.path["tab_id"], body.tip_minor, feedback, request=call.request)
+    return answer_reply(call, answer)
+
+
+@routes.operation(
+    "POST",
+    "/v1/tabs/{tab_id}/charges",
+    roles=BUSINESS | CUSTOMER,
+    body=schemas.NewCharge,
+    answer=TabView,
+    tagged=True,
+    moves_money=True,
+)
+def charge(call: Call[schemas.NewCharge]) -> Reply:
+    """Charge what is owed: on_session asks the customer's phone, off_session takes hold and saved card."""
+    if call.body.mode == "off_session":
+        return answer_reply(call, charge_saved_card(deps(), call.path["tab_id"], request=call.request))
+    return answer_reply(call, pay_on_phone(deps(), call.path["tab_id"], request=call.request))
+
+
+@routes.operation(
+    "POST",
+    "/v1/tabs/{tab_id}/cancel",
+    roles=BUSINESS | CUSTOMER,
+    body=schemas.Cancel,
+    answer=TabView,
+    tagged=True,
+    moves_money=True,
+)
+def cancel(call: Call[schemas.Cancel]) -> Reply:
+    """Call the service off: free for the business, for the customer until the cut-off, then for the disclosed fee."""
+    return answer_reply(call, cancel_tab(deps(), call.path["tab_id"], call.body.reason, request=call.request))
+
+
+@routes.operation("POST", "/v1/tabs/{tab_id}/no_show", roles=BUSINESS, answer=TabView, tagged=True, moves_money=True)
+def no_show(call: Call[schemas.Nothing]) -> Reply:
+    """Record that the customer did not come: the disclosed fee is taken, the rest of the hold released."""
+    return answer_reply(call, mark_no_show(deps(), call.path["tab_id"], request=call.request))
+
+
+@routes.operation(
+    "POST",
+    "/v1/tabs/{tab_id}/waive",
+    roles=BUSINESS,
+    body=schemas.Waive,
+    answer=TabView,
+    tagged=True,
+    moves_money=True,
+)
+def waive(call: Call[schemas.Waive]) -> Reply:
+    """Forgive the fee whole, given back where it was taken; of a bill, what is still owed."""
+    return answer_reply(call, waive_use_case(deps(), call.path["tab_id"], call.body.reason, request=call.request))
+
+
+def _instant(given: datetime | None, field: str) -> datetime | None:
+    """In UTC, to the millisecond: what is sealed and stored has no more."""
+    if given is None:
+        return None
+    try:
+        instant = given.astimezone(UTC)
+    except OverflowError:
+        raise InvalidInput(f"{field} is out of range.", field=field) from None
+    return instant.replace(microsecond=instant.microsecond // 1000 * 1000)

@@ -1,0 +1,21 @@
+"""/v1/webhooks/stripe: the raw bytes and their signature go to the use case; the status says whether to send again."""
+
+from __future__ import annotations
+
+from chalicelib.bootstrap import deps
+from chalicelib.handlers.api import schemas
+from chalicelib.handlers.api.operations import PUBLIC, Call, Reply, Routes
+from chalicelib.ports import BadSignature
+from chalicelib.usecases.news.take_event import take_event
+
+routes = Routes(__name__)
+
+
+@routes.operation("POST", "/v1/webhooks/stripe", roles=PUBLIC, answer=schemas.WebhookView)
+def stripe_webhook(call: Call[None]) -> Reply:
+    """Take an event from Stripe, signed over the raw body."""
+    signature = call.http.headers.get("stripe-signature")
+    if not signature:
+        raise BadSignature("no Stripe-Signature header")
+    result = take_event(deps(), call.raw_body, str(signature))
+    return Reply(body=schemas.WebhookView(result=result))  # type: ignore[arg-type]

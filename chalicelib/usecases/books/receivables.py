@@ -1,0 +1,95 @@
+"""The owner's report of what is unpaid: ageing, what is expected when, holds about to expire, and who owes how much.
+
+By Query over the listings of what is not closed; they may lag a moment behind.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
+from itertools import islice
+
+from msgspec import Struct
+
+from chalicelib.domain.tab.tab import Actor
+from chalicelib.ports import Deps, TabSummary
+from chalicelib.usecases.tab.attempts import merchant_of
+from chalicelib.usecases.tab.listings import unfinished_of_merchant
+
+AGES = ((0, "not_due"), (7, "up_to_7_days"), (30, "8_to_30_days"), (90, "31_to_90_days"))
+OLDEST = "over_90_days"
+EXPIRING_WITHIN = timedelta(hours=48)
+MOST_TABS = 5000
+"""How many tabs one report reads at most; beyond, it says that it is not complete."""
+
+
+class ExpiringHold(Struct, frozen=True, kw_only=True):
+    tab_id: str
+    customer_id: str
+    held_minor: int
+    capture_before: datetime
+
+
+class Receivables(Struct, frozen=True, kw_only=True):
+    """Amounts in the merchant's currency. `ageing`: balance by age; `expected`: automatic charges by day (UTC).
+
+    `exposure`: by customer, what the business would be out of if nothing more were paid. `is_complete`: all was read.
+    """
+
+    currency: str
+    at: datetime
+    total_minor: int
+    ageing: Mapping[str, int]
+    expected: Mapping[date, int]
+    expiring_holds: tuple[ExpiringHold, ...]
+    exposure: Mapping[str, int]
+    is_complete: bool
+
+
+def receivables(deps: Deps, *, by: Actor) -> Receivables:
+    """Raises NotFound (no such merchant)."""
+    merchant = deps.store.get_merchant(merchant_of(by))
+    now = deps.clock.now()
+    lines = list(islice(unfinished_of_merchant(deps, merchant.merchant_id), MOST_TABS + 1))
+    return _report(merchant.currency, lines[:MOST_TABS], now, is_complete=len(lines) <= MOST_TABS)
+
+
+def _report(currency: str, lines: list[TabSummary], now: datetime, *, is_complete: bool) -> Receivables:
+    ageing = dict.fromkeys([name for _, name in AGES] + [OLDEST], 0)
+    expected: dict[date, int] = defaultdict(int)
+    exposure: dict[str, int] = defaultdict(int)
+    expiring = []
+    for line in lines:
+        ageing[age_of(line, now)] += line.balance_minor
+        if line.exposure_minor:
+            exposure[line.customer_id] += line.exposure_minor
+        if line.expected_at is not None and line.balance_minor:
+            expected[line.expected_at.date()] += line.balance_minor
+        if line.hold_expires_at is not None and line.hold_expires_at <= now + EXPIRING_WITHIN:
+            expiring.append(
+                ExpiringHold(
+                    tab_id=line.tab_id,
+                    customer_id=line.customer_id,
+                    held_minor=line.held_minor,
+                    capture_before=line.hold_expires_at,
+                )
+            )
+    return Receivables(
+        currency=currency,
+        at=now,
+        total_minor=sum(line.balance_minor for line in lines),
+        ageing=ageing,
+        expected=dict(sorted(expected.items())),
+        expiring_holds=tuple(sorted(expiring, key=lambda hold: hold.capture_before)),
+        exposure=dict(sorted(exposure.items(), key=lambda owed: -owed[1])),
+        is_complete=is_complete,
+    )
+
+
+def age_of(line: TabSummary, now: datetime) -> str:
+    """The bracket of its age: days since it fell due."""
+    if line.due_at is None or line.due_at > now:
+        return AGES[0][1]
+    days = (now - line.due_at).days
+    return next((name for most, name in AGES[1:] if days <= most), OLDEST)

@@ -1,0 +1,98 @@
+"""An event of the gateway once it is read: whose it is, and its facts brought in; for webhooks and reconciliation."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from chalicelib.domain.tab.facts import Fact, FactKind
+from chalicelib.domain.tab.tab import Tab
+from chalicelib.ports import Deps, GatewayEvent, KnownOfEvent, SeenEvent, VersionConflict
+from chalicelib.usecases.parties.cards import change_card
+from chalicelib.usecases.tab.attempts import ROUNDS, outcome_of, record_outcome, run
+
+
+def seen(event: GatewayEvent) -> SeenEvent:
+    return SeenEvent(account=event.account, event_id=event.event_id)
+
+
+def claim(deps: Deps, event: GatewayEvent) -> tuple[GatewayEvent, KnownOfEvent]:
+    """The event with the ids of what it is about (no `merchant_id`: not ours), and what the store knows of it.
+
+    Of an event that was handled before, the owner is not looked for.
+    """
+    # One read for all: an event that is delivered again, or whose tab its metadata names, needs no other.
+    known = deps.store.find_for_event(seen(event), tab=_tab_of(event), object_ids=_objects_of(event))
+    return (event if known.is_seen else _with_owner(deps, event, known)), known
+
+
+def bring_in(deps: Deps, event: GatewayEvent, known: KnownOfEvent) -> None:
+    """Apply what a claimed event tells, once, and go on with what follows from it.
+
+    Raises NotFound (its tab or customer is not on record), GatewayUnavailable, StoreUnavailable.
+    """
+    facts = deps.gateway.facts_of(event)
+    _keep_card(deps, event, facts)
+    _bring_in(deps, event, known.tab, facts)
+
+
+def _tab_of(event: GatewayEvent) -> tuple[str, str] | None:
+    if event.merchant_id is None or event.tab_id is None:
+        return None
+    return event.merchant_id, event.tab_id
+
+
+def _objects_of(event: GatewayEvent) -> list[str]:
+    """Whose pointers may say what the event is about, where it does not say so itself; the first one found counts."""
+    if event.ours:
+        return []
+    return [object_id for object_id in (event.object_id, event.payment_id, event.customer_ref) if object_id]
+
+
+def _with_owner(deps: Deps, event: GatewayEvent, known: KnownOfEvent) -> GatewayEvent:
+    """The event with the ids of what it is about: from its metadata, our pointers, else the payment's own metadata."""
+    if event.ours:
+        return event
+    if known.pointers:
+        pointer = known.pointers[0]
+        return replace(
+            event,
+            merchant_id=pointer.merchant_id,
+            customer_id=pointer.customer_id,
+            tab_id=pointer.tab_id,
+            attempt_id=pointer.attempt_id,
+        )
+    if event.payment_id is not None:
+        event = deps.gateway.fetch_owner(event)
+    return event if event.ours else replace(event, merchant_id=None)
+
+
+def _bring_in(deps: Deps, event: GatewayEvent, tab: Tab | None, facts: tuple[Fact, ...]) -> None:
+    """`tab`: as it was read with the event; one that was written since is read again when the outcome is committed."""
+    if event.tab_id is None:
+        deps.store.add_event(seen(event))
+        return
+    assert event.merchant_id is not None, "its owner is known"
+    tab = tab or deps.store.get_tab(event.merchant_id, event.tab_id)
+    tab, begun = record_outcome(deps, tab, outcome_of(facts), event=seen(event))
+    run(deps, tab, begun)
+
+
+def _keep_card(deps: Deps, event: GatewayEvent, facts: tuple[Fact, ...]) -> None:
+    """A card saved by setup is the customer's, for later tabs too; removed or replaced, all of theirs hear of it."""
+    if event.customer_id is None or event.merchant_id is None:
+        return
+    for fact in facts:
+        if fact.kind in (FactKind.CARD_REMOVED, FactKind.CARD_UPDATED):
+            change_card(deps, deps.store.get_customer(event.merchant_id, event.customer_id), fact)
+    card = next((fact.card for fact in facts if fact.kind == FactKind.CARD_SAVED), None)
+    if card is None:
+        return
+    for _ in range(ROUNDS):
+        customer = deps.store.get_customer(event.merchant_id, event.customer_id)
+        if customer.card is not None and customer.card.card_id == card.card_id:
+            return
+        try:
+            deps.store.update_customer(replace(customer, card=card, version=customer.version + 1))
+            return
+        except VersionConflict:
+            continue

@@ -1,0 +1,64 @@
+"""Take an event from the gateway: verify, find its tab, bring its facts in once (money rule 9)."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+
+from chalicelib import correlation
+from chalicelib.domain.errors import NotFound
+from chalicelib.ports import BadSignature, Deps, GatewayEvent
+from chalicelib.usecases.news.events import bring_in, claim, seen
+
+log = logging.getLogger(__name__)
+
+PATIENCE = timedelta(hours=1)
+"""For so long an event about something of ours that we can't find is sent back, to be delivered again."""
+
+
+class NotYetKnown(Exception):
+    """The event is ours, about a tab that is not on record yet: let it be delivered again."""
+
+
+def take_event(deps: Deps, payload: bytes, signature: str) -> str:
+    """What became of the event: `handled`, `seen`, `ignored` or `unclaimed`.
+
+    Raises BadSignature, NotYetKnown, and GatewayUnavailable or StoreUnavailable, after which it is to be sent again.
+    """
+    try:
+        event = deps.gateway.read_event(payload, signature)
+    except BadSignature:
+        log.warning("event refused", extra={"metrics": {"EventsRefused": 1}})
+        raise
+    with correlation.about(event_id=event.event_id, stripe_request_id=event.request_id, tab_id=event.tab_id):
+        try:
+            result = _take(deps, event)
+        except Exception as error:
+            log.warning("event not taken: %r", error, extra={"kind": event.kind, "metrics": {"EventsFailed": 1}})
+            raise
+        lag_s = max(0.0, (deps.clock.now() - event.occurred_at).total_seconds())
+        counted = {_COUNTED[result]: 1, "EventLagSeconds": lag_s} if result in _COUNTED else {}
+        log.info("event %s", result, extra={"kind": event.kind, "object_id": event.object_id, "metrics": counted})
+    return result
+
+
+_COUNTED = {"handled": "EventsHandled", "seen": "EventsRepeated", "unclaimed": "EventsUnclaimed"}
+
+
+def _take(deps: Deps, event: GatewayEvent) -> str:
+    if not event.is_relevant:
+        return "ignored"
+    event, known = claim(deps, event)
+    if known.is_seen:
+        return "seen"
+    if event.merchant_id is None:
+        return "ignored"
+    try:
+        bring_in(deps, event, known)
+    except NotFound:
+        if deps.clock.now() - event.occurred_at < PATIENCE:
+            raise NotYetKnown(event.event_id) from None
+        log.error("event about something of ours that nobody knows: %s", event.object_id)
+        deps.store.add_event(seen(event))
+        return "unclaimed"
+    return "handled"

@@ -1,0 +1,135 @@
+"""Customers: create one, read it, and prepare saving a card with their consent."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from chalicelib.domain.errors import Contention, NotFound, PromiseNotAccepted
+from chalicelib.domain.parties import CardConsent, Customer
+from chalicelib.domain.tab.facts import Fact, FactKind
+from chalicelib.domain.tab.promise import Consent
+from chalicelib.domain.tab.tab import Actor, Role
+from chalicelib.ports import CardSetup, Deps, RecordExists, VersionConflict
+from chalicelib.usecases.parties.cards import change_card, saved_cards
+from chalicelib.usecases.tab.attempts import Request, check_visible, merchant_of
+
+
+class CardTerms(Struct, frozen=True, kw_only=True):
+    """The words about keeping the card that the customer agreed to (hash), from where, and for which tab if for one."""
+
+    terms_sha256: str
+    tab_id: str | None
+    ip: str
+    user_agent: str
+
+
+class PreparedCard(Struct, frozen=True, kw_only=True):
+    """What the phone saves the card with. `account`: where at the gateway. `replayed`: it had been asked for before."""
+
+    setup: CardSetup
+    account: str | None
+    replayed: bool
+
+
+def create_customer(deps: Deps, reference: str, *, request: Request) -> Customer:
+    """A customer here and at the gateway. Raises IdempotencyMismatch, NotFound (merchant)."""
+    merchant_id = merchant_of(request.by)
+    record = deps.store.find_record(request.record_id, deps.clock.now())
+    if record is None:
+        merchant = deps.store.get_merchant(merchant_id)
+        customer_id = deps.ids.new("cus")
+        # Not under the request's key: repeated after a cut it comes with another id, which the gateway would refuse as
+        # another request. What the first try left there belongs to nobody and costs nothing.
+        customer_ref = deps.gateway.add_customer(merchant.account, merchant_id, customer_id, key=customer_id)
+        customer = Customer(
+            customer_id=customer_id,
+            merchant_id=merchant_id,
+            customer_ref=customer_ref,
+            reference=reference,
+            created_at=deps.clock.now(),
+        )
+        try:
+            deps.store.add_customer(
+                customer, account=merchant.account, record=request.new_record(deps, resource_id=customer_id)
+            )
+        except RecordExists as exists:
+            record = exists.record
+        else:
+            return customer
+    request.check_same(record)
+    assert record.resource_id is not None, "the same request made a customer"
+    return deps.store.get_customer(merchant_id, record.resource_id)
+
+
+def get_customer(deps: Deps, customer_id: str, *, by: Actor) -> Customer:
+    """Raises NotFound, also for another customer's caller."""
+    if by.role == Role.CUSTOMER and customer_id != by.customer_id:
+        raise NotFound("There is no such customer.")
+    return deps.store.get_customer(merchant_of(by), customer_id)
+
+
+def remove_card(deps: Deps, customer_id: str, *, request: Request) -> Customer:
+    """The customer without their card, nor one that came with a payment: neither can be charged any more.
+
+    Repeated, it removes no card that was saved since. Raises NotFound, IdempotencyMismatch, Contention.
+    """
+    customer = get_customer(deps, customer_id, by=request.by)
+    record = deps.store.find_record(request.record_id, deps.clock.now())
+    if record is not None:
+        request.check_same(record)
+        return customer
+    cards = saved_cards(deps, customer)
+    if not cards:
+        return customer
+    account = deps.store.get_merchant(customer.merchant_id).account
+    for card in cards:
+        deps.gateway.remove_card(account, replace(customer, card=card), key=f"{request.record_id}/{card.card_id}")
+    customer = replace(customer, card=None, version=customer.version + 1)
+    try:
+        deps.store.update_customer(customer, record=request.new_record(deps, resource_id=customer_id))
+    except (VersionConflict, RecordExists):
+        raise Contention("The customer is being changed at the same time. Try again.") from None
+    for card in cards:
+        change_card(deps, customer, Fact(kind=FactKind.CARD_REMOVED, object_id=card.card_id, at=deps.clock.now()))
+    return customer
+
+
+def prepare_card(deps: Deps, customer_id: str, terms: CardTerms, *, request: Request) -> PreparedCard:
+    """What the phone needs to save a card. The consent is stored first.
+
+    For a tab, the sealed promise must consent to keeping the card. Raises NotFound, PromiseNotAccepted, Contention,
+    IdempotencyMismatch.
+    """
+    customer = get_customer(deps, customer_id, by=request.by)
+    if terms.tab_id is not None:
+        tab = deps.store.get_tab(customer.merchant_id, terms.tab_id)
+        check_visible(tab, request.by)
+        if not tab.promise.consents_to(Consent.CARD_ON_FILE):
+            raise PromiseNotAccepted(
+                "The customer has not agreed to their card being kept: accept the promise with that consent.",
+                consent=Consent.CARD_ON_FILE,
+            )
+    record = deps.store.find_record(request.record_id, deps.clock.now())
+    replayed = record is not None
+    if record is None:
+        record = request.new_record(deps, resource_id=customer_id)
+        consent = CardConsent(
+            subject=request.by.subject,
+            terms_sha256=terms.terms_sha256,
+            given_at=deps.clock.now(),
+            ip=terms.ip,
+            user_agent=terms.user_agent,
+        )
+        customer = replace(customer, card_consent=consent, version=customer.version + 1)
+        try:
+            deps.store.update_customer(customer, record=record)
+        except (VersionConflict, RecordExists):
+            raise Contention("The customer is being changed at the same time. Try again.") from None
+    else:
+        request.check_same(record)
+    account = deps.store.get_merchant(customer.merchant_id).account
+    # With the record's time: the caller may use their key anew once it has expired, and the gateway may still know it.
+    key = f"{request.record_id}/{int(record.created_at.timestamp())}"
+    setup = deps.gateway.add_card_setup(account, customer, terms.tab_id, key=key)
+    return PreparedCard(setup=setup, account=account, replayed=replayed)

@@ -1,0 +1,153 @@
+"""Merchants: create one, read it, and change its policy for tabs to come."""
+
+from __future__ import annotations
+
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from chalicelib.domain.errors import Contention, InvalidInput, StaleVersion
+from chalicelib.domain.money import currency_of
+from chalicelib.domain.parties import Merchant
+from chalicelib.domain.tab.followup import MAXIMUM_TRIES
+from chalicelib.domain.tab.tab import Actor, Policy, Resolution
+from chalicelib.ports import Deps, RecordExists, VersionConflict
+from chalicelib.usecases.tab.attempts import Request, merchant_of
+
+HOUR_S = 3600
+LONGEST_S = 366 * 24 * HOUR_S
+HOLD_LASTS_S = (4 * 24 + 18) * HOUR_S
+"""The shortest life of a hold placed without the customer (https://docs.stripe.com/payments/place-a-hold-on-a-payment-method)."""
+LEAST_MARGIN_S = 24 * HOUR_S
+LEAST_OFFSET_S = 60
+MOST_REMINDERS = 10
+_DURATIONS = (
+    "free_cancel_s",
+    "no_show_grace_s",
+    "review_window_s",
+    "hold_window_s",
+    "hold_ahead_s",
+    "deposit_lapse_s",
+    "contest_deadline_s",
+    "contest_default_after_s",
+)
+
+
+class NewMerchant(Struct, frozen=True, kw_only=True):
+    """What an operator creates a merchant with; `settlement_currency` None where the payout currency is not known."""
+
+    name: str
+    currency: str
+    settlement_currency: str | None = None
+    account: str | None = None
+    policy: Policy = field(default_factory=Policy)
+
+
+def create_merchant(deps: Deps, new: NewMerchant, *, request: Request) -> Merchant:
+    """Raises UnknownCurrency, InvalidInput (policy), IdempotencyMismatch."""
+    currency_of(new.currency)
+    if new.settlement_currency is not None:
+        currency_of(new.settlement_currency)
+    _check_policy(new.policy)
+    record = deps.store.find_record(request.record_id, deps.clock.now())
+    if record is None:
+        merchant = Merchant(
+            merchant_id=deps.ids.new("mer"),
+            name=new.name,
+            account=new.account,
+            currency=new.currency,
+            settlement_currency=new.settlement_currency,
+            policy=new.policy,
+            created_at=deps.clock.now(),
+        )
+        try:
+            deps.store.add_merchant(merchant, record=request.new_record(deps, resource_id=merchant.merchant_id))
+        except RecordExists as exists:
+            record = exists.record
+        else:
+            return merchant
+    request.check_same(record)
+    assert record.resource_id is not None, "the same request made a merchant"
+    return deps.store.get_merchant(record.resource_id)
+
+
+def get_merchant(deps: Deps, *, by: Actor) -> Merchant:
+    """The caller's own. Raises NotFound."""
+    return deps.store.get_merchant(merchant_of(by))
+
+
+def set_policy(deps: Deps, policy: Policy, *, request: Request) -> tuple[Merchant, list[str]]:
+    """The merchant with the policy for tabs opened from now on, and warnings in words.
+
+    Raises InvalidInput, StaleVersion, IdempotencyMismatch, Contention.
+    """
+    _check_policy(policy)
+    merchant_id = merchant_of(request.by)
+    merchant = deps.store.get_merchant(merchant_id)
+    # In this order: a version that this very request has brought about comes with its record.
+    record = deps.store.find_record(request.record_id, deps.clock.now())
+    if record is not None:
+        request.check_same(record)
+        return merchant, policy_warnings(merchant.policy)
+    if request.expected_version not in (None, merchant.version):
+        raise StaleVersion(f"The merchant is at version {merchant.version} by now.", version=merchant.version)
+    changed = replace(merchant, policy=policy, version=merchant.version + 1)
+    try:
+        deps.store.update_merchant(changed, record=request.new_record(deps, resource_id=merchant_id))
+    except (VersionConflict, RecordExists):
+        raise Contention("The merchant is being changed by others at the same time. Try again.") from None
+    return changed, policy_warnings(policy)
+
+
+def policy_warnings(policy: Policy) -> list[str]:
+    """What the policy can't promise, for the owner to read (design §4): a hold may run out before the review ends."""
+    longest = policy.hold_ahead_s + policy.review_window_s + policy.hold_margin_s
+    if longest <= HOLD_LASTS_S:
+        return []
+    return [
+        (
+            "A hold placed this long before the service can expire before the review window ends: it lasts 4 days and "
+            "18 hours at the least. Shorten hold_ahead_s or review_window_s, or the hold is captured or renewed early."
+        )
+    ]
+
+
+def _check_policy(policy: Policy) -> None:
+    """Raises InvalidInput, naming the field."""
+    for name in _DURATIONS:
+        if not 0 <= getattr(policy, name) <= LONGEST_S:
+            raise InvalidInput(f"policy.{name} must be from 0 to {LONGEST_S} seconds.")
+    if not LEAST_MARGIN_S <= policy.hold_margin_s < HOLD_LASTS_S:
+        raise InvalidInput(
+            f"policy.hold_margin_s must be at least {LEAST_MARGIN_S} (24 h) and below {HOLD_LASTS_S}, "
+            "a hold's shortest life."
+        )
+    if policy.hold_window_s > HOLD_LASTS_S:
+        raise InvalidInput(f"policy.hold_window_s can be at most {HOLD_LASTS_S}: a hold may last no longer.")
+    if policy.hold_ahead_s > policy.hold_window_s:
+        raise InvalidInput("policy.hold_ahead_s can't be above hold_window_s.")
+    _check_followup(policy)
+
+
+def _check_followup(policy: Policy) -> None:
+    if policy.contest_default == Resolution.ADJUST:
+        raise InvalidInput("policy.contest_default can be uphold or waive: adjusting needs a figure.")
+    offsets = policy.reminder_offsets_s
+    if len(offsets) > MOST_REMINDERS or list(offsets) != sorted(set(offsets)):
+        raise InvalidInput(f"policy.reminder_offsets_s must be rising, and {MOST_REMINDERS} at most.")
+    if len(policy.retry_offsets_s) > MAXIMUM_TRIES - 1:
+        raise InvalidInput(f"policy.retry_offsets_s has {MAXIMUM_TRIES - 1} at most: we charge {MAXIMUM_TRIES} times.")
+    for name, given in (("reminder", offsets), ("retry", policy.retry_offsets_s)):
+        if any(not LEAST_OFFSET_S <= offset <= LONGEST_S for offset in given):
+            raise InvalidInput(f"policy.{name}_offsets_s must be from {LEAST_OFFSET_S} to {LONGEST_S} seconds each.")
+    try:
+        ZoneInfo(policy.time_zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise InvalidInput("policy.time_zone must be a name such as Europe/Lisbon.") from None
+    for name in ("quiet_from_hour", "quiet_until_hour"):
+        if not 0 <= getattr(policy, name) <= 23:
+            raise InvalidInput(f"policy.{name} must be from 0 to 23.")
+    for name in ("exposure_per_customer_minor", "exposure_per_merchant_minor"):
+        if getattr(policy, name) < 0:
+            raise InvalidInput(f"policy.{name} can't be negative; 0 is no limit.")

@@ -1,0 +1,438 @@
+"""The one place that does write-ahead → gateway → outcome (money rules 2 to 6), and the loop every command shares."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+
+from msgspec import Struct
+
+from chalicelib.domain.errors import (
+    Contention,
+    DomainError,
+    IdempotencyMismatch,
+    NotFound,
+    PaymentInProgress,
+    RequestInProgress,
+    StaleVersion,
+)
+from chalicelib.domain.tab import agenda
+from chalicelib.domain.tab.agenda import Step, StepKind
+from chalicelib.domain.tab.draft import Change, Draft
+from chalicelib.domain.tab.facts import LADDER, Fact, FactKind, apply_fact, note_absent, note_rejected, note_unknown
+from chalicelib.domain.tab.tab import SYSTEM, Actor, Attempt, AttemptState, Role, Tab
+from chalicelib.ports import (
+    Deps,
+    EventAlreadySeen,
+    FactsAlreadyApplied,
+    GatewayRejected,
+    GatewayUnavailable,
+    IdempotencyRecord,
+    RecordExists,
+    SeenEvent,
+    VersionConflict,
+)
+
+log = logging.getLogger(__name__)
+
+ROUNDS = 8
+"""How often a change is decided anew after somebody else wrote first."""
+CALLS = 20
+"""How many gateway calls one request or sweep makes for one tab before it leaves the rest to the next sweep."""
+REPLAY_HORIZON = timedelta(hours=23)
+"""The gateway may forget an idempotency key after 24 h; we stop trusting it an hour earlier (money rule 4)."""
+RECORD_LIFETIME = timedelta(hours=24)
+IN_PROGRESS = timedelta(seconds=30)
+"""A replayed request whose attempt is younger than this is told to come back (money rule 8)."""
+
+
+class Request(Struct, frozen=True, kw_only=True):
+    """Who asks, under which idempotency key, for which version.
+
+    `record_id`: merchant, caller and key; `request_sha256`: over method, path and body. `expected_version`: from the
+    caller's If-Match, None where they don't mind.
+    """
+
+    by: Actor
+    record_id: str
+    request_sha256: str
+    expected_version: int | None = None
+
+    def new_record(self, deps: Deps, **what: object) -> IdempotencyRecord:
+        now = deps.clock.now()
+        return IdempotencyRecord(
+            record_id=self.record_id,
+            request_sha256=self.request_sha256,
+            created_at=now,
+            expires_at=now + RECORD_LIFETIME,
+            **what,  # type: ignore[arg-type]
+        )
+
+    def check_same(self, record: IdempotencyRecord) -> None:
+        """Raises IdempotencyMismatch where the key was used for another request."""
+        if record.request_sha256 != self.request_sha256:
+            raise IdempotencyMismatch(
+                "This Idempotency-Key was used for a different request. Use a new key for a new request."
+            )
+
+
+class Answer(Struct, frozen=True, kw_only=True):
+    """The tab after the request, and the attempt that the request began or found waiting, as it is now."""
+
+    tab: Tab
+    attempt: Attempt | None = None
+    replayed: bool = False
+
+
+Command = Callable[[Draft], None]
+Outcome = Callable[[Draft], None]
+
+
+def carry_out(
+    deps: Deps,
+    tab_id: str,
+    request: Request,
+    command: Command,
+    *,
+    closes_payment: bool | Callable[[Tab], bool] = False,
+) -> Answer:
+    """Load, decide, write ahead, perform. Decided anew when somebody else wrote first.
+
+    `closes_payment`: the command may change the amount due, so what waits for the customer is closed first (rule 6);
+    where that depends on the tab, it is asked of the tab that was loaded.
+    Raises NotFound, StaleVersion, IdempotencyMismatch, RequestInProgress, Contention, and what the command raises.
+    """
+    expected_version = request.expected_version
+    for _ in range(ROUNDS):
+        tab, record = deps.store.get_tab_and_record(
+            merchant_of(request.by), tab_id, request.record_id, deps.clock.now()
+        )
+        check_visible(tab, request.by)
+        if record is not None:
+            return _replay(deps, tab, record, request)
+        draft = Draft(tab, now=deps.clock.now(), by=request.by, new_id=deps.ids.new)
+        try:
+            _check_version(tab, expected_version)
+            command(draft)
+        except DomainError:
+            # Tab and record are read together, not at one instant. Sent twice at once, the request may have been
+            # carried out between the two, and what refuses it is its own effect: then there is a record by now.
+            if deps.store.find_record(request.record_id, deps.clock.now()) is None:
+                raise
+            continue
+        # Only now: a command that is refused leaves the payment on the phone alone.
+        waiting = tab.taking_attempt
+        closes = closes_payment(tab) if callable(closes_payment) else closes_payment
+        if closes and waiting is not None and waiting.state == AttemptState.AWAITING_CUSTOMER:
+            tab = _close_for_change(deps, tab, waiting)
+            expected_version = None if expected_version is None else tab.version
+            continue
+        if draft.is_empty:
+            return Answer(tab=tab, attempt=tab.taking_attempt)
+        change = agenda.conclude(draft)
+        assert change is not None, "a command that wrote something makes a change"
+        try:
+            commit(deps, change, record=record_of(deps, request, change))
+        except VersionConflict:
+            continue
+        except RecordExists as exists:
+            return _replay(deps, deps.store.get_tab(tab.merchant_id, tab_id), exists.record, request)
+        return finish(deps, change)
+    raise Contention("The tab is being changed by others at the same time. Nothing was done; try again.")
+
+
+def _check_version(tab: Tab, expected_version: int | None) -> None:
+    if expected_version not in (None, tab.version):
+        raise StaleVersion(
+            f"The tab is at version {tab.version} by now. Load it again and decide on what it says.",
+            version=tab.version,
+        )
+
+
+def commit(
+    deps: Deps, change: Change, *, record: IdempotencyRecord | None = None, event: SeenEvent | None = None
+) -> Tab:
+    """Write the change, then send what is to be said because of it. Raises what the store raises.
+
+    A message is sent at most once: what can't be handed over now is logged and lost, but it is never said twice.
+    """
+    tab = deps.store.commit(change, record=record, event=event)
+    _log_what_happened(change)
+    for message in change.messages:
+        try:
+            deps.notifier.send(message)
+        except Exception:
+            log.exception("message %s (%s) was not sent", message.message_id, message.kind)
+    return tab
+
+
+_COUNTED = {
+    "captured": "PaymentsTaken",
+    "charged": "PaymentsTaken",
+    "payment_declined": "PaymentsDeclined",
+    "dispute_opened": "DisputesOpened",
+    "flagged": "TabsFlagged",
+}
+"""Kinds of entries that are counted, and as what."""
+
+
+def _log_what_happened(change: Change) -> None:
+    tab = change.tab
+    for entry in change.entries:
+        counted = _COUNTED.get(entry.kind)
+        log.log(
+            logging.ERROR if entry.kind == "flagged" else logging.INFO,
+            "%s",
+            entry.kind,
+            extra={
+                "tab_id": tab.tab_id,
+                "merchant_id": tab.merchant_id,
+                "version": tab.version,
+                **{name: entry.details[name] for name in _LOGGED if name in entry.details},
+                # Our own words, where those of a contest or a cancellation stay between people.
+                **({"reason": entry.details["reason"]} if entry.kind == "flagged" else {}),
+                **({"metrics": {counted: 1}} if counted else {}),
+            },
+        )
+
+
+_LOGGED = ("attempt_id", "payment_id", "operation", "amount_minor")
+"""Details of an entry that are ids and numbers."""
+
+
+def record_of(deps: Deps, request: Request, change: Change) -> IdempotencyRecord:
+    """What a repetition of the request is answered from: the attempt where money moves, else the tab as it is left."""
+    if change.begun:
+        return request.new_record(deps, tab_id=change.tab.tab_id, attempt_id=change.begun[0].attempt_id)
+    return request.new_record(deps, tab_id=change.tab.tab_id, snapshot=change.tab)
+
+
+def finish(deps: Deps, change: Change) -> Answer:
+    """Perform what a committed change has begun."""
+    try:
+        tab = run(deps, change.tab, change.begun)
+    except Contention:
+        # The change stands, and its attempts are in the agenda: the next sweep brings in what we could not.
+        log.warning("the outcome for %s is left to the next sweep", change.tab.tab_id)
+        tab = deps.store.get_tab(change.tab.merchant_id, change.tab.tab_id)
+    if not change.begun:
+        return Answer(tab=tab)
+    return Answer(tab=tab, attempt=find_attempt(deps, tab, change.begun[0].attempt_id))
+
+
+def find_attempt(deps: Deps, tab: Tab, attempt_id: str) -> Attempt | None:
+    return tab.attempt(attempt_id) or deps.store.find_attempt(tab.merchant_id, tab.tab_id, attempt_id)
+
+
+def merchant_of(by: Actor) -> str:
+    if by.merchant_id is None:
+        raise NotFound("There is no such tab.")
+    return by.merchant_id
+
+
+def check_visible(tab: Tab, by: Actor) -> None:
+    """Customers see their own tabs only. Raises NotFound, as for a tab that does not exist."""
+    if by.role == Role.CUSTOMER and tab.customer_id != by.customer_id:
+        raise NotFound("There is no such tab.")
+
+
+def replay_of(deps: Deps, record: IdempotencyRecord, tab: Tab) -> Answer:
+    """The answer to a request that was made before: from its attempt, else the tab as that request left it.
+
+    Raises RequestInProgress while the first one may still be under way.
+    """
+    if record.attempt_id is None:
+        return Answer(tab=record.snapshot or tab, replayed=True)
+    if tab.attempt(record.attempt_id) is None:
+        # Closed by now; or the tab was read before the request was carried out, and its record after.
+        tab = deps.store.get_tab(tab.merchant_id, tab.tab_id)
+    attempt = find_attempt(deps, tab, record.attempt_id)
+    young = deps.clock.now() - record.created_at < IN_PROGRESS
+    if attempt is not None and attempt.state == AttemptState.PENDING and young:
+        raise RequestInProgress(
+            "The first request with this Idempotency-Key is still under way. Ask again in a moment.",
+            retry_after_s=int(IN_PROGRESS.total_seconds()),
+        )
+    return Answer(tab=tab, attempt=attempt, replayed=True)
+
+
+def _replay(deps: Deps, tab: Tab, record: IdempotencyRecord, request: Request) -> Answer:
+    request.check_same(record)
+    return replay_of(deps, record, tab)
+
+
+def _close_for_change(deps: Deps, tab: Tab, waiting: Attempt) -> Tab:
+    """The tab without the payment that waited. Raises PaymentInProgress where that was made, or may have been."""
+    tab, begun = _close_payment(deps, tab, waiting)
+    tab = run(deps, tab, begun)
+    if any(leg.attempt_id == waiting.attempt_id for leg in tab.legs):
+        raise PaymentInProgress(
+            "The customer has paid on the phone this very moment. Load the tab again and decide on what it says.",
+            attempt_id=waiting.attempt_id,
+            attempt_state=AttemptState.SUCCEEDED,
+        )
+    still_there = tab.attempt(waiting.attempt_id)
+    if still_there is not None:
+        raise PaymentInProgress(
+            "The payment on the customer's phone could not be closed just now. Try again in a moment.",
+            attempt_id=waiting.attempt_id,
+            attempt_state=still_there.state,
+        )
+    return tab
+
+
+# Attempts and outcomes
+
+_UNANSWERED = {"metrics": {"PaymentsUnanswered": 1}}
+
+
+def run(deps: Deps, tab: Tab, begun: Iterable[Attempt]) -> Tab:
+    """Perform attempts that are written ahead, bring in their outcomes, and go on with what follows from them.
+
+    Whatever is left when a process dies, after CALLS calls, or when the gateway has not answered (a second time-out
+    would keep the caller waiting for longer than its own) is found by the next sweep.
+    """
+    queue = deque(begun)
+    for _ in range(CALLS):
+        if queue:
+            attempt = tab.attempt(queue.popleft().attempt_id)
+            # Somebody else, a webhook say, may have brought its outcome meanwhile.
+            if attempt is None or attempt.state != AttemptState.PENDING:
+                continue
+            asked = attempt.attempt_id
+            tab, more = record_outcome(deps, tab, _perform(deps, tab, attempt))
+        elif step := agenda.due_call(tab, deps.clock.now()):
+            assert step.subject is not None, "what the gateway is asked first is about an attempt"
+            asked = step.subject
+            tab, more = _due_call(deps, tab, step)
+        else:
+            break
+        unanswered = tab.attempt(asked)
+        if unanswered is not None and unanswered.state == AttemptState.UNKNOWN:
+            break
+        queue.extend(more)
+    return tab
+
+
+def record_outcome(
+    deps: Deps, tab: Tab, outcome: Outcome, *, event: SeenEvent | None = None
+) -> tuple[Tab, tuple[Attempt, ...]]:
+    """Bring an outcome into the tab, whoever has written meanwhile; the tab then, and the attempts begun by it.
+
+    An outcome is never refused: a lost race means reload and apply again (money rule 3). Raises Contention.
+    """
+    known_facts: frozenset[str] = frozenset()
+    for _ in range(ROUNDS):
+        draft = Draft(tab, now=deps.clock.now(), by=SYSTEM, new_id=deps.ids.new, known_facts=known_facts)
+        outcome(draft)
+        change = agenda.conclude(draft)
+        if change is None:
+            if event is not None:
+                deps.store.add_event(event)
+            return tab, ()
+        try:
+            return commit(deps, change, event=event), change.begun
+        except EventAlreadySeen:
+            return deps.store.get_tab(tab.merchant_id, tab.tab_id), ()
+        except FactsAlreadyApplied as applied:
+            known_facts |= set(applied.keys)
+        except (VersionConflict, Contention):
+            pass
+        tab = deps.store.get_tab(tab.merchant_id, tab.tab_id)
+    raise Contention("The tab is being changed by others at the same time; the outcome will be brought in later.")
+
+
+def outcome_of(facts: Iterable[Fact]) -> Outcome:
+    def apply(draft: Draft) -> None:
+        for fact in facts:
+            apply_fact(draft, fact)
+
+    return apply
+
+
+def _perform(deps: Deps, tab: Tab, attempt: Attempt) -> Outcome:
+    ids = {"tab_id": tab.tab_id, "attempt_id": attempt.attempt_id}
+    try:
+        facts = deps.gateway.perform(tab, attempt)
+    except GatewayUnavailable as unavailable:
+        log.warning("%s: no answer (%s)", attempt.operation, unavailable, extra={**ids, **_UNANSWERED})
+        return _unknown(attempt)
+    except GatewayRejected as rejected:
+        log.error("%s was rejected: %s", attempt.operation, rejected.failure, extra=ids)
+        failure = rejected.failure
+        return lambda draft: _if_open(draft, attempt, lambda found: note_rejected(draft, found, failure))
+    return _resolving(attempt, facts)
+
+
+def _resolving(attempt: Attempt, facts: Iterable[Fact]) -> Outcome:
+    """The facts, which should resolve the attempt; where it is still as it was before the call, its outcome is unknown.
+
+    Before the call, not before this draft: a webhook with the same facts may have been quicker, and what it has told
+    (that the bank asks the customer, say) must not become unknown because the answer says it again.
+    """
+
+    def apply(draft: Draft) -> None:
+        outcome_of(facts)(draft)
+        if draft.tab.attempt(attempt.attempt_id) == attempt:
+            _unknown(attempt)(draft)
+
+    return apply
+
+
+def _unknown(attempt: Attempt) -> Outcome:
+    return lambda draft: _if_open(draft, attempt, lambda found: note_unknown(draft, found))
+
+
+def _if_open(draft: Draft, attempt: Attempt, then: Callable[[Attempt], None]) -> None:
+    """Only if nobody else has brought the attempt's outcome meanwhile."""
+    found = draft.tab.attempt(attempt.attempt_id)
+    if found is not None and found.is_open:
+        then(found)
+
+
+def _due_call(deps: Deps, tab: Tab, step: Step) -> tuple[Tab, tuple[Attempt, ...]]:
+    attempt = tab.attempt(step.subject)
+    assert attempt is not None, "a step that needs this call is about an open attempt"
+    if step.kind == StepKind.CLOSE_PAYMENT:
+        return _close_payment(deps, tab, attempt)
+    return _resolve(deps, tab, attempt)
+
+
+def _close_payment(deps: Deps, tab: Tab, attempt: Attempt) -> tuple[Tab, tuple[Attempt, ...]]:
+    try:
+        facts = deps.gateway.close_payment(tab, attempt)
+    except (GatewayUnavailable, GatewayRejected) as failed:
+        ids = {"tab_id": tab.tab_id, "attempt_id": attempt.attempt_id}
+        log.warning("closing the payment: %s", failed, extra={**ids, **_UNANSWERED})
+        return record_outcome(deps, tab, _unknown(attempt))
+    return record_outcome(deps, tab, _resolving(attempt, facts))
+
+
+def _resolve(deps: Deps, tab: Tab, attempt: Attempt) -> tuple[Tab, tuple[Attempt, ...]]:
+    """Find out what became of an attempt whose outcome nobody told us, in the order of money rule 4."""
+    try:
+        facts = deps.gateway.find_facts(tab, attempt)
+    except (GatewayUnavailable, GatewayRejected) as failed:
+        ids = {"tab_id": tab.tab_id, "attempt_id": attempt.attempt_id}
+        log.warning("asking for the outcome: %s", failed, extra={**ids, **_UNANSWERED})
+        return record_outcome(deps, tab, _unknown(attempt))
+    begun: tuple[Attempt, ...] = ()
+    if facts:
+        tab, begun = record_outcome(deps, tab, outcome_of(facts))
+        found = tab.attempt(attempt.attempt_id)
+        if found is None or found != attempt or any(fact.kind == FactKind.PROCESSING for fact in facts):
+            return tab, begun
+    now = deps.clock.now()
+    replayable = now - attempt.created_at < REPLAY_HORIZON and attempt.checks < len(LADDER)
+    if replayable and agenda.still_holds(tab, attempt, now):
+        outcome = _perform(deps, tab, attempt)
+    else:
+        outcome = _absent(attempt)
+    tab, more = record_outcome(deps, tab, outcome)
+    return tab, begun + more
+
+
+def _absent(attempt: Attempt) -> Outcome:
+    return lambda draft: _if_open(draft, attempt, lambda found: note_absent(draft, found))

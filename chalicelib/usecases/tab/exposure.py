@@ -1,0 +1,33 @@
+"""Limits on what may be unpaid at once, per customer and per merchant, checked before it grows (policy)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from chalicelib.domain.errors import ExposureExceeded
+from chalicelib.domain.money import format_amount
+from chalicelib.domain.tab.tab import Policy
+from chalicelib.ports import Deps, TabSummary
+from chalicelib.usecases.tab.listings import unfinished_of_customer, unfinished_of_merchant
+
+
+def check_exposure(
+    deps: Deps, policy: Policy, *, merchant_id: str, customer_id: str, more_minor: int, currency: str
+) -> None:
+    """Raises ExposureExceeded where `more_minor` on top of what is unpaid would pass a limit. No limit, no query."""
+    if limit := policy.exposure_per_customer_minor:
+        lines = unfinished_of_customer(deps, merchant_id, customer_id)
+        _check(lines, more_minor, limit, currency, "this customer")
+    if limit := policy.exposure_per_merchant_minor:
+        _check(unfinished_of_merchant(deps, merchant_id), more_minor, limit, currency, "this business")
+
+
+def _check(lines: Iterable[TabSummary], more_minor: int, limit_minor: int, currency: str, whose: str) -> None:
+    unpaid_minor = sum(line.exposure_minor for line in lines)
+    if unpaid_minor + more_minor > limit_minor:
+        raise ExposureExceeded(
+            f"Too much would be unpaid at once for {whose}: at most {format_amount(limit_minor, currency)}. "
+            "Have an open bill paid first, or raise the limit in the policy.",
+            limit_minor=limit_minor,
+            unpaid_minor=unpaid_minor,
+        )

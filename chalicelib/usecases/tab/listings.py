@@ -1,0 +1,37 @@
+"""Walking the listings page by page, for use cases that need all unfinished tabs of a merchant or a customer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+
+from chalicelib.domain.tab.tab import Status
+from chalicelib.ports import Deps, Page, TabSummary
+
+UNFINISHED = tuple(status for status in Status if status != Status.CLOSED)
+PAGE = 100
+
+
+def of_merchant(deps: Deps, merchant_id: str, status: Status) -> Iterator[TabSummary]:
+    """Every tab of the merchant in this status, the newest first."""
+    return _all(partial(deps.store.list_by_status, merchant_id, status, limit=PAGE))
+
+
+def unfinished_of_merchant(deps: Deps, merchant_id: str) -> Iterator[TabSummary]:
+    """Every tab of the merchant that is not closed, a status after the other."""
+    for status in UNFINISHED:
+        yield from of_merchant(deps, merchant_id, status)
+
+
+def unfinished_of_customer(deps: Deps, merchant_id: str, customer_id: str) -> Iterator[TabSummary]:
+    """Every tab of the customer that is not closed, the newest first."""
+    lines = _all(partial(deps.store.list_by_customer, merchant_id, customer_id, limit=PAGE))
+    return (line for line in lines if line.status != Status.CLOSED)
+
+
+def _all(page_at: Callable[..., Page[TabSummary]]) -> Iterator[TabSummary]:
+    page = page_at(cursor=None)
+    yield from page.items
+    while page.next_cursor is not None:
+        page = page_at(cursor=page.next_cursor)
+        yield from page.items

@@ -1,0 +1,39 @@
+"""Read tabs: one as its caller may see it, and listings by status or by customer."""
+
+from __future__ import annotations
+
+from chalicelib.domain.errors import InvalidInput
+from chalicelib.domain.tab.draft import Entry
+from chalicelib.domain.tab.tab import Actor, Role, Status, Tab
+from chalicelib.ports import Deps, Page, TabSummary
+from chalicelib.usecases.tab.attempts import check_visible, merchant_of
+
+
+def get_tab(deps: Deps, tab_id: str, *, by: Actor) -> Tab:
+    """Raises NotFound, also for another merchant's or another customer's tab."""
+    tab = deps.store.get_tab(merchant_of(by), tab_id)
+    check_visible(tab, by)
+    return tab
+
+
+def list_tabs(
+    deps: Deps, *, status: Status | None, customer_id: str | None, limit: int, cursor: str | None, by: Actor
+) -> Page[TabSummary]:
+    """By status or by customer, newest first; customers always get their own. Raises InvalidInput."""
+    merchant_id = merchant_of(by)
+    if by.role == Role.CUSTOMER:
+        if status is not None or customer_id not in (None, by.customer_id):
+            raise InvalidInput("Customers list their own tabs: leave out status and customer_id.")
+        customer_id = by.customer_id
+    if (status is None) == (customer_id is None):
+        raise InvalidInput("Give either status or customer_id.")
+    if status is not None:
+        return deps.store.list_by_status(merchant_id, status, limit=limit, cursor=cursor)
+    assert customer_id is not None, "one of the two was given"
+    return deps.store.list_by_customer(merchant_id, customer_id, limit=limit, cursor=cursor)
+
+
+def get_timeline(deps: Deps, tab_id: str, *, limit: int, cursor: str | None, by: Actor) -> Page[Entry]:
+    """What has happened to the tab, oldest first. Raises NotFound, InvalidInput (cursor)."""
+    tab = get_tab(deps, tab_id, by=by)
+    return deps.store.list_entries(tab.merchant_id, tab_id, limit=limit, cursor=cursor)
