@@ -10,9 +10,10 @@ from typing import Any
 from . import lists
 from .context import Call
 from .errors import StripeError
-from .objects import Account, ApplicationFee, Charge
+from .events import EventLog
+from .objects import Account, Application, ApplicationFee, Charge, Deleted
 from .params import EXPAND, PAGE, TIME_RANGE, Fields, boolean, enum, hash_of, merge_metadata, metadata, string
-from .store import PLATFORM
+from .store import PLATFORM, World
 
 _CAPABILITY = hash_of({"requested": boolean})
 CREATE: Fields = {
@@ -76,7 +77,7 @@ def retrieve(call: Call, params: dict[str, Any], id: str) -> Account:
     if id == PLATFORM:
         return own(call, params)
     found: Account | None = call.world.platform.find("account", id)
-    if found is None:
+    if found is None or not reachable(call.world, id):
         raise no_access(id)
     return found
 
@@ -97,8 +98,28 @@ def own(call: Call, params: dict[str, Any]) -> Account:
     )
 
 
+def delete(call: Call, params: dict[str, Any], id: str) -> Deleted:
+    """The platform lets go of the account; what happened there stays where it is, out of its reach."""
+    if id == PLATFORM or not reachable(call.world, id):
+        raise no_access(id)
+    deauthorize(call.world, call.events, id)
+    return Deleted(id=id, object="account")
+
+
+def deauthorize(world: World, events: EventLog, id: str) -> None:
+    """From now on the account is closed to the platform, which is told in the account's name, for the last time."""
+    world.mark(world.platform, "deauthorized", id)
+    application = Application(id=PLATFORM.replace("acct_", "ca_"), name="Stand-in platform")
+    events.emit(world.accounts[id], "account.application.deauthorized", application)
+
+
+def reachable(world: World, id: str) -> bool:
+    """Whether the platform's key opens this account."""
+    return id in world.accounts and id not in world.platform.marks["deauthorized"]
+
+
 def list_all(call: Call, params: dict[str, Any]) -> dict[str, Any]:
-    return lists.page(call, "account", params, "/v1/accounts")
+    return lists.page(call, "account", params, "/v1/accounts", keep=lambda row: reachable(call.world, row.id))
 
 
 def collect_fee(call: Call, charge: Charge, amount: int) -> None:

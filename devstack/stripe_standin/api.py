@@ -179,7 +179,7 @@ class Api:
                     code="rate_limit",
                     before_execution=True,
                 )
-            if account_id != PLATFORM and account_id not in self.world.accounts:
+            if account_id != PLATFORM and not accounts.reachable(self.world, account_id):
                 raise accounts.no_access(account_id)
             if route is None:
                 raise StripeError(
@@ -249,6 +249,8 @@ class Api:
                 raise StripeError(
                     fault.status, "An unknown error occurred (fail_after was asked for).", type="api_error"
                 )
+            if fault is not None and fault.kind == "empty_page" and route.many:
+                result = {**result, "data": [], "has_more": True}
             if "expand" in checked:
                 result = expand(call, result, checked["expand"])
             kind = result["object"] if isinstance(result, dict) else result.object

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from .balance import stripe_fee
+from .charges import taken_back
 from .objects import Charge, PaymentIntent
 from .store import Namespace, World
 
@@ -95,6 +96,4 @@ def _add_charge(namespace: Namespace, intent: PaymentIntent, charge: Charge, lin
         if refund.status not in ("failed", "canceled"):
             line["refunded"] += refund.amount
             line["refunds_count"] += 1
-    for dispute in namespace.of["dispute"].newest_first("charge", charge.id):
-        if dispute.status != "won" and not dispute.status.startswith("warning"):
-            line["disputed"] += dispute.amount
+    line["disputed"] += taken_back(namespace, charge.id)

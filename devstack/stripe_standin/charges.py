@@ -12,6 +12,7 @@ from .context import Call
 from .errors import refused
 from .objects import CardOnCharge, Charge, Outcome, PaymentIntent, PaymentMethod, PaymentMethodDetails
 from .params import EXPAND, PAGE, TIME_RANGE, Fields, integer, merge_metadata, metadata, nullable, string
+from .store import Namespace
 
 LIST: Fields = {**PAGE, "created": TIME_RANGE, "customer": string, "payment_intent": string, "transfer_group": string}
 UPDATE: Fields = {
@@ -183,6 +184,15 @@ def capture(call: Call, charge: Charge, amount: int) -> None:
 def expire(call: Call, charge: Charge) -> None:
     call.put(charge)
     call.emit("charge.expired", charge)
+
+
+def taken_back(account: Namespace, charge_id: str) -> int:
+    """How much of the charge banks have taken and not given back: that part can be neither refunded nor disputed."""
+    return sum(
+        dispute.amount
+        for dispute in account.of["dispute"].newest_first("charge", charge_id)
+        if dispute.status in ("needs_response", "under_review", "lost")
+    )
 
 
 def retrieve(call: Call, params: dict[str, Any], id: str) -> Charge:

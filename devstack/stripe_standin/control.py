@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from . import books, cards, clock, disputes, payment_intents, payment_methods, refunds, setup_intents
+from . import accounts, books, cards, charges, clock, disputes, payment_intents, payment_methods, refunds, setup_intents
 from .context import Call
 from .errors import StripeError
 from .events import encode
@@ -143,7 +143,13 @@ def routes(standin: StandIn) -> list[Route]:
         given = await _body(request)
         account = _owner("refund", str(given.get("refund")))
         call: Call = standin.call(account)
-        (refunds.fail if given.get("outcome") == "fail" else refunds.settle)(call, given["refund"])
+        reason = given.get("failure_reason", "unknown")
+        if reason not in refunds.FAILURES:
+            raise Refused(f"failure_reason must be one of {', '.join(refunds.FAILURES)}")
+        if given.get("outcome") == "fail":
+            refunds.fail(call, given["refund"], reason)
+        else:
+            refunds.settle(call, given["refund"])
         standin.commit()
         return account.get("refund", given["refund"])
 
@@ -162,9 +168,13 @@ def routes(standin: StandIn) -> list[Route]:
         if kind == "early_fraud_warning":
             opened: Any = disputes.warn(call, charge)
         elif kind in ("dispute", "inquiry"):
-            if charge.disputed:
-                raise Refused("this charge is disputed already")
-            opened = disputes.open_dispute(call, charge, given.get("reason", "fraudulent"), inquiry=kind == "inquiry")
+            left = charge.amount_captured - charges.taken_back(account, charge.id)
+            amount = int(given.get("amount", left))
+            if not 1 <= amount <= left:
+                raise Refused(f"of this charge {left} can still be disputed")
+            opened = disputes.open_dispute(
+                call, charge, given.get("reason", "fraudulent"), inquiry=kind == "inquiry", amount=amount
+            )
         else:
             raise Refused("kind must be dispute, inquiry or early_fraud_warning")
         standin.commit()
@@ -174,12 +184,19 @@ def routes(standin: StandIn) -> list[Route]:
         given = await _body(request)
         account = _owner("dispute", str(given.get("dispute")))
         dispute = account.get("dispute", given["dispute"])
-        if given.get("outcome") not in ("won", "lost"):
-            raise Refused("outcome must be won or lost")
-        if dispute.status in ("won", "lost", "warning_closed"):
+        outcome, inquiry = given.get("outcome"), dispute.status.startswith("warning")
+        if outcome not in ("won", "lost", "prevented", "escalated"):
+            raise Refused("outcome must be won, lost, prevented or, of an inquiry, escalated")
+        if dispute.status in disputes.ENDED:
             raise Refused(f"this dispute is {dispute.status} already")
-        inquiry = dispute.status.startswith("warning")
-        disputes.close(standin.call(account), dispute, "warning_closed" if inquiry else given["outcome"])
+        if outcome == "escalated":
+            charge = account.get("charge", dispute.charge)
+            if not inquiry or dispute.amount > charge.amount_captured - charges.taken_back(account, charge.id):
+                raise Refused("only an inquiry about money that is still there can become a dispute")
+            disputes.escalate(standin.call(account), dispute)
+        else:
+            ends = "warning_closed" if inquiry and outcome != "prevented" else outcome
+            disputes.close(standin.call(account), dispute, ends)
         standin.commit()
         return dispute
 
@@ -194,6 +211,15 @@ def routes(standin: StandIn) -> list[Route]:
         payment_methods.renew(standin.call(account), method, month, year)
         standin.commit()
         return method
+
+    async def deauthorize(request: Request) -> Any:
+        given = await _body(request)
+        id = str(given.get("account"))
+        if id == world.platform.id or not accounts.reachable(world, id):
+            raise Refused(f"no such connected account: {id}")
+        accounts.deauthorize(world, standin.events, id)
+        standin.commit()
+        return {"account": id, "deauthorized": True}
 
     async def webhooks(request: Request) -> Any:
         return {**standin.webhooks.counts(), "recent_failures": list(standin.webhooks.log)[-20:]}
@@ -300,6 +326,7 @@ def routes(standin: StandIn) -> list[Route]:
         route("/_control/health", {"GET": health}),
         route("/_control/clock", {"GET": read_clock, "POST": move_clock}),
         route("/_control/authenticate", {"POST": authenticate}),
+        route("/_control/accounts/deauthorize", {"POST": deauthorize}),
         route("/_control/cards", {"POST": change_card}),
         route("/_control/refunds/settle", {"POST": settle_refund}),
         route("/_control/disputes", {"POST": open_dispute}),

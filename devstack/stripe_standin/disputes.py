@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import balance, cards, lists
+from . import balance, cards, lists, refunds
 from .context import Call
 from .errors import refused
 from .objects import Charge, Dispute, DisputeEvidenceDetails, EarlyFraudWarning
@@ -64,6 +64,8 @@ UPDATE: Fields = {
 LIST: Fields = {**PAGE, "charge": string, "payment_intent": string, "created": TIME_RANGE}
 ANSWER_WITHIN_SECONDS = 9 * 86400
 FEE = {"usd": 1500, "eur": 2000, "gbp": 2000}
+# A dispute that has ended, one way or another.
+ENDED = ("won", "lost", "warning_closed", "prevented")
 _NETWORK_REASON = {"fraudulent": "10.4", "product_not_received": "13.1"}
 
 
@@ -131,14 +133,36 @@ def open_dispute(
     )
     charge.disputed = True
     if not inquiry:
-        _move(call, dispute, -dispute.amount, FEE.get(dispute.currency, 1500), "Chargeback withdrawal for " + charge.id)
+        _withdraw(call, dispute)
     call.put(dispute)
     call.put(charge)
     call.schedule(due, "dispute_due", dispute.id)
     call.emit("charge.dispute.created", dispute)
     if not inquiry:
         call.emit("charge.dispute.funds_withdrawn", dispute)
+        refunds.overtaken(call, charge.id)
     return dispute
+
+
+def _withdraw(call: Call, dispute: Dispute) -> None:
+    fee = FEE.get(dispute.currency, 1500)
+    _move(call, dispute, -dispute.amount, fee, f"Chargeback withdrawal for {dispute.charge}")
+
+
+def escalate(call: Call, dispute: Dispute) -> None:
+    """The bank was not content with the answer to its inquiry: now it takes the money and asks anew."""
+    dispute.status, dispute.is_charge_refundable = "needs_response", False
+    dispute.payment_method_details = {
+        **dispute.payment_method_details,
+        "card": {**dispute.payment_method_details["card"], "case_type": "chargeback"},
+    }
+    dispute.evidence_details.due_by = call.now + ANSWER_WITHIN_SECONDS
+    _withdraw(call, dispute)
+    call.put(dispute)
+    call.schedule(call.now + ANSWER_WITHIN_SECONDS, "dispute_due", dispute.id)
+    call.emit("charge.dispute.updated", dispute)
+    call.emit("charge.dispute.funds_withdrawn", dispute)
+    refunds.overtaken(call, str(dispute.charge))
 
 
 def _move(call: Call, dispute: Dispute, amount: int, fee: int, description: str) -> None:
@@ -193,14 +217,16 @@ def update(call: Call, params: dict[str, Any], id: str) -> Dispute:
 
 
 def close(call: Call, dispute: Dispute, outcome: str) -> None:
+    """The end: `won`, `lost`, `warning_closed`, or `prevented` (settled before it counted as a chargeback)."""
+    given_back = outcome == "won" or (outcome == "prevented" and not dispute.status.startswith("warning"))
     dispute.status = outcome
-    if outcome == "won":
+    if given_back:
         _move(call, dispute, dispute.amount, 0, "Chargeback reversal for " + str(dispute.charge))
         charge: Charge = call.account.get("charge", dispute.charge)
         charge.disputed = True  # it stays so; that the merchant won is told by the dispute
     call.put(dispute)
     call.emit("charge.dispute.closed", dispute)
-    if outcome == "won":
+    if given_back:
         call.emit("charge.dispute.funds_reinstated", dispute)
 
 
@@ -217,7 +243,7 @@ def concede(call: Call, params: dict[str, Any], id: str) -> Dispute:
 def fall_due(call: Call, id: str) -> None:
     """Nobody answered in time, or the bank has now decided what was under review."""
     dispute: Dispute | None = call.account.find("dispute", id)
-    if dispute is None or dispute.status in ("won", "lost", "warning_closed"):
+    if dispute is None or dispute.status in ENDED or call.now < (dispute.evidence_details.due_by or 0):
         return
     dispute.evidence_details.past_due = not dispute.evidence_details.submission_count
     close(call, dispute, "warning_closed" if dispute.status.startswith("warning") else "lost")

@@ -34,6 +34,7 @@ class EventRow(Shape, kw_only=True):
     idempotency_key: str | None
     previous: Any = None
     pending: int = 0
+    livemode: bool = False
     object: str = "event"
 
 
@@ -45,10 +46,13 @@ class EventLog:
             None,
         )  # of the call being served: Stripe names it in the event
         self.listeners: list[Callable[[Namespace, EventRow, bytes], None]] = []
+        # Lets `faults` change what an event says of its object: it answers the object to show, and the livemode.
+        self.alter: Callable[[Namespace, str, Any], tuple[Any, bool]] = lambda account, type, row: (row, False)
         self.dictionaries: dict[str, bytes] = {}
         self.new_dictionaries: list[tuple[str, bytes]] = []  # since the journal last looked
 
     def emit(self, account: Namespace, type: str, row: Any, previous: dict[str, Any] | None = None) -> EventRow:
+        row, livemode = self.alter(account, type, row)
         body = encode(row)
         kind = row.object
         request_id, key = self.request
@@ -62,6 +66,7 @@ class EventLog:
             request_id=request_id,
             idempotency_key=key,
             previous=previous,
+            livemode=livemode,
         )
         self.world.put(account, event)
         for listener in self.listeners:
@@ -88,8 +93,9 @@ class EventLog:
         if account.id != PLATFORM:
             shape["account"] = account.id
         shape.update(
-            api_version=API_VERSION, created=event.created, data=data, livemode=False, pending_webhooks=event.pending,
-            request={"id": event.request_id, "idempotency_key": event.idempotency_key}, type=event.type,
+            api_version=API_VERSION, created=event.created, data=data, livemode=event.livemode,
+            pending_webhooks=event.pending, type=event.type,
+            request={"id": event.request_id, "idempotency_key": event.idempotency_key},
         )  # fmt: skip
         return shape
 
@@ -99,7 +105,8 @@ TYPES = frozenset((Path(__file__).parent / "event_types.txt").read_text(encoding
 # Every type that this stand-in sends; a webhook endpoint may subscribe to these, to Stripe's others in vain, or to '*'.
 SENT = frozenset(
     """
-    account.updated application_fee.created application_fee.refunded charge.captured charge.dispute.closed
+    account.application.deauthorized account.updated application_fee.created application_fee.refunded
+    charge.captured charge.dispute.closed
     charge.dispute.created charge.dispute.funds_reinstated charge.dispute.funds_withdrawn charge.dispute.updated
     charge.expired charge.failed charge.refund.updated charge.refunded charge.succeeded charge.updated
     checkout.session.completed checkout.session.expired customer.created customer.deleted customer.updated

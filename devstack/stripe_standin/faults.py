@@ -23,9 +23,19 @@ REQUEST_KINDS = frozenset(
         "slow",  # `seconds` before executing; meanwhile the key is in use (409)
         "slow_after",  # `seconds` between executing and answering
         "rate_limit",  # 429
+        "empty_page",  # a list answers no row and `has_more`: true, as Stripe's lists sometimes do
     }
 )
 WEBHOOK_KINDS = frozenset({"webhook_lose", "webhook_delay", "webhook_duplicate", "webhook_reorder"})
+# What an event says, in its webhook and in the list of events alike; the object itself stays as it is.
+EVENT_KINDS = frozenset(
+    {
+        "event_null",  # `field` of its object is null
+        "event_expanded",  # `field` of its object holds the whole object instead of the id
+        "event_livemode",  # it claims to come from live mode
+    }
+)
+KINDS = REQUEST_KINDS | WEBHOOK_KINDS | EVENT_KINDS
 
 
 class Fault(msgspec.Struct, kw_only=True):
@@ -39,10 +49,11 @@ class Fault(msgspec.Struct, kw_only=True):
     seed: int | None = None
     method: str | None = None
     path: str | None = (
-        None  # prefix of the request's path; "{}" matches one id; for webhooks: prefix of the event's type
+        None  # prefix of the request's path; "{}" matches one id; for webhooks and events: prefix of the event's type
     )
     account: str | None = None
     contains: str | None = None  # anywhere in the form-encoded body
+    field: str | None = None  # of the object in an event
     seconds: float = 0.0
     status: int = 500
     copies: int = 2
@@ -70,9 +81,11 @@ class Faults:
         self._next = 1
 
     def add(self, fault: Fault) -> Fault:
-        """Raises ValueError for a kind that does not exist."""
-        if fault.kind not in REQUEST_KINDS | WEBHOOK_KINDS:
-            raise ValueError(f"kind must be one of {', '.join(sorted(REQUEST_KINDS | WEBHOOK_KINDS))}")
+        """Raises ValueError for a kind that does not exist, and for one that lacks its field."""
+        if fault.kind not in KINDS:
+            raise ValueError(f"kind must be one of {', '.join(sorted(KINDS))}")
+        if fault.kind in ("event_null", "event_expanded") and fault.field is None:
+            raise ValueError(f"{fault.kind} needs the `field` of the object")
         fault.id, self._next = self._next, self._next + 1
         fault.dice = random.Random(fault.seed)
         self.rules.append(fault)
@@ -105,6 +118,18 @@ class Faults:
             ):
                 return rule
         return None
+
+    def for_event(self, account: Namespace, type: str, fields: tuple[str, ...]) -> list[Fault]:
+        """The rules that change what an event of an object with these fields says."""
+        return [
+            rule
+            for rule in self.rules
+            if rule.kind in EVENT_KINDS
+            and (rule.path is None or type.startswith(rule.path))
+            and rule.account in (None, account.id)
+            and (rule.field is None or rule.field in fields)
+            and self._take(rule)
+        ]
 
     def for_webhook(self, account: Namespace, event: EventRow) -> list[float]:
         """The waits in seconds, one a copy, after which this event is sent; infinity: never."""

@@ -375,6 +375,12 @@ class Account(Shape, kw_only=True):
     type: str = "standard"
 
 
+class Application(Shape, kw_only=True):
+    id: str
+    object: str = "application"
+    name: str | None = None
+
+
 class ApplicationFee(Shape, kw_only=True):
     id: str
     object: str = "application_fee"

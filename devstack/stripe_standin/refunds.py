@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec import UNSET
 
-from . import accounts, balance, cards, lists
+from . import accounts, balance, cards, charges, lists
 from .context import Call
 from .currencies import check_step, written
 from .errors import invalid, refused
@@ -27,6 +27,11 @@ LIST: Fields = {**PAGE, "charge": string, "payment_intent": string, "created": T
 # The documentation says only that these two test cards change their mind "asynchronously". An hour of business time
 # lets a test stand on both sides of it.
 SETTLES_AFTER_SECONDS = 3600
+# https://docs.stripe.com/api/refunds/object#refund_object-failure_reason, those that a card's refund can have.
+FAILURES = (
+    "charge_for_pending_refund_disputed", "declined", "expired_or_canceled_card", "insufficient_funds",
+    "lost_or_stolen_card", "merchant_request", "unknown",
+)  # fmt: skip
 _DESTINATION = {
     "card": {"reference_status": "pending", "reference_type": "acquirer_reference_number", "type": "refund"},
     "type": "card",
@@ -73,12 +78,14 @@ def create(call: Call, params: dict[str, Any]) -> Refund:
             "https://stripe.com/docs/payments/capture-later.",
             param="charge",
         )
-    dispute = next(call.account.of["dispute"].newest_first("charge", charge.id), None) if charge.disputed else None
-    if dispute is not None and not dispute.is_charge_refundable:
+    left = charge.amount_captured - charge.amount_refunded
+    # What a bank has taken already cannot be given back a second time; the rest of a charge still can.
+    gone = charges.taken_back(call.account, charge.id) if charge.disputed else 0
+    if gone >= left > 0:
         raise refused(
             f"Charge {charge.id} has been charged back; cannot issue a refund.", code="charge_disputed", param="charge"
         )
-    left = charge.amount_captured - charge.amount_refunded
+    left -= gone
     if left <= 0:
         raise refused(f"Charge {charge.id} has already been refunded.", code="charge_already_refunded", param="charge")
     amount = params.get("amount", left)
@@ -138,7 +145,16 @@ def settle(call: Call, id: str) -> None:
     _told(call, refund, "refund.updated", {"status": "pending"})
 
 
-def fail(call: Call, id: str) -> None:
+def overtaken(call: Call, charge_id: str) -> None:
+    """The customer disputed the charge while its refund was under way: the refund fails, or they would be paid twice.
+    https://docs.stripe.com/refunds#failed-refunds
+    """
+    for refund in list(call.account.of["refund"].newest_first("charge", charge_id)):
+        if refund.status == "pending":
+            fail(call, refund.id, "charge_for_pending_refund_disputed")
+
+
+def fail(call: Call, id: str, reason: str = "unknown") -> None:
     """The bank sent the money back: the merchant has it again and the charge counts as not refunded."""
     refund: Refund | None = call.account.find("refund", id)
     if refund is None or refund.status not in ("pending", "succeeded"):
@@ -153,7 +169,7 @@ def fail(call: Call, id: str) -> None:
         type="refund_failure",
         description="REFUND FAILURE",
     )
-    refund.status, refund.failure_reason, refund.failure_balance_transaction = "failed", "unknown", back.id
+    refund.status, refund.failure_reason, refund.failure_balance_transaction = "failed", reason, back.id
     charge.amount_refunded -= refund.amount
     charge.refunded = False
     call.put(refund)

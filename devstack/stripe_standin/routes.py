@@ -133,6 +133,7 @@ _add("GET", "account", accounts.own)
 _add("POST", "accounts", accounts.create, accounts.CREATE)
 _add("GET", "accounts", accounts.list_all, accounts.LIST)
 _add("GET", "accounts/{}", accounts.retrieve)
+_add("DELETE", "accounts/{}", accounts.delete, {})
 _add("GET", "application_fees", accounts.list_fees, accounts.LIST_FEES)
 _add("GET", "application_fees/{}", accounts.retrieve_fee)
 

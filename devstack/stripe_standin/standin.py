@@ -5,6 +5,7 @@ passes.
 from __future__ import annotations
 
 import asyncio
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from .api import Api
 from .clock import Clock, rfc3339
 from .context import Call
 from .events import EventLog, EventRow
+from .expand import expand
 from .faults import Faults
 from .idempotency import Keys
 from .journal import Journal
@@ -38,6 +40,7 @@ class StandIn:
         self.faults = Faults()
         self.webhooks = Webhooks(self.world, self.events)
         self.webhooks.plan = self.faults.for_webhook
+        self.events.alter = self._alter
         self.api = Api(self.world, self.events, self.keys, self.log, self.faults, self.commit)
         self.events.listeners.append(self._follow_sessions)
         self.checker: Any = None  # set by `--check`
@@ -63,6 +66,21 @@ class StandIn:
     def call(self, account: Namespace) -> Call:
         """A call that no client made: time or a person made it."""
         return Call(self.world, self.events, account, True, account.id != PLATFORM, None)
+
+    def _alter(self, account: Namespace, type: str, row: Any) -> tuple[Any, bool]:
+        """What an event shows of its object where a fault was asked for: a changed copy, and the livemode it claims."""
+        rules = self.faults.for_event(account, type, row.__struct_fields__) if self.faults.rules else []
+        livemode = False
+        for rule in rules:
+            if rule.kind == "event_expanded":
+                row = expand(self.call(account), row, [str(rule.field)])
+            else:
+                row = copy.copy(row)
+                livemode = livemode or rule.kind == "event_livemode"
+                field = "livemode" if rule.kind == "event_livemode" else str(rule.field)
+                if field in row.__struct_fields__:
+                    setattr(row, field, True if rule.kind == "event_livemode" else None)
+        return row, livemode
 
     def commit(self) -> None:
         """A call is over: what it changed is now to be kept."""

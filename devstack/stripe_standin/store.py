@@ -139,9 +139,10 @@ class Namespace:
         # What is remembered beside the objects: set_up: PaymentMethods whose setup was authenticated, so that
         # off-session payments need no 3-D Secure any more; spent: PaymentMethods that were used without a customer
         # or detached, which Stripe refuses from then on; off_session: intents whose present attempt is without the
-        # customer; authenticated: intents whose customer was asked and said yes, and whose server has yet to confirm.
+        # customer; authenticated: intents whose customer was asked and said yes, and whose server has yet to confirm;
+        # deauthorized (of the platform only): connected accounts that are closed to it.
         self.marks: dict[str, set[str]] = {
-            "set_up": set(), "spent": set(), "off_session": set(), "authenticated": set()
+            "set_up": set(), "spent": set(), "off_session": set(), "authenticated": set(), "deauthorized": set()
         }  # fmt: skip
         self.deleted_customers: dict[str, objects.Deleted] = {}
 
