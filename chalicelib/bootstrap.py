@@ -10,7 +10,11 @@ from chalicelib import config
 from chalicelib.adapters.aws.secrets import KeptSecret
 from chalicelib.adapters.channels.log import LogNotifier
 from chalicelib.adapters.system import SystemClock, SystemIds
-from chalicelib.ports import Clock, Deps, Notifier, PaymentGateway, TabStore
+from chalicelib.ports.clock import Clock
+from chalicelib.ports.deps import Deps
+from chalicelib.ports.gateway import PaymentGateway
+from chalicelib.ports.notifier import Notifier
+from chalicelib.ports.store import TabStore
 
 _lock = Lock()
 _kept: list[Deps] = []

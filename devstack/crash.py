@@ -13,7 +13,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from chalicelib.ports import Deps
+from chalicelib.ports.deps import Deps
 
 VARIABLE = "AFTERTAB_CRASH_AT"
 EXIT_CODE = 86

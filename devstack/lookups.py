@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from chalicelib.ports import Deps
+from chalicelib.ports.deps import Deps
 
 
 def with_lookups(deps: Deps, path: Path) -> Deps:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from chalicelib.domain.tab import commands
 from chalicelib.domain.tab.actions import POSSIBLE_IN, ROLES, Action
+from chalicelib.domain.tab.actor import Role
 from chalicelib.domain.tab.agenda import NEEDS_CALL, StepKind
-from chalicelib.domain.tab.facts import FactKind
-from chalicelib.domain.tab.tab import TRANSITIONS, PaymentState, Role, Status
+from chalicelib.domain.tab.facts.fact import FactKind
+from chalicelib.domain.tab.status import TRANSITIONS, PaymentState, Status
 
 TARGET = Path(__file__).resolve().parent.parent / "docs" / "states.md"
 

@@ -7,9 +7,11 @@ from typing import Any
 
 import msgspec
 
-from chalicelib.domain.tab.tab import Actor, Attempt, Role, Tab
+from chalicelib.domain.tab.actor import Actor, Role
+from chalicelib.domain.tab.attempt import Attempt
+from chalicelib.domain.tab.tab import Tab
 from chalicelib.handlers.api import render
-from chalicelib.ports import TabStore
+from chalicelib.ports.store import TabStore
 
 
 def shown(tab: Tab, now: datetime, payment: Attempt | None = None) -> dict[str, Any]:

@@ -53,7 +53,7 @@ class Story:
 
     def _save_card(self) -> None:
         from chalicelib import bootstrap
-        from chalicelib.domain.tab.tab import Card
+        from chalicelib.domain.tab.payments import Card
 
         store = bootstrap.deps().store
         customer = store.get_customer(self._merchant_id, self._customer_id)

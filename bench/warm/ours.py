@@ -34,7 +34,7 @@ from chalicelib.adapters.channels.log import LogNotifier
 from chalicelib.adapters.dynamodb.store import DynamoDbStore, dynamodb_client
 from chalicelib.adapters.stripe.gateway import StripeGateway, stripe_client
 from chalicelib.adapters.system import SystemClock, SystemIds
-from chalicelib.ports import Deps
+from chalicelib.ports.deps import Deps
 
 SECRET = "whsec_bench"
 KEY = "sk_test_bench"

@@ -6,7 +6,8 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from chalicelib.domain.tab.tab import Card, Policy
+from chalicelib.domain.tab.payments import Card
+from chalicelib.domain.tab.policy import Policy
 
 
 class Merchant(Struct, frozen=True, kw_only=True):

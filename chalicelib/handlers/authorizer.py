@@ -13,7 +13,7 @@ from typing import Any
 from chalice.app import AuthRequest, AuthResponse, Blueprint
 
 from chalicelib import cold_start, config
-from chalicelib.domain.tab.tab import Role
+from chalicelib.domain.tab.actor import Role
 from chalicelib.handlers import keys, logs
 
 log = logging.getLogger(__name__)

@@ -14,7 +14,8 @@ from chalicelib.adapters.memory_store import MemoryStore
 from chalicelib.adapters.stripe.gateway import StripeGateway, stripe_client
 from chalicelib.adapters.system import SystemIds
 from chalicelib.handlers import keys
-from chalicelib.ports import Deps, TabStore
+from chalicelib.ports.deps import Deps
+from chalicelib.ports.store import TabStore
 from devstack.stripe_standin.server import App, create_app, serve_in_thread
 from tests.outbox import Outbox
 

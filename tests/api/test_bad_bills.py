@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from chalicelib.adapters.memory_store import MemoryStore
-from chalicelib.ports import TabStore
+from chalicelib.ports.store import TabStore
 
 from .test_bad_input import everything
 from .world import Caller, Shop, World, billed, booking, paid

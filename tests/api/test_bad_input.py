@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from chalicelib import bootstrap
 from chalicelib.adapters.memory_store import MemoryStore
 from chalicelib.handlers.api.operations import MAXIMUM_BODY_BYTES, OPERATIONS
-from chalicelib.ports import TabStore
+from chalicelib.ports.store import TabStore
 
 from .world import EVERYTHING, Caller, Shop, World, booking, sign
 

@@ -11,9 +11,10 @@ from msgspec.structs import replace
 
 from chalicelib import bootstrap
 from chalicelib.adapters.memory_store import MemoryStore
-from chalicelib.domain.tab.tab import Actor, Role
+from chalicelib.domain.tab.actor import Actor, Role
 from chalicelib.handlers.api.operations import record_id
-from chalicelib.ports import GatewayUnavailable, StoreUnavailable, TabStore
+from chalicelib.ports.gateway import GatewayUnavailable
+from chalicelib.ports.store import StoreUnavailable, TabStore
 
 from .world import CARD_TERMS, Caller, Reply, Shop, World, amounts, billed, booking, paid, settled
 

@@ -11,7 +11,7 @@ import pytest
 from moto import mock_aws
 
 from chalicelib.adapters.dynamodb.store import DynamoDbStore
-from chalicelib.ports import TabStore
+from chalicelib.ports.store import TabStore
 
 from .world import Shop, World, amounts, billed, booking, held, paid, settled
 

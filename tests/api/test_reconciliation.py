@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.domain.books.reconciliation import REPAIRABLE, Code
+from chalicelib.domain.books.differences import REPAIRABLE, Code
 from chalicelib.handlers.events import reconciliation
 
 from .world import Shop, World, billed, booking, held, paid, settled

@@ -11,7 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from chalicelib import bootstrap
-from chalicelib.ports import StoreUnavailable
+from chalicelib.ports.store import StoreUnavailable
 
 from .world import Caller, Shop, World, amounts, booking, held, settled, sign
 

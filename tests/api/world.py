@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from chalicelib.handlers.api import openapi
 from chalicelib.handlers.api.operations import OPERATIONS
-from chalicelib.ports import Deps
+from chalicelib.ports.deps import Deps
 from devstack.stripe_standin.server import App
 from tests.outbox import Outbox
 

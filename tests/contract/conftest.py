@@ -10,7 +10,7 @@ import pytest
 
 from chalicelib.adapters.dynamodb.store import DynamoDbStore, dynamodb_client
 from chalicelib.adapters.memory_store import MemoryStore
-from chalicelib.ports import TabStore
+from chalicelib.ports.store import TabStore
 from devstack import emulators, table
 from tests.contract import store_kit
 

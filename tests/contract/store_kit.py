@@ -16,39 +16,29 @@ from chalicelib.adapters.dynamodb.store import DynamoDbStore, dynamodb_client
 from chalicelib.domain.books.ledger import Account
 from chalicelib.domain.parties import Customer, Merchant
 from chalicelib.domain.tab import agenda, commands
+from chalicelib.domain.tab.actor import Actor, Role
+from chalicelib.domain.tab.attempt import Attempt, AttemptState, Failure, Operation
+from chalicelib.domain.tab.bill import Contest, Fee, Feedback, FeeKind, Item
 from chalicelib.domain.tab.draft import Change, Draft
-from chalicelib.domain.tab.promise import Acceptance, AcceptanceMethod, Consent
-from chalicelib.domain.tab.tab import (
-    Actor,
-    Attempt,
-    AttemptState,
+from chalicelib.domain.tab.payments import (
     Card,
-    Contest,
     Deposit,
     DepositState,
     Dispute,
     DisputeState,
-    Failure,
-    Fee,
-    Feedback,
-    FeeKind,
-    Followup,
     Hold,
     HoldState,
-    Item,
     Leg,
     LegKind,
-    Operation,
-    Outcome,
     Plan,
     PlannedLeg,
     PlanReason,
-    Policy,
-    Role,
-    Status,
-    Tab,
 )
-from chalicelib.ports import IdempotencyRecord, Pointer, SeenEvent, TabStore
+from chalicelib.domain.tab.policy import Policy
+from chalicelib.domain.tab.promise import Acceptance, AcceptanceMethod, Consent
+from chalicelib.domain.tab.status import Status
+from chalicelib.domain.tab.tab import Followup, Outcome, Tab
+from chalicelib.ports.store import IdempotencyRecord, Pointer, SeenEvent, TabStore
 from devstack import table
 
 NOW = datetime(2026, 5, 4, 9, 30, 0, 123000, tzinfo=UTC)

@@ -18,11 +18,13 @@ from msgspec.structs import replace
 
 from chalicelib.adapters.stripe import gateway as stripe_gateway
 from chalicelib.adapters.stripe.gateway import StripeGateway, stripe_client
-from chalicelib.domain.books.reconciliation import Payment
+from chalicelib.domain.books.differences import Payment
 from chalicelib.domain.parties import Customer
-from chalicelib.domain.tab.facts import Fact, FactKind
-from chalicelib.domain.tab.tab import Attempt, Card, Failure, Operation, Tab
-from chalicelib.ports import BadSignature, GatewayEvent, GatewayRejected, GatewayUnavailable
+from chalicelib.domain.tab.attempt import Attempt, Failure, Operation
+from chalicelib.domain.tab.facts.fact import Fact, FactKind
+from chalicelib.domain.tab.payments import Card
+from chalicelib.domain.tab.tab import Tab
+from chalicelib.ports.gateway import BadSignature, GatewayEvent, GatewayRejected, GatewayUnavailable
 from devstack.stripe_standin.server import serve_in_thread
 from tests.contract.test_gateway_objects import NOW, STAMP, a_tab, an_attempt
 

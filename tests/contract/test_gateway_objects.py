@@ -11,12 +11,16 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from chalicelib.adapters.stripe import objects
+from chalicelib.adapters.stripe import events, facts, params, payments
 from chalicelib.domain.money import CURRENCIES
-from chalicelib.domain.tab.facts import FactKind
+from chalicelib.domain.tab.attempt import Attempt, AttemptState, Failure, Operation
+from chalicelib.domain.tab.facts.fact import FactKind
+from chalicelib.domain.tab.payments import Card
+from chalicelib.domain.tab.policy import Policy
 from chalicelib.domain.tab.promise import Promise
-from chalicelib.domain.tab.tab import Attempt, AttemptState, Card, Failure, Operation, Policy, Status, Tab
-from chalicelib.ports import BadSignature
+from chalicelib.domain.tab.status import Status
+from chalicelib.domain.tab.tab import Tab
+from chalicelib.ports.gateway import BadSignature
 
 NOW = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 STAMP = int(NOW.timestamp())
@@ -105,9 +109,7 @@ GOLDEN = {
 @pytest.mark.parametrize(("attempt", "sent"), GOLDEN.values(), ids=GOLDEN.keys())
 def test_what_an_attempt_sends_is_pinned(attempt: Attempt, sent: str) -> None:
     """An attempt written before a deploy is replayed after it with the very same parameters, in the same order."""
-    params = objects.params_of(a_tab(), attempt, "dev")
-
-    assert json.dumps(params) == sent
+    assert json.dumps(params.params_of(a_tab(), attempt, "dev")) == sent
 
 
 @pytest.mark.parametrize("attempt", [attempt for attempt, _ in GOLDEN.values()], ids=GOLDEN.keys())
@@ -122,15 +124,15 @@ def test_what_an_attempt_sends_ignores_all_that_changes(attempt: Attempt) -> Non
         card=Card(card_id="pm_other", brand="visa", last4="1", saved_at=NOW),
     )  # fmt: skip
 
-    assert objects.params_of(tab, later, "dev") == objects.params_of(a_tab(), attempt, "dev")
-    assert objects.idempotency_key(later, "dev") == objects.idempotency_key(attempt, "dev")
+    assert params.params_of(tab, later, "dev") == params.params_of(a_tab(), attempt, "dev")
+    assert params.idempotency_key(later, "dev") == params.idempotency_key(attempt, "dev")
 
 
 def test_the_key_names_stage_attempt_and_operation() -> None:
     """The idempotency key is the one that money rule 2 writes ahead, and fits Stripe's 255 characters."""
     attempt = an_attempt(Operation.PLACE_HOLD, attempt_id="att_01JGZ3V5N8Q4R6S7T9W0X2Y4Z6")
 
-    key = objects.idempotency_key(attempt, "prod")
+    key = params.idempotency_key(attempt, "prod")
 
     assert key == "prod/att_01JGZ3V5N8Q4R6S7T9W0X2Y4Z6/place_hold"
 
@@ -141,21 +143,21 @@ def test_the_key_names_stage_attempt_and_operation() -> None:
 )
 def test_the_factor_is_stripes_alone(currency: str, minor: int, wire: int) -> None:
     """Only ISK and UGX leave multiplied by a hundred, and they come back divided by it."""
-    assert objects.to_wire(minor, currency) == wire
-    assert objects.from_wire(wire, currency.lower()) == minor
+    assert params.to_wire(minor, currency) == wire
+    assert params.from_wire(wire, currency.lower()) == minor
 
 
 def test_every_currency_survives_the_way_there_and_back() -> None:
     """No currency that tabs can be kept in changes an amount on its way to Stripe and back."""
     for code, currency in CURRENCIES.items():
-        assert objects.from_wire(objects.to_wire(currency.maximum_minor, code), code) == currency.maximum_minor
+        assert params.from_wire(params.to_wire(currency.maximum_minor, code), code) == currency.maximum_minor
 
 
 # ---- Intents
 
 
 def told(intent: dict[str, Any]) -> Any:
-    (fact,) = objects.facts_of_intent(intent, NOW + timedelta(hours=1))
+    (fact,) = facts.facts_of_intent(intent, NOW + timedelta(hours=1))
     assert fact.object_id == "pi_1"
     assert fact.attempt_id == "att_1"
     return fact
@@ -183,7 +185,7 @@ def test_a_hold_without_an_end_is_refused(charge: Any) -> None:
     intent = an_intent("requires_capture", capture_method="manual", latest_charge=charge)
 
     with pytest.raises(ValueError, match="until when"):
-        objects.facts_of_intent(intent, NOW)
+        facts.facts_of_intent(intent, NOW)
 
 
 @pytest.mark.parametrize("status", ["requires_capture", "succeeded"])
@@ -291,7 +293,7 @@ def test_two_declines_of_one_payment_are_two_facts() -> None:
 
 def test_a_status_from_the_future_tells_nothing() -> None:
     """A status that we do not know is no fact, rather than a wrong one."""
-    assert objects.facts_of_intent(an_intent("requires_reauthorization"), NOW) == ()
+    assert facts.facts_of_intent(an_intent("requires_reauthorization"), NOW) == ()
 
 
 # ---- Refunds
@@ -314,7 +316,7 @@ def test_a_refund_tells_its_payment_and_amount(status: str, kind: FactKind) -> N
         "metadata": {"attempt": "att_2"},
     }  # fmt: skip
 
-    (fact,) = objects.facts_of_refund(refund, NOW)
+    (fact,) = facts.facts_of_refund(refund, NOW)
 
     assert (fact.kind, fact.object_id, fact.payment_id, fact.amount_minor, fact.attempt_id) == (
         kind, "re_1", "pi_1", 500, "att_2",
@@ -336,22 +338,22 @@ def signature(payload: bytes = PAYLOAD, secret: str = SECRET, at: int | str = ST
 @pytest.mark.parametrize("age_s", [-300, 0, 300])
 def test_a_signature_holds_for_five_minutes_both_ways(age_s: int) -> None:
     """What one of our secrets signed within five minutes of the wall clock is accepted."""
-    objects.check_signature(PAYLOAD, signature(), [SECRET], STAMP + age_s)
+    events.check_signature(PAYLOAD, signature(), [SECRET], STAMP + age_s)
 
 
 @pytest.mark.parametrize("age_s", [-301, 301])
 def test_a_signature_out_of_its_time_is_refused(age_s: int) -> None:
     """A signature that is too old, or dated in the future, is worth nothing: it may be replayed."""
     with pytest.raises(BadSignature, match="too old"):
-        objects.check_signature(PAYLOAD, signature(), [SECRET], STAMP + age_s)
+        events.check_signature(PAYLOAD, signature(), [SECRET], STAMP + age_s)
 
 
 def test_both_secrets_are_good_while_they_are_rotated() -> None:
     """During a rotation either secret signs, and Stripe may send a signature of each."""
     both = signature(secret="whsec_old") + "," + signature().partition(",")[2]
 
-    objects.check_signature(PAYLOAD, signature(secret="whsec_old"), [SECRET, "whsec_old"], STAMP)
-    objects.check_signature(PAYLOAD, both, [SECRET], STAMP)
+    events.check_signature(PAYLOAD, signature(secret="whsec_old"), [SECRET, "whsec_old"], STAMP)
+    events.check_signature(PAYLOAD, both, [SECRET], STAMP)
 
 
 @pytest.mark.parametrize(
@@ -364,20 +366,20 @@ def test_both_secrets_are_good_while_they_are_rotated() -> None:
 def test_what_is_not_signed_by_us_is_refused(header: str) -> None:
     """No header but the right one opens the door, and none of the wrong ones breaks it."""
     with pytest.raises(BadSignature):
-        objects.check_signature(PAYLOAD, header, [SECRET], STAMP)
+        events.check_signature(PAYLOAD, header, [SECRET], STAMP)
 
 
 def test_a_changed_byte_breaks_the_signature() -> None:
     """The signature is over the raw bytes."""
     with pytest.raises(BadSignature):
-        objects.check_signature(PAYLOAD + b" ", signature(), [SECRET], STAMP)
+        events.check_signature(PAYLOAD + b" ", signature(), [SECRET], STAMP)
 
 
 @pytest.mark.parametrize("secrets", [[], [""], ["  "]])
 def test_without_a_secret_nothing_is_signed(secrets: list[str]) -> None:
     """An empty secret, with which anybody could sign, opens nothing."""
     with pytest.raises(BadSignature):
-        objects.check_signature(PAYLOAD, signature(secret="".join(secrets)), secrets, STAMP)
+        events.check_signature(PAYLOAD, signature(secret="".join(secrets)), secrets, STAMP)
 
 
 # ---- Events
@@ -395,7 +397,7 @@ OURS = {
 
 def test_an_event_names_its_owner_by_metadata() -> None:
     """An event of ours carries merchant, customer, tab and attempt, and the account it happened in."""
-    event = objects.read_event(an_event(an_intent("succeeded", metadata=OURS), account="acct_1"), "dev")
+    event = events.read_event(an_event(an_intent("succeeded", metadata=OURS), account="acct_1"), "dev")
 
     assert (event.ours, event.is_relevant, event.account) == (True, True, "acct_1")
     assert (event.merchant_id, event.customer_id, event.tab_id, event.attempt_id) == (
@@ -410,7 +412,7 @@ def test_an_event_names_its_owner_by_metadata() -> None:
 @pytest.mark.parametrize("metadata", [{}, None, {**OURS, "app": "other"}, {**OURS, "stage": "prod"}])
 def test_another_apps_or_stages_event_is_not_ours(metadata: Any) -> None:
     """Metadata of another app or stage names nobody here, however much it looks like ours."""
-    event = objects.read_event(an_event(an_intent("succeeded", metadata=metadata)), "dev")
+    event = events.read_event(an_event(an_intent("succeeded", metadata=metadata)), "dev")
 
     assert not event.ours
     assert (event.merchant_id, event.tab_id, event.attempt_id) == (None, None, None)
@@ -427,13 +429,13 @@ def test_another_apps_or_stages_event_is_not_ours(metadata: Any) -> None:
 )
 def test_an_event_about_something_else_names_the_payment(body: dict[str, Any], payment_id: str | None) -> None:
     """Refunds and charges lead to their payment, by which the tab is found."""
-    assert objects.read_event(an_event(body), "dev").payment_id == payment_id
+    assert events.read_event(an_event(body), "dev").payment_id == payment_id
 
 
 @pytest.mark.parametrize("kind", ["payment_intent.created", "charge.succeeded", "customer.updated", "payout.paid"])
 def test_an_event_we_do_nothing_about_is_irrelevant(kind: str) -> None:
     """Of the many kinds that an endpoint may be sent, the others are not acted on."""
-    assert not objects.read_event(an_event({"id": "x", "object": "x"}, kind), "dev").is_relevant
+    assert not events.read_event(an_event({"id": "x", "object": "x"}, kind), "dev").is_relevant
 
 
 @pytest.mark.parametrize(
@@ -448,7 +450,7 @@ def test_an_event_we_do_nothing_about_is_irrelevant(kind: str) -> None:
 def test_signed_nonsense_is_refused(payload: bytes) -> None:
     """Bytes that are no event of Stripe's are refused in one way, whatever is wrong with them."""
     with pytest.raises(BadSignature):
-        objects.read_event(payload, "dev")
+        events.read_event(payload, "dev")
 
 
 def test_a_fee_in_another_currency_is_not_ours_to_post() -> None:
@@ -458,7 +460,7 @@ def test_a_fee_in_another_currency_is_not_ours_to_post() -> None:
     here = an_intent("succeeded", created=STAMP, latest_charge=charge)
     abroad = an_intent("succeeded", created=STAMP, currency="sek", latest_charge=charge)
 
-    (fee,) = objects.payment_of(here, "dev").fees
+    (fee,) = payments.payment_of(here, "dev").fees
 
     assert (fee.kind, fee.amount_minor, fee.object_id) == (FactKind.PROCESSING_FEE, 75, "txn_1")
-    assert objects.payment_of(abroad, "dev").fees == ()
+    assert payments.payment_of(abroad, "dev").fees == ()

@@ -12,9 +12,12 @@ from msgspec.structs import replace
 from chalicelib.domain.errors import InvalidInput, NotFound
 from chalicelib.domain.parties import CardConsent
 from chalicelib.domain.tab import commands
+from chalicelib.domain.tab.attempt import AttemptState, Operation
 from chalicelib.domain.tab.draft import Draft
-from chalicelib.domain.tab.tab import AttemptState, Card, Followup, HoldState, Operation, Status, Tab
-from chalicelib.ports import (
+from chalicelib.domain.tab.payments import Card, HoldState
+from chalicelib.domain.tab.status import Status
+from chalicelib.domain.tab.tab import Followup, Tab
+from chalicelib.ports.store import (
     EventAlreadySeen,
     FactsAlreadyApplied,
     Page,

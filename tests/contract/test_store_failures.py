@@ -15,7 +15,7 @@ from chalicelib.adapters.dynamodb.items import due_shard
 from chalicelib.adapters.dynamodb.store import DynamoDbStore, dynamodb_client
 from chalicelib.domain.errors import Contention
 from chalicelib.domain.tab.tab import Tab
-from chalicelib.ports import RecordExists, SeenEvent, StoreUnavailable, VersionConflict
+from chalicelib.ports.store import RecordExists, SeenEvent, StoreUnavailable, VersionConflict
 from tests.contract.store_kit import (
     MERCHANT,
     NOW,

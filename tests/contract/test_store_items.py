@@ -23,9 +23,11 @@ from chalicelib.adapters.dynamodb import store as dynamodb_store
 from chalicelib.adapters.dynamodb.store import DynamoDbStore, dynamodb_client
 from chalicelib.domain.errors import InvalidInput
 from chalicelib.domain.parties import Customer, Merchant
+from chalicelib.domain.tab.attempt import Attempt
 from chalicelib.domain.tab.draft import Entry
-from chalicelib.domain.tab.tab import Attempt, Deposit, Followup, Tab
-from chalicelib.ports import IdempotencyRecord, Pointer, SeenEvent, StoreUnavailable, TabSummary
+from chalicelib.domain.tab.payments import Deposit
+from chalicelib.domain.tab.tab import Followup, Tab
+from chalicelib.ports.store import IdempotencyRecord, Pointer, SeenEvent, StoreUnavailable, TabSummary
 from devstack.table import RESOURCES
 from tests.contract.store_kit import (
     MERCHANT,
@@ -196,7 +198,7 @@ def test_older_items_are_upcast_and_newer_ones_refused(monkeypatch: pytest.Monke
 READ_EACH_KIND = """
 import sys
 from msgspec import ValidationError
-from chalicelib.adapters import dynamodb_items as items
+from chalicelib.adapters.dynamodb import items
 
 made = []
 def heard(frame, event, _):

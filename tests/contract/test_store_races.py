@@ -16,7 +16,7 @@ from chalicelib.adapters.dynamodb.store import DynamoDbStore
 from chalicelib.adapters.memory_store import MemoryStore
 from chalicelib.domain.tab.draft import Draft
 from chalicelib.domain.tab.tab import Tab
-from chalicelib.ports import (
+from chalicelib.ports.store import (
     EventAlreadySeen,
     FactsAlreadyApplied,
     RecordExists,

@@ -22,7 +22,7 @@ from chalicelib.adapters.stripe.gateway import StripeGateway, stripe_client
 from chalicelib.adapters.stripe.transport import KeepAliveClient
 from chalicelib.adapters.system import SystemIds
 from chalicelib.handlers import keys
-from chalicelib.ports import Deps
+from chalicelib.ports.deps import Deps
 from devstack import table
 from devstack.stripe_standin.server import create_app, serve_in_thread
 from tests.api.world import (

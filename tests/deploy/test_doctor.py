@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from chalicelib.adapters.stripe.objects import RELEVANT_EVENTS
+from chalicelib.adapters.stripe.events import RELEVANT_EVENTS
 from devstack.deploy import doctor
 from devstack.deploy.doctor import Finding, Patient, State
 from devstack.stack import API_VERSION, EVENTS

@@ -14,11 +14,13 @@ from typing import Any
 import pytest
 
 from chalicelib.adapters.memory_store import MemoryStore
-from chalicelib.adapters.stripe import objects as stripe_objects
-from chalicelib.domain.tab import agenda, facts, followup
+from chalicelib.adapters.stripe import params
+from chalicelib.domain.tab import agenda, followup
+from chalicelib.domain.tab.attempt import AttemptState, Operation
 from chalicelib.domain.tab.draft import Draft
-from chalicelib.domain.tab.facts import Fact, FactKind
-from chalicelib.domain.tab.tab import AttemptState, LegKind, Operation
+from chalicelib.domain.tab.facts import apply, attempt_outcomes, legs
+from chalicelib.domain.tab.facts.fact import Fact, FactKind
+from chalicelib.domain.tab.payments import LegKind
 from chalicelib.usecases.tab import attempts
 from tests.faults.matrix.run import play
 from tests.faults.matrix.table import (
@@ -104,7 +106,7 @@ def broken(name: str) -> list[str]:
 def test_without_idempotency_keys_a_card_is_charged_twice(monkeypatch: pytest.MonkeyPatch):
     """The first call is still on its way when the schedule asks, sees nothing and makes it again."""
     numbers = itertools.count()
-    monkeypatch.setattr(stripe_objects, "idempotency_key", lambda attempt, stage: f"key-{next(numbers)}")
+    monkeypatch.setattr(params, "idempotency_key", lambda attempt, stage: f"key-{next(numbers)}")
 
     problems = broken("off_session_charge/before_effect/lambda_timeout/after")
 
@@ -125,11 +127,11 @@ def test_what_is_written_ahead_and_never_looked_at_again_is_not_done(monkeypatch
 
 def test_a_fact_applied_twice_is_in_the_books_twice(monkeypatch: pytest.MonkeyPatch):
     def charged(draft: Draft, fact: Fact) -> None:
-        facts._take(draft, fact, LegKind.CHARGE)
-        if attempt := facts._attempt_of(draft, fact, Operation.CHARGE):
+        legs.take(draft, fact, LegKind.CHARGE)
+        if attempt := attempt_outcomes.attempt_of(draft, fact, Operation.CHARGE):
             draft.end_attempt(attempt, AttemptState.SUCCEEDED)
 
-    monkeypatch.setitem(facts._APPLY, FactKind.CHARGED, charged)
+    monkeypatch.setitem(apply._APPLY, FactKind.CHARGED, charged)
     monkeypatch.setattr(Fact, "key", None)
 
     assert broken("late_cancel/before_first_write/lost_version_race/after")

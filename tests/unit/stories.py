@@ -8,10 +8,13 @@ from datetime import timedelta
 from msgspec.structs import replace
 
 from chalicelib.domain.tab import commands
+from chalicelib.domain.tab.attempt import Failure, Operation
+from chalicelib.domain.tab.bill import Feedback
 from chalicelib.domain.tab.commands import ItemInput, Limits
-from chalicelib.domain.tab.facts import FactKind, note_absent, note_rejected, note_unknown
+from chalicelib.domain.tab.facts.attempt_outcomes import note_absent, note_rejected, note_unknown
+from chalicelib.domain.tab.facts.fact import FactKind
+from chalicelib.domain.tab.policy import HoldExpiryAction, LapseAction, Policy, Resolution
 from chalicelib.domain.tab.promise import AcceptanceMethod
-from chalicelib.domain.tab.tab import Failure, Feedback, HoldExpiryAction, LapseAction, Operation, Policy, Resolution
 from tests.unit.till import (
     ADA,
     CARD,

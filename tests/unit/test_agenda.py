@@ -10,8 +10,12 @@ from msgspec.structs import replace
 
 from chalicelib.domain.tab import agenda, commands
 from chalicelib.domain.tab.agenda import NEEDS_CALL, StepKind
-from chalicelib.domain.tab.facts import FactKind, note_unknown
-from chalicelib.domain.tab.tab import LapseAction, Operation, Policy, Status, Tab
+from chalicelib.domain.tab.attempt import Operation
+from chalicelib.domain.tab.facts.attempt_outcomes import note_unknown
+from chalicelib.domain.tab.facts.fact import FactKind
+from chalicelib.domain.tab.policy import LapseAction, Policy
+from chalicelib.domain.tab.status import Status
+from chalicelib.domain.tab.tab import Tab
 from tests.unit.till import (
     ADA,
     CARD,

@@ -10,9 +10,14 @@ from msgspec.structs import replace
 
 from chalicelib.domain.tab import agenda, commands
 from chalicelib.domain.tab.agenda import Step, StepKind
+from chalicelib.domain.tab.attempt import Operation
 from chalicelib.domain.tab.draft import Draft
-from chalicelib.domain.tab.facts import FactKind, apply_fact, note_absent
-from chalicelib.domain.tab.tab import DepositState, Operation, Status, Tab
+from chalicelib.domain.tab.facts.apply import apply_fact
+from chalicelib.domain.tab.facts.attempt_outcomes import note_absent
+from chalicelib.domain.tab.facts.fact import FactKind
+from chalicelib.domain.tab.payments import DepositState
+from chalicelib.domain.tab.status import Status
+from chalicelib.domain.tab.tab import Tab
 from tests.unit.till import ADA, CUSTOMER, EVERYTHING, NOON, STAFF, WITH_CARD, WITHOUT_CARD, Till
 
 

@@ -6,8 +6,10 @@ from msgspec.structs import replace
 
 from chalicelib.domain.news.messages import MessageKind, Recipient
 from chalicelib.domain.tab.agenda import StepKind
-from chalicelib.domain.tab.facts import FactKind
-from chalicelib.domain.tab.tab import Card, DepositState, Operation, Policy
+from chalicelib.domain.tab.attempt import Operation
+from chalicelib.domain.tab.facts.fact import FactKind
+from chalicelib.domain.tab.payments import Card, DepositState
+from chalicelib.domain.tab.policy import Policy
 from tests.unit.till import CARD, CUSTOMER, EVERYTHING, TRY_LATER, WITH_CARD, Till
 
 

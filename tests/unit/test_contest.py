@@ -13,18 +13,14 @@ from chalicelib.domain.news.messages import MessageKind, Recipient
 from chalicelib.domain.tab import agenda, commands
 from chalicelib.domain.tab.actions import Action
 from chalicelib.domain.tab.agenda import StepKind
-from chalicelib.domain.tab.facts import FactKind, note_absent, note_unknown
-from chalicelib.domain.tab.tab import (
-    Feedback,
-    HoldState,
-    Operation,
-    Outcome,
-    PaymentState,
-    PlanReason,
-    Policy,
-    Resolution,
-    Status,
-)
+from chalicelib.domain.tab.attempt import Operation
+from chalicelib.domain.tab.bill import Feedback
+from chalicelib.domain.tab.facts.attempt_outcomes import note_absent, note_unknown
+from chalicelib.domain.tab.facts.fact import FactKind
+from chalicelib.domain.tab.payments import HoldState, PlanReason
+from chalicelib.domain.tab.policy import Policy, Resolution
+from chalicelib.domain.tab.status import PaymentState, Status
+from chalicelib.domain.tab.tab import Outcome
 from tests.unit.till import (
     ADA,
     CUSTOMER,

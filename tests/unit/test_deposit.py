@@ -9,9 +9,13 @@ import pytest
 from chalicelib.domain.news.messages import MessageKind, Recipient
 from chalicelib.domain.tab import commands
 from chalicelib.domain.tab.actions import Action
+from chalicelib.domain.tab.attempt import Failure, Operation
 from chalicelib.domain.tab.commands import Limits
-from chalicelib.domain.tab.facts import FactKind, note_absent, note_rejected
-from chalicelib.domain.tab.tab import DepositState, Failure, HoldState, LapseAction, Operation, Policy, Status
+from chalicelib.domain.tab.facts.attempt_outcomes import note_absent, note_rejected
+from chalicelib.domain.tab.facts.fact import FactKind
+from chalicelib.domain.tab.payments import DepositState, HoldState
+from chalicelib.domain.tab.policy import LapseAction, Policy
+from chalicelib.domain.tab.status import Status
 from tests.unit.till import (
     ADA,
     CARD,

@@ -15,9 +15,12 @@ from chalicelib.domain.news.messages import MessageKind, Recipient
 from chalicelib.domain.tab import commands
 from chalicelib.domain.tab.actions import Action
 from chalicelib.domain.tab.agenda import StepKind
+from chalicelib.domain.tab.attempt import Operation
 from chalicelib.domain.tab.draft import check_invariants
-from chalicelib.domain.tab.facts import FactKind
-from chalicelib.domain.tab.tab import DisputeState, Operation, PaymentState, Resolution, Status
+from chalicelib.domain.tab.facts.fact import FactKind
+from chalicelib.domain.tab.payments import DisputeState
+from chalicelib.domain.tab.policy import Resolution
+from chalicelib.domain.tab.status import PaymentState, Status
 from tests.unit.till import ADA, CUSTOMER, EVERYTHING, OWNER, STAFF, TRY_LATER, WITHOUT_CARD, Till
 
 A = Account

@@ -13,9 +13,12 @@ from chalicelib.domain.errors import TransitionRefused
 from chalicelib.domain.news.messages import Message, MessageKind, Recipient
 from chalicelib.domain.tab import agenda, commands
 from chalicelib.domain.tab.adjust import lower_bill
+from chalicelib.domain.tab.attempt import Attempt, AttemptState, Operation
 from chalicelib.domain.tab.draft import Change, Draft, Entry, check_invariants
-from chalicelib.domain.tab.facts import FactKind
-from chalicelib.domain.tab.tab import Attempt, AttemptState, HoldState, Operation, Status, Tab
+from chalicelib.domain.tab.facts.fact import FactKind
+from chalicelib.domain.tab.payments import HoldState
+from chalicelib.domain.tab.status import Status
+from chalicelib.domain.tab.tab import Tab
 from tests.unit.till import ADA, CUSTOMER, EVERYTHING, MERCHANT, NOON, STAFF, WITHOUT_CARD, Till, terms
 
 
@@ -81,7 +84,7 @@ def test_a_fact_is_written_with_its_key_its_object_and_the_attempt_it_ends() -> 
     attempt = till.open(Operation.CHARGE)
     till.now += timedelta(minutes=1)
     draft = till.draft()
-    from chalicelib.domain.tab.facts import apply_fact
+    from chalicelib.domain.tab.facts.apply import apply_fact
 
     apply_fact(draft, till.fact(FactKind.CHARGED, "pi_1", 50_00, attempt_id=attempt.attempt_id))
 

@@ -12,28 +12,13 @@ from msgspec.structs import replace
 
 from chalicelib.domain.books.ledger import Account
 from chalicelib.domain.tab import agenda, commands
+from chalicelib.domain.tab.attempt import AttemptState, Failure, Operation
 from chalicelib.domain.tab.draft import check_invariants
-from chalicelib.domain.tab.facts import (
-    LADDER,
-    Fact,
-    FactKind,
-    apply_fact,
-    note_absent,
-    note_failed,
-    note_rejected,
-    note_unknown,
-)
-from chalicelib.domain.tab.tab import (
-    AttemptState,
-    Card,
-    DepositState,
-    Failure,
-    HoldState,
-    LegKind,
-    Operation,
-    PaymentState,
-    Status,
-)
+from chalicelib.domain.tab.facts.apply import apply_fact
+from chalicelib.domain.tab.facts.attempt_outcomes import LADDER, note_absent, note_failed, note_rejected, note_unknown
+from chalicelib.domain.tab.facts.fact import Fact, FactKind
+from chalicelib.domain.tab.payments import Card, DepositState, HoldState, LegKind
+from chalicelib.domain.tab.status import PaymentState, Status
 from tests.unit.till import (
     ADA,
     CARD,

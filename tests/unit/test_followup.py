@@ -15,10 +15,13 @@ from chalicelib.domain.news.messages import MessageKind, Recipient
 from chalicelib.domain.tab import agenda, commands
 from chalicelib.domain.tab.actions import Action
 from chalicelib.domain.tab.agenda import StepKind
-from chalicelib.domain.tab.facts import FactKind
+from chalicelib.domain.tab.attempt import Failure, Operation
+from chalicelib.domain.tab.facts.fact import FactKind
 from chalicelib.domain.tab.followup import MAXIMUM_TRIES, outside_quiet_hours
+from chalicelib.domain.tab.policy import Policy
 from chalicelib.domain.tab.promise import Consent
-from chalicelib.domain.tab.tab import Failure, Operation, Outcome, PaymentState, Policy, Status
+from chalicelib.domain.tab.status import PaymentState, Status
+from chalicelib.domain.tab.tab import Outcome
 from tests.unit.till import (
     ADA,
     CUSTOMER,

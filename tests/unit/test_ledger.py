@@ -7,8 +7,8 @@ import pytest
 from chalicelib.domain.books.ledger import Account, Posting, post, transfer
 from chalicelib.domain.tab import commands
 from chalicelib.domain.tab.commands import ItemInput
-from chalicelib.domain.tab.facts import FactKind
-from chalicelib.domain.tab.tab import PaymentState, Status
+from chalicelib.domain.tab.facts.fact import FactKind
+from chalicelib.domain.tab.status import PaymentState, Status
 from tests.unit.till import CUSTOMER, EVERYTHING, WITH_CARD, WITHOUT_CARD, Till
 
 A = Account

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chalicelib.domain.books.reconciliation import known_objects, restore_pointer
 from chalicelib.domain.tab import commands
-from chalicelib.domain.tab.facts import FactKind
+from chalicelib.domain.tab.facts.fact import FactKind
 from tests.unit.till import ADA, WITHOUT_CARD, Till
 
 

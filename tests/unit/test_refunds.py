@@ -12,9 +12,13 @@ from chalicelib.domain.news.messages import MessageKind, Recipient, receipt_of
 from chalicelib.domain.tab import commands
 from chalicelib.domain.tab.actions import Action
 from chalicelib.domain.tab.agenda import StepKind
+from chalicelib.domain.tab.attempt import Failure, Operation
 from chalicelib.domain.tab.draft import check_invariants
-from chalicelib.domain.tab.facts import FactKind, note_absent, note_rejected
-from chalicelib.domain.tab.tab import Failure, LegKind, Operation, Outcome, PaymentState, Status
+from chalicelib.domain.tab.facts.attempt_outcomes import note_absent, note_rejected
+from chalicelib.domain.tab.facts.fact import FactKind
+from chalicelib.domain.tab.payments import LegKind
+from chalicelib.domain.tab.status import PaymentState, Status
+from chalicelib.domain.tab.tab import Outcome
 from tests.unit.till import (
     ADA,
     CUSTOMER,

@@ -27,10 +27,13 @@ from chalicelib.domain.errors import (
     TransitionRefused,
 )
 from chalicelib.domain.tab import commands
+from chalicelib.domain.tab.attempt import Operation
 from chalicelib.domain.tab.commands import MAXIMUM_LEAD, MAXIMUM_QUANTITY, ItemInput, Limits
-from chalicelib.domain.tab.facts import FactKind
+from chalicelib.domain.tab.facts.fact import FactKind
+from chalicelib.domain.tab.policy import Resolution
 from chalicelib.domain.tab.promise import AcceptanceMethod, Consent
-from chalicelib.domain.tab.tab import MAXIMUM_ITEMS, Operation, Resolution, Status
+from chalicelib.domain.tab.status import Status
+from chalicelib.domain.tab.tab import MAXIMUM_ITEMS
 from tests.unit.till import (
     ADA,
     CUSTOMER,

@@ -11,11 +11,14 @@ from chalicelib.domain.books.ledger import Account
 from chalicelib.domain.errors import AmountTooSmall, InvalidInput
 from chalicelib.domain.money import currency_of, minimum_charge_minor
 from chalicelib.domain.tab import commands, deposit, followup
+from chalicelib.domain.tab.attempt import AttemptState, Failure, Operation
 from chalicelib.domain.tab.commands import ItemInput, Limits
-from chalicelib.domain.tab.facts import FactKind
+from chalicelib.domain.tab.facts.fact import FactKind
+from chalicelib.domain.tab.payments import DepositState
+from chalicelib.domain.tab.policy import Policy
 from chalicelib.domain.tab.promise import Consent
 from chalicelib.domain.tab.settlement import phone_amount_minor
-from chalicelib.domain.tab.tab import AttemptState, DepositState, Failure, Operation, Policy, Status
+from chalicelib.domain.tab.status import Status
 from tests.unit.till import (
     ADA,
     CUSTOMER,

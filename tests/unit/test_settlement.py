@@ -12,19 +12,13 @@ from chalicelib.domain.errors import NoCard, NothingToPay, PromiseNotAccepted, T
 from chalicelib.domain.tab import commands
 from chalicelib.domain.tab.actions import Action
 from chalicelib.domain.tab.agenda import StepKind, steps
-from chalicelib.domain.tab.facts import FactKind
+from chalicelib.domain.tab.attempt import AttemptState, Operation
+from chalicelib.domain.tab.facts.fact import FactKind
+from chalicelib.domain.tab.payments import HoldState, PlannedLeg
+from chalicelib.domain.tab.policy import HoldExpiryAction, Policy
 from chalicelib.domain.tab.settlement import phone_amount_minor, plan_legs
-from chalicelib.domain.tab.tab import (
-    AttemptState,
-    HoldExpiryAction,
-    HoldState,
-    Operation,
-    Outcome,
-    PaymentState,
-    PlannedLeg,
-    Policy,
-    Status,
-)
+from chalicelib.domain.tab.status import PaymentState, Status
+from chalicelib.domain.tab.tab import Outcome
 from tests.unit.till import (
     ADA,
     CARD,
@@ -230,7 +224,7 @@ def test_a_hold_that_expired_unheard_is_replaced_by_the_card() -> None:
 
 
 def till_expired() -> object:
-    from chalicelib.domain.tab.facts import Fact
+    from chalicelib.domain.tab.facts.fact import Fact
     from tests.unit.till import NOON
 
     return Fact(kind=FactKind.PAYMENT_EXPIRED, object_id="pi_hold", at=NOON)

@@ -10,8 +10,9 @@ import pytest
 
 from chalicelib.domain.tab import commands
 from chalicelib.domain.tab.actions import Action
-from chalicelib.domain.tab.facts import FactKind
-from chalicelib.domain.tab.tab import TRANSITIONS, Resolution, Status
+from chalicelib.domain.tab.facts.fact import FactKind
+from chalicelib.domain.tab.policy import Resolution
+from chalicelib.domain.tab.status import TRANSITIONS, Status
 from devstack import states
 from tests.unit.till import ADA, CUSTOMER, EVERYTHING, OWNER, WITHOUT_CARD, Till
 

@@ -10,11 +10,15 @@ import pytest
 from chalicelib.domain.errors import DomainError, Forbidden, TransitionRefused
 from chalicelib.domain.tab import commands
 from chalicelib.domain.tab.actions import ROLES, Action, allowed_actions, refusal
+from chalicelib.domain.tab.actor import SYSTEM, Actor, Role
 from chalicelib.domain.tab.agenda import conclude
+from chalicelib.domain.tab.attempt import Operation
 from chalicelib.domain.tab.commands import ItemInput, Limits
 from chalicelib.domain.tab.draft import Draft
-from chalicelib.domain.tab.facts import FactKind
-from chalicelib.domain.tab.tab import SYSTEM, TRANSITIONS, Actor, Operation, Outcome, Resolution, Role, Status
+from chalicelib.domain.tab.facts.fact import FactKind
+from chalicelib.domain.tab.policy import Resolution
+from chalicelib.domain.tab.status import TRANSITIONS, Status
+from chalicelib.domain.tab.tab import Outcome
 from tests.unit.till import (
     ADA,
     CUSTOMER,

@@ -14,12 +14,17 @@ from chalicelib.domain.news.messages import Message, MessageKind, Recipient
 from chalicelib.domain.parties import Customer, Merchant
 from chalicelib.domain.tab import agenda, commands
 from chalicelib.domain.tab.actions import Action, allowed_actions
+from chalicelib.domain.tab.actor import SYSTEM, Actor, Role
 from chalicelib.domain.tab.agenda import StepKind
+from chalicelib.domain.tab.attempt import Attempt, Failure, Operation
 from chalicelib.domain.tab.commands import ItemInput, Terms
 from chalicelib.domain.tab.draft import Change, Draft, Entry
-from chalicelib.domain.tab.facts import Fact, FactKind, apply_fact
+from chalicelib.domain.tab.facts.apply import apply_fact
+from chalicelib.domain.tab.facts.fact import Fact, FactKind
+from chalicelib.domain.tab.payments import Card
+from chalicelib.domain.tab.policy import Policy
 from chalicelib.domain.tab.promise import Acceptance, AcceptanceMethod, Consent
-from chalicelib.domain.tab.tab import SYSTEM, Actor, Attempt, Card, Failure, Operation, Policy, Role, Tab
+from chalicelib.domain.tab.tab import Tab
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 MERCHANT = Merchant(

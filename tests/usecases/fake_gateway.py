@@ -14,11 +14,13 @@ from typing import Any
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from chalicelib.domain.books.reconciliation import Payment as Seen
+from chalicelib.domain.books.differences import Payment as Seen
 from chalicelib.domain.parties import Customer
-from chalicelib.domain.tab.facts import Fact, FactKind
-from chalicelib.domain.tab.tab import Attempt, Card, Failure, Operation, Tab
-from chalicelib.ports import BadSignature, CardSetup, GatewayEvent, GatewayRejected, GatewayUnavailable
+from chalicelib.domain.tab.attempt import Attempt, Failure, Operation
+from chalicelib.domain.tab.facts.fact import Fact, FactKind
+from chalicelib.domain.tab.payments import Card
+from chalicelib.domain.tab.tab import Tab
+from chalicelib.ports.gateway import BadSignature, CardSetup, GatewayEvent, GatewayRejected, GatewayUnavailable
 from devstack.invariants import Objects
 
 ON_SESSION_HOLD = timedelta(days=7)

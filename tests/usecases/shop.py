@@ -11,20 +11,21 @@ from typing import Any
 from msgspec.structs import replace
 
 from chalicelib.adapters.memory_store import MemoryStore
+from chalicelib.domain.tab.actor import Actor, Role
+from chalicelib.domain.tab.attempt import Attempt, Operation
 from chalicelib.domain.tab.commands import ItemInput, Terms
+from chalicelib.domain.tab.payments import Card
+from chalicelib.domain.tab.policy import Policy
 from chalicelib.domain.tab.promise import Consent
-from chalicelib.domain.tab.tab import Actor, Attempt, Card, Operation, Policy, Role, Tab
-from chalicelib.ports import Deps
+from chalicelib.domain.tab.tab import Tab
+from chalicelib.ports.deps import Deps
 from chalicelib.usecases.news.take_event import take_event
 from chalicelib.usecases.parties.customers import create_customer
 from chalicelib.usecases.parties.merchants import NewMerchant, create_merchant
-from chalicelib.usecases.tab.accept_bill import accept_bill
-from chalicelib.usecases.tab.accept_promise import Agreement, accept_promise
 from chalicelib.usecases.tab.advance_tab import Swept, advance_due_tabs
 from chalicelib.usecases.tab.attempts import Answer, Request
-from chalicelib.usecases.tab.complete_service import complete_service
-from chalicelib.usecases.tab.open_tab import open_tab
-from chalicelib.usecases.tab.record_items import add_items
+from chalicelib.usecases.tab.bill import accept_bill, add_items, complete_service
+from chalicelib.usecases.tab.booking import Agreement, accept_promise, open_tab
 from devstack.invariants import check_books, check_claims, check_everything, check_tab
 from tests import views
 from tests.outbox import Outbox

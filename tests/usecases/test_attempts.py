@@ -9,15 +9,17 @@ from datetime import timedelta
 import pytest
 
 from chalicelib.domain.errors import PaymentInProgress
+from chalicelib.domain.tab.attempt import Attempt, AttemptState, Operation
 from chalicelib.domain.tab.commands import ItemInput
-from chalicelib.domain.tab.facts import Fact
-from chalicelib.domain.tab.tab import Attempt, AttemptState, DepositState, Operation, PaymentState, Policy, Status, Tab
+from chalicelib.domain.tab.facts.fact import Fact
+from chalicelib.domain.tab.payments import DepositState
+from chalicelib.domain.tab.policy import Policy
+from chalicelib.domain.tab.status import PaymentState, Status
+from chalicelib.domain.tab.tab import Tab
 from chalicelib.usecases.tab.advance_tab import advance_due_tab
-from chalicelib.usecases.tab.cancel_tab import cancel_tab
-from chalicelib.usecases.tab.charge_tab import pay_on_phone
-from chalicelib.usecases.tab.mark_no_show import mark_no_show
-from chalicelib.usecases.tab.record_items import add_items
-from chalicelib.usecases.tab.waive import waive
+from chalicelib.usecases.tab.bill import add_items, waive
+from chalicelib.usecases.tab.booking import cancel_tab, mark_no_show
+from chalicelib.usecases.tab.payment import pay_on_phone
 from tests.usecases.fake_gateway import CLOSE, FIND, CardBehaviour, Fault
 from tests.usecases.shop import EVERYTHING, WITH_CARD, WITHOUT_CARD, Shop
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from chalicelib.domain.errors import PaymentInProgress
-from chalicelib.domain.tab.tab import AttemptState, Operation, PaymentState, Policy, Resolution, Status
-from chalicelib.usecases.tab.amend_bill import amend_bill
-from chalicelib.usecases.tab.charge_tab import pay_on_phone
-from chalicelib.usecases.tab.contest_bill import contest_bill
-from chalicelib.usecases.tab.resolve_contest import resolve_contest
+from chalicelib.domain.tab.attempt import AttemptState, Operation
+from chalicelib.domain.tab.policy import Policy, Resolution
+from chalicelib.domain.tab.status import PaymentState, Status
+from chalicelib.usecases.tab.bill import amend_bill, contest_bill, resolve_contest
+from chalicelib.usecases.tab.payment import pay_on_phone
 from tests.usecases.fake_gateway import CLOSE, Fault
 from tests.usecases.shop import EVERYTHING, WITH_CARD, Shop
 

@@ -7,9 +7,11 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from chalicelib.domain.tab.facts import Fact, FactKind
-from chalicelib.domain.tab.tab import Card, Operation, Status
-from chalicelib.ports import BadSignature, GatewayEvent, GatewayUnavailable
+from chalicelib.domain.tab.attempt import Operation
+from chalicelib.domain.tab.facts.fact import Fact, FactKind
+from chalicelib.domain.tab.payments import Card
+from chalicelib.domain.tab.status import Status
+from chalicelib.ports.gateway import BadSignature, GatewayEvent, GatewayUnavailable
 from chalicelib.usecases.news.events import claim
 from chalicelib.usecases.news.take_event import NotYetKnown, take_event
 from tests.usecases.fake_gateway import Fault

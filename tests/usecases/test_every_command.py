@@ -9,26 +9,27 @@ import pytest
 from msgspec.structs import replace
 
 from chalicelib.domain.errors import IdempotencyMismatch, NotFound
+from chalicelib.domain.tab.attempt import Operation
+from chalicelib.domain.tab.bill import Feedback
 from chalicelib.domain.tab.commands import ItemInput, Limits
-from chalicelib.domain.tab.tab import Feedback, Operation, Resolution, Status
-from chalicelib.usecases.tab.accept_bill import accept_bill
-from chalicelib.usecases.tab.adjust_bill import adjust_bill
-from chalicelib.usecases.tab.amend_bill import amend_bill
+from chalicelib.domain.tab.policy import Resolution
+from chalicelib.domain.tab.status import Status
 from chalicelib.usecases.tab.attempts import Answer, Request
-from chalicelib.usecases.tab.cancel_tab import cancel_tab
-from chalicelib.usecases.tab.charge_tab import charge_saved_card, pay_on_phone
-from chalicelib.usecases.tab.check_in import check_in
-from chalicelib.usecases.tab.complete_service import complete_service
-from chalicelib.usecases.tab.contest_bill import contest_bill
-from chalicelib.usecases.tab.give_tip import give_tip
-from chalicelib.usecases.tab.mark_no_show import mark_no_show
-from chalicelib.usecases.tab.propose_promise import propose_promise
-from chalicelib.usecases.tab.record_items import add_items, void_item
-from chalicelib.usecases.tab.refund_tab import refund_tab
-from chalicelib.usecases.tab.resolve_contest import resolve_contest
-from chalicelib.usecases.tab.take_cash import take_cash
-from chalicelib.usecases.tab.waive import waive
-from chalicelib.usecases.tab.write_off import write_off
+from chalicelib.usecases.tab.bill import (
+    accept_bill,
+    add_items,
+    adjust_bill,
+    amend_bill,
+    complete_service,
+    contest_bill,
+    resolve_contest,
+    void_item,
+    waive,
+    write_off,
+)
+from chalicelib.usecases.tab.booking import cancel_tab, check_in, mark_no_show, propose_promise
+from chalicelib.usecases.tab.payment import charge_saved_card, give_tip, pay_on_phone, take_cash
+from chalicelib.usecases.tab.refund import refund_tab
 from tests.usecases.shop import WITH_CARD, WITHOUT_CARD, Shop
 
 

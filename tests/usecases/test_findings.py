@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from chalicelib.domain.books.reconciliation import Code
+from chalicelib.domain.books.differences import Code
 from chalicelib.domain.errors import InvalidInput
-from chalicelib.domain.tab.tab import Status
+from chalicelib.domain.tab.status import Status
 from chalicelib.usecases.books.reconcile import HORIZON, SETTLING, Finding, Reconciled, reconcile
 from chalicelib.usecases.parties.merchants import NewMerchant, create_merchant
 from tests.golden import numbered, sections

@@ -7,15 +7,14 @@ from msgspec.structs import replace
 
 from chalicelib.domain.errors import IdempotencyMismatch, PaymentInProgress, TransitionRefused
 from chalicelib.domain.news.messages import MessageKind
-from chalicelib.domain.tab.facts import Fact, FactKind
-from chalicelib.domain.tab.tab import DepositState, Operation, PaymentState, Status
+from chalicelib.domain.tab.attempt import Operation
+from chalicelib.domain.tab.facts.fact import Fact, FactKind
+from chalicelib.domain.tab.payments import DepositState
+from chalicelib.domain.tab.status import PaymentState, Status
 from chalicelib.usecases.parties.customers import remove_card
-from chalicelib.usecases.tab.adjust_bill import adjust_bill
-from chalicelib.usecases.tab.charge_tab import pay_on_phone
-from chalicelib.usecases.tab.give_tip import give_tip
-from chalicelib.usecases.tab.refund_tab import refund_tab
-from chalicelib.usecases.tab.take_cash import take_cash
-from chalicelib.usecases.tab.write_off import write_off
+from chalicelib.usecases.tab.bill import adjust_bill, write_off
+from chalicelib.usecases.tab.payment import give_tip, pay_on_phone, take_cash
+from chalicelib.usecases.tab.refund import refund_tab
 from tests.usecases.fake_gateway import Fault
 from tests.usecases.shop import EVERYTHING, WITH_CARD, WITHOUT_CARD, Shop
 

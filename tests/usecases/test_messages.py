@@ -8,13 +8,13 @@ from datetime import timedelta
 import pytest
 
 from chalicelib.domain.news.messages import Message, MessageKind
-from chalicelib.domain.tab.tab import Operation, Status
-from chalicelib.ports import StoreUnavailable
+from chalicelib.domain.tab.attempt import Operation
+from chalicelib.domain.tab.status import Status
+from chalicelib.ports.store import StoreUnavailable
 from chalicelib.usecases.tab.advance_tab import advance_due_tabs, send_receipt
-from chalicelib.usecases.tab.charge_tab import pay_on_phone
-from chalicelib.usecases.tab.give_tip import give_tip
-from chalicelib.usecases.tab.refund_tab import refund_tab
-from chalicelib.usecases.tab.write_off import write_off
+from chalicelib.usecases.tab.bill import write_off
+from chalicelib.usecases.tab.payment import give_tip, pay_on_phone
+from chalicelib.usecases.tab.refund import refund_tab
 from tests.usecases.fake_gateway import CardBehaviour, Crash, Fault
 from tests.usecases.shop import EVERYTHING, WITH_CARD, WITHOUT_CARD, Shop
 

@@ -12,16 +12,20 @@ from msgspec.structs import replace
 from chalicelib.domain.errors import IdempotencyMismatch, PaymentInProgress, StaleVersion
 from chalicelib.domain.news.messages import Message, MessageKind, Recipient
 from chalicelib.domain.tab import agenda
+from chalicelib.domain.tab.actor import SYSTEM
+from chalicelib.domain.tab.attempt import Attempt, AttemptState, Operation
 from chalicelib.domain.tab.draft import Change, Draft
-from chalicelib.domain.tab.facts import LADDER, Fact, FactKind
-from chalicelib.domain.tab.tab import SYSTEM, Attempt, AttemptState, Card, Operation, Status, Tab
-from chalicelib.ports import EventAlreadySeen, FactsAlreadyApplied, SeenEvent
+from chalicelib.domain.tab.facts.attempt_outcomes import LADDER
+from chalicelib.domain.tab.facts.fact import Fact, FactKind
+from chalicelib.domain.tab.payments import Card
+from chalicelib.domain.tab.status import Status
+from chalicelib.domain.tab.tab import Tab
+from chalicelib.ports.store import EventAlreadySeen, FactsAlreadyApplied, SeenEvent
 from chalicelib.usecases.tab.advance_tab import Swept
 from chalicelib.usecases.tab.attempts import CALLS, REPLAY_HORIZON, outcome_of, record_outcome, run
-from chalicelib.usecases.tab.charge_tab import pay_on_phone
-from chalicelib.usecases.tab.contest_bill import contest_bill
-from chalicelib.usecases.tab.give_tip import give_tip
-from chalicelib.usecases.tab.open_tab import open_tab
+from chalicelib.usecases.tab.bill import contest_bill
+from chalicelib.usecases.tab.booking import open_tab
+from chalicelib.usecases.tab.payment import give_tip, pay_on_phone
 from tests.unit.till import terms
 from tests.usecases.fake_gateway import CLOSE, FIND, Fault
 from tests.usecases.shop import NOON, WITH_CARD, WITHOUT_CARD, Shop

@@ -9,20 +9,16 @@ from msgspec.structs import replace
 
 from chalicelib.domain.errors import ExposureExceeded
 from chalicelib.domain.tab.commands import ItemInput
-from chalicelib.domain.tab.tab import Policy, Status
-from chalicelib.ports import TabSummary
+from chalicelib.domain.tab.policy import Policy
+from chalicelib.domain.tab.status import Status
+from chalicelib.ports.store import TabSummary
 from chalicelib.usecases.books import receivables as receivables_module
 from chalicelib.usecases.books.receivables import ExpiringHold, Receivables, age_of, receivables
 from chalicelib.usecases.parties.customers import create_customer, remove_card
 from chalicelib.usecases.tab import listings
-from chalicelib.usecases.tab.amend_bill import amend_bill
-from chalicelib.usecases.tab.charge_tab import pay_on_phone
-from chalicelib.usecases.tab.contest_bill import contest_bill
-from chalicelib.usecases.tab.mark_no_show import mark_no_show
-from chalicelib.usecases.tab.open_tab import open_tab
-from chalicelib.usecases.tab.record_items import add_items
-from chalicelib.usecases.tab.take_cash import take_cash
-from chalicelib.usecases.tab.write_off import write_off
+from chalicelib.usecases.tab.bill import add_items, amend_bill, contest_bill, write_off
+from chalicelib.usecases.tab.booking import mark_no_show, open_tab
+from chalicelib.usecases.tab.payment import pay_on_phone, take_cash
 from tests.unit.till import terms
 from tests.usecases.fake_gateway import CardBehaviour
 from tests.usecases.shop import EVERYTHING, NOON, WITHOUT_CARD, Shop

@@ -7,7 +7,8 @@ from msgspec.structs import replace
 
 from chalicelib.domain.errors import IdempotencyMismatch, InvalidInput, NotFound, PromiseNotAccepted, StaleVersion
 from chalicelib.domain.parties import Merchant
-from chalicelib.domain.tab.tab import Actor, Policy, Resolution, Role
+from chalicelib.domain.tab.actor import Actor, Role
+from chalicelib.domain.tab.policy import Policy, Resolution
 from chalicelib.usecases.parties.customers import CardTerms, create_customer, get_customer, prepare_card
 from chalicelib.usecases.parties.merchants import (
     NewMerchant,

@@ -9,7 +9,8 @@ from msgspec.structs import replace
 
 from chalicelib.domain.errors import Contention, IdempotencyMismatch, InvalidInput, StaleVersion, UnknownCurrency
 from chalicelib.domain.parties import Merchant
-from chalicelib.domain.tab.tab import Actor, Policy, Resolution, Role
+from chalicelib.domain.tab.actor import Actor, Role
+from chalicelib.domain.tab.policy import Policy, Resolution
 from chalicelib.usecases.parties.merchants import (
     HOLD_LASTS_S,
     LEAST_MARGIN_S,

@@ -8,12 +8,13 @@ import pytest
 from msgspec.structs import replace
 
 from chalicelib.domain.errors import InvalidInput, NotFound
+from chalicelib.domain.tab.actor import Actor
 from chalicelib.domain.tab.commands import ItemInput
-from chalicelib.domain.tab.tab import Actor, Status
+from chalicelib.domain.tab.status import Status
 from chalicelib.usecases.parties.customers import create_customer
-from chalicelib.usecases.tab.cancel_tab import cancel_tab
+from chalicelib.usecases.tab.bill import add_items, void_item
+from chalicelib.usecases.tab.booking import cancel_tab
 from chalicelib.usecases.tab.read_tabs import get_tab, get_timeline, list_tabs
-from chalicelib.usecases.tab.record_items import add_items, void_item
 from tests.usecases.shop import WITHOUT_CARD, Shop
 
 

@@ -11,18 +11,20 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from chalicelib.domain.books.differences import REPAIRABLE, Code
 from chalicelib.domain.books.ledger import Account
-from chalicelib.domain.books.reconciliation import REPAIRABLE, Code
 from chalicelib.domain.errors import InvalidInput
-from chalicelib.domain.tab.facts import Fact, FactKind
-from chalicelib.domain.tab.tab import Actor, Attempt, AttemptState, HoldState, Operation, Role, Status
+from chalicelib.domain.tab.actor import Actor, Role
+from chalicelib.domain.tab.attempt import Attempt, AttemptState, Operation
+from chalicelib.domain.tab.facts.fact import Fact, FactKind
+from chalicelib.domain.tab.payments import HoldState
+from chalicelib.domain.tab.status import Status
 from chalicelib.usecases.books.reconcile import SETTLING, Reconciled, reconcile
 from chalicelib.usecases.parties.customers import create_customer
 from chalicelib.usecases.parties.merchants import NewMerchant, create_merchant
-from chalicelib.usecases.tab.cancel_tab import cancel_tab
-from chalicelib.usecases.tab.charge_tab import pay_on_phone
-from chalicelib.usecases.tab.check_in import check_in
-from chalicelib.usecases.tab.refund_tab import refund_tab
+from chalicelib.usecases.tab.booking import cancel_tab, check_in
+from chalicelib.usecases.tab.payment import pay_on_phone
+from chalicelib.usecases.tab.refund import refund_tab
 from tests.usecases.fake_gateway import CardBehaviour, Fault, Payment
 from tests.usecases.shop import EVERYTHING, NOON, WITH_CARD, WITHOUT_CARD, Shop
 

@@ -20,17 +20,14 @@ from chalicelib.domain.errors import (
     TransitionRefused,
 )
 from chalicelib.domain.tab import agenda, commands
+from chalicelib.domain.tab.actor import Actor, Role
+from chalicelib.domain.tab.attempt import AttemptState, Operation
 from chalicelib.domain.tab.commands import Limits
 from chalicelib.domain.tab.draft import Draft
-from chalicelib.domain.tab.tab import Actor, AttemptState, Operation, Role, Status
-from chalicelib.usecases.tab.accept_bill import accept_bill
-from chalicelib.usecases.tab.cancel_tab import cancel_tab
-from chalicelib.usecases.tab.charge_tab import charge_saved_card, pay_on_phone
-from chalicelib.usecases.tab.check_in import check_in
-from chalicelib.usecases.tab.mark_no_show import mark_no_show
-from chalicelib.usecases.tab.open_tab import open_tab
-from chalicelib.usecases.tab.propose_promise import propose_promise
-from chalicelib.usecases.tab.waive import waive
+from chalicelib.domain.tab.status import Status
+from chalicelib.usecases.tab.bill import accept_bill, waive
+from chalicelib.usecases.tab.booking import cancel_tab, check_in, mark_no_show, open_tab, propose_promise
+from chalicelib.usecases.tab.payment import charge_saved_card, pay_on_phone
 from tests.unit.till import terms
 from tests.usecases.fake_gateway import CLOSE, CardBehaviour, Fault
 from tests.usecases.shop import WITH_CARD, WITHOUT_CARD, Shop

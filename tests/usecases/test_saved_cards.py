@@ -10,14 +10,15 @@ from msgspec.structs import replace
 
 from chalicelib.domain.errors import Contention, IdempotencyMismatch, NotFound, PromiseNotAccepted
 from chalicelib.domain.parties import CardConsent, Customer
-from chalicelib.domain.tab.facts import Fact, FactKind
+from chalicelib.domain.tab.attempt import Operation
+from chalicelib.domain.tab.facts.fact import Fact, FactKind
+from chalicelib.domain.tab.payments import Card
 from chalicelib.domain.tab.promise import Acceptance, AcceptanceMethod, Consent
-from chalicelib.domain.tab.tab import Card, Operation
-from chalicelib.ports import GatewayRejected
+from chalicelib.ports.gateway import GatewayRejected
 from chalicelib.usecases.parties.cards import change_card, saved_cards
 from chalicelib.usecases.parties.customers import CardTerms, create_customer, get_customer, prepare_card, remove_card
-from chalicelib.usecases.tab.accept_promise import Agreement, accept_promise
-from chalicelib.usecases.tab.charge_tab import pay_on_phone
+from chalicelib.usecases.tab.booking import Agreement, accept_promise
+from chalicelib.usecases.tab.payment import pay_on_phone
 from tests.usecases.shop import NOON, WITH_CARD, WITHOUT_CARD, Shop
 from tests.usecases.test_policies import blind_once
 

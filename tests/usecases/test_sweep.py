@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.ports import StoreUnavailable
+from chalicelib.ports.store import StoreUnavailable
 from chalicelib.usecases.tab import advance_tab
 from chalicelib.usecases.tab.advance_tab import Advanced, Swept, advance_due_tabs
 from tests.unit.till import Till

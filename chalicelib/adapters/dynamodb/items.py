@@ -16,12 +16,14 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Struct
 
-from chalicelib.domain.books.reconciliation import Records
+from chalicelib.domain.books.differences import Records
 from chalicelib.domain.errors import InvalidInput
 from chalicelib.domain.parties import Customer, Merchant
+from chalicelib.domain.tab.attempt import Attempt
 from chalicelib.domain.tab.draft import Change, Entry
-from chalicelib.domain.tab.tab import Attempt, Status, Tab
-from chalicelib.ports import IdempotencyRecord, Pointer, SeenEvent, TabSummary
+from chalicelib.domain.tab.status import Status
+from chalicelib.domain.tab.tab import Tab
+from chalicelib.ports.store import IdempotencyRecord, Pointer, SeenEvent, TabSummary
 
 Item = dict[str, Any]
 """An item as boto3's client has it: name → {"S": text} or {"N": digits}."""

@@ -19,12 +19,14 @@ from chalicelib.adapters.aws import client as aws
 from chalicelib.adapters.dynamodb import cursors, items
 from chalicelib.adapters.dynamodb.items import Item, Key
 from chalicelib.adapters.dynamodb.writes import TRIES, Put, Refused, Transactions, reading
-from chalicelib.domain.books.reconciliation import Records
+from chalicelib.domain.books.differences import Records
 from chalicelib.domain.errors import InvalidInput, NotFound
 from chalicelib.domain.parties import Customer, Merchant
+from chalicelib.domain.tab.attempt import Attempt
 from chalicelib.domain.tab.draft import Change, Entry
-from chalicelib.domain.tab.tab import Attempt, Status, Tab
-from chalicelib.ports import (
+from chalicelib.domain.tab.status import Status
+from chalicelib.domain.tab.tab import Tab
+from chalicelib.ports.store import (
     EventAlreadySeen,
     FactsAlreadyApplied,
     IdempotencyRecord,

@@ -23,7 +23,7 @@ from msgspec import Struct, field
 
 from chalicelib.adapters.dynamodb.items import Item
 from chalicelib.domain.errors import Contention
-from chalicelib.ports import StoreUnavailable
+from chalicelib.ports.store import StoreUnavailable
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient

@@ -1,6 +1,6 @@
 """PaymentGateway on Stripe: which call an attempt makes, and what Stripe's answers and errors mean for its outcome.
 
-The shapes of what is sent and received are stripe_objects'. Amounts leave and enter there, in Stripe's units.
+The shapes of what is sent and received are in params, facts, payments and events; amounts are converted there.
 """
 
 from __future__ import annotations
@@ -14,12 +14,15 @@ from typing import Any, cast
 
 import stripe
 
-from chalicelib.adapters.stripe import objects, transport
-from chalicelib.domain.books.reconciliation import Payment
+from chalicelib.adapters.stripe import events, payments, transport, values
+from chalicelib.adapters.stripe import facts as stripe_facts
+from chalicelib.adapters.stripe import params as stripe_params
+from chalicelib.domain.books.differences import Payment
 from chalicelib.domain.parties import Customer
-from chalicelib.domain.tab.facts import Fact
-from chalicelib.domain.tab.tab import Attempt, Failure, Operation, Tab
-from chalicelib.ports import CardSetup, GatewayEvent, GatewayRejected, GatewayUnavailable
+from chalicelib.domain.tab.attempt import Attempt, Failure, Operation
+from chalicelib.domain.tab.facts.fact import Fact
+from chalicelib.domain.tab.tab import Tab
+from chalicelib.ports.gateway import CardSetup, GatewayEvent, GatewayRejected, GatewayUnavailable
 
 _log = logging.getLogger(__name__)
 
@@ -89,7 +92,7 @@ def _operation() -> Iterator[None]:
         _log.error("Stripe refuses our key: %s", _say(error))
         raise GatewayUnavailable(_say(error)) from error
     except stripe.StripeError as error:
-        raise GatewayRejected(objects.failure_of(_body(error))) from error
+        raise GatewayRejected(stripe_facts.failure_of(_body(error))) from error
     finally:
         transport.deadline.reset(token)
 
@@ -139,8 +142,8 @@ class StripeGateway:
                 return self._refused(tab, attempt, error)
 
     def _send(self, tab: Tab, attempt: Attempt) -> tuple[Fact, ...]:
-        params: Any = objects.params_of(tab, attempt, self._stage)
-        options = _options(tab.account, objects.idempotency_key(attempt, self._stage))
+        params: Any = stripe_params.params_of(tab, attempt, self._stage)
+        options = _options(tab.account, stripe_params.idempotency_key(attempt, self._stage))
         intents = self._stripe.payment_intents
         answer: stripe.StripeObject
         if attempt.operation == Operation.REFUND:
@@ -154,12 +157,12 @@ class StripeGateway:
         if _is_replay(answer.last_response.headers if answer.last_response else None):
             return self._told_again(tab, attempt, answer)
         if attempt.operation == Operation.REFUND:
-            return objects.facts_of_refund(answer.to_dict(), attempt.created_at)
+            return stripe_facts.facts_of_refund(answer.to_dict(), attempt.created_at)
         return _told(answer.to_dict(), attempt.created_at)
 
     def _told_again(self, tab: Tab, attempt: Attempt, answer: stripe.StripeObject) -> tuple[Fact, ...]:
         """A replayed answer is as old as the first one: ask for what it is about as that is now."""
-        found_id = objects.id_of(answer.to_dict())
+        found_id = values.id_of(answer.to_dict())
         assert found_id is not None, "everything that can be created has an id"
         if attempt.operation == Operation.REFUND:
             return self._refund_now(tab.account, found_id, attempt)
@@ -173,7 +176,7 @@ class StripeGateway:
         intent = body.get("payment_intent")
         if not isinstance(intent, Mapping):
             occurrence = str(body.get("charge") or error.request_id or "")
-            return (objects.declined_without_payment(attempt, objects.failure_of(body), occurrence),)
+            return (stripe_facts.declined_without_payment(attempt, stripe_facts.failure_of(body), occurrence),)
         if _is_replay(error.headers):
             return self._intent_now(tab.account, intent["id"], attempt)
         return _told(intent, attempt.created_at)
@@ -198,22 +201,22 @@ class StripeGateway:
             return _told(intent, attempt.created_at)
         if code in _HOLD_TOO_OLD:
             # The bank has let go of the money before Stripe cancels the intent: it is over all the same.
-            made_by = objects.metadata_of(intent).get("attempt")
-            return (objects.expired(intent["id"], made_by, attempt.created_at),)
+            made_by = values.metadata_of(intent).get("attempt")
+            return (stripe_facts.expired(intent["id"], made_by, attempt.created_at),)
         return ()
 
     def _what_creation_left(self, tab: Tab, attempt: Attempt, error: stripe.StripeError) -> tuple[Fact, ...]:
-        intent_id = objects.id_of(_body(error).get("payment_intent"))
+        intent_id = values.id_of(_body(error).get("payment_intent"))
         if intent_id is not None:
             return self._intent_now(tab.account, intent_id, attempt)
         if attempt.card_id is not None and not self._may_use_card(tab, attempt.card_id):
-            return (objects.declined_without_payment(attempt, _UNUSABLE_CARD),)
+            return (stripe_facts.declined_without_payment(attempt, _UNUSABLE_CARD),)
         return ()
 
     def _may_use_card(self, tab: Tab, card_id: str) -> bool:
         """Whether the card is still the customer's. Asked, because Stripe words this refusal in several ways."""
         method = self._find_card(tab.account, card_id)
-        return method is not None and objects.id_of(method.get("customer")) == tab.customer_ref
+        return method is not None and values.id_of(method.get("customer")) == tab.customer_ref
 
     def _key_taken(self, tab: Tab, attempt: Attempt, error: stripe.IdempotencyError) -> tuple[Fact, ...]:
         """Our key is known with other parameters, so an earlier call was made: our bug, which must not pay twice."""
@@ -247,7 +250,7 @@ class StripeGateway:
         params = {"payment_intent": _payment_id(attempt)}
         with _reading():
             refund = _made_by(attempt, _pages(self._stripe.refunds.list, params, _options(tab.account)))
-        return () if refund is None else objects.facts_of_refund(refund, attempt.created_at)
+        return () if refund is None else stripe_facts.facts_of_refund(refund, attempt.created_at)
 
     # ---- Closing
 
@@ -313,13 +316,13 @@ class StripeGateway:
         return CardSetup(setup_id=made.id, client_secret=made.client_secret or "")
 
     def _metadata(self, **ids: str) -> dict[str, str]:
-        return {"app": objects.APP, "stage": self._stage, **ids}
+        return {"app": stripe_params.APP, "stage": self._stage, **ids}
 
     # ---- Events
 
     def read_event(self, payload: bytes, signature: str) -> GatewayEvent:
-        objects.check_signature(payload, signature, self._webhook_secrets(), self._wall_clock())
-        return objects.read_event(payload, self._stage)
+        events.check_signature(payload, signature, self._webhook_secrets(), self._wall_clock())
+        return events.read_event(payload, self._stage)
 
     def facts_of(self, event: GatewayEvent) -> tuple[Fact, ...]:
         """What the event tells. Events come late and in any order (https://docs.stripe.com/webhooks#event-ordering).
@@ -330,16 +333,18 @@ class StripeGateway:
         come with the payment they are about.
         """
         with _operation(), _reading():
-            if event.kind in objects.INTENT_EVENTS:
+            if event.kind in events.INTENT_EVENTS:
                 return self._facts_of_intent_event(event)
-            if event.kind in objects.REFUND_EVENTS:
+            if event.kind in events.REFUND_EVENTS:
                 return self._facts_of_refund_event(event)
-            if event.kind == objects.CHARGE_EXPIRED and event.payment_id is not None:
-                return (objects.expired(event.payment_id, event.attempt_id, event.occurred_at),)
-            if event.kind in objects.DISPUTE_EVENTS:
-                return self._after_payment(event, objects.facts_of_dispute(event.kind, event.body, event.occurred_at))
-            if event.kind in objects.CARD_EVENTS:
-                return objects.facts_of_card_event(event.kind, event.body, event.occurred_at)
+            if event.kind == events.CHARGE_EXPIRED and event.payment_id is not None:
+                return (stripe_facts.expired(event.payment_id, event.attempt_id, event.occurred_at),)
+            if event.kind in events.DISPUTE_EVENTS:
+                return self._after_payment(
+                    event, stripe_facts.facts_of_dispute(event.kind, event.body, event.occurred_at)
+                )
+            if event.kind in events.CARD_EVENTS:
+                return stripe_facts.facts_of_card_event(event.kind, event.body, event.occurred_at)
             if event.kind == "setup_intent.succeeded":
                 return self._card_saved(event)
             # setup_intent.setup_failed: nothing has happened; the phone shows why, and the customer may try again.
@@ -348,17 +353,17 @@ class StripeGateway:
     def _facts_of_intent_event(self, event: GatewayEvent) -> tuple[Fact, ...]:
         intent: Mapping[str, Any] | None = event.body
         # An authorization's event always needs its charge, so that one is never taken as sent.
-        if event.kind == "payment_intent.processing" or objects.needs_charge(event.body):
+        if event.kind == "payment_intent.processing" or stripe_facts.needs_charge(event.body):
             intent = self._find_intent(event.account, event.object_id)
         return () if intent is None else _told(intent, event.occurred_at)
 
     def _facts_of_refund_event(self, event: GatewayEvent) -> tuple[Fact, ...]:
         refund: Mapping[str, Any] | None = event.body
-        if not objects.is_final_refund(event.body):
+        if not stripe_facts.is_final_refund(event.body):
             refund = self._find_object(self._stripe.refunds.retrieve, event.object_id, {}, event.account)
-        facts = () if refund is None else objects.facts_of_refund(refund, event.occurred_at)
+        facts = () if refund is None else stripe_facts.facts_of_refund(refund, event.occurred_at)
         # Of our own refunds the payment is known: it is what we gave back.
-        return facts if "attempt" in objects.metadata_of(event.body) else self._after_payment(event, facts)
+        return facts if "attempt" in values.metadata_of(event.body) else self._after_payment(event, facts)
 
     def _after_payment(self, event: GatewayEvent, facts: tuple[Fact, ...]) -> tuple[Fact, ...]:
         """What has become of a payment past us, after the payment itself: news of that may still be on its way."""
@@ -368,19 +373,19 @@ class StripeGateway:
         return facts if intent is None else (*_told(intent, event.occurred_at), *facts)
 
     def _card_saved(self, event: GatewayEvent) -> tuple[Fact, ...]:
-        card_id = objects.id_of(event.body.get("payment_method"))
+        card_id = values.id_of(event.body.get("payment_method"))
         method = None if card_id is None else self._find_card(event.account, card_id)
         if method is None or method.get("customer") is None:
             # Detached again since: it can't be charged any more.
             return ()
-        return (objects.card_saved(event.object_id, method, event.occurred_at),)
+        return (stripe_facts.card_saved(event.object_id, method, event.occurred_at),)
 
     def fetch_owner(self, event: GatewayEvent) -> GatewayEvent:
         if event.payment_id is None:
             return event
         with _operation(), _reading():
             intent = self._find_intent(event.account, event.payment_id)
-        return event if intent is None else objects.owned(event, objects.metadata_of(intent), self._stage)
+        return event if intent is None else events.owned(event, values.metadata_of(intent), self._stage)
 
     # ---- What there is
 
@@ -393,14 +398,14 @@ class StripeGateway:
         for list_page in (self._stripe.refunds.list, self._stripe.disputes.list):
             for found in _walk(list_page, {"created": _period(since, until)}, account):
                 # Not every charge was made through a PaymentIntent: ours all are.
-                if payment_id := objects.id_of(found.get("payment_intent")):
+                if payment_id := values.id_of(found.get("payment_intent")):
                     yield payment_id
 
     def iter_events(self, account: str | None, since: datetime, until: datetime) -> Iterator[GatewayEvent]:
-        params = {"created": _period(since, until), "types": sorted(objects.RELEVANT_EVENTS)}
+        params = {"created": _period(since, until), "types": sorted(events.RELEVANT_EVENTS)}
         for event in _walk(self._stripe.events.list, params, account):
             # Listed with the connected account's own authority, an event does not name the account.
-            yield objects.event_of({**event, "account": account}, self._stage)
+            yield events.event_of({**event, "account": account}, self._stage)
 
     def find_payment(self, account: str | None, payment_id: str) -> Payment | None:
         with _operation(), _reading():
@@ -415,7 +420,7 @@ class StripeGateway:
 
     def _payment(self, intent: Mapping[str, Any], *reversals: list[dict[str, Any]]) -> Payment:
         try:
-            return objects.payment_of(intent, self._stage, *reversals)
+            return payments.payment_of(intent, self._stage, *reversals)
         except ValueError as error:
             raise GatewayUnavailable(str(error)) from error
 
@@ -427,7 +432,7 @@ class StripeGateway:
 
     def _refund_now(self, account: str | None, refund_id: str, attempt: Attempt) -> tuple[Fact, ...]:
         refund = self._find_object(self._stripe.refunds.retrieve, refund_id, {}, account)
-        return () if refund is None else objects.facts_of_refund(refund, attempt.created_at)
+        return () if refund is None else stripe_facts.facts_of_refund(refund, attempt.created_at)
 
     def _find_intent(self, account: str | None, intent_id: str) -> dict[str, Any] | None:
         return self._find_object(self._stripe.payment_intents.retrieve, intent_id, _WITH_CHARGE, account)
@@ -449,7 +454,7 @@ class StripeGateway:
 
 def _told(intent: Mapping[str, Any], at: Any) -> tuple[Fact, ...]:
     try:
-        return objects.facts_of_intent(intent, at)
+        return stripe_facts.facts_of_intent(intent, at)
     except ValueError as error:
         # An answer that can't be understood is no answer: it is asked for again, and a person is told in the end.
         raise GatewayUnavailable(str(error)) from error
@@ -507,7 +512,7 @@ def _period(since: datetime, until: datetime) -> dict[str, int]:
 
 
 def _made_by(attempt: Attempt, found: Iterator[dict[str, Any]]) -> dict[str, Any] | None:
-    return next((one for one in found if objects.metadata_of(one).get("attempt") == attempt.attempt_id), None)
+    return next((one for one in found if values.metadata_of(one).get("attempt") == attempt.attempt_id), None)
 
 
 def _is_replay(headers: Mapping[str, str] | None) -> bool:

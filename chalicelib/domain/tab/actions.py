@@ -17,9 +17,13 @@ from chalicelib.domain.errors import (
     PromiseNotAccepted,
     TransitionRefused,
 )
+from chalicelib.domain.tab.actor import Actor, Role
+from chalicelib.domain.tab.attempt import AttemptState
+from chalicelib.domain.tab.payments import DepositState
 from chalicelib.domain.tab.promise import Consent
 from chalicelib.domain.tab.settlement import phone_amount_minor
-from chalicelib.domain.tab.tab import Actor, AttemptState, DepositState, Outcome, Role, Status, Tab
+from chalicelib.domain.tab.status import Status
+from chalicelib.domain.tab.tab import Outcome, Tab
 
 
 class Action(StrEnum):

@@ -13,25 +13,16 @@ from enum import IntEnum
 from msgspec import Struct
 from msgspec.structs import replace
 
-from chalicelib.domain.tab import contest, deposit, facts, followup, settlement
+from chalicelib.domain.tab import contest, deposit, followup, settlement
+from chalicelib.domain.tab.actor import SYSTEM
+from chalicelib.domain.tab.attempt import Attempt, AttemptState, Operation
 from chalicelib.domain.tab.draft import Change, Draft
+from chalicelib.domain.tab.facts import legs
+from chalicelib.domain.tab.payments import DepositState, Hold, HoldState, Leg, LegKind, PlanReason
+from chalicelib.domain.tab.policy import HoldExpiryAction
 from chalicelib.domain.tab.promise import Consent
-from chalicelib.domain.tab.tab import (
-    SYSTEM,
-    Attempt,
-    AttemptState,
-    DepositState,
-    Hold,
-    HoldExpiryAction,
-    HoldState,
-    Leg,
-    LegKind,
-    Operation,
-    Outcome,
-    PlanReason,
-    Status,
-    Tab,
-)
+from chalicelib.domain.tab.status import Status
+from chalicelib.domain.tab.tab import Outcome, Tab
 
 
 class StepKind(IntEnum):
@@ -325,9 +316,9 @@ def _take_refund(draft: Draft, step: Step) -> None:
     assert refund is not None, "there is something to refund"
     leg, amount_minor = refund
     if leg.lost_minor:
-        facts.returned_by_bank(draft, leg, amount_minor)
+        legs.returned_by_bank(draft, leg, amount_minor)
     elif leg.kind == LegKind.CASH:
-        facts.return_cash(draft, leg, amount_minor)
+        legs.return_cash(draft, leg, amount_minor)
     else:
         check_at = draft.now + deposit.ASK_AGAIN
         draft.begin(Operation.REFUND, amount_minor, check_at=check_at, payment_id=leg.payment_id)

@@ -19,25 +19,19 @@ from chalicelib.domain.news.messages import MessageKind, Recipient
 from chalicelib.domain.parties import Customer, Merchant
 from chalicelib.domain.tab import adjust as adjustments
 from chalicelib.domain.tab import contest as contests
-from chalicelib.domain.tab import deposit, facts, followup, settlement
+from chalicelib.domain.tab import deposit, followup, settlement
 from chalicelib.domain.tab.actions import Action, refusal
+from chalicelib.domain.tab.actor import Actor
 from chalicelib.domain.tab.adjust import bill_postings, forgive, lower_bill, lower_paid
+from chalicelib.domain.tab.attempt import Operation
+from chalicelib.domain.tab.bill import Fee, Feedback, FeeKind, Item
 from chalicelib.domain.tab.draft import Draft, NewId
+from chalicelib.domain.tab.facts import legs
+from chalicelib.domain.tab.payments import PlanReason
+from chalicelib.domain.tab.policy import Resolution
 from chalicelib.domain.tab.promise import Acceptance, Promise
-from chalicelib.domain.tab.tab import (
-    MAXIMUM_ITEMS,
-    Actor,
-    Fee,
-    Feedback,
-    FeeKind,
-    Item,
-    Operation,
-    Outcome,
-    PlanReason,
-    Resolution,
-    Status,
-    Tab,
-)
+from chalicelib.domain.tab.status import Status
+from chalicelib.domain.tab.tab import MAXIMUM_ITEMS, Outcome, Tab
 
 MAXIMUM_LEAD = timedelta(days=3 * 366)
 MAXIMUM_QUANTITY = 1000
@@ -361,7 +355,7 @@ def take_cash(draft: Draft, amount_minor: int) -> None:
         raise InvalidInput(
             f"amount_minor must be from 1 to what is owed, {tab.collectable_minor}: give change for more."
         )
-    facts.take_cash(draft, draft.new_id("csh"), amount_minor)
+    legs.take_cash(draft, draft.new_id("csh"), amount_minor)
 
 
 def tip(draft: Draft, tip_minor: int) -> None:

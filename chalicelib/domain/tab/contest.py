@@ -10,8 +10,10 @@ from chalicelib.domain.books.ledger import Account
 from chalicelib.domain.news.messages import MessageKind, Recipient
 from chalicelib.domain.tab import followup
 from chalicelib.domain.tab.adjust import forgive, lower_bill
+from chalicelib.domain.tab.bill import Contest
 from chalicelib.domain.tab.draft import Draft
-from chalicelib.domain.tab.tab import Contest, Resolution, Status
+from chalicelib.domain.tab.policy import Resolution
+from chalicelib.domain.tab.status import Status
 
 
 def open_contest(draft: Draft, reason: str, contested_minor: int) -> None:

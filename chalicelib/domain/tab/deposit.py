@@ -7,21 +7,15 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace
 
 from chalicelib.domain.news.messages import MessageKind, Recipient
+from chalicelib.domain.tab.actor import SYSTEM
+from chalicelib.domain.tab.attempt import Attempt, Failure, Operation
+from chalicelib.domain.tab.bill import FeeKind
 from chalicelib.domain.tab.draft import Draft
+from chalicelib.domain.tab.payments import Deposit, DepositState
+from chalicelib.domain.tab.policy import LapseAction
 from chalicelib.domain.tab.promise import Consent
-from chalicelib.domain.tab.tab import (
-    LEASE,
-    SYSTEM,
-    Attempt,
-    Deposit,
-    DepositState,
-    Failure,
-    FeeKind,
-    LapseAction,
-    Operation,
-    Status,
-    Tab,
-)
+from chalicelib.domain.tab.status import Status
+from chalicelib.domain.tab.tab import LEASE, Tab
 
 _WAITS_FOR_CUSTOMER = frozenset({DepositState.WANTED, DepositState.REQUIRES_ACTION})
 _CARD_HELPS = frozenset(

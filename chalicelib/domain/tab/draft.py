@@ -12,19 +12,11 @@ from msgspec.structs import replace
 from chalicelib.domain.books.ledger import Account, Posting, post, transfer
 from chalicelib.domain.errors import TransitionRefused
 from chalicelib.domain.news.messages import Message, MessageKind, Recipient, text_of
-from chalicelib.domain.tab.tab import (
-    TRANSITIONS,
-    Actor,
-    Attempt,
-    AttemptState,
-    Failure,
-    Hold,
-    HoldState,
-    Leg,
-    Operation,
-    Status,
-    Tab,
-)
+from chalicelib.domain.tab.actor import Actor
+from chalicelib.domain.tab.attempt import Attempt, AttemptState, Failure, Operation
+from chalicelib.domain.tab.payments import Hold, HoldState, Leg
+from chalicelib.domain.tab.status import TRANSITIONS, Status
+from chalicelib.domain.tab.tab import Tab
 
 NewId = Callable[[str], str]
 """Makes an id for a prefix: `new_id("att")` → `att_01J…`."""

@@ -9,9 +9,13 @@ from msgspec.structs import replace
 
 from chalicelib.domain.news.messages import MessageKind, Recipient
 from chalicelib.domain.tab import settlement
+from chalicelib.domain.tab.attempt import Failure
 from chalicelib.domain.tab.draft import Draft
+from chalicelib.domain.tab.payments import PlanReason
+from chalicelib.domain.tab.policy import Policy
 from chalicelib.domain.tab.promise import Consent
-from chalicelib.domain.tab.tab import Failure, Followup, PlanReason, Policy, Status, Tab
+from chalicelib.domain.tab.status import Status
+from chalicelib.domain.tab.tab import Followup, Tab
 
 MAXIMUM_TRIES = 4
 """Automatic charges for one bill. The card networks cap attempts at 15 to 20 in 30 days; far fewer are polite."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from chalicelib.domain.tab.attempt import Operation
 from chalicelib.domain.tab.draft import Draft
-from chalicelib.domain.tab.tab import Operation, Plan, PlannedLeg, PlanReason, Tab
+from chalicelib.domain.tab.payments import Plan, PlannedLeg, PlanReason
+from chalicelib.domain.tab.tab import Tab
 
 _CAPTURE, _CHARGE = Operation.CAPTURE, Operation.CHARGE
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chalicelib.bootstrap import deps
-from chalicelib.handlers.api import render, schemas
+from chalicelib.handlers.api import render, requests, views
 from chalicelib.handlers.api.operations import BUSINESS, CUSTOMER, Call, Reply, Routes, is_replay
 from chalicelib.usecases.parties import customers
 
@@ -11,9 +11,9 @@ routes = Routes(__name__)
 
 
 @routes.operation(
-    "POST", "/v1/customers", roles=BUSINESS, body=schemas.NewCustomer, answer=schemas.CustomerView, status=201
+    "POST", "/v1/customers", roles=BUSINESS, body=requests.NewCustomer, answer=views.CustomerView, status=201
 )
-def create_customer(call: Call[schemas.NewCustomer]) -> Reply:
+def create_customer(call: Call[requests.NewCustomer]) -> Reply:
     """Create a customer."""
     outside, request = deps(), call.request
     replayed = is_replay(outside, request)
@@ -21,7 +21,7 @@ def create_customer(call: Call[schemas.NewCustomer]) -> Reply:
     return Reply(body=render.customer(customer), replayed=replayed)
 
 
-@routes.operation("GET", "/v1/customers/{customer_id}", roles=BUSINESS | CUSTOMER, answer=schemas.CustomerView)
+@routes.operation("GET", "/v1/customers/{customer_id}", roles=BUSINESS | CUSTOMER, answer=views.CustomerView)
 def get_customer(call: Call[None]) -> Reply:
     """Get a customer; customers only themselves."""
     return Reply(body=render.customer(customers.get_customer(deps(), call.path["customer_id"], by=call.by)))
@@ -31,11 +31,11 @@ def get_customer(call: Call[None]) -> Reply:
     "POST",
     "/v1/customers/{customer_id}/setup_intent",
     roles=CUSTOMER,
-    body=schemas.CardSetupRequest,
-    answer=schemas.CardSetupView,
+    body=requests.CardSetupRequest,
+    answer=views.CardSetupView,
     status=201,
 )
-def prepare_card(call: Call[schemas.CardSetupRequest]) -> Reply:
+def prepare_card(call: Call[requests.CardSetupRequest]) -> Reply:
     """Prepare saving the customer's own card; their consent is recorded first."""
     terms = customers.CardTerms(
         terms_sha256=call.body.card_terms_sha256,
@@ -45,7 +45,7 @@ def prepare_card(call: Call[schemas.CardSetupRequest]) -> Reply:
     )
     outside = deps()
     prepared = customers.prepare_card(outside, call.path["customer_id"], terms, request=call.request)
-    body = schemas.CardSetupView(
+    body = views.CardSetupView(
         setup_id=prepared.setup.setup_id,
         client_secret=prepared.setup.client_secret,
         publishable_key=outside.gateway.publishable_key,
@@ -55,9 +55,9 @@ def prepare_card(call: Call[schemas.CardSetupRequest]) -> Reply:
 
 
 @routes.operation(
-    "POST", "/v1/customers/{customer_id}/remove_card", roles=BUSINESS | CUSTOMER, answer=schemas.CustomerView
+    "POST", "/v1/customers/{customer_id}/remove_card", roles=BUSINESS | CUSTOMER, answer=views.CustomerView
 )
-def remove_card(call: Call[schemas.Nothing]) -> Reply:
+def remove_card(call: Call[requests.Nothing]) -> Reply:
     """Remove the saved card: it can't be charged any more, and deposits that relied on it are wanted again."""
     outside, request = deps(), call.request
     replayed = is_replay(outside, request)

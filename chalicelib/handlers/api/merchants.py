@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from chalicelib.bootstrap import deps
-from chalicelib.domain.tab.tab import Policy
-from chalicelib.handlers.api import render, schemas
+from chalicelib.domain.tab.policy import Policy
+from chalicelib.handlers.api import render, requests, views
 from chalicelib.handlers.api.operations import BUSINESS, OPERATOR, OWNER, Call, Reply, Routes, is_replay
 from chalicelib.usecases.parties import merchants
 
@@ -17,11 +17,11 @@ routes = Routes(__name__)
     "POST",
     "/v1/merchants",
     roles=OPERATOR,
-    body=schemas.NewMerchant,
-    answer=schemas.MerchantView,
+    body=requests.NewMerchant,
+    answer=views.MerchantView,
     status=201,
 )
-def create_merchant(call: Call[schemas.NewMerchant]) -> Reply:
+def create_merchant(call: Call[requests.NewMerchant]) -> Reply:
     """Create a merchant."""
     body = call.body
     new = merchants.NewMerchant(
@@ -37,7 +37,7 @@ def create_merchant(call: Call[schemas.NewMerchant]) -> Reply:
     return Reply(body=render.merchant(merchant), version=merchant.version, replayed=replayed)
 
 
-@routes.operation("GET", "/v1/merchant", roles=BUSINESS, answer=schemas.MerchantView, tagged=True)
+@routes.operation("GET", "/v1/merchant", roles=BUSINESS, answer=views.MerchantView, tagged=True)
 def get_merchant(call: Call[None]) -> Reply:
     """Get the caller's own merchant."""
     merchant = merchants.get_merchant(deps(), by=call.by)
@@ -48,18 +48,18 @@ def get_merchant(call: Call[None]) -> Reply:
     "PUT",
     "/v1/merchant/policy",
     roles=OWNER,
-    body=schemas.PolicyInput,
-    answer=schemas.PolicyChanged,
+    body=requests.PolicyInput,
+    answer=views.PolicyChanged,
     tagged=True,
 )
-def set_policy(call: Call[schemas.PolicyInput]) -> Reply:
+def set_policy(call: Call[requests.PolicyInput]) -> Reply:
     """Replace the policy, for tabs opened from now on. What is left out gets its default."""
     outside, request = deps(), call.request
     replayed = is_replay(outside, request)
     merchant, warnings = merchants.set_policy(outside, _policy(call.body), request=request)
-    body = schemas.PolicyChanged(merchant=render.merchant(merchant), warnings=warnings)
+    body = views.PolicyChanged(merchant=render.merchant(merchant), warnings=warnings)
     return Reply(body=body, version=merchant.version, replayed=replayed)
 
 
-def _policy(given: schemas.PolicyInput) -> Policy:
+def _policy(given: requests.PolicyInput) -> Policy:
     return Policy(**msgspec.structs.asdict(given))

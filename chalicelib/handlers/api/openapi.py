@@ -13,7 +13,7 @@ import msgspec
 
 from chalicelib import config
 from chalicelib.domain.errors import DomainError
-from chalicelib.handlers.api import problems, schemas
+from chalicelib.handlers.api import fields, problems, views
 from chalicelib.handlers.api.operations import OPERATIONS, Operation, Query
 
 _REF = "#/components/schemas/{name}"
@@ -55,7 +55,7 @@ def document_bytes() -> bytes:
 
 def document() -> dict[str, Any]:
     operations = sorted(OPERATIONS.values(), key=lambda operation: (operation.path, operation.method))
-    structs = {operation.answer for operation in operations if operation.answer} | {schemas.Problem}
+    structs = {operation.answer for operation in operations if operation.answer} | {views.Problem}
     structs |= {operation.body for operation in operations if operation.writes}
     enums = {query.kind for operation in operations for query in operation.query if issubclass(query.kind, StrEnum)}
     _, components = msgspec.json.schema_components(
@@ -143,7 +143,7 @@ def _operation(operation: Operation) -> dict[str, Any]:
 
 
 def _path_parameters(operation: Operation) -> list[dict[str, Any]]:
-    schema = {"type": "string", "pattern": schemas.ID_PATTERN}
+    schema = {"type": "string", "pattern": fields.ID_PATTERN}
     names = re.findall(r"{(\w+)}", operation.path)
     return [{"name": name, "in": "path", "required": True, "schema": schema} for name in names]
 

@@ -21,8 +21,8 @@ from chalice.app import Request as HttpRequest
 
 from chalicelib import correlation
 from chalicelib.domain.errors import Forbidden, InvalidInput, NotFound
-from chalicelib.domain.tab.tab import Actor, Role
-from chalicelib.handlers.api import schemas
+from chalicelib.domain.tab.actor import Actor, Role
+from chalicelib.handlers.api import fields, requests
 from chalicelib.handlers.api.problems import (
     BadRequest,
     BodyNotJson,
@@ -33,7 +33,7 @@ from chalicelib.handlers.api.problems import (
 )
 from chalicelib.handlers.api.text import TextResponse
 from chalicelib.handlers.authorizer import authorizer
-from chalicelib.ports import Deps
+from chalicelib.ports.deps import Deps
 from chalicelib.usecases.tab.attempts import Request
 
 log = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ MAXIMUM_BODY_BYTES = 64 * 1024
 
 _encode = msgspec.json.Encoder().encode
 _ROLE_NAMED = {role.value: role for role in Role}
-_ID = re.compile(schemas.ID_PATTERN)
+_ID = re.compile(fields.ID_PATTERN)
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _VERSION = re.compile(r'"([1-9][0-9]{0,15})"')
 
@@ -147,7 +147,7 @@ class Routes(Blueprint):
         path: str,
         *,
         roles: frozenset[Role],
-        body: type[Any] = schemas.Nothing,
+        body: type[Any] = requests.Nothing,
         answer: type[Any] | None,
         status: int = 200,
         query: tuple[Query, ...] = (),

@@ -14,7 +14,8 @@ from chalice.app import Response
 from chalicelib.domain import errors
 from chalicelib.domain.errors import DomainError
 from chalicelib.handlers.api.text import TextResponse
-from chalicelib.ports import BadSignature, GatewayRejected, GatewayUnavailable, StoreUnavailable
+from chalicelib.ports.gateway import BadSignature, GatewayRejected, GatewayUnavailable
+from chalicelib.ports.store import StoreUnavailable
 from chalicelib.usecases.news.take_event import NotYetKnown
 
 log = logging.getLogger(__name__)

@@ -8,28 +8,21 @@ from typing import Any
 from chalicelib.domain.parties import Customer, Merchant
 from chalicelib.domain.tab import agenda
 from chalicelib.domain.tab.actions import allowed_actions
+from chalicelib.domain.tab.actor import SYSTEM, Actor, Role
+from chalicelib.domain.tab.attempt import Attempt, AttemptState, Failure
+from chalicelib.domain.tab.bill import Contest
 from chalicelib.domain.tab.draft import Entry
+from chalicelib.domain.tab.payments import Card, Dispute
+from chalicelib.domain.tab.policy import Policy
 from chalicelib.domain.tab.promise import Promise
-from chalicelib.domain.tab.tab import (
-    SYSTEM,
-    Actor,
-    Attempt,
-    AttemptState,
-    Card,
-    Contest,
-    Dispute,
-    Failure,
-    Policy,
-    Role,
-    Tab,
-)
-from chalicelib.handlers.api import schemas
-from chalicelib.ports import Page, TabSummary
+from chalicelib.domain.tab.tab import Tab
+from chalicelib.handlers.api import views
+from chalicelib.ports.store import Page, TabSummary
 from chalicelib.usecases.books.receivables import Receivables
 
 
-def merchant(merchant: Merchant) -> schemas.MerchantView:
-    return schemas.MerchantView(
+def merchant(merchant: Merchant) -> views.MerchantView:
+    return views.MerchantView(
         merchant_id=merchant.merchant_id,
         name=merchant.name,
         currency=merchant.currency,
@@ -41,12 +34,12 @@ def merchant(merchant: Merchant) -> schemas.MerchantView:
     )
 
 
-def _policy(policy: Policy) -> schemas.PolicyView:
-    return schemas.PolicyView(**{name: getattr(policy, name) for name in schemas.PolicyView.__struct_fields__})
+def _policy(policy: Policy) -> views.PolicyView:
+    return views.PolicyView(**{name: getattr(policy, name) for name in views.PolicyView.__struct_fields__})
 
 
-def customer(customer: Customer) -> schemas.CustomerView:
-    return schemas.CustomerView(
+def customer(customer: Customer) -> views.CustomerView:
+    return views.CustomerView(
         customer_id=customer.customer_id,
         reference=customer.reference,
         card=_card(customer.card),
@@ -54,10 +47,10 @@ def customer(customer: Customer) -> schemas.CustomerView:
     )
 
 
-def tabs(page: Page[TabSummary]) -> schemas.TabList:
-    fields = schemas.TabLine.__struct_fields__
-    return schemas.TabList(
-        tabs=[schemas.TabLine(**{name: getattr(line, name) for name in fields}) for line in page.items],
+def tabs(page: Page[TabSummary]) -> views.TabList:
+    fields = views.TabLine.__struct_fields__
+    return views.TabList(
+        tabs=[views.TabLine(**{name: getattr(line, name) for name in fields}) for line in page.items],
         next_cursor=page.next_cursor,
     )
 
@@ -70,11 +63,11 @@ def waiting_payment(tab: Tab) -> Attempt | None:
     return min(waiting, key=lambda attempt: not attempt.takes_money, default=None)
 
 
-def tab(tab: Tab, payment: Attempt | None, *, by: Actor, now: datetime, publishable_key: str | None) -> schemas.TabView:
+def tab(tab: Tab, payment: Attempt | None, *, by: Actor, now: datetime, publishable_key: str | None) -> views.TabView:
     """The tab as `by` may see it. `payment`: what the answer is about; `publishable_key` goes with its secret."""
     # Where the schedule will not find it nothing is pending, and the agenda need not be asked.
     next_step = min(agenda.steps(tab), key=lambda step: step.at, default=None) if tab.next_action_at else None
-    return schemas.TabView(
+    return views.TabView(
         tab_id=tab.tab_id,
         merchant_id=tab.merchant_id,
         customer_id=tab.customer_id,
@@ -87,7 +80,7 @@ def tab(tab: Tab, payment: Attempt | None, *, by: Actor, now: datetime, publisha
         promise=_promise(tab.promise),
         proposed_promise=_promise(tab.proposed) if tab.proposed else None,
         items=[
-            schemas.ItemView(
+            views.ItemView(
                 item_id=item.item_id,
                 description=item.description,
                 unit_price_minor=item.unit_price_minor,
@@ -101,7 +94,7 @@ def tab(tab: Tab, payment: Attempt | None, *, by: Actor, now: datetime, publisha
         total_minor=tab.total_minor,
         tax_minor=tab.tax_minor,
         tip_minor=tab.tip_minor,
-        fee=schemas.FeeView(kind=tab.fee.kind, amount_minor=tab.fee.amount_minor) if tab.fee else None,
+        fee=views.FeeView(kind=tab.fee.kind, amount_minor=tab.fee.amount_minor) if tab.fee else None,
         adjusted_minor=tab.adjusted_minor,
         waived_minor=tab.waived_minor,
         written_off_minor=tab.written_off_minor,
@@ -110,14 +103,14 @@ def tab(tab: Tab, payment: Attempt | None, *, by: Actor, now: datetime, publisha
         balance_minor=tab.balance_minor,
         refund_owed_minor=tab.refund_owed_minor,
         refunded_minor=sum(leg.refunded_minor for leg in tab.legs),
-        deposit=schemas.DepositView(
+        deposit=views.DepositView(
             amount_minor=tab.deposit.amount_minor,
             state=tab.deposit.state,
             place_at=tab.deposit.place_at,
             lapses_at=tab.deposit.lapses_at,
         ),
         holds=[
-            schemas.HoldView(
+            views.HoldView(
                 payment_id=hold.payment_id,
                 amount_minor=hold.amount_minor,
                 state=hold.state,
@@ -128,7 +121,7 @@ def tab(tab: Tab, payment: Attempt | None, *, by: Actor, now: datetime, publisha
             for hold in tab.holds
         ],
         legs=[
-            schemas.LegView(
+            views.LegView(
                 payment_id=leg.payment_id,
                 kind=leg.kind,
                 amount_minor=leg.amount_minor,
@@ -140,18 +133,16 @@ def tab(tab: Tab, payment: Attempt | None, *, by: Actor, now: datetime, publisha
             for leg in tab.legs
         ],
         card=_card(tab.card),
-        settlement_plan=schemas.PlanView(
+        settlement_plan=views.PlanView(
             reason=tab.plan.reason,
             legs=[
-                schemas.PlannedLegView(operation=leg.operation, amount_minor=leg.amount_minor) for leg in tab.plan.legs
+                views.PlannedLegView(operation=leg.operation, amount_minor=leg.amount_minor) for leg in tab.plan.legs
             ],
         )
         if tab.plan
         else None,
         contest=_contest(tab.contest) if tab.contest else None,
-        feedback=schemas.FeedbackView(rating=tab.feedback.rating, comment=tab.feedback.comment)
-        if tab.feedback
-        else None,
+        feedback=views.FeedbackView(rating=tab.feedback.rating, comment=tab.feedback.comment) if tab.feedback else None,
         ledger={account.value: minor for account, minor in tab.balances.items()} if by.is_business else None,
         flagged=tab.flagged if by.is_business else None,
         opened_at=tab.opened_at,
@@ -161,15 +152,15 @@ def tab(tab: Tab, payment: Attempt | None, *, by: Actor, now: datetime, publisha
         review_ends_at=tab.review_ends_at,
         due_at=tab.due_at,
         closed_at=tab.closed_at,
-        next_action=schemas.NextActionView(at=next_step.at, why=next_step.why) if next_step else None,
+        next_action=views.NextActionView(at=next_step.at, why=next_step.why) if next_step else None,
         allowed_actions=allowed_actions(tab, by, now),
         payment=_payment(tab, payment, by, publishable_key) if payment else None,
     )
 
 
-def _promise(promise: Promise) -> schemas.PromiseView:
+def _promise(promise: Promise) -> views.PromiseView:
     accepted = promise.accepted
-    return schemas.PromiseView(
+    return views.PromiseView(
         expected_outcome=promise.expected_outcome,
         limits=list(promise.limits),
         estimate_minor=promise.estimate_minor,
@@ -184,7 +175,7 @@ def _promise(promise: Promise) -> schemas.PromiseView:
         terms_version=promise.terms_version,
         # Sealed, it is what was sealed; else what there is to seal.
         promise_sha256=accepted.promise_sha256 if accepted else promise.sha256,
-        accepted=schemas.AcceptedView(
+        accepted=views.AcceptedView(
             method=accepted.method, accepted_at=accepted.accepted_at, consents=list(accepted.consents)
         )
         if accepted
@@ -192,8 +183,8 @@ def _promise(promise: Promise) -> schemas.PromiseView:
     )
 
 
-def _dispute(dispute: Dispute) -> schemas.DisputeView:
-    return schemas.DisputeView(
+def _dispute(dispute: Dispute) -> views.DisputeView:
+    return views.DisputeView(
         dispute_id=dispute.dispute_id,
         amount_minor=dispute.amount_minor,
         withdrawn_minor=dispute.withdrawn_minor,
@@ -202,8 +193,8 @@ def _dispute(dispute: Dispute) -> schemas.DisputeView:
     )
 
 
-def _contest(contest: Contest) -> schemas.ContestView:
-    return schemas.ContestView(
+def _contest(contest: Contest) -> views.ContestView:
+    return views.ContestView(
         reason=contest.reason,
         contested_minor=contest.contested_minor,
         contested_at=contest.contested_at,
@@ -222,16 +213,16 @@ _NOT_TOLD = frozenset(
 _GENERIC = "generic_decline"
 
 
-def timeline(page: Page[Entry], by: Actor) -> schemas.Timeline:
+def timeline(page: Page[Entry], by: Actor) -> views.Timeline:
     seen = [entry for entry in page.items if by.is_business or entry.kind not in _FOR_BUSINESS_ONLY]
-    return schemas.Timeline(entries=[_entry(entry, by) for entry in seen], next_cursor=page.next_cursor)
+    return views.Timeline(entries=[_entry(entry, by) for entry in seen], next_cursor=page.next_cursor)
 
 
-def _entry(entry: Entry, by: Actor) -> schemas.EntryView:
+def _entry(entry: Entry, by: Actor) -> views.EntryView:
     postings = [
-        schemas.PostingView(account=posting.account, amount_minor=posting.amount_minor) for posting in entry.postings
+        views.PostingView(account=posting.account, amount_minor=posting.amount_minor) for posting in entry.postings
     ]
-    return schemas.EntryView(
+    return views.EntryView(
         seq=entry.seq,
         at=entry.at,
         kind=entry.kind,
@@ -250,30 +241,30 @@ def _for_customer(entry: Entry) -> dict[str, Any]:
     return details
 
 
-def _failure(failure: Failure, by: Actor) -> schemas.FailureView:
+def _failure(failure: Failure, by: Actor) -> views.FailureView:
     if failure.decline_code in _NOT_TOLD and not by.is_business:
-        return schemas.FailureView(code=failure.code, decline_code=_GENERIC, advice=None)
-    return schemas.FailureView(code=failure.code, decline_code=failure.decline_code, advice=failure.advice)
+        return views.FailureView(code=failure.code, decline_code=_GENERIC, advice=None)
+    return views.FailureView(code=failure.code, decline_code=failure.decline_code, advice=failure.advice)
 
 
-def agenda_of(tab: Tab) -> schemas.AgendaView:
+def agenda_of(tab: Tab) -> views.AgendaView:
     pending = sorted(agenda.steps(tab), key=lambda step: (step.at, step.kind))
-    return schemas.AgendaView(
-        pending=[schemas.PendingView(what=step.kind.name.lower(), at=step.at, why=step.why) for step in pending]
+    return views.AgendaView(
+        pending=[views.PendingView(what=step.kind.name.lower(), at=step.at, why=step.why) for step in pending]
     )
 
 
-def receivables(report: Receivables) -> schemas.ReceivablesView:
-    return schemas.ReceivablesView(
+def receivables(report: Receivables) -> views.ReceivablesView:
+    return views.ReceivablesView(
         currency=report.currency,
         at=report.at,
         total_minor=report.total_minor,
         ageing=dict(report.ageing),
         expected=[
-            schemas.ExpectedView(day=day.isoformat(), amount_minor=minor) for day, minor in report.expected.items()
+            views.ExpectedView(day=day.isoformat(), amount_minor=minor) for day, minor in report.expected.items()
         ],
         expiring_holds=[
-            schemas.ExpiringHoldView(
+            views.ExpiringHoldView(
                 tab_id=hold.tab_id,
                 customer_id=hold.customer_id,
                 held_minor=hold.held_minor,
@@ -282,21 +273,21 @@ def receivables(report: Receivables) -> schemas.ReceivablesView:
             for hold in report.expiring_holds
         ],
         exposure=[
-            schemas.ExposureView(customer_id=customer_id, amount_minor=minor)
+            views.ExposureView(customer_id=customer_id, amount_minor=minor)
             for customer_id, minor in report.exposure.items()
         ],
         is_complete=report.is_complete,
     )
 
 
-def _card(card: Card | None) -> schemas.CardView | None:
-    return schemas.CardView(brand=card.brand, last4=card.last4) if card else None
+def _card(card: Card | None) -> views.CardView | None:
+    return views.CardView(brand=card.brand, last4=card.last4) if card else None
 
 
-def _payment(tab: Tab, attempt: Attempt, by: Actor, publishable_key: str | None) -> schemas.PaymentView:
+def _payment(tab: Tab, attempt: Attempt, by: Actor, publishable_key: str | None) -> views.PaymentView:
     # Whoever has the secret can confirm the payment: that is the customer's, and only while it is theirs to do.
     for_customer = by.role == Role.CUSTOMER and attempt.state == AttemptState.AWAITING_CUSTOMER
-    return schemas.PaymentView(
+    return views.PaymentView(
         attempt_id=attempt.attempt_id,
         operation=attempt.operation,
         amount_minor=attempt.amount_minor,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from http import HTTPStatus
 
 from chalicelib.bootstrap import deps
-from chalicelib.domain.tab.tab import Attempt, AttemptState, Tab
+from chalicelib.domain.tab.attempt import Attempt, AttemptState
+from chalicelib.domain.tab.tab import Tab
 from chalicelib.handlers.api import render
 from chalicelib.handlers.api.operations import Call, Reply
 from chalicelib.usecases.tab.attempts import Answer

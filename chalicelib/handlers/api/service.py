@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from chalicelib import config
-from chalicelib.handlers.api import schemas
+from chalicelib.handlers.api import views
 from chalicelib.handlers.api.operations import PUBLIC, Call, Reply, Routes
 
 routes = Routes(__name__)
 
 
-@routes.operation("GET", "/v1/health", roles=PUBLIC, answer=schemas.HealthView)
+@routes.operation("GET", "/v1/health", roles=PUBLIC, answer=views.HealthView)
 def health(call: Call[None]) -> Reply:
     """Say that the API answers. Nothing behind it is asked."""
-    return Reply(body=schemas.HealthView(status="ok", stage=config.stage(), version=config.VERSION))
+    return Reply(body=views.HealthView(status="ok", stage=config.stage(), version=config.VERSION))
 
 
 @routes.operation("GET", "/v1/openapi.json", roles=PUBLIC, answer=None)

@@ -6,30 +6,29 @@ from datetime import UTC, datetime
 
 from chalicelib.bootstrap import deps
 from chalicelib.domain.errors import InvalidInput
+from chalicelib.domain.tab.bill import Feedback
 from chalicelib.domain.tab.commands import ItemInput, Limits, Terms
-from chalicelib.domain.tab.tab import Feedback, Status
-from chalicelib.handlers.api import render, schemas
+from chalicelib.domain.tab.status import Status
+from chalicelib.handlers.api import fields, render, requests, views
 from chalicelib.handlers.api.operations import BUSINESS, CUSTOMER, Call, Query, Reply, Routes
 from chalicelib.handlers.api.replies import answer_reply, tab_reply
-from chalicelib.handlers.api.schemas import TabView
-from chalicelib.usecases.tab import read_tabs, record_items
-from chalicelib.usecases.tab.accept_bill import accept_bill as accept_bill_use_case
-from chalicelib.usecases.tab.accept_promise import Agreement
-from chalicelib.usecases.tab.accept_promise import accept_promise as accept_promise_use_case
-from chalicelib.usecases.tab.cancel_tab import cancel_tab
-from chalicelib.usecases.tab.charge_tab import charge_saved_card, pay_on_phone
-from chalicelib.usecases.tab.check_in import check_in as check_in_use_case
-from chalicelib.usecases.tab.complete_service import complete_service
-from chalicelib.usecases.tab.mark_no_show import mark_no_show
-from chalicelib.usecases.tab.open_tab import open_tab as open_tab_use_case
-from chalicelib.usecases.tab.propose_promise import propose_promise as propose_promise_use_case
-from chalicelib.usecases.tab.waive import waive as waive_use_case
+from chalicelib.handlers.api.views import TabView
+from chalicelib.usecases.tab import bill, read_tabs
+from chalicelib.usecases.tab.bill import accept_bill as accept_bill_use_case
+from chalicelib.usecases.tab.bill import complete_service
+from chalicelib.usecases.tab.bill import waive as waive_use_case
+from chalicelib.usecases.tab.booking import Agreement, cancel_tab, mark_no_show
+from chalicelib.usecases.tab.booking import accept_promise as accept_promise_use_case
+from chalicelib.usecases.tab.booking import check_in as check_in_use_case
+from chalicelib.usecases.tab.booking import open_tab as open_tab_use_case
+from chalicelib.usecases.tab.booking import propose_promise as propose_promise_use_case
+from chalicelib.usecases.tab.payment import charge_saved_card, pay_on_phone
 
 routes = Routes(__name__)
 
 
-@routes.operation("POST", "/v1/tabs", roles=BUSINESS, body=schemas.NewTab, answer=TabView, status=201, tagged=True)
-def open_tab(call: Call[schemas.NewTab]) -> Reply:
+@routes.operation("POST", "/v1/tabs", roles=BUSINESS, body=requests.NewTab, answer=TabView, status=201, tagged=True)
+def open_tab(call: Call[requests.NewTab]) -> Reply:
     """Open a tab: booked where it starts later, else open."""
     body = call.body
     terms = Terms(
@@ -52,13 +51,13 @@ def open_tab(call: Call[schemas.NewTab]) -> Reply:
     "GET",
     "/v1/tabs",
     roles=BUSINESS | CUSTOMER,
-    answer=schemas.TabList,
+    answer=views.TabList,
     query=(
         Query(name="status", kind=Status, description="Tabs in this status. For the business only."),
         Query(
             name="customer_id",
             kind=str,
-            pattern=schemas.ID_PATTERN,
+            pattern=fields.ID_PATTERN,
             description="Tabs of this customer. Customers always get their own.",
         ),
         Query(name="limit", kind=int, minimum=1, maximum=100, default=25, description="How many, at most."),
@@ -89,7 +88,7 @@ def get_tab(call: Call[None]) -> Reply:
     "GET",
     "/v1/tabs/{tab_id}/timeline",
     roles=BUSINESS | CUSTOMER,
-    answer=schemas.Timeline,
+    answer=views.Timeline,
     query=(
         Query(name="limit", kind=int, minimum=1, maximum=100, default=50, description="How many, at most."),
         Query(name="cursor", kind=str, description="`next_cursor` of the page before."),
@@ -103,7 +102,7 @@ def get_timeline(call: Call[None]) -> Reply:
     return Reply(body=render.timeline(page, call.by))
 
 
-@routes.operation("GET", "/v1/tabs/{tab_id}/agenda", roles=BUSINESS | CUSTOMER, answer=schemas.AgendaView)
+@routes.operation("GET", "/v1/tabs/{tab_id}/agenda", roles=BUSINESS | CUSTOMER, answer=views.AgendaView)
 def get_agenda(call: Call[None]) -> Reply:
     """What happens to the tab next, when and why."""
     return Reply(body=render.agenda_of(read_tabs.get_tab(deps(), call.path["tab_id"], by=call.by)))
@@ -113,12 +112,12 @@ def get_agenda(call: Call[None]) -> Reply:
     "POST",
     "/v1/tabs/{tab_id}/accept_promise",
     roles=BUSINESS | CUSTOMER,
-    body=schemas.AcceptPromise,
+    body=requests.AcceptPromise,
     answer=TabView,
     tagged=True,
     moves_money=True,
 )
-def accept_promise(call: Call[schemas.AcceptPromise]) -> Reply:
+def accept_promise(call: Call[requests.AcceptPromise]) -> Reply:
     """Seal the promise and set the deposit going. Recorded by staff it is in_person."""
     agreement = Agreement(
         promise_sha256=call.body.promise_sha256,
@@ -135,11 +134,11 @@ def accept_promise(call: Call[schemas.AcceptPromise]) -> Reply:
     "POST",
     "/v1/tabs/{tab_id}/propose_promise",
     roles=BUSINESS,
-    body=schemas.ProposePromise,
+    body=requests.ProposePromise,
     answer=TabView,
     tagged=True,
 )
-def propose_promise(call: Call[schemas.ProposePromise]) -> Reply:
+def propose_promise(call: Call[requests.ProposePromise]) -> Reply:
     """Propose other limits; a sealed promise stands until the customer accepts the new one."""
     body = call.body
     limits = Limits(
@@ -152,13 +151,15 @@ def propose_promise(call: Call[schemas.ProposePromise]) -> Reply:
 
 
 @routes.operation("POST", "/v1/tabs/{tab_id}/check_in", roles=BUSINESS, answer=TabView, tagged=True)
-def check_in(call: Call[schemas.Nothing]) -> Reply:
+def check_in(call: Call[requests.Nothing]) -> Reply:
     """Check the customer in: the service begins."""
     return answer_reply(call, check_in_use_case(deps(), call.path["tab_id"], request=call.request))
 
 
-@routes.operation("POST", "/v1/tabs/{tab_id}/items", roles=BUSINESS, body=schemas.NewItems, answer=TabView, tagged=True)
-def add_items(call: Call[schemas.NewItems]) -> Reply:
+@routes.operation(
+    "POST", "/v1/tabs/{tab_id}/items", roles=BUSINESS, body=requests.NewItems, answer=TabView, tagged=True
+)
+def add_items(call: Call[requests.NewItems]) -> Reply:
     """Put 1 to 50 lines on the bill: all of them, or none."""
     items = [
         ItemInput(
@@ -169,18 +170,18 @@ def add_items(call: Call[schemas.NewItems]) -> Reply:
         )
         for item in call.body.items
     ]
-    return answer_reply(call, record_items.add_items(deps(), call.path["tab_id"], items, request=call.request))
+    return answer_reply(call, bill.add_items(deps(), call.path["tab_id"], items, request=call.request))
 
 
 @routes.operation("POST", "/v1/tabs/{tab_id}/items/{item_id}/void", roles=BUSINESS, answer=TabView, tagged=True)
-def void_item(call: Call[schemas.Nothing]) -> Reply:
+def void_item(call: Call[requests.Nothing]) -> Reply:
     """Take a line off the bill; it stays in the history."""
-    answer = record_items.void_item(deps(), call.path["tab_id"], call.path["item_id"], request=call.request)
+    answer = bill.void_item(deps(), call.path["tab_id"], call.path["item_id"], request=call.request)
     return answer_reply(call, answer)
 
 
 @routes.operation("POST", "/v1/tabs/{tab_id}/complete", roles=BUSINESS, answer=TabView, tagged=True)
-def complete(call: Call[schemas.Nothing]) -> Reply:
+def complete(call: Call[requests.Nothing]) -> Reply:
     """Complete the service: the bill is presented, the review window begins. No money moves."""
     return answer_reply(call, complete_service(deps(), call.path["tab_id"], request=call.request))
 
@@ -189,12 +190,12 @@ def complete(call: Call[schemas.Nothing]) -> Reply:
     "POST",
     "/v1/tabs/{tab_id}/accept_bill",
     roles=CUSTOMER,
-    body=schemas.AcceptBill,
+    body=requests.AcceptBill,
     answer=TabView,
     tagged=True,
     moves_money=True,
 )
-def accept_bill(call: Call[schemas.AcceptBill]) -> Reply:
+def accept_bill(call: Call[requests.AcceptBill]) -> Reply:
     """Accept the bill, with a tip if one is given: the deposit is captured first, the balance charged as promised."""
     body = call.body
     feedback = None
@@ -210,12 +211,12 @@ def accept_bill(call: Call[schemas.AcceptBill]) -> Reply:
     "POST",
     "/v1/tabs/{tab_id}/charges",
     roles=BUSINESS | CUSTOMER,
-    body=schemas.NewCharge,
+    body=requests.NewCharge,
     answer=TabView,
     tagged=True,
     moves_money=True,
 )
-def charge(call: Call[schemas.NewCharge]) -> Reply:
+def charge(call: Call[requests.NewCharge]) -> Reply:
     """Charge what is owed: on_session asks the customer's phone, off_session takes hold and saved card."""
     if call.body.mode == "off_session":
         return answer_reply(call, charge_saved_card(deps(), call.path["tab_id"], request=call.request))
@@ -226,18 +227,18 @@ def charge(call: Call[schemas.NewCharge]) -> Reply:
     "POST",
     "/v1/tabs/{tab_id}/cancel",
     roles=BUSINESS | CUSTOMER,
-    body=schemas.Cancel,
+    body=requests.Cancel,
     answer=TabView,
     tagged=True,
     moves_money=True,
 )
-def cancel(call: Call[schemas.Cancel]) -> Reply:
+def cancel(call: Call[requests.Cancel]) -> Reply:
     """Call the service off: free for the business, for the customer until the cut-off, then for the disclosed fee."""
     return answer_reply(call, cancel_tab(deps(), call.path["tab_id"], call.body.reason, request=call.request))
 
 
 @routes.operation("POST", "/v1/tabs/{tab_id}/no_show", roles=BUSINESS, answer=TabView, tagged=True, moves_money=True)
-def no_show(call: Call[schemas.Nothing]) -> Reply:
+def no_show(call: Call[requests.Nothing]) -> Reply:
     """Record that the customer did not come: the disclosed fee is taken, the rest of the hold released."""
     return answer_reply(call, mark_no_show(deps(), call.path["tab_id"], request=call.request))
 
@@ -246,12 +247,12 @@ def no_show(call: Call[schemas.Nothing]) -> Reply:
     "POST",
     "/v1/tabs/{tab_id}/waive",
     roles=BUSINESS,
-    body=schemas.Waive,
+    body=requests.Waive,
     answer=TabView,
     tagged=True,
     moves_money=True,
 )
-def waive(call: Call[schemas.Waive]) -> Reply:
+def waive(call: Call[requests.Waive]) -> Reply:
     """Forgive the fee whole, given back where it was taken; of a bill, what is still owed."""
     return answer_reply(call, waive_use_case(deps(), call.path["tab_id"], call.body.reason, request=call.request))
 

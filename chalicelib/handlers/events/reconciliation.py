@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from chalicelib import config
-from chalicelib.ports import Deps
+from chalicelib.ports.deps import Deps
 from chalicelib.usecases.books.reconcile import Finding, Progress, Reconciled, reconcile
 
 log = logging.getLogger(__name__)

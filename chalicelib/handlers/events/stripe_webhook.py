@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from chalicelib.bootstrap import deps
-from chalicelib.handlers.api import schemas
+from chalicelib.handlers.api import views
 from chalicelib.handlers.api.operations import PUBLIC, Call, Reply, Routes
-from chalicelib.ports import BadSignature
+from chalicelib.ports.gateway import BadSignature
 from chalicelib.usecases.news.take_event import take_event
 
 routes = Routes(__name__)
 
 
-@routes.operation("POST", "/v1/webhooks/stripe", roles=PUBLIC, answer=schemas.WebhookView)
+@routes.operation("POST", "/v1/webhooks/stripe", roles=PUBLIC, answer=views.WebhookView)
 def stripe_webhook(call: Call[None]) -> Reply:
     """Take an event from Stripe, signed over the raw body."""
     signature = call.http.headers.get("stripe-signature")
     if not signature:
         raise BadSignature("no Stripe-Signature header")
     result = take_event(deps(), call.raw_body, str(signature))
-    return Reply(body=schemas.WebhookView(result=result))  # type: ignore[arg-type]
+    return Reply(body=views.WebhookView(result=result))  # type: ignore[arg-type]

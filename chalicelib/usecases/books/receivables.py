@@ -12,8 +12,9 @@ from itertools import islice
 
 from msgspec import Struct
 
-from chalicelib.domain.tab.tab import Actor
-from chalicelib.ports import Deps, TabSummary
+from chalicelib.domain.tab.actor import Actor
+from chalicelib.ports.deps import Deps
+from chalicelib.ports.store import TabSummary
 from chalicelib.usecases.tab.attempts import merchant_of
 from chalicelib.usecases.tab.listings import unfinished_of_merchant
 

@@ -15,12 +15,8 @@ from threading import Lock
 
 from msgspec import Struct, field
 
+from chalicelib.domain.books.differences import OVERDUE_AFTER, Code, Difference, Payment, Records
 from chalicelib.domain.books.reconciliation import (
-    OVERDUE_AFTER,
-    Code,
-    Difference,
-    Payment,
-    Records,
     compare,
     known_objects,
     known_payments,
@@ -30,9 +26,12 @@ from chalicelib.domain.books.reconciliation import (
 )
 from chalicelib.domain.errors import InvalidInput, NotFound
 from chalicelib.domain.tab.draft import Draft
-from chalicelib.domain.tab.facts import apply_fact
-from chalicelib.domain.tab.tab import Status, Tab
-from chalicelib.ports import Deps, GatewayEvent, GatewayUnavailable, StoreUnavailable
+from chalicelib.domain.tab.facts.apply import apply_fact
+from chalicelib.domain.tab.status import Status
+from chalicelib.domain.tab.tab import Tab
+from chalicelib.ports.deps import Deps
+from chalicelib.ports.gateway import GatewayEvent, GatewayUnavailable
+from chalicelib.ports.store import StoreUnavailable
 from chalicelib.usecases.news.events import bring_in, claim
 from chalicelib.usecases.tab.attempts import outcome_of, record_outcome, run
 from chalicelib.usecases.tab.listings import of_merchant

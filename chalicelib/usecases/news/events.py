@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from chalicelib.domain.tab.facts import Fact, FactKind
+from chalicelib.domain.tab.facts.fact import Fact, FactKind
 from chalicelib.domain.tab.tab import Tab
-from chalicelib.ports import Deps, GatewayEvent, KnownOfEvent, SeenEvent, VersionConflict
+from chalicelib.ports.deps import Deps
+from chalicelib.ports.gateway import GatewayEvent
+from chalicelib.ports.store import KnownOfEvent, SeenEvent, VersionConflict
 from chalicelib.usecases.parties.cards import change_card
 from chalicelib.usecases.tab.attempts import ROUNDS, outcome_of, record_outcome, run
 

@@ -7,7 +7,8 @@ from datetime import timedelta
 
 from chalicelib import correlation
 from chalicelib.domain.errors import NotFound
-from chalicelib.ports import BadSignature, Deps, GatewayEvent
+from chalicelib.ports.deps import Deps
+from chalicelib.ports.gateway import BadSignature, GatewayEvent
 from chalicelib.usecases.news.events import bring_in, claim, seen
 
 log = logging.getLogger(__name__)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from chalicelib.domain.parties import Customer
-from chalicelib.domain.tab.facts import Fact
-from chalicelib.domain.tab.tab import Card
-from chalicelib.ports import Deps, VersionConflict
+from chalicelib.domain.tab.facts.fact import Fact
+from chalicelib.domain.tab.payments import Card
+from chalicelib.ports.deps import Deps
+from chalicelib.ports.store import VersionConflict
 from chalicelib.usecases.tab.attempts import ROUNDS, outcome_of, record_outcome, run
 from chalicelib.usecases.tab.listings import unfinished_of_customer
 

@@ -7,10 +7,12 @@ from msgspec.structs import replace
 
 from chalicelib.domain.errors import Contention, NotFound, PromiseNotAccepted
 from chalicelib.domain.parties import CardConsent, Customer
-from chalicelib.domain.tab.facts import Fact, FactKind
+from chalicelib.domain.tab.actor import Actor, Role
+from chalicelib.domain.tab.facts.fact import Fact, FactKind
 from chalicelib.domain.tab.promise import Consent
-from chalicelib.domain.tab.tab import Actor, Role
-from chalicelib.ports import CardSetup, Deps, RecordExists, VersionConflict
+from chalicelib.ports.deps import Deps
+from chalicelib.ports.gateway import CardSetup
+from chalicelib.ports.store import RecordExists, VersionConflict
 from chalicelib.usecases.parties.cards import change_card, saved_cards
 from chalicelib.usecases.tab.attempts import Request, check_visible, merchant_of
 

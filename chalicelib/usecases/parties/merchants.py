@@ -10,9 +10,11 @@ from msgspec.structs import replace
 from chalicelib.domain.errors import Contention, InvalidInput, StaleVersion
 from chalicelib.domain.money import currency_of
 from chalicelib.domain.parties import Merchant
+from chalicelib.domain.tab.actor import Actor
 from chalicelib.domain.tab.followup import MAXIMUM_TRIES
-from chalicelib.domain.tab.tab import Actor, Policy, Resolution
-from chalicelib.ports import Deps, RecordExists, VersionConflict
+from chalicelib.domain.tab.policy import Policy, Resolution
+from chalicelib.ports.deps import Deps
+from chalicelib.ports.store import RecordExists, VersionConflict
 from chalicelib.usecases.tab.attempts import Request, merchant_of
 
 HOUR_S = 3600

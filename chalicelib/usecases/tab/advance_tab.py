@@ -12,7 +12,7 @@ from chalicelib.domain.news.messages import receipt_of
 from chalicelib.domain.tab import agenda
 from chalicelib.domain.tab.draft import Draft
 from chalicelib.domain.tab.tab import Tab
-from chalicelib.ports import Deps
+from chalicelib.ports.deps import Deps
 from chalicelib.usecases.tab.attempts import record_outcome, run
 
 log = logging.getLogger(__name__)

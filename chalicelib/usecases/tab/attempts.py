@@ -19,16 +19,19 @@ from chalicelib.domain.errors import (
     StaleVersion,
 )
 from chalicelib.domain.tab import agenda
+from chalicelib.domain.tab.actor import SYSTEM, Actor, Role
 from chalicelib.domain.tab.agenda import Step, StepKind
+from chalicelib.domain.tab.attempt import Attempt, AttemptState
 from chalicelib.domain.tab.draft import Change, Draft
-from chalicelib.domain.tab.facts import LADDER, Fact, FactKind, apply_fact, note_absent, note_rejected, note_unknown
-from chalicelib.domain.tab.tab import SYSTEM, Actor, Attempt, AttemptState, Role, Tab
-from chalicelib.ports import (
-    Deps,
+from chalicelib.domain.tab.facts.apply import apply_fact
+from chalicelib.domain.tab.facts.attempt_outcomes import LADDER, note_absent, note_rejected, note_unknown
+from chalicelib.domain.tab.facts.fact import Fact, FactKind
+from chalicelib.domain.tab.tab import Tab
+from chalicelib.ports.deps import Deps
+from chalicelib.ports.gateway import GatewayRejected, GatewayUnavailable
+from chalicelib.ports.store import (
     EventAlreadySeen,
     FactsAlreadyApplied,
-    GatewayRejected,
-    GatewayUnavailable,
     IdempotencyRecord,
     RecordExists,
     SeenEvent,

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 
 from chalicelib.domain.errors import ExposureExceeded
 from chalicelib.domain.money import format_amount
-from chalicelib.domain.tab.tab import Policy
-from chalicelib.ports import Deps, TabSummary
+from chalicelib.domain.tab.policy import Policy
+from chalicelib.ports.deps import Deps
+from chalicelib.ports.store import TabSummary
 from chalicelib.usecases.tab.listings import unfinished_of_customer, unfinished_of_merchant
 
 

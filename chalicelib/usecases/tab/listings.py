@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from chalicelib.domain.tab.tab import Status
-from chalicelib.ports import Deps, Page, TabSummary
+from chalicelib.domain.tab.status import Status
+from chalicelib.ports.deps import Deps
+from chalicelib.ports.store import Page, TabSummary
 
 UNFINISHED = tuple(status for status in Status if status != Status.CLOSED)
 PAGE = 100

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from chalicelib.domain.errors import InvalidInput
+from chalicelib.domain.tab.actor import Actor, Role
 from chalicelib.domain.tab.draft import Entry
-from chalicelib.domain.tab.tab import Actor, Role, Status, Tab
-from chalicelib.ports import Deps, Page, TabSummary
+from chalicelib.domain.tab.status import Status
+from chalicelib.domain.tab.tab import Tab
+from chalicelib.ports.deps import Deps
+from chalicelib.ports.store import Page, TabSummary
 from chalicelib.usecases.tab.attempts import check_visible, merchant_of
 
 

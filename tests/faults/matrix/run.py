@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from chalicelib.domain.news.messages import MessageKind
-from chalicelib.ports import TabStore
+from chalicelib.ports.store import TabStore
 from chalicelib.usecases.tab.attempts import RECORD_LIFETIME
 from devstack.books import differences, money_of_app
 from devstack.invariants import check_claims, check_everything, check_tab

@@ -8,23 +8,16 @@ from datetime import timedelta
 from typing import Any
 
 from chalicelib.domain.news.messages import MessageKind
+from chalicelib.domain.tab.attempt import Operation
 from chalicelib.domain.tab.commands import ItemInput, Terms
 from chalicelib.domain.tab.promise import Consent
-from chalicelib.domain.tab.tab import Operation, Tab
-from chalicelib.ports import Deps
-from chalicelib.usecases.tab.accept_bill import accept_bill
-from chalicelib.usecases.tab.accept_promise import Agreement, accept_promise
+from chalicelib.domain.tab.tab import Tab
+from chalicelib.ports.deps import Deps
 from chalicelib.usecases.tab.attempts import Answer, Request
-from chalicelib.usecases.tab.cancel_tab import cancel_tab
-from chalicelib.usecases.tab.charge_tab import pay_on_phone
-from chalicelib.usecases.tab.check_in import check_in
-from chalicelib.usecases.tab.complete_service import complete_service
-from chalicelib.usecases.tab.give_tip import give_tip
-from chalicelib.usecases.tab.mark_no_show import mark_no_show
-from chalicelib.usecases.tab.open_tab import open_tab
-from chalicelib.usecases.tab.record_items import add_items
-from chalicelib.usecases.tab.refund_tab import refund_tab
-from chalicelib.usecases.tab.waive import waive
+from chalicelib.usecases.tab.bill import accept_bill, add_items, complete_service, waive
+from chalicelib.usecases.tab.booking import Agreement, accept_promise, cancel_tab, check_in, mark_no_show, open_tab
+from chalicelib.usecases.tab.payment import give_tip, pay_on_phone
+from chalicelib.usecases.tab.refund import refund_tab
 from devstack.books import Money
 from tests.faults.matrix.table import DECLINED_FOR_GOOD, DECLINES, Cell, Fault, Use
 from tests.faults.matrix.traps import Lane

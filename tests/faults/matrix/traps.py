@@ -17,9 +17,11 @@ from urllib.parse import parse_qs, urlsplit
 import stripe
 
 from chalicelib.domain.errors import Contention
+from chalicelib.domain.tab.actor import SYSTEM
+from chalicelib.domain.tab.attempt import Operation
 from chalicelib.domain.tab.draft import Change, Draft
-from chalicelib.domain.tab.tab import SYSTEM, Operation, Tab
-from chalicelib.ports import IdempotencyRecord, SeenEvent, StoreUnavailable, TabStore
+from chalicelib.domain.tab.tab import Tab
+from chalicelib.ports.store import IdempotencyRecord, SeenEvent, StoreUnavailable, TabStore
 from devstack.stripe_standin.faults import Fault as StandInFault
 from devstack.stripe_standin.standin import StandIn
 from tests.faults.matrix.table import OF_WRITES, WEBHOOK, Aftershock, Boundary, Cell, Fault

@@ -22,9 +22,14 @@ import stripe
 
 from chalicelib.adapters.stripe.gateway import StripeGateway, stripe_client
 from chalicelib.domain.errors import DomainError
-from chalicelib.domain.tab.tab import Actor, Attempt, Operation, Policy, Role, Tab
+from chalicelib.domain.tab.actor import Actor, Role
+from chalicelib.domain.tab.attempt import Attempt, Operation
+from chalicelib.domain.tab.policy import Policy
+from chalicelib.domain.tab.tab import Tab
 from chalicelib.handlers.api.render import waiting_payment
-from chalicelib.ports import Deps, GatewayUnavailable, StoreUnavailable, TabStore
+from chalicelib.ports.deps import Deps
+from chalicelib.ports.gateway import GatewayUnavailable
+from chalicelib.ports.store import StoreUnavailable, TabStore
 from chalicelib.usecases.news.take_event import NotYetKnown, take_event
 from chalicelib.usecases.parties.customers import create_customer
 from chalicelib.usecases.parties.merchants import NewMerchant, create_merchant

@@ -1,11 +1,11 @@
-"""Charge what is owed: on the phone, confirmed by the customer there, or with the hold and the saved card."""
+"""Paying: on the phone, with the hold and the saved card, in cash, and a tip."""
 
 from __future__ import annotations
 
 from chalicelib.domain.tab import commands
 from chalicelib.domain.tab.settlement import phone_amount_minor
 from chalicelib.domain.tab.tab import Tab
-from chalicelib.ports import Deps
+from chalicelib.ports.deps import Deps
 from chalicelib.usecases.tab.attempts import Answer, Request, carry_out
 
 
@@ -25,3 +25,13 @@ def charge_saved_card(deps: Deps, tab_id: str, *, request: Request) -> Answer:
 def _waits_for_another_amount(tab: Tab) -> bool:
     waiting = tab.taking_attempt
     return waiting is not None and waiting.amount_minor != phone_amount_minor(tab)
+
+
+def take_cash(deps: Deps, tab_id: str, amount_minor: int, *, request: Request) -> Answer:
+    """The tab with the cash in its ledger. Raises NothingToPay, PaymentInProgress, InvalidInput."""
+    return carry_out(deps, tab_id, request, lambda draft: commands.take_cash(draft, amount_minor), closes_payment=True)
+
+
+def give_tip(deps: Deps, tab_id: str, tip_minor: int, *, request: Request) -> Answer:
+    """The attempt has what a payment sheet needs. Raises TransitionRefused, PaymentInProgress, InvalidInput."""
+    return carry_out(deps, tab_id, request, lambda draft: commands.tip(draft, tip_minor), closes_payment=True)

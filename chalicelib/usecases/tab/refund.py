@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chalicelib.domain.tab import commands
-from chalicelib.ports import Deps
+from chalicelib.ports.deps import Deps
 from chalicelib.usecases.tab.attempts import Answer, Request, carry_out
 
 

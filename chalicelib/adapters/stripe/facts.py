@@ -1,0 +1,261 @@
+"""What Stripe's objects tell, as facts: payments, refunds, disputes and cards; pure.
+
+When to ask Stripe for an object, and what its errors mean, is the gateway's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from msgspec.structs import replace
+
+from chalicelib.adapters.stripe.params import from_wire
+from chalicelib.adapters.stripe.values import EPOCH, id_of, instant_of, metadata_of
+from chalicelib.domain.tab.attempt import Attempt, Failure
+from chalicelib.domain.tab.facts.fact import Fact, FactKind
+from chalicelib.domain.tab.payments import Card
+
+_EXPIRED = frozenset({"automatic", "expired"})
+"""Reasons for a cancellation nobody asked for: the hold's time was over. `expired` since 2025-03-31.basil."""
+
+CARD_DETACHED = "payment_method.detached"
+
+
+def needs_charge(intent: Mapping[str, Any]) -> bool:
+    """Whether its facts take the charge, which the intent here only names: a hold's end and the card are told there."""
+    if isinstance(intent.get("latest_charge"), Mapping):
+        return False
+    if intent["status"] == "requires_capture":
+        return True
+    return intent["status"] == "succeeded" and not _is_hold(intent) and _saves_card(intent)
+
+
+def facts_of_intent(intent: Mapping[str, Any], at: datetime) -> tuple[Fact, ...]:
+    """The payment as it stands, as facts; `at` is their time where the object itself names none.
+
+    https://docs.stripe.com/payments/paymentintents/lifecycle. Raises ValueError for a hold that doesn't say until when.
+    """
+    status = intent["status"]
+    if status == "requires_capture":
+        return (_hold_placed(intent),)
+    if status == "succeeded":
+        return (_captured(intent, at) if _is_hold(intent) else _charged(intent, at),)
+    if status == "canceled":
+        expired = intent.get("cancellation_reason") in _EXPIRED
+        kind = FactKind.PAYMENT_EXPIRED if expired else FactKind.PAYMENT_CANCELED
+        return (_fact(kind, intent, instant_of(intent.get("canceled_at")) or at),)
+    if status == "processing":
+        return (_fact(FactKind.PROCESSING, intent, at),)
+    if status == "requires_action":
+        return (_awaiting(intent, at),)
+    if status in ("requires_payment_method", "requires_confirmation"):
+        return (_unpaid(intent, at),)
+    return ()
+
+
+def _hold_placed(intent: Mapping[str, Any]) -> Fact:
+    charge = intent.get("latest_charge")
+    capture_before = instant_of(_card_details(charge).get("capture_before"))
+    placed_at = _charged_at(charge)
+    if placed_at is None or capture_before is None:
+        # How long a hold lasts is the bank's to say; a guess of ours would charge or lose a deposit.
+        raise ValueError(f"the hold {intent['id']} does not say until when it can be captured")
+    return replace(
+        _fact(FactKind.HOLD_PLACED, intent, placed_at),
+        amount_minor=from_wire(intent["amount_capturable"], intent["currency"]),
+        capture_before=capture_before,
+        card=_saved_card(intent, placed_at),
+    )
+
+
+def _captured(intent: Mapping[str, Any], at: datetime) -> Fact:
+    amount_minor = from_wire(intent["amount_received"], intent["currency"])
+    return replace(_fact(FactKind.HOLD_CAPTURED, intent, at), amount_minor=amount_minor)
+
+
+def _charged(intent: Mapping[str, Any], at: datetime) -> Fact:
+    taken_at = _charged_at(intent.get("latest_charge")) or at
+    return replace(
+        _fact(FactKind.CHARGED, intent, taken_at),
+        amount_minor=from_wire(intent["amount_received"], intent["currency"]),
+        card=_saved_card(intent, taken_at),
+    )
+
+
+def _unpaid(intent: Mapping[str, Any], at: datetime) -> Fact:
+    """Not confirmed yet, or declined. A bank's question to an absent customer comes as a decline, and is none.
+
+    https://docs.stripe.com/payments/save-and-reuse: the same intent is then confirmed by the customer.
+    """
+    error = intent.get("last_payment_error")
+    if not error:
+        return _awaiting(intent, at)
+    if error.get("code") == "authentication_required":
+        return replace(_awaiting(intent, at), failure=failure_of(error))
+    # With the secret: where a decline is the first that is heard of a payment, the phone may still go on with it.
+    return replace(
+        _fact(FactKind.DECLINED, intent, at),
+        failure=failure_of(error),
+        occurrence=_occurrence(error),
+        client_secret=intent.get("client_secret"),
+    )
+
+
+def _awaiting(intent: Mapping[str, Any], at: datetime) -> Fact:
+    return replace(_fact(FactKind.AWAITING_CUSTOMER, intent, at), client_secret=intent.get("client_secret"))
+
+
+def _occurrence(error: Mapping[str, Any]) -> str:
+    """What tells this decline from the next: its charge; a failed authentication makes none, but names the card."""
+    return str(error.get("charge") or id_of(error.get("payment_method")) or error.get("code") or "")
+
+
+def _fact(kind: FactKind, intent: Mapping[str, Any], at: datetime) -> Fact:
+    return Fact(kind=kind, object_id=intent["id"], at=at, attempt_id=metadata_of(intent).get("attempt"))
+
+
+def _is_hold(intent: Mapping[str, Any]) -> bool:
+    return intent.get("capture_method") == "manual"
+
+
+def _saves_card(intent: Mapping[str, Any]) -> bool:
+    return intent.get("setup_future_usage") == "off_session"
+
+
+def _saved_card(intent: Mapping[str, Any], at: datetime) -> Card | None:
+    """The card that this payment has attached to the customer. One that was saved before is no news."""
+    card_id, details = id_of(intent.get("payment_method")), _card_details(intent.get("latest_charge"))
+    if not _saves_card(intent) or card_id is None or not details:
+        return None
+    return Card(card_id=card_id, brand=details.get("brand") or "card", last4=details.get("last4") or "", saved_at=at)
+
+
+def _charged_at(charge: Any) -> datetime | None:
+    return instant_of(charge.get("created")) if isinstance(charge, Mapping) else None
+
+
+def _card_details(charge: Any) -> Mapping[str, Any]:
+    if not isinstance(charge, Mapping):
+        return {}
+    return (charge.get("payment_method_details") or {}).get("card") or {}
+
+
+# ---- What declines, refunds, charges and setups tell
+
+
+def failure_of(error: Mapping[str, Any]) -> Failure:
+    """An error of Stripe's in its own codes (https://docs.stripe.com/declines/codes)."""
+    code = error.get("code") or error.get("type") or "error"
+    return Failure(code=code, decline_code=error.get("decline_code"), advice=error.get("advice_code"))
+
+
+def declined_without_payment(attempt: Attempt, failure: Failure, occurrence: str = "") -> Fact:
+    """A decline that left no payment behind: it is told of the attempt itself."""
+    return Fact(
+        kind=FactKind.DECLINED,
+        object_id=attempt.attempt_id,
+        attempt_id=attempt.attempt_id,
+        at=attempt.created_at,
+        failure=failure,
+        occurrence=occurrence,
+    )
+
+
+_REFUND_KINDS = {
+    "succeeded": FactKind.REFUNDED,
+    "pending": FactKind.REFUND_PENDING,
+    "requires_action": FactKind.REFUND_PENDING,
+    "failed": FactKind.REFUND_FAILED,
+    # Stopped while pending: the money has stayed with us.
+    "canceled": FactKind.REFUND_FAILED,
+}
+
+
+def is_final_refund(refund: Mapping[str, Any]) -> bool:
+    """Whether the refund can't change any more. One that succeeded may still fail, days later.
+
+    https://docs.stripe.com/refunds#failed-refunds
+    """
+    return _REFUND_KINDS.get(refund.get("status") or "") == FactKind.REFUND_FAILED
+
+
+def facts_of_refund(refund: Mapping[str, Any], at: datetime) -> tuple[Fact, ...]:
+    kind = _REFUND_KINDS.get(refund.get("status") or "")
+    if kind is None:
+        return ()
+    failure = None
+    if kind == FactKind.REFUND_FAILED:
+        failure = Failure(code=refund.get("failure_reason") or refund["status"])
+    fact = Fact(
+        kind=kind,
+        object_id=refund["id"],
+        at=at,
+        amount_minor=from_wire(refund["amount"], refund["currency"]),
+        attempt_id=metadata_of(refund).get("attempt"),
+        payment_id=id_of(refund.get("payment_intent")),
+        failure=failure,
+    )
+    return (fact,)
+
+
+DISPUTE_KINDS = {
+    "charge.dispute.created": FactKind.DISPUTE_OPENED,
+    "charge.dispute.funds_withdrawn": FactKind.DISPUTE_WITHDRAWN,
+    "charge.dispute.funds_reinstated": FactKind.DISPUTE_REINSTATED,
+}
+_DISPUTE_ENDS = {"won": FactKind.DISPUTE_WON, "lost": FactKind.DISPUTE_LOST}
+
+
+def facts_of_dispute(kind: str, dispute: Mapping[str, Any], at: datetime) -> tuple[Fact, ...]:
+    """What an event about a dispute tells. An inquiry (`warning_…`) takes no money: none.
+
+    https://docs.stripe.com/disputes/how-disputes-work#inquiries
+    """
+    status = dispute.get("status") or ""
+    told = _DISPUTE_ENDS.get(status) if kind == "charge.dispute.closed" else DISPUTE_KINDS.get(kind)
+    if told is None or status.startswith("warning_"):
+        return ()
+    fact = Fact(
+        kind=told,
+        object_id=dispute["id"],
+        at=at,
+        amount_minor=from_wire(dispute["amount"], dispute["currency"]),
+        payment_id=id_of(dispute.get("payment_intent")),
+    )
+    return (fact,)
+
+
+def facts_of_dispute_now(dispute: Mapping[str, Any]) -> tuple[Fact, ...]:
+    """All that the events about the dispute have told so far, from the dispute itself."""
+    at = instant_of(dispute.get("created")) or EPOCH
+    moved = [movement.get("amount", 0) for movement in dispute.get("balance_transactions") or ()]
+    kinds = ["charge.dispute.created"]
+    kinds += ["charge.dispute.funds_withdrawn"] if any(amount < 0 for amount in moved) else []
+    kinds += ["charge.dispute.closed"]
+    kinds += ["charge.dispute.funds_reinstated"] if any(amount > 0 for amount in moved) else []
+    return tuple(fact for kind in kinds for fact in facts_of_dispute(kind, dispute, at))
+
+
+def facts_of_card_event(kind: str, method: Mapping[str, Any], at: datetime) -> tuple[Fact, ...]:
+    """A saved card was detached, or replaced by the bank under the same id."""
+    if kind == CARD_DETACHED:
+        return (Fact(kind=FactKind.CARD_REMOVED, object_id=method["id"], at=at),)
+    saved = card_saved(method["id"], method, at)
+    # Replaced twice, it is news twice: the digits tell the two apart.
+    return (replace(saved, kind=FactKind.CARD_UPDATED, occurrence=saved.card.last4 if saved.card else ""),)
+
+
+def expired(payment_id: str, attempt_id: str | None, at: datetime) -> Fact:
+    """The hold's time is over."""
+    return Fact(kind=FactKind.PAYMENT_EXPIRED, object_id=payment_id, at=at, attempt_id=attempt_id)
+
+
+def card_saved(setup_id: str, method: Mapping[str, Any], at: datetime) -> Fact:
+    card = method.get("card") or {}
+    return Fact(
+        kind=FactKind.CARD_SAVED,
+        object_id=setup_id,
+        at=at,
+        card=Card(card_id=method["id"], brand=card.get("brand") or "card", last4=card.get("last4") or "", saved_at=at),
+    )

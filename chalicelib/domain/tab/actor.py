@@ -1,0 +1,31 @@
+"""Who acts: a person by their role, or the system itself."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+
+class Role(StrEnum):
+    CUSTOMER = "customer"
+    STAFF = "staff"
+    OWNER = "owner"
+    OPERATOR = "operator"
+    SYSTEM = "system"
+
+
+class Actor(Struct, frozen=True, kw_only=True):
+    """Who asks. `merchant_id` is None for operators, `customer_id` is set for customers only."""
+
+    subject: str
+    role: Role
+    merchant_id: str | None = None
+    customer_id: str | None = None
+
+    @property
+    def is_business(self) -> bool:
+        return self.role in (Role.STAFF, Role.OWNER)
+
+
+SYSTEM = Actor(subject="aftertab", role=Role.SYSTEM)

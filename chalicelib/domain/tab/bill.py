@@ -1,0 +1,52 @@
+"""What stands on a bill, and what the customer says of it: items, a fee, a contest, feedback."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+from msgspec import Struct
+
+
+class Item(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A line of the bill. Prices include tax; `tax_minor` is the whole line's. Voided items stay, and count nothing."""
+
+    item_id: str
+    description: str
+    unit_price_minor: int
+    quantity: int
+    tax_minor: int
+    added_at: datetime
+    voided_at: datetime | None = None
+
+    @property
+    def amount_minor(self) -> int:
+        return 0 if self.voided_at else self.unit_price_minor * self.quantity
+
+
+class FeeKind(StrEnum):
+    NO_SHOW = "no_show"
+    LATE_CANCEL = "late_cancel"
+
+
+class Fee(Struct, frozen=True, kw_only=True):
+    kind: FeeKind
+    amount_minor: int
+
+
+class Contest(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The customer says that something is wrong. `contested_minor`: how much of the bill. `reminded`: the owner was."""
+
+    reason: str
+    contested_minor: int
+    contested_at: datetime
+    deadline_at: datetime
+    default_at: datetime
+    reminded: bool = False
+
+
+class Feedback(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How content the customer was: `rating` from 1 to 5."""
+
+    rating: int
+    comment: str = ""

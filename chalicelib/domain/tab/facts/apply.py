@@ -1,0 +1,77 @@
+"""The one pure way of facts into a tab: each kind has its function, and each fact is applied once (money rule 3)."""
+
+from __future__ import annotations
+
+from chalicelib.domain.books.ledger import Account, transfer
+from chalicelib.domain.tab import settlement
+from chalicelib.domain.tab.draft import Draft
+from chalicelib.domain.tab.facts.card import card_removed, card_saved, card_updated
+from chalicelib.domain.tab.facts.dispute import dispute_closed, dispute_money, dispute_opened
+from chalicelib.domain.tab.facts.fact import REPEATABLE, Fact, FactKind
+from chalicelib.domain.tab.facts.payment import (
+    awaiting_customer,
+    charged,
+    declined,
+    hold_captured,
+    hold_placed,
+    payment_gone,
+    processing,
+)
+from chalicelib.domain.tab.facts.refund import refund_failed, refund_pending, refunded
+
+_NOT_ON_RECORD = REPEATABLE | {FactKind.DECLINED, FactKind.PAYMENT_CANCELED, FactKind.PAYMENT_EXPIRED}
+"""What moves no money is judged by the tab as it is: the same news may be needed again to end an unknown outcome."""
+
+
+def apply_fact(draft: Draft, fact: Fact) -> None:
+    """Bring the fact into the tab: in every status, never refused, changing nothing the second time.
+
+    Raises nothing: what can't be true of our books is flagged for a person instead.
+    """
+    key = None if fact.kind in _NOT_ON_RECORD else fact.key
+    if key in draft.known_facts:
+        return
+    before = draft.tab
+    _APPLY[fact.kind](draft, fact)
+    if draft.tab == before:
+        return
+    if key:
+        draft.fact_keys.append(key)
+    settlement.replan(draft)
+
+
+def _processing_fee(draft: Draft, fact: Fact) -> None:
+    """What the gateway has kept for itself; it concerns the business alone. Negative: it gave some back."""
+    if draft.tab.leg(fact.payment_id or "") is None or fact.key in draft.fact_keys:
+        return
+    draft.record(
+        "processing_fee",
+        movement_id=fact.object_id,
+        payment_id=fact.payment_id,
+        amount_minor=fact.amount_minor,
+        postings=transfer(fact.amount_minor, debit=Account.STRIPE_FEES, credit=Account.STRIPE_BALANCE),
+    )
+
+
+_APPLY = {
+    FactKind.HOLD_PLACED: hold_placed,
+    FactKind.HOLD_CAPTURED: hold_captured,
+    FactKind.CHARGED: charged,
+    FactKind.AWAITING_CUSTOMER: awaiting_customer,
+    FactKind.PROCESSING: processing,
+    FactKind.DECLINED: declined,
+    FactKind.PAYMENT_CANCELED: payment_gone,
+    FactKind.PAYMENT_EXPIRED: payment_gone,
+    FactKind.CARD_SAVED: card_saved,
+    FactKind.REFUND_PENDING: refund_pending,
+    FactKind.REFUNDED: refunded,
+    FactKind.REFUND_FAILED: refund_failed,
+    FactKind.DISPUTE_OPENED: dispute_opened,
+    FactKind.DISPUTE_WITHDRAWN: dispute_money,
+    FactKind.DISPUTE_REINSTATED: dispute_money,
+    FactKind.DISPUTE_WON: dispute_closed,
+    FactKind.DISPUTE_LOST: dispute_closed,
+    FactKind.CARD_REMOVED: card_removed,
+    FactKind.CARD_UPDATED: card_updated,
+    FactKind.PROCESSING_FEE: _processing_fee,
+}

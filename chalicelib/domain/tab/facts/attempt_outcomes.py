@@ -1,0 +1,117 @@
+"""What becomes of an attempt: its outcome is unknown, refused, absent or failed; and which attempt a fact is about."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from chalicelib.domain.news.messages import MessageKind, Recipient
+from chalicelib.domain.tab import deposit, followup, settlement
+from chalicelib.domain.tab.adjust import lower_paid
+from chalicelib.domain.tab.attempt import Attempt, AttemptState, Failure, Operation
+from chalicelib.domain.tab.draft import Draft
+from chalicelib.domain.tab.facts.fact import Fact
+
+SCA_LEASE = timedelta(hours=24)
+"""How long a customer has to answer a bank's question about a charge made without them."""
+
+LADDER = tuple(timedelta(minutes=minutes) for minutes in (2, 5, 10, 30, 60))
+"""When an unknown outcome is asked for again (money rule 4)."""
+AFTER_LADDER = timedelta(hours=6)
+DELIVERIES_END = timedelta(days=3)
+DAILY = timedelta(days=1)
+"""After the ladder a person is told. We still ask: six-hourly while the gateway's own deliveries go on, then daily."""
+
+
+def note_unknown(draft: Draft, attempt: Attempt) -> None:
+    """The call's outcome is not known: ask again by the ladder, tell a person at its end."""
+    checks = attempt.checks + 1
+    if checks <= len(LADDER):
+        check_at = draft.now + LADDER[checks - 1]
+    else:
+        if draft.tab.flagged is None:
+            flag(draft, f"The outcome of attempt {attempt.attempt_id} ({attempt.operation}) is still not known.")
+        is_young = draft.now - attempt.created_at < DELIVERIES_END
+        check_at = draft.now + (AFTER_LADDER if is_young else DAILY)
+    draft.update_attempt(attempt, state=AttemptState.UNKNOWN, checks=checks, check_at=check_at)
+    if attempt.state != AttemptState.UNKNOWN:
+        draft.record("outcome_unknown", attempt_id=attempt.attempt_id, operation=attempt.operation)
+
+
+def note_rejected(draft: Draft, attempt: Attempt, failure: Failure) -> None:
+    """The gateway refused the call itself: nothing moved, and a person must look.
+
+    What would have made a new payment has failed. What works on an existing one is asked for again by the ladder: the
+    payment is no longer what we took it for, and only looking at it says what it is.
+    """
+    flag(draft, f"The gateway refused attempt {attempt.attempt_id} ({attempt.operation}): {failure.code}.")
+    leg = draft.tab.leg(attempt.payment_id) if attempt.operation == Operation.REFUND and attempt.payment_id else None
+    if leg is not None:
+        draft.update_leg(leg, failed_refunds=(*leg.failed_refunds, attempt.attempt_id))
+    if attempt.operation in (Operation.CHARGE, Operation.PLACE_HOLD):
+        note_failed(draft, attempt, failure)
+        settlement.replan(draft)
+    else:
+        note_unknown(draft, attempt)
+
+
+def note_absent(draft: Draft, attempt: Attempt) -> None:
+    """The gateway has no trace of the attempt's effect and it won't be made again: given up."""
+    draft.end_attempt(attempt, AttemptState.ABANDONED)
+    if attempt.checks >= len(LADDER):
+        flag(draft, f"Attempt {attempt.attempt_id} ({attempt.operation}) was made {attempt.checks} times in vain.")
+    if attempt.operation == Operation.PLACE_HOLD and attempt.is_on_session:
+        # The customer was never asked: the deposit waits for them as before.
+        deposit.placement_closed(draft)
+    elif attempt.operation == Operation.PLACE_HOLD:
+        deposit.placement_failed(draft, None)
+    settlement.replan(draft)
+
+
+def flag(draft: Draft, reason: str) -> None:
+    """A person must look."""
+    draft.update(flagged=reason)
+    draft.record("flagged", reason=reason)
+
+
+def note_failed(draft: Draft, attempt: Attempt, failure: Failure | None) -> None:
+    """An attempt failed for good: what it leaves behind depends on what it was for."""
+    draft.end_attempt(attempt, AttemptState.FAILED, failure)
+    if attempt.operation == Operation.PLACE_HOLD:
+        deposit.placement_failed(draft, failure)
+    if attempt.operation == Operation.CHARGE and not attempt.is_on_session:
+        settlement.card_failed(draft)
+        followup.charge_failed(draft, attempt.amount_minor, failure)
+
+
+def granted(draft: Draft, fact: Fact) -> None:
+    """What is given back without being owed back is the business's word, past us: what is due falls by as much.
+
+    Else the customer would owe again, and be reminded of and charged with, what they were just given.
+    """
+    unasked_minor = min(fact.amount_minor - draft.tab.refund_owed_minor, draft.tab.amount_due_minor)
+    if unasked_minor > 0:
+        lower_paid(draft, unasked_minor, "given back at the payment provider")
+        draft.notify(MessageKind.REFUND, Recipient.CUSTOMER, unasked_minor)
+
+
+def attempt_of(draft: Draft, fact: Fact, operation: Operation) -> Attempt | None:
+    """The open attempt that made the object: by the id in its metadata, else by the object's own."""
+    attempt = draft.tab.attempt(fact.attempt_id) or next(
+        (a for a in draft.tab.attempts if a.payment_id == fact.object_id and a.operation == operation), None
+    )
+    return attempt if attempt is not None and attempt.operation == operation and attempt.is_open else None
+
+
+def open_attempt_on(draft: Draft, payment_id: str, operation: Operation) -> Attempt | None:
+    return next(
+        (a for a in draft.tab.attempts if a.is_open and a.payment_id == payment_id and a.operation == operation), None
+    )
+
+
+def know_object(draft: Draft, fact: Fact) -> None:
+    """Note which tab the object belongs to, so that events without our metadata find it."""
+    known = {hold.payment_id for hold in draft.base.holds} | {leg.payment_id for leg in draft.base.legs}
+    known |= {attempt.payment_id for attempt in draft.base.attempts if attempt.payment_id}
+    known |= {refund_id for leg in draft.base.legs for refund_id in (*leg.refunds, *leg.pending_refunds)}
+    if fact.object_id not in known and all(object_id != fact.object_id for object_id, _ in draft.objects):
+        draft.objects.append((fact.object_id, fact.attempt_id))

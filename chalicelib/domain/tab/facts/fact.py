@@ -1,0 +1,69 @@
+"""A fact: what the gateway says has happened, whoever brings it (money rule 3)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+from msgspec import Struct
+
+from chalicelib.domain.tab.attempt import Failure
+from chalicelib.domain.tab.payments import (
+    Card,
+)
+
+
+class FactKind(StrEnum):
+    HOLD_PLACED = "hold_placed"
+    HOLD_CAPTURED = "hold_captured"
+    CHARGED = "charged"
+    AWAITING_CUSTOMER = "awaiting_customer"
+    PROCESSING = "processing"
+    DECLINED = "declined"
+    PAYMENT_CANCELED = "payment_canceled"
+    PAYMENT_EXPIRED = "payment_expired"
+    CARD_SAVED = "card_saved"
+    REFUND_PENDING = "refund_pending"
+    REFUNDED = "refunded"
+    REFUND_FAILED = "refund_failed"
+    DISPUTE_OPENED = "dispute_opened"
+    DISPUTE_WITHDRAWN = "dispute_withdrawn"
+    DISPUTE_REINSTATED = "dispute_reinstated"
+    DISPUTE_WON = "dispute_won"
+    DISPUTE_LOST = "dispute_lost"
+    CARD_REMOVED = "card_removed"
+    CARD_UPDATED = "card_updated"
+    PROCESSING_FEE = "processing_fee"
+
+
+REPEATABLE = frozenset({FactKind.AWAITING_CUSTOMER, FactKind.PROCESSING})
+
+
+class Fact(Struct, frozen=True, kw_only=True):
+    """Something that has happened at the gateway.
+
+    `object_id`: the payment, setup, refund, dispute, card or movement of the gateway's balance it is about;
+    `amount_minor`: cumulative for that object. `attempt_id`: the attempt that made the object, from its metadata.
+    `payment_id`: what is refunded, disputed or charged a fee for.
+    `occurrence` tells repeated declines of one payment apart. `capture_before` and `card` come with HOLD_PLACED,
+    `card` also with CARD_SAVED, `client_secret` with AWAITING_CUSTOMER, `failure` with DECLINED and REFUND_FAILED.
+    """
+
+    kind: FactKind
+    object_id: str
+    at: datetime
+    amount_minor: int = 0
+    attempt_id: str | None = None
+    payment_id: str | None = None
+    occurrence: str = ""
+    capture_before: datetime | None = None
+    card: Card | None = None
+    client_secret: str | None = None
+    failure: Failure | None = None
+
+    @property
+    def key(self) -> str | None:
+        """What makes it the same fact again; None for news that may come more than once and moves no money."""
+        if self.kind in REPEATABLE:
+            return None
+        return f"{self.object_id}:{self.kind}:{self.amount_minor}" + (f":{self.occurrence}" if self.occurrence else "")

@@ -1,0 +1,210 @@
+"""Facts about holds and charges."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from chalicelib.domain.books.ledger import Account, transfer
+from chalicelib.domain.news.messages import MessageKind, Recipient
+from chalicelib.domain.tab import deposit, settlement
+from chalicelib.domain.tab.attempt import Attempt, AttemptState, Failure, Operation
+from chalicelib.domain.tab.draft import Draft
+from chalicelib.domain.tab.facts.attempt_outcomes import (
+    SCA_LEASE,
+    attempt_of,
+    know_object,
+    note_failed,
+    note_unknown,
+    open_attempt_on,
+)
+from chalicelib.domain.tab.facts.card import keep_card
+from chalicelib.domain.tab.facts.fact import Fact, FactKind
+from chalicelib.domain.tab.facts.legs import take
+from chalicelib.domain.tab.payments import (
+    DepositState,
+    Hold,
+    HoldState,
+    LegKind,
+    PlanReason,
+)
+from chalicelib.domain.tab.status import Status
+from chalicelib.domain.tab.tab import LEASE
+
+
+def hold_placed(draft: Draft, fact: Fact) -> None:
+    know_object(draft, fact)
+    if draft.tab.hold(fact.object_id) is not None:
+        return
+    assert fact.capture_before is not None, "a placed hold says until when"
+    hold = Hold(
+        payment_id=fact.object_id,
+        attempt_id=fact.attempt_id,
+        amount_minor=fact.amount_minor,
+        placed_at=fact.at,
+        capture_before=fact.capture_before,
+    )
+    draft.update(holds=(*draft.tab.holds, hold), deposit=replace(draft.tab.deposit, state=DepositState.HELD))
+    draft.record(
+        "hold_placed",
+        payment_id=hold.payment_id,
+        amount_minor=hold.amount_minor,
+        capture_before=hold.capture_before.isoformat(),
+    )
+    keep_card(draft, fact)
+    if attempt := attempt_of(draft, fact, Operation.PLACE_HOLD):
+        draft.end_attempt(attempt, AttemptState.SUCCEEDED)
+
+
+_ALREADY_CAPTURED = Failure(code="already_captured")
+
+
+def hold_captured(draft: Draft, fact: Fact) -> None:
+    know_object(draft, fact)
+    hold = draft.tab.hold(fact.object_id)
+    if hold is None:
+        # Captured before we heard that it was placed.
+        hold = Hold(
+            payment_id=fact.object_id,
+            attempt_id=fact.attempt_id,
+            amount_minor=fact.amount_minor,
+            placed_at=fact.at,
+            capture_before=fact.at,
+        )
+        draft.update(holds=(*draft.tab.holds, hold))
+        if attempt := attempt_of(draft, fact, Operation.PLACE_HOLD):
+            draft.end_attempt(attempt, AttemptState.SUCCEEDED)
+    if hold.captured_minor >= fact.amount_minor:
+        return
+    draft.update_hold(hold, state=HoldState.CAPTURED, captured_minor=fact.amount_minor)
+    draft.update(deposit=replace(draft.tab.deposit, state=DepositState.CAPTURED))
+    take(draft, fact, LegKind.CAPTURE)
+    if attempt := open_attempt_on(draft, fact.object_id, Operation.CAPTURE):
+        if attempt.amount_minor == fact.amount_minor:
+            draft.end_attempt(attempt, AttemptState.SUCCEEDED)
+        else:
+            # Somebody was there before us, and a hold is captured once.
+            draft.end_attempt(attempt, AttemptState.FAILED, _ALREADY_CAPTURED)
+    if attempt := open_attempt_on(draft, fact.object_id, Operation.RELEASE):
+        draft.end_attempt(attempt, AttemptState.FAILED, _ALREADY_CAPTURED)
+
+
+def charged(draft: Draft, fact: Fact) -> None:
+    know_object(draft, fact)
+    if draft.tab.leg(fact.object_id) is not None:
+        return
+    attempt = attempt_of(draft, fact, Operation.CHARGE)
+    if attempt and attempt.tip_minor:
+        draft.update(tip_minor=draft.tab.tip_minor + attempt.tip_minor)
+        draft.record(
+            "tip_given",
+            tip_minor=attempt.tip_minor,
+            postings=transfer(attempt.tip_minor, debit=Account.CUSTOMER_RECEIVABLE, credit=Account.TIPS),
+        )
+    take(draft, fact, LegKind.CHARGE)
+    keep_card(draft, fact)
+    if attempt:
+        draft.end_attempt(attempt, AttemptState.SUCCEEDED)
+    if attempt is None or not attempt.is_on_session:
+        return
+    if draft.tab.status == Status.IN_REVIEW:
+        # Paying the bill is accepting it. A late effect of an attempt that was given up is no word of the customer's.
+        draft.move_to(Status.DUE, "accept_bill")
+        draft.update(due_at=draft.now, review_ends_at=None)
+        settlement.start(draft, PlanReason.ACCEPTED)
+    elif (
+        draft.tab.status not in (Status.CONTESTED, Status.CLOSED) and draft.tab.plan is None and draft.tab.balance_minor
+    ):
+        # The customer paid their part on the phone: the rest of the plan they saw is the hold's. Who has contested the
+        # bill meanwhile has taken that back.
+        settlement.start(draft, PlanReason.ACCEPTED)
+
+
+def awaiting_customer(draft: Draft, fact: Fact) -> None:
+    know_object(draft, fact)
+    attempt = attempt_of(draft, fact, Operation.CHARGE) or attempt_of(draft, fact, Operation.PLACE_HOLD)
+    if attempt is None:
+        return
+    if attempt.state != AttemptState.AWAITING_CUSTOMER:
+        _await_customer(draft, fact, attempt)
+    elif attempt.client_secret is None and fact.client_secret is not None:
+        # A decline was heard before the answer that brings what the phone needs.
+        draft.update_attempt(attempt, client_secret=fact.client_secret)
+
+
+def _await_customer(draft: Draft, fact: Fact, attempt: Attempt) -> None:
+    if attempt.operation == Operation.PLACE_HOLD:
+        until = deposit.answer_until(draft.tab, draft.now, attempt)
+        deposit.asked_of_customer(draft)
+    else:
+        until = draft.now + (LEASE if attempt.is_on_session else SCA_LEASE)
+    if not attempt.is_on_session:
+        draft.notify(MessageKind.CONFIRMATION_NEEDED, Recipient.CUSTOMER, attempt.amount_minor)
+    draft.update_attempt(
+        attempt,
+        state=AttemptState.AWAITING_CUSTOMER,
+        payment_id=fact.object_id,
+        client_secret=fact.client_secret or attempt.client_secret,
+        check_at=until,
+        failure=fact.failure,
+    )
+    draft.record(
+        "awaiting_customer",
+        attempt_id=attempt.attempt_id,
+        payment_id=fact.object_id,
+        until=until.isoformat(),
+    )
+
+
+def processing(draft: Draft, fact: Fact) -> None:
+    know_object(draft, fact)
+    attempt = attempt_of(draft, fact, Operation.CHARGE)
+    if attempt is not None:
+        draft.update_attempt(attempt, payment_id=fact.object_id)
+        note_unknown(draft, replace(attempt, payment_id=fact.object_id))
+
+
+def declined(draft: Draft, fact: Fact) -> None:
+    know_object(draft, fact)
+    attempt = attempt_of(draft, fact, Operation.CHARGE) or attempt_of(draft, fact, Operation.PLACE_HOLD)
+    if attempt is None:
+        return
+    if not attempt.is_on_session and attempt.state != AttemptState.AWAITING_CUSTOMER:
+        note_failed(draft, attempt, fact.failure)
+        return
+    # On the phone the customer may take another card: the payment stays theirs to finish until the lease ends.
+    if attempt.state != AttemptState.AWAITING_CUSTOMER:
+        _await_customer(draft, fact, attempt)
+    elif fact.failure != attempt.failure:
+        draft.update_attempt(attempt, failure=fact.failure)
+        draft.record(
+            "payment_declined",
+            attempt_id=attempt.attempt_id,
+            code=fact.failure.code if fact.failure else "declined",
+        )
+
+
+def payment_gone(draft: Draft, fact: Fact) -> None:
+    """Canceled or expired: a hold that is over, or a payment that will not be made."""
+    expired = fact.kind == FactKind.PAYMENT_EXPIRED
+    hold = draft.tab.hold(fact.object_id)
+    if hold is not None and hold.state == HoldState.LIVE:
+        draft.update_hold(hold, state=HoldState.EXPIRED if expired else HoldState.RELEASED)
+        if draft.tab.live_hold is None:
+            state = DepositState.EXPIRED if expired else DepositState.RELEASED
+            draft.update(deposit=replace(draft.tab.deposit, state=state))
+        draft.record(
+            "hold_expired" if expired else "hold_released", payment_id=hold.payment_id, amount_minor=hold.amount_minor
+        )
+        if attempt := open_attempt_on(draft, fact.object_id, Operation.RELEASE):
+            draft.end_attempt(attempt, AttemptState.SUCCEEDED)
+        if attempt := open_attempt_on(draft, fact.object_id, Operation.CAPTURE):
+            draft.end_attempt(attempt, AttemptState.FAILED, Failure(code="hold_expired" if expired else "hold_gone"))
+        return
+    attempt = attempt_of(draft, fact, Operation.CHARGE) or attempt_of(draft, fact, Operation.PLACE_HOLD)
+    if hold is None and attempt is not None:
+        draft.end_attempt(attempt, AttemptState.CLOSED)
+        if attempt.operation == Operation.PLACE_HOLD:
+            deposit.placement_closed(draft)
+        elif not attempt.is_on_session:
+            # The bank's question was not answered in time: the card won't be charged again without the customer.
+            settlement.card_failed(draft)

@@ -1,0 +1,81 @@
+"""Facts about refunds."""
+
+from __future__ import annotations
+
+from chalicelib.domain.books.ledger import Account, transfer
+from chalicelib.domain.news.messages import MessageKind, Recipient
+from chalicelib.domain.tab.attempt import AttemptState, Operation
+from chalicelib.domain.tab.draft import Draft
+from chalicelib.domain.tab.facts.attempt_outcomes import attempt_of, flag, granted, know_object
+from chalicelib.domain.tab.facts.fact import Fact
+from chalicelib.domain.tab.payments import (
+    Leg,
+)
+
+
+def refund_pending(draft: Draft, fact: Fact) -> None:
+    leg = _refunded_leg(draft, fact)
+    if leg is None or fact.object_id in (*leg.refunds, *leg.pending_refunds, *leg.failed_refunds):
+        return
+    know_object(draft, fact)
+    granted(draft, fact)
+    draft.update_leg(leg, pending_refunds={**leg.pending_refunds, fact.object_id: fact.amount_minor})
+    draft.record("refund_pending", refund_id=fact.object_id, payment_id=leg.payment_id, amount_minor=fact.amount_minor)
+    if attempt := attempt_of(draft, fact, Operation.REFUND):
+        draft.end_attempt(attempt, AttemptState.SUCCEEDED)
+
+
+def refunded(draft: Draft, fact: Fact) -> None:
+    leg = _refunded_leg(draft, fact)
+    if leg is None or fact.object_id in (*leg.refunds, *leg.failed_refunds):
+        return
+    know_object(draft, fact)
+    if fact.object_id not in leg.pending_refunds:
+        granted(draft, fact)
+    pending = {refund_id: minor for refund_id, minor in leg.pending_refunds.items() if refund_id != fact.object_id}
+    draft.update_leg(leg, refunds={**leg.refunds, fact.object_id: fact.amount_minor}, pending_refunds=pending)
+    draft.record(
+        "refunded",
+        refund_id=fact.object_id,
+        payment_id=leg.payment_id,
+        amount_minor=fact.amount_minor,
+        postings=transfer(fact.amount_minor, debit=Account.CUSTOMER_RECEIVABLE, credit=Account.STRIPE_BALANCE),
+    )
+    if attempt := attempt_of(draft, fact, Operation.REFUND):
+        draft.end_attempt(attempt, AttemptState.SUCCEEDED)
+
+
+def refund_failed(draft: Draft, fact: Fact) -> None:
+    """A failed refund reopens the obligation; one that had gone through comes back into the balance."""
+    leg = _refunded_leg(draft, fact)
+    if leg is None or fact.object_id in leg.failed_refunds:
+        return
+    if attempt := attempt_of(draft, fact, Operation.REFUND):
+        draft.end_attempt(attempt, AttemptState.FAILED, fact.failure)
+    came_back = leg.refunds.get(fact.object_id, 0)
+    draft.update_leg(
+        leg,
+        refunds={refund_id: minor for refund_id, minor in leg.refunds.items() if refund_id != fact.object_id},
+        pending_refunds={
+            refund_id: minor for refund_id, minor in leg.pending_refunds.items() if refund_id != fact.object_id
+        },
+        failed_refunds=(*leg.failed_refunds, fact.object_id),
+    )
+    flag(draft, f"Refund {fact.object_id} failed: the money must go back another way.")
+    draft.notify(MessageKind.REFUND_FAILED, Recipient.OWNER, fact.amount_minor)
+    draft.record(
+        "refund_failed",
+        refund_id=fact.object_id,
+        payment_id=leg.payment_id,
+        amount_minor=fact.amount_minor,
+        postings=transfer(came_back, debit=Account.STRIPE_BALANCE, credit=Account.CUSTOMER_RECEIVABLE),
+    )
+
+
+def _refunded_leg(draft: Draft, fact: Fact) -> Leg | None:
+    """The payment that is refunded. One that we have not heard of is for a person: somebody gave back its money."""
+    leg = draft.tab.leg(fact.payment_id or "")
+    stray = f"Refund {fact.object_id} is of payment {fact.payment_id}, which this tab knows nothing of."
+    if leg is None and draft.tab.flagged != stray:
+        flag(draft, stray)
+    return leg

@@ -1,0 +1,63 @@
+"""The merchant's policy: limits, times and what happens when they pass; frozen into each promise."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+
+class LapseAction(StrEnum):
+    """What becomes of a booking whose deposit nobody confirms."""
+
+    KEEP_UNSECURED = "keep_unsecured"
+    CANCEL = "cancel"
+
+
+class HoldExpiryAction(StrEnum):
+    """What happens to a bill under review when its hold is about to expire."""
+
+    CAPTURE = "capture"
+    END_REVIEW = "end_review"
+
+
+class Resolution(StrEnum):
+    """How a contest ends: the bill is lowered, stands, or is forgiven."""
+
+    ADJUST = "adjust"
+    UPHOLD = "uphold"
+    WAIVE = "waive"
+
+
+class Policy(Struct, frozen=True, kw_only=True):
+    """A merchant's rules of time, frozen into each tab at its opening. All durations in seconds.
+
+    `hold_window_s`: services that start within this of booking are held at booking, later ones need a saved card.
+    `hold_ahead_s`: how long before the service the hold is placed on the saved card.
+    `hold_margin_s`: how long before `capture_before` the hold clock acts; design §4 wants 24 h at least.
+    `deposit_lapse_s`: how long a wanted deposit waits for the customer. A contest has `contest_deadline_s` to be
+    resolved; then the owner is reminded, and `contest_default_after_s` later `contest_default` (uphold, waive) applies.
+    `reminder_offsets_s`: after the bill fell due. `retry_offsets_s`: from one automatic charge to the next. Nobody is
+    reminded from `quiet_from_hour` to `quiet_until_hour` in `time_zone`. `exposure_per_*_minor`: how much may be unpaid
+    at once; 0: no limit.
+    """
+
+    free_cancel_s: int = 48 * 3600
+    no_show_grace_s: int = 15 * 60
+    review_window_s: int = 24 * 3600
+    hold_window_s: int = 96 * 3600
+    hold_ahead_s: int = 48 * 3600
+    hold_margin_s: int = 24 * 3600
+    hold_expiry_action: HoldExpiryAction = HoldExpiryAction.CAPTURE
+    deposit_lapse_s: int = 24 * 3600
+    deposit_lapse_action: LapseAction = LapseAction.KEEP_UNSECURED
+    contest_deadline_s: int = 7 * 24 * 3600
+    contest_default_after_s: int = 48 * 3600
+    contest_default: Resolution = Resolution.UPHOLD
+    reminder_offsets_s: tuple[int, ...] = (24 * 3600, 3 * 24 * 3600, 7 * 24 * 3600)
+    retry_offsets_s: tuple[int, ...] = (2 * 24 * 3600, 3 * 24 * 3600, 5 * 24 * 3600)
+    time_zone: str = "UTC"
+    quiet_from_hour: int = 21
+    quiet_until_hour: int = 8
+    exposure_per_customer_minor: int = 0
+    exposure_per_merchant_minor: int = 0

@@ -1,0 +1,52 @@
+"""The two axes of a tab: the status of the service, and the state of the money."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+
+class Status(StrEnum):
+    """The service. Only commands and the clock change it, payment facts never do, but for closing."""
+
+    BOOKED = "booked"
+    OPEN = "open"
+    IN_REVIEW = "in_review"
+    DUE = "due"
+    CONTESTED = "contested"
+    CLOSED = "closed"
+    CANCELED = "canceled"
+    NO_SHOW = "no_show"
+
+
+class PaymentState(StrEnum):
+    """The money. Derived from facts alone."""
+
+    NONE = "none"
+    OWED = "owed"
+    PARTLY_PAID = "partly_paid"
+    PAID = "paid"
+    REFUND_OWED = "refund_owed"
+    DISPUTED = "disputed"
+    WRITTEN_OFF = "written_off"
+
+
+TRANSITIONS: Mapping[tuple[Status, Status], str] = {
+    (Status.BOOKED, Status.OPEN): "check_in",
+    (Status.BOOKED, Status.CANCELED): "cancel",
+    (Status.BOOKED, Status.NO_SHOW): "no_show",
+    (Status.NO_SHOW, Status.OPEN): "check_in",
+    (Status.OPEN, Status.IN_REVIEW): "complete",
+    (Status.OPEN, Status.CANCELED): "cancel",
+    (Status.IN_REVIEW, Status.OPEN): "amend",
+    (Status.IN_REVIEW, Status.DUE): "accept_bill, review_ended",
+    (Status.IN_REVIEW, Status.CONTESTED): "contest",
+    (Status.DUE, Status.CONTESTED): "contest",
+    (Status.CONTESTED, Status.IN_REVIEW): "resolve",
+    (Status.CONTESTED, Status.DUE): "resolve",
+    (Status.IN_REVIEW, Status.CLOSED): "nothing_owed",
+    (Status.DUE, Status.CLOSED): "nothing_owed, write_off",
+    (Status.CANCELED, Status.CLOSED): "nothing_owed",
+    (Status.NO_SHOW, Status.CLOSED): "nothing_owed",
+}
+"""Every change of status there is, and what brings it about (design §4)."""

@@ -1,0 +1,32 @@
+"""Types of fields that requests and answers share, with their bounds."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+from msgspec import Meta
+
+EXACT_MAXIMUM = 2**53 - 1
+"""Above this a JSON number is not the same integer everywhere."""
+
+# A line or paragraph for people: something to read in it, and no control characters but tab and line break.
+READABLE = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*[^\s\x00-\x1f\x7f][^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$"
+PLAIN = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$"
+
+Amount = Annotated[int, Meta(ge=0, le=EXACT_MAXIMUM, description="In the currency's smallest unit.", examples=[2500])]
+Line = Annotated[str, Meta(min_length=1, max_length=120, pattern=READABLE)]
+Text = Annotated[str, Meta(min_length=1, max_length=500, pattern=READABLE)]
+Instant = Annotated[
+    datetime, Meta(tz=True, description="RFC 3339, with a time zone.", examples=["2026-05-01T09:00:00Z"])
+]
+ID_PATTERN = "^[A-Za-z0-9_-]{1,64}(?!\\n)$"
+"""The end is said twice because Python's `$` lets a line break pass, and JSON Schema knows no `\\Z`."""
+Id = Annotated[str, Meta(pattern=ID_PATTERN)]
+CurrencyCode = Annotated[
+    str,
+    Meta(min_length=3, max_length=3, pattern="^[A-Za-z]{3}$", description="ISO 4217, upper case.", examples=["EUR"]),
+]
+Seconds = Annotated[int, Meta(ge=0, le=366 * 24 * 3600)]
+Hour = Annotated[int, Meta(ge=0, le=23)]
+Limits = Annotated[list[Annotated[str, Meta(min_length=1, max_length=200, pattern=READABLE)]], Meta(max_length=20)]

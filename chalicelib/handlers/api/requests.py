@@ -1,0 +1,192 @@
+"""Bodies of requests."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from chalicelib.domain.tab.policy import HoldExpiryAction, LapseAction, Policy, Resolution
+from chalicelib.domain.tab.promise import Consent
+from chalicelib.handlers.api.fields import (
+    PLAIN,
+    READABLE,
+    Amount,
+    CurrencyCode,
+    Hour,
+    Id,
+    Instant,
+    Limits,
+    Line,
+    Seconds,
+    Text,
+)
+
+Sha256 = Annotated[
+    str, Meta(min_length=64, max_length=64, pattern="^[0-9a-f]{64}$", description="SHA-256, hexadecimal, lower case.")
+]
+
+
+_POLICY = Policy()
+
+
+class Body(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """A request's body."""
+
+
+class Nothing(Body):
+    """No fields; the body may be left out."""
+
+
+class PolicyInput(Body):
+    """Rules for tabs to come; what is left out gets its default. All durations in seconds."""
+
+    free_cancel_s: Seconds = _POLICY.free_cancel_s
+    no_show_grace_s: Seconds = _POLICY.no_show_grace_s
+    review_window_s: Seconds = _POLICY.review_window_s
+    hold_window_s: Seconds = _POLICY.hold_window_s
+    hold_ahead_s: Seconds = _POLICY.hold_ahead_s
+    hold_margin_s: Seconds = _POLICY.hold_margin_s
+    hold_expiry_action: HoldExpiryAction = _POLICY.hold_expiry_action
+    deposit_lapse_s: Seconds = _POLICY.deposit_lapse_s
+    deposit_lapse_action: LapseAction = _POLICY.deposit_lapse_action
+    contest_deadline_s: Seconds = _POLICY.contest_deadline_s
+    contest_default_after_s: Seconds = _POLICY.contest_default_after_s
+    contest_default: Resolution = _POLICY.contest_default
+    reminder_offsets_s: tuple[Seconds, ...] = _POLICY.reminder_offsets_s
+    retry_offsets_s: tuple[Seconds, ...] = _POLICY.retry_offsets_s
+    time_zone: Annotated[str, Meta(min_length=1, max_length=60, pattern="^[A-Za-z0-9_+/-]+$")] = _POLICY.time_zone
+    quiet_from_hour: Hour = _POLICY.quiet_from_hour
+    quiet_until_hour: Hour = _POLICY.quiet_until_hour
+    exposure_per_customer_minor: Amount = _POLICY.exposure_per_customer_minor
+    exposure_per_merchant_minor: Amount = _POLICY.exposure_per_merchant_minor
+
+
+class NewMerchant(Body):
+    name: Line
+    currency: CurrencyCode
+    settlement_currency: CurrencyCode | None = None
+    account: Annotated[str, Meta(pattern="^acct_[A-Za-z0-9_]{1,64}(?!\\n)$")] | None = None
+    policy: PolicyInput = msgspec.field(default_factory=PolicyInput)
+
+
+class NewCustomer(Body):
+    """`reference`: the merchant's own word for the customer, a loyalty number say."""
+
+    reference: Line
+
+
+class CardSetupRequest(Body):
+    """`card_terms_sha256`: of the words about keeping the card that the customer was shown and agreed to."""
+
+    card_terms_sha256: Sha256
+    tab_id: Id | None = None
+
+
+class NewTab(Body):
+    """`cap_minor`: the most the bill may come to without a new promise; the estimate where left out."""
+
+    customer_id: Id
+    title: Line
+    expected_outcome: Text
+    estimate_minor: Amount
+    cap_minor: Amount | None = None
+    limits: Limits = []
+    deposit_minor: Amount = 0
+    no_show_fee_minor: Amount = 0
+    late_cancel_fee_minor: Amount = 0
+    currency: CurrencyCode | None = None
+    starts_at: Instant | None = None
+    terms_version: Annotated[str, Meta(min_length=1, max_length=40, pattern=READABLE)] = "1"
+
+
+class AcceptPromise(Body):
+    """`promise_sha256`: of the promise as it was shown, from the tab."""
+
+    promise_sha256: Sha256
+    consents: Annotated[list[Consent], Meta(max_length=len(Consent))]
+    card_terms_sha256: Sha256 | None = None
+
+
+class ProposePromise(Body):
+    """What is left out stays as it is."""
+
+    expected_outcome: Text | None = None
+    limits: Limits | None = None
+    estimate_minor: Amount | None = None
+    cap_minor: Amount | None = None
+
+
+class NewItem(Body):
+    """`unit_price_minor` includes tax at `tax_basis_points` (1900 = 19 %)."""
+
+    description: Annotated[str, Meta(min_length=1, max_length=200, pattern=READABLE)]
+    unit_price_minor: Amount
+    quantity: Annotated[int, Meta(ge=1, le=1000)] = 1
+    tax_basis_points: Annotated[int, Meta(ge=0, le=10_000)] = 0
+
+
+class NewItems(Body):
+    items: Annotated[list[NewItem], Meta(min_length=1, max_length=50)]
+
+
+class AcceptBill(Body):
+    """`rating`: how content the customer is, from 1 to 5; a comment comes with it."""
+
+    tip_minor: Amount = 0
+    rating: Annotated[int, Meta(ge=1, le=5)] | None = None
+    comment: Annotated[str, Meta(max_length=1000, pattern=PLAIN)] = ""
+
+
+class NewContest(Body):
+    """`contested_minor`: how much of the bill; all of it where left out."""
+
+    reason: Text
+    contested_minor: Amount | None = None
+
+
+class ResolveContest(Body):
+    """`reduction_minor`: for adjust, by how much the bill is lowered."""
+
+    resolution: Resolution
+    reason: Text
+    reduction_minor: Amount | None = None
+
+
+class AdjustBill(Body):
+    reduction_minor: Amount
+    reason: Text
+
+
+class NewRefund(Body):
+    """`amount_minor`: everything that can be given back, where left out."""
+
+    reason: Text
+    amount_minor: Amount | None = None
+
+
+class NewCash(Body):
+    amount_minor: Amount
+
+
+class NewTip(Body):
+    tip_minor: Amount
+
+
+class WriteOff(Body):
+    reason: Text
+
+
+class NewCharge(Body):
+    """`on_session`: the customer confirms on the phone. `off_session`: the hold and the saved card, with consent."""
+
+    mode: Literal["on_session", "off_session"]
+
+
+class Cancel(Body):
+    reason: Annotated[str, Meta(max_length=500, pattern=PLAIN)] = ""
+
+
+class Waive(Body):
+    reason: Text

@@ -1,0 +1,21 @@
+"""The ports together, as use cases get them."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from chalicelib.ports.clock import Clock
+from chalicelib.ports.gateway import PaymentGateway
+from chalicelib.ports.ids import Ids
+from chalicelib.ports.notifier import Notifier
+from chalicelib.ports.store import TabStore
+
+
+class Deps(Struct, frozen=True):
+    """Everything outside, handed to each use case as its first argument."""
+
+    store: TabStore
+    gateway: PaymentGateway
+    clock: Clock
+    ids: Ids
+    notifier: Notifier

@@ -1,0 +1,11 @@
+"""Ids."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Ids(Protocol):
+    def new(self, prefix: str) -> str:
+        """`<prefix>_` and 26 Crockford characters: 48 bits of milliseconds, 80 random."""
+        ...

@@ -1,0 +1,98 @@
+"""The bill: its lines, presenting it, and what is said of it until it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from chalicelib.domain.tab import commands
+from chalicelib.domain.tab.bill import Feedback
+from chalicelib.domain.tab.commands import ItemInput
+from chalicelib.domain.tab.draft import Draft
+from chalicelib.domain.tab.policy import Resolution
+from chalicelib.ports.deps import Deps
+from chalicelib.usecases.tab.attempts import Answer, Request, carry_out
+from chalicelib.usecases.tab.exposure import check_exposure
+
+
+def add_items(deps: Deps, tab_id: str, items: Sequence[ItemInput], *, request: Request) -> Answer:
+    """All the lines, or none. Raises CapExceeded, ExposureExceeded, InvalidInput and its kinds, TransitionRefused."""
+
+    def command(draft: Draft) -> None:
+        commands.add_items(draft, items)
+        tab = draft.tab
+        check_exposure(
+            deps,
+            tab.policy,
+            merchant_id=tab.merchant_id,
+            customer_id=tab.customer_id,
+            more_minor=tab.total_minor - draft.base.total_minor,
+            currency=tab.currency,
+        )
+
+    return carry_out(deps, tab_id, request, command)
+
+
+def void_item(deps: Deps, tab_id: str, item_id: str, *, request: Request) -> Answer:
+    """The line counts nothing any more; it stays in the history. Raises NotFound, TransitionRefused."""
+    return carry_out(deps, tab_id, request, lambda draft: commands.void_item(draft, item_id))
+
+
+def complete_service(deps: Deps, tab_id: str, *, request: Request) -> Answer:
+    """The tab in review. Raises TransitionRefused."""
+    return carry_out(deps, tab_id, request, commands.complete)
+
+
+def amend_bill(deps: Deps, tab_id: str, *, request: Request) -> Answer:
+    """The open tab. Raises TransitionRefused, PaymentInProgress."""
+    return carry_out(deps, tab_id, request, commands.amend, closes_payment=True)
+
+
+def accept_bill(
+    deps: Deps, tab_id: str, tip_minor: int, feedback: Feedback | None = None, *, request: Request
+) -> Answer:
+    """The tab as it is after what could be taken was taken; the attempt is the first leg.
+
+    Raises TransitionRefused, PaymentInProgress, InvalidInput and its kinds (the tip).
+    """
+    return carry_out(
+        deps,
+        tab_id,
+        request,
+        lambda draft: commands.accept_bill(draft, tip_minor, feedback),
+        closes_payment=True,
+    )
+
+
+def contest_bill(deps: Deps, tab_id: str, reason: str, contested_minor: int | None, *, request: Request) -> Answer:
+    """The contested tab; `contested_minor` None means all of it. Raises TransitionRefused, InvalidInput."""
+    return carry_out(deps, tab_id, request, lambda draft: commands.contest(draft, reason, contested_minor))
+
+
+def resolve_contest(
+    deps: Deps, tab_id: str, resolution: Resolution, reduction_minor: int | None, reason: str, *, request: Request
+) -> Answer:
+    """The tab, under review again or due. Raises TransitionRefused, InvalidInput, PaymentInProgress."""
+    return carry_out(
+        deps,
+        tab_id,
+        request,
+        lambda draft: commands.resolve(draft, resolution, reduction_minor, reason),
+        closes_payment=True,
+    )
+
+
+def adjust_bill(deps: Deps, tab_id: str, reduction_minor: int, reason: str, *, request: Request) -> Answer:
+    """The tab with its lower bill. Raises TransitionRefused, InvalidInput, PaymentInProgress."""
+    return carry_out(
+        deps, tab_id, request, lambda draft: commands.adjust(draft, reduction_minor, reason), closes_payment=True
+    )
+
+
+def waive(deps: Deps, tab_id: str, reason: str, *, request: Request) -> Answer:
+    """The tab with nothing owed; a fee that was taken is given back. Raises NothingToPay, TransitionRefused."""
+    return carry_out(deps, tab_id, request, lambda draft: commands.waive(draft, reason), closes_payment=True)
+
+
+def write_off(deps: Deps, tab_id: str, reason: str, *, request: Request) -> Answer:
+    """The closed tab. Raises TransitionRefused, NothingToPay, PaymentInProgress."""
+    return carry_out(deps, tab_id, request, lambda draft: commands.write_off(draft, reason), closes_payment=True)

@@ -1,0 +1,100 @@
+"""From the offer to the visit: open a tab, seal its promise, check in, or call it off."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from chalicelib.domain.tab import agenda, commands
+from chalicelib.domain.tab.actor import Role
+from chalicelib.domain.tab.commands import Limits, Terms
+from chalicelib.domain.tab.draft import Draft
+from chalicelib.domain.tab.promise import Acceptance, AcceptanceMethod, Consent
+from chalicelib.ports.deps import Deps
+from chalicelib.ports.store import RecordExists
+from chalicelib.usecases.tab.attempts import Answer, Request, carry_out, commit, merchant_of, record_of, replay_of
+from chalicelib.usecases.tab.exposure import check_exposure
+
+
+def open_tab(deps: Deps, customer_id: str, terms: Terms, *, request: Request) -> Answer:
+    """The new tab: booked where it starts later, else open.
+
+    Raises NotFound (no such customer), IdempotencyMismatch, ExposureExceeded, and what commands.open_tab raises.
+    """
+    merchant_id = merchant_of(request.by)
+    merchant, customer, record = deps.store.get_parties_and_record(
+        merchant_id, customer_id, request.record_id, deps.clock.now()
+    )
+    if record is None:
+        draft = commands.open_tab(merchant, customer, terms, now=deps.clock.now(), by=request.by, new_id=deps.ids.new)
+        check_exposure(
+            deps,
+            merchant.policy,
+            merchant_id=merchant_id,
+            customer_id=customer_id,
+            more_minor=terms.estimate_minor,
+            currency=merchant.currency,
+        )
+        change = agenda.conclude(draft)
+        assert change is not None, "a new tab is a change"
+        try:
+            return Answer(tab=commit(deps, change, record=record_of(deps, request, change)))
+        except RecordExists as exists:
+            record = exists.record
+    request.check_same(record)
+    assert record.tab_id is not None, "the same request made a tab"
+    return replay_of(deps, record, deps.store.get_tab(merchant_id, record.tab_id))
+
+
+class Agreement(Struct, frozen=True, kw_only=True):
+    """What the customer agreed to: the hash they were shown, the consents given, and from where."""
+
+    promise_sha256: str
+    consents: tuple[Consent, ...]
+    card_terms_sha256: str | None
+    ip: str
+    user_agent: str
+
+
+def accept_promise(deps: Deps, tab_id: str, agreement: Agreement, *, request: Request) -> Answer:
+    """Seal the promise. The answer's attempt is the hold for the customer to confirm, where one is wanted now.
+
+    Recorded by staff it is `in_person`. Raises PromiseChanged, InvalidInput, TransitionRefused.
+    """
+
+    def command(draft: Draft) -> None:
+        acceptance = Acceptance(
+            subject=request.by.subject,
+            method=AcceptanceMethod.APP if request.by.role == Role.CUSTOMER else AcceptanceMethod.IN_PERSON,
+            accepted_at=draft.now,
+            ip=agreement.ip,
+            user_agent=agreement.user_agent,
+            promise_sha256=agreement.promise_sha256,
+            consents=agreement.consents,
+            card_terms_sha256=agreement.card_terms_sha256,
+        )
+        customer = None
+        if Consent.CARD_ON_FILE in agreement.consents and draft.tab.card is None:
+            customer = deps.store.get_customer(draft.tab.merchant_id, draft.tab.customer_id)
+        commands.accept_promise(draft, acceptance, customer)
+
+    return carry_out(deps, tab_id, request, command)
+
+
+def propose_promise(deps: Deps, tab_id: str, limits: Limits, *, request: Request) -> Answer:
+    """The tab with what is proposed. Raises InvalidInput and its kinds, TransitionRefused."""
+    return carry_out(deps, tab_id, request, lambda draft: commands.propose_promise(draft, limits))
+
+
+def check_in(deps: Deps, tab_id: str, *, request: Request) -> Answer:
+    """The open tab. Raises TransitionRefused, PaymentInProgress."""
+    return carry_out(deps, tab_id, request, commands.check_in, closes_payment=True)
+
+
+def cancel_tab(deps: Deps, tab_id: str, reason: str, *, request: Request) -> Answer:
+    """The canceled tab, closed where nothing is owed. Raises TransitionRefused, PaymentInProgress."""
+    return carry_out(deps, tab_id, request, lambda draft: commands.cancel(draft, reason))
+
+
+def mark_no_show(deps: Deps, tab_id: str, *, request: Request) -> Answer:
+    """The tab with its fee; the attempt takes it. Raises TransitionRefused (not booked, or still within grace)."""
+    return carry_out(deps, tab_id, request, commands.mark_no_show)
