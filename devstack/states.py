@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from chalicelib.domain.tab import commands
 from chalicelib.domain.tab.actions import POSSIBLE_IN, ROLES, Action
 from chalicelib.domain.tab.actor import Role
 from chalicelib.domain.tab.agenda import NEEDS_CALL, StepKind
+from chalicelib.domain.tab.commands import bill, booking, payment
 from chalicelib.domain.tab.facts.fact import FactKind
 from chalicelib.domain.tab.status import TRANSITIONS, PaymentState, Status
 
@@ -171,7 +171,8 @@ def _where(action: Action) -> str:
 
 def _purpose(action: Action) -> str:
     """The first sentence of the command's own documentation."""
-    command = getattr(commands, _COMMANDS.get(action, action.value))
+    name = _COMMANDS.get(action, action.value)
+    command = next(getattr(module, name) for module in (bill, booking, payment) if hasattr(module, name))
     sentence, _, _ = (command.__doc__ or "").partition(". ")
     return sentence.split("\n")[0].rstrip(".") + "."
 

@@ -15,10 +15,11 @@ from msgspec.structs import replace
 from chalicelib.adapters.dynamodb.store import DynamoDbStore, dynamodb_client
 from chalicelib.domain.books.ledger import Account
 from chalicelib.domain.parties import Customer, Merchant
-from chalicelib.domain.tab import agenda, commands
+from chalicelib.domain.tab import agenda
 from chalicelib.domain.tab.actor import Actor, Role
 from chalicelib.domain.tab.attempt import Attempt, AttemptState, Failure, Operation
 from chalicelib.domain.tab.bill import Contest, Fee, Feedback, FeeKind, Item
+from chalicelib.domain.tab.commands import bill, booking
 from chalicelib.domain.tab.draft import Change, Draft
 from chalicelib.domain.tab.payments import (
     Card,
@@ -118,7 +119,7 @@ def opening(
     *, at: datetime = NOW, merchant_id: str = MERCHANT, customer_id: str = "cus_a", starts_at: datetime | None = None
 ) -> Change:
     """A new tab: open, or booked where `starts_at` is given; then the deposit keeps it in the due index."""
-    terms = commands.Terms(
+    terms = booking.Terms(
         title="Haircut, “short”",
         expected_outcome="Two centimetres off",
         limits=("no colouring",),
@@ -128,7 +129,7 @@ def opening(
         starts_at=starts_at,
     )
     by = Actor(subject="staff_1", role=Role.STAFF, merchant_id=merchant_id)
-    draft = commands.open_tab(
+    draft = booking.open_tab(
         merchant(merchant_id), customer(customer_id, merchant_id), terms, now=at, by=by, new_id=new_id
     )
     return concluded(draft)
@@ -156,8 +157,8 @@ def acting_at(change: Change, next_action_at: datetime | None) -> Change:
 
 
 def add_items(*prices: int, description: str = "Cut") -> Callable[[Draft], None]:
-    return lambda draft: commands.add_items(
-        draft, [commands.ItemInput(description=description, unit_price_minor=price) for price in prices]
+    return lambda draft: bill.add_items(
+        draft, [bill.ItemInput(description=description, unit_price_minor=price) for price in prices]
     )
 
 

@@ -11,8 +11,8 @@ from msgspec.structs import replace
 
 from chalicelib.domain.errors import InvalidInput, NotFound
 from chalicelib.domain.parties import CardConsent
-from chalicelib.domain.tab import commands
 from chalicelib.domain.tab.attempt import AttemptState, Operation
+from chalicelib.domain.tab.commands import bill, booking
 from chalicelib.domain.tab.draft import Draft
 from chalicelib.domain.tab.payments import Card, HoldState
 from chalicelib.domain.tab.status import Status
@@ -490,7 +490,7 @@ def test_postings_are_in_the_history(store: TabStore) -> None:
     tab = store.commit(opening())
     tab = store.commit(next_change(tab, add_items(1190)))
 
-    change = next_change(tab, commands.complete)
+    change = next_change(tab, bill.complete)
     store.commit(change)
 
     assert any(entry.postings for entry in change.entries)
@@ -618,7 +618,7 @@ def test_a_tab_moves_with_its_status_and_stays_with_its_customer(store: TabStore
     """A tab that changes its status leaves one listing for another."""
     tab = store.commit(opening(starts_at=STARTS_AT))
 
-    store.commit(next_change(tab, commands.check_in))
+    store.commit(next_change(tab, booking.check_in))
 
     assert listed(store.list_by_status(MERCHANT, Status.BOOKED, limit=10, cursor=None)) == []
     assert listed(store.list_by_status(MERCHANT, Status.OPEN, limit=10, cursor=None)) == [tab.tab_id]
@@ -632,7 +632,7 @@ def test_a_page_goes_on_where_the_last_one_ended_though_that_tab_has_left(store:
 
     page = store.list_by_status(MERCHANT, Status.BOOKED, limit=2, cursor=None)
     assert listed(page) == [third.tab_id, second.tab_id]
-    store.commit(next_change(second, commands.check_in))
+    store.commit(next_change(second, booking.check_in))
 
     assert listed(store.list_by_status(MERCHANT, Status.BOOKED, limit=2, cursor=page.next_cursor)) == [first.tab_id]
 
@@ -760,7 +760,7 @@ def test_what_has_happened_is_written_however_large_the_tab(store: TabStore) -> 
     tab = store.commit(opening())
     large = store.commit(next_change(tab, add_items(*[100] * 100, description="漢" * 300)))
 
-    ended = store.commit(next_change(large, commands.complete), record=record())
+    ended = store.commit(next_change(large, bill.complete), record=record())
 
     assert store.get_tab(MERCHANT, tab.tab_id) == ended
 

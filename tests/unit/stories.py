@@ -7,10 +7,11 @@ from datetime import timedelta
 
 from msgspec.structs import replace
 
-from chalicelib.domain.tab import commands
 from chalicelib.domain.tab.attempt import Failure, Operation
 from chalicelib.domain.tab.bill import Feedback
-from chalicelib.domain.tab.commands import ItemInput, Limits
+from chalicelib.domain.tab.commands import bill, booking, payment
+from chalicelib.domain.tab.commands.bill import ItemInput
+from chalicelib.domain.tab.commands.booking import Limits
 from chalicelib.domain.tab.facts.attempt_outcomes import note_absent, note_rejected, note_unknown
 from chalicelib.domain.tab.facts.fact import FactKind
 from chalicelib.domain.tab.policy import HoldExpiryAction, LapseAction, Policy, Resolution
@@ -45,7 +46,7 @@ def held(**given: object) -> Till:
 
 
 def phone(price: int = 50_00) -> Till:
-    return Till().accept(*WITHOUT_CARD).serve(price).do(commands.pay_on_phone, by=ADA)
+    return Till().accept(*WITHOUT_CARD).serve(price).do(payment.pay_on_phone, by=ADA)
 
 
 # The good days
@@ -58,14 +59,14 @@ def a_taxed_bill_from_the_hold_and_the_card() -> Story:
     yield till.accept(*EVERYTHING, customer=CUSTOMER)
     yield till.hold_placed()
     cut = ItemInput(description="Cut", unit_price_minor=20_00, quantity=2, tax_basis_points=20_00)
-    till.do(commands.add_items, [cut, ItemInput(description="Wax", unit_price_minor=5_00)])
-    till.do(commands.void_item, till.tab.items[1].item_id)
-    yield till.do(commands.complete)
+    till.do(bill.add_items, [cut, ItemInput(description="Wax", unit_price_minor=5_00)])
+    till.do(bill.void_item, till.tab.items[1].item_id)
+    yield till.do(bill.complete)
     till.now += timedelta(hours=1)
-    yield till.do(commands.accept_bill, 3_00, Feedback(rating=5, comment="lovely"), by=ADA)
+    yield till.do(bill.accept_bill, 3_00, Feedback(rating=5, comment="lovely"), by=ADA)
     yield till.captured()
     yield till.charged()
-    yield till.do(commands.tip, 2_00, by=ADA)
+    yield till.do(payment.tip, 2_00, by=ADA)
     yield till.awaiting(Operation.CHARGE, "pi_tip").charged("pi_tip")
 
 
@@ -79,7 +80,7 @@ def paid_on_the_phone() -> Story:
 
 @story
 def the_phone_saves_the_card() -> Story:
-    till = Till().accept(*WITH_CARD).serve(50_00).do(commands.pay_on_phone, by=ADA).awaiting(Operation.CHARGE)
+    till = Till().accept(*WITH_CARD).serve(50_00).do(payment.pay_on_phone, by=ADA).awaiting(Operation.CHARGE)
     yield till
     attempt = till.open(Operation.CHARGE)
     yield till.hear(till.fact(FactKind.CHARGED, "pi_asks", 50_00, attempt_id=attempt.attempt_id, card=CARD))
@@ -87,27 +88,27 @@ def the_phone_saves_the_card() -> Story:
 
 @story
 def cash_in_two_parts() -> Story:
-    till = Till().serve(50_00).do(commands.take_cash, 20_00)
+    till = Till().serve(50_00).do(payment.take_cash, 20_00)
     yield till
-    yield till.do(commands.take_cash, 30_00)
+    yield till.do(payment.take_cash, 30_00)
 
 
 @story
 def terms_that_change() -> Story:
-    till = Till(limits=("no bleach",)).do(commands.propose_promise, Limits(cap_minor=90_00))
+    till = Till(limits=("no bleach",)).do(booking.propose_promise, Limits(cap_minor=90_00))
     yield till.accept(*WITHOUT_CARD)
-    yield till.do(commands.propose_promise, Limits(expected_outcome="Curls", limits=("short",), cap_minor=150_00))
+    yield till.do(booking.propose_promise, Limits(expected_outcome="Curls", limits=("short",), cap_minor=150_00))
     yield till.accept(*WITH_CARD)
-    till.serve(50_00).do(commands.accept_bill, 5_00, by=ADA)
+    till.serve(50_00).do(bill.accept_bill, 5_00, by=ADA)
     yield till
 
 
 @story
 def a_bill_amended() -> Story:
     till = Till().accept(*WITHOUT_CARD).serve(50_00)
-    yield till.do(commands.amend)
+    yield till.do(bill.amend)
     till.now += timedelta(hours=2)
-    yield till.do(commands.void_item, till.tab.items[0].item_id).serve(40_00)
+    yield till.do(bill.void_item, till.tab.items[0].item_id).serve(40_00)
 
 
 @story
@@ -124,8 +125,8 @@ def a_window_that_ends_without_a_card() -> Story:
     yield till.wait(days=1)
     yield till.wait(days=1)
     yield till.wait(days=8)
-    yield till.do(commands.write_off, "moved away", by=OWNER)
-    yield till.do(commands.pay_on_phone, by=ADA).charged()
+    yield till.do(bill.write_off, "moved away", by=OWNER)
+    yield till.do(payment.pay_on_phone, by=ADA).charged()
 
 
 # Deposits
@@ -137,7 +138,7 @@ def a_booking_with_a_saved_card() -> Story:
     yield till
     yield till.wait(hours=192)
     yield till.hold_placed("pi_hold", days=5)
-    yield till.wait(hours=48).do(commands.check_in)
+    yield till.wait(hours=48).do(booking.check_in)
 
 
 @story
@@ -240,7 +241,7 @@ def a_hold_that_was_gone_when_captured() -> Story:
 
 @story
 def a_release_that_came_too_late() -> Story:
-    till = held().do(commands.cancel, "rain")
+    till = held().do(booking.cancel, "rain")
     yield till
     yield till.hear(till.fact(FactKind.HOLD_CAPTURED, "pi_hold", 20_00))
 
@@ -258,40 +259,40 @@ def a_hold_captured_before_it_was_heard_of() -> Story:
 @story
 def a_no_show_taken_from_the_hold_and_waived() -> Story:
     till = Till.booked().accept(*EVERYTHING, customer=CUSTOMER).hold_placed().wait(hours=24.5)
-    yield till.do(commands.mark_no_show)
+    yield till.do(booking.mark_no_show)
     yield till.captured().charged()
-    yield till.do(commands.waive, "traffic", by=OWNER)
+    yield till.do(bill.waive, "traffic", by=OWNER)
     yield till.refunded("re_1").refunded("re_2")
 
 
 @story
 def a_no_show_that_was_a_mistake() -> Story:
-    till = Till.booked(deposit_minor=0).accept(*WITHOUT_CARD).wait(hours=24.5).do(commands.mark_no_show)
+    till = Till.booked(deposit_minor=0).accept(*WITHOUT_CARD).wait(hours=24.5).do(booking.mark_no_show)
     yield till
-    yield till.do(commands.check_in)
+    yield till.do(booking.check_in)
 
 
 @story
 def a_fee_asked_for_on_the_phone() -> Story:
-    till = Till.booked(deposit_minor=0).accept(*WITHOUT_CARD).wait(hours=24.5).do(commands.mark_no_show)
-    till.do(commands.pay_on_phone, by=ADA).awaiting(Operation.CHARGE)
+    till = Till.booked(deposit_minor=0).accept(*WITHOUT_CARD).wait(hours=24.5).do(booking.mark_no_show)
+    till.do(payment.pay_on_phone, by=ADA).awaiting(Operation.CHARGE)
     yield till
 
 
 @story
 def a_fee_given_back_in_part() -> Story:
-    till = Till.booked(deposit_minor=0).accept(*WITHOUT_CARD).wait(hours=24.5).do(commands.mark_no_show)
-    till.do(commands.pay_on_phone, by=ADA).charged()
-    yield till.do(commands.refund, 10_00, "half of it was our fault", by=OWNER)
+    till = Till.booked(deposit_minor=0).accept(*WITHOUT_CARD).wait(hours=24.5).do(booking.mark_no_show)
+    till.do(payment.pay_on_phone, by=ADA).charged()
+    yield till.do(payment.refund, 10_00, "half of it was our fault", by=OWNER)
     yield till.refunded()
 
 
 @story
 def canceled_late_and_in_time() -> Story:
     late = Till.booked(in_hours=24).accept(*WITHOUT_CARD)
-    yield late.do(commands.cancel, "ill", by=ADA)
-    yield Till.booked(in_hours=100).accept(*WITHOUT_CARD).do(commands.cancel, "ill", by=ADA)
-    yield Till.booked(in_hours=24).accept(*WITHOUT_CARD).do(commands.cancel, "we are ill")
+    yield late.do(booking.cancel, "ill", by=ADA)
+    yield Till.booked(in_hours=100).accept(*WITHOUT_CARD).do(booking.cancel, "ill", by=ADA)
+    yield Till.booked(in_hours=24).accept(*WITHOUT_CARD).do(booking.cancel, "we are ill")
 
 
 # Contests, adjusting, giving back
@@ -300,39 +301,39 @@ def canceled_late_and_in_time() -> Story:
 @story
 def contested_adjusted_and_paid() -> Story:
     till = Till().accept(*EVERYTHING, customer=CUSTOMER)
-    till.do(commands.add_items, [ItemInput(description="Cut", unit_price_minor=60_00, tax_basis_points=20_00)])
-    till.do(commands.complete)
-    yield till.do(commands.contest, "the fringe is crooked", 25_00, by=ADA)
+    till.do(bill.add_items, [ItemInput(description="Cut", unit_price_minor=60_00, tax_basis_points=20_00)])
+    till.do(bill.complete)
+    yield till.do(bill.contest, "the fringe is crooked", 25_00, by=ADA)
     till.now += timedelta(hours=3)
-    yield till.do(commands.resolve, Resolution.ADJUST, 12_00, "it was", by=OWNER)
+    yield till.do(bill.resolve, Resolution.ADJUST, 12_00, "it was", by=OWNER)
     yield till.wait(days=1)
 
 
 @story
 def contested_and_forgotten() -> Story:
     till = Till(policy=Policy(contest_default=Resolution.WAIVE)).accept(*WITHOUT_CARD).serve(50_00)
-    till.do(commands.contest, "cold", None, by=ADA)
+    till.do(bill.contest, "cold", None, by=ADA)
     yield till.wait(days=7)
     yield till.wait(days=2)
 
 
 @story
 def contested_and_upheld() -> Story:
-    till = Till().accept(*EVERYTHING, customer=CUSTOMER).serve(50_00).do(commands.contest, "cold", None, by=ADA)
+    till = Till().accept(*EVERYTHING, customer=CUSTOMER).serve(50_00).do(bill.contest, "cold", None, by=ADA)
     yield till.wait(days=7)
-    yield till.do(commands.resolve, Resolution.UPHOLD, None, "it was warm")
+    yield till.do(bill.resolve, Resolution.UPHOLD, None, "it was warm")
 
 
 @story
 def contested_while_the_hold_expires() -> Story:
-    till = held().serve(50_00).do(commands.contest, "cold", 40_00, by=ADA)
+    till = held().serve(50_00).do(bill.contest, "cold", 40_00, by=ADA)
     yield till.wait(days=6)
 
 
 @story
 def adjusted_after_it_was_paid() -> Story:
     till = phone().charged()
-    yield till.do(commands.adjust, 10_00, "sorry")
+    yield till.do(bill.adjust, 10_00, "sorry")
     pending = till.open(Operation.REFUND)
     fact = till.fact(FactKind.REFUND_PENDING, "re_1", 10_00, payment_id="pi_charge", attempt_id=pending.attempt_id)
     yield till.hear(fact)
@@ -342,10 +343,10 @@ def adjusted_after_it_was_paid() -> Story:
 
 @story
 def refunded_with_its_tip_and_its_cash() -> Story:
-    till = Till().accept(*WITHOUT_CARD).serve(50_00).do(commands.take_cash, 10_00)
-    till.do(commands.accept_bill, 5_00, by=ADA).do(commands.pay_on_phone, by=ADA).charged()
+    till = Till().accept(*WITHOUT_CARD).serve(50_00).do(payment.take_cash, 10_00)
+    till.do(bill.accept_bill, 5_00, by=ADA).do(payment.pay_on_phone, by=ADA).charged()
     yield till
-    yield till.do(commands.refund, 52_00, "burnt", by=OWNER)
+    yield till.do(payment.refund, 52_00, "burnt", by=OWNER)
     yield till.refunded()
 
 
@@ -364,7 +365,7 @@ def paid_twice() -> Story:
 
 @story
 def a_refund_the_gateway_refuses() -> Story:
-    till = phone().charged().do(commands.refund, None, "cold")
+    till = phone().charged().do(payment.refund, None, "cold")
     yield till.end(note_rejected, Operation.REFUND, REFUSED)
 
 
@@ -422,7 +423,7 @@ def a_dispute_lost() -> Story:
     yield till.disputed(FactKind.DISPUTE_OPENED)
     yield till.disputed(FactKind.DISPUTE_WITHDRAWN)
     yield till.disputed(FactKind.DISPUTE_LOST)
-    yield till.do(commands.adjust, 20_00, "the bank was right")
+    yield till.do(bill.adjust, 20_00, "the bank was right")
 
 
 @story
@@ -437,4 +438,4 @@ def a_dispute_won() -> Story:
 def staff_record_the_word_of_a_customer() -> Story:
     till = Till(deposit_minor=20_00)
     word = acceptance(till.tab, *WITHOUT_CARD, method=AcceptanceMethod.IN_PERSON)
-    yield till.do(commands.accept_promise, word, None, by=STAFF)
+    yield till.do(booking.accept_promise, word, None, by=STAFF)

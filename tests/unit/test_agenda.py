@@ -8,9 +8,10 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from chalicelib.domain.tab import agenda, commands
+from chalicelib.domain.tab import agenda
 from chalicelib.domain.tab.agenda import NEEDS_CALL, StepKind
 from chalicelib.domain.tab.attempt import Operation
+from chalicelib.domain.tab.commands import bill, booking, payment
 from chalicelib.domain.tab.facts.attempt_outcomes import note_unknown
 from chalicelib.domain.tab.facts.fact import FactKind
 from chalicelib.domain.tab.policy import LapseAction, Policy
@@ -39,7 +40,7 @@ def held(**given: object) -> Till:
 
 
 def phone() -> Till:
-    return Till().serve(50_00).do(commands.pay_on_phone, by=ADA).awaiting(Operation.CHARGE)
+    return Till().serve(50_00).do(payment.pay_on_phone, by=ADA).awaiting(Operation.CHARGE)
 
 
 # Each kind by name
@@ -78,14 +79,14 @@ def test_hold_clock_by_the_policys_margin() -> None:
 
 def test_release_at_once_where_the_hold_secures_nothing() -> None:
     """The attempt is written ahead in the very change that made it useless."""
-    till = held().do(commands.cancel, "so")
+    till = held().do(booking.cancel, "so")
 
     assert till.open(Operation.RELEASE).amount_minor == 20_00
 
 
 def test_refund_at_once_where_too_much_was_taken() -> None:
     """As much as is owed back."""
-    till = Till().serve(50_00).do(commands.pay_on_phone, by=ADA).charged()
+    till = Till().serve(50_00).do(payment.pay_on_phone, by=ADA).charged()
 
     till.hear(till.fact(FactKind.CHARGED, "pi_twice", 20_00))
 
@@ -120,7 +121,7 @@ def test_lapse_deposit_after_the_policys_time() -> None:
 
 def test_close_at_once_where_nothing_is_owed() -> None:
     """In the same change as the last payment; only the receipt is still to be sent."""
-    till = Till().serve(50_00).do(commands.pay_on_phone, by=ADA).charged()
+    till = Till().serve(50_00).do(payment.pay_on_phone, by=ADA).charged()
 
     assert till.tab.status == Status.CLOSED
     assert planned(till.tab) == {StepKind.SEND_RECEIPT: 0}
@@ -152,7 +153,7 @@ def test_retry_charge_when_the_bank_advised() -> None:
 
 def test_contest_overdue_then_its_default() -> None:
     """The owner is reminded after a week; two days later the policy decides."""
-    till = Till().serve(50_00).do(commands.contest, "too short", None, by=ADA)
+    till = Till().serve(50_00).do(bill.contest, "too short", None, by=ADA)
     assert planned(till.tab) == {StepKind.CONTEST_OVERDUE: 7 * 24}
 
     till.wait(days=7)
@@ -162,7 +163,7 @@ def test_contest_overdue_then_its_default() -> None:
 
 def test_send_receipt_until_it_is_sent() -> None:
     """Due at once, and still due where nobody could take it."""
-    till = Till().serve(50_00).do(commands.pay_on_phone, by=ADA).charged().wait(days=1)
+    till = Till().serve(50_00).do(payment.pay_on_phone, by=ADA).charged().wait(days=1)
 
     assert planned(till.tab) == {StepKind.SEND_RECEIPT: 0}
 
@@ -234,7 +235,7 @@ def test_why_is_said_in_words() -> None:
 
 
 CHANGES: dict[str, Callable[[], Till]] = {
-    "held, canceled": lambda: held().do(commands.cancel, "so"),
+    "held, canceled": lambda: held().do(booking.cancel, "so"),
     "paid twice": lambda: phone().charged("pi_a").hear(Till().fact(FactKind.CHARGED, "pi_b", 50_00)),
     "lapsed": lambda: Till.booked(policy=Policy(deposit_lapse_action=LapseAction.CANCEL)).wait(hours=24),
     "review over": lambda: held().serve(50_00).wait(days=1),
@@ -298,14 +299,14 @@ def test_a_placement_still_holds_before_the_service_and_not_after_a_cancel() -> 
     attempt = till.open(Operation.PLACE_HOLD)
     assert agenda.still_holds(till.tab, attempt, till.now)
 
-    till.do(commands.cancel, "so")
+    till.do(booking.cancel, "so")
 
     assert not agenda.still_holds(till.tab, attempt, till.now)
 
 
 def test_what_the_customer_was_to_confirm_never_holds_without_them() -> None:
     """It is not made again behind their back."""
-    till = Till().serve(50_00).do(commands.pay_on_phone, by=ADA)
+    till = Till().serve(50_00).do(payment.pay_on_phone, by=ADA)
 
     assert not agenda.still_holds(till.tab, till.open(Operation.CHARGE), till.now)
 
@@ -315,7 +316,7 @@ def test_captures_releases_and_refunds_hold_while_nothing_changes(operation: Ope
     """Each would be begun again just so."""
     till = {
         Operation.CAPTURE: lambda: held().serve(50_00).accept_bill(),
-        Operation.RELEASE: lambda: held().do(commands.cancel, "so"),
+        Operation.RELEASE: lambda: held().do(booking.cancel, "so"),
         Operation.REFUND: CHANGES["paid twice"],
     }[operation]()
 
@@ -325,9 +326,9 @@ def test_captures_releases_and_refunds_hold_while_nothing_changes(operation: Ope
 def test_a_release_no_longer_holds_when_the_hold_is_needed_again() -> None:
     """The no-show was a mistake: the hold stays."""
     till = Till.booked(in_hours=24, no_show_fee_minor=0).accept(*WITH_CARD, customer=CUSTOMER).hold_placed()
-    till.wait(hours=25).do(commands.mark_no_show)
+    till.wait(hours=25).do(booking.mark_no_show)
     attempt = till.open(Operation.RELEASE)
 
-    till.do(commands.check_in)
+    till.do(booking.check_in)
 
     assert not agenda.still_holds(till.tab, attempt, till.now)

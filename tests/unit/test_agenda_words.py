@@ -8,9 +8,10 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from chalicelib.domain.tab import agenda, commands
+from chalicelib.domain.tab import agenda
 from chalicelib.domain.tab.agenda import Step, StepKind
 from chalicelib.domain.tab.attempt import Operation
+from chalicelib.domain.tab.commands import bill, booking, payment
 from chalicelib.domain.tab.draft import Draft
 from chalicelib.domain.tab.facts.apply import apply_fact
 from chalicelib.domain.tab.facts.attempt_outcomes import note_absent
@@ -35,7 +36,7 @@ def after(till: Till, *acts: Callable[[Draft], object]) -> Tab:
 
 
 def charged_twice() -> Tab:
-    till = Till().accept(*WITHOUT_CARD).serve(50_00).do(commands.pay_on_phone, by=ADA).charged()
+    till = Till().accept(*WITHOUT_CARD).serve(50_00).do(payment.pay_on_phone, by=ADA).charged()
     return after(till, lambda draft: apply_fact(draft, till.fact(FactKind.CHARGED, "pi_twice", 50_00)))
 
 
@@ -51,7 +52,7 @@ def _end_all(draft: Draft) -> None:
 
 
 def paid_past_the_phone() -> Tab:
-    till = Till().accept(*WITHOUT_CARD).serve(50_00).do(commands.pay_on_phone, by=ADA).awaiting(Operation.CHARGE)
+    till = Till().accept(*WITHOUT_CARD).serve(50_00).do(payment.pay_on_phone, by=ADA).awaiting(Operation.CHARGE)
     return after(till, lambda draft: apply_fact(draft, till.fact(FactKind.CHARGED, "pi_other", 10_00)))
 
 
@@ -63,7 +64,7 @@ def _attempt_id(tab: Tab) -> str:
 def accepted() -> Tab:
     till = Till().accept(*WITH_CARD, customer=CUSTOMER).serve(50_00)
     draft = till.draft(ADA)
-    commands.accept_bill(draft, 0)
+    bill.accept_bill(draft, 0)
     return draft.tab
 
 
@@ -75,7 +76,7 @@ def renewing() -> Tab:
 
 
 def canceled() -> Tab:
-    return after(held(), lambda draft: commands.cancel(draft, "rain"))
+    return after(held(), lambda draft: booking.cancel(draft, "rain"))
 
 
 CASES: dict[str, tuple[Callable[[], Tab], StepKind, str, str | None]] = {
@@ -85,7 +86,7 @@ CASES: dict[str, tuple[Callable[[], Tab], StepKind, str, str | None]] = {
     "a bill accepted": (accepted, StepKind.TAKE_LEG, "what is owed is taken as promised", None),
     "a card to hold on": (renewing, StepKind.PLACE_HOLD, "the deposit is held on the saved card", None),
     "nothing owed": (
-        lambda: after(Till(), commands.complete),
+        lambda: after(Till(), bill.complete),
         StepKind.CLOSE,
         "nothing is owed either way",
         None,
@@ -113,7 +114,7 @@ def test_what_calls_somebody_waits_for_those_who_may_call() -> None:
     """What is due is no call to the gateway, however urgent it is; nor is a receipt."""
     assert agenda.due_call(canceled(), NOON + timedelta(hours=1)) is None
 
-    paid = Till().serve(50_00).do(commands.take_cash, 50_00).tab
+    paid = Till().serve(50_00).do(payment.take_cash, 50_00).tab
     assert agenda.due_call(paid, NOON) is None
     assert agenda.due_receipt(paid)
     assert not agenda.due_receipt(canceled())
@@ -121,7 +122,7 @@ def test_what_calls_somebody_waits_for_those_who_may_call() -> None:
 
 def test_what_is_forgiven_or_given_up_is_planned_for_no_longer() -> None:
     """A charge that waited for the renewal of a hold is not made afterwards."""
-    for give_up in (commands.waive, commands.write_off):
+    for give_up in (bill.waive, bill.write_off):
         till = held().wait(days=6).serve(50_00).accept_bill()
         assert till.tab.plan is not None
         assert till.tab.taking_attempt is None

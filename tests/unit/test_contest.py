@@ -10,11 +10,12 @@ from msgspec.structs import replace
 from chalicelib.domain.books.ledger import Account
 from chalicelib.domain.errors import AmountOffStep, InvalidInput, PaymentInProgress, TransitionRefused
 from chalicelib.domain.news.messages import MessageKind, Recipient
-from chalicelib.domain.tab import agenda, commands
+from chalicelib.domain.tab import agenda
 from chalicelib.domain.tab.actions import Action
 from chalicelib.domain.tab.agenda import StepKind
 from chalicelib.domain.tab.attempt import Operation
 from chalicelib.domain.tab.bill import Feedback
+from chalicelib.domain.tab.commands import bill, booking, payment
 from chalicelib.domain.tab.facts.attempt_outcomes import note_absent, note_unknown
 from chalicelib.domain.tab.facts.fact import FactKind
 from chalicelib.domain.tab.payments import HoldState, PlanReason
@@ -38,11 +39,11 @@ A = Account
 
 
 def contest(till: Till, contested_minor: int | None = None) -> Till:
-    return till.do(commands.contest, "the fringe is crooked", contested_minor, by=ADA)
+    return till.do(bill.contest, "the fringe is crooked", contested_minor, by=ADA)
 
 
 def resolve(till: Till, resolution: Resolution, reduction_minor: int | None = None) -> Till:
-    return till.do(commands.resolve, resolution, reduction_minor, "so it is")
+    return till.do(bill.resolve, resolution, reduction_minor, "so it is")
 
 
 def billed(**given: object) -> Till:
@@ -145,7 +146,7 @@ def test_a_payment_that_came_through_after_the_contest_is_kept_until_it_is_resol
 
 def test_a_payment_on_the_phone_is_closed_by_the_contest() -> None:
     """The sheet asks for what is contested now: closed at once."""
-    till = Till().serve(50_00).do(commands.pay_on_phone, by=ADA).awaiting(Operation.CHARGE)
+    till = Till().serve(50_00).do(payment.pay_on_phone, by=ADA).awaiting(Operation.CHARGE)
 
     contest(till)
 
@@ -156,7 +157,7 @@ def test_a_payment_on_the_phone_is_closed_by_the_contest() -> None:
 
 def test_the_phones_part_paid_as_it_is_contested_does_not_take_the_hold() -> None:
     """30 were paid on the phone a moment before: the 20 that are held stay held, not captured."""
-    till = held().do(commands.pay_on_phone, by=ADA).awaiting(Operation.CHARGE)
+    till = held().do(payment.pay_on_phone, by=ADA).awaiting(Operation.CHARGE)
     contest(till)
 
     till.charged("pi_asks")
@@ -227,10 +228,10 @@ def test_adjusted_the_bill_is_under_review_again() -> None:
 def test_adjusting_takes_its_share_of_the_tax() -> None:
     """A third of the bill, a third of the tax, rounded half to even."""
     till = Till().do(
-        commands.add_items,
-        [commands.ItemInput(description="Service", unit_price_minor=119_00, tax_basis_points=1_900)],
+        bill.add_items,
+        [bill.ItemInput(description="Service", unit_price_minor=119_00, tax_basis_points=1_900)],
     )
-    till.do(commands.complete)
+    till.do(bill.complete)
 
     resolve(contest(till), Resolution.ADJUST, 23_80)
 
@@ -313,7 +314,7 @@ def test_a_resolution_needs_its_own_figure_and_no_other(resolution: Resolution, 
 
 def test_a_bill_that_is_partly_forgiven_is_not_lowered_below_zero() -> None:
     """20 paid, 30 forgiven, and then contested: at most the 20 are left to lower."""
-    till = held().do(commands.take_cash, 20_00).do(commands.waive, "half of it was bad")
+    till = held().do(payment.take_cash, 20_00).do(bill.waive, "half of it was bad")
     contest(till)
 
     with pytest.raises(InvalidInput, match="2000"):
@@ -381,7 +382,7 @@ def test_the_deadlines_lie_outside_the_quiet_hours() -> None:
 
 def test_an_amended_bill_is_open_again_and_a_new_window_starts() -> None:
     """What was posted with it is reversed; completing posts the new one."""
-    till = billed().do(commands.amend)
+    till = billed().do(bill.amend)
     assert (till.tab.status, till.tab.amount_due_minor, till.books) == (Status.OPEN, 0, {})
 
     till.wait(days=3).serve(10_00)
@@ -392,7 +393,7 @@ def test_an_amended_bill_is_open_again_and_a_new_window_starts() -> None:
 
 def test_an_amended_bill_has_no_window_that_could_end() -> None:
     """Nothing is charged for a bill that was taken back."""
-    till = billed().do(commands.amend).wait(days=3)
+    till = billed().do(bill.amend).wait(days=3)
 
     assert till.tab.status == Status.OPEN
     assert till.tab.attempts == ()
@@ -400,20 +401,20 @@ def test_an_amended_bill_has_no_window_that_could_end() -> None:
 
 def test_a_bill_is_not_taken_back_once_something_is_paid() -> None:
     """It can be adjusted."""
-    till = billed().do(commands.take_cash, 10_00)
+    till = billed().do(payment.take_cash, 10_00)
 
     with pytest.raises(TransitionRefused, match="adjust"):
-        till.do(commands.amend)
+        till.do(bill.amend)
     assert till.allows(Action.ADJUST)
 
 
 def test_a_bill_that_is_forgiven_is_not_taken_back() -> None:
     """While its hold is on the way back, the bill is still under review, and over."""
-    till = held().do(commands.waive, "so")
+    till = held().do(bill.waive, "so")
     assert till.tab.status == Status.IN_REVIEW
 
     with pytest.raises(TransitionRefused, match="forgiven"):
-        till.do(commands.amend)
+        till.do(bill.amend)
 
 
 def test_amending_takes_back_adjustment_and_tip() -> None:
@@ -422,7 +423,7 @@ def test_amending_takes_back_adjustment_and_tip() -> None:
     resolve(contest(till), Resolution.ADJUST, 10_00)
     assert till.tab.amount_due_minor == 45_00
 
-    till.do(commands.amend)
+    till.do(bill.amend)
 
     assert till.books == {}
     assert (till.tab.total_minor, till.tab.tip_minor) == (50_00, 0)
@@ -431,11 +432,11 @@ def test_amending_takes_back_adjustment_and_tip() -> None:
 def test_a_new_bill_is_followed_up_from_the_start() -> None:
     """Reminders and tries of the fee that was taken back are not the bill's."""
     till = Till.booked(deposit_minor=0).accept(*EVERYTHING, customer=CUSTOMER).wait(hours=25)
-    till.do(commands.mark_no_show).declined(Operation.CHARGE, failure=TRY_LATER).wait(days=1)
+    till.do(booking.mark_no_show).declined(Operation.CHARGE, failure=TRY_LATER).wait(days=1)
     assert till.tab.followup.reminders_sent == 1
     assert till.tab.followup.tries == 1
 
-    till.do(commands.check_in).serve(50_00).accept_bill()
+    till.do(booking.check_in).serve(50_00).accept_bill()
 
     assert till.tab.followup.reminders_sent == 0
     assert till.tab.followup.tries == 0
@@ -464,7 +465,7 @@ def test_charging_the_card_in_the_review_keeps_the_tip_that_was_given() -> None:
     till = billed().accept_bill(5_00).declined(Operation.CHARGE, failure=TRY_LATER)
     resolve(contest(till), Resolution.ADJUST, 10_00)
 
-    till.do(commands.charge_saved_card, by=ADA)
+    till.do(payment.charge_saved_card, by=ADA)
 
     assert till.open(Operation.CHARGE).amount_minor == 45_00
 
@@ -485,7 +486,7 @@ def test_a_tip_paid_and_taken_back_is_owed_back() -> None:
 def test_feedback_is_kept_with_the_bill_that_it_is_about() -> None:
     """Stars and words; accepting again without any keeps the first."""
     till = Till().serve(50_00)
-    till.do(commands.accept_bill, 0, Feedback(rating=4, comment="lovely"), by=ADA)
+    till.do(bill.accept_bill, 0, Feedback(rating=4, comment="lovely"), by=ADA)
     assert till.tab.feedback == Feedback(rating=4, comment="lovely")
 
     resolve(contest(till), Resolution.ADJUST, 10_00).accept_bill()

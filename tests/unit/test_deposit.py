@@ -7,10 +7,10 @@ from datetime import timedelta
 import pytest
 
 from chalicelib.domain.news.messages import MessageKind, Recipient
-from chalicelib.domain.tab import commands
 from chalicelib.domain.tab.actions import Action
 from chalicelib.domain.tab.attempt import Failure, Operation
-from chalicelib.domain.tab.commands import Limits
+from chalicelib.domain.tab.commands import booking
+from chalicelib.domain.tab.commands.booking import Limits
 from chalicelib.domain.tab.facts.attempt_outcomes import note_absent, note_rejected
 from chalicelib.domain.tab.facts.fact import FactKind
 from chalicelib.domain.tab.payments import DepositState, HoldState
@@ -111,7 +111,7 @@ def test_a_card_on_file_is_never_used_without_consent() -> None:
 def test_a_new_promise_accepted_while_a_hold_waits_makes_no_second_hold() -> None:
     """The hold that waits for the customer goes on; accepting other limits beside it asks for no other."""
     till = Till.booked().accept(*WITHOUT_CARD).awaiting(Operation.PLACE_HOLD)
-    till.do(commands.propose_promise, Limits(cap_minor=300_00))
+    till.do(booking.propose_promise, Limits(cap_minor=300_00))
 
     till.accept(*WITHOUT_CARD)
 
@@ -384,7 +384,7 @@ def test_a_hold_confirmed_on_a_finished_tab_is_released(end: str) -> None:
     policy = Policy(deposit_lapse_action=LapseAction.CANCEL)
     till = Till.booked(in_hours=72, policy=policy).accept(*WITHOUT_CARD).awaiting(Operation.PLACE_HOLD)
     if end == "cancel":
-        till.do(commands.cancel, "closed today")
+        till.do(booking.cancel, "closed today")
     else:
         till.wait(hours=24)
     assert till.tab.status == Status.CANCELED
@@ -401,7 +401,7 @@ def test_a_hold_that_turns_up_after_closing_is_released_and_stays_in_the_agenda_
     """An abandoned placement whose effect comes to light later holds nobody's money for long."""
     till = Till.booked(in_hours=24).accept(*WITH_CARD, customer=CUSTOMER)
     attempt = till.open(Operation.PLACE_HOLD)
-    till.do(commands.cancel, "ill").end(note_absent, Operation.PLACE_HOLD)
+    till.do(booking.cancel, "ill").end(note_absent, Operation.PLACE_HOLD)
     assert till.tab.status == Status.CLOSED
 
     till.hear(

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from chalicelib.domain.books.ledger import Account
 from chalicelib.domain.errors import NothingToPay, TransitionRefused
 from chalicelib.domain.news.messages import MessageKind, Recipient
-from chalicelib.domain.tab import commands
 from chalicelib.domain.tab.actions import Action
 from chalicelib.domain.tab.agenda import StepKind
 from chalicelib.domain.tab.attempt import Operation
+from chalicelib.domain.tab.commands import bill, booking, payment
 from chalicelib.domain.tab.draft import check_invariants
 from chalicelib.domain.tab.facts.fact import FactKind
 from chalicelib.domain.tab.payments import DisputeState
@@ -36,7 +36,7 @@ PAID_BOOKS = {A.STRIPE_BALANCE: 50_00, A.SERVICE_REVENUE: -50_00}
 
 def paid() -> Till:
     """A bill of 50, paid on the phone."""
-    return Till().serve(50_00).do(commands.pay_on_phone, by=ADA).charged()
+    return Till().serve(50_00).do(payment.pay_on_phone, by=ADA).charged()
 
 
 def half_paid() -> Till:
@@ -48,7 +48,7 @@ def half_paid() -> Till:
 def fee_paid() -> Till:
     """A no-show fee of 30, charged."""
     till = Till.booked(deposit_minor=0).accept(*EVERYTHING, customer=CUSTOMER).wait(hours=25)
-    return till.do(commands.mark_no_show).charged()
+    return till.do(booking.mark_no_show).charged()
 
 
 def test_dispute_opened() -> None:
@@ -93,7 +93,7 @@ def test_dispute_won() -> None:
     assert till.tab.payment_state == PaymentState.PAID
     assert till.told[-1] == (MessageKind.DISPUTE_CLOSED, Recipient.OWNER)
     assert till.books == PAID_BOOKS
-    assert till.do(commands.refund, None, "after all").open(Operation.REFUND).amount_minor == 50_00
+    assert till.do(payment.refund, None, "after all").open(Operation.REFUND).amount_minor == 50_00
 
 
 def test_dispute_lost() -> None:
@@ -141,7 +141,7 @@ def test_a_fee_forgiven_while_it_is_disputed_ends_alike_in_any_order(order: list
 
     for kind in order[:waived_after]:
         till.disputed(kind, amount_minor=30_00)
-    till.do(commands.waive, "ill")
+    till.do(bill.waive, "ill")
     for kind in order[waived_after:]:
         till.disputed(kind, amount_minor=30_00)
 
@@ -158,12 +158,12 @@ def test_no_dispute_is_refunded_beside() -> None:
 
         assert not till.allows(Action.REFUND)
         with pytest.raises(TransitionRefused):
-            till.do(commands.refund, None, "please")
+            till.do(payment.refund, None, "please")
 
 
 def test_an_obligation_rests_while_the_payment_is_disputed_and_is_met_when_it_is_won() -> None:
     """A bill adjusted meanwhile: the refund is made once the bank has given the money back."""
-    till = paid().disputed(OPENED).do(commands.adjust, 20_00, "too much")
+    till = paid().disputed(OPENED).do(bill.adjust, 20_00, "too much")
     assert till.tab.refund_owed_minor == 20_00
     assert till.tab.attempts == ()
 
@@ -174,7 +174,7 @@ def test_an_obligation_rests_while_the_payment_is_disputed_and_is_met_when_it_is
 
 def test_an_obligation_towards_who_has_won_the_dispute_is_met_by_the_bank() -> None:
     """Of the 50 that the bank took, 20 were owed back anyway: the loss is 30, and nothing is owed twice."""
-    till = paid().disputed(OPENED, WITHDRAWN, LOST).do(commands.adjust, 20_00, "too much")
+    till = paid().disputed(OPENED, WITHDRAWN, LOST).do(bill.adjust, 20_00, "too much")
 
     assert till.posted("returned_by_bank") == [(A.CUSTOMER_RECEIVABLE, 20_00), (A.BAD_DEBT, -20_00)]
     assert till.books == {A.BAD_DEBT: 30_00, A.SERVICE_REVENUE: -30_00}
@@ -234,7 +234,7 @@ def test_the_customer_may_pay_the_rest_while_they_dispute_a_part() -> None:
     """Paying is their own act, and ends what is owed."""
     till = half_paid().disputed(OPENED, payment_id="pi_hold", amount_minor=20_00)
 
-    till.do(commands.pay_on_phone, by=ADA).charged("pi_rest")
+    till.do(payment.pay_on_phone, by=ADA).charged("pi_rest")
 
     assert till.tab.balance_minor == 0
     assert till.tab.payment_state == PaymentState.DISPUTED
@@ -261,8 +261,8 @@ def test_a_second_dispute_of_one_payment_calls_a_person() -> None:
 def test_a_contest_waived_under_a_dispute_is_met_once() -> None:
     """Forgiven by the business and taken by the bank: the customer gets it once."""
     till = Till().accept(*WITHOUT_CARD).serve(50_00)
-    till.hear(till.fact(FactKind.CHARGED, "pi_charge", 20_00)).do(commands.contest, "bad", None, by=ADA)
-    till.disputed(OPENED, WITHDRAWN, amount_minor=20_00).do(commands.resolve, Resolution.WAIVE, None, "sorry")
+    till.hear(till.fact(FactKind.CHARGED, "pi_charge", 20_00)).do(bill.contest, "bad", None, by=ADA)
+    till.disputed(OPENED, WITHDRAWN, amount_minor=20_00).do(bill.resolve, Resolution.WAIVE, None, "sorry")
     assert till.tab.attempts == ()
 
     till.disputed(LOST, amount_minor=20_00)
@@ -270,12 +270,12 @@ def test_a_contest_waived_under_a_dispute_is_met_once() -> None:
     assert till.tab.status == Status.CLOSED
     assert till.books == {A.GOODWILL: 50_00, A.SERVICE_REVENUE: -50_00}
     with pytest.raises((TransitionRefused, NothingToPay)):
-        till.do(commands.refund, None, "again", by=OWNER)
+        till.do(payment.refund, None, "again", by=OWNER)
 
 
 def test_two_disputed_payments_of_one_bill_are_two_stories() -> None:
     """One lost, one won: the loss is the one's alone."""
-    till = half_paid().do(commands.pay_on_phone, by=ADA).charged("pi_rest")
+    till = half_paid().do(payment.pay_on_phone, by=ADA).charged("pi_rest")
     till.hear(
         till.fact(WITHDRAWN, "dp_a", 20_00, payment_id="pi_hold"),
         till.fact(WITHDRAWN, "dp_b", 30_00, payment_id="pi_rest"),

@@ -11,9 +11,10 @@ from msgspec.structs import replace
 from chalicelib.domain.books.ledger import Account, Posting
 from chalicelib.domain.errors import TransitionRefused
 from chalicelib.domain.news.messages import Message, MessageKind, Recipient
-from chalicelib.domain.tab import agenda, commands
+from chalicelib.domain.tab import agenda
 from chalicelib.domain.tab.adjust import lower_bill
 from chalicelib.domain.tab.attempt import Attempt, AttemptState, Operation
+from chalicelib.domain.tab.commands import bill, booking, payment
 from chalicelib.domain.tab.draft import Change, Draft, Entry, check_invariants
 from chalicelib.domain.tab.facts.fact import FactKind
 from chalicelib.domain.tab.payments import HoldState
@@ -38,7 +39,7 @@ def conclude(till: Till, draft: Draft) -> Change:
 def test_a_new_tab_is_version_one_of_nothing() -> None:
     """Under an id of its own; its first entry is the first."""
     till = Till()
-    draft = commands.open_tab(MERCHANT, CUSTOMER, terms(), now=NOON, by=STAFF, new_id=till.new_id)
+    draft = booking.open_tab(MERCHANT, CUSTOMER, terms(), now=NOON, by=STAFF, new_id=till.new_id)
 
     change = conclude(till, draft)
 
@@ -56,7 +57,7 @@ def test_a_change_has_everything_that_goes_into_one_transaction() -> None:
     till.now += timedelta(minutes=5)
     before = till.tab
     draft = till.draft(ADA)
-    commands.accept_bill(draft, 0)
+    bill.accept_bill(draft, 0)
 
     change = conclude(till, draft)
 
@@ -80,7 +81,7 @@ def test_a_change_has_everything_that_goes_into_one_transaction() -> None:
 
 def test_a_fact_is_written_with_its_key_its_object_and_the_attempt_it_ends() -> None:
     """What ended keeps its outcome, and nothing that only an open one needs."""
-    till = Till().accept(*WITHOUT_CARD).serve(50_00).do(commands.pay_on_phone, by=ADA)
+    till = Till().accept(*WITHOUT_CARD).serve(50_00).do(payment.pay_on_phone, by=ADA)
     attempt = till.open(Operation.CHARGE)
     till.now += timedelta(minutes=1)
     draft = till.draft()
@@ -122,7 +123,7 @@ def test_what_is_begun_and_confirmed_in_one_change_is_not_performed() -> None:
     """Only what is pending is to be performed next."""
     till = Till().accept(*WITHOUT_CARD).serve(50_00)
     draft = till.draft(ADA)
-    commands.pay_on_phone(draft)
+    payment.pay_on_phone(draft)
     attempt = draft.tab.taking_attempt
     assert attempt is not None
     draft.update_attempt(attempt, state=AttemptState.AWAITING_CUSTOMER)
@@ -157,7 +158,7 @@ def test_the_status_moves_by_the_commands_of_the_table_only() -> None:
 
 def test_one_attempt_takes_money_at_a_time() -> None:
     """A second one is a bug of ours, and not begun."""
-    till = Till().accept(*WITHOUT_CARD).serve(50_00).do(commands.pay_on_phone, by=ADA)
+    till = Till().accept(*WITHOUT_CARD).serve(50_00).do(payment.pay_on_phone, by=ADA)
     draft = till.draft()
 
     with pytest.raises(AssertionError):

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from chalicelib.domain.books.ledger import Account
-from chalicelib.domain.tab import agenda, commands
+from chalicelib.domain.tab import agenda
 from chalicelib.domain.tab.attempt import AttemptState, Failure, Operation
+from chalicelib.domain.tab.commands import bill, booking, payment
 from chalicelib.domain.tab.draft import check_invariants
 from chalicelib.domain.tab.facts.apply import apply_fact
 from chalicelib.domain.tab.facts.attempt_outcomes import LADDER, note_absent, note_failed, note_rejected, note_unknown
@@ -49,7 +50,7 @@ def capturing() -> Till:
 def paid_fee_waived() -> Till:
     """A no-show fee of 30 was charged, and then waived: a refund is on its way."""
     till = Till.booked(in_hours=24, deposit_minor=0).accept(*WITH_CARD, customer=CUSTOMER).wait(hours=25)
-    return till.do(commands.mark_no_show).charged().do(commands.waive, "ill")
+    return till.do(booking.mark_no_show).charged().do(bill.waive, "ill")
 
 
 # Each kind by name
@@ -262,7 +263,7 @@ def test_news_of_a_hold_after_its_cancellation_can_be_undone() -> None:
         attempt_id=attempt.attempt_id,
         capture_before=till.now + timedelta(days=7),
     )
-    till.hear(canceled).hear(placed).do(commands.cancel, "closed")
+    till.hear(canceled).hear(placed).do(booking.cancel, "closed")
     assert till.open(Operation.RELEASE)
 
     till.hear(canceled)
@@ -298,10 +299,10 @@ def test_a_refund_of_a_payment_nobody_knows_calls_a_person() -> None:
     assert till.tab.flagged
 
 
-@pytest.mark.parametrize("command", [commands.cancel, commands.waive])
+@pytest.mark.parametrize("command", [booking.cancel, bill.waive])
 def test_a_late_charge_is_adopted_and_given_back(command: Callable[..., None]) -> None:
     """A charge that was given up and yet came through, after the tab owed nothing any more, is refunded whole."""
-    if command is commands.cancel:
+    if command is booking.cancel:
         till = Till.booked(in_hours=24, deposit_minor=0).accept(*WITH_CARD, customer=CUSTOMER)
     else:
         till = charging().end(note_absent, Operation.CHARGE).declined(Operation.CHARGE)
@@ -323,7 +324,7 @@ def test_a_flag_for_another_reason_does_not_stop_a_refund() -> None:
     for _ in range(len(LADDER) + 1):
         till.end(note_unknown, Operation.CHARGE)
     assert till.tab.flagged
-    till.end(note_absent, Operation.CHARGE).declined(Operation.CHARGE).do(commands.waive, "enough")
+    till.end(note_absent, Operation.CHARGE).declined(Operation.CHARGE).do(bill.waive, "enough")
 
     till.hear(till.fact(FactKind.CHARGED, "pi_late", 50_00, attempt_id="att_gone"))
 
@@ -504,20 +505,20 @@ STARTS: dict[str, Callable[[], Till]] = {
     "in review": lambda: Till(deposit_minor=20_00).accept(*EVERYTHING).serve(50_00),
     "charging": charging,
     "capturing": capturing,
-    "on the phone": lambda: Till().accept(*WITHOUT_CARD).serve(50_00).do(commands.pay_on_phone, by=ADA),
+    "on the phone": lambda: Till().accept(*WITHOUT_CARD).serve(50_00).do(payment.pay_on_phone, by=ADA),
     "no-show": lambda: (
-        Till.booked().accept(*EVERYTHING, customer=CUSTOMER).hold_placed().wait(hours=25).do(commands.mark_no_show)
+        Till.booked().accept(*EVERYTHING, customer=CUSTOMER).hold_placed().wait(hours=25).do(booking.mark_no_show)
     ),
-    "canceled": lambda: Till.booked().accept(*WITHOUT_CARD).do(commands.cancel, "ill"),
+    "canceled": lambda: Till.booked().accept(*WITHOUT_CARD).do(booking.cancel, "ill"),
     "fee waived": paid_fee_waived,
     "closed": lambda: charging().charged(),
-    "contested": lambda: charging().do(commands.contest, "bad", 20_00, by=ADA),
+    "contested": lambda: charging().do(bill.contest, "bad", 20_00, by=ADA),
     "contested, held": lambda: (
         Till(deposit_minor=20_00)
         .accept(*EVERYTHING, customer=CUSTOMER)
         .hold_placed()
         .serve(50_00)
-        .do(commands.contest, "bad", 20_00, by=ADA)
+        .do(bill.contest, "bad", 20_00, by=ADA)
     ),
     "to be tried again": lambda: (
         Till()
@@ -526,9 +527,9 @@ STARTS: dict[str, Callable[[], Till]] = {
         .accept_bill(5_00)
         .declined(Operation.CHARGE, failure=TRY_LATER)
     ),
-    "partly in cash": lambda: Till().serve(50_00).do(commands.take_cash, 20_00),
-    "a tip on the phone": lambda: charging().charged("pi_0").do(commands.tip, 30_00, by=ADA),
-    "written off": lambda: Till().serve(50_00).accept_bill().do(commands.write_off, "gone", by=OWNER),
+    "partly in cash": lambda: Till().serve(50_00).do(payment.take_cash, 20_00),
+    "a tip on the phone": lambda: charging().charged("pi_0").do(payment.tip, 30_00, by=ADA),
+    "written off": lambda: Till().serve(50_00).accept_bill().do(bill.write_off, "gone", by=OWNER),
 }
 
 

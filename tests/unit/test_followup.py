@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from chalicelib.domain.books.ledger import Account
 from chalicelib.domain.errors import TransitionRefused
 from chalicelib.domain.news.messages import MessageKind, Recipient
-from chalicelib.domain.tab import agenda, commands
+from chalicelib.domain.tab import agenda
 from chalicelib.domain.tab.actions import Action
 from chalicelib.domain.tab.agenda import StepKind
 from chalicelib.domain.tab.attempt import Failure, Operation
+from chalicelib.domain.tab.commands import bill, booking, payment
 from chalicelib.domain.tab.facts.fact import FactKind
 from chalicelib.domain.tab.followup import MAXIMUM_TRIES, outside_quiet_hours
 from chalicelib.domain.tab.policy import Policy
@@ -74,7 +75,7 @@ def test_each_reminder_is_sent_once_at_its_time() -> None:
 
 def test_a_reminder_says_what_is_left() -> None:
     """The balance, not the bill."""
-    till = unpaid().do(commands.take_cash, 20_00).wait(days=1)
+    till = unpaid().do(payment.take_cash, 20_00).wait(days=1)
 
     assert "30.00" in till.messages[-1].text
     assert "on your phone" in till.messages[-1].text
@@ -205,7 +206,7 @@ def test_nobody_is_ever_spoken_to_in_quiet_hours(minutes: int, zone: str, begin:
 
 def test_payment_ends_the_reminders() -> None:
     """Paid after the first: there is no second."""
-    till = unpaid().wait(days=1).do(commands.take_cash, 50_00)
+    till = unpaid().wait(days=1).do(payment.take_cash, 50_00)
 
     till.wait(days=30)
 
@@ -215,21 +216,21 @@ def test_payment_ends_the_reminders() -> None:
 
 def test_a_write_off_ends_the_reminders() -> None:
     """What was given up is not asked for."""
-    till = unpaid().do(commands.write_off, "moved away", by=OWNER).wait(days=30)
+    till = unpaid().do(bill.write_off, "moved away", by=OWNER).wait(days=30)
 
     assert REMINDER not in till.told
 
 
 def test_a_contest_pauses_the_reminders() -> None:
     """Who says that something is wrong is answered first."""
-    till = unpaid().do(commands.contest, "too short", None, by=ADA).wait(days=6)
+    till = unpaid().do(bill.contest, "too short", None, by=ADA).wait(days=6)
 
     assert REMINDER not in till.told
 
 
 def test_a_fee_is_followed_up_like_a_bill() -> None:
     """A no-show that nobody paid."""
-    till = Till.booked(deposit_minor=0).accept(*WITHOUT_CARD).wait(hours=25).do(commands.mark_no_show)
+    till = Till.booked(deposit_minor=0).accept(*WITHOUT_CARD).wait(hours=25).do(booking.mark_no_show)
 
     till.wait(days=1)
 
@@ -322,7 +323,7 @@ def test_a_policy_with_fewer_retries_makes_fewer() -> None:
 
 def test_a_retry_takes_what_is_owed_then() -> None:
     """20 were paid in cash meanwhile."""
-    till = declined(NO_MONEY).do(commands.take_cash, 20_00).wait(days=2)
+    till = declined(NO_MONEY).do(payment.take_cash, 20_00).wait(days=2)
 
     assert till.open(Operation.CHARGE).amount_minor == 30_00
 
@@ -362,7 +363,7 @@ def test_without_consent_to_automatic_charges_there_is_no_retry_and_none_is_anno
 def test_a_fee_is_retried_with_the_consent_to_fees() -> None:
     """The disclosed fee, by card with stored consent."""
     till = Till.booked(deposit_minor=0).accept(*WITH_CARD, customer=CUSTOMER).wait(hours=25)
-    till.do(commands.mark_no_show).declined(Operation.CHARGE, failure=TRY_LATER)
+    till.do(booking.mark_no_show).declined(Operation.CHARGE, failure=TRY_LATER)
 
     assert till.wait(days=2).open(Operation.CHARGE).amount_minor == 30_00
 
@@ -402,7 +403,7 @@ def test_no_automatic_charge_without_consent_at_the_windows_end() -> None:
 
 def test_a_write_off_moves_the_balance_to_bad_debt() -> None:
     """The tab is closed, what was paid is kept, what was owed is a loss."""
-    till = unpaid().do(commands.take_cash, 20_00).do(commands.write_off, "moved away", by=OWNER)
+    till = unpaid().do(payment.take_cash, 20_00).do(bill.write_off, "moved away", by=OWNER)
 
     assert (till.tab.status, till.tab.outcome) == (Status.CLOSED, Outcome.WRITTEN_OFF)
     assert till.tab.payment_state == PaymentState.WRITTEN_OFF
@@ -415,23 +416,23 @@ def test_a_write_off_is_the_owners_and_of_a_due_bill_only() -> None:
     assert not unpaid().allows(Action.WRITE_OFF, STAFF)
     assert not Till().serve(50_00).allows(Action.WRITE_OFF, OWNER)
     with pytest.raises(TransitionRefused):
-        unpaid().do(commands.write_off, "x", by=OWNER).do(commands.write_off, "x", by=OWNER)
+        unpaid().do(bill.write_off, "x", by=OWNER).do(bill.write_off, "x", by=OWNER)
 
 
 def test_a_write_off_releases_the_hold() -> None:
     """Nothing is secured any more."""
     till = Till(deposit_minor=20_00).accept(*WITHOUT_CARD).hold_placed().serve(50_00).wait(days=1)
 
-    till.do(commands.write_off, "so", by=OWNER)
+    till.do(bill.write_off, "so", by=OWNER)
 
     assert till.open(Operation.RELEASE).amount_minor == 20_00
 
 
 def test_a_late_payment_on_the_phone_is_a_recovery() -> None:
     """The customer comes back, pays what was given up, and gets a receipt."""
-    till = unpaid().do(commands.write_off, "moved away", by=OWNER)
+    till = unpaid().do(bill.write_off, "moved away", by=OWNER)
 
-    till.do(commands.pay_on_phone, by=ADA).charged()
+    till.do(payment.pay_on_phone, by=ADA).charged()
 
     assert till.posted("recovered") == [(A.CUSTOMER_RECEIVABLE, 50_00), (A.RECOVERY, -50_00)]
     assert till.books == {A.STRIPE_BALANCE: 50_00, A.BAD_DEBT: 50_00, A.SERVICE_REVENUE: -50_00, A.RECOVERY: -50_00}
@@ -441,7 +442,7 @@ def test_a_late_payment_on_the_phone_is_a_recovery() -> None:
 
 def test_a_late_payment_in_cash_is_a_recovery_of_as_much() -> None:
     """20 of the 50; the rest stays given up, and can still be paid."""
-    till = unpaid().do(commands.write_off, "moved away", by=OWNER).do(commands.take_cash, 20_00)
+    till = unpaid().do(bill.write_off, "moved away", by=OWNER).do(payment.take_cash, 20_00)
 
     assert till.tab.written_off_minor == 30_00
     assert till.books == {A.CASH: 20_00, A.BAD_DEBT: 50_00, A.SERVICE_REVENUE: -50_00, A.RECOVERY: -20_00}
@@ -451,7 +452,7 @@ def test_a_late_payment_in_cash_is_a_recovery_of_as_much() -> None:
 
 def test_what_was_written_off_is_never_charged_by_itself() -> None:
     """Only the customer's own payment brings it back."""
-    till = declined(DECLINED).do(commands.write_off, "so", by=OWNER).wait(days=60)
+    till = declined(DECLINED).do(bill.write_off, "so", by=OWNER).wait(days=60)
 
     assert till.tab.attempts == ()
     assert not till.allows(Action.CHARGE_SAVED_CARD)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from chalicelib.domain.books.ledger import Account, Posting, post, transfer
-from chalicelib.domain.tab import commands
-from chalicelib.domain.tab.commands import ItemInput
+from chalicelib.domain.tab.commands import bill, booking
+from chalicelib.domain.tab.commands.bill import ItemInput
 from chalicelib.domain.tab.facts.fact import FactKind
 from chalicelib.domain.tab.status import PaymentState, Status
 from tests.unit.till import CUSTOMER, EVERYTHING, WITH_CARD, WITHOUT_CARD, Till
@@ -29,10 +29,10 @@ def test_a_full_story_posts_bill_tax_tip_capture_and_charge() -> None:
     till = Till(deposit_minor=20_00).accept(*EVERYTHING, customer=CUSTOMER).hold_placed()
     assert till.books == {}, "holds never post"
     item = ItemInput(description="Service", unit_price_minor=119_00, tax_basis_points=1_900)
-    till.do(commands.add_items, [item])
+    till.do(bill.add_items, [item])
     assert till.books == {}, "a running total is no debt"
 
-    till.do(commands.complete)
+    till.do(bill.complete)
     assert posted(till, "bill_presented") == [
         (A.CUSTOMER_RECEIVABLE, 100_00),
         (A.SERVICE_REVENUE, -100_00),
@@ -60,14 +60,14 @@ def test_a_fee_is_income_of_its_own() -> None:
     """No-show and late-cancel fees are no revenue of a service."""
     till = Till.booked(deposit_minor=0).accept(*WITH_CARD, customer=CUSTOMER).wait(hours=25)
 
-    till.do(commands.mark_no_show).charged()
+    till.do(booking.mark_no_show).charged()
 
     assert till.books == {A.STRIPE_BALANCE: 30_00, A.FEES_INCOME: -30_00}
 
 
 def test_a_waived_bill_is_goodwill() -> None:
     """The revenue stands; what was forgiven is a cost."""
-    till = Till().accept(*WITHOUT_CARD).serve(50_00).do(commands.waive, "too short")
+    till = Till().accept(*WITHOUT_CARD).serve(50_00).do(bill.waive, "too short")
 
     assert till.books == {A.GOODWILL: 50_00, A.SERVICE_REVENUE: -50_00}
     assert till.tab.payment_state == PaymentState.NONE
@@ -76,7 +76,7 @@ def test_a_waived_bill_is_goodwill() -> None:
 def test_a_waived_fee_reverses_its_income_and_a_refund_ends_the_obligation() -> None:
     """Taken, forgiven, given back: nothing is left in the books."""
     till = Till.booked(deposit_minor=0).accept(*WITH_CARD, customer=CUSTOMER).wait(hours=25)
-    till.do(commands.mark_no_show).charged().do(commands.waive, "ill")
+    till.do(booking.mark_no_show).charged().do(bill.waive, "ill")
     assert till.books == {A.STRIPE_BALANCE: 30_00, A.REFUND_PAYABLE: -30_00}
 
     till.refunded()

@@ -24,8 +24,8 @@ from chalicelib.domain.money import (
     minimum_charge_minor,
     share_minor,
 )
-from chalicelib.domain.tab import commands
-from chalicelib.domain.tab.commands import ItemInput
+from chalicelib.domain.tab.commands import bill
+from chalicelib.domain.tab.commands.bill import ItemInput
 from tests.unit.till import MERCHANT, Till
 
 EUR, JPY, KWD = (currency_of(code) for code in ("EUR", "JPY", "KWD"))
@@ -155,7 +155,7 @@ def in_currency(code: str) -> object:
 def test_a_tab_in_yen_has_no_cents() -> None:
     """A bill of 1200 yen, ten per cent of tax included."""
     till = Till(merchant=in_currency("JPY"), cap_minor=5_000, estimate_minor=1_000)  # type: ignore[arg-type]
-    till.do(commands.add_items, [ItemInput(description="Tea", unit_price_minor=1_200, tax_basis_points=1_000)])
+    till.do(bill.add_items, [ItemInput(description="Tea", unit_price_minor=1_200, tax_basis_points=1_000)])
 
     assert (till.tab.total_minor, till.tab.tax_minor) == (1_200, 109)
     assert till.tab.minimum_charge_minor == 50
@@ -165,9 +165,9 @@ def test_a_tab_in_dinars_keeps_to_the_step() -> None:
     """KWD 1.505 can't be paid; the tax of KWD 1.500 is rounded to ten fils."""
     till = Till(merchant=in_currency("KWD"), cap_minor=50_000, estimate_minor=1_000)  # type: ignore[arg-type]
     with pytest.raises(AmountOffStep):
-        till.do(commands.add_items, [ItemInput(description="Tea", unit_price_minor=1_505)])
+        till.do(bill.add_items, [ItemInput(description="Tea", unit_price_minor=1_505)])
 
-    till.do(commands.add_items, [ItemInput(description="Tea", unit_price_minor=1_500, tax_basis_points=500)])
+    till.do(bill.add_items, [ItemInput(description="Tea", unit_price_minor=1_500, tax_basis_points=500)])
 
     assert till.tab.tax_minor == 70
 

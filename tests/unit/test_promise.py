@@ -8,9 +8,10 @@ import pytest
 from msgspec.structs import fields, replace
 
 from chalicelib.domain.errors import CapExceeded, InvalidInput, PromiseChanged, TransitionRefused
-from chalicelib.domain.tab import commands
 from chalicelib.domain.tab.actions import Action
-from chalicelib.domain.tab.commands import ItemInput, Limits
+from chalicelib.domain.tab.commands import bill, booking
+from chalicelib.domain.tab.commands.bill import ItemInput
+from chalicelib.domain.tab.commands.booking import Limits
 from chalicelib.domain.tab.promise import AcceptanceMethod, Consent, Promise
 from tests.unit.till import ADA, CUSTOMER, EVERYTHING, NOON, STAFF, WITH_CARD, WITHOUT_CARD, Till, acceptance
 
@@ -78,10 +79,10 @@ def test_a_seal_over_other_words_is_refused() -> None:
     """The caller is told the hash of what stands now."""
     till = Till()
     shown = acceptance(till.tab, *WITHOUT_CARD)
-    till.do(commands.propose_promise, Limits(cap_minor=300_00))
+    till.do(booking.propose_promise, Limits(cap_minor=300_00))
 
     with pytest.raises(PromiseChanged) as refused:
-        till.do(commands.accept_promise, shown, None, by=ADA)
+        till.do(booking.accept_promise, shown, None, by=ADA)
 
     assert refused.value.context["promise_sha256"] == till.tab.promise.sha256
 
@@ -107,7 +108,7 @@ def test_keeping_a_card_needs_the_words_that_were_shown() -> None:
     without_words = replace(acceptance(till.tab, *WITH_CARD), card_terms_sha256=None)
 
     with pytest.raises(InvalidInput, match="card_terms"):
-        till.do(commands.accept_promise, without_words, None, by=ADA)
+        till.do(booking.accept_promise, without_words, None, by=ADA)
 
 
 @pytest.mark.parametrize("consent", [Consent.AUTOMATIC_CHARGE, Consent.CARD_ON_FILE, Consent.CAPTURE_BEFORE_EXPIRY])
@@ -117,14 +118,14 @@ def test_staff_can_not_consent_to_charges_without_the_customer(consent: Consent)
     given = acceptance(till.tab, *WITHOUT_CARD, consent, method=AcceptanceMethod.IN_PERSON)
 
     with pytest.raises(InvalidInput, match="in person"):
-        till.do(commands.accept_promise, given, None, by=STAFF)
+        till.do(booking.accept_promise, given, None, by=STAFF)
 
 
 def test_an_acceptance_in_person_allows_no_charge_by_silence() -> None:
     """The review ends, and nothing is taken."""
     till = Till()
     given = acceptance(till.tab, *WITHOUT_CARD, method=AcceptanceMethod.IN_PERSON)
-    till.do(commands.accept_promise, given, CUSTOMER, by=STAFF)
+    till.do(booking.accept_promise, given, CUSTOMER, by=STAFF)
 
     till.serve(50_00).wait(days=1)
 
@@ -136,11 +137,11 @@ def test_the_old_promise_stands_until_the_new_one_is_accepted() -> None:
     """Proposing more does not allow more."""
     till = Till(cap_minor=50_00, estimate_minor=50_00).accept(*WITHOUT_CARD)
     more = [ItemInput(description="Service", unit_price_minor=60_00)]
-    till.do(commands.propose_promise, Limits(cap_minor=80_00))
+    till.do(booking.propose_promise, Limits(cap_minor=80_00))
     with pytest.raises(CapExceeded):
-        till.do(commands.add_items, more)
+        till.do(bill.add_items, more)
 
-    till.accept(*WITHOUT_CARD).do(commands.add_items, more)
+    till.accept(*WITHOUT_CARD).do(bill.add_items, more)
 
     assert till.tab.total_minor == 60_00
     assert till.tab.proposed is None
@@ -168,21 +169,21 @@ def test_an_accepted_promise_is_not_accepted_twice() -> None:
 
 def test_a_cap_below_what_is_on_the_tab_is_no_proposal() -> None:
     """The customer is not asked to agree to less than there is."""
-    till = Till().do(commands.add_items, [ItemInput(description="Service", unit_price_minor=60_00)])
+    till = Till().do(bill.add_items, [ItemInput(description="Service", unit_price_minor=60_00)])
 
     with pytest.raises(InvalidInput, match="cap_minor"):
-        till.do(commands.propose_promise, Limits(cap_minor=59_99, estimate_minor=10_00))
+        till.do(booking.propose_promise, Limits(cap_minor=59_99, estimate_minor=10_00))
 
 
 def test_a_lower_cap_that_was_overtaken_is_not_sealed() -> None:
     """Proposed at 100 with 60 on the tab; 110 are on it under the standing promise when the customer looks."""
-    till = Till().accept(*WITH_CARD).do(commands.add_items, [ItemInput(description="x", unit_price_minor=60_00)])
-    till.do(commands.propose_promise, Limits(cap_minor=100_00))
-    till.do(commands.add_items, [ItemInput(description="x", unit_price_minor=50_00)])
+    till = Till().accept(*WITH_CARD).do(bill.add_items, [ItemInput(description="x", unit_price_minor=60_00)])
+    till.do(booking.propose_promise, Limits(cap_minor=100_00))
+    till.do(bill.add_items, [ItemInput(description="x", unit_price_minor=50_00)])
 
     assert not till.allows(Action.ACCEPT_PROMISE, ADA)
     with pytest.raises(CapExceeded):
         till.accept(*WITH_CARD)
-    till.do(commands.propose_promise, Limits(cap_minor=110_00)).accept(*WITH_CARD)
+    till.do(booking.propose_promise, Limits(cap_minor=110_00)).accept(*WITH_CARD)
 
     assert till.tab.promise.cap_minor == 110_00

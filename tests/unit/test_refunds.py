@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from chalicelib.domain.books.ledger import Account
 from chalicelib.domain.errors import AmountTooSmall, InvalidInput, NothingToPay, PaymentInProgress, TransitionRefused
 from chalicelib.domain.news.messages import MessageKind, Recipient, receipt_of
-from chalicelib.domain.tab import commands
 from chalicelib.domain.tab.actions import Action
 from chalicelib.domain.tab.agenda import StepKind
 from chalicelib.domain.tab.attempt import Failure, Operation
+from chalicelib.domain.tab.commands import bill, booking, payment
 from chalicelib.domain.tab.draft import check_invariants
 from chalicelib.domain.tab.facts.attempt_outcomes import note_absent, note_rejected
 from chalicelib.domain.tab.facts.fact import FactKind
@@ -46,7 +46,7 @@ def paid_by_two() -> Till:
 
 
 def refund(till: Till, amount_minor: int | None = None) -> Till:
-    return till.do(commands.refund, amount_minor, "not happy")
+    return till.do(payment.refund, amount_minor, "not happy")
 
 
 # Refunds, leg by leg
@@ -85,10 +85,10 @@ def test_a_partial_refund_over_two_legs_takes_the_newest_first() -> None:
 def test_a_refund_takes_its_share_of_the_tax() -> None:
     """Half of it back, half of the tax."""
     till = Till().do(
-        commands.add_items,
-        [commands.ItemInput(description="Service", unit_price_minor=119_00, tax_basis_points=1_900)],
+        bill.add_items,
+        [bill.ItemInput(description="Service", unit_price_minor=119_00, tax_basis_points=1_900)],
     )
-    till.do(commands.complete).do(commands.pay_on_phone, by=ADA).charged()
+    till.do(bill.complete).do(payment.pay_on_phone, by=ADA).charged()
 
     refund(till, 59_50)
 
@@ -112,7 +112,7 @@ def test_a_refund_above_the_bill_gives_back_the_tip() -> None:
 def test_a_fee_is_refunded_as_a_fee() -> None:
     """No revenue of a service is reversed."""
     till = Till.booked(deposit_minor=0).accept(*WITH_CARD, customer=CUSTOMER).wait(hours=25)
-    till.do(commands.mark_no_show).charged()
+    till.do(booking.mark_no_show).charged()
 
     refund(till, 10_00).refunded()
 
@@ -136,11 +136,11 @@ def test_nothing_taken_is_nothing_to_refund() -> None:
 
 def test_a_bill_that_is_partly_owed_is_adjusted_not_refunded() -> None:
     """20 of 50 were paid: lowering the bill comes first, and gives back what was paid above it."""
-    till = Till().serve(50_00).accept_bill().do(commands.take_cash, 20_00)
+    till = Till().serve(50_00).accept_bill().do(payment.take_cash, 20_00)
 
     with pytest.raises(TransitionRefused, match="still owed"):
         refund(till, 5_00)
-    till.do(commands.adjust, 35_00, "so")
+    till.do(bill.adjust, 35_00, "so")
 
     assert till.books == {A.CASH: 15_00, A.SERVICE_REVENUE: -15_00}
     assert till.tab.status == Status.CLOSED
@@ -216,7 +216,7 @@ def test_a_refund_the_gateway_refuses_is_left_to_a_person() -> None:
 
 def test_lowering_a_paid_bill_owes_the_difference_in_the_same_change() -> None:
     """Paid 50, lowered by 20: 20 are on their way back at once, over the newest leg."""
-    till = paid_by_two().do(commands.adjust, 20_00, "two coffees too many")
+    till = paid_by_two().do(bill.adjust, 20_00, "two coffees too many")
 
     assert till.open(REFUND).amount_minor == 20_00
     assert till.open(REFUND).payment_id == "pi_charge"
@@ -226,10 +226,10 @@ def test_lowering_a_paid_bill_owes_the_difference_in_the_same_change() -> None:
 
 def test_lowering_an_unpaid_bill_owes_nothing_back() -> None:
     """Less is due, that is all; lowered to nothing, the tab closes."""
-    till = Till().accept(*WITHOUT_CARD).serve(50_00).accept_bill().do(commands.adjust, 20_00, "so")
+    till = Till().accept(*WITHOUT_CARD).serve(50_00).accept_bill().do(bill.adjust, 20_00, "so")
     assert (till.tab.balance_minor, till.tab.attempts) == (30_00, ())
 
-    till.do(commands.adjust, 30_00, "so")
+    till.do(bill.adjust, 30_00, "so")
 
     assert (till.tab.status, till.books) == (Status.CLOSED, {})
 
@@ -239,14 +239,14 @@ def test_a_bill_is_not_lowered_while_a_payment_is_under_way() -> None:
     till = Till().accept(*EVERYTHING, customer=CUSTOMER).serve(50_00).accept_bill()
 
     with pytest.raises(PaymentInProgress):
-        till.do(commands.adjust, 20_00, "so")
+        till.do(bill.adjust, 20_00, "so")
 
 
 @pytest.mark.parametrize("reduction", [0, -1, 50_01])
 def test_a_bill_is_lowered_by_something_and_not_below_zero(reduction: int) -> None:
     """Raising it needs the service to be open again."""
     with pytest.raises(InvalidInput):
-        paid().do(commands.adjust, reduction, "so")
+        paid().do(bill.adjust, reduction, "so")
 
 
 def test_a_fee_is_not_adjusted_but_waived() -> None:
@@ -254,7 +254,7 @@ def test_a_fee_is_not_adjusted_but_waived() -> None:
     till = Till.booked(deposit_minor=0).accept(*WITH_CARD, customer=CUSTOMER).wait(hours=25)
 
     with pytest.raises(TransitionRefused):
-        till.do(commands.mark_no_show).charged().do(commands.adjust, 10_00, "so")
+        till.do(booking.mark_no_show).charged().do(bill.adjust, 10_00, "so")
 
 
 # Cash
@@ -262,7 +262,7 @@ def test_a_fee_is_not_adjusted_but_waived() -> None:
 
 def test_cash_pays_a_bill() -> None:
     """Into the till, not to the gateway; the tab closes."""
-    till = Till().serve(50_00).do(commands.take_cash, 50_00)
+    till = Till().serve(50_00).do(payment.take_cash, 50_00)
 
     assert till.posted("cash_taken") == [(A.CASH, 50_00), (A.CUSTOMER_RECEIVABLE, -50_00)]
     assert till.books == {A.CASH: 50_00, A.SERVICE_REVENUE: -50_00}
@@ -271,7 +271,7 @@ def test_cash_pays_a_bill() -> None:
 
 def test_partly_in_cash_the_rest_by_card() -> None:
     """20 in cash during the review, 30 at its end as agreed."""
-    till = Till().accept(*EVERYTHING, customer=CUSTOMER).serve(50_00).do(commands.take_cash, 20_00)
+    till = Till().accept(*EVERYTHING, customer=CUSTOMER).serve(50_00).do(payment.take_cash, 20_00)
     assert till.tab.status == Status.IN_REVIEW
 
     till.wait(days=1).charged()
@@ -284,16 +284,16 @@ def test_cash_for_a_residue_a_card_can_not_pay() -> None:
     """One cent is left after the hold: it goes into the till."""
     till = Till(deposit_minor=20_00).accept(*WITHOUT_CARD).hold_placed().serve(20_01).accept_bill().captured()
 
-    till.do(commands.take_cash, 1)
+    till.do(payment.take_cash, 1)
 
     assert till.tab.status == Status.CLOSED
 
 
 def test_cash_pays_a_fee() -> None:
     """A no-show that comes by."""
-    till = Till.booked(deposit_minor=0).accept(*WITHOUT_CARD).wait(hours=25).do(commands.mark_no_show)
+    till = Till.booked(deposit_minor=0).accept(*WITHOUT_CARD).wait(hours=25).do(booking.mark_no_show)
 
-    till.do(commands.take_cash, 30_00)
+    till.do(payment.take_cash, 30_00)
 
     assert till.books == {A.CASH: 30_00, A.FEES_INCOME: -30_00}
 
@@ -302,7 +302,7 @@ def test_cash_pays_a_fee() -> None:
 def test_no_more_cash_than_is_owed(amount: int) -> None:
     """Change is given at the till."""
     with pytest.raises(InvalidInput):
-        Till().serve(50_00).do(commands.take_cash, amount)
+        Till().serve(50_00).do(payment.take_cash, amount)
 
 
 def test_no_cash_while_a_payment_is_under_way() -> None:
@@ -310,12 +310,12 @@ def test_no_cash_while_a_payment_is_under_way() -> None:
     till = Till().accept(*EVERYTHING, customer=CUSTOMER).serve(50_00).accept_bill()
 
     with pytest.raises(PaymentInProgress):
-        till.do(commands.take_cash, 50_00)
+        till.do(payment.take_cash, 50_00)
 
 
 def test_cash_is_given_back_in_cash() -> None:
     """At the counter, with the command itself: no attempt, no gateway."""
-    till = refund(Till().serve(50_00).do(commands.take_cash, 50_00), 20_00)
+    till = refund(Till().serve(50_00).do(payment.take_cash, 50_00), 20_00)
 
     assert till.tab.attempts == ()
     assert till.posted("cash_returned") == [(A.CUSTOMER_RECEIVABLE, 20_00), (A.CASH, -20_00)]
@@ -324,7 +324,7 @@ def test_cash_is_given_back_in_cash() -> None:
 
 def test_a_refund_over_card_and_cash_gives_each_its_own_back() -> None:
     """The charge is the newest: 30 to the card, 10 in cash."""
-    till = Till().accept(*EVERYTHING, customer=CUSTOMER).serve(50_00).do(commands.take_cash, 20_00).wait(days=1)
+    till = Till().accept(*EVERYTHING, customer=CUSTOMER).serve(50_00).do(payment.take_cash, 20_00).wait(days=1)
 
     refund(till.charged(), 40_00).refunded()
 
@@ -337,7 +337,7 @@ def test_a_refund_over_card_and_cash_gives_each_its_own_back() -> None:
 
 def test_what_is_paid_twice_goes_back_by_itself() -> None:
     """Cash at the counter, and then a payment that had been given up comes through: that one is refunded."""
-    till = Till().serve(50_00).do(commands.take_cash, 50_00)
+    till = Till().serve(50_00).do(payment.take_cash, 50_00)
 
     till.hear(till.fact(FactKind.CHARGED, "pi_late", 50_00, attempt_id="att_gone"))
 
@@ -349,7 +349,7 @@ def test_what_is_paid_twice_goes_back_by_itself() -> None:
 
 def test_what_is_too_much_is_no_reason_for_another_receipt() -> None:
     """Only what was due was paid."""
-    till = Till().serve(50_00).do(commands.take_cash, 50_00)
+    till = Till().serve(50_00).do(payment.take_cash, 50_00)
     draft = till.draft()
     draft.update(receipt_owed=False)
     till._finish(draft)
@@ -364,7 +364,7 @@ def test_what_is_too_much_is_no_reason_for_another_receipt() -> None:
 
 def test_a_tip_after_the_payment_is_its_own_attempt_and_due_only_when_paid() -> None:
     """Until the customer confirms it, nothing is owed; then it is posted and paid in one change."""
-    till = paid().do(commands.tip, 5_00, by=ADA).awaiting(CHARGE, "pi_tip")
+    till = paid().do(payment.tip, 5_00, by=ADA).awaiting(CHARGE, "pi_tip")
     assert (till.tab.status, till.tab.balance_minor, till.tab.tip_minor) == (Status.CLOSED, 0, 0)
     assert A.TIPS not in till.books
 
@@ -377,7 +377,7 @@ def test_a_tip_after_the_payment_is_its_own_attempt_and_due_only_when_paid() -> 
 
 def test_a_tip_that_is_not_paid_leaves_nothing_owed() -> None:
     """Closed unpaid: the books are as before, and nobody is reminded."""
-    till = paid().do(commands.tip, 5_00, by=ADA).awaiting(CHARGE, "pi_tip")
+    till = paid().do(payment.tip, 5_00, by=ADA).awaiting(CHARGE, "pi_tip")
 
     till.hear(till.fact(FactKind.PAYMENT_CANCELED, "pi_tip")).wait(days=30)
 
@@ -387,7 +387,7 @@ def test_a_tip_that_is_not_paid_leaves_nothing_owed() -> None:
 
 def test_a_tip_paid_after_it_was_given_up_goes_back() -> None:
     """Nobody waits for it any more: it is too much, and refunded."""
-    till = paid().do(commands.tip, 5_00, by=ADA).awaiting(CHARGE, "pi_tip")
+    till = paid().do(payment.tip, 5_00, by=ADA).awaiting(CHARGE, "pi_tip")
     attempt_id = till.open(CHARGE).attempt_id
     till.hear(till.fact(FactKind.PAYMENT_CANCELED, "pi_tip"))
 
@@ -405,7 +405,7 @@ def test_a_tip_after_the_payment_has_its_own_receipt() -> None:
     draft.update(receipt_owed=False)
     till._finish(draft)
 
-    till.do(commands.tip, 5_00, by=ADA).charged("pi_tip")
+    till.do(payment.tip, 5_00, by=ADA).charged("pi_tip")
 
     assert set(till.planned) == {StepKind.SEND_RECEIPT}
     second = receipt_of(till.tab, till.now)
@@ -419,15 +419,15 @@ def test_a_tip_is_the_customers_for_a_service_that_was_paid() -> None:
     assert not paid().allows(Action.TIP, OWNER)
     assert not Till().serve(50_00).allows(Action.TIP, ADA)
     no_show = Till.booked(deposit_minor=0).accept(*WITH_CARD, customer=CUSTOMER).wait(hours=25)
-    assert not no_show.do(commands.mark_no_show).charged().allows(Action.TIP, ADA)
+    assert not no_show.do(booking.mark_no_show).charged().allows(Action.TIP, ADA)
 
 
 def test_a_tip_is_at_least_what_a_card_may_be_charged() -> None:
     """It is a payment of its own."""
     with pytest.raises(AmountTooSmall):
-        paid().do(commands.tip, 49, by=ADA)
+        paid().do(payment.tip, 49, by=ADA)
     with pytest.raises(InvalidInput):
-        paid().do(commands.tip, 0, by=ADA)
+        paid().do(payment.tip, 0, by=ADA)
 
 
 # Any plan
@@ -446,7 +446,7 @@ def test_any_refunds_keep_every_leg_and_the_books(cash: int, tip: int, hold: int
         till.hold_placed()
     till.serve(50_00)
     if cash:
-        till.do(commands.take_cash, cash)
+        till.do(payment.take_cash, cash)
     if till.allows(Action.ACCEPT_BILL, ADA):
         till.accept_bill(tip)
     for _ in range(4):

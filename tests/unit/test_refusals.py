@@ -26,9 +26,10 @@ from chalicelib.domain.errors import (
     PromiseNotAccepted,
     TransitionRefused,
 )
-from chalicelib.domain.tab import commands
 from chalicelib.domain.tab.attempt import Operation
-from chalicelib.domain.tab.commands import MAXIMUM_LEAD, MAXIMUM_QUANTITY, ItemInput, Limits
+from chalicelib.domain.tab.commands import bill, booking, payment
+from chalicelib.domain.tab.commands.bill import MAXIMUM_QUANTITY, ItemInput
+from chalicelib.domain.tab.commands.booking import MAXIMUM_LEAD, Limits
 from chalicelib.domain.tab.facts.fact import FactKind
 from chalicelib.domain.tab.policy import Resolution
 from chalicelib.domain.tab.promise import AcceptanceMethod, Consent
@@ -48,16 +49,16 @@ from tests.unit.till import (
 )
 
 
-def bill(price: int = 50_00, **given: Any) -> Till:
+def billed(price: int = 50_00, **given: Any) -> Till:
     return Till(**given).accept(*WITHOUT_CARD).serve(price)
 
 
 def paid() -> Till:
-    return bill().do(commands.pay_on_phone, by=ADA).charged()
+    return billed().do(payment.pay_on_phone, by=ADA).charged()
 
 
 def no_show(**given: Any) -> Till:
-    return Till.booked(deposit_minor=0, **given).accept(*WITHOUT_CARD).wait(hours=25).do(commands.mark_no_show)
+    return Till.booked(deposit_minor=0, **given).accept(*WITHOUT_CARD).wait(hours=25).do(booking.mark_no_show)
 
 
 def charging() -> Till:
@@ -73,8 +74,8 @@ def items(*prices: int, **given: Any) -> list[ItemInput]:
 
 
 def proposed_below_what_is_on_the_tab() -> Till:
-    till = Till().accept(*WITHOUT_CARD).do(commands.propose_promise, Limits(cap_minor=70_00))
-    return till.do(commands.add_items, items(80_00))
+    till = Till().accept(*WITHOUT_CARD).do(booking.propose_promise, Limits(cap_minor=70_00))
+    return till.do(bill.add_items, items(80_00))
 
 
 def in_yen(**given: Any) -> Till:
@@ -83,40 +84,40 @@ def in_yen(**given: Any) -> Till:
 
 def with_residue() -> Till:
     """Thirty cents are left, which no card may be charged."""
-    return Till().accept(*EVERYTHING, customer=CUSTOMER).serve(50_00).do(commands.take_cash, 49_70).wait(days=1)
+    return Till().accept(*EVERYTHING, customer=CUSTOMER).serve(50_00).do(payment.take_cash, 49_70).wait(days=1)
 
 
 Case = tuple[Callable[[], Till], Callable[[Till], object], type[DomainError], dict[str, object]]
 CASES: dict[str, Case] = {
     # By whom and when
     "not staff's to do": (
-        bill,
-        lambda till: till.do(commands.accept_bill, 0),
+        billed,
+        lambda till: till.do(bill.accept_bill, 0),
         Forbidden,
         {"role": "staff"},
     ),
     "not in this status": (
-        bill,
-        lambda till: till.do(commands.complete),
+        billed,
+        lambda till: till.do(bill.complete),
         TransitionRefused,
         {"status": Status.IN_REVIEW},
     ),
     "a payment is under way": (
         charging,
-        lambda till: till.do(commands.take_cash, 1_00),
+        lambda till: till.do(payment.take_cash, 1_00),
         PaymentInProgress,
         {"attempt_id": charging().open(Operation.CHARGE).attempt_id, "attempt_state": "pending"},
     ),
     "a no-show before the grace is over": (
         Till.booked,
-        lambda till: till.wait(hours=24).do(commands.mark_no_show),
+        lambda till: till.wait(hours=24).do(booking.mark_no_show),
         TransitionRefused,
         {"status": Status.BOOKED, "from_at": (NOON + timedelta(hours=24, minutes=15)).isoformat()},
     ),
     # The promise
     "nothing new to accept": (
-        bill,
-        lambda till: till.do(commands.amend).accept(*WITHOUT_CARD),
+        billed,
+        lambda till: till.do(bill.amend).accept(*WITHOUT_CARD),
         TransitionRefused,
         {"status": Status.OPEN},
     ),
@@ -129,7 +130,7 @@ CASES: dict[str, Case] = {
     "other words than were shown": (
         Till,
         lambda till: till.do(
-            commands.accept_promise, replace(acceptance(till.tab, *WITHOUT_CARD), promise_sha256="0" * 64), None, by=ADA
+            booking.accept_promise, replace(acceptance(till.tab, *WITHOUT_CARD), promise_sha256="0" * 64), None, by=ADA
         ),
         PromiseChanged,
         {"promise_sha256": Till().tab.promise.sha256},
@@ -143,7 +144,7 @@ CASES: dict[str, Case] = {
     "staff's word for a charge without the customer": (
         Till,
         lambda till: till.do(
-            commands.accept_promise, acceptance(till.tab, *WITH_CARD, method=AcceptanceMethod.IN_PERSON), None
+            booking.accept_promise, acceptance(till.tab, *WITH_CARD, method=AcceptanceMethod.IN_PERSON), None
         ),
         InvalidInput,
         {},
@@ -175,141 +176,141 @@ CASES: dict[str, Case] = {
     ),
     "above the cap": (
         Till,
-        lambda till: till.do(commands.add_items, items(150_00)).do(commands.add_items, items(50_01)),
+        lambda till: till.do(bill.add_items, items(150_00)).do(bill.add_items, items(50_01)),
         CapExceeded,
         {"total_minor": 200_01, "cap_minor": 200_00},
     ),
     "too many items": (
         Till,
-        lambda till: till.do(commands.add_items, items(*[1] * MAXIMUM_ITEMS)).do(commands.add_items, items(1)),
+        lambda till: till.do(bill.add_items, items(*[1] * MAXIMUM_ITEMS)).do(bill.add_items, items(1)),
         InvalidInput,
         {"maximum": MAXIMUM_ITEMS},
     ),
     "no such item": (
         Till,
-        lambda till: till.do(commands.void_item, "itm_0"),
+        lambda till: till.do(bill.void_item, "itm_0"),
         NotFound,
         {},
     ),
     # Paying
     "a hold that covers the bill": (
         lambda: held(20_00, *WITHOUT_CARD),
-        lambda till: till.do(commands.pay_on_phone, by=ADA),
+        lambda till: till.do(payment.pay_on_phone, by=ADA),
         NothingToPay,
         {},
     ),
     "less than the phone may take": (
         with_residue,
-        lambda till: till.do(commands.pay_on_phone, by=ADA),
+        lambda till: till.do(payment.pay_on_phone, by=ADA),
         NothingToPay,
         {"minimum_minor": 50},
     ),
     "less than the card may be charged": (
         with_residue,
-        lambda till: till.do(commands.charge_saved_card, by=ADA),
+        lambda till: till.do(payment.charge_saved_card, by=ADA),
         NothingToPay,
         {"minimum_minor": 50},
     ),
     "no card": (
-        bill,
-        lambda till: till.do(commands.charge_saved_card, by=ADA),
+        billed,
+        lambda till: till.do(payment.charge_saved_card, by=ADA),
         NoCard,
         {},
     ),
     "staff charge what is still under review": (
         lambda: Till().accept(*EVERYTHING, customer=CUSTOMER).serve(50_00),
-        lambda till: till.do(commands.charge_saved_card),
+        lambda till: till.do(payment.charge_saved_card),
         TransitionRefused,
         {"status": Status.IN_REVIEW},
     ),
     "staff charge without the consent to it": (
         lambda: Till().accept(*WITH_CARD, customer=CUSTOMER).serve(50_00).wait(days=1),
-        lambda till: till.do(commands.charge_saved_card),
+        lambda till: till.do(payment.charge_saved_card),
         PromiseNotAccepted,
         {"consent": Consent.AUTOMATIC_CHARGE},
     ),
     "nothing is owed": (
         no_show,
-        lambda till: till.do(commands.take_cash, 30_00).do(commands.take_cash, 1),
+        lambda till: till.do(payment.take_cash, 30_00).do(payment.take_cash, 1),
         TransitionRefused,
         {"status": Status.CLOSED},
     ),
     # Giving back
     "refund of a disputed payment": (
         lambda: paid().disputed(FactKind.DISPUTE_OPENED),
-        lambda till: till.do(commands.refund, None, "so"),
+        lambda till: till.do(payment.refund, None, "so"),
         TransitionRefused,
         {"status": Status.CLOSED},
     ),
     "refund while one is under way": (
-        lambda: paid().do(commands.refund, 10_00, "so"),
-        lambda till: till.do(commands.refund, 10_00, "so"),
+        lambda: paid().do(payment.refund, 10_00, "so"),
+        lambda till: till.do(payment.refund, 10_00, "so"),
         PaymentInProgress,
         {},
     ),
     "refund of nothing": (
-        bill,
-        lambda till: till.do(commands.refund, None, "so"),
+        billed,
+        lambda till: till.do(payment.refund, None, "so"),
         NothingToPay,
         {},
     ),
     "refund while part is owed": (
-        lambda: bill().do(commands.take_cash, 20_00),
-        lambda till: till.do(commands.refund, None, "so"),
+        lambda: billed().do(payment.take_cash, 20_00),
+        lambda till: till.do(payment.refund, None, "so"),
         TransitionRefused,
         {"status": Status.IN_REVIEW},
     ),
     "refund of more than was taken": (
         paid,
-        lambda till: till.do(commands.refund, 50_01, "so"),
+        lambda till: till.do(payment.refund, 50_01, "so"),
         InvalidInput,
         {"refundable": 50_00},
     ),
     "adjusting a fee": (
-        lambda: no_show().do(commands.take_cash, 30_00),
-        lambda till: till.do(commands.adjust, 1_00, "so"),
+        lambda: no_show().do(payment.take_cash, 30_00),
+        lambda till: till.do(bill.adjust, 1_00, "so"),
         TransitionRefused,
         {"status": Status.CLOSED},
     ),
     "adjusting what is written off": (
-        lambda: bill().wait(days=1).do(commands.write_off, "gone", by=OWNER),
-        lambda till: till.do(commands.adjust, 1_00, "so"),
+        lambda: billed().wait(days=1).do(bill.write_off, "gone", by=OWNER),
+        lambda till: till.do(bill.adjust, 1_00, "so"),
         TransitionRefused,
         {"status": Status.CLOSED},
     ),
     "amending what is partly paid": (
-        lambda: bill().do(commands.take_cash, 20_00),
-        lambda till: till.do(commands.amend),
+        lambda: billed().do(payment.take_cash, 20_00),
+        lambda till: till.do(bill.amend),
         TransitionRefused,
         {"status": Status.IN_REVIEW},
     ),
     "amending what is forgiven": (
-        lambda: held(50_00, *WITHOUT_CARD).do(commands.waive, "so"),
-        lambda till: till.do(commands.amend),
+        lambda: held(50_00, *WITHOUT_CARD).do(bill.waive, "so"),
+        lambda till: till.do(bill.amend),
         TransitionRefused,
         {"status": Status.IN_REVIEW},
     ),
     "a tip where there was no service": (
-        lambda: no_show().do(commands.take_cash, 30_00),
-        lambda till: till.do(commands.tip, 5_00, by=ADA),
+        lambda: no_show().do(payment.take_cash, 30_00),
+        lambda till: till.do(payment.tip, 5_00, by=ADA),
         TransitionRefused,
         {"status": Status.CLOSED},
     ),
     "canceling with items on the tab": (
-        lambda: Till().do(commands.add_items, items(5_00)),
-        lambda till: till.do(commands.cancel, "so"),
+        lambda: Till().do(bill.add_items, items(5_00)),
+        lambda till: till.do(booking.cancel, "so"),
         TransitionRefused,
         {"status": Status.OPEN},
     ),
     "checking in after the fee was taken": (
-        lambda: no_show().do(commands.take_cash, 10_00),
-        lambda till: till.do(commands.check_in),
+        lambda: no_show().do(payment.take_cash, 10_00),
+        lambda till: till.do(booking.check_in),
         TransitionRefused,
         {"status": Status.NO_SHOW},
     ),
     "waiving twice": (
-        lambda: Till.booked().accept(*WITHOUT_CARD).hold_placed().wait(hours=25).do(commands.mark_no_show).captured(),
-        lambda till: till.do(commands.waive, "so").do(commands.waive, "so"),
+        lambda: Till.booked().accept(*WITHOUT_CARD).hold_placed().wait(hours=25).do(booking.mark_no_show).captured(),
+        lambda till: till.do(bill.waive, "so").do(bill.waive, "so"),
         NothingToPay,
         {},
     ),
@@ -318,37 +319,37 @@ CASES: dict[str, Case] = {
             held(50_00, *EVERYTHING).accept_bill().captured().declined(Operation.CHARGE)
             .disputed(FactKind.DISPUTE_OPENED, payment_id="pi_hold", amount_minor=20_00)
         ),
-        lambda till: till.do(commands.charge_saved_card),
+        lambda till: till.do(payment.charge_saved_card),
         TransitionRefused,
         {"status": Status.DUE},
     ),
     "waiving a bill that is forgiven": (
-        lambda: held(50_00, *WITHOUT_CARD).do(commands.waive, "so"),
-        lambda till: till.do(commands.waive, "so"),
+        lambda: held(50_00, *WITHOUT_CARD).do(bill.waive, "so"),
+        lambda till: till.do(bill.waive, "so"),
         NothingToPay,
         {},
     ),
     "writing off a bill that is forgiven": (
-        lambda: held(50_00, *WITHOUT_CARD).wait(days=1).do(commands.waive, "so"),
-        lambda till: till.do(commands.write_off, "so", by=OWNER),
+        lambda: held(50_00, *WITHOUT_CARD).wait(days=1).do(bill.waive, "so"),
+        lambda till: till.do(bill.write_off, "so", by=OWNER),
         NothingToPay,
         {},
     ),
     "contesting a bill that is forgiven": (
-        lambda: held(50_00, *WITHOUT_CARD).do(commands.waive, "so"),
-        lambda till: till.do(commands.contest, "so", None, by=ADA),
+        lambda: held(50_00, *WITHOUT_CARD).do(bill.waive, "so"),
+        lambda till: till.do(bill.contest, "so", None, by=ADA),
         NothingToPay,
         {},
     ),
     "cash for a bill that is forgiven": (
-        lambda: held(50_00, *WITHOUT_CARD).do(commands.waive, "so"),
-        lambda till: till.do(commands.take_cash, 1),
+        lambda: held(50_00, *WITHOUT_CARD).do(bill.waive, "so"),
+        lambda till: till.do(payment.take_cash, 1),
         NothingToPay,
         {},
     ),
     "a resolution that does not go with a figure": (
-        lambda: bill().do(commands.contest, "cold", None, by=ADA),
-        lambda till: till.do(commands.resolve, Resolution.UPHOLD, 5_00, "so"),
+        lambda: billed().do(bill.contest, "cold", None, by=ADA),
+        lambda till: till.do(bill.resolve, Resolution.UPHOLD, 5_00, "so"),
         InvalidInput,
         {},
     ),
@@ -374,35 +375,35 @@ ACCEPTED: dict[str, Callable[[], object]] = {
     "a deposit of the minimum": lambda: Till(deposit_minor=50),
     "an estimate as high as the cap": lambda: Till(estimate_minor=200_00),
     "a cap of the maximum": lambda: Till(cap_minor=99_999_999),
-    "items up to the cap": lambda: Till().do(commands.add_items, items(150_00, 50_00)),
-    "the most items": lambda: Till().do(commands.add_items, items(*[1] * MAXIMUM_ITEMS)),
-    "the highest quantity": lambda: Till().do(commands.add_items, items(1, quantity=MAXIMUM_QUANTITY)),
-    "the highest tax": lambda: Till().do(commands.add_items, items(1, tax_basis_points=10_000)),
-    "an item for nothing": lambda: Till().do(commands.add_items, items(0)),
-    "contesting one cent": lambda: bill().do(commands.contest, "so", 1, by=ADA),
-    "contesting all of it": lambda: bill().do(commands.contest, "so", 50_00, by=ADA),
-    "lowering by one cent": lambda: bill().do(commands.adjust, 1, "so"),
-    "lowering by all of it": lambda: bill().do(commands.adjust, 50_00, "so"),
-    "refunding one cent": lambda: paid().do(commands.refund, 1, "so"),
-    "refunding all of it": lambda: paid().do(commands.refund, 50_00, "so"),
-    "cash of one cent": lambda: bill().do(commands.take_cash, 1),
-    "cash for all of it": lambda: bill().do(commands.take_cash, 50_00),
-    "a tip of the minimum": lambda: paid().do(commands.tip, 50, by=ADA),
+    "items up to the cap": lambda: Till().do(bill.add_items, items(150_00, 50_00)),
+    "the most items": lambda: Till().do(bill.add_items, items(*[1] * MAXIMUM_ITEMS)),
+    "the highest quantity": lambda: Till().do(bill.add_items, items(1, quantity=MAXIMUM_QUANTITY)),
+    "the highest tax": lambda: Till().do(bill.add_items, items(1, tax_basis_points=10_000)),
+    "an item for nothing": lambda: Till().do(bill.add_items, items(0)),
+    "contesting one cent": lambda: billed().do(bill.contest, "so", 1, by=ADA),
+    "contesting all of it": lambda: billed().do(bill.contest, "so", 50_00, by=ADA),
+    "lowering by one cent": lambda: billed().do(bill.adjust, 1, "so"),
+    "lowering by all of it": lambda: billed().do(bill.adjust, 50_00, "so"),
+    "refunding one cent": lambda: paid().do(payment.refund, 1, "so"),
+    "refunding all of it": lambda: paid().do(payment.refund, 50_00, "so"),
+    "cash of one cent": lambda: billed().do(payment.take_cash, 1),
+    "cash for all of it": lambda: billed().do(payment.take_cash, 50_00),
+    "a tip of the minimum": lambda: paid().do(payment.tip, 50, by=ADA),
     "a proposal of what is on the tab": lambda: (
-        Till().do(commands.add_items, items(80_00)).do(commands.propose_promise, Limits(cap_minor=80_00))
+        Till().do(bill.add_items, items(80_00)).do(booking.propose_promise, Limits(cap_minor=80_00))
     ),
     "accepting a proposal of what is on the tab": lambda: (
-        Till().accept(*WITHOUT_CARD).do(commands.propose_promise, Limits(cap_minor=80_00))
-        .do(commands.add_items, items(80_00)).accept(*WITHOUT_CARD)
+        Till().accept(*WITHOUT_CARD).do(booking.propose_promise, Limits(cap_minor=80_00))
+        .do(bill.add_items, items(80_00)).accept(*WITHOUT_CARD)
     ),
-    "a no-show when the grace is over": lambda: Till.booked().wait(hours=24.25).do(commands.mark_no_show),
+    "a no-show when the grace is over": lambda: Till.booked().wait(hours=24.25).do(booking.mark_no_show),
     "staff charge a fee with the consent to fees alone": lambda: (
-        Till.booked(deposit_minor=0).accept(*WITH_CARD, customer=CUSTOMER).wait(hours=25).do(commands.mark_no_show)
-        .declined(Operation.CHARGE).do(commands.charge_saved_card)
+        Till.booked(deposit_minor=0).accept(*WITH_CARD, customer=CUSTOMER).wait(hours=25).do(booking.mark_no_show)
+        .declined(Operation.CHARGE).do(payment.charge_saved_card)
     ),
     "charging the minimum to the card": lambda: (
-        Till().accept(*EVERYTHING, customer=CUSTOMER).serve(50_00).do(commands.take_cash, 49_50)
-        .do(commands.charge_saved_card, by=ADA)
+        Till().accept(*EVERYTHING, customer=CUSTOMER).serve(50_00).do(payment.take_cash, 49_50)
+        .do(payment.charge_saved_card, by=ADA)
     ),
 }  # fmt: skip
 
@@ -420,24 +421,24 @@ REFUSED: dict[str, Callable[[], object]] = {
     "an estimate above the cap": lambda: Till(estimate_minor=200_01),
     "a fee without a booking": lambda: Till(no_show_fee_minor=10_00),
     "a late fee without a booking": lambda: Till(late_cancel_fee_minor=10_00),
-    "a quantity of none": lambda: Till().do(commands.add_items, items(1, quantity=0)),
-    "too high a quantity": lambda: Till().do(commands.add_items, items(1, quantity=MAXIMUM_QUANTITY + 1)),
-    "a negative tax": lambda: Till().do(commands.add_items, items(1, tax_basis_points=-1)),
-    "too high a tax": lambda: Till().do(commands.add_items, items(1, tax_basis_points=10_001)),
-    "contesting nothing": lambda: bill().do(commands.contest, "so", 0, by=ADA),
-    "contesting more than is due": lambda: bill().do(commands.contest, "so", 50_01, by=ADA),
-    "lowering by nothing": lambda: bill().do(commands.adjust, 0, "so"),
-    "lowering below zero": lambda: bill().do(commands.adjust, 50_01, "so"),
-    "refunding nothing": lambda: paid().do(commands.refund, 0, "so"),
-    "no cash": lambda: bill().do(commands.take_cash, 0),
-    "more cash than is owed": lambda: bill().do(commands.take_cash, 50_01),
-    "no tip": lambda: paid().do(commands.tip, 0, by=ADA),
+    "a quantity of none": lambda: Till().do(bill.add_items, items(1, quantity=0)),
+    "too high a quantity": lambda: Till().do(bill.add_items, items(1, quantity=MAXIMUM_QUANTITY + 1)),
+    "a negative tax": lambda: Till().do(bill.add_items, items(1, tax_basis_points=-1)),
+    "too high a tax": lambda: Till().do(bill.add_items, items(1, tax_basis_points=10_001)),
+    "contesting nothing": lambda: billed().do(bill.contest, "so", 0, by=ADA),
+    "contesting more than is due": lambda: billed().do(bill.contest, "so", 50_01, by=ADA),
+    "lowering by nothing": lambda: billed().do(bill.adjust, 0, "so"),
+    "lowering below zero": lambda: billed().do(bill.adjust, 50_01, "so"),
+    "refunding nothing": lambda: paid().do(payment.refund, 0, "so"),
+    "no cash": lambda: billed().do(payment.take_cash, 0),
+    "more cash than is owed": lambda: billed().do(payment.take_cash, 50_01),
+    "no tip": lambda: paid().do(payment.tip, 0, by=ADA),
     "a proposal below what is on the tab": lambda: (
-        Till().do(commands.add_items, items(80_00)).do(commands.propose_promise, Limits(cap_minor=79_99))
+        Till().do(bill.add_items, items(80_00)).do(booking.propose_promise, Limits(cap_minor=79_99))
     ),
-    "a proposed estimate above the cap": lambda: Till().do(commands.propose_promise, Limits(estimate_minor=200_01)),
+    "a proposed estimate above the cap": lambda: Till().do(booking.propose_promise, Limits(estimate_minor=200_01)),
     "an adjustment without a figure": lambda: (
-        bill().do(commands.contest, "so", None, by=ADA).do(commands.resolve, Resolution.ADJUST, None, "so", by=OWNER)
+        billed().do(bill.contest, "so", None, by=ADA).do(bill.resolve, Resolution.ADJUST, None, "so", by=OWNER)
     ),
 }  # fmt: skip
 
@@ -458,17 +459,17 @@ NAMED: dict[str, Callable[[], object]] = {
     "deposit_minor": lambda: Till(deposit_minor=WRONG),
     "no_show_fee_minor": lambda: Till.booked(no_show_fee_minor=WRONG),
     "late_cancel_fee_minor": lambda: Till.booked(late_cancel_fee_minor=WRONG),
-    "items[1].unit_price_minor": lambda: Till().do(commands.add_items, items(1, WRONG)),
-    "contested_minor": lambda: bill().do(commands.contest, "so", WRONG, by=ADA),
-    "reduction_minor": lambda: bill().do(commands.adjust, WRONG, "so"),
-    "amount_minor": lambda: bill().do(commands.take_cash, WRONG),
-    "amount_minor ": lambda: paid().do(commands.refund, WRONG, "so"),
-    "tip_minor": lambda: bill().accept_bill(WRONG),
-    "tip_minor ": lambda: paid().do(commands.tip, WRONG, by=ADA),
-    "estimate_minor ": lambda: Till().do(commands.propose_promise, Limits(estimate_minor=WRONG)),
-    "cap_minor ": lambda: Till().do(commands.propose_promise, Limits(cap_minor=WRONG)),
-    "total and tip together": lambda: bill().accept_bill(99_999_999),
-    "total and tips together": lambda: paid().do(commands.tip, 99_999_999, by=ADA),
+    "items[1].unit_price_minor": lambda: Till().do(bill.add_items, items(1, WRONG)),
+    "contested_minor": lambda: billed().do(bill.contest, "so", WRONG, by=ADA),
+    "reduction_minor": lambda: billed().do(bill.adjust, WRONG, "so"),
+    "amount_minor": lambda: billed().do(payment.take_cash, WRONG),
+    "amount_minor ": lambda: paid().do(payment.refund, WRONG, "so"),
+    "tip_minor": lambda: billed().accept_bill(WRONG),
+    "tip_minor ": lambda: paid().do(payment.tip, WRONG, by=ADA),
+    "estimate_minor ": lambda: Till().do(booking.propose_promise, Limits(estimate_minor=WRONG)),
+    "cap_minor ": lambda: Till().do(booking.propose_promise, Limits(cap_minor=WRONG)),
+    "total and tip together": lambda: billed().accept_bill(99_999_999),
+    "total and tips together": lambda: paid().do(payment.tip, 99_999_999, by=ADA),
 }
 
 
@@ -484,9 +485,9 @@ def test_a_wrong_amount_is_called_by_the_name_of_its_field(field: str, act: Call
 @pytest.mark.parametrize(
     ("till", "act", "detail"),
     [
-        (bill, commands.complete, "To complete, the tab must be open; it is in review."),
-        (bill, commands.check_in, "To check in, the tab must be booked or no show; it is in review."),
-        (Till, commands.amend, "To amend, the tab must be in review; it is open."),
+        (billed, bill.complete, "To complete, the tab must be open; it is in review."),
+        (billed, booking.check_in, "To check in, the tab must be booked or no show; it is in review."),
+        (Till, bill.amend, "To amend, the tab must be in review; it is open."),
     ],
 )
 def test_the_wrong_status_is_said_in_words(till: Callable[[], Till], act: Callable[..., None], detail: str) -> None:

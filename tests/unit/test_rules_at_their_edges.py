@@ -10,9 +10,11 @@ from msgspec.structs import replace
 from chalicelib.domain.books.ledger import Account
 from chalicelib.domain.errors import AmountTooSmall, InvalidInput
 from chalicelib.domain.money import currency_of, minimum_charge_minor
-from chalicelib.domain.tab import commands, deposit, followup
+from chalicelib.domain.tab import deposit, followup
 from chalicelib.domain.tab.attempt import AttemptState, Failure, Operation
-from chalicelib.domain.tab.commands import ItemInput, Limits
+from chalicelib.domain.tab.commands import bill, booking, payment
+from chalicelib.domain.tab.commands.bill import ItemInput
+from chalicelib.domain.tab.commands.booking import Limits
 from chalicelib.domain.tab.facts.fact import FactKind
 from chalicelib.domain.tab.payments import DepositState
 from chalicelib.domain.tab.policy import Policy
@@ -42,7 +44,7 @@ def held() -> Till:
 
 def test_a_deposit_that_is_held_is_not_held_again_for_another_promise() -> None:
     """Nor because the customer saves another card."""
-    till = held().do(commands.propose_promise, Limits(cap_minor=150_00)).accept(*EVERYTHING)
+    till = held().do(booking.propose_promise, Limits(cap_minor=150_00)).accept(*EVERYTHING)
     assert (till.tab.deposit.state, till.tab.attempts) == (DepositState.HELD, ())
 
     till.hear(till.fact(FactKind.CARD_SAVED, "seti_1", card=OTHER_CARD))
@@ -85,13 +87,13 @@ def test_cancelling_is_free_until_the_very_second_of_the_cut_off() -> None:
     """Two days before the start."""
     for seconds, fee in ((0, None), (1, 15_00)):
         till = Till.booked(in_hours=100, deposit_minor=0).accept(*WITHOUT_CARD)
-        till.wait(hours=52, seconds=seconds).do(commands.cancel, "ill", by=ADA)
+        till.wait(hours=52, seconds=seconds).do(booking.cancel, "ill", by=ADA)
         assert (till.tab.fee.amount_minor if till.tab.fee else None) == fee
 
 
 def test_a_cancellation_before_the_promise_was_accepted_costs_nothing() -> None:
     """However late: nothing had been agreed."""
-    till = Till.booked(in_hours=1).do(commands.cancel, "ill", by=ADA)
+    till = Till.booked(in_hours=1).do(booking.cancel, "ill", by=ADA)
 
     assert till.tab.fee is None
     assert till.tab.status == Status.CLOSED
@@ -113,12 +115,12 @@ def test_a_plain_tab_needs_the_cap_and_nothing_else() -> None:
 def test_a_proposal_ends_with_the_service() -> None:
     """Presented, canceled or missed: there is nothing left to accept."""
     proposed = Limits(cap_minor=150_00)
-    assert Till().accept(*WITHOUT_CARD).do(commands.propose_promise, proposed).serve(50_00).tab.proposed is None
-    booked = Till.booked(in_hours=1).accept(*WITHOUT_CARD).do(commands.propose_promise, proposed)
+    assert Till().accept(*WITHOUT_CARD).do(booking.propose_promise, proposed).serve(50_00).tab.proposed is None
+    booked = Till.booked(in_hours=1).accept(*WITHOUT_CARD).do(booking.propose_promise, proposed)
     assert booked.tab.proposed is not None
     assert replace(booked.tab).proposed == booked.tab.proposed
-    assert Till.booked(in_hours=1).do(commands.propose_promise, proposed).do(commands.cancel, "x").tab.proposed is None
-    assert booked.wait(hours=2).do(commands.mark_no_show).tab.proposed is None
+    assert Till.booked(in_hours=1).do(booking.propose_promise, proposed).do(booking.cancel, "x").tab.proposed is None
+    assert booked.wait(hours=2).do(booking.mark_no_show).tab.proposed is None
 
 
 # Money
@@ -135,13 +137,13 @@ def test_paid_out_in_another_currency_the_least_charge_is_doubled() -> None:
 def test_what_was_written_off_is_paid_on_the_phone_if_a_card_may_be_charged_with_it() -> None:
     """Fifty cents may, forty-nine may not."""
     for price, payable in ((50, 50), (49, 0)):
-        till = Till().accept(*WITHOUT_CARD).serve(price).wait(days=1).do(commands.write_off, "gone", by=OWNER)
+        till = Till().accept(*WITHOUT_CARD).serve(price).wait(days=1).do(bill.write_off, "gone", by=OWNER)
         assert phone_amount_minor(till.tab) == payable
 
 
 def test_of_a_contested_bill_that_is_partly_paid_only_the_rest_is_captured() -> None:
     """Sixty less the contested thirty less the twenty that were paid in cash: ten, of a hold of twenty."""
-    till = held().serve(60_00).do(commands.take_cash, 20_00).do(commands.contest, "cold", 30_00, by=ADA)
+    till = held().serve(60_00).do(payment.take_cash, 20_00).do(bill.contest, "cold", 30_00, by=ADA)
 
     till.wait(days=6)
 
@@ -190,7 +192,7 @@ def test_a_card_is_not_tried_beside_a_plan_that_is_under_way() -> None:
 
 def test_a_decline_without_a_reason_is_a_decline() -> None:
     """The bank need not say why; on the phone the customer may take another card."""
-    till = Till().accept(*WITHOUT_CARD).serve(50_00).do(commands.pay_on_phone, by=ADA).awaiting(Operation.CHARGE)
+    till = Till().accept(*WITHOUT_CARD).serve(50_00).do(payment.pay_on_phone, by=ADA).awaiting(Operation.CHARGE)
     till.declined(Operation.CHARGE, "pi_asks")
 
     attempt = till.open(Operation.CHARGE)
@@ -202,8 +204,8 @@ def test_a_decline_without_a_reason_is_a_decline() -> None:
 
 def test_a_refund_that_failed_keeps_the_reason() -> None:
     """With its attempt, which is over."""
-    till = Till().accept(*WITHOUT_CARD).serve(50_00).do(commands.pay_on_phone, by=ADA).charged()
-    attempt = till.do(commands.refund, None, "cold").open(Operation.REFUND)
+    till = Till().accept(*WITHOUT_CARD).serve(50_00).do(payment.pay_on_phone, by=ADA).charged()
+    attempt = till.do(payment.refund, None, "cold").open(Operation.REFUND)
 
     till.hear(
         till.fact(
@@ -219,7 +221,7 @@ def test_a_refund_that_failed_keeps_the_reason() -> None:
 def test_a_hold_that_was_captured_past_us_was_not_captured_by_our_attempt() -> None:
     """Somebody takes all of a hold by hand while we ask for a part: theirs is in the books, and ours has failed."""
     till = Till.booked(in_hours=24).accept(*WITH_CARD, customer=CUSTOMER).hold_placed()
-    till.do(commands.cancel, "ill", by=ADA)
+    till.do(booking.cancel, "ill", by=ADA)
     ours = till.open(Operation.CAPTURE)
     assert ours.amount_minor == 15_00
 
@@ -247,11 +249,11 @@ def test_a_hold_that_was_released_past_us_ends_its_capture_with_that() -> None:
 def test_a_taxed_bill_that_is_taken_back_leaves_nothing_in_the_books() -> None:
     """Revenue, tax and tip are reversed as they were posted; presented again, they stand as before."""
     line = ItemInput(description="Cut", unit_price_minor=60_00, tax_basis_points=20_00)
-    till = Till().accept(*WITHOUT_CARD).do(commands.add_items, [line]).do(commands.complete)
+    till = Till().accept(*WITHOUT_CARD).do(bill.add_items, [line]).do(bill.complete)
     presented = till.books
 
-    assert till.do(commands.amend).books == {}
-    assert till.do(commands.complete).books == presented
+    assert till.do(bill.amend).books == {}
+    assert till.do(bill.complete).books == presented
     assert presented[Account.TAX] == -10_00
 
 

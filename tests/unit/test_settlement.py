@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.domain.errors import NoCard, NothingToPay, PromiseNotAccepted, TransitionRefused
-from chalicelib.domain.tab import commands
 from chalicelib.domain.tab.actions import Action
 from chalicelib.domain.tab.agenda import StepKind, steps
 from chalicelib.domain.tab.attempt import AttemptState, Operation
+from chalicelib.domain.tab.commands import bill, booking, payment
 from chalicelib.domain.tab.facts.fact import FactKind
 from chalicelib.domain.tab.payments import HoldState, PlannedLeg
 from chalicelib.domain.tab.policy import HoldExpiryAction, Policy
@@ -242,7 +242,7 @@ def test_a_bill_below_the_minimum_releases_the_hold_and_stays_due() -> None:
 
 def test_a_bill_of_nothing_closes_and_releases() -> None:
     """A service that cost nothing ends with nothing charged."""
-    till = held().do(commands.complete)
+    till = held().do(bill.complete)
 
     till.released()
 
@@ -364,7 +364,7 @@ def test_the_banks_question_about_a_charge_gives_way_to_the_hold_clock() -> None
 def test_a_no_show_pays_the_fee_from_the_hold_and_the_rest_is_free() -> None:
     """Of 40 held the disclosed 30 are captured."""
     till = Till.booked(in_hours=24, deposit_minor=40_00).accept(*WITHOUT_CARD).hold_placed()
-    till.wait(hours=24, minutes=15).do(commands.mark_no_show)
+    till.wait(hours=24, minutes=15).do(booking.mark_no_show)
     assert till.open(CAPTURE).amount_minor == 30_00
 
     till.captured()
@@ -375,14 +375,14 @@ def test_a_no_show_pays_the_fee_from_the_hold_and_the_rest_is_free() -> None:
 def test_a_no_show_fee_above_the_hold_goes_to_the_card_with_stored_consent() -> None:
     """20 are captured, 10 charged."""
     till = Till.booked(in_hours=24).accept(*WITH_CARD, customer=CUSTOMER).hold_placed()
-    till.wait(hours=25).do(commands.mark_no_show).captured()
+    till.wait(hours=25).do(booking.mark_no_show).captured()
 
     assert till.open(CHARGE).amount_minor == 10_00
 
 
 def test_a_no_show_without_an_acceptance_costs_nothing() -> None:
     """A fee that nobody agreed to is not owed."""
-    till = Till.booked(in_hours=24, deposit_minor=0).wait(hours=25).do(commands.mark_no_show)
+    till = Till.booked(in_hours=24, deposit_minor=0).wait(hours=25).do(booking.mark_no_show)
 
     assert till.tab.fee is None
     assert till.tab.status == Status.CLOSED
@@ -395,8 +395,8 @@ def test_a_late_cancel_pays_the_disclosed_fee_and_an_early_one_nothing() -> None
     late = Till.booked(in_hours=72).accept(*WITH_CARD, customer=CUSTOMER)
     late.wait(hours=24).hold_placed().wait(seconds=1)
 
-    early.do(commands.cancel, "ill", by=ADA)
-    late.do(commands.cancel, "ill", by=ADA)
+    early.do(booking.cancel, "ill", by=ADA)
+    late.do(booking.cancel, "ill", by=ADA)
 
     assert early.tab.fee is None
     assert early.open(Operation.RELEASE)
@@ -407,7 +407,7 @@ def test_the_business_cancels_for_free_whenever_it_does() -> None:
     """An hour before the service too, the hold goes back."""
     till = Till.booked(in_hours=24).accept(*WITH_CARD, customer=CUSTOMER).hold_placed()
 
-    till.wait(hours=23).do(commands.cancel, "burst pipe", by=OWNER).released()
+    till.wait(hours=23).do(booking.cancel, "burst pipe", by=OWNER).released()
 
     assert (till.tab.status, till.tab.outcome) == (Status.CLOSED, Outcome.CANCELED)
     assert till.tab.paid_minor == 0
@@ -416,10 +416,10 @@ def test_the_business_cancels_for_free_whenever_it_does() -> None:
 def test_a_no_show_taken_back_owes_nothing_and_has_no_due_date() -> None:
     """The customer was in the other room: the fee is reversed and the service goes on."""
     till = Till.booked(in_hours=24, deposit_minor=0).accept(*WITHOUT_CARD).wait(hours=25)
-    till.do(commands.mark_no_show)
+    till.do(booking.mark_no_show)
     assert till.tab.balance_minor == 30_00
 
-    till.do(commands.check_in)
+    till.do(booking.check_in)
 
     assert (till.tab.status, till.tab.balance_minor, till.tab.fee) == (Status.OPEN, 0, None)
     assert till.tab.due_at is None
@@ -429,9 +429,9 @@ def test_a_no_show_taken_back_owes_nothing_and_has_no_due_date() -> None:
 def test_a_fee_waived_after_it_was_taken_is_given_back() -> None:
     """The tab is closed, and stays closed while the money goes back."""
     till = Till.booked(in_hours=24, deposit_minor=40_00).accept(*WITHOUT_CARD).hold_placed()
-    till.wait(hours=25).do(commands.mark_no_show).captured()
+    till.wait(hours=25).do(booking.mark_no_show).captured()
 
-    till.do(commands.waive, "she was ill")
+    till.do(bill.waive, "she was ill")
     assert till.tab.payment_state == PaymentState.REFUND_OWED
     assert till.open(Operation.REFUND).amount_minor == 30_00
 
@@ -441,7 +441,7 @@ def test_a_fee_waived_after_it_was_taken_is_given_back() -> None:
 
 def test_a_waived_bill_is_settled_and_its_hold_released() -> None:
     """Goodwill brings the amount due to what is paid."""
-    till = held().serve(50_00).do(commands.waive, "too short").released()
+    till = held().serve(50_00).do(bill.waive, "too short").released()
 
     assert till.tab.amount_due_minor == 0
     assert till.tab.status == Status.CLOSED
@@ -455,7 +455,7 @@ def test_the_phone_asks_for_what_the_hold_does_not_cover() -> None:
     till = held(20_00, *WITHOUT_CARD).serve(50_00)
     assert phone_amount_minor(till.tab) == 30_00
 
-    till.do(commands.pay_on_phone, by=ADA).awaiting(CHARGE, "pi_phone").charged("pi_phone")
+    till.do(payment.pay_on_phone, by=ADA).awaiting(CHARGE, "pi_phone").charged("pi_phone")
 
     assert till.tab.status == Status.DUE
     assert till.open(CAPTURE).amount_minor == 20_00
@@ -464,7 +464,7 @@ def test_the_phone_asks_for_what_the_hold_does_not_cover() -> None:
 
 def test_the_phone_asks_for_the_minimum_where_the_balance_is_below_it() -> None:
     """A bill of 20.01 over a hold of 20.00 is 0.50 on the phone and 19.51 from the hold."""
-    till = held(20_00, *WITHOUT_CARD).serve(20_01).do(commands.pay_on_phone, by=ADA)
+    till = held(20_00, *WITHOUT_CARD).serve(20_01).do(payment.pay_on_phone, by=ADA)
     assert till.open(CHARGE).amount_minor == 50
 
     till.charged("pi_phone")
@@ -477,12 +477,12 @@ def test_the_phone_has_nothing_to_ask_where_the_hold_covers_the_bill() -> None:
     till = held().serve(15_00)
 
     with pytest.raises(NothingToPay, match="hold covers"):
-        till.do(commands.pay_on_phone, by=ADA)
+        till.do(payment.pay_on_phone, by=ADA)
 
 
 def test_a_payment_sheet_lasts_half_an_hour() -> None:
     """Who looks and leaves has agreed to nothing: the payment is closed and the bill stays under review."""
-    till = Till().accept(*WITHOUT_CARD).serve(50_00).do(commands.pay_on_phone, by=ADA).awaiting(CHARGE)
+    till = Till().accept(*WITHOUT_CARD).serve(50_00).do(payment.pay_on_phone, by=ADA).awaiting(CHARGE)
     assert till.tab.next_action_at == till.now + timedelta(minutes=30)
 
     till.hear(till.fact(FactKind.PAYMENT_CANCELED, "pi_asks"))
@@ -493,17 +493,17 @@ def test_a_payment_sheet_lasts_half_an_hour() -> None:
 
 def test_asking_twice_for_the_phone_gives_the_same_payment() -> None:
     """A second tap does not make a second intent."""
-    till = Till().accept(*WITHOUT_CARD).serve(50_00).do(commands.pay_on_phone, by=ADA).awaiting(CHARGE)
+    till = Till().accept(*WITHOUT_CARD).serve(50_00).do(payment.pay_on_phone, by=ADA).awaiting(CHARGE)
     version = till.tab.version
 
-    till.do(commands.pay_on_phone, by=ADA)
+    till.do(payment.pay_on_phone, by=ADA)
 
     assert till.tab.version == version
 
 
 def test_a_bill_can_be_paid_on_the_phone_without_any_promise() -> None:
     """Paying is the customer's own act, and always possible."""
-    till = Till().serve(50_00).do(commands.pay_on_phone, by=ADA).charged()
+    till = Till().serve(50_00).do(payment.pay_on_phone, by=ADA).charged()
 
     assert till.tab.status == Status.CLOSED
     assert till.tab.card is None
@@ -511,7 +511,7 @@ def test_a_bill_can_be_paid_on_the_phone_without_any_promise() -> None:
 
 def test_a_decline_on_the_phone_heard_before_the_answer_keeps_the_payment_waiting() -> None:
     """The intent can still be paid: it waits for the customer, whatever we heard first."""
-    till = Till().serve(50_00).do(commands.pay_on_phone, by=ADA)
+    till = Till().serve(50_00).do(payment.pay_on_phone, by=ADA)
 
     till.declined(CHARGE, "pi_phone")
 
@@ -528,7 +528,7 @@ def test_staff_may_not_charge_a_card_without_the_customers_word() -> None:
     till = Till().accept(*WITH_CARD, customer=CUSTOMER).serve(50_00).wait(days=1)
 
     with pytest.raises(PromiseNotAccepted):
-        till.do(commands.charge_saved_card, by=STAFF)
+        till.do(payment.charge_saved_card, by=STAFF)
 
 
 def test_staff_may_not_charge_during_the_review() -> None:
@@ -536,12 +536,12 @@ def test_staff_may_not_charge_during_the_review() -> None:
     till = Till().accept(*EVERYTHING, customer=CUSTOMER).serve(50_00)
 
     with pytest.raises(TransitionRefused):
-        till.do(commands.charge_saved_card, by=STAFF)
+        till.do(payment.charge_saved_card, by=STAFF)
 
 
 def test_the_customer_charging_their_card_accepts_the_bill() -> None:
     """One tap does both."""
-    till = Till().accept(*WITH_CARD, customer=CUSTOMER).serve(50_00).do(commands.charge_saved_card, by=ADA)
+    till = Till().accept(*WITH_CARD, customer=CUSTOMER).serve(50_00).do(payment.charge_saved_card, by=ADA)
 
     assert till.open(CHARGE).card_id == CARD.card_id
     assert till.charged().tab.status == Status.CLOSED
@@ -552,13 +552,13 @@ def test_without_hold_and_card_there_is_nothing_to_charge() -> None:
     till = Till().accept(*WITHOUT_CARD).serve(50_00)
 
     with pytest.raises(NoCard):
-        till.do(commands.charge_saved_card, by=ADA)
+        till.do(payment.charge_saved_card, by=ADA)
 
 
 def test_a_card_that_failed_may_be_charged_again_when_somebody_asks() -> None:
     """By itself nothing repeats a declined charge; the customer may."""
     till = Till().accept(*WITH_CARD, customer=CUSTOMER).serve(50_00).accept_bill().declined(CHARGE)
 
-    till.do(commands.charge_saved_card, by=ADA)
+    till.do(payment.charge_saved_card, by=ADA)
 
     assert till.open(CHARGE).amount_minor == 50_00

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib.domain.tab import commands
 from chalicelib.domain.tab.actions import Action
+from chalicelib.domain.tab.commands import bill, booking, payment
 from chalicelib.domain.tab.facts.fact import FactKind
 from chalicelib.domain.tab.policy import Resolution
 from chalicelib.domain.tab.status import TRANSITIONS, Status
@@ -24,7 +24,7 @@ def booked() -> Till:
 
 
 def no_show() -> Till:
-    return booked().wait(hours=25).do(commands.mark_no_show)
+    return booked().wait(hours=25).do(booking.mark_no_show)
 
 
 def in_review() -> Till:
@@ -36,18 +36,18 @@ def due() -> Till:
 
 
 def contested() -> Till:
-    return in_review().do(commands.contest, "too short", None, by=ADA)
+    return in_review().do(bill.contest, "too short", None, by=ADA)
 
 
 Change = Callable[[Till], object]
 STORIES: dict[tuple[Status, Status, str], tuple[Callable[[], Till], Change]] = {
-    (Status.BOOKED, Status.OPEN, "check_in"): (booked, lambda till: till.do(commands.check_in)),
-    (Status.BOOKED, Status.CANCELED, "cancel"): (booked, lambda till: till.do(commands.cancel, "ill", by=ADA)),
+    (Status.BOOKED, Status.OPEN, "check_in"): (booked, lambda till: till.do(booking.check_in)),
+    (Status.BOOKED, Status.CANCELED, "cancel"): (booked, lambda till: till.do(booking.cancel, "ill", by=ADA)),
     (Status.BOOKED, Status.NO_SHOW, "no_show"): (
         lambda: booked().wait(hours=25),
-        lambda till: till.do(commands.mark_no_show),
+        lambda till: till.do(booking.mark_no_show),
     ),
-    (Status.NO_SHOW, Status.OPEN, "check_in"): (no_show, lambda till: till.do(commands.check_in)),
+    (Status.NO_SHOW, Status.OPEN, "check_in"): (no_show, lambda till: till.do(booking.check_in)),
     (Status.OPEN, Status.IN_REVIEW, "complete"): (
         lambda: Till().accept(*WITHOUT_CARD),
         lambda till: till.serve(50_00),
@@ -55,35 +55,35 @@ STORIES: dict[tuple[Status, Status, str], tuple[Callable[[], Till], Change]] = {
     (Status.OPEN, Status.CANCELED, "cancel"): (
         # Closed in the same change, unless something holds it back: here the release of its hold.
         lambda: Till(deposit_minor=20_00).accept(*EVERYTHING, customer=CUSTOMER).hold_placed(),
-        lambda till: till.do(commands.cancel, "so"),
+        lambda till: till.do(booking.cancel, "so"),
     ),
-    (Status.IN_REVIEW, Status.OPEN, "amend"): (in_review, lambda till: till.do(commands.amend)),
+    (Status.IN_REVIEW, Status.OPEN, "amend"): (in_review, lambda till: till.do(bill.amend)),
     (Status.IN_REVIEW, Status.DUE, "accept_bill"): (in_review, lambda till: till.accept_bill()),
     (Status.IN_REVIEW, Status.DUE, "review_ended"): (in_review, lambda till: till.wait(days=1)),
     (Status.IN_REVIEW, Status.CONTESTED, "contest"): (
         in_review,
-        lambda till: till.do(commands.contest, "too short", None, by=ADA),
+        lambda till: till.do(bill.contest, "too short", None, by=ADA),
     ),
     (Status.DUE, Status.CONTESTED, "contest"): (
         due,
-        lambda till: till.do(commands.contest, "too short", None, by=ADA),
+        lambda till: till.do(bill.contest, "too short", None, by=ADA),
     ),
     (Status.CONTESTED, Status.IN_REVIEW, "resolve"): (
         contested,
-        lambda till: till.do(commands.resolve, Resolution.ADJUST, 10_00, "right"),
+        lambda till: till.do(bill.resolve, Resolution.ADJUST, 10_00, "right"),
     ),
     (Status.CONTESTED, Status.DUE, "resolve"): (
         contested,
-        lambda till: till.do(commands.resolve, Resolution.UPHOLD, None, "no"),
+        lambda till: till.do(bill.resolve, Resolution.UPHOLD, None, "no"),
     ),
-    (Status.IN_REVIEW, Status.CLOSED, "nothing_owed"): (in_review, lambda till: till.do(commands.take_cash, 50_00)),
-    (Status.DUE, Status.CLOSED, "nothing_owed"): (due, lambda till: till.do(commands.take_cash, 50_00)),
-    (Status.DUE, Status.CLOSED, "write_off"): (due, lambda till: till.do(commands.write_off, "gone", by=OWNER)),
+    (Status.IN_REVIEW, Status.CLOSED, "nothing_owed"): (in_review, lambda till: till.do(payment.take_cash, 50_00)),
+    (Status.DUE, Status.CLOSED, "nothing_owed"): (due, lambda till: till.do(payment.take_cash, 50_00)),
+    (Status.DUE, Status.CLOSED, "write_off"): (due, lambda till: till.do(bill.write_off, "gone", by=OWNER)),
     (Status.CANCELED, Status.CLOSED, "nothing_owed"): (
-        lambda: Till(deposit_minor=20_00).accept(*EVERYTHING, customer=CUSTOMER).hold_placed().do(commands.cancel, "x"),
+        lambda: Till(deposit_minor=20_00).accept(*EVERYTHING, customer=CUSTOMER).hold_placed().do(booking.cancel, "x"),
         lambda till: till.released(),
     ),
-    (Status.NO_SHOW, Status.CLOSED, "nothing_owed"): (no_show, lambda till: till.do(commands.waive, "ill")),
+    (Status.NO_SHOW, Status.CLOSED, "nothing_owed"): (no_show, lambda till: till.do(bill.waive, "ill")),
 }
 
 

@@ -8,12 +8,13 @@ from itertools import product
 import pytest
 
 from chalicelib.domain.errors import DomainError, Forbidden, TransitionRefused
-from chalicelib.domain.tab import commands
 from chalicelib.domain.tab.actions import ROLES, Action, allowed_actions, refusal
 from chalicelib.domain.tab.actor import SYSTEM, Actor, Role
 from chalicelib.domain.tab.agenda import conclude
 from chalicelib.domain.tab.attempt import Operation
-from chalicelib.domain.tab.commands import ItemInput, Limits
+from chalicelib.domain.tab.commands import bill, booking, payment
+from chalicelib.domain.tab.commands.bill import ItemInput
+from chalicelib.domain.tab.commands.booking import Limits
 from chalicelib.domain.tab.draft import Draft
 from chalicelib.domain.tab.facts.fact import FactKind
 from chalicelib.domain.tab.policy import Resolution
@@ -42,11 +43,9 @@ STARTS: dict[str, Callable[[], Till]] = {
         Till.booked(deposit_minor=0).accept(*EVERYTHING, customer=CUSTOMER).wait(hours=25)
     ),
     "open": Till,
-    "open with items": lambda: Till().do(
-        commands.add_items, [ItemInput(description="Service", unit_price_minor=50_00)]
-    ),
+    "open with items": lambda: Till().do(bill.add_items, [ItemInput(description="Service", unit_price_minor=50_00)]),
     "in review": lambda: Till().accept(*WITH_CARD, customer=CUSTOMER).serve(50_00),
-    "in review, phone asked": lambda: Till().serve(50_00).do(commands.pay_on_phone, by=ADA).awaiting(Operation.CHARGE),
+    "in review, phone asked": lambda: Till().serve(50_00).do(payment.pay_on_phone, by=ADA).awaiting(Operation.CHARGE),
     "in review, held": lambda: (
         Till(deposit_minor=60_00).accept(*EVERYTHING, customer=CUSTOMER).hold_placed().serve(50_00)
     ),
@@ -63,65 +62,61 @@ STARTS: dict[str, Callable[[], Till]] = {
         .declined(Operation.CHARGE, failure=TRY_LATER)
     ),
     "due, residue": lambda: Till().serve(30).accept_bill(),
-    "due, partly paid in cash": lambda: Till().serve(50_00).accept_bill(5_00).do(commands.take_cash, 20_00),
-    "in review, partly paid in cash": lambda: Till().serve(50_00).do(commands.take_cash, 20_00),
+    "due, partly paid in cash": lambda: Till().serve(50_00).accept_bill(5_00).do(payment.take_cash, 20_00),
+    "in review, partly paid in cash": lambda: Till().serve(50_00).do(payment.take_cash, 20_00),
     "in review again, with a tip": lambda: (
         Till()
         .serve(50_00)
         .accept_bill(5_00)
-        .do(commands.contest, "too short", None, by=ADA)
-        .do(commands.resolve, Resolution.ADJUST, 10_00, "so")
+        .do(bill.contest, "too short", None, by=ADA)
+        .do(bill.resolve, Resolution.ADJUST, 10_00, "so")
     ),
     "in review, forgiven, hold to be released": lambda: (
-        Till(deposit_minor=60_00)
-        .accept(*EVERYTHING, customer=CUSTOMER)
-        .hold_placed()
-        .serve(50_00)
-        .do(commands.waive, "so")
+        Till(deposit_minor=60_00).accept(*EVERYTHING, customer=CUSTOMER).hold_placed().serve(50_00).do(bill.waive, "so")
     ),
-    "contested": lambda: Till().serve(50_00).do(commands.contest, "too short", 20_00, by=ADA),
+    "contested": lambda: Till().serve(50_00).do(bill.contest, "too short", 20_00, by=ADA),
     "contested, charge under way": lambda: (
         Till()
         .accept(*EVERYTHING, customer=CUSTOMER)
         .serve(50_00)
         .wait(days=1)
-        .do(commands.contest, "too short", None, by=ADA)
+        .do(bill.contest, "too short", None, by=ADA)
     ),
     "contested, partly forgiven": lambda: (
         Till(deposit_minor=60_00)
         .accept(*EVERYTHING, customer=CUSTOMER)
         .hold_placed()
         .serve(50_00)
-        .do(commands.take_cash, 20_00)
-        .do(commands.waive, "so")
-        .do(commands.contest, "all of it", None, by=ADA)
+        .do(payment.take_cash, 20_00)
+        .do(bill.waive, "so")
+        .do(bill.contest, "all of it", None, by=ADA)
     ),
     "no-show, fee due": lambda: (
-        Till.booked(deposit_minor=0).accept(*WITHOUT_CARD).wait(hours=25).do(commands.mark_no_show)
+        Till.booked(deposit_minor=0).accept(*WITHOUT_CARD).wait(hours=25).do(booking.mark_no_show)
     ),
     "no-show, fee taken": lambda: (
         Till.booked(deposit_minor=0)
         .accept(*WITH_CARD, customer=CUSTOMER)
         .wait(hours=25)
-        .do(commands.mark_no_show)
+        .do(booking.mark_no_show)
         .charged()
     ),
-    "canceled, fee due": lambda: Till.booked(deposit_minor=0).accept(*WITHOUT_CARD).do(commands.cancel, "ill", by=ADA),
-    "closed": lambda: Till().serve(50_00).do(commands.pay_on_phone, by=ADA).charged(),
-    "closed, in cash": lambda: Till().serve(50_00).do(commands.take_cash, 50_00),
+    "canceled, fee due": lambda: Till.booked(deposit_minor=0).accept(*WITHOUT_CARD).do(booking.cancel, "ill", by=ADA),
+    "closed": lambda: Till().serve(50_00).do(payment.pay_on_phone, by=ADA).charged(),
+    "closed, in cash": lambda: Till().serve(50_00).do(payment.take_cash, 50_00),
     "closed, tip on the phone": lambda: (
-        Till().serve(50_00).do(commands.take_cash, 50_00).do(commands.tip, 5_00, by=ADA).awaiting(Operation.CHARGE)
+        Till().serve(50_00).do(payment.take_cash, 50_00).do(payment.tip, 5_00, by=ADA).awaiting(Operation.CHARGE)
     ),
     "closed, disputed": lambda: dispute(
-        Till().serve(50_00).do(commands.pay_on_phone, by=ADA).charged(), FactKind.DISPUTE_OPENED
+        Till().serve(50_00).do(payment.pay_on_phone, by=ADA).charged(), FactKind.DISPUTE_OPENED
     ),
     "closed, dispute lost": lambda: dispute(
-        Till().serve(50_00).do(commands.pay_on_phone, by=ADA).charged(), FactKind.DISPUTE_LOST
+        Till().serve(50_00).do(payment.pay_on_phone, by=ADA).charged(), FactKind.DISPUTE_LOST
     ),
     "closed, refund pending": lambda: (
-        Till().serve(50_00).do(commands.pay_on_phone, by=ADA).charged().do(commands.refund, 20_00, "so")
+        Till().serve(50_00).do(payment.pay_on_phone, by=ADA).charged().do(payment.refund, 20_00, "so")
     ),
-    "written off": lambda: Till().serve(50_00).wait(days=1).do(commands.write_off, "gone", by=OWNER),
+    "written off": lambda: Till().serve(50_00).wait(days=1).do(bill.write_off, "gone", by=OWNER),
 }
 
 
@@ -135,26 +130,26 @@ ROLE_ACTORS = [STAFF, OWNER, ADA, SYSTEM, Actor(subject="root", role=Role.OPERAT
 def _act(draft: Draft, action: Action) -> None:
     tab = draft.tab
     acts: dict[Action, Callable[[], None]] = {
-        Action.ACCEPT_PROMISE: lambda: commands.accept_promise(draft, acceptance(tab, *EVERYTHING), CUSTOMER),
-        Action.PROPOSE_PROMISE: lambda: commands.propose_promise(draft, Limits(cap_minor=300_00)),
-        Action.CHECK_IN: lambda: commands.check_in(draft),
-        Action.ADD_ITEMS: lambda: commands.add_items(draft, [ItemInput(description="x", unit_price_minor=1)]),
-        Action.VOID_ITEM: lambda: commands.void_item(draft, tab.items[0].item_id if tab.items else "itm_none"),
-        Action.COMPLETE: lambda: commands.complete(draft),
-        Action.AMEND: lambda: commands.amend(draft),
-        Action.ACCEPT_BILL: lambda: commands.accept_bill(draft, 0),
-        Action.CONTEST: lambda: commands.contest(draft, "so", None),
-        Action.RESOLVE: lambda: commands.resolve(draft, Resolution.UPHOLD, None, "so"),
-        Action.PAY_ON_PHONE: lambda: commands.pay_on_phone(draft),
-        Action.CHARGE_SAVED_CARD: lambda: commands.charge_saved_card(draft),
-        Action.TAKE_CASH: lambda: commands.take_cash(draft, 1),
-        Action.TIP: lambda: commands.tip(draft, 5_00),
-        Action.ADJUST: lambda: commands.adjust(draft, 1, "so"),
-        Action.REFUND: lambda: commands.refund(draft, None, "so"),
-        Action.CANCEL: lambda: commands.cancel(draft, "so"),
-        Action.NO_SHOW: lambda: commands.mark_no_show(draft),
-        Action.WAIVE: lambda: commands.waive(draft, "so"),
-        Action.WRITE_OFF: lambda: commands.write_off(draft, "so"),
+        Action.ACCEPT_PROMISE: lambda: booking.accept_promise(draft, acceptance(tab, *EVERYTHING), CUSTOMER),
+        Action.PROPOSE_PROMISE: lambda: booking.propose_promise(draft, Limits(cap_minor=300_00)),
+        Action.CHECK_IN: lambda: booking.check_in(draft),
+        Action.ADD_ITEMS: lambda: bill.add_items(draft, [ItemInput(description="x", unit_price_minor=1)]),
+        Action.VOID_ITEM: lambda: bill.void_item(draft, tab.items[0].item_id if tab.items else "itm_none"),
+        Action.COMPLETE: lambda: bill.complete(draft),
+        Action.AMEND: lambda: bill.amend(draft),
+        Action.ACCEPT_BILL: lambda: bill.accept_bill(draft, 0),
+        Action.CONTEST: lambda: bill.contest(draft, "so", None),
+        Action.RESOLVE: lambda: bill.resolve(draft, Resolution.UPHOLD, None, "so"),
+        Action.PAY_ON_PHONE: lambda: payment.pay_on_phone(draft),
+        Action.CHARGE_SAVED_CARD: lambda: payment.charge_saved_card(draft),
+        Action.TAKE_CASH: lambda: payment.take_cash(draft, 1),
+        Action.TIP: lambda: payment.tip(draft, 5_00),
+        Action.ADJUST: lambda: bill.adjust(draft, 1, "so"),
+        Action.REFUND: lambda: payment.refund(draft, None, "so"),
+        Action.CANCEL: lambda: booking.cancel(draft, "so"),
+        Action.NO_SHOW: lambda: booking.mark_no_show(draft),
+        Action.WAIVE: lambda: bill.waive(draft, "so"),
+        Action.WRITE_OFF: lambda: bill.write_off(draft, "so"),
     }
     acts[action]()
 
@@ -239,7 +234,7 @@ def test_a_booking_becomes_a_service_and_a_bill() -> None:
     seen = []
     till = Till.booked(deposit_minor=0).accept(*WITH_CARD, customer=CUSTOMER)
     seen.append(till.tab.status)
-    seen.append(till.do(commands.check_in).tab.status)
+    seen.append(till.do(booking.check_in).tab.status)
     seen.append(till.serve(50_00).tab.status)
     seen.append(till.accept_bill().tab.status)
     seen.append(till.charged().tab.status)
@@ -252,20 +247,20 @@ def test_a_no_show_needs_the_grace_to_pass() -> None:
     till = Till.booked(in_hours=24, deposit_minor=0).accept(*WITHOUT_CARD)
     till.wait(hours=24, minutes=14, seconds=59)
     with pytest.raises(TransitionRefused, match="still has time"):
-        till.do(commands.mark_no_show)
+        till.do(booking.mark_no_show)
 
-    till.wait(seconds=1).do(commands.mark_no_show)
+    till.wait(seconds=1).do(booking.mark_no_show)
 
     assert till.tab.status == Status.NO_SHOW
 
 
 def test_an_open_tab_is_canceled_only_without_items() -> None:
     """Void them first: then nothing is owed and the tab closes."""
-    till = Till().do(commands.add_items, [ItemInput(description="Service", unit_price_minor=50_00)])
+    till = Till().do(bill.add_items, [ItemInput(description="Service", unit_price_minor=50_00)])
     with pytest.raises(TransitionRefused, match="Void"):
-        till.do(commands.cancel, "so")
+        till.do(booking.cancel, "so")
 
-    till.do(commands.void_item, till.tab.items[0].item_id).do(commands.cancel, "so")
+    till.do(bill.void_item, till.tab.items[0].item_id).do(booking.cancel, "so")
 
     assert (till.tab.status, till.tab.outcome) == (Status.CLOSED, Outcome.CANCELED)
 
@@ -280,10 +275,10 @@ def test_a_no_show_whose_fee_was_taken_is_not_taken_back() -> None:
 
 def test_voiding_twice_changes_nothing() -> None:
     """The line counts nothing already."""
-    till = Till().do(commands.add_items, [ItemInput(description="Service", unit_price_minor=50_00)])
-    till.do(commands.void_item, till.tab.items[0].item_id)
+    till = Till().do(bill.add_items, [ItemInput(description="Service", unit_price_minor=50_00)])
+    till.do(bill.void_item, till.tab.items[0].item_id)
     draft = till.draft()
 
-    commands.void_item(draft, till.tab.items[0].item_id)
+    bill.void_item(draft, till.tab.items[0].item_id)
 
     assert draft.is_empty

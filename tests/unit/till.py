@@ -12,12 +12,14 @@ from msgspec.structs import replace
 from chalicelib.domain.books.ledger import Account
 from chalicelib.domain.news.messages import Message, MessageKind, Recipient
 from chalicelib.domain.parties import Customer, Merchant
-from chalicelib.domain.tab import agenda, commands
+from chalicelib.domain.tab import agenda
 from chalicelib.domain.tab.actions import Action, allowed_actions
 from chalicelib.domain.tab.actor import SYSTEM, Actor, Role
 from chalicelib.domain.tab.agenda import StepKind
 from chalicelib.domain.tab.attempt import Attempt, Failure, Operation
-from chalicelib.domain.tab.commands import ItemInput, Terms
+from chalicelib.domain.tab.commands import bill, booking
+from chalicelib.domain.tab.commands.bill import ItemInput
+from chalicelib.domain.tab.commands.booking import Terms
 from chalicelib.domain.tab.draft import Change, Draft, Entry
 from chalicelib.domain.tab.facts.apply import apply_fact
 from chalicelib.domain.tab.facts.fact import Fact, FactKind
@@ -91,7 +93,7 @@ class Till:
         self.known_facts: set[str] = set()
         self._numbers = count(1)
         merchant = replace(merchant, policy=policy) if policy else merchant
-        draft = commands.open_tab(merchant, CUSTOMER, terms(**given), now=self.now, by=STAFF, new_id=self.new_id)
+        draft = booking.open_tab(merchant, CUSTOMER, terms(**given), now=self.now, by=STAFF, new_id=self.new_id)
         self.tab = draft.tab
         self._finish(draft)
 
@@ -117,16 +119,16 @@ class Till:
         return Draft(self.tab, now=self.now, by=by, new_id=self.new_id, known_facts=known)
 
     def accept(self, *consents: Consent, customer: Customer | None = None, by: Actor = ADA) -> Till:
-        return self.do(commands.accept_promise, acceptance(self.tab, *consents, at=self.now), customer, by=by)
+        return self.do(booking.accept_promise, acceptance(self.tab, *consents, at=self.now), customer, by=by)
 
     def serve(self, *prices: int) -> Till:
         """Put these on the bill and present it."""
         for price in prices:
-            self.do(commands.add_items, [ItemInput(description="Service", unit_price_minor=price)])
-        return self.do(commands.complete)
+            self.do(bill.add_items, [ItemInput(description="Service", unit_price_minor=price)])
+        return self.do(bill.complete)
 
     def accept_bill(self, tip_minor: int = 0) -> Till:
-        return self.do(commands.accept_bill, tip_minor, by=ADA)
+        return self.do(bill.accept_bill, tip_minor, by=ADA)
 
     def hear(self, *facts: Fact) -> Till:
         draft = self.draft(SYSTEM)

@@ -13,7 +13,8 @@ from msgspec.structs import replace
 from chalicelib.adapters.memory_store import MemoryStore
 from chalicelib.domain.tab.actor import Actor, Role
 from chalicelib.domain.tab.attempt import Attempt, Operation
-from chalicelib.domain.tab.commands import ItemInput, Terms
+from chalicelib.domain.tab.commands.bill import ItemInput
+from chalicelib.domain.tab.commands.booking import Terms
 from chalicelib.domain.tab.payments import Card
 from chalicelib.domain.tab.policy import Policy
 from chalicelib.domain.tab.promise import Consent

@@ -16,7 +16,8 @@ from chalicelib.domain.tab import agenda
 from chalicelib.domain.tab.actions import Action, allowed_actions
 from chalicelib.domain.tab.actor import Actor, Role
 from chalicelib.domain.tab.attempt import Operation
-from chalicelib.domain.tab.commands import ItemInput, Limits
+from chalicelib.domain.tab.commands.bill import ItemInput
+from chalicelib.domain.tab.commands.booking import Limits
 from chalicelib.domain.tab.facts.fact import FactKind
 from chalicelib.domain.tab.followup import outside_quiet_hours
 from chalicelib.domain.tab.payments import PlanReason

@@ -10,7 +10,7 @@ import pytest
 
 from chalicelib.domain.errors import PaymentInProgress
 from chalicelib.domain.tab.attempt import Attempt, AttemptState, Operation
-from chalicelib.domain.tab.commands import ItemInput
+from chalicelib.domain.tab.commands.bill import ItemInput
 from chalicelib.domain.tab.facts.fact import Fact
 from chalicelib.domain.tab.payments import DepositState
 from chalicelib.domain.tab.policy import Policy

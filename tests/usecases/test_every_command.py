@@ -11,7 +11,8 @@ from msgspec.structs import replace
 from chalicelib.domain.errors import IdempotencyMismatch, NotFound
 from chalicelib.domain.tab.attempt import Operation
 from chalicelib.domain.tab.bill import Feedback
-from chalicelib.domain.tab.commands import ItemInput, Limits
+from chalicelib.domain.tab.commands.bill import ItemInput
+from chalicelib.domain.tab.commands.booking import Limits
 from chalicelib.domain.tab.policy import Resolution
 from chalicelib.domain.tab.status import Status
 from chalicelib.usecases.tab.attempts import Answer, Request

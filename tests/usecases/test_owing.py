@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from chalicelib.domain.errors import ExposureExceeded
-from chalicelib.domain.tab.commands import ItemInput
+from chalicelib.domain.tab.commands.bill import ItemInput
 from chalicelib.domain.tab.policy import Policy
 from chalicelib.domain.tab.status import Status
 from chalicelib.ports.store import TabSummary

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from chalicelib.domain.errors import InvalidInput, NotFound
 from chalicelib.domain.tab.actor import Actor
-from chalicelib.domain.tab.commands import ItemInput
+from chalicelib.domain.tab.commands.bill import ItemInput
 from chalicelib.domain.tab.status import Status
 from chalicelib.usecases.parties.customers import create_customer
 from chalicelib.usecases.tab.bill import add_items, void_item

@@ -19,10 +19,11 @@ from chalicelib.domain.errors import (
     StaleVersion,
     TransitionRefused,
 )
-from chalicelib.domain.tab import agenda, commands
+from chalicelib.domain.tab import agenda
 from chalicelib.domain.tab.actor import Actor, Role
 from chalicelib.domain.tab.attempt import AttemptState, Operation
-from chalicelib.domain.tab.commands import Limits
+from chalicelib.domain.tab.commands import bill
+from chalicelib.domain.tab.commands.booking import Limits
 from chalicelib.domain.tab.draft import Draft
 from chalicelib.domain.tab.status import Status
 from chalicelib.usecases.tab.bill import accept_bill, waive
@@ -483,7 +484,7 @@ def test_commands_and_use_cases_refuse_alike(shop: Shop) -> None:
     shop.open(*WITH_CARD)
     draft = Draft(shop.tab, now=shop.clock.now(), by=shop.ada, new_id=shop.deps.ids.new)
     with pytest.raises(TransitionRefused) as by_domain:
-        commands.accept_bill(draft, 0)
+        bill.accept_bill(draft, 0)
     with pytest.raises(TransitionRefused) as by_use_case:
         shop.accept_bill()
 

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from chalicelib.bootstrap import deps
 from chalicelib.domain.errors import InvalidInput
 from chalicelib.domain.tab.bill import Feedback
-from chalicelib.domain.tab.commands import ItemInput, Limits, Terms
+from chalicelib.domain.tab.commands.bill import ItemInput
+from chalicelib.domain.tab.commands.booking import Limits, Terms
 from chalicelib.domain.tab.status import Status
 from chalicelib.handlers.api import fields, render, requests, views
 from chalicelib.handlers.api.operations import BUSINESS, CUSTOMER, Call, Query, Reply, Routes

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chalicelib.domain.tab import commands
 from chalicelib.domain.tab.bill import Feedback
-from chalicelib.domain.tab.commands import ItemInput
+from chalicelib.domain.tab.commands import bill
+from chalicelib.domain.tab.commands.bill import ItemInput
 from chalicelib.domain.tab.draft import Draft
 from chalicelib.domain.tab.policy import Resolution
 from chalicelib.ports.deps import Deps
@@ -18,7 +18,7 @@ def add_items(deps: Deps, tab_id: str, items: Sequence[ItemInput], *, request: R
     """All the lines, or none. Raises CapExceeded, ExposureExceeded, InvalidInput and its kinds, TransitionRefused."""
 
     def command(draft: Draft) -> None:
-        commands.add_items(draft, items)
+        bill.add_items(draft, items)
         tab = draft.tab
         check_exposure(
             deps,
@@ -34,17 +34,17 @@ def add_items(deps: Deps, tab_id: str, items: Sequence[ItemInput], *, request: R
 
 def void_item(deps: Deps, tab_id: str, item_id: str, *, request: Request) -> Answer:
     """The line counts nothing any more; it stays in the history. Raises NotFound, TransitionRefused."""
-    return carry_out(deps, tab_id, request, lambda draft: commands.void_item(draft, item_id))
+    return carry_out(deps, tab_id, request, lambda draft: bill.void_item(draft, item_id))
 
 
 def complete_service(deps: Deps, tab_id: str, *, request: Request) -> Answer:
     """The tab in review. Raises TransitionRefused."""
-    return carry_out(deps, tab_id, request, commands.complete)
+    return carry_out(deps, tab_id, request, bill.complete)
 
 
 def amend_bill(deps: Deps, tab_id: str, *, request: Request) -> Answer:
     """The open tab. Raises TransitionRefused, PaymentInProgress."""
-    return carry_out(deps, tab_id, request, commands.amend, closes_payment=True)
+    return carry_out(deps, tab_id, request, bill.amend, closes_payment=True)
 
 
 def accept_bill(
@@ -58,14 +58,14 @@ def accept_bill(
         deps,
         tab_id,
         request,
-        lambda draft: commands.accept_bill(draft, tip_minor, feedback),
+        lambda draft: bill.accept_bill(draft, tip_minor, feedback),
         closes_payment=True,
     )
 
 
 def contest_bill(deps: Deps, tab_id: str, reason: str, contested_minor: int | None, *, request: Request) -> Answer:
     """The contested tab; `contested_minor` None means all of it. Raises TransitionRefused, InvalidInput."""
-    return carry_out(deps, tab_id, request, lambda draft: commands.contest(draft, reason, contested_minor))
+    return carry_out(deps, tab_id, request, lambda draft: bill.contest(draft, reason, contested_minor))
 
 
 def resolve_contest(
@@ -76,7 +76,7 @@ def resolve_contest(
         deps,
         tab_id,
         request,
-        lambda draft: commands.resolve(draft, resolution, reduction_minor, reason),
+        lambda draft: bill.resolve(draft, resolution, reduction_minor, reason),
         closes_payment=True,
     )
 
@@ -84,15 +84,15 @@ def resolve_contest(
 def adjust_bill(deps: Deps, tab_id: str, reduction_minor: int, reason: str, *, request: Request) -> Answer:
     """The tab with its lower bill. Raises TransitionRefused, InvalidInput, PaymentInProgress."""
     return carry_out(
-        deps, tab_id, request, lambda draft: commands.adjust(draft, reduction_minor, reason), closes_payment=True
+        deps, tab_id, request, lambda draft: bill.adjust(draft, reduction_minor, reason), closes_payment=True
     )
 
 
 def waive(deps: Deps, tab_id: str, reason: str, *, request: Request) -> Answer:
     """The tab with nothing owed; a fee that was taken is given back. Raises NothingToPay, TransitionRefused."""
-    return carry_out(deps, tab_id, request, lambda draft: commands.waive(draft, reason), closes_payment=True)
+    return carry_out(deps, tab_id, request, lambda draft: bill.waive(draft, reason), closes_payment=True)
 
 
 def write_off(deps: Deps, tab_id: str, reason: str, *, request: Request) -> Answer:
     """The closed tab. Raises TransitionRefused, NothingToPay, PaymentInProgress."""
-    return carry_out(deps, tab_id, request, lambda draft: commands.write_off(draft, reason), closes_payment=True)
+    return carry_out(deps, tab_id, request, lambda draft: bill.write_off(draft, reason), closes_payment=True)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from chalicelib.domain.tab import agenda, commands
+from chalicelib.domain.tab import agenda
 from chalicelib.domain.tab.actor import Role
-from chalicelib.domain.tab.commands import Limits, Terms
+from chalicelib.domain.tab.commands import booking
+from chalicelib.domain.tab.commands.booking import Limits, Terms
 from chalicelib.domain.tab.draft import Draft
 from chalicelib.domain.tab.promise import Acceptance, AcceptanceMethod, Consent
 from chalicelib.ports.deps import Deps
@@ -18,14 +19,14 @@ from chalicelib.usecases.tab.exposure import check_exposure
 def open_tab(deps: Deps, customer_id: str, terms: Terms, *, request: Request) -> Answer:
     """The new tab: booked where it starts later, else open.
 
-    Raises NotFound (no such customer), IdempotencyMismatch, ExposureExceeded, and what commands.open_tab raises.
+    Raises NotFound (no such customer), IdempotencyMismatch, ExposureExceeded, and what booking.open_tab raises.
     """
     merchant_id = merchant_of(request.by)
     merchant, customer, record = deps.store.get_parties_and_record(
         merchant_id, customer_id, request.record_id, deps.clock.now()
     )
     if record is None:
-        draft = commands.open_tab(merchant, customer, terms, now=deps.clock.now(), by=request.by, new_id=deps.ids.new)
+        draft = booking.open_tab(merchant, customer, terms, now=deps.clock.now(), by=request.by, new_id=deps.ids.new)
         check_exposure(
             deps,
             merchant.policy,
@@ -75,26 +76,26 @@ def accept_promise(deps: Deps, tab_id: str, agreement: Agreement, *, request: Re
         customer = None
         if Consent.CARD_ON_FILE in agreement.consents and draft.tab.card is None:
             customer = deps.store.get_customer(draft.tab.merchant_id, draft.tab.customer_id)
-        commands.accept_promise(draft, acceptance, customer)
+        booking.accept_promise(draft, acceptance, customer)
 
     return carry_out(deps, tab_id, request, command)
 
 
 def propose_promise(deps: Deps, tab_id: str, limits: Limits, *, request: Request) -> Answer:
     """The tab with what is proposed. Raises InvalidInput and its kinds, TransitionRefused."""
-    return carry_out(deps, tab_id, request, lambda draft: commands.propose_promise(draft, limits))
+    return carry_out(deps, tab_id, request, lambda draft: booking.propose_promise(draft, limits))
 
 
 def check_in(deps: Deps, tab_id: str, *, request: Request) -> Answer:
     """The open tab. Raises TransitionRefused, PaymentInProgress."""
-    return carry_out(deps, tab_id, request, commands.check_in, closes_payment=True)
+    return carry_out(deps, tab_id, request, booking.check_in, closes_payment=True)
 
 
 def cancel_tab(deps: Deps, tab_id: str, reason: str, *, request: Request) -> Answer:
     """The canceled tab, closed where nothing is owed. Raises TransitionRefused, PaymentInProgress."""
-    return carry_out(deps, tab_id, request, lambda draft: commands.cancel(draft, reason))
+    return carry_out(deps, tab_id, request, lambda draft: booking.cancel(draft, reason))
 
 
 def mark_no_show(deps: Deps, tab_id: str, *, request: Request) -> Answer:
     """The tab with its fee; the attempt takes it. Raises TransitionRefused (not booked, or still within grace)."""
-    return carry_out(deps, tab_id, request, commands.mark_no_show)
+    return carry_out(deps, tab_id, request, booking.mark_no_show)

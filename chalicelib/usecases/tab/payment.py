@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chalicelib.domain.tab import commands
+from chalicelib.domain.tab.commands import payment
 from chalicelib.domain.tab.settlement import phone_amount_minor
 from chalicelib.domain.tab.tab import Tab
 from chalicelib.ports.deps import Deps
@@ -14,12 +14,12 @@ def pay_on_phone(deps: Deps, tab_id: str, *, request: Request) -> Answer:
 
     Raises NothingToPay, PaymentInProgress, TransitionRefused.
     """
-    return carry_out(deps, tab_id, request, commands.pay_on_phone, closes_payment=_waits_for_another_amount)
+    return carry_out(deps, tab_id, request, payment.pay_on_phone, closes_payment=_waits_for_another_amount)
 
 
 def charge_saved_card(deps: Deps, tab_id: str, *, request: Request) -> Answer:
     """Without the phone. Raises NoCard, NothingToPay, PromiseNotAccepted, PaymentInProgress, TransitionRefused."""
-    return carry_out(deps, tab_id, request, commands.charge_saved_card, closes_payment=True)
+    return carry_out(deps, tab_id, request, payment.charge_saved_card, closes_payment=True)
 
 
 def _waits_for_another_amount(tab: Tab) -> bool:
@@ -29,9 +29,9 @@ def _waits_for_another_amount(tab: Tab) -> bool:
 
 def take_cash(deps: Deps, tab_id: str, amount_minor: int, *, request: Request) -> Answer:
     """The tab with the cash in its ledger. Raises NothingToPay, PaymentInProgress, InvalidInput."""
-    return carry_out(deps, tab_id, request, lambda draft: commands.take_cash(draft, amount_minor), closes_payment=True)
+    return carry_out(deps, tab_id, request, lambda draft: payment.take_cash(draft, amount_minor), closes_payment=True)
 
 
 def give_tip(deps: Deps, tab_id: str, tip_minor: int, *, request: Request) -> Answer:
     """The attempt has what a payment sheet needs. Raises TransitionRefused, PaymentInProgress, InvalidInput."""
-    return carry_out(deps, tab_id, request, lambda draft: commands.tip(draft, tip_minor), closes_payment=True)
+    return carry_out(deps, tab_id, request, lambda draft: payment.tip(draft, tip_minor), closes_payment=True)

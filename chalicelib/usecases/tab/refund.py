@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chalicelib.domain.tab import commands
+from chalicelib.domain.tab.commands import payment
 from chalicelib.ports.deps import Deps
 from chalicelib.usecases.tab.attempts import Answer, Request, carry_out
 
@@ -13,5 +13,5 @@ def refund_tab(deps: Deps, tab_id: str, amount_minor: int | None, reason: str, *
     Raises NothingToPay, TransitionRefused, PaymentInProgress, InvalidInput.
     """
     return carry_out(
-        deps, tab_id, request, lambda draft: commands.refund(draft, amount_minor, reason), closes_payment=True
+        deps, tab_id, request, lambda draft: payment.refund(draft, amount_minor, reason), closes_payment=True
     )

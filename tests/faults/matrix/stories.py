@@ -9,7 +9,8 @@ from typing import Any
 
 from chalicelib.domain.news.messages import MessageKind
 from chalicelib.domain.tab.attempt import Operation
-from chalicelib.domain.tab.commands import ItemInput, Terms
+from chalicelib.domain.tab.commands.bill import ItemInput
+from chalicelib.domain.tab.commands.booking import Terms
 from chalicelib.domain.tab.promise import Consent
 from chalicelib.domain.tab.tab import Tab
 from chalicelib.ports.deps import Deps

@@ -1,0 +1,206 @@
+"""Commands about the bill: its lines, presenting it, and what is said of it until it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from chalicelib.domain.books.ledger import Account, transfer
+from chalicelib.domain.errors import CapExceeded, InvalidInput, NotFound
+from chalicelib.domain.money import check_amount, currency_of, format_amount, share_minor
+from chalicelib.domain.news.messages import MessageKind, Recipient
+from chalicelib.domain.tab import adjust as adjustments
+from chalicelib.domain.tab import contest as contests
+from chalicelib.domain.tab import followup, settlement
+from chalicelib.domain.tab.actions import Action
+from chalicelib.domain.tab.adjust import bill_postings, forgive, lower_bill
+from chalicelib.domain.tab.bill import Feedback, Item
+from chalicelib.domain.tab.commands.require import require
+from chalicelib.domain.tab.draft import Draft
+from chalicelib.domain.tab.payments import PlanReason
+from chalicelib.domain.tab.policy import Resolution
+from chalicelib.domain.tab.status import Status
+from chalicelib.domain.tab.tab import MAXIMUM_ITEMS, Outcome, Tab
+
+MAXIMUM_QUANTITY = 1000
+
+
+class ItemInput(Struct, frozen=True, kw_only=True):
+    """A line to add. `unit_price_minor` includes tax at `tax_basis_points` (1900 = 19 %)."""
+
+    description: str
+    unit_price_minor: int
+    quantity: int = 1
+    tax_basis_points: int = 0
+
+
+def add_items(draft: Draft, inputs: Sequence[ItemInput]) -> None:
+    """Put lines on the bill. Raises CapExceeded (propose a new promise first), InvalidInput and its kinds."""
+    require(draft, Action.ADD_ITEMS)
+    tab = draft.tab
+    currency = currency_of(tab.currency)
+    items = []
+    for number, line in enumerate(inputs):
+        check_amount(line.unit_price_minor, currency, f"items[{number}].unit_price_minor")
+        if not 1 <= line.quantity <= MAXIMUM_QUANTITY:
+            raise InvalidInput(f"items[{number}].quantity must be from 1 to {MAXIMUM_QUANTITY}.")
+        if not 0 <= line.tax_basis_points <= 10_000:
+            raise InvalidInput(f"items[{number}].tax_basis_points must be from 0 to 10000 (100 %).")
+        amount = line.unit_price_minor * line.quantity
+        items.append(
+            Item(
+                item_id=draft.new_id("itm"),
+                description=line.description,
+                unit_price_minor=line.unit_price_minor,
+                quantity=line.quantity,
+                tax_minor=share_minor(amount, line.tax_basis_points, 10_000 + line.tax_basis_points, currency),
+                added_at=draft.now,
+            )
+        )
+    if len(tab.items) + len(items) > MAXIMUM_ITEMS:
+        raise InvalidInput(f"A tab has at most {MAXIMUM_ITEMS} items, voided ones included.", maximum=MAXIMUM_ITEMS)
+    total = tab.total_minor + sum(item.amount_minor for item in items)
+    if total > tab.promise.cap_minor:
+        raise CapExceeded(
+            f"The total would be {format_amount(total, tab.currency)}, the customer was promised at most "
+            f"{format_amount(tab.promise.cap_minor, tab.currency)}. Propose a new promise for them to accept first.",
+            total_minor=total,
+            cap_minor=tab.promise.cap_minor,
+        )
+    draft.update(items=(*tab.items, *items))
+    draft.record(
+        "items_added",
+        items=[{"item_id": item.item_id, "amount_minor": item.amount_minor} for item in items],
+        total_minor=total,
+    )
+
+
+def void_item(draft: Draft, item_id: str) -> None:
+    """Take a line off the bill; voiding it again changes nothing. Raises NotFound."""
+    require(draft, Action.VOID_ITEM)
+    item = draft.tab.item(item_id)
+    if item is None:
+        raise NotFound("There is no such item on this tab.")
+    if item.voided_at:
+        return
+    voided = replace(item, voided_at=draft.now)
+    draft.update(items=tuple(voided if old.item_id == item_id else old for old in draft.tab.items))
+    draft.record("item_voided", item_id=item_id, amount_minor=item.amount_minor, total_minor=draft.tab.total_minor)
+
+
+def complete(draft: Draft) -> None:
+    """The service is done: the total is final, the bill is presented, the review window begins."""
+    require(draft, Action.COMPLETE)
+    draft.move_to(Status.IN_REVIEW, "complete")
+    tab = draft.tab
+    draft.update(
+        presented_at=draft.now,
+        review_ends_at=draft.now + timedelta(seconds=tab.promise.review_window_s),
+        proposed=None,
+    )
+    followup.restart(draft)
+    draft.record(
+        "bill_presented",
+        total_minor=tab.total_minor,
+        tax_minor=tab.tax_minor,
+        postings=bill_postings(tab.total_minor - tab.tax_minor, tab.tax_minor),
+    )
+    if tab.total_minor:
+        draft.notify(MessageKind.BILL_PRESENTED, Recipient.CUSTOMER, tab.total_minor)
+
+
+def amend(draft: Draft) -> None:
+    """Take the bill back to change it: the service is open again, and completing it presents a new bill."""
+    require(draft, Action.AMEND)
+    draft.move_to(Status.OPEN, "amend")
+    tab = draft.tab
+    draft.record(
+        "bill_amended",
+        postings=(
+            *bill_postings(-(tab.total_minor - tab.tax_minor), -tab.tax_minor),
+            *transfer(-tab.tip_minor, debit=Account.CUSTOMER_RECEIVABLE, credit=Account.TIPS),
+        ),
+    )
+    draft.update(presented_at=None, review_ends_at=None, tip_minor=0, adjusted_minor=0, adjusted_tax_minor=0, plan=None)
+
+
+def contest(draft: Draft, reason: str, contested_minor: int | None) -> None:
+    """Say that something is wrong with the bill, or with `contested_minor` of it. Raises InvalidInput and its kinds."""
+    require(draft, Action.CONTEST)
+    tab = draft.tab
+    if contested_minor is None:
+        contested_minor = tab.amount_due_minor
+    check_amount(contested_minor, currency_of(tab.currency), "contested_minor")
+    if not 0 < contested_minor <= tab.amount_due_minor:
+        raise InvalidInput(f"contested_minor must be from 1 to the amount due, {tab.amount_due_minor}.")
+    contests.open_contest(draft, reason, contested_minor)
+
+
+def resolve(draft: Draft, resolution: Resolution, reduction_minor: int | None, reason: str) -> None:
+    """End a contest. `reduction_minor`: for adjust, how much the bill is lowered. Raises InvalidInput and its kinds."""
+    require(draft, Action.RESOLVE)
+    if resolution == Resolution.ADJUST:
+        contests.resolve(draft, resolution, reduction_minor=_reduction(draft.tab, reduction_minor), reason=reason)
+        return
+    if reduction_minor is not None:
+        raise InvalidInput("reduction_minor belongs to the resolution adjust; leave it out.")
+    contests.resolve(draft, resolution, reason=reason)
+
+
+def adjust(draft: Draft, reduction_minor: int, reason: str) -> None:
+    """Lower a presented bill; what was taken above it goes back by itself. Raises InvalidInput and its kinds."""
+    require(draft, Action.ADJUST)
+    lower_bill(draft, _reduction(draft.tab, reduction_minor), "bill_adjusted", reason=reason)
+    settlement.replan(draft)
+    draft.notify(MessageKind.BILL_ADJUSTED, Recipient.CUSTOMER, reduction_minor)
+
+
+def _reduction(tab: Tab, reduction_minor: int | None) -> int:
+    if reduction_minor is None:
+        raise InvalidInput("Give reduction_minor: by how much the bill is lowered.")
+    check_amount(reduction_minor, currency_of(tab.currency), "reduction_minor")
+    # Less than the total, where part of the bill is forgiven already.
+    most = min(tab.total_minor, tab.amount_due_minor)
+    if not 0 < reduction_minor <= most:
+        raise InvalidInput(f"reduction_minor must be from 1 to {most}, what is on the bill.")
+    return reduction_minor
+
+
+def write_off(draft: Draft, reason: str) -> None:
+    """Give up what is owed; a payment that still comes is a recovery."""
+    require(draft, Action.WRITE_OFF)
+    adjustments.write_off(draft, reason)
+    draft.move_to(Status.CLOSED, "write_off")
+    draft.update(closed_at=draft.now, outcome=Outcome.WRITTEN_OFF)
+    draft.record("closed", outcome=Outcome.WRITTEN_OFF, paid_minor=draft.tab.paid_minor)
+
+
+def accept_bill(draft: Draft, tip_minor: int, feedback: Feedback | None = None) -> None:
+    """The customer is content: the bill is due and taken as promised, with the tip they give. Raises InvalidInput."""
+    require(draft, Action.ACCEPT_BILL)
+    tab = draft.tab
+    currency = currency_of(tab.currency)
+    check_amount(tip_minor, currency, "tip_minor")
+    check_amount(tab.total_minor + tip_minor, currency, "total and tip together")
+    draft.move_to(Status.DUE, "accept_bill")
+    draft.update(tip_minor=tip_minor, due_at=draft.now, review_ends_at=None, feedback=feedback or draft.tab.feedback)
+    # A bill that was contested after it was accepted has had a tip already: the customer's last word counts.
+    draft.record(
+        "bill_accepted",
+        tip_minor=tip_minor,
+        postings=transfer(tip_minor - tab.tip_minor, debit=Account.CUSTOMER_RECEIVABLE, credit=Account.TIPS),
+    )
+    settlement.start(draft, PlanReason.ACCEPTED)
+
+
+def waive(draft: Draft, reason: str) -> None:
+    """Forgive the fee whole, given back where it was taken; of a bill, forgive what is still owed."""
+    require(draft, Action.WAIVE)
+    tab = draft.tab
+    if tab.fee is not None:
+        forgive(draft, tab.amount_due_minor, Account.FEES_INCOME, reason)
+    else:
+        forgive(draft, tab.balance_minor, Account.GOODWILL, reason)

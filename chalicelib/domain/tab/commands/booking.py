@@ -1,0 +1,214 @@
+"""Commands before the service: open a tab, seal its promise, check in, call it off."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from chalicelib.domain.books.ledger import Account, transfer
+from chalicelib.domain.errors import CurrencyMismatch, InvalidInput
+from chalicelib.domain.money import check_amount, currency_of, minimum_charge_minor
+from chalicelib.domain.parties import Customer, Merchant
+from chalicelib.domain.tab import deposit, settlement
+from chalicelib.domain.tab.actions import Action
+from chalicelib.domain.tab.actor import Actor
+from chalicelib.domain.tab.bill import Fee, FeeKind
+from chalicelib.domain.tab.commands.require import require
+from chalicelib.domain.tab.draft import Draft, NewId
+from chalicelib.domain.tab.payments import PlanReason
+from chalicelib.domain.tab.promise import Acceptance, Promise
+from chalicelib.domain.tab.status import Status
+from chalicelib.domain.tab.tab import Tab
+
+MAXIMUM_LEAD = timedelta(days=3 * 366)
+
+
+class Terms(Struct, frozen=True, kw_only=True):
+    """What a tab is opened with. Amounts in the merchant's currency; fees and `starts_at` belong to bookings."""
+
+    title: str
+    expected_outcome: str
+    estimate_minor: int
+    cap_minor: int
+    limits: tuple[str, ...] = ()
+    deposit_minor: int = 0
+    no_show_fee_minor: int = 0
+    late_cancel_fee_minor: int = 0
+    currency: str | None = None
+    starts_at: datetime | None = None
+    terms_version: str = "1"
+
+
+class Limits(Struct, frozen=True, kw_only=True):
+    """What a new promise changes; None leaves it as it stands."""
+
+    expected_outcome: str | None = None
+    limits: tuple[str, ...] | None = None
+    estimate_minor: int | None = None
+    cap_minor: int | None = None
+
+
+def open_tab(merchant: Merchant, customer: Customer, terms: Terms, *, now: datetime, by: Actor, new_id: NewId) -> Draft:
+    """A new tab: booked where `starts_at` is given, else open. Nothing is promised until the customer accepts.
+
+    Raises InvalidInput and its kinds: amounts off step, below the minimum or too large, another currency, a start that
+    has passed, a deposit above everything it could be for.
+    """
+    if terms.currency is not None and terms.currency != merchant.currency:
+        raise CurrencyMismatch(
+            f"This merchant's tabs are kept in {merchant.currency}, not {terms.currency}.", currency=merchant.currency
+        )
+    currency = currency_of(merchant.currency)
+    minimum = minimum_charge_minor(currency, merchant.settlement_currency)
+    check_amount(terms.estimate_minor, currency, "estimate_minor")
+    check_amount(terms.cap_minor, currency, "cap_minor")
+    check_amount(terms.deposit_minor, currency, "deposit_minor", minimum_minor=minimum)
+    check_amount(terms.no_show_fee_minor, currency, "no_show_fee_minor", minimum_minor=minimum)
+    check_amount(terms.late_cancel_fee_minor, currency, "late_cancel_fee_minor", minimum_minor=minimum)
+    if terms.estimate_minor > terms.cap_minor:
+        raise InvalidInput("estimate_minor can't be above cap_minor.")
+    if terms.deposit_minor > max(terms.cap_minor, terms.no_show_fee_minor, terms.late_cancel_fee_minor):
+        raise InvalidInput("deposit_minor is more than could ever be due: lower it, or raise cap_minor.")
+    if terms.starts_at is None and (terms.no_show_fee_minor or terms.late_cancel_fee_minor):
+        raise InvalidInput("A no-show or late-cancel fee belongs to a booking: give starts_at.")
+    if terms.starts_at is not None and not now < terms.starts_at <= now + MAXIMUM_LEAD:
+        raise InvalidInput(
+            "starts_at must lie ahead, by three years at most; leave it out for a service that starts now."
+        )
+
+    policy = merchant.policy
+    free_until = None
+    if terms.starts_at is not None and terms.late_cancel_fee_minor:
+        free_until = terms.starts_at - timedelta(seconds=policy.free_cancel_s)
+    promise = Promise(
+        expected_outcome=terms.expected_outcome,
+        limits=terms.limits,
+        currency=currency.code,
+        estimate_minor=terms.estimate_minor,
+        cap_minor=terms.cap_minor,
+        deposit_minor=terms.deposit_minor,
+        no_show_fee_minor=terms.no_show_fee_minor,
+        late_cancel_fee_minor=terms.late_cancel_fee_minor,
+        starts_at=terms.starts_at,
+        free_cancel_until=free_until,
+        no_show_grace_s=policy.no_show_grace_s,
+        review_window_s=policy.review_window_s,
+        terms_version=terms.terms_version,
+    )
+    tab = Tab(
+        tab_id=new_id("tab"),
+        merchant_id=merchant.merchant_id,
+        customer_id=customer.customer_id,
+        customer_ref=customer.customer_ref,
+        account=merchant.account,
+        currency=currency.code,
+        minimum_charge_minor=minimum,
+        policy=policy,
+        promise=promise,
+        title=terms.title,
+        status=Status.OPEN if terms.starts_at is None else Status.BOOKED,
+        opened_at=now,
+        updated_at=now,
+        starts_at=terms.starts_at,
+        deposit=deposit.wanted(terms.deposit_minor, now, policy.deposit_lapse_s),
+    )
+    draft = Draft(tab, now=now, by=by, new_id=new_id)
+    draft.record("opened", status=tab.status, promise_sha256=promise.sha256)
+    return draft
+
+
+def accept_promise(draft: Draft, acceptance: Acceptance, customer: Customer | None) -> None:
+    """Seal the proposed promise, or the first one; then secure the deposit. Again on a sealed one: secure it anew.
+
+    `customer`: the customer's record, for a card already on file. Raises PromiseChanged, InvalidInput.
+    """
+    require(draft, Action.ACCEPT_PROMISE)
+    tab = draft.tab
+    promise = tab.proposed or tab.promise
+    promise.check_acceptance(acceptance)
+    if not promise.accepted:
+        draft.update(promise=replace(promise, accepted=acceptance), proposed=None)
+        draft.record(
+            "promise_accepted",
+            promise_sha256=acceptance.promise_sha256,
+            method=acceptance.method,
+            consents=list(acceptance.consents),
+        )
+    if draft.tab.card is None and customer is not None and customer.card is not None:
+        draft.update(card=customer.card)
+    deposit.secure(draft)
+
+
+def propose_promise(draft: Draft, limits: Limits) -> None:
+    """Propose other limits. A sealed promise stands until the customer accepts the new one. Raises InvalidInput."""
+    require(draft, Action.PROPOSE_PROMISE)
+    tab = draft.tab
+    given = {
+        name: value
+        for name in ("expected_outcome", "limits", "estimate_minor", "cap_minor")
+        if (value := getattr(limits, name)) is not None
+    }
+    proposed = replace(tab.promise, accepted=None, **given)
+    currency = currency_of(tab.currency)
+    check_amount(proposed.estimate_minor, currency, "estimate_minor")
+    check_amount(proposed.cap_minor, currency, "cap_minor")
+    if proposed.estimate_minor > proposed.cap_minor:
+        raise InvalidInput("estimate_minor can't be above cap_minor.")
+    if proposed.cap_minor < tab.total_minor:
+        raise InvalidInput(f"cap_minor can't be below what is on the tab already ({tab.total_minor}).")
+    if tab.accepted:
+        draft.update(proposed=proposed)
+    else:
+        draft.update(promise=proposed)
+    draft.record("promise_proposed", promise_sha256=proposed.sha256, cap_minor=proposed.cap_minor)
+
+
+def check_in(draft: Draft) -> None:
+    """The customer is here. Also takes back a no-show that was a mistake, with its fee."""
+    require(draft, Action.CHECK_IN)
+    fee = draft.tab.fee
+    draft.move_to(Status.OPEN, "check_in")
+    draft.update(checked_in_at=draft.now, fee=None, waived_minor=0, due_at=None, plan=None)
+    taken_back = fee.amount_minor if fee and not draft.base.waived_minor else 0
+    draft.record(
+        "checked_in",
+        postings=transfer(taken_back, debit=Account.FEES_INCOME, credit=Account.CUSTOMER_RECEIVABLE),
+    )
+
+
+def cancel(draft: Draft, reason: str) -> None:
+    """Call the service off: free for the business, for the customer until the cut-off, then for the disclosed fee."""
+    require(draft, Action.CANCEL)
+    tab = draft.tab
+    free_until = tab.promise.free_cancel_until
+    is_late = tab.status == Status.BOOKED and free_until is not None and draft.now > free_until
+    fee_minor = deposit.disclosed_fee_minor(tab, FeeKind.LATE_CANCEL) if is_late and not draft.by.is_business else 0
+    draft.move_to(Status.CANCELED, "cancel")
+    draft.update(proposed=None)
+    draft.record("canceled", by_role=draft.by.role, reason=reason, fee_minor=fee_minor)
+    _owe_fee(draft, FeeKind.LATE_CANCEL, fee_minor)
+
+
+def mark_no_show(draft: Draft) -> None:
+    """The customer did not come: the disclosed fee falls due, first from the hold; what is left of it is released."""
+    require(draft, Action.NO_SHOW)
+    fee_minor = deposit.disclosed_fee_minor(draft.tab, FeeKind.NO_SHOW)
+    draft.move_to(Status.NO_SHOW, "no_show")
+    draft.update(proposed=None)
+    draft.record("no_show", fee_minor=fee_minor)
+    _owe_fee(draft, FeeKind.NO_SHOW, fee_minor)
+
+
+def _owe_fee(draft: Draft, kind: FeeKind, amount_minor: int) -> None:
+    if amount_minor == 0:
+        return
+    draft.update(fee=Fee(kind=kind, amount_minor=amount_minor), due_at=draft.now)
+    draft.record(
+        "fee_due",
+        fee=kind,
+        amount_minor=amount_minor,
+        postings=transfer(amount_minor, debit=Account.CUSTOMER_RECEIVABLE, credit=Account.FEES_INCOME),
+    )
+    settlement.start(draft, PlanReason.FEE)
