@@ -9,13 +9,12 @@ from chalicelib import cold_start
 import logging
 from typing import Any
 
-from chalice.app import CloudWatchEvent, Cron, Rate
+from chalice.app import Chalice, CloudWatchEvent, Cron, Rate
 
 from chalicelib import bootstrap
 from chalicelib.handlers import logs
 from chalicelib.handlers.api import bills, customers, merchants, problems, reports, tabs
 from chalicelib.handlers.api import service as pages
-from chalicelib.handlers.api.dispatch import Api
 from chalicelib.handlers.authorizer import authorizer_routes
 from chalicelib.handlers.events import stripe_webhook
 
@@ -24,7 +23,7 @@ TABS_AT_ONCE = 8
 log = logging.getLogger(__name__)
 logs.configure()
 
-app = Api(app_name="aftertab", configure_logs=False)
+app = Chalice(app_name="aftertab", configure_logs=False)
 app.api.binary_types = []  # All bodies are text, which API Gateway is to hand on as it is.
 app.register_middleware(problems.dress, "http")
 app.register_blueprint(authorizer_routes)

@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar, cast
 from urllib.parse import quote
 
 import msgspec
-from chalice.app import Blueprint
+from chalice.app import Blueprint, Response
 from chalice.app import Request as HttpRequest
 
 from chalicelib import correlation
@@ -31,7 +31,6 @@ from chalicelib.handlers.api.problems import (
     Unauthorized,
     response_to,
 )
-from chalicelib.handlers.api.text import TextResponse
 from chalicelib.handlers.authorizer import authorizer
 from chalicelib.ports.deps import Deps
 from chalicelib.usecases.tab.attempts import Request
@@ -153,13 +152,13 @@ class Routes(Blueprint):
         query: tuple[Query, ...] = (),
         tagged: bool = False,
         moves_money: bool = False,
-    ) -> Callable[[Callable[[Call[Any]], Reply]], Callable[..., TextResponse]]:
+    ) -> Callable[[Callable[[Call[Any]], Reply]], Callable[..., Response]]:
         """Route to a function of a Call. Its docstring's first line is the summary in the OpenAPI document.
 
         `tagged`: the answer has an ETag, and a write looks at If-Match.
         """
 
-        def register(view: Callable[[Call[Any]], Reply]) -> Callable[..., TextResponse]:
+        def register(view: Callable[[Call[Any]], Reply]) -> Callable[..., Response]:
             operation = Operation(
                 name=view.__name__,
                 method=method,
@@ -179,7 +178,7 @@ class Routes(Blueprint):
             OPERATIONS[operation.name] = operation
 
             @functools.wraps(view)
-            def serve(**path_values: str) -> TextResponse:
+            def serve(**path_values: str) -> Response:
                 request = self.current_request
                 with correlation.about(api_request_id=request.context.get("requestId"), **path_values):
                     # Here, not in a middleware: what is raised there, Chalice turns into a 500.
@@ -192,7 +191,7 @@ class Routes(Blueprint):
 
             security = {"authorizer": authorizer} if roles else {}
             return cast(
-                Callable[..., TextResponse],
+                Callable[..., Response],
                 self.route(path, methods=[method], name=operation.name, **security)(serve),
             )
 
@@ -344,7 +343,7 @@ def _invalid(message: str) -> InvalidInput:
     return InvalidInput(f"{field[:120]}: {what[:300]}" if field else what[:300], field=field[:120] or None)
 
 
-def _render(operation: Operation, reply: Reply) -> TextResponse:
+def _render(operation: Operation, reply: Reply) -> Response:
     headers: dict[str, Any] = {"Content-Type": "application/json"}
     if operation.roles:
         headers["Cache-Control"] = "no-store"
@@ -353,4 +352,4 @@ def _render(operation: Operation, reply: Reply) -> TextResponse:
     if reply.replayed:
         headers["Idempotent-Replayed"] = "true"
     body = reply.raw if reply.raw is not None else _encode(reply.body)
-    return TextResponse(body.decode(), headers=headers, status_code=reply.status or operation.status)
+    return Response(body.decode(), headers=headers, status_code=reply.status or operation.status)

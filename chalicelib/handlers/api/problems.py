@@ -13,7 +13,6 @@ from chalice.app import Response
 
 from chalicelib.domain import errors
 from chalicelib.domain.errors import DomainError
-from chalicelib.handlers.api.text import TextResponse
 from chalicelib.ports.gateway import BadSignature, GatewayRejected, GatewayUnavailable
 from chalicelib.ports.store import StoreUnavailable
 from chalicelib.usecases.news.take_event import NotYetKnown
@@ -72,7 +71,7 @@ STATUS: dict[type[DomainError], HTTPStatus] = {
 """By class; a subclass has its parent's unless it stands here itself. A test looks for errors without a line."""
 
 
-def response_to(error: Exception) -> TextResponse:
+def response_to(error: Exception) -> Response:
     """The answer that tells of the error, without telling what is inside."""
     if isinstance(error, DomainError):
         status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
@@ -92,7 +91,7 @@ def response_to(error: Exception) -> TextResponse:
     return unexpected(error)
 
 
-def unexpected(error: Exception) -> TextResponse:
+def unexpected(error: Exception) -> Response:
     """A bug of ours: all of it is for the log, and nothing for the caller."""
     log.error("unexpected: %r", error, exc_info=error)
     return problem(
@@ -105,7 +104,7 @@ _RENAMED = {"status": "tab_status"}
 
 def problem(
     status: HTTPStatus, code: str, detail: str, context: Mapping[str, object] = MappingProxyType({})
-) -> TextResponse:
+) -> Response:
     """`context` comes with it, and `retry_after_s` as the header, too. A tab's `status` is `tab_status` here."""
     headers: dict[str, Any] = {"Content-Type": CONTENT_TYPE}
     if "retry_after_s" in context:
@@ -118,10 +117,10 @@ def problem(
         "code": code,
         "detail": detail,
     }
-    return TextResponse(msgspec.json.encode(body).decode(), headers=headers, status_code=int(status))
+    return Response(msgspec.json.encode(body).decode(), headers=headers, status_code=int(status))
 
 
-def _try_again(code: str, detail: str) -> TextResponse:
+def _try_again(code: str, detail: str) -> Response:
     return problem(HTTPStatus.SERVICE_UNAVAILABLE, code, detail, {"retry_after_s": RETRY_AFTER_S})
 
 
@@ -142,11 +141,13 @@ _CHALICE_CODES = {405: "method_not_allowed", 415: "unsupported_media_type", 500:
 
 
 def dress(event: Any, get_response: Callable[[Any], Response]) -> Response:
-    """Middleware: what Chalice answers by itself (405, 415) gets the shape of all other problems."""
+    """Middleware: what Chalice answers by itself (405, 415, 500) gets the shape of all other problems."""
     response = get_response(event)
-    if isinstance(response, TextResponse):
+    if isinstance(response.body, str):
+        # Ours: every operation answers text. Chalice's own errors are dictionaries.
         return response
     status = HTTPStatus(response.status_code)
     dressed = problem(status, _CHALICE_CODES.get(status, "bad_request"), status.description or status.phrase)
-    dressed.headers.update({name: value for name, value in response.headers.items() if name == "Allow"})
+    # Allow, and a route's CORS headers.
+    dressed.headers = {**response.headers, **dressed.headers}
     return dressed
