@@ -64,11 +64,11 @@ soak: setup ## Random walks over the whole local stack, with faults: MINUTES=60 
 	@$(PY) -m tests.walk --minutes $(MINUTES) --seed $(SEED) $(ARGS)
 .PHONY: kill-test
 kill-test: setup ## Kill the app's processes under load, KILLS=200 times, and see that nothing is lost or taken twice
-	@$(PY) -m devstack.killing --kills $(KILLS) $(ARGS)
+	@$(PY) -m devstack.kill_test --kills $(KILLS) $(ARGS)
 
 .PHONY: conformance
 conformance: setup ## Store contract and races on AWS's own DynamoDB Local; needs npm and a JDK
-	@$(PY) -m devstack.conformance $(ARGS)
+	@$(PY) -m devstack.dynamodb_conformance $(ARGS)
 
 .PHONY: reconcile
 reconcile: setup ## Hold our books against Stripe's: every difference on a local stack, or STAGE=prod FROM=… TO=… REPORT=file.json

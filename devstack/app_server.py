@@ -27,12 +27,12 @@ from chalice.cli.factory import CLIFactory
 from chalice.local import ChaliceRequestHandler, ThreadedHTTPServer
 
 from chalicelib import bootstrap
+from devstack.app_workers import fork_on_request
 from devstack.clock import StandinClock
 from devstack.crash import with_crashes
-from devstack.lookups import with_lookups
+from devstack.http_tuning import before_each_request, send_answers_in_one_packet, use_fast_header_parser
+from devstack.lookup_log import with_lookups
 from devstack.outbox import FileOutbox
-from devstack.quick import before_each_request, quicken_headers, quicken_server
-from devstack.workers import fork_on_request
 
 TICK = timedelta(minutes=5)
 POLL_S = 0.5
@@ -48,8 +48,8 @@ def main() -> None:
     parser.add_argument("--lookups", type=Path, help="where the attempts go that had to be asked about, one a line")
     given = parser.parse_args()
 
-    quicken_headers()
-    quicken_server(ChaliceRequestHandler)
+    use_fast_header_parser()
+    send_answers_in_one_packet(ChaliceRequestHandler)
     # Who connects while we are busy waits in line; a line of five is short when 32 come at once.
     ThreadedHTTPServer.request_queue_size = 128
     clock = StandinClock(os.environ["STRIPE_API_BASE"])
@@ -149,7 +149,7 @@ def _control(schedules: Mapping[str, Sweeper], clock: StandinClock) -> type[Base
         def log_message(self, format: str, *args: object) -> None:
             pass
 
-    quicken_server(Handler)
+    send_answers_in_one_packet(Handler)
     before_each_request(Handler, clock.forget)
     return Handler
 

@@ -14,9 +14,9 @@ from rich.markup import escape
 
 from devstack.reconcile.runs import on_stack
 from devstack.reconcile.show import figures
-from devstack.scene import Say, StoryFailed
 from devstack.stack import DEFAULT_START, LOGS, Stack, stop_on_signals
-from devstack.stories import STORIES
+from devstack.stories.business import Say, StoryFailed
+from devstack.stories.usual import STORIES
 
 PICTURE_WIDTH = 132
 """Columns of the picture in the README: wide enough for a sentence with two ids."""

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from devstack.scene import Scene
 from devstack.stack import LOGS, PUBLISHABLE_KEY, ROOT, Ports, Stack, stop_on_signals
+from devstack.stories.business import Business
 
 HERE = ROOT / ".devstack"
 ENV = "env"
@@ -52,7 +52,7 @@ def main() -> None:
 
 def write_env(stack: Stack, folder: Path) -> None:
     """A business, a customer and tokens for both, in a file for the shell and one for `make token`."""
-    cafe = Scene(stack, lambda text: None, name="Kaffee Morgen")
+    cafe = Business(stack, lambda text: None, name="Kaffee Morgen")
     ana = cafe.customer("Ana")
     values = {
         "API": f"{stack.app_url}/v1",

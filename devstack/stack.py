@@ -15,11 +15,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn, Self
 
-from devstack import emulators, outbox, table
+from devstack import dynamodb_emulators, dynamodb_table, outbox
+from devstack.app_workers import Workers
 from devstack.http import JsonClient
 from devstack.issuer import AUDIENCE, ISSUER, Issuer
 from devstack.ministack import free_port
-from devstack.workers import Workers
 
 ROOT = Path(__file__).resolve().parent.parent
 LOGS = ROOT / ".devstack" / "logs"
@@ -68,10 +68,10 @@ class Stack:
     """A running local stack; a context manager. All of it listens on 127.0.0.1 only.
 
     `start`: where the business clock begins; None: now. `ticker`: fire the schedule by itself, every five clock-minutes
-    and on every move; else only `sweep` fires it. `real_time`: let the clock run by itself. `state`: a folder that what
-    is in the database and at Stripe is read from and kept in, complete once the stack has stopped. `database`: which
-    emulator (emulators.NAMES). `workers`: serve with so many processes on one port, as many Lambdas do; 0: with one,
-    not forked.
+    and on every move; else only `sweep` fires it. `real_time`: let the clock run by itself. `state`: the folder from
+    which the contents of the database and of Stripe are loaded, and to which they are written; it is complete once the
+    stack has stopped. `database`: the name of the emulator (dynamodb_emulators.NAMES). `workers`: the number of forked
+    processes that serve on one port, as many Lambdas do; 0: one process, not forked.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class Stack:
         real_time: bool = False,
         logs: Path = LOGS,
         state: Path | None = None,
-        database: str = emulators.MINISTACK,
+        database: str = dynamodb_emulators.MINISTACK,
         workers: int = 0,
         conflicts: bool = False,
     ) -> None:
@@ -137,8 +137,8 @@ class Stack:
         wait_for(self.standin, "/_control/health", "the Stripe stand-in", standin)
         self._serve()
 
-    def _start_aws(self) -> AbstractContextManager[emulators.Emulator]:
-        return emulators.start(self._database, self._ports.aws or None, self._state and self._state / "aws")
+    def _start_aws(self) -> AbstractContextManager[dynamodb_emulators.Emulator]:
+        return dynamodb_emulators.start(self._database, self._ports.aws or None, self._state and self._state / "aws")
 
     def _serve(self) -> None:
         """The app, served by processes of this machine."""
@@ -147,7 +147,7 @@ class Stack:
         self.app = JsonClient(self.app_url)
         self.control = JsonClient(f"http://127.0.0.1:{self.control_port}")
         self._environment = self._settings()
-        table.create(self.aws_url, self._environment["AFTERTAB_TABLE"], region=REGION)
+        dynamodb_table.create(self.aws_url, self._environment["AFTERTAB_TABLE"], region=REGION)
         self.start_app()
         self._exits.callback(self.stop_app)
 

@@ -21,11 +21,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from devstack.deploy.artifacts import Artifacts
-from devstack.deployed import DeployedStack
+from devstack.deployed_stack import DeployedStack
+from devstack.end_state import run_until_idle
 from devstack.invariants import Objects, by_tab, check_everything, check_tab
-from devstack.scene import Customer, Scene
-from devstack.settle import run_dry
 from devstack.stack import Stack
+from devstack.stories.business import Business, Customer
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -58,7 +58,7 @@ def main() -> int:
             else Stack(logs=logs, workers=given.workers)
         )
         with stack:
-            salon = Scene(stack, lambda line: None, name="Salon Iris")
+            salon = Business(stack, lambda line: None, name="Salon Iris")
             customers = [salon.customer(f"Customer {number}") for number in range(given.users)]
             before = Counter(dict(cpu_s()))
             said = load(stack, salon, customers, Path(folder), users=given.users, seconds=given.seconds)
@@ -70,7 +70,7 @@ def main() -> int:
 
 
 def load(
-    stack: Stack, salon: Scene, customers: list[Customer], folder: Path, *, users: int, seconds: int
+    stack: Stack, salon: Business, customers: list[Customer], folder: Path, *, users: int, seconds: int
 ) -> dict[str, Any]:
     """What locust says of it: its rows of figures, and what it used of the processor itself."""
     url = urlsplit(stack.app_url)
@@ -126,7 +126,7 @@ def cpu_s() -> Iterator[tuple[str, float]]:
     yield from found.items()
 
 
-def check(stack: Stack, salon: Scene) -> tuple[list[str], Counter[str]]:
+def check(stack: Stack, salon: Business) -> tuple[list[str], Counter[str]]:
     """What is wrong with the salon's tabs once they have come to rest, and how many are in which status.
 
     Nobody moves a deployed app's clock: what was given up in the middle is looked at as it stands there.
@@ -134,7 +134,7 @@ def check(stack: Stack, salon: Scene) -> tuple[list[str], Counter[str]]:
     get = salon.owner.get
     ids = [line["tab_id"] for status in STATUSES for line in pages(get, f"/tabs?status={status}&limit=100", "tabs")]
     is_movable = not isinstance(stack, DeployedStack)
-    tabs = run_dry(stack, dict.fromkeys(ids, get)) if is_movable else {one: get(f"/tabs/{one}") for one in ids}
+    tabs = run_until_idle(stack, dict.fromkeys(ids, get)) if is_movable else {one: get(f"/tabs/{one}") for one in ids}
     objects = by_tab(stack.at_stripe("payment_intents"), stack.at_stripe("refunds"))
     problems = []
     for tab_id, tab in tabs.items():

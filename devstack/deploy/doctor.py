@@ -27,8 +27,8 @@ from rich.console import Console
 from rich.markup import escape
 
 from devstack.deploy.change_set import stack_name
+from devstack.dynamodb_table import RESOURCES
 from devstack.stack import API_VERSION, EVENTS
-from devstack.table import RESOURCES
 
 SKEW_MAXIMUM_S = 30
 """Tokens are good for this much longer; webhooks for five minutes."""

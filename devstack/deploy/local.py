@@ -22,12 +22,12 @@ from devstack.deploy import doctor
 from devstack.deploy.alarms import ALARMS
 from devstack.deploy.artifacts import CODE, Artifacts, write_template
 from devstack.deploy.doctor import Finding, Patient, State
-from devstack.deployed import STACK, STAGE, DeployedStack
+from devstack.deployed_stack import STACK, STAGE, DeployedStack
 from devstack.http import Reply
-from devstack.rough_stories import asked_by_the_bank
-from devstack.scene import StoryFailed
 from devstack.stack import LOGS, ROOT, SECRET_KEY, stop_on_signals
-from devstack.stories import NEED_THE_CLOCK, STORIES, Story
+from devstack.stories.business import StoryFailed
+from devstack.stories.problems import asked_by_the_bank
+from devstack.stories.usual import NEED_THE_CLOCK, STORIES, Story
 
 ON_SCHEDULE = asked_by_the_bank
 """Played a second time, with nobody to sweep but the schedule."""

@@ -14,10 +14,10 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 
-from devstack import emulators
-from devstack.races.contests import CONTESTS, Contest
-from devstack.races.shots import Clients
-from devstack.settle import Books, run_dry
+from devstack import dynamodb_emulators
+from devstack.end_state import StripeBooks, run_until_idle
+from devstack.races.requests import Clients
+from devstack.races.scenarios import SCENARIOS, Scenario
 from devstack.stack import Stack, stop_on_signals
 
 STAGGER_S = 0.03
@@ -49,30 +49,30 @@ class Figures:
         )
 
 
-def run_race(stack: Stack, contest: Contest, clients: Clients, seed: str) -> Figures:
+def run_race(stack: Stack, scenario: Scenario, clients: Clients, seed: str) -> Figures:
     """One race, begun, judged, and run dry."""
     rng = random.Random(seed)
-    race = contest(stack, rng, clients.number)
+    race = scenario(stack, rng, clients.number)
     staggered = rng.random() < 0.5
     delays_s = [rng.uniform(0, STAGGER_S) if staggered else 0.0 for _ in range(clients.number)]
 
     def warm() -> None:
         stack.app.get("/v1/health")
 
-    shots = clients.at_once(race.fires, warm, delays_s)
-    expected, wrong = race.judge(shots)
+    results = clients.at_once(race.requests, warm, delays_s)
+    expected, wrong = race.judge(results)
     race.finish()
     tab_id = race.tab["tab_id"]
-    staff, told = race.scene.staff, race.scene.told
-    tab = run_dry(stack, {tab_id: staff.get})[tab_id]
-    wrong += Books(stack).problems(tab, staff.history(tab_id), told, expected) + told.check_keys()
+    staff, told = race.business.staff, race.business.told
+    tab = run_until_idle(stack, {tab_id: staff.get})[tab_id]
+    wrong += StripeBooks(stack).problems(tab, staff.history(tab_id), told, expected) + told.check_keys()
     return Figures(
         races=1,
-        requests=sum(shot.requests for shot in shots),
-        winners=sum(shot.won for shot in shots),
-        same_answer=sum(shot.succeeded and shot.replayed and " " in shot.who for shot in shots),
-        refused=sum((shot.refused for shot in shots), Counter()),
-        wrong=[f"{contest.__name__} ({seed}): {text}" for text in wrong],
+        requests=sum(result.tries for result in results),
+        winners=sum(result.won for result in results),
+        same_answer=sum(result.succeeded and result.replayed and " " in result.who for result in results),
+        refused=sum((result.refused for result in results), Counter()),
+        wrong=[f"{scenario.__name__} ({seed}): {text}" for text in wrong],
     )
 
 
@@ -81,23 +81,23 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--clients", type=int, default=32)
     parser.add_argument("--workers", type=int, default=4, help="app processes on the one table")
-    parser.add_argument("--database", choices=emulators.NAMES, default=emulators.MINISTACK)
+    parser.add_argument("--database", choices=dynamodb_emulators.NAMES, default=dynamodb_emulators.MINISTACK)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--only", choices=[contest.__name__ for contest in CONTESTS], action="append")
+    parser.add_argument("--only", choices=[scenario.__name__ for scenario in SCENARIOS], action="append")
     given = parser.parse_args()
     stop_on_signals()
-    contests = [contest for contest in CONTESTS if not given.only or contest.__name__ in given.only]
+    scenarios = [scenario for scenario in SCENARIOS if not given.only or scenario.__name__ in given.only]
     total = Figures()
     began = time.monotonic()
     with (
         Stack(database=given.database, workers=given.workers, conflicts=True) as stack,
         Clients(given.clients) as clients,
     ):
-        for contest in contests:
+        for scenario in scenarios:
             of_contest = Figures()
             for number in range(given.rounds):
-                of_contest.add(run_race(stack, contest, clients, f"{given.seed}:{contest.__name__}:{number}"))
-            print(f"{'✗' if of_contest.wrong else '✓'} {contest.__doc__}: {of_contest}", flush=True)
+                of_contest.add(run_race(stack, scenario, clients, f"{given.seed}:{scenario.__name__}:{number}"))
+            print(f"{'✗' if of_contest.wrong else '✓'} {scenario.__doc__}: {of_contest}", flush=True)
             for text in of_contest.wrong[:20]:
                 print(f"    {text[:600]}", flush=True)
             total.add(of_contest)

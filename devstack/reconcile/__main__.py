@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from devstack.books import differences, money_of_app, money_of_standin
-from devstack.reconcile.injected import FOREIGN, MINUTES, Expected, Tab, Town, inject
+from devstack.reconcile.injected_differences import FOREIGN, MINUTES, Expected, Tab, Town, inject
 from devstack.reconcile.runs import on_stack, on_stage
 from devstack.reconcile.show import Meter, Report, console, figures, show
 from devstack.stack import DEFAULT_START, ROOT, Stack, stop_on_signals

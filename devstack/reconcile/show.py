@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from devstack import progress
+from devstack import progress_bar
 
 Report = dict[str, Any]
 WIDTH = 150
@@ -22,7 +22,7 @@ def console() -> Console:
     return found if found.is_terminal else Console(highlight=False, width=WIDTH)
 
 
-class Meter(progress.Meter):
+class Meter(progress_bar.Meter):
     """A progress bar on a terminal; elsewhere nothing: what counts is in the report."""
 
     def __init__(self, console: Console) -> None:

@@ -13,8 +13,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
+from devstack.http_tuning import use_fast_header_parser
 from devstack.invariants import by_tab
-from devstack.quick import quicken_headers
 from devstack.replay import show
 from devstack.replay.audit import Audit, audit
 from devstack.replay.checkpoint import Busy, Checkpoint
@@ -43,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
         help="keep what is needed to resume not only when stopped but every so many minutes",
     )
     given = parser.parse_args(arguments)
-    quicken_headers()
+    use_fast_header_parser()
     console = show.console()
     try:
         bookings, refused = read(given.file, given.limit)
@@ -160,7 +160,7 @@ def audit_all(stack: Stack, plans: Calendar, replay: Replay) -> Audit:
     """Read every tab and both books once more, and compare."""
     books = stack.standin.get("/_control/books")
     objects = by_tab(stack.at_stripe("payment_intents"), stack.at_stripe("refunds"))
-    found = audit(plans.plans, replay.progress.stays, replay.tabs(), books, objects, replay.people.told)
+    found = audit(plans.plans, replay.progress.stays, replay.tabs(), books, objects, replay.clients.told)
     webhooks = stack.standin.get("/_control/webhooks")
     for name in ("pending", "failed"):
         if webhooks[name]:

@@ -9,7 +9,7 @@ from typing import Any
 from devstack.acknowledged import Acknowledged
 from devstack.books import differences, money_of_app, money_of_standin
 from devstack.invariants import History, Objects, check_books, check_dry, check_tab
-from devstack.replay.people import Stay
+from devstack.replay.hotel_clients import Stay
 from devstack.replay.plan import Plan
 
 CURRENCY = "EUR"

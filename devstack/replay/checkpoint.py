@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from devstack.replay.people import Stay
+from devstack.replay.hotel_clients import Stay
 from devstack.replay.run import Counts, Progress
 from devstack.stack import ROOT
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from devstack.http import HttpError
 from devstack.phone import CardDeclined
-from devstack.replay.people import People, Stay
+from devstack.replay.hotel_clients import HotelClients, Stay
 from devstack.replay.plan import Calendar, Event, Kind, by_customer
 from devstack.stack import Stack
 
@@ -69,7 +69,7 @@ class Replay:
 
     def __init__(self, stack: Stack, calendar: Calendar, progress: Progress, *, workers: int) -> None:
         self.progress = progress
-        self.people = People(stack, progress.hotels, progress.guests)
+        self.clients = HotelClients(stack, progress.hotels, progress.guests)
         self._stack = stack
         self._calendar = calendar
         self._events = calendar.events
@@ -91,7 +91,7 @@ class Replay:
         delivered = self._delivered()
         try:
             for hotel in dict.fromkeys(plan.booking.hotel for plan in self._calendar.plans.values()):
-                self.people.open_hotel(hotel)
+                self.clients.open_hotel(hotel)
             while (at := self._next_at()) is not None:
                 if wants_stop():
                     return False
@@ -100,7 +100,7 @@ class Replay:
             return True
         finally:
             counts = self.progress.counts
-            for route, number in self.people.tally.total().items():
+            for route, number in self.clients.tally.total().items():
                 routes[route] = routes.get(route, 0) + number
             counts.routes = routes
             counts.webhooks += self._delivered() - delivered
@@ -141,7 +141,7 @@ class Replay:
         return max(min(times), self._now) if times else None
 
     def _instant(self, at: datetime) -> None:
-        """Everything of one instant: first what the schedule does by then, then what people do."""
+        """Everything of one instant: first what the schedule does by then, then what clients do."""
         if at > self._now:
             self._stack.move_clock(at)
             self._now = at
@@ -200,7 +200,7 @@ class Replay:
             if stay.failure:
                 continue
             try:
-                tab, used_phone = self.people.act(event.kind, self._calendar.plans[event.number], stay)
+                tab, used_phone = self.clients.act(event.kind, self._calendar.plans[event.number], stay)
                 # The last thing a row does closes its tab; where a webhook was quicker with the half of it, not yet.
                 under_way = event.kind not in (Kind.BOOK, Kind.ARRIVE) and tab["status"] != "closed"
                 answers.append((stay, tab, not used_phone and not under_way))
@@ -215,10 +215,10 @@ class Replay:
             self._note(self.progress.stays[number], tab)
 
     def tab(self, number: int) -> dict[str, Any]:
-        return self.people.tab(self._calendar.plans[number], self.progress.stays[number])
+        return self.clients.tab(self._calendar.plans[number], self.progress.stays[number])
 
     def _history(self, number: int) -> list[dict[str, Any]]:
-        return self.people.history(self._calendar.plans[number], self.progress.stays[number])
+        return self.clients.history(self._calendar.plans[number], self.progress.stays[number])
 
     def _note(self, stay: Stay, tab: dict[str, Any]) -> None:
         is_closed = tab["status"] == "closed"

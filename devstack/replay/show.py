@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from devstack import progress
+from devstack import progress_bar
 from devstack.replay.audit import Audit, Sums
 from devstack.replay.rows import Refused
 from devstack.replay.run import Counts
@@ -28,7 +28,7 @@ def console() -> Console:
     return found if found.is_terminal else Console(highlight=False, soft_wrap=True, width=WIDTH)
 
 
-class Meter(progress.Meter):
+class Meter(progress_bar.Meter):
     """A progress bar on a terminal, elsewhere a line now and then. `events`, `rows`: how many there are in all."""
 
     def __init__(self, console: Console, events: int, rows: int, position: int) -> None:

@@ -11,10 +11,10 @@ import pytest
 from chalicelib.adapters.dynamodb.store import DynamoDbStore, dynamodb_client
 from chalicelib.adapters.memory_store import MemoryStore
 from chalicelib.ports.store import TabStore
-from devstack import emulators, table
+from devstack import dynamodb_emulators, dynamodb_table
 from tests.contract import store_kit
 
-EMULATOR = os.environ.get(emulators.VARIABLE, emulators.MINISTACK)
+EMULATOR = os.environ.get(dynamodb_emulators.VARIABLE, dynamodb_emulators.MINISTACK)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -32,7 +32,7 @@ def _no_real_aws() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def emulator_url() -> Iterator[str]:
     """One emulator for each test process."""
-    with emulators.start(EMULATOR) as aws:
+    with dynamodb_emulators.start(EMULATOR) as aws:
         yield aws.endpoint_url
 
 
@@ -40,7 +40,7 @@ def emulator_url() -> Iterator[str]:
 def emulated_store(emulator_url: str) -> DynamoDbStore:
     """A store on the emulator, on a table of its own: fit for threads."""
     name = f"aftertab-{uuid.uuid4().hex}"
-    table.create(emulator_url, name, region=store_kit.REGION)
+    dynamodb_table.create(emulator_url, name, region=store_kit.REGION)
     return DynamoDbStore(dynamodb_client(emulator_url, store_kit.REGION), name)
 
 

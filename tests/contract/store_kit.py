@@ -40,7 +40,7 @@ from chalicelib.domain.tab.promise import Acceptance, AcceptanceMethod, Consent
 from chalicelib.domain.tab.status import Status
 from chalicelib.domain.tab.tab import Followup, Outcome, Tab
 from chalicelib.ports.store import IdempotencyRecord, Pointer, SeenEvent, TabStore
-from devstack import table
+from devstack import dynamodb_table
 
 NOW = datetime(2026, 5, 4, 9, 30, 0, 123000, tzinfo=UTC)
 REGION = "eu-central-1"
@@ -60,7 +60,7 @@ def moto_store(client: Any = None) -> Iterator[DynamoDbStore]:
     """A store on moto, for this thread only; waits between tries take no time."""
     client = client or _shared_client()
     with mock_aws():
-        table.create_with(client, TABLE)
+        dynamodb_table.create_with(client, TABLE)
         yield DynamoDbStore(client, TABLE, sleep=lambda seconds: None, sweep_threads=1)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from chalicelib.adapters.dynamodb.store import DynamoDbStore, dynamodb_client
-from devstack import emulators, ministack, table
+from devstack import dynamodb_emulators, dynamodb_table, ministack
 from tests.contract.conftest import EMULATOR
 from tests.contract.store_kit import MERCHANT, REGION, TABLE, opening
 
@@ -36,7 +36,7 @@ def listening_addresses(pid: int) -> set[str]:
 @pytest.mark.skipif(not Path("/proc/self/net/tcp").exists(), reason="needs Linux's /proc")
 def test_it_listens_on_loopback_only() -> None:
     """The emulator listens on one port of 127.0.0.1, and on nothing else: no other interface, no MQTT."""
-    with emulators.start(EMULATOR) as aws:
+    with dynamodb_emulators.start(EMULATOR) as aws:
         port = int(aws.endpoint_url.rpartition(":")[2])
 
         (address,) = listening_addresses(aws.process.pid)
@@ -70,7 +70,7 @@ def test_state_survives_where_a_folder_for_it_is_given(tmp_path: Path) -> None:
     change = opening()
     for run in range(2):
         with ministack.start(state_dir=tmp_path) as aws:
-            table.create(aws.endpoint_url, TABLE, region=REGION)
+            dynamodb_table.create(aws.endpoint_url, TABLE, region=REGION)
             store = DynamoDbStore(dynamodb_client(aws.endpoint_url, REGION), TABLE)
             if run == 0:
                 store.commit(change)

@@ -28,7 +28,7 @@ from chalicelib.domain.tab.draft import Entry
 from chalicelib.domain.tab.payments import Deposit
 from chalicelib.domain.tab.tab import Followup, Tab
 from chalicelib.ports.store import IdempotencyRecord, Pointer, SeenEvent, StoreUnavailable, TabSummary
-from devstack.table import RESOURCES
+from devstack.dynamodb_table import RESOURCES
 from tests.contract.store_kit import (
     MERCHANT,
     NOW,

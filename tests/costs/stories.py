@@ -23,7 +23,7 @@ from chalicelib.adapters.stripe.transport import KeepAliveClient
 from chalicelib.adapters.system import SystemIds
 from chalicelib.handlers import keys
 from chalicelib.ports.deps import Deps
-from devstack import table
+from devstack import dynamodb_table
 from devstack.stripe_standin.server import create_app, serve_in_thread
 from tests.api.world import (
     AUDIENCE,
@@ -116,12 +116,12 @@ def _metered_world() -> Iterator[tuple[World, Meter, Callable[[], None]]]:
         patch.setattr("app.TABS_AT_ONCE", 1)
         keys.forget()
         client = boto3.client("dynamodb")
-        table.create_with(client, TABLE)
+        dynamodb_table.create_with(client, TABLE)
         metered = MeteredClient(client, meter)
 
         def new_table() -> None:
             client.delete_table(TableName=TABLE)
-            table.create_with(client, TABLE)
+            dynamodb_table.create_with(client, TABLE)
             metered.forget()
 
         store = DynamoDbStore(

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from devstack.reconcile import injected
+from devstack.reconcile import injected_differences
 from devstack.reconcile.__main__ import compare
-from devstack.reconcile.injected import FOREIGN, INJECTIONS, Expected
+from devstack.reconcile.injected_differences import FOREIGN, INJECTIONS, Expected
 from devstack.stack import ROOT
 
 
@@ -41,10 +41,10 @@ def test_everything_else_is_told() -> None:
 def test_every_documented_code_is_injected() -> None:
     """The stories of `make reconcile` make each kind of difference that there is."""
     documented = set(re.findall(r"^\| `([a-z_]+)` \|", (ROOT / "docs" / "reconciliation.md").read_text(), re.MULTILINE))
-    source = (ROOT / "devstack" / "reconcile" / "injected.py").read_text()
+    source = (ROOT / "devstack" / "reconcile" / "injected_differences.py").read_text()
 
     assert documented == {code for code in documented if f'"{code}"' in source}
     assert len(documented) > 20
-    assert {name for name, made in vars(injected).items() if made in INJECTIONS} == {
+    assert {name for name, made in vars(injected_differences).items() if made in INJECTIONS} == {
         injection.__name__ for injection in INJECTIONS
     }

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from devstack.books import Money
-from devstack.scene import StoryFailed
 from devstack.serve import CURL_STORY, write_env
 from devstack.stack import ROOT, Stack
-from devstack.stories import STORIES, Story, walk_in
+from devstack.stories.business import StoryFailed
+from devstack.stories.usual import STORIES, Story, walk_in
 
 pytestmark = pytest.mark.e2e
 
@@ -47,7 +47,7 @@ def test_the_nightly_run_has_nothing_to_say(stack: Stack) -> None:
 
 def test_a_story_that_is_wrong_fails(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     """A story's literals are compared, not printed: one cent off in either book ends it."""
-    monkeypatch.setattr("devstack.stories.Money", lambda **given: Money(charged=given["charged"] + 1))
+    monkeypatch.setattr("devstack.stories.usual.Money", lambda **given: Money(charged=given["charged"] + 1))
 
     with pytest.raises(
         StoryFailed, match=r"the app has charged 700, expected 701.*Stripe has charged 700, expected 701"

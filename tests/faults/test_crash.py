@@ -15,8 +15,8 @@ import pytest
 
 from devstack.books import Money
 from devstack.crash import EXIT_CODE, VARIABLE
-from devstack.scene import Customer, Scene, hours, iso
 from devstack.stack import Stack
+from devstack.stories.business import Business, Customer, hours, iso
 
 pytestmark = pytest.mark.faults
 
@@ -39,14 +39,14 @@ def webhooks_arrive(request: pytest.FixtureRequest) -> bool:
 class Appointment:
     """A booking with a saved card and a deposit of 20.00, its hold not placed yet."""
 
-    salon: Scene
+    salon: Business
     customer: Customer
     tab: dict[str, Any]
     starts_at: datetime
 
 
 def book(stack: Stack) -> Appointment:
-    salon = Scene(stack, lambda text: None, name="Salon Iris")
+    salon = Business(stack, lambda text: None, name="Salon Iris")
     ben = salon.customer("Ben")
     starts_at = stack.now() + timedelta(days=5)
     tab = salon.staff.post(

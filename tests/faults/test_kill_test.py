@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from devstack.http import HttpError
-from devstack.killing.caller import Caller, Diary
+from devstack.kill_test.caller import Caller, Diary
 
 ANSWER = {"customer_id": "cus_1"}
 

@@ -12,15 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from devstack.conflicts import Conflicts
+from devstack.app_workers import Workers
+from devstack.dynamodb_conflicts import Conflicts
 from devstack.http import Reply
-from devstack.races.contests import DONE, bad_answers, won_by
-from devstack.races.shots import Clients, Shot
-from devstack.workers import Workers
+from devstack.races.requests import Clients, Result
+from devstack.races.scenarios import DONE, bad_answers, won_by
 
 FORKS = """
 import sys, time
-from devstack.workers import fork_on_request
+from devstack.app_workers import fork_on_request
 
 def serve(is_ready):
     if sys.argv[1] == "fails":
@@ -34,47 +34,47 @@ fork_on_request(serve)
 """
 
 
-def shot(status: int, code: str | None = None, *, replayed: bool = False) -> Shot:
+def result(status: int, code: str | None = None, *, replayed: bool = False) -> Result:
     headers = {"idempotent-replayed": "true"} if replayed else {}
-    return Shot("customer charges", Reply(status, headers, {"code": code} if code else {}), 1, Counter())
+    return Result("customer charges", Reply(status, headers, {"code": code} if code else {}), 1, Counter())
 
 
 def test_one_winner_among_clear_refusals_is_right() -> None:
     """One success, the same answer repeated, and 409s that say why: nothing is wrong."""
-    assert won_by([shot(200), shot(200, replayed=True), shot(409, "transition_refused")], 1, *DONE) == []
+    assert won_by([result(200), result(200, replayed=True), result(409, "transition_refused")], 1, *DONE) == []
 
 
 @pytest.mark.parametrize(
     "answer",
     [
-        pytest.param(shot(500, "internal_error"), id="500"),
-        pytest.param(shot(503, "unavailable"), id="503"),
-        pytest.param(shot(422, "invalid_input"), id="422"),
-        pytest.param(shot(409, "cap_exceeded"), id="a code of another race"),
+        pytest.param(result(500, "internal_error"), id="500"),
+        pytest.param(result(503, "unavailable"), id="503"),
+        pytest.param(result(422, "invalid_input"), id="422"),
+        pytest.param(result(409, "cap_exceeded"), id="a code of another race"),
     ],
 )
-def test_any_other_answer_is_told(answer: Shot) -> None:
+def test_any_other_answer_is_told(answer: Result) -> None:
     """Whatever is neither a success nor a 409 for coming too late is a violation."""
-    assert len(bad_answers([shot(200), answer], *DONE)) == 1
+    assert len(bad_answers([result(200), answer], *DONE)) == 1
 
 
 @pytest.mark.parametrize("winners", [0, 2])
 def test_too_few_and_too_many_winners_are_told(winners: int) -> None:
     """Nobody, and more than one, are both wrong."""
-    assert len(won_by([shot(200)] * winners + [shot(409, "contention")], 1)) == 1
+    assert len(won_by([result(200)] * winners + [result(409, "contention")], 1)) == 1
 
 
-def test_clients_are_all_there_before_the_first_one_fires() -> None:
-    """No client fires before every client is ready, and each gets its own answer."""
+def test_no_client_sends_before_all_are_ready() -> None:
+    """No client sends before every client is ready, and each gets its own answer."""
     ready: list[int] = []
 
-    def fire(number: int) -> Shot:
-        return Shot(f"{number} of {len(ready)}", Reply(200, {}, None))
+    def send(number: int) -> Result:
+        return Result(f"{number} of {len(ready)}", Reply(200, {}, None))
 
     with Clients(8) as clients:
-        shots = clients.at_once([partial(fire, n) for n in range(8)], lambda: ready.append(1), [0.0] * 8)
+        results = clients.at_once([partial(send, n) for n in range(8)], lambda: ready.append(1), [0.0] * 8)
 
-    assert [answered.who for answered in shots] == [f"{number} of 8" for number in range(8)]
+    assert [answered.who for answered in results] == [f"{number} of 8" for number in range(8)]
 
 
 def test_transactions_that_meet_are_canceled() -> None:

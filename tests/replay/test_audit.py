@@ -14,7 +14,7 @@ import pytest
 from devstack.acknowledged import Acknowledged
 from devstack.invariants import Objects, by_tab
 from devstack.replay.audit import Audit, Sums, audit
-from devstack.replay.people import Stay
+from devstack.replay.hotel_clients import Stay
 from devstack.replay.plan import plan
 from devstack.replay.rows import Booking, End
 

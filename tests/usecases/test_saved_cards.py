@@ -20,7 +20,7 @@ from chalicelib.usecases.parties.customers import CardTerms, create_customer, ge
 from chalicelib.usecases.tab.booking import Agreement, accept_promise
 from chalicelib.usecases.tab.payment import pay_on_phone
 from tests.usecases.shop import NOON, WITH_CARD, WITHOUT_CARD, Shop
-from tests.usecases.test_policies import blind_once
+from tests.usecases.test_merchants import blind_once
 
 ACCOUNT = "acct_1"
 TERMS = CardTerms(terms_sha256="0" * 64, tab_id=None, ip="192.0.2.1", user_agent="phone")

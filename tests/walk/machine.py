@@ -13,8 +13,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from devstack import invariants
 from devstack.http import HttpError
 from devstack.phone import CardDeclined
-from devstack.scene import ALL_CONSENTS, CARD_TERMS_SHA256, iso
 from devstack.stack import Stack
+from devstack.stories.business import ALL_CONSENTS, CARD_TERMS_SHA256, iso
 from tests.walk.town import Broken, Json, Shop, TabModel, Town
 
 CARDS = [

@@ -18,8 +18,8 @@ from devstack.acknowledged import Acknowledged
 from devstack.api import Api
 from devstack.http import JsonClient, Reply
 from devstack.phone import Phone
-from devstack.scene import CARD_TERMS_SHA256
 from devstack.stack import SECRET_KEY, Stack
+from devstack.stories.business import CARD_TERMS_SHA256
 
 ASK_AGAIN = frozenset({"request_in_progress", "contention", "unavailable"})
 """Codes that say that the same request, under the same key, may be sent again."""

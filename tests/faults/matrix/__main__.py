@@ -25,8 +25,7 @@ from rich.progress import Progress
 
 from chalicelib.adapters.dynamodb.store import DynamoDbStore, dynamodb_client
 from chalicelib.adapters.memory_store import MemoryStore
-from devstack import ministack
-from devstack import table as dynamodb_table
+from devstack import dynamodb_table, ministack
 from tests import views
 from tests.faults.matrix.dynamodb import TroubledClient
 from tests.faults.matrix.run import Played, play

@@ -6,19 +6,19 @@ from typing import Any
 
 from devstack.api import Api
 from devstack.books import Money
-from devstack.scene import Customer, Say, Scene
 from devstack.stack import Stack
+from devstack.stories.business import Business, Customer, Say
 
 DAY_S = 24 * 3600
 
 
-def served(scene: Scene, customer: Customer, amount_minor: int, *, card: str | None = None) -> dict[str, Any]:
+def served(business: Business, customer: Customer, amount_minor: int, *, card: str | None = None) -> dict[str, Any]:
     """A walk-in whose bill is presented: `card` is saved, with every consent, where one is named."""
-    tab: dict[str, Any] = scene.staff.post(
+    tab: dict[str, Any] = business.staff.post(
         "/tabs",
         {
             "customer_id": customer.customer_id,
-            "title": f"{scene.name}, for {customer.name}",
+            "title": f"{business.name}, for {customer.name}",
             "expected_outcome": "You are content",
             "estimate_minor": amount_minor,
         },
@@ -26,22 +26,22 @@ def served(scene: Scene, customer: Customer, amount_minor: int, *, card: str | N
     customer.accept_promise(tab, None if card else ["cap"])
     if card:
         customer.save_card(tab, card)
-    scene.staff.post(
+    business.staff.post(
         f"/tabs/{tab['tab_id']}/items", {"items": [{"description": "Service", "unit_price_minor": amount_minor}]}
     )
-    scene.staff.post(f"/tabs/{tab['tab_id']}/complete")
-    return scene.tab(tab)
+    business.staff.post(f"/tabs/{tab['tab_id']}/complete")
+    return business.tab(tab)
 
 
-def pay(scene: Scene, customer: Customer, tab: dict[str, Any], card: str = "pm_card_visa") -> None:
+def pay(business: Business, customer: Customer, tab: dict[str, Any], card: str = "pm_card_visa") -> None:
     payment = customer.api.post(f"/tabs/{tab['tab_id']}/charges", {"mode": "on_session"})["payment"]
     customer.phone.pay(payment, card)
-    scene.stack.drain()
+    business.stack.drain()
 
 
 def contested(stack: Stack, say: Say) -> None:
     """A contested bill, adjusted and paid"""
-    salon = Scene(stack, say, name="Salon Iris")
+    salon = Business(stack, say, name="Salon Iris")
     gia = salon.customer("Gia")
     tab = served(salon, gia, 8000)
     say(
@@ -69,7 +69,7 @@ def contested(stack: Stack, say: Say) -> None:
 
 def unpaid(stack: Stack, say: Say) -> None:
     """A bill nobody pays: reminders, a charge declined for lack of funds, tried again days later, paid"""
-    studio = Scene(stack, say, name="Studio Nord", reminder_offsets_s=[DAY_S], retry_offsets_s=[2 * DAY_S])
+    studio = Business(stack, say, name="Studio Nord", reminder_offsets_s=[DAY_S], retry_offsets_s=[2 * DAY_S])
     hal = studio.customer("Hal")
     tab = served(studio, hal, 4500, card="pm_card_visa")
     bank_says(stack, tab, "insufficient_funds")
@@ -105,7 +105,7 @@ def bank_says(stack: Stack, tab: dict[str, Any], decline: str | None) -> None:
 
 def asked_by_the_bank(stack: Stack, say: Say) -> None:
     """The bank asks a question about the automatic charge, answered on the phone"""
-    garage = Scene(stack, say, name="Garage Lind")
+    garage = Business(stack, say, name="Garage Lind")
     ida = garage.customer("Ida")
     tab = served(garage, ida, 9900, card="pm_card_authenticationRequired")
     say(f"Ida's bill for {tab['tab_id']} is EUR 99.00; she is silent, and the review window ends.")
@@ -125,7 +125,7 @@ def asked_by_the_bank(stack: Stack, say: Say) -> None:
 
 def refunded(stack: Stack, say: Say) -> None:
     """A partial refund over two legs"""
-    spa = Scene(stack, say, name="Spa Aurora")
+    spa = Business(stack, say, name="Spa Aurora")
     jon = spa.customer("Jon")
     tab = spa.staff.post(
         "/tabs",
@@ -164,7 +164,7 @@ def refunded(stack: Stack, say: Say) -> None:
 
 def disputed(stack: Stack, say: Say) -> None:
     """A dispute, lost"""
-    shop = Scene(stack, say, name="Kontor Süd")
+    shop = Business(stack, say, name="Kontor Süd")
     kim = shop.customer("Kim")
     tab = served(shop, kim, 3300)
     pay(shop, kim, tab, "pm_card_createDispute")

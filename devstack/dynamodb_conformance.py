@@ -1,6 +1,6 @@
 """What runs on ministack every day, on AWS's own emulator of DynamoDB: the store's contract, and the races.
 
-    python -m devstack.conformance --rounds 1
+    python -m devstack.dynamodb_conformance --rounds 1
 
 Ends with one line of figures; the exit code is 1 where anything fails, 2 where Java or npm is missing.
 """
@@ -15,8 +15,8 @@ import sys
 import time
 
 from devstack import dynamodb_local
+from devstack.dynamodb_emulators import DYNAMODB_LOCAL, VARIABLE
 from devstack.dynamodb_local import Missing
-from devstack.emulators import DYNAMODB_LOCAL, VARIABLE
 from devstack.stack import ROOT
 
 CONTRACT = (

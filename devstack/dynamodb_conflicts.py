@@ -1,6 +1,6 @@
 """Stands before an emulator of DynamoDB and cancels transactions that meet, as DynamoDB does and no emulator here does.
 
-    python -m devstack.conflicts --port 8021 --upstream http://127.0.0.1:8020
+    python -m devstack.dynamodb_conflicts --port 8021 --upstream http://127.0.0.1:8020
 
 They carry out one call after the other, so a transaction never finds another at work on its items. DynamoDB cancels it
 then, with the reason TransactionConflict
@@ -18,7 +18,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
 
-from devstack.quick import quicken_headers, quicken_server
+from devstack.http_tuning import send_answers_in_one_packet, use_fast_header_parser
 
 TRANSACTION, PUT = "TransactWriteItems", "PutItem"
 TIMEOUT_S = 60.0
@@ -131,7 +131,7 @@ def _handler(upstream: str, conflicts: Conflicts) -> type[BaseHTTPRequestHandler
         def log_message(self, format: str, *args: object) -> None:
             pass
 
-    quicken_server(Handler)
+    send_answers_in_one_packet(Handler)
     return Handler
 
 
@@ -140,7 +140,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--upstream", required=True, help="where the emulator answers")
     given = parser.parse_args()
-    quicken_headers()
+    use_fast_header_parser()
     ThreadingHTTPServer.request_queue_size = 128
     ThreadingHTTPServer(("127.0.0.1", given.port), _handler(given.upstream, Conflicts())).serve_forever()
 

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 
-def quicken_headers() -> None:
+def use_fast_header_parser() -> None:
     """Parse the headers of HTTP messages line by line.
 
     http.client hands them to the parser of e-mails. It was a fifth of the CPU that the app spent on a replay: for each
@@ -18,7 +18,7 @@ def quicken_headers() -> None:
     http.client.parse_headers = _parse_headers  # type: ignore[assignment]
 
 
-def quicken_server(handler: type[BaseHTTPRequestHandler]) -> None:
+def send_answers_in_one_packet(handler: type[BaseHTTPRequestHandler]) -> None:
     """Answer in one packet. Sent in two, the second waits for the first to be acknowledged, up to 40 ms."""
     handler.disable_nagle_algorithm = True
     handler.wbufsize = 1 << 16

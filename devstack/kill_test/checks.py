@@ -6,10 +6,10 @@ import random
 from datetime import timedelta
 from typing import Any
 
+from devstack.end_state import StripeBooks, run_until_idle
 from devstack.http import HttpError
-from devstack.killing.caller import Caller
-from devstack.killing.run import Run
-from devstack.settle import Books, run_dry
+from devstack.kill_test.caller import Caller
+from devstack.kill_test.run import Run
 
 LATE = timedelta(hours=6)
 REPEATS = 150
@@ -39,8 +39,8 @@ def check_endings(run: Run) -> None:
     """Every tab at rest: the money its story must have moved, in both books, and what must always hold."""
     stack, told = run.stack, run.diary.told
     stack.standin.post("/_control/webhooks/retry")
-    tabs = run_dry(stack, {ending.tab_id: ending.staff.get for ending in run.endings}, late=LATE)
-    books = Books(stack)
+    tabs = run_until_idle(stack, {ending.tab_id: ending.staff.get for ending in run.endings}, late=LATE)
+    books = StripeBooks(stack)
     for ending in run.endings:
         tab = tabs[ending.tab_id]
         problems = books.problems(tab, history(ending.staff, ending.tab_id), told, ending.money)

@@ -1,4 +1,4 @@
-"""What the people of a booking do at their hour, over HTTP: staff and guests call the API, phones confirm at Stripe."""
+"""The clients of a replay, over HTTP: hotel staff and guests call the API, and the guests' phones confirm at Stripe."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Tally:
             return sum(self._all, Counter())
 
 
-class People:
+class HotelClients:
     """Everybody of every hotel: merchants, staff and guests with their phones.
 
     `hotels` and `guests` hold the ids of those who are registered; both are what a resumed replay starts from. Every

@@ -14,9 +14,9 @@ from typing import Any
 
 import boto3
 
-from devstack.rough_stories import bank_says, pay, served
-from devstack.scene import Customer, Scene, hours, iso
 from devstack.stack import SECRET_KEY, Stack
+from devstack.stories.business import Business, Customer, hours, iso
+from devstack.stories.problems import bank_says, pay, served
 
 Tab = dict[str, Any]
 MINUTES = timedelta(minutes=1)
@@ -36,7 +36,7 @@ class Town:
 
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
-        self.salon = Scene(stack, lambda text: None, name="Salon Iris")
+        self.salon = Business(stack, lambda text: None, name="Salon Iris")
         self.expected: list[Expected] = []
         settings = stack.environment
         self._table = settings["AFTERTAB_TABLE"]
@@ -57,13 +57,13 @@ class Town:
     def customer(self) -> Customer:
         return self.salon.customer("Ana")
 
-    def paid(self, card: str = "pm_card_visa", scene: Scene | None = None) -> Tab:
+    def paid(self, card: str = "pm_card_visa", business: Business | None = None) -> Tab:
         """A bill of 15.00, paid on the phone."""
-        scene = scene or self.salon
-        customer = scene.customer("Ana")
-        tab = served(scene, customer, 1500)
-        pay(scene, customer, tab, card)
-        return scene.tab(tab)
+        business = business or self.salon
+        customer = business.customer("Ana")
+        tab = served(business, customer, 1500)
+        pay(business, customer, tab, card)
+        return business.tab(tab)
 
     def held(self) -> Tab:
         """A booking for tomorrow with 20.00 held."""
@@ -276,7 +276,7 @@ def pointer_deleted(town: Town) -> Iterator[None]:
 
 def nobody_sweeps(town: Town) -> Iterator[None]:
     """The review window has ended more than an hour ago, and the schedule did not come."""
-    hasty = Scene(town.stack, lambda text: None, name="Imbiss Eck", review_window_s=3600)
+    hasty = Business(town.stack, lambda text: None, name="Imbiss Eck", review_window_s=3600)
     tab = served(hasty, hasty.customer("Ben"), 1500, card="pm_card_visa")
     yield
     town.expect(tab, "overdue", repaired=True)
@@ -300,8 +300,8 @@ def all_rows_deleted(town: Town) -> Iterator[None]:
 
 
 def merchant_deleted(town: Town) -> Iterator[None]:
-    shop = Scene(town.stack, lambda text: None, name="Closed for good")
-    town.paid(scene=shop)
+    shop = Business(town.stack, lambda text: None, name="Closed for good")
+    town.paid(business=shop)
     yield
     town.delete_row("MERCHANTS", shop.merchant_id)
     town.expect(shop.merchant_id, "merchant_missing")

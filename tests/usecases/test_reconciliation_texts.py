@@ -1,7 +1,7 @@
 """What reconciliation says of each difference, word for word and id by id, in a merchant's connected account.
 
 `findings.txt` was read line by line when it was written. Where a change changes it on purpose, write it anew,
-`python -m tests.usecases.test_findings > tests/usecases/findings.txt`, and read the difference.
+`python -m tests.usecases.test_reconciliation_texts > tests/usecases/findings.txt`, and read the difference.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from chalicelib.usecases.parties.merchants import NewMerchant, create_merchant
 from tests.golden import numbered, sections
 from tests.usecases.fake_gateway import Fault
 from tests.usecases.shop import WITHOUT_CARD, Shop
-from tests.usecases.test_policies import ROOT
+from tests.usecases.test_merchants import ROOT
 from tests.usecases.test_reconcile import BROKEN, DAY, MISSED, another, held, paid, refunded, run
 
 FINDINGS = Path(__file__).with_name("findings.txt")

@@ -18,7 +18,9 @@ Get = Callable[[str], Any]
 """Asks the API for a path, as somebody of the business."""
 
 
-def run_dry(stack: Stack, tabs: Mapping[str, Get], *, late: timedelta = timedelta()) -> dict[str, dict[str, Any]]:
+def run_until_idle(
+    stack: Stack, tabs: Mapping[str, Get], *, late: timedelta = timedelta()
+) -> dict[str, dict[str, Any]]:
     """Move the clock from one agenda's next step to the next and sweep, until no tab has one; the tabs then, by id.
 
     `tabs`: by id, who asks for it. `late`: by how much every sweep comes too late, so that many tabs need fewer of
@@ -40,7 +42,7 @@ def run_dry(stack: Stack, tabs: Mapping[str, Get], *, late: timedelta = timedelt
     return found
 
 
-class Books:
+class StripeBooks:
     """Stripe's side of every tab, as it is when this is made."""
 
     def __init__(self, stack: Stack) -> None:

@@ -21,12 +21,12 @@ TRY_AGAIN = frozenset({"contention"})
 
 
 @dataclass(frozen=True, slots=True)
-class Shot:
+class Result:
     """What one client was answered in the end. `refused`: every 409 it met, by code, the last one included."""
 
     who: str
     reply: Reply
-    requests: int = 1
+    tries: int = 1
     refused: Counter[str] = field(default_factory=Counter)
 
     @property
@@ -47,7 +47,7 @@ class Shot:
         return self.succeeded and not self.replayed
 
 
-Fire = Callable[[], Shot]
+Request = Callable[[], Result]
 
 
 def post(
@@ -58,16 +58,16 @@ def post(
     key: str,
     who: str,
     again: frozenset[str] = TRY_AGAIN,
-) -> Shot:
+) -> Result:
     """POST under the key, again while the answer is a 409 with one of the codes in `again`."""
     refused: Counter[str] = Counter()
     for number in itertools.count(1):
         reply = api.ask("POST", path, body, key)
-        shot = Shot(who, reply, number, refused)
+        result = Result(who, reply, number, refused)
         if reply.status == 409:
-            refused[str(shot.code)] += 1
-        if not (reply.status == 409 and shot.code in again) or number == TRIES:
-            return shot
+            refused[str(result.code)] += 1
+        if not (reply.status == 409 and result.code in again) or number == TRIES:
+            return result
         time.sleep(AGAIN_S)
     raise AssertionError("the last try returns")
 
@@ -85,15 +85,17 @@ class Clients:
     def __exit__(self, *raised: object) -> None:
         self._pool.shutdown()
 
-    def at_once(self, fires: Sequence[Fire], warm: Callable[[], object], delays_s: Sequence[float]) -> list[Shot]:
+    def at_once(
+        self, requests: Sequence[Request], warm: Callable[[], object], delays_s: Sequence[float]
+    ) -> list[Result]:
         """All of them begun at the same moment, or `delays_s` after it; `warm`: opens a thread's connection."""
-        assert len(fires) == self.number, "a barrier waits for everybody"
+        assert len(requests) == self.number, "a barrier waits for everybody"
         barrier = Barrier(self.number)
 
-        def run(fire: Fire, delay_s: float) -> Shot:
+        def run(request: Request, delay_s: float) -> Result:
             warm()
             barrier.wait()
             time.sleep(delay_s)
-            return fire()
+            return request()
 
-        return list(self._pool.map(run, fires, delays_s))
+        return list(self._pool.map(run, requests, delays_s))

@@ -16,7 +16,7 @@ from typing import Any
 
 import boto3
 
-from devstack import emulators, ministack
+from devstack import dynamodb_emulators, ministack
 from devstack.deploy import change_set, emulator
 from devstack.deploy.artifacts import Artifacts
 from devstack.deploy.change_set import Clients
@@ -54,7 +54,7 @@ class DeployedStack(Stack):
         self.waits_for_schedule = False
         """Whether a sweep is waited for, until the schedule brings it, or called for."""
 
-    def _start_aws(self) -> AbstractContextManager[emulators.Emulator]:
+    def _start_aws(self) -> AbstractContextManager[dynamodb_emulators.Emulator]:
         return ministack.start(guarded=True)
 
     def _serve(self) -> None:

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from devstack.http import JsonClient
-from devstack.killing.caller import Diary
-from devstack.killing.stories import PATIENCE_S, STORIES, Ending, Visit
+from devstack.kill_test.caller import Diary
+from devstack.kill_test.stories import PATIENCE_S, STORIES, Ending, Visit
 from devstack.stack import Stack
 
 ANSWERED = (1, 12)

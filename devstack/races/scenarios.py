@@ -15,9 +15,9 @@ from devstack.api import Api
 from devstack.books import Money
 from devstack.http import HttpError, Reply
 from devstack.phone import CardDeclined
-from devstack.races.shots import TRY_AGAIN, Fire, Shot, post
-from devstack.scene import ALL_CONSENTS, CARD_TERMS_SHA256, Scene, hours, iso
+from devstack.races.requests import TRY_AGAIN, Request, Result, post
 from devstack.stack import Stack
+from devstack.stories.business import ALL_CONSENTS, CARD_TERMS_SHA256, Business, hours, iso
 
 BUSY = TRY_AGAIN | {"payment_in_progress"}
 DONE = ("transition_refused",)
@@ -31,25 +31,25 @@ class Race:
     is wrong with the answers. `finish`: what people still do afterwards.
     """
 
-    scene: Scene
+    business: Business
     tab: dict[str, Any]
-    fires: Sequence[Fire]
-    judge: Callable[[list[Shot]], tuple[Money, list[str]]]
+    requests: Sequence[Request]
+    judge: Callable[[list[Result]], tuple[Money, list[str]]]
     finish: Callable[[], object] = lambda: None
 
 
-Contest = Callable[[Stack, random.Random, int], Race]
+Scenario = Callable[[Stack, random.Random, int], Race]
 
 
 class Shop:
-    """A salon with one customer and a tab, and how its people and its customer fire requests."""
+    """A salon with one customer and a tab, and how its people and its customer send requests."""
 
     def __init__(self, stack: Stack, rng: random.Random, **terms: object) -> None:
         self.stack = stack
         self.rng = rng
-        self.scene = Scene(stack, lambda text: None, name="Salon Iris")
-        self.customer = self.scene.customer("Ben")
-        self.tab: dict[str, Any] = self.scene.staff.post(
+        self.business = Business(stack, lambda text: None, name="Salon Iris")
+        self.customer = self.business.customer("Ben")
+        self.tab: dict[str, Any] = self.business.staff.post(
             "/tabs",
             {
                 "customer_id": self.customer.customer_id,
@@ -69,19 +69,21 @@ class Shop:
             self.customer.phone.pay(payment)
         elif save_card:
             self.customer.save_card(self.tab)
-        self.tab = self.scene.tab(self.tab)
+        self.tab = self.business.tab(self.tab)
 
     def serve(self, amount_minor: int = 7500) -> None:
-        self.scene.staff.post(f"{self.path}/items", {"items": [_item(amount_minor)]})
+        self.business.staff.post(f"{self.path}/items", {"items": [_item(amount_minor)]})
 
     def present(self) -> None:
         self.serve()
-        self.scene.staff.post(f"{self.path}/complete")
+        self.business.staff.post(f"{self.path}/complete")
 
     def key(self) -> str:
         return f"race-{self.rng.getrandbits(64):016x}"
 
-    def fire(self, by: Api, what: str, body: Any = None, *, key: str = "", again: frozenset[str] = TRY_AGAIN) -> Fire:
+    def request(
+        self, by: Api, what: str, body: Any = None, *, key: str = "", again: frozenset[str] = TRY_AGAIN
+    ) -> Request:
         who = "customer" if by is self.customer.api else "staff"
         return partial(
             post,
@@ -98,28 +100,28 @@ def _item(amount_minor: int) -> dict[str, Any]:
     return {"description": "Cut", "unit_price_minor": amount_minor}
 
 
-def winners(shots: Sequence[Shot]) -> list[Shot]:
-    return [shot for shot in shots if shot.won]
+def winners(results: Sequence[Result]) -> list[Result]:
+    return [result for result in results if result.won]
 
 
-def bad_answers(shots: Sequence[Shot], *codes: str) -> list[str]:
+def bad_answers(results: Sequence[Result], *codes: str) -> list[str]:
     """Whatever is neither a success nor a 409 with one of the codes, or with `contention`."""
     allowed = {*codes, *TRY_AGAIN}
     wrong = [
-        f"{shot.who} was answered {shot.reply.status} {shot.reply.body}"
-        for shot in shots
-        if not shot.succeeded and not (shot.reply.status == 409 and shot.code in allowed)
+        f"{result.who} was answered {result.reply.status} {result.reply.body}"
+        for result in results
+        if not result.succeeded and not (result.reply.status == 409 and result.code in allowed)
     ]
-    met: Counter[str] = sum((shot.refused for shot in shots), Counter())
+    met: Counter[str] = sum((result.refused for result in results), Counter())
     return wrong + [f"{number} times {code} on the way" for code, number in met.items() if code not in allowed]
 
 
-def won_by(shots: Sequence[Shot], number: int, *codes: str) -> list[str]:
+def won_by(results: Sequence[Result], number: int, *codes: str) -> list[str]:
     """`number` of them changed something, and everybody else was told so, with one of the codes."""
-    won = winners(shots)
-    wrong = bad_answers(shots, *codes)
+    won = winners(results)
+    wrong = bad_answers(results, *codes)
     if len(won) != number:
-        wrong.append(f"{len(won)} of {len(shots)} won, not {number}: {sorted(shot.who for shot in won)}")
+        wrong.append(f"{len(won)} of {len(results)} won, not {number}: {sorted(result.who for result in won)}")
     return wrong
 
 
@@ -128,8 +130,10 @@ def complete(stack: Stack, rng: random.Random, clients: int) -> Race:
     shop = Shop(stack, rng)
     shop.agree()
     shop.serve()
-    fires = [shop.fire(rng.choice((shop.scene.staff, shop.scene.owner)), "complete") for _ in range(clients)]
-    return Race(shop.scene, shop.tab, fires, lambda shots: (Money(charged=7500), won_by(shots, 1, *DONE)))
+    requests = [
+        shop.request(rng.choice((shop.business.staff, shop.business.owner)), "complete") for _ in range(clients)
+    ]
+    return Race(shop.business, shop.tab, requests, lambda results: (Money(charged=7500), won_by(results, 1, *DONE)))
 
 
 def capture(stack: Stack, rng: random.Random, clients: int) -> Race:
@@ -137,9 +141,9 @@ def capture(stack: Stack, rng: random.Random, clients: int) -> Race:
     shop = Shop(stack, rng, deposit_minor=2000)
     shop.agree()
     shop.present()
-    fires = [shop.fire(shop.customer.api, "accept_bill") for _ in range(clients)]
+    requests = [shop.request(shop.customer.api, "accept_bill") for _ in range(clients)]
     money = Money(held=2000, captured=2000, charged=5500)
-    return Race(shop.scene, shop.tab, fires, lambda shots: (money, won_by(shots, 1, *DONE)))
+    return Race(shop.business, shop.tab, requests, lambda results: (money, won_by(results, 1, *DONE)))
 
 
 def pay_twice(stack: Stack, rng: random.Random, clients: int) -> Race:
@@ -147,8 +151,8 @@ def pay_twice(stack: Stack, rng: random.Random, clients: int) -> Race:
     shop = Shop(stack, rng)
     shop.agree()
     shop.present()
-    fires = [shop.fire(shop.customer.api, "charges", {"mode": "off_session"}) for _ in range(clients)]
-    return Race(shop.scene, shop.tab, fires, lambda shots: (Money(charged=7500), won_by(shots, 1, *PAID)))
+    requests = [shop.request(shop.customer.api, "charges", {"mode": "off_session"}) for _ in range(clients)]
+    return Race(shop.business, shop.tab, requests, lambda results: (Money(charged=7500), won_by(results, 1, *PAID)))
 
 
 def phone_against_card(stack: Stack, rng: random.Random, clients: int) -> Race:
@@ -157,23 +161,27 @@ def phone_against_card(stack: Stack, rng: random.Random, clients: int) -> Race:
     shop.agree()
     shop.present()
 
-    def pay_on_phone() -> Shot:
-        shot = shop.fire(shop.customer.api, "charges", {"mode": "on_session"})()
-        if shot.succeeded and shot.reply.body["payment"] and shot.reply.body["payment"]["client_secret"]:
+    def pay_on_phone() -> Result:
+        result = shop.request(shop.customer.api, "charges", {"mode": "on_session"})()
+        if result.succeeded and result.reply.body["payment"] and result.reply.body["payment"]["client_secret"]:
             # Somebody else may have closed or paid it; what counts is what was taken in the end.
             with contextlib.suppress(HttpError, CardDeclined):
-                shop.customer.phone.pay(shot.reply.body["payment"])
-        return shot
+                shop.customer.phone.pay(result.reply.body["payment"])
+        return result
 
-    by_card = shop.fire(shop.customer.api, "charges", {"mode": "off_session"})
-    fires: list[Fire] = [
-        pay_on_phone if number % 2 else shop.fire(shop.customer.api, "charges", {"mode": "off_session"})
+    by_card = shop.request(shop.customer.api, "charges", {"mode": "off_session"})
+    requests: list[Request] = [
+        pay_on_phone if number % 2 else shop.request(shop.customer.api, "charges", {"mode": "off_session"})
         for number in range(clients)
     ]
-    rng.shuffle(fires)
+    rng.shuffle(requests)
     # If all that was left is a phone's unconfirmed payment, somebody pays now.
     return Race(
-        shop.scene, shop.tab, fires, lambda shots: (Money(charged=7500), bad_answers(shots, *PAID)), finish=by_card
+        shop.business,
+        shop.tab,
+        requests,
+        lambda results: (Money(charged=7500), bad_answers(results, *PAID)),
+        finish=by_card,
     )
 
 
@@ -185,15 +193,17 @@ def promise_twice(stack: Stack, rng: random.Random, clients: int) -> Race:
         "consents": ALL_CONSENTS,
         "card_terms_sha256": CARD_TERMS_SHA256,
     }
-    fires = [shop.fire(shop.customer.api, "accept_promise", body) for _ in range(clients)]
+    requests = [shop.request(shop.customer.api, "accept_promise", body) for _ in range(clients)]
 
     def confirm_and_cancel() -> None:
         shop.customer.phone.pay(shop.customer.api.get(shop.path)["payment"])
-        shop.scene.tab(shop.tab)
-        shop.scene.staff.post(f"{shop.path}/cancel", {"reason": "the race is over"})
+        shop.business.tab(shop.tab)
+        shop.business.staff.post(f"{shop.path}/cancel", {"reason": "the race is over"})
 
     money = Money(held=2000, released=2000)
-    return Race(shop.scene, shop.tab, fires, lambda shots: (money, won_by(shots, 1, *DONE)), finish=confirm_and_cancel)
+    return Race(
+        shop.business, shop.tab, requests, lambda results: (money, won_by(results, 1, *DONE)), finish=confirm_and_cancel
+    )
 
 
 def cash_twice(stack: Stack, rng: random.Random, clients: int) -> Race:
@@ -201,14 +211,14 @@ def cash_twice(stack: Stack, rng: random.Random, clients: int) -> Race:
     shop = Shop(stack, rng)
     shop.agree(save_card=False)
     shop.present()
-    fires = [shop.fire(shop.scene.staff, "cash", {"amount_minor": 7500}) for _ in range(clients)]
+    requests = [shop.request(shop.business.staff, "cash", {"amount_minor": 7500}) for _ in range(clients)]
 
-    def judge(shots: list[Shot]) -> tuple[Money, list[str]]:
-        taken = shop.scene.tab(shop.tab)["paid_minor"]
+    def judge(results: list[Result]) -> tuple[Money, list[str]]:
+        taken = shop.business.tab(shop.tab)["paid_minor"]
         wrong = [f"{taken} of 7500 were taken"] if taken != 7500 else []
-        return Money(), won_by(shots, 1, *DONE) + wrong
+        return Money(), won_by(results, 1, *DONE) + wrong
 
-    return Race(shop.scene, shop.tab, fires, judge)
+    return Race(shop.business, shop.tab, requests, judge)
 
 
 def same_key(stack: Stack, rng: random.Random, clients: int) -> Race:
@@ -217,20 +227,20 @@ def same_key(stack: Stack, rng: random.Random, clients: int) -> Race:
     shop.agree()
     shop.present()
     key = shop.key()
-    send = shop.fire(shop.customer.api, "accept_bill", key=key)
+    send = shop.request(shop.customer.api, "accept_bill", key=key)
 
-    def judge(shots: list[Shot]) -> tuple[Money, list[str]]:
+    def judge(results: list[Result]) -> tuple[Money, list[str]]:
         # It was done: no client may hear that it can't be.
-        wrong = won_by(shots, 1, "request_in_progress")
-        shots = [*shots, again := send()]
+        wrong = won_by(results, 1, "request_in_progress")
+        results = [*results, again := send()]
         if not again.replayed:
             wrong.append(f"repeated later, it was answered {again.reply.status} {again.code}")
-        attempts = {shot.reply.body["payment"]["attempt_id"] for shot in shots if shot.succeeded}
+        attempts = {result.reply.body["payment"]["attempt_id"] for result in results if result.succeeded}
         if len(attempts) != 1:
             wrong.append(f"the same request was answered with {len(attempts)} attempts")
         return Money(held=2000, captured=2000, charged=5500), wrong
 
-    return Race(shop.scene, shop.tab, [send] * clients, judge)
+    return Race(shop.business, shop.tab, [send] * clients, judge)
 
 
 def one_tab(stack: Stack, rng: random.Random, clients: int) -> Race:
@@ -243,17 +253,17 @@ def one_tab(stack: Stack, rng: random.Random, clients: int) -> Race:
         "estimate_minor": 500,
     }
     key = shop.key()
-    send = partial(post, shop.scene.staff, "/tabs", body, key=key, who="staff opens")
+    send = partial(post, shop.business.staff, "/tabs", body, key=key, who="staff opens")
 
-    def judge(shots: list[Shot]) -> tuple[Money, list[str]]:
-        wrong = won_by(shots, 1)
-        made = {shot.reply.body["tab_id"] for shot in shots if shot.succeeded}
-        listed = shop.scene.staff.get("/tabs", customer_id=shop.customer.customer_id)["tabs"]
+    def judge(results: list[Result]) -> tuple[Money, list[str]]:
+        wrong = won_by(results, 1)
+        made = {result.reply.body["tab_id"] for result in results if result.succeeded}
+        listed = shop.business.staff.get("/tabs", customer_id=shop.customer.customer_id)["tabs"]
         if len(made) != 1 or len(listed) != 2:
             wrong.append(f"one request made {len(made)} tabs, {len(listed) - 1} are listed")
         return Money(), wrong
 
-    return Race(shop.scene, shop.tab, [send] * clients, judge)
+    return Race(shop.business, shop.tab, [send] * clients, judge)
 
 
 def cancel_against_no_show(stack: Stack, rng: random.Random, clients: int) -> Race:
@@ -263,18 +273,18 @@ def cancel_against_no_show(stack: Stack, rng: random.Random, clients: int) -> Ra
         stack, rng, deposit_minor=3000, no_show_fee_minor=2000, late_cancel_fee_minor=1500, starts_at=iso(starts_at)
     )
     shop.agree()
-    shop.scene.travel(shop.tab, starts_at + timedelta(minutes=20))
-    fires = [
-        shop.fire(shop.scene.staff, "no_show") if number % 2 else shop.fire(shop.customer.api, "cancel")
+    shop.business.travel(shop.tab, starts_at + timedelta(minutes=20))
+    requests = [
+        shop.request(shop.business.staff, "no_show") if number % 2 else shop.request(shop.customer.api, "cancel")
         for number in range(clients)
     ]
-    rng.shuffle(fires)
+    rng.shuffle(requests)
 
-    def judge(shots: list[Shot]) -> tuple[Money, list[str]]:
-        fee = 2000 if any(shot.who == "staff no_show" for shot in winners(shots)) else 1500
-        return Money(held=3000, captured=fee, released=3000 - fee), won_by(shots, 1, *DONE)
+    def judge(results: list[Result]) -> tuple[Money, list[str]]:
+        fee = 2000 if any(result.who == "staff no_show" for result in winners(results)) else 1500
+        return Money(held=3000, captured=fee, released=3000 - fee), won_by(results, 1, *DONE)
 
-    return Race(shop.scene, shop.tab, fires, judge)
+    return Race(shop.business, shop.tab, requests, judge)
 
 
 def refund_to_the_limit(stack: Stack, rng: random.Random, clients: int) -> Race:
@@ -283,12 +293,15 @@ def refund_to_the_limit(stack: Stack, rng: random.Random, clients: int) -> Race:
     shop.agree()
     shop.present()
     shop.customer.api.post(f"{shop.path}/accept_bill")
-    shop.scene.tab(shop.tab)
+    shop.business.tab(shop.tab)
     body = {"amount_minor": 1500, "reason": "Colour too dark"}
-    fires = [shop.fire(shop.scene.staff, "refunds", body, again=BUSY) for _ in range(clients)]
+    requests = [shop.request(shop.business.staff, "refunds", body, again=BUSY) for _ in range(clients)]
     money = Money(held=2000, captured=2000, charged=5500, refunded=7500)
     return Race(
-        shop.scene, shop.tab, fires, lambda shots: (money, won_by(shots, 5, "payment_in_progress", "nothing_to_pay"))
+        shop.business,
+        shop.tab,
+        requests,
+        lambda results: (money, won_by(results, 5, "payment_in_progress", "nothing_to_pay")),
     )
 
 
@@ -296,13 +309,13 @@ def items_to_the_cap(stack: Stack, rng: random.Random, clients: int) -> Race:
     """Everybody adds an item; nine of them reach the cap"""
     shop = Shop(stack, rng)
     shop.agree()
-    fires = [shop.fire(shop.scene.staff, "items", {"items": [_item(1000)]}) for _ in range(clients)]
+    requests = [shop.request(shop.business.staff, "items", {"items": [_item(1000)]}) for _ in range(clients)]
     return Race(
-        shop.scene,
+        shop.business,
         shop.tab,
-        fires,
-        lambda shots: (Money(charged=9000), won_by(shots, 9, "cap_exceeded")),
-        finish=lambda: shop.scene.staff.post(f"{shop.path}/complete"),
+        requests,
+        lambda results: (Money(charged=9000), won_by(results, 9, "cap_exceeded")),
+        finish=lambda: shop.business.staff.post(f"{shop.path}/complete"),
     )
 
 
@@ -311,33 +324,33 @@ def sweep_against_pay(stack: Stack, rng: random.Random, clients: int) -> Race:
     shop = Shop(stack, rng, deposit_minor=2000)
     shop.agree()
     shop.present()
-    tab = shop.scene.tab(shop.tab)
+    tab = shop.business.tab(shop.tab)
     stack.move_clock(datetime.fromisoformat(tab["review_ends_at"]) + timedelta(minutes=1))
 
-    def sweep() -> Shot:
+    def sweep() -> Result:
         reply = stack.control.request("POST", "/sweep")
         if reply.status == 200 and reply.body["failed"]:
             reply = Reply(500, {}, {"code": "sweep_failed", **reply.body})
         # A sweep wins nothing of its own: it does what is due.
-        return Shot("sweep", Reply(reply.status, {"idempotent-replayed": "true"}, reply.body))
+        return Result("sweep", Reply(reply.status, {"idempotent-replayed": "true"}, reply.body))
 
-    fires: list[Fire] = [
+    requests: list[Request] = [
         sweep
         if number % 4 == 0
-        else shop.fire(shop.customer.api, "accept_bill")
+        else shop.request(shop.customer.api, "accept_bill")
         if number % 4 == 1
-        else shop.fire(shop.customer.api, "charges", {"mode": "off_session"})
+        else shop.request(shop.customer.api, "charges", {"mode": "off_session"})
         for number in range(clients)
     ]
-    rng.shuffle(fires)
+    rng.shuffle(requests)
 
-    def judge(shots: list[Shot]) -> tuple[Money, list[str]]:
-        wrong = bad_answers(shots, *PAID)
-        if len(won := winners(shots)) > 1:
+    def judge(results: list[Result]) -> tuple[Money, list[str]]:
+        wrong = bad_answers(results, *PAID)
+        if len(won := winners(results)) > 1:
             wrong.append(f"{len(won)} customers paid one bill")
         return Money(held=2000, captured=2000, charged=5500), wrong
 
-    return Race(shop.scene, shop.tab, fires, judge)
+    return Race(shop.business, shop.tab, requests, judge)
 
 
 def webhook_against_pay(stack: Stack, rng: random.Random, clients: int) -> Race:
@@ -353,20 +366,20 @@ def webhook_against_pay(stack: Stack, rng: random.Random, clients: int) -> Race:
     stack.standin.checked("DELETE", f"/_control/faults?id={held_back['id']}", None)
     event_ids = _events_about(stack, payment["payment_id"])
 
-    def deliver() -> Shot:
+    def deliver() -> Result:
         reply = stack.standin.request("POST", "/_control/webhooks/resend", {"event": rng.choice(event_ids)})
-        return Shot("webhook", Reply(reply.status, {"idempotent-replayed": "true"}, reply.body))
+        return Result("webhook", Reply(reply.status, {"idempotent-replayed": "true"}, reply.body))
 
-    def pay(number: int) -> Fire:
+    def pay(number: int) -> Request:
         if number % 3 == 0:
             return deliver
         if number % 3 == 1:
-            return shop.fire(shop.customer.api, "charges", {"mode": "off_session"})
-        return shop.fire(shop.scene.staff, "cash", {"amount_minor": 7500})
+            return shop.request(shop.customer.api, "charges", {"mode": "off_session"})
+        return shop.request(shop.business.staff, "cash", {"amount_minor": 7500})
 
-    fires = [pay(number) for number in range(clients)]
-    rng.shuffle(fires)
-    return Race(shop.scene, shop.tab, fires, lambda shots: (Money(charged=7500), won_by(shots, 0, *PAID)))
+    requests = [pay(number) for number in range(clients)]
+    rng.shuffle(requests)
+    return Race(shop.business, shop.tab, requests, lambda results: (Money(charged=7500), won_by(results, 0, *PAID)))
 
 
 def _events_about(stack: Stack, object_id: str) -> list[str]:
@@ -376,7 +389,7 @@ def _events_about(stack: Stack, object_id: str) -> list[str]:
     return [event["id"] for event in events if event["data"]["object"]["id"] == object_id]
 
 
-CONTESTS: tuple[Contest, ...] = (
+SCENARIOS: tuple[Scenario, ...] = (
     complete,
     capture,
     pay_twice,

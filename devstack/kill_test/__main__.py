@@ -1,6 +1,6 @@
 """The kill test: callers play stories while the app's processes are killed; then everything is healed and compared.
 
-    python -m devstack.killing --kills 200 --clients 8 --workers 2 --seed 1
+    python -m devstack.kill_test --kills 200 --clients 8 --workers 2 --seed 1
 
 Ends with one line of figures; the exit code is 1 where anything is wrong.
 """
@@ -12,11 +12,11 @@ import random
 import sys
 import time
 
-from devstack import emulators
-from devstack.killing.checks import check_endings, check_repeats
-from devstack.killing.run import Run
-from devstack.scene import Scene
+from devstack import dynamodb_emulators
+from devstack.kill_test.checks import check_endings, check_repeats
+from devstack.kill_test.run import Run
 from devstack.stack import Stack, stop_on_signals
+from devstack.stories.business import Business
 
 REPORT_EVERY_S = 10.0
 
@@ -47,13 +47,13 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--clients", type=int, default=8)
     parser.add_argument("--workers", type=int, default=2, help="app processes that serve at a time")
-    parser.add_argument("--database", choices=emulators.NAMES, default=emulators.MINISTACK)
+    parser.add_argument("--database", choices=dynamodb_emulators.NAMES, default=dynamodb_emulators.MINISTACK)
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
     stop_on_signals()
     began = time.monotonic()
     with Stack(workers=given.workers, database=given.database, conflicts=True) as stack:
-        run = Run(stack, Scene(stack, lambda text: None, name="Salon Iris").merchant_id)
+        run = Run(stack, Business(stack, lambda text: None, name="Salon Iris").merchant_id)
         run.go(kills=given.kills, callers=given.clients, seed=given.seed, say=Progress(run, given.kills))
         played_s = time.monotonic() - began
         repeats = check_repeats(run, random.Random(given.seed))

@@ -53,7 +53,7 @@ class Customer:
         self.phone.save_card(setup, card)
 
 
-class Scene:
+class Business:
     """One business on a running stack. `say` tells the reader what happens, one line at a time."""
 
     def __init__(self, stack: Stack, say: Say, *, name: str, currency: str = "EUR", **policy: object) -> None:

@@ -7,7 +7,7 @@ import io
 
 import pytest
 
-from devstack.quick import _parse_headers
+from devstack.http_tuning import _parse_headers
 
 
 @pytest.mark.parametrize(

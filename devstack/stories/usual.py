@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from devstack.books import Money
-from devstack.rough_stories import ROUGH_STORIES, disputed, unpaid
-from devstack.scene import Say, Scene, iso
 from devstack.stack import Stack
+from devstack.stories.business import Business, Say, iso
+from devstack.stories.problems import ROUGH_STORIES, disputed, unpaid
 
 Story = Callable[[Stack, Say], None]
 
 
 def walk_in(stack: Stack, say: Say) -> None:
     """A walk-in, paid on the phone"""
-    cafe = Scene(stack, say, name="Kaffee Morgen")
+    cafe = Business(stack, say, name="Kaffee Morgen")
     ana = cafe.customer("Ana")
     tab = cafe.staff.post(
         "/tabs",
@@ -55,7 +55,7 @@ def walk_in(stack: Stack, say: Say) -> None:
 
 def appointment(stack: Stack, say: Say) -> None:
     """An appointment three weeks ahead: card saved, hold placed two days before, deposit first, balance off-session"""
-    salon = Scene(stack, say, name="Salon Iris")
+    salon = Business(stack, say, name="Salon Iris")
     ben = salon.customer("Ben")
     starts_at = stack.now() + stack.span(days=21)
     tab = salon.staff.post(
@@ -102,7 +102,7 @@ def appointment(stack: Stack, say: Say) -> None:
 
 def no_show(stack: Stack, say: Say) -> None:
     """A no-show: the disclosed fee from the hold, the rest released"""
-    studio = Scene(stack, say, name="Studio Linden")
+    studio = Business(stack, say, name="Studio Linden")
     cleo = studio.customer("Cleo")
     starts_at = stack.now() + stack.span(hours=26)
     tab = studio.staff.post(
@@ -136,7 +136,7 @@ def no_show(stack: Stack, say: Say) -> None:
 
 def cancellations(stack: Stack, say: Say) -> None:
     """A free and a late cancel"""
-    salon = Scene(stack, say, name="Salon Iris")
+    salon = Business(stack, say, name="Salon Iris")
     for name, ahead, fee in (("Dora", 80, 0), ("Emil", 30, 1500)):
         customer = salon.customer(name)
         tab = salon.staff.post(
@@ -172,7 +172,7 @@ def cancellations(stack: Stack, say: Say) -> None:
 
 def long_review(stack: Stack, say: Say) -> None:
     """A hold about to expire during a long review"""
-    atelier = Scene(stack, say, name="Atelier Nord", review_window_s=9 * 24 * 3600)
+    atelier = Business(stack, say, name="Atelier Nord", review_window_s=9 * 24 * 3600)
     finn = atelier.customer("Finn")
     starts_at = stack.now() + stack.span(hours=20)
     tab = atelier.staff.post(

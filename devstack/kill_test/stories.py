@@ -11,10 +11,10 @@ from typing import Any
 
 from devstack.books import Money
 from devstack.http import HttpError
-from devstack.killing.caller import Caller, Diary, NotAnswered
+from devstack.kill_test.caller import Caller, Diary, NotAnswered
 from devstack.phone import CardDeclined, Phone
-from devstack.scene import ALL_CONSENTS, CARD_TERMS_SHA256, iso
 from devstack.stack import Stack
+from devstack.stories.business import ALL_CONSENTS, CARD_TERMS_SHA256, iso
 
 PATIENCE_S = 180.0
 LOOK_AGAIN_S = 0.1
