@@ -153,7 +153,7 @@ class Stack:
 
     def _start_conflicts(self) -> JsonClient:
         port = free_port()
-        process = self._spawn("conflicts", ["--port", str(port), "--upstream", self.aws_url])
+        process = self._spawn("dynamodb_conflicts", ["--port", str(port), "--upstream", self.aws_url])
         client = JsonClient(f"http://127.0.0.1:{port}")
         self._exits.callback(client.close)
         wait_for(client, "/_conflicts", "what stands before the database", process)
