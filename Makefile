@@ -42,6 +42,18 @@ token: setup ## Print a token for the local stack: ROLE=staff|owner|operator|cus
 test: setup ## Run every test; ARGS="tests/unit -k refund" runs some
 	@$(PY) -m pytest -n $(WORKERS) $(ARGS)
 
+.PHONY: check
+check: lint ## The fast loop, half a minute: style, types, layers and the tests of the rules
+	@$(PY) -m pytest -q -n $(WORKERS) tests/unit tests/meta $(ARGS)
+
+.PHONY: coverage
+coverage: setup ## Say which lines and branches of the deployed code no test of rules, use cases, HTTP or adapters takes
+	@$(PY) -m pytest -q -n $(WORKERS) --cov --cov-report=term tests/unit tests/usecases tests/api tests/contract $(ARGS)
+
+.PHONY: hooks
+hooks: setup ## Let git run the checks that take a second before each commit
+	@$(PY) -m pre_commit install
+
 .PHONY: faults
 faults: setup ## Break everything that moves money at every boundary in every way: ARGS="--sample 200" plays some
 	@$(PY) -m tests.faults.matrix $(ARGS)
@@ -62,6 +74,7 @@ mutants: setup ## Break the rules one at a time: do the tests notice? ARGS="--on
 .PHONY: soak
 soak: setup ## Random walks over the whole local stack, with faults: MINUTES=60 SEED=7
 	@$(PY) -m tests.walk --minutes $(MINUTES) --seed $(SEED) $(ARGS)
+
 .PHONY: kill-test
 kill-test: setup ## Kill the app's processes under load, KILLS=200 times, and see that nothing is lost or taken twice
 	@$(PY) -m devstack.kill_test --kills $(KILLS) $(ARGS)
@@ -99,6 +112,7 @@ deploy-local: setup ## Deploy the package on the AWS emulator, and play on it ev
 deploy: setup ## Deploy what make package wrote to AWS: STAGE=dev|prod BUCKET=name ARGS="--set Name=value"
 	@test -n "$(BUCKET)" || { echo "Say where the code goes: make deploy STAGE=$(STAGE) BUCKET=name" >&2; exit 2; }
 	@$(PY) -m devstack.deploy --stage $(STAGE) --package $(OUT) --bucket "$(BUCKET)" $(ARGS)
+
 .PHONY: bench-cold
 bench-cold: setup ## Measure cold starts, as packaged, beside a hello world of Chalice and one of FastAPI
 	@sh devstack/setup.sh bench
