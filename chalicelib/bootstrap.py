@@ -70,6 +70,7 @@ def _gateway(secret_key: str) -> PaymentGateway:
         stage=config.stage(),
         webhook_secrets=lambda: webhook_secrets().replace(" ", "").split(","),
         publishable_key=config.stripe_publishable_key(),
+        live=config.is_live(secret_key),
     )
 
 

@@ -63,6 +63,11 @@ def stripe_secret_key() -> str:
     return _required("STRIPE_SECRET_KEY")
 
 
+def is_live(secret_key: str) -> bool:
+    """Whether the key is for live money: a stage's mode is that of its secret key, and no setting of its own."""
+    return secret_key.startswith(("sk_live_", "rk_live_"))
+
+
 def stripe_publishable_key() -> str:
     return _required("STRIPE_PUBLISHABLE_KEY")
 

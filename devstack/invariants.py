@@ -236,6 +236,8 @@ def nothing_is_claimed_that_stripe_has_not(tab: Json, objects: Objects) -> Itera
         payment = theirs.get(ours["payment_id"])
         if payment is None:
             yield f"{ours['payment_id']} is in our books only"
+        elif payment["currency"].upper() != tab["currency"]:
+            yield f"{payment['id']} is in {payment['currency'].upper()}, the tab in {tab['currency']}"
         elif ours["amount_minor"] > _minor(payment["amount"], payment):
             yield f"we have {ours['amount_minor']} in {payment['id']}, Stripe {_minor(payment['amount'], payment)}"
     for leg in _card_legs(tab):

@@ -24,6 +24,8 @@ METRICS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "EventsHandled": ("Count", "an event from Stripe is in our books"),
         "EventsRepeated": ("Count", "an event came that was in our books already"),
         "EventsUnclaimed": ("Count", "an event about something of ours that nobody knows, an hour after it happened"),
+        "EventsMisplaced": ("Count", "an event from another account than what it names is kept in: not believed"),
+        "EventsOfOtherMode": ("Count", "an event of test mode where money is live, or the reverse: not believed"),
         "EventsRefused": ("Count", "an event's signature is wrong"),
         "EventsFailed": ("Count", "an event could not be taken; Stripe sends it again"),
         "EventLagSeconds": ("Seconds", "from the event at Stripe to our books"),

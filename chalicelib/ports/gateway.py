@@ -43,6 +43,7 @@ class GatewayEvent(Struct, frozen=True, kw_only=True):
 
     `payment_id`: the payment concerned, also where the object itself is a refund or a charge. `customer_ref`: of a
     saved card, whose it is or was. `is_relevant`: a kind we act on. `body`: the object as sent, for the gateway alone.
+    `is_of_our_mode`: False for an event of test mode where we work with live money, and the reverse.
     `request_id`: of the call to the gateway that brought it about, for logs; None where it was none.
     """
 
@@ -60,6 +61,7 @@ class GatewayEvent(Struct, frozen=True, kw_only=True):
     attempt_id: str | None
     body: Mapping[str, Any]
     customer_ref: str | None = None
+    is_of_our_mode: bool = True
     request_id: str | None = None
 
 

@@ -89,6 +89,13 @@ ALARMS = (
         then="Run make doctor; store the endpoint's secret as docs/deploy.md says.",
     ),
     Alarm(
+        name="webhook-misplaced",
+        metric="EventsMisplaced",
+        dimensions=_STAGE,
+        means="An account tells of payments that bear the name of another account's tab. Nothing was booked.",
+        then="The webhook's log names account and object: ask whoever has that account; reconciliation lists it, too.",
+    ),
+    Alarm(
         name="stripe-unanswered",
         metric="PaymentsUnanswered",
         dimensions=_STAGE,

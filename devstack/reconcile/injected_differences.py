@@ -14,6 +14,7 @@ from typing import Any
 
 import boto3
 
+from devstack.api import Api
 from devstack.stack import SECRET_KEY, Stack
 from devstack.stories.business import Business, Customer, hours, iso
 from devstack.stories.problems import bank_says, pay, served
@@ -90,14 +91,22 @@ class Town:
 
     # Stripe's dashboard
 
-    def in_dashboard(self, path: str, **fields: Any) -> Any:
+    def in_dashboard(self, path: str, *, account: str | None = None, **fields: Any) -> Any:
         given = {name: str(value) for name, value in fields.items()}
-        return self.stack.standin.post_form(f"/v1/{path}", given, headers={"Authorization": f"Bearer {SECRET_KEY}"})
+        headers = {"Authorization": f"Bearer {SECRET_KEY}"} | ({"Stripe-Account": account} if account else {})
+        return self.stack.standin.post_form(f"/v1/{path}", given, headers=headers)
 
-    def pay_in_dashboard(self, amount: int, **metadata: str) -> Any:
+    def pay_in_dashboard(
+        self, amount: int, *, currency: str = "eur", account: str | None = None, **metadata: str
+    ) -> Any:
         named = {f"metadata[{name}]": value for name, value in metadata.items()}
         how = {"payment_method": "pm_card_visa", "confirm": "true", "return_url": "https://example.test"}
-        return self.in_dashboard("payment_intents", amount=amount, currency="eur", **how, **named)
+        return self.in_dashboard("payment_intents", account=account, amount=amount, currency=currency, **how, **named)
+
+    def connect(self, account: str) -> None:
+        """A business whose payments are made in its own connected account."""
+        operator = Api(self.stack.app, self.stack.issuer.token("operator"))
+        operator.post("/merchants", {"name": "Spa Nord", "currency": "EUR", "account": account})
 
     def at_stripe(self, path: str, **query: str) -> Any:
         return self.stack.standin.get(f"/v1/{path}", headers={"Authorization": f"Bearer {SECRET_KEY}"}, **query)
@@ -315,6 +324,24 @@ def metadata_copied(town: Town) -> Iterator[None]:
     town.expect(tab, "attempt_missing")
 
 
+def paid_in_another_account(town: Town) -> Iterator[None]:
+    """The owner of a connected account puts our metadata on a payment to themselves."""
+    theirs = town.in_dashboard("accounts", type="standard", country="DE")["id"]
+    town.connect(theirs)
+    tab = town.paid()
+    yield
+    town.pay_in_dashboard(1500, account=theirs, **ours(tab, "att_" + "0" * 26))
+    town.expect(tab, "account_differs")
+
+
+def paid_in_another_currency(town: Town) -> Iterator[None]:
+    """1500 yen with our metadata for a bill of 15.00 euros."""
+    tab = town.paid()
+    yield
+    town.pay_in_dashboard(1500, currency="jpy", **ours(tab, "att_" + "0" * 26))
+    town.expect(tab, "currency_differs")
+
+
 def made_twice(town: Town) -> Iterator[None]:
     """Two payments with the metadata of one attempt."""
     tab = town.paid()
@@ -417,6 +444,8 @@ INJECTIONS: tuple[Injection, ...] = (
     all_rows_deleted,
     merchant_deleted,
     metadata_copied,
+    paid_in_another_account,
+    paid_in_another_currency,
     made_twice,
     payment_unknown_there,
     amount_edited,

@@ -386,7 +386,10 @@ def test_without_a_secret_nothing_is_signed(secrets: list[str]) -> None:
 
 
 def an_event(body: dict[str, Any], kind: str = "payment_intent.succeeded", **changes: Any) -> bytes:
-    event = {"id": "evt_1", "object": "event", "type": kind, "created": STAMP, "data": {"object": body}, **changes}
+    event = {
+        "id": "evt_1", "object": "event", "type": kind, "created": STAMP, "livemode": False, "data": {"object": body},
+        **changes,
+    }  # fmt: skip
     return json.dumps(event).encode()
 
 
@@ -395,9 +398,21 @@ OURS = {
 }  # fmt: skip
 
 
+@pytest.mark.parametrize("live", [True, False])
+def test_an_event_is_of_our_mode_or_not(live: bool) -> None:
+    """Event and object must both be of the mode that the stage works in."""
+
+    def is_ours(of_event: bool, of_object: bool) -> bool:
+        payload = an_event(an_intent("succeeded", livemode=of_object), livemode=of_event)
+        return events.read_event(payload, "dev", live=live).is_of_our_mode
+
+    assert is_ours(live, live)
+    assert not any((is_ours(not live, live), is_ours(live, not live), is_ours(not live, not live)))
+
+
 def test_an_event_names_its_owner_by_metadata() -> None:
     """An event of ours carries merchant, customer, tab and attempt, and the account it happened in."""
-    event = events.read_event(an_event(an_intent("succeeded", metadata=OURS), account="acct_1"), "dev")
+    event = events.read_event(an_event(an_intent("succeeded", metadata=OURS), account="acct_1"), "dev", live=False)
 
     assert (event.ours, event.is_relevant, event.account) == (True, True, "acct_1")
     assert (event.merchant_id, event.customer_id, event.tab_id, event.attempt_id) == (
@@ -412,7 +427,7 @@ def test_an_event_names_its_owner_by_metadata() -> None:
 @pytest.mark.parametrize("metadata", [{}, None, {**OURS, "app": "other"}, {**OURS, "stage": "prod"}])
 def test_another_apps_or_stages_event_is_not_ours(metadata: Any) -> None:
     """Metadata of another app or stage names nobody here, however much it looks like ours."""
-    event = events.read_event(an_event(an_intent("succeeded", metadata=metadata)), "dev")
+    event = events.read_event(an_event(an_intent("succeeded", metadata=metadata)), "dev", live=False)
 
     assert not event.ours
     assert (event.merchant_id, event.tab_id, event.attempt_id) == (None, None, None)
@@ -429,13 +444,13 @@ def test_another_apps_or_stages_event_is_not_ours(metadata: Any) -> None:
 )
 def test_an_event_about_something_else_names_the_payment(body: dict[str, Any], payment_id: str | None) -> None:
     """Refunds and charges lead to their payment, by which the tab is found."""
-    assert events.read_event(an_event(body), "dev").payment_id == payment_id
+    assert events.read_event(an_event(body), "dev", live=False).payment_id == payment_id
 
 
 @pytest.mark.parametrize("kind", ["payment_intent.created", "charge.succeeded", "customer.updated", "payout.paid"])
 def test_an_event_we_do_nothing_about_is_irrelevant(kind: str) -> None:
     """Of the many kinds that an endpoint may be sent, the others are not acted on."""
-    assert not events.read_event(an_event({"id": "x", "object": "x"}, kind), "dev").is_relevant
+    assert not events.read_event(an_event({"id": "x", "object": "x"}, kind), "dev", live=False).is_relevant
 
 
 @pytest.mark.parametrize(
@@ -450,7 +465,7 @@ def test_an_event_we_do_nothing_about_is_irrelevant(kind: str) -> None:
 def test_signed_nonsense_is_refused(payload: bytes) -> None:
     """Bytes that are no event of Stripe's are refused in one way, whatever is wrong with them."""
     with pytest.raises(BadSignature):
-        events.read_event(payload, "dev")
+        events.read_event(payload, "dev", live=False)
 
 
 def test_a_fee_in_another_currency_is_not_ours_to_post() -> None:

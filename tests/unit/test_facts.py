@@ -53,6 +53,26 @@ def paid_fee_waived() -> Till:
     return till.do(booking.mark_no_show).charged().do(bill.waive, "ill")
 
 
+# The currency
+
+
+@pytest.mark.parametrize("kind", FactKind)
+def test_no_fact_in_another_currency_is_applied(kind: FactKind) -> None:
+    """Money rule 1: whatever it tells, it is flagged, once, and nothing else changes."""
+    till = charging()
+    before = till.tab
+    stray = till.fact(kind, "pi_yen", 50_00, currency="JPY", payment_id="pi_yen")
+
+    till.hear(stray).hear(stray)
+
+    assert till.tab.flagged == (
+        f"{kind.replace('_', ' ').capitalize()}: pi_yen is in JPY, this tab in EUR. It was not booked."
+    )
+    assert till.kinds.count("flagged") == 1
+    kept = ("legs", "holds", "attempts", "balances", "status", "card", "plan")
+    assert [getattr(till.tab, name) for name in kept] == [getattr(before, name) for name in kept]
+
+
 # Each kind by name
 
 

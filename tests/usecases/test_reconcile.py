@@ -458,6 +458,12 @@ def other_currency(shop: Shop) -> None:
     shop.gateway.payments[paid(shop)].currency = "USD"
 
 
+def other_account(shop: Shop) -> None:
+    """Our metadata, where the tab's merchant has nothing to sell."""
+    connected(shop)
+    another(shop, paid(shop), account="acct_1", attempt_id="att_x")
+
+
 def not_charged_at_all(shop: Shop) -> None:
     shop.gateway.payments[paid(shop)].state = "canceled"
 
@@ -600,7 +606,8 @@ BROKEN = [
     Broken(hold_gone, (Code.OBJECT_MISSING,)),
     Broken(less_was_charged, (Code.AMOUNT_DIFFERS,)),
     Broken(less_is_held, (Code.AMOUNT_DIFFERS,)),
-    Broken(other_currency, (Code.AMOUNT_DIFFERS,)),
+    Broken(other_currency, (Code.CURRENCY_DIFFERS,)),
+    Broken(other_account, (Code.ACCOUNT_DIFFERS,)),
     Broken(not_charged_at_all, (Code.STATE_DIFFERS,)),
     Broken(hold_undone, (Code.STATE_DIFFERS,)),
     Broken(still_held, (Code.HOLD_STILL_LIVE,)),
@@ -841,7 +848,7 @@ def test_a_payment_in_another_account_than_its_tab_is_for_a_person(shop: Shop) -
     (finding,) = run(shop).findings
 
     found = finding.difference
-    assert (found.code, found.account, found.object_id) == (Code.STATE_DIFFERS, "acct_1", "pi_other")
+    assert (found.code, found.account, found.object_id) == (Code.ACCOUNT_DIFFERS, "acct_1", "pi_other")
     assert (found.merchant_id, found.tab_id, found.attempt_id) == (shop.merchant_id, shop.tab_id, "att_x")
     assert found.text == "Payment pi_other is in account acct_1, the tab in the platform."
 

@@ -56,16 +56,19 @@ def check_signature(payload: bytes, header: str, secrets: Sequence[str], now_s: 
         raise BadSignature("The signature is too old, or dated in the future.")
 
 
-def read_event(payload: bytes, stage: str) -> GatewayEvent:
+def read_event(payload: bytes, stage: str, *, live: bool) -> GatewayEvent:
     """The event in these bytes. Raises BadSignature where they are none."""
     try:
-        return event_of(json.loads(payload.decode("utf-8")), stage)
+        return event_of(json.loads(payload.decode("utf-8")), stage, live=live)
     except (ValueError, LookupError, TypeError, AttributeError, OverflowError, OSError) as error:
         raise BadSignature(f"The body is signed, but is no event that can be read ({type(error).__name__}).") from None
 
 
-def event_of(event: Mapping[str, Any], stage: str) -> GatewayEvent:
-    """The event as Stripe lists it. Raises ValueError, LookupError, TypeError and the like for what is none."""
+def event_of(event: Mapping[str, Any], stage: str, *, live: bool) -> GatewayEvent:
+    """The event as Stripe lists it. `live`: whether this stage works with live money.
+
+    Raises ValueError, LookupError, TypeError and the like for what is none.
+    """
     body = event["data"]["object"]
     if event["object"] != "event" or not isinstance(body["id"], str | None):
         raise ValueError("not an event")
@@ -80,6 +83,7 @@ def event_of(event: Mapping[str, Any], stage: str) -> GatewayEvent:
         payment_id=id_of(body) if body.get("object") == "payment_intent" else id_of(body.get("payment_intent")),
         customer_ref=_card_owner(event, body) if kind in CARD_EVENTS else None,
         is_relevant=kind in RELEVANT_EVENTS,
+        is_of_our_mode={event["livemode"], body.get("livemode", event["livemode"])} == {live},
         ours=False,
         merchant_id=None,
         customer_id=None,

@@ -11,7 +11,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from chalicelib.adapters.stripe.params import from_wire
-from chalicelib.adapters.stripe.values import EPOCH, id_of, instant_of, metadata_of
+from chalicelib.adapters.stripe.values import EPOCH, currency_of, id_of, instant_of, metadata_of
 from chalicelib.domain.tab.attempt import Attempt, Failure
 from chalicelib.domain.tab.facts.fact import Fact, FactKind
 from chalicelib.domain.tab.payments import Card
@@ -112,7 +112,13 @@ def _occurrence(error: Mapping[str, Any]) -> str:
 
 
 def _fact(kind: FactKind, intent: Mapping[str, Any], at: datetime) -> Fact:
-    return Fact(kind=kind, object_id=intent["id"], at=at, attempt_id=metadata_of(intent).get("attempt"))
+    return Fact(
+        kind=kind,
+        object_id=intent["id"],
+        at=at,
+        currency=currency_of(intent),
+        attempt_id=metadata_of(intent).get("attempt"),
+    )
 
 
 def _is_hold(intent: Mapping[str, Any]) -> bool:
@@ -192,6 +198,7 @@ def facts_of_refund(refund: Mapping[str, Any], at: datetime) -> tuple[Fact, ...]
         object_id=refund["id"],
         at=at,
         amount_minor=from_wire(refund["amount"], refund["currency"]),
+        currency=currency_of(refund),
         attempt_id=metadata_of(refund).get("attempt"),
         payment_id=id_of(refund.get("payment_intent")),
         failure=failure,
@@ -221,6 +228,7 @@ def facts_of_dispute(kind: str, dispute: Mapping[str, Any], at: datetime) -> tup
         object_id=dispute["id"],
         at=at,
         amount_minor=from_wire(dispute["amount"], dispute["currency"]),
+        currency=currency_of(dispute),
         payment_id=id_of(dispute.get("payment_intent")),
     )
     return (fact,)
@@ -246,9 +254,15 @@ def facts_of_card_event(kind: str, method: Mapping[str, Any], at: datetime) -> t
     return (replace(saved, kind=FactKind.CARD_UPDATED, occurrence=saved.card.last4 if saved.card else ""),)
 
 
-def expired(payment_id: str, attempt_id: str | None, at: datetime) -> Fact:
-    """The hold's time is over."""
-    return Fact(kind=FactKind.PAYMENT_EXPIRED, object_id=payment_id, at=at, attempt_id=attempt_id)
+def expired(payment_id: str, held: Mapping[str, Any], attempt_id: str | None, at: datetime) -> Fact:
+    """The hold's time is over. `held`: its intent or its charge."""
+    return Fact(
+        kind=FactKind.PAYMENT_EXPIRED,
+        object_id=payment_id,
+        at=at,
+        currency=currency_of(held),
+        attempt_id=attempt_id,
+    )
 
 
 def card_saved(setup_id: str, method: Mapping[str, Any], at: datetime) -> Fact:

@@ -110,7 +110,8 @@ class StripeGateway:
     """https://docs.stripe.com/api, one account of which may be the platform's and others connected ones.
 
     `webhook_secrets` is called when the first event comes; several secrets are good at once while they are rotated.
-    `wall_clock` judges the age of signatures only: everything else happens in business time, or in Stripe's.
+    `live`: whether the client's key is for live money. `wall_clock` judges the age of signatures only: everything else
+    happens in business time, or in Stripe's.
     """
 
     def __init__(
@@ -120,12 +121,14 @@ class StripeGateway:
         stage: str,
         webhook_secrets: Callable[[], Sequence[str]],
         publishable_key: str,
+        live: bool = False,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self._stripe = client.v1
         self._stage = stage
         self._webhook_secrets = webhook_secrets
         self.publishable_key = publishable_key
+        self._live = live
         self._wall_clock = wall_clock
 
     # ---- Attempts
@@ -202,7 +205,7 @@ class StripeGateway:
         if code in _HOLD_TOO_OLD:
             # The bank has let go of the money before Stripe cancels the intent: it is over all the same.
             made_by = values.metadata_of(intent).get("attempt")
-            return (stripe_facts.expired(intent["id"], made_by, attempt.created_at),)
+            return (stripe_facts.expired(intent["id"], intent, made_by, attempt.created_at),)
         return ()
 
     def _what_creation_left(self, tab: Tab, attempt: Attempt, error: stripe.StripeError) -> tuple[Fact, ...]:
@@ -322,7 +325,7 @@ class StripeGateway:
 
     def read_event(self, payload: bytes, signature: str) -> GatewayEvent:
         events.check_signature(payload, signature, self._webhook_secrets(), self._wall_clock())
-        return events.read_event(payload, self._stage)
+        return events.read_event(payload, self._stage, live=self._live)
 
     def facts_of(self, event: GatewayEvent) -> tuple[Fact, ...]:
         """What the event tells. Events come late and in any order (https://docs.stripe.com/webhooks#event-ordering).
@@ -338,7 +341,7 @@ class StripeGateway:
             if event.kind in events.REFUND_EVENTS:
                 return self._facts_of_refund_event(event)
             if event.kind == events.CHARGE_EXPIRED and event.payment_id is not None:
-                return (stripe_facts.expired(event.payment_id, event.attempt_id, event.occurred_at),)
+                return (stripe_facts.expired(event.payment_id, event.body, event.attempt_id, event.occurred_at),)
             if event.kind in events.DISPUTE_EVENTS:
                 return self._after_payment(
                     event, stripe_facts.facts_of_dispute(event.kind, event.body, event.occurred_at)
@@ -405,7 +408,7 @@ class StripeGateway:
         params = {"created": _period(since, until), "types": sorted(events.RELEVANT_EVENTS)}
         for event in _walk(self._stripe.events.list, params, account):
             # Listed with the connected account's own authority, an event does not name the account.
-            yield events.event_of({**event, "account": account}, self._stage)
+            yield events.event_of({**event, "account": account}, self._stage, live=self._live)
 
     def find_payment(self, account: str | None, payment_id: str) -> Payment | None:
         with _operation(), _reading():

@@ -9,7 +9,7 @@ from typing import Any
 from chalicelib.adapters.stripe.events import is_ours
 from chalicelib.adapters.stripe.facts import facts_of_dispute_now, facts_of_intent, facts_of_refund
 from chalicelib.adapters.stripe.params import from_wire
-from chalicelib.adapters.stripe.values import EPOCH, instant_of, metadata_of
+from chalicelib.adapters.stripe.values import EPOCH, currency_of, instant_of, metadata_of
 from chalicelib.domain.books.differences import Payment
 from chalicelib.domain.tab.facts.fact import Fact, FactKind
 
@@ -28,7 +28,7 @@ def payment_of(
     metadata = metadata_of(intent) if is_ours(metadata_of(intent), stage) else {}
     return Payment(
         payment_id=intent["id"],
-        currency=intent["currency"].upper(),
+        currency=currency_of(intent),
         made_at=made_at,
         told=next(iter(facts_of_intent(intent, _moved_at(charge) or made_at)), None),
         merchant_id=metadata.get("merchant"),
@@ -52,6 +52,7 @@ def _fees(intent: Mapping[str, Any], moved: Iterable[Any], disputes: Iterable[Ma
                 object_id=movement["id"],
                 at=_made_at(movement),
                 amount_minor=from_wire(movement["fee"], movement["currency"]),
+                currency=currency_of(movement),
                 payment_id=intent["id"],
             )
 

@@ -22,6 +22,11 @@ def id_of(reference: Any) -> str | None:
     return reference if isinstance(reference, str) else None
 
 
+def currency_of(found: Mapping[str, Any]) -> str:
+    """The object's currency as we write it."""
+    return text_of(found["currency"]).upper()
+
+
 def metadata_of(found: Mapping[str, Any]) -> Mapping[str, str]:
     return found.get("metadata") or {}
 

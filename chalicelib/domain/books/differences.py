@@ -38,6 +38,8 @@ class Code(StrEnum):
     ATTEMPT_MISSING = "attempt_missing"
     MADE_TWICE = "made_twice"
     OBJECT_MISSING = "object_missing"
+    ACCOUNT_DIFFERS = "account_differs"
+    CURRENCY_DIFFERS = "currency_differs"
     AMOUNT_DIFFERS = "amount_differs"
     STATE_DIFFERS = "state_differs"
     HOLD_STILL_LIVE = "hold_still_live"

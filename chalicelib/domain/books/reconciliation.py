@@ -159,7 +159,7 @@ class _Looking:
     def at(self, payment: Payment) -> Iterator[Difference]:
         if payment.currency != self._tab.currency:
             yield self._about(
-                payment, Code.AMOUNT_DIFFERS, f"{_said(payment)} is in {payment.currency}, not {self._tab.currency}."
+                payment, Code.CURRENCY_DIFFERS, f"{_said(payment)} is in {payment.currency}, not {self._tab.currency}."
             )
             return
         found = self._at_payment(payment)

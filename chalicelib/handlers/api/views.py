@@ -28,7 +28,7 @@ class HealthView(Answer):
 
 
 class WebhookView(Answer):
-    result: Literal["handled", "seen", "ignored", "unclaimed"]
+    result: Literal["handled", "seen", "ignored", "unclaimed", "misplaced", "other_mode"]
 
 
 class PolicyView(Answer):

@@ -32,7 +32,7 @@ from chalicelib.domain.tab.tab import Tab
 from chalicelib.ports.deps import Deps
 from chalicelib.ports.gateway import GatewayEvent, GatewayUnavailable
 from chalicelib.ports.store import StoreUnavailable
-from chalicelib.usecases.news.events import bring_in, claim
+from chalicelib.usecases.news.events import Misplaced, bring_in, claim
 from chalicelib.usecases.tab.attempts import outcome_of, record_outcome, run
 from chalicelib.usecases.tab.listings import of_merchant
 
@@ -190,6 +190,8 @@ class _Walk:
         """The payments that the period's events are about, and the events of saved cards, which are about none."""
         touched, cards = set(), []
         for event in self._deps.gateway.iter_events(account, self.result.since, self.result.until):
+            if not event.is_of_our_mode:
+                continue
             if event.payment_id is not None:
                 # Only the id is kept: an account may have a hundred thousand events.
                 touched.add(event.payment_id)
@@ -295,7 +297,7 @@ class _Walk:
     def _elsewhere(self, tab: Tab, account: str | None, payment: Payment) -> Difference:
         where = f"{account or 'the platform'}, the tab in {tab.account or 'the platform'}"
         return Difference(
-            code=Code.STATE_DIFFERS,
+            code=Code.ACCOUNT_DIFFERS,
             text=f"Payment {payment.payment_id} is in account {where}.",
             merchant_id=tab.merchant_id,
             tab_id=tab.tab_id,
@@ -342,6 +344,9 @@ class _Walk:
         except NotFound:
             code = Code.TAB_MISSING
             text += " Its tab or customer is not on record."
+        except Misplaced:
+            code = Code.ACCOUNT_DIFFERS
+            text += " What it names is kept in another account."
         found = Difference(
             code=code,
             text=text,

@@ -27,14 +27,32 @@ def claim(deps: Deps, event: GatewayEvent) -> tuple[GatewayEvent, KnownOfEvent]:
     return (event if known.is_seen else _with_owner(deps, event, known)), known
 
 
+class Misplaced(Exception):
+    """The event comes from another account than what it names is kept in: nothing that it says is believed."""
+
+
 def bring_in(deps: Deps, event: GatewayEvent, known: KnownOfEvent) -> None:
     """Apply what a claimed event tells, once, and go on with what follows from it.
 
-    Raises NotFound (its tab or customer is not on record), GatewayUnavailable, StoreUnavailable.
+    Raises Misplaced, NotFound (its tab or customer is not on record), GatewayUnavailable, StoreUnavailable.
     """
+    tab = known.tab
+    if tab is None and event.merchant_id is not None and event.tab_id is not None:
+        tab = deps.store.get_tab(event.merchant_id, event.tab_id)
+    _check_account(deps, event, tab)
     facts = deps.gateway.facts_of(event)
     _keep_card(deps, event, facts)
-    _bring_in(deps, event, known.tab, facts)
+    _bring_in(deps, event, tab, facts)
+
+
+def _check_account(deps: Deps, event: GatewayEvent, tab: Tab | None) -> None:
+    """Whoever has an account can write our metadata on their payments. Raises Misplaced, NotFound."""
+    accounts = set() if tab is None else {tab.account}
+    if event.customer_id is not None and (tab is None or tab.customer_id != event.customer_id):
+        assert event.merchant_id is not None, "its owner is known"
+        accounts.add(deps.store.get_merchant(event.merchant_id).account)
+    if accounts - {event.account}:
+        raise Misplaced(f"{event.object_id} is in another account than what it names")
 
 
 def _tab_of(event: GatewayEvent) -> tuple[str, str] | None:
@@ -70,11 +88,9 @@ def _with_owner(deps: Deps, event: GatewayEvent, known: KnownOfEvent) -> Gateway
 
 def _bring_in(deps: Deps, event: GatewayEvent, tab: Tab | None, facts: tuple[Fact, ...]) -> None:
     """`tab`: as it was read with the event; one that was written since is read again when the outcome is committed."""
-    if event.tab_id is None:
+    if tab is None:
         deps.store.add_event(seen(event))
         return
-    assert event.merchant_id is not None, "its owner is known"
-    tab = tab or deps.store.get_tab(event.merchant_id, event.tab_id)
     tab, begun = record_outcome(deps, tab, outcome_of(facts), event=seen(event))
     run(deps, tab, begun)
 

@@ -9,7 +9,7 @@ from chalicelib import correlation
 from chalicelib.domain.errors import NotFound
 from chalicelib.ports.deps import Deps
 from chalicelib.ports.gateway import BadSignature, GatewayEvent
-from chalicelib.usecases.news.events import bring_in, claim, seen
+from chalicelib.usecases.news.events import Misplaced, bring_in, claim, seen
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +22,7 @@ class NotYetKnown(Exception):
 
 
 def take_event(deps: Deps, payload: bytes, signature: str) -> str:
-    """What became of the event: `handled`, `seen`, `ignored` or `unclaimed`.
+    """What became of the event: `handled`, `seen`, `ignored`, `unclaimed`, `misplaced` or `other_mode`.
 
     Raises BadSignature, NotYetKnown, and GatewayUnavailable or StoreUnavailable, after which it is to be sent again.
     """
@@ -43,12 +43,22 @@ def take_event(deps: Deps, payload: bytes, signature: str) -> str:
     return result
 
 
-_COUNTED = {"handled": "EventsHandled", "seen": "EventsRepeated", "unclaimed": "EventsUnclaimed"}
+_COUNTED = {
+    "handled": "EventsHandled",
+    "seen": "EventsRepeated",
+    "unclaimed": "EventsUnclaimed",
+    "misplaced": "EventsMisplaced",
+    "other_mode": "EventsOfOtherMode",
+}
 
 
 def _take(deps: Deps, event: GatewayEvent) -> str:
     if not event.is_relevant:
         return "ignored"
+    if not event.is_of_our_mode:
+        # Taken, and not sent back: a live endpoint of Connect is sent the events of test mode, too
+        # (https://docs.stripe.com/connect/webhooks), and is switched off when it refuses them.
+        return "other_mode"
     event, known = claim(deps, event)
     if known.is_seen:
         return "seen"
@@ -56,6 +66,10 @@ def _take(deps: Deps, event: GatewayEvent) -> str:
         return "ignored"
     try:
         bring_in(deps, event, known)
+    except Misplaced as misplaced:
+        log.error("event not believed: %s", misplaced, extra={"account": event.account, "object_id": event.object_id})
+        deps.store.add_event(seen(event))
+        return "misplaced"
     except NotFound:
         if deps.clock.now() - event.occurred_at < PATIENCE:
             raise NotYetKnown(event.event_id) from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from chalicelib.domain.books.ledger import Account, transfer
 from chalicelib.domain.tab import settlement
 from chalicelib.domain.tab.draft import Draft
+from chalicelib.domain.tab.facts.attempt_outcomes import flag
 from chalicelib.domain.tab.facts.card import card_removed, card_saved, card_updated
 from chalicelib.domain.tab.facts.dispute import dispute_closed, dispute_money, dispute_opened
 from chalicelib.domain.tab.facts.fact import REPEATABLE, Fact, FactKind
@@ -28,6 +29,9 @@ def apply_fact(draft: Draft, fact: Fact) -> None:
 
     Raises nothing: what can't be true of our books is flagged for a person instead.
     """
+    if fact.currency not in (None, draft.tab.currency):
+        _flag_currency(draft, fact)
+        return
     key = None if fact.kind in _NOT_ON_RECORD else fact.key
     if key in draft.known_facts:
         return
@@ -38,6 +42,16 @@ def apply_fact(draft: Draft, fact: Fact) -> None:
     if key:
         draft.fact_keys.append(key)
     settlement.replan(draft)
+
+
+def _flag_currency(draft: Draft, fact: Fact) -> None:
+    """Money in another currency pays nothing here, whatever its metadata says (money rule 1)."""
+    reason = (
+        f"{fact.kind.replace('_', ' ').capitalize()}: {fact.object_id} is in {fact.currency}, "
+        f"this tab in {draft.tab.currency}. It was not booked."
+    )
+    if draft.tab.flagged != reason:
+        flag(draft, reason)
 
 
 def _processing_fee(draft: Draft, fact: Fact) -> None:

@@ -43,7 +43,8 @@ class Fact(Struct, frozen=True, kw_only=True):
     """Something that has happened at the gateway.
 
     `object_id`: the payment, setup, refund, dispute, card or movement of the gateway's balance it is about;
-    `amount_minor`: cumulative for that object. `attempt_id`: the attempt that made the object, from its metadata.
+    `amount_minor`: cumulative for that object. `currency`: the object's; None where it has none (a card).
+    `attempt_id`: the attempt that made the object, from its metadata.
     `payment_id`: what is refunded, disputed or charged a fee for.
     `occurrence` tells repeated declines of one payment apart. `capture_before` and `card` come with HOLD_PLACED,
     `card` also with CARD_SAVED, `client_secret` with AWAITING_CUSTOMER, `failure` with DECLINED and REFUND_FAILED.
@@ -53,6 +54,7 @@ class Fact(Struct, frozen=True, kw_only=True):
     object_id: str
     at: datetime
     amount_minor: int = 0
+    currency: str | None = None
     attempt_id: str | None = None
     payment_id: str | None = None
     occurrence: str = ""
