@@ -62,6 +62,13 @@ if ! "$python" -c 'import venv, ensurepip' 2>/dev/null; then
     exit 1
 fi
 
+# Emptying it would take the packages away from whoever else uses it.
+if [ -L $venv ]; then
+    say "$venv is a link to an environment that others may be using, and it does not hold what $lock locks."
+    say "Run make setup where $venv is a folder, or remove the link to get an environment of your own."
+    exit 1
+fi
+
 count=$(grep -c '^[a-z0-9].*==' $lock)
 if [ -e $stamp ]; then
     say "The locked packages or the Python changed: installing $count packages into $venv again, about a minute."
