@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256
 from typing import Any
 
 Json = Mapping[str, Any]
@@ -200,6 +202,69 @@ def every_attempt_ends_once(tab: Json, history: History) -> Iterator[str]:
         yield f"{attempt_id} ended and never began"
 
 
+# What was promised
+
+
+def sealed_texts_are_kept(tab: Json, history: History) -> Iterator[str]:
+    """Every text that was accepted stands whole in the timeline, by its hash; the last is the one that stands."""
+    sealed = _acceptances(history)
+    for entry in sealed:
+        if sha256(entry["details"]["text"].encode()).hexdigest() != entry["details"]["promise_sha256"]:
+            yield f"the text of entry {entry['seq']} is not the one that was sealed"
+    stands = tab["promise"]["promise_sha256"] if tab["promise"]["accepted"] else None
+    last = sealed[-1]["details"]["promise_sha256"] if sealed else None
+    if stands != last:
+        yield f"the promise that stands is {stands}, the one that was accepted last {last}"
+
+
+def consents_are_those_given(tab: Json, history: History) -> Iterator[str]:
+    """What was consented to when the promise was accepted, and since; nothing of it lost, nothing made up."""
+    given: set[str] = set()
+    for entry in history:
+        if entry["kind"] == "promise_accepted":
+            given = set(entry["details"]["consents"])
+        elif entry["kind"] == "consents_added":
+            given |= set(entry["details"]["consents"])
+    accepted = tab["promise"]["accepted"]
+    shown = set(accepted["consents"]) if accepted else set()
+    if shown != given:
+        yield f"the consents are {sorted(shown)}, given were {sorted(given)}"
+
+
+def only_the_customer_replaces_what_they_sealed(tab: Json, history: History) -> Iterator[str]:
+    """What staff record is never accepted in the place of what the customer accepted themselves."""
+    by_customer = False
+    for entry in _acceptances(history):
+        in_person = entry["details"]["method"] == "in_person"
+        if in_person and by_customer:
+            yield f"entry {entry['seq']} replaces in person what the customer had sealed"
+        by_customer = by_customer or not in_person
+
+
+def free_cancelling_lasts_an_hour(tab: Json, history: History) -> Iterator[str]:
+    """From the first acceptance, unless the service begins before that; accepting more later shortens nothing."""
+    sealed = [entry for entry in _acceptances(history) if entry["details"]["free_cancel_until"]]
+    for entry in sealed:
+        until = datetime.fromisoformat(entry["details"]["free_cancel_until"])
+        least = datetime.fromisoformat(sealed[0]["at"]) + timedelta(hours=1)
+        if until < min(least, datetime.fromisoformat(tab["starts_at"])):
+            yield f"entry {entry['seq']} ends free cancelling at {until}, within an hour"
+
+
+def customers_cancel_as_promised(tab: Json, history: History) -> Iterator[str]:
+    """Before the service only: free until the sealed instant, then the late-cancel, after the start the no-show fee."""
+    seen: list[Json] = []
+    for entry in history:
+        if entry["kind"] == "canceled" and entry["details"]["by_role"] == "customer":
+            if tab["starts_at"] is None or any(earlier["kind"] == "checked_in" for earlier in seen):
+                yield f"at entry {entry['seq']} the customer cancels a service that has begun"
+            else:
+                promised, fee = _cancelling_costs(tab, seen, entry["at"]), entry["details"]["fee_minor"]
+                if fee != promised:
+                    yield f"cancelling cost {fee} at entry {entry['seq']}, promised were {promised}"
+        seen.append(entry)
+
+
 # When the agenda has run dry
 
 
@@ -344,6 +409,11 @@ _OF_HISTORY = (
     money_is_taken_once,
     one_attempt_takes_money,
     every_attempt_ends_once,
+    sealed_texts_are_kept,
+    consents_are_those_given,
+    only_the_customer_replaces_what_they_sealed,
+    free_cancelling_lasts_an_hour,
+    customers_cancel_as_promised,
 )
 _OF_DRY_TAB = (nothing_is_left_to_do, taken_within_due, finished_tab_has_no_live_hold)
 _OF_DRY_HISTORY = (no_attempt_is_left_open,)
@@ -381,6 +451,22 @@ def attempts_of(history: History) -> dict[str, Attempt]:
         elif entry["kind"] == "attempt_ended" and details["attempt_id"] in found:
             found[details["attempt_id"]].state = details["state"]
     return found
+
+
+def _acceptances(history: History) -> list[Json]:
+    return [entry for entry in history if entry["kind"] == "promise_accepted"]
+
+
+def _cancelling_costs(tab: Json, before: History, at: str) -> int:
+    """The fee that the promise discloses for cancelling at this instant, by what had happened before."""
+    sealed = _acceptances(before)
+    free_until = sealed[-1]["details"]["free_cancel_until"] if sealed else None
+    consented = any("deposit_and_fees" in entry["details"]["consents"] for entry in sealed)
+    if not consented or free_until is None or datetime.fromisoformat(at) <= datetime.fromisoformat(free_until):
+        return 0
+    is_after_start = datetime.fromisoformat(at) > datetime.fromisoformat(tab["starts_at"])
+    fee: int = tab["promise"]["no_show_fee_minor" if is_after_start else "late_cancel_fee_minor"]
+    return fee
 
 
 def _taken(history: History) -> Counter[str]:

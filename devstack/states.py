@@ -171,6 +171,8 @@ def _where(action: Action) -> str:
 
 def _purpose(action: Action) -> str:
     """The first sentence of the command's own documentation."""
+    if action == Action.SAVE_CARD:
+        return "Prepare saving a card for this tab, for which the promise must consent to its being kept."
     name = _COMMANDS.get(action, action.value)
     command = next(getattr(module, name) for module in (bill, booking, payment) if hasattr(module, name))
     sentence, _, _ = (command.__doc__ or "").partition(". ")

@@ -183,11 +183,13 @@ def deposit(visit: Visit) -> Ending:
 
 
 def canceled(visit: Visit) -> Ending:
-    """A booking called off by the customer: free in time, for the disclosed fee when it is late"""
-    hours_ahead, fee = visit.rng.choice(((80, 0), (30, 1500)))
-    starts_at = visit.stack.now() + timedelta(hours=hours_ahead)
-    visit.open(deposit_minor=DEPOSIT, no_show_fee_minor=DEPOSIT, late_cancel_fee_minor=1500, starts_at=iso(starts_at))
+    """A booking called off by the customer: free in time, for the disclosed fee once the service was to begin"""
+    ahead, fee = visit.rng.choice(((timedelta(hours=80), 0), (timedelta(minutes=10), 1500)))
+    starts_at = visit.stack.now() + ahead
+    visit.open(deposit_minor=DEPOSIT, no_show_fee_minor=1500, late_cancel_fee_minor=1000, starts_at=iso(starts_at))
     visit.place_hold()
+    if fee:
+        visit.wait_until(lambda tab: visit.stack.now() > starts_at)
     visit.customer.post(f"{visit.path}/cancel", {"reason": "something came up"})
     return visit.ending("canceled", Money(held=DEPOSIT, captured=fee, released=DEPOSIT - fee), billed_minor=fee)
 

@@ -96,10 +96,10 @@ def test_allowed_actions_are_what_is_allowed(shop: Shop) -> None:
 def test_instants_go_out_in_utc(shop: Shop) -> None:
     """However a start was written, every instant in the answer is RFC 3339 with a Z, to the millisecond at most."""
     ana = shop.customer()
-    tab = shop.open(ana, 4000, starts_at="2026-01-06T10:00:00.123456+01:00", late_cancel_fee_minor=500)
+    tab = shop.open(ana, 4000, starts_at="2026-01-16T10:00:00.123456+01:00", late_cancel_fee_minor=500)
 
-    assert tab["starts_at"] == "2026-01-06T09:00:00.123000Z"
-    assert tab["promise"]["free_cancel_until"] == "2026-01-04T09:00:00.123000Z"
+    assert tab["starts_at"] == "2026-01-16T09:00:00.123000Z"
+    assert tab["promise"]["free_cancel_until"] == "2026-01-14T09:00:00.123000Z"
     instants = re.findall(r'"(?:[a-z_]+_at|[a-z_]+_until|at)": "([^"]+)"', json.dumps(shop.seen(shop.agree(ana, tab))))
     assert len(instants) >= 5
     assert all(instant.endswith("Z") for instant in instants)

@@ -382,7 +382,7 @@ class TestAgreements:
         ("no_show", {}, False),
         ("cancel", {}, False),
         ("waive", {"reason": "No."}, False),
-        ("accept_promise", {"promise_sha256": "a" * 64, "consents": ["cap"]}, True),
+        ("accept_promise", {"promise_sha256": "a" * 64, "consents": ["cap"]}, False),
         ("accept_bill", {}, True),
         ("charges", {"mode": "on_session"}, True),
         ("charges", {"mode": "off_session"}, False),

@@ -78,6 +78,7 @@ def test_a_late_cancel_pays_the_disclosed_fee(world: World, shop: Shop) -> None:
     """A customer who cancels after the cut-off pays the late-cancel fee from the hold."""
     ana = shop.customer()
     tab = held(shop, ana, booking(shop, ana, hours=24))
+    world.move(minutes=61)
 
     canceled = ana.post(f"/v1/tabs/{tab['tab_id']}/cancel", {"reason": "I am ill."}).ok()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from copy import deepcopy
 from dataclasses import dataclass
+from hashlib import sha256
 from inspect import isfunction
 from typing import Any
 
@@ -38,7 +39,14 @@ def sound() -> World:
             "version": 9,
             "status": "closed",
             "payment_state": "paid",
-            "promise": {"cap_minor": 8000, "no_show_fee_minor": 1500, "late_cancel_fee_minor": 1000},
+            "promise": {
+                "cap_minor": 8000,
+                "no_show_fee_minor": 1500,
+                "late_cancel_fee_minor": 1000,
+                "promise_sha256": SEALED,
+                "accepted": {"consents": ["automatic_charge", "cap"]},
+            },
+            "starts_at": "2026-01-06T09:00:00Z",
             "items": [{"item_id": "itm_1"}],
             "total_minor": 7000,
             "fee": None,
@@ -66,6 +74,8 @@ def sound() -> World:
             begun(11, "att_4", "refund", 500, "pi_2"),
             entry(12, "refunded", ("customer_receivable", 500), ("stripe_balance", -500)),
             ended(13, "att_4"),
+            accepted(14, "words", "cap"),
+            entry(15, "consents_added", consents=["automatic_charge"]),
         ],
         payments=[
             payment("pi_1", "att_1", "place_hold", 3000, received=2000),
@@ -92,6 +102,18 @@ def leg(payment_id: str, kind: str, amount: int, **given: Any) -> Json:
 def entry(seq: int, kind: str, *postings: tuple[str, int], **details: Any) -> Json:
     posted = [{"account": account, "amount_minor": minor} for account, minor in postings]
     return {"seq": seq, "kind": kind, "details": details, "postings": posted}
+
+
+SEALED = sha256(b"words").hexdigest()
+
+
+def accepted(seq: int, text: str, *consents: str, at: str = "2026-01-05T09:00:00Z", **given: Any) -> Json:
+    details = {"promise_sha256": SEALED, "text": text, "method": "app", "consents": consents, "free_cancel_until": None}
+    return entry(seq, "promise_accepted", **{**details, **given}) | {"at": at}
+
+
+def canceled(seq: int, at: str, fee_minor: int) -> Json:
+    return entry(seq, "canceled", by_role="customer", fee_minor=fee_minor) | {"at": at}
 
 
 def begun(seq: int, attempt_id: str, operation: str, amount: int, payment_id: str | None = None) -> Json:
@@ -199,6 +221,59 @@ def test_a_hold_that_only_stripe_has_is_told():
     )
 
     assert "Stripe holds 700 in pi_3, our books say 0" in world.problems()
+
+
+BOOKED = ("cap", "deposit_and_fees", "automatic_charge")
+UNTIL_TEN = accepted(16, "words", *BOOKED, free_cancel_until="2026-01-05T10:00:00Z")
+
+
+@pytest.mark.parametrize(
+    ("entries", "said"),
+    [
+        ([accepted(16, "other words", *BOOKED)], "the text of entry 16 is not the one that was sealed"),
+        ([accepted(16, "words", "cap")], "the consents are ['automatic_charge', 'cap'], given were ['cap']"),
+        (
+            [accepted(16, "words", *BOOKED, method="in_person")],
+            "entry 16 replaces in person what the customer had sealed",
+        ),
+        (
+            [accepted(16, "words", *BOOKED, free_cancel_until="2026-01-05T09:59:59Z")],
+            "entry 16 ends free cancelling at 2026-01-05 09:59:59+00:00, within an hour",
+        ),
+        (
+            [entry(16, "checked_in"), canceled(17, "2026-01-05T09:00:00Z", 0)],
+            "at entry 17 the customer cancels a service that has begun",
+        ),
+        ([UNTIL_TEN, canceled(17, "2026-01-05T10:00:00Z", 1000)], "cancelling cost 1000 at entry 17, promised were 0"),
+        ([UNTIL_TEN, canceled(17, "2026-01-05T10:00:01Z", 0)], "cancelling cost 0 at entry 17, promised were 1000"),
+        (
+            [UNTIL_TEN, canceled(17, "2026-01-06T09:00:01Z", 1000)],
+            "cancelling cost 1000 at entry 17, promised were 1500",
+        ),
+    ],
+)
+def test_each_broken_promise_is_told(entries: list[Json], said: str):
+    world = sound()
+    world.history += entries
+
+    assert any(problem.startswith(said) for problem in world.problems()), world.problems()
+
+
+@pytest.mark.parametrize(
+    ("at", "fee_minor"), [("2026-01-05T10:00:00Z", 0), ("2026-01-06T09:00:00Z", 1000), ("2026-01-06T09:00:01Z", 1500)]
+)
+def test_cancelling_for_what_was_promised_is_sound(at: str, fee_minor: int):
+    world = sound()
+    world.history += [UNTIL_TEN, canceled(17, at, fee_minor)]
+    world.tab["promise"]["accepted"]["consents"] = list(BOOKED)
+
+    assert world.problems() == []
+
+
+def test_a_promise_that_stands_was_accepted():
+    world = damaged("tab", "promise", "promise_sha256", to="0" * 64)
+
+    assert world.problems() == [f"the promise that stands is {'0' * 64}, the one that was accepted last {SEALED}"]
 
 
 def test_what_is_flagged_or_disputed_may_be_more_than_is_due():

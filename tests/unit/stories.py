@@ -289,9 +289,9 @@ def a_fee_given_back_in_part() -> Story:
 
 @story
 def canceled_late_and_in_time() -> Story:
-    late = Till.booked(in_hours=24).accept(*WITHOUT_CARD)
+    late = Till.booked(in_hours=24).accept(*WITHOUT_CARD).wait(minutes=61)
     yield late.do(booking.cancel, "ill", by=ADA)
-    yield Till.booked(in_hours=100).accept(*WITHOUT_CARD).do(booking.cancel, "ill", by=ADA)
+    yield Till.booked(in_hours=90).accept(*WITHOUT_CARD).do(booking.cancel, "ill", by=ADA)
     yield Till.booked(in_hours=24).accept(*WITHOUT_CARD).do(booking.cancel, "we are ill")
 
 

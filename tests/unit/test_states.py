@@ -42,7 +42,10 @@ def contested() -> Till:
 Change = Callable[[Till], object]
 STORIES: dict[tuple[Status, Status, str], tuple[Callable[[], Till], Change]] = {
     (Status.BOOKED, Status.OPEN, "check_in"): (booked, lambda till: till.do(booking.check_in)),
-    (Status.BOOKED, Status.CANCELED, "cancel"): (booked, lambda till: till.do(booking.cancel, "ill", by=ADA)),
+    (Status.BOOKED, Status.CANCELED, "cancel"): (
+        lambda: booked().wait(hours=2),
+        lambda till: till.do(booking.cancel, "ill", by=ADA),
+    ),
     (Status.BOOKED, Status.NO_SHOW, "no_show"): (
         lambda: booked().wait(hours=25),
         lambda till: till.do(booking.mark_no_show),

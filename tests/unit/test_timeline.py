@@ -42,6 +42,8 @@ def _value(value: object) -> str:
         return _when(value)
     if isinstance(value, str) and len(value) == 64:
         return "<hash>"
+    if isinstance(value, str) and value.startswith("{"):
+        return "<text>"
     if isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\dT.*", value):
         return _when(datetime.fromisoformat(value))
     if isinstance(value, Struct):

@@ -15,6 +15,7 @@ from chalicelib.domain.tab.attempt import Operation
 from chalicelib.domain.tab.commands import bill, booking, payment
 from chalicelib.domain.tab.commands.bill import ItemInput
 from chalicelib.domain.tab.commands.booking import Limits
+from chalicelib.domain.tab.commands.require import require
 from chalicelib.domain.tab.draft import Draft
 from chalicelib.domain.tab.facts.fact import FactKind
 from chalicelib.domain.tab.policy import Resolution
@@ -101,7 +102,9 @@ STARTS: dict[str, Callable[[], Till]] = {
         .do(booking.mark_no_show)
         .charged()
     ),
-    "canceled, fee due": lambda: Till.booked(deposit_minor=0).accept(*WITHOUT_CARD).do(booking.cancel, "ill", by=ADA),
+    "canceled, fee due": lambda: (
+        Till.booked(deposit_minor=0).accept(*WITHOUT_CARD).wait(hours=2).do(booking.cancel, "ill", by=ADA)
+    ),
     "closed": lambda: Till().serve(50_00).do(payment.pay_on_phone, by=ADA).charged(),
     "closed, in cash": lambda: Till().serve(50_00).do(payment.take_cash, 50_00),
     "closed, tip on the phone": lambda: (
@@ -132,6 +135,7 @@ def _act(draft: Draft, action: Action) -> None:
     acts: dict[Action, Callable[[], None]] = {
         Action.ACCEPT_PROMISE: lambda: booking.accept_promise(draft, acceptance(tab, *EVERYTHING), CUSTOMER),
         Action.PROPOSE_PROMISE: lambda: booking.propose_promise(draft, Limits(cap_minor=300_00)),
+        Action.SAVE_CARD: lambda: require(draft, action),
         Action.CHECK_IN: lambda: booking.check_in(draft),
         Action.ADD_ITEMS: lambda: bill.add_items(draft, [ItemInput(description="x", unit_price_minor=1)]),
         Action.VOID_ITEM: lambda: bill.void_item(draft, tab.items[0].item_id if tab.items else "itm_none"),

@@ -156,6 +156,13 @@ class AnyStory(RuleBasedStateMachine):
 
     @rule(consents=CONSENTS)
     def accept_promise(self, consents: tuple[Consent, ...]) -> None:
+        self.agree(self.shop.ada, consents)
+
+    @rule()
+    def accept_promise_in_person(self) -> None:
+        self.agree(self.shop.staff, WITHOUT_CARD)
+
+    def agree(self, by: Actor, consents: tuple[Consent, ...]) -> None:
         shop = self.shop
         agreement = Agreement(
             promise_sha256=(shop.tab.proposed or shop.tab.promise).sha256,
@@ -164,11 +171,12 @@ class AnyStory(RuleBasedStateMachine):
             ip="192.0.2.1",
             user_agent="phone",
         )
-        self.attempt_action(
-            Action.ACCEPT_PROMISE,
-            shop.ada,
-            lambda: accept_promise(shop.deps, shop.tab_id, agreement, request=shop.request(shop.ada)),
-        )
+
+        def accept() -> None:
+            accept_promise(shop.deps, shop.tab_id, agreement, request=shop.request(by))
+            assert set(consents) <= set(shop.tab.promise.consents), "a consent was given, and not recorded"
+
+        self.attempt_action(Action.ACCEPT_PROMISE, by, accept)
 
     @rule(cap=st.sampled_from([100_00, 300_00]))
     def propose(self, cap: int) -> None:

@@ -202,6 +202,16 @@ def test_what_is_expected_when(shop: Shop) -> None:
     assert said.expected == {(NOON + timedelta(days=1)).date(): 20_00, (NOON + timedelta(days=2)).date(): 30_00}
 
 
+@pytest.mark.parametrize(("hours", "days"), [(2.99, 1), (3, 2)])
+def test_what_is_expected_is_by_the_merchants_days(hours: float, days: int) -> None:
+    """In Tokyo a new day begins at three in the afternoon, UTC."""
+    shop = Shop(Policy(time_zone="Asia/Tokyo"))
+    shop.wait(hours=hours)
+    shop.open(*EVERYTHING).serve(20_00)
+
+    assert report(shop).expected == {NOON.date() + timedelta(days=days): 20_00}
+
+
 def test_nothing_is_expected_of_a_contest_or_of_a_card_that_is_gone(shop: Shop) -> None:
     """Neither will be charged by itself."""
     shop.open(*EVERYTHING).serve(20_00)

@@ -15,7 +15,7 @@ from devstack.http import HttpError
 from devstack.phone import CardDeclined
 from devstack.stack import Stack
 from devstack.stories.business import ALL_CONSENTS, CARD_TERMS_SHA256, iso
-from tests.walk.town import Broken, Json, Shop, TabModel, Town
+from tests.walk.town import Broken, Json, Person, Shop, TabModel, Town
 
 CARDS = [
     "pm_card_visa",
@@ -86,8 +86,11 @@ class Walk(RuleBasedStateMachine):
     def shop(self, model: TabModel) -> Shop:
         return self.town.shops[model.shop]
 
+    def person(self, model: TabModel) -> Person:
+        return self.shop(model).people[model.customer]
+
     def customer(self, model: TabModel) -> str:
-        return self.shop(model).people[model.customer].token
+        return self.person(model).token
 
     def post(self, caller: str, model: TabModel, verb: str, body: Json | None = None) -> Json | None:
         """What was answered; None where it was refused. Who sees a tab sees it in order."""
@@ -147,7 +150,22 @@ class Walk(RuleBasedStateMachine):
         # Before it is sent: it may be carried out although the answer is lost.
         model.cap_minor = max(model.cap_minor, promise["cap_minor"])
         model.may_take |= bool({"deposit_and_fees", "automatic_charge", "capture_before_expiry"} & set(consents))
-        self.post(self.customer(model), model, "accept_promise", body)
+        answer = self.post(self.customer(model), model, "accept_promise", body)
+        if answer and (lost := set(consents) - set(answer["promise"]["accepted"]["consents"])):
+            raise Broken(f"{model.tab_id}: the consents {sorted(lost)} were given and are not recorded")
+
+    @rule(data=st.data())
+    def accept_in_person(self, data: st.DataObject) -> None:
+        """The staff say that the customer agrees: never to more than the customer sealed themselves."""
+        model = self.pick(data)
+        if model is None:
+            return
+        tab = self.town.tab(model)
+        promise = tab["proposed_promise"] or tab["promise"]
+        body: Json = {"promise_sha256": promise["promise_sha256"], "consents": ["cap", "deposit_and_fees"]}
+        model.cap_minor = max(model.cap_minor, promise["cap_minor"])
+        model.may_take = True
+        self.post(self.shop(model).staff, model, "accept_promise", body)
 
     @rule(data=st.data(), more=PRICES)
     def propose_promise(self, data: st.DataObject, more: int) -> None:
@@ -165,9 +183,7 @@ class Walk(RuleBasedStateMachine):
     def save_card(self, data: st.DataObject, card: str) -> None:
         model = self.pick(data)
         if model is not None:
-            self.away_from_us(
-                lambda: self.town.save_card(self.shop(model), self.shop(model).people[model.customer], card)
-            )
+            self.away_from_us(lambda: self.town.save_card(self.shop(model), self.person(model), card))
 
     @rule(data=st.data(), prices=st.lists(PRICES, min_size=1, max_size=3))
     def add_items(self, data: st.DataObject, prices: list[int]) -> None:
@@ -322,6 +338,8 @@ class Walk(RuleBasedStateMachine):
         match action:
             case "accept_promise" if caller == self.customer(model):
                 self.agree(model, ALL_CONSENTS)
+            case "save_card":
+                self.away_from_us(lambda: self.town.save_card(self.shop(model), self.person(model), card, model.tab_id))
             case "propose_promise":
                 self.propose(model, amount)
             case "add_items":

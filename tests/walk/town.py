@@ -275,8 +275,8 @@ class Town:
         if wrong:
             raise Broken(f"{model.tab_id}: {'; '.join(wrong)}")
 
-    def save_card(self, shop: Shop, person: Person, card: str) -> None:
-        body = {"card_terms_sha256": CARD_TERMS_SHA256}
+    def save_card(self, shop: Shop, person: Person, card: str, tab_id: str | None = None) -> None:
+        body = {"card_terms_sha256": CARD_TERMS_SHA256} | ({"tab_id": tab_id} if tab_id else {})
         reply = self.send(person.token, f"/customers/{person.customer_id}/setup_intent", body)
         if reply.status < 300:
             self.phone.save_card(reply.body, card)

@@ -17,9 +17,10 @@ from chalicelib.domain.errors import (
     PromiseNotAccepted,
     TransitionRefused,
 )
+from chalicelib.domain.news import dates
+from chalicelib.domain.tab import deposit
 from chalicelib.domain.tab.actor import Actor, Role
 from chalicelib.domain.tab.attempt import AttemptState
-from chalicelib.domain.tab.payments import DepositState
 from chalicelib.domain.tab.promise import Consent
 from chalicelib.domain.tab.settlement import phone_amount_minor
 from chalicelib.domain.tab.status import Status
@@ -28,6 +29,7 @@ from chalicelib.domain.tab.tab import Outcome, Tab
 
 class Action(StrEnum):
     ACCEPT_PROMISE = "accept_promise"
+    SAVE_CARD = "save_card"
     PROPOSE_PROMISE = "propose_promise"
     CHECK_IN = "check_in"
     ADD_ITEMS = "add_items"
@@ -54,6 +56,7 @@ _BUSINESS = frozenset({Role.STAFF, Role.OWNER})
 
 ROLES: Mapping[Action, frozenset[Role]] = {
     Action.ACCEPT_PROMISE: _CUSTOMER | _BUSINESS,
+    Action.SAVE_CARD: _CUSTOMER,
     Action.PROPOSE_PROMISE: _BUSINESS,
     Action.CHECK_IN: _BUSINESS,
     Action.ADD_ITEMS: _BUSINESS,
@@ -82,6 +85,7 @@ _ONCE_OWED = (Status.IN_REVIEW, Status.DUE, Status.NO_SHOW, Status.CANCELED)
 
 POSSIBLE_IN: Mapping[Action, tuple[Status, ...]] = {
     Action.ACCEPT_PROMISE: _UNTIL_COMPLETED,
+    Action.SAVE_CARD: tuple(status for status in Status if status != Status.CLOSED),
     Action.PROPOSE_PROMISE: _UNTIL_COMPLETED,
     Action.CHECK_IN: (Status.BOOKED, Status.NO_SHOW),
     Action.ADD_ITEMS: (Status.OPEN,),
@@ -162,17 +166,19 @@ def _in_progress(tab: Tab, actor: Actor, now: datetime) -> Why | None:
     )
 
 
-_UNSECURED = frozenset({DepositState.WANTED, DepositState.FAILED, DepositState.LAPSED, DepositState.EXPIRED})
-
-
 def _accept_promise(tab: Tab, actor: Actor, now: datetime) -> Why | None:
-    proposed = tab.proposed
+    proposed, promise = tab.proposed, tab.promise
     if proposed is None:
-        unsecured = tab.deposit.state in _UNSECURED and tab.placing_attempt is None
-        if tab.accepted and not unsecured:
+        may_add = actor.role == Role.CUSTOMER and not promise.asks <= set(promise.consents)
+        if promise.accepted is not None and not may_add and not deposit.is_unsecured(tab):
             return lambda: TransitionRefused(
                 "The promise is accepted already; there is nothing new to accept.", status=tab.status
             )
+    elif actor.is_business and promise.is_sealed_by_customer:
+        return lambda: Forbidden(
+            "The customer accepted the promise that stands: only they can accept another in its place, on their phone.",
+            role=actor.role,
+        )
     elif proposed.cap_minor < tab.total_minor:
         return lambda: CapExceeded(
             "More is on the tab by now than the proposed promise allows: a new one must be proposed first.",
@@ -180,6 +186,15 @@ def _accept_promise(tab: Tab, actor: Actor, now: datetime) -> Why | None:
             cap_minor=proposed.cap_minor,
         )
     return None
+
+
+def _save_card(tab: Tab, actor: Actor, now: datetime) -> Why | None:
+    if tab.promise.consents_to(Consent.CARD_ON_FILE):
+        return None
+    return lambda: PromiseNotAccepted(
+        "The customer has not agreed to their card being kept: accept the promise with that consent.",
+        consent=Consent.CARD_ON_FILE,
+    )
 
 
 def _check_in(tab: Tab, actor: Actor, now: datetime) -> Why | None:
@@ -295,6 +310,11 @@ def _charge_saved_card(tab: Tab, actor: Actor, now: datetime) -> Why | None:
 
 
 def _cancel(tab: Tab, actor: Actor, now: datetime) -> Why | None:
+    if tab.status == Status.OPEN and not actor.is_business:
+        return lambda: TransitionRefused(
+            "The service has begun: only the business can call it off now. Ask them, or contest the bill.",
+            status=tab.status,
+        )
     if tab.status == Status.OPEN and tab.total_minor:
         return lambda: TransitionRefused("Void the items first, or complete the service.", status=tab.status)
     return _in_progress(tab, actor, now)
@@ -305,7 +325,8 @@ def _no_show(tab: Tab, actor: Actor, now: datetime) -> Why | None:
     from_at = tab.starts_at + timedelta(seconds=tab.promise.no_show_grace_s)
     if now < from_at:
         return lambda: TransitionRefused(
-            f"The customer still has time: a no-show can be recorded from {from_at.isoformat()}.",
+            "The customer still has time: a no-show can be recorded from "
+            f"{dates.day_and_time(from_at, tab.policy.time_zone)} ({tab.policy.time_zone}).",
             status=tab.status,
             from_at=from_at.isoformat(),
         )
@@ -324,6 +345,7 @@ def _waive(tab: Tab, actor: Actor, now: datetime) -> Why | None:
 
 _REFUSALS: Mapping[Action, Refusal] = {
     Action.ACCEPT_PROMISE: _accept_promise,
+    Action.SAVE_CARD: _save_card,
     Action.CHECK_IN: _check_in,
     Action.AMEND: _amend,
     Action.ACCEPT_BILL: _in_progress,

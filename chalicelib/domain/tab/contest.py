@@ -7,6 +7,7 @@ from datetime import timedelta
 from msgspec.structs import replace
 
 from chalicelib.domain.books.ledger import Account
+from chalicelib.domain.news import dates
 from chalicelib.domain.news.messages import MessageKind, Recipient
 from chalicelib.domain.tab import followup
 from chalicelib.domain.tab.adjust import forgive, lower_bill
@@ -44,7 +45,8 @@ def remind_owner(draft: Draft) -> None:
     draft.update(contest=replace(contest, reminded=True))
     draft.record("contest_overdue", default_at=contest.default_at.isoformat())
     what = "forgiven" if draft.tab.policy.contest_default == Resolution.WAIVE else "upheld"
-    draft.notify(MessageKind.CONTEST_OVERDUE, Recipient.OWNER, detail=f"{what} at {contest.default_at:%d %B %H:%M} UTC")
+    when = dates.day_and_time(contest.default_at, draft.tab.policy.time_zone)
+    draft.notify(MessageKind.CONTEST_OVERDUE, Recipient.OWNER, detail=f"{what} on {when}")
 
 
 def resolve(draft: Draft, resolution: Resolution, *, reduction_minor: int = 0, reason: str = "") -> None:

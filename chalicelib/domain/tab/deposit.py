@@ -6,13 +6,14 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
+from chalicelib.domain.news import dates
 from chalicelib.domain.news.messages import MessageKind, Recipient
 from chalicelib.domain.tab.actor import SYSTEM
 from chalicelib.domain.tab.attempt import Attempt, Failure, Operation
 from chalicelib.domain.tab.bill import FeeKind
 from chalicelib.domain.tab.draft import Draft
 from chalicelib.domain.tab.payments import Deposit, DepositState
-from chalicelib.domain.tab.policy import LapseAction
+from chalicelib.domain.tab.policy import LapseAction, Policy
 from chalicelib.domain.tab.promise import Consent
 from chalicelib.domain.tab.status import Status
 from chalicelib.domain.tab.tab import LEASE, Tab
@@ -21,6 +22,7 @@ _WAITS_FOR_CUSTOMER = frozenset({DepositState.WANTED, DepositState.REQUIRES_ACTI
 _CARD_HELPS = frozenset(
     {DepositState.WANTED, DepositState.FAILED, DepositState.LAPSED, DepositState.EXPIRED, DepositState.REQUIRES_ACTION}
 )
+_UNSECURED = _CARD_HELPS - {DepositState.REQUIRES_ACTION}
 _RETRY_ADVICE = "try_again_later"
 RETRY_AFTER = timedelta(hours=12)
 OWNER_DECIDES_BEFORE = timedelta(hours=24)
@@ -39,6 +41,22 @@ def wanted(amount_minor: int, now: datetime, lapse_s: int) -> Deposit:
     return Deposit(amount_minor=amount_minor, state=DepositState.WANTED, lapses_at=now + timedelta(seconds=lapse_s))
 
 
+def may_hold_now(starts_at: datetime | None, now: datetime, policy: Policy) -> bool:
+    """Whether a hold placed now would last until the service: what begins later needs a saved card first."""
+    return starts_at is None or starts_at - now <= timedelta(seconds=policy.hold_window_s)
+
+
+def is_unsecured(tab: Tab) -> bool:
+    """Whether the customer could still do something to secure the deposit."""
+    return tab.deposit.state in _UNSECURED and tab.placing_attempt is None
+
+
+def needs_card(tab: Tab) -> bool:
+    """Whether the deposit waits for a card to be saved: none is there, or the one that was has been declined."""
+    waits = is_wanted_by(tab) and is_unsecured(tab) and tab.live_hold is None
+    return waits and (tab.card is None or tab.deposit.state == DepositState.FAILED)
+
+
 def is_wanted_by(tab: Tab) -> bool:
     """Whether a hold would still secure something: before the service is over."""
     return tab.status in (Status.BOOKED, Status.OPEN) and tab.deposit.amount_minor > 0
@@ -54,7 +72,7 @@ def secure(draft: Draft) -> None:
     draft.update(deposit=replace(tab.deposit, state=DepositState.WANTED, lapses_at=lapses_at))
     if tab.may_use_card:
         card_saved(draft)
-    elif tab.starts_at is None or tab.starts_at - draft.now <= timedelta(seconds=tab.policy.hold_window_s):
+    elif may_hold_now(tab.starts_at, draft.now, tab.policy):
         begin_hold(draft, on_session=True)
 
 
@@ -116,7 +134,9 @@ def placement_failed(draft: Draft, failure: Failure | None) -> None:
     place_at = again_at if may_retry and in_time else None
     draft.update(deposit=replace(tab.deposit, state=DepositState.FAILED, failures=failures, place_at=place_at))
     draft.record("deposit_failed", again_at=place_at.isoformat() if place_at else None)
-    again = f"We try again on {place_at:%d %B}." if place_at else "Another card is needed."
+    again = "Another card is needed."
+    if place_at:
+        again = f"We try again on {dates.day(place_at, tab.policy.time_zone)}."
     for recipient in (Recipient.CUSTOMER, Recipient.OWNER):
         draft.notify(MessageKind.DEPOSIT_FAILED, recipient, tab.deposit.amount_minor, again)
 

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec.structs import replace
 
+from chalicelib.domain.news import dates
 from chalicelib.domain.news.messages import MessageKind, Recipient
 from chalicelib.domain.tab import settlement
 from chalicelib.domain.tab.attempt import Failure
@@ -123,9 +124,9 @@ def charge_failed(draft: Draft, amount_minor: int, failure: Failure | None) -> N
     next_try_at = None if wait is None else outside_quiet_hours(draft.now + wait, tab.policy)
     draft.update(followup=replace(tab.followup, tries=tries, next_try_at=next_try_at))
     draft.record("charge_failed", tries=tries, next_try_at=next_try_at.isoformat() if next_try_at else None)
-    again = (
-        f"We try again on {next_try_at:%d %B}, or pay on your phone." if next_try_at else "Please pay on your phone."
-    )
+    again = "Please pay on your phone."
+    if next_try_at:
+        again = f"We try again on {dates.day(next_try_at, tab.policy.time_zone)}, or pay on your phone."
     draft.notify(MessageKind.CARD_DECLINED, Recipient.CUSTOMER, amount_minor, again)
     if next_try_at is None:
         draft.notify(MessageKind.COLLECTION_ENDED, Recipient.OWNER, amount_minor)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from msgspec import Struct
@@ -31,11 +31,17 @@ class AcceptanceMethod(StrEnum):
     IN_PERSON = "in_person"
 
 
+LEAST_FREE_CANCELLING = timedelta(hours=1)
+"""How long cancelling is free after the promise was accepted, however late the booking was made (decision 0022)."""
+
 OFF_SESSION_CONSENTS = frozenset({Consent.AUTOMATIC_CHARGE, Consent.CARD_ON_FILE, Consent.CAPTURE_BEFORE_EXPIRY})
 
 
 class Acceptance(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Who sealed which words, when, from where."""
+    """Who sealed which words, when, from where.
+
+    `free_cancel_until`: the instant that cancelling is free until, as it came out when the promise was accepted.
+    """
 
     subject: str
     method: AcceptanceMethod
@@ -45,12 +51,15 @@ class Acceptance(Struct, frozen=True, kw_only=True, omit_defaults=True):
     promise_sha256: str
     consents: tuple[Consent, ...]
     card_terms_sha256: str | None = None
+    free_cancel_until: datetime | None = None
 
 
 class Promise(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The terms of one tab. Amounts in the tab's currency; `free_cancel_until` is None where cancelling costs nothing.
 
     `no_show_grace_s`, `review_window_s`: seconds after `starts_at`, and after the bill is presented.
+    `deposit_needs_card`: the service is too far ahead for a hold at booking, so a card has to be kept until then.
+    `accepted`: the acceptance that sealed it; `added`: later ones, each of further consents to the same words.
     """
 
     expected_outcome: str
@@ -66,17 +75,70 @@ class Promise(Struct, frozen=True, kw_only=True, omit_defaults=True):
     no_show_grace_s: int
     review_window_s: int
     terms_version: str
+    deposit_needs_card: bool = False
     accepted: Acceptance | None = None
+    added: tuple[Acceptance, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The canonical JSON of the terms: sorted keys, no spaces, UTC instants, no acceptance.
+
+        A term that came later is left out at its default, so that promises sealed before it keep their hash.
+        """
+        terms = {name: getattr(self, name) for name in _TERMS}
+        return _canonical({name: term for name, term in terms.items() if name not in _LATER or term != _LATER[name]})
 
     @property
     def sha256(self) -> str:
-        """The seal, over the canonical JSON of the terms: sorted keys, no spaces, UTC instants, no acceptance."""
-        terms = {name: getattr(self, name) for name in _TERMS}
-        return hashlib.sha256(_canonical(terms).encode()).hexdigest()
+        """The seal: the hash of the text."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+    @property
+    def consents(self) -> tuple[Consent, ...]:
+        """Everything that was consented to, at whichever acceptance, in the order of their names."""
+        if self.accepted is None:
+            return ()
+        return tuple(sorted({consent for given in (self.accepted, *self.added) for consent in given.consents}))
 
     def consents_to(self, *consents: Consent) -> bool:
-        """Whether the customer has sealed this promise with all of these consents."""
-        return self.accepted is not None and set(consents) <= set(self.accepted.consents)
+        """Whether the promise is sealed with all of these consents."""
+        return self.accepted is not None and (
+            set(consents) <= set(self.accepted.consents) or set(consents) <= set(self.consents)
+        )
+
+    @property
+    def needs(self) -> tuple[Consent, ...]:
+        """The consents without which the customer can't accept it."""
+        return (
+            Consent.CAP,
+            *((Consent.DEPOSIT_AND_FEES,) if self.asks_deposit_or_fee else ()),
+            *((Consent.CARD_ON_FILE,) if self.deposit_needs_card else ()),
+        )
+
+    @property
+    def asks(self) -> frozenset[Consent]:
+        """The consents that it has a use for: those that it needs, and those that are the customer's choice."""
+        return frozenset(
+            {*self.needs, Consent.AUTOMATIC_CHARGE, Consent.CARD_ON_FILE}
+            | ({Consent.CAPTURE_BEFORE_EXPIRY} if self.deposit_minor else set())
+        )
+
+    @property
+    def is_sealed_by_customer(self) -> bool:
+        return self.accepted is not None and self.accepted.method != AcceptanceMethod.IN_PERSON
+
+    def free_until(self, now: datetime) -> datetime | None:
+        """Until when the customer cancels free of charge; None where cancelling costs nothing.
+
+        Once accepted it is the instant that was sealed. Before, it is what accepting at `now` would seal: the cut-off,
+        but an hour from now at least. That hour ends when the service begins, unless it has begun already.
+        """
+        if self.accepted is not None:
+            return self.accepted.free_cancel_until or self.free_cancel_until
+        if self.free_cancel_until is None or self.starts_at is None:
+            return None
+        an_hour_on = now + LEAST_FREE_CANCELLING
+        return max(self.free_cancel_until, an_hour_on if now >= self.starts_at else min(an_hour_on, self.starts_at))
 
     @property
     def asks_deposit_or_fee(self) -> bool:
@@ -89,10 +151,12 @@ class Promise(Struct, frozen=True, kw_only=True, omit_defaults=True):
                 "The promise is not the one that was shown. Show it again and send the hash of what stands now.",
                 promise_sha256=self.sha256,
             )
-        needed = {Consent.CAP} | ({Consent.DEPOSIT_AND_FEES} if self.asks_deposit_or_fee else set())
-        if missing := sorted(needed - set(acceptance.consents)):
+        in_person = acceptance.method == AcceptanceMethod.IN_PERSON
+        # What staff record can't include keeping a card: that stays for the customer to add on their phone.
+        needed = set(self.needs) - (OFF_SESSION_CONSENTS if in_person else set())
+        if missing := sorted(needed - set(self.consents) - set(acceptance.consents)):
             raise InvalidInput(f"Accepting this promise needs the consents {', '.join(missing)}.", missing=missing)
-        if acceptance.method == AcceptanceMethod.IN_PERSON and OFF_SESSION_CONSENTS & set(acceptance.consents):
+        if in_person and OFF_SESSION_CONSENTS & set(acceptance.consents):
             raise InvalidInput(
                 "An acceptance recorded in person can't consent to charges without the customer: leave those out."
             )
@@ -108,6 +172,8 @@ def _instant(value: object) -> str:
     raise TypeError(f"{value!r} has no canonical form")
 
 
-_TERMS = tuple(field.name for field in fields(Promise) if field.name != "accepted")
+_TERMS = tuple(field.name for field in fields(Promise) if field.name not in ("accepted", "added"))
+_LATER = {"deposit_needs_card": False}
+"""Terms that were not in the first promises, with the value that says the same as their absence."""
 # Made once: it is what composing it takes the longest.
 _canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=_instant).encode

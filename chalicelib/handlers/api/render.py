@@ -7,14 +7,15 @@ from typing import Any
 
 from chalicelib.domain.parties import Customer, Merchant
 from chalicelib.domain.tab import agenda
-from chalicelib.domain.tab.actions import allowed_actions
+from chalicelib.domain.tab.actions import Action, allowed_actions
 from chalicelib.domain.tab.actor import SYSTEM, Actor, Role
 from chalicelib.domain.tab.attempt import Attempt, AttemptState, Failure
 from chalicelib.domain.tab.bill import Contest
 from chalicelib.domain.tab.draft import Entry
+from chalicelib.domain.tab.needs import Need, needs_of
 from chalicelib.domain.tab.payments import Card, Dispute
 from chalicelib.domain.tab.policy import Policy
-from chalicelib.domain.tab.promise import Promise
+from chalicelib.domain.tab.promise import Consent, Promise
 from chalicelib.domain.tab.tab import Tab
 from chalicelib.handlers.api import views
 from chalicelib.ports.store import Page, TabSummary
@@ -77,8 +78,8 @@ def tab(tab: Tab, payment: Attempt | None, *, by: Actor, now: datetime, publisha
         outcome=tab.outcome,
         version=tab.version,
         currency=tab.currency,
-        promise=_promise(tab.promise),
-        proposed_promise=_promise(tab.proposed) if tab.proposed else None,
+        promise=_promise(tab.promise, now),
+        proposed_promise=_promise(tab.proposed, now) if tab.proposed else None,
         items=[
             views.ItemView(
                 item_id=item.item_id,
@@ -154,11 +155,31 @@ def tab(tab: Tab, payment: Attempt | None, *, by: Actor, now: datetime, publisha
         closed_at=tab.closed_at,
         next_action=views.NextActionView(at=next_step.at, why=next_step.why) if next_step else None,
         allowed_actions=allowed_actions(tab, by, now),
+        needs=[_need(tab, need) for need in needs_of(tab)],
         payment=_payment(tab, payment, by, publishable_key) if payment else None,
     )
 
 
-def _promise(promise: Promise) -> views.PromiseView:
+_REQUESTS = {
+    Action.ACCEPT_PROMISE: ("POST /v1/tabs/{tab_id}/accept_promise", ["promise_sha256", "consents"]),
+    Action.SAVE_CARD: ("POST /v1/customers/{customer_id}/setup_intent", ["tab_id"]),
+}
+"""Where a step is taken, and the fields that it always takes."""
+
+
+def _need(tab: Tab, need: Need) -> views.NeedView:
+    request, fields = _REQUESTS[need.action]
+    return views.NeedView(
+        action=need.action,
+        why=need.why,
+        request=request.format(tab_id=tab.tab_id, customer_id=tab.customer_id),
+        fields=[*fields, *(["card_terms_sha256"] if Consent.CARD_ON_FILE in need.consents else [])],
+        consents=list(need.consents),
+        until=need.until,
+    )
+
+
+def _promise(promise: Promise, now: datetime) -> views.PromiseView:
     accepted = promise.accepted
     return views.PromiseView(
         expected_outcome=promise.expected_outcome,
@@ -169,14 +190,15 @@ def _promise(promise: Promise) -> views.PromiseView:
         no_show_fee_minor=promise.no_show_fee_minor,
         late_cancel_fee_minor=promise.late_cancel_fee_minor,
         starts_at=promise.starts_at,
-        free_cancel_until=promise.free_cancel_until,
+        free_cancel_until=promise.free_until(now),
         no_show_grace_s=promise.no_show_grace_s,
         review_window_s=promise.review_window_s,
         terms_version=promise.terms_version,
+        needs=list(promise.needs),
         # Sealed, it is what was sealed; else what there is to seal.
         promise_sha256=accepted.promise_sha256 if accepted else promise.sha256,
         accepted=views.AcceptedView(
-            method=accepted.method, accepted_at=accepted.accepted_at, consents=list(accepted.consents)
+            method=accepted.method, accepted_at=accepted.accepted_at, consents=list(promise.consents)
         )
         if accepted
         else None,

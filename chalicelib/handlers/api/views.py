@@ -99,6 +99,11 @@ class AcceptedView(Answer):
 
 
 class PromiseView(Answer):
+    """`needs`: the consents without which the customer can't accept it.
+
+    `free_cancel_until`: until when cancelling is free; before the acceptance, what accepting now would make of it.
+    """
+
     expected_outcome: str
     limits: list[str]
     estimate_minor: int
@@ -111,6 +116,7 @@ class PromiseView(Answer):
     no_show_grace_s: int
     review_window_s: int
     terms_version: str
+    needs: list[Consent]
     promise_sha256: str
     accepted: AcceptedView | None
 
@@ -217,6 +223,21 @@ class PaymentView(Answer):
     account: str | None
 
 
+class NeedView(Answer):
+    """A step that the promise still needs from the customer, and what it takes.
+
+    `request`: the method and path; `fields`: those of its body; `consents`: those that have to be given, or were, for
+    it. `until`: how long it is waited for.
+    """
+
+    action: Action
+    why: str
+    request: str
+    fields: list[str]
+    consents: list[Consent]
+    until: datetime | None
+
+
 class TabView(Answer):
     """A tab as its caller sees it. `ledger` and `flagged` are for the business, null for customers."""
 
@@ -262,6 +283,7 @@ class TabView(Answer):
     closed_at: datetime | None
     next_action: NextActionView | None
     allowed_actions: list[Action]
+    needs: list[NeedView]
     payment: PaymentView | None
 
 

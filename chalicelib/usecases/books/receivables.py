@@ -12,6 +12,8 @@ from itertools import islice
 
 from msgspec import Struct
 
+from chalicelib.domain.news.dates import local_date
+from chalicelib.domain.parties import Merchant
 from chalicelib.domain.tab.actor import Actor
 from chalicelib.ports.deps import Deps
 from chalicelib.ports.store import TabSummary
@@ -33,7 +35,7 @@ class ExpiringHold(Struct, frozen=True, kw_only=True):
 
 
 class Receivables(Struct, frozen=True, kw_only=True):
-    """Amounts in the merchant's currency. `ageing`: balance by age; `expected`: automatic charges by day (UTC).
+    """Amounts in the merchant's currency. `ageing`: balance by age; `expected`: automatic charges by local day.
 
     `exposure`: by customer, what the business would be out of if nothing more were paid. `is_complete`: all was read.
     """
@@ -53,10 +55,10 @@ def receivables(deps: Deps, *, by: Actor) -> Receivables:
     merchant = deps.store.get_merchant(merchant_of(by))
     now = deps.clock.now()
     lines = list(islice(unfinished_of_merchant(deps, merchant.merchant_id), MOST_TABS + 1))
-    return _report(merchant.currency, lines[:MOST_TABS], now, is_complete=len(lines) <= MOST_TABS)
+    return _report(merchant, lines[:MOST_TABS], now, is_complete=len(lines) <= MOST_TABS)
 
 
-def _report(currency: str, lines: list[TabSummary], now: datetime, *, is_complete: bool) -> Receivables:
+def _report(merchant: Merchant, lines: list[TabSummary], now: datetime, *, is_complete: bool) -> Receivables:
     ageing = dict.fromkeys([name for _, name in AGES] + [OLDEST], 0)
     expected: dict[date, int] = defaultdict(int)
     exposure: dict[str, int] = defaultdict(int)
@@ -66,7 +68,7 @@ def _report(currency: str, lines: list[TabSummary], now: datetime, *, is_complet
         if line.exposure_minor:
             exposure[line.customer_id] += line.exposure_minor
         if line.expected_at is not None and line.balance_minor:
-            expected[line.expected_at.date()] += line.balance_minor
+            expected[local_date(line.expected_at, merchant.policy.time_zone)] += line.balance_minor
         if line.hold_expires_at is not None and line.hold_expires_at <= now + EXPIRING_WITHIN:
             expiring.append(
                 ExpiringHold(
@@ -77,7 +79,7 @@ def _report(currency: str, lines: list[TabSummary], now: datetime, *, is_complet
                 )
             )
     return Receivables(
-        currency=currency,
+        currency=merchant.currency,
         at=now,
         total_minor=sum(line.balance_minor for line in lines),
         ageing=ageing,

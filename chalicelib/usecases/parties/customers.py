@@ -5,11 +5,11 @@ from __future__ import annotations
 from msgspec import Struct
 from msgspec.structs import replace
 
-from chalicelib.domain.errors import Contention, NotFound, PromiseNotAccepted
+from chalicelib.domain.errors import Contention, NotFound
 from chalicelib.domain.parties import CardConsent, Customer
+from chalicelib.domain.tab.actions import Action, refusal
 from chalicelib.domain.tab.actor import Actor, Role
 from chalicelib.domain.tab.facts.fact import Fact, FactKind
-from chalicelib.domain.tab.promise import Consent
 from chalicelib.ports.deps import Deps
 from chalicelib.ports.gateway import CardSetup
 from chalicelib.ports.store import RecordExists, VersionConflict
@@ -107,11 +107,8 @@ def prepare_card(deps: Deps, customer_id: str, terms: CardTerms, *, request: Req
     if terms.tab_id is not None:
         tab = deps.store.get_tab(customer.merchant_id, terms.tab_id)
         check_visible(tab, request.by)
-        if not tab.promise.consents_to(Consent.CARD_ON_FILE):
-            raise PromiseNotAccepted(
-                "The customer has not agreed to their card being kept: accept the promise with that consent.",
-                consent=Consent.CARD_ON_FILE,
-            )
+        if refused := refusal(tab, Action.SAVE_CARD, request.by, deps.clock.now()):
+            raise refused
     record = deps.store.find_record(request.record_id, deps.clock.now())
     replayed = record is not None
     if record is None:

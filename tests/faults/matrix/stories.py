@@ -162,10 +162,12 @@ def deposit_is_asked_for(world: World) -> None:
 
 
 def late_without_a_hold(world: World) -> None:
-    """In thirty hours, past the cut-off, with a card saved and its deposit not held yet."""
+    """In 29 hours, past the cut-off, with a card saved and its deposit not held yet."""
     world.open_shop(hold_ahead_s=12 * 3600)
     open_for(world, hours_ahead=30, consents=EVERYTHING, **DEPOSIT)
     world.save_card()
+    # Cancelling is free for an hour after the acceptance.
+    world.move_to(world.clock.now() + timedelta(minutes=61))
 
 
 def silent(world: World) -> None:

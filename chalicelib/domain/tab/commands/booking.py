@@ -8,7 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from chalicelib.domain.books.ledger import Account, transfer
-from chalicelib.domain.errors import CurrencyMismatch, InvalidInput
+from chalicelib.domain.errors import CurrencyMismatch, InvalidInput, TransitionRefused
 from chalicelib.domain.money import check_amount, currency_of, minimum_charge_minor
 from chalicelib.domain.parties import Customer, Merchant
 from chalicelib.domain.tab import deposit, settlement
@@ -79,9 +79,14 @@ def open_tab(merchant: Merchant, customer: Customer, terms: Terms, *, now: datet
         )
 
     policy = merchant.policy
-    free_until = None
-    if terms.starts_at is not None and terms.late_cancel_fee_minor:
-        free_until = terms.starts_at - timedelta(seconds=policy.free_cancel_s)
+    free_until, needs_card = None, False
+    if terms.starts_at is not None:
+        # A customer who cancels after the start did not come: without a late-cancel fee it is free until then.
+        if terms.late_cancel_fee_minor:
+            free_until = terms.starts_at - timedelta(seconds=policy.free_cancel_s)
+        elif terms.no_show_fee_minor:
+            free_until = terms.starts_at
+        needs_card = terms.deposit_minor > 0 and not deposit.may_hold_now(terms.starts_at, now, policy)
     promise = Promise(
         expected_outcome=terms.expected_outcome,
         limits=terms.limits,
@@ -96,6 +101,7 @@ def open_tab(merchant: Merchant, customer: Customer, terms: Terms, *, now: datet
         no_show_grace_s=policy.no_show_grace_s,
         review_window_s=policy.review_window_s,
         terms_version=terms.terms_version,
+        deposit_needs_card=needs_card,
     )
     tab = Tab(
         tab_id=new_id("tab"),
@@ -120,25 +126,48 @@ def open_tab(merchant: Merchant, customer: Customer, terms: Terms, *, now: datet
 
 
 def accept_promise(draft: Draft, acceptance: Acceptance, customer: Customer | None) -> None:
-    """Seal the proposed promise, or the first one; then secure the deposit. Again on a sealed one: secure it anew.
+    """Seal the proposed promise, or the first one; then secure the deposit.
 
-    `customer`: the customer's record, for a card already on file. Raises PromiseChanged, InvalidInput.
+    Again on a sealed one: further consents are added to it, and the deposit is secured anew. `customer`: the
+    customer's record, for a card already on file. Raises PromiseChanged, InvalidInput, Forbidden (staff, for what the
+    customer sealed).
     """
     require(draft, Action.ACCEPT_PROMISE)
     tab = draft.tab
     promise = tab.proposed or tab.promise
     promise.check_acceptance(acceptance)
-    if not promise.accepted:
-        draft.update(promise=replace(promise, accepted=acceptance), proposed=None)
+    if promise.accepted is None:
+        _seal(draft, promise, acceptance)
+    elif set(acceptance.consents) - set(promise.consents):
+        draft.update(promise=replace(promise, added=(*promise.added, acceptance)))
         draft.record(
-            "promise_accepted",
+            "consents_added",
             promise_sha256=acceptance.promise_sha256,
             method=acceptance.method,
             consents=list(acceptance.consents),
         )
+    elif not deposit.is_unsecured(tab):
+        raise TransitionRefused(
+            "The promise is accepted already, with these consents; there is nothing new to accept.", status=tab.status
+        )
     if draft.tab.card is None and customer is not None and customer.card is not None:
         draft.update(card=customer.card)
     deposit.secure(draft)
+
+
+def _seal(draft: Draft, promise: Promise, acceptance: Acceptance) -> None:
+    """Keep who accepted which words, and the words whole: what replaces them later leaves them in the timeline."""
+    # The hour of free cancelling runs once: accepting other limits later does not begin another.
+    free_until = (draft.tab.promise if draft.tab.accepted else promise).free_until(draft.now)
+    draft.update(promise=replace(promise, accepted=replace(acceptance, free_cancel_until=free_until)), proposed=None)
+    draft.record(
+        "promise_accepted",
+        promise_sha256=acceptance.promise_sha256,
+        method=acceptance.method,
+        consents=list(acceptance.consents),
+        free_cancel_until=free_until.isoformat() if free_until else None,
+        text=promise.text,
+    )
 
 
 def propose_promise(draft: Draft, limits: Limits) -> None:
@@ -150,7 +179,7 @@ def propose_promise(draft: Draft, limits: Limits) -> None:
         for name in ("expected_outcome", "limits", "estimate_minor", "cap_minor")
         if (value := getattr(limits, name)) is not None
     }
-    proposed = replace(tab.promise, accepted=None, **given)
+    proposed = replace(tab.promise, accepted=None, added=(), **given)
     currency = currency_of(tab.currency)
     check_amount(proposed.estimate_minor, currency, "estimate_minor")
     check_amount(proposed.cap_minor, currency, "cap_minor")
@@ -179,16 +208,20 @@ def check_in(draft: Draft) -> None:
 
 
 def cancel(draft: Draft, reason: str) -> None:
-    """Call the service off: free for the business, for the customer until the cut-off, then for the disclosed fee."""
+    """Call the service off: free for the business, for the customer until the cut-off, then for the disclosed fee.
+
+    That is the late-cancel fee before `starts_at`, and the no-show fee after it: so late it comes to the same.
+    """
     require(draft, Action.CANCEL)
     tab = draft.tab
-    free_until = tab.promise.free_cancel_until
-    is_late = tab.status == Status.BOOKED and free_until is not None and draft.now > free_until
-    fee_minor = deposit.disclosed_fee_minor(tab, FeeKind.LATE_CANCEL) if is_late and not draft.by.is_business else 0
+    free_until = tab.promise.free_until(draft.now)
+    costs = not draft.by.is_business and free_until is not None and draft.now > free_until
+    kind = FeeKind.NO_SHOW if tab.starts_at is not None and draft.now > tab.starts_at else FeeKind.LATE_CANCEL
+    fee_minor = deposit.disclosed_fee_minor(tab, kind) if costs else 0
     draft.move_to(Status.CANCELED, "cancel")
     draft.update(proposed=None)
     draft.record("canceled", by_role=draft.by.role, reason=reason, fee_minor=fee_minor)
-    _owe_fee(draft, FeeKind.LATE_CANCEL, fee_minor)
+    _owe_fee(draft, kind, fee_minor)
 
 
 def mark_no_show(draft: Draft) -> None:
