@@ -1,4 +1,4 @@
-"""The alarms: what each of them watches, what it means and what to do then, in one table that docs/deploy.md shows."""
+"""The alarms: what each one watches, what it means and what to do. docs/deploy.md shows the same table."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _STAGE = {"Stage": {"Ref": "Stage"}}
 class Alarm:
     """Goes off when `statistic` of `metric` is above `above` in each of `periods` periods of `period_s` seconds.
 
-    `means` and `then` are its description, and what whoever is woken by it reads. `missing`: what no data is taken for.
+    `means` and `then` are its description, which the person on call reads. `missing`: how to treat missing data.
     """
 
     name: str
@@ -43,15 +43,15 @@ ALARMS = (
         metric="ApproximateNumberOfMessagesVisible",
         dimensions={"QueueName": {"Fn::GetAtt": ["DeadLetters", "QueueName"]}},
         statistic="Maximum",
-        means="A scheduled run failed twice, or could not be called.",
-        then="Read the message in the queue and the function's log of that minute; the next run does what it left.",
+        means="A scheduled run failed twice, or could not be started.",
+        then="Read the message in the queue and the function's log of that minute. The next run catches up.",
     ),
     Alarm(
         name="flagged",
         metric="TabsFlagged",
         dimensions=_STAGE,
-        means="A tab needs a person: an outcome that Stripe does not tell, a refused attempt, a failed refund.",
-        then="The log line 'flagged' has tab and reason; compare the tab with the payment in Stripe's dashboard.",
+        means="A tab needs a person: an unknown outcome, an attempt that Stripe refused, or a failed refund.",
+        then="The log line 'flagged' names tab and reason. Compare the tab with the payment in Stripe's dashboard.",
     ),
     Alarm(
         name="money-mismatch",
@@ -59,7 +59,7 @@ ALARMS = (
         dimensions=_STAGE,
         period_s=3600,
         means="Our books and Stripe's differ.",
-        then="The reconciliation's log lines name them; docs/reconciliation.md says of each code what to do.",
+        then="The reconciliation's log names the differences; docs/reconciliation.md says what to do for each code.",
     ),
     Alarm(
         name="not-reconciled",
@@ -68,16 +68,16 @@ ALARMS = (
         period_s=86400,
         periods=2,
         missing="breaching",
-        means="Two nights in a row the reconciliation did not run, or could not look at everything.",
-        then="Its log says what it could not read; make reconcile STAGE=… looks at any period by hand.",
+        means="Two nights in a row the reconciliation did not run, or could not read everything.",
+        then="Its log says what it could not read. make reconcile STAGE=… checks any period by hand.",
     ),
     Alarm(
         name="webhook-failures",
         metric="EventsFailed",
         dimensions=_STAGE,
         above=3,
-        means="Events from Stripe could not be taken. Stripe sends them again for three days.",
-        then="Read the webhook function's log; what is lost beyond that the sweep asks Stripe for.",
+        means="Events from Stripe could not be processed. Stripe sends them again for three days.",
+        then="Read the webhook function's log. The sweep asks Stripe for outcomes whose events are lost.",
     ),
     Alarm(
         name="webhook-refused",
@@ -85,15 +85,15 @@ ALARMS = (
         dimensions=_STAGE,
         above=10,
         period_s=900,
-        means="Events with a wrong signature: the endpoint's secret is not the stored one, or they are forged.",
-        then="Run make doctor; store the endpoint's secret as docs/deploy.md says.",
+        means="Events have a wrong signature: the stored secret is not the endpoint's, or the events are forged.",
+        then="Run make doctor; store the endpoint's secret as docs/deploy.md describes.",
     ),
     Alarm(
         name="webhook-misplaced",
         metric="EventsMisplaced",
         dimensions=_STAGE,
-        means="An account tells of payments that bear the name of another account's tab. Nothing was booked.",
-        then="The webhook's log names account and object: ask whoever has that account; reconciliation lists it, too.",
+        means="Events of one Stripe account name a tab of another account. Nothing was booked.",
+        then="The webhook's log names account and object. Ask the account's owner; reconciliation lists the payments.",
     ),
     Alarm(
         name="stripe-unanswered",
@@ -101,7 +101,7 @@ ALARMS = (
         dimensions=_STAGE,
         above=10,
         means="Stripe does not answer, or refuses our key. Outcomes are unknown; nothing is charged twice.",
-        then="See status.stripe.com; run make doctor, which tries the key. The sweep finds the outcomes by itself.",
+        then="See status.stripe.com; run make doctor, which tries the key. The sweep finds the outcomes automatically.",
     ),
     Alarm(
         name="sweep-lag",
@@ -112,7 +112,7 @@ ALARMS = (
         periods=3,
         missing="breaching",
         means="Tabs have been due for more than a quarter of an hour, or the sweep does not run at all.",
-        then="Is the rule enabled, does the function fail or run out of time? More memory is more speed.",
+        then="Check whether the rule is enabled, and whether the function fails or times out. More memory makes it faster.",
     ),
     Alarm(
         name="server-errors",
@@ -121,7 +121,7 @@ ALARMS = (
         dimensions={"ApiName": {"Fn::Sub": "aftertab-${Stage}"}, "Stage": {"Ref": "Stage"}},
         above=5,
         means="Requests were answered with 500 or 503.",
-        then="The API function's log has each with its request id, the access log has the rest.",
+        then="The API function's log has each one with its request id; the access log has all requests.",
     ),
     Alarm(
         name="table-writes-throttled",
@@ -129,8 +129,8 @@ ALARMS = (
         metric="WriteThrottleEvents",
         dimensions={"TableName": {"Ref": "TabTable"}},
         above=10,
-        means="DynamoDB turned writes away; callers were told to try again.",
-        then="One key is hot, or the account's limit is reached: see the table's metrics by index.",
+        means="DynamoDB refused writes; callers were told to try again.",
+        then="One key gets too much traffic, or the account's limit is reached: see the table's metrics by index.",
     ),
     Alarm(
         name="table-reads-throttled",
@@ -138,20 +138,20 @@ ALARMS = (
         metric="ReadThrottleEvents",
         dimensions={"TableName": {"Ref": "TabTable"}},
         above=10,
-        means="DynamoDB turned reads away; callers were told to try again.",
-        then="One key is hot, or the account's limit is reached: see the table's metrics by index.",
+        means="DynamoDB refused reads; callers were told to try again.",
+        then="One key gets too much traffic, or the account's limit is reached: see the table's metrics by index.",
     ),
 )
 
 OF_EACH_FUNCTION = {
     "errors": (
         "Errors",
-        "The function ended without an answer: out of time, out of memory, or it could not start.",
-        "Read the end of its log; what it had begun is written down, and the sweep goes on with it.",
+        "The function ended without an answer: it ran out of time or memory, or could not start.",
+        "Read the end of its log. What it had begun is written down, and the sweep continues it.",
     ),
     "throttled": (
         "Throttles",
-        "The function was not started: all of its, or the account's, concurrency is in use.",
+        "The function was not started: its concurrency, or the account's, is used up.",
         "Raise the reservation in config.json, or the account's limit.",
     ),
 }
