@@ -112,7 +112,7 @@ ALARMS = (
         periods=3,
         missing="breaching",
         means="Tabs have been due for more than a quarter of an hour, or the sweep does not run at all.",
-        then="Check whether the rule is enabled, and whether the function fails or times out. More memory makes it faster.",
+        then="Is the rule enabled? Does the function fail or time out? More memory makes it faster.",
     ),
     Alarm(
         name="server-errors",
