@@ -145,6 +145,10 @@ bench-load: setup ## Walk-ins over HTTP, many at once, then every tab's books; D
 	@$(if $(DEPLOYED),$(PY) -m devstack.package --stage dev --out dist/dev)
 	@$(PY) -m bench.load $(if $(DEPLOYED),--deployed dist/dev) $(ARGS)
 
+.PHONY: bench-standin
+bench-standin: setup ## Measure the Stripe stand-in against itself at commit 80861af: memory, pairs a second, start
+	@$(PY) -m bench.standin $(ARGS)
+
 .PHONY: lint
 lint: setup ## Check style, formatting, types and layers
 	@failed=0; \

@@ -18,10 +18,12 @@ from typing import Any
 from . import accounts, form, intents, params, routes
 from .context import Call
 from .errors import StripeError
-from .events import API_VERSION, EventLog, encode
+from .events import API_VERSION, NOBODY, EventLog
 from .expand import check, expand
 from .faults import Fault, Faults
 from .idempotency import Keys
+from .objects import Request
+from .packing import encode
 from .request_log import Entry, RequestLog
 from .store import PLATFORM, World
 
@@ -205,26 +207,26 @@ class Api:
                 )
             if fault is not None and fault.kind == "reset_before":
                 return Answer(0, b"", "none", "reset_before"), False
+            request = Request(id=request_id, idempotency_key=key)
             if key is not None:
-                stored = self.keys.begin(account_id, key, path, text.encode(), self.world.clock.now(), request_id)
+                stored = self.keys.begin(account_id, request, path, text.encode(), self.world.clock.now())
                 if stored is not None:
-                    replay = Answer(stored.status, self.events.unpack(stored.kind, stored.body), stored.kind)
+                    replay = Answer(stored.status, self.world.packer.unpack(stored.kind, stored.body), stored.kind)
                     replay.extra = [
                         (b"idempotent-replayed", b"true"),
-                        (b"original-request", stored.request_id.encode()),
+                        (b"original-request", (stored.request.id or "").encode()),
                     ]
                     return replay, True
                 begun = True
             if fault is not None and fault.kind == "slow":
                 await asyncio.sleep(fault.seconds)
             call = Call(
-                self.world, self.events, self.world.accounts[account_id], secret, account_id != PLATFORM, request_id
+                self.world, self.events, self.world.accounts[account_id], secret, account_id != PLATFORM, request
             )
-            answer = self._execute(call, route, ids, text, key, fault)
+            answer = self._execute(call, route, ids, text, fault)
             if key is not None:
-                self.keys.finish(
-                    account_id, key, answer.status, answer.kind, self.events.pack(answer.kind, answer.body)
-                )
+                packed = self.world.packer.pack(answer.kind, answer.body)
+                self.keys.finish(account_id, key, answer.status, answer.kind, packed)
             self.commit()
             return answer, False
         except StripeError as error:
@@ -233,16 +235,14 @@ class Api:
                 self.keys.forget(account_id, key)
             return error_answer(error), False
 
-    def _execute(
-        self, call: Call, route: routes.Route, ids: list[str], text: str, key: str | None, fault: Fault | None
-    ) -> Answer:
+    def _execute(self, call: Call, route: routes.Route, ids: list[str], text: str, fault: Fault | None) -> Answer:
         """Run the call. Raises errors of validation; answers those that arose while executing, as they are stored."""
         checked = params.apply(route.fields, form.parse(text))
         if "expand" in checked:
             check(route.kind, route.many, checked["expand"])
         if route.check is not None:
             route.check(call, checked, *ids)
-        self.events.request = (call.request_id, key)
+        self.events.request = call.request
         try:
             result = route.serve(call, checked, *ids)
             if fault is not None and fault.kind == "fail_after":
@@ -266,7 +266,7 @@ class Api:
             logger.exception("a bug in the stand-in, serving %s", route.name)
             return error_answer(StripeError(500, "The stand-in failed here; its log says where.", type="api_error"))
         finally:
-            self.events.request = (None, None)
+            self.events.request = NOBODY
 
     def _too_fast(self) -> bool:
         if self.rate_limit is None:

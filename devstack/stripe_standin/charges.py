@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import balance, cards, lists
+from . import accounts, balance, cards, lists
 from .context import Call
 from .errors import refused
 from .objects import CardOnCharge, Charge, Outcome, PaymentIntent, PaymentMethod, PaymentMethodDetails
@@ -169,8 +169,6 @@ def _take(call: Call, charge: Charge, amount: int, *, at_once: bool = False) -> 
     )
     charge.balance_transaction = row.id
     if application_fee and call.connected:
-        from . import accounts  # the fee is the platform's object: accounts needs charges, so not at the top
-
         accounts.collect_fee(call, charge, application_fee)
 
 

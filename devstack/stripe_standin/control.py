@@ -17,8 +17,8 @@ from starlette.routing import Route
 from . import accounts, books, cards, charges, clock, disputes, payment_intents, payment_methods, refunds, setup_intents
 from .context import Call
 from .errors import StripeError
-from .events import encode
 from .faults import Fault
+from .packing import encode
 from .standin import StandIn
 from .store import Namespace
 

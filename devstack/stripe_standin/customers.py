@@ -111,7 +111,7 @@ def update(call: Call, params: dict[str, Any], id: str) -> Customer:
 def delete(call: Call, params: dict[str, Any], id: str) -> Deleted:
     customer: Customer = call.account.get("customer", id)
     for method in list(call.account.of["payment_method"].newest_first("customer", id)):
-        payment_methods.release(call, method)
+        payment_methods.release(call, call.account.get("payment_method", method.id))
     call.world.remove(call.account, "customer", id)
     gone = call.account.deleted_customers[id] = Deleted(id=id, object="customer")
     call.emit("customer.deleted", customer)

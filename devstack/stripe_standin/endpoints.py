@@ -13,8 +13,8 @@ from msgspec import UNSET
 from . import lists
 from .context import Call
 from .errors import invalid, missing
-from .events import API_VERSION, LISTED_FOR_SECONDS, TYPES, EventRow
-from .objects import Deleted, WebhookEndpoint
+from .events import API_VERSION, LISTED_FOR_SECONDS, TYPES
+from .objects import Deleted, EventRow, WebhookEndpoint
 from .params import (
     EXPAND,
     PAGE,

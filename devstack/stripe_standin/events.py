@@ -1,92 +1,61 @@
 """Owns the event log: what happened, with a snapshot of the object as it was then, kept small and listable.
 
-Who is told, and how, is the business of `webhooks`. Snapshots are kept compressed against the first one of their kind:
-100,000 intents leave 300,000 events, and Stripe lists them for 30 days.
+Who is told, and how, is the business of `webhooks`. 100,000 intents leave 300,000 events, and Stripe lists them for 30
+days.
 """
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from .objects import Shape
+from .objects import EventRow, Request
+from .packing import encode
 from .store import PLATFORM, Namespace, World
 
 API_VERSION = "2026-10-28.endive"
 LISTED_FOR_SECONDS = 30 * 86400
-encode = msgspec.json.Encoder().encode
+NOBODY = Request()  # whatever time or the control plane did
 
-
-class EventRow(Shape, kw_only=True):
-    """An event at rest. `pending` counts the endpoints that have not yet acknowledged it."""
-
-    id: str
-    type: str
-    created: int
-    of: str
-    about: str
-    snapshot: bytes
-    request_id: str | None
-    idempotency_key: str | None
-    previous: Any = None
-    pending: int = 0
-    livemode: bool = False
-    object: str = "event"
+Listener = Callable[[Namespace, EventRow, Any, bytes], None]
 
 
 class EventLog:
     def __init__(self, world: World) -> None:
         self.world = world
-        self.request: tuple[str | None, str | None] = (
-            None,
-            None,
-        )  # of the call being served: Stripe names it in the event
-        self.listeners: list[Callable[[Namespace, EventRow, bytes], None]] = []
+        self.request = NOBODY  # of the call being served: Stripe names it in the event
+        # Each is told of every event: the account, the event, the object as shown in it, and that as JSON.
+        self.listeners: list[Listener] = []
         # Lets `faults` change what an event says of its object: it answers the object to show, and the livemode.
         self.alter: Callable[[Namespace, str, Any], tuple[Any, bool]] = lambda account, type, row: (row, False)
-        self.dictionaries: dict[str, bytes] = {}
-        self.new_dictionaries: list[tuple[str, bytes]] = []  # since the journal last looked
 
     def emit(self, account: Namespace, type: str, row: Any, previous: dict[str, Any] | None = None) -> EventRow:
         row, livemode = self.alter(account, type, row)
         body = encode(row)
-        kind = row.object
-        request_id, key = self.request
         event = EventRow(
             id=self.world.new_id("evt"),
             type=type,
             created=self.world.clock.now(),
-            of=kind,
-            about=row.id,
-            snapshot=self.pack(kind, body),
-            request_id=request_id,
-            idempotency_key=key,
+            of=row.object,
+            snapshot=self.world.packer.pack(row.object, body),
+            request=self.request,
             previous=previous,
             livemode=livemode,
         )
         self.world.put(account, event)
         for listener in self.listeners:
-            listener(account, event, body)
+            listener(account, event, row, body)
         return event
 
-    def pack(self, kind: str, body: bytes) -> bytes:
-        known = self.dictionaries.get(kind)
-        if known is None:
-            known = self.dictionaries[kind] = body
-            self.new_dictionaries.append((kind, body))
-        packer = zlib.compressobj(1, zlib.DEFLATED, -15, 8, zlib.Z_DEFAULT_STRATEGY, known)
-        return packer.compress(body) + packer.flush()
-
-    def unpack(self, kind: str, snapshot: bytes) -> bytes:
-        unpacker = zlib.decompressobj(-15, self.dictionaries[kind])
-        return unpacker.decompress(snapshot) + unpacker.flush()
+    def snapshot(self, event: EventRow) -> bytes:
+        """The object of the event as it was then, as JSON."""
+        return self.world.packer.unpack(event.of, event.snapshot)
 
     def render(self, account: Namespace, event: EventRow, snapshot: bytes | None = None) -> dict[str, Any]:
-        data: dict[str, Any] = {"object": msgspec.Raw(snapshot or self.unpack(event.of, event.snapshot))}
+        data: dict[str, Any] = {"object": msgspec.Raw(snapshot or self.snapshot(event))}
         if event.previous is not None:
             data["previous_attributes"] = event.previous
         shape: dict[str, Any] = {"id": event.id, "object": "event"}
@@ -94,8 +63,7 @@ class EventLog:
             shape["account"] = account.id
         shape.update(
             api_version=API_VERSION, created=event.created, data=data, livemode=event.livemode,
-            pending_webhooks=event.pending, type=event.type,
-            request={"id": event.request_id, "idempotency_key": event.idempotency_key},
+            pending_webhooks=event.pending, type=event.type, request=event.request,
         )  # fmt: skip
         return shape
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from .events import EventRow
+from .objects import EventRow
 from .store import Namespace
 
 REQUEST_KINDS = frozenset(

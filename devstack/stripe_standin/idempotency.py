@@ -6,24 +6,28 @@ validation failures and conflicts are not; keys are pruned once 24 hours old (of
 
 from __future__ import annotations
 
-from collections import deque
+from collections.abc import Iterator
 from hashlib import blake2b
 
 from .errors import StripeError, invalid
-from .objects import Shape
+from .index import Index
+from .objects import Request, Shape
 
 KEPT_FOR_SECONDS = 24 * 3600
 IN_PROGRESS = 0
 
 
 class Record(Shape, kw_only=True):
+    """A key, the request it was first used for, and the answer to it."""
+
+    account: str
+    request: Request
     path: str
     fingerprint: bytes
     created: int
-    request_id: str
     status: int = IN_PROGRESS
     kind: str = ""
-    body: bytes = b""
+    body: bytes = b""  # packed
 
 
 def fingerprint(body: bytes) -> bytes:
@@ -32,27 +36,38 @@ def fingerprint(body: bytes) -> bytes:
 
 class Keys:
     def __init__(self) -> None:
-        self._records: dict[tuple[str, str], Record] = {}
-        self._by_age: deque[tuple[int, tuple[str, str]]] = deque()
-        self.changes: list[tuple[str, str, Record]] | None = None  # finished since the journal last looked
+        self.finished: list[Record] = []  # since the state was last written
+        self.clear()
+
+    def clear(self) -> None:
+        self._records: list[Record | None] = []  # the oldest first; None: forgotten
+        self._index = Index()
+        self._forgotten = 0
+        self._oldest: int | None = None  # when the first of the records was made
 
     def __len__(self) -> int:
-        return len(self._records)
+        return len(self._records) - self._forgotten
 
-    def begin(self, account: str, key: str, path: str, body: bytes, now: int, request_id: str) -> Record | None:
+    def _find(self, account: str, key: str) -> int | None:
+        for at in self._index.newest_first(account + key):
+            record = self._records[at]
+            if record is not None and record.request.idempotency_key == key and record.account == account:
+                return at
+        return None
+
+    def begin(self, account: str, request: Request, path: str, body: bytes, now: int) -> Record | None:
         """The stored record to replay, or None when this request is the first and may execute.
 
         Raises idempotency_error (400) for other parameters, idempotency_key_in_use (409) while the first is executing.
         """
+        key = request.idempotency_key or ""
         if len(key) > 255:
             raise invalid("Idempotency keys can be at most 255 characters long.", param="idempotency_key")
         self.prune(now)
-        found = self._records.get((account, key))
+        at = self._find(account, key)
+        found = None if at is None else self._records[at]
         if found is None:
-            self._records[account, key] = Record(
-                path=path, fingerprint=fingerprint(body), created=now, request_id=request_id
-            )
-            self._by_age.append((now, (account, key)))
+            self._add(Record(account=account, request=request, path=path, fingerprint=fingerprint(body), created=now))
             return None
         if found.path != path:
             raise StripeError(
@@ -83,28 +98,40 @@ class Keys:
             )
         return found
 
-    def finish(self, account: str, key: str, status: int, kind: str, body: bytes) -> Record | None:
-        record = self._records.get((account, key))
+    def _add(self, record: Record) -> None:
+        self._index.add(record.account + (record.request.idempotency_key or ""), len(self._records))
+        self._records.append(record)
+        if self._oldest is None:
+            self._oldest = record.created
+
+    def finish(self, account: str, key: str, status: int, kind: str, body: bytes) -> None:
+        at = self._find(account, key)
+        record = None if at is None else self._records[at]
         if record is not None:
             record.status, record.kind, record.body = status, kind, body
-            if self.changes is not None:
-                self.changes.append((account, key, record))
-        return record
+            self.finished.append(record)
 
     def forget(self, account: str, key: str) -> None:
         """The request never began to execute: the key is as good as new."""
-        self._records.pop((account, key), None)
+        at = self._find(account, key)
+        if at is not None:
+            self._index.discard(account + key, at)
+            self._records[at] = None
+            self._forgotten += 1
 
-    def restore(self, account: str, key: str, record: Record) -> None:
-        self._records[account, key] = record
-        self._by_age.append((record.created, (account, key)))
+    def all(self) -> Iterator[Record]:
+        """The finished ones, the oldest first."""
+        return (record for record in self._records if record is not None and record.status)
 
-    def all(self) -> list[tuple[str, str, Record]]:
-        return [(account, key, record) for (account, key), record in self._records.items() if record.status]
+    def restore(self, records: list[Record]) -> None:
+        """Take over what an earlier run had finished."""
+        self._records = list(records)
+        self._index.fill(record.account + (record.request.idempotency_key or "") for record in records)
+        self._oldest = records[0].created if records else None
 
     def prune(self, now: int) -> None:
-        while self._by_age and self._by_age[0][0] <= now - KEPT_FOR_SECONDS:
-            created, where = self._by_age.popleft()
-            record = self._records.get(where)
-            if record is not None and record.created == created:
-                del self._records[where]
+        if self._oldest is None or self._oldest > now - KEPT_FOR_SECONDS:
+            return
+        kept = [record for record in self._records if record and record.created > now - KEPT_FOR_SECONDS]
+        self.clear()
+        self.restore(kept)

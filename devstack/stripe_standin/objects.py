@@ -7,7 +7,7 @@ module.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from msgspec import UNSET, Struct, UnsetType
 
@@ -511,3 +511,25 @@ class SessionPlan(Shape, kw_only=True):
     object: str = "checkout.plan"
     items: list[dict[str, Any]]
     intent: dict[str, Any]  # parameters for the intent's create
+
+
+class Request(Shape, kw_only=True):
+    """The request that an event tells of. Events of one call share it."""
+
+    id: str | None = None
+    idempotency_key: str | None = None
+
+
+class EventRow(Shape, kw_only=True):
+    """An event at rest. `pending` counts the endpoints that have not yet acknowledged it."""
+
+    object: ClassVar[str] = "event"
+    id: str
+    type: str
+    created: int
+    of: str  # the kind of the object it tells of
+    snapshot: bytes  # that object as it was then, packed
+    request: Request
+    previous: Any = None
+    pending: int = 0
+    livemode: bool = False

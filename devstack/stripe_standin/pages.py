@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeGuard
 from urllib.parse import parse_qsl, urlencode
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
@@ -17,8 +18,8 @@ from starlette.routing import Route
 from . import checkout, clock, payment_intents, setup_intents
 from .currencies import written
 from .errors import StripeError
-from .events import EventRow, encode
-from .objects import CheckoutSession
+from .objects import CheckoutSession, EventRow
+from .packing import encode
 from .standin import StandIn
 from .store import Namespace
 
@@ -247,8 +248,9 @@ def _overview(standin: StandIn) -> dict[str, Any]:
                 holds.append({**shown, "capture_before": clock.rfc3339(before), "seconds_left": before - now})
         event: EventRow
         for event in _newest(account, "event", 40):
+            about = msgspec.json.decode(standin.events.snapshot(event))
             events.append(
-                {"id": event.id, "type": event.type, "about": event.about, "at": clock.rfc3339(event.created),
+                {"id": event.id, "type": event.type, "about": about["id"], "at": clock.rfc3339(event.created),
                  "created": event.created, "pending": event.pending, "account": account.id}
             )  # fmt: skip
     due = world.clock.next_due()

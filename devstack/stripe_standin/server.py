@@ -48,8 +48,36 @@ class App:
             await self.rest(scope, receive, send)
 
 
+class OneWrite:
+    """A transport that sends what is written in one step of the loop, the head and the body of an answer, at once."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._parts: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        if not self._parts:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._parts.append(data)
+
+    def close(self) -> None:
+        self._flush()
+        self._transport.close()
+
+    def _flush(self) -> None:
+        if self._parts:
+            self._transport.write(b"".join(self._parts))
+            self._parts.clear()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
 class Protocol(HttpToolsProtocol):
     """Leaves the transport in the scope, so that a fault can cut the connection."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(OneWrite(transport))  # type: ignore[arg-type]
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -106,6 +134,7 @@ def make_server(app: App, bound: socket.socket) -> uvicorn.Server:
         timeout_keep_alive=75,
         timeout_graceful_shutdown=2,
         server_header=False,
+        proxy_headers=False,
     )
     return uvicorn.Server(config)
 

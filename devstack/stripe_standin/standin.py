@@ -13,12 +13,14 @@ from . import checkout, disputes, payment_intents, refunds
 from .api import Api
 from .clock import Clock, rfc3339
 from .context import Call
-from .events import EventLog, EventRow
+from .events import EventLog
 from .expand import expand
 from .faults import Faults
 from .idempotency import Keys
 from .journal import Journal
+from .objects import EventRow
 from .request_log import RequestLog
+from .state import State
 from .store import PLATFORM, Namespace, World
 from .webhooks import Webhooks
 
@@ -46,17 +48,18 @@ class StandIn:
         self.checker: Any = None  # set by `--check`
         # A later --start moves a kept clock; what then falls due is told by webhook, so the loop must be running first.
         self._move_to: int | None = None
-        self.journal: Journal | None = None
+        self.state: State | None = None
         if state is not None:
-            self.journal = Journal(state, self)
+            journal = Journal(state)
             try:
-                known = self.journal.load() > 0
+                self.state = State(journal, self.world, self.keys)
+                known = self.state.load() > 0
             except OSError:
-                self.journal.close()
+                journal.close()
                 raise
             if known and start is not None:
                 if start < self.world.clock.now():
-                    self.journal.close()
+                    journal.close()
                     stands = rfc3339(self.world.clock.now())
                     raise ValueError(f"the clock in {state} stands at {stands}: --start lies before it")
                 self._move_to = start
@@ -65,7 +68,7 @@ class StandIn:
 
     def call(self, account: Namespace) -> Call:
         """A call that no client made: time or a person made it."""
-        return Call(self.world, self.events, account, True, account.id != PLATFORM, None)
+        return Call(self.world, self.events, account, True, account.id != PLATFORM)
 
     def _alter(self, account: Namespace, type: str, row: Any) -> tuple[Any, bool]:
         """What an event shows of its object where a fault was asked for: a changed copy, and the livemode it claims."""
@@ -83,9 +86,12 @@ class StandIn:
         return row, livemode
 
     def commit(self) -> None:
-        """A call is over: what it changed is now to be kept."""
-        if self.journal is not None:
-            self.journal.commit()
+        """A call is over: what it changed comes to rest, and is kept."""
+        changes = self.world.settle()
+        if self.state is not None:
+            self.state.write(changes)
+        else:
+            self.keys.finished.clear()
 
     def move_clock(self, to: int) -> int:
         """Raises ValueError for a step back."""
@@ -111,7 +117,7 @@ class StandIn:
         elif kind == "dispute_due":
             disputes.fall_due(call, id)
 
-    def _follow_sessions(self, account: Namespace, event: EventRow, snapshot: bytes) -> None:
+    def _follow_sessions(self, account: Namespace, event: EventRow, row: Any, body: bytes) -> None:
         """A session ends with its intent, however that came about: page, 3-D Secure, capture."""
         if not len(account.of["checkout.session"]):
             return
@@ -120,30 +126,28 @@ class StandIn:
             "payment_intent.amount_capturable_updated",
             "setup_intent.succeeded",
         ):
-            checkout.intent_went_through(self.call(account), event.about)
+            checkout.intent_went_through(self.call(account), row.id)
             if event.type == "payment_intent.succeeded":
-                checkout.intent_was_captured(self.call(account), event.about)
+                checkout.intent_was_captured(self.call(account), row.id)
 
     def reset(self, start: int | None = None) -> None:
         """An empty world. Endpoints, keys, faults and events go too; the clock stays unless told where to start."""
         self.webhooks.reset()
         real_time = self.world.clock.real_time
         now = self.world.clock.now()
-        self.world.accounts = {PLATFORM: Namespace(PLATFORM)}
+        self.world.empty()
         self.world.clock = Clock(now if start is None else start, real_time=real_time)
-        self.world.expiry_lag_seconds = 0
-        self.keys = Keys()
-        self.api.keys = self.keys
+        self.keys.clear()
         self.api.rate_limit = None
         self.faults.remove()
         self.log.clear()
-        if self.journal is not None:
-            self.journal.clear()
+        if self.state is not None:
+            self.state.clear()
             self.commit()
 
     async def run(self) -> None:
         """Background work while the server is up: in real time, things fall due by themselves."""
-        if self.journal is not None:
+        if self.state is not None:
             for account in self.world.accounts.values():
                 for event in account.of["event"].oldest_first():
                     if event.pending > 0:  # at least once: what was under way when the process died is sent again
@@ -162,15 +166,13 @@ class StandIn:
 
     def abandon(self) -> None:
         """It will not be served after all: let go of the state."""
-        if self.journal is not None:
-            self.journal.close()
-            self.journal = None
+        if self.state is not None:
+            self.state.journal.close()
+            self.state = None
 
     async def close(self) -> None:
         if self._ticker is not None:
             self._ticker.cancel()
         await self.webhooks.close()
-        if self.journal is not None:
-            self.commit()
-            self.journal.close()
-            self.journal = None
+        self.commit()
+        self.abandon()

@@ -11,14 +11,14 @@ import hmac
 import time
 from collections import deque
 from collections.abc import Callable
-from hashlib import sha256
 from typing import Any
 from urllib.parse import urlsplit
 
 import httptools
 
-from .events import EventLog, EventRow, encode
-from .objects import WebhookEndpoint
+from .events import EventLog
+from .objects import EventRow, WebhookEndpoint
+from .packing import encode
 from .store import PLATFORM, Namespace, World
 
 RETRY_AFTER_SECONDS = (0.2, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)
@@ -29,7 +29,7 @@ TIMEOUT_SECONDS = 20.0
 
 def sign(secret: str, body: bytes, at: int) -> str:
     """The Stripe-Signature header (https://docs.stripe.com/webhooks/signature)."""
-    digest = hmac.new(secret.encode(), b"%d." % at + body, sha256).hexdigest()
+    digest = hmac.digest(secret.encode(), b"%d." % at + body, "sha256").hex()
     return f"t={at},v1={digest}"
 
 
@@ -81,10 +81,18 @@ class _Connection(asyncio.Protocol):
     async def send(self, request: bytes) -> int:
         assert self.transport is not None
         self.parser = httptools.HttpResponseParser(self)
-        self.waiter = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        self.waiter = loop.create_future()
         self.transport.write(request)
-        async with asyncio.timeout(TIMEOUT_SECONDS):
+        too_late = loop.call_later(TIMEOUT_SECONDS, self._give_up)
+        try:
             return await self.waiter
+        finally:
+            too_late.cancel()
+
+    def _give_up(self) -> None:
+        if self.waiter is not None and not self.waiter.done():
+            self.waiter.set_exception(TimeoutError())
 
 
 class _Queue:
@@ -138,7 +146,7 @@ class Webhooks:
             if row.status == "enabled" and ("*" in row.enabled_events or type in row.enabled_events)
         ]
 
-    def enqueue(self, account: Namespace, event: EventRow, snapshot: bytes) -> None:
+    def enqueue(self, account: Namespace, event: EventRow, row: Any, snapshot: bytes) -> None:
         endpoints = self._endpoints(account, event.type)
         if not endpoints:
             return
@@ -167,7 +175,7 @@ class Webhooks:
         """Send an event again to whoever subscribes now (a person presses "resend"; a restart finds it undelivered)."""
         before = self.counts()["pending"]
         event.pending = 0
-        self.enqueue(account, event, self.events.unpack(event.of, event.snapshot))
+        self.enqueue(account, event, None, self.events.snapshot(event))
         return self.counts()["pending"] - before
 
     # --- how --------------------------------------------------------------------------------------------------------
@@ -258,7 +266,7 @@ class Webhooks:
 
     def _acknowledge(self, delivery: Delivery) -> None:
         delivery.event.pending -= 1
-        if delivery.event.pending <= 0 and self.world.changes is not None:
+        if delivery.event.pending <= 0:
             self.world.changes.acknowledged.append((delivery.account.id, delivery.event.id))
 
     def _alive(self, queue: _Queue, delivery: Delivery) -> bool:
@@ -266,7 +274,10 @@ class Webhooks:
         owner = self.world.accounts.get(queue.owner)
         same_world = self.world.accounts.get(delivery.account.id) is delivery.account
         endpoint = owner.find("webhook_endpoint", queue.endpoint.id) if owner is not None else None
-        return same_world and endpoint is not None and endpoint.status == "enabled"
+        if not same_world or endpoint is None or endpoint.status != "enabled":
+            return False
+        queue.endpoint = endpoint
+        return True
 
     def _later(self, queue: _Queue, delivery: Delivery, wait: float) -> None:
         if self.loop is None:

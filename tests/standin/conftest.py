@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import stripe
 
-from devstack.stripe_standin.events import encode
+from devstack.stripe_standin.packing import encode
 from devstack.stripe_standin.server import create_app, serve_in_thread
 
 START = 1_767_603_600  # 2026-01-05T09:00:00Z

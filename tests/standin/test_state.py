@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import stripe
 
-from devstack.stripe_standin import journal
+from devstack.stripe_standin import state as kept
 from devstack.stripe_standin.server import create_app, serve_in_thread
 
 from .conftest import CARD_ONLY, START, Receiver, Standin
@@ -169,7 +169,7 @@ def test_a_damaged_write_is_dropped_too(tmp_path: Path) -> None:
 
 def test_a_stale_file_is_rewritten_and_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Fifty updates of one intent leave one row after the next start; holds, keys and the agenda are still there."""
-    monkeypatch.setattr(journal, "COMPACTS_ABOVE_ROWS", 0)
+    monkeypatch.setattr(kept, "COMPACTS_ABOVE_ROWS", 0)
     state = tmp_path / "stripe.state"
     payment: dict[str, Any] = {"amount": 5000, "currency": "eur", "capture_method": "manual", **CARD_ONLY}
     with serve_in_thread(start=START, state=state) as base:
