@@ -6,8 +6,8 @@ Both servers run at once and are asked in turns, so that whatever else the machi
 of the rounds' ratios. A pair is a create and a confirm with idempotency keys, and three webhooks, delivered. A server
 is one thread: the pairs that it makes in a second of its own processor time are what it can do at most, and those in a
 second of the wall, printed beside it, depend on who else is at work. The clients are bare keep-alive connections in
-this one process, as is the webhook receiver: what is measured is the stand-in and not the SDK. Ends with 1 where a figure
-is missed.
+this one process, as is the webhook receiver: what is measured is the stand-in and not the SDK. Ends with 1 where a
+figure is missed.
 """
 
 from __future__ import annotations
