@@ -1,1 +1,1 @@
-"""What `make demo` and `make serve` run on a laptop; never deployed."""
+"""The local stack and the proofs that run on it; never deployed."""

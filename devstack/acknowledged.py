@@ -1,7 +1,7 @@
-"""Whatever the API has once answered stays true: remembers what was told of each tab, and says what no longer holds.
+"""Records what the API has answered about each tab, and checks later that it is still true.
 
-An answer about a tab is a promise to whoever reads it: that version exists, that money was taken, that line is on the
-bill. A crash or a lost race may delay what comes next; it may never take one of them back.
+An answer about a tab is a promise: this version exists, this money was taken, this line is on the bill. A crash or a
+lost race may delay what comes next, but must not take back anything that was answered.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _ENDED = frozenset({"succeeded", "failed", "closed", "abandoned"})
 
 @dataclass(slots=True)
 class _Told:
-    """What was said of one tab. Amounts by payment id; attempts by id, with the state they had ended in."""
+    """What was answered about one tab. Amounts by payment id; attempts by id, with their final state."""
 
     version: int = 0
     closed: bool = False
@@ -29,7 +29,7 @@ class _Told:
 
 
 class Acknowledged:
-    """Every answer about a tab that some callers were given; several threads may note at once."""
+    """Every answer about a tab that the callers got. Several threads may record at once."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -38,9 +38,9 @@ class Acknowledged:
         self._problems: list[str] = []
 
     def note(self, answer: Json, *, key: str = "") -> None:
-        """A 2xx answer that shows a tab. `key`: who asked and their Idempotency-Key; empty for a read.
+        """Record a 2xx answer that shows a tab. `key`: the caller and their Idempotency-Key; empty for a read.
 
-        The same key again must tell of the same tab and the same attempt, whatever has happened since.
+        The same key must return the same tab and the same attempt, whatever has happened since.
         """
         with self._lock:
             told = self._tabs.setdefault(answer["tab_id"], _Told())
@@ -67,18 +67,21 @@ class Acknowledged:
 
     @property
     def tab_ids(self) -> list[str]:
-        """Every tab that anybody was told of."""
+        """Every tab that any caller has seen."""
         with self._lock:
             return list(self._tabs)
 
     def check(self, tab: Json, history: History | None = None) -> list[str]:
-        """What was said of the tab and is not so, in words. `history`, where it is given, knows what ended how."""
+        """The answers about the tab that are no longer true, in words.
+
+        `history`, if given, shows how attempts ended.
+        """
         with self._lock:
             told = self._tabs.get(tab["tab_id"], _Told())
             return list(_broken(told, tab, history))
 
     def check_keys(self) -> list[str]:
-        """What was wrong with repeated requests."""
+        """What was wrong with the answers to repeated requests."""
         with self._lock:
             return list(self._problems)
 

@@ -17,9 +17,9 @@ PAGE = 100
 
 @dataclass(slots=True)
 class Api:
-    """One caller of the API. Every change gets an Idempotency-Key of its own, unless one is given.
+    """One caller of the API. Every change gets a new Idempotency-Key, unless one is given.
 
-    `counts`: how many requests were made, by method and route. `told`: remembers every answer that shows a tab.
+    `counts`: the number of requests, by method and route. `told`: records every answer that shows a tab.
     """
 
     client: JsonClient
@@ -53,7 +53,7 @@ class Api:
         return self._send("PUT", path, body, key)
 
     def _send(self, method: str, path: str, body: Any, key: str | None) -> Any:
-        """Sent again under the same key while the API says that others are changing the same thing."""
+        """Send again under the same key while the API answers that others are changing the same thing."""
         self.counts[_route(method, path)] += 1
         key = key or f"{self._prefix}-{next(self._keys)}"
         reply = self.ask(method, path, body, key)

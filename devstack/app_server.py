@@ -3,8 +3,8 @@
     python -m devstack.app_server --port 8000 --control-port 8001 --outbox .devstack/outbox.jsonl
 
 The control port takes `POST /sweep` and `POST /reconcile` (fire that schedule now, answer its counts). With `--ticker`
-the sweep also fires every five clock-minutes and on every move of the clock. With `--forks` it serves nothing itself
-and forks workers that do, as it is told on standard input. Settings come from the environment, as they do in Lambda.
+the sweep also fires every five clock-minutes and on every move of the clock. With `--forks` it serves nothing itself,
+but forks workers that do, as commanded on standard input. Settings come from the environment, as in Lambda.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def main() -> None:
 
     use_fast_header_parser()
     send_answers_in_one_packet(ChaliceRequestHandler)
-    # Who connects while we are busy waits in line; a line of five is short when 32 come at once.
+    # The backlog of connections that wait; the default of five is too short when 32 clients connect at once.
     ThreadedHTTPServer.request_queue_size = 128
     clock = StandinClock(os.environ["STRIPE_API_BASE"])
     before_each_request(ChaliceRequestHandler, clock.forget)
@@ -65,7 +65,7 @@ def main() -> None:
     ChaliceRequestHandler.log_message = lambda *args: None
     factory = CLIFactory(os.getcwd(), environ=os.environ)
     config = factory.create_config_obj(chalice_stage_name="dev")
-    # What was imported lives as long as the process: the collector need not look at it again.
+    # Imported objects live as long as the process: the garbage collector need not scan them again.
     gc.collect()
     gc.freeze()
 
@@ -81,7 +81,7 @@ def main() -> None:
         server.serve_forever()
 
     if given.forks:
-        # A worker is born with what the first request would have to import.
+        # Import before forking what the first request would import.
         importlib.import_module("jwt")
         assert deps.gateway.publishable_key, "asking for it makes the gateway, and imports what it needs"
         ThreadedHTTPServer.allow_reuse_port = True
@@ -93,8 +93,8 @@ def main() -> None:
 class Sweeper:
     """Fires the schedule as EventBridge does, through the Lambda handler; one at a time.
 
-    Not through chalice.test.Client: it swaps the process's environment while it is open, under the feet of the requests
-    that are served beside it.
+    It does not use chalice.test.Client, which changes the process's environment while it is open and so would disturb
+    requests that are served at the same time.
     """
 
     def __init__(self, handler: Any) -> None:

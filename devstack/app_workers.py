@@ -1,6 +1,6 @@
-"""App processes that start in milliseconds: one process has imported everything and forks a copy for each worker.
+"""App processes that start in milliseconds: one process imports everything and forks a copy of itself for each worker.
 
-Both ends are here: `fork_on_request` runs in the process that forks, `Workers` in the one that says when. All workers
+Both ends are here: `fork_on_request` runs in the process that forks, `Workers` in the one that commands it. All workers
 listen on the same port, and the kernel gives each new connection to one of them, as API Gateway does with Lambdas.
 """
 
@@ -21,11 +21,12 @@ STOP_TIMEOUT_S = 10.0
 def fork_on_request(serve: Callable[[Callable[[], None]], None]) -> None:
     """Fork a worker for each line `start` on standard input, kill one for `kill <pid>`; kill all when it is closed.
 
-    Answers on standard output: `<pid>` of a worker once it is listening (0 where it could not), the signal or minus the
-    exit code by which a killed one had ended. `serve` calls what it is given once it listens, and does not return.
+    Writes to standard output: the pid of a worker once it listens (0 if it could not), and for a killed one the signal
+    that ended it, or its exit code as a negative number. `serve` calls its argument once it listens; it does not
+    return.
     """
     answers = os.dup(1)
-    # Whatever else is printed is for the log.
+    # Everything else that is printed goes to the log.
     os.dup2(2, 1)
     pids: set[int] = set()
     for line in sys.stdin:
@@ -43,7 +44,7 @@ def fork_on_request(serve: Callable[[Callable[[], None]], None]) -> None:
 
 
 def _work(serve: Callable[[Callable[[], None]], None], answers: int) -> NoReturn:
-    # The commands are its parent's to read.
+    # Only the parent reads the commands.
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     try:
         serve(lambda: _answer(answers, os.getpid()))
@@ -58,21 +59,21 @@ def _answer(answers: int, number: int) -> None:
 
 
 def _kill(pid: int) -> int:
-    """By the parent, who has not waited for it yet: the pid is that worker's and nobody else's."""
+    """Only the parent may kill: it has not waited for the worker yet, so no other process can have the pid."""
     os.kill(pid, signal.SIGKILL)
     _, status = os.waitpid(pid, 0)
     return -os.waitstatus_to_exitcode(status)
 
 
 class Workers:
-    """The workers of one app. `process`: the one that forks, its standard input and output piped."""
+    """The workers of one app. `process`: the process that forks; its standard input and output are pipes."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self._process = process
         self.pids: list[int] = []
 
     def start(self) -> int:
-        """A further worker's pid, once it listens. Raises RuntimeError where none comes."""
+        """Start another worker and return its pid once it listens. Raises RuntimeError if it does not start."""
         pid = self._ask("start")
         if pid == 0:
             raise RuntimeError("a worker did not start; see the log of the app")
@@ -80,14 +81,14 @@ class Workers:
         return pid
 
     def kill(self, pid: int) -> None:
-        """SIGKILL a worker. Raises RuntimeError where it had ended by itself before."""
+        """SIGKILL a worker. Raises RuntimeError if it had already ended."""
         self.pids.remove(pid)
         ended_by = self._ask(f"kill {pid}")
         if ended_by != signal.SIGKILL:
             raise RuntimeError(f"worker {pid} had ended by itself: {ended_by}; see the log of the app")
 
     def close(self) -> None:
-        """Kill all of them and the process that forked them. Raises RuntimeError where one had ended by itself."""
+        """Kill all workers and the process that forked them. Raises RuntimeError if one had already ended."""
         assert self._process.stdin is not None and self._process.stdout is not None, "they are piped"
         failures = [failure for pid in [*self.pids] if (failure := self._failure(pid)) is not None]
         with suppress(BrokenPipeError):

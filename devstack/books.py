@@ -1,4 +1,4 @@
-"""The two books: what the app says about a tab's money, and what the Stripe stand-in says; and where they differ."""
+"""A tab's money as the app reports it and as the Stripe stand-in reports it, and the differences between them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Money:
 
 
 def money_of_app(tab: dict[str, Any]) -> Money:
-    """From a tab as the API shows it."""
+    """Read the amounts from a tab as the API shows it."""
     holds, legs = tab["holds"], tab["legs"]
     captured = [hold for hold in holds if hold["state"] == "captured"]
     return Money(
@@ -34,7 +34,7 @@ def money_of_app(tab: dict[str, Any]) -> Money:
 
 
 def money_of_standin(books: dict[str, Any], tab_id: str, currency: str) -> Money:
-    """From the stand-in's totals by tab; all zero where it has never heard of it."""
+    """Read the amounts from the stand-in's totals by tab; all zero for a tab that it does not know."""
     line = books["groups"].get(tab_id, {}).get(currency.lower(), {})
     return Money(
         held=line.get("authorized", 0),
@@ -47,6 +47,6 @@ def money_of_standin(books: dict[str, Any], tab_id: str, currency: str) -> Money
 
 
 def differences(whose: str, expected: Money, found: Money) -> list[str]:
-    """In words, nothing where they agree."""
+    """The differences, in words; empty if both agree."""
     wanted, has = asdict(expected), asdict(found)
     return [f"{whose} has {name} {has[name]}, expected {wanted[name]}" for name in wanted if wanted[name] != has[name]]

@@ -1,6 +1,6 @@
-"""The business clock of the local stack: it lives in the Stripe stand-in, and is read from there.
+"""The business clock of the local stack, read from the Stripe stand-in, whose process keeps it.
 
-A deployed app can't have it: only devstack hands it to bootstrap. Killing the app does not reset it.
+A deployed app cannot use it, because only devstack passes it to bootstrap. Killing the app does not reset it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from devstack.http import JsonClient
 class StandinClock:
     """A ports.Clock whose `now` is the stand-in's.
 
-    A thread asks once and goes on with the answer until `forget`: one request or sweep happens at one instant.
+    A thread asks once and keeps the answer until `forget`, so that one request or sweep happens at one instant.
     """
 
     def __init__(self, standin_url: str) -> None:
@@ -29,5 +29,5 @@ class StandinClock:
         return known
 
     def forget(self) -> None:
-        """To be called before each request: time may have passed since this thread served the last one."""
+        """Call this before each request: time may have passed since this thread served the last one."""
         self._known.now = None

@@ -1,8 +1,8 @@
-"""Process death at a named boundary, for the crash tests: `AFTERTAB_CRASH_AT=capture:after_call` ends the app there.
+"""Kills the app at a named boundary, for the crash tests: `AFTERTAB_CRASH_AT=capture:after_call` ends it there.
 
-Boundaries of an attempt: `<operation>:before_call` (written ahead, nothing sent), `<operation>:after_call` (the gateway
-has done it, nobody has heard), `<operation>:after_outcome` (recorded, nobody has been answered), and
-`<operation>:before_write` (decided, nothing written). `os._exit` runs no handler, as a killed Lambda runs none. Each
+Boundaries of an attempt: `<operation>:before_write` (decided, nothing written), `<operation>:before_call` (written
+ahead, nothing sent), `<operation>:after_call` (the gateway has done it, the answer is not read), and
+`<operation>:after_outcome` (recorded, the caller not answered). `os._exit` runs no handler, as in a killed Lambda. Each
 boundary fires once in the life of a process, and only while the variable is set.
 """
 
@@ -20,7 +20,7 @@ EXIT_CODE = 86
 
 
 def with_crashes(deps: Deps) -> Deps:
-    """The same dependencies, dying at the boundary that the environment names; unchanged where it names none."""
+    """Wrap the dependencies so that the process dies at the boundary that the environment names, if it names one."""
     boundary = os.environ.get(VARIABLE)
     if not boundary:
         return deps

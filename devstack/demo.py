@@ -56,15 +56,15 @@ def main() -> int:
     else:
         console.print("The servers are stopped. [bold]make serve[/bold] keeps them running, with curl lines to try.")
     if given.svg is not None:
-        # Without the fonts that rich would fetch from elsewhere: whoever reads a README asks nobody else for anything.
+        # Without rich's web fonts, so that a reader of the README sends no request to another host.
         picture = re.sub(r"@font-face \{.*?\}", "", console.export_svg(title="make demo"), flags=re.DOTALL)
         given.svg.write_text(picture)
     return 1 if failed or not agrees else 0
 
 
 def _is_reconciled(stack: Stack, say: Say) -> bool:
-    """Whether Stripe's objects and our records of all the stories have nothing to say of each other."""
-    # What has moved in the last minutes would be left to the next run.
+    """Whether reconciliation finds no difference between Stripe's objects and our records of all stories."""
+    # Reconciliation leaves changes of the last minutes to the next run.
     stack.move_clock(stack.now() + timedelta(minutes=20))
     stack.sweep()
     stack.move_clock(stack.now() + timedelta(minutes=20))

@@ -1,7 +1,7 @@
-"""The app as it is deployed, template, functions and policies, on the emulator; stories play on it as on a server.
+"""The deployed app (template, functions, policies) on the AWS emulator, as a stack on which stories can be played.
 
-Time runs by itself there: nobody moves a deployed app's clock. So an hour of a story takes half a second, a merchant's
-windows shrink with it, and moving the clock is waiting.
+Nobody can move a deployed app's clock. So an hour of a story takes half a second here, the merchant's time windows are
+shortened accordingly, and moving the clock means waiting.
 """
 
 from __future__ import annotations
@@ -30,21 +30,25 @@ BUCKET = "aftertab-code"
 PACE = 1 / 7200
 """An hour in half a second."""
 _WINDOWS = ("free_cancel_s", "no_show_grace_s", "review_window_s", "hold_window_s", "hold_ahead_s", "deposit_lapse_s")
-"""Of a policy, what shrinks: the margin of a hold is in the bank's time, and a reminder is a minute later at least."""
+"""The policy's fields that are shortened.
+
+A hold's margin is in the bank's time; a reminder is at least a minute later.
+"""
 LEAST = timedelta(seconds=2)
 WAIT_MAXIMUM = timedelta(minutes=1)
 SCHEDULE_S = 60
-"""How often the sweep runs here; the emulator's rules know nothing shorter, as EventBridge's."""
+"""How often the sweep runs here; the emulator's rules, like EventBridge's, allow nothing shorter."""
 
 
 class TooLong(Exception):
-    """A story wants to wait for longer than a minute: it needs the clock of the local server."""
+    """A story wants to wait for longer than a minute, so it needs the movable clock of the local server."""
 
 
 class DeployedStack(Stack):
     """A Stack whose app is a CloudFormation stack. `artifacts`: what `make package` has written.
 
-    The emulator asks for the right to every call, so the functions can do what their policies say, and nothing else.
+    The emulator checks the permission of every call, so the functions can do what their policies allow and nothing
+    else.
     """
 
     def __init__(self, artifacts: Artifacts, *, logs: Path = LOGS) -> None:
@@ -52,7 +56,7 @@ class DeployedStack(Stack):
         self.artifacts = artifacts
         self._moved_at = datetime.now(UTC)
         self.waits_for_schedule = False
-        """Whether a sweep is waited for, until the schedule brings it, or called for."""
+        """Whether a sweep is awaited from the schedule, or invoked."""
 
     def _start_aws(self) -> AbstractContextManager[dynamodb_emulators.Emulator]:
         return ministack.start(guarded=True)
@@ -62,7 +66,7 @@ class DeployedStack(Stack):
         self._store_secret("stripe-secret-key", SECRET_KEY)
         self.app = JsonClient("http://127.0.0.1")
         self.deploy(self.artifacts)
-        # Read when the first event comes: the address had to be known first.
+        # Stored after the deployment, because the endpoint needs its address; read when the first event arrives.
         self._store_secret("stripe-webhook-secret", self._add_webhook())
         self._exits.callback(self._hang_up)
         wait_for(self.app, "/v1/health", "the deployed app")
@@ -71,7 +75,7 @@ class DeployedStack(Stack):
         self.app.close()
 
     def deploy(self, artifacts: Artifacts) -> str:
-        """Create the stack or update it; what was done. Raises DeployFailed."""
+        """Create or update the stack and return what was done. Raises DeployFailed."""
         done = change_set.deploy(
             self.clients,
             artifacts,
@@ -127,7 +131,7 @@ class DeployedStack(Stack):
         return max(LEAST, timedelta(**parts) * PACE)
 
     def paced(self, policy: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        """Its windows at this stack's pace, and no quiet hours: it may be night."""
+        """The policy at this stack's pace and without quiet hours, because the test may run at night."""
         return {
             **policy,
             **{name: max(1, round(policy[name] * PACE)) for name in _WINDOWS},
@@ -136,7 +140,7 @@ class DeployedStack(Stack):
         }
 
     def move_clock(self, to: datetime) -> None:
-        """Wait until then. Raises TooLong."""
+        """Wait until `to`. Raises TooLong."""
         wait = to - datetime.now(UTC)
         if wait > WAIT_MAXIMUM:
             raise TooLong(f"the story waits for {wait}")
@@ -173,7 +177,7 @@ class DeployedStack(Stack):
     # Logs
 
     def log_lines(self, *functions: str) -> Iterator[dict[str, Any]]:
-        """What these functions have logged, all of them by default: lines of ours, each function's in order."""
+        """The app's own log lines of these functions (by default all), in order for each function."""
         logs = self.client("logs")
         groups = [f"/aws/lambda/{STACK}-{function}" for function in functions or ("api", "webhook", "advance")]
         for group in groups:
@@ -183,7 +187,7 @@ class DeployedStack(Stack):
                         yield json.loads(event["message"])
 
     def sent(self, tab_id: str) -> list[dict[str, Any]]:
-        """Nobody is written to by a deployed app yet: its log says what would have been said, without the words."""
+        """The messages about a tab. A deployed app sends none yet; its log names them without their texts."""
         lines = [line for line in self.log_lines() if line["message"] == "message" and line["tab_id"] == tab_id]
         told = {line["message_id"]: line for line in sorted(lines, key=lambda line: str(line["at"]))}
         return [{"text": f"({line['kind']})", **line} for line in told.values()]

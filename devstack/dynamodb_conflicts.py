@@ -1,11 +1,11 @@
-"""Stands before an emulator of DynamoDB and cancels transactions that meet, as DynamoDB does and no emulator here does.
+"""A proxy in front of a DynamoDB emulator that cancels conflicting transactions, as DynamoDB itself does.
 
     python -m devstack.dynamodb_conflicts --port 8021 --upstream http://127.0.0.1:8020
 
-They carry out one call after the other, so a transaction never finds another at work on its items. DynamoDB cancels it
-then, with the reason TransactionConflict
+The emulators execute one call after the other, so two transactions never conflict. DynamoDB cancels a transaction whose
+items another one is working on, with the reason TransactionConflict
 (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html#transaction-conflict-handling).
-`GET /_conflicts` tells how many transactions there were, and how many of them were canceled here.
+`GET /_conflicts` returns how many transactions there were, and how many of them the proxy canceled.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ ItemKey = tuple[str, str, str]
 
 
 class Conflicts:
-    """Which items transactions are at work on."""
+    """The items that transactions are working on."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -36,7 +36,7 @@ class Conflicts:
         self.canceled = 0
 
     def begin(self, keys: list[ItemKey]) -> list[bool]:
-        """Whether each item is somebody else's now. Where none is, all of them are the caller's until `end`."""
+        """For each item, whether another transaction has it. If none has, the caller has all of them until `end`."""
         with self._lock:
             self.transactions += 1
             taken = [key in self._busy for key in keys]
@@ -56,7 +56,7 @@ class Conflicts:
 
 
 def keys_of(request: dict[str, Any]) -> list[ItemKey]:
-    """Of a transaction's actions, in their order; the app puts whole items and does nothing else."""
+    """The keys of a transaction's actions, in their order; the app only puts whole items."""
     return [_key(action["Put"]) for action in request["TransactItems"]]
 
 
@@ -65,7 +65,7 @@ def _key(put: dict[str, Any]) -> ItemKey:
 
 
 def canceled(taken: list[bool]) -> dict[str, Any]:
-    """What DynamoDB answers: a reason for each action, in their order."""
+    """DynamoDB's answer to a canceled transaction: a reason for each action, in their order."""
     codes = ["TransactionConflict" if is_taken else "None" for is_taken in taken]
     return {
         "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",

@@ -1,8 +1,8 @@
-"""What runs on ministack every day, on AWS's own emulator of DynamoDB: the store's contract, and the races.
+"""`make conformance`: runs the store's contract tests and the races on DynamoDB Local, AWS's own emulator.
 
     python -m devstack.dynamodb_conformance --rounds 1
 
-Ends with one line of figures; the exit code is 1 where anything fails, 2 where Java or npm is missing.
+Ends with one line of figures; the exit code is 1 if anything fails, 2 if Java or npm is missing.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def main() -> int:
         f"DynamoDB Local is AWS's, for holders of an AWS account: {folder.relative_to(ROOT) / 'LICENSE.txt'}",
         flush=True,
     )
-    # The mark says which of them start an emulator; memory and moto have been asked by `make test`.
+    # Only the tests that start an emulator have this mark; `make test` runs those in memory and on moto.
     contract = [sys.executable, "-m", "pytest", "-m", "ministack", *CONTRACT]
     races = [sys.executable, "-m", "devstack.races", "--database", DYNAMODB_LOCAL, "--rounds", str(given.rounds)]
     tested, tests_say = _run(contract)
@@ -52,7 +52,7 @@ def main() -> int:
 
 
 def _run(command: list[str]) -> tuple[int, str]:
-    """The exit code, and the last line of what was printed, which is shown as it comes."""
+    """The exit code and the last line of output; the output is shown while it is printed."""
     last = ""
     with subprocess.Popen(
         command, cwd=ROOT, env={**os.environ, VARIABLE: DYNAMODB_LOCAL}, stdout=subprocess.PIPE, text=True

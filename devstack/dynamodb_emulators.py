@@ -1,4 +1,4 @@
-"""Which emulator of DynamoDB things run on, by name."""
+"""Starts an emulator of DynamoDB by its name."""
 
 from __future__ import annotations
 
@@ -14,12 +14,15 @@ Emulator = Ministack | DynamoDbLocal
 MINISTACK, DYNAMODB_LOCAL = "ministack", "dynamodb-local"
 NAMES = (MINISTACK, DYNAMODB_LOCAL)
 VARIABLE = "AFTERTAB_TEST_EMULATOR"
-"""Names the one that the store's contract tests run on."""
+"""The environment variable that names the emulator for the store's contract tests."""
 
 
 @contextmanager
 def start(name: str, port: int | None = None, state_dir: Path | None = None) -> Iterator[Emulator]:
-    """An emulator for as long as the context lasts; `state_dir` is ministack's. Raises what starting it raises."""
+    """Run an emulator for as long as the context lasts.
+
+    `state_dir`: for ministack only. Raises what its start raises.
+    """
     if name == DYNAMODB_LOCAL:
         assert state_dir is None, "DynamoDB Local runs in memory"
         with dynamodb_local.start(port) as local:

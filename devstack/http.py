@@ -1,4 +1,4 @@
-"""A small JSON client over kept-alive connections, one a thread; who is spoken to, and about what, is the callers'."""
+"""A small JSON client over keep-alive connections, one for each thread."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TIMEOUT_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An HTTP answer; `body` is the parsed JSON, or None where there is none."""
+    """An HTTP answer. `body`: the parsed JSON, or None."""
 
     status: int
     headers: dict[str, str]
@@ -22,7 +22,7 @@ class Reply:
 
 
 class HttpError(Exception):
-    """An answer that is not 2xx. `reply` is it."""
+    """The answer, `reply`, is not a 2xx."""
 
     def __init__(self, method: str, path: str, reply: Reply) -> None:
         super().__init__(f"{method} {path} answered {reply.status}: {json.dumps(reply.body)}")
@@ -30,9 +30,9 @@ class HttpError(Exception):
 
 
 class JsonClient:
-    """Speaks to one origin, or to what is below a path of it.
+    """A client of one origin, or of a path below it.
 
-    A connection that the server closed between two requests is opened again, once.
+    If the server closed the connection between two requests, it is opened again, once.
     """
 
     def __init__(self, base_url: str) -> None:
@@ -62,7 +62,7 @@ class JsonClient:
         return self._checked("POST", path, self.send("POST", path, urlencode(fields).encode(), content))
 
     def checked(self, method: str, path: str, body: Any, headers: dict[str, str] | None = None) -> Any:
-        """The answer's body. Raises HttpError unless it is 2xx."""
+        """The body of the answer. Raises HttpError if the answer is not a 2xx."""
         return self._checked(method, path, self.request(method, path, body, headers))
 
     def request(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Reply:

@@ -1,4 +1,4 @@
-"""Makes Python's own HTTP client and server cheaper where the local stack spends its time; nothing here is deployed."""
+"""Tunes Python's HTTP client and server for the local stack, which spends much of its time there; never deployed."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from typing import Any
 def use_fast_header_parser() -> None:
     """Parse the headers of HTTP messages line by line.
 
-    http.client hands them to the parser of e-mails. It was a fifth of the CPU that the app spent on a replay: for each
-    of its requests it asks DynamoDB, Stripe and the clock several things over HTTP.
+    http.client uses the e-mail parser for them, which took a fifth of the app's CPU in a replay: each request of the
+    app makes several HTTP calls to DynamoDB, Stripe and the clock.
     """
     http.client.parse_headers = _parse_headers  # type: ignore[assignment]
 
 
 def send_answers_in_one_packet(handler: type[BaseHTTPRequestHandler]) -> None:
-    """Answer in one packet. Sent in two, the second waits for the first to be acknowledged, up to 40 ms."""
+    """Send each answer in one packet. In two, the second waits up to 40 ms for the first to be acknowledged."""
     handler.disable_nagle_algorithm = True
     handler.wbufsize = 1 << 16
 
 
 def before_each_request(handler: type[BaseHTTPRequestHandler], act: Callable[[], None]) -> None:
-    """Have `act` called, in the thread that serves it, before each request of this handler is looked at."""
+    """Call `act` before each request of this handler is parsed, in the thread that serves it."""
     parse_request = handler.parse_request
 
     def first(self: BaseHTTPRequestHandler) -> bool:
@@ -45,7 +45,7 @@ def _parse_headers(fp: Any, _class: type[Message] = http.client.HTTPMessage) -> 
         name, colon, value = line.decode("iso-8859-1").partition(":")
         if not colon or name[:1] in " \t":
             if line.strip():
-                # Folded or malformed: rare, and the mail parser knows what to make of it.
+                # Folded or malformed, which is rare: leave it to the e-mail parser.
                 return _with_mail_parser(lines, _class)
             continue
         message.set_raw(name, value.strip(" \t\r\n"))

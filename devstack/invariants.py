@@ -1,8 +1,8 @@
-"""What is true of every tab's money, whatever goes wrong: each promise a rule of its own, over plain data and no I/O.
+"""The invariants: what is true of every tab's money, whatever goes wrong. One rule for each promise, on plain data.
 
-`Json` is what comes over the wire: a tab as the API shows it to staff, its history as the timeline tells it (all
-entries, oldest first), and Stripe's own objects. So demo, replay, fault matrix, kill test and random walks ask one
-module, and it cannot agree with the app by sharing its code. A rule yields problems in words; none is a pass.
+`Json` is what comes over the wire: a tab as the API shows it to staff, its history as in the timeline (all entries,
+oldest first), and Stripe's own objects. Demo, replay, fault matrix, kill test and random walks all use this module. It
+shares no code with the app, so it cannot share the app's mistakes. A rule yields problems in words; none means a pass.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Objects:
 
 
 def check_tab(tab: Json, history: History | None = None) -> list[str]:
-    """What holds at every moment, of the tab and, where it is given, of its history."""
+    """What holds at every moment, of the tab and, if it is given, of its history."""
     problems = [problem for rule in _OF_TAB for problem in rule(tab)]
     if history is not None:
         problems += [problem for rule in _OF_HISTORY for problem in rule(tab, history)]
@@ -52,7 +52,7 @@ def check_claims(tab: Json, objects: Objects) -> list[str]:
 
 
 def check_dry(tab: Json, history: History | None = None) -> list[str]:
-    """What holds when the agenda has run dry and no news is on its way, besides `check_tab`."""
+    """What holds, besides `check_tab`, when nothing is left to do and no webhook is on its way."""
     problems = [problem for rule in _OF_DRY_TAB for problem in rule(tab)]
     if history is not None:
         problems += [problem for rule in _OF_DRY_HISTORY for problem in rule(tab, history)]
@@ -60,7 +60,7 @@ def check_dry(tab: Json, history: History | None = None) -> list[str]:
 
 
 def check_books(tab: Json, history: History | None, objects: Objects) -> list[str]:
-    """Our books against Stripe's, object by object, when the agenda has run dry and no news is on its way."""
+    """Our books against Stripe's, object by object, when nothing is left to do and no webhook is on its way."""
     problems = [problem for rule in _OF_BOOKS for problem in rule(tab, objects)]
     if history is not None:
         problems += [problem for rule in _OF_ATTEMPTS for problem in rule(tab, history, objects)]
@@ -265,7 +265,7 @@ def customers_cancel_as_promised(tab: Json, history: History) -> Iterator[str]:
         seen.append(entry)
 
 
-# When the agenda has run dry
+# When the agenda has nothing left to do
 
 
 def nothing_is_left_to_do(tab: Json) -> Iterator[str]:

@@ -46,7 +46,7 @@ class Issuer:
         self._server.server_close()
 
     def token(self, role: str, *, merchant_id: str | None = None, customer_id: str | None = None) -> str:
-        """A token for somebody with this role. Raises ValueError where the role lacks what it needs."""
+        """A token for somebody with this role. Raises ValueError if the role lacks what it needs."""
         if role not in ROLES:
             raise ValueError(f"role must be one of {', '.join(ROLES)}")
         if role != "operator" and not merchant_id:

@@ -1,4 +1,4 @@
-"""The local outbox: messages as lines of JSON in a file, for demo, tests and the curious; nobody is written to."""
+"""The local outbox: a file with a line of JSON for each message, read by the demo and the tests. Nothing is sent."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class FileOutbox:
 
 
 def read(path: Path, tab_id: str) -> list[dict[str, Any]]:
-    """What was sent about a tab, in order; a message that was handed over twice counts once, by its id."""
+    """The messages about a tab, in order. A message that was handed over twice counts once, by its id."""
     if not path.exists():
         return []
     lines = (json.loads(line) for line in path.read_text().splitlines())

@@ -1,4 +1,4 @@
-"""The customer's phone: what a mobile SDK does with a client secret, spoken to Stripe (here: its stand-in) directly."""
+"""The customer's phone: uses a client secret with Stripe (here the stand-in) directly, as the mobile SDK does."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from devstack.http import HttpError, JsonClient
 
 
 class CardDeclined(Exception):
-    """The bank said no; `code` and `decline_code` say why."""
+    """The bank declined; `code` and `decline_code` say why."""
 
     def __init__(self, error: dict[str, Any]) -> None:
         super().__init__(error.get("message", "declined"))
@@ -23,7 +23,7 @@ class Phone:
         self._stripe = standin
 
     def pay(self, payment: dict[str, Any], card: str = "pm_card_visa") -> dict[str, Any]:
-        """Confirm what the API handed out under `payment`: a charge, or a hold. Raises CardDeclined."""
+        """Confirm the charge or hold that the API returned under `payment`. Raises CardDeclined."""
         answer = self._confirm("payment_intents", payment["payment_id"], payment, card)
         return self._authenticated(answer, "payment_intent")
 
@@ -31,7 +31,7 @@ class Phone:
         return self._authenticated(self._confirm("setup_intents", setup["setup_id"], setup, card), "setup_intent")
 
     def _authenticated(self, answer: dict[str, Any], kind: str) -> dict[str, Any]:
-        """Say yes to the bank's question (3-D Secure) where it asks one; the page for it is the bank's own."""
+        """Authenticate (3-D Secure) if the bank asks for it, as the customer does on the bank's page."""
         if answer["status"] != "requires_action":
             return answer
         confirmed: dict[str, Any] = self._stripe.post(

@@ -1,4 +1,4 @@
-"""A progress bar on a terminal, nothing elsewhere; what it shows, and what is said without one, is the callers'."""
+"""A progress bar, shown only on a terminal."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rich.progress import Progress, ProgressColumn
 
 
 class Meter:
-    """A context manager: the bar runs inside of it. `_bar` is None where there is no terminal."""
+    """A context manager that shows the bar. `_bar` is None without a terminal."""
 
     def __init__(self, console: Console, *columns: str | ProgressColumn) -> None:
         self._bar = Progress(*columns, console=console) if console.is_terminal else None

@@ -1,4 +1,4 @@
-"""`make serve`: keeps a local stack running, with one business and one customer to try things on, and says how."""
+"""`make serve`: runs a local stack with one business and one customer, and prints how to use it."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def main() -> None:
 
 
 def write_env(stack: Stack, folder: Path) -> None:
-    """A business, a customer and tokens for both, in a file for the shell and one for `make token`."""
+    """Create a business, a customer and their tokens; write them to a file for the shell and one for `make token`."""
     cafe = Business(stack, lambda text: None, name="Kaffee Morgen")
     ana = cafe.customer("Ana")
     values = {

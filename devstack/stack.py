@@ -47,10 +47,10 @@ EVENTS = (
     "payment_method.detached",
     "payment_method.automatically_updated",
 )
-"""What a deployment's webhook endpoint is to be sent, no more: each delivery costs an invocation."""
+"""The events that the webhook endpoint of a deployment subscribes to; each delivery costs an invocation."""
 START_TIMEOUT_S = 60.0
 DEFAULT_START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
-"""A Monday morning: where stories begin."""
+"""A Monday morning, when the stories begin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +67,11 @@ class Ports:
 class Stack:
     """A running local stack; a context manager. All of it listens on 127.0.0.1 only.
 
-    `start`: where the business clock begins; None: now. `ticker`: fire the schedule by itself, every five clock-minutes
-    and on every move; else only `sweep` fires it. `real_time`: let the clock run by itself. `state`: the folder from
-    which the contents of the database and of Stripe are loaded, and to which they are written; it is complete once the
-    stack has stopped. `database`: the name of the emulator (dynamodb_emulators.NAMES). `workers`: the number of forked
-    processes that serve on one port, as many Lambdas do; 0: one process, not forked.
+    `start`: the first time of the business clock; None: now. `ticker`: fire the schedule every five clock-minutes and
+    on every move of the clock; otherwise only `sweep` fires it. `real_time`: let the clock run. `state`: the folder
+    from which the contents of the database and of Stripe are loaded, and to which they are written; it is complete once
+    the stack has stopped. `database`: the name of the emulator (dynamodb_emulators.NAMES). `workers`: the number of
+    forked processes that serve on one port, as many Lambdas do; 0: one process, not forked.
     """
 
     def __init__(
@@ -129,7 +129,7 @@ class Stack:
         self.issuer = self._exits.enter_context(Issuer(self._ports.issuer))
         kept = self._state and self._state / "stripe.db"
         arguments = ["--port", str(standin_port), *(["--state", str(kept)] if kept else [])]
-        # A kept clock goes on from where it stood.
+        # A clock with kept state continues from its last time.
         arguments += [] if self._start is None or (kept and kept.exists()) else ["--start", self._start.isoformat()]
         standin = self._spawn("stripe_standin", [*arguments, *(["--real-time"] if self._real_time else [])])
         self.standin = JsonClient(f"http://127.0.0.1:{standin_port}")
@@ -141,7 +141,7 @@ class Stack:
         return dynamodb_emulators.start(self._database, self._ports.aws or None, self._state and self._state / "aws")
 
     def _serve(self) -> None:
-        """The app, served by processes of this machine."""
+        """Start the app in processes of this machine."""
         self.app_port = self._ports.app or free_port()
         self.control_port = self._ports.control or free_port()
         self.app = JsonClient(self.app_url)
@@ -160,7 +160,7 @@ class Stack:
         return client
 
     def _settings(self) -> dict[str, str]:
-        """The app's environment: what a deployment sets, pointed at this stack."""
+        """The app's environment: the settings of a deployment, with the addresses of this stack."""
         return {
             **os.environ,
             "AFTERTAB_STAGE": "dev",
@@ -180,9 +180,9 @@ class Stack:
         }
 
     def _add_webhook(self) -> str:
-        """Tell Stripe where its events go, as whoever deploys does once; the secret that they are signed with."""
+        """Create the webhook endpoint at Stripe, as an operator does once, and return its secret."""
         key = {"Authorization": f"Bearer {SECRET_KEY}"}
-        # An endpoint of an earlier run has that run's port, and a secret that is shown once.
+        # An endpoint of an earlier run has another port, and its secret is shown only once.
         for old in self.standin.get("/v1/webhook_endpoints", headers=key)["data"]:
             self.standin.checked("DELETE", f"/v1/webhook_endpoints/{old['id']}", None, key)
         hook = self.standin.post_form(
@@ -198,14 +198,14 @@ class Stack:
         return secret
 
     def change_webhook(self, fields: dict[str, str]) -> None:
-        """Change the endpoint at Stripe, as somebody in the dashboard may."""
+        """Change the endpoint at Stripe, as an operator may in the dashboard."""
         key = {"Authorization": f"Bearer {SECRET_KEY}"}
         (hook,) = self.standin.get("/v1/webhook_endpoints", headers=key)["data"]
         self.standin.post_form(f"/v1/webhook_endpoints/{hook['id']}", fields, headers=key)
 
     @property
     def environment(self) -> dict[str, str]:
-        """What the app is started with: whoever has it acts on the same table and the same Stripe."""
+        """The app's environment. A process that has it uses the same table and the same Stripe."""
         return dict(self._environment)
 
     @property
@@ -228,7 +228,7 @@ class Stack:
         wait_for(self.app, "/v1/health", "the app", self._app)
 
     def stop_app(self) -> None:
-        """Stop the app, as a deployment would; does nothing where it is dead."""
+        """Stop the app, as a deployment would. Does nothing if it has ended."""
         self._hang_up()
         if self._app is not None and self._worker_count:
             self.workers.close()
@@ -242,7 +242,7 @@ class Stack:
         self.control.close()
 
     def wait_for_crash(self) -> int:
-        """The exit code of the app, which is about to die."""
+        """Wait until the app has died, and return its exit code."""
         assert self._app is not None, "there is an app to die"
         code = self._app.wait(timeout=START_TIMEOUT_S)
         self._hang_up()
@@ -268,19 +268,19 @@ class Stack:
         return datetime.fromisoformat(self.standin.get("/_control/clock")["now"]).astimezone(UTC)
 
     def span(self, **parts: float) -> timedelta:
-        """How long a story's hours and days are here: as long as they say."""
+        """The real length of a story's duration; here they are equal."""
         return timedelta(**parts)
 
     def paced(self, policy: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        """A merchant's policy in this stack's time; None where it is good as it is."""
+        """A merchant's policy, adapted to this stack's time; None if it needs no change."""
         return None
 
     def move_clock(self, to: datetime) -> None:
-        """Move the business clock forward; what becomes due by it is done when `sweep` is called."""
+        """Move the business clock forward. What becomes due is done when `sweep` is called."""
         self.standin.post("/_control/clock", {"to": to.isoformat()})
 
     def drain(self) -> None:
-        """Wait until every webhook has been delivered and answered. Raises RuntimeError where one can't be."""
+        """Wait until every webhook has been delivered and answered. Raises RuntimeError if one cannot be delivered."""
         counts = self.standin.post("/_control/webhooks/drain", {"timeout_seconds": 30})
         if not counts["drained"]:
             raise RuntimeError(f"webhooks are stuck: {counts}; see {self._logs}")
@@ -304,7 +304,7 @@ class Stack:
         return outbox.read(self.outbox, tab_id)
 
     def discard_state(self) -> None:
-        """Nobody will want `state`: the database ends at once, without writing down what may be gigabytes."""
+        """Kill the database at once, without its writing `state`, which may be gigabytes and is not needed."""
         self._aws.process.kill()
 
     # Processes
@@ -325,13 +325,13 @@ class Stack:
                 stdout=subprocess.PIPE if piped else log,
                 stderr=log,
                 stdin=subprocess.PIPE if piped else subprocess.DEVNULL,
-                # Ctrl-C is for whoever started us, who then stops the servers in their order.
+                # Ctrl-C must reach only the parent process, which then stops the servers in their order.
                 start_new_session=True,
             )
 
 
 def wait_for(client: JsonClient, path: str, what: str, process: subprocess.Popen[bytes] | None = None) -> Any:
-    """The first good answer of a server that is starting. Raises RuntimeError where it dies or takes too long."""
+    """Wait for the first good answer of a starting server. Raises RuntimeError if it dies or takes too long."""
     deadline = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < deadline:
         if process is not None and process.poll() is not None:
@@ -344,7 +344,7 @@ def wait_for(client: JsonClient, path: str, what: str, process: subprocess.Popen
 
 
 def stop_on_signals() -> None:
-    """Turn SIGTERM into an ordinary exit, so that whatever was started is stopped."""
+    """Turn SIGTERM into an ordinary exit, so that everything that was started is stopped."""
 
     def leave(number: int, frame: object) -> NoReturn:
         raise SystemExit(128 + number)

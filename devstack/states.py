@@ -1,4 +1,4 @@
-"""Writes docs/states.md: the tables of states, actions, facts and the agenda, taken from the code they are."""
+"""`make states`: writes docs/states.md, the tables of states, actions, facts and agenda steps, from the code."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ def delete(clients: Clients, stack: str) -> None:
 
 
 def outputs(clients: Clients, stack: str) -> dict[str, str]:
-    """Raises DeployFailed where there is no such stack."""
+    """Raises DeployFailed if there is no such stack."""
     found = _find(clients.cloudformation, stack)
     if found is None:
         raise DeployFailed(f"There is no stack {stack}.")

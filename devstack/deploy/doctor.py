@@ -1,4 +1,4 @@
-"""`make doctor`: what is missing or wrong with a deployed stage, in plain words, and how to mend it. Changes nothing.
+"""`make doctor`: what is missing or wrong with a deployed stage, in plain words, and how to fix it. Changes nothing.
 
 It looks with the eyes of whoever runs it, who needs read rights and may read the stage's secrets; it never shows them.
 Exit status 0 if nothing is wrong; what only deserves a look does not count.

@@ -1,1 +1,1 @@
-"""`make kill-test`: the app under load, its processes killed at random moments; nothing acknowledged may be lost."""
+"""`make kill-test`: kills the app's processes at random moments under load. Nothing acknowledged may be lost."""

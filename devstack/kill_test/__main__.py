@@ -1,8 +1,8 @@
-"""The kill test: callers play stories while the app's processes are killed; then everything is healed and compared.
+"""The kill test: callers play stories while the app's processes are killed; then everything recovers and is compared.
 
     python -m devstack.kill_test --kills 200 --clients 8 --workers 2 --seed 1
 
-Ends with one line of figures; the exit code is 1 where anything is wrong.
+Ends with one line of figures; the exit code is 1 if anything is wrong.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ REPORT_EVERY_S = 10.0
 
 
 class Progress:
-    """A line that moves on a terminal, a line every ten seconds elsewhere."""
+    """Shows progress: a moving line on a terminal, a line every ten seconds elsewhere."""
 
     def __init__(self, run: Run, kills: int) -> None:
         self._run, self._kills = run, kills

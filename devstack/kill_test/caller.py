@@ -1,4 +1,4 @@
-"""A caller who repeats each request, under its one key, until it is answered, and remembers what was answered."""
+"""A caller that repeats each request under the same key until it is answered, and records the answers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from devstack.http import HttpError, JsonClient, Reply
 PATIENCE_S = 180.0
 AGAIN_S = 0.05
 ASK_AGAIN = frozenset({"contention", "request_in_progress", "payment_in_progress"})
-"""Refusals that pass by themselves: somebody, maybe a process that is dead by now, is at it."""
+"""Temporary refusals: another process, which may be dead by now, is working on the tab."""
 
 
 class NotAnswered(Exception):
@@ -25,7 +25,7 @@ class NotAnswered(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A change that was answered with success: who asked for what under which key, and the answer."""
+    """A change that was answered with success: the caller, the request, its key and the answer."""
 
     caller: Caller
     path: str
@@ -36,7 +36,10 @@ class Change:
 
 @dataclass(slots=True)
 class Diary:
-    """What all callers did. `repeated`: requests sent again after their connection broke. `told`: what they heard."""
+    """What all callers did.
+
+    `repeated`: requests sent again after their connection broke. `told`: the answers they got.
+    """
 
     requests: int = 0
     repeated: int = 0
@@ -62,7 +65,7 @@ class Diary:
 
 
 class Caller:
-    """Somebody with a token. Each request comes over a new connection, so that any of the app's processes gets it."""
+    """A caller with a token. Each request uses a new connection, so that any of the app's processes may get it."""
 
     def __init__(self, base_url: str, token: str, diary: Diary) -> None:
         self._base_url = base_url
@@ -73,14 +76,14 @@ class Caller:
         return self._until_answered("GET", path, None, None).body
 
     def post(self, path: str, body: Any = None) -> Any:
-        """The answer. Raises HttpError where it is a refusal that does not pass, NotAnswered."""
+        """Send the request and return the answer. Raises HttpError for a permanent refusal, NotAnswered."""
         key, body = uuid.uuid4().hex, {} if body is None else body
         reply = self._until_answered("POST", path, body, key)
         self._diary.keep(Change(self, path, body, key, reply.body))
         return reply.body
 
     def repeat(self, change: Change) -> Reply:
-        """The same request once more. Raises as `post` does."""
+        """Send the same request once more. Raises as `post` does."""
         return self._until_answered("POST", change.path, change.body, change.key)
 
     def _until_answered(self, method: str, path: str, body: Any, key: str | None) -> Reply:

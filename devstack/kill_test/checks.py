@@ -1,4 +1,4 @@
-"""After a kill test: everything heals, and what was answered is held against what is there, to the cent."""
+"""After a kill test: everything recovers, and the answers are compared with the result, to the cent."""
 
 from __future__ import annotations
 
@@ -17,8 +17,11 @@ REPEATS = 150
 
 
 def check_repeats(run: Run, rng: random.Random) -> int:
-    """Some of the acknowledged requests once more: nothing happens, and the answer is about the same. How many."""
-    # A request for a payment that waits already changes nothing and is not remembered: repeated, it asks for another.
+    """Send some acknowledged requests again: nothing may change, and the answer must be about the same.
+
+    Returns how many.
+    """
+    # A request for a payment that already waits changes nothing and stores no record; repeated, it asks for another.
     changes = [change for change in run.diary.changes if not change.path.endswith("/charges")]
     sample = rng.sample(changes, min(REPEATS, len(changes)))
     for change in sample:
@@ -36,7 +39,7 @@ def check_repeats(run: Run, rng: random.Random) -> int:
 
 
 def check_endings(run: Run) -> None:
-    """Every tab at rest: the money its story must have moved, in both books, and what must always hold."""
+    """Check every tab at its end: the money that its story must have moved, in both books, and the invariants."""
     stack, told = run.stack, run.diary.told
     stack.standin.post("/_control/webhooks/retry")
     tabs = run_until_idle(stack, {ending.tab_id: ending.staff.get for ending in run.endings}, late=LATE)

@@ -1,4 +1,4 @@
-"""A kill test while it runs: callers play stories, time passes, processes are killed and started again."""
+"""The running kill test: callers play stories, time passes, processes are killed and started again."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ from devstack.kill_test.stories import PATIENCE_S, STORIES, Ending, Visit
 from devstack.stack import Stack
 
 ANSWERED = (1, 12)
-"""How many requests are answered between one kill and the next: so many and no time, or a slow machine would get no
-further than a fast one gets in its first moments.
+"""The number of requests that are answered between two kills. A number and not a time, so that a slow machine gets as
+far as a fast one.
 """
 AIM_S = 0.1
-"""And then at any moment within this, in the middle of whatever is going on."""
+"""After them the kill comes at a random moment within this time, in the middle of other requests."""
 ALL_AT_ONCE = 0.2
-"""How often it hits all processes at once."""
+"""The share of kills that hit all processes at once."""
 LOOK_AGAIN_S = 0.005
 TICK_S, TICK = 0.3, timedelta(seconds=12)
-"""The business clock while the callers play: two minutes in three seconds, then a sweep finds what the dead began."""
+"""The business clock while callers play: two minutes in three seconds; then a sweep finds what dead processes began."""
 STRIPE = (
     {"kind": "slow", "seconds": 0.1, "probability": 0.5, "seed": 1, "method": "POST"},
     {"kind": "slow_after", "seconds": 0.1, "method": "POST"},
     {"kind": "webhook_lose", "path": "payment_intent.succeeded", "probability": 0.5, "seed": 2},
     {"kind": "webhook_lose", "path": "refund.", "probability": 0.5, "seed": 3},
 )
-"""A tenth of a second a call, before its effect or after it: Stripe is not next door, and that is when to die. And half
-of the news never comes, else it heals most of it before anybody has to ask.
+"""Each call to Stripe takes a tenth of a second, before or after its effect, so that processes die during calls. Half of
+the webhooks are lost; otherwise they would repair most tabs before anybody has to ask Stripe.
 """
 
 
 @dataclass(slots=True)
 class Run:
-    """A running kill test. `endings`: how each tab must end; `wrong`: what is not as it must be, in words.
+    """A running kill test. `endings`: how each tab must end. `wrong`: the problems, in words.
 
-    `enough`: nobody begins another story; `at_rest`: nobody waits for the clock any more.
+    `enough`: no caller begins another story. `at_rest`: no caller waits for the clock any more.
     """
 
     stack: Stack
@@ -53,7 +53,7 @@ class Run:
     at_rest: threading.Event = field(default_factory=threading.Event)
 
     def go(self, *, kills: int, callers: int, seed: int, say: Callable[[int], None]) -> None:
-        """Until that many processes have been killed and every story that was begun has ended."""
+        """Run until that many processes have been killed and every story that was begun has ended."""
         for fault in STRIPE:
             self.stack.standin.post("/_control/faults", fault)
         lives = [
@@ -76,7 +76,7 @@ class Run:
         clock.join()
 
     def play(self, seed: str) -> None:
-        """One caller's life: story after story, until it is enough."""
+        """Play one story after another, until `enough`."""
         rng = random.Random(seed)
         while not self.enough.is_set():
             story = rng.choice(STORIES)
@@ -86,7 +86,7 @@ class Run:
                 self.wrong.append(f"{story.__name__} ({seed}): {error!r}")
 
     def pass_time(self) -> None:
-        """Clock and schedule go on; a sweep may die with its process, as everything else may."""
+        """Move the clock and sweep; a sweep may die with its process, like any request."""
         while not self.at_rest.wait(TICK_S):
             self.stack.move_clock(self.stack.now() + TICK)
             control = JsonClient(self.stack.control.base_url)
@@ -98,7 +98,7 @@ class Run:
                 control.close()
 
     def _await_answers(self, number: int) -> None:
-        """Raises RuntimeError where nobody is answered any more."""
+        """Raises RuntimeError if no request is answered any more."""
         enough = self.diary.answered + number
         deadline = time.monotonic() + PATIENCE_S
         while self.diary.answered < enough:
@@ -107,7 +107,10 @@ class Run:
             time.sleep(LOOK_AGAIN_S)
 
     def kill(self, number: int, seed: int, say: Callable[[int], None]) -> None:
-        """SIGKILL so many processes, each followed by a new one. Raises RuntimeError where one died by itself."""
+        """SIGKILL this number of processes and start a new one for each.
+
+        Raises RuntimeError if one had died by itself.
+        """
         rng, workers = random.Random(seed), self.stack.workers
         killed = 0
         while killed < number:

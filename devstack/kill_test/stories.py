@@ -1,4 +1,4 @@
-"""What the callers do while processes die around them: each story says which money must have moved in the end."""
+"""The stories that callers play while processes are killed; each says which money must have moved in the end."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DEPOSIT = 2000
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a tab must end: the card's money in both books, cash in ours, what was on the bill, tip included."""
+    """How a tab must end: card payments in both books, cash in ours, and the bill with its tip."""
 
     tab_id: str
     customer_id: str
@@ -35,7 +35,7 @@ class Ending:
 
 
 class Visit:
-    """One customer's visit: a tab, opened by the staff, and what both do with it."""
+    """One customer's visit: a tab, opened by the staff, and what staff and customer do with it."""
 
     def __init__(self, stack: Stack, diary: Diary, merchant_id: str, rng: random.Random) -> None:
         self.rng = rng
@@ -75,7 +75,7 @@ class Visit:
         self.wait_until(lambda tab: tab["card"] is not None)
 
     def place_hold(self) -> None:
-        """As the app on the phone does: confirm what there is to confirm, and ask anew where the asking got lost."""
+        """Pay as the phone's app does: confirm the waiting payment, or ask for it again if the request was lost."""
         tab = self.accept_promise(*ALL_CONSENTS)
         confirmed: set[str] = set()
         deadline = time.monotonic() + PATIENCE_S
@@ -92,7 +92,7 @@ class Visit:
                 tab = self.accept_promise(*ALL_CONSENTS)
 
     def serve(self) -> int:
-        """One to three items, each in a request of its own, and the bill; its total."""
+        """Add one to three items, each in its own request, present the bill, and return its total."""
         total = 0
         for _ in range(self.rng.randint(1, 3)):
             price = 500 * self.rng.randint(1, 6)
@@ -102,13 +102,13 @@ class Visit:
         return total
 
     def accept_bill(self) -> int:
-        """The tip that is given with it."""
+        """Accept the bill, and return the tip."""
         tip = 100 * self.rng.randint(0, 3)
         self.customer.post(f"{self.path}/accept_bill", {"tip_minor": tip})
         return tip
 
     def pay_on_phone(self) -> None:
-        """Asked for and confirmed, anew where the payment was closed meanwhile."""
+        """Ask for the payment and confirm it; ask again if it was closed meanwhile."""
         deadline = time.monotonic() + PATIENCE_S
         while time.monotonic() < deadline:
             payment = self.customer.post(f"{self.path}/charges", {"mode": "on_session"})["payment"]
@@ -122,7 +122,7 @@ class Visit:
         raise NotAnswered(f"{self.path} could not be paid on the phone")
 
     def wait_until(self, is_so: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
-        """The tab, once it is so. Raises NotAnswered."""
+        """Wait until the condition holds and return the tab. Raises NotAnswered."""
         deadline = time.monotonic() + PATIENCE_S
         tab: dict[str, Any] = self.customer.get(self.path)
         while time.monotonic() < deadline:
@@ -133,7 +133,7 @@ class Visit:
         raise self.stuck("what was waited for did not come")
 
     def stuck(self, what: str) -> NotAnswered:
-        """With all that there is to find out why."""
+        """An error with everything that helps to find out why."""
         tab = self.staff.get(self.path)
         entries = self.staff.get(f"{self.path}/timeline?limit=100")["entries"]
         shown = {name: tab[name] for name in ("status", "deposit", "payment", "next_action", "balance_minor")}
@@ -225,4 +225,4 @@ def cash(visit: Visit) -> Ending:
 
 
 STORIES: tuple[Callable[[Visit], Ending], ...] = (phone, card, deposit, deposit, canceled, silence, contested, cash)
-"""The deposit twice: it moves money most often."""
+"""The deposit story is listed twice, because it moves money most often."""

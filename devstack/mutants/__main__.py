@@ -29,7 +29,7 @@ PROMISED_PERCENT = 90
 
 
 def main(arguments: list[str]) -> int:
-    """Non-zero where a part has fewer of its mutants killed than promised, or not all of them were tried."""
+    """Non-zero if a part has fewer of its mutants killed than promised, or not all of them were tried."""
     parser = argparse.ArgumentParser(prog="make mutants", description="Break the rules one at a time.")
     parser.add_argument("--workers", type=int, default=2, help="how many mutants are tried side by side")
     parser.add_argument("--sample", type=int, help="so many of each part, drawn by --seed, instead of all")

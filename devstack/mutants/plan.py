@@ -1,6 +1,6 @@
 """Which mutants there are: mutmut's operators, applied to every function and property of the files they are asked for.
 
-mutmut itself is not run: it starts pytest anew for every mutant, and leaves out whatever is decorated, such as the
+mutmut itself is not run: it starts pytest again for every mutant, and leaves out whatever is decorated, such as the
 properties of Tab, which say what is owed. Its operators are the ones people know, and used as they are.
 """
 

@@ -1,8 +1,8 @@
-"""Runs the races and checks what came of each: the answers, the money in both books, the invariants.
+"""Runs the races and checks the result of each: the answers, the money in both books, the invariants.
 
     python -m devstack.races --rounds 5 --clients 32 --workers 4 --database ministack
 
-Ends with one line of figures; the exit code is 1 where anything is wrong.
+Ends with one line of figures; the exit code is 1 if anything is wrong.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from devstack.races.scenarios import SCENARIOS, Scenario
 from devstack.stack import Stack, stop_on_signals
 
 STAGGER_S = 0.03
-"""In every other round the clients come within this time instead of all at once: then others meet."""
+"""In every other round the requests are spread over this time instead of sent at once, so that others conflict."""
 
 
 @dataclass(slots=True)
@@ -50,7 +50,7 @@ class Figures:
 
 
 def run_race(stack: Stack, scenario: Scenario, clients: Clients, seed: str) -> Figures:
-    """One race, begun, judged, and run dry."""
+    """Run one race, move time until nothing is left to do, and check the result."""
     rng = random.Random(seed)
     race = scenario(stack, rng, clients.number)
     staggered = rng.random() < 0.5

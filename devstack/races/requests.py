@@ -1,4 +1,4 @@
-"""Many requests fired at the same moment, and what each was answered."""
+"""Sends many requests at the same moment and collects the answers."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from devstack.http import Reply
 TRIES = 200
 AGAIN_S = 0.02
 TRY_AGAIN = frozenset({"contention"})
-"""Refusals that say: nothing was done, send it again."""
+"""The codes of refusals that mean: nothing was done, send it again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What one client was answered in the end. `refused`: every 409 it met, by code, the last one included."""
+    """The final answer to one client. `refused`: every 409 it got, by code, including the last one."""
 
     who: str
     reply: Reply
@@ -43,7 +43,7 @@ class Result:
 
     @property
     def won(self) -> bool:
-        """It was this request that changed something."""
+        """Whether this request changed something."""
         return self.succeeded and not self.replayed
 
 
@@ -59,7 +59,7 @@ def post(
     who: str,
     again: frozenset[str] = TRY_AGAIN,
 ) -> Result:
-    """POST under the key, again while the answer is a 409 with one of the codes in `again`."""
+    """POST under the key; repeat while the answer is a 409 with one of the codes in `again`."""
     refused: Counter[str] = Counter()
     for number in itertools.count(1):
         reply = api.ask("POST", path, body, key)
@@ -73,7 +73,7 @@ def post(
 
 
 class Clients:
-    """As many threads as there are clients, each with its own connection, kept from race to race."""
+    """A thread for each client, each with its own connection, kept from race to race."""
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -88,7 +88,7 @@ class Clients:
     def at_once(
         self, requests: Sequence[Request], warm: Callable[[], object], delays_s: Sequence[float]
     ) -> list[Result]:
-        """All of them begun at the same moment, or `delays_s` after it; `warm`: opens a thread's connection."""
+        """Send all requests at the same moment, each after its delay. `warm` opens a thread's connection before."""
         assert len(requests) == self.number, "a barrier waits for everybody"
         barrier = Barrier(self.number)
 

@@ -1,4 +1,4 @@
-"""The races: for each, the tab it is about, what every client does at once, and what must have come of it."""
+"""The races: for each, the tab, the requests that all clients send at once, and the required result."""
 
 from __future__ import annotations
 
@@ -22,13 +22,15 @@ from devstack.stories.business import ALL_CONSENTS, CARD_TERMS_SHA256, Business,
 BUSY = TRY_AGAIN | {"payment_in_progress"}
 DONE = ("transition_refused",)
 PAID = ("transition_refused", "payment_in_progress", "nothing_to_pay")
-"""What a client that came too late for a payment may be told: under way, nothing left, or the tab is closed."""
+"""The refusals for a client that is too late for a payment: under way, nothing left, or the tab is closed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Race:
-    """One race, ready to begin. `judge`: from the answers to the money that must have moved once all is done, and what
-    is wrong with the answers. `finish`: what people still do afterwards.
+    """One race, ready to begin.
+
+    `judge`: answers → the money that must have moved in the end, and what is wrong with the answers. `finish`: what is
+    still done after the race.
     """
 
     business: Business
@@ -42,7 +44,7 @@ Scenario = Callable[[Stack, random.Random, int], Race]
 
 
 class Shop:
-    """A salon with one customer and a tab, and how its people and its customer send requests."""
+    """A salon with one customer and a tab; makes the requests of its staff and of the customer."""
 
     def __init__(self, stack: Stack, rng: random.Random, **terms: object) -> None:
         self.stack = stack
@@ -63,7 +65,7 @@ class Shop:
         self.path = f"/tabs/{self.tab['tab_id']}"
 
     def agree(self, *, save_card: bool = True) -> None:
-        """The promise is accepted, the deposit is held if there is one, the card is saved."""
+        """Accept the promise; hold the deposit if there is one, else save the card."""
         payment = self.customer.accept_promise(self.tab)["payment"]
         if payment is not None:
             self.customer.phone.pay(payment)
@@ -105,7 +107,7 @@ def winners(results: Sequence[Result]) -> list[Result]:
 
 
 def bad_answers(results: Sequence[Result], *codes: str) -> list[str]:
-    """Whatever is neither a success nor a 409 with one of the codes, or with `contention`."""
+    """The answers that are neither a success nor a 409 with one of the codes or `contention`."""
     allowed = {*codes, *TRY_AGAIN}
     wrong = [
         f"{result.who} was answered {result.reply.status} {result.reply.body}"
@@ -117,7 +119,7 @@ def bad_answers(results: Sequence[Result], *codes: str) -> list[str]:
 
 
 def won_by(results: Sequence[Result], number: int, *codes: str) -> list[str]:
-    """`number` of them changed something, and everybody else was told so, with one of the codes."""
+    """Check that `number` requests changed something, and that all others were refused with one of the codes."""
     won = winners(results)
     wrong = bad_answers(results, *codes)
     if len(won) != number:
@@ -164,7 +166,7 @@ def phone_against_card(stack: Stack, rng: random.Random, clients: int) -> Race:
     def pay_on_phone() -> Result:
         result = shop.request(shop.customer.api, "charges", {"mode": "on_session"})()
         if result.succeeded and result.reply.body["payment"] and result.reply.body["payment"]["client_secret"]:
-            # Somebody else may have closed or paid it; what counts is what was taken in the end.
+            # Another client may have closed or paid it; only the final amounts count.
             with contextlib.suppress(HttpError, CardDeclined):
                 shop.customer.phone.pay(result.reply.body["payment"])
         return result
@@ -175,7 +177,7 @@ def phone_against_card(stack: Stack, rng: random.Random, clients: int) -> Race:
         for number in range(clients)
     ]
     rng.shuffle(requests)
-    # If all that was left is a phone's unconfirmed payment, somebody pays now.
+    # If only a phone's unconfirmed payment is left, pay now.
     return Race(
         shop.business,
         shop.tab,
@@ -230,7 +232,7 @@ def same_key(stack: Stack, rng: random.Random, clients: int) -> Race:
     send = shop.request(shop.customer.api, "accept_bill", key=key)
 
     def judge(results: list[Result]) -> tuple[Money, list[str]]:
-        # It was done: no client may hear that it can't be.
+        # The request succeeded once, so no client may be refused.
         wrong = won_by(results, 1, "request_in_progress")
         results = [*results, again := send()]
         if not again.replayed:
@@ -287,7 +289,7 @@ def cancel_against_no_show(stack: Stack, rng: random.Random, clients: int) -> Ra
 
 
 def refund_to_the_limit(stack: Stack, rng: random.Random, clients: int) -> Race:
-    """Everybody gives a fifth of the bill back, again until it is done or nothing is left"""
+    """Every client refunds a fifth of the bill, and repeats until it is done or nothing is left"""
     shop = Shop(stack, rng, deposit_minor=2000)
     shop.agree()
     shop.present()
@@ -330,7 +332,7 @@ def sweep_against_pay(stack: Stack, rng: random.Random, clients: int) -> Race:
         reply = stack.control.request("POST", "/sweep")
         if reply.status == 200 and reply.body["failed"]:
             reply = Reply(500, {}, {"code": "sweep_failed", **reply.body})
-        # A sweep wins nothing of its own: it does what is due.
+        # A sweep is not a winner: it does what is due.
         return Result("sweep", Reply(reply.status, {"idempotent-replayed": "true"}, reply.body))
 
     requests: list[Request] = [

@@ -139,7 +139,7 @@ def play(
 ) -> Audit | None:
     """One part of the replay on servers of its own; the audit where it came to the end, else None.
 
-    Raises Stuck, and RuntimeError where a server does not start or webhooks are not taken.
+    Raises Stuck, and RuntimeError if a server does not start or webhooks are not taken.
     """
     with Stack(start=plans.start, state=state) as stack:
         replay = Replay(stack, plans, progress, workers=workers)

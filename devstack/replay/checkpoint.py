@@ -66,7 +66,7 @@ class Checkpoint:
         shutil.rmtree(old, ignore_errors=True)
 
     def restore(self) -> Progress | None:
-        """Put the saved state where the servers look for it; None where nothing is saved."""
+        """Put the saved state where the servers look for it; None if nothing is saved."""
         old = self._folder / "replaced"
         if not self._saved.exists() and old.exists():
             # Ended between the two renames of `save`.

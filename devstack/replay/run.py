@@ -84,7 +84,7 @@ class Replay:
     def play(self, wants_stop: Callable[[], bool], tell: Callable[[int, int], None]) -> bool:
         """Play on until all is done (True) or `wants_stop` (False), which is asked between instants only.
 
-        `tell` gets the number of events and of rows done, after every instant. Raises Stuck, and RuntimeError where
+        `tell` gets the number of events and of rows done, after every instant. Raises Stuck, and RuntimeError if
         webhooks are not taken.
         """
         began, routes = time.monotonic(), dict(self.progress.counts.routes)

@@ -1,1 +1,1 @@
-"""The stories that `make demo` plays, and the business that they play in."""
+"""The stories that `make demo` plays, and the business in which they take place."""

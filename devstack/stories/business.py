@@ -1,4 +1,4 @@
-"""What a story needs: a business with its people, customers with phones, time that passes, and a voice to tell it."""
+"""A business on a running stack: its staff, its owner, customers with phones, and time that can be moved."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ Say = Callable[[str], None]
 
 
 class StoryFailed(Exception):
-    """Something came out differently than the story says."""
+    """A result differs from what the story says."""
 
 
 @dataclass(slots=True)
 class Customer:
-    """A customer of the business, with their own token and phone."""
+    """A customer of the business, with a token and a phone."""
 
     name: str
     customer_id: str
@@ -54,7 +54,7 @@ class Customer:
 
 
 class Business:
-    """One business on a running stack. `say` tells the reader what happens, one line at a time."""
+    """One business on a running stack. `say` is called with each line that the reader of the story sees."""
 
     def __init__(self, stack: Stack, say: Say, *, name: str, currency: str = "EUR", **policy: object) -> None:
         self.stack = stack
@@ -83,13 +83,13 @@ class Business:
         return Api(self.stack.app, token, told=self.told)
 
     def tab(self, tab: dict[str, Any]) -> dict[str, Any]:
-        """The tab as it is now, for the staff's eyes, once every webhook has arrived."""
+        """The tab as staff see it, after every webhook has arrived."""
         self.stack.drain()
         found: dict[str, Any] = self.staff.get(f"/tabs/{tab['tab_id']}")
         return found
 
     def travel(self, tab: dict[str, Any], to: datetime) -> dict[str, Any]:
-        """Let time pass until `to`, stopping wherever the tab's agenda has something to do, as the schedule would."""
+        """Move time to `to`, and sweep whenever the tab's agenda has a step, as the schedule would."""
         while True:
             tab = self.tab(tab)
             action = tab["next_action"]
@@ -111,7 +111,7 @@ class Business:
         money: Money,
         ledger: dict[str, int],
     ) -> None:
-        """Compare the story's own figures with the app's books and with the stand-in's, and ask what must always hold.
+        """Compare the story's figures with the app's books and with the stand-in's, and check the invariants.
 
         Raises StoryFailed.
         """
@@ -143,7 +143,7 @@ class Business:
         ]
 
     def messages(self, tab: dict[str, Any]) -> list[str]:
-        """The kinds of what was sent about the tab since last asked, each told as its recipient reads it."""
+        """The kinds of the messages about the tab since the last call; each text is passed to `say`."""
         sent = self.stack.sent(tab["tab_id"])
         new = sent[self._told.get(tab["tab_id"], 0) :]
         self._told[tab["tab_id"]] = len(sent)
@@ -152,7 +152,10 @@ class Business:
         return [message["kind"] for message in new]
 
     def expect_messages(self, tab: dict[str, Any], *kinds: str) -> None:
-        """Raises StoryFailed where others were sent. In any order: a webhook and an answer may overtake each other."""
+        """Raises StoryFailed if other messages were sent.
+
+        The order is free: webhook and answer may overtake each other.
+        """
         found = self.messages(tab)
         if sorted(found) != sorted(kinds):
             raise StoryFailed(f"the messages are {found}, not {list(kinds)}")

@@ -1,4 +1,4 @@
-"""Stories 6 to 10 of `make demo`: when it does not go smoothly; amounts that must come out are literals."""
+"""Stories 6 to 10 of `make demo`: something goes wrong. The expected amounts are literals."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ DAY_S = 24 * 3600
 
 
 def served(business: Business, customer: Customer, amount_minor: int, *, card: str | None = None) -> dict[str, Any]:
-    """A walk-in whose bill is presented: `card` is saved, with every consent, where one is named."""
+    """A walk-in whose bill is presented. If `card` is given, it is saved with every consent."""
     tab: dict[str, Any] = business.staff.post(
         "/tabs",
         {
@@ -96,7 +96,7 @@ def unpaid(stack: Stack, say: Say) -> None:
 
 
 def bank_says(stack: Stack, tab: dict[str, Any], decline: str | None) -> None:
-    """What the bank of the tab's saved card answers from now on."""
+    """Set what the bank of the tab's saved card answers from now on."""
     api = Api(stack.app, stack.issuer.token("owner", merchant_id=tab["merchant_id"]))
     entries = api.get(f"/tabs/{tab['tab_id']}/timeline", limit=100)["entries"]
     card_id = next(entry["details"]["card_id"] for entry in entries if entry["kind"] == "card_saved")

@@ -1,4 +1,4 @@
-"""The stories of `make demo`: what users do, over HTTP, with the amounts that must come out written as literals."""
+"""Stories 1 to 5 of `make demo`, played over HTTP. The expected amounts are literals."""
 
 from __future__ import annotations
 
@@ -233,4 +233,4 @@ NEED_THE_CLOCK: dict[Story, str] = {
     unpaid: "reminders and retries are a minute apart at least",
     disputed: "the bank takes nine days",
 }
-"""Stories that need a clock which can be moved, and so the local server, with what in them takes more than a minute."""
+"""The stories that need a movable clock, and so the local server, with the part that takes longer than a minute."""

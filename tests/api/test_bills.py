@@ -22,7 +22,7 @@ def verb(tab: dict[str, Any], name: str) -> str:
 
 
 def test_a_contested_bill_is_adjusted_and_paid(world: World, shop: Shop, ana: Caller) -> None:
-    """The owner hears of a contest, lowers the bill, and the customer reviews it anew, accepts and pays the rest."""
+    """The owner hears of a contest, lowers the bill, and the customer reviews it again, accepts and pays the rest."""
     tab = billed(shop, ana, 6000, 2000)
     world.said()
 

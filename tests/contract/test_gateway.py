@@ -689,7 +689,7 @@ def _with_a_bad_key(stage: Stage) -> tuple[StripeGateway, Tab]:
 def test_without_access_neither_a_call_nor_a_look_tells_anything(
     stage: Stage, operation: Operation, staged: Callable[[Stage], tuple[StripeGateway, Tab]]
 ) -> None:
-    """A key or account that Stripe refuses fails no attempt: its outcome is unknown until the key is mended."""
+    """A key or account that Stripe refuses fails no attempt: its outcome is unknown until the key is fixed."""
     gateway, tab = staged(stage)
     attempt = an_attempt(operation, payment_id="pi_1", card_id="pm_1")
 

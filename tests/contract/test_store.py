@@ -144,7 +144,7 @@ def test_a_change_decided_on_an_older_version_is_refused(store: TabStore) -> Non
 
 
 def test_a_new_tab_does_not_replace_one(store: TabStore) -> None:
-    """A change that believes its tab to be new is refused where there is one by that id."""
+    """A change that believes its tab to be new is refused if there is one by that id."""
     tab = store.commit(opening())
     again = opening()
     again = replace(again, tab=replace(again.tab, tab_id=tab.tab_id))

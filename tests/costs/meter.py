@@ -168,7 +168,7 @@ def _value_bytes(value: Mapping[str, str]) -> int:
 
 
 def _index_units(index: Mapping[str, Any], old: Item | None, new: Item) -> int:
-    """What keeping one index in step costs: nothing where none of what it has was changed."""
+    """What keeping one index in step costs: nothing if none of what it has was changed."""
     keys = [key["AttributeName"] for key in index["KeySchema"]]
     before, after = _entry(index, keys, old), _entry(index, keys, new)
     if before == after:
@@ -180,7 +180,7 @@ def _index_units(index: Mapping[str, Any], old: Item | None, new: Item) -> int:
 
 
 def _entry(index: Mapping[str, Any], keys: list[str], item: Item | None) -> Item | None:
-    """What the index has of the item; None where it lacks a key."""
+    """What the index has of the item; None if it lacks a key."""
     if item is None or not all(key in item for key in keys):
         return None
     names = {*_KEY, *keys, *index["Projection"].get("NonKeyAttributes", ())}

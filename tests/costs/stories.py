@@ -92,7 +92,7 @@ def measure() -> Measured:
 
 @contextmanager
 def _metered_world() -> Iterator[tuple[World, Meter, Callable[[], None]]]:
-    """The world, what counts in it, and a way to begin anew: moto copies all it has for every transaction."""
+    """The world, what counts in it, and a way to begin again: moto copies all it has for every transaction."""
     meter = Meter()
     send = KeepAliveClient.request
 

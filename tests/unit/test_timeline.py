@@ -1,7 +1,7 @@
 """What a tab says of itself at every turn of its stories: timeline, messages, what is pending and who may do what.
 
 `timelines.txt` was read line by line when it was written. Where a change of the rules changes it on purpose, write it
-anew, `python -m tests.unit.test_timeline > tests/unit/timelines.txt`, and read the difference.
+again, `python -m tests.unit.test_timeline > tests/unit/timelines.txt`, and read the difference.
 """
 
 from __future__ import annotations

@@ -538,7 +538,7 @@ def test_a_declined_phone_payment_whose_close_was_lost_can_still_be_paid(shop: S
 
 
 def test_a_phone_payment_that_was_never_made_is_not_made_without_the_customer(shop: Shop) -> None:
-    """The call crashed before it left: given up, and the customer asks anew."""
+    """The call crashed before it left: given up, and the customer asks again."""
     shop.open(*WITHOUT_CARD).serve(50_00)
     shop.gateway.fail(Operation.CHARGE, Fault.CRASH_BEFORE)
     shop.crashing(lambda: pay_on_phone(shop.deps, shop.tab_id, request=shop.request(shop.ada)))

@@ -345,7 +345,7 @@ def test_without_repair_nothing_is_written(shop: Shop, missed: Missed) -> None:
 
 
 def test_an_excess_that_turns_up_late_is_given_back(shop: Shop) -> None:
-    """Money rule 4: what was given up and charged anew, and then found, is adopted and refunded."""
+    """Money rule 4: what was given up and charged again, and then found, is adopted and refunded."""
     late_effect(shop)
 
     run(shop)

@@ -1,6 +1,6 @@
 """What reconciliation says of each difference, word for word and id by id, in a merchant's connected account.
 
-`findings.txt` was read line by line when it was written. Where a change changes it on purpose, write it anew,
+`findings.txt` was read line by line when it was written. Where a change changes it on purpose, write it again,
 `python -m tests.usecases.test_reconciliation_texts > tests/usecases/findings.txt`, and read the difference.
 """
 

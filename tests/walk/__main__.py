@@ -1,4 +1,4 @@
-"""`make soak`: random walks over a whole local stack for so many minutes, and one line of figures at the end.
+"""`make soak`: random walks over a whole local stack for this many minutes, and one line of figures at the end.
 
     python -m tests.walk --minutes 2 --seed 1
 

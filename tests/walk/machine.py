@@ -36,7 +36,7 @@ CALLS = [
 STAGES = ["presented", "booked", "accepted", "served", "booked", "agreed", "open"]
 HOOK_FAULTS = ["webhook_lose", "webhook_delay", "webhook_duplicate", "webhook_reorder"]
 DRY_ROUNDS = 150
-"""How many stops the agenda of a town may need until it has run dry."""
+"""How many stops the agenda of a town may need until it has nothing left to do."""
 
 PRICES = st.integers(min_value=30, max_value=12_000)
 SMALL = st.just(0) | st.integers(min_value=200, max_value=3_000)
@@ -93,7 +93,7 @@ class Walk(RuleBasedStateMachine):
         return self.person(model).token
 
     def post(self, caller: str, model: TabModel, verb: str, body: Json | None = None) -> Json | None:
-        """What was answered; None where it was refused. Who sees a tab sees it in order."""
+        """What was answered; None if it was refused. Who sees a tab sees it in order."""
         self.counts["steps"] += 1
         model.touched = True
         reply = self.town.send(caller, f"/tabs/{model.tab_id}/{verb}", body or {})
@@ -461,7 +461,7 @@ class Walk(RuleBasedStateMachine):
                 self.town.tab(model)
 
     def teardown(self) -> None:
-        """Everything heals and the agenda runs dry: then the money must be right to the last unit."""
+        """Everything heals and the agenda has nothing left to do: then the money must be right to the last unit."""
         if not hasattr(self, "town"):
             return
         town = self.town

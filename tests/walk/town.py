@@ -115,7 +115,7 @@ class Town:
     # Requests
 
     def send(self, caller: str, path: str, body: Json, *, key: str | None = None) -> Reply:
-        """POST, again under its key until there is an answer. Raises Broken where the answer is a fault of ours."""
+        """POST, again under its key until there is an answer. Raises Broken if the answer is a fault of ours."""
         key = key or f"{self._name}-{next(self._keys)}"
         if path.endswith(MAY_CHANGE_NOTHING):
             self._look(path)

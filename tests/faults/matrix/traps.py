@@ -73,7 +73,7 @@ class Trap:
     """One cell's fault. `operation`: the attempt it is about; `acting`: the lane that has written it ahead.
 
     `landed`: the first write stands. `under_way`: calls whose process is gone, and that go through all the same.
-    `at_stripe`: what the stand-in is to do. `below`: makes DynamoDB itself fail, where there is one. `aftershocks`
+    `at_stripe`: what the stand-in is to do. `below`: makes DynamoDB itself fail, if there is one. `aftershocks`
     follow, in their order; `shaken` have happened.
     """
 
@@ -382,7 +382,7 @@ def _is_effect(sent: Call, operation: Operation) -> bool:
 
 
 def call(standin: StandIn, sent: Call) -> Reply | None:
-    """The stand-in's answer; None where it hung up instead."""
+    """The stand-in's answer; None if it hung up instead."""
     scope = {
         "type": "http",
         "method": sent.method,

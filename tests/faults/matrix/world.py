@@ -155,7 +155,7 @@ class World:
         return answer
 
     def send(self, act: Callable[[Deps, Request], Answer], request: Request) -> Answer | None:
-        """A request that may go wrong: its answer, or None where there is none or one that says to try again."""
+        """A request that may go wrong: its answer, or None if there is none or one that says to try again."""
         try:
             answer = act(self.deps(Lane.REQUEST), request)
         except Died:
