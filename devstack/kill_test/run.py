@@ -32,8 +32,8 @@ STRIPE = (
     {"kind": "webhook_lose", "path": "payment_intent.succeeded", "probability": 0.5, "seed": 2},
     {"kind": "webhook_lose", "path": "refund.", "probability": 0.5, "seed": 3},
 )
-"""Each call to Stripe takes a tenth of a second, before or after its effect, so that processes die during calls. Half of
-the webhooks are lost; otherwise they would repair most tabs before anybody has to ask Stripe.
+"""Each call to Stripe takes a tenth of a second, before or after its effect, so that processes die during calls. Half
+of the webhooks are lost; otherwise they would repair most tabs before anybody has to ask Stripe.
 """
 
 
