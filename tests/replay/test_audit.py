@@ -35,6 +35,7 @@ TAB = {
     "status": "closed",
     "outcome": "fulfilled",
     "payment_state": "paid",
+    "currency": "EUR",
     "promise": {"cap_minor": 16000},
     "items": [],
     "fee": None,
