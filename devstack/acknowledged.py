@@ -86,6 +86,14 @@ class Acknowledged:
             return list(self._problems)
 
 
+def _came_back(payment_id: str, history: History | None) -> bool:
+    """Whether a refund of the payment has failed since, or a bank has given us its money again."""
+    return any(
+        entry["kind"] in ("refund_failed", "returned_by_bank") and entry["details"]["payment_id"] == payment_id
+        for entry in history or ()
+    )
+
+
 def _broken(told: _Told, tab: Json, history: History | None) -> Iterable[str]:
     if tab["version"] < told.version:
         yield f"version {told.version} was told, it is at {tab['version']}"
@@ -97,7 +105,7 @@ def _broken(told: _Told, tab: Json, history: History | None) -> Iterable[str]:
             yield f"{minor} were told to be taken by {payment_id}, which is in the books no more"
             continue
         back = legs[payment_id]["refunded_minor"] + legs[payment_id]["refund_pending_minor"]
-        if back < told.given_back[payment_id] and not tab["flagged"]:
+        if back < told.given_back[payment_id] and not _came_back(payment_id, history):
             yield f"{told.given_back[payment_id]} were told to be given back of {payment_id}, now it is {back}"
     holds = {hold["payment_id"]: hold["amount_minor"] for hold in tab["holds"]}
     for payment_id, minor in told.held.items():

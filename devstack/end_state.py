@@ -62,7 +62,7 @@ class StripeBooks:
     ) -> list[str]:
         """What is wrong with a tab that has nothing left to do: the invariants, earlier answers, and its money."""
         return [
-            *([f"flagged: {tab['flagged']}"] if tab["flagged"] else []),
+            *(f"flagged: {flag['reason']}" for flag in tab["flags"]),
             *check_everything(tab, history, self._objects.get(tab["tab_id"], Objects())),
             *told.check(tab, history),
             *differences("the app", expected, money_of_app(tab)),

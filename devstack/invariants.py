@@ -20,7 +20,18 @@ History = Sequence[Json]
 _TAKES_MONEY = frozenset({"capture", "charge"})
 _MAKES_PAYMENT = frozenset({"place_hold", "charge"})
 _NOT_GIVEN_BACK = frozenset({"failed", "canceled"})
+_INQUIRIES = frozenset({"inquiry", "inquiry_closed"})
 _FINISHED = frozenset({"closed", "canceled", "no_show"})
+_DISPUTE_STATES = {
+    "warning_needs_response": "inquiry",
+    "warning_under_review": "inquiry",
+    "warning_closed": "inquiry_closed",
+    "needs_response": "open",
+    "under_review": "open",
+    "won": "won",
+    "lost": "lost",
+    "prevented": "prevented",
+}
 _STRIPE_FACTORS = {"ISK": 100, "UGX": 100}
 """Currencies without cents that Stripe takes as if they had some (https://docs.stripe.com/currencies#special-cases)."""
 _PAYMENT_FIELDS = (
@@ -36,6 +47,7 @@ class Objects:
 
     payments: Sequence[Json] = ()
     refunds: Sequence[Json] = ()
+    disputes: Sequence[Json] = ()
 
 
 def check_tab(tab: Json, history: History | None = None) -> list[str]:
@@ -130,6 +142,30 @@ def refunded_within_taken(tab: Json) -> Iterator[str]:
     for leg in tab["legs"]:
         if _given_back_minor(leg) > leg["amount_minor"]:
             yield f"{_given_back_minor(leg)} given back of {leg['payment_id']}, which took {leg['amount_minor']}"
+
+
+def a_bank_counts_once(tab: Json) -> Iterator[str]:
+    """Of what a bank took, no more than that counts as given back; only what is lost can."""
+    for leg in tab["legs"]:
+        for dispute in leg["disputes"]:
+            of_it = f"of dispute {dispute['dispute_id']} over {dispute['amount_minor']}"
+            if dispute["returned_minor"] > max(dispute["amount_minor"], dispute["withdrawn_minor"]):
+                yield f"{dispute['returned_minor']} counts as given back {of_it}"
+            if dispute["state"] in _INQUIRIES and dispute["withdrawn_minor"]:
+                yield f"{dispute['withdrawn_minor']} was taken {of_it}, which only asks"
+
+
+def bad_debt_is_what_was_lost(tab: Json, history: History) -> Iterator[str]:
+    """What is given up as lost: written off, or taken by a bank for good and not owed back anyway."""
+    written_off = sum(_posted(entry, "bad_debt") for entry in history if entry["kind"] == "written_off")
+    lost = sum(
+        dispute["withdrawn_minor"] - dispute["returned_minor"]
+        for leg in tab["legs"]
+        for dispute in leg["disputes"]
+        if dispute["state"] == "lost"
+    )
+    if tab["ledger"].get("bad_debt", 0) != written_off + lost:
+        yield f"bad debt is {tab['ledger'].get('bad_debt', 0)}, {written_off} was written off and {lost} lost to banks"
 
 
 def surplus_is_owed_back(tab: Json) -> Iterator[str]:
@@ -269,15 +305,25 @@ def customers_cancel_as_promised(tab: Json, history: History) -> Iterator[str]:
 
 
 def nothing_is_left_to_do(tab: Json) -> Iterator[str]:
-    if tab["next_action"] is not None and not tab["flagged"]:
+    if tab["next_action"] is not None and not _flagged(tab, "outcome_unknown"):
         yield f"something is still to happen: {tab['next_action']}"
 
 
 def taken_within_due(tab: Json) -> Iterator[str]:
-    """Taken less given back is at most the amount due; what can't be given back by us is with a person."""
+    """Taken less given back is at most the amount due; what can't be given back by us is with a person.
+
+    A flag about something else excuses nothing: it would hide what became owed after it.
+    """
     surplus = _kept_minor(tab) - tab["amount_due_minor"]
-    if surplus > 0 and not tab["flagged"] and tab["payment_state"] != "disputed":
+    if surplus > 0 and not _flagged(tab, "refund_by_hand") and tab["payment_state"] != "disputed":
         yield f"{surplus} too much is kept, and nobody is told"
+
+
+def what_is_owed_by_hand_is_told(tab: Json) -> Iterator[str]:
+    """A person is told of what can't be refunded by itself with the amount as it is, later obligations included."""
+    said = sum(flag["amount_minor"] for flag in tab["flags"] if flag["kind"] == "refund_by_hand")
+    if said > tab["refund_owed_minor"] or (said < tab["refund_owed_minor"] and tab["payment_state"] != "disputed"):
+        yield f"{tab['refund_owed_minor']} is owed back, {said} is said to be for a person"
 
 
 def finished_tab_has_no_live_hold(tab: Json) -> Iterator[str]:
@@ -287,7 +333,7 @@ def finished_tab_has_no_live_hold(tab: Json) -> Iterator[str]:
 
 def no_attempt_is_left_open(tab: Json, history: History) -> Iterator[str]:
     for attempt in attempts_of(history).values():
-        if attempt.state is None and not tab["flagged"]:
+        if attempt.state is None and not _flagged(tab, "outcome_unknown", attempt.attempt_id):
             yield f"{attempt.attempt_id} ({attempt.operation}) has no outcome, and nobody is told"
 
 
@@ -332,19 +378,29 @@ def every_payment_is_in_the_books(tab: Json, objects: Objects) -> Iterator[str]:
 
 
 def every_refund_is_in_the_books(tab: Json, objects: Objects) -> Iterator[str]:
-    """By payment, to the cent. What a bank has given back of a lost dispute is in our books, and is no refund there."""
+    """By payment, to the cent. What went back past Stripe, or by a bank, is in our books, and is no refund there."""
     theirs: Counter[str] = Counter()
     for refund in objects.refunds:
         if refund["status"] not in _NOT_GIVEN_BACK:
             theirs[refund["payment_intent"]] += _minor(refund["amount"], refund)
     for leg in _card_legs(tab):
         ours, at_stripe = _given_back_minor(leg), theirs.pop(leg["payment_id"], 0)
-        dispute = leg["dispute"]
-        by_bank = dispute["amount_minor"] if dispute and dispute["state"] == "lost" else 0
-        if not 0 <= ours - at_stripe <= by_bank:
-            yield f"Stripe gave {at_stripe} back of {leg['payment_id']}, our books say {ours}"
+        past_stripe = leg["refunded_elsewhere_minor"] + sum(dispute["returned_minor"] for dispute in leg["disputes"])
+        if ours - past_stripe != at_stripe:
+            yield f"Stripe gave {at_stripe} back of {leg['payment_id']}, our books say {ours - past_stripe}"
     for payment_id, minor in theirs.items():
         yield f"Stripe gave {minor} back of {payment_id}, which our books don't have"
+
+
+def every_dispute_is_in_the_books(tab: Json, objects: Objects) -> Iterator[str]:
+    """Each by its id, as far as it has come at Stripe; an inquiry and a second one, too."""
+    ours = {dispute["dispute_id"]: dispute for leg in tab["legs"] for dispute in leg["disputes"]}
+    for theirs in objects.disputes:
+        state = _DISPUTE_STATES[theirs["status"]]
+        if theirs["id"] not in ours:
+            yield f"dispute {theirs['id']} of {theirs['payment_intent']} is not in our books"
+        elif ours[theirs["id"]]["state"] != state:
+            yield f"dispute {theirs['id']} is {state}, in our books {ours[theirs['id']]['state']}"
 
 
 def every_object_has_one_attempt(tab: Json, history: History, objects: Objects) -> Iterator[str]:
@@ -400,6 +456,7 @@ _OF_TAB = (
     total_within_cap,
     fee_within_disclosed,
     refunded_within_taken,
+    a_bank_counts_once,
     surplus_is_owed_back,
     finished_tab_lets_go,
 )
@@ -415,12 +472,18 @@ _OF_HISTORY = (
     free_cancelling_lasts_an_hour,
     customers_cancel_as_promised,
 )
-_OF_DRY_TAB = (nothing_is_left_to_do, taken_within_due, finished_tab_has_no_live_hold)
-_OF_DRY_HISTORY = (no_attempt_is_left_open,)
+_OF_DRY_TAB = (
+    nothing_is_left_to_do,
+    taken_within_due,
+    what_is_owed_by_hand_is_told,
+    finished_tab_has_no_live_hold,
+)
+_OF_DRY_HISTORY = (no_attempt_is_left_open, bad_debt_is_what_was_lost)
 _OF_BOOKS = (
     nothing_is_claimed_that_stripe_has_not,
     every_payment_is_in_the_books,
     every_refund_is_in_the_books,
+    every_dispute_is_in_the_books,
 )
 _OF_ATTEMPTS = (every_object_has_one_attempt, every_success_has_one_object)
 
@@ -471,6 +534,15 @@ def _cancelling_costs(tab: Json, before: History, at: str) -> int:
 
 def _taken(history: History) -> Counter[str]:
     return Counter(entry["details"]["payment_id"] for entry in history if entry["kind"] in ("captured", "charged"))
+
+
+def _posted(entry: Json, account: str) -> int:
+    minor: int = sum(posting["amount_minor"] for posting in entry["postings"] if posting["account"] == account)
+    return minor
+
+
+def _flagged(tab: Json, kind: str, about: str | None = None) -> bool:
+    return any(flag["kind"] == kind and about in (None, flag["about"]) for flag in tab["flags"])
 
 
 def _live_holds(tab: Json) -> list[Json]:

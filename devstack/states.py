@@ -32,7 +32,7 @@ PAYMENT_STATES: Mapping[PaymentState, str] = {
     PaymentState.PAID: "All that is due was paid.",
     PaymentState.REFUND_OWED: "More was taken than is due, or a refund is on its way.",
     PaymentState.DISPUTED: "The customer's bank disputes a payment; comes before everything else.",
-    PaymentState.WRITTEN_OFF: "The balance was given up, or a dispute was lost.",
+    PaymentState.WRITTEN_OFF: "The balance was given up, or a dispute was lost, and not met by what was owed back.",
 }
 
 CLOCK: Mapping[str, str] = {
@@ -53,12 +53,18 @@ FACTS: Mapping[FactKind, str] = {
     FactKind.CARD_SAVED: "With consent, the card is the tab's; a deposit that waited for one goes on.",
     FactKind.REFUND_PENDING: "Counts as given back; owed to the customer in the books until it has gone.",
     FactKind.REFUNDED: "The money has gone back; given back past us, what is due falls by as much.",
-    FactKind.REFUND_FAILED: "The obligation is open again, the leg is not tried again, and a person is told.",
-    FactKind.DISPUTE_OPENED: "Follow-up and refunds rest; the owner is told.",
+    FactKind.REFUND_FAILED: "The obligation is open again: a person is told, and tries again or gives the money back "
+    "elsewhere. Where a bank has the payment in dispute, it decides first.",
+    FactKind.INQUIRY_OPENED: "The bank asks, and takes nothing: the owner is told, refunding is possible and ends it.",
+    FactKind.INQUIRY_CLOSED: "The bank asks no more; the owner is told.",
+    FactKind.DISPUTE_OPENED: "Follow-up and refunds of this payment rest; the owner is told.",
+    FactKind.DISPUTE_APPEALED: "A decided dispute is open again.",
     FactKind.DISPUTE_WITHDRAWN: "The bank has taken the money: a receivable, or a loss where the dispute is lost.",
     FactKind.DISPUTE_REINSTATED: "The bank has given it back: the reverse.",
-    FactKind.DISPUTE_WON: "A payment like any other again; follow-up goes on.",
-    FactKind.DISPUTE_LOST: "What was withdrawn is a loss; what was owed back of it anyway counts as given back.",
+    FactKind.DISPUTE_WON: "A payment like any other again; follow-up and refunds go on.",
+    FactKind.DISPUTE_LOST: "What was withdrawn is a loss; what was owed back of it anyway counts as given back, once. "
+    "The rest of the payment can be refunded.",
+    FactKind.DISPUTE_PREVENTED: "It has ended before it counted as one; what the bank has kept can't be refunded.",
     FactKind.CARD_REMOVED: "It is not used any more: a deposit that relied on it is wanted again; both sides are told.",
     FactKind.CARD_UPDATED: "The bank has replaced the card under the same id: only its digits change.",
     FactKind.PROCESSING_FEE: "What Stripe kept of a payment or dispute is a cost; the nightly run brings it.",
@@ -69,7 +75,9 @@ STEPS: Mapping[StepKind, str] = {
     StepKind.CLOSE_PAYMENT: "Close a payment that waits for the customer: its time is over, or it is no longer wanted.",
     StepKind.HOLD_CLOCK: "A hold is about to expire: renew it, capture it where that was agreed to, or end the review.",
     StepKind.RELEASE: "Give back a hold that secures nothing any more.",
-    StepKind.REFUND: "Give back what was taken above what is due, newest leg first.",
+    StepKind.REFUND: "Give back what was taken above what is due, newest leg first. A hold captured before the service "
+    "is kept for it.",
+    StepKind.REFUND_BY_HAND: "Flag what is owed back and can't be refunded by itself, with the amount as it is now.",
     StepKind.END_REVIEW: "The review window ends: the bill is due, and charged where that was agreed to.",
     StepKind.CONTEST_OVERDUE: "The contest's deadline has passed: remind the owner.",
     StepKind.CONTEST_DEFAULT: "Nobody has resolved the contest: as the policy says.",
@@ -121,7 +129,8 @@ def _lines() -> Iterator[str]:
         ),
     )
     yield ""
-    yield "Operators touch no tab. A fee can be waived in every status, and what was written off can be paid after all."
+    yield "Operators touch no tab. A fee can be waived in every status and written off while it is owed;"
+    yield "what was written off can be paid after all."
     yield "Most actions ask for more than a status: whether one is possible now, the tab's `allowed_actions` says."
     yield from _section(
         "Facts: what the gateway tells us",

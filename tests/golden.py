@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-_GENERATED_ID = re.compile(r"\b(att|itm|csh|dsp|msg|chg|tab|mer|cus|cust|pi|re|evt|seti)_\d+\b")
+_GENERATED_ID = re.compile(r"\b(att|itm|csh|flg|msg|chg|tab|mer|cus|cust|pi|re|evt|seti)_\d+\b")
 
 
 def numbered(text: str) -> str:

@@ -118,7 +118,7 @@ def _problems(plan: Plan, tab: dict[str, Any], books: dict[str, Any]) -> list[st
                 tab["waived_minor"] != expected.waived_minor,
             ),
             (f"a refund of {tab['refund_owed_minor']} is owed", tab["refund_owed_minor"] != 0),
-            (f"flagged: {tab['flagged']}", bool(tab["flagged"])),
+            (f"flagged: {'; '.join(flag['reason'] for flag in tab['flags'])}", bool(tab["flags"])),
         )
         if is_wrong
     ]

@@ -19,6 +19,9 @@ VERBS: dict[str, dict[str, Any]] = {
     "resolve": {"resolution": "uphold", "reason": "As agreed."},
     "adjust": {"reduction_minor": 1000, "reason": "It faded."},
     "refunds": {"reason": "It faded."},
+    "retry_refund": {},
+    "refund_elsewhere": {"amount_minor": 1000, "how": "bank_transfer", "reference": "Transfer 7"},
+    "resolve_flag": {"flag_id": "flg_nowhere", "note": "Seen to."},
     "cash": {"amount_minor": 1000},
     "tip": {"tip_minor": 500},
     "write_off": {"reason": "Moved away."},
@@ -103,6 +106,17 @@ BODIES: dict[str, tuple[str, dict[str, Any], str | None]] = {
     "tip: no amount": ("tip", {}, "tip_minor"),
     "tip: negative": ("tip", {"tip_minor": -1}, "tip_minor"),
     "tip: text": ("tip", {"tip_minor": "5 %"}, "tip_minor"),
+    "elsewhere: no reference": (
+        "refund_elsewhere", {"amount_minor": 1, "how": "cash"}, "reference",
+    ),
+    "elsewhere: by pigeon": (
+        "refund_elsewhere", {"amount_minor": 1, "how": "pigeon", "reference": "7"}, "how",
+    ),
+    "elsewhere: a fraction": (
+        "refund_elsewhere", {"amount_minor": 1.5, "how": "cash", "reference": "7"}, "amount_minor",
+    ),
+    "flag: no note": ("resolve_flag", {"flag_id": "flg_1"}, "note"),
+    "flag: no id": ("resolve_flag", {"note": "Seen to."}, "flag_id"),
     "write-off: unknown field": ("write_off", {"reason": "x", "amount_minor": 1}, "amount_minor"),
     "write-off: no reason": ("write_off", {}, "reason"),
     "write-off: empty reason": ("write_off", {"reason": ""}, "reason"),
@@ -182,8 +196,9 @@ def test_no_idempotency_key(shop: Shop, ana: Caller, tab: dict[str, Any], verb: 
 
 
 def test_staff_give_nothing_up(shop: Shop, tab: dict[str, Any]) -> None:
-    """Writing off is the owner's."""
-    shop.staff.post(f"/v1/tabs/{tab['tab_id']}/write_off", VERBS["write_off"]).problem(403, "forbidden")
+    """Writing off is the owner's, and so is seeing to what a person must see to."""
+    for verb in ("write_off", "retry_refund", "refund_elsewhere", "resolve_flag"):
+        shop.staff.post(f"/v1/tabs/{tab['tab_id']}/{verb}", VERBS[verb]).problem(403, "forbidden")
     shop.staff.get("/v1/reports/receivables").problem(403, "forbidden")
 
 
@@ -200,27 +215,32 @@ def test_another_customer_of_the_same_merchant(world: World, shop: Shop, tab: di
 
 # What the table of transitions does not have
 
+NOTHING_FAILED = {
+    "retry_refund": "nothing_to_pay", "refund_elsewhere": "nothing_to_pay", "resolve_flag": "transition_refused",
+}  # fmt: skip
 REFUSED_IN: dict[str, dict[str, str]] = {
-    "booked": dict.fromkeys(VERBS, "transition_refused") | {"refunds": "nothing_to_pay"},
-    "open": dict.fromkeys(VERBS, "transition_refused") | {"refunds": "nothing_to_pay"},
-    "in_review": {
+    "booked": dict.fromkeys(VERBS, "transition_refused") | NOTHING_FAILED | {"refunds": "nothing_to_pay"},
+    "open": dict.fromkeys(VERBS, "transition_refused") | NOTHING_FAILED | {"refunds": "nothing_to_pay"},
+    "in_review": NOTHING_FAILED | {
         "resolve": "transition_refused", "refunds": "nothing_to_pay", "tip": "transition_refused",
         "write_off": "transition_refused",
     },
-    "due": {
+    "due": NOTHING_FAILED | {
         "amend": "transition_refused", "resolve": "transition_refused", "refunds": "nothing_to_pay",
         "tip": "transition_refused",
     },
-    "contested": {
+    "contested": NOTHING_FAILED | {
         "amend": "transition_refused", "contest": "transition_refused", "adjust": "transition_refused",
         "refunds": "nothing_to_pay", "cash": "transition_refused", "tip": "transition_refused",
         "write_off": "transition_refused",
     },
-    "closed": {
+    "closed": NOTHING_FAILED | {
         "amend": "transition_refused", "contest": "transition_refused", "resolve": "transition_refused",
         "cash": "transition_refused", "write_off": "transition_refused",
     },
-    "canceled": dict.fromkeys(VERBS, "transition_refused") | {"refunds": "nothing_to_pay", "cash": "nothing_to_pay"},
+    "canceled": dict.fromkeys(VERBS, "transition_refused") | NOTHING_FAILED | {
+        "refunds": "nothing_to_pay", "cash": "nothing_to_pay",
+    },
 }  # fmt: skip
 
 

@@ -230,9 +230,11 @@ def test_a_refund_that_fails_is_left_to_a_person(world: World, shop: Shop, ana: 
 
     failed = shop.seen(tab)
     assert (failed["payment_state"], failed["refund_owed_minor"]) == ("refund_owed", 3000)
-    assert "must go back another way" in failed["flagged"]
+    assert [(flag["kind"], flag["amount_minor"]) for flag in failed["flags"]] == [
+        ("refund_by_hand", failed["refund_owed_minor"])
+    ]
     assert world.said() == ["owner: refund_failed"]
-    assert shop.seen(tab, ana)["flagged"] is None
+    assert shop.seen(tab, ana)["flags"] is None
 
 
 # Cash

@@ -41,8 +41,8 @@ def test_a_dispute_finds_its_tab_by_the_payment(world: World, shop: Shop, ana: C
     assert event["data"]["object"]["metadata"] == {}
 
     (leg,) = shop.seen(tab)["legs"]
-    assert leg["dispute"]["dispute_id"] == event["data"]["object"]["id"]
-    assert (leg["dispute"]["state"], leg["dispute"]["withdrawn_minor"]) == ("open", 8000)
+    assert leg["disputes"][0]["dispute_id"] == event["data"]["object"]["id"]
+    assert (leg["disputes"][0]["state"], leg["disputes"][0]["withdrawn_minor"]) == ("open", 8000)
     ledger = shop.seen(tab)["ledger"]
     assert (ledger["stripe_balance"], ledger["disputes_receivable"]) == (0, 8000)
     assert "owner: disputed" in world.said()
@@ -75,7 +75,7 @@ def test_a_dispute_that_is_lost_is_a_loss(world: World, shop: Shop, ana: Caller)
     world.move(days=10)
 
     lost = shop.seen(tab)
-    assert (lost["status"], lost["payment_state"], lost["legs"][0]["dispute"]["state"]) == (
+    assert (lost["status"], lost["payment_state"], lost["legs"][0]["disputes"][0]["state"]) == (
         "closed", "written_off", "lost"
     )  # fmt: skip
     assert lost["ledger"]["bad_debt"] == 8000
@@ -93,7 +93,7 @@ def test_a_dispute_that_is_won_comes_back(world: World, shop: Shop, ana: Caller)
     world.deliver()
 
     won = shop.seen(tab)
-    assert (won["payment_state"], won["legs"][0]["dispute"]["state"]) == ("paid", "won")
+    assert (won["payment_state"], won["legs"][0]["disputes"][0]["state"]) == ("paid", "won")
     assert (won["ledger"]["stripe_balance"], won["ledger"]["disputes_receivable"]) == (8000, 0)
     assert world.said() == ["owner: dispute_closed"]
     assert "refund" in won["allowed_actions"]
@@ -122,16 +122,137 @@ def test_a_dispute_told_in_any_order(world: World, shop: Shop, ana: Caller, seed
         assert (after["payment_state"], ledger) == ("written_off", {"service_revenue": -8000, "bad_debt": 8000})
 
 
-def test_an_inquiry_takes_nothing(world: World, shop: Shop, ana: Caller) -> None:
-    """A bank that only asks has taken no money: the tab stays paid, its refund stays possible."""
+def test_an_inquiry_takes_nothing_and_the_owner_hears_of_it(world: World, shop: Shop, ana: Caller) -> None:
+    """A bank that only asks has taken no money: the tab stays paid, and a refund, which ends it, is possible."""
     tab = paid(shop, ana, billed(shop, ana, 8000), "pm_card_createDisputeInquiry")
+    assert "owner: inquiry" in world.said()
 
     after = settled(shop, tab)
 
-    assert (after["payment_state"], after["legs"][0]["dispute"]) == ("paid", None)
-    assert "refund" in after["allowed_actions"]
+    assert (after["payment_state"], after["legs"][0]["disputes"][0]["state"]) == ("paid", "inquiry")
+    back = shop.staff.post(verb(tab, "refunds"), {"reason": "It faded."}).ok()
+    assert back["payment"]["operation"] == "refund"
+    after = settled(shop, tab)
+    assert (after["payment_state"], after["refunded_minor"]) == ("none", 8000)
+
+
+def test_an_inquiry_that_nobody_answers_is_an_end(world: World, shop: Shop, ana: Caller) -> None:
+    """Nothing moves, and the owner hears that it is over."""
+    tab = paid(shop, ana, billed(shop, ana, 8000), "pm_card_createDisputeInquiry")
+    world.said()
+
     world.move(days=10)
-    assert settled(shop, tab)["payment_state"] == "paid"
+
+    after = settled(shop, tab)
+    assert (after["payment_state"], after["legs"][0]["disputes"][0]["state"]) == ("paid", "inquiry_closed")
+    assert "owner: dispute_closed" in world.said()
+
+
+def test_an_inquiry_that_becomes_a_dispute(world: World, shop: Shop, ana: Caller) -> None:
+    """Now the bank takes the money: the owner hears of that, too, and no refund is made beside it."""
+    tab = paid(shop, ana, billed(shop, ana, 8000), "pm_card_createDisputeInquiry")
+    world.said()
+
+    world.control("disputes/decide", {"dispute": the_dispute(world), "outcome": "escalated"})
+    world.deliver()
+
+    after = shop.seen(tab)
+    assert (after["payment_state"], after["legs"][0]["disputes"][0]["withdrawn_minor"]) == ("disputed", 8000)
+    assert "refund" not in after["allowed_actions"]
+    assert world.said() == ["owner: disputed"]
+
+
+def test_a_dispute_that_was_prevented_is_over(world: World, shop: Shop, ana: Caller) -> None:
+    """It ends before it counts as one: what was taken is back, and the payment is one like any other."""
+    tab = disputed(shop, ana)
+    world.sweep()
+    world.said()
+
+    world.control("disputes/decide", {"dispute": the_dispute(world), "outcome": "prevented"})
+    world.deliver()
+
+    after = shop.seen(tab)
+    assert (after["payment_state"], after["legs"][0]["disputes"][0]["state"]) == ("paid", "prevented")
+    assert (after["ledger"]["stripe_balance"], after["ledger"]["disputes_receivable"]) == (8000, 0)
+    assert "refund" in after["allowed_actions"]
+    assert world.said() == ["owner: dispute_closed"]
+
+
+def dispute_a_part(world: World, tab: dict[str, Any], amount_minor: int) -> str:
+    payment_id = tab["legs"][0]["payment_id"]
+    made = world.control("disputes", {"payment_intent": payment_id, "amount": amount_minor})
+    world.deliver()
+    return str(made["id"])
+
+
+def test_what_a_bank_took_is_counted_once_and_the_rest_goes_back(world: World, shop: Shop, ana: Caller) -> None:
+    """80.00 charged, 30.00 of it lost to the bank, and the bill comes to nothing: the other 50.00 are refunded."""
+    tab = paid(shop, ana, billed(shop, ana, 8000))
+    lost = dispute_a_part(world, tab, 3000)
+    world.control("disputes/decide", {"dispute": lost, "outcome": "lost"})
+    world.deliver()
+
+    shop.staff.post(verb(tab, "adjust"), {"reduction_minor": 8000, "reason": "All wrong."}).ok()
+    world.deliver()
+
+    after = shop.seen(tab)
+    history = shop.staff.get(f"/v1/tabs/{tab['tab_id']}/timeline?limit=100").ok()["entries"]
+    returned = [entry["details"]["amount_minor"] for entry in history if entry["kind"] == "returned_by_bank"]
+    assert returned == [3000]
+    assert world.at_stripe_refunded(tab["legs"][0]["payment_id"]) == 5000
+    assert {account: minor for account, minor in after["ledger"].items() if minor} == {}
+    assert (after["payment_state"], after["paid_minor"], after["flags"]) == ("none", 0, [])
+
+
+def test_a_second_dispute_of_one_payment_is_booked(world: World, shop: Shop, ana: Caller) -> None:
+    """One of 30.00, won, and one of 20.00, lost: each with its own money, and the rest can be refunded."""
+    tab = paid(shop, ana, billed(shop, ana, 8000))
+    first, second = dispute_a_part(world, tab, 3000), dispute_a_part(world, tab, 2000)
+    both = shop.seen(tab)
+    assert [dispute["dispute_id"] for dispute in both["legs"][0]["disputes"]] == [first, second]
+    assert (both["ledger"]["disputes_receivable"], both["flags"]) == (5000, [])
+
+    for dispute, outcome in ((first, "won"), (second, "lost")):
+        world.control("disputes/decide", {"dispute": dispute, "outcome": outcome})
+    world.deliver()
+
+    after = shop.seen(tab)
+    assert [dispute["state"] for dispute in after["legs"][0]["disputes"]] == ["won", "lost"]
+    assert (after["ledger"]["stripe_balance"], after["ledger"]["bad_debt"]) == (6000, 2000)
+    shop.staff.post(verb(tab, "refunds"), {"reason": "Sorry."}).ok()
+    assert world.at_stripe_refunded(tab["legs"][0]["payment_id"]) == 6000
+
+
+def overtaken(world: World, shop: Shop, ana: Caller) -> dict[str, Any]:
+    """Of 80.00, 30.00 are on their way back when the bank takes the payment in dispute: Stripe lets the refund fail."""
+    tab = paid(shop, ana, billed(shop, ana, 8000), "pm_card_pendingRefund")
+    shop.staff.post(verb(tab, "refunds"), {"amount_minor": 3000, "reason": "It faded."}).ok()
+    world.said()
+    world.control("disputes", {"payment_intent": tab["legs"][0]["payment_id"]})
+    world.deliver()
+    return shop.seen(tab)
+
+
+@pytest.mark.parametrize(("outcome", "refunded", "lost"), [("won", 3000, 0), ("lost", 3000, 5000)])
+def test_a_refund_that_a_dispute_overtook_waits_for_the_bank(
+    world: World, shop: Shop, ana: Caller, outcome: str, refunded: int, lost: int
+) -> None:
+    """Nobody is told to give it back another way. Won, it is refunded by itself; lost, the bank has done it."""
+    tab = overtaken(world, shop, ana)
+    assert (tab["payment_state"], tab["refund_owed_minor"], tab["flags"]) == ("disputed", 3000, [])
+    assert "owner: refund_failed" not in world.said()
+    owner = shop.owner.get(f"/v1/tabs/{tab['tab_id']}").ok()
+    assert not {"retry_refund", "refund_elsewhere"} & set(owner["allowed_actions"])
+
+    world.control("disputes/decide", {"dispute": the_dispute(world), "outcome": outcome})
+    world.deliver()
+    world.sweep()
+    world.move(days=1)
+
+    after = shop.seen(tab)
+    assert (after["refund_owed_minor"], after["refunded_minor"]) == (0, refunded)
+    assert after["ledger"].get("bad_debt", 0) == lost
+    assert world.at_stripe_refunded(tab["legs"][0]["payment_id"]) == (3000 if outcome == "won" else 0)
 
 
 def test_a_dispute_pauses_what_is_still_owed(world: World) -> None:
@@ -156,6 +277,10 @@ def test_a_dispute_pauses_what_is_still_owed(world: World) -> None:
     world.sweep()
     assert (shop.seen(tab)["payment_state"], shop.seen(tab)["balance_minor"]) == ("partly_paid", 6000)
     assert world.said() == ["owner: dispute_closed", "customer: reminder"]
+
+
+def verb(tab: dict[str, Any], name: str) -> str:
+    return f"/v1/tabs/{tab['tab_id']}/{name}"
 
 
 def agenda(shop: Shop, tab: dict[str, Any]) -> list[str]:
@@ -183,7 +308,189 @@ def test_a_refund_in_the_dashboard_finds_its_tab(world: World, shop: Shop, ana: 
     assert (after["refunded_minor"], after["paid_minor"], after["amount_due_minor"]) == (3000, 5000, 5000)
     assert (after["status"], after["payment_state"], after["balance_minor"]) == ("closed", "paid", 0)
     assert after["ledger"]["service_revenue"] == -5000
-    assert world.said() == ["customer: refund"]
+    assert world.said() == ["customer: refund", "owner: bill_adjusted"]
+
+
+def test_a_refund_in_the_dashboard_during_the_review_is_heard_of_by_both_sides(
+    world: World, shop: Shop, ana: Caller
+) -> None:
+    """20.00 of an 80.00 bill were paid early and go back: the bill is 60.00 now, and both are told so."""
+    tab = held(shop, ana, booking(shop, ana, hours=24))
+    world.move(hours=24)
+    tab = shop.complete(tab, 8000)
+    world.at_stripe(f"payment_intents/{tab['holds'][0]['payment_id']}/capture")
+    world.deliver()
+    world.said()
+
+    refund_in_dashboard(world, shop.seen(tab), 2000)
+    world.deliver()
+
+    after = settled(shop, tab)
+    assert (after["status"], after["amount_due_minor"], after["balance_minor"]) == ("in_review", 6000, 6000)
+    assert sorted(world.said()) == ["customer: bill_adjusted", "customer: refund", "owner: bill_adjusted"]
+
+
+def captured_while_booked(world: World, shop: Shop, ana: Caller) -> dict[str, Any]:
+    tab = held(shop, ana, booking(shop, ana, hours=24))
+    world.said()
+    world.at_stripe(f"payment_intents/{tab['holds'][0]['payment_id']}/capture")
+    world.deliver()
+    return settled(shop, tab)
+
+
+def test_a_hold_captured_in_the_dashboard_is_what_a_no_show_pays_with(world: World, shop: Shop, ana: Caller) -> None:
+    """The 20.00 stay as the deposit they are, both sides know; the fee of 15.00 takes nothing more, 5.00 go back."""
+    tab = captured_while_booked(world, shop, ana)
+    assert (tab["paid_minor"], amounts(tab)) == (2000, [("capture", 2000)])
+    assert sorted(world.said()) == ["customer: deposit_taken", "owner: deposit_taken"]
+
+    world.move(hours=25)
+    shop.staff.post(verb(tab, "no_show")).ok()
+    world.move(days=2)
+
+    after = settled(shop, tab)
+    assert amounts(after) == [("capture", 2000)]
+    assert (after["amount_due_minor"], after["paid_minor"], after["refunded_minor"]) == (1500, 1500, 500)
+
+
+def test_a_hold_captured_in_the_dashboard_counts_towards_the_bill(world: World, shop: Shop, ana: Caller) -> None:
+    """80.00 less the 20.00 that were taken already."""
+    tab = captured_while_booked(world, shop, ana)
+    world.move(hours=24)
+    shop.complete(tab, 8000)
+
+    ana.post(verb(tab, "accept_bill")).ok()
+
+    assert amounts(settled(shop, tab)) == [("capture", 2000), ("charge", 6000)]
+
+
+def test_a_hold_captured_in_the_dashboard_goes_back_when_the_business_cancels(
+    world: World, shop: Shop, ana: Caller
+) -> None:
+    """Nothing is due: all of it is refunded at once."""
+    tab = captured_while_booked(world, shop, ana)
+
+    shop.staff.post(verb(tab, "cancel"), {"reason": "Burst pipe."}).ok()
+
+    after = settled(shop, tab)
+    assert (after["status"], after["paid_minor"], after["refunded_minor"]) == ("closed", 0, 2000)
+
+
+def test_a_hold_captured_in_the_dashboard_is_not_kept_for_ever(world: World, shop: Shop, ana: Caller) -> None:
+    """A booking that nobody thinks of again: thirty days after its start the money goes back."""
+    tab = captured_while_booked(world, shop, ana)
+
+    world.move(days=32)
+
+    assert settled(shop, tab)["refunded_minor"] == 2000
+
+
+# Refunds that a person must see to
+
+
+def failed_refund(world: World, shop: Shop, ana: Caller) -> dict[str, Any]:
+    """Of 80.00, 30.00 are owed back; the customer's bank has sent them back to us."""
+    tab = paid(shop, ana, billed(shop, ana, 8000), "pm_card_refundFail")
+    shop.staff.post(verb(tab, "refunds"), {"amount_minor": 3000, "reason": "It faded."}).ok()
+    world.move(hours=2)
+    tab = shop.owner.get(f"/v1/tabs/{tab['tab_id']}").ok()
+    assert [(flag["kind"], flag["amount_minor"]) for flag in tab["flags"]] == [("refund_by_hand", 3000)]
+    assert {"retry_refund", "refund_elsewhere"} <= set(tab["allowed_actions"])
+    assert "resolve_flag" not in tab["allowed_actions"]
+    world.said()
+    return dict(tab)
+
+
+def test_a_failed_refund_is_tried_again_by_the_owner(world: World, shop: Shop, ana: Caller) -> None:
+    """Once more, under a key of its own; this one fails, too, and is with a person again."""
+    tab = failed_refund(world, shop, ana)
+
+    retried = shop.owner.post(verb(tab, "retry_refund"), key="k")
+    assert (retried.ok()["payment"]["operation"], retried.json["payment"]["amount_minor"]) == ("refund", 3000)
+    assert shop.owner.post(verb(tab, "retry_refund"), key="k").header("Idempotent-Replayed") == "true"
+    assert shop.seen(tab)["flags"] == []
+
+    world.move(hours=2)
+    after = shop.seen(tab)
+    assert [flag["kind"] for flag in after["flags"]] == ["refund_by_hand"]
+    assert "owner: refund_failed" in world.said()
+
+
+def test_a_failed_refund_is_given_back_elsewhere(world: World, shop: Shop, ana: Caller) -> None:
+    """20.00 by transfer and 10.00 in cash, each with its proof: then nothing is owed, and the flag is gone."""
+    tab = failed_refund(world, shop, ana)
+    path = verb(tab, "refund_elsewhere")
+    assert -tab["ledger"]["refund_payable"] == 3000
+
+    by_transfer = {"amount_minor": 2000, "how": "bank_transfer", "reference": "Transfer 4711"}
+    part = shop.owner.post(path, by_transfer, key="k").ok()
+    assert (part["refund_owed_minor"], part["flags"][0]["amount_minor"]) == (1000, 1000)
+    assert shop.owner.post(path, by_transfer, key="k").ok() == part
+    shop.owner.post(path, {**by_transfer, "amount_minor": 1001}).problem(422, "invalid_input")
+    done = shop.owner.post(path, {"amount_minor": 1000, "how": "cash", "reference": "Receipt 12"}).ok()
+
+    assert (done["refund_owed_minor"], done["flags"], done["refunded_minor"]) == (0, [], 3000)
+    assert done["legs"][0]["refunded_elsewhere_minor"] == 3000
+    ledger = {account: minor for account, minor in done["ledger"].items() if minor}
+    assert ledger == {"stripe_balance": 8000, "service_revenue": -5000, "bank": -2000, "cash": -1000}
+    shop.owner.post(path, by_transfer).problem(409, "nothing_to_pay")
+    entries = shop.staff.get(f"/v1/tabs/{tab['tab_id']}/timeline?limit=100").ok()["entries"]
+    told = [entry["details"] for entry in entries if entry["kind"] == "refunded_elsewhere"]
+    assert [(one["how"], one["reference"]) for one in told] == [
+        ("bank_transfer", "Transfer 4711"),
+        ("cash", "Receipt 12"),
+    ]
+
+
+def test_a_flag_does_not_hide_a_later_obligation(world: World, shop: Shop, ana: Caller) -> None:
+    """Owed back after a refund had failed: the owner hears of the new sum, and the flag says it."""
+    tab = failed_refund(world, shop, ana)
+
+    shop.staff.post(verb(tab, "adjust"), {"reduction_minor": 1000, "reason": "Too warm."}).ok()
+
+    after = shop.seen(tab)
+    assert [flag["amount_minor"] for flag in after["flags"]] == [4000]
+    assert "owner: refund_failed" in world.said()
+
+
+def hear_of_a_stranger(world: World, refund_id: str) -> None:
+    """News of a refund that names the tab of the last payment, and is of a payment that nobody knows."""
+    told = [event for event in world.events() if event["type"] == "payment_intent.succeeded"][-1]
+    refund = {
+        "id": refund_id, "object": "refund", "status": "failed", "failure_reason": "unknown", "amount": 500,
+        "currency": "eur", "payment_intent": "pi_stray", "metadata": told["data"]["object"]["metadata"],
+    }  # fmt: skip
+    event = {**told, "id": f"evt_{refund_id}", "type": "refund.failed", "data": {"object": refund}}
+    assert world.webhook(event).ok()["result"] == "handled"
+
+
+def test_a_flag_is_resolved_with_a_note_and_hides_no_later_one(world: World, shop: Shop, ana: Caller) -> None:
+    """The owner has looked: the flag is down, its note in the history. Another finding is another flag."""
+    tab = paid(shop, ana, billed(shop, ana, 8000))
+    hear_of_a_stranger(world, "re_stray1")
+    hear_of_a_stranger(world, "re_stray2")
+    flagged = shop.owner.get(f"/v1/tabs/{tab['tab_id']}").ok()
+    assert [flag["about"] for flag in flagged["flags"]] == ["re_stray1", "re_stray2"]
+    path, first = verb(tab, "resolve_flag"), flagged["flags"][0]["flag_id"]
+    shop.owner.post(path, {"flag_id": "flg_none", "note": "x"}).problem(404, "not_found")
+
+    body = {"flag_id": first, "note": "A test of the till."}
+    after = shop.owner.post(path, body, key="k").ok()
+
+    assert [flag["about"] for flag in after["flags"]] == ["re_stray2"]
+    assert shop.owner.post(path, body, key="k").ok() == after
+    entries = shop.staff.get(f"/v1/tabs/{tab['tab_id']}/timeline?limit=100").ok()["entries"]
+    assert [entry["details"]["note"] for entry in entries if entry["kind"] == "flag_resolved"] == [body["note"]]
+    shop.owner.post(path, {"flag_id": after["flags"][0]["flag_id"], "note": "Seen to."}).ok()
+    shop.owner.post(path, body).problem(409, "transition_refused")
+
+
+def test_words_do_not_settle_what_is_owed_back(world: World, shop: Shop, ana: Caller) -> None:
+    """A flag about money that is owed goes when the money has."""
+    tab = failed_refund(world, shop, ana)
+
+    body = {"flag_id": tab["flags"][0]["flag_id"], "note": "They don't mind."}
+    shop.owner.post(verb(tab, "resolve_flag"), body).problem(409, "transition_refused")
 
 
 def test_what_was_given_back_past_us_is_not_owed_again(world: World, shop: Shop, ana: Caller) -> None:

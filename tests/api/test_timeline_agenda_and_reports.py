@@ -90,7 +90,7 @@ def test_customers_do_not_see_the_books_in_the_timeline(world: World, shop: Shop
     tab = paid(shop, ana, billed(shop, ana, 8000), "pm_card_refundFail")
     shop.staff.post(f"/v1/tabs/{tab['tab_id']}/refunds", {"amount_minor": 3000, "reason": "It faded."}).ok()
     world.move(days=10)
-    assert shop.seen(tab)["flagged"]
+    assert shop.seen(tab)["flags"]
 
     theirs, hers = timeline(shop.staff, tab), timeline(ana, tab)
 

@@ -268,6 +268,15 @@ class World:
         found: dict[str, Any] = answer.json()
         return found
 
+    def at_stripe_refunded(self, payment_id: str) -> int:
+        """What Stripe has given back of the payment, failed refunds left out."""
+        answer = self.http.get(
+            f"{self.base}/v1/refunds",
+            params={"payment_intent": payment_id, "limit": 100},
+            headers={"Authorization": f"Bearer {SECRET_KEY}"},
+        )
+        return sum(refund["amount"] for refund in answer.json()["data"] if refund["status"] != "failed")
+
     # Messages
 
     @property

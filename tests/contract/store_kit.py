@@ -21,6 +21,7 @@ from chalicelib.domain.tab.attempt import Attempt, AttemptState, Failure, Operat
 from chalicelib.domain.tab.bill import Contest, Fee, Feedback, FeeKind, Item
 from chalicelib.domain.tab.commands import bill, booking
 from chalicelib.domain.tab.draft import Change, Draft
+from chalicelib.domain.tab.flag import Flag, FlagKind
 from chalicelib.domain.tab.payments import (
     Card,
     Deposit,
@@ -257,15 +258,23 @@ def full_tab() -> Tab:
                 attempt_id="att_1",
                 refunds={"re_1": 100},
                 pending_refunds={"re_2": 50},
-                dispute=Dispute(
-                    dispute_id="dp_1",
-                    amount_minor=900,
-                    opened_at=NOW,
-                    state=DisputeState.WON,
-                    withdrawn_minor=900,
-                    reinstated=True,
+                disputes=(
+                    Dispute(
+                        dispute_id="dp_1",
+                        amount_minor=900,
+                        opened_at=NOW,
+                        state=DisputeState.LOST,
+                        withdrawn_minor=900,
+                        reinstated_minor=300,
+                        returned_minor=200,
+                        charge_refundable=True,
+                        appealed_at=NOW,
+                    ),
                 ),
                 failed_refunds=("re_3",),
+                refund_failure="expired_or_canceled_card",
+                refund_again_at=NOW,
+                elsewhere_minor=20,
             ),
         ),
         attempts=(
@@ -287,6 +296,15 @@ def full_tab() -> Tab:
         ),
         plan=Plan(reason=PlanReason.FEE, legs=(PlannedLeg(Operation.CAPTURE, 1000),), card_usable=False),
         balances={Account.CUSTOMER_RECEIVABLE: 0, Account.TAX: -1437},
-        flagged="Somebody should look.",
+        flags=(
+            Flag(
+                flag_id="flg_1",
+                kind=FlagKind.REFUND_BY_HAND,
+                about="pi_1",
+                reason="Somebody should look.",
+                raised_at=NOW,
+                amount_minor=30,
+            ),
+        ),
         next_action_at=NOW + timedelta(days=1),
     )

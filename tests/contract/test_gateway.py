@@ -10,18 +10,19 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import stripe
 from msgspec.structs import replace
 
+from chalicelib.adapters.stripe import facts as stripe_facts
 from chalicelib.adapters.stripe import gateway as stripe_gateway
 from chalicelib.adapters.stripe.gateway import StripeGateway, stripe_client
 from chalicelib.domain.books.differences import Payment
 from chalicelib.domain.parties import Customer
 from chalicelib.domain.tab.attempt import Attempt, Failure, Operation
-from chalicelib.domain.tab.facts.fact import Fact, FactKind
+from chalicelib.domain.tab.facts.fact import DISPUTE_STATES, Fact, FactKind
 from chalicelib.domain.tab.payments import Card
 from chalicelib.domain.tab.tab import Tab
 from chalicelib.ports.gateway import BadSignature, GatewayEvent, GatewayRejected, GatewayUnavailable
@@ -1203,17 +1204,44 @@ def test_a_dispute_carries_nothing_of_ours(stage: Stage) -> None:
     assert (owned.ours, owned.merchant_id, owned.tab_id, owned.attempt_id) == (True, "mer_1", "tab_1", "att_charge")
 
 
-def test_an_inquiry_is_no_dispute(stage: Stage) -> None:
-    """A bank that only asks has taken nothing: neither its beginning nor its end tells a fact."""
+def test_an_inquiry_is_told_and_takes_no_money(stage: Stage) -> None:
+    """Its beginning and its end; refunding the charge stays possible."""
     paid = charge(stage, "createDisputeInquiry")
     assert stage.event("charge.dispute.created").body["status"] == "warning_needs_response"
-    assert stage.facts_of("charge.dispute.created") == ()
+    opened = after_its_payment(stage.facts_of("charge.dispute.created"))
+    assert (opened.kind, opened.amount_minor, opened.refundable) == (FactKind.INQUIRY_OPENED, 2000, True)
 
     (inquiry,) = stage.api().disputes.list({"payment_intent": paid.object_id}).data
     stage.api().disputes.update(inquiry.id, {"evidence": {"uncategorized_text": "winning_evidence"}})
 
     assert stage.event("charge.dispute.closed").body["status"] == "warning_closed"
-    assert stage.facts_of("charge.dispute.closed") == ()
+    assert after_its_payment(stage.facts_of("charge.dispute.closed")).kind == FactKind.INQUIRY_CLOSED
+
+
+def test_every_status_of_a_dispute_says_something() -> None:
+    """The SDK's enumeration, value by value: one that is added there fails here until somebody says what it means."""
+    (values, _) = get_args(stripe.Dispute.__annotations__["status"])
+
+    assert set(get_args(values)) == set(stripe_facts.DISPUTE_STATUSES)
+
+
+def test_a_dispute_lost_in_part_says_what_came_back() -> None:
+    """Of 80.00 taken, 30.00 came back: the movements say so; in another currency than the dispute's they can't."""
+    moved = [{"amount": -8000, "currency": "eur", "fee": 0}, {"amount": 3000, "currency": "eur", "fee": 0}]
+    lost = {
+        "id": "du_1", "status": "lost", "amount": 8000, "currency": "eur", "created": 1, "payment_intent": "pi_1",
+        "is_charge_refundable": False, "balance_transactions": moved,
+    }  # fmt: skip
+
+    told = stripe_facts.facts_of_dispute_now(lost)
+    assert [(fact.kind, fact.amount_minor) for fact in told] == [
+        (FactKind.DISPUTE_LOST, 8000),
+        (FactKind.DISPUTE_WITHDRAWN, 8000),
+        (FactKind.DISPUTE_REINSTATED, 3000),
+    ]
+
+    foreign = {**lost, "balance_transactions": [{**one, "currency": "usd"} for one in moved]}
+    assert [fact.amount_minor for fact in stripe_facts.facts_of_dispute_now(foreign)] == [8000, 8000, 8000]
 
 
 @pytest.mark.parametrize("currency", ["isk", "jpy"])
@@ -1356,7 +1384,7 @@ def test_refunds_come_with_their_payment(stage: Stage) -> None:
     assert list(stage.gateway().iter_reversed(None, AGO, AHEAD)) == [fact.object_id] * 2
 
 
-@pytest.mark.parametrize("outcome", [None, "won", "lost"])
+@pytest.mark.parametrize("outcome", [None, "won", "lost", "prevented"])
 def test_a_dispute_tells_all_that_its_events_told(stage: Stage, outcome: str | None) -> None:
     """The same facts, by their keys: whoever brings them second changes nothing."""
     fact = charge(stage)
@@ -1364,21 +1392,26 @@ def test_a_dispute_tells_all_that_its_events_told(stage: Stage, outcome: str | N
     kinds = ["charge.dispute.created", "charge.dispute.funds_withdrawn"]
     if outcome:
         stage.control("disputes/decide", {"dispute": dispute["id"], "outcome": outcome})
-        kinds += ["charge.dispute.closed"] + (["charge.dispute.funds_reinstated"] if outcome == "won" else [])
+        kinds += ["charge.dispute.closed"] + ([] if outcome == "lost" else ["charge.dispute.funds_reinstated"])
 
     found = there(stage, fact.object_id)
 
     told = [after_its_payment(stage.facts_of(kind)) for kind in kinds]
-    assert [dispute.key for dispute in found.disputes] == [dispute.key for dispute in told]
+    # Of how far it has come, the last word; and all its money.
+    last = [fact for fact in told if fact.kind in DISPUTE_STATES][-1]
+    money = [fact for fact in told if fact.kind not in DISPUTE_STATES]
+    assert [dispute.key for dispute in found.disputes] == [fact.key for fact in (last, *money)]
     assert list(stage.gateway().iter_reversed(None, AGO, AHEAD)) == [fact.object_id]
 
 
-def test_an_inquiry_is_not_found_as_a_dispute(stage: Stage) -> None:
-    """The bank asks, and takes nothing."""
+def test_an_inquiry_is_found_with_its_payment(stage: Stage) -> None:
+    """The bank asks, takes nothing, and leaves the charge refundable."""
     fact = charge(stage)
     stage.control("disputes", {"payment_intent": fact.object_id, "kind": "inquiry"})
 
-    assert there(stage, fact.object_id).disputes == ()
+    (inquiry,) = there(stage, fact.object_id).disputes
+
+    assert (inquiry.kind, inquiry.refundable) == (FactKind.INQUIRY_OPENED, True)
 
 
 def test_what_stripe_keeps_comes_with_its_payment(stage: Stage) -> None:

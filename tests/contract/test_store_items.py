@@ -126,31 +126,37 @@ def test_a_new_field_of_the_code_gets_its_default() -> None:
     """An item written before a field was added is read with the field's default."""
     item = dynamodb_items.tab_item(full_tab())
     contents = json.loads(item["data"]["S"])
-    del contents["tip_minor"], contents["flagged"], contents["balances"]
+    del contents["tip_minor"], contents["flags"], contents["balances"]
 
     tab = dynamodb_items.tab_of(item | {"data": {"S": json.dumps(contents)}})
 
-    assert (tab.tip_minor, tab.flagged, tab.balances) == (0, None, {})
+    assert (tab.tip_minor, tab.flags, tab.balances) == (0, (), {})
 
 
 LEFT_OUT = {
     "": "Feedback.comment Tab.change_id",
-    "()": "Entry.postings Leg.failed_refunds Promise.added Tab.attempts Tab.holds Tab.items Tab.legs",
+    "()": (
+        "Entry.postings Leg.disputes Leg.failed_refunds Promise.added Tab.attempts Tab.flags Tab.holds Tab.items "
+        "Tab.legs"
+    ),
     "0": (
-        "Attempt.checks Attempt.tip_minor Deposit.amount_minor Deposit.failures Dispute.withdrawn_minor "
-        "Followup.reminders_sent Followup.tries Hold.captured_minor Tab.adjusted_minor Tab.adjusted_tax_minor "
+        "Attempt.checks Attempt.tip_minor Deposit.amount_minor Deposit.failures Dispute.reinstated_minor "
+        "Dispute.returned_minor Dispute.withdrawn_minor Followup.reminders_sent Followup.tries "
+        "Hold.captured_minor Leg.elsewhere_minor Tab.adjusted_minor Tab.adjusted_tax_minor "
         "Tab.entry_count Tab.tip_minor Tab.version Tab.waived_minor Tab.written_off_minor TabSummary.held_minor"
     ),
     str(Deposit()): "Tab.deposit",
-    "False": "Attempt.saves_card Contest.reminded Dispute.reinstated Promise.deposit_needs_card Tab.receipt_owed",
+    "False": (
+        "Attempt.saves_card Contest.reminded Dispute.charge_refundable Promise.deposit_needs_card Tab.receipt_owed"
+    ),
     str(Followup()): "Tab.followup",
     "None": (
         "Acceptance.card_terms_sha256 Acceptance.free_cancel_until Attempt.card_id Attempt.check_at "
         "Attempt.client_secret Attempt.failure Attempt.payment_id Deposit.lapses_at Deposit.place_at "
-        "Failure.advice Failure.decline_code Followup.next_try_at Followup.not_before Hold.clock_done_for "
-        "IdempotencyRecord.attempt_id IdempotencyRecord.resource_id IdempotencyRecord.snapshot "
-        "IdempotencyRecord.tab_id Item.voided_at Leg.attempt_id Leg.dispute Promise.accepted Tab.card "
-        "Tab.checked_in_at Tab.closed_at Tab.contest Tab.due_at Tab.fee Tab.feedback Tab.flagged "
+        "Dispute.appealed_at Failure.advice Failure.decline_code Followup.next_try_at Followup.not_before "
+        "Hold.clock_done_for IdempotencyRecord.attempt_id IdempotencyRecord.resource_id IdempotencyRecord.snapshot "
+        "IdempotencyRecord.tab_id Item.voided_at Leg.attempt_id Leg.refund_again_at Leg.refund_failure "
+        "Promise.accepted Tab.card Tab.checked_in_at Tab.closed_at Tab.contest Tab.due_at Tab.fee Tab.feedback "
         "Tab.next_action_at Tab.outcome Tab.plan Tab.presented_at Tab.proposed Tab.review_ends_at Tab.starts_at "
         "TabSummary.due_at TabSummary.expected_at TabSummary.hold_expires_at TabSummary.starts_at "
         "TabSummary.updated_at"

@@ -12,7 +12,14 @@ import pytest
 
 from devstack import invariants
 from devstack.acknowledged import Acknowledged
-from devstack.invariants import Objects, by_tab, check_claims, check_dry, check_everything
+from devstack.invariants import (
+    Objects,
+    by_tab,
+    check_claims,
+    check_dry,
+    check_everything,
+    every_dispute_is_in_the_books,
+)
 
 Json = dict[str, Any]
 
@@ -56,7 +63,7 @@ def sound() -> World:
             "ledger": {"customer_receivable": 0, "service_revenue": -7000, "stripe_balance": 7000},
             "holds": [{"payment_id": "pi_1", "amount_minor": 3000, "captured_minor": 2000, "state": "captured"}],
             "legs": [leg("pi_1", "capture", 2000), leg("pi_2", "charge", 5500, refunded_minor=500)],
-            "flagged": None,
+            "flags": [],
             "next_action": None,
             "payment": None,
         },
@@ -95,7 +102,7 @@ def sound() -> World:
 
 
 def leg(payment_id: str, kind: str, amount: int, **given: Any) -> Json:
-    none = {"refunded_minor": 0, "refund_pending_minor": 0, "dispute": None}
+    none = {"refunded_minor": 0, "refund_pending_minor": 0, "refunded_elsewhere_minor": 0, "disputes": []}
     return {"payment_id": payment_id, "kind": kind, "amount_minor": amount, **none, **given}
 
 
@@ -281,8 +288,71 @@ def test_what_is_flagged_or_disputed_may_be_more_than_is_due():
     tab = sound().tab | {"amount_due_minor": 6000}
 
     assert check_dry(tab) == ["1000 too much is kept, and nobody is told"]
-    assert check_dry(tab | {"flagged": "the refund failed"}) == []
+    assert check_dry(tab | {"refund_owed_minor": 1000, "flags": [by_hand(1000)]}) == []
     assert check_dry(tab | {"payment_state": "disputed"}) == []
+
+
+def by_hand(amount_minor: int) -> dict:
+    return {"kind": "refund_by_hand", "about": "pi_2", "reason": "the refund failed", "amount_minor": amount_minor}
+
+
+def test_a_flag_about_something_else_excuses_nothing():
+    """It would hide what became owed back, or unknown, after it."""
+    stray = {"kind": "stray", "about": "re_9", "reason": "nobody knows it", "amount_minor": 0}
+    tab = sound().tab | {"amount_due_minor": 6000, "refund_owed_minor": 1000, "flags": [stray]}
+
+    assert check_dry(tab) == [
+        "1000 too much is kept, and nobody is told",
+        "1000 is owed back, 0 is said to be for a person",
+    ]
+
+
+def test_a_flag_says_what_is_owed_by_hand_as_it_is_now():
+    """An obligation that came after the flag is in it."""
+    tab = sound().tab | {"amount_due_minor": 6000, "refund_owed_minor": 1000, "flags": [by_hand(400)]}
+
+    assert check_dry(tab) == ["1000 is owed back, 400 is said to be for a person"]
+
+
+def bank(**given: object) -> dict:
+    dispute = {"dispute_id": "dp_1", "state": "lost", "amount_minor": 5500, "withdrawn_minor": 5500}
+    return dispute | {"returned_minor": 0} | given
+
+
+def test_what_a_bank_took_is_not_counted_as_given_back_twice():
+    world = sound()
+    world.tab["legs"][1]["disputes"] = [bank(amount_minor=3000, withdrawn_minor=3000, returned_minor=6000)]
+
+    assert "6000 counts as given back of dispute dp_1 over 3000" in world.problems()
+
+
+def test_an_inquiry_takes_no_money():
+    world = sound()
+    world.tab["legs"][1]["disputes"] = [bank(state="inquiry", withdrawn_minor=1)]
+
+    assert "1 was taken of dispute dp_1 over 5500, which only asks" in world.problems()
+
+
+def test_what_banks_keep_is_bad_debt_and_nothing_else_is():
+    world = sound()
+    world.tab["legs"][1]["disputes"] = [bank()]
+
+    assert "bad debt is 0, 0 was written off and 5500 lost to banks" in world.problems()
+
+
+def test_each_dispute_at_stripe_is_in_the_books_a_second_one_too():
+    """As far as it has come there."""
+    tab = sound().tab
+    tab["legs"][1]["disputes"] = [bank(state="open")]
+    theirs = [
+        {"id": "dp_1", "status": "prevented", "payment_intent": "pi_2"},
+        {"id": "dp_2", "status": "warning_needs_response", "payment_intent": "pi_2"},
+    ]
+
+    assert list(every_dispute_is_in_the_books(tab, Objects(disputes=theirs))) == [
+        "dispute dp_1 is prevented, in our books open",
+        "dispute dp_2 of pi_2 is not in our books",
+    ]
 
 
 def test_what_a_bank_gave_back_of_a_lost_dispute_is_no_refund_at_stripe():
@@ -292,7 +362,7 @@ def test_what_a_bank_gave_back_of_a_lost_dispute_is_no_refund_at_stripe():
 
     assert "Stripe gave 0 back of pi_2, our books say 500" in world.problems()
 
-    world.tab["legs"][1]["dispute"] = {"state": "lost", "amount_minor": 5500}
+    world.tab["legs"][1]["disputes"] = [bank(amount_minor=500, withdrawn_minor=500, returned_minor=500)]
 
     assert not [problem for problem in world.problems() if problem.startswith("Stripe gave")]
 
@@ -367,9 +437,11 @@ def test_an_older_answer_takes_nothing_back():
 
 
 def test_a_failed_refund_takes_back_what_was_told_of_it_and_a_person_knows():
-    unpaid = sound().tab | {"legs": [leg("pi_1", "capture", 2000), leg("pi_2", "charge", 5500)], "flagged": "it failed"}
+    unpaid = sound().tab | {"legs": [leg("pi_1", "capture", 2000), leg("pi_2", "charge", 5500)]}
+    failed = {"kind": "refund_failed", "details": {"payment_id": "pi_2"}, "postings": [], "seq": 20}
 
-    assert told().check(unpaid) == []
+    assert told().check(unpaid, [*sound().history, failed]) == []
+    assert told().check(unpaid, sound().history) != []
 
 
 def test_the_same_key_is_answered_with_the_same_tab_and_attempt():

@@ -28,7 +28,7 @@ BOOKING = Booking(
     end=End.CHECK_OUT,
     end_on=date(2026, 3, 3),
 )
-NOTHING_BACK = {"refunded_minor": 0, "refund_pending_minor": 0, "dispute": None}
+NOTHING_BACK = {"refunded_minor": 0, "refund_pending_minor": 0, "refunded_elsewhere_minor": 0, "disputes": []}
 TAB = {
     "tab_id": "tab_1",
     "version": 7,
@@ -51,7 +51,7 @@ TAB = {
     "waived_minor": 0,
     "balance_minor": 0,
     "refund_owed_minor": 0,
-    "flagged": None,
+    "flags": [],
     "next_action": None,
     "payment": None,
 }
@@ -107,7 +107,10 @@ def test_a_tab_that_is_as_it_must_be_is_summed_up():
         ({"balance_minor": 7}, "the receivable is 0, the balance 7"),
         ({"refund_owed_minor": 5}, "a refund of 5 is owed"),
         ({"holds": [TAB["holds"][0] | {"captured_minor": 0, "state": "live"}]}, "a hold is still live"),
-        ({"flagged": "look at it"}, "flagged: look at it"),
+        (
+            {"flags": [{"kind": "stray", "about": "re_1", "reason": "look at it", "amount_minor": 0}]},
+            "flagged: look at it",
+        ),
         ({"next_action": {"at": "2026-03-04T10:00:00Z"}}, "something is still to happen"),
         ({"legs": []}, "Stripe has charged 8000, expected 0"),
     ],

@@ -179,6 +179,7 @@ def test_the_order_is_unknown_hold_clock_obligations_charges_reminders() -> None
         StepKind.HOLD_CLOCK,
         StepKind.RELEASE,
         StepKind.REFUND,
+        StepKind.REFUND_BY_HAND,
         StepKind.END_REVIEW,
         StepKind.CONTEST_OVERDUE,
         StepKind.CONTEST_DEFAULT,

@@ -204,7 +204,7 @@ def test_a_refused_placement_flags_the_tab_and_fails_the_deposit() -> None:
 
     till.end(note_rejected, Operation.PLACE_HOLD, Failure(code="parameter_invalid"))
 
-    assert till.tab.flagged
+    assert till.tab.flags
     assert till.tab.deposit.state == DepositState.FAILED
 
 

@@ -14,10 +14,11 @@ from chalicelib.domain.errors import NothingToPay, TransitionRefused
 from chalicelib.domain.news.messages import MessageKind, Recipient
 from chalicelib.domain.tab.actions import Action
 from chalicelib.domain.tab.agenda import StepKind
-from chalicelib.domain.tab.attempt import Operation
+from chalicelib.domain.tab.attempt import Failure, Operation
 from chalicelib.domain.tab.commands import bill, booking, payment
 from chalicelib.domain.tab.draft import check_invariants
-from chalicelib.domain.tab.facts.fact import FactKind
+from chalicelib.domain.tab.facts.attempt_outcomes import note_rejected
+from chalicelib.domain.tab.facts.fact import Fact, FactKind
 from chalicelib.domain.tab.payments import DisputeState
 from chalicelib.domain.tab.policy import Resolution
 from chalicelib.domain.tab.status import PaymentState, Status
@@ -57,7 +58,7 @@ def test_dispute_opened() -> None:
 
     assert till.tab.payment_state == PaymentState.DISPUTED
     assert till.tab.status == Status.CLOSED
-    assert till.tab.legs[0].dispute is not None
+    assert len(till.tab.legs[0].disputes) == 1
     assert till.told[-1] == (MessageKind.DISPUTED, Recipient.OWNER)
     assert till.books == PAID_BOOKS
 
@@ -128,8 +129,7 @@ def test_dispute_news_in_any_order_makes_the_same_books(
             check_invariants(till.tab)
 
         assert till.books == books, order
-        dispute = till.tab.legs[0].dispute
-        assert dispute is not None
+        (dispute,) = till.tab.legs[0].disputes
         assert dispute.state == state, order
         assert till.told.count((MessageKind.DISPUTED, Recipient.OWNER)) == 1
 
@@ -244,18 +244,217 @@ def test_a_dispute_of_a_payment_nobody_knows_calls_a_person() -> None:
     """Somebody's money: it is not dropped in silence."""
     till = paid().disputed(WITHDRAWN, payment_id="pi_stranger")
 
-    assert "dp_1" in (till.tab.flagged or "")
+    assert "dp_1" in str(till.tab.flags)
     assert till.books == PAID_BOOKS
 
 
-def test_a_second_dispute_of_one_payment_calls_a_person() -> None:
-    """We keep books for one: the other is looked at by somebody who knows both."""
-    till = paid().disputed(OPENED, WON)
+def test_a_second_dispute_of_one_payment_is_booked_as_the_first() -> None:
+    """Two parts of one charge, each with its own story: 20 are won back, 30 lost."""
+    till = paid()
+    for kind in (OPENED, WITHDRAWN, WON, REINSTATED):
+        till.hear(till.fact(kind, "dp_1", 20_00, payment_id="pi_charge"))
+    for kind in (OPENED, WITHDRAWN):
+        till.hear(till.fact(kind, "dp_2", 30_00, payment_id="pi_charge"))
+    assert till.tab.payment_state == PaymentState.DISPUTED
+    assert till.books == {A.STRIPE_BALANCE: 20_00, A.DISPUTES_RECEIVABLE: 30_00, A.SERVICE_REVENUE: -50_00}
 
-    till.hear(till.fact(WITHDRAWN, "dp_2", 50_00, payment_id="pi_charge"))
+    till.hear(till.fact(LOST, "dp_2", 30_00, payment_id="pi_charge"))
 
-    assert "dp_2" in (till.tab.flagged or "")
+    assert till.tab.flags == ()
+    assert till.books == {A.STRIPE_BALANCE: 20_00, A.BAD_DEBT: 30_00, A.SERVICE_REVENUE: -50_00}
+    assert till.do(payment.refund, None, "the rest").open(Operation.REFUND).amount_minor == 20_00
+
+
+def test_what_a_bank_took_is_counted_once_and_the_rest_goes_back() -> None:
+    """Of 80, 30 were disputed and lost; the bill comes to nothing: the bank has met 30, we refund 50."""
+    till = Till().serve(80_00).do(payment.pay_on_phone, by=ADA).charged()
+    till.disputed(OPENED, WITHDRAWN, LOST, amount_minor=30_00).do(bill.adjust, 80_00, "all wrong")
+
+    assert [entry.details["amount_minor"] for entry in till.entries if entry.kind == "returned_by_bank"] == [30_00]
+    assert till.open(Operation.REFUND).amount_minor == 50_00
+    till.refunded()
+
+    assert till.books == {}
+    assert (till.tab.payment_state, till.tab.paid_minor) == (PaymentState.NONE, 0)
+
+
+def test_a_refund_beside_a_lost_dispute_goes_out_whole() -> None:
+    """Of 80 the bank took 30. Who gives 20 back sends 20, and does not set the bank's 30 against it."""
+    till = Till().serve(80_00).do(payment.pay_on_phone, by=ADA).charged()
+    till.disputed(OPENED, WITHDRAWN, LOST, amount_minor=30_00)
+
+    till.do(payment.refund, 20_00, "sorry")
+    assert till.open(Operation.REFUND).amount_minor == 20_00
+    till.refunded()
+
+    assert (till.tab.amount_due_minor, till.tab.paid_minor) == (30_00, 30_00)
+    assert till.books == {A.STRIPE_BALANCE: 30_00, A.SERVICE_REVENUE: -30_00}
+
+
+def test_the_rest_of_a_charge_waits_while_a_bank_decides_on_a_part_of_it() -> None:
+    """The charge says whether it can be refunded; open, a dispute says no, unless Stripe says otherwise."""
+    till = Till().serve(80_00).do(payment.pay_on_phone, by=ADA).charged()
+    till.disputed(OPENED, WITHDRAWN, amount_minor=30_00)
+    assert not till.allows(Action.REFUND)
+
+    till.hear(till.fact(OPENED, "dp_1", 30_00, payment_id="pi_charge", refundable=True))
+    assert till.do(payment.refund, None, "the rest").open(Operation.REFUND).amount_minor == 50_00
+
+
+def test_one_dispute_that_is_refundable_does_not_speak_for_another() -> None:
+    """All disputes of a charge must say so."""
+    till = paid()
+    till.hear(
+        till.fact(OPENED, "dp_1", 20_00, payment_id="pi_charge", refundable=True),
+        till.fact(OPENED, "dp_2", 20_00, payment_id="pi_charge"),
+    )
+    assert not till.allows(Action.REFUND)
+
+    till.hear(till.fact(LOST, "dp_2", 20_00, payment_id="pi_charge"))
+    assert till.do(payment.refund, None, "the rest").open(Operation.REFUND).amount_minor == 10_00
+
+
+def test_inquiry_opened_takes_nothing_and_refunding_is_possible() -> None:
+    """The owner is told; follow-up, books and refunds are as before; what ends it is news, too."""
+    till = paid().disputed(FactKind.INQUIRY_OPENED)
+    assert till.tab.payment_state == PaymentState.PAID
+    assert till.told[-1] == (MessageKind.INQUIRY, Recipient.OWNER)
     assert till.books == PAID_BOOKS
+
+    assert till.do(payment.refund, None, "here").open(Operation.REFUND).amount_minor == 50_00
+
+
+def test_inquiry_closed_is_an_end() -> None:
+    """And one that comes before its beginning stays one."""
+    till = paid().disputed(FactKind.INQUIRY_CLOSED, FactKind.INQUIRY_OPENED)
+
+    assert [dispute.state for dispute in till.tab.legs[0].disputes] == [DisputeState.INQUIRY_CLOSED]
+    assert till.told[-1] == (MessageKind.DISPUTE_CLOSED, Recipient.OWNER)
+
+
+def test_an_inquiry_becomes_a_dispute_where_money_is_taken() -> None:
+    """The withdrawal says as much, in any order; the owner hears of both."""
+    for order in permutations((FactKind.INQUIRY_OPENED, OPENED, WITHDRAWN)):
+        till = paid().disputed(*order)
+
+        assert [dispute.state for dispute in till.tab.legs[0].disputes] == [DisputeState.OPEN], order
+        assert till.books == {A.DISPUTES_RECEIVABLE: 50_00, A.SERVICE_REVENUE: -50_00}
+        assert till.told.count((MessageKind.DISPUTED, Recipient.OWNER)) == 1
+
+
+def test_dispute_prevented_is_an_end_as_won_is() -> None:
+    """What the bank has kept can't be refunded; what it gave back can."""
+    till = paid().disputed(OPENED, WITHDRAWN, FactKind.DISPUTE_PREVENTED)
+    assert till.tab.payment_state == PaymentState.PAID
+    assert not till.allows(Action.REFUND)
+
+    till.disputed(REINSTATED)
+
+    assert till.books == PAID_BOOKS
+    assert till.allows(Action.REFUND)
+    assert till.told[-1] == (MessageKind.DISPUTE_CLOSED, Recipient.OWNER)
+
+
+def test_dispute_prevented_before_anything_was_taken() -> None:
+    """Heard of only when it was over: nothing moved."""
+    till = paid().disputed(FactKind.DISPUTE_PREVENTED)
+
+    assert (till.tab.payment_state, till.books) == (PaymentState.PAID, PAID_BOOKS)
+    assert till.do(payment.refund, None, "so").open(Operation.REFUND).amount_minor == 50_00
+
+
+def test_dispute_appealed_is_open_again() -> None:
+    """Lost, appealed, lost again; a decision from before the appeal that comes late is old news."""
+    till = paid().disputed(OPENED, WITHDRAWN, LOST)
+    old = till.fact(LOST, "dp_1", 50_00, payment_id="pi_charge")
+    till.now += timedelta(days=1)
+    till.disputed(FactKind.DISPUTE_APPEALED)
+    assert till.tab.payment_state == PaymentState.DISPUTED
+    assert till.books == {A.DISPUTES_RECEIVABLE: 50_00, A.SERVICE_REVENUE: -50_00}
+
+    till.hear(old)
+    assert till.tab.payment_state == PaymentState.DISPUTED
+
+    till.now += timedelta(days=1)
+    till.disputed(LOST)
+    assert till.books == {A.BAD_DEBT: 50_00, A.SERVICE_REVENUE: -50_00}
+
+
+def test_a_loss_that_met_an_obligation_and_was_given_back_is_owed_again() -> None:
+    """The bank changes its mind: what counted as given back by it goes back by us."""
+    till = paid().disputed(OPENED, WITHDRAWN, LOST).do(bill.adjust, 20_00, "too much")
+    assert till.tab.refund_owed_minor == 0
+
+    till.disputed(REINSTATED)
+
+    assert till.open(Operation.REFUND).amount_minor == 20_00
+    till.refunded()
+    assert till.books == {A.STRIPE_BALANCE: 30_00, A.SERVICE_REVENUE: -30_00}
+
+
+def test_a_dispute_lost_in_part_is_a_loss_in_part() -> None:
+    """Of 50 taken, 20 come back and the dispute counts as lost: 30 are lost, 20 can be refunded."""
+    for order in permutations(((WITHDRAWN, 50_00), (LOST, 50_00), (REINSTATED, 20_00))):
+        till = paid().disputed(OPENED)
+        till.hear(*(till.fact(kind, "dp_1", minor, payment_id="pi_charge") for kind, minor in order))
+
+        assert till.books == {A.STRIPE_BALANCE: 20_00, A.BAD_DEBT: 30_00, A.SERVICE_REVENUE: -50_00}
+        assert till.do(payment.refund, None, "the rest").open(Operation.REFUND).amount_minor == 20_00
+
+
+OVERTAKEN = Failure(code="charge_for_pending_refund_disputed")
+
+
+def refund_overtaken(till: Till) -> Till:
+    """20 of 50 are on their way back when the bank takes the payment in dispute."""
+    till.do(payment.refund, 20_00, "sorry")
+    attempt = till.open(Operation.REFUND)
+    till.hear(till.fact(FactKind.REFUND_PENDING, "re_1", 20_00, attempt_id=attempt.attempt_id, payment_id="pi_charge"))
+    return till
+
+
+def overtaking(till: Till) -> list[Fact]:
+    return [
+        till.fact(FactKind.REFUND_FAILED, "re_1", 20_00, payment_id="pi_charge", failure=OVERTAKEN),
+        till.fact(OPENED, "dp_1", 50_00, payment_id="pi_charge"),
+        till.fact(WITHDRAWN, "dp_1", 50_00, payment_id="pi_charge"),
+    ]
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+@pytest.mark.parametrize("end", [WON, LOST])
+def test_a_refund_that_a_dispute_overtook_waits_for_the_bank(order: tuple[int, ...], end: FactKind) -> None:
+    """Nobody is asked to give it back another way. Won, it is refunded by itself; lost, the bank has met it."""
+    till = refund_overtaken(paid())
+    news = overtaking(till)
+    for number in order:
+        till.hear(news[number])
+
+    assert (till.tab.refund_owed_minor, till.tab.attempts, till.tab.flags) == (20_00, (), ())
+    assert not till.allows(Action.REFUND_ELSEWHERE, OWNER)
+    assert not till.allows(Action.RETRY_REFUND, OWNER)
+    assert (MessageKind.REFUND_FAILED, Recipient.OWNER) not in till.told
+
+    till.disputed(end)
+    if end == WON:
+        till.disputed(REINSTATED)
+        assert till.open(Operation.REFUND).amount_minor == 20_00
+    else:
+        assert (till.tab.refund_owed_minor, till.tab.attempts) == (0, ())
+        assert till.books == {A.BAD_DEBT: 30_00, A.SERVICE_REVENUE: -30_00}
+
+
+def test_a_refund_refused_for_a_dispute_we_have_not_heard_of_waits_for_its_news() -> None:
+    """Asked for again a day later, not at once for ever; the owner is told not to give it back another way."""
+    till = paid().do(payment.refund, 20_00, "sorry")
+    till.end(note_rejected, Operation.REFUND, Failure(code="charge_disputed"))
+    assert (till.tab.attempts, till.tab.flags) == ((), ())
+    assert till.told[-1] == (MessageKind.REFUND_WAITS, Recipient.OWNER)
+
+    till.wait(hours=23)
+    assert till.tab.attempts == ()
+    till.wait(hours=1)
+    assert till.open(Operation.REFUND).amount_minor == 20_00
 
 
 def test_a_contest_waived_under_a_dispute_is_met_once() -> None:
@@ -285,6 +484,6 @@ def test_two_disputed_payments_of_one_bill_are_two_stories() -> None:
     )
 
     assert till.books == {A.BAD_DEBT: 20_00, A.STRIPE_BALANCE: 30_00, A.SERVICE_REVENUE: -50_00}
-    assert not till.allows(Action.REFUND, STAFF)
     till.wait_until(till.now + timedelta(days=90))
     assert till.tab.attempts == ()
+    assert till.do(payment.refund, None, "so").open(Operation.REFUND).payment_id == "pi_rest"

@@ -18,6 +18,7 @@ from chalicelib.domain.tab.draft import check_invariants
 from chalicelib.domain.tab.facts.apply import apply_fact
 from chalicelib.domain.tab.facts.attempt_outcomes import LADDER, note_absent, note_failed, note_rejected, note_unknown
 from chalicelib.domain.tab.facts.fact import Fact, FactKind
+from chalicelib.domain.tab.flag import FlagKind
 from chalicelib.domain.tab.payments import Card, DepositState, HoldState, LegKind
 from chalicelib.domain.tab.status import PaymentState, Status
 from tests.unit.till import (
@@ -65,9 +66,9 @@ def test_no_fact_in_another_currency_is_applied(kind: FactKind) -> None:
 
     till.hear(stray).hear(stray)
 
-    assert till.tab.flagged == (
+    assert [flag.reason for flag in till.tab.flags] == [
         f"{kind.replace('_', ' ').capitalize()}: pi_yen is in JPY, this tab in EUR. It was not booked."
-    )
+    ]
     assert till.kinds.count("flagged") == 1
     kept = ("legs", "holds", "attempts", "balances", "status", "card", "plan")
     assert [getattr(till.tab, name) for name in kept] == [getattr(before, name) for name in kept]
@@ -229,7 +230,7 @@ def test_refund_failed_reopens_the_obligation_and_calls_a_person() -> None:
     till.hear(till.fact(FactKind.REFUND_FAILED, "re_1", 30_00, payment_id=attempt.payment_id))
 
     assert till.tab.refund_owed_minor == 30_00
-    assert till.tab.flagged
+    assert till.tab.flags
     assert till.tab.attempts == ()
 
 
@@ -306,7 +307,7 @@ def test_a_refund_that_failed_before_it_was_heard_of_stays_failed() -> None:
     till.hear(failed).hear(pending)
 
     assert till.tab.refund_owed_minor == 30_00
-    assert till.tab.flagged
+    assert till.tab.flags
     assert till.tab.attempts == ()
 
 
@@ -316,7 +317,7 @@ def test_a_refund_of_a_payment_nobody_knows_calls_a_person() -> None:
 
     till.hear(till.fact(FactKind.REFUNDED, "re_1", 10_00, payment_id="pi_stranger"))
 
-    assert till.tab.flagged
+    assert till.tab.flags
 
 
 @pytest.mark.parametrize("command", [booking.cancel, bill.waive])
@@ -343,7 +344,7 @@ def test_a_flag_for_another_reason_does_not_stop_a_refund() -> None:
     till = charging()
     for _ in range(len(LADDER) + 1):
         till.end(note_unknown, Operation.CHARGE)
-    assert till.tab.flagged
+    assert till.tab.flags
     till.end(note_absent, Operation.CHARGE).declined(Operation.CHARGE).do(bill.waive, "enough")
 
     till.hear(till.fact(FactKind.CHARGED, "pi_late", 50_00, attempt_id="att_gone"))
@@ -353,13 +354,14 @@ def test_a_flag_for_another_reason_does_not_stop_a_refund() -> None:
 
 def test_a_refund_that_was_refused_is_not_tried_for_ever() -> None:
     """The gateway calls the refund wrong: asked for once more, then left to a person."""
-    till = paid_fee_waived().end(note_rejected, Operation.REFUND, Failure(code="charge_disputed"))
+    till = paid_fee_waived().end(note_rejected, Operation.REFUND, Failure(code="charge_already_refunded"))
     assert not agenda.still_holds(till.tab, till.open(Operation.REFUND), till.now)
 
     till.end(note_absent, Operation.REFUND)
 
     assert till.tab.attempts == ()
-    assert till.tab.refund_owed_minor == 30_00
+    assert till.tab.refund_by_hand_minor == 30_00
+    assert [flag.kind for flag in till.tab.flags] == [FlagKind.REFUND_BY_HAND]
     assert list(agenda.steps(till.tab)) == []
 
 
@@ -410,7 +412,7 @@ def test_an_attempt_given_up_at_the_end_of_the_ladder_is_told_to_a_person() -> N
 
     till.end(note_absent, Operation.CHARGE)
 
-    assert till.tab.flagged
+    assert till.tab.flags
 
 
 def test_a_failed_attempt_leaves_its_reason() -> None:

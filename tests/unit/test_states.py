@@ -87,6 +87,11 @@ STORIES: dict[tuple[Status, Status, str], tuple[Callable[[], Till], Change]] = {
         lambda till: till.released(),
     ),
     (Status.NO_SHOW, Status.CLOSED, "nothing_owed"): (no_show, lambda till: till.do(bill.waive, "ill")),
+    (Status.CANCELED, Status.CLOSED, "write_off"): (
+        lambda: booked().wait(hours=23).do(booking.cancel, "ill", by=ADA),
+        lambda till: till.do(bill.write_off, "gone", by=OWNER),
+    ),
+    (Status.NO_SHOW, Status.CLOSED, "write_off"): (no_show, lambda till: till.do(bill.write_off, "gone", by=OWNER)),
 }
 
 

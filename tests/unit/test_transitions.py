@@ -11,16 +11,18 @@ from chalicelib.domain.errors import DomainError, Forbidden, TransitionRefused
 from chalicelib.domain.tab.actions import ROLES, Action, allowed_actions, refusal
 from chalicelib.domain.tab.actor import SYSTEM, Actor, Role
 from chalicelib.domain.tab.agenda import conclude
-from chalicelib.domain.tab.attempt import Operation
+from chalicelib.domain.tab.attempt import Failure, Operation
 from chalicelib.domain.tab.commands import bill, booking, payment
 from chalicelib.domain.tab.commands.bill import ItemInput
 from chalicelib.domain.tab.commands.booking import Limits
 from chalicelib.domain.tab.commands.require import require
 from chalicelib.domain.tab.draft import Draft
 from chalicelib.domain.tab.facts.fact import FactKind
+from chalicelib.domain.tab.flag import FlagKind
+from chalicelib.domain.tab.payments import RefundMeans
 from chalicelib.domain.tab.policy import Resolution
 from chalicelib.domain.tab.status import TRANSITIONS, Status
-from chalicelib.domain.tab.tab import Outcome
+from chalicelib.domain.tab.tab import Outcome, Tab
 from tests.unit.till import (
     ADA,
     CUSTOMER,
@@ -119,12 +121,41 @@ STARTS: dict[str, Callable[[], Till]] = {
     "closed, refund pending": lambda: (
         Till().serve(50_00).do(payment.pay_on_phone, by=ADA).charged().do(payment.refund, 20_00, "so")
     ),
+    "closed, refund failed": lambda: refund_failed(
+        Till().serve(50_00).do(payment.pay_on_phone, by=ADA).charged().do(payment.refund, 20_00, "so")
+    ),
+    "closed, a part lost to a bank": lambda: dispute(
+        Till().serve(50_00).do(payment.pay_on_phone, by=ADA).charged(), FactKind.DISPUTE_LOST, 20_00
+    ),
+    "closed, an inquiry": lambda: dispute(
+        Till().serve(50_00).do(payment.pay_on_phone, by=ADA).charged(), FactKind.INQUIRY_OPENED
+    ),
+    "closed, a stranger's dispute": lambda: (
+        Till().serve(50_00).do(payment.take_cash, 50_00).disputed(FactKind.DISPUTE_OPENED, payment_id="pi_stranger")
+    ),
     "written off": lambda: Till().serve(50_00).wait(days=1).do(bill.write_off, "gone", by=OWNER),
 }
 
 
-def dispute(till: Till, kind: FactKind) -> Till:
-    return till.hear(till.fact(kind, "dp_1", 50_00, payment_id="pi_charge"))
+def dispute(till: Till, kind: FactKind, amount_minor: int = 50_00) -> Till:
+    return till.hear(till.fact(kind, "dp_1", amount_minor, payment_id="pi_charge"))
+
+
+def refund_failed(till: Till) -> Till:
+    return till.hear(
+        till.fact(
+            FactKind.REFUND_FAILED,
+            "re_1",
+            till.open(Operation.REFUND).amount_minor,
+            attempt_id=till.open(Operation.REFUND).attempt_id,
+            payment_id="pi_charge",
+            failure=Failure(code="expired_or_canceled_card"),
+        )
+    )
+
+
+def resolvable(tab: Tab) -> str:
+    return next((flag.flag_id for flag in tab.flags if flag.kind != FlagKind.REFUND_BY_HAND), "flg_none")
 
 
 ROLE_ACTORS = [STAFF, OWNER, ADA, SYSTEM, Actor(subject="root", role=Role.OPERATOR)]
@@ -154,6 +185,9 @@ def _act(draft: Draft, action: Action) -> None:
         Action.NO_SHOW: lambda: booking.mark_no_show(draft),
         Action.WAIVE: lambda: bill.waive(draft, "so"),
         Action.WRITE_OFF: lambda: bill.write_off(draft, "so"),
+        Action.RETRY_REFUND: lambda: payment.retry_refund(draft),
+        Action.REFUND_ELSEWHERE: lambda: payment.refund_elsewhere(draft, 1, RefundMeans.CASH, "receipt 7"),
+        Action.RESOLVE_FLAG: lambda: payment.resolve_flag(draft, resolvable(tab), "looked at it"),
     }
     acts[action]()
 

@@ -59,6 +59,7 @@ class CardBehaviour(StrEnum):
 DECLINED = Failure(code="card_declined", decline_code="do_not_honor", advice="do_not_try_again")
 TRY_LATER = Failure(code="card_declined", decline_code="try_again_later", advice="try_again_later")
 NO_MONEY = Failure(code="card_declined", decline_code="insufficient_funds")
+OVERTAKEN = Failure(code="charge_for_pending_refund_disputed")
 ASKED = Failure(code="authentication_required")
 
 
@@ -67,6 +68,25 @@ class Refund(Struct):
     attempt_id: str
     amount_minor: int
     state: str
+    failure: Failure | None = None
+
+
+class Dispute(Struct):
+    """`kind`: how far it has come."""
+
+    dispute_id: str
+    amount_minor: int
+    kind: FactKind | None = None
+    withdrawn_minor: int = 0
+    reinstated_minor: int = 0
+
+    @property
+    def is_open(self) -> bool:
+        return self.kind == FactKind.DISPUTE_OPENED
+
+    @property
+    def taken_minor(self) -> int:
+        return self.withdrawn_minor - self.reinstated_minor
 
 
 class Payment(Struct):
@@ -90,8 +110,7 @@ class Payment(Struct):
     card: Card | None = None
     failure: Failure | None = None
     declines: int = 0
-    dispute: FactKind | None = None
-    disputes: list[Fact] = field(default_factory=list)
+    disputes: list[Dispute] = field(default_factory=list)
     refunds: list[Refund] = field(default_factory=list)
 
     @property
@@ -223,9 +242,9 @@ class FakeGateway:
         payment = self.payments[attempt.payment_id or ""]
         refund = next((refund for refund in payment.refunds if refund.refund_id == self._by_key.get(key)), None)
         if refund is None:
-            if payment.dispute not in (None, FactKind.DISPUTE_WON):
+            if any(dispute.is_open for dispute in payment.disputes):
                 raise GatewayRejected(Failure(code="charge_disputed"))
-            if attempt.amount_minor > payment.kept_minor:
+            if attempt.amount_minor > payment.kept_minor - sum(dispute.taken_minor for dispute in payment.disputes):
                 raise GatewayRejected(Failure(code="charge_already_refunded"))
             refund = Refund(f"re_{next(self._ids)}", attempt.attempt_id, attempt.amount_minor, self.refunds_end)
             payment.refunds.append(refund)
@@ -351,7 +370,7 @@ class FakeGateway:
             tab_id=payment.tab_id or None,
             attempt_id=payment.attempt_id or None,
             refunds=tuple(self._refund_fact(payment, refund) for refund in payment.refunds),
-            disputes=tuple(payment.disputes),
+            disputes=tuple(fact for dispute in payment.disputes for fact in self._dispute_facts(payment, dispute)),
             fees=(self._fee_fact(payment),) if payment.fee_minor else (),
         )
 
@@ -383,29 +402,59 @@ class FakeGateway:
         self._pay(self.payments[payment_id])
         self._tell(self.payments[payment_id])
 
-    def end_refunds(self, state: str) -> None:
+    def end_refunds(self, state: str, failure: Failure | None = None) -> None:
         """Refunds that are pending succeed or fail."""
         for payment in self.payments.values():
-            for refund in payment.refunds:
-                if refund.state == "pending":
-                    refund.state = state
-                    self._tell(payment, refund)
+            self._end_refunds_of(payment, state, failure)
 
-    def dispute(self, payment_id: str, *kinds: FactKind) -> None:
-        """The customer's bank disputes the payment: what it tells of that, without any metadata of ours."""
+    def _end_refunds_of(self, payment: Payment, state: str, failure: Failure | None) -> None:
+        for refund in payment.refunds:
+            if refund.state == "pending":
+                refund.state, refund.failure = state, failure
+                self._tell(payment, refund)
+
+    def dispute(
+        self, payment_id: str, *kinds: FactKind, dispute_id: str | None = None, amount_minor: int | None = None
+    ) -> None:
+        """The customer's bank disputes the payment: what it tells of that, without any metadata of ours.
+
+        `amount_minor`: of the dispute, and of what it moves; all of the payment where left out.
+        """
         payment = self.payments[payment_id]
+        dispute_id = dispute_id or f"dp_{payment_id}"
+        dispute = next((one for one in payment.disputes if one.dispute_id == dispute_id), None)
+        if dispute is None:
+            dispute = Dispute(dispute_id, payment.captured_minor if amount_minor is None else amount_minor)
+            payment.disputes.append(dispute)
         for kind in kinds:
-            if payment.dispute not in (FactKind.DISPUTE_WON, FactKind.DISPUTE_LOST):
-                payment.dispute = kind
-            fact = Fact(
-                kind=kind,
-                object_id=f"dp_{payment_id}",
-                at=self.now(),
-                amount_minor=payment.captured_minor,
-                payment_id=payment_id,
-            )
-            payment.disputes.append(fact)
+            if kind == FactKind.DISPUTE_WITHDRAWN:
+                dispute.withdrawn_minor = dispute.amount_minor
+            elif kind == FactKind.DISPUTE_REINSTATED:
+                dispute.reinstated_minor = dispute.withdrawn_minor
+            else:
+                dispute.kind = kind
+            fact = next(one for one in self._dispute_facts(payment, dispute, told=kind) if one.kind == kind)
             self.announce(fact, payment_id=payment_id)
+            if dispute.is_open:
+                # Or the customer would have the money twice.
+                self._end_refunds_of(payment, "failed", OVERTAKEN)
+
+    def _dispute_facts(
+        self, payment: Payment, dispute: Dispute, told: FactKind = FactKind.DISPUTE_OPENED
+    ) -> Iterator[Fact]:
+        """How far it has come (as far as `told`, where its state was never said), and its money."""
+        fact = Fact(
+            kind=dispute.kind or told,
+            object_id=dispute.dispute_id,
+            at=self.now(),
+            amount_minor=dispute.amount_minor,
+            payment_id=payment.payment_id,
+        )
+        yield fact
+        if dispute.withdrawn_minor:
+            yield replace(fact, kind=FactKind.DISPUTE_WITHDRAWN, amount_minor=dispute.withdrawn_minor)
+        if dispute.reinstated_minor:
+            yield replace(fact, kind=FactKind.DISPUTE_REINSTATED, amount_minor=dispute.reinstated_minor)
 
     def refund_there(self, payment_id: str, amount_minor: int) -> None:
         """The business gives back in the gateway's own pages, past us."""
@@ -507,6 +556,7 @@ class FakeGateway:
             amount_minor=refund.amount_minor,
             attempt_id=refund.attempt_id,
             payment_id=payment.payment_id,
+            failure=refund.failure,
         )
 
     def _tell(self, payment: Payment, refund: Refund | None = None) -> None:
@@ -536,7 +586,9 @@ class FakeGateway:
         """The tab's payments and refunds as Stripe would show them."""
         payments = [payment for payment in self.payments.values() if payment.tab_id == tab_id]
         return Objects(
-            [_payment_object(one) for one in payments], [o for one in payments for o in _refund_objects(one)]
+            [_payment_object(one) for one in payments],
+            [o for one in payments for o in _refund_objects(one)],
+            [o for one in payments for o in _dispute_objects(one)],
         )
 
     def kept_minor(self, tab_id: str) -> int:
@@ -574,6 +626,29 @@ def _payment_object(payment: Payment) -> dict[str, Any]:
         "amount_capturable": payment.amount_minor if payment.state == "authorized" else 0,
         "metadata": {"tab": payment.tab_id, "attempt": payment.attempt_id, "purpose": purpose.value},
     }
+
+
+_DISPUTE_STATUSES = {
+    FactKind.INQUIRY_OPENED: "warning_needs_response",
+    FactKind.INQUIRY_CLOSED: "warning_closed",
+    FactKind.DISPUTE_OPENED: "needs_response",
+    FactKind.DISPUTE_WON: "won",
+    FactKind.DISPUTE_LOST: "lost",
+    FactKind.DISPUTE_PREVENTED: "prevented",
+}
+
+
+def _dispute_objects(payment: Payment) -> list[dict[str, Any]]:
+    return [
+        {
+            "id": dispute.dispute_id,
+            "status": _DISPUTE_STATUSES[dispute.kind or FactKind.DISPUTE_OPENED],
+            "payment_intent": payment.payment_id,
+            "currency": "eur",
+            "amount": dispute.amount_minor,
+        }
+        for dispute in payment.disputes
+    ]
 
 
 def _refund_objects(payment: Payment) -> list[dict[str, Any]]:

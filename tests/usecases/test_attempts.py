@@ -106,7 +106,7 @@ def check_end(shop: Shop, story: Story) -> None:
     assert (shop.tab.status, shop.tab.paid_minor) == (story.status, story.paid)
     assert shop.tab.deposit.state == story.deposit
     assert shop.tab.attempts == ()
-    assert shop.tab.flagged is None
+    assert shop.tab.flags == ()
     shop.check_books()
 
 
@@ -227,12 +227,12 @@ def test_a_call_that_never_gets_through_ends_with_a_person_and_not_in_silence(sh
     for _ in range(5):
         assert shop.tab.next_action_at is not None
         seen.append((shop.tab.next_action_at - began).total_seconds() / 60)
-        assert shop.tab.flagged is None
+        assert shop.tab.flags == ()
         shop.clock.instant = shop.tab.next_action_at
         advance_due_tab(shop.deps, shop.merchant_id, shop.tab_id)
 
     assert seen == [2, 7, 17, 47, 107]
-    assert shop.tab.flagged is not None
+    assert shop.tab.flags
     shop.check_books()
 
 
@@ -246,7 +246,7 @@ def test_a_gateway_that_is_down_for_a_day_is_asked_and_the_charge_made_once(shop
         assert shop.tab.next_action_at is not None
         shop.clock.instant = shop.tab.next_action_at
         shop.wait()
-    assert shop.tab.flagged is not None
+    assert shop.tab.flags
 
     shop.gateway.is_down = False
     shop.sweep_until_quiet()
@@ -354,7 +354,7 @@ def test_a_refused_capture_is_looked_into_and_flagged(shop: Shop) -> None:
     shop.gateway.fail(Operation.CAPTURE, Fault.REJECTED)
 
     shop.accept_bill()
-    assert shop.tab.flagged
+    assert shop.tab.flags
     shop.wait(minutes=2)
 
     assert shop.tab.status == Status.CLOSED
@@ -369,7 +369,7 @@ def test_a_refused_charge_leaves_the_bill_to_the_phone(shop: Shop) -> None:
     shop.accept_bill()
     shop.wait(hours=48)
 
-    assert shop.tab.flagged
+    assert shop.tab.flags
     assert shop.gateway.calls.count(Operation.CHARGE) == 1
     assert shop.tab.balance_minor == 50_00
 

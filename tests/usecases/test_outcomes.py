@@ -173,7 +173,7 @@ def test_a_call_is_made_as_often_as_the_ladder_has_rungs_and_one_more(shop: Shop
     assert shop.store.find_attempt(shop.merchant_id, shop.tab_id, attempt.attempt_id) is not None
     made = [asked.attempt_id for _, asked in shop.gateway.asked if asked.operation == Operation.CHARGE]
     assert made.count(attempt.attempt_id) == len(LADDER)
-    assert shop.tab.flagged is not None
+    assert shop.tab.flags
 
 
 def test_what_the_tab_no_longer_wants_is_not_made_again(shop: Shop) -> None:

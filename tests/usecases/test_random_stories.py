@@ -13,14 +13,14 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from chalicelib.domain.errors import CapExceeded, DomainError, InvalidInput, PaymentInProgress
 from chalicelib.domain.news.messages import MessageKind
 from chalicelib.domain.tab import agenda
-from chalicelib.domain.tab.actions import Action, allowed_actions
+from chalicelib.domain.tab.actions import Action, allowed_actions, is_resolvable
 from chalicelib.domain.tab.actor import Actor, Role
 from chalicelib.domain.tab.attempt import Operation
 from chalicelib.domain.tab.commands.bill import ItemInput
 from chalicelib.domain.tab.commands.booking import Limits
 from chalicelib.domain.tab.facts.fact import FactKind
 from chalicelib.domain.tab.followup import outside_quiet_hours
-from chalicelib.domain.tab.payments import PlanReason
+from chalicelib.domain.tab.payments import LegKind, PlanReason, RefundMeans
 from chalicelib.domain.tab.policy import HoldExpiryAction, LapseAction, Policy, Resolution
 from chalicelib.domain.tab.promise import Consent
 from chalicelib.domain.tab.status import Status
@@ -47,18 +47,17 @@ from chalicelib.usecases.tab.booking import (
     propose_promise,
 )
 from chalicelib.usecases.tab.payment import charge_saved_card, give_tip, pay_on_phone, take_cash
-from chalicelib.usecases.tab.refund import refund_tab
-from tests.usecases.fake_gateway import CLOSE, FIND, CardBehaviour, Crash, Fault
+from chalicelib.usecases.tab.refund import refund_elsewhere, refund_tab, resolve_flag, retry_refund
+from tests.usecases.fake_gateway import CLOSE, FIND, CardBehaviour, Crash, Fault, Payment
 from tests.usecases.shop import EVERYTHING, WITHOUT_CARD, Shop
 
 CALLS = [*Operation, FIND, CLOSE]
-DISPUTE_STORY = [
-    FactKind.DISPUTE_OPENED,
-    FactKind.DISPUTE_WITHDRAWN,
-    FactKind.DISPUTE_REINSTATED,
-    FactKind.DISPUTE_WON,
-    FactKind.DISPUTE_LOST,
-]
+NEXT_OF_BANK: dict[FactKind | None, tuple[FactKind, ...]] = {
+    None: (FactKind.INQUIRY_OPENED, FactKind.DISPUTE_OPENED),
+    FactKind.INQUIRY_OPENED: (FactKind.INQUIRY_CLOSED, FactKind.DISPUTE_OPENED, FactKind.DISPUTE_PREVENTED),
+    FactKind.DISPUTE_OPENED: (FactKind.DISPUTE_WON, FactKind.DISPUTE_LOST, FactKind.DISPUTE_PREVENTED),
+}
+"""What a bank may do next with a dispute that has come so far; it takes the money when it opens one."""
 
 
 NEEDED: dict[PlanReason, tuple[Consent, ...]] = {
@@ -307,6 +306,22 @@ class AnyStory(RuleBasedStateMachine):
         self.act(Action.REFUND, self.shop.staff, refund_tab, amount, "so")
 
     @rule()
+    def retry_refund(self) -> None:
+        self.act(Action.RETRY_REFUND, self.shop.owner, retry_refund)
+
+    @rule(amount=st.sampled_from([None, 1]))
+    def refund_elsewhere(self, amount: int | None) -> None:
+        amount = amount or self.shop.tab.refund_by_hand_minor
+        self.act(Action.REFUND_ELSEWHERE, self.shop.owner, refund_elsewhere, amount, RefundMeans.CASH, "receipt 7")
+
+    @precondition(lambda self: self.shop.tab.flags)
+    @rule(data=st.data())
+    def resolve_flag(self, data: st.DataObject) -> None:
+        flags = self.shop.tab.flags
+        flag = data.draw(st.sampled_from([flag for flag in flags if is_resolvable(flag)] or flags))
+        self.act(Action.RESOLVE_FLAG, self.shop.owner, resolve_flag, flag.flag_id, "looked at it")
+
+    @rule()
     def write_off(self) -> None:
         self.act(Action.WRITE_OFF, self.shop.owner, write_off, "so")
 
@@ -325,15 +340,34 @@ class AnyStory(RuleBasedStateMachine):
     # Customers, banks, networks and time
 
     @precondition(lambda self: any(payment.state == "paid" for payment in self.shop.gateway.payments.values()))
-    @rule(data=st.data(), kind=st.sampled_from(DISPUTE_STORY))
-    def bank_disputes(self, data: st.DataObject, kind: FactKind) -> None:
+    @rule(data=st.data(), share=st.sampled_from([1, 2, 3]), is_new=st.booleans())
+    def bank_disputes(self, data: st.DataObject, share: int, is_new: bool) -> None:
+        """A bank disputes a payment, or a part of it beside others, or goes on with what it has begun."""
         paid = [payment for payment in self.shop.gateway.payments.values() if payment.state == "paid"]
-        self.shop.gateway.dispute(data.draw(st.sampled_from(paid)).payment_id, kind)
+        payment = data.draw(st.sampled_from(paid))
+        begun = [dispute for dispute in payment.disputes if dispute.kind in NEXT_OF_BANK]
+        left = payment.captured_minor - sum(dispute.amount_minor for dispute in payment.disputes)
+        if begun and not is_new:
+            dispute = data.draw(st.sampled_from(begun))
+            self.bank_goes_on(payment, dispute.dispute_id, data.draw(st.sampled_from(NEXT_OF_BANK[dispute.kind])))
+        elif amount := left // share:
+            dispute_id = f"dp_{payment.payment_id}_{len(payment.disputes)}"
+            self.bank_goes_on(payment, dispute_id, data.draw(st.sampled_from(NEXT_OF_BANK[None])), amount)
+
+    def bank_goes_on(self, payment: Payment, dispute_id: str, kind: FactKind, amount: int | None = None) -> None:
+        """With the money that moves by it: taken as a dispute opens, given again as it ends well."""
+        taken = [dispute for dispute in payment.disputes if dispute.dispute_id == dispute_id and dispute.taken_minor]
+        moves = {FactKind.DISPUTE_OPENED: (FactKind.DISPUTE_WITHDRAWN,)}
+        if taken:
+            moves = dict.fromkeys((FactKind.DISPUTE_WON, FactKind.DISPUTE_PREVENTED), (FactKind.DISPUTE_REINSTATED,))
+        self.shop.gateway.dispute(
+            payment.payment_id, kind, *moves.get(kind, ()), dispute_id=dispute_id, amount_minor=amount
+        )
 
     @rule(data=st.data(), amount=st.sampled_from([1, 15_00, 50_00]))
     def refunded_past_us(self, data: st.DataObject, amount: int) -> None:
         payments = self.shop.gateway.payments.values()
-        paid = [p for p in payments if p.state == "paid" and p.kept_minor >= amount and p.dispute is None]
+        paid = [p for p in payments if p.state == "paid" and p.kept_minor >= amount and not p.disputes]
         if paid:
             self.shop.gateway.refund_there(data.draw(st.sampled_from(paid)).payment_id, amount)
 
@@ -453,9 +487,9 @@ class AnyStory(RuleBasedStateMachine):
         if Action.CANCEL in allowed_actions(shop.tab, shop.staff, shop.clock.now()):
             cancel_tab(shop.deps, shop.tab_id, "the end", request=shop.request(shop.staff))
         for number, payment in enumerate(list(shop.gateway.payments.values())):
-            if payment.dispute not in (None, FactKind.DISPUTE_WON, FactKind.DISPUTE_LOST):
+            for dispute in [dispute for dispute in payment.disputes if dispute.is_open]:
                 ends = (FactKind.DISPUTE_WON, FactKind.DISPUTE_LOST)
-                shop.gateway.dispute(payment.payment_id, ends[number % 2])
+                self.bank_goes_on(payment, dispute.dispute_id, ends[number % 2])
         for _ in range(120):
             shop.gateway.end_refunds("succeeded")
             for payment in list(shop.gateway.payments.values()):
@@ -472,7 +506,8 @@ class AnyStory(RuleBasedStateMachine):
         assert tab.next_action_at is None, f"the tab does not come to rest: {tab}"
         assert tab.attempts == ()
         shop.check_at_rest()
-        refused = any(leg.failed_refunds for leg in tab.legs)
+        refused = tab.refund_by_hand_minor > 0
+        self.the_customer_has_what_is_theirs()
         if tab.status not in (Status.BOOKED, Status.OPEN):
             assert (tab.status == Status.CLOSED) == (
                 (tab.live_hold is None and tab.balance_minor == 0 and not refused) or tab.closed_at is not None
@@ -480,6 +515,17 @@ class AnyStory(RuleBasedStateMachine):
         receipts = {m.message_id for m in shop.outbox.messages if m.kind == MessageKind.RECEIPT}
         if tab.status == Status.CLOSED and tab.outcome == Outcome.FULFILLED and tab.paid_minor:
             assert receipts, "who has paid has a receipt"
+
+    def the_customer_has_what_is_theirs(self) -> None:
+        """By the gateway's own books: what we have of each customer's money is no more than is due, or for a person."""
+        tab, payments = self.shop.tab, self.shop.gateway.payments.values()
+        at_bank = sum(dispute.taken_minor for payment in payments for dispute in payment.disputes)
+        given_elsewhere = sum(leg.elsewhere_minor for leg in tab.legs)
+        cash = sum(leg.amount_minor - leg.refunded_minor for leg in tab.legs if leg.kind == LegKind.CASH)
+        ours = sum(payment.kept_minor for payment in payments) + cash - at_bank - given_elsewhere
+        assert ours <= tab.amount_due_minor + tab.refund_by_hand_minor, "more is kept than is due"
+        returned = sum(dispute.returned_minor for leg in tab.legs for dispute in leg.disputes)
+        assert ours >= tab.amount_due_minor - tab.balance_minor - (at_bank - returned), "more went back than was owed"
 
 
 def comes_by_event_alone(shop: Shop, event_id: str) -> bool:

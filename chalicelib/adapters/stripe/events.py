@@ -29,9 +29,8 @@ INTENT_EVENTS = frozenset(
 SETUP_EVENTS = frozenset({"setup_intent.succeeded", "setup_intent.setup_failed"})
 REFUND_EVENTS = frozenset({"refund.created", "refund.updated", "refund.failed"})
 CHARGE_EXPIRED = "charge.expired"
-DISPUTE_EVENTS = frozenset({*DISPUTE_KINDS, "charge.dispute.closed"})
 CARD_EVENTS = frozenset({CARD_DETACHED, "payment_method.automatically_updated"})
-RELEVANT_EVENTS = INTENT_EVENTS | SETUP_EVENTS | REFUND_EVENTS | DISPUTE_EVENTS | CARD_EVENTS | {CHARGE_EXPIRED}
+RELEVANT_EVENTS = INTENT_EVENTS | SETUP_EVENTS | REFUND_EVENTS | DISPUTE_KINDS | CARD_EVENTS | {CHARGE_EXPIRED}
 
 TOLERANCE_S = 300
 

@@ -206,43 +206,75 @@ def facts_of_refund(refund: Mapping[str, Any], at: datetime) -> tuple[Fact, ...]
     return (fact,)
 
 
-DISPUTE_KINDS = {
-    "charge.dispute.created": FactKind.DISPUTE_OPENED,
-    "charge.dispute.funds_withdrawn": FactKind.DISPUTE_WITHDRAWN,
-    "charge.dispute.funds_reinstated": FactKind.DISPUTE_REINSTATED,
+DISPUTE_CREATED, DISPUTE_CLOSED = "charge.dispute.created", "charge.dispute.closed"
+FUNDS_WITHDRAWN, FUNDS_REINSTATED = "charge.dispute.funds_withdrawn", "charge.dispute.funds_reinstated"
+DISPUTE_KINDS = frozenset({DISPUTE_CREATED, DISPUTE_CLOSED, FUNDS_WITHDRAWN, FUNDS_REINSTATED})
+DISPUTE_STATUSES = {
+    "warning_needs_response": FactKind.INQUIRY_OPENED,
+    "warning_under_review": FactKind.INQUIRY_OPENED,
+    "warning_closed": FactKind.INQUIRY_CLOSED,
+    "needs_response": FactKind.DISPUTE_OPENED,
+    "under_review": FactKind.DISPUTE_OPENED,
+    "appeal_needs_response": FactKind.DISPUTE_APPEALED,
+    "appeal_under_review": FactKind.DISPUTE_APPEALED,
+    "won": FactKind.DISPUTE_WON,
+    "lost": FactKind.DISPUTE_LOST,
+    "prevented": FactKind.DISPUTE_PREVENTED,
 }
-_DISPUTE_ENDS = {"won": FactKind.DISPUTE_WON, "lost": FactKind.DISPUTE_LOST}
+"""What each status says: https://docs.stripe.com/api/disputes/object#dispute_object-status. An inquiry (`warning_…`)
+takes no money, and `prevented` is an end: https://docs.stripe.com/disputes/how-disputes-work#inquiries."""
 
 
 def facts_of_dispute(kind: str, dispute: Mapping[str, Any], at: datetime) -> tuple[Fact, ...]:
-    """What an event about a dispute tells. An inquiry (`warning_…`) takes no money: none.
-
-    https://docs.stripe.com/disputes/how-disputes-work#inquiries
-    """
-    status = dispute.get("status") or ""
-    told = _DISPUTE_ENDS.get(status) if kind == "charge.dispute.closed" else DISPUTE_KINDS.get(kind)
-    if told is None or status.startswith("warning_"):
-        return ()
-    fact = Fact(
-        kind=told,
-        object_id=dispute["id"],
-        at=at,
-        amount_minor=from_wire(dispute["amount"], dispute["currency"]),
-        currency=currency_of(dispute),
-        payment_id=id_of(dispute.get("payment_intent")),
-    )
-    return (fact,)
+    """What an event about a dispute tells: of money where it is about that, else how far the dispute has come."""
+    if kind == FUNDS_WITHDRAWN:
+        return _dispute_money(dispute, FactKind.DISPUTE_WITHDRAWN, at)
+    if kind == FUNDS_REINSTATED:
+        return _dispute_money(dispute, FactKind.DISPUTE_REINSTATED, at)
+    status = DISPUTE_STATUSES.get(dispute.get("status") or "")
+    return () if status is None else (_dispute_fact(dispute, status, at),)
 
 
 def facts_of_dispute_now(dispute: Mapping[str, Any]) -> tuple[Fact, ...]:
     """All that the events about the dispute have told so far, from the dispute itself."""
     at = instant_of(dispute.get("created")) or EPOCH
-    moved = [movement.get("amount", 0) for movement in dispute.get("balance_transactions") or ()]
-    kinds = ["charge.dispute.created"]
-    kinds += ["charge.dispute.funds_withdrawn"] if any(amount < 0 for amount in moved) else []
-    kinds += ["charge.dispute.closed"]
-    kinds += ["charge.dispute.funds_reinstated"] if any(amount > 0 for amount in moved) else []
-    return tuple(fact for kind in kinds for fact in facts_of_dispute(kind, dispute, at))
+    moved = _moved(dispute)
+    return (
+        *facts_of_dispute(DISPUTE_CREATED, dispute, at),
+        *(_dispute_money(dispute, FactKind.DISPUTE_WITHDRAWN, at) if any(amount < 0 for amount in moved) else ()),
+        *(_dispute_money(dispute, FactKind.DISPUTE_REINSTATED, at) if any(amount > 0 for amount in moved) else ()),
+    )
+
+
+def _dispute_fact(dispute: Mapping[str, Any], kind: FactKind, at: datetime) -> Fact:
+    return Fact(
+        kind=kind,
+        object_id=dispute["id"],
+        at=at,
+        amount_minor=from_wire(dispute["amount"], dispute["currency"]),
+        currency=currency_of(dispute),
+        payment_id=id_of(dispute.get("payment_intent")),
+        refundable=bool(dispute.get("is_charge_refundable")),
+    )
+
+
+def _dispute_money(dispute: Mapping[str, Any], kind: FactKind, at: datetime) -> tuple[Fact, ...]:
+    """What was taken, or given again, in all: of a dispute that is won in part, less comes back than was taken.
+
+    Movements are in the currency that the account settles in. Where that is another one, it was all of the dispute.
+    """
+    sign = -1 if kind == FactKind.DISPUTE_WITHDRAWN else 1
+    fact = _dispute_fact(dispute, kind, at)
+    movements = dispute.get("balance_transactions") or ()
+    if all(movement.get("currency") == dispute["currency"] for movement in movements):
+        moved = sum(amount * sign for amount in _moved(dispute) if amount * sign > 0)
+        if moved:
+            fact = replace(fact, amount_minor=from_wire(moved, dispute["currency"]))
+    return (fact,)
+
+
+def _moved(dispute: Mapping[str, Any]) -> list[int]:
+    return [movement.get("amount", 0) for movement in dispute.get("balance_transactions") or ()]
 
 
 def facts_of_card_event(kind: str, method: Mapping[str, Any], at: datetime) -> tuple[Fact, ...]:

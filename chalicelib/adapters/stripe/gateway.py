@@ -342,7 +342,7 @@ class StripeGateway:
                 return self._facts_of_refund_event(event)
             if event.kind == events.CHARGE_EXPIRED and event.payment_id is not None:
                 return (stripe_facts.expired(event.payment_id, event.body, event.attempt_id, event.occurred_at),)
-            if event.kind in events.DISPUTE_EVENTS:
+            if event.kind in stripe_facts.DISPUTE_KINDS:
                 return self._after_payment(
                     event, stripe_facts.facts_of_dispute(event.kind, event.body, event.occurred_at)
                 )

@@ -43,7 +43,6 @@ class Code(StrEnum):
     AMOUNT_DIFFERS = "amount_differs"
     STATE_DIFFERS = "state_differs"
     HOLD_STILL_LIVE = "hold_still_live"
-    SECOND_DISPUTE = "second_dispute"
     POINTER_ELSEWHERE = "pointer_elsewhere"
     RECORD_MISSING = "record_missing"
     LEDGER_WRONG = "ledger_wrong"

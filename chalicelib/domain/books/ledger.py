@@ -23,6 +23,7 @@ class Account(StrEnum):
     STRIPE_BALANCE = "stripe_balance"
     STRIPE_FEES = "stripe_fees"
     CASH = "cash"
+    BANK = "bank"
     REFUND_PAYABLE = "refund_payable"
     CUSTOMER_CREDIT = "customer_credit"
     DISPUTES_RECEIVABLE = "disputes_receivable"

@@ -17,8 +17,9 @@ from chalicelib.domain.books.ledger import Account
 from chalicelib.domain.money import format_amount
 from chalicelib.domain.tab.attempt import Attempt, AttemptState, Operation
 from chalicelib.domain.tab.draft import Draft, check_invariants
+from chalicelib.domain.tab.facts.dispute import DISPUTE_STATE, is_forward
 from chalicelib.domain.tab.facts.fact import Fact, FactKind
-from chalicelib.domain.tab.payments import Dispute, DisputeState, Hold, HoldState, Leg, LegKind
+from chalicelib.domain.tab.payments import Dispute, Hold, HoldState, Leg, LegKind
 from chalicelib.domain.tab.tab import Tab
 
 
@@ -34,14 +35,14 @@ def known_payments(tab: Tab) -> set[str]:
 def known_objects(tab: Tab) -> set[str]:
     """The objects at the gateway that a pointer must lead from: payments, their refunds and disputes."""
     legs = [leg for leg in tab.legs if leg.kind != LegKind.CASH]
-    refunds = {refund_id for leg in legs for refund_id in (*_refunds_there(leg), *leg.pending_refunds)}
-    return known_payments(tab) | refunds | {leg.dispute.dispute_id for leg in legs if leg.dispute}
+    refunds = {refund_id for leg in legs for refund_id in (*leg.refunds, *leg.pending_refunds)}
+    return known_payments(tab) | refunds | {dispute.dispute_id for leg in legs for dispute in leg.disputes}
 
 
 def needs_reversals(tab: Tab, payment_id: str) -> bool:
     """Whether the tab knows of refunds or a dispute of the payment, which the gateway must then know too."""
     leg = tab.leg(payment_id)
-    return leg is not None and bool(leg.refunds or leg.pending_refunds or leg.failed_refunds or leg.dispute)
+    return leg is not None and bool(leg.refunds or leg.pending_refunds or leg.failed_refunds or leg.disputes)
 
 
 def unposted_fees(records: Records, payments: Iterable[Payment]) -> list[Fact]:
@@ -309,7 +310,7 @@ class _Looking:
         if leg is None or not payment.is_whole:
             return
         there = {fact.object_id for fact in payment.refunds}
-        for refund_id, amount_minor in (*_refunds_there(leg).items(), *leg.pending_refunds.items()):
+        for refund_id, amount_minor in (*leg.refunds.items(), *leg.pending_refunds.items()):
             if refund_id not in there:
                 text = f"The tab has {self._amount(amount_minor)} given back by {refund_id}, which does not exist."
                 yield Difference(code=Code.OBJECT_MISSING, text=text, object_id=refund_id)
@@ -347,35 +348,33 @@ class _Looking:
         for fact in payment.disputes:
             by_dispute[fact.object_id].append(fact)
         for dispute_id, facts in by_dispute.items():
-            found = self._at_dispute(dispute_id, facts, leg.dispute if leg else None)
+            found = self._at_dispute(dispute_id, facts, leg.dispute(dispute_id) if leg else None)
             if found is not None:
                 code, text = found
                 given = tuple(facts) if code in REPAIRABLE else ()
                 yield Difference(code=code, text=text, object_id=dispute_id, facts=given)
-        dispute = leg.dispute if leg else None
-        if payment.is_whole and dispute is not None and dispute.dispute_id not in by_dispute:
-            text = f"The tab has {payment.payment_id} disputed by {dispute.dispute_id}, which does not exist."
-            yield Difference(code=Code.OBJECT_MISSING, text=text, object_id=dispute.dispute_id)
+        for dispute in leg.disputes if leg and payment.is_whole else ():
+            if dispute.dispute_id not in by_dispute:
+                text = f"The tab has {payment.payment_id} disputed by {dispute.dispute_id}, which does not exist."
+                yield Difference(code=Code.OBJECT_MISSING, text=text, object_id=dispute.dispute_id)
 
     def _at_dispute(self, dispute_id: str, facts: list[Fact], ours: Dispute | None) -> tuple[Code, str] | None:
-        amount_minor, payment_id = facts[0].amount_minor, facts[0].payment_id
-        said = f"Dispute {dispute_id} over {self._amount(amount_minor)} of {payment_id}"
+        """The gateway's first fact of a dispute says how far it has come, the others what was taken and given again."""
+        come, *money = facts
+        said = f"Dispute {dispute_id} over {self._amount(come.amount_minor)} of {come.payment_id}"
         if ours is None:
             return Code.DISPUTE_NOT_RECORDED, f"{said} is not on the tab."
-        if ours.dispute_id != dispute_id:
-            return Code.SECOND_DISPUTE, f"{said} is beside {ours.dispute_id}, the one that the tab has."
-        if ours.amount_minor != amount_minor:
+        if ours.amount_minor != come.amount_minor:
             return Code.AMOUNT_DIFFERS, f"{said}; the tab has {self._amount(ours.amount_minor)}."
-        kinds = {fact.kind for fact in facts}
-        ends = {FactKind.DISPUTE_WON: DisputeState.WON, FactKind.DISPUTE_LOST: DisputeState.LOST}
-        theirs = next((state for kind, state in ends.items() if kind in kinds), DisputeState.OPEN)
+        theirs = DISPUTE_STATE[come.kind]
         if theirs != ours.state:
-            code = Code.DISPUTE_CHANGED if ours.state == DisputeState.OPEN else Code.STATE_DIFFERS
+            is_ahead = is_forward(ours.state, theirs) or come.kind == FactKind.DISPUTE_APPEALED
+            code = Code.DISPUTE_CHANGED if is_ahead else Code.STATE_DIFFERS
             return code, f"{said} is {theirs}; for us it is {ours.state}."
-        is_reinstated, is_withdrawn = FactKind.DISPUTE_REINSTATED in kinds, FactKind.DISPUTE_WITHDRAWN in kinds
-        if is_withdrawn and not (ours.withdrawn_minor or ours.reinstated):
+        moved = {fact.kind: fact.amount_minor for fact in money}
+        if moved.get(FactKind.DISPUTE_WITHDRAWN, 0) > ours.withdrawn_minor:
             return Code.DISPUTE_CHANGED, f"{said}: the money was taken back, which the tab does not have."
-        if is_reinstated and not ours.reinstated:
+        if moved.get(FactKind.DISPUTE_REINSTATED, 0) > ours.reinstated_minor:
             return Code.DISPUTE_CHANGED, f"{said}: the money was given to us again, which the tab does not have."
         return None
 
@@ -454,11 +453,6 @@ def _said(payment: Payment) -> str:
     return f"Payment {payment.payment_id}{amount} ({_WORDS[payment.told.kind]})"
 
 
-def _refunds_there(leg: Leg) -> dict[str, int]:
-    """The leg's refunds that the gateway made, and not what a bank has taken back by itself."""
-    return {refund_id: minor for refund_id, minor in leg.refunds.items() if not refund_id.startswith("dsp_")}
-
-
 def _facts_of(tab: Tab) -> set[str]:
     """The keys of the facts without which the tab's legs and refunds could not be there."""
     kinds = {LegKind.CAPTURE: FactKind.HOLD_CAPTURED, LegKind.CHARGE: FactKind.CHARGED}
@@ -467,14 +461,14 @@ def _facts_of(tab: Tab) -> set[str]:
         if leg.kind == LegKind.CASH:
             continue
         keys.add(f"{leg.payment_id}:{kinds[leg.kind]}:{leg.amount_minor}")
-        keys |= {f"{refund_id}:{FactKind.REFUNDED}:{minor}" for refund_id, minor in _refunds_there(leg).items()}
+        keys |= {f"{refund_id}:{FactKind.REFUNDED}:{minor}" for refund_id, minor in leg.refunds.items()}
     return keys
 
 
 def _net_minor(tab: Tab) -> int:
     """What the tab's payments have left in the gateway's balance."""
     return -tab.balances.get(Account.STRIPE_FEES, 0) + sum(
-        leg.amount_minor - sum(_refunds_there(leg).values()) - (leg.dispute.withdrawn_minor if leg.dispute else 0)
+        leg.amount_minor - sum(leg.refunds.values()) - sum(dispute.outstanding_minor for dispute in leg.disputes)
         for leg in tab.legs
         if leg.kind != LegKind.CASH
     )

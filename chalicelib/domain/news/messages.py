@@ -31,6 +31,9 @@ class MessageKind(StrEnum):
     COLLECTION_ENDED = "collection_ended"
     REFUND = "refund"
     REFUND_FAILED = "refund_failed"
+    REFUND_WAITS = "refund_waits"
+    DEPOSIT_TAKEN = "deposit_taken"
+    INQUIRY = "inquiry"
     DISPUTED = "disputed"
     DISPUTE_CLOSED = "dispute_closed"
     RECEIPT = "receipt"
@@ -71,7 +74,7 @@ def text_of(kind: MessageKind, tab: Tab, amount_minor: int = 0, detail: str = ""
         case MessageKind.BILL_PRESENTED:
             return f"{tab.title}: your bill is {amount}. Have a look, accept it, or tell us what is wrong."
         case MessageKind.BILL_ADJUSTED:
-            return f"{tab.title}: your bill was lowered by {amount}; {balance} is left to pay."
+            return f"{tab.title}: the bill was lowered by {amount}; {balance} is left to pay."
         case MessageKind.REMINDER:
             return f"{tab.title}: {amount} is still to be paid. {detail}"
         case MessageKind.CARD_DECLINED:
@@ -95,7 +98,22 @@ def text_of(kind: MessageKind, tab: Tab, amount_minor: int = 0, detail: str = ""
         case MessageKind.REFUND:
             return f"{tab.title}: {amount} is on its way back to you."
         case MessageKind.REFUND_FAILED:
-            return f"{tab.title}: a refund of {amount} failed. It must go back another way."
+            return (
+                f"{tab.title}: {amount} is owed back to the customer, and the refund failed. Try it again, or give it "
+                "back another way and record that."
+            )
+        case MessageKind.REFUND_WAITS:
+            return (
+                f"{tab.title}: a refund of {amount} waits, because the customer's bank has the payment in dispute. Do "
+                "not give it back another way: the bank may. Won, it is refunded by itself."
+            )
+        case MessageKind.DEPOSIT_TAKEN:
+            return f"{tab.title}: the deposit of {amount} was taken. It counts towards the bill, or a fee that is due."
+        case MessageKind.INQUIRY:
+            return (
+                f"{tab.title}: the customer's bank asks about a payment of {amount}. Nothing was taken. Answer it in "
+                "Stripe, or refund the payment, which ends it."
+            )
         case MessageKind.DISPUTED:
             return (
                 f"{tab.title}: the customer's bank disputes {amount}. Follow-up and refunds rest until it is decided."

@@ -20,7 +20,8 @@ from chalicelib.domain.errors import (
 from chalicelib.domain.news import dates
 from chalicelib.domain.tab import deposit
 from chalicelib.domain.tab.actor import Actor, Role
-from chalicelib.domain.tab.attempt import AttemptState
+from chalicelib.domain.tab.attempt import AttemptState, Operation
+from chalicelib.domain.tab.flag import Flag, FlagKind
 from chalicelib.domain.tab.promise import Consent
 from chalicelib.domain.tab.settlement import phone_amount_minor
 from chalicelib.domain.tab.status import Status
@@ -45,14 +46,18 @@ class Action(StrEnum):
     TIP = "tip"
     ADJUST = "adjust"
     REFUND = "refund"
+    RETRY_REFUND = "retry_refund"
+    REFUND_ELSEWHERE = "refund_elsewhere"
     CANCEL = "cancel"
     NO_SHOW = "no_show"
     WAIVE = "waive"
     WRITE_OFF = "write_off"
+    RESOLVE_FLAG = "resolve_flag"
 
 
 _CUSTOMER = frozenset({Role.CUSTOMER})
 _BUSINESS = frozenset({Role.STAFF, Role.OWNER})
+_OWNER = frozenset({Role.OWNER})
 
 ROLES: Mapping[Action, frozenset[Role]] = {
     Action.ACCEPT_PROMISE: _CUSTOMER | _BUSINESS,
@@ -72,15 +77,19 @@ ROLES: Mapping[Action, frozenset[Role]] = {
     Action.TIP: _CUSTOMER,
     Action.ADJUST: _BUSINESS,
     Action.REFUND: _BUSINESS,
+    Action.RETRY_REFUND: _OWNER,
+    Action.REFUND_ELSEWHERE: _OWNER,
     Action.CANCEL: _CUSTOMER | _BUSINESS,
     Action.NO_SHOW: _BUSINESS,
     Action.WAIVE: _BUSINESS,
-    Action.WRITE_OFF: frozenset({Role.OWNER}),
+    Action.WRITE_OFF: _OWNER,
+    Action.RESOLVE_FLAG: _OWNER,
 }
 
 
 _COLLECTING = frozenset({Action.PAY_ON_PHONE, Action.CHARGE_SAVED_CARD, Action.TAKE_CASH})
 _UNTIL_COMPLETED = (Status.BOOKED, Status.OPEN)
+_FEE_OWED = (Status.DUE, Status.NO_SHOW, Status.CANCELED)
 _ONCE_OWED = (Status.IN_REVIEW, Status.DUE, Status.NO_SHOW, Status.CANCELED)
 
 POSSIBLE_IN: Mapping[Action, tuple[Status, ...]] = {
@@ -101,12 +110,15 @@ POSSIBLE_IN: Mapping[Action, tuple[Status, ...]] = {
     Action.TIP: (Status.CLOSED,),
     Action.ADJUST: (Status.IN_REVIEW, Status.DUE, Status.CLOSED),
     Action.REFUND: tuple(Status),
+    Action.RETRY_REFUND: tuple(Status),
+    Action.REFUND_ELSEWHERE: tuple(Status),
     Action.CANCEL: _UNTIL_COMPLETED,
     Action.NO_SHOW: (Status.BOOKED,),
     Action.WAIVE: (Status.IN_REVIEW, Status.DUE),
     Action.WRITE_OFF: (Status.DUE,),
+    Action.RESOLVE_FLAG: tuple(Status),
 }
-"""Where it may be possible at all; a fee can be waived, and what was written off be paid after all, elsewhere, too."""
+"""Where it may be possible at all. A fee is waived and written off, and a loss paid after all, elsewhere, too."""
 
 
 def allowed_actions(tab: Tab, actor: Actor, now: datetime) -> list[Action]:
@@ -143,6 +155,8 @@ def _candidates(role: Role, status: Status, has_fee: bool, has_loss: bool) -> tu
 def _possible_in(action: Action, has_fee: bool, has_loss: bool) -> tuple[Status, ...]:
     if has_fee and action == Action.WAIVE:
         return tuple(Status)
+    if has_fee and action == Action.WRITE_OFF:
+        return _FEE_OWED
     if has_loss and action in _COLLECTING:
         return (*POSSIBLE_IN[action], Status.CLOSED)
     return POSSIBLE_IN[action]
@@ -236,17 +250,29 @@ def _adjust(tab: Tab, actor: Actor, now: datetime) -> Why | None:
     return _in_progress(tab, actor, now)
 
 
+def refundable_minor(tab: Tab) -> int:
+    """What a refund may give back: of the payments, and of what is due when the bank's part is taken off."""
+    lost_minor = sum(leg.lost_minor for leg in tab.legs)
+    return min(sum(leg.refundable_minor for leg in tab.legs), tab.amount_due_minor - lost_minor)
+
+
 def _refund(tab: Tab, actor: Actor, now: datetime) -> Why | None:
     nothing = "Nothing has been taken that could be given back."
     if not tab.legs:
         return lambda: NothingToPay(nothing)
-    if any(leg.is_disputed for leg in tab.legs):
+    if tab.refund_by_hand_minor:
         return lambda: TransitionRefused(
-            "The customer's bank disputes the payment: what it takes back can't be refunded as well.", status=tab.status
+            "A refund has failed, and its money is still owed: try it again, or give it back elsewhere first.",
+            status=tab.status,
         )
     if tab.refund_owed_minor:
         return lambda: PaymentInProgress("A refund is under way already. Ask for the tab again in a moment.")
-    if not min(sum(leg.refundable_minor for leg in tab.legs), tab.amount_due_minor):
+    if refundable_minor(tab) <= 0:
+        if any(leg.is_disputed for leg in tab.legs):
+            return lambda: TransitionRefused(
+                "The customer's bank disputes the payment: what it takes back can't be refunded as well.",
+                status=tab.status,
+            )
         return lambda: NothingToPay(nothing)
     if tab.balance_minor:
         # Lowering the bill would only lower what is still owed, and nothing would go back.
@@ -255,6 +281,30 @@ def _refund(tab: Tab, actor: Actor, now: datetime) -> Why | None:
             status=tab.status,
         )
     return _in_progress(tab, actor, now)
+
+
+def _refund_by_hand(tab: Tab, actor: Actor, now: datetime) -> Why | None:
+    if any(attempt.operation == Operation.REFUND for attempt in tab.attempts):
+        return lambda: PaymentInProgress("A refund is under way. Ask for the tab again in a moment.")
+    if tab.refund_by_hand_minor:
+        return None
+    return lambda: NothingToPay("No refund has failed that is still owed.")
+
+
+def is_resolvable(flag: Flag) -> bool:
+    """Words do not settle what is owed back: that flag goes when the money has."""
+    return flag.kind != FlagKind.REFUND_BY_HAND
+
+
+def _resolve_flag(tab: Tab, actor: Actor, now: datetime) -> Why | None:
+    if any(is_resolvable(flag) for flag in tab.flags):
+        return None
+    if tab.flags:
+        return lambda: TransitionRefused(
+            "Money is still owed back: try the refund again, or give it back elsewhere and record that.",
+            status=tab.status,
+        )
+    return lambda: TransitionRefused("Nothing on this tab is flagged.", status=tab.status)
 
 
 def _write_off(tab: Tab, actor: Actor, now: datetime) -> Why | None:
@@ -357,6 +407,9 @@ _REFUSALS: Mapping[Action, Refusal] = {
     Action.TIP: _tip,
     Action.ADJUST: _adjust,
     Action.REFUND: _refund,
+    Action.RETRY_REFUND: _refund_by_hand,
+    Action.REFUND_ELSEWHERE: _refund_by_hand,
+    Action.RESOLVE_FLAG: _resolve_flag,
     Action.CANCEL: _cancel,
     Action.NO_SHOW: _no_show,
     Action.WAIVE: _waive,

@@ -13,11 +13,14 @@ from enum import IntEnum
 from msgspec import Struct
 from msgspec.structs import replace
 
+from chalicelib.domain.money import format_amount
+from chalicelib.domain.news.messages import MessageKind, Recipient
 from chalicelib.domain.tab import contest, deposit, followup, settlement
 from chalicelib.domain.tab.actor import SYSTEM
 from chalicelib.domain.tab.attempt import Attempt, AttemptState, Operation
 from chalicelib.domain.tab.draft import Change, Draft
 from chalicelib.domain.tab.facts import legs
+from chalicelib.domain.tab.flag import Flag, FlagKind
 from chalicelib.domain.tab.payments import DepositState, Hold, HoldState, Leg, LegKind, PlanReason
 from chalicelib.domain.tab.policy import HoldExpiryAction
 from chalicelib.domain.tab.promise import Consent
@@ -33,16 +36,17 @@ class StepKind(IntEnum):
     HOLD_CLOCK = 2
     RELEASE = 3
     REFUND = 4
-    END_REVIEW = 5
-    CONTEST_OVERDUE = 6
-    CONTEST_DEFAULT = 7
-    TAKE_LEG = 8
-    RETRY_CHARGE = 9
-    PLACE_HOLD = 10
-    LAPSE_DEPOSIT = 11
-    REMIND = 12
-    CLOSE = 13
-    SEND_RECEIPT = 14
+    REFUND_BY_HAND = 5
+    END_REVIEW = 6
+    CONTEST_OVERDUE = 7
+    CONTEST_DEFAULT = 8
+    TAKE_LEG = 9
+    RETRY_CHARGE = 10
+    PLACE_HOLD = 11
+    LAPSE_DEPOSIT = 12
+    REMIND = 13
+    CLOSE = 14
+    SEND_RECEIPT = 15
 
 
 NEEDS_CALL = frozenset({StepKind.RESOLVE, StepKind.CLOSE_PAYMENT, StepKind.SEND_RECEIPT})
@@ -205,28 +209,58 @@ def _serves_nothing(tab: Tab) -> bool:
 
 
 def _money_steps(tab: Tab) -> Iterator[Step]:
-    refunding = any(attempt.operation == Operation.REFUND for attempt in tab.attempts)
-    if tab.refund_owed_minor and not refunding and _next_refund(tab):
-        yield Step(StepKind.REFUND, tab.updated_at, "more was taken than was due")
+    if not any(attempt.operation == Operation.REFUND for attempt in tab.attempts):
+        yield from _refund_steps(tab)
     if tab.status == Status.IN_REVIEW and tab.review_ends_at:
         yield Step(StepKind.END_REVIEW, tab.review_ends_at, "the review window ends")
     if tab.plan is not None and tab.plan.legs and tab.taking_attempt is None and tab.placing_attempt is None:
         yield Step(StepKind.TAKE_LEG, tab.updated_at, "what is owed is taken as promised")
 
 
-def _next_refund(tab: Tab) -> tuple[Leg, int] | None:
+def _refund_steps(tab: Tab) -> Iterator[Step]:
+    if tab.refund_owed_minor and (refund := _next_refund(tab)):
+        yield Step(StepKind.REFUND, refund.at, "more was taken than was due")
+    flag = _by_hand_flag(tab)
+    if tab.refund_by_hand_minor != (flag.amount_minor if flag else 0):
+        yield Step(StepKind.REFUND_BY_HAND, tab.updated_at, "what can't be refunded by itself is for a person")
+
+
+class _Refund(Struct, frozen=True):
+    leg: Leg
+    amount_minor: int
+    at: datetime
+
+
+def _next_refund(tab: Tab) -> _Refund | None:
     """Newest leg first, each at most what is left of it.
 
-    A leg whose refund has failed is left to a person: the same would fail again, for ever. What the customer's bank has
-    taken back for good need not be given back by us.
+    What the customer's bank has taken back for good need not be given back by us. A leg whose refund has failed is left
+    to a person: the same would fail again, for ever.
     """
     for leg in reversed(tab.legs):
         if leg.lost_minor:
-            return leg, min(leg.lost_minor, tab.refund_owed_minor)
-    for leg in reversed(tab.legs):
-        if leg.refundable_minor and not leg.failed_refunds:
-            return leg, min(leg.refundable_minor, tab.refund_owed_minor)
-    return None
+            return _Refund(leg, min(leg.lost_minor, tab.refund_owed_minor), tab.updated_at)
+    refunds = [
+        _Refund(leg, min(leg.refundable_minor, tab.refund_owed_minor), _refund_at(tab, leg))
+        for leg in reversed(tab.legs)
+        if leg.refundable_minor and not leg.refund_failure
+    ]
+    return min(refunds, key=lambda refund: refund.at, default=None)
+
+
+def _refund_at(tab: Tab, leg: Leg) -> datetime:
+    """At once; where the gateway waits for a bank, when it is asked again.
+
+    A hold that was captured before the service, past us, secures it as the hold did, and for as long: given back at
+    once, it would be charged again as soon as a fee or the bill is due.
+    """
+    if leg.kind == LegKind.CAPTURE and tab.status in (Status.BOOKED, Status.OPEN):
+        return deposit.kept_until(tab)
+    return leg.refund_again_at or tab.updated_at
+
+
+def _by_hand_flag(tab: Tab) -> Flag | None:
+    return next((flag for flag in tab.flags if flag.kind == FlagKind.REFUND_BY_HAND), None)
 
 
 def _deposit_steps(tab: Tab) -> Iterator[Step]:
@@ -314,7 +348,7 @@ def _take_release(draft: Draft, step: Step) -> None:
 def _take_refund(draft: Draft, step: Step) -> None:
     refund = _next_refund(draft.tab)
     assert refund is not None, "there is something to refund"
-    leg, amount_minor = refund
+    leg, amount_minor = refund.leg, refund.amount_minor
     if leg.lost_minor:
         legs.returned_by_bank(draft, leg, amount_minor)
     elif leg.kind == LegKind.CASH:
@@ -322,6 +356,23 @@ def _take_refund(draft: Draft, step: Step) -> None:
     else:
         check_at = draft.now + deposit.ASK_AGAIN
         draft.begin(Operation.REFUND, amount_minor, check_at=check_at, payment_id=leg.payment_id)
+
+
+def _take_refund_by_hand(draft: Draft, step: Step) -> None:
+    """The owner is told of the amount as it is now: of a later obligation, too, and not of what is settled."""
+    tab = draft.tab
+    amount_minor = tab.refund_by_hand_minor
+    if flag := _by_hand_flag(tab):
+        note = "Another amount is owed back by now." if amount_minor else "Nothing is owed back any more."
+        draft.lower_flag(flag, note)
+    if not amount_minor:
+        return
+    failures = {leg.payment_id: leg.refund_failure for leg in tab.legs if leg.refund_failure}
+    payment_id, why = next(reversed(failures.items()))
+    amount = format_amount(amount_minor, tab.currency)
+    reason = f"{amount} is owed back, and the refund of {payment_id} failed ({why}): it must go back another way."
+    draft.flag(FlagKind.REFUND_BY_HAND, payment_id, reason, amount_minor)
+    draft.notify(MessageKind.REFUND_FAILED, Recipient.OWNER, amount_minor)
 
 
 def _take_leg(draft: Draft, step: Step) -> None:
@@ -377,6 +428,7 @@ _TAKE = {
     StepKind.HOLD_CLOCK: _take_hold_clock,
     StepKind.RELEASE: _take_release,
     StepKind.REFUND: _take_refund,
+    StepKind.REFUND_BY_HAND: _take_refund_by_hand,
     StepKind.END_REVIEW: _take_end_review,
     StepKind.CONTEST_OVERDUE: _take_contest_overdue,
     StepKind.CONTEST_DEFAULT: _take_contest_default,

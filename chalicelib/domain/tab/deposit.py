@@ -178,12 +178,17 @@ def renew(draft: Draft) -> bool:
     tab = draft.tab
     if not tab.may_use_card:
         return False
-    if draft.now >= (tab.checked_in_at or tab.starts_at or tab.opened_at) + RENEWED_FOR:
+    if draft.now >= kept_until(tab):
         why = f"The hold is not renewed any more, {RENEWED_FOR.days} days after the service was to begin."
         draft.notify(MessageKind.PROTECTION_LOST, Recipient.OWNER, tab.deposit.amount_minor, why)
         return False
     draft.update(deposit=replace(tab.deposit, state=DepositState.PLACING))
     return True
+
+
+def kept_until(tab: Tab) -> datetime:
+    """Until when a deposit secures a service that nobody begins or calls off."""
+    return (tab.checked_in_at or tab.starts_at or tab.opened_at) + RENEWED_FOR
 
 
 def waits_for_customer(tab: Tab) -> bool:

@@ -14,7 +14,8 @@ from chalicelib.domain.errors import TransitionRefused
 from chalicelib.domain.news.messages import Message, MessageKind, Recipient, text_of
 from chalicelib.domain.tab.actor import Actor
 from chalicelib.domain.tab.attempt import Attempt, AttemptState, Failure, Operation
-from chalicelib.domain.tab.payments import Hold, HoldState, Leg
+from chalicelib.domain.tab.flag import Flag, FlagKind
+from chalicelib.domain.tab.payments import Dispute, Hold, HoldState, Leg
 from chalicelib.domain.tab.status import TRANSITIONS, Status
 from chalicelib.domain.tab.tab import Tab
 
@@ -154,6 +155,30 @@ class Draft:
         if failure:
             details |= {"code": failure.code, "decline_code": failure.decline_code, "advice": failure.advice}
         self.record("attempt_ended", **details)
+        for flag in self.tab.flags:
+            if (flag.kind, flag.about) == (FlagKind.OUTCOME_UNKNOWN, attempt.attempt_id):
+                self.lower_flag(flag, f"The outcome is known by now: {state}.")
+
+    # Flags
+
+    def flag(self, kind: FlagKind, about: str, reason: str, amount_minor: int = 0) -> None:
+        """A person must look at this; said once, however often it is found."""
+        if any((flag.kind, flag.about, flag.reason) == (kind, about, reason) for flag in self.tab.flags):
+            return
+        flag = Flag(
+            flag_id=self.new_id("flg"),
+            kind=kind,
+            about=about,
+            reason=reason,
+            raised_at=self.now,
+            amount_minor=amount_minor,
+        )
+        self.update(flags=(*self.tab.flags, flag))
+        self.record("flagged", flag_id=flag.flag_id, flag=kind, about=about, reason=reason)
+
+    def lower_flag(self, flag: Flag, note: str) -> None:
+        self.update(flags=tuple(other for other in self.tab.flags if other.flag_id != flag.flag_id))
+        self.record("flag_resolved", flag_id=flag.flag_id, flag=flag.kind, about=flag.about, note=note)
 
     # Holds and legs
 
@@ -164,6 +189,13 @@ class Draft:
     def update_leg(self, leg: Leg, **fields: Any) -> None:
         changed = replace(leg, **fields)
         self.update(legs=tuple(changed if old.payment_id == leg.payment_id else old for old in self.tab.legs))
+
+    def update_dispute(self, payment_id: str, dispute: Dispute) -> None:
+        """Put the dispute in the place of the one with its id, or beside the others."""
+        leg = self.tab.leg(payment_id)
+        assert leg is not None, "a dispute is about a payment"
+        known = {other.dispute_id: other for other in leg.disputes}
+        self.update_leg(leg, disputes=tuple((known | {dispute.dispute_id: dispute}).values()))
 
     # The end
 
@@ -217,7 +249,14 @@ def check_invariants(tab: Tab) -> None:
             ),
             ("total <= cap", tab.total_minor <= tab.promise.cap_minor),
             ("one attempt takes money", sum(a.takes_money and a.is_open for a in tab.attempts) <= 1),
-            ("refunded <= taken, per leg", all(leg.refundable_minor >= 0 for leg in tab.legs)),
+            (
+                "refunded <= taken, per leg",
+                all(leg.refunded_minor + leg.refund_pending_minor <= leg.amount_minor for leg in tab.legs),
+            ),
+            (
+                "what a bank took is counted once",
+                all(0 <= d.returned_minor <= d.at_bank_minor for leg in tab.legs for d in leg.disputes),
+            ),
             ("amount due >= 0", tab.amount_due_minor >= 0),
             (
                 "a closed tab owes and is owed nothing",

@@ -69,22 +69,53 @@ class Hold(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class DisputeState(StrEnum):
-    """What has become of a payment that the customer's bank took back."""
+    """What a customer's bank says of a payment. An inquiry only asks: it takes no money."""
 
+    INQUIRY = "inquiry"
+    INQUIRY_CLOSED = "inquiry_closed"
     OPEN = "open"
     WON = "won"
     LOST = "lost"
+    PREVENTED = "prevented"
 
 
 class Dispute(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A customer's bank questions a payment. `withdrawn_minor`: what it has taken back for the time being."""
+    """A customer's bank questions a payment, or a part of it.
+
+    `withdrawn_minor` and `reinstated_minor`: what it has taken and given us again, in all. `returned_minor`: of what it
+    took, how much was owed to the customer anyway and counts as given back. `charge_refundable`: the gateway still
+    refunds the payment while the dispute is open. `appealed_at`: when a decided dispute was opened again.
+    """
 
     dispute_id: str
     amount_minor: int
     opened_at: datetime
     state: DisputeState = DisputeState.OPEN
     withdrawn_minor: int = 0
-    reinstated: bool = False
+    reinstated_minor: int = 0
+    returned_minor: int = 0
+    charge_refundable: bool = False
+    appealed_at: datetime | None = None
+
+    @property
+    def outstanding_minor(self) -> int:
+        """What the bank has of our money now; negative while only its giving back was heard of."""
+        return self.withdrawn_minor - self.reinstated_minor
+
+    @property
+    def at_bank_minor(self) -> int:
+        """What the bank has, or will take, so that it can't be given back by us as well."""
+        if self.state == DisputeState.LOST:
+            # The loss may be heard of before the withdrawal is.
+            return max(0, (self.withdrawn_minor or self.amount_minor) - self.reinstated_minor)
+        if self.state == DisputeState.OPEN:
+            return max(self.amount_minor, self.outstanding_minor)
+        return max(0, self.outstanding_minor)
+
+    @property
+    def lost_minor(self) -> int:
+        """What a lost dispute has given to the customer, as far as it does not count as given back yet."""
+        return self.at_bank_minor - self.returned_minor if self.state == DisputeState.LOST else 0
 
 
 class LegKind(StrEnum):
@@ -93,10 +124,20 @@ class LegKind(StrEnum):
     CASH = "cash"
 
 
+class RefundMeans(StrEnum):
+    """How money goes back past the gateway."""
+
+    CASH = "cash"
+    BANK_TRANSFER = "bank_transfer"
+    OTHER = "other"
+
+
 class Leg(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Money that was taken. Refunds by their id at the gateway, so that a repeated fact changes nothing.
 
-    `failed_refunds`: refunds, or attempts at one, that can't be made this way; a person finds another.
+    `failed_refunds`: refunds that have failed. `refund_failure`: why the next one is left to a person, in the gateway's
+    code; None where it is not. `refund_again_at`: the gateway says that the bank decides first; asked again then.
+    `elsewhere_minor`: given back past the gateway.
     """
 
     payment_id: str
@@ -106,32 +147,51 @@ class Leg(Struct, frozen=True, kw_only=True, omit_defaults=True):
     attempt_id: str | None = None
     refunds: Mapping[str, int] = field(default_factory=dict)
     pending_refunds: Mapping[str, int] = field(default_factory=dict)
-    dispute: Dispute | None = None
     failed_refunds: tuple[str, ...] = ()
+    refund_failure: str | None = None
+    refund_again_at: datetime | None = None
+    elsewhere_minor: int = 0
+    disputes: tuple[Dispute, ...] = ()
+
+    def dispute(self, dispute_id: str) -> Dispute | None:
+        return next((dispute for dispute in self.disputes if dispute.dispute_id == dispute_id), None)
 
     @property
     def refunded_minor(self) -> int:
-        return sum(self.refunds.values())
+        """Given back by whoever: through the gateway, past it, or by the bank."""
+        by_bank = sum([dispute.returned_minor for dispute in self.disputes]) if self.disputes else 0
+        return sum(self.refunds.values()) + self.elsewhere_minor + by_bank
 
     @property
     def refund_pending_minor(self) -> int:
         return sum(self.pending_refunds.values())
 
     @property
+    def has_open_dispute(self) -> bool:
+        return any(dispute.state == DisputeState.OPEN for dispute in self.disputes)
+
+    @property
     def is_disputed(self) -> bool:
-        """Open, or lost: a payment that was won back is one like any other."""
-        return self.dispute is not None and self.dispute.state != DisputeState.WON
+        """The customer has gone to their bank, and has not been refused there. An inquiry is no dispute yet."""
+        return any(dispute.state in (DisputeState.OPEN, DisputeState.LOST) for dispute in self.disputes)
 
     @property
     def refundable_minor(self) -> int:
-        return 0 if self.is_disputed else self.amount_minor - self.refunded_minor - self.refund_pending_minor
+        """What may still be refunded: nothing while a bank decides, unless the gateway says otherwise.
+
+        https://docs.stripe.com/api/disputes/object#dispute_object-is_charge_refundable: all its disputes must say so.
+        """
+        if any(dispute.state == DisputeState.OPEN and not dispute.charge_refundable for dispute in self.disputes):
+            return 0
+        at_bank = sum([dispute.at_bank_minor for dispute in self.disputes])
+        given_back = sum(self.refunds.values()) + self.elsewhere_minor + self.refund_pending_minor
+        return max(0, self.amount_minor - given_back - at_bank)
 
     @property
     def lost_minor(self) -> int:
-        """What a lost dispute has given back to the customer, as far as it is not counted as given back already."""
-        if self.dispute is None or self.dispute.state != DisputeState.LOST:
-            return 0
-        return min(self.dispute.amount_minor, self.amount_minor - self.refunded_minor - self.refund_pending_minor)
+        """What lost disputes have given to the customer, as far as it is not counted as given back already."""
+        lost = sum([dispute.lost_minor for dispute in self.disputes]) if self.disputes else 0
+        return min(lost, self.amount_minor - self.refunded_minor - self.refund_pending_minor)
 
 
 class PlanReason(StrEnum):

@@ -46,7 +46,7 @@ TRANSITIONS: Mapping[tuple[Status, Status], str] = {
     (Status.CONTESTED, Status.DUE): "resolve",
     (Status.IN_REVIEW, Status.CLOSED): "nothing_owed",
     (Status.DUE, Status.CLOSED): "nothing_owed, write_off",
-    (Status.CANCELED, Status.CLOSED): "nothing_owed",
-    (Status.NO_SHOW, Status.CLOSED): "nothing_owed",
+    (Status.CANCELED, Status.CLOSED): "nothing_owed, write_off",
+    (Status.NO_SHOW, Status.CLOSED): "nothing_owed, write_off",
 }
 """Every change of status there is, and what brings it about (design §4)."""

@@ -11,7 +11,8 @@ from msgspec import Struct, field
 from chalicelib.domain.books.ledger import Account
 from chalicelib.domain.tab.attempt import Attempt, Operation
 from chalicelib.domain.tab.bill import Contest, Fee, Feedback, Item
-from chalicelib.domain.tab.payments import Card, Deposit, DisputeState, Hold, HoldState, Leg, Plan
+from chalicelib.domain.tab.flag import Flag
+from chalicelib.domain.tab.payments import Card, Deposit, Hold, HoldState, Leg, Plan
 from chalicelib.domain.tab.policy import Policy
 from chalicelib.domain.tab.promise import Consent, Promise
 from chalicelib.domain.tab.status import PaymentState, Status
@@ -48,8 +49,8 @@ class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True):
     `account`: the connected account it is kept in (None: the platform's own), `customer_ref`: the customer's id there.
     `minimum_charge_minor`: the least a card may be charged. All three are frozen at opening.
     `adjusted_minor`: what was taken off the bill after it was presented, `adjusted_tax_minor` the tax in it.
-    `receipt_owed`: the customer has paid and not been told. `change_id`: the change that wrote this version. `flagged`:
-    why a person must look, in words.
+    `receipt_owed`: the customer has paid and not been told. `change_id`: the change that wrote this version. `flags`:
+    what a person must look at.
     """
 
     tab_id: str
@@ -94,7 +95,7 @@ class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True):
     attempts: tuple[Attempt, ...] = ()
     plan: Plan | None = None
     balances: Mapping[Account, int] = field(default_factory=dict)
-    flagged: str | None = None
+    flags: tuple[Flag, ...] = ()
     next_action_at: datetime | None = None
 
     # What is owed
@@ -140,16 +141,21 @@ class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True):
         return max(0, self.paid_minor - self.amount_due_minor)
 
     @property
+    def refund_by_hand_minor(self) -> int:
+        """Of what is owed back, what a person must see to, because its refund has failed."""
+        failed = sum([leg.refundable_minor for leg in self.legs if leg.refund_failure])
+        return min(self.refund_owed_minor, failed)
+
+    @property
     def payment_state(self) -> PaymentState:
-        disputes = [leg.dispute.state for leg in self.legs if leg.dispute]
-        if DisputeState.OPEN in disputes:
+        if self.has_open_dispute:
             return PaymentState.DISPUTED
         paid_minor, due_minor = self.paid_minor, self.amount_due_minor
         if paid_minor > due_minor or any(leg.refund_pending_minor for leg in self.legs):
             return PaymentState.REFUND_OWED
         if paid_minor < due_minor:
             return PaymentState.PARTLY_PAID if paid_minor else PaymentState.OWED
-        if self.written_off_minor or DisputeState.LOST in disputes:
+        if self.written_off_minor or any(leg.lost_minor for leg in self.legs):
             return PaymentState.WRITTEN_OFF
         return PaymentState.PAID if paid_minor else PaymentState.NONE
 
@@ -200,7 +206,7 @@ class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def has_open_dispute(self) -> bool:
-        return any(leg.dispute is not None and leg.dispute.state == DisputeState.OPEN for leg in self.legs)
+        return any(leg.has_open_dispute for leg in self.legs)
 
     @property
     def collectable_minor(self) -> int:

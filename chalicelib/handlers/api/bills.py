@@ -11,7 +11,10 @@ from chalicelib.usecases.tab.bill import adjust_bill, amend_bill, contest_bill, 
 from chalicelib.usecases.tab.bill import write_off as write_off_use_case
 from chalicelib.usecases.tab.payment import give_tip
 from chalicelib.usecases.tab.payment import take_cash as take_cash_use_case
+from chalicelib.usecases.tab.refund import refund_elsewhere as refund_elsewhere_use_case
 from chalicelib.usecases.tab.refund import refund_tab
+from chalicelib.usecases.tab.refund import resolve_flag as resolve_flag_use_case
+from chalicelib.usecases.tab.refund import retry_refund as retry_refund_use_case
 
 routes = Routes(__name__)
 
@@ -101,6 +104,50 @@ def refund(call: Call[requests.NewRefund]) -> Reply:
     return answer_reply(
         call, refund_tab(deps(), call.path["tab_id"], call.body.amount_minor, call.body.reason, request=call.request)
     )
+
+
+@routes.operation(
+    "POST",
+    "/v1/tabs/{tab_id}/retry_refund",
+    roles=OWNER,
+    answer=TabView,
+    tagged=True,
+    moves_money=True,
+)
+def retry_refund(call: Call[requests.Nothing]) -> Reply:
+    """Try a refund that has failed once more."""
+    return answer_reply(call, retry_refund_use_case(deps(), call.path["tab_id"], request=call.request))
+
+
+@routes.operation(
+    "POST",
+    "/v1/tabs/{tab_id}/refund_elsewhere",
+    roles=OWNER,
+    body=requests.RefundElsewhere,
+    answer=TabView,
+    tagged=True,
+)
+def refund_elsewhere(call: Call[requests.RefundElsewhere]) -> Reply:
+    """Record that what could not be refunded was given back another way: in cash, or by bank transfer."""
+    body = call.body
+    answer = refund_elsewhere_use_case(
+        deps(), call.path["tab_id"], body.amount_minor, body.how, body.reference, request=call.request
+    )
+    return answer_reply(call, answer)
+
+
+@routes.operation(
+    "POST",
+    "/v1/tabs/{tab_id}/resolve_flag",
+    roles=OWNER,
+    body=requests.ResolveFlag,
+    answer=TabView,
+    tagged=True,
+)
+def resolve_flag(call: Call[requests.ResolveFlag]) -> Reply:
+    """Say what came of a flag: it is taken down, and stays in the timeline. Of money still owed back it stays up."""
+    answer = resolve_flag_use_case(deps(), call.path["tab_id"], call.body.flag_id, call.body.note, request=call.request)
+    return answer_reply(call, answer)
 
 
 @routes.operation(

@@ -12,6 +12,7 @@ from chalicelib.domain.tab.actor import SYSTEM, Actor, Role
 from chalicelib.domain.tab.attempt import Attempt, AttemptState, Failure
 from chalicelib.domain.tab.bill import Contest
 from chalicelib.domain.tab.draft import Entry
+from chalicelib.domain.tab.flag import Flag
 from chalicelib.domain.tab.needs import Need, needs_of
 from chalicelib.domain.tab.payments import Card, Dispute
 from chalicelib.domain.tab.policy import Policy
@@ -129,7 +130,8 @@ def tab(tab: Tab, payment: Attempt | None, *, by: Actor, now: datetime, publisha
                 refunded_minor=leg.refunded_minor,
                 refund_pending_minor=leg.refund_pending_minor,
                 taken_at=leg.taken_at,
-                dispute=_dispute(leg.dispute) if leg.dispute else None,
+                refunded_elsewhere_minor=leg.elsewhere_minor,
+                disputes=[_dispute(dispute) for dispute in leg.disputes],
             )
             for leg in tab.legs
         ],
@@ -145,7 +147,7 @@ def tab(tab: Tab, payment: Attempt | None, *, by: Actor, now: datetime, publisha
         contest=_contest(tab.contest) if tab.contest else None,
         feedback=views.FeedbackView(rating=tab.feedback.rating, comment=tab.feedback.comment) if tab.feedback else None,
         ledger={account.value: minor for account, minor in tab.balances.items()} if by.is_business else None,
-        flagged=tab.flagged if by.is_business else None,
+        flags=[_flag(flag) for flag in tab.flags] if by.is_business else None,
         opened_at=tab.opened_at,
         starts_at=tab.starts_at,
         checked_in_at=tab.checked_in_at,
@@ -209,9 +211,21 @@ def _dispute(dispute: Dispute) -> views.DisputeView:
     return views.DisputeView(
         dispute_id=dispute.dispute_id,
         amount_minor=dispute.amount_minor,
-        withdrawn_minor=dispute.withdrawn_minor,
+        withdrawn_minor=max(0, dispute.outstanding_minor),
+        returned_minor=dispute.returned_minor,
         state=dispute.state,
         opened_at=dispute.opened_at,
+    )
+
+
+def _flag(flag: Flag) -> views.FlagView:
+    return views.FlagView(
+        flag_id=flag.flag_id,
+        kind=flag.kind,
+        about=flag.about,
+        reason=flag.reason,
+        amount_minor=flag.amount_minor,
+        raised_at=flag.raised_at,
     )
 
 
@@ -224,10 +238,10 @@ def _contest(contest: Contest) -> views.ContestView:
     )
 
 
-_FOR_BUSINESS_ONLY = frozenset({"flagged", "processing_fee", "pointer_restored"})
+_FOR_BUSINESS_ONLY = frozenset({"flagged", "flag_resolved", "processing_fee", "pointer_restored"})
 """Entries that customers are not shown: what a person at the business must look at, its costs, our own upkeep."""
-_NOTE_TO_SELF = "written_off"
-"""An entry whose reason the owner writes for the business, not for the customer."""
+_FOR_OURSELVES = {"written_off": "reason", "refund_failed": "code"}
+"""A detail of an entry that stays with the business: the owner's own note, and what a bank says of a card."""
 _NOT_TOLD = frozenset(
     {"fraudulent", "lost_card", "stolen_card", "pickup_card", "merchant_blacklist", "security_violation"}
 )
@@ -256,8 +270,8 @@ def _entry(entry: Entry, by: Actor) -> views.EntryView:
 
 def _for_customer(entry: Entry) -> dict[str, Any]:
     details = dict(entry.details)
-    if entry.kind == _NOTE_TO_SELF:
-        details.pop("reason", None)
+    if entry.kind in _FOR_OURSELVES:
+        details.pop(_FOR_OURSELVES[entry.kind], None)
     if details.get("decline_code") in _NOT_TOLD:
         details |= {"decline_code": _GENERIC, "advice": None}
     return details

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from chalicelib.domain.tab.payments import RefundMeans
 from chalicelib.domain.tab.policy import HoldExpiryAction, LapseAction, Policy, Resolution
 from chalicelib.domain.tab.promise import Consent
 from chalicelib.handlers.api.fields import (
@@ -164,6 +165,21 @@ class NewRefund(Body):
 
     reason: Text
     amount_minor: Amount | None = None
+
+
+class RefundElsewhere(Body):
+    """`reference`: what proves it: the number of a transfer, say, or of a receipt."""
+
+    amount_minor: Amount
+    how: RefundMeans
+    reference: Text
+
+
+class ResolveFlag(Body):
+    """`note`: what came of looking at it."""
+
+    flag_id: Id
+    note: Text
 
 
 class NewCash(Body):

@@ -10,6 +10,7 @@ import msgspec
 from chalicelib.domain.tab.actions import Action
 from chalicelib.domain.tab.attempt import AttemptState, Operation
 from chalicelib.domain.tab.bill import FeeKind
+from chalicelib.domain.tab.flag import FlagKind
 from chalicelib.domain.tab.payments import DepositState, DisputeState, HoldState, LegKind, PlanReason
 from chalicelib.domain.tab.policy import HoldExpiryAction, LapseAction, Resolution
 from chalicelib.domain.tab.promise import AcceptanceMethod, Consent
@@ -155,25 +156,45 @@ class HoldView(Answer):
 
 
 class LegView(Answer):
-    """Money that was taken."""
+    """Money that was taken. `refunded_minor`: all that went back, past Stripe or by the bank included."""
 
     payment_id: str
     kind: LegKind
     amount_minor: int
     refunded_minor: int
+    refunded_elsewhere_minor: int
     refund_pending_minor: int
     taken_at: datetime
-    dispute: DisputeView | None
+    disputes: list[DisputeView]
 
 
 class DisputeView(Answer):
-    """The customer's bank questions a payment."""
+    """The customer's bank questions a payment; of an inquiry it only asks.
+
+    `withdrawn_minor`: what it has of the money now. `returned_minor`: of that, what was owed back to the customer
+    anyway and counts as refunded.
+    """
 
     dispute_id: str
     amount_minor: int
     withdrawn_minor: int
+    returned_minor: int
     state: DisputeState
     opened_at: datetime
+
+
+class FlagView(Answer):
+    """Something a person at the business must look at. `about`: the id of what it is about.
+
+    `amount_minor`: what is owed back by hand, where that is why.
+    """
+
+    flag_id: str
+    kind: FlagKind
+    about: str
+    reason: str
+    amount_minor: int
+    raised_at: datetime
 
 
 class ContestView(Answer):
@@ -239,7 +260,7 @@ class NeedView(Answer):
 
 
 class TabView(Answer):
-    """A tab as its caller sees it. `ledger` and `flagged` are for the business, null for customers."""
+    """A tab as its caller sees it. `ledger` and `flags` are for the business, null for customers."""
 
     tab_id: str
     merchant_id: str
@@ -273,7 +294,7 @@ class TabView(Answer):
     contest: ContestView | None
     feedback: FeedbackView | None
     ledger: dict[str, int] | None
-    flagged: str | None
+    flags: list[FlagView] | None
     opened_at: datetime
     starts_at: datetime | None
     checked_in_at: datetime | None

@@ -208,8 +208,8 @@ def _wrong(world: World, end: End) -> Iterator[str]:
             f"not {end.status}/{end.payment_state} with {end.balance_minor}"
         )
     yield from differences("the app", end.money, money_of_app(shown))
-    if tab.flagged:
-        yield f"flagged: {tab.flagged}"
+    for flag in tab.flags:
+        yield f"flagged: {flag.reason}"
 
 
 def _wrong_messages(world: World, end: End) -> Iterator[str]:

@@ -170,11 +170,12 @@ def _reduction(tab: Tab, reduction_minor: int | None) -> int:
 
 
 def write_off(draft: Draft, reason: str) -> None:
-    """Give up what is owed; a payment that still comes is a recovery."""
+    """Give up what is owed, of a bill or a fee; a payment that still comes is a recovery."""
     require(draft, Action.WRITE_OFF)
     adjustments.write_off(draft, reason)
     draft.move_to(Status.CLOSED, "write_off")
-    draft.update(closed_at=draft.now, outcome=Outcome.WRITTEN_OFF)
+    # Who has paid a part has a receipt for it.
+    draft.update(closed_at=draft.now, outcome=Outcome.WRITTEN_OFF, receipt_owed=draft.tab.receipt_minor > 0)
     draft.record("closed", outcome=Outcome.WRITTEN_OFF, paid_minor=draft.tab.paid_minor)
 
 

@@ -2,34 +2,74 @@
 
 from __future__ import annotations
 
-from chalicelib.domain.errors import InvalidInput
+from chalicelib.domain.errors import InvalidInput, NotFound, TransitionRefused
 from chalicelib.domain.money import check_amount, currency_of
 from chalicelib.domain.news.messages import MessageKind, Recipient
 from chalicelib.domain.tab import deposit, settlement
-from chalicelib.domain.tab.actions import Action
+from chalicelib.domain.tab.actions import Action, is_resolvable, refundable_minor
 from chalicelib.domain.tab.adjust import lower_paid
 from chalicelib.domain.tab.attempt import Operation
 from chalicelib.domain.tab.commands.bill import accept_bill
 from chalicelib.domain.tab.commands.require import require
 from chalicelib.domain.tab.draft import Draft
 from chalicelib.domain.tab.facts import legs
-from chalicelib.domain.tab.payments import PlanReason
+from chalicelib.domain.tab.payments import PlanReason, RefundMeans
 from chalicelib.domain.tab.status import Status
 
 
 def refund(draft: Draft, amount_minor: int | None, reason: str) -> None:
-    """Give money back, all of it by default: newest leg first, cash in cash. Raises InvalidInput and its kinds."""
+    """Give money back, all of it by default: newest leg first, cash in cash. Raises InvalidInput and its kinds.
+
+    What the customer's bank has taken for good counts as given back with it: else it would meet what is owed back now,
+    and nothing would be on its way.
+    """
     require(draft, Action.REFUND)
     tab = draft.tab
-    refundable = sum(leg.refundable_minor for leg in tab.legs)
-    amount = min(refundable, tab.amount_due_minor) if amount_minor is None else amount_minor
+    most = refundable_minor(tab)
+    amount = most if amount_minor is None else amount_minor
     check_amount(amount, currency_of(tab.currency), "amount_minor")
-    if not 0 < amount <= min(refundable, tab.amount_due_minor):
-        raise InvalidInput(
-            f"amount_minor must be from 1 to {refundable}, what can be given back.", refundable=refundable
-        )
+    if not 0 < amount <= most:
+        raise InvalidInput(f"amount_minor must be from 1 to {most}, what can be given back.", refundable=most)
+    if lost := sum(leg.lost_minor for leg in tab.legs):
+        lower_paid(draft, lost, "taken back by the customer's bank")
     lower_paid(draft, amount, reason)
     draft.notify(MessageKind.REFUND, Recipient.CUSTOMER, amount)
+
+
+def retry_refund(draft: Draft) -> None:
+    """Try again what failed: the agenda refunds it as if for the first time."""
+    require(draft, Action.RETRY_REFUND)
+    draft.record("refund_retried", amount_minor=draft.tab.refund_by_hand_minor)
+    for leg in draft.tab.legs:
+        if leg.refund_failure:
+            draft.update_leg(leg, refund_failure=None)
+
+
+def refund_elsewhere(draft: Draft, amount_minor: int, how: RefundMeans, reference: str) -> None:
+    """What could not be refunded has been given back past the gateway. Raises InvalidInput and its kinds."""
+    require(draft, Action.REFUND_ELSEWHERE)
+    tab = draft.tab
+    check_amount(amount_minor, currency_of(tab.currency), "amount_minor")
+    if not 0 < amount_minor <= tab.refund_by_hand_minor:
+        raise InvalidInput(
+            f"amount_minor must be from 1 to {tab.refund_by_hand_minor}, what is owed back and could not be refunded.",
+            refundable=tab.refund_by_hand_minor,
+        )
+    legs.return_elsewhere(draft, amount_minor, how, reference)
+
+
+def resolve_flag(draft: Draft, flag_id: str, note: str) -> None:
+    """A person has looked, and says what came of it. Raises NotFound for a flag that is not up."""
+    require(draft, Action.RESOLVE_FLAG)
+    flag = next((flag for flag in draft.tab.flags if flag.flag_id == flag_id), None)
+    if flag is None:
+        raise NotFound("There is no such flag on this tab: somebody may have resolved it.")
+    if not is_resolvable(flag):
+        raise TransitionRefused(
+            "This money is still owed back: try the refund again, or give it back elsewhere and record that.",
+            status=draft.tab.status,
+        )
+    draft.lower_flag(flag, note)
 
 
 def take_cash(draft: Draft, amount_minor: int) -> None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from chalicelib.domain.books.ledger import Account, transfer
 from chalicelib.domain.tab import settlement
 from chalicelib.domain.tab.draft import Draft
-from chalicelib.domain.tab.facts.attempt_outcomes import flag
 from chalicelib.domain.tab.facts.card import card_removed, card_saved, card_updated
-from chalicelib.domain.tab.facts.dispute import dispute_closed, dispute_money, dispute_opened
-from chalicelib.domain.tab.facts.fact import REPEATABLE, Fact, FactKind
+from chalicelib.domain.tab.facts.dispute import dispute_came_to, dispute_money
+from chalicelib.domain.tab.facts.fact import DISPUTE_STATES, REPEATABLE, Fact, FactKind
 from chalicelib.domain.tab.facts.payment import (
     awaiting_customer,
     charged,
@@ -19,9 +18,11 @@ from chalicelib.domain.tab.facts.payment import (
     processing,
 )
 from chalicelib.domain.tab.facts.refund import refund_failed, refund_pending, refunded
+from chalicelib.domain.tab.flag import FlagKind
 
-_NOT_ON_RECORD = REPEATABLE | {FactKind.DECLINED, FactKind.PAYMENT_CANCELED, FactKind.PAYMENT_EXPIRED}
-"""What moves no money is judged by the tab as it is: the same news may be needed again to end an unknown outcome."""
+_NOT_ON_RECORD = REPEATABLE | DISPUTE_STATES | {FactKind.DECLINED, FactKind.PAYMENT_CANCELED, FactKind.PAYMENT_EXPIRED}
+"""What moves no money is judged by the tab as it is: the same news may be needed again to end an unknown outcome, and
+a dispute that was appealed can be lost a second time."""
 
 
 def apply_fact(draft: Draft, fact: Fact) -> None:
@@ -50,8 +51,7 @@ def _flag_currency(draft: Draft, fact: Fact) -> None:
         f"{fact.kind.replace('_', ' ').capitalize()}: {fact.object_id} is in {fact.currency}, "
         f"this tab in {draft.tab.currency}. It was not booked."
     )
-    if draft.tab.flagged != reason:
-        flag(draft, reason)
+    draft.flag(FlagKind.OTHER_CURRENCY, fact.object_id, reason)
 
 
 def _processing_fee(draft: Draft, fact: Fact) -> None:
@@ -80,11 +80,9 @@ _APPLY = {
     FactKind.REFUND_PENDING: refund_pending,
     FactKind.REFUNDED: refunded,
     FactKind.REFUND_FAILED: refund_failed,
-    FactKind.DISPUTE_OPENED: dispute_opened,
+    **dict.fromkeys(DISPUTE_STATES, dispute_came_to),
     FactKind.DISPUTE_WITHDRAWN: dispute_money,
     FactKind.DISPUTE_REINSTATED: dispute_money,
-    FactKind.DISPUTE_WON: dispute_closed,
-    FactKind.DISPUTE_LOST: dispute_closed,
     FactKind.CARD_REMOVED: card_removed,
     FactKind.CARD_UPDATED: card_updated,
     FactKind.PROCESSING_FEE: _processing_fee,

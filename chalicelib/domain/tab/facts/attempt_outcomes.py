@@ -10,6 +10,8 @@ from chalicelib.domain.tab.adjust import lower_paid
 from chalicelib.domain.tab.attempt import Attempt, AttemptState, Failure, Operation
 from chalicelib.domain.tab.draft import Draft
 from chalicelib.domain.tab.facts.fact import Fact
+from chalicelib.domain.tab.flag import FlagKind
+from chalicelib.domain.tab.payments import Leg
 
 SCA_LEASE = timedelta(hours=24)
 """How long a customer has to answer a bank's question about a charge made without them."""
@@ -22,14 +24,19 @@ DAILY = timedelta(days=1)
 """After the ladder a person is told. We still ask: six-hourly while the gateway's own deliveries go on, then daily."""
 
 
+BANK_DECIDES = frozenset({"charge_disputed", "charge_for_pending_refund_disputed"})
+"""Why a refund is refused, or fails, while a bank has the payment in dispute: https://docs.stripe.com/refunds."""
+
+
 def note_unknown(draft: Draft, attempt: Attempt) -> None:
     """The call's outcome is not known: ask again by the ladder, tell a person at its end."""
     checks = attempt.checks + 1
     if checks <= len(LADDER):
         check_at = draft.now + LADDER[checks - 1]
     else:
-        if draft.tab.flagged is None:
-            flag(draft, f"The outcome of attempt {attempt.attempt_id} ({attempt.operation}) is still not known.")
+        if checks == len(LADDER) + 1:
+            reason = f"The outcome of attempt {attempt.attempt_id} ({attempt.operation}) is still not known."
+            draft.flag(FlagKind.OUTCOME_UNKNOWN, attempt.attempt_id, reason)
         is_young = draft.now - attempt.created_at < DELIVERIES_END
         check_at = draft.now + (AFTER_LADDER if is_young else DAILY)
     draft.update_attempt(attempt, state=AttemptState.UNKNOWN, checks=checks, check_at=check_at)
@@ -43,10 +50,17 @@ def note_rejected(draft: Draft, attempt: Attempt, failure: Failure) -> None:
     What would have made a new payment has failed. What works on an existing one is asked for again by the ladder: the
     payment is no longer what we took it for, and only looking at it says what it is.
     """
-    flag(draft, f"The gateway refused attempt {attempt.attempt_id} ({attempt.operation}): {failure.code}.")
-    leg = draft.tab.leg(attempt.payment_id) if attempt.operation == Operation.REFUND and attempt.payment_id else None
+    leg = draft.tab.leg(attempt.payment_id or "") if attempt.operation == Operation.REFUND else None
+    if leg is not None and failure.code in BANK_DECIDES:
+        draft.end_attempt(attempt, AttemptState.FAILED, failure)
+        wait_for_bank(draft, leg, attempt.amount_minor)
+        return
     if leg is not None:
-        draft.update_leg(leg, failed_refunds=(*leg.failed_refunds, attempt.attempt_id))
+        # Once the attempt is over, what is still owed back is for a person.
+        draft.update_leg(leg, refund_failure=failure.code)
+    else:
+        reason = f"The gateway refused attempt {attempt.attempt_id} ({attempt.operation}): {failure.code}."
+        draft.flag(FlagKind.CALL_REFUSED, attempt.attempt_id, reason)
     if attempt.operation in (Operation.CHARGE, Operation.PLACE_HOLD):
         note_failed(draft, attempt, failure)
         settlement.replan(draft)
@@ -54,23 +68,28 @@ def note_rejected(draft: Draft, attempt: Attempt, failure: Failure) -> None:
         note_unknown(draft, attempt)
 
 
+def wait_for_bank(draft: Draft, leg: Leg, amount_minor: int) -> None:
+    """The bank has the payment in dispute: it gives the money back, or leaves it with us, and then we do (design §4).
+
+    The gateway may know of the dispute before its news reaches us: asked again daily, and at once when it is decided.
+    """
+    draft.update_leg(leg, refund_again_at=draft.now + DAILY)
+    draft.record("refund_waits_for_bank", payment_id=leg.payment_id, amount_minor=amount_minor)
+    draft.notify(MessageKind.REFUND_WAITS, Recipient.OWNER, amount_minor)
+
+
 def note_absent(draft: Draft, attempt: Attempt) -> None:
     """The gateway has no trace of the attempt's effect and it won't be made again: given up."""
     draft.end_attempt(attempt, AttemptState.ABANDONED)
     if attempt.checks >= len(LADDER):
-        flag(draft, f"Attempt {attempt.attempt_id} ({attempt.operation}) was made {attempt.checks} times in vain.")
+        reason = f"Attempt {attempt.attempt_id} ({attempt.operation}) was made {attempt.checks} times in vain."
+        draft.flag(FlagKind.MADE_IN_VAIN, attempt.attempt_id, reason)
     if attempt.operation == Operation.PLACE_HOLD and attempt.is_on_session:
         # The customer was never asked: the deposit waits for them as before.
         deposit.placement_closed(draft)
     elif attempt.operation == Operation.PLACE_HOLD:
         deposit.placement_failed(draft, None)
     settlement.replan(draft)
-
-
-def flag(draft: Draft, reason: str) -> None:
-    """A person must look."""
-    draft.update(flagged=reason)
-    draft.record("flagged", reason=reason)
 
 
 def note_failed(draft: Draft, attempt: Attempt, failure: Failure | None) -> None:
@@ -92,6 +111,10 @@ def granted(draft: Draft, fact: Fact) -> None:
     if unasked_minor > 0:
         lower_paid(draft, unasked_minor, "given back at the payment provider")
         draft.notify(MessageKind.REFUND, Recipient.CUSTOMER, unasked_minor)
+        draft.notify(MessageKind.BILL_ADJUSTED, Recipient.OWNER, unasked_minor)
+        if draft.tab.balance_minor:
+            # What is left to pay has changed with it.
+            draft.notify(MessageKind.BILL_ADJUSTED, Recipient.CUSTOMER, unasked_minor)
 
 
 def attempt_of(draft: Draft, fact: Fact, operation: Operation) -> Attempt | None:
@@ -113,5 +136,6 @@ def know_object(draft: Draft, fact: Fact) -> None:
     known = {hold.payment_id for hold in draft.base.holds} | {leg.payment_id for leg in draft.base.legs}
     known |= {attempt.payment_id for attempt in draft.base.attempts if attempt.payment_id}
     known |= {refund_id for leg in draft.base.legs for refund_id in (*leg.refunds, *leg.pending_refunds)}
+    known |= {dispute.dispute_id for leg in draft.base.legs for dispute in leg.disputes}
     if fact.object_id not in known and all(object_id != fact.object_id for object_id, _ in draft.objects):
         draft.objects.append((fact.object_id, fact.attempt_id))

@@ -1,6 +1,12 @@
-"""Facts about disputes."""
+"""Facts about disputes: how far each has come, and what the bank has taken and given back of it.
+
+News comes in any order, so each is judged by what the dispute is by now: it goes forward only, and its money is
+cumulative.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from msgspec.structs import replace
 
@@ -8,80 +14,152 @@ from chalicelib.domain.books.ledger import Account, transfer
 from chalicelib.domain.news.messages import MessageKind, Recipient
 from chalicelib.domain.tab import followup
 from chalicelib.domain.tab.draft import Draft
-from chalicelib.domain.tab.facts.attempt_outcomes import flag, know_object
+from chalicelib.domain.tab.facts.attempt_outcomes import know_object
 from chalicelib.domain.tab.facts.fact import Fact, FactKind
-from chalicelib.domain.tab.payments import (
-    Dispute,
-    DisputeState,
-    Leg,
-)
+from chalicelib.domain.tab.facts.legs import count_as_returned
+from chalicelib.domain.tab.flag import FlagKind
+from chalicelib.domain.tab.payments import Dispute, DisputeState, Leg
+
+DISPUTE_STATE: Mapping[FactKind, DisputeState] = {
+    FactKind.INQUIRY_OPENED: DisputeState.INQUIRY,
+    FactKind.INQUIRY_CLOSED: DisputeState.INQUIRY_CLOSED,
+    FactKind.DISPUTE_OPENED: DisputeState.OPEN,
+    FactKind.DISPUTE_APPEALED: DisputeState.OPEN,
+    FactKind.DISPUTE_WON: DisputeState.WON,
+    FactKind.DISPUTE_LOST: DisputeState.LOST,
+    FactKind.DISPUTE_PREVENTED: DisputeState.PREVENTED,
+}
+_STAGE: Mapping[DisputeState, int] = {
+    DisputeState.INQUIRY: 0,
+    DisputeState.INQUIRY_CLOSED: 1,
+    DisputeState.OPEN: 2,
+    DisputeState.WON: 3,
+    DisputeState.LOST: 3,
+    DisputeState.PREVENTED: 3,
+}
+_DECIDED = 3
+_AFTER_OPENING = frozenset({FactKind.DISPUTE_APPEALED, FactKind.DISPUTE_WON, FactKind.DISPUTE_LOST})
+_WORDS: Mapping[DisputeState, str] = {
+    DisputeState.INQUIRY_CLOSED: "closed: the bank only asked, and no money was taken",
+    DisputeState.WON: "won",
+    DisputeState.LOST: "lost",
+    DisputeState.PREVENTED: "ended before it counted as one",
+}
 
 
-def dispute_opened(draft: Draft, fact: Fact) -> None:
-    """The bank questions a payment: whatever is under way by itself rests until it is decided."""
-    leg = draft.tab.leg(fact.payment_id or "")
-    if leg is None or (leg.dispute is not None and leg.dispute.dispute_id != fact.object_id):
-        # Of a payment we know nothing of, or a second one of the same payment: somebody's money, and not to be dropped.
-        stray = f"Dispute {fact.object_id} of payment {fact.payment_id} is not in our books."
-        if draft.tab.flagged != stray:
-            flag(draft, stray)
+def is_forward(before: DisputeState, after: DisputeState) -> bool:
+    """Whether a dispute may go from the one to the other, without an appeal."""
+    return _STAGE[after] > _STAGE[before]
+
+
+def dispute_came_to(draft: Draft, fact: Fact) -> None:
+    """A bank asks, disputes, decides, or takes its decision up again: forward only, whatever comes late."""
+    leg = _leg_of(draft, fact)
+    if leg is None:
         return
-    if leg.dispute is not None:
+    if leg.dispute(fact.object_id) is None and fact.kind in _AFTER_OPENING:
+        # The opening got lost, or comes late.
+        dispute_came_to(draft, replace(fact, kind=FactKind.DISPUTE_OPENED))
+        leg = draft.tab.leg(leg.payment_id) or leg
+    state, known = DISPUTE_STATE[fact.kind], leg.dispute(fact.object_id)
+    dispute = known or Dispute(dispute_id=fact.object_id, amount_minor=fact.amount_minor, opened_at=fact.at)
+    appealed = fact.kind == FactKind.DISPUTE_APPEALED
+    if appealed:
+        goes_on = dispute.appealed_at is None or fact.at > dispute.appealed_at
+    elif dispute.appealed_at is not None:
+        # What was decided before the appeal may be told after it.
+        goes_on = dispute.state == DisputeState.OPEN and _STAGE[state] == _DECIDED and fact.at > dispute.appealed_at
+    else:
+        goes_on = known is None or is_forward(known.state, state)
+    if not goes_on:
+        if known is not None and state == known.state:
+            now = replace(known, amount_minor=fact.amount_minor, charge_refundable=fact.refundable)
+            draft.update_dispute(leg.payment_id, now)
         return
     know_object(draft, fact)
-    dispute = Dispute(dispute_id=fact.object_id, amount_minor=fact.amount_minor, opened_at=fact.at)
-    draft.update_leg(leg, dispute=dispute)
-    if draft.tab.plan is not None:
+    _move(
+        draft,
+        leg,
+        replace(
+            dispute,
+            state=state,
+            charge_refundable=fact.refundable,
+            appealed_at=fact.at if appealed else dispute.appealed_at,
+        ),
+        fact,
+        was=known.state if known else None,
+    )
+
+
+def _move(draft: Draft, leg: Leg, dispute: Dispute, fact: Fact, *, was: DisputeState | None) -> None:
+    """To the state that the dispute has now, with what it posts and who hears of it."""
+    draft.update_dispute(leg.payment_id, dispute)
+    lost_now, lost_before = dispute.state == DisputeState.LOST, was == DisputeState.LOST
+    loss_minor = (lost_now - lost_before) * dispute.outstanding_minor
+    draft.record(
+        fact.kind.value,
+        dispute_id=dispute.dispute_id,
+        payment_id=leg.payment_id,
+        amount_minor=fact.amount_minor,
+        postings=transfer(loss_minor, debit=Account.BAD_DEBT, credit=Account.DISPUTES_RECEIVABLE),
+    )
+    is_end = dispute.state in _WORDS
+    if is_end:
+        draft.notify(MessageKind.DISPUTE_CLOSED, Recipient.OWNER, dispute.amount_minor, _WORDS[dispute.state])
+    elif dispute.state == DisputeState.INQUIRY:
+        draft.notify(MessageKind.INQUIRY, Recipient.OWNER, dispute.amount_minor)
+    else:
+        draft.notify(MessageKind.DISPUTED, Recipient.OWNER, dispute.amount_minor)
+    if dispute.state in (DisputeState.OPEN, DisputeState.LOST) and draft.tab.plan is not None:
+        # Whatever is under way by itself rests until it is decided.
         draft.update(plan=None)
         followup.resume_later(draft)
-    draft.record("dispute_opened", dispute_id=fact.object_id, payment_id=leg.payment_id, amount_minor=fact.amount_minor)
-    draft.notify(MessageKind.DISPUTED, Recipient.OWNER, fact.amount_minor)
+    leg = draft.tab.leg(leg.payment_id) or leg
+    if is_end and leg.refund_again_at is not None:
+        # The bank has decided: what we owe back need not wait any longer, or is with the customer already.
+        draft.update_leg(leg, refund_again_at=None)
+    _check_returned(draft, leg.payment_id, dispute)
 
 
 def dispute_money(draft: Draft, fact: Fact) -> None:
-    """Funds withdrawn or reinstated, once each, in whichever order the news comes."""
-    dispute_opened(draft, fact)
-    leg = _disputed_leg(draft, fact)
+    """Funds withdrawn or reinstated: cumulative, in whichever order the news comes."""
+    leg = _leg_of(draft, fact)
     if leg is None:
         return
-    dispute = leg.dispute
-    assert dispute is not None, "a disputed leg has its dispute"
+    known = leg.dispute(fact.object_id)
+    if known is None or known.state in (DisputeState.INQUIRY, DisputeState.INQUIRY_CLOSED):
+        # An inquiry takes no money: where some is taken, or given back, there is a dispute.
+        dispute_came_to(draft, replace(fact, kind=FactKind.DISPUTE_OPENED))
+    leg = draft.tab.leg(leg.payment_id) or leg
+    dispute = leg.dispute(fact.object_id)
+    assert dispute is not None, "a dispute whose money moves is on record"
+    # Of a dispute that is lost already there is nothing to receive.
+    other = Account.BAD_DEBT if dispute.state == DisputeState.LOST else Account.DISPUTES_RECEIVABLE
     if fact.kind == FactKind.DISPUTE_WITHDRAWN:
-        if dispute.withdrawn_minor or dispute.reinstated:
-            return
-        # Of a dispute that is lost already there is nothing to receive.
-        debit = Account.BAD_DEBT if dispute.state == DisputeState.LOST else Account.DISPUTES_RECEIVABLE
+        more = fact.amount_minor - dispute.withdrawn_minor
         dispute = replace(dispute, withdrawn_minor=fact.amount_minor)
-        postings = transfer(fact.amount_minor, debit=debit, credit=Account.STRIPE_BALANCE)
+        postings = transfer(more, debit=other, credit=Account.STRIPE_BALANCE)
     else:
-        if dispute.reinstated:
-            return
-        credit = Account.BAD_DEBT if dispute.state == DisputeState.LOST else Account.DISPUTES_RECEIVABLE
-        postings = transfer(dispute.withdrawn_minor, debit=Account.STRIPE_BALANCE, credit=credit)
-        dispute = replace(dispute, withdrawn_minor=0, reinstated=True)
-    draft.update_leg(leg, dispute=dispute)
-    draft.record(fact.kind.value, dispute_id=fact.object_id, amount_minor=fact.amount_minor, postings=postings)
-
-
-def dispute_closed(draft: Draft, fact: Fact) -> None:
-    dispute_opened(draft, fact)
-    leg = _disputed_leg(draft, fact)
-    if leg is None or leg.dispute is None or leg.dispute.state != DisputeState.OPEN:
+        more = fact.amount_minor - dispute.reinstated_minor
+        dispute = replace(dispute, reinstated_minor=fact.amount_minor)
+        postings = transfer(more, debit=Account.STRIPE_BALANCE, credit=other)
+    if more <= 0:
         return
-    lost = fact.kind == FactKind.DISPUTE_LOST
-    draft.update_leg(leg, dispute=replace(leg.dispute, state=DisputeState.LOST if lost else DisputeState.WON))
-    lost_minor = leg.dispute.withdrawn_minor if lost else 0
-    draft.record(
-        fact.kind.value,
-        dispute_id=fact.object_id,
-        payment_id=leg.payment_id,
-        amount_minor=fact.amount_minor,
-        postings=transfer(lost_minor, debit=Account.BAD_DEBT, credit=Account.DISPUTES_RECEIVABLE),
-    )
-    draft.notify(MessageKind.DISPUTE_CLOSED, Recipient.OWNER, fact.amount_minor, "lost" if lost else "won")
+    draft.update_dispute(leg.payment_id, dispute)
+    draft.record(fact.kind.value, dispute_id=fact.object_id, amount_minor=fact.amount_minor, postings=postings)
+    _check_returned(draft, leg.payment_id, dispute)
 
 
-def _disputed_leg(draft: Draft, fact: Fact) -> Leg | None:
-    """The payment that this very dispute is about."""
+def _check_returned(draft: Draft, payment_id: str, dispute: Dispute) -> None:
+    """What the bank has given us again was not given to the customer: as far as it counted so, it is owed again."""
+    if dispute.returned_minor > dispute.at_bank_minor:
+        count_as_returned(draft, payment_id, dispute, dispute.at_bank_minor)
+
+
+def _leg_of(draft: Draft, fact: Fact) -> Leg | None:
+    """The payment that is disputed. One we know nothing of is somebody's money, and not to be dropped."""
     leg = draft.tab.leg(fact.payment_id or "")
-    return leg if leg and leg.dispute and leg.dispute.dispute_id == fact.object_id else None
+    if leg is None:
+        stray = f"Dispute {fact.object_id} of payment {fact.payment_id} is not in our books."
+        draft.flag(FlagKind.STRAY, fact.object_id, stray)
+    return leg

@@ -26,16 +26,32 @@ class FactKind(StrEnum):
     REFUND_PENDING = "refund_pending"
     REFUNDED = "refunded"
     REFUND_FAILED = "refund_failed"
+    INQUIRY_OPENED = "inquiry_opened"
+    INQUIRY_CLOSED = "inquiry_closed"
     DISPUTE_OPENED = "dispute_opened"
+    DISPUTE_APPEALED = "dispute_appealed"
     DISPUTE_WITHDRAWN = "dispute_withdrawn"
     DISPUTE_REINSTATED = "dispute_reinstated"
     DISPUTE_WON = "dispute_won"
     DISPUTE_LOST = "dispute_lost"
+    DISPUTE_PREVENTED = "dispute_prevented"
     CARD_REMOVED = "card_removed"
     CARD_UPDATED = "card_updated"
     PROCESSING_FEE = "processing_fee"
 
 
+DISPUTE_STATES = frozenset(
+    {
+        FactKind.INQUIRY_OPENED,
+        FactKind.INQUIRY_CLOSED,
+        FactKind.DISPUTE_OPENED,
+        FactKind.DISPUTE_APPEALED,
+        FactKind.DISPUTE_WON,
+        FactKind.DISPUTE_LOST,
+        FactKind.DISPUTE_PREVENTED,
+    }
+)
+"""How far a dispute has come; its money is told by facts of their own."""
 REPEATABLE = frozenset({FactKind.AWAITING_CUSTOMER, FactKind.PROCESSING})
 
 
@@ -46,6 +62,7 @@ class Fact(Struct, frozen=True, kw_only=True):
     `amount_minor`: cumulative for that object. `currency`: the object's; None where it has none (a card).
     `attempt_id`: the attempt that made the object, from its metadata.
     `payment_id`: what is refunded, disputed or charged a fee for.
+    `refundable`: the payment can be refunded all the same, with how far a dispute has come.
     `occurrence` tells repeated declines of one payment apart. `capture_before` and `card` come with HOLD_PLACED,
     `card` also with CARD_SAVED, `client_secret` with AWAITING_CUSTOMER, `failure` with DECLINED and REFUND_FAILED.
     """
@@ -62,6 +79,7 @@ class Fact(Struct, frozen=True, kw_only=True):
     card: Card | None = None
     client_secret: str | None = None
     failure: Failure | None = None
+    refundable: bool = False
 
     @property
     def key(self) -> str | None:

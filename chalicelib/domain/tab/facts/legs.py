@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from chalicelib.domain.books.ledger import Account, transfer
 from chalicelib.domain.tab import settlement
 from chalicelib.domain.tab.draft import Draft
 from chalicelib.domain.tab.facts.fact import Fact
-from chalicelib.domain.tab.payments import (
-    Leg,
-    LegKind,
-)
+from chalicelib.domain.tab.payments import Dispute, Leg, LegKind, RefundMeans
 from chalicelib.domain.tab.status import Status
 
 
@@ -32,16 +31,49 @@ def return_cash(draft: Draft, leg: Leg, amount_minor: int) -> None:
 
 
 def returned_by_bank(draft: Draft, leg: Leg, amount_minor: int) -> None:
-    """Of a lost dispute's money, what was owed back anyway: the customer has it, so it is no loss of ours."""
-    assert leg.dispute is not None, "a lost payment has its dispute"
-    draft.update_leg(leg, refunds={**leg.refunds, draft.new_id("dsp"): amount_minor})
+    """Of lost disputes' money, what was owed back anyway: the customer has it, so it is no loss of ours."""
+    left = amount_minor
+    for dispute in leg.disputes:
+        if returned := min(left, dispute.lost_minor):
+            count_as_returned(draft, leg.payment_id, dispute, dispute.returned_minor + returned)
+            left -= returned
+
+
+def count_as_returned(draft: Draft, payment_id: str, dispute: Dispute, returned_minor: int) -> None:
+    """`returned_minor`: how much of what the bank took counts as given back from now on. Less: it is owed again."""
+    more = returned_minor - dispute.returned_minor
+    draft.update_dispute(payment_id, replace(dispute, returned_minor=returned_minor))
     draft.record(
         "returned_by_bank",
-        dispute_id=leg.dispute.dispute_id,
-        payment_id=leg.payment_id,
-        amount_minor=amount_minor,
-        postings=transfer(amount_minor, debit=Account.CUSTOMER_RECEIVABLE, credit=Account.BAD_DEBT),
+        dispute_id=dispute.dispute_id,
+        payment_id=payment_id,
+        amount_minor=more,
+        postings=transfer(more, debit=Account.CUSTOMER_RECEIVABLE, credit=Account.BAD_DEBT),
     )
+
+
+def return_elsewhere(draft: Draft, amount_minor: int, how: RefundMeans, reference: str) -> None:
+    """What could not be refunded has been given back past the gateway: newest payment first, as refunds are."""
+    left = amount_minor
+    for leg in reversed(draft.tab.legs):
+        part = min(left, leg.refundable_minor) if leg.refund_failure else 0
+        if not part:
+            continue
+        draft.update_leg(leg, elsewhere_minor=leg.elsewhere_minor + part)
+        draft.record(
+            "refunded_elsewhere",
+            payment_id=leg.payment_id,
+            amount_minor=part,
+            how=how,
+            reference=reference,
+            postings=transfer(
+                part,
+                debit=Account.REFUND_PAYABLE,
+                credit=Account.CASH if how == RefundMeans.CASH else Account.BANK,
+            ),
+        )
+        left -= part
+    assert left == 0, "no more is given back elsewhere than a person has to see to"
 
 
 def take(draft: Draft, fact: Fact, kind: LegKind) -> None:

@@ -78,6 +78,10 @@ def hold_captured(draft: Draft, fact: Fact) -> None:
     draft.update_hold(hold, state=HoldState.CAPTURED, captured_minor=fact.amount_minor)
     draft.update(deposit=replace(draft.tab.deposit, state=DepositState.CAPTURED))
     take(draft, fact, LegKind.CAPTURE)
+    if draft.tab.status in (Status.BOOKED, Status.OPEN):
+        # Somebody at the business did that past us, before anything was due.
+        for recipient in (Recipient.CUSTOMER, Recipient.OWNER):
+            draft.notify(MessageKind.DEPOSIT_TAKEN, recipient, fact.amount_minor)
     if attempt := open_attempt_on(draft, fact.object_id, Operation.CAPTURE):
         if attempt.amount_minor == fact.amount_minor:
             draft.end_attempt(attempt, AttemptState.SUCCEEDED)
@@ -158,9 +162,14 @@ def _await_customer(draft: Draft, fact: Fact, attempt: Attempt) -> None:
 def processing(draft: Draft, fact: Fact) -> None:
     know_object(draft, fact)
     attempt = attempt_of(draft, fact, Operation.CHARGE)
-    if attempt is not None:
-        draft.update_attempt(attempt, payment_id=fact.object_id)
-        note_unknown(draft, replace(attempt, payment_id=fact.object_id))
+    if attempt is None:
+        return
+    attempt, before = replace(attempt, payment_id=fact.object_id), attempt
+    # Told again before it is asked again it is the same news: only what we ask ourselves uses up the ladder.
+    if before.state == AttemptState.UNKNOWN and before.check_at is not None and before.check_at > draft.now:
+        draft.update_attempt(before, payment_id=fact.object_id)
+    else:
+        note_unknown(draft, attempt)
 
 
 def declined(draft: Draft, fact: Fact) -> None:

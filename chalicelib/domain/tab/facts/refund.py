@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from chalicelib.domain.books.ledger import Account, transfer
-from chalicelib.domain.news.messages import MessageKind, Recipient
 from chalicelib.domain.tab.attempt import AttemptState, Operation
 from chalicelib.domain.tab.draft import Draft
-from chalicelib.domain.tab.facts.attempt_outcomes import attempt_of, flag, granted, know_object
-from chalicelib.domain.tab.facts.fact import Fact
-from chalicelib.domain.tab.payments import (
-    Leg,
+from chalicelib.domain.tab.facts.attempt_outcomes import (
+    BANK_DECIDES,
+    attempt_of,
+    granted,
+    know_object,
+    wait_for_bank,
 )
+from chalicelib.domain.tab.facts.fact import Fact
+from chalicelib.domain.tab.flag import FlagKind
+from chalicelib.domain.tab.payments import Leg
 
 
 def refund_pending(draft: Draft, fact: Fact) -> None:
@@ -46,7 +50,11 @@ def refunded(draft: Draft, fact: Fact) -> None:
 
 
 def refund_failed(draft: Draft, fact: Fact) -> None:
-    """A failed refund reopens the obligation; one that had gone through comes back into the balance."""
+    """A failed refund reopens the obligation; one that had gone through comes back into the balance.
+
+    Where the bank has the payment in dispute it decides first: given back by us as well, the customer would have the
+    money twice. Else a person sees to it.
+    """
     leg = _refunded_leg(draft, fact)
     if leg is None or fact.object_id in leg.failed_refunds:
         return
@@ -61,21 +69,26 @@ def refund_failed(draft: Draft, fact: Fact) -> None:
         },
         failed_refunds=(*leg.failed_refunds, fact.object_id),
     )
-    flag(draft, f"Refund {fact.object_id} failed: the money must go back another way.")
-    draft.notify(MessageKind.REFUND_FAILED, Recipient.OWNER, fact.amount_minor)
+    code = fact.failure.code if fact.failure else "unknown"
     draft.record(
         "refund_failed",
         refund_id=fact.object_id,
         payment_id=leg.payment_id,
         amount_minor=fact.amount_minor,
+        code=code,
         postings=transfer(came_back, debit=Account.STRIPE_BALANCE, credit=Account.CUSTOMER_RECEIVABLE),
     )
+    leg = draft.tab.leg(leg.payment_id) or leg
+    if code not in BANK_DECIDES:
+        draft.update_leg(leg, refund_failure=code)
+    elif not leg.is_disputed:
+        wait_for_bank(draft, leg, fact.amount_minor)
 
 
 def _refunded_leg(draft: Draft, fact: Fact) -> Leg | None:
     """The payment that is refunded. One that we have not heard of is for a person: somebody gave back its money."""
     leg = draft.tab.leg(fact.payment_id or "")
-    stray = f"Refund {fact.object_id} is of payment {fact.payment_id}, which this tab knows nothing of."
-    if leg is None and draft.tab.flagged != stray:
-        flag(draft, stray)
+    if leg is None:
+        stray = f"Refund {fact.object_id} is of payment {fact.payment_id}, which this tab knows nothing of."
+        draft.flag(FlagKind.STRAY, fact.object_id, stray)
     return leg
