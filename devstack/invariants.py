@@ -12,11 +12,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
+from itertools import zip_longest
 from typing import Any
 
 Json = Mapping[str, Any]
 History = Sequence[Json]
 
+_SYSTEM = "aftertab"
+"""Who did what nobody did: the clock, and what the payment provider tells."""
 _TAKES_MONEY = frozenset({"capture", "charge"})
 _MAKES_PAYMENT = frozenset({"place_hold", "charge"})
 _NOT_GIVEN_BACK = frozenset({"failed", "canceled"})
@@ -301,6 +304,33 @@ def customers_cancel_as_promised(tab: Json, history: History) -> Iterator[str]:
         seen.append(entry)
 
 
+def clocks_waive_and_people_uphold(tab: Json, history: History) -> Iterator[str]:
+    """An unanswered contest is waived, at most what was contested; that the bill stands, only a person says."""
+    contested = 0
+    for entry, then in zip_longest(history, history[1:]):
+        if entry["kind"] == "contested":
+            contested = entry["details"]["contested_minor"]
+        if entry["kind"] != "contest_resolved" or entry["by"] != _SYSTEM:
+            continue
+        if entry["details"]["resolution"] != "waive" or then is None or then["kind"] != "waived":
+            yield f"at entry {entry['seq']} nobody answered, and the contest was not waived"
+        elif then["details"]["amount_minor"] > contested:
+            yield f"at entry {then['seq']} {then['details']['amount_minor']} are waived, contested were {contested}"
+
+
+def cash_is_handed_back_by_people(tab: Json, history: History) -> Iterator[str]:
+    """Nobody has cash in their hand because a clock or the payment provider says so."""
+    for entry in history:
+        if entry["kind"] == "cash_returned" and entry["by"] == _SYSTEM:
+            yield f"at entry {entry['seq']} cash went back, and nobody handed it over"
+
+
+def cash_to_return_is_owed_back(tab: Json) -> Iterator[str]:
+    in_cash = sum(leg["amount_minor"] - _given_back_minor(leg) for leg in tab["legs"] if leg["kind"] == "cash")
+    if not 0 <= tab["cash_to_return_minor"] <= min(in_cash, tab["refund_owed_minor"]):
+        yield f"{tab['cash_to_return_minor']} is to be handed back, {in_cash} of cash is kept"
+
+
 # When the agenda has nothing left to do
 
 
@@ -310,11 +340,11 @@ def nothing_is_left_to_do(tab: Json) -> Iterator[str]:
 
 
 def taken_within_due(tab: Json) -> Iterator[str]:
-    """Taken less given back is at most the amount due; what can't be given back by us is with a person.
+    """Taken less given back is at most the amount due; cash, and what we can't give back, is with a person.
 
     A flag about something else excuses nothing: it would hide what became owed after it.
     """
-    surplus = _kept_minor(tab) - tab["amount_due_minor"]
+    surplus = _kept_minor(tab) - tab["amount_due_minor"] - tab["cash_to_return_minor"]
     if surplus > 0 and not _flagged(tab, "refund_by_hand") and tab["payment_state"] != "disputed":
         yield f"{surplus} too much is kept, and nobody is told"
 
@@ -459,6 +489,7 @@ _OF_TAB = (
     a_bank_counts_once,
     surplus_is_owed_back,
     finished_tab_lets_go,
+    cash_to_return_is_owed_back,
 )
 _OF_HISTORY = (
     entries_sum_to_the_ledger,
@@ -471,6 +502,8 @@ _OF_HISTORY = (
     only_the_customer_replaces_what_they_sealed,
     free_cancelling_lasts_an_hour,
     customers_cancel_as_promised,
+    clocks_waive_and_people_uphold,
+    cash_is_handed_back_by_people,
 )
 _OF_DRY_TAB = (
     nothing_is_left_to_do,

@@ -75,12 +75,12 @@ STEPS: Mapping[StepKind, str] = {
     StepKind.CLOSE_PAYMENT: "Close a payment that waits for the customer: its time is over, or it is no longer wanted.",
     StepKind.HOLD_CLOCK: "A hold is about to expire: renew it, capture it where that was agreed to, or end the review.",
     StepKind.RELEASE: "Give back a hold that secures nothing any more.",
-    StepKind.REFUND: "Give back what was taken above what is due, newest leg first. A hold captured before the service "
-    "is kept for it.",
+    StepKind.REFUND: "Give back what was taken above what is due, newest leg first; cash waits for `return_cash`. "
+    "A hold captured before the service is kept for it.",
     StepKind.REFUND_BY_HAND: "Flag what is owed back and can't be refunded by itself, with the amount as it is now.",
     StepKind.END_REVIEW: "The review window ends: the bill is due, and charged where that was agreed to.",
     StepKind.CONTEST_OVERDUE: "The contest's deadline has passed: remind the owner.",
-    StepKind.CONTEST_DEFAULT: "Nobody has resolved the contest: as the policy says.",
+    StepKind.CONTEST_DEFAULT: "Nobody has answered the contest: what is contested is waived, the rest is due.",
     StepKind.TAKE_LEG: "Take the next leg of the settlement.",
     StepKind.RETRY_CHARGE: "Try the saved card again, as the bank advised; four times at most, not in quiet hours.",
     StepKind.PLACE_HOLD: "Place the deposit's hold on the saved card.",

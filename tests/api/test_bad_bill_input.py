@@ -430,8 +430,7 @@ def test_parameters_that_nobody_knows(shop: Shop, tab: dict[str, Any], path: str
 
 DAY_S = 24 * 3600
 POLICIES: dict[str, dict[str, Any]] = {
-    "contest by a figure nobody gave": {"contest_default": "adjust"},
-    "unknown default": {"contest_default": "ignore"},
+    "a clock that upholds": {"contest_default": "uphold"},
     "negative deadline": {"contest_deadline_s": -1},
     "endless deadline": {"contest_deadline_s": 400 * DAY_S},
     "deadline in words": {"contest_deadline_s": "a week"},

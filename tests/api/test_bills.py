@@ -92,7 +92,7 @@ def test_a_contest_that_is_waived_gives_everything_back(world: World, shop: Shop
 
 def test_a_contest_nobody_answers_is_resolved_by_the_policy(world: World) -> None:
     """At the deadline the owner is reminded, and later the policy's default applies, with both told once."""
-    shop = world.shop(contest_deadline_s=24 * 3600, contest_default_after_s=24 * 3600, contest_default="waive")
+    shop = world.shop(contest_deadline_s=24 * 3600, contest_default_after_s=24 * 3600)
     ana = shop.customer()
     tab = billed(shop, ana, 8000)
     ana.post(verb(tab, "contest"), {"reason": "The colour is wrong."}).ok()
@@ -106,6 +106,42 @@ def test_a_contest_nobody_answers_is_resolved_by_the_policy(world: World) -> Non
     assert (closed["status"], closed["waived_minor"]) == ("closed", 8000)
     assert world.said() == ["customer: contest_resolved"]
     assert closed["ledger"] == {"customer_receivable": 0, "goodwill": 8000, "service_revenue": -8000}
+
+
+def test_of_an_unanswered_contest_the_rest_is_charged(world: World, shop: Shop, ana: Caller) -> None:
+    """20.00 of 80.00 were contested: 60.00 are charged as promised, and never the 20.00."""
+    tab = billed(shop, ana, 8000, card="pm_card_visa")
+    ana.post(verb(tab, "contest"), {"reason": "The colour is wrong.", "contested_minor": 2000}).ok()
+
+    world.move(days=8)
+    world.move(days=3)
+
+    closed = settled(shop, tab)
+    assert (closed["status"], amounts(closed), closed["waived_minor"]) == ("closed", [("charge", 6000)], 2000)
+
+
+def test_cash_that_is_owed_back_waits_for_staff(world: World, shop: Shop, ana: Caller) -> None:
+    """Contested, unanswered, waived: 30.00 of cash are owed, both are told, and it ends when they are handed over."""
+    tab = billed(shop, ana, 8000)
+    shop.staff.post(verb(tab, "cash"), {"amount_minor": 3000}).ok()
+    ana.post(verb(tab, "contest"), {"reason": "The colour is wrong."}).ok()
+    world.move(days=8)
+    world.said()
+    world.move(days=3)
+
+    owed = shop.seen(tab)
+    assert (owed["status"], owed["payment_state"], owed["cash_to_return_minor"]) == ("due", "refund_owed", 3000)
+    assert world.said()[-2:] == ["customer: cash_to_return", "owner: cash_to_return"]
+    assert "return_cash" in owed["allowed_actions"]
+    assert "return_cash" not in shop.seen(tab, ana)["allowed_actions"]
+    shop.staff.post(verb(tab, "return_cash"), {"amount_minor": 3001}).problem(422, "invalid_input")
+    ana.post(verb(tab, "return_cash"), {"amount_minor": 3000}).problem(403, "forbidden")
+
+    closed = shop.staff.post(verb(tab, "return_cash"), {"amount_minor": 3000}).ok()
+
+    assert (closed["status"], closed["payment_state"], closed["cash_to_return_minor"]) == ("closed", "none", 0)
+    assert closed["ledger"]["cash"] == 0
+    shop.staff.post(verb(tab, "return_cash"), {"amount_minor": 1}).problem(409, "nothing_to_pay")
 
 
 def test_a_contest_stops_the_automatic_charge(world: World, shop: Shop, ana: Caller) -> None:

@@ -363,7 +363,6 @@ def test_a_policy_says_how_bills_are_followed_up(shop: Shop) -> None:
     wanted = {
         "contest_deadline_s": 3 * DAY_S,
         "contest_default_after_s": DAY_S,
-        "contest_default": "waive",
         "reminder_offsets_s": [DAY_S, 2 * DAY_S],
         "retry_offsets_s": [],
         "time_zone": "Europe/Lisbon",
@@ -383,7 +382,7 @@ def test_a_policy_says_how_bills_are_followed_up(shop: Shop) -> None:
 def test_a_policy_does_not_change_what_is_under_way(world: World, shop: Shop, ana: Caller) -> None:
     """A tab keeps the deadline that stood when it was opened."""
     tab = billed(shop, ana, 8000)
-    shop.owner.put("/v1/merchant/policy", {"contest_deadline_s": 0, "contest_default": "waive"}).ok()
+    shop.owner.put("/v1/merchant/policy", {"contest_deadline_s": 0}).ok()
 
     contest = ana.post(f"/v1/tabs/{tab['tab_id']}/contest", {"reason": "Too dear."}).ok()["contest"]
 

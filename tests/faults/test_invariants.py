@@ -60,6 +60,7 @@ def sound() -> World:
             "amount_due_minor": 7000,
             "balance_minor": 0,
             "refund_owed_minor": 0,
+            "cash_to_return_minor": 0,
             "ledger": {"customer_receivable": 0, "service_revenue": -7000, "stripe_balance": 7000},
             "holds": [{"payment_id": "pi_1", "amount_minor": 3000, "captured_minor": 2000, "state": "captured"}],
             "legs": [leg("pi_1", "capture", 2000), leg("pi_2", "charge", 5500, refunded_minor=500)],
@@ -108,7 +109,7 @@ def leg(payment_id: str, kind: str, amount: int, **given: Any) -> Json:
 
 def entry(seq: int, kind: str, *postings: tuple[str, int], **details: Any) -> Json:
     posted = [{"account": account, "amount_minor": minor} for account, minor in postings]
-    return {"seq": seq, "kind": kind, "details": details, "postings": posted}
+    return {"seq": seq, "kind": kind, "by": "sam", "details": details, "postings": posted}
 
 
 SEALED = sha256(b"words").hexdigest()
@@ -186,6 +187,7 @@ OF_TWO_AT_ONCE = begun(10, "att_5", "charge", 100)
         (("tab", "ledger", "refund_payable"), -5, "5 is payable as refunds, 0 owed back and 0 on its way"),
         (("tab", "holds", 0), LIVE, "a hold is still live on a tab that is closed, and nothing will be done about it"),
         (("tab", "holds", 0), LIVE, "a hold is still live"),
+        (("tab", "cash_to_return_minor"), 1, "1 is to be handed back, 0 of cash is kept"),
         (("history", 0, "postings", 0, "amount_minor"), 7501, "entry 1 (completed) sums to 1"),
         (("history", 9, "postings"), [], "the ledger is {'service_revenue': -7000, 'stripe_balance': 7000}, its"),
         (("history", 4, "seq"), 6, "the entries are numbered [1, 2, 3, 4, 6, 6,"),
@@ -231,6 +233,7 @@ def test_a_hold_that_only_stripe_has_is_told():
 
 
 BOOKED = ("cap", "deposit_and_fees", "automatic_charge")
+BY_CLOCK = {"by": "aftertab"}
 UNTIL_TEN = accepted(16, "words", *BOOKED, free_cancel_until="2026-01-05T10:00:00Z")
 
 
@@ -251,6 +254,19 @@ UNTIL_TEN = accepted(16, "words", *BOOKED, free_cancel_until="2026-01-05T10:00:0
             [entry(16, "checked_in"), canceled(17, "2026-01-05T09:00:00Z", 0)],
             "at entry 17 the customer cancels a service that has begun",
         ),
+        (
+            [entry(16, "contest_resolved", resolution="uphold") | BY_CLOCK],
+            "at entry 16 nobody answered, and the contest was not waived",
+        ),
+        (
+            [
+                entry(16, "contested", contested_minor=1000),
+                entry(17, "contest_resolved", resolution="waive") | BY_CLOCK,
+                entry(18, "waived", amount_minor=1001) | BY_CLOCK,
+            ],
+            "at entry 18 1001 are waived, contested were 1000",
+        ),
+        ([entry(16, "cash_returned") | BY_CLOCK], "at entry 16 cash went back, and nobody handed it over"),
         ([UNTIL_TEN, canceled(17, "2026-01-05T10:00:00Z", 1000)], "cancelling cost 1000 at entry 17, promised were 0"),
         ([UNTIL_TEN, canceled(17, "2026-01-05T10:00:01Z", 0)], "cancelling cost 0 at entry 17, promised were 1000"),
         (
@@ -289,6 +305,7 @@ def test_what_is_flagged_or_disputed_may_be_more_than_is_due():
 
     assert check_dry(tab) == ["1000 too much is kept, and nobody is told"]
     assert check_dry(tab | {"refund_owed_minor": 1000, "flags": [by_hand(1000)]}) == []
+    assert check_dry(tab | {"cash_to_return_minor": 1000}) == []
     assert check_dry(tab | {"payment_state": "disputed"}) == []
 
 

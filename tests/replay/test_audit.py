@@ -51,6 +51,7 @@ TAB = {
     "waived_minor": 0,
     "balance_minor": 0,
     "refund_owed_minor": 0,
+    "cash_to_return_minor": 0,
     "flags": [],
     "next_action": None,
     "payment": None,

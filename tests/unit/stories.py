@@ -311,7 +311,7 @@ def contested_adjusted_and_paid() -> Story:
 
 @story
 def contested_and_forgotten() -> Story:
-    till = Till(policy=Policy(contest_default=Resolution.WAIVE)).accept(*WITHOUT_CARD).serve(50_00)
+    till = Till().accept(*WITHOUT_CARD).serve(50_00)
     till.do(bill.contest, "cold", None, by=ADA)
     yield till.wait(days=7)
     yield till.wait(days=2)

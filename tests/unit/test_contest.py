@@ -19,7 +19,7 @@ from chalicelib.domain.tab.commands import bill, booking, payment
 from chalicelib.domain.tab.facts.attempt_outcomes import note_absent, note_unknown
 from chalicelib.domain.tab.facts.fact import FactKind
 from chalicelib.domain.tab.payments import HoldState, PlanReason
-from chalicelib.domain.tab.policy import Policy, Resolution
+from chalicelib.domain.tab.policy import Resolution
 from chalicelib.domain.tab.status import PaymentState, Status
 from chalicelib.domain.tab.tab import Outcome
 from tests.unit.till import (
@@ -336,34 +336,97 @@ def test_only_the_business_resolves_and_only_the_customer_contests() -> None:
 # The deadline
 
 
-@pytest.mark.parametrize(
-    ("default", "status"), [(Resolution.UPHOLD, Status.DUE), (Resolution.WAIVE, Status.CLOSED)], ids=str
-)
-def test_after_the_deadline_the_owner_is_reminded_then_the_policy_decides(default: Resolution, status: Status) -> None:
-    """Once, with what will happen; two days later it does."""
-    till = contest(Till(policy=Policy(contest_default=default)).accept(*WITHOUT_CARD).serve(50_00))
+def test_after_the_deadline_the_owner_is_reminded_then_what_is_contested_is_waived() -> None:
+    """Once, with how much; two days later it is so, and the rest is followed up."""
+    till = contest(Till().accept(*WITHOUT_CARD).serve(50_00), 20_00)
     till.wait(days=7)
     assert till.told[-1] == (MessageKind.CONTEST_OVERDUE, Recipient.OWNER)
-    assert ("forgiven" if default == Resolution.WAIVE else "upheld") in till.messages[-1].text
+    assert "EUR 20.00 will be forgiven on 11 March" in till.messages[-1].text
     till.wait(days=1, hours=23)
     assert till.tab.status == Status.CONTESTED
     assert till.told.count((MessageKind.CONTEST_OVERDUE, Recipient.OWNER)) == 1
 
     till.wait(hours=1)
 
-    assert till.tab.status == status
-    assert till.tab.contest is None
+    assert (till.tab.status, till.tab.contest, till.tab.balance_minor) == (Status.DUE, None, 30_00)
+    assert till.books == {A.CUSTOMER_RECEIVABLE: 30_00, A.GOODWILL: 20_00, A.SERVICE_REVENUE: -50_00}
+    assert set(till.planned) == {StepKind.REMIND}
 
 
-def test_the_policy_waits_for_a_payment_whose_outcome_is_not_known() -> None:
-    """What it decides depends on whether the money came."""
+def test_what_nobody_contested_is_charged_as_promised() -> None:
+    """With consent to it: 30 of 50, and nothing of the 20 that nobody answered for."""
+    till = contest(billed(), 20_00).wait(days=7).wait(days=2)
+
+    assert till.open(Operation.CHARGE).amount_minor == 30_00
+    assert till.charged().tab.status == Status.CLOSED
+
+
+def test_all_of_it_contested_and_unanswered_nothing_is_due() -> None:
+    """And the hold goes."""
+    till = contest(held()).wait(days=9)
+
+    assert till.tab.amount_due_minor == 0
+    assert till.open(Operation.RELEASE).amount_minor == 20_00
+
+
+def test_what_was_given_back_meanwhile_is_not_waived_again() -> None:
+    """40 of 50 contested, 20 of it refunded by staff during the contest: 30 are left to waive."""
+    till = contest(billed().accept_bill(), 40_00).charged().do(payment.refund, 20_00, "half of it").refunded()
+
+    till.wait(days=7).wait(days=2)
+
+    assert till.tab.waived_minor == 30_00
+    assert till.tab.amount_due_minor == 0
+
+
+def test_cash_that_a_deadline_gives_back_waits_for_a_person() -> None:
+    """Nobody stands at the counter because a clock struck: it is owed, both are told, and staff record it."""
+    till = contest(Till().serve(50_00).do(payment.take_cash, 20_00)).wait(days=7).wait(days=2)
+    assert (till.tab.status, till.tab.payment_state) == (Status.DUE, PaymentState.REFUND_OWED)
+    assert (till.tab.cash_to_return_minor, till.posted("cash_returned")) == (20_00, [])
+    assert till.told[-2:] == [
+        (MessageKind.CASH_TO_RETURN, Recipient.CUSTOMER),
+        (MessageKind.CASH_TO_RETURN, Recipient.OWNER),
+    ]
+    assert till.planned == {}
+    with pytest.raises(InvalidInput, match="2000"):
+        till.do(payment.return_cash, 20_01)
+
+    till.do(payment.return_cash, 5_00).do(payment.return_cash, 15_00)
+
+    assert (till.tab.status, till.tab.outcome) == (Status.CLOSED, Outcome.FULFILLED)
+    assert till.books == {A.GOODWILL: 50_00, A.SERVICE_REVENUE: -50_00}
+
+
+def test_card_and_cash_each_go_back_their_own_way() -> None:
+    """10 in cash, then 40 by card, 45 contested and unanswered: 40 to the card by itself, 5 over the counter."""
+    till = Till().serve(50_00).do(payment.take_cash, 10_00).do(payment.pay_on_phone, by=ADA)
+    contest(till, 45_00).charged().wait(days=7).wait(days=2)
+
+    assert (till.open(Operation.REFUND).payment_id, till.open(Operation.REFUND).amount_minor) == ("pi_charge", 40_00)
+    assert till.tab.cash_to_return_minor == 5_00
+    till.refunded().do(payment.return_cash, 5_00)
+    assert till.tab.status == Status.CLOSED
+
+
+def test_a_bill_of_which_a_part_was_waived_can_still_be_lowered() -> None:
+    """The rest is owed like any other."""
+    till = contest(Till().accept(*WITHOUT_CARD).serve(50_00), 20_00).wait(days=7).wait(days=2)
+
+    till.do(bill.adjust, 10_00, "that, too")
+
+    assert till.tab.balance_minor == 20_00
+
+
+def test_the_clock_waits_for_a_payment_whose_outcome_is_not_known() -> None:
+    """What is to go back depends on whether the money came."""
     till = contest(billed().accept_bill()).wait(days=7).wait(days=3)
     assert till.tab.status == Status.CONTESTED
 
     till.charged()
 
-    assert till.tab.status == Status.CLOSED
-    assert till.tab.paid_minor == 50_00
+    assert till.open(Operation.REFUND).amount_minor == 50_00
+    assert till.refunded().tab.status == Status.CLOSED
 
 
 def test_the_deadlines_lie_outside_the_quiet_hours() -> None:

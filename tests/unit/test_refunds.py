@@ -135,12 +135,16 @@ def test_nothing_taken_is_nothing_to_refund() -> None:
 
 
 def test_a_bill_that_is_partly_owed_is_adjusted_not_refunded() -> None:
-    """20 of 50 were paid: lowering the bill comes first, and gives back what was paid above it."""
+    """20 of 50 were paid: lowering the bill comes first, and the cash above it is handed back after that."""
     till = Till().serve(50_00).accept_bill().do(payment.take_cash, 20_00)
 
     with pytest.raises(TransitionRefused, match="still owed"):
         refund(till, 5_00)
     till.do(bill.adjust, 35_00, "so")
+    with pytest.raises(TransitionRefused, match="hand it over"):
+        refund(till, 5_00)
+    assert till.books == {A.CASH: 20_00, A.REFUND_PAYABLE: -5_00, A.SERVICE_REVENUE: -15_00}
+    till.do(payment.return_cash, 5_00)
 
     assert till.books == {A.CASH: 15_00, A.SERVICE_REVENUE: -15_00}
     assert till.tab.status == Status.CLOSED

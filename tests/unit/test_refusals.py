@@ -116,10 +116,16 @@ CASES: dict[str, Case] = {
     ),
     # The promise
     "nothing new to accept": (
-        billed,
-        lambda till: till.do(bill.amend).accept(*WITHOUT_CARD),
+        lambda: Till().accept(*EVERYTHING),
+        lambda till: till.accept(*EVERYTHING),
         TransitionRefused,
         {"status": Status.OPEN},
+    ),
+    "consents that are given already": (
+        lambda: Till().accept(*WITHOUT_CARD),
+        lambda till: till.accept(*WITHOUT_CARD),
+        InvalidInput,
+        {"consents": [Consent.CAP, Consent.DEPOSIT_AND_FEES]},
     ),
     "a proposal that no longer covers what is on the tab": (
         proposed_below_what_is_on_the_tab,

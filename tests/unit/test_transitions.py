@@ -108,6 +108,7 @@ STARTS: dict[str, Callable[[], Till]] = {
         Till.booked(deposit_minor=0).accept(*WITHOUT_CARD).wait(hours=2).do(booking.cancel, "ill", by=ADA)
     ),
     "closed": lambda: Till().serve(50_00).do(payment.pay_on_phone, by=ADA).charged(),
+    "closed, cash owed back": lambda: Till().serve(50_00).do(payment.take_cash, 50_00).do(bill.adjust, 20_00, "so"),
     "closed, in cash": lambda: Till().serve(50_00).do(payment.take_cash, 50_00),
     "closed, tip on the phone": lambda: (
         Till().serve(50_00).do(payment.take_cash, 50_00).do(payment.tip, 5_00, by=ADA).awaiting(Operation.CHARGE)
@@ -178,6 +179,7 @@ def _act(draft: Draft, action: Action) -> None:
         Action.PAY_ON_PHONE: lambda: payment.pay_on_phone(draft),
         Action.CHARGE_SAVED_CARD: lambda: payment.charge_saved_card(draft),
         Action.TAKE_CASH: lambda: payment.take_cash(draft, 1),
+        Action.RETURN_CASH: lambda: payment.return_cash(draft, 1),
         Action.TIP: lambda: payment.tip(draft, 5_00),
         Action.ADJUST: lambda: bill.adjust(draft, 1, "so"),
         Action.REFUND: lambda: payment.refund(draft, None, "so"),

@@ -6,8 +6,8 @@ import pytest
 
 from chalicelib.domain.errors import PaymentInProgress
 from chalicelib.domain.tab.attempt import AttemptState, Operation
-from chalicelib.domain.tab.policy import Policy, Resolution
-from chalicelib.domain.tab.status import PaymentState, Status
+from chalicelib.domain.tab.policy import Resolution
+from chalicelib.domain.tab.status import Status
 from chalicelib.usecases.tab.bill import amend_bill, contest_bill, resolve_contest
 from chalicelib.usecases.tab.payment import pay_on_phone
 from tests.usecases.fake_gateway import CLOSE, Fault
@@ -88,22 +88,21 @@ def test_a_sheet_that_can_not_be_closed_does_not_refuse_the_contest(shop: Shop) 
     assert shop.tab.attempts == ()
 
 
-def test_a_contest_nobody_answers_is_upheld_and_charged(shop: Shop) -> None:
-    """A week, two more days, and then as the policy and the customer's consent say."""
+def test_of_a_contest_nobody_answers_only_the_rest_is_charged(shop: Shop) -> None:
+    """A week, two more days, and then what was not contested, as the customer's consent says."""
     shop.open(*EVERYTHING).serve(50_00)
-    contest(shop)
+    contest_bill(shop.deps, shop.tab_id, "cold", 20_00, request=shop.request(shop.ada))
 
     shop.wait(days=7)
     assert shop.tab.status == Status.CONTESTED
     shop.wait(days=2)
 
-    assert (shop.tab.status, shop.tab.payment_state) == (Status.CLOSED, PaymentState.PAID)
+    assert (shop.tab.status, shop.tab.paid_minor, shop.tab.waived_minor) == (Status.CLOSED, 30_00, 20_00)
     shop.check_books()
 
 
-def test_a_contest_nobody_answers_is_waived_where_the_policy_says_so() -> None:
+def test_a_contest_nobody_answers_is_waived(shop: Shop) -> None:
     """What had been captured goes back."""
-    shop = Shop(Policy(contest_default=Resolution.WAIVE))
     shop.open(*EVERYTHING, deposit_minor=20_00)
     shop.deliver_all()
     shop.serve(50_00)

@@ -29,7 +29,7 @@ from chalicelib.usecases.tab.bill import (
     write_off,
 )
 from chalicelib.usecases.tab.booking import cancel_tab, check_in, mark_no_show, propose_promise
-from chalicelib.usecases.tab.payment import charge_saved_card, give_tip, pay_on_phone, take_cash
+from chalicelib.usecases.tab.payment import charge_saved_card, give_tip, pay_on_phone, return_cash, take_cash
 from chalicelib.usecases.tab.refund import refund_tab
 from tests.usecases.shop import WITH_CARD, WITHOUT_CARD, Shop
 
@@ -74,6 +74,12 @@ def contested(shop: Shop) -> None:
 def paid(shop: Shop) -> None:
     with_card(shop)
     shop.accept_bill()
+
+
+def owed_cash(shop: Shop) -> None:
+    in_review(shop)
+    take_cash(shop.deps, shop.tab_id, 50_00, request=by_staff(shop))
+    adjust_bill(shop.deps, shop.tab_id, 8_00, "sorry", request=by_staff(shop))
 
 
 def by_staff(shop: Shop) -> Request:
@@ -152,6 +158,11 @@ CASES: dict[str, Case] = {
         in_review,
         lambda shop, request: take_cash(shop.deps, shop.tab_id, 50_00, request=request),
         "staff", "cash_taken", {"amount_minor": 50_00},
+    ),
+    "return_cash": Case(
+        owed_cash,
+        lambda shop, request: return_cash(shop.deps, shop.tab_id, 8_00, request=request),
+        "staff", "cash_returned", {"amount_minor": 8_00},
     ),
     "tip": Case(
         paid,

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from chalicelib.domain.errors import Contention, IdempotencyMismatch, InvalidInput, StaleVersion, UnknownCurrency
 from chalicelib.domain.parties import Merchant
 from chalicelib.domain.tab.actor import Actor, Role
-from chalicelib.domain.tab.policy import Policy, Resolution
+from chalicelib.domain.tab.policy import Policy
 from chalicelib.usecases.parties.merchants import (
     HOLD_LASTS_S,
     LEAST_MARGIN_S,
@@ -159,7 +159,6 @@ DURATIONS = (
         {"hold_margin_s": HOLD_LASTS_S - 1},
         {"hold_window_s": HOLD_LASTS_S},
         {"hold_ahead_s": HOLD_LASTS_S, "hold_window_s": HOLD_LASTS_S},
-        {"contest_default": Resolution.WAIVE},
         {"reminder_offsets_s": ()},
         {"reminder_offsets_s": (LEAST_OFFSET_S, LONGEST_S)},
         {"reminder_offsets_s": tuple(range(100, 110))},
@@ -187,7 +186,6 @@ def test_a_policy_at_its_limits_is_taken(shop: Shop, given: dict[str, Any]) -> N
         ("hold_margin_s", {"hold_margin_s": HOLD_LASTS_S}),
         ("hold_window_s", {"hold_window_s": HOLD_LASTS_S + 1}),
         ("hold_ahead_s", {"hold_ahead_s": 3601, "hold_window_s": 3600}),
-        ("contest_default", {"contest_default": Resolution.ADJUST}),
         ("reminder_offsets_s", {"reminder_offsets_s": (200, 100)}),
         ("reminder_offsets_s", {"reminder_offsets_s": (100, 100)}),
         ("reminder_offsets_s", {"reminder_offsets_s": tuple(range(100, 111))}),

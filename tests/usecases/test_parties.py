@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from chalicelib.domain.errors import IdempotencyMismatch, InvalidInput, NotFound, PromiseNotAccepted, StaleVersion
 from chalicelib.domain.parties import Merchant
 from chalicelib.domain.tab.actor import Actor, Role
-from chalicelib.domain.tab.policy import Policy, Resolution
+from chalicelib.domain.tab.policy import Policy
 from chalicelib.usecases.parties.customers import CardTerms, create_customer, get_customer, prepare_card
 from chalicelib.usecases.parties.merchants import (
     NewMerchant,
@@ -94,7 +94,6 @@ def test_a_policy_sent_twice_at_once_is_set_and_not_refused(shop: Shop) -> None:
         Policy(hold_window_s=115 * 3600),
         Policy(hold_ahead_s=97 * 3600),
         Policy(contest_deadline_s=-1),
-        Policy(contest_default=Resolution.ADJUST),
         Policy(reminder_offsets_s=(7200, 3600)),
         Policy(reminder_offsets_s=(3600, 3600)),
         Policy(reminder_offsets_s=(59,)),

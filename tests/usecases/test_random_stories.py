@@ -46,7 +46,7 @@ from chalicelib.usecases.tab.booking import (
     mark_no_show,
     propose_promise,
 )
-from chalicelib.usecases.tab.payment import charge_saved_card, give_tip, pay_on_phone, take_cash
+from chalicelib.usecases.tab.payment import charge_saved_card, give_tip, pay_on_phone, return_cash, take_cash
 from chalicelib.usecases.tab.refund import refund_elsewhere, refund_tab, resolve_flag, retry_refund
 from tests.usecases.fake_gateway import CLOSE, FIND, CardBehaviour, Crash, Fault, Payment
 from tests.usecases.shop import EVERYTHING, WITHOUT_CARD, Shop
@@ -87,7 +87,6 @@ class AnyStory(RuleBasedStateMachine):
         review_days=st.sampled_from([1, 10]),
         card=st.sampled_from(CardBehaviour),
         refunds_end=st.sampled_from(["succeeded", "pending"]),
-        contest_default=st.sampled_from([Resolution.UPHOLD, Resolution.WAIVE]),
         time_zone=st.sampled_from(["UTC", "Asia/Tokyo"]),
         consents=CONSENTS | st.none(),
         billed=st.booleans(),
@@ -102,7 +101,6 @@ class AnyStory(RuleBasedStateMachine):
         review_days: int,
         card: CardBehaviour,
         refunds_end: str,
-        contest_default: Resolution,
         time_zone: str,
         consents: tuple[Consent, ...] | None,
         billed: bool,
@@ -111,7 +109,6 @@ class AnyStory(RuleBasedStateMachine):
             hold_expiry_action=expiry,
             deposit_lapse_action=lapse,
             review_window_s=review_days * 86400,
-            contest_default=contest_default,
             time_zone=time_zone,
         )
         self.shop = Shop(policy)
@@ -292,6 +289,10 @@ class AnyStory(RuleBasedStateMachine):
     @rule(amount=st.sampled_from([None, None, 1, 19_99]))
     def cash(self, amount: int | None) -> None:
         self.act(Action.TAKE_CASH, self.shop.staff, take_cash, amount or self.shop.tab.collectable_minor)
+
+    @rule(amount=st.sampled_from([None, None, 1, 20_00]))
+    def return_cash(self, amount: int | None) -> None:
+        self.act(Action.RETURN_CASH, self.shop.staff, return_cash, amount or self.shop.tab.cash_to_return_minor)
 
     @rule(amount=st.sampled_from([50, 5_00]))
     def tip(self, amount: int) -> None:

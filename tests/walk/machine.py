@@ -292,7 +292,11 @@ class Walk(RuleBasedStateMachine):
             caller = {"contest": self.customer(model), "write_off": self.shop(model).owner}
             self.post(caller.get(verb, self.shop(model).staff), model, verb, {"reason": "Not as agreed"})
 
-    @rule(data=st.data(), by=PRICES, verb=st.sampled_from(["adjust", "refunds", "cash", "uphold", "lower", "waive"]))
+    @rule(
+        data=st.data(),
+        by=PRICES,
+        verb=st.sampled_from(["adjust", "refunds", "cash", "return_cash", "uphold", "lower", "waive"]),
+    )
     def amount(self, data: st.DataObject, by: int, verb: str) -> None:
         model = self.pick(data)
         if model is None:
@@ -303,8 +307,8 @@ class Walk(RuleBasedStateMachine):
                 self.post(staff, model, "adjust", {"reduction_minor": by, "reason": "Spilt"})
             case "refunds":
                 self.post(staff, model, "refunds", {"amount_minor": by, "reason": "Sorry"})
-            case "cash":
-                self.post(staff, model, "cash", {"amount_minor": by})
+            case "cash" | "return_cash":
+                self.post(staff, model, verb, {"amount_minor": by})
             case "lower":
                 body = {"resolution": "adjust", "reduction_minor": by, "reason": "Right"}
                 self.post(staff, model, "resolve", body)
@@ -330,6 +334,7 @@ class Walk(RuleBasedStateMachine):
             "adjust": ("adjust", {**why, "reduction_minor": amount}),
             "refund": ("refunds", {**why, "amount_minor": amount}),
             "take_cash": ("cash", {"amount_minor": amount}),
+            "return_cash": ("return_cash", {"amount_minor": amount}),
             "charge_saved_card": ("charges", {"mode": "off_session"}),
             "cancel": ("cancel", why),
             "waive": ("waive", why),

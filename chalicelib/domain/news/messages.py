@@ -29,6 +29,7 @@ class MessageKind(StrEnum):
     CONTEST_OVERDUE = "contest_overdue"
     CONTEST_RESOLVED = "contest_resolved"
     COLLECTION_ENDED = "collection_ended"
+    CASH_TO_RETURN = "cash_to_return"
     REFUND = "refund"
     REFUND_FAILED = "refund_failed"
     REFUND_WAITS = "refund_waits"
@@ -90,11 +91,13 @@ def text_of(kind: MessageKind, tab: Tab, amount_minor: int = 0, detail: str = ""
         case MessageKind.CONTESTED:
             return f"{tab.title}: the customer contests {amount}: {detail}"
         case MessageKind.CONTEST_OVERDUE:
-            return f"{tab.title}: the contest is still open. Without your answer it will be {detail}."
+            return f"{tab.title}: the contest is still open. Without your answer {amount} will be forgiven on {detail}."
         case MessageKind.CONTEST_RESOLVED:
             return f"{tab.title}: {detail} {balance} is left to pay."
         case MessageKind.COLLECTION_ENDED:
             return f"{tab.title}: {amount} could not be collected automatically. Write it off, or agree on something."
+        case MessageKind.CASH_TO_RETURN:
+            return f"{tab.title}: {amount} that was paid in cash {detail}"
         case MessageKind.REFUND:
             return f"{tab.title}: {amount} is on its way back to you."
         case MessageKind.REFUND_FAILED:

@@ -43,6 +43,7 @@ class Action(StrEnum):
     PAY_ON_PHONE = "pay_on_phone"
     CHARGE_SAVED_CARD = "charge_saved_card"
     TAKE_CASH = "take_cash"
+    RETURN_CASH = "return_cash"
     TIP = "tip"
     ADJUST = "adjust"
     REFUND = "refund"
@@ -74,6 +75,7 @@ ROLES: Mapping[Action, frozenset[Role]] = {
     Action.PAY_ON_PHONE: _CUSTOMER,
     Action.CHARGE_SAVED_CARD: _CUSTOMER | _BUSINESS,
     Action.TAKE_CASH: _BUSINESS,
+    Action.RETURN_CASH: _BUSINESS,
     Action.TIP: _CUSTOMER,
     Action.ADJUST: _BUSINESS,
     Action.REFUND: _BUSINESS,
@@ -107,6 +109,7 @@ POSSIBLE_IN: Mapping[Action, tuple[Status, ...]] = {
     Action.PAY_ON_PHONE: _ONCE_OWED,
     Action.CHARGE_SAVED_CARD: _ONCE_OWED,
     Action.TAKE_CASH: _ONCE_OWED,
+    Action.RETURN_CASH: tuple(Status),
     Action.TIP: (Status.CLOSED,),
     Action.ADJUST: (Status.IN_REVIEW, Status.DUE, Status.CLOSED),
     Action.REFUND: tuple(Status),
@@ -245,7 +248,7 @@ def _tip(tab: Tab, actor: Actor, now: datetime) -> Why | None:
 def _adjust(tab: Tab, actor: Actor, now: datetime) -> Why | None:
     if tab.fee is not None or tab.total_minor == 0:
         return lambda: TransitionRefused("There is no bill to adjust; a fee can be waived.", status=tab.status)
-    if tab.written_off_minor or tab.waived_minor:
+    if tab.written_off_minor or (tab.waived_minor and not tab.balance_minor):
         return lambda: TransitionRefused("The rest of this bill is forgiven or written off already.", status=tab.status)
     return _in_progress(tab, actor, now)
 
@@ -264,6 +267,10 @@ def _refund(tab: Tab, actor: Actor, now: datetime) -> Why | None:
         return lambda: TransitionRefused(
             "A refund has failed, and its money is still owed: try it again, or give it back elsewhere first.",
             status=tab.status,
+        )
+    if tab.cash_to_return_minor:
+        return lambda: TransitionRefused(
+            "Cash is owed back already: hand it over and record that first.", status=tab.status
         )
     if tab.refund_owed_minor:
         return lambda: PaymentInProgress("A refund is under way already. Ask for the tab again in a moment.")
@@ -305,6 +312,12 @@ def _resolve_flag(tab: Tab, actor: Actor, now: datetime) -> Why | None:
             status=tab.status,
         )
     return lambda: TransitionRefused("Nothing on this tab is flagged.", status=tab.status)
+
+
+def _return_cash(tab: Tab, actor: Actor, now: datetime) -> Why | None:
+    if tab.cash_to_return_minor:
+        return None
+    return lambda: NothingToPay("No cash is owed back on this tab.")
 
 
 def _write_off(tab: Tab, actor: Actor, now: datetime) -> Why | None:
@@ -404,6 +417,7 @@ _REFUSALS: Mapping[Action, Refusal] = {
     Action.PAY_ON_PHONE: _pay_on_phone,
     Action.CHARGE_SAVED_CARD: _charge_saved_card,
     Action.TAKE_CASH: _collect,
+    Action.RETURN_CASH: _return_cash,
     Action.TIP: _tip,
     Action.ADJUST: _adjust,
     Action.REFUND: _refund,

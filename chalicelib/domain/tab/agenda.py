@@ -109,12 +109,22 @@ def conclude(draft: Draft) -> Change | None:
     if not draft.is_empty:
         draft.update(updated_at=draft.now)
     pending = advance(draft)
+    _tell_of_cash(draft)
     if draft.is_empty and draft.base.version and _earliest(pending) == draft.tab.next_action_at:
         return None
     if draft.tab.updated_at != draft.now:
         draft.update(updated_at=draft.now)
         pending = list(steps(draft.tab))
     return draft.seal(_earliest(pending))
+
+
+def _tell_of_cash(draft: Draft) -> None:
+    """Cash that has come to be owed back waits for people: both sides hear of it."""
+    minor = draft.tab.cash_to_return_minor
+    if minor > draft.base.cash_to_return_minor:
+        draft.notify(MessageKind.CASH_TO_RETURN, Recipient.CUSTOMER, minor, "is yours to collect at the counter.")
+        owner = "is owed back to the customer: hand it over and record it."
+        draft.notify(MessageKind.CASH_TO_RETURN, Recipient.OWNER, minor, owner)
 
 
 def advance(draft: Draft) -> list[Step]:
@@ -235,15 +245,16 @@ def _next_refund(tab: Tab) -> _Refund | None:
     """Newest leg first, each at most what is left of it.
 
     What the customer's bank has taken back for good need not be given back by us. A leg whose refund has failed is left
-    to a person: the same would fail again, for ever.
+    to a person: the same would fail again, for ever. So is cash: nobody hands it over because a clock says so.
     """
     for leg in reversed(tab.legs):
         if leg.lost_minor:
             return _Refund(leg, min(leg.lost_minor, tab.refund_owed_minor), tab.updated_at)
+    owed_minor = tab.refund_owed_minor - tab.cash_to_return_minor
     refunds = [
-        _Refund(leg, min(leg.refundable_minor, tab.refund_owed_minor), _refund_at(tab, leg))
+        _Refund(leg, min(leg.refundable_minor, owed_minor), _refund_at(tab, leg))
         for leg in reversed(tab.legs)
-        if leg.refundable_minor and not leg.refund_failure
+        if owed_minor and leg.refundable_minor and not leg.refund_failure and leg.kind != LegKind.CASH
     ]
     return min(refunds, key=lambda refund: refund.at, default=None)
 
@@ -282,7 +293,9 @@ def _people_steps(tab: Tab) -> Iterator[Step]:
         if not tab.contest.reminded:
             yield Step(StepKind.CONTEST_OVERDUE, tab.contest.deadline_at, "the owner is reminded of the contest")
         elif tab.taking_attempt is None:
-            yield Step(StepKind.CONTEST_DEFAULT, tab.contest.default_at, "the contest is resolved as the policy says")
+            yield Step(
+                StepKind.CONTEST_DEFAULT, tab.contest.default_at, "nobody has answered: what is contested is waived"
+            )
     if tab.taking_attempt is None:
         if retry_at := followup.retry_at(tab):
             yield Step(StepKind.RETRY_CHARGE, retry_at, "the saved card is tried again")
@@ -351,8 +364,6 @@ def _take_refund(draft: Draft, step: Step) -> None:
     leg, amount_minor = refund.leg, refund.amount_minor
     if leg.lost_minor:
         legs.returned_by_bank(draft, leg, amount_minor)
-    elif leg.kind == LegKind.CASH:
-        legs.return_cash(draft, leg, amount_minor)
     else:
         check_at = draft.now + deposit.ASK_AGAIN
         draft.begin(Operation.REFUND, amount_minor, check_at=check_at, payment_id=leg.payment_id)
@@ -393,7 +404,7 @@ def _take_contest_overdue(draft: Draft, step: Step) -> None:
 
 
 def _take_contest_default(draft: Draft, step: Step) -> None:
-    contest.resolve(draft, draft.tab.policy.contest_default, reason="no answer by the deadline")
+    contest.resolve_unanswered(draft)
 
 
 def _take_retry(draft: Draft, step: Step) -> None:

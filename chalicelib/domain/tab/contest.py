@@ -15,6 +15,7 @@ from chalicelib.domain.tab.bill import Contest
 from chalicelib.domain.tab.draft import Draft
 from chalicelib.domain.tab.policy import Resolution
 from chalicelib.domain.tab.status import Status
+from chalicelib.domain.tab.tab import Tab
 
 
 def open_contest(draft: Draft, reason: str, contested_minor: int) -> None:
@@ -44,9 +45,8 @@ def remind_owner(draft: Draft) -> None:
     assert contest is not None, "a contested tab has its contest"
     draft.update(contest=replace(contest, reminded=True))
     draft.record("contest_overdue", default_at=contest.default_at.isoformat())
-    what = "forgiven" if draft.tab.policy.contest_default == Resolution.WAIVE else "upheld"
     when = dates.day_and_time(contest.default_at, draft.tab.policy.time_zone)
-    draft.notify(MessageKind.CONTEST_OVERDUE, Recipient.OWNER, detail=f"{what} on {when}")
+    draft.notify(MessageKind.CONTEST_OVERDUE, Recipient.OWNER, _contested_minor(draft.tab), when)
 
 
 def resolve(draft: Draft, resolution: Resolution, *, reduction_minor: int = 0, reason: str = "") -> None:
@@ -62,12 +62,46 @@ def resolve(draft: Draft, resolution: Resolution, *, reduction_minor: int = 0, r
         draft.move_to(Status.DUE, "resolve")
         draft.update(due_at=draft.now)
         if resolution == Resolution.WAIVE:
-            forgive(draft, draft.tab.amount_due_minor, Account.GOODWILL, reason)
+            forgive(draft, draft.tab.amount_due_minor, _at_the_expense_of(tab), reason)
             words = "Your bill was forgiven."
         else:
             words = "We looked at it again, and the bill stands."
+    _end(draft, words)
+    if resolution == Resolution.UPHOLD:
+        _collect(draft)
+
+
+def resolve_unanswered(draft: Draft) -> None:
+    """Nobody has answered in time: what is contested is waived, and the rest is due and taken as promised.
+
+    A clock never upholds: that the bill stands against the customer's word is for a person to say (decision 0023).
+    """
+    reason = "no answer by the deadline"
+    contested_minor = _contested_minor(draft.tab)
+    draft.record("contest_resolved", resolution=Resolution.WAIVE, reason=reason)
+    draft.move_to(Status.DUE, "resolve")
+    draft.update(due_at=draft.now)
+    forgive(draft, contested_minor, _at_the_expense_of(draft.tab), reason)
+    _end(draft, "Nobody answered you in time: what you contested was forgiven.")
+    _collect(draft)
+
+
+def _contested_minor(tab: Tab) -> int:
+    """What is contested of what is due: a refund meanwhile may have lowered that."""
+    assert tab.contest is not None, "a contested tab has its contest"
+    return min(tab.contest.contested_minor, tab.amount_due_minor)
+
+
+def _at_the_expense_of(tab: Tab) -> Account:
+    return Account.GOODWILL if tab.fee is None else Account.FEES_INCOME
+
+
+def _end(draft: Draft, words: str) -> None:
     draft.update(contest=None)
     draft.notify(MessageKind.CONTEST_RESOLVED, Recipient.CUSTOMER, detail=words)
-    if resolution == Resolution.UPHOLD and draft.tab.followup.tries == 0:
-        # A card that has been declined is tried again when the bank's advice says, however the contest ends.
+
+
+def _collect(draft: Draft) -> None:
+    """A card that has been declined is tried again when the bank's advice says, however the contest ends."""
+    if draft.tab.followup.tries == 0:
         followup.collect(draft)

@@ -36,7 +36,7 @@ class Policy(Struct, frozen=True, kw_only=True):
     `hold_ahead_s`: how long before the service the hold is placed on the saved card.
     `hold_margin_s`: how long before `capture_before` the hold clock acts; design §4 wants 24 h at least.
     `deposit_lapse_s`: how long a wanted deposit waits for the customer. A contest has `contest_deadline_s` to be
-    resolved; then the owner is reminded, and `contest_default_after_s` later `contest_default` (uphold, waive) applies.
+    resolved; then the owner is reminded, and `contest_default_after_s` later what is contested is waived.
     `reminder_offsets_s`: after the bill fell due. `retry_offsets_s`: from one automatic charge to the next. Nobody is
     reminded from `quiet_from_hour` to `quiet_until_hour` in `time_zone`. `exposure_per_*_minor`: how much may be unpaid
     at once; 0: no limit.
@@ -53,7 +53,6 @@ class Policy(Struct, frozen=True, kw_only=True):
     deposit_lapse_action: LapseAction = LapseAction.KEEP_UNSECURED
     contest_deadline_s: int = 7 * 24 * 3600
     contest_default_after_s: int = 48 * 3600
-    contest_default: Resolution = Resolution.UPHOLD
     reminder_offsets_s: tuple[int, ...] = (24 * 3600, 3 * 24 * 3600, 7 * 24 * 3600)
     retry_offsets_s: tuple[int, ...] = (2 * 24 * 3600, 3 * 24 * 3600, 5 * 24 * 3600)
     time_zone: str = "UTC"

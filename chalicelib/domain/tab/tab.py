@@ -12,7 +12,7 @@ from chalicelib.domain.books.ledger import Account
 from chalicelib.domain.tab.attempt import Attempt, Operation
 from chalicelib.domain.tab.bill import Contest, Fee, Feedback, Item
 from chalicelib.domain.tab.flag import Flag
-from chalicelib.domain.tab.payments import Card, Deposit, Hold, HoldState, Leg, Plan
+from chalicelib.domain.tab.payments import Card, Deposit, Hold, HoldState, Leg, LegKind, Plan
 from chalicelib.domain.tab.policy import Policy
 from chalicelib.domain.tab.promise import Consent, Promise
 from chalicelib.domain.tab.status import PaymentState, Status
@@ -141,10 +141,21 @@ class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True):
         return max(0, self.paid_minor - self.amount_due_minor)
 
     @property
+    def cash_to_return_minor(self) -> int:
+        """Of what is owed back, what was paid in cash: newest payment first, handed over and recorded by staff."""
+        owed_minor = self.refund_owed_minor - sum([leg.lost_minor for leg in self.legs])
+        in_cash_minor = 0
+        for leg in reversed(self.legs):
+            part_minor = max(0, min(leg.refundable_minor, owed_minor))
+            owed_minor -= part_minor
+            in_cash_minor += part_minor if leg.kind == LegKind.CASH else 0
+        return in_cash_minor
+
+    @property
     def refund_by_hand_minor(self) -> int:
         """Of what is owed back, what a person must see to, because its refund has failed."""
         failed = sum([leg.refundable_minor for leg in self.legs if leg.refund_failure])
-        return min(self.refund_owed_minor, failed)
+        return min(self.refund_owed_minor - self.cash_to_return_minor, failed)
 
     @property
     def payment_state(self) -> PaymentState:

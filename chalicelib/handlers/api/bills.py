@@ -10,6 +10,7 @@ from chalicelib.handlers.api.views import TabView
 from chalicelib.usecases.tab.bill import adjust_bill, amend_bill, contest_bill, resolve_contest
 from chalicelib.usecases.tab.bill import write_off as write_off_use_case
 from chalicelib.usecases.tab.payment import give_tip
+from chalicelib.usecases.tab.payment import return_cash as return_cash_use_case
 from chalicelib.usecases.tab.payment import take_cash as take_cash_use_case
 from chalicelib.usecases.tab.refund import refund_elsewhere as refund_elsewhere_use_case
 from chalicelib.usecases.tab.refund import refund_tab
@@ -163,6 +164,21 @@ def take_cash(call: Call[requests.NewCash]) -> Reply:
     """Record cash taken at the till."""
     return answer_reply(
         call, take_cash_use_case(deps(), call.path["tab_id"], call.body.amount_minor, request=call.request)
+    )
+
+
+@routes.operation(
+    "POST",
+    "/v1/tabs/{tab_id}/return_cash",
+    roles=BUSINESS,
+    body=requests.ReturnCash,
+    answer=TabView,
+    tagged=True,
+)
+def return_cash(call: Call[requests.ReturnCash]) -> Reply:
+    """Record that cash which was owed back has been handed to the customer."""
+    return answer_reply(
+        call, return_cash_use_case(deps(), call.path["tab_id"], call.body.amount_minor, request=call.request)
     )
 
 

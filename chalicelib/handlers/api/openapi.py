@@ -258,6 +258,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "adjust": {"reduction_minor": 1000, "reason": "The colour was a little off."},
     "refund": {"amount_minor": 1500, "reason": "The sauna was closed."},
     "take_cash": {"amount_minor": 2500},
+    "return_cash": {"amount_minor": 500},
     "tip": {"tip_minor": 500},
     "write_off": {"reason": "Moved away, no answer since May."},
     "charge": {"mode": "on_session"},

@@ -54,7 +54,6 @@ class PolicyInput(Body):
     deposit_lapse_action: LapseAction = _POLICY.deposit_lapse_action
     contest_deadline_s: Seconds = _POLICY.contest_deadline_s
     contest_default_after_s: Seconds = _POLICY.contest_default_after_s
-    contest_default: Resolution = _POLICY.contest_default
     reminder_offsets_s: tuple[Seconds, ...] = _POLICY.reminder_offsets_s
     retry_offsets_s: tuple[Seconds, ...] = _POLICY.retry_offsets_s
     time_zone: Annotated[str, Meta(min_length=1, max_length=60, pattern="^[A-Za-z0-9_+/-]+$")] = _POLICY.time_zone
@@ -183,6 +182,12 @@ class ResolveFlag(Body):
 
 
 class NewCash(Body):
+    amount_minor: Amount
+
+
+class ReturnCash(Body):
+    """`amount_minor`: handed to the customer over the counter, of what is owed back to them in cash."""
+
     amount_minor: Amount
 
 

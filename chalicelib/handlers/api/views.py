@@ -12,7 +12,7 @@ from chalicelib.domain.tab.attempt import AttemptState, Operation
 from chalicelib.domain.tab.bill import FeeKind
 from chalicelib.domain.tab.flag import FlagKind
 from chalicelib.domain.tab.payments import DepositState, DisputeState, HoldState, LegKind, PlanReason
-from chalicelib.domain.tab.policy import HoldExpiryAction, LapseAction, Resolution
+from chalicelib.domain.tab.policy import HoldExpiryAction, LapseAction
 from chalicelib.domain.tab.promise import AcceptanceMethod, Consent
 from chalicelib.domain.tab.status import PaymentState, Status
 from chalicelib.domain.tab.tab import Outcome
@@ -44,7 +44,6 @@ class PolicyView(Answer):
     deposit_lapse_action: LapseAction
     contest_deadline_s: int
     contest_default_after_s: int
-    contest_default: Resolution
     reminder_offsets_s: tuple[int, ...]
     retry_offsets_s: tuple[int, ...]
     time_zone: str
@@ -260,7 +259,10 @@ class NeedView(Answer):
 
 
 class TabView(Answer):
-    """A tab as its caller sees it. `ledger` and `flags` are for the business, null for customers."""
+    """A tab as its caller sees it. `ledger` and `flags` are for the business, null for customers.
+
+    `cash_to_return_minor`: of what is owed back, what staff hand over.
+    """
 
     tab_id: str
     merchant_id: str
@@ -285,6 +287,7 @@ class TabView(Answer):
     paid_minor: int
     balance_minor: int
     refund_owed_minor: int
+    cash_to_return_minor: int
     refunded_minor: int
     deposit: DepositView
     holds: list[HoldView]

@@ -12,7 +12,7 @@ from chalicelib.domain.money import currency_of
 from chalicelib.domain.parties import Merchant
 from chalicelib.domain.tab.actor import Actor
 from chalicelib.domain.tab.followup import MAXIMUM_TRIES
-from chalicelib.domain.tab.policy import Policy, Resolution
+from chalicelib.domain.tab.policy import Policy
 from chalicelib.ports.deps import Deps
 from chalicelib.ports.store import RecordExists, VersionConflict
 from chalicelib.usecases.tab.attempts import Request, merchant_of
@@ -133,8 +133,6 @@ def _check_policy(policy: Policy) -> None:
 
 
 def _check_followup(policy: Policy) -> None:
-    if policy.contest_default == Resolution.ADJUST:
-        raise InvalidInput("policy.contest_default can be uphold or waive: adjusting needs a figure.")
     offsets = policy.reminder_offsets_s
     if len(offsets) > MOST_REMINDERS or list(offsets) != sorted(set(offsets)):
         raise InvalidInput(f"policy.reminder_offsets_s must be rising, and {MOST_REMINDERS} at most.")

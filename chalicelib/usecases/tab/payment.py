@@ -32,6 +32,11 @@ def take_cash(deps: Deps, tab_id: str, amount_minor: int, *, request: Request) -
     return carry_out(deps, tab_id, request, lambda draft: payment.take_cash(draft, amount_minor), closes_payment=True)
 
 
+def return_cash(deps: Deps, tab_id: str, amount_minor: int, *, request: Request) -> Answer:
+    """The tab with the cash handed back. Raises NothingToPay, InvalidInput."""
+    return carry_out(deps, tab_id, request, lambda draft: payment.return_cash(draft, amount_minor))
+
+
 def give_tip(deps: Deps, tab_id: str, tip_minor: int, *, request: Request) -> Answer:
     """The attempt has what a payment sheet needs. Raises TransitionRefused, PaymentInProgress, InvalidInput."""
     return carry_out(deps, tab_id, request, lambda draft: payment.tip(draft, tip_minor), closes_payment=True)

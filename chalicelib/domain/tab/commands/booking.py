@@ -8,7 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from chalicelib.domain.books.ledger import Account, transfer
-from chalicelib.domain.errors import CurrencyMismatch, InvalidInput, TransitionRefused
+from chalicelib.domain.errors import CurrencyMismatch, InvalidInput
 from chalicelib.domain.money import check_amount, currency_of, minimum_charge_minor
 from chalicelib.domain.parties import Customer, Merchant
 from chalicelib.domain.tab import deposit, settlement
@@ -147,8 +147,9 @@ def accept_promise(draft: Draft, acceptance: Acceptance, customer: Customer | No
             consents=list(acceptance.consents),
         )
     elif not deposit.is_unsecured(tab):
-        raise TransitionRefused(
-            "The promise is accepted already, with these consents; there is nothing new to accept.", status=tab.status
+        raise InvalidInput(
+            "The promise is accepted already, with these consents: there is nothing new to record.",
+            consents=list(promise.consents),
         )
     if draft.tab.card is None and customer is not None and customer.card is not None:
         draft.update(card=customer.card)

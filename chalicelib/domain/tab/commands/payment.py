@@ -33,6 +33,8 @@ def refund(draft: Draft, amount_minor: int | None, reason: str) -> None:
     if lost := sum(leg.lost_minor for leg in tab.legs):
         lower_paid(draft, lost, "taken back by the customer's bank")
     lower_paid(draft, amount, reason)
+    # Who refunds has the cash in their hand; what goes back by card is the agenda's.
+    legs.return_cash(draft, draft.tab.cash_to_return_minor)
     draft.notify(MessageKind.REFUND, Recipient.CUSTOMER, amount)
 
 
@@ -82,6 +84,16 @@ def take_cash(draft: Draft, amount_minor: int) -> None:
             f"amount_minor must be from 1 to what is owed, {tab.collectable_minor}: give change for more."
         )
     legs.take_cash(draft, draft.new_id("csh"), amount_minor)
+
+
+def return_cash(draft: Draft, amount_minor: int) -> None:
+    """Cash that is owed back has been handed over at the counter. Raises InvalidInput and its kinds."""
+    require(draft, Action.RETURN_CASH)
+    most_minor = draft.tab.cash_to_return_minor
+    check_amount(amount_minor, currency_of(draft.tab.currency), "amount_minor")
+    if not 0 < amount_minor <= most_minor:
+        raise InvalidInput(f"amount_minor must be from 1 to what is owed back in cash, {most_minor}.")
+    legs.return_cash(draft, amount_minor)
 
 
 def tip(draft: Draft, tip_minor: int) -> None:

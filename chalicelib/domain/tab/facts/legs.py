@@ -19,8 +19,16 @@ def take_cash(draft: Draft, cash_id: str, amount_minor: int) -> None:
     settlement.replan(draft)
 
 
-def return_cash(draft: Draft, leg: Leg, amount_minor: int) -> None:
-    """Cash goes back in cash, over the counter, when the business says so: it is recorded with that."""
+def return_cash(draft: Draft, amount_minor: int) -> None:
+    """Cash that staff have handed over, newest payment first; at most what is owed back in cash."""
+    assert amount_minor <= draft.tab.cash_to_return_minor, "more cash was handed over than is owed back"
+    for leg in reversed(draft.tab.legs):
+        if leg.kind == LegKind.CASH and (part_minor := min(amount_minor, leg.refundable_minor)):
+            _return_cash(draft, leg, part_minor)
+            amount_minor -= part_minor
+
+
+def _return_cash(draft: Draft, leg: Leg, amount_minor: int) -> None:
     draft.update_leg(leg, refunds={**leg.refunds, draft.new_id("csh"): amount_minor})
     draft.record(
         "cash_returned",
