@@ -290,6 +290,16 @@ def free_cancelling_lasts_an_hour(tab: Json, history: History) -> Iterator[str]:
             yield f"entry {entry['seq']} ends free cancelling at {until}, within an hour"
 
 
+def what_a_deposit_waits_for_is_said(tab: Json, history: History) -> Iterator[str]:
+    """While nothing is under way for it, the customer can read what to do next."""
+    unsecured = tab["deposit"]["state"] in ("wanted", "failed", "lapsed", "expired") and not _live_holds(tab)
+    if tab["status"] not in ("booked", "open") or not unsecured:
+        return
+    placing = any(a.operation == "place_hold" and a.state is None for a in attempts_of(history).values())
+    if not placing and not tab["needs"]:
+        yield f"the deposit is {tab['deposit']['state']}, and nobody says what it needs"
+
+
 def customers_cancel_as_promised(tab: Json, history: History) -> Iterator[str]:
     """Before the service only: free until the sealed instant, then the late-cancel, after the start the no-show fee."""
     seen: list[Json] = []
@@ -501,6 +511,7 @@ _OF_HISTORY = (
     consents_are_those_given,
     only_the_customer_replaces_what_they_sealed,
     free_cancelling_lasts_an_hour,
+    what_a_deposit_waits_for_is_said,
     customers_cancel_as_promised,
     clocks_waive_and_people_uphold,
     cash_is_handed_back_by_people,

@@ -288,6 +288,55 @@ def cancel_against_no_show(stack: Stack, rng: random.Random, clients: int) -> Ra
     return Race(shop.business, shop.tab, requests, judge)
 
 
+def cancel_against_check_in(stack: Stack, rng: random.Random, clients: int) -> Race:
+    """The customer cancels late while the staff check them in: the fee, or a service that has begun"""
+    shop = Shop(
+        stack,
+        rng,
+        deposit_minor=3000,
+        no_show_fee_minor=2000,
+        late_cancel_fee_minor=1500,
+        starts_at=iso(stack.now() + hours(26)),
+    )
+    shop.agree()
+    shop.business.travel(shop.tab, stack.now() + timedelta(minutes=61))
+    requests = [
+        shop.request(shop.business.staff, "check_in") if number % 2 else shop.request(shop.customer.api, "cancel")
+        for number in range(clients)
+    ]
+    rng.shuffle(requests)
+
+    def judge(results: list[Result]) -> tuple[Money, list[str]]:
+        fee = 1500 if any(result.who == "customer cancel" for result in winners(results)) else 0
+        return Money(held=3000, captured=fee, released=3000 - fee), won_by(results, 1, *DONE)
+
+    def send_home() -> None:
+        if shop.business.tab(shop.tab)["status"] == "open":
+            shop.business.staff.post(f"{shop.path}/cancel", {"reason": "the race is over"})
+
+    return Race(shop.business, shop.tab, requests, judge, finish=send_home)
+
+
+def consents_at_once(stack: Stack, rng: random.Random, clients: int) -> Race:
+    """The customer adds one consent on each device: each is recorded, and none replaces another"""
+    shop = Shop(stack, rng, deposit_minor=2000)
+    seal = {"promise_sha256": shop.tab["promise"]["promise_sha256"], "card_terms_sha256": CARD_TERMS_SHA256}
+    shop.customer.phone.pay(shop.customer.accept_promise(shop.tab, ["cap", "deposit_and_fees"])["payment"])
+    shop.business.tab(shop.tab)
+    added = ("automatic_charge", "capture_before_expiry", "card_on_file")
+    requests = [shop.request(shop.customer.api, "accept_promise", {**seal, "consents": [one]}) for one in added]
+
+    def judge(results: list[Result]) -> tuple[Money, list[str]]:
+        given = shop.business.tab(shop.tab)["promise"]["accepted"]["consents"]
+        wrong = [f"recorded are {given}"] if given != sorted(ALL_CONSENTS) else []
+        return Money(held=2000, released=2000), won_by(results, len(added)) + wrong
+
+    def send_home() -> None:
+        shop.business.staff.post(f"{shop.path}/cancel", {"reason": "the race is over"})
+
+    return Race(shop.business, shop.tab, requests, judge, finish=send_home)
+
+
 def refund_to_the_limit(stack: Stack, rng: random.Random, clients: int) -> Race:
     """Every client refunds a fifth of the bill, and repeats until it is done or nothing is left"""
     shop = Shop(stack, rng, deposit_minor=2000)
@@ -400,6 +449,8 @@ SCENARIOS: tuple[Scenario, ...] = (
     same_key,
     one_tab,
     cancel_against_no_show,
+    cancel_against_check_in,
+    consents_at_once,
     refund_to_the_limit,
     items_to_the_cap,
     sweep_against_pay,

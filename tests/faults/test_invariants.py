@@ -54,6 +54,8 @@ def sound() -> World:
                 "accepted": {"consents": ["automatic_charge", "cap"]},
             },
             "starts_at": "2026-01-06T09:00:00Z",
+            "deposit": {"state": "captured"},
+            "needs": [],
             "items": [{"item_id": "itm_1"}],
             "total_minor": 7000,
             "fee": None,
@@ -291,6 +293,20 @@ def test_cancelling_for_what_was_promised_is_sound(at: str, fee_minor: int):
     world.tab["promise"]["accepted"]["consents"] = list(BOOKED)
 
     assert world.problems() == []
+
+
+def test_a_deposit_that_waits_says_for_what():
+    world = damaged("tab", "deposit", "state", to="wanted")
+    world.tab["status"] = "booked"
+    said = "the deposit is wanted, and nobody says what it needs"
+    assert said in world.problems()
+
+    assert said not in damaged("tab", "deposit", "state", to="wanted").problems()
+    world.tab["needs"] = [{"action": "save_card"}]
+    assert said not in world.problems()
+    world.tab["needs"] = []
+    world.history.append(begun(16, "att_5", "place_hold", 3000))
+    assert said not in world.problems()
 
 
 def test_a_promise_that_stands_was_accepted():

@@ -16,6 +16,7 @@ from chalicelib.domain.tab.bill import Fee, FeeKind
 from chalicelib.domain.tab.commands import bill, booking
 from chalicelib.domain.tab.commands.bill import ItemInput
 from chalicelib.domain.tab.commands.booking import Limits
+from chalicelib.domain.tab.facts.attempt_outcomes import note_absent
 from chalicelib.domain.tab.facts.fact import FactKind
 from chalicelib.domain.tab.needs import needs_of
 from chalicelib.domain.tab.promise import Acceptance, AcceptanceMethod, Consent, Promise
@@ -223,35 +224,47 @@ def test_a_deposit_beyond_the_window_needs_a_card() -> None:
         booking.accept_promise, acceptance(far.tab, *WITHOUT_CARD, method=AcceptanceMethod.IN_PERSON), None, by=STAFF
     )
 
-    assert [need.action for need in needs_of(far.tab)] == [Action.ACCEPT_PROMISE, Action.SAVE_CARD]
+    assert [need.action for need in needs_of(far.tab, far.now)] == [Action.ACCEPT_PROMISE, Action.SAVE_CARD]
     far.accept(Consent.CARD_ON_FILE)
-    assert [need.action for need in needs_of(far.tab)] == [Action.SAVE_CARD]
+    assert [need.action for need in needs_of(far.tab, far.now)] == [Action.SAVE_CARD]
 
 
 def test_what_the_promise_needs_is_said_until_it_is_there() -> None:
     """Accept, save a card, and after a decline another one; nothing once the hold is there."""
     till = Till.booked(in_hours=240)
-    assert [(need.action, need.consents) for need in needs_of(till.tab)] == [
+    assert [(need.action, need.consents) for need in needs_of(till.tab, till.now)] == [
         (Action.ACCEPT_PROMISE, WITH_CARD),
         (Action.SAVE_CARD, (Consent.CARD_ON_FILE,)),
     ]
     till.accept(*WITH_CARD)
-    assert [(need.action, need.until) for need in needs_of(till.tab)] == [(Action.SAVE_CARD, NOON + timedelta(days=1))]
+    assert [(need.action, need.until) for need in needs_of(till.tab, till.now)] == [
+        (Action.SAVE_CARD, NOON + timedelta(days=1))
+    ]
     assert till.allows(Action.SAVE_CARD, ADA)
 
     till.hear(till.fact(FactKind.CARD_SAVED, "seti_1", card=CARD))
-    assert list(needs_of(till.tab)) == []
+    assert list(needs_of(till.tab, till.now)) == []
     till.wait(hours=192).declined(Operation.PLACE_HOLD)
-    assert [need.action for need in needs_of(till.tab)] == [Action.SAVE_CARD]
+    assert [need.action for need in needs_of(till.tab, till.now)] == [Action.SAVE_CARD]
     till.hear(till.fact(FactKind.CARD_SAVED, "seti_2", card=OTHER_CARD)).hold_placed()
-    assert list(needs_of(till.tab)) == []
+    assert list(needs_of(till.tab, till.now)) == []
 
 
 def test_a_hold_that_can_be_placed_now_needs_no_card() -> None:
     """It is confirmed on the phone; and an open tab without a deposit needs nothing once it is accepted."""
-    assert list(needs_of(Till.booked().accept(*WITHOUT_CARD).tab)) == []
-    assert list(needs_of(Till().accept(Consent.CAP).tab)) == []
-    assert list(needs_of(Till().serve(50_00).tab)) == []
+    assert list(needs_of(Till.booked().accept(*WITHOUT_CARD).tab, NOON)) == []
+    assert list(needs_of(Till().accept(Consent.CAP).tab, NOON)) == []
+    assert list(needs_of(Till().serve(50_00).tab, NOON)) == []
+
+
+def test_a_hold_that_came_to_nothing_is_asked_for_again() -> None:
+    """The sheet on the phone was closed: accepting again opens another, and the tab says so."""
+    till = Till.booked().accept(*WITHOUT_CARD).end(note_absent, Operation.PLACE_HOLD)
+
+    assert [(need.action, need.consents) for need in needs_of(till.tab, till.now)] == [
+        (Action.ACCEPT_PROMISE, WITHOUT_CARD)
+    ]
+    assert till.accept(*WITHOUT_CARD).open(Operation.PLACE_HOLD).is_on_session
 
 
 def test_only_the_customer_replaces_what_they_sealed() -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -66,6 +68,9 @@ NEEDED: dict[PlanReason, tuple[Consent, ...]] = {
     PlanReason.FEE: (Consent.DEPOSIT_AND_FEES,),
     PlanReason.HOLD_EXPIRING: (Consent.CAPTURE_BEFORE_EXPIRY,),
 }
+
+
+DATE = re.compile(r"\d\d [A-Z][a-z]+(?: at \d\d:\d\d)?")
 
 
 def sealed(extra: set[Consent]) -> tuple[Consent, ...]:
@@ -463,6 +468,30 @@ class AnyStory(RuleBasedStateMachine):
                 assert tab.promise.consents_to(*NEEDED[tab.plan.reason])
 
     @invariant()
+    def what_is_promised_for_later_can_be_kept(self) -> None:
+        """A customer who accepts a deposit beyond a hold's life has agreed to a card being kept for it."""
+        if not hasattr(self, "shop"):
+            return
+        tab = self.shop.tab
+        lead = timedelta(0) if tab.starts_at is None else tab.starts_at - tab.opened_at
+        if tab.promise.is_sealed_by_customer and tab.deposit.amount_minor:
+            within = lead <= timedelta(seconds=tab.policy.hold_window_s)
+            assert within or tab.promise.consents_to(Consent.CARD_ON_FILE)
+
+    @invariant()
+    def dates_are_the_readers(self) -> None:
+        """Whatever day or time is written to somebody is one of the tab's, in the merchant's time zone."""
+        if not hasattr(self, "shop"):
+            return
+        zone = ZoneInfo(self.shop.tab.policy.time_zone)
+        entries = self.shop.store.list_entries(self.shop.merchant_id, self.shop.tab_id, limit=1000, cursor=None).items
+        instants = [entry.details.get(name) for entry in entries for name in ("next_try_at", "again_at", "default_at")]
+        local = [datetime.fromisoformat(instant).astimezone(zone) for instant in instants if instant]
+        known = {f"{at:%d %B}" for at in local} | {f"{at:%d %B at %H:%M}" for at in local}
+        for message in self.shop.outbox.messages:
+            assert set(DATE.findall(message.text)) <= known, message.text
+
+    @invariant()
     def nobody_is_charged_while_they_contest_nor_reminded_at_night(self) -> None:
         if not hasattr(self, "shop"):
             return
@@ -507,7 +536,7 @@ class AnyStory(RuleBasedStateMachine):
         assert tab.next_action_at is None, f"the tab does not come to rest: {tab}"
         assert tab.attempts == ()
         shop.check_at_rest()
-        refused = tab.refund_by_hand_minor > 0
+        refused = tab.refund_by_hand_minor > 0 or tab.cash_to_return_minor > 0
         self.the_customer_has_what_is_theirs()
         if tab.status not in (Status.BOOKED, Status.OPEN):
             assert (tab.status == Status.CLOSED) == (
@@ -524,7 +553,8 @@ class AnyStory(RuleBasedStateMachine):
         given_elsewhere = sum(leg.elsewhere_minor for leg in tab.legs)
         cash = sum(leg.amount_minor - leg.refunded_minor for leg in tab.legs if leg.kind == LegKind.CASH)
         ours = sum(payment.kept_minor for payment in payments) + cash - at_bank - given_elsewhere
-        assert ours <= tab.amount_due_minor + tab.refund_by_hand_minor, "more is kept than is due"
+        by_hand = tab.refund_by_hand_minor + tab.cash_to_return_minor
+        assert ours <= tab.amount_due_minor + by_hand, "more is kept than is due"
         returned = sum(dispute.returned_minor for leg in tab.legs for dispute in leg.disputes)
         assert ours >= tab.amount_due_minor - tab.balance_minor - (at_bank - returned), "more went back than was owed"
 

@@ -51,12 +51,6 @@ def is_unsecured(tab: Tab) -> bool:
     return tab.deposit.state in _UNSECURED and tab.placing_attempt is None
 
 
-def needs_card(tab: Tab) -> bool:
-    """Whether the deposit waits for a card to be saved: none is there, or the one that was has been declined."""
-    waits = is_wanted_by(tab) and is_unsecured(tab) and tab.live_hold is None
-    return waits and (tab.card is None or tab.deposit.state == DepositState.FAILED)
-
-
 def is_wanted_by(tab: Tab) -> bool:
     """Whether a hold would still secure something: before the service is over."""
     return tab.status in (Status.BOOKED, Status.OPEN) and tab.deposit.amount_minor > 0

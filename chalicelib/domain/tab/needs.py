@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from chalicelib.domain.tab import deposit
 from chalicelib.domain.tab.actions import Action
@@ -23,7 +24,7 @@ class Need(Struct, frozen=True, kw_only=True):
     until: datetime | None = None
 
 
-def needs_of(tab: Tab) -> Iterator[Need]:
+def needs_of(tab: Tab, now: datetime) -> Iterator[Need]:
     """In the order in which they are taken; nothing where the promise is accepted and its deposit is seen to."""
     if tab.status not in (Status.BOOKED, Status.OPEN):
         return
@@ -31,25 +32,38 @@ def needs_of(tab: Tab) -> Iterator[Need]:
         yield _acceptance(tab.proposed, "other limits are proposed: the ones accepted before stand until then")
     if not tab.accepted:
         yield _acceptance(tab.promise, "the promise is not accepted yet")
-    if not deposit.needs_card(tab) or not (tab.promise.deposit_needs_card or tab.promise.consents_to(_CARD)):
-        return
-    if tab.accepted and not tab.promise.consents_to(_CARD):
-        yield Need(
-            action=Action.ACCEPT_PROMISE,
-            why="the service is too far ahead for a hold now: the deposit needs a card kept until then",
-            consents=(_CARD,),
-            until=tab.deposit.lapses_at,
-        )
-    yield Need(
+    if deposit.is_wanted_by(tab) and deposit.is_unsecured(tab) and tab.live_hold is None:
+        yield from _for_the_deposit(tab, now)
+
+
+def _for_the_deposit(tab: Tab, now: datetime) -> Iterator[Need]:
+    until = tab.deposit.lapses_at
+    save_card = Need(
         action=Action.SAVE_CARD,
         why="the deposit is held on this card shortly before the service; saving it charges nothing",
-        consents=(_CARD,),
-        until=tab.deposit.lapses_at,
+        consents=(Consent.CARD_ON_FILE,),
+        until=until,
     )
+    if not tab.accepted:
+        # Accepting secures it, unless a card has to be saved after that.
+        if tab.promise.deposit_needs_card and tab.card is None:
+            yield save_card
+    elif tab.may_use_card:
+        # The card that was to be held was declined.
+        yield replace(save_card, why="the card was declined: the deposit needs another one")
+    elif deposit.may_hold_now(tab.starts_at, now, tab.policy):
+        why = "the deposit is not held yet: accepting again asks for it on the phone"
+        yield _acceptance(tab.promise, why, until)
+    else:
+        if not tab.promise.consents_to(Consent.CARD_ON_FILE):
+            yield Need(
+                action=Action.ACCEPT_PROMISE,
+                why="the service is too far ahead for a hold now: the deposit needs a card kept until then",
+                consents=(Consent.CARD_ON_FILE,),
+                until=until,
+            )
+        yield save_card
 
 
-_CARD = Consent.CARD_ON_FILE
-
-
-def _acceptance(promise: Promise, why: str) -> Need:
-    return Need(action=Action.ACCEPT_PROMISE, why=why, consents=promise.needs)
+def _acceptance(promise: Promise, why: str, until: datetime | None = None) -> Need:
+    return Need(action=Action.ACCEPT_PROMISE, why=why, consents=promise.needs, until=until)

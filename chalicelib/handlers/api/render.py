@@ -158,7 +158,7 @@ def tab(tab: Tab, payment: Attempt | None, *, by: Actor, now: datetime, publisha
         closed_at=tab.closed_at,
         next_action=views.NextActionView(at=next_step.at, why=next_step.why) if next_step else None,
         allowed_actions=allowed_actions(tab, by, now),
-        needs=[_need(tab, need) for need in needs_of(tab)],
+        needs=[_need(tab, need) for need in needs_of(tab, now)],
         payment=_payment(tab, payment, by, publishable_key) if payment else None,
     )
 
