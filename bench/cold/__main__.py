@@ -161,7 +161,16 @@ def _command(case: Case, events: Path | None) -> list[str]:
 def _environment(case: Case) -> dict[str, str]:
     """What Lambda tells a function, and our settings."""
     settings = _settings(os.environ["AWS_ENDPOINT_URL"])
-    return settings | {"AWS_LAMBDA_FUNCTION_NAME": "bench", "_HANDLER": case.handler, "LANG": "en_US.UTF-8"}
+    root = case.trees.split(":")[0]
+    return settings | {
+        "AWS_LAMBDA_FUNCTION_NAME": "bench",
+        "_HANDLER": case.handler,
+        "LANG": "en_US.UTF-8",
+        "LAMBDA_TASK_ROOT": root,
+        # As `.chalice/config.json` has it; to the peers it says nothing.
+        "AWS_DATA_PATH": "$LAMBDA_TASK_ROOT/aws_models",
+        "PYTHONTZPATH": f"{root}/tzdata/zoneinfo",
+    }
 
 
 def _counted(cases: list[Case], reset: Callable[[], None]) -> dict[str, tuple[int, int]]:

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from devstack.deploy.artifacts import write_template
-from devstack.package import archive, certificates, compiled, contents
+from devstack.package import archive, compiled, contents
 
 ROOT = Path(__file__).resolve().parents[2]
 WORK = ROOT / ".devstack" / "package"
@@ -38,14 +38,14 @@ def make(stage: str, out: Path) -> str:
     shutil.rmtree(tree, ignore_errors=True)
     archive.unpack(untouched / "deployment.zip", tree)
     contents.slim(tree)
-    certificates.split(tree / "botocore" / "cacert.pem", tree / "botocore" / "certificates")
-    _alone("-S", "-P", str(Path(__file__).with_name("precompile.py")), str(tree))
     # In a process of its own with a fixed hash seed: the order within sets is part of what is compiled.
     _alone("-m", "devstack.package.compiled", str(tree))
     out.mkdir(parents=True, exist_ok=True)
     archive.pack(tree, out / "deployment.zip")
     shutil.copyfile(untouched / "sam.json", out / "sam.json")
     write_template(stage, out)
+    if changed := contents.changed(tree, untouched / "deployment.zip"):
+        raise PackageBroken(f"Not as their packages have them: {', '.join(changed)}")
     return _check(tree, out)
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 import gzip
 import json
 import shutil
+import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,11 +18,14 @@ AWS_CALLS: Mapping[str, frozenset[str]] = {
     "dynamodb": frozenset({"BatchGetItem", "GetItem", "PutItem", "Query", "TransactWriteItems"}),
     "ssm": frozenset({"GetParameter"}),
 }
-"""Every AWS service that is called, and its operations. Of botocore's 27 MB of descriptions, these are bundled."""
+"""Every AWS service that is called, and its operations. The descriptions of all other services are left out."""
 
-AWS_SDK = ("botocore", "jmespath", "python-dateutil", "six")
-"""Bundled although Lambda has an SDK: so the version that was tested is the one that runs, compiled, and it need not
-look through the descriptions of 400 services. boto3 itself adds nothing to a client but its import."""
+AWS_SDK = ("boto3", "botocore", "jmespath", "python-dateutil", "s3transfer", "six")
+"""Bundled although Lambda has an SDK: so the version that was tested is the one that runs, and it is compiled."""
+
+AWS_MODELS = "aws_models"
+"""The folder of the bundle with short descriptions of what we call. `AWS_DATA_PATH` names it in `.chalice/config.json`:
+botocore looks there first, and at its own descriptions, which are as they were, where nothing is found."""
 
 LEFT_OUT: Mapping[str, str] = {
     "requests": "Stripe is called through our own transport",
@@ -30,9 +35,10 @@ LEFT_OUT: Mapping[str, str] = {
     "pycparser": "cffi compiles with it, which has been done",
     "cffi": "the same; what cryptography loads is _cffi_backend, beside it",
     "bin": "commands",
+    "boto3/data": "descriptions for boto3.resource, which we do not use",
+    "boto3/examples": "for docstrings",
     "stripe/params": "types, for the type checker only",
     "stripe/events": "classes of v2 events, which we do not subscribe to",
-    "botocore/docs": "writes docstrings; a stand-in takes its place, see STAND_INS",
     "dateutil/zoneinfo": "a copy of the time-zone database; tzdata is ours",
     "jwt/help.py": "for bug reports",
     "*.dist-info": "metadata, which nothing of ours asks for",
@@ -41,98 +47,55 @@ LEFT_OUT: Mapping[str, str] = {
     "**/*.c": "sources of what is compiled",
     "**/*.h": "sources of what is compiled",
     "botocore/data/**/examples-1.json": "for docstrings",
-    "botocore/data/**/waiters-2.json": "we wait for nothing",
     "**/__pycache__": "compiled anew, for the runtime",
 }
-"""Path or pattern → why nothing of ours loads it. What is left is what the wheels hold, unchanged, but for botocore's
-descriptions."""
-
-STAND_INS: Mapping[str, str] = {
-    "urllib3/http2/__init__.py": '"""In place of what asks which version of h2 is installed: none is."""\n',
-    "botocore/docs/__init__.py": '"""In place of what writes the docstrings of clients: nobody reads them here."""\n',
-    "botocore/docs/docstring.py": '''"""In place of docstrings that are written when somebody looks at them."""
-
-
-class ClientMethodDocstring(str):
-    def __new__(cls, *args, **kwargs):
-        return super().__new__(cls)
-
-
-PaginatorDocstring = WaiterDocstring = ClientMethodDocstring
-''',
-    "botocore/docs/utils.py": '''"""In place of what changes docstrings; botocore.handlers makes some at import."""
-
-
-class AppendParamDocumentation:
-    def __init__(self, *args, **kwargs):
-        pass
-
-    def __getattr__(self, name):
-        return self._nothing
-
-    def _nothing(self, *args, **kwargs):
-        pass
-
-
-AutoPopulatedParam = DocumentModifiedShape = HideParamFromOperations = AppendParamDocumentation
-''',
-    "stripe/_object_classes.py": '''"""In place of a class for each kind of object, 5,000 lines for a payment alone.
-
-They are for type checkers: what is read here is dictionaries, and the class that all are made of gives the same."""
-from stripe._stripe_object import StripeObject
-
-
-def get_object_class(api_mode, object_name):
-    return StripeObject
-''',
-    "stripe/_event_notification_handler.py": '''"""In place of what handles v2 events, which we do not subscribe to."""
-
-
-class _Handler:
-    pass
-
-
-StripeEventNotificationHandler = StripeEventNotificationHandlerWithoutVerification = _Handler
-AsyncStripeEventNotificationHandler = AsyncStripeEventNotificationHandlerWithoutVerification = _Handler
-FallbackCallback = AsyncFallbackCallback = _Handler
-''',
-}
-"""Path → what is there instead. Names of the libraries' own insides: tests/package tells when one of them has moved."""
+"""Path or pattern → why nothing of ours loads it. What is left is what the wheels hold, unchanged."""
 
 
 def slim(tree: Path) -> None:
-    """Take out of an unpacked bundle what is never loaded."""
+    """Take out of an unpacked bundle what is never loaded, and put the short descriptions of AWS's services into it."""
     for pattern in LEFT_OUT:
         for path in sorted(tree.glob(pattern), reverse=True):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
-    for name, text in STAND_INS.items():
-        path = tree / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    _slim_descriptions(tree / "botocore" / "data")
-
-
-def _slim_descriptions(data: Path) -> None:
-    """Keep of botocore's descriptions the services and operations we call, without their texts."""
+    data = tree / "botocore" / "data"
     for directory in sorted(path for path in data.iterdir() if path.is_dir()):
         if directory.name not in AWS_CALLS:
             shutil.rmtree(directory)
-            continue
-        *outdated, newest = sorted(directory.iterdir())
-        for version in outdated:
-            shutil.rmtree(version)
-        for path in newest.glob("*.json.gz"):
-            described = json.loads(gzip.decompress(path.read_bytes()))
-            if path.name == "service-2.json.gz":
-                described = _only(AWS_CALLS[directory.name], _without_texts(described))
-            # Not compressed: there is little of it, the zip is, and at a cold start unpacking is work, too.
-            path.with_suffix("").write_text(_json(described))
-            path.unlink()
-    endpoints = data / "endpoints.json"
-    everywhere = json.loads(endpoints.read_text())
+    _describe(data, tree / AWS_MODELS)
+
+
+def changed(tree: Path, untouched: Path) -> list[str]:
+    """The files of the tree that are not as Chalice has packed them. There must be none: libraries are as they come."""
+    with zipfile.ZipFile(untouched) as packed:
+        as_packed = {entry.filename: entry.CRC for entry in packed.infolist()}
+    names = {path.relative_to(tree).as_posix(): path for path in tree.rglob("*") if path.is_file()}
+    return [
+        name
+        for name, path in sorted(names.items())
+        if path.suffix != ".pyc"
+        and not name.startswith(f"{AWS_MODELS}/")
+        and as_packed.get(name) != zlib.crc32(path.read_bytes())
+    ]
+
+
+def _describe(data: Path, models: Path) -> None:
+    """Write descriptions of the services and operations we call, without their texts.
+
+    Not compressed, as botocore's own are: there is little of it, and at a cold start unpacking is work, too.
+    """
+    for service, operations in AWS_CALLS.items():
+        newest = sorted((data / service).iterdir())[-1]
+        target = models / service / newest.name
+        target.mkdir(parents=True)
+        for name in ("service-2", "endpoint-rule-set-1"):
+            described = json.loads(gzip.decompress((newest / f"{name}.json.gz").read_bytes()))
+            if name == "service-2":
+                described = _only(operations, _without_texts(described))
+            (target / f"{name}.json").write_text(_json(described))
+    everywhere = json.loads((data / "endpoints.json").read_text())
     for partition in everywhere["partitions"]:
         partition["services"] = {name: of for name, of in partition["services"].items() if name in AWS_CALLS}
-    endpoints.write_text(_json(everywhere))
+    (models / "endpoints.json").write_text(_json(everywhere))
 
 
 def _only(operations: frozenset[str], service: dict[str, Any]) -> dict[str, Any]:

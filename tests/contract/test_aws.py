@@ -1,113 +1,178 @@
-"""Clients of AWS services: without what other services need, and otherwise what the SDK makes."""
+"""boto3's client with our settings against real sockets: what is tried again, and what a failure is to the store."""
 
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from ipaddress import IPv4Address
+from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
-from botocore.endpoint_provider import EndpointProvider
-from botocore.httpsession import URLLib3Session
-from botocore.regions import EndpointResolver
-from botocore.session import Session
+from botocore import exceptions
+from cryptography import x509
 
+import app
 from chalicelib.adapters.aws import client as aws
+from chalicelib.adapters.dynamodb import writes as dynamodb_writes
+from chalicelib.adapters.dynamodb.store import SWEEP_THREADS
+from tests.contract.http_kit import Server, certificate, serving
 
-KINDS = (
-    "provide-client-params",
-    "before-parameter-build",
-    "before-call",
-    "request-created",
-    "choose-signer",
-    "before-sign",
-    "before-send",
-    "response-received",
-    "needs-retry",
-    "before-parse",
-    "after-call",
-    "after-call-error",
-    "getattr",
-)
+KEY = {"pk": {"S": "TAB#ü"}, "sk": {"S": "-"}}
 
 
 @pytest.fixture(autouse=True)
 def anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
         monkeypatch.setenv(name, "test")
+    for name in ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    monkeypatch.setattr("time.sleep", lambda _: None)
 
 
-def handlers(client: Any, event: str) -> list[str]:
-    """The names of the functions that hear of an event of the client's, in order."""
-    found = client.meta.events._emitter._handlers.prefix_search(event)
-    return [getattr(handler, "__qualname__", type(handler).__qualname__) for handler in found]
+def client_of(url: str) -> Any:
+    return boto3.client("dynamodb", endpoint_url=url, config=aws.config(connect_s=0.3, read_s=0.3))
+
+
+def get(client: Any) -> Any:
+    return client.get_item(TableName="t", Key=KEY)
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with serving() as (found, _):
+        found.answer = b'{"Item":{"pk":{"S":"TAB#\\u00fc"}}}'
+        yield found
+
+
+@pytest.fixture
+def client(server: Server) -> Iterator[Any]:
+    with closing(client_of(f"http://127.0.0.1:{server.http.server_port}")) as made:
+        yield made
+
+
+def test_calls_share_a_connection(server: Server, client: Any) -> None:
+    """A new one would cost DynamoDB's TLS handshake every time."""
+    answers = [get(client)["Item"] for _ in range(3)]
+
+    assert answers == [{"pk": {"S": "TAB#ü"}}] * 3
+    assert len(server.heard) == 3
+    assert server.connections == 1
+
+
+def test_an_error_of_dynamodbs_is_botocores(server: Server, client: Any) -> None:
+    """Its code, and what its description knows of it."""
+    server.status, server.answer = 400, b'{"__type":"com.amazonaws#TransactionCanceledException","Message":"m",'
+    server.answer += b'"CancellationReasons":[{"Code":"ConditionalCheckFailed","Item":{"pk":{"S":"a"}}}]}'
+
+    with pytest.raises(client.exceptions.TransactionCanceledException) as canceled:
+        client.transact_write_items(TransactItems=[])
+
+    (reason,) = canceled.value.response["CancellationReasons"]
+    assert reason == {"Code": "ConditionalCheckFailed", "Item": {"pk": {"S": "a"}}}
+    assert len(server.heard) == 1
+
+
+def test_a_server_error_is_tried_twice(server: Server, client: Any) -> None:
+    """By botocore, with a signature of its own for each try."""
+    server.status, server.answer = 500, b'{"__type":"InternalServerError"}'
+
+    with pytest.raises(exceptions.ClientError, match="InternalServerError"):
+        get(client)
+
+    assert len(server.heard) == 2
 
 
 @pytest.mark.parametrize(
-    ("service", "operation"), [("ssm", "GetParameter"), ("dynamodb", "GetItem"), ("sqs", "SendMessage")]
+    ("manner", "kind"),
+    [
+        ("silent", exceptions.ReadTimeoutError),
+        ("reset", exceptions.ConnectionClosedError),
+        ("half", exceptions.ConnectionClosedError),
+    ],
 )
-def test_a_client_hears_of_the_same_events_as_boto3s(service: str, operation: str) -> None:
-    """Leaving out other services' handlers leaves none of this one's out."""
-    ours, theirs = aws.client(service), boto3.client(service)  # type: ignore[call-overload]
+def test_a_lost_answer_is_botocores_error_and_tried_twice(
+    server: Server, client: Any, manner: str, kind: type[Exception]
+) -> None:
+    """Whether the request was carried out is not known; that is what the store's writes are prepared for."""
+    server.manner = manner
 
-    heard = {kind: handlers(ours, f"{kind}.{service}.{operation}") for kind in KINDS}
+    with pytest.raises(kind) as lost:
+        get(client)
 
-    heard["choose-signer"].remove("_choose_signer")
-    assert heard == {kind: handlers(theirs, f"{kind}.{service}.{operation}") for kind in KINDS}
-    assert heard["before-call"], "the emitter is asked for its handlers in a way it does not know"
-
-
-def test_a_client_leaves_most_handlers_out() -> None:
-    """What is registered is a small part of all there is: that is the point."""
-    everything = Session().create_client("dynamodb")
-
-    assert handlers(everything, "before-sign.s3.PutObject") != []
-    assert handlers(aws.client("dynamodb"), "before-sign.s3.PutObject") == []
+    assert isinstance(lost.value, dynamodb_writes._LOST)
+    assert len(server.heard) == 2
+    assert server.connections == 2
 
 
-@pytest.mark.parametrize("service", ["dynamodb", "ssm"])
-def test_every_region_has_the_endpoint_that_botocores_rules_give(service: str) -> None:
-    """Found once, without the rules: it is the one that every call would find by them."""
-    session = Session()
-    loader = session.get_component("data_loader")
-    rules = EndpointProvider(loader.load_service_model(service, "endpoint-rule-set-1"), loader.load_data("partitions"))
-    once = EndpointResolver(loader.load_data("endpoints"))
-    regions = [
-        region
-        for partition in once.get_available_partitions()
-        for region in once.get_available_endpoints(service, partition)
-    ]
-    assert len(regions) > 30
+def test_an_answer_that_comes_the_second_time_is_one(server: Server, client: Any) -> None:
+    """The caller hears nothing of the first one, and the connection that lost it is not used again."""
+    server.manner = "reset"
+    client.meta.events.register("needs-retry", lambda **_: setattr(server, "manner", ""))
 
-    for region in regions:
-        expected = rules.resolve_endpoint(Region=region, UseFIPS=False, UseDualStack=False)
-        assert f"https://{once.construct_endpoint(service, region)['hostname']}" == expected.url
-        # Neither a header for the request nor another signature.
-        assert (expected.headers, expected.properties) == ({}, {})
+    assert get(client)["Item"]
+    assert server.connections == 2
 
 
-@pytest.mark.parametrize(("service", "region"), [("dynamodb", "eu-west-1"), ("ssm", "cn-north-1")])
-def test_a_call_goes_to_the_endpoint_that_botocores_own_client_has(service: str, region: str) -> None:
-    """And it is signed for the same region and service, as which botocore signs it."""
-    ours = aws.client(service, region=region)
-    theirs = Session().create_client(service, region)  # type: ignore[call-overload]
+def test_nobody_there_is_botocores_error() -> None:
+    """A port that nobody listens on."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as gone:
+        port = gone.getsockname()[1]
 
-    assert ours.meta.endpoint_url == theirs.meta.endpoint_url
-    for about in ("region_name", "signing_name"):
-        assert getattr(ours._request_signer, about) == getattr(theirs._request_signer, about)
+    with pytest.raises(exceptions.EndpointConnectionError) as lost:
+        get(client_of(f"http://127.0.0.1:{port}"))
 
-
-@pytest.mark.parametrize("setting", ["AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT", "HTTPS_PROXY"])
-def test_whoever_reaches_aws_in_another_way_gets_botocores_own(setting: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Endpoints for FIPS and IPv6 are found by the rules, and proxies are gone through by urllib3."""
-    monkeypatch.setenv(setting, "true")
-
-    made = aws.client("dynamodb", region="us-gov-west-1")
-
-    assert isinstance(made._endpoint.http_session, URLLib3Session)
-    assert made._ruleset_resolver is not None
-    assert "_choose_signer" not in handlers(made, "choose-signer.dynamodb.GetItem")
+    assert isinstance(lost.value, dynamodb_writes._LOST)
 
 
-def test_a_client_is_of_a_service_that_speaks_json() -> None:
-    """What we sign and how we find an endpoint is not enough for S3, whose buckets are in the address."""
-    with pytest.raises(AssertionError, match="s3"):
-        aws.client("s3")
+def test_a_server_that_does_not_shake_hands_is_botocores_error() -> None:
+    """Somebody listens, and does not shake hands."""
+    with (
+        closing(socket.create_server(("127.0.0.1", 0))) as silent,
+        pytest.raises(exceptions.ReadTimeoutError) as lost,
+    ):
+        get(client_of(f"https://127.0.0.1:{silent.getsockname()[1]}"))
+
+    assert isinstance(lost.value, dynamodb_writes._LOST)
+
+
+def test_certificates_are_those_that_botocore_trusts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own, or those of the settings; whoever else sits in between gets no request."""
+    tls, ca_file = certificate(tmp_path, x509.IPAddress(IPv4Address("127.0.0.1")))
+    with serving(tls) as (server, url):
+        server.answer = b"{}"
+        with pytest.raises(exceptions.SSLError) as lost:
+            get(client_of(url))
+        assert isinstance(lost.value, dynamodb_writes._LOST)
+        assert server.heard == []
+
+        monkeypatch.setenv("AWS_CA_BUNDLE", ca_file)
+        with closing(client_of(url)) as trusting:
+            get(trusting)
+
+        assert len(server.heard) == 1
+
+
+def test_all_tries_of_a_few_calls_end_before_api_gateway_gives_up() -> None:
+    """29 s for everything: a request that makes four calls to a silent database still answers."""
+    config: Any = aws.config()
+
+    tries = config.retries["total_max_attempts"]
+
+    assert 4 * tries * (config.connect_timeout + config.read_timeout) <= 28
+
+
+@pytest.mark.parametrize("threads", [aws.CONNECTIONS])
+def test_every_thread_of_the_sweep_keeps_its_connection(server: Server, client: Any, threads: int) -> None:
+    """urllib3 throws away the connections that its pool has no room for, and each new one is a TLS handshake."""
+    assert threads >= app.TABS_AT_ONCE + SWEEP_THREADS
+
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(lambda _: get(client), range(4 * threads)))
+
+    assert server.connections <= threads

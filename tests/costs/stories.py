@@ -19,7 +19,7 @@ import app as application
 from chalicelib import bootstrap
 from chalicelib.adapters.dynamodb.store import DynamoDbStore
 from chalicelib.adapters.stripe.gateway import StripeGateway, stripe_client
-from chalicelib.adapters.stripe.transport import KeepAliveClient
+from chalicelib.adapters.stripe.transport import Urllib3Client
 from chalicelib.adapters.system import SystemIds
 from chalicelib.handlers import keys
 from chalicelib.ports.deps import Deps
@@ -94,7 +94,7 @@ def measure() -> Measured:
 def _metered_world() -> Iterator[tuple[World, Meter, Callable[[], None]]]:
     """The world, what counts in it, and a way to begin again: moto copies all it has for every transaction."""
     meter = Meter()
-    send = KeepAliveClient.request
+    send = Urllib3Client.request
 
     def counted(*args: Any, **kwargs: Any) -> Any:
         meter.add(Usage(stripe=1))
@@ -108,7 +108,7 @@ def _metered_world() -> Iterator[tuple[World, Meter, Callable[[], None]]]:
         serve_in_thread(standin) as base,
         httpx.Client() as http,
         mock_aws(),
-        mock.patch.object(KeepAliveClient, "request", counted),
+        mock.patch.object(Urllib3Client, "request", counted),
     ):
         for name, value in {**SETTINGS, "AFTERTAB_JWT_JWKS_URL": issuer.jwks_url, "STRIPE_API_BASE": base}.items():
             patch.setenv(name, value)

@@ -1,6 +1,5 @@
 """What the bundle keeps of botocore, and what is taken out: too much of either fails in production only."""
 
-import gzip
 import json
 import re
 import shutil
@@ -10,12 +9,8 @@ from typing import Any
 import botocore
 import botocore.session
 import pytest
-import stripe
-import stripe._object_classes
-import stripe._stripe_client
-from stripe._stripe_response import StripeResponse
 
-from devstack.package import contents
+from devstack.package import archive, contents
 
 ROOT = Path(__file__).resolve().parents[2]
 ADAPTERS = sorted((ROOT / "chalicelib" / "adapters").rglob("*.py"))
@@ -23,7 +18,7 @@ ADAPTERS = sorted((ROOT / "chalicelib" / "adapters").rglob("*.py"))
 
 def test_every_aws_service_that_is_called_is_bundled_and_no_other() -> None:
     """The services that adapters make clients of are those whose descriptions are bundled."""
-    made = {name for path in ADAPTERS for name in re.findall(r'aws\.client\(\s*"([a-z0-9-]+)"', path.read_text())}
+    made = {name for path in ADAPTERS for name in re.findall(r'boto3\.client\(\s*"([a-z0-9-]+)"', path.read_text())}
 
     assert made == set(contents.AWS_CALLS)
 
@@ -54,10 +49,13 @@ def bundled(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_client_of_the_bundle_is_the_client_of_the_whole_sdk(bundled: Path) -> None:
+def test_a_client_of_the_bundle_is_the_client_of_the_whole_sdk(bundled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each operation has the same input, output and errors, and each region the same endpoint, in both."""
-    slim, whole = botocore.session.Session(), botocore.session.Session()
-    slim.get_component("data_loader").search_paths[:] = [str(bundled / "botocore" / "data")]
+    whole = botocore.session.Session()
+    monkeypatch.setenv("LAMBDA_TASK_ROOT", str(bundled))
+    monkeypatch.setenv("AWS_DATA_PATH", f"$LAMBDA_TASK_ROOT/{contents.AWS_MODELS}")
+    slim = botocore.session.Session()
+    assert slim.get_component("data_loader").search_paths[0] == str(bundled / contents.AWS_MODELS)
 
     for service, operations in contents.AWS_CALLS.items():
         assert set(slim.get_service_model(service).operation_names) == operations
@@ -95,78 +93,47 @@ def test_what_is_left_out_is_gone_and_its_namesakes_are_not(bundled: Path) -> No
     assert not (bundled / "botocore" / "data" / "s3").exists()
 
 
-def test_every_stand_in_takes_the_place_of_a_file() -> None:
-    """Where a library moves what we replaced, the file of the old name would lie there unread."""
-    installed = Path(botocore.__file__).parents[1]
+def test_files_of_botocore_are_as_they_were(bundled: Path) -> None:
+    """Files are left out whole; none is changed."""
+    installed = Path(botocore.__file__).parent
+    kept = [path for path in (bundled / "botocore" / "data").rglob("*") if path.is_file()]
 
-    assert [name for name in contents.STAND_INS if not (installed / name).is_file()] == []
-
-
-INTENT = {
-    "id": "pi_1",
-    "object": "payment_intent",
-    "amount": 7500,
-    "metadata": {"tab": "tab_1"},
-    "last_payment_error": None,
-    "next_action": {"type": "use_stripe_sdk", "use_stripe_sdk": {}},
-    "latest_charge": {
-        "id": "ch_1",
-        "object": "charge",
-        "balance_transaction": {
-            "id": "txn_1",
-            "object": "balance_transaction",
-            "fee": 30,
-            "fee_details": [{"fee": 30}],
-        },
-        "payment_method_details": {"card": {"capture_before": 1700000000, "last4": "4242"}},
-    },
-}
-EVENT = {"id": "evt_1", "object": "event", "created": 1700000000, "data": {"object": INTENT, "previous_attributes": {}}}
+    assert len(kept) > 5
+    for path in kept:
+        assert path.read_bytes() == (installed / path.relative_to(bundled / "botocore")).read_bytes()
 
 
-@pytest.mark.parametrize(
-    "answer", [INTENT, EVENT, {"object": "list", "data": [INTENT], "has_more": True, "url": "/v1/payment_intents"}]
-)
-def test_an_answer_of_stripes_reads_the_same_without_its_classes(
-    answer: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As a dictionary, by attribute and with its headers, an object is the same by the bundle's one class."""
-    whole = stripe_object(answer)
-    bundled: dict[str, Any] = {}
-    exec(contents.STAND_INS["stripe/_object_classes.py"], bundled)
-    monkeypatch.setattr(stripe._object_classes, "get_object_class", bundled["get_object_class"])
+def test_the_short_descriptions_are_found_by_a_documented_setting() -> None:
+    """The functions' environment names the folder as botocore reads it: with the variable that Lambda sets."""
+    config = json.loads((ROOT / ".chalice" / "config.json").read_text())
 
-    plain = stripe_object(answer)
-
-    assert type(plain) is stripe.StripeObject is not type(whole)
-    assert plain.to_dict() == whole.to_dict() == answer
-    assert {name: getattr(plain, name) for name in answer}.keys() == answer.keys()
-    assert plain.last_response is not None and plain.last_response.headers == {"Request-Id": "req_1"}
-
-
-def stripe_object(answer: dict[str, Any]) -> stripe.StripeObject:
-    """What a call of the SDK returns for this answer."""
-    response = StripeResponse(json.dumps(answer), 200, {"Request-Id": "req_1"})  # type: ignore[no-untyped-call]
-    return stripe.StripeClient("sk_test_1").deserialize(response, api_mode="V1")
-
-
-def test_what_handles_v2_events_has_every_name_that_the_client_takes_from_it() -> None:
-    """The client imports them by name, and names them in its annotations."""
-    bundled: dict[str, Any] = {}
-    exec(contents.STAND_INS["stripe/_event_notification_handler.py"], bundled)
-    source = Path(stripe._stripe_client.__file__).read_text()
-    imported = re.search(r"from stripe._event_notification_handler import \(([^)]*)\)", source)
-
-    assert imported is not None
-    assert {name.strip() for name in imported[1].split(",")} - {""} <= bundled.keys()
+    assert config["environment_variables"]["AWS_DATA_PATH"] == f"$LAMBDA_TASK_ROOT/{contents.AWS_MODELS}"
 
 
 def test_an_operation_that_aws_does_not_have_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A name in the table that the service lacks stops the packaging."""
-    version = tmp_path / "botocore" / "data" / "ssm" / "2014-11-06"
-    version.mkdir(parents=True)
-    service = {"operations": {}, "shapes": {}}
-    (version / "service-2.json.gz").write_bytes(gzip.compress(json.dumps(service).encode()))
+    shutil.copytree(Path(botocore.__file__).parent / "data" / "ssm", tmp_path / "botocore" / "data" / "ssm")
+    monkeypatch.setattr(contents, "AWS_CALLS", {"ssm": frozenset({"GetParametre"})})
 
-    with pytest.raises(KeyError, match="GetParameter"):
+    with pytest.raises(KeyError, match="GetParametre"):
         contents.slim(tmp_path)
+
+
+def test_a_changed_file_of_a_library_stops_the_packaging(tmp_path: Path) -> None:
+    """What is deployed of a library is what its wheel holds; ours and the bytecode are new."""
+    built = tmp_path / "built"
+    for name in ("app.py", "stripe/__init__.py", "stripe/_util.py"):
+        (built / name).parent.mkdir(parents=True, exist_ok=True)
+        (built / name).write_text("A = 1\n")
+    archive.pack(built, tmp_path / "untouched.zip")
+    (built / "stripe" / "_util.py").unlink()
+    (built / "stripe" / "__pycache__").mkdir()
+    (built / "stripe" / "__pycache__" / "__init__.cpython-311.pyc").write_bytes(b"")
+    (built / contents.AWS_MODELS).mkdir()
+    (built / contents.AWS_MODELS / "endpoints.json").write_text("{}")
+    assert contents.changed(built, tmp_path / "untouched.zip") == []
+
+    (built / "stripe" / "__init__.py").write_text("A = 2\n")
+    (built / "stripe" / "_new.py").write_text("")
+
+    assert contents.changed(built, tmp_path / "untouched.zip") == ["stripe/__init__.py", "stripe/_new.py"]

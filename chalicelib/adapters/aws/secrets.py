@@ -26,11 +26,12 @@ def resolve_secret(value: str, ssm: Parameters | None = None) -> str:
     if not value.startswith(_PREFIX):
         return value
     if ssm is None:
-        from chalicelib.adapters.aws import (
-            client as aws,  # Most settings hold the secret itself: nothing is to be asked.
-        )
+        # Imported here: most settings hold the secret itself, and nothing is to be asked.
+        import boto3
 
-        ssm = cast(Parameters, aws.client("ssm"))
+        from chalicelib.adapters.aws import client as aws
+
+        ssm = cast(Parameters, boto3.client("ssm", config=aws.config(read_s=5)))
     return ssm.get_parameter(Name=value.removeprefix(_PREFIX), WithDecryption=True)["Parameter"]["Value"]
 
 

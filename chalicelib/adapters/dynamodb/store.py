@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from botocore.config import Config
+import boto3
 
 from chalicelib.adapters.aws import client as aws
 from chalicelib.adapters.dynamodb import cursors, items
@@ -52,22 +52,12 @@ _ABSENT = "attribute_not_exists(pk)"
 
 
 def dynamodb_client(endpoint_url: str | None = None, region: str | None = None) -> DynamoDBClient:
-    """A client that gives up in time: DynamoDB gets 2 tries of 3 s, so that all ends before API Gateway's 29 s do.
+    """boto3's client. What is not given is as AWS's own settings say.
 
-    An emulator (`endpoint_url`) shares its processor with everything else, and gets more. Without arguments, as AWS's
-    own settings say.
+    `endpoint_url`: an emulator's, which shares its processor with everything else and gets more time.
     """
-    config = Config(
-        connect_timeout=1 if endpoint_url is None else 5,
-        read_timeout=2 if endpoint_url is None else 20,
-        retries={"mode": "standard", "total_max_attempts": 2},
-        # A quarter of the CPU of a call; what we send is built in one place and tested.
-        parameter_validation=False,
-        # Else botocore composes one anew for every call, which is a twentieth of it.
-        user_agent="aftertab",
-    )
-    made: DynamoDBClient = aws.client("dynamodb", endpoint_url=endpoint_url, region=region, config=config)
-    return made
+    config = aws.config() if endpoint_url is None else aws.config(connect_s=5, read_s=20)
+    return boto3.client("dynamodb", endpoint_url=endpoint_url, region_name=region, config=config)
 
 
 class DynamoDbStore:

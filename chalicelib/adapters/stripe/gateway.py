@@ -74,7 +74,7 @@ def stripe_client(
         )
     # Else the SDK writes an id into the home directory, and tells of the machine and of the call before in every call.
     stripe.enable_telemetry = False
-    http = http or transport.KeepAliveClient(base, connect_s=connect_s, read_s=read_s)
+    http = http or transport.Urllib3Client(base, connect_s=connect_s, read_s=read_s)
     return stripe.StripeClient(secret_key, base_addresses={"api": base}, max_network_retries=_RETRIES, http_client=http)
 
 
