@@ -43,14 +43,17 @@ CLOCK: Mapping[str, str] = {
 FACTS: Mapping[FactKind, str] = {
     FactKind.HOLD_PLACED: "A live hold secures the deposit. Posts nothing.",
     FactKind.HOLD_CAPTURED: "The capture is a leg; the rest of the hold is released by it.",
-    FactKind.CHARGED: "The charge is a leg. Paid on the phone during the review, it accepts the bill.",
-    FactKind.AWAITING_CUSTOMER: "It waits for the customer: half an hour on the phone, a day for the bank's question.",
+    FactKind.CHARGED: "The charge is a leg, and a tip in it is due from now on. Paid on the phone during the review, "
+    "it accepts the bill.",
+    FactKind.AWAITING_CUSTOMER: "It waits for the customer: half an hour while they are there, a day where the bank's "
+    "question has to reach them.",
     FactKind.PROCESSING: "The bank takes its time: asked for again by the ladder.",
-    FactKind.DECLINED: "Without the customer, it has failed, and the next is planned by the bank's advice; on the "
-    "phone they may take another card.",
+    FactKind.DECLINED: "With the saved card, it has failed, a tip in it is gone, and the next is planned by the bank's "
+    "advice; on the phone they may take another card.",
     FactKind.PAYMENT_CANCELED: "A hold is released, or a payment will not be made.",
     FactKind.PAYMENT_EXPIRED: "The hold's time is over; posts nothing.",
-    FactKind.CARD_SAVED: "With consent, the card is the tab's; a deposit that waited for one goes on.",
+    FactKind.CARD_SAVED: "With consent, the card is the tab's; a deposit that waited for one goes on, and what is "
+    "unpaid is tried with it.",
     FactKind.REFUND_PENDING: "Counts as given back; owed to the customer in the books until it has gone.",
     FactKind.REFUNDED: "The money has gone back; given back past us, what is due falls by as much.",
     FactKind.REFUND_FAILED: "The obligation is open again: a person is told, and tries again or gives the money back "
@@ -66,19 +69,22 @@ FACTS: Mapping[FactKind, str] = {
     "The rest of the payment can be refunded.",
     FactKind.DISPUTE_PREVENTED: "It has ended before it counted as one; what the bank has kept can't be refunded.",
     FactKind.CARD_REMOVED: "It is not used any more: a deposit that relied on it is wanted again; both sides are told.",
-    FactKind.CARD_UPDATED: "The bank has replaced the card under the same id: only its digits change.",
+    FactKind.CARD_UPDATED: "The bank has replaced the card under the same id: its digits change; it is tried again.",
+    FactKind.CARD_REFUSED: "The bank has refused the card for good, for another bill: it is not tried any more.",
     FactKind.PROCESSING_FEE: "What Stripe kept of a payment or dispute is a cost; the nightly run brings it.",
 }
 
 STEPS: Mapping[StepKind, str] = {
     StepKind.RESOLVE: "Ask for an outcome that nobody told us: after 2, 5, 10, 30, 60 minutes, then a person is told.",
     StepKind.CLOSE_PAYMENT: "Close a payment that waits for the customer: its time is over, or it is no longer wanted.",
-    StepKind.HOLD_CLOCK: "A hold is about to expire: renew it, capture it where that was agreed to, or end the review.",
+    StepKind.HOLD_CLOCK: "A hold is about to expire: renew it, or capture what is on the bill and not contested, where "
+    "that was agreed to. The review of the rest goes on.",
     StepKind.RELEASE: "Give back a hold that secures nothing any more.",
     StepKind.REFUND: "Give back what was taken above what is due, newest leg first; cash waits for `return_cash`. "
     "A hold captured before the service is kept for it.",
     StepKind.REFUND_BY_HAND: "Flag what is owed back and can't be refunded by itself, with the amount as it is now.",
-    StepKind.END_REVIEW: "The review window ends: the bill is due, and charged where that was agreed to.",
+    StepKind.END_REVIEW: "The review window ends, never before the promised start: the bill is due, and charged where "
+    "that was agreed to.",
     StepKind.CONTEST_OVERDUE: "The contest's deadline has passed: remind the owner.",
     StepKind.CONTEST_DEFAULT: "Nobody has answered the contest: what is contested is waived, the rest is due.",
     StepKind.TAKE_LEG: "Take the next leg of the settlement.",
@@ -86,6 +92,7 @@ STEPS: Mapping[StepKind, str] = {
     StepKind.PLACE_HOLD: "Place the deposit's hold on the saved card.",
     StepKind.LAPSE_DEPOSIT: "Nobody confirmed the deposit: go on unsecured, or cancel, by the policy.",
     StepKind.REMIND: "Remind the customer of what is unpaid; each reminder once, not in quiet hours.",
+    StepKind.TELL_END: "Tell the owner that the card is not charged any more, and why; or that no reminder is left.",
     StepKind.CLOSE: "Nothing is owed either way: close the tab.",
     StepKind.SEND_RECEIPT: "Send the receipt, again until it is taken, under one id.",
 }

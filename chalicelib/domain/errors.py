@@ -95,6 +95,12 @@ class NoCard(DomainError):
     code = "no_saved_card"
 
 
+class CardRefused(DomainError):
+    """The bank has said that this card must not be tried again; the networks fine whoever does (409)."""
+
+    code = "card_refused"
+
+
 class PaymentInProgress(DomainError):
     """An attempt that takes money is under way or its outcome unknown; what would change the amount waits (409)."""
 

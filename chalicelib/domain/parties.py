@@ -2,12 +2,33 @@
 
 from __future__ import annotations
 
+import unicodedata
 from datetime import datetime
 
 from msgspec import Struct
 
 from chalicelib.domain.tab.payments import Card
 from chalicelib.domain.tab.policy import Policy
+
+_SPELLED_OUT = str.maketrans(
+    {"ß": "ss", "æ": "ae", "Æ": "AE", "ø": "o", "Ø": "O", "œ": "oe", "Œ": "OE", "ł": "l", "Ł": "L", "đ": "d", "Đ": "D"}
+)
+"""Latin letters that Unicode does not take apart."""
+_SUFFIX_LENGTH = 10
+"""What is left for it on a statement of 22 characters, beside a prefix of 10 at most, `* ` between them."""
+_NOT_ON_STATEMENTS = frozenset("<>\\'\"*")
+
+
+def statement_suffix_of(name: str) -> str | None:
+    """A business's name as its customers' bank statements can carry it; None where nothing of it can be carried.
+
+    Latin letters without accents, a letter at least, none of the forbidden characters:
+    https://docs.stripe.com/get-started/account/statement-descriptors.
+    """
+    plain = unicodedata.normalize("NFKD", name.translate(_SPELLED_OUT)).encode("ascii", "ignore").decode()
+    allowed = "".join(one for one in plain if one.isprintable() and one not in _NOT_ON_STATEMENTS)
+    suffix = " ".join(allowed.split())[:_SUFFIX_LENGTH].strip()
+    return suffix if any(one.isalpha() for one in suffix) else None
 
 
 class Merchant(Struct, frozen=True, kw_only=True):

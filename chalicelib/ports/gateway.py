@@ -89,8 +89,8 @@ class PaymentGateway(Protocol):
         """The new customer's id at the gateway. The same key makes no second one."""
         ...
 
-    def remove_card(self, account: str | None, customer: Customer, *, key: str) -> None:
-        """Detach the customer's saved card: it can't be charged any more. Idempotent."""
+    def remove_cards(self, account: str | None, customer: Customer, *, key: str) -> tuple[str, ...]:
+        """Detach every card that is kept for the customer: none can be charged any more. Idempotent; their ids."""
         ...
 
     def add_card_setup(self, account: str | None, customer: Customer, tab_id: str | None, *, key: str) -> CardSetup:

@@ -101,23 +101,25 @@ class Visit:
         self.staff.post(f"{self.path}/complete")
         return total
 
-    def accept_bill(self) -> int:
-        """Accept the bill, and return the tip."""
-        tip = 100 * self.rng.randint(0, 3)
+    def accept_bill(self, *, tips: bool = True) -> int:
+        """Accept the bill, and return the tip; none where neither a hold nor a card could pay it."""
+        tip = 100 * self.rng.randint(0, 3) if tips else 0
         self.customer.post(f"{self.path}/accept_bill", {"tip_minor": tip})
         return tip
 
-    def pay_on_phone(self) -> None:
-        """Ask for the payment and confirm it; ask again if it was closed meanwhile."""
+    def pay_on_phone(self) -> int:
+        """Ask for the payment and confirm it; ask again if it was closed meanwhile. Return the tip in it."""
         deadline = time.monotonic() + PATIENCE_S
+        tip = 100 * self.rng.randint(0, 3)
+        asked = {"mode": "on_session", "tip_minor": tip}
         while time.monotonic() < deadline:
-            payment = self.customer.post(f"{self.path}/charges", {"mode": "on_session"})["payment"]
+            payment = self.customer.post(f"{self.path}/charges", asked)["payment"]
             if payment is not None and payment["client_secret"]:
                 try:
                     self.phone.pay(payment)
                 except (HttpError, CardDeclined):
                     continue
-                return
+                return tip
             time.sleep(LOOK_AGAIN_S)
         raise NotAnswered(f"{self.path} could not be paid on the phone")
 
@@ -150,8 +152,9 @@ def phone(visit: Visit) -> Ending:
     """Paid on the phone, with a tip"""
     visit.open()
     visit.accept_promise("cap")
-    total = visit.serve() + visit.accept_bill()
-    visit.pay_on_phone()
+    total = visit.serve()
+    visit.accept_bill(tips=False)
+    total += visit.pay_on_phone()
     return visit.ending("phone", Money(charged=total), billed_minor=total)
 
 
@@ -219,7 +222,8 @@ def cash(visit: Visit) -> Ending:
     """Paid in cash at the till"""
     visit.open()
     visit.accept_promise("cap")
-    total = visit.serve() + visit.accept_bill()
+    total = visit.serve()
+    visit.accept_bill(tips=False)
     visit.staff.post(f"{visit.path}/cash", {"amount_minor": total})
     return visit.ending("cash", Money(), billed_minor=total, cash_minor=total)
 

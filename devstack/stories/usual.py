@@ -41,8 +41,8 @@ def walk_in(stack: Stack, say: Say) -> None:
     )
     cafe.staff.post(f"/tabs/{tab['tab_id']}/complete")
     say("A flat white and a croissant later the bill says EUR 6.50. Ana enjoyed it, and adds a tip of EUR 0.50.")
-    ana.api.post(f"/tabs/{tab['tab_id']}/accept_bill", {"tip_minor": 50})
-    payment = ana.api.post(f"/tabs/{tab['tab_id']}/charges", {"mode": "on_session"})["payment"]
+    asked = {"mode": "on_session", "tip_minor": 50}
+    payment = ana.api.post(f"/tabs/{tab['tab_id']}/charges", asked)["payment"]
     ana.phone.pay(payment)
     say(f"Her phone confirms {payment['payment_id']}: EUR 7.00 charged.")
     cafe.expect(

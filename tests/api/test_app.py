@@ -176,10 +176,10 @@ def test_a_call_that_the_gateway_refuses_is_a_502(world: World, shop: Shop) -> N
 
 
 def test_a_merchant_with_an_account_that_is_gone(world: World) -> None:
-    """Where Stripe does not know the merchant's account nothing can be made there, and the answer is a 503."""
+    """Where Stripe does not know the merchant's account nothing can be made there, however often it is tried: a 502."""
     made = world.operator.post("/v1/merchants", {"name": "Salon", "currency": "EUR", "account": "acct_gone"}).ok(201)
 
-    Shop(world, made["merchant_id"]).staff.post("/v1/customers", {"reference": "Bob"}).problem(503, "unavailable")
+    Shop(world, made["merchant_id"]).staff.post("/v1/customers", {"reference": "Bob"}).problem(502, "gateway_rejected")
 
 
 def test_answers_about_people_are_not_cached(shop: Shop) -> None:

@@ -276,7 +276,7 @@ def test_a_dispute_pauses_what_is_still_owed(world: World) -> None:
     world.deliver()
     world.sweep()
     assert (shop.seen(tab)["payment_state"], shop.seen(tab)["balance_minor"]) == ("partly_paid", 6000)
-    assert world.said() == ["owner: dispute_closed", "customer: reminder"]
+    assert world.said() == ["owner: dispute_closed", "customer: reminder", "owner: collection_ended"]
 
 
 def verb(tab: dict[str, Any], name: str) -> str:
@@ -730,8 +730,9 @@ def test_a_card_replaced_by_the_bank_keeps_its_protection(world: World, shop: Sh
     for last4 in ("1111", "2222"):
         assert world.webhook(replaced(world, shop, ana, last4)).ok()["result"] == "handled"
         assert world.webhook(replaced(world, shop, ana, last4)).ok()["result"] == "seen"
-        assert ana.get(f"/v1/customers/{ana.customer_id}").ok()["card"] == {"brand": "mastercard", "last4": last4}
-        assert shop.seen(tab)["card"] == {"brand": "mastercard", "last4": last4}
+        card = {"brand": "mastercard", "last4": last4, "refused": None}
+        assert ana.get(f"/v1/customers/{ana.customer_id}").ok()["card"] == card
+        assert shop.seen(tab)["card"] == card
 
     assert shop.seen(tab)["deposit"]["state"] == "card_saved"
 

@@ -50,7 +50,7 @@ def test_every_write_that_makes_or_changes_a_thing_is_repeatable(world: World, s
         (shop.staff, "POST", f"{path}/items", line),
         (shop.staff, "POST", f"{path}/propose_promise", {"cap_minor": 5000}),
         (shop.staff, "POST", f"{path}/complete", {}),
-        (ana, "POST", f"{path}/accept_bill", {"tip_minor": 100}),
+        (ana, "POST", f"{path}/accept_bill", {"rating": 5}),
     ]  # fmt: skip
 
     for caller, method, where, body in writes:
@@ -60,7 +60,7 @@ def test_every_write_that_makes_or_changes_a_thing_is_repeatable(world: World, s
         same(first, caller.send(method, where, body, key=key))
 
     after = shop.seen(tab)
-    assert (after["total_minor"], after["tip_minor"], len(after["items"])) == (1000, 100, 1)
+    assert (after["total_minor"], after["feedback"]["rating"], len(after["items"])) == (1000, 5, 1)
     assert len(shop.staff.get("/v1/tabs?status=open").ok()["tabs"]) == 1
 
 

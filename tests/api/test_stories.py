@@ -45,7 +45,10 @@ def test_an_appointment_weeks_ahead(world: World, shop: Shop) -> None:
     assert shop.agree(ana, tab)["payment"] is None
     shop.save_card(ana, tab=tab)
     saved = shop.seen(tab)
-    assert (saved["deposit"]["state"], saved["card"]) == ("card_saved", {"brand": "visa", "last4": "4242"})
+    assert (saved["deposit"]["state"], saved["card"]) == (
+        "card_saved",
+        {"brand": "visa", "last4": "4242", "refused": None},
+    )
 
     world.move(days=18)
     assert shop.seen(tab)["deposit"]["state"] == "card_saved"

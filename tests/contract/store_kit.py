@@ -216,7 +216,7 @@ def full_tab() -> Tab:
         waived_minor=1,
         written_off_minor=2,
         adjusted_minor=3,
-        adjusted_tax_minor=1,
+        statement_suffix="Cafe",
         contest=Contest(
             reason="Too short “by far”",
             contested_minor=500,
@@ -226,10 +226,17 @@ def full_tab() -> Tab:
             reminded=True,
         ),
         feedback=Feedback(rating=4, comment="Nice 🍰"),
-        followup=Followup(reminders_sent=2, tries=1, next_try_at=NOW + timedelta(days=2)),
+        followup=Followup(
+            reminders_sent=2,
+            tries=1,
+            refusals=3,
+            next_try_at=NOW + timedelta(days=2),
+            charging_end_told=True,
+            reminding_end_told=True,
+        ),
         receipt_owed=True,
         deposit=Deposit(amount_minor=1000, state=DepositState.HELD, place_at=NOW, lapses_at=NOW, failures=1),
-        card=Card(card_id="pm_1", brand="visa", last4="4242", saved_at=NOW),
+        card=Card(card_id="pm_1", brand="visa", last4="4242", saved_at=NOW, refused="stolen_card"),
         holds=(
             Hold(
                 payment_id="pi_1",

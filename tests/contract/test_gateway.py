@@ -192,18 +192,23 @@ def test_a_charge_on_a_saved_card_is_taken_at_once(stage: Stage) -> None:
 @pytest.mark.parametrize(
     ("card", "failure"),
     [
-        ("chargeDeclined", Failure(code="card_declined", decline_code="generic_decline", advice="try_again_later")),
+        (
+            "chargeDeclined",
+            Failure(code="card_declined", decline_code="generic_decline", advice="try_again_later", network_code="01"),
+        ),
         (
             "chargeDeclinedInsufficientFunds",
-            Failure(code="card_declined", decline_code="insufficient_funds", advice="try_again_later"),
+            Failure(
+                code="card_declined", decline_code="insufficient_funds", advice="try_again_later", network_code="51"
+            ),
         ),
         (
             "chargeDeclinedLostCard",
-            Failure(code="card_declined", decline_code="lost_card", advice="do_not_try_again"),
+            Failure(code="card_declined", decline_code="lost_card", advice="do_not_try_again", network_code="41"),
         ),
         (
             "chargeDeclinedExpiredCard",
-            Failure(code="expired_card", decline_code="expired_card", advice="confirm_card_data"),
+            Failure(code="expired_card", decline_code="expired_card", advice="confirm_card_data", network_code="54"),
         ),
     ],
 )
@@ -675,29 +680,34 @@ def test_without_time_nothing_is_sent(stage: Stage, monkeypatch: pytest.MonkeyPa
     assert stage.control("requests")["total"] == before
 
 
-def _without_access(stage: Stage) -> tuple[StripeGateway, Tab]:
-    return stage.gateway(), replace(stage.tab, account="acct_nobody")
-
-
-def _with_a_bad_key(stage: Stage) -> tuple[StripeGateway, Tab]:
+@pytest.mark.parametrize("operation", list(Operation))
+def test_with_a_bad_key_neither_a_call_nor_a_look_tells_anything(stage: Stage, operation: Operation) -> None:
+    """A key that Stripe refuses fails no attempt: its outcome is unknown until the key is mended."""
     client = stripe.StripeClient("sk_nonsense", base_addresses={"api": stage.base})
     gateway = StripeGateway(client, stage="dev", webhook_secrets=lambda: [SECRET], publishable_key="pk_test_stage")
-    return gateway, stage.tab
-
-
-@pytest.mark.parametrize("operation", list(Operation))
-@pytest.mark.parametrize("staged", [_without_access, _with_a_bad_key])
-def test_without_access_neither_a_call_nor_a_look_tells_anything(
-    stage: Stage, operation: Operation, staged: Callable[[Stage], tuple[StripeGateway, Tab]]
-) -> None:
-    """A key or account that Stripe refuses fails no attempt: its outcome is unknown until the key is fixed."""
-    gateway, tab = staged(stage)
     attempt = an_attempt(operation, payment_id="pi_1", card_id="pm_1")
 
     with pytest.raises(GatewayUnavailable):
-        gateway.perform(tab, attempt)
+        gateway.perform(stage.tab, attempt)
     with pytest.raises(GatewayUnavailable):
-        gateway.find_facts(tab, attempt)
+        gateway.find_facts(stage.tab, attempt)
+
+
+@pytest.mark.parametrize("operation", list(Operation))
+def test_an_account_that_revoked_us_refuses_the_call_and_not_our_key(
+    stage: Stage, operation: Operation, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing was done, which is known; a look tells nothing; and no alarm says that our key is bad."""
+    tab = replace(stage.tab, account="acct_nobody")
+    attempt = an_attempt(operation, payment_id="pi_1", card_id="pm_1")
+
+    with pytest.raises(GatewayRejected) as refused:
+        stage.gateway().perform(tab, attempt)
+    with pytest.raises(GatewayUnavailable):
+        stage.gateway().find_facts(tab, attempt)
+
+    assert refused.value.failure == Failure(code="account_invalid")
+    assert "key" not in caplog.text
 
 
 # ---- Looking up
@@ -905,7 +915,7 @@ def test_a_removed_card_is_detached(stage: Stage) -> None:
     assert customer.card is not None
     assert owner_of(stage, customer.card.card_id) == customer.customer_ref
 
-    stage.gateway().remove_card(None, customer, key="k")
+    stage.gateway().remove_cards(None, customer, key="k")
 
     assert owner_of(stage, customer.card.card_id) is None
     refused = one(stage.gateway().perform(stage.tab, an_attempt(Operation.CHARGE, card_id=customer.card.card_id)))
@@ -917,17 +927,32 @@ def test_a_card_is_removed_once(stage: Stage, keys: tuple[str, str]) -> None:
     """Removing it again, under the same key or another, is as good as the first time."""
     customer = a_saved_card(stage)
     for key in keys:
-        stage.gateway().remove_card(None, customer, key=key)
+        stage.gateway().remove_cards(None, customer, key=key)
 
     assert stage.facts_of("payment_method.detached")
     assert len(stage.api().events.list({"type": "payment_method.detached"}).data) == 1
 
 
-def test_a_card_nobody_knows_is_as_good_as_removed(stage: Stage) -> None:
-    """A card that Stripe has no trace of can't be charged either."""
-    customer = replace(a_saved_card(stage), card=Card(card_id="pm_gone", brand="visa", last4="4242", saved_at=NOW))
+def test_every_card_of_the_customer_is_removed(stage: Stage) -> None:
+    """Whichever we know of: Stripe says which there are, and the answer names them."""
+    customer = a_saved_card(stage)
+    assert customer.card is not None
+    second = stage.api().payment_methods.attach("pm_card_mastercard", {"customer": customer.customer_ref}).id
 
-    stage.gateway().remove_card(None, customer, key="k")
+    removed = stage.gateway().remove_cards(None, replace(customer, card=None), key="k")
+
+    assert sorted(removed) == sorted([customer.card.card_id, second])
+    assert {owner_of(stage, card_id) for card_id in removed} == {None}
+    assert stage.gateway().remove_cards(None, customer, key="l") == ()
+
+
+def test_a_card_detached_meanwhile_is_as_good_as_removed(stage: Stage) -> None:
+    """Somebody was quicker, between the listing and the call."""
+    customer = a_saved_card(stage)
+    assert customer.card is not None
+    stage.fault("fail_after", path="/v1/payment_methods/{}/detach", status=400)
+
+    assert stage.gateway().remove_cards(None, customer, key="k") == (customer.card.card_id,)
 
 
 def test_a_card_is_removed_in_its_own_account(stage: Stage) -> None:
@@ -938,7 +963,7 @@ def test_a_card_is_removed_in_its_own_account(stage: Stage) -> None:
     method = stage.api().payment_methods.attach("pm_card_visa", {"customer": ref}, there)
     card = Card(card_id=method.id, brand="visa", last4="4242", saved_at=NOW)
 
-    stage.gateway().remove_card(account, replace(a_customer(stage), customer_ref=ref, card=card), key="k")
+    stage.gateway().remove_cards(account, replace(a_customer(stage), customer_ref=ref, card=card), key="k")
 
     assert stage.api().payment_methods.retrieve(method.id, {}, there).customer is None
 
@@ -949,7 +974,7 @@ def test_a_removal_that_is_not_answered_is_unavailable(stage: Stage) -> None:
     stage.fault("fail_before", path="/v1/payment_methods", status=503)
 
     with pytest.raises(GatewayUnavailable):
-        stage.gateway().remove_card(None, customer, key="k")
+        stage.gateway().remove_cards(None, customer, key="k")
 
 
 def test_a_removal_that_is_refused_is_not_taken_for_done(stage: Stage) -> None:
@@ -958,7 +983,7 @@ def test_a_removal_that_is_refused_is_not_taken_for_done(stage: Stage) -> None:
     stage.fault("fail_before", path="/v1/payment_methods/{}/detach", status=400)
 
     with pytest.raises(GatewayRejected):
-        stage.gateway().remove_card(None, customer, key="k")
+        stage.gateway().remove_cards(None, customer, key="k")
 
 
 # ---- Events
@@ -1266,7 +1291,7 @@ def test_a_detached_card_names_whose_it_was(stage: Stage) -> None:
     """The event of a detached card carries nothing of ours and no customer: whose it was is in what changed."""
     customer = a_saved_card(stage)
     assert customer.card is not None
-    stage.gateway().remove_card(None, customer, key="k")
+    stage.gateway().remove_cards(None, customer, key="k")
 
     event = stage.event("payment_method.detached")
     fact = one(stage.gateway().facts_of(event))

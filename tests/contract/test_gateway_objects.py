@@ -89,6 +89,12 @@ GOLDEN = {
         '"allowed_payment_method_types": ["card"], ' + METADATA + '"charge"}, "expand": ["latest_charge"], '
         '"payment_method": "pm_1", "off_session": true, "confirm": true}',
     ),
+    "charge on a saved card with the customer there": (
+        an_attempt(Operation.CHARGE, card_id="pm_1", customer_present=True),
+        '{"amount": 2000, "currency": "eur", "customer": "cus_stripe", "capture_method": "automatic", '
+        '"allowed_payment_method_types": ["card"], ' + METADATA + '"charge"}, "expand": ["latest_charge"], '
+        '"payment_method": "pm_1", "confirm": true, "use_stripe_sdk": true}',
+    ),
     "charge on the phone": (
         an_attempt(Operation.CHARGE),
         '{"amount": 2000, "currency": "eur", "customer": "cus_stripe", "capture_method": "automatic", '
@@ -110,6 +116,18 @@ GOLDEN = {
 def test_what_an_attempt_sends_is_pinned(attempt: Attempt, sent: str) -> None:
     """An attempt written before a deploy is replayed after it with the very same parameters, in the same order."""
     assert json.dumps(params.params_of(a_tab(), attempt, "dev")) == sent
+
+
+MAKES = (Operation.PLACE_HOLD, Operation.CHARGE)
+
+
+@pytest.mark.parametrize(("operation", "sends_it"), [(operation, operation in MAKES) for operation in Operation])
+def test_a_payment_says_whose_it_is_on_the_statement(operation: Operation, sends_it: bool) -> None:
+    """Holds and charges, where the tab has a name for it; what works on an existing payment has said it before."""
+    sent = params.params_of(a_tab(statement_suffix="Cafe Centr"), an_attempt(operation, payment_id="pi_1"), "dev")
+
+    assert sent.get("statement_descriptor_suffix") == ("Cafe Centr" if sends_it else None)
+    assert not [name for name in sent if "email" in name], "nobody has given an address"
 
 
 @pytest.mark.parametrize("attempt", [attempt for attempt, _ in GOLDEN.values()], ids=GOLDEN.keys())

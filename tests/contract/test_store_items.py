@@ -141,23 +141,26 @@ LEFT_OUT = {
     ),
     "0": (
         "Attempt.checks Attempt.tip_minor Deposit.amount_minor Deposit.failures Dispute.reinstated_minor "
-        "Dispute.returned_minor Dispute.withdrawn_minor Followup.reminders_sent Followup.tries "
-        "Hold.captured_minor Leg.elsewhere_minor Tab.adjusted_minor Tab.adjusted_tax_minor "
-        "Tab.entry_count Tab.tip_minor Tab.version Tab.waived_minor Tab.written_off_minor TabSummary.held_minor"
+        "Dispute.returned_minor Dispute.withdrawn_minor Followup.refusals Followup.reminders_sent Followup.tries "
+        "Hold.captured_minor Leg.elsewhere_minor Plan.tip_minor Tab.adjusted_minor Tab.entry_count Tab.tip_minor "
+        "Tab.version Tab.waived_minor Tab.written_off_minor TabSummary.held_minor"
     ),
     str(Deposit()): "Tab.deposit",
     "False": (
-        "Attempt.saves_card Contest.reminded Dispute.charge_refundable Promise.deposit_needs_card Tab.receipt_owed"
+        "Attempt.customer_present Attempt.saves_card Contest.reminded Dispute.charge_refundable "
+        "Followup.charging_end_told Followup.reminding_end_told Promise.deposit_needs_card Tab.receipt_owed"
     ),
     str(Followup()): "Tab.followup",
     "None": (
         "Acceptance.card_terms_sha256 Acceptance.free_cancel_until Attempt.card_id Attempt.check_at "
-        "Attempt.client_secret Attempt.failure Attempt.payment_id Deposit.lapses_at Deposit.place_at "
-        "Dispute.appealed_at Failure.advice Failure.decline_code Followup.next_try_at Followup.not_before "
-        "Hold.clock_done_for IdempotencyRecord.attempt_id IdempotencyRecord.resource_id IdempotencyRecord.snapshot "
-        "IdempotencyRecord.tab_id Item.voided_at Leg.attempt_id Leg.refund_again_at Leg.refund_failure "
-        "Promise.accepted Tab.card Tab.checked_in_at Tab.closed_at Tab.contest Tab.due_at Tab.fee Tab.feedback "
+        "Attempt.client_secret Attempt.failure Attempt.payment_id Card.refused Deposit.lapses_at Deposit.place_at "
+        "Dispute.appealed_at Failure.advice Failure.decline_code Failure.network_advice Failure.network_code "
+        "Followup.next_try_at Followup.not_before Hold.clock_done_for IdempotencyRecord.attempt_id "
+        "IdempotencyRecord.resource_id IdempotencyRecord.snapshot IdempotencyRecord.tab_id Item.voided_at "
+        "Leg.attempt_id Leg.refund_again_at Leg.refund_failure Plan.customer_until Promise.accepted Tab.card "
+        "Tab.checked_in_at Tab.closed_at Tab.contest Tab.due_at Tab.fee Tab.feedback "
         "Tab.next_action_at Tab.outcome Tab.plan Tab.presented_at Tab.proposed Tab.review_ends_at Tab.starts_at "
+        "Tab.statement_suffix "
         "TabSummary.due_at TabSummary.expected_at TabSummary.hold_expires_at TabSummary.starts_at "
         "TabSummary.updated_at"
     ),

@@ -14,7 +14,7 @@ from chalicelib.domain.tab.commands.bill import ItemInput
 from chalicelib.domain.tab.commands.booking import Limits
 from chalicelib.domain.tab.facts.attempt_outcomes import note_absent, note_rejected, note_unknown
 from chalicelib.domain.tab.facts.fact import FactKind
-from chalicelib.domain.tab.policy import HoldExpiryAction, LapseAction, Policy, Resolution
+from chalicelib.domain.tab.policy import LapseAction, Policy, Resolution
 from chalicelib.domain.tab.promise import AcceptanceMethod
 from tests.unit.till import (
     ADA,
@@ -98,7 +98,7 @@ def terms_that_change() -> Story:
     till = Till(limits=("no bleach",)).do(booking.propose_promise, Limits(cap_minor=90_00))
     yield till.accept(*WITHOUT_CARD)
     yield till.do(booking.propose_promise, Limits(expected_outcome="Curls", limits=("short",), cap_minor=150_00))
-    yield till.accept(*WITH_CARD)
+    yield till.accept(*WITH_CARD, customer=CUSTOMER)
     till.serve(50_00).do(bill.accept_bill, 5_00, by=ADA)
     yield till
 
@@ -222,12 +222,6 @@ def a_hold_captured_before_it_expires() -> Story:
 
 
 @story
-def a_review_ended_for_the_hold() -> Story:
-    policy = Policy(review_window_s=9 * 86400, hold_expiry_action=HoldExpiryAction.END_REVIEW)
-    yield held(policy=policy).serve(50_00).wait(days=6)
-
-
-@story
 def a_hold_about_to_expire_without_consent() -> Story:
     till = Till(deposit_minor=20_00, policy=Policy(review_window_s=9 * 86400)).accept(*WITH_CARD, customer=CUSTOMER)
     yield till.hold_placed().serve(50_00).wait(days=6)
@@ -344,7 +338,7 @@ def adjusted_after_it_was_paid() -> Story:
 @story
 def refunded_with_its_tip_and_its_cash() -> Story:
     till = Till().accept(*WITHOUT_CARD).serve(50_00).do(payment.take_cash, 10_00)
-    till.do(bill.accept_bill, 5_00, by=ADA).do(payment.pay_on_phone, by=ADA).charged()
+    till.do(bill.accept_bill, 0, by=ADA).do(payment.pay_on_phone, 5_00, by=ADA).charged()
     yield till
     yield till.do(payment.refund, 52_00, "burnt", by=OWNER)
     yield till.refunded()
@@ -439,3 +433,35 @@ def staff_record_the_word_of_a_customer() -> Story:
     till = Till(deposit_minor=20_00)
     word = acceptance(till.tab, *WITHOUT_CARD, method=AcceptanceMethod.IN_PERSON)
     yield till.do(booking.accept_promise, word, None, by=STAFF)
+
+
+# Charged when, with whom, and who hears of the end
+
+
+@story
+def a_service_done_before_its_time() -> Story:
+    till = Till.booked(in_hours=240, deposit_minor=0).accept(*EVERYTHING, customer=CUSTOMER).do(booking.check_in)
+    yield till.serve(50_00)
+    yield till.wait_until(till.tab.starts_at or till.now)
+
+
+@story
+def a_card_reported_stolen_and_another_one() -> Story:
+    till = Till().accept(*EVERYTHING, customer=CUSTOMER).serve(50_00).accept_bill(5_00)
+    yield till
+    yield till.declined(Operation.CHARGE, failure=Failure(code="card_declined", decline_code="stolen_card"))
+    yield till.hear(till.fact(FactKind.CARD_SAVED, "seti_2", card=OTHER_CARD)).charged()
+
+
+@story
+def a_bill_that_nothing_is_left_to_collect_by() -> Story:
+    till = Till().accept(*EVERYTHING).serve(50_00).wait(days=1)
+    yield till.wait(minutes=30)
+    yield till.wait(days=1).wait(days=2).wait(days=4)
+
+
+@story
+def a_bill_lowered_and_amended() -> Story:
+    till = Till().accept(*WITHOUT_CARD).serve(50_00).do(bill.contest, "too short", None, by=ADA)
+    yield till.do(bill.resolve, Resolution.ADJUST, 10_00, "so").do(bill.amend)
+    yield till.do(bill.complete)

@@ -188,6 +188,7 @@ def test_the_order_is_unknown_hold_clock_obligations_charges_reminders() -> None
         StepKind.PLACE_HOLD,
         StepKind.LAPSE_DEPOSIT,
         StepKind.REMIND,
+        StepKind.TELL_END,
         StepKind.CLOSE,
         StepKind.SEND_RECEIPT,
     ]

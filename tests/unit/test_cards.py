@@ -73,7 +73,7 @@ def test_card_removed_in_the_review_is_not_charged_at_its_end() -> None:
     till.wait(days=1)
 
     assert till.tab.attempts == ()
-    assert set(till.planned) == {StepKind.REMIND}
+    assert set(till.planned) == {StepKind.REMIND, StepKind.TELL_END}
 
 
 def test_card_removed_and_another_saved() -> None:

@@ -198,14 +198,19 @@ def test_a_hold_that_was_never_asked_of_the_phone_is_wanted_again() -> None:
     assert till.tab.next_action_at == till.tab.deposit.lapses_at
 
 
-def test_a_refused_placement_flags_the_tab_and_fails_the_deposit() -> None:
-    """A call the gateway calls wrong is our bug: a person looks, and the booking goes on unsecured."""
+def test_a_refused_placement_flags_the_tab_and_is_made_again() -> None:
+    """A call the gateway calls wrong is our bug: a person looks, no other card is asked for, and it is made again."""
     till = Till.booked(in_hours=24).accept(*WITH_CARD, customer=CUSTOMER)
 
     till.end(note_rejected, Operation.PLACE_HOLD, Failure(code="parameter_invalid"))
 
     assert till.tab.flags
-    assert till.tab.deposit.state == DepositState.FAILED
+    assert till.tab.deposit.state == DepositState.CARD_SAVED
+    assert (MessageKind.DEPOSIT_FAILED, Recipient.CUSTOMER) not in till.told
+    assert till.told[-1] == (MessageKind.CALL_REFUSED, Recipient.OWNER)
+    till.wait(hours=6).hold_placed()
+    assert till.tab.deposit.state == DepositState.HELD
+    assert till.tab.flags == (), "the flag goes when the cause does"
 
 
 def test_a_card_declined_on_the_phone_leaves_the_hold_waiting() -> None:

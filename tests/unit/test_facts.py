@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from chalicelib.domain.books.ledger import Account
+from chalicelib.domain.news.messages import MessageKind, Recipient
 from chalicelib.domain.tab import agenda
 from chalicelib.domain.tab.attempt import AttemptState, Failure, Operation
 from chalicelib.domain.tab.commands import bill, booking, payment
@@ -107,13 +108,14 @@ def test_charged() -> None:
 
 
 def test_awaiting_customer() -> None:
-    """The bank's question about a charge waits a day for the customer, with what the phone needs."""
+    """The bank's question waits for the customer with what the phone needs: for half an hour, as they are there."""
     till = charging().awaiting(Operation.CHARGE)
 
     attempt = till.open(Operation.CHARGE)
     assert attempt.state == AttemptState.AWAITING_CUSTOMER
     assert attempt.client_secret == "pi_asks_secret"
-    assert till.tab.next_action_at == till.now + timedelta(hours=24)
+    assert till.tab.next_action_at == till.now + timedelta(minutes=30)
+    assert (MessageKind.CONFIRMATION_NEEDED, Recipient.CUSTOMER) not in till.told
 
 
 def test_processing() -> None:

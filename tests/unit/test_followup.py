@@ -234,8 +234,9 @@ def test_a_fee_is_followed_up_like_a_bill() -> None:
 
     till.wait(days=1)
 
-    assert till.told[-1] == REMINDER
-    assert "30.00" in till.messages[-1].text
+    assert till.told[-2:] == [REMINDER, (MessageKind.COLLECTION_ENDED, Recipient.OWNER)]
+    assert "30.00" in till.messages[-2].text
+    assert "No card is saved" in till.messages[-1].text
 
 
 def test_nobody_is_reminded_of_a_bill_under_review() -> None:
@@ -375,8 +376,11 @@ def test_the_banks_question_goes_to_the_customer_for_a_day() -> None:
     assert till.planned == {StepKind.CLOSE_PAYMENT: till.now + DAY}
     assert till.allows(Action.PAY_ON_PHONE, ADA)
 
+    till.now += DAY
     till.hear(till.fact(FactKind.PAYMENT_CANCELED, "pi_asks"))
 
+    assert till.told[-1] == (MessageKind.COLLECTION_ENDED, Recipient.OWNER)
+    assert "did not answer" in till.messages[-1].text
     assert set(till.planned) == {StepKind.REMIND}
     assert till.tab.attempts == ()
 

@@ -41,11 +41,12 @@ def test_a_full_story_posts_bill_tax_tip_capture_and_charge() -> None:
     ]
 
     till.accept_bill(tip_minor=5_00)
-    assert posted(till, "bill_accepted") == [(A.CUSTOMER_RECEIVABLE, 5_00), (A.TIPS, -5_00)]
+    assert posted(till, "bill_accepted") == [], "a tip is due only in the moment it is paid"
     assert posted(till, "attempt_begun") == [], "nothing is posted before the money is there"
 
     till.captured().charged()
     assert posted(till, "captured") == [(A.STRIPE_BALANCE, 20_00), (A.CUSTOMER_RECEIVABLE, -20_00)]
+    assert posted(till, "tip_given") == [(A.CUSTOMER_RECEIVABLE, 5_00), (A.TIPS, -5_00)]
     assert posted(till, "charged") == [(A.STRIPE_BALANCE, 104_00), (A.CUSTOMER_RECEIVABLE, -104_00)]
     assert till.books == {
         A.STRIPE_BALANCE: 124_00,

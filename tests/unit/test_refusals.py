@@ -14,6 +14,7 @@ from chalicelib.domain.errors import (
     AmountTooLarge,
     AmountTooSmall,
     CapExceeded,
+    CardRefused,
     CurrencyMismatch,
     DomainError,
     Forbidden,
@@ -26,7 +27,7 @@ from chalicelib.domain.errors import (
     PromiseNotAccepted,
     TransitionRefused,
 )
-from chalicelib.domain.tab.attempt import Operation
+from chalicelib.domain.tab.attempt import Failure, Operation
 from chalicelib.domain.tab.commands import bill, booking, payment
 from chalicelib.domain.tab.commands.bill import MAXIMUM_QUANTITY, ItemInput
 from chalicelib.domain.tab.commands.booking import MAXIMUM_LEAD, Limits
@@ -42,6 +43,7 @@ from tests.unit.till import (
     MERCHANT,
     NOON,
     OWNER,
+    TRY_LATER,
     WITH_CARD,
     WITHOUT_CARD,
     Till,
@@ -63,6 +65,14 @@ def no_show(**given: Any) -> Till:
 
 def charging() -> Till:
     return Till().accept(*EVERYTHING, customer=CUSTOMER).serve(50_00).accept_bill()
+
+
+STOLEN = Failure(code="card_declined", decline_code="stolen_card")
+
+
+def upheld_before_the_start() -> Till:
+    till = Till.booked(in_hours=240).accept(*EVERYTHING, customer=CUSTOMER).do(booking.check_in).serve(50_00)
+    return till.do(bill.contest, "too dear", None, by=ADA).do(bill.resolve, Resolution.UPHOLD, None, "as agreed")
 
 
 def held(price: int, *consents: Consent) -> Till:
@@ -322,12 +332,30 @@ CASES: dict[str, Case] = {
     ),
     "staff charge what is disputed": (
         lambda: (
-            held(50_00, *EVERYTHING).accept_bill().captured().declined(Operation.CHARGE)
+            held(50_00, *EVERYTHING).accept_bill().captured().declined(Operation.CHARGE, failure=TRY_LATER)
             .disputed(FactKind.DISPUTE_OPENED, payment_id="pi_hold", amount_minor=20_00)
         ),
         lambda till: till.do(payment.charge_saved_card),
         TransitionRefused,
         {"status": Status.DUE},
+    ),
+    "staff charge a card that was reported stolen": (
+        lambda: charging().declined(Operation.CHARGE, failure=STOLEN),
+        lambda till: till.do(payment.charge_saved_card),
+        CardRefused,
+        {},
+    ),
+    "the customer charges a card that was reported stolen": (
+        lambda: charging().declined(Operation.CHARGE, failure=STOLEN),
+        lambda till: till.do(payment.charge_saved_card, by=ADA),
+        CardRefused,
+        {},
+    ),
+    "staff charge before the promised start what nobody has accepted": (
+        upheld_before_the_start,
+        lambda till: till.do(payment.charge_saved_card),
+        TransitionRefused,
+        {"status": Status.DUE, "from_at": (NOON + timedelta(days=10)).isoformat()},
     ),
     "waiving a bill that is forgiven": (
         lambda: held(50_00, *WITHOUT_CARD).do(bill.waive, "so"),
@@ -405,7 +433,7 @@ ACCEPTED: dict[str, Callable[[], object]] = {
     "a no-show when the grace is over": lambda: Till.booked().wait(hours=24.25).do(booking.mark_no_show),
     "staff charge a fee with the consent to fees alone": lambda: (
         Till.booked(deposit_minor=0).accept(*WITH_CARD, customer=CUSTOMER).wait(hours=25).do(booking.mark_no_show)
-        .declined(Operation.CHARGE).do(payment.charge_saved_card)
+        .declined(Operation.CHARGE, failure=TRY_LATER).do(payment.charge_saved_card)
     ),
     "charging the minimum to the card": lambda: (
         Till().accept(*EVERYTHING, customer=CUSTOMER).serve(50_00).do(payment.take_cash, 49_50)

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from chalicelib.domain.errors import NoCard, NothingToPay, PromiseNotAccepted, TransitionRefused
 from chalicelib.domain.tab.actions import Action
 from chalicelib.domain.tab.agenda import StepKind, steps
-from chalicelib.domain.tab.attempt import AttemptState, Operation
+from chalicelib.domain.tab.attempt import AttemptState, Failure, Operation
 from chalicelib.domain.tab.commands import bill, booking, payment
 from chalicelib.domain.tab.facts.fact import FactKind
-from chalicelib.domain.tab.payments import HoldState, PlannedLeg
-from chalicelib.domain.tab.policy import HoldExpiryAction, Policy
+from chalicelib.domain.tab.payments import HoldState
+from chalicelib.domain.tab.policy import Policy
 from chalicelib.domain.tab.settlement import phone_amount_minor, plan_legs
 from chalicelib.domain.tab.status import PaymentState, Status
 from chalicelib.domain.tab.tab import Outcome
@@ -308,18 +308,6 @@ def test_without_consent_an_expiring_hold_under_review_is_not_captured() -> None
     assert till.tab.next_action_at == till.tab.review_ends_at
 
 
-def test_by_policy_the_review_ends_before_the_hold_does_and_the_whole_bill_is_taken() -> None:
-    """The window ends at the margin; the hold is captured, and the balance is charged as after any review."""
-    till = reviewing_for_a_week(hold_expiry_action=HoldExpiryAction.END_REVIEW).wait(days=6)
-    assert till.tab.status == Status.DUE
-    assert till.tab.plan is not None
-    assert till.tab.plan.legs == (PlannedLeg(CAPTURE, 20_00), PlannedLeg(CHARGE, 30_00))
-
-    till.captured().charged()
-
-    assert till.tab.status == Status.CLOSED
-
-
 def test_a_bill_accepted_at_the_very_margin_is_taken_whole() -> None:
     """The hold clock has nothing to add to a bill accepted before the sweep came: the balance is charged, too."""
     till = reviewing_for_a_week()
@@ -557,7 +545,8 @@ def test_without_hold_and_card_there_is_nothing_to_charge() -> None:
 
 def test_a_card_that_failed_may_be_charged_again_when_somebody_asks() -> None:
     """By itself nothing repeats a declined charge; the customer may."""
-    till = Till().accept(*WITH_CARD, customer=CUSTOMER).serve(50_00).accept_bill().declined(CHARGE)
+    till = Till().accept(*WITH_CARD, customer=CUSTOMER).serve(50_00).accept_bill()
+    till.declined(CHARGE, failure=Failure(code="card_declined", decline_code="do_not_honor"))
 
     till.do(payment.charge_saved_card, by=ADA)
 

@@ -65,13 +65,15 @@ STARTS: dict[str, Callable[[], Till]] = {
         .declined(Operation.CHARGE, failure=TRY_LATER)
     ),
     "due, residue": lambda: Till().serve(30).accept_bill(),
-    "due, partly paid in cash": lambda: Till().serve(50_00).accept_bill(5_00).do(payment.take_cash, 20_00),
+    "due, partly paid in cash": lambda: Till().serve(50_00).accept_bill().do(payment.take_cash, 20_00),
     "in review, partly paid in cash": lambda: Till().serve(50_00).do(payment.take_cash, 20_00),
     "in review again, with a tip": lambda: (
         Till()
+        .accept(*EVERYTHING, customer=CUSTOMER)
         .serve(50_00)
         .accept_bill(5_00)
         .do(bill.contest, "too short", None, by=ADA)
+        .charged()
         .do(bill.resolve, Resolution.ADJUST, 10_00, "so")
     ),
     "in review, forgiven, hold to be released": lambda: (

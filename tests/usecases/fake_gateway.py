@@ -51,12 +51,14 @@ class CardBehaviour(StrEnum):
     GOOD = "good"
     ASKS = "asks"
     DECLINES = "declines"
+    STOLEN = "stolen"
     TRY_LATER = "try_later"
     NO_MONEY = "no_money"
     SLOW = "slow"
 
 
-DECLINED = Failure(code="card_declined", decline_code="do_not_honor", advice="do_not_try_again")
+DECLINED = Failure(code="card_declined", decline_code="do_not_honor")
+STOLEN = Failure(code="card_declined", decline_code="stolen_card", advice="do_not_try_again")
 TRY_LATER = Failure(code="card_declined", decline_code="try_again_later", advice="try_again_later")
 NO_MONEY = Failure(code="card_declined", decline_code="insufficient_funds")
 OVERTAKEN = Failure(code="charge_for_pending_refund_disputed")
@@ -109,6 +111,7 @@ class Payment(Struct):
     capture_before: datetime | None = None
     card: Card | None = None
     failure: Failure | None = None
+    declined_card_id: str | None = None
     declines: int = 0
     disputes: list[Dispute] = field(default_factory=list)
     refunds: list[Refund] = field(default_factory=list)
@@ -134,6 +137,7 @@ class FakeGateway:
         self.refunds_end = "succeeded"
         self.is_down = False
         self.calls: list[str] = []
+        self.attached_cards: list[str] = []
         self.removed_cards: list[str] = []
         self.consents: list[tuple[Customer, str | None]] = []
         self.asked: list[tuple[Tab, Attempt]] = []
@@ -222,15 +226,18 @@ class FakeGateway:
         self.payments[payment.payment_id] = payment
         self._by_key[key] = payment.payment_id
         if attempt.card_id is not None:
+            payment.declined_card_id = attempt.card_id
             match self.cards.get(attempt.card_id, CardBehaviour.GOOD):
                 case CardBehaviour.GOOD:
                     self._pay(payment)
                 case CardBehaviour.ASKS:
-                    payment.failure = ASKED
+                    payment.failure = None if attempt.customer_present else ASKED
                 case CardBehaviour.SLOW:
                     payment.state = "processing"
                 case CardBehaviour.DECLINES:
                     self._decline(payment, DECLINED)
+                case CardBehaviour.STOLEN:
+                    self._decline(payment, STOLEN)
                 case CardBehaviour.TRY_LATER:
                     self._decline(payment, TRY_LATER)
                 case CardBehaviour.NO_MONEY:
@@ -298,13 +305,12 @@ class FakeGateway:
             setup_id = self._by_key.setdefault(f"{key}/setup", f"seti_{next(self._ids)}")
             return CardSetup(setup_id=setup_id, client_secret=f"{setup_id}_secret")
 
-    def remove_card(self, account: str | None, customer: Customer, *, key: str) -> None:
-        with self._calling("remove_card"):
+    def remove_cards(self, account: str | None, customer: Customer, *, key: str) -> tuple[str, ...]:
+        with self._calling("remove_cards"):
             self._check_account(account)
-            assert customer.card is not None
-            if self._by_key.setdefault(f"{key}/removed", customer.card.card_id) != customer.card.card_id:
-                raise GatewayRejected(Failure(code="idempotency_error"))
-            self.removed_cards.append(customer.card.card_id)
+            removed, self.attached_cards = tuple(self.attached_cards), []
+            self.removed_cards += removed
+            return removed
 
     def _check_account(self, account: str | None) -> None:
         if account != self.account:
@@ -390,6 +396,8 @@ class FakeGateway:
         payment = self.payments[payment_id]
         assert payment.state in ("waiting", "declined"), f"a payment that is {payment.state} can't be confirmed"
         payment.card = card
+        if card and payment.saves_card and card.card_id not in self.attached_cards:
+            self.attached_cards.append(card.card_id)
         self._pay(payment)
         self._tell(payment)
 
@@ -466,6 +474,7 @@ class FakeGateway:
 
     def remove_card_there(self, card_id: str, customer_ref: str) -> None:
         """The customer removes the card in the gateway's own pages."""
+        self.attached_cards = [kept for kept in self.attached_cards if kept != card_id]
         self.announce(Fact(kind=FactKind.CARD_REMOVED, object_id=card_id, at=self.now()), customer_ref=customer_ref)
 
     def announce(self, fact: Fact, *, payment_id: str | None = None, customer_ref: str | None = None) -> str:
@@ -521,8 +530,15 @@ class FakeGateway:
                     replace(common, kind=FactKind.AWAITING_CUSTOMER, client_secret=secret, failure=payment.failure),
                 )
             case "declined":
-                occurrence = f"ch_{payment.declines}"
-                return (replace(common, kind=FactKind.DECLINED, failure=payment.failure, occurrence=occurrence),)
+                return (
+                    replace(
+                        common,
+                        kind=FactKind.DECLINED,
+                        failure=payment.failure,
+                        occurrence=f"ch_{payment.declines}",
+                        card_id=payment.declined_card_id,
+                    ),
+                )
             case "authorized":
                 return (
                     replace(

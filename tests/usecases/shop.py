@@ -77,6 +77,7 @@ class Shop:
         self.ada = Actor(subject="ada", role=Role.CUSTOMER, merchant_id=self.merchant_id, customer_id=self.customer_id)
         self.card = Card(card_id="pm_1", brand="visa", last4="4242", saved_at=NOON)
         self.store.update_customer(replace(customer, card=self.card, version=2))
+        self.gateway.attached_cards.append(self.card.card_id)
         self.tab_id = ""
 
     def request(self, by: Actor, *, key: str | None = None, body: str = "", version: int | None = None) -> Request:

@@ -128,7 +128,7 @@ CASES: dict[str, Case] = {
         "staff", "bill_amended", {},
     ),
     "accept_bill": Case(
-        in_review,
+        with_card,
         lambda shop, request: accept_bill(shop.deps, shop.tab_id, 4_00, Feedback(rating=4), request=request),
         "ada", "bill_accepted", {"tip_minor": 4_00},
     ),
@@ -244,7 +244,7 @@ def given_phone(given: Callable[[Shop], None]) -> Callable[[Shop], None]:
 
 
 CLOSING: dict[str, Callable[[Shop], None]] = {
-    "accept_bill": given_phone(in_review),
+    "accept_bill": given_phone(with_card),
     "amend": given_phone(in_review),
     "adjust": given_phone(in_review),
     "take_cash": given_phone(in_review),

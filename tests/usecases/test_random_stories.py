@@ -23,7 +23,7 @@ from chalicelib.domain.tab.commands.booking import Limits
 from chalicelib.domain.tab.facts.fact import FactKind
 from chalicelib.domain.tab.followup import outside_quiet_hours
 from chalicelib.domain.tab.payments import LegKind, PlanReason, RefundMeans
-from chalicelib.domain.tab.policy import HoldExpiryAction, LapseAction, Policy, Resolution
+from chalicelib.domain.tab.policy import LapseAction, Policy, Resolution
 from chalicelib.domain.tab.promise import Consent
 from chalicelib.domain.tab.status import Status
 from chalicelib.domain.tab.tab import Outcome
@@ -87,7 +87,6 @@ class AnyStory(RuleBasedStateMachine):
         starts_in_hours=st.sampled_from([None, None, 2, 24, 72, 200]),
         deposit=st.sampled_from([0, 60, 20_00]),
         fee=st.sampled_from([0, 15_00, 30_00]),
-        expiry=st.sampled_from(HoldExpiryAction),
         lapse=st.sampled_from(LapseAction),
         review_days=st.sampled_from([1, 10]),
         card=st.sampled_from(CardBehaviour),
@@ -101,7 +100,6 @@ class AnyStory(RuleBasedStateMachine):
         starts_in_hours: int | None,
         deposit: int,
         fee: int,
-        expiry: HoldExpiryAction,
         lapse: LapseAction,
         review_days: int,
         card: CardBehaviour,
@@ -111,7 +109,6 @@ class AnyStory(RuleBasedStateMachine):
         billed: bool,
     ) -> None:
         policy = Policy(
-            hold_expiry_action=expiry,
             deposit_lapse_action=lapse,
             review_window_s=review_days * 86400,
             time_zone=time_zone,
@@ -233,13 +230,9 @@ class AnyStory(RuleBasedStateMachine):
             lambda: accept_bill(self.shop.deps, self.shop.tab_id, tip, request=self.shop.request(self.shop.ada)),
         )
 
-    @rule()
-    def pay_on_phone(self) -> None:
-        self.attempt_action(
-            Action.PAY_ON_PHONE,
-            self.shop.ada,
-            lambda: pay_on_phone(self.shop.deps, self.shop.tab_id, request=self.shop.request(self.shop.ada)),
-        )
+    @rule(tip=st.sampled_from([0, 0, 5_00]))
+    def pay_on_phone(self, tip: int) -> None:
+        self.act(Action.PAY_ON_PHONE, self.shop.ada, pay_on_phone, tip)
 
     @rule(role=st.sampled_from([Role.CUSTOMER, Role.STAFF]))
     def charge_card(self, role: Role) -> None:

@@ -272,4 +272,4 @@ def test_a_removed_card_is_not_charged_at_the_windows_end(shop: Shop) -> None:
 
     assert shop.tab.status == Status.DUE
     assert shop.gateway.payments == {}
-    assert shop.outbox.kinds()[-1] == MessageKind.REMINDER
+    assert shop.outbox.kinds()[-2:] == [MessageKind.REMINDER, MessageKind.COLLECTION_ENDED]

@@ -97,6 +97,7 @@ def _unpaid(intent: Mapping[str, Any], at: datetime) -> Fact:
     return replace(
         _fact(FactKind.DECLINED, intent, at),
         failure=failure_of(error),
+        card_id=id_of(error.get("payment_method")),
         occurrence=_occurrence(error),
         client_secret=intent.get("client_secret"),
     )
@@ -153,7 +154,13 @@ def _card_details(charge: Any) -> Mapping[str, Any]:
 def failure_of(error: Mapping[str, Any]) -> Failure:
     """An error of Stripe's in its own codes (https://docs.stripe.com/declines/codes)."""
     code = error.get("code") or error.get("type") or "error"
-    return Failure(code=code, decline_code=error.get("decline_code"), advice=error.get("advice_code"))
+    return Failure(
+        code=code,
+        decline_code=error.get("decline_code"),
+        advice=error.get("advice_code"),
+        network_code=error.get("network_decline_code"),
+        network_advice=error.get("network_advice_code"),
+    )
 
 
 def declined_without_payment(attempt: Attempt, failure: Failure, occurrence: str = "") -> Fact:
@@ -164,6 +171,7 @@ def declined_without_payment(attempt: Attempt, failure: Failure, occurrence: str
         attempt_id=attempt.attempt_id,
         at=attempt.created_at,
         failure=failure,
+        card_id=attempt.card_id,
         occurrence=occurrence,
     )
 

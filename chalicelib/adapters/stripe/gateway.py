@@ -44,6 +44,8 @@ _MAXIMUM_PAGES = 10
 
 _WITH_CHARGE: Any = {"expand": ["latest_charge"]}
 _MOVEMENT = "latest_charge.balance_transaction"
+_ACCOUNT_GONE = "account_invalid"
+"""Our key may not (any more) act for this account: https://docs.stripe.com/error-codes#account-invalid."""
 _UNUSABLE_CARD = Failure(code="card_unusable")
 _HOLD_TOO_OLD = frozenset({"charge_expired_for_capture", "capture_charge_authorization_expired"})
 _DONE = frozenset({"succeeded", "canceled"})
@@ -87,6 +89,9 @@ def _operation() -> Iterator[None]:
     except (stripe.APIConnectionError, stripe.APIError, stripe.RateLimitError) as error:
         raise GatewayUnavailable(_say(error)) from error
     except (stripe.AuthenticationError, stripe.PermissionError) as error:
+        if _code(error) == _ACCOUNT_GONE:
+            # One business has disconnected its account from us: our key is as good as ever for all others.
+            raise GatewayRejected(Failure(code=_ACCOUNT_GONE)) from error
         # A key that Stripe refuses says nothing of the attempt. Taken for a refusal of the attempt itself, one badly
         # rotated key would fail every charge until somebody notices.
         _log.error("Stripe refuses our key: %s", _say(error))
@@ -294,17 +299,24 @@ class StripeGateway:
         with _operation():
             return self._stripe.customers.create(params, _options(account, f"{self._stage}/{key}/customer")).id
 
-    def remove_card(self, account: str | None, customer: Customer, *, key: str) -> None:
-        """See the port. A card that is detached already, or unknown by now, is as good as removed."""
-        assert customer.card is not None, "there is a card to remove"
+    def remove_cards(self, account: str | None, customer: Customer, *, key: str) -> tuple[str, ...]:
+        """See the port. Stripe is asked which there are: what we keep knows only of the last one."""
         with _operation():
-            try:
-                options = _options(account, f"{self._stage}/{key}/card_removal")
-                self._stripe.payment_methods.detach(customer.card.card_id, {}, options)
-            except stripe.InvalidRequestError:
-                method = self._find_card(account, customer.card.card_id)
-                if method is not None and method.get("customer") is not None:
-                    raise
+            of_customer = {"customer": customer.customer_ref, "type": "card"}
+            kept = list(_pages(self._stripe.payment_methods.list, of_customer, _options(account)))
+            card_ids = tuple(method["id"] for method in kept)
+            for card_id in card_ids:
+                self._detach(account, card_id, f"{self._stage}/{key}/{card_id}/card_removal")
+        return card_ids
+
+    def _detach(self, account: str | None, card_id: str, key: str) -> None:
+        """A card that is detached already, or unknown by now, is as good as removed."""
+        try:
+            self._stripe.payment_methods.detach(card_id, {}, _options(account, key))
+        except stripe.InvalidRequestError:
+            method = self._find_card(account, card_id)
+            if method is not None and method.get("customer") is not None:
+                raise
 
     def add_card_setup(self, account: str | None, customer: Customer, tab_id: str | None, *, key: str) -> CardSetup:
         of_tab = {} if tab_id is None else {"tab": tab_id}

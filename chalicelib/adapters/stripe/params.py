@@ -55,11 +55,15 @@ def params_of(tab: Tab, attempt: Attempt, stage: str) -> dict[str, Any]:
         "allowed_payment_method_types": ["card"],
         "metadata": metadata,
         "expand": ["latest_charge"],
+        **({"statement_descriptor_suffix": tab.statement_suffix} if tab.statement_suffix else {}),
         **_how_to_pay(attempt),
     }
 
 
 def _how_to_pay(attempt: Attempt) -> dict[str, Any]:
+    if attempt.card_id is not None and attempt.customer_present:
+        # The bank may ask, and the phone hands the question on: https://docs.stripe.com/api/payment_intents/create.
+        return {"payment_method": attempt.card_id, "confirm": True, "use_stripe_sdk": True}
     if attempt.card_id is not None:
         # Off-session and saving a card exclude each other (https://docs.stripe.com/api/payment_intents/create).
         return {"payment_method": attempt.card_id, "off_session": True, "confirm": True}

@@ -25,6 +25,8 @@ class MessageKind(StrEnum):
     DEPOSIT_FAILED = "deposit_failed"
     PROTECTION_LOST = "protection_lost"
     CARD_REMOVED = "card_removed"
+    CARD_GONE = "card_gone"
+    CALL_REFUSED = "call_refused"
     CONTESTED = "contested"
     CONTEST_OVERDUE = "contest_overdue"
     CONTEST_RESOLVED = "contest_resolved"
@@ -88,6 +90,12 @@ def text_of(kind: MessageKind, tab: Tab, amount_minor: int = 0, detail: str = ""
             return f"{tab.title}: the deposit of {amount} is not secured any more. {detail}"
         case MessageKind.CARD_REMOVED:
             return f"{tab.title}: your card was removed. {detail}"
+        case MessageKind.CARD_GONE:
+            return f"{tab.title}: the customer's card was removed. Without another one the bill can't be charged to it."
+        case MessageKind.CALL_REFUSED:
+            return (
+                f"{tab.title}: a payment of {amount} did not work. The fault is ours, and nothing was taken. {detail}"
+            )
         case MessageKind.CONTESTED:
             return f"{tab.title}: the customer contests {amount}: {detail}"
         case MessageKind.CONTEST_OVERDUE:
@@ -95,7 +103,10 @@ def text_of(kind: MessageKind, tab: Tab, amount_minor: int = 0, detail: str = ""
         case MessageKind.CONTEST_RESOLVED:
             return f"{tab.title}: {detail} {balance} is left to pay."
         case MessageKind.COLLECTION_ENDED:
-            return f"{tab.title}: {amount} could not be collected automatically. Write it off, or agree on something."
+            return (
+                f"{tab.title}: {amount} could not be collected automatically. {detail} "
+                "Write it off, or agree on something with the customer."
+            )
         case MessageKind.CASH_TO_RETURN:
             return f"{tab.title}: {amount} that was paid in cash {detail}"
         case MessageKind.REFUND:

@@ -9,6 +9,7 @@ from functools import cache
 
 from chalicelib.domain.errors import (
     CapExceeded,
+    CardRefused,
     DomainError,
     Forbidden,
     NoCard,
@@ -348,6 +349,13 @@ def _pay_on_phone(tab: Tab, actor: Actor, now: datetime) -> Why | None:
 def _charge_saved_card(tab: Tab, actor: Actor, now: datetime) -> Why | None:
     if refused := _collect(tab, actor, now):
         return refused
+    if tab.live_hold is None and tab.card is not None and tab.card.refused:
+        # Told to whoever holds the card, the bank's reason would warn a thief.
+        why = f" ({tab.card.refused})" if actor.is_business else ""
+        return lambda: CardRefused(
+            f"The bank has refused this card for good{why}: it must not be tried again. Nothing was charged. The "
+            "customer can save another card, pay on the phone, or in cash."
+        )
     if tab.live_hold is None and not tab.may_use_card:
         return lambda: NoCard("There is no saved card to charge: the customer can pay on the phone.")
     if tab.balance_minor < tab.minimum_charge_minor:
@@ -359,6 +367,13 @@ def _charge_saved_card(tab: Tab, actor: Actor, now: datetime) -> Why | None:
         return None
     if tab.status == Status.IN_REVIEW:
         return lambda: TransitionRefused("The customer is still reviewing the bill.", status=tab.status)
+    if tab.charges_from is not None and now < tab.charges_from and tab.fee is None:
+        return lambda: TransitionRefused(
+            f"The customer has not accepted the bill, and was promised that the service begins at "
+            f"{tab.starts_at.isoformat() if tab.starts_at else ''}: charge it from then on.",
+            status=tab.status,
+            from_at=tab.charges_from.isoformat() if tab.charges_from else None,
+        )
     if any(leg.is_disputed for leg in tab.legs):
         return lambda: TransitionRefused(
             "The customer's bank disputes a payment of this bill: the rest is theirs to pay, on the phone or in cash.",

@@ -6,7 +6,6 @@ What was taken above the lowered amount is a refund obligation in the same chang
 from __future__ import annotations
 
 from chalicelib.domain.books.ledger import Account, Posting, transfer
-from chalicelib.domain.money import currency_of, share_minor
 from chalicelib.domain.tab.draft import Draft
 
 
@@ -14,10 +13,8 @@ def lower_bill(draft: Draft, amount_minor: int, kind: str, **details: object) ->
     """Take `amount_minor` off the bill, its tax in proportion; at most the total."""
     tab = draft.tab
     assert 0 < amount_minor <= tab.total_minor, "a bill can't be lowered below zero"
-    tax_minor = share_minor(tab.tax_minor, amount_minor, tab.total_minor, currency_of(tab.currency))
-    draft.update(
-        adjusted_minor=tab.adjusted_minor + amount_minor, adjusted_tax_minor=tab.adjusted_tax_minor + tax_minor
-    )
+    draft.update(adjusted_minor=tab.adjusted_minor + amount_minor)
+    tax_minor = tab.tax_minor - draft.tab.tax_minor
     draft.record(
         kind, amount_minor=amount_minor, postings=bill_postings(-(amount_minor - tax_minor), -tax_minor), **details
     )

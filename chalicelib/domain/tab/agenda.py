@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime, timedelta
 from enum import IntEnum
+from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -22,7 +23,6 @@ from chalicelib.domain.tab.draft import Change, Draft
 from chalicelib.domain.tab.facts import legs
 from chalicelib.domain.tab.flag import Flag, FlagKind
 from chalicelib.domain.tab.payments import DepositState, Hold, HoldState, Leg, LegKind, PlanReason
-from chalicelib.domain.tab.policy import HoldExpiryAction
 from chalicelib.domain.tab.promise import Consent
 from chalicelib.domain.tab.status import Status
 from chalicelib.domain.tab.tab import Outcome, Tab
@@ -45,8 +45,9 @@ class StepKind(IntEnum):
     PLACE_HOLD = 11
     LAPSE_DEPOSIT = 12
     REMIND = 13
-    CLOSE = 14
-    SEND_RECEIPT = 15
+    TELL_END = 14
+    CLOSE = 15
+    SEND_RECEIPT = 16
 
 
 NEEDS_CALL = frozenset({StepKind.RESOLVE, StepKind.CLOSE_PAYMENT, StepKind.SEND_RECEIPT})
@@ -185,7 +186,11 @@ def _hold_clock_at(tab: Tab) -> datetime | None:
         return None
     # A hold that is shorter than the margin would be renewed the moment it is placed, and so would its successor.
     half_its_life = hold.placed_at + (hold.capture_before - hold.placed_at) / 2
-    return max(hold.capture_before - timedelta(seconds=tab.policy.hold_margin_s), half_its_life)
+    at = max(hold.capture_before - timedelta(seconds=tab.policy.hold_margin_s), half_its_life)
+    if tab.status in (Status.BOOKED, Status.OPEN) or tab.charges_from is None:
+        # What it does then is to place another one.
+        return at
+    return max(at, tab.charges_from)
 
 
 def _hold_steps(tab: Tab) -> Iterator[Step]:
@@ -301,6 +306,8 @@ def _people_steps(tab: Tab) -> Iterator[Step]:
             yield Step(StepKind.RETRY_CHARGE, retry_at, "the saved card is tried again")
         if remind_at := followup.reminder_at(tab):
             yield Step(StepKind.REMIND, remind_at, "the customer is reminded of what is unpaid")
+        if end := followup.end_of_collection(tab):
+            yield Step(StepKind.TELL_END, end.at, "the owner is told what is not collected automatically any more")
     if due_receipt(tab):
         yield Step(StepKind.SEND_RECEIPT, tab.updated_at, "the customer gets a receipt")
 
@@ -331,9 +338,6 @@ def _take_hold_clock(draft: Draft, step: Step) -> None:
         if deposit.renew(draft):
             draft.record("hold_renewal", payment_id=hold.payment_id)
             return
-    elif tab.status == Status.IN_REVIEW and tab.policy.hold_expiry_action == HoldExpiryAction.END_REVIEW:
-        _take_end_review(draft, step)
-        return
     elif tab.status in (Status.IN_REVIEW, Status.DUE, Status.CONTESTED) and tab.promise.consents_to(
         Consent.CAPTURE_BEFORE_EXPIRY
     ):
@@ -393,10 +397,14 @@ def _take_leg(draft: Draft, step: Step) -> None:
     check_at = draft.now + deposit.ASK_AGAIN
     if leg.operation == Operation.CAPTURE:
         assert tab.live_hold is not None, "a capture needs a live hold"
-        draft.begin(leg.operation, leg.amount_minor, check_at=check_at, payment_id=tab.live_hold.payment_id)
+        what: dict[str, Any] = {"payment_id": tab.live_hold.payment_id}
     else:
-        assert tab.may_use_card and tab.card is not None, "a charge without the customer needs their consent and a card"
-        draft.begin(leg.operation, leg.amount_minor, check_at=check_at, card_id=tab.card.card_id)
+        assert tab.may_use_card and tab.card is not None, "a charge of the saved card needs consent and a card"
+        until = tab.plan.customer_until
+        what = {"card_id": tab.card.card_id, "customer_present": until is not None and draft.now < until}
+    # The bill comes first: what a leg takes above it is tip.
+    tip_minor = min(tab.plan.tip_minor, max(0, leg.amount_minor - tab.balance_minor))
+    draft.begin(leg.operation, leg.amount_minor, check_at=check_at, tip_minor=tip_minor, **what)
 
 
 def _take_contest_overdue(draft: Draft, step: Step) -> None:
@@ -419,6 +427,10 @@ def _take_remind(draft: Draft, step: Step) -> None:
         followup.remind(draft)
 
 
+def _take_tell_end(draft: Draft, step: Step) -> None:
+    followup.tell_end(draft)
+
+
 def _take_place_hold(draft: Draft, step: Step) -> None:
     deposit.begin_hold(draft, on_session=False)
 
@@ -433,6 +445,9 @@ def _take_close(draft: Draft, step: Step) -> None:
     draft.move_to(Status.CLOSED, "nothing_owed")
     draft.update(closed_at=draft.now, outcome=outcome, plan=None, review_ends_at=None, receipt_owed=tab.paid_minor > 0)
     draft.record("closed", outcome=outcome, paid_minor=tab.paid_minor)
+    for flag in draft.tab.flags:
+        if flag.kind == FlagKind.CALL_REFUSED:
+            draft.lower_flag(flag, "Nothing is left to be taken or given back.")
 
 
 _TAKE = {
@@ -446,6 +461,7 @@ _TAKE = {
     StepKind.TAKE_LEG: _take_leg,
     StepKind.RETRY_CHARGE: _take_retry,
     StepKind.REMIND: _take_remind,
+    StepKind.TELL_END: _take_tell_end,
     StepKind.PLACE_HOLD: _take_place_hold,
     StepKind.LAPSE_DEPOSIT: _take_lapse,
     StepKind.CLOSE: _take_close,

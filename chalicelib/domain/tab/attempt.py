@@ -34,12 +34,46 @@ OPEN_ATTEMPT_STATES = frozenset({AttemptState.PENDING, AttemptState.UNKNOWN, Att
 TAKES_MONEY = frozenset({Operation.CAPTURE, Operation.CHARGE})
 
 
+_FINAL_ADVICE = frozenset({"do_not_try_again", "confirm_card_data"})
+_FINAL_DECLINES = frozenset(
+    {
+        *("lost_card", "stolen_card", "pickup_card", "restricted_card", "fraudulent", "expired_card"),
+        *("invalid_account", "incorrect_number", "invalid_number", "new_account_information_available"),
+        *("transaction_not_allowed", "stop_payment_order"),
+        *("revocation_of_authorization", "revocation_of_all_authorizations"),
+    }
+)
+_FINAL_OF_NETWORK = frozenset({"04", "07", "12", "14", "15", "41", "43", "46", "57", "R0", "R1", "R3"})
+_FINAL_ADVICE_OF_NETWORK = frozenset({"03", "21"})
+"""After these a card is never tried again: the networks fine each further try.
+
+Stripe's codes: https://docs.stripe.com/declines/codes. Visa's declines of category 1 ("the issuer will never approve",
+a fee for each reattempt since April 2022) and Mastercard's advice codes 03 and 21 ("do not try again"):
+https://docs.stripe.com/declines/network-codes.
+"""
+
+
 class Failure(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Why an attempt failed, in the gateway's codes; `advice` says whether and how to try again."""
+    """Why an attempt failed, in the gateway's codes; `advice` says whether and how to try again.
+
+    `network_code`, `network_advice`: the card network's own words for the same, where the gateway hands them on.
+    """
 
     code: str
     decline_code: str | None = None
     advice: str | None = None
+    network_code: str | None = None
+    network_advice: str | None = None
+
+    @property
+    def is_final(self) -> bool:
+        """Whether this card must never be tried again as it is, whoever asks for it."""
+        return (
+            self.advice in _FINAL_ADVICE
+            or bool({self.code, self.decline_code} & _FINAL_DECLINES)
+            or self.network_code in _FINAL_OF_NETWORK
+            or self.network_advice in _FINAL_ADVICE_OF_NETWORK
+        )
 
 
 class Attempt(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -47,6 +81,7 @@ class Attempt(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `payment_id`: the payment it works on; for a new hold or charge it is known once the gateway has answered.
     `card_id`: the card to use without the customer; None lets the customer choose on the phone (on-session).
+    `customer_present`: the customer is in the flow while the saved card is charged, and can answer the bank's question.
     `saves_card`: the card may be kept for later charges. `tip_minor`: the tip in it, which is due only when paid.
     `checks`: how often its outcome was asked for. `check_at`: when to ask (again); None when nothing is left to ask.
     """
@@ -59,6 +94,7 @@ class Attempt(Struct, frozen=True, kw_only=True, omit_defaults=True):
     state: AttemptState = AttemptState.PENDING
     payment_id: str | None = None
     card_id: str | None = None
+    customer_present: bool = False
     saves_card: bool = False
     tip_minor: int = 0
     check_at: datetime | None = None
@@ -78,3 +114,8 @@ class Attempt(Struct, frozen=True, kw_only=True, omit_defaults=True):
     def is_on_session(self) -> bool:
         """Made for the customer to confirm on the phone, rather than with a saved card."""
         return self.operation in (Operation.CHARGE, Operation.PLACE_HOLD) and self.card_id is None
+
+    @property
+    def is_with_customer(self) -> bool:
+        """The customer is there while it is made: on the phone, or accepting the bill that the saved card pays."""
+        return self.is_on_session or self.customer_present

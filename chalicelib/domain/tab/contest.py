@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
@@ -39,6 +39,16 @@ def open_contest(draft: Draft, reason: str, contested_minor: int) -> None:
     draft.notify(MessageKind.CONTESTED, Recipient.OWNER, contested_minor, reason)
 
 
+def review_ends_at(draft: Draft) -> datetime:
+    """The end of the review window: its silence charges the bill, which the promised start comes before."""
+    return not_before_start(draft.tab, draft.now + timedelta(seconds=draft.tab.promise.review_window_s))
+
+
+def not_before_start(tab: Tab, at: datetime) -> datetime:
+    """`at`, or the promised start: nobody who was told when the service begins is charged unasked before."""
+    return at if tab.starts_at is None else max(at, tab.starts_at)
+
+
 def remind_owner(draft: Draft) -> None:
     """The deadline has passed: say what will happen without an answer."""
     contest = draft.tab.contest
@@ -51,18 +61,17 @@ def remind_owner(draft: Draft) -> None:
 
 def resolve(draft: Draft, resolution: Resolution, *, reduction_minor: int = 0, reason: str = "") -> None:
     """Adjust: lowered, and under review again. Uphold: due. Waive: nothing is due, and what was taken goes back."""
-    tab = draft.tab
     draft.record("contest_resolved", resolution=resolution, reason=reason)
     if resolution == Resolution.ADJUST:
         draft.move_to(Status.IN_REVIEW, "resolve")
         lower_bill(draft, reduction_minor, "bill_adjusted", reason=reason)
-        draft.update(review_ends_at=draft.now + timedelta(seconds=tab.promise.review_window_s), due_at=None)
+        draft.update(review_ends_at=review_ends_at(draft), due_at=None)
         words = "Your bill was lowered."
     else:
         draft.move_to(Status.DUE, "resolve")
-        draft.update(due_at=draft.now)
+        draft.update(due_at=not_before_start(draft.tab, draft.now))
         if resolution == Resolution.WAIVE:
-            forgive(draft, draft.tab.amount_due_minor, _at_the_expense_of(tab), reason)
+            forgive(draft, draft.tab.amount_due_minor, _at_the_expense_of(draft.tab), reason)
             words = "Your bill was forgiven."
         else:
             words = "We looked at it again, and the bill stands."
@@ -80,7 +89,7 @@ def resolve_unanswered(draft: Draft) -> None:
     contested_minor = _contested_minor(draft.tab)
     draft.record("contest_resolved", resolution=Resolution.WAIVE, reason=reason)
     draft.move_to(Status.DUE, "resolve")
-    draft.update(due_at=draft.now)
+    draft.update(due_at=not_before_start(draft.tab, draft.now))
     forgive(draft, contested_minor, _at_the_expense_of(draft.tab), reason)
     _end(draft, "Nobody answered you in time: what you contested was forgiven.")
     _collect(draft)

@@ -30,6 +30,8 @@ OWNER_DECIDES_BEFORE = timedelta(hours=24)
 ANSWER_BEFORE = timedelta(hours=12)
 """The bank's question about a hold must be answered this long before the service."""
 ASK_AGAIN = timedelta(minutes=2)
+AFTER_REFUSAL = timedelta(hours=6)
+"""When a hold is placed again that the gateway refused as a call."""
 RENEWED_FOR = timedelta(days=30)
 """Until when after the service was to begin a hold is renewed: who forgets a booking must not hold money for ever."""
 
@@ -81,6 +83,7 @@ def begin_hold(draft: Draft, *, on_session: bool) -> Attempt:
         tab.deposit.amount_minor,
         check_at=draft.now + ASK_AGAIN,
         card_id=None if on_session or tab.card is None else tab.card.card_id,
+        customer_present=not on_session and draft.customer_present,
         saves_card=on_session and may_keep_card(tab),
     )
 
@@ -103,14 +106,15 @@ def card_saved(draft: Draft) -> None:
     draft.record("deposit_card_saved", place_at=place_at.isoformat())
 
 
-def card_removed(draft: Draft) -> None:
-    """The card that was to secure the deposit is gone: it is wanted again, and the owner hears of it."""
+def card_removed(draft: Draft) -> bool:
+    """Whether the card was to secure the deposit: then it is wanted again, and the owner hears of it."""
     tab = draft.tab
     if not is_wanted_by(tab) or tab.deposit.state not in (DepositState.CARD_SAVED, DepositState.FAILED):
-        return
+        return False
     lapses_at = draft.now + timedelta(seconds=tab.policy.deposit_lapse_s)
     draft.update(deposit=replace(tab.deposit, state=DepositState.WANTED, place_at=None, lapses_at=lapses_at))
     draft.notify(MessageKind.PROTECTION_LOST, Recipient.OWNER, tab.deposit.amount_minor, "The card was removed.")
+    return True
 
 
 def placement_failed(draft: Draft, failure: Failure | None) -> None:
@@ -133,6 +137,17 @@ def placement_failed(draft: Draft, failure: Failure | None) -> None:
         again = f"We try again on {dates.day(place_at, tab.policy.time_zone)}."
     for recipient in (Recipient.CUSTOMER, Recipient.OWNER):
         draft.notify(MessageKind.DEPOSIT_FAILED, recipient, tab.deposit.amount_minor, again)
+
+
+def placement_refused(draft: Draft, attempt: Attempt) -> None:
+    """The gateway refused our call, so no bank was asked: it is made again later, and no other card is called for."""
+    tab = draft.tab
+    if attempt.is_on_session or tab.live_hold is not None or not is_wanted_by(tab):
+        placement_closed(draft)
+        return
+    place_at = draft.now + AFTER_REFUSAL
+    draft.update(deposit=replace(tab.deposit, state=DepositState.CARD_SAVED, place_at=place_at))
+    draft.record("placement_refused", again_at=place_at.isoformat())
 
 
 def placement_closed(draft: Draft) -> None:

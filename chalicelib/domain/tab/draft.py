@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from chalicelib.domain.books.ledger import Account, Posting, post, transfer
 from chalicelib.domain.errors import TransitionRefused
 from chalicelib.domain.news.messages import Message, MessageKind, Recipient, text_of
-from chalicelib.domain.tab.actor import Actor
+from chalicelib.domain.tab.actor import Actor, Role
 from chalicelib.domain.tab.attempt import Attempt, AttemptState, Failure, Operation
 from chalicelib.domain.tab.flag import Flag, FlagKind
 from chalicelib.domain.tab.payments import Dispute, Hold, HoldState, Leg
@@ -74,6 +74,11 @@ class Draft:
         self.messages: list[Message] = []
         self._begun: list[str] = []
         self._closed: list[Attempt] = []
+
+    @property
+    def customer_present(self) -> bool:
+        """Whether the customer makes this change, and so is there to answer a question of their bank."""
+        return self.by.role == Role.CUSTOMER
 
     @property
     def is_empty(self) -> bool:
@@ -138,6 +143,7 @@ class Draft:
             operation=operation,
             amount_minor=amount_minor,
             payment_id=attempt.payment_id,
+            with_customer=attempt.is_with_customer,
         )
         return attempt
 
@@ -155,11 +161,15 @@ class Draft:
         if failure:
             details |= {"code": failure.code, "decline_code": failure.decline_code, "advice": failure.advice}
         self.record("attempt_ended", **details)
-        for flag in self.tab.flags:
-            if (flag.kind, flag.about) == (FlagKind.OUTCOME_UNKNOWN, attempt.attempt_id):
-                self.lower_flag(flag, f"The outcome is known by now: {state}.")
+        self.lower_flags(FlagKind.OUTCOME_UNKNOWN, attempt.attempt_id, f"The outcome is known by now: {state}.")
+        if state == AttemptState.SUCCEEDED:
+            self.call_was_taken(attempt)
 
     # Flags
+
+    def call_was_taken(self, attempt: Attempt) -> None:
+        """The gateway has not refused this call, whatever the bank says: what was wrong with the calls is mended."""
+        self.lower_flags(FlagKind.CALL_REFUSED, attempt.operation, "The gateway takes the call again.")
 
     def flag(self, kind: FlagKind, about: str, reason: str, amount_minor: int = 0) -> None:
         """A person must look at this; said once, however often it is found."""
@@ -175,6 +185,12 @@ class Draft:
         )
         self.update(flags=(*self.tab.flags, flag))
         self.record("flagged", flag_id=flag.flag_id, flag=kind, about=about, reason=reason)
+
+    def lower_flags(self, kind: FlagKind, about: str, note: str) -> None:
+        """What they were raised for is over."""
+        for flag in self.tab.flags:
+            if (flag.kind, flag.about) == (kind, about):
+                self.lower_flag(flag, note)
 
     def lower_flag(self, flag: Flag, note: str) -> None:
         self.update(flags=tuple(other for other in self.tab.flags if other.flag_id != flag.flag_id))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from chalicelib.domain.news import dates
@@ -16,15 +17,16 @@ from chalicelib.domain.tab.payments import PlanReason
 from chalicelib.domain.tab.policy import Policy
 from chalicelib.domain.tab.promise import Consent
 from chalicelib.domain.tab.status import Status
-from chalicelib.domain.tab.tab import Followup, Tab
+from chalicelib.domain.tab.tab import LEASE, Followup, Tab
 
 MAXIMUM_TRIES = 4
 """Automatic charges for one bill. The card networks cap attempts at 15 to 20 in 30 days; far fewer are polite."""
 
-_NEVER_AGAIN = frozenset({"do_not_try_again", "confirm_card_data"})
 _AGAIN = "try_again_later"
-_HOPELESS = frozenset({"lost_card", "stolen_card", "pickup_card", "fraudulent", "expired_card"})
 _TRANSIENT = frozenset({"insufficient_funds", "processing_error"})
+
+AFTER_REFUSAL = tuple(timedelta(hours=hours) for hours in (1, 6, 24, 48, 96))
+"""When a charge is made again whose call the gateway refused: what is wrong is ours to mend, and no card's fault."""
 
 
 def is_followed_up(tab: Tab) -> bool:
@@ -102,10 +104,10 @@ def remind(draft: Draft) -> None:
 
 
 def collect(draft: Draft) -> None:
-    """Take what is owed without the customer, where they agreed to that; once a bank has decided, where it disputes."""
+    """Take what is owed without the customer, where they agreed to that: once it is due, and no bank disputes it."""
     if not draft.tab.may_charge_automatically:
         return
-    if draft.tab.has_open_dispute:
+    if draft.tab.has_open_dispute or (draft.tab.due_at or draft.now) > draft.now:
         resume_later(draft)
     else:
         settlement.start(draft, PlanReason.REVIEW_ENDED)
@@ -113,7 +115,8 @@ def collect(draft: Draft) -> None:
 
 def resume_later(draft: Draft) -> None:
     """What was to be charged waits for the end of what pauses it; retry_at says whether it may be charged then."""
-    draft.update(followup=replace(draft.tab.followup, next_try_at=draft.now))
+    next_try_at = max(draft.now, draft.tab.due_at or draft.now)
+    draft.update(followup=replace(draft.tab.followup, next_try_at=next_try_at))
 
 
 def charge_failed(draft: Draft, amount_minor: int, failure: Failure | None) -> None:
@@ -122,25 +125,104 @@ def charge_failed(draft: Draft, amount_minor: int, failure: Failure | None) -> N
     tries = tab.followup.tries + 1
     wait = _wait(tab.policy, tries, failure) if _may_charge(tab) else None
     next_try_at = None if wait is None else outside_quiet_hours(draft.now + wait, tab.policy)
-    draft.update(followup=replace(tab.followup, tries=tries, next_try_at=next_try_at))
+    draft.update(followup=replace(tab.followup, tries=tries, refusals=0, next_try_at=next_try_at))
     draft.record("charge_failed", tries=tries, next_try_at=next_try_at.isoformat() if next_try_at else None)
     again = "Please pay on your phone."
     if next_try_at:
         again = f"We try again on {dates.day(next_try_at, tab.policy.time_zone)}, or pay on your phone."
     draft.notify(MessageKind.CARD_DECLINED, Recipient.CUSTOMER, amount_minor, again)
-    if next_try_at is None:
-        draft.notify(MessageKind.COLLECTION_ENDED, Recipient.OWNER, amount_minor)
+
+
+def charge_refused(draft: Draft, amount_minor: int) -> None:
+    """The gateway refused our call, so the bank was never asked: nobody's card is at fault, and it counts as no try."""
+    tab = draft.tab
+    refusals = tab.followup.refusals + 1
+    again_at = None
+    if _may_charge(tab) and refusals <= len(AFTER_REFUSAL):
+        again_at = outside_quiet_hours(draft.now + AFTER_REFUSAL[refusals - 1], tab.policy)
+    draft.update(followup=replace(tab.followup, refusals=refusals, next_try_at=again_at))
+    draft.record("charge_refused", refusals=refusals, next_try_at=again_at.isoformat() if again_at else None)
+    if refusals == 1:
+        again = "We try again, and you need not do anything." if again_at else "You can pay on your phone."
+        draft.notify(MessageKind.CALL_REFUSED, Recipient.CUSTOMER, amount_minor, again)
+
+
+def try_new_card(draft: Draft) -> None:
+    """Another card is there for what is unpaid: it is tried soon, and its tries are counted anew."""
+    tab = draft.tab
+    next_try_at = draft.now if is_followed_up(tab) else tab.followup.next_try_at
+    draft.update(followup=replace(tab.followup, tries=0, refusals=0, next_try_at=next_try_at, charging_end_told=False))
+
+
+class End(Struct, frozen=True):
+    """What goes on no more by itself, from when on the owner is to hear of it, and why, in words."""
+
+    at: datetime
+    why: str
+    charging: bool = False
+    reminding: bool = False
+
+
+def end_of_collection(tab: Tab) -> End | None:
+    """What of the follow-up has ended without the money, and the owner does not know yet; None: nothing.
+
+    Derived from what is still planned, so that it does not matter what has ended it.
+    """
+    if not is_followed_up(tab) or tab.plan is not None or retry_at(tab) is not None:
+        return None
+    assert tab.due_at is not None, "what is followed up is due"
+    told = tab.followup
+    charging = not told.charging_end_told and (_may_charge(tab) or told.tries > 0)
+    offsets = tab.policy.reminder_offsets_s
+    reminding = not told.reminding_end_told and bool(offsets) and told.reminders_sent >= len(offsets)
+    if not charging and not reminding:
+        return None
+    # Who has just accepted the bill may be about to pay it on the phone.
+    at = tab.updated_at if reminding or told.tries else max(tab.due_at + LEASE, tab.updated_at)
+    why = [_why_not_charged(tab)] if charging else []
+    why += ["The last reminder has been sent."] if reminding else []
+    return End(at, " ".join(why), charging=charging, reminding=reminding)
+
+
+def _why_not_charged(tab: Tab) -> str:
+    if tab.balance_minor < tab.minimum_charge_minor:
+        return "It is less than a card may be charged."
+    if any(leg.is_disputed for leg in tab.legs):
+        return "The customer's bank has taken a payment back."
+    if tab.card is None:
+        return "No card is saved."
+    if tab.card.refused:
+        return f"The bank refuses the card for good ({tab.card.refused})."
+    if tab.followup.refusals:
+        return "The payment provider refuses our call, which is no fault of the card."
+    if tab.followup.tries:
+        return "The bank declines the card."
+    return "The customer did not answer their bank's question."
+
+
+def tell_end(draft: Draft) -> None:
+    """Mark it as told, then tell the owner: once for each end."""
+    end = end_of_collection(draft.tab)
+    assert end is not None, "something has ended"
+    told = draft.tab.followup
+    draft.update(
+        followup=replace(
+            told,
+            charging_end_told=told.charging_end_told or end.charging,
+            reminding_end_told=told.reminding_end_told or end.reminding,
+        )
+    )
+    draft.record("collection_ended", balance_minor=draft.tab.balance_minor, charging=end.charging, why=end.why)
+    draft.notify(MessageKind.COLLECTION_ENDED, Recipient.OWNER, draft.tab.balance_minor, end.why)
 
 
 def _wait(policy: Policy, tries: int, failure: Failure | None) -> timedelta | None:
     """How long until the next try; None: never. The bank's advice comes first, then what its code is known to mean."""
     if tries >= MAXIMUM_TRIES or tries > len(policy.retry_offsets_s):
         return None
-    advice = failure.advice if failure else None
-    decline_code = failure.decline_code if failure else None
-    if advice in _NEVER_AGAIN or decline_code in _HOPELESS:
+    if failure is None or failure.is_final:
         return None
-    if advice != _AGAIN and decline_code not in _TRANSIENT:
+    if failure.advice != _AGAIN and failure.decline_code not in _TRANSIENT:
         return None
     return timedelta(seconds=policy.retry_offsets_s[tries - 1])
 

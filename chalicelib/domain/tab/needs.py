@@ -48,7 +48,7 @@ def _for_the_deposit(tab: Tab, now: datetime) -> Iterator[Need]:
         # Accepting secures it, unless a card has to be saved after that.
         if tab.promise.deposit_needs_card and tab.card is None:
             yield save_card
-    elif tab.may_use_card:
+    elif tab.card is not None and tab.promise.consents_to(Consent.CARD_ON_FILE):
         # The card that was to be held was declined.
         yield replace(save_card, why="the card was declined: the deposit needs another one")
     elif deposit.may_hold_now(tab.starts_at, now, tab.policy):

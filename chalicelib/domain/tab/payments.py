@@ -39,13 +39,17 @@ class Deposit(Struct, frozen=True, kw_only=True, omit_defaults=True):
     failures: int = 0
 
 
-class Card(Struct, frozen=True, kw_only=True):
-    """A saved card: an opaque reference and what a person recognises it by."""
+class Card(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A saved card: an opaque reference and what a person recognises it by.
+
+    `refused`: the code of the decline after which it must not be tried again (Failure.is_final).
+    """
 
     card_id: str
     brand: str
     last4: str
     saved_at: datetime
+    refused: str | None = None
 
 
 class HoldState(StrEnum):
@@ -208,9 +212,15 @@ class PlannedLeg(Struct, frozen=True):
     amount_minor: int
 
 
-class Plan(Struct, frozen=True, kw_only=True):
-    """The settlement: the legs still to come, in order. `card_usable`: no charge on the saved card has failed."""
+class Plan(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The settlement: the legs still to come, in order. `card_usable`: no charge on the saved card has failed.
+
+    `tip_minor`: what the customer adds to the bill with these legs; not owed, and gone once the card is declined.
+    `customer_until`: for so long whoever asked for it is taken to be there, to answer their bank.
+    """
 
     reason: PlanReason
     legs: tuple[PlannedLeg, ...]
     card_usable: bool
+    tip_minor: int = 0
+    customer_until: datetime | None = None

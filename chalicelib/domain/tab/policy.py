@@ -14,13 +14,6 @@ class LapseAction(StrEnum):
     CANCEL = "cancel"
 
 
-class HoldExpiryAction(StrEnum):
-    """What happens to a bill under review when its hold is about to expire."""
-
-    CAPTURE = "capture"
-    END_REVIEW = "end_review"
-
-
 class Resolution(StrEnum):
     """How a contest ends: the bill is lowered, stands, or is forgiven."""
 
@@ -48,7 +41,6 @@ class Policy(Struct, frozen=True, kw_only=True):
     hold_window_s: int = 96 * 3600
     hold_ahead_s: int = 48 * 3600
     hold_margin_s: int = 24 * 3600
-    hold_expiry_action: HoldExpiryAction = HoldExpiryAction.CAPTURE
     deposit_lapse_s: int = 24 * 3600
     deposit_lapse_action: LapseAction = LapseAction.KEEP_UNSECURED
     contest_deadline_s: int = 7 * 24 * 3600

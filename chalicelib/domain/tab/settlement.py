@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from chalicelib.domain.tab.attempt import Operation
 from chalicelib.domain.tab.draft import Draft
 from chalicelib.domain.tab.payments import Plan, PlannedLeg, PlanReason
-from chalicelib.domain.tab.tab import Tab
+from chalicelib.domain.tab.tab import LEASE, Tab
 
 _CAPTURE, _CHARGE = Operation.CAPTURE, Operation.CHARGE
 
@@ -48,41 +48,67 @@ def phone_amount_minor(tab: Tab) -> int:
     return sum(leg.amount_minor for leg in legs if leg.operation == _CHARGE)
 
 
-def start(draft: Draft, reason: PlanReason) -> None:
-    """Plan how to take what is owed, because of `reason`; consent to it is the caller's to have checked."""
-    _store(draft, reason, card_usable=draft.tab.may_use_card)
+def planned_minor(tab: Tab) -> int:
+    """What the legs still to come take."""
+    return sum(leg.amount_minor for leg in tab.plan.legs) if tab.plan else 0
+
+
+def start(draft: Draft, reason: PlanReason, *, tip_minor: int = 0) -> None:
+    """Plan how to take what is owed, because of `reason`; consent to it is the caller's to have checked.
+
+    `tip_minor`: what the customer adds to it.
+    """
+    customer_until = draft.now + LEASE if draft.customer_present else None
+    wanted = Plan(
+        reason=reason,
+        legs=(),
+        card_usable=draft.tab.may_use_card,
+        tip_minor=tip_minor,
+        customer_until=customer_until,
+    )
+    _store(draft, wanted)
 
 
 def replan(draft: Draft) -> None:
     """Plan again after facts have changed what is owed, held or usable; does nothing where nothing was planned."""
     if draft.tab.plan is not None:
-        _store(draft, draft.tab.plan.reason, card_usable=draft.tab.plan.card_usable)
+        _store(draft, draft.tab.plan)
 
 
 def card_failed(draft: Draft) -> None:
-    """The saved card can't be charged now: go on without it."""
+    """The saved card can't be charged now: go on without it, and without the tip that it was to pay."""
     if draft.tab.plan is not None:
-        draft.update(plan=replace(draft.tab.plan, card_usable=False))
+        draft.update(plan=replace(draft.tab.plan, card_usable=False, tip_minor=0))
 
 
-def _store(draft: Draft, reason: PlanReason, *, card_usable: bool) -> None:
+def tip_paid(draft: Draft, tip_minor: int) -> None:
+    """So much of the tip has come in with a leg."""
+    if draft.tab.plan is not None:
+        left_minor = max(0, draft.tab.plan.tip_minor - tip_minor)
+        draft.update(plan=replace(draft.tab.plan, tip_minor=left_minor))
+
+
+def _store(draft: Draft, wanted: Plan) -> None:
+    """Plan the legs for what this plan is to take, of what is owed now."""
     tab = draft.tab
     held_minor = _hold_minor(tab)
     legs = plan_legs(
         owed_minor=min(_uncontested_minor(tab), held_minor)
-        if reason == PlanReason.HOLD_EXPIRING
-        else tab.balance_minor,
+        if wanted.reason == PlanReason.HOLD_EXPIRING
+        else tab.balance_minor + wanted.tip_minor,
         hold_minor=held_minor,
         minimum_minor=tab.minimum_charge_minor,
-        card=card_usable and tab.may_use_card,
+        card=wanted.card_usable and tab.may_use_card,
     )
-    plan = Plan(reason=reason, legs=legs, card_usable=card_usable) if legs else None
+    plan = replace(wanted, legs=legs) if legs else None
     if plan == tab.plan:
         return
     draft.update(plan=plan)
+    if plan is not None and tab.plan is not None and plan.legs == tab.plan.legs:
+        return
     draft.record(
         "settlement_planned",
-        reason=reason,
+        reason=wanted.reason,
         legs=[{"operation": leg.operation, "amount_minor": leg.amount_minor} for leg in legs],
         balance_minor=tab.balance_minor,
     )

@@ -9,6 +9,7 @@ from enum import StrEnum
 from msgspec import Struct, field
 
 from chalicelib.domain.books.ledger import Account
+from chalicelib.domain.money import currency_of, share_minor
 from chalicelib.domain.tab.attempt import Attempt, Operation
 from chalicelib.domain.tab.bill import Contest, Fee, Feedback, Item
 from chalicelib.domain.tab.flag import Flag
@@ -23,15 +24,19 @@ LEASE = timedelta(minutes=30)
 
 
 class Followup(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """How far asking for the money has come. `tries`: automatic charges that failed; `next_try_at`: the next one.
+    """How far asking for the money has come. `tries`: charges of this card that failed; `next_try_at`: the next one.
 
-    `not_before`: the end of the quiet hours that something was due in.
+    `refusals`: how often in a row the gateway refused our call itself. `not_before`: the end of the quiet hours that
+    something was due in. `charging_end_told`, `reminding_end_told`: the owner knows that this goes on no more.
     """
 
     reminders_sent: int = 0
     tries: int = 0
+    refusals: int = 0
     next_try_at: datetime | None = None
     not_before: datetime | None = None
+    charging_end_told: bool = False
+    reminding_end_told: bool = False
 
 
 class Outcome(StrEnum):
@@ -47,8 +52,9 @@ class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One service for one customer: a snapshot, replaced whole by each change; `version` counts them from 1.
 
     `account`: the connected account it is kept in (None: the platform's own), `customer_ref`: the customer's id there.
-    `minimum_charge_minor`: the least a card may be charged. All three are frozen at opening.
-    `adjusted_minor`: what was taken off the bill after it was presented, `adjusted_tax_minor` the tax in it.
+    `minimum_charge_minor`: the least a card may be charged. `statement_suffix`: what the customer's bank statement adds
+    to the account's own words (None: nothing). All four are frozen at opening.
+    `adjusted_minor`: what was taken off a bill that had been presented; it stays off when the bill is amended.
     `receipt_owed`: the customer has paid and not been told. `change_id`: the change that wrote this version. `flags`:
     what a person must look at.
     """
@@ -62,6 +68,7 @@ class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True):
     minimum_charge_minor: int
     policy: Policy
     promise: Promise
+    statement_suffix: str | None = None
     title: str
     status: Status
     opened_at: datetime
@@ -81,7 +88,6 @@ class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True):
     tip_minor: int = 0
     fee: Fee | None = None
     adjusted_minor: int = 0
-    adjusted_tax_minor: int = 0
     waived_minor: int = 0
     written_off_minor: int = 0
     contest: Contest | None = None
@@ -103,11 +109,17 @@ class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def total_minor(self) -> int:
         """The bill, without the tip; a running total while the service goes on."""
-        return sum([item.amount_minor for item in self.items]) - self.adjusted_minor
+        return max(0, sum([item.amount_minor for item in self.items]) - self.adjusted_minor)
 
     @property
     def tax_minor(self) -> int:
-        return sum([item.tax_minor for item in self.items if not item.voided_at]) - self.adjusted_tax_minor
+        """The tax in the total: what was taken off the bill had its share of it."""
+        tax_minor = sum([item.tax_minor for item in self.items if not item.voided_at])
+        if not self.adjusted_minor:
+            return tax_minor
+        items_minor = sum([item.amount_minor for item in self.items])
+        off_minor = min(self.adjusted_minor, items_minor)
+        return tax_minor - share_minor(tax_minor, off_minor, items_minor, currency_of(self.currency))
 
     @property
     def amount_due_minor(self) -> int:
@@ -208,8 +220,9 @@ class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def may_use_card(self) -> bool:
-        """A card is on the tab, and the customer agreed to its being kept."""
-        return self.card is not None and self.promise.consents_to(Consent.CARD_ON_FILE)
+        """A card is on the tab that may be tried, and the customer agreed to its being kept."""
+        usable = self.card is not None and self.card.refused is None
+        return usable and self.promise.consents_to(Consent.CARD_ON_FILE)
 
     @property
     def may_charge_automatically(self) -> bool:
@@ -231,6 +244,14 @@ class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def hold_expires_at(self) -> datetime | None:
         return self.live_hold.capture_before if self.live_hold else None
+
+    @property
+    def charges_from(self) -> datetime | None:
+        """The earliest instant at which the bill may be taken without the customer; None: at any time.
+
+        Never before the promised start, unless the customer has accepted the bill, which makes it due at once.
+        """
+        return self.due_at if self.status == Status.DUE else self.starts_at
 
     @property
     def expected_at(self) -> datetime | None:

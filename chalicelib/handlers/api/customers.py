@@ -18,13 +18,13 @@ def create_customer(call: Call[requests.NewCustomer]) -> Reply:
     outside, request = deps(), call.request
     replayed = is_replay(outside, request)
     customer = customers.create_customer(outside, call.body.reference, request=request)
-    return Reply(body=render.customer(customer), replayed=replayed)
+    return Reply(body=render.customer(customer, call.by), replayed=replayed)
 
 
 @routes.operation("GET", "/v1/customers/{customer_id}", roles=BUSINESS | CUSTOMER, answer=views.CustomerView)
 def get_customer(call: Call[None]) -> Reply:
     """Get a customer; customers only themselves."""
-    return Reply(body=render.customer(customers.get_customer(deps(), call.path["customer_id"], by=call.by)))
+    return Reply(body=render.customer(customers.get_customer(deps(), call.path["customer_id"], by=call.by), call.by))
 
 
 @routes.operation(
@@ -62,4 +62,4 @@ def remove_card(call: Call[requests.Nothing]) -> Reply:
     outside, request = deps(), call.request
     replayed = is_replay(outside, request)
     customer = customers.remove_card(outside, call.path["customer_id"], request=request)
-    return Reply(body=render.customer(customer), replayed=replayed)
+    return Reply(body=render.customer(customer, call.by), replayed=replayed)

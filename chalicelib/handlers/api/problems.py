@@ -60,6 +60,7 @@ STATUS: dict[type[DomainError], HTTPStatus] = {
     errors.NothingToPay: HTTPStatus.CONFLICT,
     errors.ExposureExceeded: HTTPStatus.CONFLICT,
     errors.NoCard: HTTPStatus.CONFLICT,
+    errors.CardRefused: HTTPStatus.CONFLICT,
     errors.PaymentInProgress: HTTPStatus.CONFLICT,
     errors.RequestInProgress: HTTPStatus.CONFLICT,
     errors.Contention: HTTPStatus.CONFLICT,
@@ -87,7 +88,12 @@ def response_to(error: Exception) -> Response:
         )
     if isinstance(error, GatewayRejected):
         log.error("the gateway refused our call: %s", error.failure)
-        return problem(HTTPStatus.BAD_GATEWAY, "gateway_rejected", "The payment provider refused. Nothing was charged.")
+        return problem(
+            HTTPStatus.BAD_GATEWAY,
+            "gateway_rejected",
+            "The payment provider refused our call. The fault is ours, no card's, and nothing was charged. Try again "
+            "later; if it stays, tell whoever runs this service.",
+        )
     return unexpected(error)
 
 

@@ -40,11 +40,11 @@ def _policy(policy: Policy) -> views.PolicyView:
     return views.PolicyView(**{name: getattr(policy, name) for name in views.PolicyView.__struct_fields__})
 
 
-def customer(customer: Customer) -> views.CustomerView:
+def customer(customer: Customer, by: Actor) -> views.CustomerView:
     return views.CustomerView(
         customer_id=customer.customer_id,
         reference=customer.reference,
-        card=_card(customer.card),
+        card=_card(customer.card, by),
         created_at=customer.created_at,
     )
 
@@ -136,7 +136,7 @@ def tab(tab: Tab, payment: Attempt | None, *, by: Actor, now: datetime, publisha
             )
             for leg in tab.legs
         ],
-        card=_card(tab.card),
+        card=_card(tab.card, by),
         settlement_plan=views.PlanView(
             reason=tab.plan.reason,
             legs=[
@@ -239,8 +239,10 @@ def _contest(contest: Contest) -> views.ContestView:
     )
 
 
-_FOR_BUSINESS_ONLY = frozenset({"flagged", "flag_resolved", "processing_fee", "pointer_restored"})
-"""Entries that customers are not shown: what a person at the business must look at, its costs, our own upkeep."""
+_FOR_BUSINESS_ONLY = frozenset(
+    {"flagged", "flag_resolved", "processing_fee", "pointer_restored", "card_refused", "collection_ended"}
+)
+"""Entries that customers are not shown: what is for the business to look at, its costs, our own upkeep."""
 _FOR_OURSELVES = {"written_off": "reason", "refund_failed": "code"}
 """A detail of an entry that stays with the business: the owner's own note, and what a bank says of a card."""
 _NOT_TOLD = frozenset(
@@ -317,8 +319,11 @@ def receivables(report: Receivables) -> views.ReceivablesView:
     )
 
 
-def _card(card: Card | None) -> views.CardView | None:
-    return views.CardView(brand=card.brand, last4=card.last4) if card else None
+def _card(card: Card | None, by: Actor) -> views.CardView | None:
+    if card is None:
+        return None
+    is_told = by.is_business or card.refused not in _NOT_TOLD
+    return views.CardView(brand=card.brand, last4=card.last4, refused=card.refused if is_told else _GENERIC)
 
 
 def _payment(tab: Tab, attempt: Attempt, by: Actor, publishable_key: str | None) -> views.PaymentView:

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from chalicelib.domain.tab.payments import RefundMeans
-from chalicelib.domain.tab.policy import HoldExpiryAction, LapseAction, Policy, Resolution
+from chalicelib.domain.tab.policy import LapseAction, Policy, Resolution
 from chalicelib.domain.tab.promise import Consent
 from chalicelib.handlers.api.fields import (
     PLAIN,
@@ -49,7 +49,6 @@ class PolicyInput(Body):
     hold_window_s: Seconds = _POLICY.hold_window_s
     hold_ahead_s: Seconds = _POLICY.hold_ahead_s
     hold_margin_s: Seconds = _POLICY.hold_margin_s
-    hold_expiry_action: HoldExpiryAction = _POLICY.hold_expiry_action
     deposit_lapse_s: Seconds = _POLICY.deposit_lapse_s
     deposit_lapse_action: LapseAction = _POLICY.deposit_lapse_action
     contest_deadline_s: Seconds = _POLICY.contest_deadline_s
@@ -200,9 +199,13 @@ class WriteOff(Body):
 
 
 class NewCharge(Body):
-    """`on_session`: the customer confirms on the phone. `off_session`: the hold and the saved card, with consent."""
+    """`on_session`: the customer confirms on the phone. `off_session`: the hold and the saved card, with consent.
+
+    `tip_minor`: what the customer adds, on_session only; due only when it is paid.
+    """
 
     mode: Literal["on_session", "off_session"]
+    tip_minor: Amount = 0
 
 
 class Cancel(Body):

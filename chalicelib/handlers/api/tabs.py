@@ -218,10 +218,13 @@ def accept_bill(call: Call[requests.AcceptBill]) -> Reply:
     moves_money=True,
 )
 def charge(call: Call[requests.NewCharge]) -> Reply:
-    """Charge what is owed: on_session asks the customer's phone, off_session takes hold and saved card."""
+    """Charge what is owed: on_session asks the phone (with a tip, if one is given), off_session takes hold and card."""
     if call.body.mode == "off_session":
+        if call.body.tip_minor:
+            raise InvalidInput("A tip is confirmed on the phone: send it with the mode on_session.", field="tip_minor")
         return answer_reply(call, charge_saved_card(deps(), call.path["tab_id"], request=call.request))
-    return answer_reply(call, pay_on_phone(deps(), call.path["tab_id"], request=call.request))
+    answer = pay_on_phone(deps(), call.path["tab_id"], call.body.tip_minor, request=call.request)
+    return answer_reply(call, answer)
 
 
 @routes.operation(

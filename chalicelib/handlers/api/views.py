@@ -12,7 +12,7 @@ from chalicelib.domain.tab.attempt import AttemptState, Operation
 from chalicelib.domain.tab.bill import FeeKind
 from chalicelib.domain.tab.flag import FlagKind
 from chalicelib.domain.tab.payments import DepositState, DisputeState, HoldState, LegKind, PlanReason
-from chalicelib.domain.tab.policy import HoldExpiryAction, LapseAction
+from chalicelib.domain.tab.policy import LapseAction
 from chalicelib.domain.tab.promise import AcceptanceMethod, Consent
 from chalicelib.domain.tab.status import PaymentState, Status
 from chalicelib.domain.tab.tab import Outcome
@@ -39,7 +39,6 @@ class PolicyView(Answer):
     hold_window_s: int
     hold_ahead_s: int
     hold_margin_s: int
-    hold_expiry_action: HoldExpiryAction
     deposit_lapse_s: int
     deposit_lapse_action: LapseAction
     contest_deadline_s: int
@@ -72,8 +71,11 @@ class PolicyChanged(Answer):
 
 
 class CardView(Answer):
+    """`refused`: the code of the decline after which the card must not be tried again; null while it may."""
+
     brand: str
     last4: str
+    refused: str | None
 
 
 class CustomerView(Answer):

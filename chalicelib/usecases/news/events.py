@@ -8,9 +8,9 @@ from chalicelib.domain.tab.facts.fact import Fact, FactKind
 from chalicelib.domain.tab.tab import Tab
 from chalicelib.ports.deps import Deps
 from chalicelib.ports.gateway import GatewayEvent
-from chalicelib.ports.store import KnownOfEvent, SeenEvent, VersionConflict
+from chalicelib.ports.store import KnownOfEvent, SeenEvent
 from chalicelib.usecases.parties.cards import change_card
-from chalicelib.usecases.tab.attempts import ROUNDS, outcome_of, record_outcome, run
+from chalicelib.usecases.tab.attempts import outcome_of, record_outcome, run
 
 
 def seen(event: GatewayEvent) -> SeenEvent:
@@ -41,7 +41,7 @@ def bring_in(deps: Deps, event: GatewayEvent, known: KnownOfEvent) -> None:
         tab = deps.store.get_tab(event.merchant_id, event.tab_id)
     _check_account(deps, event, tab)
     facts = deps.gateway.facts_of(event)
-    _keep_card(deps, event, facts)
+    _keep_card(deps, event, tab, facts)
     _bring_in(deps, event, tab, facts)
 
 
@@ -95,22 +95,18 @@ def _bring_in(deps: Deps, event: GatewayEvent, tab: Tab | None, facts: tuple[Fac
     run(deps, tab, begun)
 
 
-def _keep_card(deps: Deps, event: GatewayEvent, facts: tuple[Fact, ...]) -> None:
-    """A card saved by setup is the customer's, for later tabs too; removed or replaced, all of theirs hear of it."""
-    if event.customer_id is None or event.merchant_id is None:
+def _keep_card(deps: Deps, event: GatewayEvent, tab: Tab | None, facts: tuple[Fact, ...]) -> None:
+    """News of a saved card is the customer's, so all their tabs hear of it; the event's own with its other facts."""
+    if event.merchant_id is None:
         return
     for fact in facts:
-        if fact.kind in (FactKind.CARD_REMOVED, FactKind.CARD_UPDATED):
-            change_card(deps, deps.store.get_customer(event.merchant_id, event.customer_id), fact)
-    card = next((fact.card for fact in facts if fact.kind == FactKind.CARD_SAVED), None)
-    if card is None:
-        return
-    for _ in range(ROUNDS):
-        customer = deps.store.get_customer(event.merchant_id, event.customer_id)
-        if customer.card is not None and customer.card.card_id == card.card_id:
-            return
-        try:
-            deps.store.update_customer(replace(customer, card=card, version=customer.version + 1))
-            return
-        except VersionConflict:
-            continue
+        customer_id = event.customer_id
+        if tab and fact.kind == FactKind.DECLINED and fact.card_id and fact.failure and fact.failure.is_final:
+            customer_id = tab.customer_id
+            fact = Fact(kind=FactKind.CARD_REFUSED, object_id=fact.card_id, at=fact.at, failure=fact.failure)
+        if fact.kind in _OF_THE_CUSTOMER and customer_id is not None:
+            customer = deps.store.get_customer(event.merchant_id, customer_id)
+            change_card(deps, customer, fact, but=event.tab_id)
+
+
+_OF_THE_CUSTOMER = frozenset({FactKind.CARD_SAVED, FactKind.CARD_REMOVED, FactKind.CARD_UPDATED, FactKind.CARD_REFUSED})

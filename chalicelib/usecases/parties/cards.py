@@ -1,11 +1,11 @@
-"""What becomes of customer and tabs when a saved card is removed, or replaced by the bank."""
+"""What becomes of customer and tabs when a card is saved, removed, replaced by the bank, or refused for good."""
 
 from __future__ import annotations
 
 from msgspec.structs import replace
 
 from chalicelib.domain.parties import Customer
-from chalicelib.domain.tab.facts.fact import Fact
+from chalicelib.domain.tab.facts.fact import Fact, FactKind
 from chalicelib.domain.tab.payments import Card
 from chalicelib.ports.deps import Deps
 from chalicelib.ports.store import VersionConflict
@@ -13,14 +13,13 @@ from chalicelib.usecases.tab.attempts import ROUNDS, outcome_of, record_outcome,
 from chalicelib.usecases.tab.listings import unfinished_of_customer
 
 
-def change_card(deps: Deps, customer: Customer, fact: Fact) -> Customer:
-    """Bring the news of a saved card into the customer's record and every unfinished tab; twice changes nothing."""
+def change_card(deps: Deps, customer: Customer, fact: Fact, *, but: str | None = None) -> Customer:
+    """Bring the news of a saved card into the customer's record and every unfinished tab; twice changes nothing.
+
+    `but`: a tab that hears of it from whoever calls.
+    """
     for _ in range(ROUNDS):
-        if customer.card is None or customer.card.card_id != fact.object_id:
-            break
-        card = None
-        if fact.card is not None:
-            card = replace(customer.card, brand=fact.card.brand, last4=fact.card.last4)
+        card = _card_after(customer.card, fact)
         if card == customer.card:
             break
         changed = replace(customer, card=card, version=customer.version + 1)
@@ -31,17 +30,24 @@ def change_card(deps: Deps, customer: Customer, fact: Fact) -> Customer:
         else:
             customer = changed
     for line in unfinished_of_customer(deps, customer.merchant_id, customer.customer_id):
+        if line.tab_id == but:
+            continue
         tab = deps.store.get_tab(customer.merchant_id, line.tab_id)
         tab, begun = record_outcome(deps, tab, outcome_of([fact]))
         run(deps, tab, begun)
     return customer
 
 
-def saved_cards(deps: Deps, customer: Customer) -> list[Card]:
-    """The customer's own, and those that came with a payment and are kept on an unfinished tab only; each once."""
-    cards = {} if customer.card is None else {customer.card.card_id: customer.card}
-    for line in unfinished_of_customer(deps, customer.merchant_id, customer.customer_id):
-        card = deps.store.get_tab(customer.merchant_id, line.tab_id).card
-        if card is not None:
-            cards[card.card_id] = card
-    return list(cards.values())
+def _card_after(card: Card | None, fact: Fact) -> Card | None:
+    """The customer's card once this is known of it."""
+    if fact.kind == FactKind.CARD_SAVED:
+        is_known = card is not None and fact.card is not None and card.card_id == fact.card.card_id
+        return card if is_known else fact.card
+    if card is None or card.card_id != fact.object_id:
+        return card
+    if fact.kind == FactKind.CARD_REFUSED:
+        assert fact.failure is not None, "a refused card has its decline"
+        return card if card.refused else replace(card, refused=fact.failure.decline_code or fact.failure.code)
+    if fact.card is None:
+        return None
+    return replace(card, brand=fact.card.brand, last4=fact.card.last4, refused=None)

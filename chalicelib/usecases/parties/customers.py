@@ -13,7 +13,7 @@ from chalicelib.domain.tab.facts.fact import Fact, FactKind
 from chalicelib.ports.deps import Deps
 from chalicelib.ports.gateway import CardSetup
 from chalicelib.ports.store import RecordExists, VersionConflict
-from chalicelib.usecases.parties.cards import change_card, saved_cards
+from chalicelib.usecases.parties.cards import change_card
 from chalicelib.usecases.tab.attempts import Request, check_visible, merchant_of
 
 
@@ -72,7 +72,7 @@ def get_customer(deps: Deps, customer_id: str, *, by: Actor) -> Customer:
 
 
 def remove_card(deps: Deps, customer_id: str, *, request: Request) -> Customer:
-    """The customer without their card, nor one that came with a payment: neither can be charged any more.
+    """The customer without any card, whichever tab it was kept for: none can be charged any more.
 
     Repeated, it removes no card that was saved since. Raises NotFound, IdempotencyMismatch, Contention.
     """
@@ -81,19 +81,19 @@ def remove_card(deps: Deps, customer_id: str, *, request: Request) -> Customer:
     if record is not None:
         request.check_same(record)
         return customer
-    cards = saved_cards(deps, customer)
-    if not cards:
-        return customer
     account = deps.store.get_merchant(customer.merchant_id).account
-    for card in cards:
-        deps.gateway.remove_card(account, replace(customer, card=card), key=f"{request.record_id}/{card.card_id}")
+    card_ids = set(deps.gateway.remove_cards(account, customer, key=request.record_id))
+    if customer.card is not None:
+        card_ids.add(customer.card.card_id)
+    if not card_ids:
+        return customer
     customer = replace(customer, card=None, version=customer.version + 1)
     try:
         deps.store.update_customer(customer, record=request.new_record(deps, resource_id=customer_id))
     except (VersionConflict, RecordExists):
         raise Contention("The customer is being changed at the same time. Try again.") from None
-    for card in cards:
-        change_card(deps, customer, Fact(kind=FactKind.CARD_REMOVED, object_id=card.card_id, at=deps.clock.now()))
+    for card_id in sorted(card_ids):
+        change_card(deps, customer, Fact(kind=FactKind.CARD_REMOVED, object_id=card_id, at=deps.clock.now()))
     return customer
 
 

@@ -9,22 +9,31 @@ from chalicelib.ports.deps import Deps
 from chalicelib.usecases.tab.attempts import Answer, Request, carry_out
 
 
-def pay_on_phone(deps: Deps, tab_id: str, *, request: Request) -> Answer:
+def pay_on_phone(deps: Deps, tab_id: str, tip_minor: int = 0, *, request: Request) -> Answer:
     """The attempt has what a payment sheet needs. One that waits for the same amount is handed out again.
 
-    Raises NothingToPay, PaymentInProgress, TransitionRefused.
+    Raises NothingToPay, PaymentInProgress, TransitionRefused, InvalidInput and its kinds (the tip).
     """
-    return carry_out(deps, tab_id, request, payment.pay_on_phone, closes_payment=_waits_for_another_amount)
+
+    def waits_for_another_amount(tab: Tab) -> bool:
+        waiting, wanted = tab.taking_attempt, (phone_amount_minor(tab) + tip_minor, tip_minor)
+        return waiting is not None and (waiting.amount_minor, waiting.tip_minor) != wanted
+
+    return carry_out(
+        deps,
+        tab_id,
+        request,
+        lambda draft: payment.pay_on_phone(draft, tip_minor),
+        closes_payment=waits_for_another_amount,
+    )
 
 
 def charge_saved_card(deps: Deps, tab_id: str, *, request: Request) -> Answer:
-    """Without the phone. Raises NoCard, NothingToPay, PromiseNotAccepted, PaymentInProgress, TransitionRefused."""
+    """Without the phone.
+
+    Raises NoCard, CardRefused, NothingToPay, PromiseNotAccepted, PaymentInProgress, TransitionRefused.
+    """
     return carry_out(deps, tab_id, request, payment.charge_saved_card, closes_payment=True)
-
-
-def _waits_for_another_amount(tab: Tab) -> bool:
-    waiting = tab.taking_attempt
-    return waiting is not None and waiting.amount_minor != phone_amount_minor(tab)
 
 
 def take_cash(deps: Deps, tab_id: str, amount_minor: int, *, request: Request) -> Answer:

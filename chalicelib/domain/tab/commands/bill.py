@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -95,12 +94,15 @@ def complete(draft: Draft) -> None:
     """The service is done: the total is final, the bill is presented, the review window begins."""
     require(draft, Action.COMPLETE)
     draft.move_to(Status.IN_REVIEW, "complete")
-    tab = draft.tab
+    items_minor = sum(item.amount_minor for item in draft.tab.items)
     draft.update(
         presented_at=draft.now,
-        review_ends_at=draft.now + timedelta(seconds=tab.promise.review_window_s),
+        review_ends_at=contests.review_ends_at(draft),
         proposed=None,
+        # What was taken off a bill can't be more than is left on it, whatever was voided since.
+        adjusted_minor=min(draft.tab.adjusted_minor, items_minor),
     )
+    tab = draft.tab
     followup.restart(draft)
     draft.record(
         "bill_presented",
@@ -113,18 +115,15 @@ def complete(draft: Draft) -> None:
 
 
 def amend(draft: Draft) -> None:
-    """Take the bill back to change it: the service is open again, and completing it presents a new bill."""
+    """Take the bill back to change it: the service is open again, and completing it presents a new bill.
+
+    What was taken off the bill stays off: it was agreed on.
+    """
     require(draft, Action.AMEND)
     draft.move_to(Status.OPEN, "amend")
     tab = draft.tab
-    draft.record(
-        "bill_amended",
-        postings=(
-            *bill_postings(-(tab.total_minor - tab.tax_minor), -tab.tax_minor),
-            *transfer(-tab.tip_minor, debit=Account.CUSTOMER_RECEIVABLE, credit=Account.TIPS),
-        ),
-    )
-    draft.update(presented_at=None, review_ends_at=None, tip_minor=0, adjusted_minor=0, adjusted_tax_minor=0, plan=None)
+    draft.record("bill_amended", postings=bill_postings(-(tab.total_minor - tab.tax_minor), -tab.tax_minor))
+    draft.update(presented_at=None, review_ends_at=None, plan=None)
 
 
 def contest(draft: Draft, reason: str, contested_minor: int | None) -> None:
@@ -180,21 +179,36 @@ def write_off(draft: Draft, reason: str) -> None:
 
 
 def accept_bill(draft: Draft, tip_minor: int, feedback: Feedback | None = None) -> None:
-    """The customer is content: the bill is due and taken as promised, with the tip they give. Raises InvalidInput."""
+    """The customer is content: the bill is due and taken as promised, with the tip they give. Raises InvalidInput.
+
+    The tip is never owed: it is due in the moment it is paid, and a tip that nothing can pay now is refused.
+    """
     require(draft, Action.ACCEPT_BILL)
     tab = draft.tab
     currency = currency_of(tab.currency)
     check_amount(tip_minor, currency, "tip_minor")
     check_amount(tab.total_minor + tip_minor, currency, "total and tip together")
+    # A bill that was contested after it was paid in part may have had a tip: the customer's last word counts.
+    more_minor = max(0, tip_minor - tab.tip_minor)
+    returned_minor = max(0, tab.tip_minor - tip_minor)
     draft.move_to(Status.DUE, "accept_bill")
-    draft.update(tip_minor=tip_minor, due_at=draft.now, review_ends_at=None, feedback=feedback or draft.tab.feedback)
-    # A bill that was contested after it was accepted has had a tip already: the customer's last word counts.
+    draft.update(
+        tip_minor=tab.tip_minor - returned_minor,
+        due_at=draft.now,
+        review_ends_at=None,
+        feedback=feedback or draft.tab.feedback,
+    )
     draft.record(
         "bill_accepted",
         tip_minor=tip_minor,
-        postings=transfer(tip_minor - tab.tip_minor, debit=Account.CUSTOMER_RECEIVABLE, credit=Account.TIPS),
+        postings=transfer(returned_minor, debit=Account.TIPS, credit=Account.CUSTOMER_RECEIVABLE),
     )
-    settlement.start(draft, PlanReason.ACCEPTED)
+    settlement.start(draft, PlanReason.ACCEPTED, tip_minor=more_minor)
+    if more_minor and settlement.planned_minor(draft.tab) < draft.tab.balance_minor + more_minor:
+        raise InvalidInput(
+            "Nothing is held and no card is saved that could pay this tip with the bill. Accept the bill without it, "
+            "and give the tip on the phone: with the payment (tip_minor), or after it."
+        )
 
 
 def waive(draft: Draft, reason: str) -> None:

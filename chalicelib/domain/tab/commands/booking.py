@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from chalicelib.domain.books.ledger import Account, transfer
 from chalicelib.domain.errors import CurrencyMismatch, InvalidInput
 from chalicelib.domain.money import check_amount, currency_of, minimum_charge_minor
-from chalicelib.domain.parties import Customer, Merchant
+from chalicelib.domain.parties import Customer, Merchant, statement_suffix_of
 from chalicelib.domain.tab import deposit, settlement
 from chalicelib.domain.tab.actions import Action
 from chalicelib.domain.tab.actor import Actor
@@ -111,6 +111,7 @@ def open_tab(merchant: Merchant, customer: Customer, terms: Terms, *, now: datet
         account=merchant.account,
         currency=currency.code,
         minimum_charge_minor=minimum,
+        statement_suffix=statement_suffix_of(merchant.name),
         policy=policy,
         promise=promise,
         title=terms.title,

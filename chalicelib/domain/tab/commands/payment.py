@@ -109,18 +109,26 @@ def tip(draft: Draft, tip_minor: int) -> None:
         draft.begin(Operation.CHARGE, tip_minor, check_at=draft.now + deposit.ASK_AGAIN, tip_minor=tip_minor)
 
 
-def pay_on_phone(draft: Draft) -> None:
-    """Ask for a payment the customer confirms on the phone; one already waiting for them for this amount stays."""
+def pay_on_phone(draft: Draft, tip_minor: int = 0) -> None:
+    """Ask for a payment the customer confirms on the phone; one already waiting for them for this amount stays.
+
+    `tip_minor`: what they add to it, due only when it is paid. Raises InvalidInput and its kinds.
+    """
     require(draft, Action.PAY_ON_PHONE)
     tab = draft.tab
-    amount = settlement.phone_amount_minor(tab)
+    currency = currency_of(tab.currency)
+    check_amount(tip_minor, currency, "tip_minor")
+    check_amount(tab.total_minor + tab.tip_minor + tip_minor, currency, "total and tips together")
+    if tip_minor and tab.fee is not None:
+        raise InvalidInput("There was no service to tip for: leave tip_minor out.")
     if tab.taking_attempt is not None:
         return
     draft.begin(
         Operation.CHARGE,
-        amount,
+        settlement.phone_amount_minor(tab) + tip_minor,
         check_at=draft.now + deposit.ASK_AGAIN,
         saves_card=deposit.may_keep_card(tab),
+        tip_minor=tip_minor,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from chalicelib.domain.books.ledger import Account, transfer
 from chalicelib.domain.tab import settlement
 from chalicelib.domain.tab.draft import Draft
-from chalicelib.domain.tab.facts.card import card_removed, card_saved, card_updated
+from chalicelib.domain.tab.facts.card import card_refused, card_removed, card_saved, card_updated
 from chalicelib.domain.tab.facts.dispute import dispute_came_to, dispute_money
 from chalicelib.domain.tab.facts.fact import DISPUTE_STATES, REPEATABLE, Fact, FactKind
 from chalicelib.domain.tab.facts.payment import (
@@ -20,7 +20,11 @@ from chalicelib.domain.tab.facts.payment import (
 from chalicelib.domain.tab.facts.refund import refund_failed, refund_pending, refunded
 from chalicelib.domain.tab.flag import FlagKind
 
-_NOT_ON_RECORD = REPEATABLE | DISPUTE_STATES | {FactKind.DECLINED, FactKind.PAYMENT_CANCELED, FactKind.PAYMENT_EXPIRED}
+_NOT_ON_RECORD = (
+    REPEATABLE
+    | DISPUTE_STATES
+    | {FactKind.DECLINED, FactKind.PAYMENT_CANCELED, FactKind.PAYMENT_EXPIRED, FactKind.CARD_REFUSED}
+)
 """What moves no money is judged by the tab as it is: the same news may be needed again to end an unknown outcome, and
 a dispute that was appealed can be lost a second time."""
 
@@ -85,5 +89,6 @@ _APPLY = {
     FactKind.DISPUTE_REINSTATED: dispute_money,
     FactKind.CARD_REMOVED: card_removed,
     FactKind.CARD_UPDATED: card_updated,
+    FactKind.CARD_REFUSED: card_refused,
     FactKind.PROCESSING_FEE: _processing_fee,
 }

@@ -47,8 +47,8 @@ def note_unknown(draft: Draft, attempt: Attempt) -> None:
 def note_rejected(draft: Draft, attempt: Attempt, failure: Failure) -> None:
     """The gateway refused the call itself: nothing moved, and a person must look.
 
-    What would have made a new payment has failed. What works on an existing one is asked for again by the ladder: the
-    payment is no longer what we took it for, and only looking at it says what it is.
+    What would have made a new payment has failed, by our fault and no bank's. What works on an existing one is asked
+    for again by the ladder: the payment is no longer what we took it for, and only looking at it says what it is.
     """
     leg = draft.tab.leg(attempt.payment_id or "") if attempt.operation == Operation.REFUND else None
     if leg is not None and failure.code in BANK_DECIDES:
@@ -59,10 +59,15 @@ def note_rejected(draft: Draft, attempt: Attempt, failure: Failure) -> None:
         # Once the attempt is over, what is still owed back is for a person.
         draft.update_leg(leg, refund_failure=failure.code)
     else:
-        reason = f"The gateway refused attempt {attempt.attempt_id} ({attempt.operation}): {failure.code}."
-        draft.flag(FlagKind.CALL_REFUSED, attempt.attempt_id, reason)
-    if attempt.operation in (Operation.CHARGE, Operation.PLACE_HOLD):
-        note_failed(draft, attempt, failure)
+        _flag_refused_call(draft, attempt, failure)
+    if attempt.operation == Operation.PLACE_HOLD:
+        draft.end_attempt(attempt, AttemptState.FAILED, failure)
+        deposit.placement_refused(draft, attempt)
+    elif attempt.operation == Operation.CHARGE:
+        draft.end_attempt(attempt, AttemptState.FAILED, failure)
+        if not attempt.is_on_session:
+            settlement.card_failed(draft)
+            followup.charge_refused(draft, attempt.amount_minor)
         settlement.replan(draft)
     else:
         note_unknown(draft, attempt)
@@ -76,6 +81,15 @@ def wait_for_bank(draft: Draft, leg: Leg, amount_minor: int) -> None:
     draft.update_leg(leg, refund_again_at=draft.now + DAILY)
     draft.record("refund_waits_for_bank", payment_id=leg.payment_id, amount_minor=amount_minor)
     draft.notify(MessageKind.REFUND_WAITS, Recipient.OWNER, amount_minor)
+
+
+def _flag_refused_call(draft: Draft, attempt: Attempt, failure: Failure) -> None:
+    """One flag and one message for a cause, however often the call is made: they are about the operation."""
+    reason = f"The gateway refused our call ({attempt.operation}): {failure.code}. Nothing was taken."
+    if not any(flag.kind == FlagKind.CALL_REFUSED for flag in draft.tab.flags):
+        again = "The customer can try again." if attempt.is_on_session else "We try again."
+        draft.notify(MessageKind.CALL_REFUSED, Recipient.OWNER, attempt.amount_minor, again)
+    draft.flag(FlagKind.CALL_REFUSED, attempt.operation, reason)
 
 
 def note_absent(draft: Draft, attempt: Attempt) -> None:
@@ -95,6 +109,7 @@ def note_absent(draft: Draft, attempt: Attempt) -> None:
 def note_failed(draft: Draft, attempt: Attempt, failure: Failure | None) -> None:
     """An attempt failed for good: what it leaves behind depends on what it was for."""
     draft.end_attempt(attempt, AttemptState.FAILED, failure)
+    draft.call_was_taken(attempt)
     if attempt.operation == Operation.PLACE_HOLD:
         deposit.placement_failed(draft, failure)
     if attempt.operation == Operation.CHARGE and not attempt.is_on_session:

@@ -37,6 +37,7 @@ class FactKind(StrEnum):
     DISPUTE_PREVENTED = "dispute_prevented"
     CARD_REMOVED = "card_removed"
     CARD_UPDATED = "card_updated"
+    CARD_REFUSED = "card_refused"
     PROCESSING_FEE = "processing_fee"
 
 
@@ -64,7 +65,8 @@ class Fact(Struct, frozen=True, kw_only=True):
     `payment_id`: what is refunded, disputed or charged a fee for.
     `refundable`: the payment can be refunded all the same, with how far a dispute has come.
     `occurrence` tells repeated declines of one payment apart. `capture_before` and `card` come with HOLD_PLACED,
-    `card` also with CARD_SAVED, `client_secret` with AWAITING_CUSTOMER, `failure` with DECLINED and REFUND_FAILED.
+    `card` also with CARD_SAVED, `client_secret` with AWAITING_CUSTOMER, `failure` with DECLINED, CARD_REFUSED and
+    REFUND_FAILED, `card_id` (the card that was declined) with DECLINED.
     """
 
     kind: FactKind
@@ -77,6 +79,7 @@ class Fact(Struct, frozen=True, kw_only=True):
     occurrence: str = ""
     capture_before: datetime | None = None
     card: Card | None = None
+    card_id: str | None = None
     client_secret: str | None = None
     failure: Failure | None = None
     refundable: bool = False

@@ -17,7 +17,7 @@ from chalicelib.domain.tab.facts.attempt_outcomes import (
     note_unknown,
     open_attempt_on,
 )
-from chalicelib.domain.tab.facts.card import keep_card
+from chalicelib.domain.tab.facts.card import keep_card, refuse_card
 from chalicelib.domain.tab.facts.fact import Fact, FactKind
 from chalicelib.domain.tab.facts.legs import take
 from chalicelib.domain.tab.payments import (
@@ -77,13 +77,17 @@ def hold_captured(draft: Draft, fact: Fact) -> None:
         return
     draft.update_hold(hold, state=HoldState.CAPTURED, captured_minor=fact.amount_minor)
     draft.update(deposit=replace(draft.tab.deposit, state=DepositState.CAPTURED))
+    attempt = open_attempt_on(draft, fact.object_id, Operation.CAPTURE)
+    is_ours = attempt is not None and attempt.amount_minor == fact.amount_minor
+    if attempt and is_ours:
+        _give_tip(draft, attempt)
     take(draft, fact, LegKind.CAPTURE)
     if draft.tab.status in (Status.BOOKED, Status.OPEN):
         # Somebody at the business did that past us, before anything was due.
         for recipient in (Recipient.CUSTOMER, Recipient.OWNER):
             draft.notify(MessageKind.DEPOSIT_TAKEN, recipient, fact.amount_minor)
-    if attempt := open_attempt_on(draft, fact.object_id, Operation.CAPTURE):
-        if attempt.amount_minor == fact.amount_minor:
+    if attempt:
+        if is_ours:
             draft.end_attempt(attempt, AttemptState.SUCCEEDED)
         else:
             # Somebody was there before us, and a hold is captured once.
@@ -97,13 +101,8 @@ def charged(draft: Draft, fact: Fact) -> None:
     if draft.tab.leg(fact.object_id) is not None:
         return
     attempt = attempt_of(draft, fact, Operation.CHARGE)
-    if attempt and attempt.tip_minor:
-        draft.update(tip_minor=draft.tab.tip_minor + attempt.tip_minor)
-        draft.record(
-            "tip_given",
-            tip_minor=attempt.tip_minor,
-            postings=transfer(attempt.tip_minor, debit=Account.CUSTOMER_RECEIVABLE, credit=Account.TIPS),
-        )
+    if attempt:
+        _give_tip(draft, attempt)
     take(draft, fact, LegKind.CHARGE)
     keep_card(draft, fact)
     if attempt:
@@ -123,6 +122,19 @@ def charged(draft: Draft, fact: Fact) -> None:
         settlement.start(draft, PlanReason.ACCEPTED)
 
 
+def _give_tip(draft: Draft, attempt: Attempt) -> None:
+    """The tip in a payment is due in the moment it is paid."""
+    if not attempt.tip_minor:
+        return
+    draft.update(tip_minor=draft.tab.tip_minor + attempt.tip_minor)
+    draft.record(
+        "tip_given",
+        tip_minor=attempt.tip_minor,
+        postings=transfer(attempt.tip_minor, debit=Account.CUSTOMER_RECEIVABLE, credit=Account.TIPS),
+    )
+    settlement.tip_paid(draft, attempt.tip_minor)
+
+
 def awaiting_customer(draft: Draft, fact: Fact) -> None:
     know_object(draft, fact)
     attempt = attempt_of(draft, fact, Operation.CHARGE) or attempt_of(draft, fact, Operation.PLACE_HOLD)
@@ -140,9 +152,10 @@ def _await_customer(draft: Draft, fact: Fact, attempt: Attempt) -> None:
         until = deposit.answer_until(draft.tab, draft.now, attempt)
         deposit.asked_of_customer(draft)
     else:
-        until = draft.now + (LEASE if attempt.is_on_session else SCA_LEASE)
-    if not attempt.is_on_session:
+        until = draft.now + (LEASE if attempt.is_with_customer else SCA_LEASE)
+    if not attempt.is_with_customer:
         draft.notify(MessageKind.CONFIRMATION_NEEDED, Recipient.CUSTOMER, attempt.amount_minor)
+    draft.call_was_taken(attempt)
     draft.update_attempt(
         attempt,
         state=AttemptState.AWAITING_CUSTOMER,
@@ -175,6 +188,8 @@ def processing(draft: Draft, fact: Fact) -> None:
 def declined(draft: Draft, fact: Fact) -> None:
     know_object(draft, fact)
     attempt = attempt_of(draft, fact, Operation.CHARGE) or attempt_of(draft, fact, Operation.PLACE_HOLD)
+    if fact.failure is not None and fact.failure.is_final:
+        refuse_card(draft, fact.card_id or (attempt.card_id if attempt else None), fact.failure)
     if attempt is None:
         return
     if not attempt.is_on_session and attempt.state != AttemptState.AWAITING_CUSTOMER:
