@@ -54,10 +54,9 @@ def main() -> None:
     ThreadedHTTPServer.request_queue_size = 128
     clock = StandinClock(os.environ["STRIPE_API_BASE"])
     before_each_request(ChaliceRequestHandler, clock.forget)
-    deps = with_crashes(bootstrap.build(clock=clock, notifier=FileOutbox(given.outbox)))
+    deps = bootstrap.build(clock=clock, notifier=FileOutbox(given.outbox))
     if given.lookups:
         deps = with_lookups(deps, given.lookups)
-    bootstrap.use(deps)
 
     from app import advance, app, reconcile
 
@@ -70,6 +69,8 @@ def main() -> None:
     gc.freeze()
 
     def serve(is_ready: Callable[[], None]) -> None:
+        # Here, because each forked worker has its own environment.
+        bootstrap.use(with_crashes(deps))
         sweep = Sweeper(advance)
         schedules = {"/sweep": sweep, "/reconcile": Sweeper(reconcile)}
         control = ThreadedHTTPServer(("127.0.0.1", given.control_port), _control(schedules, clock))

@@ -19,11 +19,12 @@ STOP_TIMEOUT_S = 10.0
 
 
 def fork_on_request(serve: Callable[[Callable[[], None]], None]) -> None:
-    """Fork a worker for each line `start` on standard input, kill one for `kill <pid>`; kill all when it is closed.
+    """Fork and end workers as the lines on standard input say; kill all of them when it is closed.
 
-    Writes to standard output: the pid of a worker once it listens (0 if it could not), and for a killed one the signal
-    that ended it, or its exit code as a negative number. `serve` calls its argument once it listens; it does not
-    return.
+    `start NAME=VALUE …` forks a worker with these variables added to its environment; the answer on standard output is
+    its pid once it listens (0 if it could not). `kill <pid>` kills a worker, `wait <pid>` waits until it has ended by
+    itself; the answer is the signal that ended it, or its exit code as a negative number. `serve` calls its argument
+    once it listens; it does not return.
     """
     answers = os.dup(1)
     # Everything else that is printed goes to the log.
@@ -34,11 +35,13 @@ def fork_on_request(serve: Callable[[Callable[[], None]], None]) -> None:
         if command == "start":
             pid = os.fork()
             if pid == 0:
+                os.environ.update(dict(variable.split("=", 1) for variable in argument.split()))
                 _work(serve, answers)
             pids.add(pid)
-        elif command == "kill":
-            os.write(answers, f"{_kill(int(argument))}\n".encode())
-            pids.discard(int(argument))
+        elif command in ("kill", "wait"):
+            pid = int(argument)
+            _answer(answers, _kill(pid) if command == "kill" else _wait(pid))
+            pids.discard(pid)
     for pid in pids:
         _kill(pid)
 
@@ -61,6 +64,10 @@ def _answer(answers: int, number: int) -> None:
 def _kill(pid: int) -> int:
     """Only the parent may kill: it has not waited for the worker yet, so no other process can have the pid."""
     os.kill(pid, signal.SIGKILL)
+    return _wait(pid)
+
+
+def _wait(pid: int) -> int:
     _, status = os.waitpid(pid, 0)
     return -os.waitstatus_to_exitcode(status)
 
@@ -72,9 +79,12 @@ class Workers:
         self._process = process
         self.pids: list[int] = []
 
-    def start(self) -> int:
-        """Start another worker and return its pid once it listens. Raises RuntimeError if it does not start."""
-        pid = self._ask("start")
+    def start(self, **environment: str) -> int:
+        """Start another worker, with these variables too, and return its pid once it listens.
+
+        Raises RuntimeError if it does not start.
+        """
+        pid = self._ask(" ".join(["start", *(f"{name}={value}" for name, value in environment.items())]))
         if pid == 0:
             raise RuntimeError("a worker did not start; see the log of the app")
         self.pids.append(pid)
@@ -86,6 +96,17 @@ class Workers:
         ended_by = self._ask(f"kill {pid}")
         if ended_by != signal.SIGKILL:
             raise RuntimeError(f"worker {pid} had ended by itself: {ended_by}; see the log of the app")
+
+    def wait(self, pid: int) -> int:
+        """Wait until a worker has ended by itself, and return its exit code.
+
+        Raises RuntimeError if a signal ended it.
+        """
+        self.pids.remove(pid)
+        ended_by = self._ask(f"wait {pid}")
+        if ended_by > 0:
+            raise RuntimeError(f"worker {pid} was ended by signal {ended_by}; see the log of the app")
+        return -ended_by
 
     def close(self) -> None:
         """Kill all workers and the process that forked them. Raises RuntimeError if one had already ended."""

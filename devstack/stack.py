@@ -214,18 +214,24 @@ class Stack:
 
     # The app, which the crash tests kill and start again
 
-    def start_app(self, **environment: str) -> None:
+    def start_app(self) -> None:
         """Start the app and wait until it answers."""
         arguments = ["--port", str(self.app_port), "--control-port", str(self.control_port)]
         arguments += ["--outbox", str(self.outbox), "--lookups", str(self.lookups)]
         arguments += [*(["--ticker"] if self._ticker else []), *(["--forks"] if self._worker_count else [])]
-        environment = {**self._environment, **environment}
-        self._app = self._popen("app_server", arguments, environment, piped=self._worker_count > 0)
+        self._app = self._popen("app_server", arguments, self._environment, piped=self._worker_count > 0)
         if self._worker_count:
             self.workers = Workers(self._app)
             for _ in range(self._worker_count):
                 self.workers.start()
         wait_for(self.app, "/v1/health", "the app", self._app)
+
+    def restart_worker(self, **environment: str) -> int:
+        """Replace all workers by one, with these variables too, and return its pid once it listens."""
+        self._hang_up()
+        for pid in [*self.workers.pids]:
+            self.workers.kill(pid)
+        return self.workers.start(**environment)
 
     def stop_app(self) -> None:
         """Stop the app, as a deployment would. Does nothing if it has ended."""
@@ -240,14 +246,6 @@ class Stack:
     def _hang_up(self) -> None:
         self.app.close()
         self.control.close()
-
-    def wait_for_crash(self) -> int:
-        """Wait until the app has died, and return its exit code."""
-        assert self._app is not None, "there is an app to die"
-        code = self._app.wait(timeout=START_TIMEOUT_S)
-        self._hang_up()
-        self._app = None
-        return code
 
     # Stripe
 

@@ -26,7 +26,7 @@ LATER = timedelta(minutes=6)
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with Stack(logs=tmp_path_factory.mktemp("logs")) as running:
+    with Stack(logs=tmp_path_factory.mktemp("logs"), workers=1) as running:
         yield running
 
 
@@ -74,18 +74,18 @@ def present_bill(appointment: Appointment) -> None:
     salon.staff.post(f"/tabs/{tab['tab_id']}/complete")
 
 
-def restart_to_die(stack: Stack, boundary: str, *, webhooks_arrive: bool) -> None:
+def restart_to_die(stack: Stack, boundary: str, *, webhooks_arrive: bool) -> int:
+    """The pid of the app's only process, which will die at the boundary."""
     stack.drain()
     if not webhooks_arrive:
         stack.standin.post("/_control/faults", {"kind": "webhook_lose"})
-    stack.stop_app()
-    stack.start_app(**{VARIABLE: boundary})
+    return stack.restart_worker(**{VARIABLE: boundary})
 
 
-def restart_to_heal(stack: Stack) -> None:
+def restart_to_heal(stack: Stack, dying: int) -> None:
     """The process has died at its boundary; a healthy one starts, and two sweeps pass."""
-    assert stack.wait_for_crash() == EXIT_CODE
-    stack.start_app()
+    assert stack.workers.wait(dying) == EXIT_CODE
+    stack.restart_worker()
     for _ in range(2):
         stack.move_clock(stack.now() + LATER)
         stack.sweep()
@@ -99,7 +99,7 @@ def test_accepting_a_bill_survives_death(stack: Stack, operation: str, moment: s
     appointment = book(stack)
     present_bill(appointment)
     path = f"/tabs/{appointment.tab['tab_id']}/accept_bill"
-    restart_to_die(stack, f"{operation}:{moment}", webhooks_arrive=webhooks_arrive)
+    dying = restart_to_die(stack, f"{operation}:{moment}", webhooks_arrive=webhooks_arrive)
 
     try:
         appointment.customer.api.post(path, key="the-one-request")
@@ -108,7 +108,7 @@ def test_accepting_a_bill_survives_death(stack: Stack, operation: str, moment: s
     else:
         # The capture's webhook may come first and go on with the charge: then its delivery is what dies.
         assert webhooks_arrive, "the request was answered although nobody else could have died for it"
-    restart_to_heal(stack)
+    restart_to_heal(stack, dying)
     answer = appointment.customer.api.post(path, key="the-one-request")
 
     assert answer["tab_id"] == appointment.tab["tab_id"]
@@ -126,11 +126,11 @@ def test_placing_a_hold_survives_death(stack: Stack, moment: str, webhooks_arriv
     """Exactly one hold stands before the service, wherever in its placement the scheduled run dies."""
     appointment = book(stack)
     stack.move_clock(appointment.starts_at - hours(47))
-    restart_to_die(stack, f"place_hold:{moment}", webhooks_arrive=webhooks_arrive)
+    dying = restart_to_die(stack, f"place_hold:{moment}", webhooks_arrive=webhooks_arrive)
 
     with pytest.raises((http.client.RemoteDisconnected, ConnectionError)):
         stack.control.post("/sweep")
-    restart_to_heal(stack)
+    restart_to_heal(stack, dying)
 
     appointment.salon.expect(appointment.tab, status="booked", payment_state="none", money=Money(held=2000), ledger={})
     assert appointment.salon.tab(appointment.tab)["deposit"]["state"] == "held"

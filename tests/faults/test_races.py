@@ -19,13 +19,15 @@ from devstack.races.requests import Clients, Result
 from devstack.races.scenarios import DONE, bad_answers, won_by
 
 FORKS = """
-import sys, time
+import os, sys, time
 from devstack.app_workers import fork_on_request
 
 def serve(is_ready):
     if sys.argv[1] == "fails":
         raise ValueError("no")
     is_ready()
+    if "DIES_WITH" in os.environ:
+        os._exit(int(os.environ["DIES_WITH"]))
     if sys.argv[1] == "ends":
         raise SystemExit(3)
     time.sleep(600)
@@ -121,6 +123,15 @@ def test_a_killed_worker_is_dead_and_the_others_live(workers: Workers) -> None:
     assert (is_alive(first), is_alive(second), workers.pids) == (False, True, [second])
     workers.close()
     assert not is_alive(second)
+
+
+@pytest.mark.parametrize("workers", ["serves"], indirect=True)
+def test_a_worker_has_its_own_environment_and_tells_how_it_died(workers: Workers) -> None:
+    """A worker that is to die at a boundary is told so, and nobody else is; its exit code is the one it died with."""
+    living, dying = workers.start(), workers.start(DIES_WITH="86")
+
+    assert workers.wait(dying) == 86
+    assert (is_alive(living), workers.pids) == (True, [living])
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs Linux's /proc")
