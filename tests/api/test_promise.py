@@ -197,6 +197,18 @@ def test_before_it_is_accepted_the_promise_says_what_accepting_would_make_of_it(
     assert shop.seen(tab)["promise"]["promise_sha256"] == tab["promise"]["promise_sha256"]
 
 
+def test_what_is_proposed_begins_no_other_hour(world: World, shop: Shop, ana: Caller) -> None:
+    """It says so before it is accepted, and after."""
+    tab = shop.agree(ana, booking(shop, ana, hours=24), FEES)
+    world.move(hours=2)
+
+    proposed = propose(shop, tab, 30000)
+
+    until = tab["promise"]["free_cancel_until"]
+    assert proposed["proposed_promise"]["free_cancel_until"] == until
+    assert shop.agree(ana, proposed, FEES)["promise"]["free_cancel_until"] == until
+
+
 def test_after_check_in_the_customer_can_not_cancel(shop: Shop, ana: Caller) -> None:
     """Two hours of work are done and not keyed in: the hold stays."""
     tab = held(shop, ana, booking(shop, ana, hours=2), FEES)

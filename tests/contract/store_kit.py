@@ -187,13 +187,22 @@ def full_tab() -> Tab:
         promise_sha256=tab.promise.sha256,
         consents=(Consent.CAP, Consent.CARD_ON_FILE),
         card_terms_sha256="ab" * 32,
+        free_cancel_until=NOW,
     )
+    added = replace(accepted, consents=(Consent.AUTOMATIC_CHARGE,), card_terms_sha256=None)
     failure = Failure(code="card_declined", decline_code="insufficient_funds", advice="try_again_later")
     item = Item(item_id="itm_2", description="Cut", unit_price_minor=9_000, quantity=1, tax_minor=1437, added_at=NOW)
     return replace(
         tab,
         account="acct_1",
-        promise=replace(tab.promise, accepted=accepted, starts_at=NOW, free_cancel_until=NOW),
+        promise=replace(
+            tab.promise,
+            accepted=accepted,
+            added=(added,),
+            starts_at=NOW,
+            free_cancel_until=NOW,
+            deposit_needs_card=True,
+        ),
         proposed=replace(tab.promise, cap_minor=12_000, accepted=None),
         title="Bräune – “à la carte” 🍰\n\x00 end",
         status=Status.DUE,

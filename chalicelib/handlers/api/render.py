@@ -79,8 +79,8 @@ def tab(tab: Tab, payment: Attempt | None, *, by: Actor, now: datetime, publisha
         outcome=tab.outcome,
         version=tab.version,
         currency=tab.currency,
-        promise=_promise(tab.promise, now),
-        proposed_promise=_promise(tab.proposed, now) if tab.proposed else None,
+        promise=_promise(tab, tab.promise, now),
+        proposed_promise=_promise(tab, tab.proposed, now) if tab.proposed else None,
         items=[
             views.ItemView(
                 item_id=item.item_id,
@@ -182,7 +182,7 @@ def _need(tab: Tab, need: Need) -> views.NeedView:
     )
 
 
-def _promise(promise: Promise, now: datetime) -> views.PromiseView:
+def _promise(tab: Tab, promise: Promise, now: datetime) -> views.PromiseView:
     accepted = promise.accepted
     return views.PromiseView(
         expected_outcome=promise.expected_outcome,
@@ -193,7 +193,8 @@ def _promise(promise: Promise, now: datetime) -> views.PromiseView:
         no_show_fee_minor=promise.no_show_fee_minor,
         late_cancel_fee_minor=promise.late_cancel_fee_minor,
         starts_at=promise.starts_at,
-        free_cancel_until=promise.free_until(now),
+        # Accepting other limits leaves it as it was sealed.
+        free_cancel_until=tab.promise.free_until(now),
         no_show_grace_s=promise.no_show_grace_s,
         review_window_s=promise.review_window_s,
         terms_version=promise.terms_version,

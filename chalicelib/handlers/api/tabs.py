@@ -119,7 +119,7 @@ def get_agenda(call: Call[None]) -> Reply:
     moves_money=True,
 )
 def accept_promise(call: Call[requests.AcceptPromise]) -> Reply:
-    """Seal the promise and set the deposit going. Recorded by staff it is in_person."""
+    """Seal the promise and set the deposit going; again: add consents. Recorded by staff it is in_person."""
     agreement = Agreement(
         promise_sha256=call.body.promise_sha256,
         # In one order and each once: what is sealed reads the same however it was sent.
@@ -237,7 +237,7 @@ def charge(call: Call[requests.NewCharge]) -> Reply:
     moves_money=True,
 )
 def cancel(call: Call[requests.Cancel]) -> Reply:
-    """Call the service off: free for the business, for the customer until the cut-off, then for the disclosed fee."""
+    """Call the service off: free for the business; for the customer, before it only, free until the cut-off."""
     return answer_reply(call, cancel_tab(deps(), call.path["tab_id"], call.body.reason, request=call.request))
 
 

@@ -160,7 +160,7 @@ def accept_promise(draft: Draft, acceptance: Acceptance, customer: Customer | No
 def _seal(draft: Draft, promise: Promise, acceptance: Acceptance) -> None:
     """Keep who accepted which words, and the words whole: what replaces them later leaves them in the timeline."""
     # The hour of free cancelling runs once: accepting other limits later does not begin another.
-    free_until = (draft.tab.promise if draft.tab.accepted else promise).free_until(draft.now)
+    free_until = draft.tab.promise.free_until(draft.now)
     draft.update(promise=replace(promise, accepted=replace(acceptance, free_cancel_until=free_until)), proposed=None)
     draft.record(
         "promise_accepted",
