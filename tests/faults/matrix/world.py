@@ -202,7 +202,7 @@ class World:
 
     # Webhooks
 
-    def _hear(self, account: Namespace, event: EventRow, snapshot: bytes) -> None:
+    def _hear(self, account: Namespace, event: EventRow, row: Any, snapshot: bytes) -> None:
         if event.type in EVENTS:
             body = encode(self.standin.events.render(account, event, snapshot))
             self.deliveries.waiting.append(body)
