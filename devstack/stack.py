@@ -43,9 +43,13 @@ EVENTS = (
     "charge.dispute.created",
     "charge.dispute.funds_withdrawn",
     "charge.dispute.funds_reinstated",
+    "charge.dispute.updated",
     "charge.dispute.closed",
+    "radar.early_fraud_warning.created",
     "payment_method.detached",
     "payment_method.automatically_updated",
+    "account.application.authorized",
+    "account.application.deauthorized",
 )
 """The events that the webhook endpoint of a deployment subscribes to; each delivery costs an invocation."""
 START_TIMEOUT_S = 60.0

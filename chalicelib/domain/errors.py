@@ -113,6 +113,12 @@ class ExposureExceeded(DomainError):
     code = "exposure_exceeded"
 
 
+class AccountLost(DomainError):
+    """The merchant's own account at the payment provider does not let us in any more (409)."""
+
+    code = "account_lost"
+
+
 class StaleVersion(DomainError):
     """The caller decided on an older version of the tab than the one that stands (412)."""
 

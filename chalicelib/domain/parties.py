@@ -34,7 +34,9 @@ def statement_suffix_of(name: str) -> str | None:
 class Merchant(Struct, frozen=True, kw_only=True):
     """A business. `account`: its connected account at the gateway (None: the platform's own).
 
-    `settlement_currency`: what it is paid out in, None where not known. `version` counts changes from 1.
+    `settlement_currency`: what it is paid out in, None where not known. `disconnected_at`: since when its account does
+    not let us in, None where it does; `connection_told_at`: when the last news of that happened. `version` counts
+    changes from 1.
     """
 
     merchant_id: str
@@ -44,6 +46,8 @@ class Merchant(Struct, frozen=True, kw_only=True):
     settlement_currency: str | None
     policy: Policy
     created_at: datetime
+    disconnected_at: datetime | None = None
+    connection_told_at: datetime | None = None
     version: int = 1
 
 

@@ -41,10 +41,12 @@ class CardSetup(Struct, frozen=True, kw_only=True):
 class GatewayEvent(Struct, frozen=True, kw_only=True):
     """A verified event. `ours`: its object carries this app's and stage's metadata; then the ids name what it is about.
 
-    `payment_id`: the payment concerned, also where the object itself is a refund or a charge. `customer_ref`: of a
-    saved card, whose it is or was. `is_relevant`: a kind we act on. `body`: the object as sent, for the gateway alone.
-    `is_of_our_mode`: False for an event of test mode where we work with live money, and the reverse.
-    `request_id`: of the call to the gateway that brought it about, for logs; None where it was none.
+    `payment_id`: the payment concerned, also where the object itself is a refund or a charge; `charge_id`: its charge,
+    where that is named (a gateway may leave out one of the two). `payment_made_at`: when the payment was begun, where
+    the event says so. `customer_ref`: of a saved card, whose it is or was. `is_connected`: what the event tells of its
+    whole account, None where it is about something in it. `is_relevant`: a kind we act on. `is_of_our_mode`: False for
+    an event of test mode where we work with live money, and the reverse. `body`: the object as sent, for the gateway
+    alone. `request_id`: of the call to the gateway that brought it about, for logs; None where it was none.
     """
 
     event_id: str
@@ -60,7 +62,10 @@ class GatewayEvent(Struct, frozen=True, kw_only=True):
     tab_id: str | None
     attempt_id: str | None
     body: Mapping[str, Any]
+    charge_id: str | None = None
     customer_ref: str | None = None
+    payment_made_at: datetime | None = None
+    is_connected: bool | None = None
     is_of_our_mode: bool = True
     request_id: str | None = None
 
@@ -106,7 +111,10 @@ class PaymentGateway(Protocol):
         ...
 
     def fetch_owner(self, event: GatewayEvent) -> GatewayEvent:
-        """The event with the metadata of its payment, for objects that carry none (one call)."""
+        """The event with the ids that it leaves out, and the metadata of its payment, for objects that carry none.
+
+        No call where it names nothing to ask for.
+        """
         ...
 
     # What there is, for reconciliation. Periods are [since, until) by the gateway's clock; answers come page by page.

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from chalicelib.adapters.stripe.facts import CARD_DETACHED, DISPUTE_KINDS
 from chalicelib.adapters.stripe.params import APP
-from chalicelib.adapters.stripe.values import id_of, metadata_of, text_of
+from chalicelib.adapters.stripe.values import id_of, instant_of, metadata_of, text_of
 from chalicelib.ports.gateway import BadSignature, GatewayEvent
 
 INTENT_EVENTS = frozenset(
@@ -29,8 +29,20 @@ INTENT_EVENTS = frozenset(
 SETUP_EVENTS = frozenset({"setup_intent.succeeded", "setup_intent.setup_failed"})
 REFUND_EVENTS = frozenset({"refund.created", "refund.updated", "refund.failed"})
 CHARGE_EXPIRED = "charge.expired"
+DISPUTE_UPDATED = "charge.dispute.updated"
+DISPUTE_EVENTS = DISPUTE_KINDS | {DISPUTE_UPDATED}
+FRAUD_WARNING = "radar.early_fraud_warning.created"
 CARD_EVENTS = frozenset({CARD_DETACHED, "payment_method.automatically_updated"})
-RELEVANT_EVENTS = INTENT_EVENTS | SETUP_EVENTS | REFUND_EVENTS | DISPUTE_KINDS | CARD_EVENTS | {CHARGE_EXPIRED}
+ACCOUNT_EVENTS = {"account.application.authorized": True, "account.application.deauthorized": False}
+"""Whether a connected account is open to us from then on."""
+RELEVANT_EVENTS = (
+    INTENT_EVENTS
+    | SETUP_EVENTS
+    | REFUND_EVENTS
+    | DISPUTE_EVENTS
+    | CARD_EVENTS
+    | {CHARGE_EXPIRED, FRAUD_WARNING, *ACCOUNT_EVENTS}
+)
 
 TOLERANCE_S = 300
 
@@ -80,8 +92,11 @@ def event_of(event: Mapping[str, Any], stage: str, *, live: bool) -> GatewayEven
         # A few kinds, none of them ours, are about something without an id (a balance, say).
         object_id=body.get("id") or "",
         payment_id=id_of(body) if body.get("object") == "payment_intent" else id_of(body.get("payment_intent")),
+        charge_id=id_of(body) if body.get("object") == "charge" else id_of(body.get("charge")),
         customer_ref=_card_owner(event, body) if kind in CARD_EVENTS else None,
+        payment_made_at=instant_of(body.get("created")) if body.get("object") == "payment_intent" else None,
         is_relevant=kind in RELEVANT_EVENTS,
+        is_connected=ACCOUNT_EVENTS.get(kind),
         is_of_our_mode={event["livemode"], body.get("livemode", event["livemode"])} == {live},
         ours=False,
         merchant_id=None,

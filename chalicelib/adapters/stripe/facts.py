@@ -4,7 +4,7 @@ When to ask Stripe for an object, and what its errors mean, is the gateway's."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -283,6 +283,17 @@ def _dispute_money(dispute: Mapping[str, Any], kind: FactKind, at: datetime) -> 
 
 def _moved(dispute: Mapping[str, Any]) -> list[int]:
     return [movement.get("amount", 0) for movement in dispute.get("balance_transactions") or ()]
+
+
+def of_payment(payment_id: str | None, facts: Iterable[Fact]) -> tuple[Fact, ...]:
+    """The facts with the payment they are about, where the object itself left it out: Stripe may (it is nullable)."""
+    return tuple(replace(fact, payment_id=fact.payment_id or payment_id) for fact in facts)
+
+
+def fraud_warned(warning: Mapping[str, Any], at: datetime) -> Fact:
+    """The card's bank suspects fraud. https://docs.stripe.com/disputes/measuring#early-fraud-warnings"""
+    payment_id = id_of(warning.get("payment_intent"))
+    return Fact(kind=FactKind.FRAUD_WARNED, object_id=warning["id"], at=at, payment_id=payment_id)
 
 
 def facts_of_card_event(kind: str, method: Mapping[str, Any], at: datetime) -> tuple[Fact, ...]:

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any, cast
 
 import stripe
+from msgspec.structs import replace
 
 from chalicelib.adapters.stripe import events, payments, transport, values
 from chalicelib.adapters.stripe import facts as stripe_facts
@@ -350,20 +351,37 @@ class StripeGateway:
         with _operation(), _reading():
             if event.kind in events.INTENT_EVENTS:
                 return self._facts_of_intent_event(event)
-            if event.kind in events.REFUND_EVENTS:
-                return self._facts_of_refund_event(event)
-            if event.kind == events.CHARGE_EXPIRED and event.payment_id is not None:
-                return (stripe_facts.expired(event.payment_id, event.body, event.attempt_id, event.occurred_at),)
-            if event.kind in stripe_facts.DISPUTE_KINDS:
-                return self._after_payment(
-                    event, stripe_facts.facts_of_dispute(event.kind, event.body, event.occurred_at)
-                )
             if event.kind in events.CARD_EVENTS:
                 return stripe_facts.facts_of_card_event(event.kind, event.body, event.occurred_at)
             if event.kind == "setup_intent.succeeded":
                 return self._card_saved(event)
+            event = self._with_payment(event)
+            if event.kind in events.REFUND_EVENTS:
+                return self._facts_of_refund_event(event)
+            if event.kind == events.CHARGE_EXPIRED and event.payment_id is not None:
+                return (stripe_facts.expired(event.payment_id, event.body, event.attempt_id, event.occurred_at),)
+            if event.kind == events.DISPUTE_UPDATED:
+                # It does not say what has changed: an inquiry that became a dispute, say.
+                return self._after_payment(event, stripe_facts.facts_of_dispute_now(event.body))
+            if event.kind in events.DISPUTE_EVENTS:
+                facts = stripe_facts.facts_of_dispute(event.kind, event.body, event.occurred_at)
+                return self._after_payment(event, facts)
+            if event.kind == events.FRAUD_WARNING:
+                return self._after_payment(event, (stripe_facts.fraud_warned(event.body, event.occurred_at),))
             # setup_intent.setup_failed: nothing has happened; the phone shows why, and the customer may try again.
             return ()
+
+    def _with_payment(self, event: GatewayEvent) -> GatewayEvent:
+        """The event with the id of its payment: an object that does not name it names its charge."""
+        if event.payment_id is not None or event.charge_id is None:
+            return event
+        return replace(event, payment_id=self._payment_of(event.account, {"charge": event.charge_id}))
+
+    def _with_card_owner(self, event: GatewayEvent) -> GatewayEvent:
+        if event.kind not in events.CARD_EVENTS or event.customer_ref is not None:
+            return event
+        method = self._find_card(event.account, event.object_id)
+        return event if method is None else replace(event, customer_ref=values.id_of(method.get("customer")))
 
     def _facts_of_intent_event(self, event: GatewayEvent) -> tuple[Fact, ...]:
         intent: Mapping[str, Any] | None = event.body
@@ -378,17 +396,22 @@ class StripeGateway:
             refund = self._find_object(self._stripe.refunds.retrieve, event.object_id, {}, event.account)
         facts = () if refund is None else stripe_facts.facts_of_refund(refund, event.occurred_at)
         # Of our own refunds the payment is known: it is what we gave back.
-        return facts if "attempt" in values.metadata_of(event.body) else self._after_payment(event, facts)
+        is_ours = "attempt" in values.metadata_of(event.body)
+        return stripe_facts.of_payment(event.payment_id, facts) if is_ours else self._after_payment(event, facts)
 
     def _after_payment(self, event: GatewayEvent, facts: tuple[Fact, ...]) -> tuple[Fact, ...]:
         """What has become of a payment past us, after the payment itself: news of that may still be on its way."""
+        facts = stripe_facts.of_payment(event.payment_id, facts)
         if not facts or event.payment_id is None:
             return facts
         intent = self._find_intent(event.account, event.payment_id)
         return facts if intent is None else (*_told(intent, event.occurred_at), *facts)
 
     def _card_saved(self, event: GatewayEvent) -> tuple[Fact, ...]:
-        card_id = values.id_of(event.body.get("payment_method"))
+        setup: Mapping[str, Any] | None = event.body
+        if event.body.get("payment_method") is None:
+            setup = self._find_object(self._stripe.setup_intents.retrieve, event.object_id, {}, event.account)
+        card_id = None if setup is None else values.id_of(setup.get("payment_method"))
         method = None if card_id is None else self._find_card(event.account, card_id)
         if method is None or method.get("customer") is None:
             # Detached again since: it can't be charged any more.
@@ -396,10 +419,9 @@ class StripeGateway:
         return (stripe_facts.card_saved(event.object_id, method, event.occurred_at),)
 
     def fetch_owner(self, event: GatewayEvent) -> GatewayEvent:
-        if event.payment_id is None:
-            return event
         with _operation(), _reading():
-            intent = self._find_intent(event.account, event.payment_id)
+            event = self._with_card_owner(self._with_payment(event))
+            intent = None if event.payment_id is None else self._find_intent(event.account, event.payment_id)
         return event if intent is None else events.owned(event, values.metadata_of(intent), self._stage)
 
     # ---- What there is
@@ -413,8 +435,17 @@ class StripeGateway:
         for list_page in (self._stripe.refunds.list, self._stripe.disputes.list):
             for found in _walk(list_page, {"created": _period(since, until)}, account):
                 # Not every charge was made through a PaymentIntent: ours all are.
-                if payment_id := values.id_of(found.get("payment_intent")):
+                if payment_id := self._payment_of(account, found):
                     yield payment_id
+
+    def _payment_of(self, account: str | None, found: Mapping[str, Any]) -> str | None:
+        """The payment of a refund or a dispute, by its charge where it does not name it."""
+        payment_id, charge_id = values.id_of(found.get("payment_intent")), values.id_of(found.get("charge"))
+        if payment_id is not None or charge_id is None:
+            return payment_id
+        with _operation():
+            charge = self._find_object(self._stripe.charges.retrieve, charge_id, {}, account)
+        return None if charge is None else values.id_of(charge.get("payment_intent"))
 
     def iter_events(self, account: str | None, since: datetime, until: datetime) -> Iterator[GatewayEvent]:
         params = {"created": _period(since, until), "types": sorted(events.RELEVANT_EVENTS)}
@@ -503,7 +534,7 @@ def _pages(
         yield from page["data"]
         if not page["has_more"]:
             return
-        after = {"starting_after": page["data"][-1]["id"]}
+        after = _after(page)
     # "No trace" would be a lie: the rest was not looked at.
     raise GatewayUnavailable(f"more than {_MAXIMUM_PAGES * _PAGE} objects to look through")
 
@@ -519,7 +550,14 @@ def _walk(
         yield from page["data"]
         if not page["has_more"]:
             return
-        after = {"starting_after": page["data"][-1]["id"]}
+        after = _after(page)
+
+
+def _after(page: Mapping[str, Any]) -> dict[str, str]:
+    """Where the next page begins. Raises GatewayUnavailable for a page that is empty and says that there is more."""
+    if not page["data"]:
+        raise GatewayUnavailable("Stripe answered an empty page of a list that has more")
+    return {"starting_after": page["data"][-1]["id"]}
 
 
 def _period(since: datetime, until: datetime) -> dict[str, int]:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from chalicelib.adapters.stripe.events import is_ours
-from chalicelib.adapters.stripe.facts import facts_of_dispute_now, facts_of_intent, facts_of_refund
+from chalicelib.adapters.stripe.facts import facts_of_dispute_now, facts_of_intent, facts_of_refund, of_payment
 from chalicelib.adapters.stripe.params import from_wire
 from chalicelib.adapters.stripe.values import EPOCH, currency_of, instant_of, metadata_of
 from chalicelib.domain.books.differences import Payment
@@ -25,6 +25,8 @@ def payment_of(
     Raises ValueError as facts_of_intent does.
     """
     made_at, charge = instant_of(intent["created"]) or EPOCH, intent.get("latest_charge")
+    of_refunds = [fact for refund in _oldest_first(refunds) for fact in facts_of_refund(refund, _made_at(refund))]
+    of_disputes = [fact for dispute in _oldest_first(disputes) for fact in facts_of_dispute_now(dispute)]
     metadata = metadata_of(intent) if is_ours(metadata_of(intent), stage) else {}
     return Payment(
         payment_id=intent["id"],
@@ -34,8 +36,8 @@ def payment_of(
         merchant_id=metadata.get("merchant"),
         tab_id=metadata.get("tab"),
         attempt_id=metadata.get("attempt"),
-        refunds=tuple(fact for refund in _oldest_first(refunds) for fact in facts_of_refund(refund, _made_at(refund))),
-        disputes=tuple(fact for dispute in _oldest_first(disputes) for fact in facts_of_dispute_now(dispute)),
+        refunds=of_payment(intent["id"], of_refunds),
+        disputes=of_payment(intent["id"], of_disputes),
         fees=tuple(_fees(intent, [charge, *(refunds or ())], disputes or ())),
         is_whole=refunds is not None or not _is_reversed(charge),
     )

@@ -8,6 +8,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from chalicelib.domain.money import format_amount
+from chalicelib.domain.parties import Merchant
 from chalicelib.domain.tab.tab import Tab
 
 
@@ -39,18 +40,23 @@ class MessageKind(StrEnum):
     INQUIRY = "inquiry"
     DISPUTED = "disputed"
     DISPUTE_CLOSED = "dispute_closed"
+    FRAUD_WARNED = "fraud_warned"
+    ACCOUNT_LOST = "account_lost"
     RECEIPT = "receipt"
 
 
 class Message(Struct, frozen=True, kw_only=True):
-    """`message_id` is the same however often it is sent, so that whoever delivers it can drop a second one."""
+    """`message_id` is the same however often it is sent, so that whoever delivers it can drop a second one.
+
+    `customer_id`, `tab_id`: None for what is about the whole business.
+    """
 
     message_id: str
     kind: MessageKind
     to: Recipient
     merchant_id: str
-    customer_id: str
-    tab_id: str
+    customer_id: str | None
+    tab_id: str | None
     at: datetime
     text: str
 
@@ -66,6 +72,23 @@ def receipt_of(tab: Tab, at: datetime) -> Message:
         tab_id=tab.tab_id,
         at=at,
         text=text_of(MessageKind.RECEIPT, tab, tab.receipt_minor),
+    )
+
+
+def account_lost(merchant: Merchant, at: datetime) -> Message:
+    """To the owner: their account at the gateway does not let us in any more."""
+    return Message(
+        message_id=f"account_lost_{merchant.merchant_id}_{merchant.version}",
+        kind=MessageKind.ACCOUNT_LOST,
+        to=Recipient.OWNER,
+        merchant_id=merchant.merchant_id,
+        customer_id=None,
+        tab_id=None,
+        at=at,
+        text=(
+            f"{merchant.name}: your Stripe account {merchant.account} is no longer connected. Nothing can be charged, "
+            "held or refunded until you connect it again; no new tabs can be opened."
+        ),
     )
 
 
@@ -134,5 +157,9 @@ def text_of(kind: MessageKind, tab: Tab, amount_minor: int = 0, detail: str = ""
             )
         case MessageKind.DISPUTE_CLOSED:
             return f"{tab.title}: the dispute about {amount} was {detail}."
+        case MessageKind.ACCOUNT_LOST:
+            raise AssertionError("it is about a merchant, not about a tab: see account_lost")
+        case MessageKind.FRAUD_WARNED:
+            return f"{tab.title}: the card's bank suspects fraud in a payment of {amount}. {detail}"
         case MessageKind.RECEIPT:
             return f"{tab.title}: paid, {amount} in all. Thank you."

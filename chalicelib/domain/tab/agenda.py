@@ -261,7 +261,8 @@ def _next_refund(tab: Tab) -> _Refund | None:
         for leg in reversed(tab.legs)
         if owed_minor and leg.refundable_minor and not leg.refund_failure and leg.kind != LegKind.CASH
     ]
-    return min(refunds, key=lambda refund: refund.at, default=None)
+    # What a card's bank suspects goes back first: a dispute about it would come on top.
+    return min(refunds, key=lambda refund: (refund.at, refund.leg.fraud_warning is None), default=None)
 
 
 def _refund_at(tab: Tab, leg: Leg) -> datetime:

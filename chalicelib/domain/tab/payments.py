@@ -141,7 +141,7 @@ class Leg(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `failed_refunds`: refunds that have failed. `refund_failure`: why the next one is left to a person, in the gateway's
     code; None where it is not. `refund_again_at`: the gateway says that the bank decides first; asked again then.
-    `elsewhere_minor`: given back past the gateway.
+    `elsewhere_minor`: given back past the gateway. `fraud_warning`: the warning of the card's bank, where there is one.
     """
 
     payment_id: str
@@ -155,6 +155,7 @@ class Leg(Struct, frozen=True, kw_only=True, omit_defaults=True):
     refund_failure: str | None = None
     refund_again_at: datetime | None = None
     elsewhere_minor: int = 0
+    fraud_warning: str | None = None
     disputes: tuple[Dispute, ...] = ()
 
     def dispute(self, dispute_id: str) -> Dispute | None:

@@ -14,6 +14,13 @@ class LapseAction(StrEnum):
     CANCEL = "cancel"
 
 
+class FraudWarningAction(StrEnum):
+    """What follows when a card's bank suspects fraud: the owner is told, or the payment is given back as well."""
+
+    TELL = "tell"
+    REFUND = "refund"
+
+
 class Resolution(StrEnum):
     """How a contest ends: the bill is lowered, stands, or is forgiven."""
 
@@ -50,5 +57,6 @@ class Policy(Struct, frozen=True, kw_only=True):
     time_zone: str = "UTC"
     quiet_from_hour: int = 21
     quiet_until_hour: int = 8
+    fraud_warning_action: FraudWarningAction = FraudWarningAction.TELL
     exposure_per_customer_minor: int = 0
     exposure_per_merchant_minor: int = 0

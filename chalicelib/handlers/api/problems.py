@@ -64,6 +64,7 @@ STATUS: dict[type[DomainError], HTTPStatus] = {
     errors.PaymentInProgress: HTTPStatus.CONFLICT,
     errors.RequestInProgress: HTTPStatus.CONFLICT,
     errors.Contention: HTTPStatus.CONFLICT,
+    errors.AccountLost: HTTPStatus.CONFLICT,
     errors.StaleVersion: HTTPStatus.PRECONDITION_FAILED,
     BodyTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     errors.InvalidInput: HTTPStatus.UNPROCESSABLE_ENTITY,

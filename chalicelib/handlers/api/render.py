@@ -29,6 +29,7 @@ def merchant(merchant: Merchant) -> views.MerchantView:
         name=merchant.name,
         currency=merchant.currency,
         settlement_currency=merchant.settlement_currency,
+        disconnected_at=merchant.disconnected_at,
         account=merchant.account,
         policy=_policy(merchant.policy),
         version=merchant.version,
@@ -241,7 +242,7 @@ def _contest(contest: Contest) -> views.ContestView:
 
 
 _FOR_BUSINESS_ONLY = frozenset(
-    {"flagged", "flag_resolved", "processing_fee", "pointer_restored", "card_refused", "collection_ended"}
+    {"flagged", "flag_resolved", "fraud_warned", "processing_fee", "pointer_restored", "card_refused", "collection_ended"}
 )
 """Entries that customers are not shown: what is for the business to look at, its costs, our own upkeep."""
 _FOR_OURSELVES = {"written_off": "reason", "refund_failed": "code"}

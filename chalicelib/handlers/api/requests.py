@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from chalicelib.domain.tab.payments import RefundMeans
-from chalicelib.domain.tab.policy import LapseAction, Policy, Resolution
+from chalicelib.domain.tab.policy import FraudWarningAction, LapseAction, Policy, Resolution
 from chalicelib.domain.tab.promise import Consent
 from chalicelib.handlers.api.fields import (
     PLAIN,
@@ -58,6 +58,7 @@ class PolicyInput(Body):
     time_zone: Annotated[str, Meta(min_length=1, max_length=60, pattern="^[A-Za-z0-9_+/-]+$")] = _POLICY.time_zone
     quiet_from_hour: Hour = _POLICY.quiet_from_hour
     quiet_until_hour: Hour = _POLICY.quiet_until_hour
+    fraud_warning_action: FraudWarningAction = _POLICY.fraud_warning_action
     exposure_per_customer_minor: Amount = _POLICY.exposure_per_customer_minor
     exposure_per_merchant_minor: Amount = _POLICY.exposure_per_merchant_minor
 

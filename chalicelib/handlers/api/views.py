@@ -12,7 +12,7 @@ from chalicelib.domain.tab.attempt import AttemptState, Operation
 from chalicelib.domain.tab.bill import FeeKind
 from chalicelib.domain.tab.flag import FlagKind
 from chalicelib.domain.tab.payments import DepositState, DisputeState, HoldState, LegKind, PlanReason
-from chalicelib.domain.tab.policy import LapseAction
+from chalicelib.domain.tab.policy import FraudWarningAction, LapseAction
 from chalicelib.domain.tab.promise import AcceptanceMethod, Consent
 from chalicelib.domain.tab.status import PaymentState, Status
 from chalicelib.domain.tab.tab import Outcome
@@ -48,6 +48,7 @@ class PolicyView(Answer):
     time_zone: str
     quiet_from_hour: int
     quiet_until_hour: int
+    fraud_warning_action: FraudWarningAction
     exposure_per_customer_minor: int
     exposure_per_merchant_minor: int
 
@@ -59,6 +60,7 @@ class MerchantView(Answer):
     settlement_currency: str | None
     account: str | None
     policy: PolicyView
+    disconnected_at: datetime | None
     version: int
     created_at: datetime
 

@@ -72,18 +72,26 @@ def _with_owner(deps: Deps, event: GatewayEvent, known: KnownOfEvent) -> Gateway
     """The event with the ids of what it is about: from its metadata, our pointers, else the payment's own metadata."""
     if event.ours:
         return event
-    if known.pointers:
-        pointer = known.pointers[0]
-        return replace(
-            event,
-            merchant_id=pointer.merchant_id,
-            customer_id=pointer.customer_id,
-            tab_id=pointer.tab_id,
-            attempt_id=pointer.attempt_id,
-        )
-    if event.payment_id is not None:
+    pointers = known.pointers
+    if not pointers:
+        asked = _objects_of(event)
         event = deps.gateway.fetch_owner(event)
-    return event if event.ours else replace(event, merchant_id=None)
+        if event.ours:
+            return event
+        # It may have left out what a pointer leads from.
+        told = [object_id for object_id in _objects_of(event) if object_id not in asked]
+        found = deps.store.find_pointers(event.account, told) if told else {}
+        pointers = tuple(found[object_id] for object_id in told if object_id in found)
+    if not pointers:
+        return replace(event, merchant_id=None)
+    pointer = pointers[0]
+    return replace(
+        event,
+        merchant_id=pointer.merchant_id,
+        customer_id=pointer.customer_id,
+        tab_id=pointer.tab_id,
+        attempt_id=pointer.attempt_id,
+    )
 
 
 def _bring_in(deps: Deps, event: GatewayEvent, tab: Tab | None, facts: tuple[Fact, ...]) -> None:

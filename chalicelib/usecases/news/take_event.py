@@ -10,6 +10,7 @@ from chalicelib.domain.errors import NotFound
 from chalicelib.ports.deps import Deps
 from chalicelib.ports.gateway import BadSignature, GatewayEvent
 from chalicelib.usecases.news.events import Misplaced, bring_in, claim, seen
+from chalicelib.usecases.parties.accounts import note_connection
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +60,8 @@ def _take(deps: Deps, event: GatewayEvent) -> str:
         # Taken, and not sent back: a live endpoint of Connect is sent the events of test mode, too
         # (https://docs.stripe.com/connect/webhooks), and is switched off when it refuses them.
         return "other_mode"
+    if event.is_connected is not None:
+        return "handled" if note_connection(deps, event) else "ignored"
     event, known = claim(deps, event)
     if known.is_seen:
         return "seen"

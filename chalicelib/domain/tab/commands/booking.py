@@ -8,7 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from chalicelib.domain.books.ledger import Account, transfer
-from chalicelib.domain.errors import CurrencyMismatch, InvalidInput
+from chalicelib.domain.errors import AccountLost, CurrencyMismatch, InvalidInput
 from chalicelib.domain.money import check_amount, currency_of, minimum_charge_minor
 from chalicelib.domain.parties import Customer, Merchant, statement_suffix_of
 from chalicelib.domain.tab import deposit, settlement
@@ -53,9 +53,15 @@ class Limits(Struct, frozen=True, kw_only=True):
 def open_tab(merchant: Merchant, customer: Customer, terms: Terms, *, now: datetime, by: Actor, new_id: NewId) -> Draft:
     """A new tab: booked where `starts_at` is given, else open. Nothing is promised until the customer accepts.
 
-    Raises InvalidInput and its kinds: amounts off step, below the minimum or too large, another currency, a start that
-    has passed, a deposit above everything it could be for.
+    Raises AccountLost; InvalidInput and its kinds: amounts off step, below the minimum or too large, another currency,
+    a start that has passed, a deposit above everything it could be for.
     """
+    if merchant.disconnected_at is not None:
+        raise AccountLost(
+            "This business's Stripe account is not connected any more, so nothing could be charged. "
+            "Connect it again, then open the tab.",
+            account=merchant.account,
+        )
     if terms.currency is not None and terms.currency != merchant.currency:
         raise CurrencyMismatch(
             f"This merchant's tabs are kept in {merchant.currency}, not {terms.currency}.", currency=merchant.currency

@@ -8,6 +8,7 @@ from chalicelib.domain.tab.draft import Draft
 from chalicelib.domain.tab.facts.card import card_refused, card_removed, card_saved, card_updated
 from chalicelib.domain.tab.facts.dispute import dispute_came_to, dispute_money
 from chalicelib.domain.tab.facts.fact import DISPUTE_STATES, REPEATABLE, Fact, FactKind
+from chalicelib.domain.tab.facts.fraud_warning import fraud_warned
 from chalicelib.domain.tab.facts.payment import (
     awaiting_customer,
     charged,
@@ -87,6 +88,7 @@ _APPLY = {
     **dict.fromkeys(DISPUTE_STATES, dispute_came_to),
     FactKind.DISPUTE_WITHDRAWN: dispute_money,
     FactKind.DISPUTE_REINSTATED: dispute_money,
+    FactKind.FRAUD_WARNED: fraud_warned,
     FactKind.CARD_REMOVED: card_removed,
     FactKind.CARD_UPDATED: card_updated,
     FactKind.CARD_REFUSED: card_refused,

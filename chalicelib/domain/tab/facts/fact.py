@@ -35,6 +35,7 @@ class FactKind(StrEnum):
     DISPUTE_WON = "dispute_won"
     DISPUTE_LOST = "dispute_lost"
     DISPUTE_PREVENTED = "dispute_prevented"
+    FRAUD_WARNED = "fraud_warned"
     CARD_REMOVED = "card_removed"
     CARD_UPDATED = "card_updated"
     CARD_REFUSED = "card_refused"

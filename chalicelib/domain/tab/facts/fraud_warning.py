@@ -1,0 +1,42 @@
+"""The card's bank suspects fraud: the owner is told, and may give the money back before a dispute costs more."""
+
+from __future__ import annotations
+
+from chalicelib.domain.news.messages import MessageKind, Recipient
+from chalicelib.domain.tab.actions import Action, refusal
+from chalicelib.domain.tab.actor import Actor, Role
+from chalicelib.domain.tab.adjust import lower_paid
+from chalicelib.domain.tab.draft import Draft
+from chalicelib.domain.tab.facts.attempt_outcomes import know_object
+from chalicelib.domain.tab.facts.fact import Fact
+from chalicelib.domain.tab.policy import FraudWarningAction
+
+_OWNER = Actor(subject="", role=Role.OWNER)
+_ADVICE = "Refund it, and it can't be disputed; disputes cost a fee. Or leave it, if you know the customer."
+
+
+def fraud_warned(draft: Draft, fact: Fact) -> None:
+    """Tell the owner once a payment; what can still be given back is, where the policy says so.
+
+    https://docs.stripe.com/disputes/measuring#early-fraud-warnings: most of these payments are disputed later, and a
+    full refund beforehand prevents that. After a dispute has begun a refund would pay twice.
+    """
+    leg = draft.tab.leg(fact.payment_id or "")
+    if leg is None or leg.fraud_warning is not None:
+        return
+    know_object(draft, fact)
+    draft.update_leg(leg, fraud_warning=fact.object_id)
+    draft.record(
+        "fraud_warned", warning_id=fact.object_id, payment_id=leg.payment_id, amount_minor=leg.refundable_minor
+    )
+    if not leg.refundable_minor or leg.is_disputed:
+        return
+    gives_back_minor = min(leg.refundable_minor, draft.tab.amount_due_minor)
+    by_policy = draft.tab.policy.fraud_warning_action == FraudWarningAction.REFUND
+    if by_policy and gives_back_minor and refusal(draft.tab, Action.REFUND, _OWNER, draft.now) is None:
+        lower_paid(draft, gives_back_minor, "returned by the business")
+        draft.notify(MessageKind.REFUND, Recipient.CUSTOMER, gives_back_minor)
+        advice = "It is being refunded, as your policy says."
+    else:
+        advice = _ADVICE
+    draft.notify(MessageKind.FRAUD_WARNED, Recipient.OWNER, leg.refundable_minor, advice)

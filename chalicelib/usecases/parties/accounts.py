@@ -1,0 +1,48 @@
+"""What becomes of merchants when their account at the gateway is cut off from us, or connected again."""
+
+from __future__ import annotations
+
+import logging
+
+from msgspec.structs import replace
+
+from chalicelib.domain.news.messages import account_lost
+from chalicelib.ports.deps import Deps
+from chalicelib.ports.gateway import GatewayEvent
+from chalicelib.ports.store import VersionConflict
+from chalicelib.usecases.tab.attempts import ROUNDS
+
+log = logging.getLogger(__name__)
+
+
+def note_connection(deps: Deps, event: GatewayEvent) -> bool:
+    """Bring in whether the event's account is open to us; False where it is no merchant's. Older news changes nothing.
+
+    The owner is told once. Reconnecting is theirs; until then no tab is opened, and what is under way waits.
+    """
+    merchants = [merchant_id for merchant_id, account in deps.store.iter_merchants() if account == event.account]
+    for merchant_id in merchants:
+        _note(deps, merchant_id, event)
+    return bool(merchants)
+
+
+def _note(deps: Deps, merchant_id: str, event: GatewayEvent) -> None:
+    for _ in range(ROUNDS):
+        merchant = deps.store.get_merchant(merchant_id)
+        if merchant.connection_told_at is not None and merchant.connection_told_at >= event.occurred_at:
+            return
+        disconnected_at = None if event.is_connected else event.occurred_at
+        changed = replace(
+            merchant,
+            disconnected_at=disconnected_at,
+            connection_told_at=event.occurred_at,
+            version=merchant.version + 1,
+        )
+        try:
+            deps.store.update_merchant(changed)
+        except VersionConflict:
+            continue
+        if disconnected_at is not None:
+            log.error("an account is cut off from us", extra={"account": event.account, "merchant_id": merchant_id})
+            deps.notifier.send(account_lost(changed, deps.clock.now()))
+        return
