@@ -1277,11 +1277,18 @@ def test_a_dispute_in_another_unit(stage: Stage, currency: str) -> None:
     assert after_its_payment(stage.facts_of("charge.dispute.created")).amount_minor == paid.amount_minor == 2000
 
 
-def test_news_of_a_dispute_that_is_none_of_our_kinds(stage: Stage) -> None:
-    """`charge.dispute.updated` says nothing of money, and is passed over."""
-    disputed(stage, "no evidence at all")
+def test_a_dispute_that_has_changed_tells_all_that_is_true_of_it(stage: Stage) -> None:
+    """`charge.dispute.updated` does not say what has changed: everything is told again, after the charge."""
+    paid = disputed(stage, "no evidence at all")
 
-    assert not stage.event("charge.dispute.updated").is_relevant
+    told = stage.facts_of("charge.dispute.updated")
+
+    assert [fact.kind for fact in told][:3] == [
+        FactKind.CHARGED,
+        FactKind.DISPUTE_OPENED,
+        FactKind.DISPUTE_WITHDRAWN,
+    ]
+    assert {fact.payment_id for fact in told[1:]} == {paid.object_id}
 
 
 # ---- Saved cards that go or change
