@@ -120,8 +120,8 @@ def test_an_inquiry_that_becomes_a_dispute_is_heard_from_its_update_alone(
 
     assert world.webhook(last_event(world, "charge.dispute.updated")).ok()["result"] == "handled"
 
-    (leg,) = shop.seen(tab)["legs"]
-    assert (leg["dispute"]["state"], leg["dispute"]["withdrawn_minor"]) == ("open", 8000)
+    ((found,),) = [leg["disputes"] for leg in shop.seen(tab)["legs"]]
+    assert (found["state"], found["withdrawn_minor"]) == ("open", 8000)
 
 
 # Accounts

@@ -157,9 +157,8 @@ LEFT_OUT = {
         "Dispute.appealed_at Failure.advice Failure.decline_code Failure.network_advice Failure.network_code "
         "Followup.next_try_at Followup.not_before Hold.clock_done_for IdempotencyRecord.attempt_id "
         "IdempotencyRecord.resource_id IdempotencyRecord.snapshot IdempotencyRecord.tab_id Item.voided_at "
-        "Leg.attempt_id Leg.fraud_warning Leg.refund_again_at Leg.refund_failure Plan.customer_until Promise.accepted Tab.card "
-        "Tab.checked_in_at Tab.closed_at Tab.contest Tab.due_at Tab.fee Tab.feedback "
->>>>>>> bd985a8 (What the new events need: the webhook may list merchants, and each has its tests)
+        "Leg.attempt_id Leg.fraud_warning Leg.refund_again_at Leg.refund_failure Plan.customer_until "
+        "Promise.accepted Tab.card Tab.checked_in_at Tab.closed_at Tab.contest Tab.due_at Tab.fee Tab.feedback "
         "Tab.next_action_at Tab.outcome Tab.plan Tab.presented_at Tab.proposed Tab.review_ends_at Tab.starts_at "
         "Tab.statement_suffix "
         "TabSummary.due_at TabSummary.expected_at TabSummary.hold_expires_at TabSummary.starts_at "

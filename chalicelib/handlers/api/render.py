@@ -242,7 +242,15 @@ def _contest(contest: Contest) -> views.ContestView:
 
 
 _FOR_BUSINESS_ONLY = frozenset(
-    {"flagged", "flag_resolved", "fraud_warned", "processing_fee", "pointer_restored", "card_refused", "collection_ended"}
+    {
+        "flagged",
+        "flag_resolved",
+        "fraud_warned",
+        "processing_fee",
+        "pointer_restored",
+        "card_refused",
+        "collection_ended",
+    }
 )
 """Entries that customers are not shown: what is for the business to look at, its costs, our own upkeep."""
 _FOR_OURSELVES = {"written_off": "reason", "refund_failed": "code"}
