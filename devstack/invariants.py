@@ -24,6 +24,8 @@ _TAKES_MONEY = frozenset({"capture", "charge"})
 _MAKES_PAYMENT = frozenset({"place_hold", "charge"})
 _NOT_GIVEN_BACK = frozenset({"failed", "canceled"})
 _INQUIRIES = frozenset({"inquiry", "inquiry_closed"})
+FEE_NOTICE = timedelta(hours=24)
+CONTESTABLE = timedelta(days=14)
 _FINISHED = frozenset({"closed", "canceled", "no_show"})
 _DISPUTE_STATES = {
     "warning_needs_response": "inquiry",
@@ -341,6 +343,31 @@ def cash_to_return_is_owed_back(tab: Json) -> Iterator[str]:
         yield f"{tab['cash_to_return_minor']} is to be handed back, {in_cash} of cash is kept"
 
 
+def no_show_fee_is_announced_first(tab: Json, history: History) -> Iterator[str]:
+    """A day goes by before it is taken; the hold may be captured before that, where it is about to end."""
+    announced_at = None
+    for entry in history:
+        details = entry["details"]
+        if entry["kind"] == "fee_due" and details["fee"] == "no_show":
+            announced_at = datetime.fromisoformat(entry["at"])
+        elif entry["kind"] == "canceled":
+            # Who cancels has read what that costs.
+            return
+        elif entry["kind"] == "settlement_planned" and details["reason"] == "fee" and announced_at is not None:
+            after = datetime.fromisoformat(entry["at"]) - announced_at
+            if after < FEE_NOTICE:
+                yield f"a no-show's fee is taken {after} after it was announced"
+
+
+def fee_stays_contestable(tab: Json, history: History) -> Iterator[str]:
+    """A tab that closes for good does so two weeks after its fee was announced, unless the fee was given up."""
+    announced = [entry["at"] for entry in history if entry["kind"] == "fee_due"]
+    if tab["status"] == "closed" and tab["fee"] is not None and tab["amount_due_minor"] and announced:
+        after = datetime.fromisoformat(tab["closed_at"]) - datetime.fromisoformat(announced[-1])
+        if after < CONTESTABLE and not tab["written_off_minor"]:
+            yield f"a fee can't be contested any more, {after} after it was announced"
+
+
 # When the agenda has nothing left to do
 
 
@@ -515,6 +542,8 @@ _OF_HISTORY = (
     customers_cancel_as_promised,
     clocks_waive_and_people_uphold,
     cash_is_handed_back_by_people,
+    no_show_fee_is_announced_first,
+    fee_stays_contestable,
 )
 _OF_DRY_TAB = (
     nothing_is_left_to_do,

@@ -21,8 +21,8 @@ STATUSES: Mapping[Status, str] = {
     Status.DUE: "The bill is accepted, or its window has passed: it is taken as promised, and followed up.",
     Status.CONTESTED: "The customer says that something is wrong: nothing is charged until that is resolved.",
     Status.CLOSED: "Nothing is owed either way, or it was written off.",
-    Status.CANCELED: "Called off; a disclosed late-cancel fee may be due.",
-    Status.NO_SHOW: "The customer did not come; a disclosed fee may be due.",
+    Status.CANCELED: "Called off; a disclosed fee may be due, which can be contested for 14 days.",
+    Status.NO_SHOW: "The customer did not come: for 14 days it can be taken back, and a disclosed fee be contested.",
 }
 
 PAYMENT_STATES: Mapping[PaymentState, str] = {
@@ -89,6 +89,7 @@ STEPS: Mapping[StepKind, str] = {
     StepKind.CONTEST_OVERDUE: "The contest's deadline has passed: remind the owner.",
     StepKind.CONTEST_DEFAULT: "Nobody has answered the contest: what is contested is waived, the rest is due.",
     StepKind.TAKE_LEG: "Take the next leg of the settlement.",
+    StepKind.TAKE_FEE: "Take an announced fee, first from the hold, then from the saved card.",
     StepKind.RETRY_CHARGE: "Try the saved card again, as the bank advised; four times at most, not in quiet hours.",
     StepKind.PLACE_HOLD: "Place the deposit's hold on the saved card.",
     StepKind.LAPSE_DEPOSIT: "Nobody confirmed the deposit: go on unsecured, or cancel, by the policy.",

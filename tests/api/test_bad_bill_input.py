@@ -238,9 +238,9 @@ REFUSED_IN: dict[str, dict[str, str]] = {
         "amend": "transition_refused", "contest": "transition_refused", "resolve": "transition_refused",
         "cash": "transition_refused", "write_off": "transition_refused",
     },
-    "canceled": dict.fromkeys(VERBS, "transition_refused") | NOTHING_FAILED | {
-        "refunds": "nothing_to_pay", "cash": "nothing_to_pay",
-    },
+    "canceled": dict.fromkeys(VERBS, "transition_refused")
+    | NOTHING_FAILED
+    | dict.fromkeys(("refunds", "cash", "contest"), "nothing_to_pay"),
 }  # fmt: skip
 
 

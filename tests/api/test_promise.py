@@ -182,7 +182,8 @@ def test_a_booking_past_its_cut_off_is_free_for_an_hour(
 
     canceled = ana.post(f"/v1/tabs/{tab['tab_id']}/cancel").ok()
 
-    assert canceled["fee"] == ({"kind": "late_cancel", "amount_minor": fee_minor} if fee_minor else None)
+    fee = canceled["fee"]
+    assert (fee and (fee["kind"], fee["amount_minor"])) == (("late_cancel", fee_minor) if fee_minor else None)
     assert settled(shop, tab)["paid_minor"] == fee_minor
 
 
@@ -229,4 +230,4 @@ def test_cancelling_for_nothing_is_no_way_round_the_no_show_fee(world: World, sh
 
     canceled = ana.post(f"/v1/tabs/{tab['tab_id']}/cancel", {"reason": "Sorry!"}).ok()
 
-    assert canceled["fee"] == {"kind": "no_show", "amount_minor": 1500}
+    assert (canceled["fee"]["kind"], canceled["fee"]["amount_minor"]) == ("no_show", 1500)

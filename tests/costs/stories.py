@@ -336,7 +336,7 @@ def _no_show(world: World, shop: Shop, ana: Caller) -> dict[str, Any]:
     tab = held(shop, ana, booking(shop, ana, hours=24, estimate_minor=9500))
     world.move(hours=25)
     shop.staff.post(f"/v1/tabs/{tab['tab_id']}/no_show").ok()
-    world.deliver()
+    world.move(hours=24)
     world.sweep()
     return tab
 

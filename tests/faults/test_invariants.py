@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from copy import deepcopy
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from inspect import isfunction
 from typing import Any
@@ -222,6 +223,31 @@ def test_each_damage_is_told(path: tuple[Any, ...], to: Any, said: str):
     problems = damaged(*path, to=deepcopy(to)).problems()
 
     assert any(problem.startswith(said) for problem in problems), problems
+
+
+def fee_taken(*, after_hours: float, closed_after_days: float) -> World:
+    """A sound tab, but for a no-show's fee that was taken and became final so long after it was announced."""
+    announced_at = datetime(2026, 1, 5, 9, tzinfo=UTC)
+    world = sound()
+    world.tab["fee"] = {"kind": "no_show", "amount_minor": 1500}
+    world.tab["written_off_minor"] = 0
+    world.tab["closed_at"] = (announced_at + timedelta(days=closed_after_days)).isoformat()
+    for seq, kind, at, details in (
+        (16, "fee_due", announced_at, {"fee": "no_show"}),
+        (17, "settlement_planned", announced_at + timedelta(hours=after_hours), {"reason": "fee"}),
+    ):
+        world.history.append({**entry(seq, kind, **details), "at": at.isoformat()})
+    return world
+
+
+def test_a_fee_that_is_taken_or_final_too_soon_is_told():
+    assert fee_taken(after_hours=24, closed_after_days=14).problems() == []
+    assert fee_taken(after_hours=23, closed_after_days=14).problems() == [
+        "a no-show's fee is taken 23:00:00 after it was announced"
+    ]
+    assert fee_taken(after_hours=24, closed_after_days=13).problems() == [
+        "a fee can't be contested any more, 13 days, 0:00:00 after it was announced"
+    ]
 
 
 def test_a_hold_that_only_stripe_has_is_told():

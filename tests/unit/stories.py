@@ -254,6 +254,7 @@ def a_hold_captured_before_it_was_heard_of() -> Story:
 def a_no_show_taken_from_the_hold_and_waived() -> Story:
     till = Till.booked().accept(*EVERYTHING, customer=CUSTOMER).hold_placed().wait(hours=24.5)
     yield till.do(booking.mark_no_show)
+    yield till.wait(days=1)
     yield till.captured().charged()
     yield till.do(bill.waive, "traffic", by=OWNER)
     yield till.refunded("re_1").refunded("re_2")
@@ -264,6 +265,24 @@ def a_no_show_that_was_a_mistake() -> Story:
     till = Till.booked(deposit_minor=0).accept(*WITHOUT_CARD).wait(hours=24.5).do(booking.mark_no_show)
     yield till
     yield till.do(booking.check_in)
+
+
+@story
+def a_no_show_taken_back_after_its_fee_was_taken() -> Story:
+    till = Till.booked(deposit_minor=40_00).accept(*EVERYTHING, customer=CUSTOMER).hold_placed().wait(hours=24.5)
+    till.do(booking.mark_no_show).wait(days=1).captured()
+    yield till
+    yield till.do(booking.check_in)
+    yield till.serve(50_00)
+
+
+@story
+def a_fee_contested_and_lowered() -> Story:
+    till = Till.booked().accept(*EVERYTHING, customer=CUSTOMER).hold_placed().wait(hours=24.5)
+    yield till.do(booking.mark_no_show)
+    yield till.do(bill.contest, "the door was locked", None, by=ADA)
+    yield till.do(bill.resolve, Resolution.ADJUST, 15_00, "half an hour late")
+    yield till.wait(days=1)
 
 
 @story

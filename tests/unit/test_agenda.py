@@ -184,6 +184,7 @@ def test_the_order_is_unknown_hold_clock_obligations_charges_reminders() -> None
         StepKind.CONTEST_OVERDUE,
         StepKind.CONTEST_DEFAULT,
         StepKind.TAKE_LEG,
+        StepKind.TAKE_FEE,
         StepKind.RETRY_CHARGE,
         StepKind.PLACE_HOLD,
         StepKind.LAPSE_DEPOSIT,

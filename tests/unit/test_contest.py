@@ -520,7 +520,7 @@ def test_what_staff_took_off_the_bill_stays_off_when_it_is_amended() -> None:
 def test_a_new_bill_is_followed_up_from_the_start() -> None:
     """Reminders and tries of the fee that was taken back are not the bill's."""
     till = Till.booked(deposit_minor=0).accept(*EVERYTHING, customer=CUSTOMER).wait(hours=25)
-    till.do(booking.mark_no_show).declined(Operation.CHARGE, failure=TRY_LATER).wait(days=1)
+    till.do(booking.mark_no_show).wait(days=1).declined(Operation.CHARGE, failure=TRY_LATER).wait(days=1)
     assert till.tab.followup.reminders_sent == 1
     assert till.tab.followup.tries == 1
 

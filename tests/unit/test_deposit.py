@@ -352,7 +352,7 @@ def test_a_short_hold_is_renewed_at_half_its_life_not_at_once_for_ever() -> None
 
 
 def test_a_forgotten_booking_does_not_hold_money_for_ever() -> None:
-    """Thirty days after the service was to begin the hold is left to expire, and the owner hears of it."""
+    """Thirty days after the service was to begin the hold is left to expire, and both hear of it."""
     till = Till.booked(in_hours=24).accept(*WITH_CARD, customer=CUSTOMER).hold_placed("pi_0", days=4.75)
     renewals = 0
     while till.tab.next_action_at is not None:
@@ -364,7 +364,7 @@ def test_a_forgotten_booking_does_not_hold_money_for_ever() -> None:
 
     assert renewals == 8
     assert NOON + timedelta(days=31) <= till.now < NOON + timedelta(days=31 + 4)
-    assert till.told == [(MessageKind.PROTECTION_LOST, Recipient.OWNER)]
+    assert till.told == [(MessageKind.HOLD_ENDS, Recipient.CUSTOMER), (MessageKind.HOLD_ENDS, Recipient.OWNER)]
     till.hear(till.fact(FactKind.PAYMENT_EXPIRED, f"pi_{renewals}"))
     assert till.tab.deposit.state == DepositState.EXPIRED
     assert till.tab.next_action_at is None

@@ -231,6 +231,7 @@ def test_a_contest_pauses_the_reminders() -> None:
 def test_a_fee_is_followed_up_like_a_bill() -> None:
     """A no-show that nobody paid."""
     till = Till.booked(deposit_minor=0).accept(*WITHOUT_CARD).wait(hours=25).do(booking.mark_no_show)
+    assert REMINDER not in till.wait(days=1).told
 
     till.wait(days=1)
 
@@ -364,7 +365,7 @@ def test_without_consent_to_automatic_charges_there_is_no_retry_and_none_is_anno
 def test_a_fee_is_retried_with_the_consent_to_fees() -> None:
     """The disclosed fee, by card with stored consent."""
     till = Till.booked(deposit_minor=0).accept(*WITH_CARD, customer=CUSTOMER).wait(hours=25)
-    till.do(booking.mark_no_show).declined(Operation.CHARGE, failure=TRY_LATER)
+    till.do(booking.mark_no_show).wait(days=1).declined(Operation.CHARGE, failure=TRY_LATER)
 
     assert till.wait(days=2).open(Operation.CHARGE).amount_minor == 30_00
 

@@ -61,7 +61,7 @@ def test_a_fee_is_income_of_its_own() -> None:
     """No-show and late-cancel fees are no revenue of a service."""
     till = Till.booked(deposit_minor=0).accept(*WITH_CARD, customer=CUSTOMER).wait(hours=25)
 
-    till.do(booking.mark_no_show).charged()
+    till.do(booking.mark_no_show).wait(days=1).charged()
 
     assert till.books == {A.STRIPE_BALANCE: 30_00, A.FEES_INCOME: -30_00}
 
@@ -77,7 +77,7 @@ def test_a_waived_bill_is_goodwill() -> None:
 def test_a_waived_fee_reverses_its_income_and_a_refund_ends_the_obligation() -> None:
     """Taken, forgiven, given back: nothing is left in the books."""
     till = Till.booked(deposit_minor=0).accept(*WITH_CARD, customer=CUSTOMER).wait(hours=25)
-    till.do(booking.mark_no_show).charged().do(bill.waive, "ill")
+    till.do(booking.mark_no_show).wait(days=1).charged().do(bill.waive, "ill")
     assert till.books == {A.STRIPE_BALANCE: 30_00, A.REFUND_PAYABLE: -30_00}
 
     till.refunded()

@@ -331,7 +331,8 @@ def test_accepting_other_limits_begins_no_other_hour() -> None:
     till.do(booking.propose_promise, Limits(cap_minor=300_00)).accept(*WITHOUT_CARD).accept(Consent.AUTOMATIC_CHARGE)
 
     assert till.tab.promise.free_until(till.now) == NOON + timedelta(hours=1)
-    assert till.do(booking.cancel, "ill", by=ADA).tab.fee == Fee(kind=FeeKind.LATE_CANCEL, amount_minor=15_00)
+    till.do(booking.cancel, "ill", by=ADA)
+    assert till.tab.fee == Fee(kind=FeeKind.LATE_CANCEL, amount_minor=15_00, announced_at=till.now)
 
 
 @pytest.mark.parametrize(("seconds", "fee_minor"), [(0, 15_00), (1, 30_00)])
@@ -342,17 +343,18 @@ def test_who_cancels_after_the_start_pays_what_a_no_show_pays(seconds: int, fee_
     till.do(booking.cancel, "ill", by=ADA)
 
     kind = FeeKind.NO_SHOW if seconds else FeeKind.LATE_CANCEL
-    assert till.tab.fee == Fee(kind=kind, amount_minor=fee_minor)
+    assert till.tab.fee == Fee(kind=kind, amount_minor=fee_minor, announced_at=till.now)
 
 
 def test_a_late_cancel_fee_of_nothing_is_no_way_round_the_no_show_fee() -> None:
     """Free until the start, which the promise says; then the no-show fee."""
-    for seconds, fee in ((0, None), (1, Fee(kind=FeeKind.NO_SHOW, amount_minor=30_00))):
+    for seconds in (0, 1):
         till = Till.booked(in_hours=24, deposit_minor=0, late_cancel_fee_minor=0).accept(*WITHOUT_CARD)
         assert till.tab.promise.free_cancel_until == till.tab.starts_at
 
         till.wait(hours=24, seconds=seconds).do(booking.cancel, "ill", by=ADA)
 
+        fee = Fee(kind=FeeKind.NO_SHOW, amount_minor=30_00, announced_at=till.now) if seconds else None
         assert till.tab.fee == fee
 
 

@@ -112,7 +112,7 @@ def test_a_refund_above_the_bill_gives_back_the_tip() -> None:
 def test_a_fee_is_refunded_as_a_fee() -> None:
     """No revenue of a service is reversed."""
     till = Till.booked(deposit_minor=0).accept(*WITH_CARD, customer=CUSTOMER).wait(hours=25)
-    till.do(booking.mark_no_show).charged()
+    till.do(booking.mark_no_show).wait(days=1).charged()
 
     refund(till, 10_00).refunded()
 
@@ -258,7 +258,7 @@ def test_a_fee_is_not_adjusted_but_waived() -> None:
     till = Till.booked(deposit_minor=0).accept(*WITH_CARD, customer=CUSTOMER).wait(hours=25)
 
     with pytest.raises(TransitionRefused):
-        till.do(booking.mark_no_show).charged().do(bill.adjust, 10_00, "so")
+        till.do(booking.mark_no_show).wait(days=1).charged().do(bill.adjust, 10_00, "so")
 
 
 # Cash
@@ -423,7 +423,7 @@ def test_a_tip_is_the_customers_for_a_service_that_was_paid() -> None:
     assert not paid().allows(Action.TIP, OWNER)
     assert not Till().serve(50_00).allows(Action.TIP, ADA)
     no_show = Till.booked(deposit_minor=0).accept(*WITH_CARD, customer=CUSTOMER).wait(hours=25)
-    assert not no_show.do(booking.mark_no_show).charged().allows(Action.TIP, ADA)
+    assert not no_show.do(booking.mark_no_show).wait(days=1).charged().allows(Action.TIP, ADA)
 
 
 def test_a_tip_is_at_least_what_a_card_may_be_charged() -> None:

@@ -59,6 +59,10 @@ def paid() -> Till:
     return billed().do(payment.pay_on_phone, by=ADA).charged()
 
 
+def held_no_show() -> Till:
+    return Till.booked().accept(*WITHOUT_CARD).hold_placed().wait(hours=25).do(booking.mark_no_show)
+
+
 def no_show(**given: Any) -> Till:
     return Till.booked(deposit_minor=0, **given).accept(*WITHOUT_CARD).wait(hours=25).do(booking.mark_no_show)
 
@@ -248,8 +252,8 @@ CASES: dict[str, Case] = {
     "nothing is owed": (
         no_show,
         lambda till: till.do(payment.take_cash, 30_00).do(payment.take_cash, 1),
-        TransitionRefused,
-        {"status": Status.CLOSED},
+        NothingToPay,
+        {},
     ),
     # Giving back
     "refund of a disputed payment": (
@@ -283,7 +287,7 @@ CASES: dict[str, Case] = {
         {"refundable": 50_00},
     ),
     "adjusting a fee": (
-        lambda: no_show().do(payment.take_cash, 30_00),
+        lambda: no_show().do(payment.take_cash, 30_00).wait(days=14),
         lambda till: till.do(bill.adjust, 1_00, "so"),
         TransitionRefused,
         {"status": Status.CLOSED},
@@ -307,7 +311,7 @@ CASES: dict[str, Case] = {
         {"status": Status.IN_REVIEW},
     ),
     "a tip where there was no service": (
-        lambda: no_show().do(payment.take_cash, 30_00),
+        lambda: no_show().do(payment.take_cash, 30_00).wait(days=14),
         lambda till: till.do(payment.tip, 5_00, by=ADA),
         TransitionRefused,
         {"status": Status.CLOSED},
@@ -318,14 +322,28 @@ CASES: dict[str, Case] = {
         TransitionRefused,
         {"status": Status.OPEN},
     ),
-    "checking in after the fee was taken": (
-        lambda: no_show().do(payment.take_cash, 10_00),
+    "checking in when the no-show is final": (
+        lambda: no_show().do(payment.take_cash, 30_00).wait(days=14),
         lambda till: till.do(booking.check_in),
         TransitionRefused,
-        {"status": Status.NO_SHOW},
+        {"status": Status.CLOSED},
+    ),
+    "contesting a fee that is final": (
+        lambda: no_show().wait(days=14),
+        lambda till: till.do(bill.contest, "I was there", None, by=ADA),
+        TransitionRefused,
+        {"status": Status.NO_SHOW, "contestable_until": (NOON + timedelta(days=15, hours=1)).isoformat()},
+    ),
+    "staff charge a fee before its time": (
+        lambda: (
+            Till.booked(deposit_minor=0).accept(*WITH_CARD, customer=CUSTOMER).wait(hours=25).do(booking.mark_no_show)
+        ),
+        lambda till: till.wait(hours=23).do(payment.charge_saved_card),
+        TransitionRefused,
+        {"status": Status.NO_SHOW, "take_at": (NOON + timedelta(days=2, hours=1)).isoformat()},
     ),
     "waiving twice": (
-        lambda: Till.booked().accept(*WITHOUT_CARD).hold_placed().wait(hours=25).do(booking.mark_no_show).captured(),
+        lambda: held_no_show().wait(days=1).captured(),
         lambda till: till.do(bill.waive, "so").do(bill.waive, "so"),
         NothingToPay,
         {},
@@ -433,7 +451,10 @@ ACCEPTED: dict[str, Callable[[], object]] = {
     "a no-show when the grace is over": lambda: Till.booked().wait(hours=24.25).do(booking.mark_no_show),
     "staff charge a fee with the consent to fees alone": lambda: (
         Till.booked(deposit_minor=0).accept(*WITH_CARD, customer=CUSTOMER).wait(hours=25).do(booking.mark_no_show)
-        .declined(Operation.CHARGE, failure=TRY_LATER).do(payment.charge_saved_card)
+        .wait(days=1).declined(Operation.CHARGE, failure=TRY_LATER).do(payment.charge_saved_card)
+    ),
+    "contesting a fee a second before it is final": lambda: (
+        no_show().wait(days=14, seconds=-1).do(bill.contest, "I was there", None, by=ADA)
     ),
     "charging the minimum to the card": lambda: (
         Till().accept(*EVERYTHING, customer=CUSTOMER).serve(50_00).do(payment.take_cash, 49_50)

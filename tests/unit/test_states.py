@@ -27,6 +27,11 @@ def no_show() -> Till:
     return booked().wait(hours=25).do(booking.mark_no_show)
 
 
+def late_cancel() -> Till:
+    """Nothing is there to take the fee from."""
+    return booked().wait(hours=2).do(booking.cancel, "ill", by=ADA)
+
+
 def in_review() -> Till:
     return Till().accept(*WITHOUT_CARD).serve(50_00)
 
@@ -86,12 +91,31 @@ STORIES: dict[tuple[Status, Status, str], tuple[Callable[[], Till], Change]] = {
         lambda: Till(deposit_minor=20_00).accept(*EVERYTHING, customer=CUSTOMER).hold_placed().do(booking.cancel, "x"),
         lambda till: till.released(),
     ),
-    (Status.NO_SHOW, Status.CLOSED, "nothing_owed"): (no_show, lambda till: till.do(bill.waive, "ill")),
     (Status.CANCELED, Status.CLOSED, "write_off"): (
         lambda: booked().wait(hours=23).do(booking.cancel, "ill", by=ADA),
         lambda till: till.do(bill.write_off, "gone", by=OWNER),
     ),
     (Status.NO_SHOW, Status.CLOSED, "write_off"): (no_show, lambda till: till.do(bill.write_off, "gone", by=OWNER)),
+    (Status.NO_SHOW, Status.CLOSED, "nothing_owed"): (
+        no_show,
+        lambda till: till.do(bill.waive, "ill").wait(days=14),
+    ),
+    (Status.NO_SHOW, Status.CONTESTED, "contest"): (
+        no_show,
+        lambda till: till.do(bill.contest, "I was there", None, by=ADA),
+    ),
+    (Status.CONTESTED, Status.NO_SHOW, "resolve"): (
+        lambda: no_show().do(bill.contest, "I was there", None, by=ADA),
+        lambda till: till.do(bill.resolve, Resolution.UPHOLD, None, "no"),
+    ),
+    (Status.CANCELED, Status.CONTESTED, "contest"): (
+        late_cancel,
+        lambda till: till.do(bill.contest, "ill", None, by=ADA),
+    ),
+    (Status.CONTESTED, Status.CANCELED, "resolve"): (
+        lambda: late_cancel().do(bill.contest, "ill", None, by=ADA),
+        lambda till: till.do(bill.resolve, Resolution.UPHOLD, None, "no"),
+    ),
 }
 
 

@@ -55,7 +55,7 @@ def _fee_charged(shop: Shop) -> Shop:
     shop.open(*WITH_CARD, starts_in_hours=24, no_show_fee_minor=30_00)
     shop.wait(hours=25)
     mark_no_show(shop.deps, shop.tab_id, request=shop.request(shop.staff))
-    return shop
+    return shop.wait(days=1)
 
 
 STORIES = {
@@ -96,7 +96,7 @@ STORIES = {
         _fee_charged,
         lambda shop: waive(shop.deps, shop.tab_id, "ill", request=shop.request(shop.staff)),
         0,
-        Status.CLOSED,
+        Status.NO_SHOW,
         DepositState.NONE,
     ),
 }

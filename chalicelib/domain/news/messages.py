@@ -23,7 +23,12 @@ class MessageKind(StrEnum):
     REMINDER = "reminder"
     CARD_DECLINED = "card_declined"
     CONFIRMATION_NEEDED = "confirmation_needed"
+    CANCELED = "canceled"
+    NO_SHOW = "no_show"
+    NO_SHOW_TAKEN_BACK = "no_show_taken_back"
     DEPOSIT_FAILED = "deposit_failed"
+    DEPOSIT_LAPSED = "deposit_lapsed"
+    HOLD_ENDS = "hold_ends"
     PROTECTION_LOST = "protection_lost"
     CARD_REMOVED = "card_removed"
     CARD_GONE = "card_gone"
@@ -107,8 +112,18 @@ def text_of(kind: MessageKind, tab: Tab, amount_minor: int = 0, detail: str = ""
             return f"{tab.title}: your bank declined {amount}. {detail}"
         case MessageKind.CONFIRMATION_NEEDED:
             return f"{tab.title}: your bank asks you to confirm {amount} on your phone."
+        case MessageKind.CANCELED:
+            return f"{tab.title}: canceled {detail}"
+        case MessageKind.NO_SHOW:
+            return f"{tab.title}: nobody came to the appointment. {detail}"
+        case MessageKind.NO_SHOW_TAKEN_BACK:
+            return f"{tab.title}: the no-show was a mistake and is taken back. {detail}"
+        case MessageKind.DEPOSIT_LAPSED:
+            return f"{tab.title}: the deposit of {amount} was not confirmed in time. {detail}"
         case MessageKind.DEPOSIT_FAILED:
             return f"{tab.title}: the deposit of {amount} could not be held. {detail}"
+        case MessageKind.HOLD_ENDS:
+            return f"{tab.title}: {amount} are held, not charged, until {detail}"
         case MessageKind.PROTECTION_LOST:
             return f"{tab.title}: the deposit of {amount} is not secured any more. {detail}"
         case MessageKind.CARD_REMOVED:

@@ -105,7 +105,7 @@ POSSIBLE_IN: Mapping[Action, tuple[Status, ...]] = {
     Action.COMPLETE: (Status.OPEN,),
     Action.AMEND: (Status.IN_REVIEW,),
     Action.ACCEPT_BILL: (Status.IN_REVIEW,),
-    Action.CONTEST: (Status.IN_REVIEW, Status.DUE),
+    Action.CONTEST: _ONCE_OWED,
     Action.RESOLVE: (Status.CONTESTED,),
     Action.PAY_ON_PHONE: _ONCE_OWED,
     Action.CHARGE_SAVED_CARD: _ONCE_OWED,
@@ -158,7 +158,7 @@ def _candidates(role: Role, status: Status, has_fee: bool, has_loss: bool) -> tu
 
 def _possible_in(action: Action, has_fee: bool, has_loss: bool) -> tuple[Status, ...]:
     if has_fee and action == Action.WAIVE:
-        return tuple(Status)
+        return tuple(status for status in Status if status != Status.CONTESTED)
     if has_fee and action == Action.WRITE_OFF:
         return _FEE_OWED
     if has_loss and action in _COLLECTING:
@@ -216,17 +216,11 @@ def _save_card(tab: Tab, actor: Actor, now: datetime) -> Why | None:
 
 
 def _check_in(tab: Tab, actor: Actor, now: datetime) -> Why | None:
-    if tab.status == Status.BOOKED:
-        return None
-    if tab.legs:
-        return lambda: TransitionRefused(
-            "The no-show fee has been taken: waive it, and open a new tab.", status=tab.status
-        )
-    return _in_progress(tab, actor, now)
+    return None if tab.status == Status.BOOKED else _in_progress(tab, actor, now)
 
 
 def _amend(tab: Tab, actor: Actor, now: datetime) -> Why | None:
-    if tab.legs:
+    if tab.paid_minor:
         return lambda: TransitionRefused("Part of the bill is paid already: adjust it instead.", status=tab.status)
     if tab.waived_minor:
         return lambda: TransitionRefused("The bill is forgiven already.", status=tab.status)
@@ -235,9 +229,15 @@ def _amend(tab: Tab, actor: Actor, now: datetime) -> Why | None:
 
 def _contest(tab: Tab, actor: Actor, now: datetime) -> Why | None:
     """Recorded at once, whatever payment is under way: it stops every further one (money rule 4)."""
-    if tab.amount_due_minor:
-        return None
-    return lambda: NothingToPay("Nothing is due on this tab.")
+    if not tab.amount_due_minor:
+        return lambda: NothingToPay("Nothing is due on this tab.")
+    if (until := tab.final_at) is not None and now >= until:
+        return lambda: TransitionRefused(
+            f"The fee could be contested until {until.isoformat()}. Ask the business to waive it.",
+            status=tab.status,
+            contestable_until=until.isoformat(),
+        )
+    return None
 
 
 def _tip(tab: Tab, actor: Actor, now: datetime) -> Why | None:
@@ -378,6 +378,12 @@ def _charge_saved_card(tab: Tab, actor: Actor, now: datetime) -> Why | None:
         return lambda: TransitionRefused(
             "The customer's bank disputes a payment of this bill: the rest is theirs to pay, on the phone or in cash.",
             status=tab.status,
+        )
+    if tab.fee is not None and tab.fee.take_at is not None and now < (take_at := tab.fee.take_at):
+        return lambda: TransitionRefused(
+            f"The customer was told that the fee is taken at {take_at.isoformat()}. It is taken then by itself.",
+            status=tab.status,
+            take_at=take_at.isoformat(),
         )
     needed = Consent.AUTOMATIC_CHARGE if tab.fee is None else Consent.DEPOSIT_AND_FEES
     if not tab.promise.consents_to(needed):

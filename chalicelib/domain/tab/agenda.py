@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from chalicelib.domain.money import format_amount
 from chalicelib.domain.news.messages import MessageKind, Recipient
-from chalicelib.domain.tab import contest, deposit, followup, settlement
+from chalicelib.domain.tab import contest, deposit, fees, followup, settlement
 from chalicelib.domain.tab.actor import SYSTEM
 from chalicelib.domain.tab.attempt import Attempt, AttemptState, Operation
 from chalicelib.domain.tab.draft import Change, Draft
@@ -41,13 +41,14 @@ class StepKind(IntEnum):
     CONTEST_OVERDUE = 7
     CONTEST_DEFAULT = 8
     TAKE_LEG = 9
-    RETRY_CHARGE = 10
-    PLACE_HOLD = 11
-    LAPSE_DEPOSIT = 12
-    REMIND = 13
-    TELL_END = 14
-    CLOSE = 15
-    SEND_RECEIPT = 16
+    TAKE_FEE = 10
+    RETRY_CHARGE = 11
+    PLACE_HOLD = 12
+    LAPSE_DEPOSIT = 13
+    REMIND = 14
+    TELL_END = 15
+    CLOSE = 16
+    SEND_RECEIPT = 17
 
 
 NEEDS_CALL = frozenset({StepKind.RESOLVE, StepKind.CLOSE_PAYMENT, StepKind.SEND_RECEIPT})
@@ -75,7 +76,7 @@ def steps(tab: Tab) -> Iterator[Step]:
     yield from _deposit_steps(tab)
     yield from _people_steps(tab)
     if _may_close(tab):
-        yield Step(StepKind.CLOSE, tab.updated_at, "nothing is owed either way")
+        yield Step(StepKind.CLOSE, _closes_at(tab), "nothing is owed either way")
 
 
 def next_action_at(tab: Tab) -> datetime | None:
@@ -219,8 +220,8 @@ def _serves_nothing(tab: Tab) -> bool:
     if tab.plan is not None:
         return False
     # A residue below the minimum charge can't be captured: it is for cash, or waived.
-    residue = tab.status == Status.DUE and tab.balance_minor < tab.minimum_charge_minor
-    return tab.balance_minor == 0 or tab.is_finished or residue
+    residue = tab.status != Status.IN_REVIEW and tab.balance_minor < tab.minimum_charge_minor
+    return tab.balance_minor == 0 or tab.status == Status.CLOSED or residue
 
 
 def _money_steps(tab: Tab) -> Iterator[Step]:
@@ -230,6 +231,9 @@ def _money_steps(tab: Tab) -> Iterator[Step]:
         yield Step(StepKind.END_REVIEW, tab.review_ends_at, "the review window ends")
     if tab.plan is not None and tab.plan.legs and tab.taking_attempt is None and tab.placing_attempt is None:
         yield Step(StepKind.TAKE_LEG, tab.updated_at, "what is owed is taken as promised")
+    if fees.is_to_be_taken(tab) and tab.plan is None and tab.taking_attempt is None:
+        assert tab.fee is not None and tab.fee.take_at is not None, "a fee that is to be taken has its time"
+        yield Step(StepKind.TAKE_FEE, tab.fee.take_at, "the announced fee is taken")
 
 
 def _refund_steps(tab: Tab) -> Iterator[Step]:
@@ -324,6 +328,12 @@ def _may_close(tab: Tab) -> bool:
     )
 
 
+def _closes_at(tab: Tab) -> datetime:
+    """A no-show can be taken back, and a fee contested, until it is final."""
+    is_open_to_change = tab.status == Status.NO_SHOW or tab.amount_due_minor > 0
+    return max(tab.updated_at, tab.final_at) if tab.final_at and is_open_to_change else tab.updated_at
+
+
 # Taking a step
 
 
@@ -339,9 +349,7 @@ def _take_hold_clock(draft: Draft, step: Step) -> None:
         if deposit.renew(draft):
             draft.record("hold_renewal", payment_id=hold.payment_id)
             return
-    elif tab.status in (Status.IN_REVIEW, Status.DUE, Status.CONTESTED) and tab.promise.consents_to(
-        Consent.CAPTURE_BEFORE_EXPIRY
-    ):
+    elif tab.promise.consents_to(Consent.CAPTURE_BEFORE_EXPIRY if tab.fee is None else Consent.DEPOSIT_AND_FEES):
         draft.record("hold_expiring", payment_id=hold.payment_id, action="capture")
         settlement.start(draft, PlanReason.HOLD_EXPIRING)
         return
@@ -408,6 +416,10 @@ def _take_leg(draft: Draft, step: Step) -> None:
     draft.begin(leg.operation, leg.amount_minor, check_at=check_at, tip_minor=tip_minor, **what)
 
 
+def _take_fee(draft: Draft, step: Step) -> None:
+    fees.take(draft)
+
+
 def _take_contest_overdue(draft: Draft, step: Step) -> None:
     contest.remind_owner(draft)
 
@@ -444,7 +456,9 @@ def _take_close(draft: Draft, step: Step) -> None:
     tab = draft.tab
     outcome = {Status.CANCELED: Outcome.CANCELED, Status.NO_SHOW: Outcome.NO_SHOW}.get(tab.status, Outcome.FULFILLED)
     draft.move_to(Status.CLOSED, "nothing_owed")
-    draft.update(closed_at=draft.now, outcome=outcome, plan=None, review_ends_at=None, receipt_owed=tab.paid_minor > 0)
+    # The receipt for a fee was owed when it was paid.
+    receipt_owed = tab.receipt_owed if tab.fee else tab.paid_minor > 0
+    draft.update(closed_at=draft.now, outcome=outcome, plan=None, review_ends_at=None, receipt_owed=receipt_owed)
     draft.record("closed", outcome=outcome, paid_minor=tab.paid_minor)
     for flag in draft.tab.flags:
         if flag.kind == FlagKind.CALL_REFUSED:
@@ -460,6 +474,7 @@ _TAKE = {
     StepKind.CONTEST_OVERDUE: _take_contest_overdue,
     StepKind.CONTEST_DEFAULT: _take_contest_default,
     StepKind.TAKE_LEG: _take_leg,
+    StepKind.TAKE_FEE: _take_fee,
     StepKind.RETRY_CHARGE: _take_retry,
     StepKind.REMIND: _take_remind,
     StepKind.TELL_END: _take_tell_end,

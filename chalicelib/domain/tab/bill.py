@@ -7,6 +7,8 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from chalicelib.domain.tab.status import Status
+
 
 class Item(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A line of the bill. Prices include tax; `tax_minor` is the whole line's. Voided items stay, and count nothing."""
@@ -29,19 +31,27 @@ class FeeKind(StrEnum):
     LATE_CANCEL = "late_cancel"
 
 
-class Fee(Struct, frozen=True, kw_only=True):
+class Fee(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a no-show or a late cancellation costs. `take_at`: when it is to be taken; None once that was begun."""
+
     kind: FeeKind
     amount_minor: int
+    announced_at: datetime
+    take_at: datetime | None = None
 
 
 class Contest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The customer says that something is wrong. `contested_minor`: how much of the bill. `reminded`: the owner was."""
+    """The customer says that something is wrong with a bill or a fee. `contested_minor`: with how much of it.
+
+    `contested_in`: the status that the tab goes back to where it is about a fee. `reminded`: the owner was.
+    """
 
     reason: str
     contested_minor: int
     contested_at: datetime
     deadline_at: datetime
     default_at: datetime
+    contested_in: Status = Status.IN_REVIEW
     reminded: bool = False
 
 

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from chalicelib.domain.books.ledger import Account
 from chalicelib.domain.news import dates
 from chalicelib.domain.news.messages import MessageKind, Recipient
-from chalicelib.domain.tab import followup
+from chalicelib.domain.tab import fees, followup
 from chalicelib.domain.tab.adjust import forgive, lower_bill
 from chalicelib.domain.tab.bill import Contest
 from chalicelib.domain.tab.draft import Draft
@@ -23,6 +23,7 @@ def open_contest(draft: Draft, reason: str, contested_minor: int) -> None:
     policy = draft.tab.policy
     deadline_at = followup.outside_quiet_hours(draft.now + timedelta(seconds=policy.contest_deadline_s), policy)
     default_at = deadline_at + timedelta(seconds=policy.contest_default_after_s)
+    contested_in = draft.tab.status
     draft.move_to(Status.CONTESTED, "contest")
     draft.update(
         contest=Contest(
@@ -31,6 +32,7 @@ def open_contest(draft: Draft, reason: str, contested_minor: int) -> None:
             contested_at=draft.now,
             deadline_at=deadline_at,
             default_at=followup.outside_quiet_hours(default_at, policy),
+            contested_in=contested_in,
         ),
         plan=None,
         review_ends_at=None,
@@ -62,6 +64,9 @@ def remind_owner(draft: Draft) -> None:
 def resolve(draft: Draft, resolution: Resolution, *, reduction_minor: int = 0, reason: str = "") -> None:
     """Adjust: lowered, and under review again. Uphold: due. Waive: nothing is due, and what was taken goes back."""
     draft.record("contest_resolved", resolution=resolution, reason=reason)
+    if draft.tab.fee is not None:
+        _resolve_fee(draft, resolution, reduction_minor, reason)
+        return
     if resolution == Resolution.ADJUST:
         draft.move_to(Status.IN_REVIEW, "resolve")
         lower_bill(draft, reduction_minor, "bill_adjusted", reason=reason)
@@ -71,7 +76,7 @@ def resolve(draft: Draft, resolution: Resolution, *, reduction_minor: int = 0, r
         draft.move_to(Status.DUE, "resolve")
         draft.update(due_at=not_before_start(draft.tab, draft.now))
         if resolution == Resolution.WAIVE:
-            forgive(draft, draft.tab.amount_due_minor, _at_the_expense_of(draft.tab), reason)
+            forgive(draft, draft.tab.amount_due_minor, Account.GOODWILL, reason)
             words = "Your bill was forgiven."
         else:
             words = "We looked at it again, and the bill stands."
@@ -88,10 +93,15 @@ def resolve_unanswered(draft: Draft) -> None:
     reason = "no answer by the deadline"
     contested_minor = _contested_minor(draft.tab)
     draft.record("contest_resolved", resolution=Resolution.WAIVE, reason=reason)
+    words = "Nobody answered you in time: what you contested was forgiven."
+    if draft.tab.fee is not None:
+        _go_on_with_fee(draft, contested_minor, reason, timedelta())
+        _end(draft, words)
+        return
     draft.move_to(Status.DUE, "resolve")
     draft.update(due_at=not_before_start(draft.tab, draft.now))
-    forgive(draft, contested_minor, _at_the_expense_of(draft.tab), reason)
-    _end(draft, "Nobody answered you in time: what you contested was forgiven.")
+    forgive(draft, contested_minor, Account.GOODWILL, reason)
+    _end(draft, words)
     _collect(draft)
 
 
@@ -99,10 +109,6 @@ def _contested_minor(tab: Tab) -> int:
     """What is contested of what is due: a refund meanwhile may have lowered that."""
     assert tab.contest is not None, "a contested tab has its contest"
     return min(tab.contest.contested_minor, tab.amount_due_minor)
-
-
-def _at_the_expense_of(tab: Tab) -> Account:
-    return Account.GOODWILL if tab.fee is None else Account.FEES_INCOME
 
 
 def _end(draft: Draft, words: str) -> None:
@@ -114,3 +120,26 @@ def _collect(draft: Draft) -> None:
     """A card that has been declined is tried again when the bank's advice says, however the contest ends."""
     if draft.tab.followup.tries == 0:
         followup.collect(draft)
+
+
+def _resolve_fee(draft: Draft, resolution: Resolution, reduction_minor: int, reason: str) -> None:
+    """Lowered or upheld, the fee is taken; forgiven, it goes back."""
+    if resolution == Resolution.ADJUST:
+        _go_on_with_fee(draft, reduction_minor, reason, fees.NOTICE)
+        words = "The fee was lowered."
+    elif resolution == Resolution.WAIVE:
+        _go_on_with_fee(draft, draft.tab.amount_due_minor, reason, timedelta())
+        words = "The fee was forgiven; what was taken of it goes back to you."
+    else:
+        _go_on_with_fee(draft, 0, reason, timedelta())
+        words = "We looked at it again, and the fee stands."
+    _end(draft, words)
+
+
+def _go_on_with_fee(draft: Draft, forgiven_minor: int, reason: str, notice: timedelta) -> None:
+    """The tab is again what it was before the contest, and what is left of the fee is taken after `notice`."""
+    assert draft.tab.contest is not None, "a contested tab has its contest"
+    draft.move_to(draft.tab.contest.contested_in, "resolve")
+    if forgiven_minor:
+        forgive(draft, forgiven_minor, Account.FEES_INCOME, reason)
+    fees.take_later(draft, notice)

@@ -8,11 +8,12 @@ from msgspec.structs import replace
 
 from chalicelib.domain.news import dates
 from chalicelib.domain.news.messages import MessageKind, Recipient
+from chalicelib.domain.tab import fees
 from chalicelib.domain.tab.actor import SYSTEM
 from chalicelib.domain.tab.attempt import Attempt, Failure, Operation
 from chalicelib.domain.tab.bill import FeeKind
 from chalicelib.domain.tab.draft import Draft
-from chalicelib.domain.tab.payments import Deposit, DepositState
+from chalicelib.domain.tab.payments import Deposit, DepositState, Hold
 from chalicelib.domain.tab.policy import LapseAction, Policy
 from chalicelib.domain.tab.promise import Consent
 from chalicelib.domain.tab.status import Status
@@ -122,8 +123,7 @@ def placement_failed(draft: Draft, failure: Failure | None) -> None:
     tab = draft.tab
     if tab.live_hold is not None:
         # It was to replace a hold that still stands.
-        draft.update(deposit=replace(tab.deposit, state=DepositState.HELD))
-        draft.record("hold_not_renewed", payment_id=tab.live_hold.payment_id)
+        not_renewed(draft)
         return
     failures = tab.deposit.failures + 1
     again_at = draft.now + RETRY_AFTER
@@ -132,11 +132,46 @@ def placement_failed(draft: Draft, failure: Failure | None) -> None:
     place_at = again_at if may_retry and in_time else None
     draft.update(deposit=replace(tab.deposit, state=DepositState.FAILED, failures=failures, place_at=place_at))
     draft.record("deposit_failed", again_at=place_at.isoformat() if place_at else None)
+    _tell_both_of_failure(draft, place_at)
+
+
+def _tell_both_of_failure(draft: Draft, place_at: datetime | None = None) -> None:
     again = "Another card is needed."
     if place_at:
-        again = f"We try again on {dates.day(place_at, tab.policy.time_zone)}."
+        again = f"We try again on {dates.day(place_at, draft.tab.policy.time_zone)}."
     for recipient in (Recipient.CUSTOMER, Recipient.OWNER):
-        draft.notify(MessageKind.DEPOSIT_FAILED, recipient, tab.deposit.amount_minor, again)
+        draft.notify(MessageKind.DEPOSIT_FAILED, recipient, draft.tab.deposit.amount_minor, again)
+
+
+def not_renewed(draft: Draft, why: str = "It could not be renewed.") -> None:
+    """No new hold takes the place of the one that is about to end: both hear of it while something can be done."""
+    tab = draft.tab
+    hold = tab.live_hold
+    assert hold is not None, "a hold that is not renewed still stands"
+    draft.update(deposit=replace(tab.deposit, state=DepositState.HELD, place_at=None))
+    draft.record(
+        "hold_not_renewed",
+        payment_id=hold.payment_id,
+        amount_minor=hold.amount_minor,
+        capture_before=hold.capture_before.isoformat(),
+    )
+    ends = f"{dates.day(hold.capture_before, tab.policy.time_zone)}. {why}"
+    for recipient, can_do in (
+        (Recipient.CUSTOMER, "Nothing was charged. Save another card, or agree to a new hold once this one has ended."),
+        (Recipient.OWNER, "Ask the customer for another card, present the bill, or go on without a deposit."),
+    ):
+        draft.notify(MessageKind.HOLD_ENDS, recipient, hold.amount_minor, f"{ends} {can_do}")
+
+
+def hold_lost(draft: Draft, hold: Hold) -> None:
+    """The last hold of a deposit that is still wanted is gone: both are told, where they were not told before."""
+    if not is_wanted_by(draft.tab) or hold.clock_done_for == draft.tab.status:
+        return
+    for recipient, can_do in (
+        (Recipient.CUSTOMER, "Nothing was charged. You can agree to a new one."),
+        (Recipient.OWNER, "Ask the customer to agree to a new one, or go on without a deposit."),
+    ):
+        draft.notify(MessageKind.PROTECTION_LOST, recipient, hold.amount_minor, f"Its hold is gone. {can_do}")
 
 
 def placement_refused(draft: Draft, attempt: Attempt) -> None:
@@ -155,11 +190,14 @@ def placement_closed(draft: Draft) -> None:
     tab = draft.tab
     if tab.deposit.state not in (DepositState.PLACING, DepositState.REQUIRES_ACTION):
         return
-    if tab.live_hold is not None:
-        state = DepositState.HELD
+    if not is_wanted_by(tab):
+        state = DepositState.RELEASED if tab.live_hold is None else DepositState.HELD
+        draft.update(deposit=replace(tab.deposit, state=state))
+    elif tab.live_hold is not None:
+        not_renewed(draft)
     else:
-        state = DepositState.FAILED if is_wanted_by(tab) else DepositState.RELEASED
-    draft.update(deposit=replace(tab.deposit, state=state))
+        draft.update(deposit=replace(tab.deposit, state=DepositState.FAILED))
+        _tell_both_of_failure(draft)
 
 
 def asked_of_customer(draft: Draft) -> None:
@@ -176,20 +214,28 @@ def lapse(draft: Draft) -> None:
     draft.record("deposit_lapsed", action=tab.policy.deposit_lapse_action)
     if tab.status == Status.BOOKED and tab.policy.deposit_lapse_action == LapseAction.CANCEL:
         draft.move_to(Status.CANCELED, "cancel")
+        draft.update(proposed=None)
         draft.record("canceled", by_role=SYSTEM.role, reason="deposit_lapsed", fee_minor=0)
+        fees.tell_of_cancellation(draft, "because the deposit was not confirmed in time")
+        return
+    for recipient, can_do in (
+        (Recipient.CUSTOMER, "Your booking stands, and nothing was charged. You can still confirm the deposit."),
+        (Recipient.OWNER, "The booking stands without a deposit. Ask the customer to confirm it, or cancel for free."),
+    ):
+        draft.notify(MessageKind.DEPOSIT_LAPSED, recipient, tab.deposit.amount_minor, can_do)
 
 
 def renew(draft: Draft) -> bool:
-    """Go for a hold in the place of the one that is about to expire; False where that is for the customer to do.
+    """Go for a hold in the place of the one that is about to expire; False where there is none to be had.
 
-    A tab on which nobody has done anything for so long is left to the owner, who hears that the hold runs out.
+    A tab on which nobody has done anything for so long is left to people.
     """
     tab = draft.tab
     if not tab.may_use_card:
+        not_renewed(draft, "There is no saved card to renew it with.")
         return False
     if draft.now >= kept_until(tab):
-        why = f"The hold is not renewed any more, {RENEWED_FOR.days} days after the service was to begin."
-        draft.notify(MessageKind.PROTECTION_LOST, Recipient.OWNER, tab.deposit.amount_minor, why)
+        not_renewed(draft, f"It is not renewed any more, {RENEWED_FOR.days} days after the service was to begin.")
         return False
     draft.update(deposit=replace(tab.deposit, state=DepositState.PLACING))
     return True
@@ -198,6 +244,13 @@ def renew(draft: Draft) -> bool:
 def kept_until(tab: Tab) -> datetime:
     """Until when a deposit secures a service that nobody begins or calls off."""
     return (tab.checked_in_at or tab.starts_at or tab.opened_at) + RENEWED_FOR
+
+
+def want_again(draft: Draft) -> None:
+    """A no-show was taken back: its hold may be gone, and the saved card secures the deposit again."""
+    tab = draft.tab
+    if tab.deposit.state == DepositState.RELEASED and tab.live_hold is None and tab.may_use_card:
+        draft.update(deposit=replace(tab.deposit, state=DepositState.PLACING, failures=0))
 
 
 def waits_for_customer(tab: Tab) -> bool:

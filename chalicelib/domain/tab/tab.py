@@ -54,6 +54,7 @@ class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True):
     `account`: the connected account it is kept in (None: the platform's own), `customer_ref`: the customer's id there.
     `minimum_charge_minor`: the least a card may be charged. `statement_suffix`: what the customer's bank statement adds
     to the account's own words (None: nothing). All four are frozen at opening.
+    `final_at`: when a no-show, or a cancellation for a fee, can't be objected to or taken back any more.
     `adjusted_minor`: what was taken off a bill that had been presented; it stays off when the bill is amended.
     `receipt_owed`: the customer has paid and not been told. `change_id`: the change that wrote this version. `flags`:
     what a person must look at.
@@ -82,6 +83,7 @@ class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True):
     presented_at: datetime | None = None
     review_ends_at: datetime | None = None
     due_at: datetime | None = None
+    final_at: datetime | None = None
     closed_at: datetime | None = None
     outcome: Outcome | None = None
     items: tuple[Item, ...] = ()
@@ -259,8 +261,11 @@ class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True):
         if self.status == Status.IN_REVIEW:
             chargeable = self.may_charge_automatically and (self.may_use_card or self.live_hold is not None)
             return self.review_ends_at if chargeable else None
-        waits = self.status == Status.CONTESTED or any(leg.is_disputed for leg in self.legs)
-        return None if waits else self.followup.next_try_at
+        if self.status == Status.CONTESTED or any(leg.is_disputed for leg in self.legs):
+            return None
+        if self.fee is not None and self.fee.take_at is not None:
+            return self.fee.take_at if self.may_use_card or self.live_hold is not None else None
+        return self.followup.next_try_at
 
     @property
     def is_finished(self) -> bool:

@@ -10,7 +10,7 @@ from chalicelib.domain.tab import agenda
 from chalicelib.domain.tab.actions import Action, allowed_actions
 from chalicelib.domain.tab.actor import SYSTEM, Actor, Role
 from chalicelib.domain.tab.attempt import Attempt, AttemptState, Failure
-from chalicelib.domain.tab.bill import Contest
+from chalicelib.domain.tab.bill import Contest, Fee
 from chalicelib.domain.tab.draft import Entry
 from chalicelib.domain.tab.flag import Flag
 from chalicelib.domain.tab.needs import Need, needs_of
@@ -97,7 +97,7 @@ def tab(tab: Tab, payment: Attempt | None, *, by: Actor, now: datetime, publisha
         total_minor=tab.total_minor,
         tax_minor=tab.tax_minor,
         tip_minor=tab.tip_minor,
-        fee=views.FeeView(kind=tab.fee.kind, amount_minor=tab.fee.amount_minor) if tab.fee else None,
+        fee=_fee(tab.fee) if tab.fee else None,
         adjusted_minor=tab.adjusted_minor,
         waived_minor=tab.waived_minor,
         written_off_minor=tab.written_off_minor,
@@ -156,6 +156,7 @@ def tab(tab: Tab, payment: Attempt | None, *, by: Actor, now: datetime, publisha
         presented_at=tab.presented_at,
         review_ends_at=tab.review_ends_at,
         due_at=tab.due_at,
+        final_at=tab.final_at,
         closed_at=tab.closed_at,
         next_action=views.NextActionView(at=next_step.at, why=next_step.why) if next_step else None,
         allowed_actions=allowed_actions(tab, by, now),
@@ -229,6 +230,12 @@ def _flag(flag: Flag) -> views.FlagView:
         reason=flag.reason,
         amount_minor=flag.amount_minor,
         raised_at=flag.raised_at,
+    )
+
+
+def _fee(fee: Fee) -> views.FeeView:
+    return views.FeeView(
+        kind=fee.kind, amount_minor=fee.amount_minor, announced_at=fee.announced_at, take_at=fee.take_at
     )
 
 

@@ -243,7 +243,7 @@ def cancel(call: Call[requests.Cancel]) -> Reply:
 
 @routes.operation("POST", "/v1/tabs/{tab_id}/no_show", roles=BUSINESS, answer=TabView, tagged=True, moves_money=True)
 def no_show(call: Call[requests.Nothing]) -> Reply:
-    """Record that the customer did not come: the disclosed fee is taken, the rest of the hold released."""
+    """Record that the customer did not come: the disclosed fee is announced, and taken a day later."""
     return answer_reply(call, mark_no_show(deps(), call.path["tab_id"], request=call.request))
 
 

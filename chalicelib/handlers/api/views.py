@@ -136,8 +136,12 @@ class ItemView(Answer):
 
 
 class FeeView(Answer):
+    """`take_at`: when it is to be taken; null once that was begun. It can be contested until the tab's `final_at`."""
+
     kind: FeeKind
     amount_minor: int
+    announced_at: datetime
+    take_at: datetime | None
 
 
 class DepositView(Answer):
@@ -266,6 +270,7 @@ class TabView(Answer):
     """A tab as its caller sees it. `ledger` and `flags` are for the business, null for customers.
 
     `cash_to_return_minor`: of what is owed back, what staff hand over.
+    `final_at`: until then a no-show can be taken back, and a fee be contested.
     """
 
     tab_id: str
@@ -308,6 +313,7 @@ class TabView(Answer):
     presented_at: datetime | None
     review_ends_at: datetime | None
     due_at: datetime | None
+    final_at: datetime | None
     closed_at: datetime | None
     next_action: NextActionView | None
     allowed_actions: list[Action]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -200,16 +200,21 @@ def paid_by_hold_and_card(world: World) -> None:
 
 
 def fee_is_taken(world: World) -> None:
-    not_come(world)
-    world.do(mark_no_show, by=world.staff)
+    fee_is_announced(world)
+    world.sweep()
     world.deliver()
-    assert (world.tab.status, world.tab.paid_minor) == ("closed", 1500)
+    assert (world.tab.status, world.tab.paid_minor) == ("no_show", 1500)
 
 
-def not_come(world: World) -> None:
+def fee_is_announced(world: World) -> None:
+    """Nobody came, and the day until the fee is taken has passed."""
     held(world)
     assert world.tab.starts_at is not None
     world.move_to(world.tab.starts_at + timedelta(minutes=20))
+    world.do(mark_no_show, by=world.staff)
+    assert world.tab.fee is not None
+    assert world.tab.fee.take_at is not None
+    world.move_to(world.tab.fee.take_at)
 
 
 # What is done
@@ -246,10 +251,6 @@ def forgives_fee(world: World) -> Act:
 
 def tips(world: World) -> Act:
     return lambda deps, request: give_tip(deps, world.tab_id, 500, request=request)
-
-
-def marks_no_show(world: World) -> Act:
-    return lambda deps, request: mark_no_show(deps, world.tab_id, request=request)
 
 
 def business_cancels(world: World) -> None:
@@ -303,10 +304,8 @@ STORIES: Mapping[Use, Story] = {
     ),
     Use.NO_SHOW: Story(
         Operation.CAPTURE,
-        not_come,
-        End("closed", "paid", Money(held=2000, captured=1500, released=500), messages=PAID),
-        marks_no_show,
-        by="staff",
+        fee_is_announced,
+        End("closed", "paid", Money(held=2000, captured=1500, released=500), messages=PAID | {K.NO_SHOW}),
     ),
     Use.LATE_CANCEL: Story(
         Operation.CHARGE,
@@ -327,7 +326,7 @@ STORIES: Mapping[Use, Story] = {
         Operation.PLACE_HOLD,
         hold_is_old,
         End("closed", "none", Money(held=4000, released=4000)),
-        declined=LET_GO,
+        declined=replace(LET_GO, messages=frozenset({K.HOLD_ENDS})),
         gives_up=DECLINES,
         after=business_cancels,
     ),

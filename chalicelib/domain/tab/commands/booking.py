@@ -7,17 +7,15 @@ from datetime import datetime, timedelta
 from msgspec import Struct
 from msgspec.structs import replace
 
-from chalicelib.domain.books.ledger import Account, transfer
 from chalicelib.domain.errors import AccountLost, CurrencyMismatch, InvalidInput
 from chalicelib.domain.money import check_amount, currency_of, minimum_charge_minor
 from chalicelib.domain.parties import Customer, Merchant, statement_suffix_of
-from chalicelib.domain.tab import deposit, settlement
+from chalicelib.domain.tab import deposit, fees
 from chalicelib.domain.tab.actions import Action
 from chalicelib.domain.tab.actor import Actor
-from chalicelib.domain.tab.bill import Fee, FeeKind
+from chalicelib.domain.tab.bill import FeeKind
 from chalicelib.domain.tab.commands.require import require
 from chalicelib.domain.tab.draft import Draft, NewId
-from chalicelib.domain.tab.payments import PlanReason
 from chalicelib.domain.tab.promise import Acceptance, Promise
 from chalicelib.domain.tab.status import Status
 from chalicelib.domain.tab.tab import Tab
@@ -203,16 +201,16 @@ def propose_promise(draft: Draft, limits: Limits) -> None:
 
 
 def check_in(draft: Draft) -> None:
-    """The customer is here. Also takes back a no-show that was a mistake, with its fee."""
+    """The customer is here. Also takes back a no-show that was a mistake; its fee falls away, taken or not."""
     require(draft, Action.CHECK_IN)
-    fee = draft.tab.fee
+    was_no_show = draft.tab.status == Status.NO_SHOW
     draft.move_to(Status.OPEN, "check_in")
-    draft.update(checked_in_at=draft.now, fee=None, waived_minor=0, due_at=None, plan=None)
-    taken_back = fee.amount_minor if fee and not draft.base.waived_minor else 0
-    draft.record(
-        "checked_in",
-        postings=transfer(taken_back, debit=Account.FEES_INCOME, credit=Account.CUSTOMER_RECEIVABLE),
-    )
+    if was_no_show:
+        fees.take_back(draft)
+    draft.update(checked_in_at=draft.now)
+    draft.record("checked_in")
+    if was_no_show:
+        deposit.want_again(draft)
 
 
 def cancel(draft: Draft, reason: str) -> None:
@@ -229,27 +227,22 @@ def cancel(draft: Draft, reason: str) -> None:
     draft.move_to(Status.CANCELED, "cancel")
     draft.update(proposed=None)
     draft.record("canceled", by_role=draft.by.role, reason=reason, fee_minor=fee_minor)
-    _owe_fee(draft, kind, fee_minor)
+    if fee_minor:
+        # Who cancels has read what it costs: there is nothing to announce.
+        fees.announce(draft, kind, fee_minor, timedelta())
+    fees.tell_of_cancellation(draft)
 
 
 def mark_no_show(draft: Draft) -> None:
-    """The customer did not come: the disclosed fee falls due, first from the hold; what is left of it is released."""
+    """The customer did not come: the disclosed fee is announced and taken a day later.
+
+    For two weeks the customer may contest it, and staff may take the no-show back.
+    """
     require(draft, Action.NO_SHOW)
     fee_minor = deposit.disclosed_fee_minor(draft.tab, FeeKind.NO_SHOW)
     draft.move_to(Status.NO_SHOW, "no_show")
-    draft.update(proposed=None)
+    draft.update(proposed=None, final_at=draft.now + fees.OBJECTION_WINDOW)
     draft.record("no_show", fee_minor=fee_minor)
-    _owe_fee(draft, FeeKind.NO_SHOW, fee_minor)
-
-
-def _owe_fee(draft: Draft, kind: FeeKind, amount_minor: int) -> None:
-    if amount_minor == 0:
-        return
-    draft.update(fee=Fee(kind=kind, amount_minor=amount_minor), due_at=draft.now)
-    draft.record(
-        "fee_due",
-        fee=kind,
-        amount_minor=amount_minor,
-        postings=transfer(amount_minor, debit=Account.CUSTOMER_RECEIVABLE, credit=Account.FEES_INCOME),
-    )
-    settlement.start(draft, PlanReason.FEE)
+    if fee_minor:
+        fees.announce(draft, FeeKind.NO_SHOW, fee_minor, fees.NOTICE)
+    fees.tell_of_no_show(draft)

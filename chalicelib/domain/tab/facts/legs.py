@@ -111,6 +111,8 @@ def _add_leg(draft: Draft, leg: Leg, entry: str, account: Account) -> None:
             amount_minor=recovered,
             postings=transfer(recovered, debit=Account.CUSTOMER_RECEIVABLE, credit=Account.RECOVERY),
         )
-    if draft.tab.status == Status.CLOSED and not draft.tab.refund_owed_minor:
-        # A tip after the payment, or what had been given up: paid more, it is another receipt.
+    tab = draft.tab
+    is_paid = tab.status == Status.CLOSED or (tab.fee is not None and tab.is_finished and not tab.balance_minor)
+    if is_paid and not tab.refund_owed_minor:
+        # A fee, whose tab closes later; a tip after the payment, or what had been given up: that is another receipt.
         draft.update(receipt_owed=True)
