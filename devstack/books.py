@@ -29,8 +29,14 @@ def money_of_app(tab: dict[str, Any]) -> Money:
         + sum(hold["amount_minor"] - hold["captured_minor"] for hold in captured),
         expired=sum(hold["amount_minor"] for hold in holds if hold["state"] == "expired"),
         charged=sum(leg["amount_minor"] for leg in legs if leg["kind"] == "charge"),
-        refunded=sum(leg["refunded_minor"] for leg in legs),
+        refunded=sum(_refunded_at_stripe(leg) for leg in legs),
     )
+
+
+def _refunded_at_stripe(leg: dict[str, Any]) -> int:
+    """Without what went back past Stripe, or by the customer's bank."""
+    by_bank = sum(dispute["returned_minor"] for dispute in leg["disputes"])
+    return int(leg["refunded_minor"] - leg["refunded_elsewhere_minor"] - by_bank)
 
 
 def money_of_standin(books: dict[str, Any], tab_id: str, currency: str) -> Money:

@@ -50,7 +50,7 @@ class StripeBooks:
 
     def __init__(self, stack: Stack) -> None:
         self._sums = stack.standin.get("/_control/books")
-        self._objects = by_tab(stack.at_stripe("payment_intents"), stack.at_stripe("refunds"))
+        self._objects = by_tab(*(stack.at_stripe(kind) for kind in ("payment_intents", "refunds", "disputes")))
 
     @property
     def tab_ids(self) -> set[str]:

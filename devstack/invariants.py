@@ -23,6 +23,10 @@ _SYSTEM = "aftertab"
 _TAKES_MONEY = frozenset({"capture", "charge"})
 _MAKES_PAYMENT = frozenset({"place_hold", "charge"})
 _NOT_GIVEN_BACK = frozenset({"failed", "canceled"})
+_LADDER = timedelta(minutes=2 + 5 + 10 + 30 + 60)
+_DEPOSIT_IS_KEPT = timedelta(days=20)
+"""At least: thirty days from the start, and a hold lives for a week."""
+_ENDS_SERVICE = frozenset({"bill_presented", "canceled", "no_show"})
 _INQUIRIES = frozenset({"inquiry", "inquiry_closed"})
 FEE_NOTICE = timedelta(hours=24)
 CONTESTABLE = timedelta(days=14)
@@ -43,6 +47,7 @@ _PAYMENT_FIELDS = (
     *("id", "status", "capture_method", "currency", "metadata"),
     *("amount", "amount_received", "amount_capturable"),
 )
+_DISPUTE_FIELDS = ("id", "status", "payment_intent", "currency", "amount")
 _REFUND_FIELDS = ("id", "status", "payment_intent", "currency", "metadata", "amount")
 
 
@@ -89,21 +94,25 @@ def check_everything(tab: Json, history: History | None, objects: Objects) -> li
     return check_tab(tab, history) + check_dry(tab, history) + check_books(tab, history, objects)
 
 
-def by_tab(payments: Iterable[Json], refunds: Iterable[Json]) -> dict[str, Objects]:
-    """Stripe's objects by the tab in their metadata; a refund goes with its payment. Strangers' are left out.
+def by_tab(payments: Iterable[Json], refunds: Iterable[Json], disputes: Iterable[Json] = ()) -> dict[str, Objects]:
+    """Stripe's objects by the tab in their metadata; refunds and disputes go with their payment. Strangers' are left
+    out.
 
     Of each only what the rules read is kept: a replay has tens of thousands.
     """
-    found: dict[str, tuple[list[Json], list[Json]]] = {}
+    found: dict[str, tuple[list[Json], list[Json], list[Json]]] = {}
     tab_of: dict[str, str] = {}
     for payment in payments:
         if tab_id := _metadata(payment).get("tab"):
             tab_of[payment["id"]] = tab_id
-            found.setdefault(tab_id, ([], []))[0].append({name: payment[name] for name in _PAYMENT_FIELDS})
+            found.setdefault(tab_id, ([], [], []))[0].append({name: payment[name] for name in _PAYMENT_FIELDS})
     for refund in refunds:
         if tab_id := tab_of.get(refund["payment_intent"]):
             found[tab_id][1].append({name: refund[name] for name in _REFUND_FIELDS})
-    return {tab_id: Objects(*both) for tab_id, both in found.items()}
+    for dispute in disputes:
+        if tab_id := tab_of.get(dispute["payment_intent"]):
+            found[tab_id][2].append({name: dispute[name] for name in _DISPUTE_FIELDS})
+    return {tab_id: Objects(*kinds) for tab_id, kinds in found.items()}
 
 
 # The tab by itself, at every moment
@@ -368,6 +377,31 @@ def fee_stays_contestable(tab: Json, history: History) -> Iterator[str]:
             yield f"a fee can't be contested any more, {after} after it was announced"
 
 
+def a_person_is_called_at_the_end_of_the_ladder(tab: Json, history: History) -> Iterator[str]:
+    """News that comes often does not use it up: only what we ask ourselves, after 2, 5, 10, 30 and 60 minutes."""
+    begun = {e["details"]["attempt_id"]: e["at"] for e in history if e["kind"] == "attempt_begun"}
+    for entry in history:
+        if entry["kind"] == "flagged" and entry["details"]["flag"] == "outcome_unknown":
+            waited = datetime.fromisoformat(entry["at"]) - datetime.fromisoformat(begun[entry["details"]["about"]])
+            if waited < _LADDER:
+                yield f"{entry['details']['about']} was given up on after {waited}, at entry {entry['seq']}"
+
+
+def a_deposit_is_not_given_back_and_taken_again(tab: Json, history: History) -> Iterator[str]:
+    """What was captured of a hold before the service secures it: it goes back when the service is called off."""
+    captured: dict[str, datetime] = {}
+    for entry in history:
+        details = entry["details"]
+        if entry["kind"] in _ENDS_SERVICE:
+            return
+        if entry["kind"] == "captured":
+            captured[details["payment_id"]] = datetime.fromisoformat(entry["at"])
+        elif _begins(entry, "refund") and details["payment_id"] in captured:
+            kept_for = datetime.fromisoformat(entry["at"]) - captured[details["payment_id"]]
+            if kept_for < _DEPOSIT_IS_KEPT:
+                yield f"the deposit {details['payment_id']} goes back before the service, at entry {entry['seq']}"
+
+
 # When the agenda has nothing left to do
 
 
@@ -534,6 +568,8 @@ _OF_HISTORY = (
     money_is_taken_once,
     one_attempt_takes_money,
     every_attempt_ends_once,
+    a_person_is_called_at_the_end_of_the_ladder,
+    a_deposit_is_not_given_back_and_taken_again,
     sealed_texts_are_kept,
     consents_are_those_given,
     only_the_customer_replaces_what_they_sealed,
@@ -616,6 +652,10 @@ def _posted(entry: Json, account: str) -> int:
 
 def _flagged(tab: Json, kind: str, about: str | None = None) -> bool:
     return any(flag["kind"] == kind and about in (None, flag["about"]) for flag in tab["flags"])
+
+
+def _begins(entry: Json, operation: str) -> bool:
+    return entry["kind"] == "attempt_begun" and bool(entry["details"]["operation"] == operation)
 
 
 def _live_holds(tab: Json) -> list[Json]:

@@ -355,6 +355,28 @@ def refund_to_the_limit(stack: Stack, rng: random.Random, clients: int) -> Race:
     )
 
 
+def elsewhere_to_the_limit(stack: Stack, rng: random.Random, clients: int) -> Race:
+    """A refund has failed; every till records a fifth of it as given back in cash, as often as it is let"""
+    shop = Shop(stack, rng)
+    shop.agree(save_card=False)
+    shop.present()
+    payment = shop.customer.api.post(f"{shop.path}/charges", {"mode": "on_session"})["payment"]
+    shop.customer.phone.pay(payment, "pm_card_refundFail")
+    stack.drain()
+    shop.business.staff.post(f"{shop.path}/refunds", {"reason": "Colour too dark"})
+    stack.move_clock(stack.now() + hours(2))
+    stack.drain()
+    body = {"amount_minor": 1500, "how": "cash", "reference": "receipt 12"}
+    requests = [shop.request(shop.business.owner, "refund_elsewhere", body) for _ in range(clients)]
+
+    def judge(results: list[Result]) -> tuple[Money, list[str]]:
+        back = shop.business.tab(shop.tab)["legs"][0]["refunded_elsewhere_minor"]
+        wrong = [f"{back} of 7500 were given back"] if back != 7500 else []
+        return Money(charged=7500), won_by(results, 5, "nothing_to_pay") + wrong
+
+    return Race(shop.business, shop.tab, requests, judge)
+
+
 def items_to_the_cap(stack: Stack, rng: random.Random, clients: int) -> Race:
     """Everybody adds an item; nine of them reach the cap"""
     shop = Shop(stack, rng)
@@ -452,6 +474,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     cancel_against_check_in,
     consents_at_once,
     refund_to_the_limit,
+    elsewhere_to_the_limit,
     items_to_the_cap,
     sweep_against_pay,
     webhook_against_pay,

@@ -133,7 +133,9 @@ class Business:
 
     def _broken_promises(self, tab: dict[str, Any]) -> list[str]:
         history = self.staff.history(tab["tab_id"])
-        objects = invariants.by_tab(self.stack.at_stripe("payment_intents"), self.stack.at_stripe("refunds"))
+        objects = invariants.by_tab(
+            *(self.stack.at_stripe(kind) for kind in ("payment_intents", "refunds", "disputes"))
+        )
         return [
             *invariants.check_tab(tab, history),
             *invariants.check_books(tab, history, objects.get(tab["tab_id"], invariants.Objects())),

@@ -409,6 +409,35 @@ def test_an_unpaid_bill_is_reminded_of_and_written_off(world: World) -> None:
     assert world.said() == []
 
 
+def test_a_part_paid_bill_that_is_written_off_gets_a_receipt(world: World, shop: Shop, ana: Caller) -> None:
+    """20.00 of 80.00 were paid in cash: the rest is given up, and there is a receipt for the 20.00."""
+    tab = billed(shop, ana, 8000)
+    shop.staff.post(verb(tab, "cash"), {"amount_minor": 2000}).ok()
+    world.move(days=2)
+    shop.owner.post(verb(tab, "write_off"), {"reason": "Moved away."}).ok()
+    world.said()
+
+    world.move(hours=1)
+
+    assert world.said() == ["customer: receipt"]
+
+
+def test_a_fee_is_written_off(world: World, shop: Shop, ana: Caller) -> None:
+    """A no-show's fee that nobody pays is given up like a bill; staff can't."""
+    tab = booking(shop, ana, hours=24, deposit_minor=0)
+    shop.agree(ana, tab, ["cap", "deposit_and_fees"])
+    world.move(hours=25)
+    tab = shop.staff.post(verb(tab, "no_show")).ok()
+    assert tab["balance_minor"] == 1500
+    assert "write_off" not in tab["allowed_actions"]
+    assert "write_off" in shop.owner.get(f"/v1/tabs/{tab['tab_id']}").ok()["allowed_actions"]
+
+    given_up = shop.owner.post(verb(tab, "write_off"), {"reason": "Moved away."}).ok()
+
+    assert (given_up["status"], given_up["outcome"]) == ("closed", "written_off")
+    assert given_up["ledger"] == {"customer_receivable": 0, "bad_debt": 1500, "fees_income": -1500}
+
+
 def test_a_late_payment_recovers_a_write_off(world: World, shop: Shop, ana: Caller) -> None:
     """Who pays after all may do so on the phone, and the ledger has it as a recovery."""
     tab = billed(shop, ana, 8000)

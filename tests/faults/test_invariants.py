@@ -112,7 +112,8 @@ def leg(payment_id: str, kind: str, amount: int, **given: Any) -> Json:
 
 def entry(seq: int, kind: str, *postings: tuple[str, int], **details: Any) -> Json:
     posted = [{"account": account, "amount_minor": minor} for account, minor in postings]
-    return {"seq": seq, "kind": kind, "by": "sam", "details": details, "postings": posted}
+    at = f"2026-01-05T09:{seq:02}:00Z"
+    return {"seq": seq, "at": at, "by": "sam", "kind": kind, "details": details, "postings": posted}
 
 
 SEALED = sha256(b"words").hexdigest()
@@ -371,6 +372,28 @@ def test_a_flag_says_what_is_owed_by_hand_as_it_is_now():
     tab = sound().tab | {"amount_due_minor": 6000, "refund_owed_minor": 1000, "flags": [by_hand(400)]}
 
     assert check_dry(tab) == ["1000 is owed back, 400 is said to be for a person"]
+
+
+def test_news_that_comes_often_calls_nobody_before_the_ladder_is_used_up():
+    """An attempt begun at 9:07 is unknown at 9:16, which says nothing yet."""
+    world = sound()
+    world.history.append(entry(16, "flagged", flag="outcome_unknown", about="att_3", reason="eight times processing"))
+
+    assert "att_3 was given up on after 0:09:00, at entry 16" in world.problems()
+
+    world.history[-1] |= {"at": "2026-01-05T11:00:00Z"}
+    assert world.problems() == []
+
+
+def test_a_deposit_captured_before_the_service_is_not_given_back_before_it():
+    """Else it would be taken again for a fee, or the bill."""
+    world = sound()
+    world.history.append(begun(16, "att_5", "refund", 2000, "pi_1"))
+
+    assert "the deposit pi_1 goes back before the service, at entry 16" in world.problems()
+
+    world.history[-2] |= {"kind": "canceled", "details": {"by_role": "staff", "fee_minor": 0}}
+    assert not [problem for problem in world.problems() if "goes back before" in problem]
 
 
 def bank(**given: object) -> dict:

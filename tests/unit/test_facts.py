@@ -129,6 +129,20 @@ def test_processing() -> None:
     assert till.tab.paid_minor == 0
 
 
+def test_processing_told_eight_times_does_not_use_up_the_ladder() -> None:
+    """News of what is known already: only what we ask ourselves counts, and nobody is called early."""
+    till = charging()
+    attempt_id = till.open(Operation.CHARGE).attempt_id
+
+    for minute in range(8):
+        till.now += timedelta(seconds=10 * minute)
+        till.hear(till.fact(FactKind.PROCESSING, "pi_1", attempt_id=attempt_id))
+
+    assert (till.open(Operation.CHARGE).checks, till.tab.flags) == (2, ())
+    assert till.tab.next_action_at is not None
+    assert till.tab.next_action_at <= till.now + timedelta(minutes=5)
+
+
 def test_declined() -> None:
     """The attempt has failed with the bank's reason; the bill stays due."""
     till = charging()

@@ -416,6 +416,41 @@ def test_a_write_off_moves_the_balance_to_bad_debt() -> None:
     assert till.books == {A.CASH: 20_00, A.BAD_DEBT: 30_00, A.SERVICE_REVENUE: -50_00}
 
 
+def test_a_part_paid_bill_that_is_written_off_gets_a_receipt() -> None:
+    """For what was paid; without any payment there is nothing to give one for."""
+    part_paid = unpaid().do(payment.take_cash, 20_00).do(bill.write_off, "moved away", by=OWNER)
+    assert (part_paid.tab.receipt_owed, part_paid.tab.receipt_minor) == (True, 20_00)
+    assert StepKind.SEND_RECEIPT in part_paid.planned
+
+    assert not unpaid().do(bill.write_off, "moved away", by=OWNER).tab.receipt_owed
+
+
+@pytest.mark.parametrize("kind", ["no_show", "late_cancel"])
+def test_a_fee_is_written_off_like_a_bill(kind: str) -> None:
+    """Given up as lost: the reminders end, and a payment that still comes is a recovery."""
+    till = Till.booked(deposit_minor=0).accept(*WITHOUT_CARD).wait(hours=25 if kind == "no_show" else 23)
+    if kind == "no_show":
+        till.do(booking.mark_no_show)
+    else:
+        till.do(booking.cancel, "ill", by=ADA)
+    fee_minor = till.tab.balance_minor
+    assert fee_minor
+    assert not till.allows(Action.WRITE_OFF, STAFF)
+
+    till.do(bill.write_off, "moved away", by=OWNER)
+
+    assert (till.tab.status, till.tab.outcome) == (Status.CLOSED, Outcome.WRITTEN_OFF)
+    assert till.books == {A.BAD_DEBT: fee_minor, A.FEES_INCOME: -fee_minor}
+    assert till.planned == {}
+    till.do(payment.take_cash, fee_minor)
+    assert till.books == {
+        A.BAD_DEBT: fee_minor,
+        A.FEES_INCOME: -fee_minor,
+        A.CASH: fee_minor,
+        A.RECOVERY: -fee_minor,
+    }
+
+
 def test_a_write_off_is_the_owners_and_of_a_due_bill_only() -> None:
     """Not of one under review, not of one that is paid, and not by staff."""
     assert not unpaid().allows(Action.WRITE_OFF, STAFF)

@@ -464,6 +464,17 @@ class FakeGateway:
         if dispute.reinstated_minor:
             yield replace(fact, kind=FactKind.DISPUTE_REINSTATED, amount_minor=dispute.reinstated_minor)
 
+    def capture_there(self, payment_id: str) -> None:
+        """The business takes a hold in the gateway's own pages, past us."""
+        payment = self.payments[payment_id]
+        assert payment.state == "authorized"
+        payment.state, payment.captured_minor = "paid", payment.amount_minor
+        self._tell(payment)
+
+    def tell_again(self, payment_id: str) -> None:
+        """What the payment is, as news of its own."""
+        self._tell(self.payments[payment_id])
+
     def refund_there(self, payment_id: str, amount_minor: int) -> None:
         """The business gives back in the gateway's own pages, past us."""
         payment = self.payments[payment_id]

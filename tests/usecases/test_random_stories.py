@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from chalicelib.domain.errors import CapExceeded, DomainError, InvalidInput, PaymentInProgress
-from chalicelib.domain.news.messages import MessageKind
+from chalicelib.domain.news.messages import MessageKind, Recipient
 from chalicelib.domain.tab import agenda
 from chalicelib.domain.tab.actions import Action, allowed_actions, is_resolvable
-from chalicelib.domain.tab.actor import Actor, Role
+from chalicelib.domain.tab.actor import SYSTEM, Actor, Role
 from chalicelib.domain.tab.attempt import Operation
 from chalicelib.domain.tab.commands.bill import ItemInput
 from chalicelib.domain.tab.commands.booking import Limits
@@ -82,6 +82,8 @@ CONSENTS = st.sets(st.sampled_from(EVERYTHING)).map(sealed) | st.just(EVERYTHING
 
 class AnyStory(RuleBasedStateMachine):
     """A tab among people who do what they like while things break."""
+
+    post_was_down = False
 
     @initialize(
         starts_in_hours=st.sampled_from([None, None, 2, 24, 72, 200]),
@@ -370,9 +372,24 @@ class AnyStory(RuleBasedStateMachine):
         if paid:
             self.shop.gateway.refund_there(data.draw(st.sampled_from(paid)).payment_id, amount)
 
+    @precondition(lambda self: any(p.state == "authorized" for p in self.shop.gateway.payments.values()))
+    @rule(data=st.data())
+    def captured_past_us(self, data: st.DataObject) -> None:
+        """Somebody at the business takes a hold in the gateway's own pages."""
+        held = [payment for payment in self.shop.gateway.payments.values() if payment.state == "authorized"]
+        self.shop.gateway.capture_there(data.draw(st.sampled_from(held)).payment_id)
+
+    @rule(times=st.integers(1, 8))
+    def bank_is_slow_and_says_so(self, times: int) -> None:
+        """That a payment is being processed is told again and again."""
+        for payment in [p for p in self.shop.gateway.payments.values() if p.state == "processing"]:
+            for _ in range(times):
+                self.shop.gateway.tell_again(payment.payment_id)
+
     @rule(is_down=st.booleans())
     def mail_server(self, is_down: bool) -> None:
         self.shop.outbox.is_down = is_down
+        self.post_was_down = self.post_was_down or is_down
 
     @rule(data=st.data(), confirms=st.booleans())
     def phone(self, data: st.DataObject, confirms: bool) -> None:
@@ -531,13 +548,15 @@ class AnyStory(RuleBasedStateMachine):
         shop.check_at_rest()
         refused = tab.refund_by_hand_minor > 0 or tab.cash_to_return_minor > 0
         self.the_customer_has_what_is_theirs()
+        self.the_owner_heard_of_what_was_lowered_past_us()
         if tab.status not in (Status.BOOKED, Status.OPEN):
             assert (tab.status == Status.CLOSED) == (
                 (tab.live_hold is None and tab.balance_minor == 0 and not refused) or tab.closed_at is not None
             )
         receipts = {m.message_id for m in shop.outbox.messages if m.kind == MessageKind.RECEIPT}
-        if tab.status == Status.CLOSED and tab.outcome == Outcome.FULFILLED and tab.paid_minor:
-            assert receipts, "who has paid has a receipt"
+        ended = (Outcome.FULFILLED, Outcome.WRITTEN_OFF)
+        if tab.status == Status.CLOSED and tab.outcome in ended and tab.receipt_minor:
+            assert receipts, "who has paid, all or a part, has a receipt"
 
     def the_customer_has_what_is_theirs(self) -> None:
         """By the gateway's own books: what we have of each customer's money is no more than is due, or for a person."""
@@ -550,6 +569,15 @@ class AnyStory(RuleBasedStateMachine):
         assert ours <= tab.amount_due_minor + by_hand, "more is kept than is due"
         returned = sum(dispute.returned_minor for leg in tab.legs for dispute in leg.disputes)
         assert ours >= tab.amount_due_minor - tab.balance_minor - (at_bank - returned), "more went back than was owed"
+
+    def the_owner_heard_of_what_was_lowered_past_us(self) -> None:
+        """Whoever gave it back in the gateway's own pages; unless the post was down meanwhile."""
+        shop = self.shop
+        entries = shop.store.list_entries(shop.merchant_id, shop.tab_id, limit=1000, cursor=None).items
+        lowered = [entry for entry in entries if entry.kind == "refund_granted" and entry.by == SYSTEM.subject]
+        if not self.post_was_down:
+            told = [m for m in shop.outbox.messages if (m.kind, m.to) == (MessageKind.BILL_ADJUSTED, Recipient.OWNER)]
+            assert len(told) >= len(lowered), "a bill was lowered, and the owner does not know"
 
 
 def comes_by_event_alone(shop: Shop, event_id: str) -> bool:

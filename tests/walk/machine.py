@@ -339,6 +339,8 @@ class Walk(RuleBasedStateMachine):
             "cancel": ("cancel", why),
             "waive": ("waive", why),
             "write_off": ("write_off", why),
+            "refund_elsewhere": ("refund_elsewhere", {"amount_minor": 1, "how": "cash", "reference": "receipt 7"}),
+            "resolve_flag": ("resolve_flag", {"flag_id": self.resolvable(model), "note": "seen to"}),
         }
         match action:
             case "accept_promise" if caller == self.customer(model):
@@ -356,11 +358,15 @@ class Walk(RuleBasedStateMachine):
                 path = ("tip", {"tip_minor": amount}) if action == "tip" else ("charges", {"mode": "on_session"})
                 if answer := self.post(caller, model, *path):
                     self.confirm(answer["payment"], card)
-            case "check_in" | "complete" | "no_show" | "amend":
+            case "check_in" | "complete" | "no_show" | "amend" | "retry_refund":
                 self.post(caller, model, action)
             case _ if action in bodies:
                 model.may_take |= action == "charge_saved_card" and caller == self.customer(model)
                 self.post(caller, model, *bodies[action])
+
+    def resolvable(self, model: TabModel) -> str:
+        flags = self.town.get(self.shop(model).owner, f"/tabs/{model.tab_id}").body["flags"]
+        return next((str(flag["flag_id"]) for flag in flags if flag["kind"] != "refund_by_hand"), "flg_none")
 
     # Once more, and by others
 
@@ -418,7 +424,7 @@ class Walk(RuleBasedStateMachine):
 
     # Past us, at the bank and in the dashboard
 
-    @rule(data=st.data(), what=st.sampled_from(["dispute", "refund", "cancel", "capture"]))
+    @rule(data=st.data(), what=st.sampled_from(["dispute", "dispute", "inquiry", "refund", "cancel", "capture"]))
     def past_us(self, data: st.DataObject, what: str) -> None:
         model = self.pick(data)
         intents = self.town.payments(model) if model else []
@@ -433,7 +439,11 @@ class Walk(RuleBasedStateMachine):
     def do_past_us(self, what: str, intent: Json) -> None:
         match what:
             case "dispute":
-                self.town.control("/disputes", {"payment_intent": intent["id"]})
+                # A part of it: another bank's letter may come about the rest.
+                amount = max(1, intent["amount_received"] // 3)
+                self.town.control("/disputes", {"payment_intent": intent["id"], "amount": amount})
+            case "inquiry":
+                self.town.control("/disputes", {"payment_intent": intent["id"], "kind": "inquiry"})
             case "refund":
                 self.town.at_stripe("/v1/refunds", {"payment_intent": intent["id"]})
             case "cancel":
@@ -483,7 +493,7 @@ class Walk(RuleBasedStateMachine):
             self.sweep()
         else:
             raise Broken(f"the agenda does not run dry: {[tab['next_action'] for tab in tabs]}")
-        theirs = invariants.by_tab(self.stack.at_stripe("payment_intents"), self.stack.at_stripe("refunds"))
+        theirs = invariants.by_tab(*(self.stack.at_stripe(kind) for kind in ("payment_intents", "refunds", "disputes")))
         for model, tab in zip(town.tabs, tabs, strict=True):
             self.counts["tabs checked"] += 1
             self.counts[f"ends {tab['status']}/{tab['payment_state']}"] += 1

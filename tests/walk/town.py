@@ -262,8 +262,9 @@ class Town:
         """Banks decide what is open, and pending refunds end well, all over Stripe."""
         headers = {"Authorization": f"Bearer {SECRET_KEY}"}
         for number, dispute in enumerate(self.stack.standin.get("/v1/disputes", headers=headers, limit=50)["data"]):
-            if dispute["status"] not in ("won", "lost", "warning_closed"):
-                self.control("/disputes/decide", {"dispute": dispute["id"], "outcome": ("won", "lost")[number % 2]})
+            if dispute["status"] not in ("won", "lost", "warning_closed", "prevented"):
+                outcome = ("won", "lost", "prevented")[number % 3]
+                self.control("/disputes/decide", {"dispute": dispute["id"], "outcome": outcome})
         for refund in self.stack.standin.get("/v1/refunds", headers=headers, limit=50)["data"]:
             if refund["status"] == "pending":
                 self.control("/refunds/settle", {"refund": refund["id"]})

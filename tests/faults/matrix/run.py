@@ -75,7 +75,7 @@ class Player:
     def __init__(self, world: World, story: Story) -> None:
         self._world = world
         self._story = story
-        by = world.ada if story.by == "ada" else world.staff
+        by = {"ada": world.ada, "staff": world.staff, "owner": world.owner}[story.by]
         self._request = world.request(by)
         self._by = by
         self._sent_at = world.clock.now()

@@ -15,10 +15,10 @@ from chalicelib.domain.tab.promise import Consent
 from chalicelib.domain.tab.tab import Tab
 from chalicelib.ports.deps import Deps
 from chalicelib.usecases.tab.attempts import Answer, Request
-from chalicelib.usecases.tab.bill import accept_bill, add_items, complete_service, waive
+from chalicelib.usecases.tab.bill import accept_bill, add_items, adjust_bill, complete_service, waive
 from chalicelib.usecases.tab.booking import Agreement, accept_promise, cancel_tab, check_in, mark_no_show, open_tab
 from chalicelib.usecases.tab.payment import give_tip, pay_on_phone
-from chalicelib.usecases.tab.refund import refund_tab
+from chalicelib.usecases.tab.refund import refund_tab, retry_refund
 from devstack.books import Money
 from tests.faults.matrix.table import DECLINED_FOR_GOOD, DECLINES, Cell, Fault, Use
 from tests.faults.matrix.traps import Lane
@@ -155,6 +155,20 @@ def paid_by_card(world: World) -> None:
     assert (world.tab.status, world.tab.paid_minor) == ("closed", 6000)
 
 
+def partly_lost(world: World) -> None:
+    """Of a bill of 75.00 that was paid by hold and card, the customer's bank has taken 25.00 for good."""
+    paid_by_hold_and_card(world)
+    world.lose(2500)
+
+
+def refund_failed(world: World) -> None:
+    """A bill of 75.00, paid by hold and card, is owed back whole, and the bank has sent both refunds back."""
+    paid_by_hold_and_card(world)
+    world.do(refund_tab, None, "it was very cold", by=world.staff)
+    world.refunds_fail()
+    assert world.tab.refund_by_hand_minor == 7500
+
+
 def deposit_is_asked_for(world: World) -> None:
     """Tomorrow, so that the hold is confirmed on the phone now."""
     world.open_shop()
@@ -243,6 +257,14 @@ def gives_back(world: World) -> Act:
 
 def gives_back_most(world: World) -> Act:
     return lambda deps, request: refund_tab(deps, world.tab_id, 6000, "it was very cold", request=request)
+
+
+def lowers_to_nothing(world: World) -> Act:
+    return lambda deps, request: adjust_bill(deps, world.tab_id, 7500, "all wrong", request=request)
+
+
+def tries_again(world: World) -> Act:
+    return lambda deps, request: retry_refund(deps, world.tab_id, request=request)
 
 
 def forgives_fee(world: World) -> Act:
@@ -359,6 +381,20 @@ STORIES: Mapping[Use, Story] = {
         End("closed", "paid", Money(held=2000, captured=2000, charged=5500, refunded=6000), messages=PAID),
         gives_back_most,
         by="staff",
+    ),
+    Use.REFUND_BESIDE_LOSS: Story(
+        Operation.REFUND,
+        partly_lost,
+        End("closed", "none", Money(held=2000, captured=2000, charged=5500, refunded=5000)),
+        lowers_to_nothing,
+        by="staff",
+    ),
+    Use.REFUND_RETRIED: Story(
+        Operation.REFUND,
+        refund_failed,
+        End("closed", "none", Money(held=2000, captured=2000, charged=5500, refunded=7500)),
+        tries_again,
+        by="owner",
     ),
     Use.WAIVED_FEE: Story(
         Operation.REFUND,

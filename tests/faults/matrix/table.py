@@ -31,6 +31,8 @@ class Use(StrEnum):
     TIP = "tip"
     REFUND_OF_TWO = "refund_of_two"
     WAIVED_FEE = "waived_fee"
+    REFUND_BESIDE_LOSS = "refund_beside_loss"
+    REFUND_RETRIED = "refund_retried"
 
 
 class Boundary(StrEnum):
@@ -130,7 +132,8 @@ ASKS_A_BANK = frozenset(
         *(Use.HOLD_RENEWAL, Use.CHARGE_FIRST, Use.TIP),
     }
 )
-LOOKS_UP = frozenset({Use.HOLD, Use.HOLD_PLACEMENT, Use.HOLD_RENEWAL, Use.REFUND, Use.REFUND_OF_TWO, Use.WAIVED_FEE})
+REFUNDS = frozenset({Use.REFUND, Use.REFUND_OF_TWO, Use.WAIVED_FEE, Use.REFUND_BESIDE_LOSS, Use.REFUND_RETRIED})
+LOOKS_UP = frozenset({Use.HOLD, Use.HOLD_PLACEMENT, Use.HOLD_RENEWAL}) | REFUNDS
 """Whose webhook says too little by itself, so that Stripe is asked for the object."""
 
 WEBHOOK = frozenset({Boundary.BEFORE_WEBHOOK_WRITE, Boundary.AFTER_WEBHOOK_WRITE})

@@ -38,7 +38,7 @@ from chalicelib.usecases.tab.attempts import Answer, Request
 from devstack.acknowledged import Acknowledged
 from devstack.invariants import Objects, by_tab
 from devstack.stack import EVENTS
-from devstack.stripe_standin import payment_intents
+from devstack.stripe_standin import disputes, payment_intents, refunds
 from devstack.stripe_standin.events import EventRow, encode
 from devstack.stripe_standin.standin import StandIn
 from devstack.stripe_standin.store import PLATFORM, Namespace
@@ -115,6 +115,7 @@ class World:
         merchant = create_merchant(self.deps(Lane.REQUEST), new, request=self.request(operator))
         self.merchant_id = merchant.merchant_id
         self.staff = Actor(subject="sam", role=Role.STAFF, merchant_id=self.merchant_id)
+        self.owner = Actor(subject="olga", role=Role.OWNER, merchant_id=self.merchant_id)
         customer = create_customer(self.deps(Lane.REQUEST), "Ada", request=self.request(self.staff))
         self.customer_id = customer.customer_id
         self.ada = Actor(subject="ada", role=Role.CUSTOMER, merchant_id=self.merchant_id, customer_id=self.customer_id)
@@ -256,6 +257,25 @@ class World:
             return False
         return True
 
+    # The bank
+
+    def lose(self, amount_minor: int) -> None:
+        """The customer's bank disputes a part of the last payment, and keeps it."""
+        platform = self.standin.world.accounts[PLATFORM]
+        charge = platform.find("charge", platform.get("payment_intent", self.tab.legs[-1].payment_id).latest_charge)
+        call = self.standin.call(platform)
+        disputes.close(call, disputes.open_dispute(call, charge, "fraudulent", amount=amount_minor), "lost")
+        self.standin.commit()
+        self.deliver_now()
+
+    def refunds_fail(self) -> None:
+        """The bank sends them back."""
+        platform = self.standin.world.accounts[PLATFORM]
+        for refund_id in [row.id for row in platform.of["refund"].oldest_first()]:
+            refunds.fail(self.standin.call(platform), refund_id)
+        self.standin.commit()
+        self.deliver_now()
+
     # The phone
 
     def waiting(self) -> Attempt | None:
@@ -310,10 +330,9 @@ class World:
 
     def objects(self) -> Objects:
         platform = self.standin.world.accounts[PLATFORM].of
-        payments, refunds = (
-            [stripe_json(row) for row in platform[kind].oldest_first()] for kind in ("payment_intent", "refund")
-        )
-        return by_tab(payments, refunds).get(self.tab_id, Objects())
+        kinds = ("payment_intent", "refund", "dispute")
+        shown = ([stripe_json(row) for row in platform[kind].oldest_first()] for kind in kinds)
+        return by_tab(*shown).get(self.tab_id, Objects())
 
 
 def stripe_json(row: Any) -> dict[str, Any]:
