@@ -423,8 +423,9 @@ def taken_within_due(tab: Json) -> Iterator[str]:
 def what_is_owed_by_hand_is_told(tab: Json) -> Iterator[str]:
     """A person is told of what can't be refunded by itself with the amount as it is, later obligations included."""
     said = sum(flag["amount_minor"] for flag in tab["flags"] if flag["kind"] == "refund_by_hand")
-    if said > tab["refund_owed_minor"] or (said < tab["refund_owed_minor"] and tab["payment_state"] != "disputed"):
-        yield f"{tab['refund_owed_minor']} is owed back, {said} is said to be for a person"
+    owed = tab["refund_owed_minor"] - tab["cash_to_return_minor"]
+    if said > owed or (said < owed and tab["payment_state"] != "disputed"):
+        yield f"{owed} is owed back, {said} is said to be for a person"
 
 
 def finished_tab_has_no_live_hold(tab: Json) -> Iterator[str]:

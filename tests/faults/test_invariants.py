@@ -348,7 +348,7 @@ def test_what_is_flagged_or_disputed_may_be_more_than_is_due():
 
     assert check_dry(tab) == ["1000 too much is kept, and nobody is told"]
     assert check_dry(tab | {"refund_owed_minor": 1000, "flags": [by_hand(1000)]}) == []
-    assert check_dry(tab | {"cash_to_return_minor": 1000}) == []
+    assert check_dry(tab | {"refund_owed_minor": 1000, "cash_to_return_minor": 1000}) == []
     assert check_dry(tab | {"payment_state": "disputed"}) == []
 
 

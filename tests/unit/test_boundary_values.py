@@ -43,6 +43,15 @@ def held() -> Till:
 # Deposits
 
 
+def test_a_lowered_bill_that_is_amended_to_nothing_has_no_tax() -> None:
+    """What was taken off stays off, and of nothing no share is reckoned."""
+    till = Till().serve(50_00).do(bill.adjust, 1, "so").do(bill.amend)
+
+    till.do(bill.void_item, till.tab.items[0].item_id)
+
+    assert (till.tab.total_minor, till.tab.tax_minor) == (0, 0)
+
+
 def test_a_deposit_that_is_held_is_not_held_again_for_another_promise() -> None:
     """Nor because the customer saves another card."""
     till = held().do(booking.propose_promise, Limits(cap_minor=150_00)).accept(*EVERYTHING)

@@ -117,7 +117,7 @@ class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True):
     def tax_minor(self) -> int:
         """The tax in the total: what was taken off the bill had its share of it."""
         tax_minor = sum([item.tax_minor for item in self.items if not item.voided_at])
-        if not self.adjusted_minor:
+        if not self.adjusted_minor or not tax_minor:
             return tax_minor
         items_minor = sum([item.amount_minor for item in self.items])
         off_minor = min(self.adjusted_minor, items_minor)
