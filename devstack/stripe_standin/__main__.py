@@ -39,6 +39,7 @@ def arguments() -> argparse.ArgumentParser:
     add("--real-time", action="store_true", help="let the business clock run by itself")
     add("--state", type=Path, metavar="FILE", help="keep everything in FILE across restarts, kill -9 included")
     add("--seed", type=int, metavar="N", help="make ids repeatable (not together with --state)")
+    add("--api-version", metavar="VERSION", help="the account's, for whoever names none (default: the newest)")
     add("--check", action="store_true", help="hold every answer and event against Stripe's OpenAPI document")
     return parser
 
@@ -52,7 +53,12 @@ def main() -> int:
         start = None if options.start is None else parse_time(options.start)
         # The state first: of two started by mistake, the second says that the file is in use.
         app = create_app(
-            start=start, real_time=options.real_time, seed=options.seed, state=options.state, check=options.check
+            start=start,
+            real_time=options.real_time,
+            seed=options.seed,
+            state=options.state,
+            check=options.check,
+            api_version=options.api_version,
         )
         try:
             bound = listen(options.port, options.host)

@@ -15,10 +15,10 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from socket import SO_LINGER, SOL_SOCKET
 from typing import Any
 
-from . import accounts, form, intents, params, routes
+from . import accounts, files, form, intents, params, routes, unplayed, versions
 from .context import Call
 from .errors import StripeError
-from .events import API_VERSION, NOBODY, EventLog
+from .events import NOBODY, EventLog
 from .expand import check, expand
 from .faults import Fault, Faults
 from .idempotency import Keys
@@ -36,18 +36,25 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 class Answer:
     """What goes back over the wire."""
 
-    __slots__ = ("body", "code", "extra", "kind", "status")
+    __slots__ = ("body", "code", "extra", "kind", "status", "version")
 
     def __init__(self, status: int, body: bytes, kind: str, code: str | None = None) -> None:
         self.status = status
         self.body = body
         self.kind = kind
         self.code = code
+        self.version: str | None = None  # None: the account's
         self.extra: list[tuple[bytes, bytes]] = []
 
 
 def error_answer(error: StripeError) -> Answer:
-    return Answer(error.status, encode(error.body()), "error", error.fields.get("code") or error.fields["type"])
+    answer = Answer(error.status, encode(error.body()), "error", error.fields.get("code") or error.fields["type"])
+    # Absent where nobody can say: https://docs.stripe.com/error-low-level
+    if error.fields.get("code") == "idempotency_key_in_use":
+        answer.extra.append((b"stripe-should-retry", b"true"))
+    elif error.status in (400, 402, 403, 404):
+        answer.extra.append((b"stripe-should-retry", b"false"))
+    return answer
 
 
 class Api:
@@ -100,12 +107,14 @@ class Api:
             if b"idempotency-key" in headers and method == "POST"
             else None
         )
-        account_id = headers.get(b"stripe-account", PLATFORM.encode()).decode("latin-1")
+        account_id = _account(headers)
         text = body.decode("utf-8", "replace") if method == "POST" else query
+        if headers.get(b"content-type", b"").startswith(b"multipart/form-data"):
+            text = f"({len(body)} bytes of multipart/form-data)"
         fault = self.faults.for_request(method, path, account_id, text) if self.faults.rules else None
         route, ids = routes.find(method, path[4:].rstrip("/") if path.startswith("/v1/") else path)
         answer, replayed = await self._answer(
-            method, path, route, ids, headers, text, request_id, key, account_id, fault
+            method, path, route, ids, headers, body, text, request_id, key, account_id, fault
         )
 
         self.log.add(
@@ -135,9 +144,9 @@ class Api:
                 await _drop(scope)
                 return
         out = [
-            (b"content-type", b"application/json"),
+            (b"content-type", b"application/octet-stream" if answer.kind == "bytes" else b"application/json"),
             (b"request-id", request_id.encode()),
-            (b"stripe-version", API_VERSION.encode()),  # the one that is played, whichever was asked for
+            (b"stripe-version", (answer.version or self.world.api_version).encode()),
             *answer.extra,
         ]
         if b"pk_test_" in headers.get(b"authorization", b""):
@@ -156,6 +165,7 @@ class Api:
         route: routes.Route | None,
         ids: list[str],
         headers: dict[bytes, bytes],
+        body: bytes,
         text: str,
         request_id: str,
         key: str | None,
@@ -164,8 +174,15 @@ class Api:
     ) -> tuple[Answer, bool]:
         """Everything between the request and its answer. The flag says whether the answer is a replay."""
         begun = False
+        version = self.world.api_version
         try:
             secret = _authenticate(headers)
+            if b"stripe-version" in headers:
+                version = versions.served(headers[b"stripe-version"].decode("latin-1"), version)
+            if b"stripe-context" in headers and b"stripe-account" in headers:
+                raise StripeError(
+                    400, "Only one of the Stripe-Account and Stripe-Context headers may be sent.", before_execution=True
+                )
             if method == "POST" and headers.get(b"content-type", b"").startswith(b"application/json"):
                 raise StripeError(
                     400,
@@ -184,7 +201,7 @@ class Api:
             if account_id != PLATFORM and not accounts.reachable(self.world, account_id):
                 raise accounts.no_access(account_id)
             if route is None:
-                raise StripeError(
+                raise unplayed.path(method, path) or StripeError(
                     404,
                     f"Unrecognized request URL ({method}: {path}). Please see https://stripe.com/docs or we can "
                     "help at https://support.stripe.com/.",
@@ -209,9 +226,10 @@ class Api:
                 return Answer(0, b"", "none", "reset_before"), False
             request = Request(id=request_id, idempotency_key=key)
             if key is not None:
-                stored = self.keys.begin(account_id, request, path, text.encode(), self.world.clock.now())
+                stored = self.keys.begin(account_id, request, version, path, body, self.world.clock.now())
                 if stored is not None:
                     replay = Answer(stored.status, self.world.packer.unpack(stored.kind, stored.body), stored.kind)
+                    replay.version = stored.version
                     replay.extra = [
                         (b"idempotent-replayed", b"true"),
                         (b"original-request", (stored.request.id or "").encode()),
@@ -220,10 +238,17 @@ class Api:
                 begun = True
             if fault is not None and fault.kind == "slow":
                 await asyncio.sleep(fault.seconds)
-            call = Call(
-                self.world, self.events, self.world.accounts[account_id], secret, account_id != PLATFORM, request
-            )
-            answer = self._execute(call, route, ids, text, fault)
+            account = self.world.accounts[account_id]
+            call = Call(self.world, self.events, account, secret, account_id != PLATFORM, request, version)
+            content_type = headers.get(b"content-type", b"").decode("latin-1")
+            if method == "POST" and content_type.startswith("multipart/form-data"):
+                given = form.nest(files.parts(content_type, body))
+            else:
+                given = form.parse(text)
+            answer = self._execute(call, route, ids, given, fault)
+            if answer.kind != "bytes":
+                answer.body = versions.rendered(version, call.account, answer.body)
+            answer.version = version
             if key is not None:
                 packed = self.world.packer.pack(answer.kind, answer.body)
                 self.keys.finish(account_id, key, answer.status, answer.kind, packed)
@@ -233,13 +258,23 @@ class Api:
             # Only what failed before execution arrives here: the key stays free for the corrected request.
             if begun and key is not None:
                 self.keys.forget(account_id, key)
-            return error_answer(error), False
+            answer = error_answer(error)
+            answer.version = version
+            return answer, False
 
-    def _execute(self, call: Call, route: routes.Route, ids: list[str], text: str, fault: Fault | None) -> Answer:
+    def _execute(
+        self, call: Call, route: routes.Route, ids: list[str], given: dict[str, Any], fault: Fault | None
+    ) -> Answer:
         """Run the call. Raises errors of validation; answers those that arose while executing, as they are stored."""
-        checked = params.apply(route.fields, form.parse(text))
+        try:
+            checked = params.apply(versions.fields(call.version, route.name, route.fields), given)
+        except StripeError as error:
+            if error.fields.get("code") == "parameter_unknown":
+                raise unplayed.parameter(route.name, error.fields["param"]) or error from None
+            raise
+        versions.accept(call.version, route.name, checked)
         if "expand" in checked:
-            check(route.kind, route.many, checked["expand"])
+            check(route.kind, route.many, checked["expand"], counts=call.before("total_count"))
         if route.check is not None:
             route.check(call, checked, *ids)
         self.events.request = call.request
@@ -253,6 +288,8 @@ class Api:
                 result = {**result, "data": [], "has_more": True}
             if "expand" in checked:
                 result = expand(call, result, checked["expand"])
+            if isinstance(result, bytes):
+                return Answer(200, result, "bytes")
             kind = result["object"] if isinstance(result, dict) else result.object
             if not call.secret and kind in intents.PUBLIC:
                 shown = intents.PUBLIC[kind]
@@ -313,6 +350,12 @@ def _authenticate(headers: dict[bytes, bytes]) -> bool:
     raise StripeError(
         401, f"Invalid API Key provided: {key[:4]}****{key[-4:] if len(key) > 8 else ''}", before_execution=True
     )
+
+
+def _account(headers: dict[bytes, bytes]) -> str:
+    """Whose the call is. Stripe-Context is a path of accounts, of which the last one is meant."""
+    given = headers.get(b"stripe-context") or headers.get(b"stripe-account")
+    return PLATFORM if not given else given.decode("latin-1").rpartition("/")[2]
 
 
 async def _send(send: Send, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:

@@ -50,12 +50,15 @@ def totals(world: World, *, wanted: dict[str, str], by: str | None, account: str
         for intent in namespace.of["payment_intent"].oldest_first():
             if not _wanted(intent.metadata, wanted):
                 continue
-            into = [book.setdefault(intent.currency, empty())]
-            label = intent.metadata.get(by) if by else None
-            if label is not None:
-                into.append(groups.setdefault(label, {}).setdefault(intent.currency, empty()))
-            for line in into:
+            for line in _lines(intent, book, groups, by):
                 _add(namespace, intent, line)
+        for id in namespace.marks["direct"]:
+            charge = namespace.find("charge", id)
+            if charge is not None and _wanted(charge.metadata, wanted):
+                before = charge.payment_method_details.card.capture_before
+                over = isinstance(before, int) and world.clock.now() >= before
+                for line in _lines(charge, book, groups, by):
+                    _add_charge(namespace, charge, line, held=None if over else charge.amount, expired=True)
         if book or namespace.id == world.platform.id:
             accounts[namespace.id] = book
     answer: dict[str, Any] = {"accounts": accounts}
@@ -65,13 +68,25 @@ def totals(world: World, *, wanted: dict[str, str], by: str | None, account: str
     return answer
 
 
+def _lines(row: PaymentIntent | Charge, book: dict[str, Any], groups: dict[str, Any], by: str | None) -> list[Any]:
+    """Where a payment counts: its account and currency, and its group if there is one."""
+    into = [book.setdefault(row.currency, empty())]
+    label = row.metadata.get(by) if by else None
+    if label is not None:
+        into.append(groups.setdefault(label, {}).setdefault(row.currency, empty()))
+    return into
+
+
 def _add(namespace: Namespace, intent: PaymentIntent, line: dict[str, int]) -> None:
     line["payment_intents_count"] += 1
+    expired = intent.cancellation_reason in ("expired", "automatic")
+    held = None if intent.status == "canceled" else intent.amount_capturable
     for charge in namespace.of["charge"].newest_first("payment_intent", intent.id):
-        _add_charge(namespace, intent, charge, line)
+        _add_charge(namespace, charge, line, held=held, expired=expired)
 
 
-def _add_charge(namespace: Namespace, intent: PaymentIntent, charge: Charge, line: dict[str, int]) -> None:
+def _add_charge(namespace: Namespace, charge: Charge, line: dict[str, int], *, held: int | None, expired: bool) -> None:
+    """`held`: what a hold that was not captured still holds; None: nothing, it was given back, or `expired`."""
     if charge.status == "failed":
         line["declines_count"] += 1
         return
@@ -82,10 +97,10 @@ def _add_charge(namespace: Namespace, intent: PaymentIntent, charge: Charge, lin
         line["captured"] += charge.amount_captured
         if charge.captured:
             line["released"] += charge.amount - charge.amount_captured
-        elif intent.status == "canceled":
-            line["expired" if intent.cancellation_reason in ("expired", "automatic") else "released"] += charge.amount
+        elif held is None:
+            line["expired" if expired else "released"] += charge.amount
         else:
-            line["live_holds"] += intent.amount_capturable
+            line["live_holds"] += held
     else:
         line["charged"] += charge.amount_captured
         line["charges_count"] += 1
@@ -93,7 +108,8 @@ def _add_charge(namespace: Namespace, intent: PaymentIntent, charge: Charge, lin
         line["stripe_fees"] += stripe_fee(charge.amount_captured, charge.currency)
         line["application_fees"] += min(charge.application_fee_amount or 0, charge.amount_captured)
     for refund in namespace.of["refund"].newest_first("charge", charge.id):
-        if refund.status not in ("failed", "canceled"):
+        # What a hold gave back was never paid, whatever an old version calls it.
+        if refund.status not in ("failed", "canceled") and refund.id not in namespace.marks["released"]:
             line["refunded"] += refund.amount
             line["refunds_count"] += 1
     line["disputed"] += taken_back(namespace, charge.id)

@@ -9,7 +9,6 @@ from typing import Any
 
 from . import accounts, balance, cards, lists
 from .context import Call
-from .errors import refused
 from .objects import CardOnCharge, Charge, Outcome, PaymentIntent, PaymentMethod, PaymentMethodDetails
 from .params import EXPAND, PAGE, TIME_RANGE, Fields, integer, merge_metadata, metadata, nullable, string
 from .store import Namespace
@@ -91,7 +90,7 @@ def _new(call: Call, intent: PaymentIntent, method: PaymentMethod, details: Paym
         on_behalf_of=intent.on_behalf_of,
         outcome=_PAID,
         paid=True,
-        payment_intent=intent.id,
+        payment_intent=intent.id or None,
         payment_method=method.id,
         payment_method_details=details,
         radar_options={},
@@ -119,7 +118,9 @@ def authorize(
     call.put(charge)
     if hold:
         before: Any = details.card.capture_before
-        call.schedule(before + call.world.expiry_lag_seconds, "hold_expires", intent.id)
+        due = before + call.world.expiry_lag_seconds
+        what, id = ("hold_expires", intent.id) if intent.id else ("charge_expires", charge.id)
+        call.schedule(due, what, id)
     else:
         _take(call, charge, charge.amount, at_once=card.bypass_pending)
     call.emit("charge.succeeded", charge)
@@ -153,18 +154,20 @@ def decline(
     return charge
 
 
-def _take(call: Call, charge: Charge, amount: int, *, at_once: bool = False) -> None:
+def _take(call: Call, charge: Charge, amount: int, *, settled: int | None = None, at_once: bool = False) -> None:
+    """`settled`: the amount of the balance transaction, where it is another."""
+    settled = amount if settled is None else settled
     charge.captured, charge.amount_captured = True, amount
     application_fee = min(charge.application_fee_amount or 0, amount)
     row = balance.record(
         call,
-        amount=amount,
+        amount=settled,
         currency=charge.currency,
         source=charge.id,
         type="charge",
         at_once=at_once,
         description=charge.description,
-        fee=balance.stripe_fee(amount, charge.currency),
+        fee=balance.stripe_fee(settled, charge.currency),
         application_fee=application_fee,
     )
     charge.balance_transaction = row.id
@@ -173,8 +176,8 @@ def _take(call: Call, charge: Charge, amount: int, *, at_once: bool = False) -> 
 
 
 def capture(call: Call, charge: Charge, amount: int) -> None:
-    """Take `amount` of a hold; the rest is released. Since 2025-03-31.basil that leaves no refund behind."""
-    _take(call, charge, amount)
+    """Take `amount` of a hold; the rest is released."""
+    _take(call, charge, amount, settled=charge.amount if call.before("released_amounts") else None)
     call.put(charge)
     call.emit("charge.captured", charge)
 
@@ -209,17 +212,6 @@ def update(call: Call, params: dict[str, Any], id: str) -> Charge:
     call.put(charge)
     call.emit("charge.updated", charge)
     return charge
-
-
-def capture_directly(call: Call, params: dict[str, Any], id: str) -> Charge:
-    charge: Charge = call.account.get("charge", id)
-    raise refused(
-        "This uncaptured Charge was created by a PaymentIntent. You must capture the PaymentIntent instead of "
-        "capturing the Charge directly. For more information, see https://stripe.com/docs/payments/capture-later."
-        if not charge.captured
-        else f"Charge {id} has already been captured.",
-        code=None if not charge.captured else "charge_already_captured",
-    )
 
 
 def list_all(call: Call, params: dict[str, Any]) -> dict[str, Any]:

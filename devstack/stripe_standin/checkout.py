@@ -9,14 +9,17 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+from msgspec import to_builtins
+
 from . import customers, intents, lists, payment_intents, setup_intents
 from .context import Call
 from .currencies import check_charge, known
 from .errors import invalid, refused
-from .objects import CheckoutSession, SessionPlan
+from .objects import CheckoutSession, Price, SessionPlan
 from .params import (
     EXPAND,
     PAGE,
+    SHIPPING,
     TIME_RANGE,
     Fields,
     Required,
@@ -32,13 +35,13 @@ from .params import (
 
 MINUTE, DAY = 60, 86400
 PRODUCT = hash_of({"name": Required(string), "description": string, "images": array(string), "metadata": metadata})
-PRICE = hash_of({"currency": Required(string), "unit_amount": integer, "product_data": PRODUCT})
-ITEM = hash_of({"price_data": Required(PRICE), "quantity": integer, "metadata": metadata})
+PRICE = hash_of({"currency": Required(string), "unit_amount": integer, "product": string, "product_data": PRODUCT})
+ITEM = hash_of({"price": string, "price_data": PRICE, "quantity": integer, "metadata": metadata})
 INTENT = hash_of({
     "application_fee_amount": integer, "capture_method": payment_intents.CAPTURE_METHOD, "description": string,
     "metadata": metadata, "receipt_email": string, "setup_future_usage": enum("off_session", "on_session"),
     "statement_descriptor": string, "statement_descriptor_suffix": string, "transfer_group": string,
-    "on_behalf_of": string,
+    "on_behalf_of": string, "shipping": SHIPPING,
 })  # fmt: skip
 CARD_OPTIONS = hash_of(
     {
@@ -62,6 +65,7 @@ CREATE: Fields = {
     "allowed_payment_method_types": array(string), "excluded_payment_method_types": array(string), **EXPAND,
 }  # fmt: skip
 UPDATE: Fields = {"metadata": metadata, **EXPAND}
+CONFIRM_PAGE: Fields = {"payment_method": Required(string), "expected_amount": integer, **EXPAND}
 LIST: Fields = {**PAGE, "customer": string, "payment_intent": string, "created": TIME_RANGE,
                 "status": enum("complete", "expired", "open")}  # fmt: skip
 _NO_TAX = {"enabled": False, "liability": None, "provider": None, "status": None}
@@ -89,23 +93,34 @@ def check_create(call: Call, params: dict[str, Any]) -> None:
     items = params.get("line_items")
     if not items:
         raise invalid("Missing required param: line_items.", code="parameter_missing", param="line_items")
-    currency = known(items[0]["price_data"]["currency"], "line_items[0][price_data][currency]")
-    total = 0
-    for index, item in enumerate(items):
-        price = item["price_data"]
-        if known(price["currency"]) != currency:
-            raise invalid(
-                "All line items must have the same currency.", param=f"line_items[{index}][price_data][currency]"
-            )
-        for name in ("unit_amount", "product_data"):
-            if name not in price:
-                raise invalid(
-                    f"Missing required param: line_items[{index}][price_data][{name}].",
-                    code="parameter_missing",
-                    param=f"line_items[{index}][price_data][{name}]",
-                )
-        total += price["unit_amount"] * item.get("quantity", 1)
+    priced = [_priced(call, item, f"line_items[{index}]") for index, item in enumerate(items)]
+    currency, total = priced[0][0], 0
+    for index, (of, amount) in enumerate(priced):
+        if of != currency:
+            raise invalid("All line items must have the same currency.", param=f"line_items[{index}]")
+        total += amount * items[index].get("quantity", 1)
     check_charge(total, currency, "line_items")
+
+
+def _priced(call: Call, item: dict[str, Any], where: str) -> tuple[str, int]:
+    """The currency and the amount of one piece. Raises where a line names no price, two, or one that cannot be paid."""
+    if ("price" in item) == ("price_data" in item):
+        raise invalid(
+            f"You must specify either `price` or `price_data` for {where}.", code="parameter_missing", param=where
+        )
+    if "price" in item:
+        price: Price = call.account.get("price", item["price"], f"{where}[price]")
+        if not price.active:
+            raise invalid(f"The price specified is inactive: {price.id}.", param=f"{where}[price]")
+        return price.currency, price.unit_amount or 0
+    data = item["price_data"]
+    for name in ("unit_amount", *(() if "product" in data else ("product_data",))):
+        if name not in data:
+            param = f"{where}[price_data][{name}]"
+            raise invalid(f"Missing required param: {param}.", code="parameter_missing", param=param)
+    if "product" in data:
+        call.account.get("product", data["product"], f"{where}[price_data][product]")
+    return known(data["currency"], f"{where}[price_data][currency]"), data["unit_amount"]
 
 
 def create(call: Call, params: dict[str, Any]) -> CheckoutSession:
@@ -156,15 +171,37 @@ def create(call: Call, params: dict[str, Any]) -> CheckoutSession:
     if "payment_method_options" in params:
         plan["payment_method_options"] = params["payment_method_options"]
     plan["allowed_payment_method_types"] = ["card"]
+    if paying and call.before("deferred_intent"):
+        session.payment_intent = payment_intents.create(call, _given(plan, session)).id
     call.put(SessionPlan(id=id, items=items, intent=plan))
     call.put(session)
     call.schedule(session.expires_at, "session_expires", id)
     return session
 
 
+def _given(plan: dict[str, Any], session: CheckoutSession) -> dict[str, Any]:
+    """The parameters that the session's intent is made with."""
+    given = copy.deepcopy(plan)
+    if session.customer is not None:
+        given["customer"] = session.customer
+    return given
+
+
 def _line(call: Call, item: dict[str, Any]) -> dict[str, Any]:
-    price, quantity = item["price_data"], item.get("quantity", 1)
-    amount, currency = price["unit_amount"] * quantity, price["currency"].lower()
+    if "price" in item:
+        price: Price = call.account.get("price", item["price"])
+        name = call.account.get("product", price.product).name
+    else:
+        data = item["price_data"]
+        made = {"id": call.new_id("prod", 14)} if "product" not in data else {"id": data["product"]}
+        name = call.account.get("product", made["id"]).name if "product" in data else data["product_data"]["name"]
+        # A price of its own, for this session only: it is not among the prices.
+        price = Price(
+            id=call.new_id("price"), active=False, created=call.now, currency=data["currency"].lower(), metadata={},
+            product=made["id"], unit_amount=data["unit_amount"], unit_amount_decimal=str(data["unit_amount"]),
+        )  # fmt: skip
+    quantity = item.get("quantity", 1)
+    amount = (price.unit_amount or 0) * quantity
     return {
         "id": call.new_id("li"),
         "object": "item",
@@ -172,32 +209,12 @@ def _line(call: Call, item: dict[str, Any]) -> dict[str, Any]:
         "amount_subtotal": amount,
         "amount_tax": 0,
         "amount_total": amount,
-        "currency": currency,
-        "description": price["product_data"]["name"],
+        "currency": price.currency,
+        "description": name,
         "quantity": quantity,
         "metadata": item.get("metadata") or {},
         "adjustable_quantity": None,
-        "price": {
-            "id": call.new_id("price"),
-            "object": "price",
-            "active": False,
-            "billing_scheme": "per_unit",
-            "created": call.now,
-            "currency": currency,
-            "custom_unit_amount": None,
-            "livemode": False,
-            "lookup_key": None,
-            "metadata": {},
-            "nickname": None,
-            "product": call.new_id("prod", 14),
-            "recurring": None,
-            "tax_behavior": "unspecified",
-            "tiers_mode": None,
-            "transform_quantity": None,
-            "type": "one_time",
-            "unit_amount": price["unit_amount"],
-            "unit_amount_decimal": str(price["unit_amount"]),
-        },
+        "price": to_builtins(price),
     }
 
 
@@ -232,8 +249,9 @@ def list_all(call: Call, params: dict[str, Any]) -> dict[str, Any]:
 # --- paying
 
 
-def pay(call: Call, session: CheckoutSession, card: dict[str, Any], *, email: str | None, name: str | None) -> Any:
-    """One try at paying the session with this card: the intent afterwards. Raises the card's 402.
+def pay(call: Call, session: CheckoutSession, given: dict[str, Any], *, email: str | None, name: str | None) -> Any:
+    """One try at paying the session with what is `given`, payment_method or payment_method_data: the intent
+    afterwards. Raises the card's 402.
 
     The intent is created by the first try and kept for the next ones.
     """
@@ -253,19 +271,37 @@ def pay(call: Call, session: CheckoutSession, card: dict[str, Any], *, email: st
     module: Any = payment_intents if session.mode == "payment" else setup_intents
     known_intent = session.payment_intent or session.setup_intent
     if known_intent is None:
-        given = copy.deepcopy(plan.intent)
-        if session.customer is not None:
-            given["customer"] = session.customer
-        known_intent = module.create(call, given).id
+        known_intent = module.create(call, _given(plan.intent, session)).id
         setattr(session, "payment_intent" if session.mode == "payment" else "setup_intent", known_intent)
+    elif session.customer not in (None, module.retrieve(call, {}, known_intent).customer):
+        module.update(call, {"customer": session.customer}, known_intent)
     call.put(session)
-    data = {
-        "type": "card",
-        "card": card,
-        "billing_details": {key: text for key, text in (("email", email), ("name", name)) if text},
-    }
     back = f"{call.world.base_url}/c/pay/{session.id}"
-    return module.confirm(call, {"payment_method_data": data, "return_url": back}, known_intent)
+    return module.confirm(call, {**given, "return_url": back}, known_intent)
+
+
+def pay_by_card(
+    call: Call, session: CheckoutSession, card: dict[str, Any], *, email: str | None, name: str | None
+) -> Any:
+    """One try at paying on the hosted page."""
+    billing = {key: text for key, text in (("email", email), ("name", name)) if text}
+    data = {"type": "card", "card": card, "billing_details": billing}
+    return pay(call, session, {"payment_method_data": data}, email=email, name=name)
+
+
+def confirm_page(call: Call, params: dict[str, Any], id: str) -> CheckoutSession:
+    """`POST /v1/payment_pages/{}/confirm`: what Stripe's command-line tool sends to pay as a person would. Nothing
+    describes it but that tool's own source; the session is what it answers here.
+    """
+    session: CheckoutSession = call.account.get("checkout.session", id)
+    if params.get("expected_amount", session.amount_total) != session.amount_total:
+        raise refused(
+            f"The expected_amount is not what is to be paid: {session.amount_total}.", param="expected_amount"
+        )
+    method = call.account.get("payment_method", params["payment_method"], "payment_method")
+    billing = method.billing_details
+    pay(call, session, {"payment_method": method.id}, email=billing.email, name=billing.name)
+    return call.account.get("checkout.session", id)  # type: ignore[no-any-return]
 
 
 def intent_went_through(call: Call, intent_id: str) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from . import findings
+from . import findings, versions
 from .api import Receive, Scope, Send
 from .events import EventLog
 from .objects import EventRow
@@ -32,6 +32,8 @@ _RENAMED = (
 )
 _CREDENTIALS = "card-on-file flags, in the SDK's PaymentIntent for 2026-10-28.endive and not yet in the document"
 _NAMED = "in the SDK's object for 2026-10-28.endive and not yet in the document"
+# Paths that Stripe has and its document does not, and what they answer here.
+UNDOCUMENTED = {"/v1/payment_pages/": "checkout.session"}
 Differences = Mapping[tuple[str, str], str]
 DIFFERENCES: Differences = {
     ("payment_intent", "allowed_payment_method_types"): _RENAMED,
@@ -116,11 +118,18 @@ def _closed_components() -> dict[str, Any]:
 class Schemas:
     """The document as validators, each made when it is first needed (some 40 ms) and kept."""
 
-    def __init__(self, differences: Differences = DIFFERENCES) -> None:
+    def __init__(self, differences: Differences = DIFFERENCES, version: str = versions.NEWEST) -> None:
         self._components = dict(_closed_components())
-        for name, field in differences:
-            known = self._components[name]
-            self._components[name] = {**known, "properties": {field: {}, **known["properties"]}}
+        added: dict[tuple[str, str], dict[str, Any]] = {place: {} for place in differences}
+        # Fields as they were in an older version, of which the document is not.
+        older = {place: schema for row in versions.of(version) for place, schema in row.schema.items()}
+        for (name, field), schema in {**added, **older}.items():
+            if name != "LIST":
+                known = self._components[name]
+                required = [other for other in known.get("required", []) if (name, other) not in older]
+                properties = {**known["properties"], field: schema or known["properties"].get(field, {})}
+                self._components[name] = {**known, "properties": properties, "required": required}
+        self._counts = ("LIST", "total_count") in older
         self._validators: dict[tuple[str, ...], Any] = {}
 
     def check_answer(self, method: str, path: str, status: int, body: Any, *, whole: bool = True) -> list[str]:
@@ -129,6 +138,9 @@ class Schemas:
         """
         if status >= 400:
             return _problems(self._of("error"), body, f"{method} {path} {status}")
+        for prefix, kind in UNDOCUMENTED.items():
+            if path.startswith(prefix):
+                return _problems(self._of(kind), body, f"{method} {path}")
         template = documented_path(path)
         if template is None or method.lower() not in document()["paths"][template]:
             return [f"{method} {path} is not in Stripe's document"]
@@ -145,6 +157,8 @@ class Schemas:
         if made is None:
             content = document()["paths"][template][method]["responses"]["200"]["content"]
             schema = _to_json_schema(content["application/json"]["schema"])
+            if self._counts and "has_more" in schema.get("properties", {}):
+                schema["properties"]["total_count"] = {"type": "integer"}
             # Most calls answer one object, and share its validator.
             kind = schema.get("$ref", "").rpartition("/")[2]
             made = self._of(kind) if kind else self._compile(schema)
@@ -187,9 +201,9 @@ class Schemas:
 
 
 @cache
-def schemas() -> Schemas:
-    """The one of this process."""
-    return Schemas()
+def schemas(version: str = versions.NEWEST) -> Schemas:
+    """The one of this process for a version."""
+    return Schemas(version=version)
 
 
 def _problems(validator: Any, body: Any, where: str) -> list[str]:
@@ -222,9 +236,12 @@ class Checker:
         where = f"event {event.type}"
         body = msgspec.json.decode(snapshot)
         problems = schemas().check_object(body, where)
-        problems += schemas().check_object(
-            msgspec.json.decode(encode(self.events.render(account, event, snapshot))), f"envelope of {where}"
-        )
+        told = msgspec.json.decode(encode(self.events.render(account, event, snapshot)))
+        problems += schemas().check_object(told, f"envelope of {where}")
+        if event.shown is not None:
+            problems += schemas(event.api_version).check_object(
+                told["data"]["object"], f"{where} in {event.api_version}"
+            )
         changed = set(event.previous or ()) - set(body)
         self._note(problems + [f"{where}: previous_attributes: no such field: {name}" for name in sorted(changed)])
 
@@ -239,11 +256,12 @@ class Checker:
 
         await app(scope, receive, hold)
         body = b"".join(message.get("body", b"") for message in messages[1:])
-        if body:
+        if body and dict(messages[0]["headers"])[b"content-type"] == b"application/json":
             whole = b"pk_test" not in dict(scope["headers"]).get(b"authorization", b"")
             answered = msgspec.json.decode(body)
             status = messages[0]["status"]
-            self._note(schemas().check_answer(scope["method"], scope["path"], status, answered, whole=whole))
+            version = dict(messages[0]["headers"])[b"stripe-version"].decode()
+            self._note(schemas(version).check_answer(scope["method"], scope["path"], status, answered, whole=whole))
         for message in messages:
             await send(message)
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from . import versions
 from .events import NOBODY, EventLog
 from .objects import Request
 from .store import Namespace, World
+from .versions import NEWEST
 
 
 @dataclass(slots=True)
@@ -18,10 +20,15 @@ class Call:
     secret: bool = True  # False: a publishable key, which may act only with an intent's client_secret
     connected: bool = False  # the Stripe-Account header was sent
     request: Request = NOBODY
+    version: str = NEWEST
 
     @property
     def now(self) -> int:
         return self.world.clock.now()
+
+    def before(self, difference: str) -> bool:
+        """Whether the call is of a version that lacks one of the differences in `versions`."""
+        return versions.before(self.version, difference)
 
     def put(self, row: Any) -> None:
         self.world.put(self.account, row)

@@ -14,7 +14,19 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from . import accounts, books, cards, charges, clock, disputes, payment_intents, payment_methods, refunds, setup_intents
+from . import (
+    accounts,
+    books,
+    cards,
+    charges,
+    clock,
+    disputes,
+    payment_intents,
+    payment_methods,
+    refunds,
+    setup_intents,
+    versions,
+)
 from .context import Call
 from .errors import StripeError
 from .faults import Fault
@@ -100,6 +112,15 @@ def routes(standin: StandIn) -> list[Route]:
         except ValueError as error:
             raise Refused(str(error)) from None
         return {**await read_clock(request), "fired": fired}
+
+    async def read_version(request: Request) -> Any:
+        return {"api_version": world.api_version, "played": versions.PLAYED}
+
+    async def change_version(request: Request) -> Any:
+        given = await _body(request)
+        world.api_version = versions.known(str(given.get("api_version")))
+        standin.commit()
+        return await read_version(request)
 
     def _owner(kind: str, id: str) -> Namespace:
         for account in world.accounts.values():
@@ -325,6 +346,7 @@ def routes(standin: StandIn) -> list[Route]:
     known = [
         route("/_control/health", {"GET": health}),
         route("/_control/clock", {"GET": read_clock, "POST": move_clock}),
+        route("/_control/api_version", {"GET": read_version, "POST": change_version}),
         route("/_control/authenticate", {"POST": authenticate}),
         route("/_control/accounts/deauthorize", {"POST": deauthorize}),
         route("/_control/cards", {"POST": change_card}),

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import balance, cards, lists, refunds
+from . import balance, cards, files, lists, refunds
 from .context import Call
-from .errors import refused
+from .errors import invalid, refused
 from .objects import Charge, Dispute, DisputeEvidenceDetails, EarlyFraudWarning
 from .params import (
     EXPAND,
@@ -55,12 +55,29 @@ EVIDENCE = (
     "uncategorized_file",
     "uncategorized_text",
 )
+
+
+def text(value: Any, name: str) -> Any:
+    """A text of any length: how much is too much is counted over all evidence."""
+    if not isinstance(value, str):
+        raise invalid(f"Invalid string: {value}", param=name)
+    return value
+
+
 UPDATE: Fields = {
-    "evidence": hash_of({name: nullable(string) for name in EVIDENCE}),
+    "evidence": hash_of({name: nullable(text) for name in EVIDENCE}),
     "metadata": metadata,
     "submit": boolean,
     **EXPAND,
 }
+# Evidence that is a file, not a text.
+FILES = frozenset(
+    {
+        "cancellation_policy", "customer_communication", "customer_signature", "duplicate_charge_documentation",
+        "receipt", "refund_policy", "service_documentation", "shipping_documentation", "uncategorized_file",
+    }
+)  # fmt: skip
+MAX_EVIDENCE = 150_000  # characters in all texts together
 LIST: Fields = {**PAGE, "charge": string, "payment_intent": string, "created": TIME_RANGE}
 ANSWER_WITHIN_SECONDS = 9 * 86400
 FEE = {"usd": 1500, "eur": 2000, "gbp": 2000}
@@ -193,10 +210,14 @@ def update(call: Call, params: dict[str, Any], id: str) -> Dispute:
             f"This dispute is already {dispute.status.replace('_', ' ')} and takes no more evidence.",
             code="dispute_unexpected_state",
         )
-    dispute.evidence = {
-        **dispute.evidence,
-        **{name: None if text is UNSET else text for name, text in (evidence or {}).items()},
-    }
+    given = {name: None if text is UNSET else text for name, text in (evidence or {}).items()}
+    for name in FILES & set(given):
+        if (file := given[name]) is not None:
+            files.check_evidence(call, file, f"evidence[{name}]")
+    all_of_it = {**dispute.evidence, **given}
+    if sum(len(all_of_it[name] or "") for name in EVIDENCE if name not in FILES) > MAX_EVIDENCE:
+        raise refused(f"The evidence may have at most {MAX_EVIDENCE} characters in all.", param="evidence")
+    dispute.evidence = all_of_it
     details = dispute.evidence_details
     details.has_evidence = any(dispute.evidence[name] for name in EVIDENCE)
     if params.get("submit", True):

@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 
 from msgspec import UNSET
 
-from . import lists
+from . import lists, versions
 from .context import Call
 from .errors import invalid, missing
-from .events import API_VERSION, LISTED_FOR_SECONDS, TYPES
+from .events import LISTED_FOR_SECONDS, TYPES
 from .objects import Deleted, EventRow, WebhookEndpoint
 from .params import (
     EXPAND,
@@ -53,8 +53,8 @@ MAX_ENDPOINTS = 16
 
 def check_create(call: Call, params: dict[str, Any]) -> None:
     _check(params)
-    if params.get("api_version", API_VERSION) != API_VERSION:
-        raise invalid(f"Invalid API version: the stand-in speaks {API_VERSION} only.", param="api_version")
+    if "api_version" in params:
+        versions.known(params["api_version"], "api_version")
 
 
 def check_update(call: Call, params: dict[str, Any], id: str) -> None:

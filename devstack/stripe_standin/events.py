@@ -12,11 +12,11 @@ from typing import Any
 
 import msgspec
 
+from . import versions
 from .objects import EventRow, Request
 from .packing import encode
 from .store import PLATFORM, Namespace, World
 
-API_VERSION = "2026-10-28.endive"
 LISTED_FOR_SECONDS = 30 * 86400
 NOBODY = Request()  # whatever time or the control plane did
 
@@ -34,7 +34,8 @@ class EventLog:
 
     def emit(self, account: Namespace, type: str, row: Any, previous: dict[str, Any] | None = None) -> EventRow:
         row, livemode = self.alter(account, type, row)
-        body = encode(row)
+        body, version = encode(row), self.world.api_version
+        shown = versions.rendered(version, account, body)
         event = EventRow(
             id=self.world.new_id("evt"),
             type=type,
@@ -42,6 +43,8 @@ class EventLog:
             of=row.object,
             snapshot=self.world.packer.pack(row.object, body),
             request=self.request,
+            api_version=version,
+            shown=None if shown is body else self.world.packer.pack(row.object, shown),
             previous=previous,
             livemode=livemode,
         )
@@ -51,18 +54,28 @@ class EventLog:
         return event
 
     def snapshot(self, event: EventRow) -> bytes:
-        """The object of the event as it was then, as JSON."""
+        """The object of the event as it was then, as JSON in the newest version."""
         return self.world.packer.unpack(event.of, event.snapshot)
 
-    def render(self, account: Namespace, event: EventRow, snapshot: bytes | None = None) -> dict[str, Any]:
-        data: dict[str, Any] = {"object": msgspec.Raw(snapshot or self.snapshot(event))}
+    def render(
+        self, account: Namespace, event: EventRow, snapshot: bytes | None = None, version: str | None = None
+    ) -> dict[str, Any]:
+        """The event in its own version, or as an endpoint of another version is told. `snapshot`: what `snapshot`
+        would answer, if it is at hand.
+        """
+        version = version or event.api_version
+        if event.shown is not None and version == event.api_version:
+            shown = self.world.packer.unpack(event.of, event.shown)
+        else:
+            shown = versions.rendered(version, account, snapshot or self.snapshot(event))
+        data: dict[str, Any] = {"object": msgspec.Raw(shown)}
         if event.previous is not None:
             data["previous_attributes"] = event.previous
         shape: dict[str, Any] = {"id": event.id, "object": "event"}
         if account.id != PLATFORM:
             shape["account"] = account.id
         shape.update(
-            api_version=API_VERSION, created=event.created, data=data, livemode=event.livemode,
+            api_version=version, created=event.created, data=data, livemode=event.livemode,
             pending_webhooks=event.pending, type=event.type, request=event.request,
         )  # fmt: skip
         return shape
@@ -78,9 +91,11 @@ SENT = frozenset(
     charge.dispute.created charge.dispute.funds_reinstated charge.dispute.funds_withdrawn charge.dispute.updated
     charge.expired charge.failed charge.refund.updated charge.refunded charge.succeeded charge.updated
     checkout.session.completed checkout.session.expired customer.created customer.deleted customer.updated
+    file.created
     payment_intent.amount_capturable_updated payment_intent.canceled payment_intent.created
     payment_intent.payment_failed payment_intent.requires_action payment_intent.succeeded payment_method.attached
     payment_method.automatically_updated payment_method.detached payment_method.updated
+    price.created price.updated product.created product.deleted product.updated
     radar.early_fraud_warning.created refund.created refund.failed refund.updated setup_intent.canceled
     setup_intent.created setup_intent.requires_action setup_intent.setup_failed setup_intent.succeeded
     """.split()  # noqa: SIM905

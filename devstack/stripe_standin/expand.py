@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from . import balance
+from . import balance, unplayed
 from .context import Call
 from .errors import StripeError, invalid
 
@@ -29,6 +29,8 @@ EXPANDABLE: dict[str, dict[str, tuple[str, ...]]] = {
     "payment_intent": {"customer": ("customer",), "latest_charge": ("charge",), "on_behalf_of": ("account",),
                        "payment_method": ("payment_method",)},
     "payment_method": {"customer": ("customer",)},
+    "price": {"product": ("product",)},
+    "product": {"default_price": ("price",)},
     "radar.early_fraud_warning": {"charge": ("charge",), "payment_intent": ("payment_intent",)},
     "refund": {"balance_transaction": ("balance_transaction",), "charge": ("charge",), "customer": ("customer",),
                "failure_balance_transaction": ("balance_transaction",), "payment_intent": ("payment_intent",),
@@ -41,9 +43,13 @@ EXPANDABLE: dict[str, dict[str, tuple[str, ...]]] = {
 MAX_DEPTH = 4
 
 
-def check(kind: str, many: bool, paths: list[str]) -> None:
-    """Raises Stripe's 400 for a path that no answer of this kind (a list of it, when `many`) can expand."""
+def check(kind: str, many: bool, paths: list[str], *, counts: bool = False) -> None:
+    """Raises Stripe's 400 for a path that no answer of this kind (a list of it, when `many`) can expand. `counts`: a
+    list's total_count can be.
+    """
     for path in paths:
+        if many and counts and path == "total_count":
+            continue
         parts = path.split(".")
         if len(parts) > MAX_DEPTH + many:
             raise invalid(
@@ -53,9 +59,11 @@ def check(kind: str, many: bool, paths: list[str]) -> None:
             raise _cannot(path)
         kinds: tuple[str, ...] = (kind,)
         for part in parts:
-            kinds = tuple(below for here in kinds for below in EXPANDABLE.get(here, {}).get(part, ()))
+            above = kinds
+            kinds = tuple(below for here in above for below in EXPANDABLE.get(here, {}).get(part, ()))
             if not kinds:
-                raise _cannot(path)
+                known = (unplayed.expansion(here, part) for here in above)
+                raise next((error for error in known if error is not None), _cannot(path))
 
 
 def _cannot(path: str) -> StripeError:

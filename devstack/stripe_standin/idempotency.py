@@ -22,6 +22,7 @@ class Record(Shape, kw_only=True):
 
     account: str
     request: Request
+    version: str  # that the answer is in
     path: str
     fingerprint: bytes
     created: int
@@ -55,7 +56,7 @@ class Keys:
                 return at
         return None
 
-    def begin(self, account: str, request: Request, path: str, body: bytes, now: int) -> Record | None:
+    def begin(self, account: str, request: Request, version: str, path: str, body: bytes, now: int) -> Record | None:
         """The stored record to replay, or None when this request is the first and may execute.
 
         Raises idempotency_error (400) for other parameters, idempotency_key_in_use (409) while the first is executing.
@@ -67,7 +68,12 @@ class Keys:
         at = self._find(account, key)
         found = None if at is None else self._records[at]
         if found is None:
-            self._add(Record(account=account, request=request, path=path, fingerprint=fingerprint(body), created=now))
+            self._add(
+                Record(
+                    account=account, request=request, version=version, path=path, fingerprint=fingerprint(body),
+                    created=now,
+                )
+            )  # fmt: skip
             return None
         if found.path != path:
             raise StripeError(

@@ -73,20 +73,17 @@ def check_secret(intent: PaymentIntent | SetupIntent, given: str | None, *, requ
 
 def choose_types(params: dict[str, Any]) -> dict[str, Any]:
     """The fields that say which payment methods an intent takes. Automatic is the default since 2023-08-16."""
-    allowed = params.get("allowed_payment_method_types")
+    allowed, named = params.get("allowed_payment_method_types"), params.get("payment_method_types")
     automatic = params.get("automatic_payment_methods")
-    if allowed is not None and automatic is not None and automatic["enabled"]:
-        raise invalid(
-            "You may only specify one of these parameters: automatic_payment_methods, allowed_payment_method_types.",
-            param="allowed_payment_method_types",
-        )
-    if allowed is not None:
-        if "card" not in allowed:
-            raise invalid(
-                "The stand-in takes cards only: allowed_payment_method_types must contain card.",
-                param="allowed_payment_method_types",
-            )
-        return {"allowed_payment_method_types": allowed, "payment_method_types": allowed}
+    given: list[str] = [name for name in ("allowed_payment_method_types", "payment_method_types") if name in params]
+    if given and automatic is not None and automatic["enabled"]:
+        given.insert(0, "automatic_payment_methods")
+    if len(given) > 1:
+        raise invalid(f"You may only specify one of these parameters: {', '.join(given)}.", param=given[-1])
+    if allowed is not None or named is not None:
+        if "card" not in (allowed or named or ()):
+            raise invalid(f"The stand-in takes cards only: {given[0]} must contain card.", param=given[0])
+        return {"allowed_payment_method_types": allowed, "payment_method_types": allowed or named}
     if automatic is not None and not automatic["enabled"]:
         return {"automatic_payment_methods": None, "payment_method_types": ["card"]}
     redirects = (automatic or {}).get("allow_redirects", "always")
@@ -95,6 +92,14 @@ def choose_types(params: dict[str, Any]) -> dict[str, Any]:
         "payment_method_types": ["card", "link"],
         "payment_method_configuration_details": {"id": "pmc_1StandInDefault", "parent": None},
     }
+
+
+def change_types(intent: PaymentIntent | SetupIntent, params: dict[str, Any]) -> None:
+    """An update or a confirmation may choose anew."""
+    if "allowed_payment_method_types" in params or "payment_method_types" in params:
+        intent.automatic_payment_methods = intent.payment_method_configuration_details = None
+        for name, value in choose_types(params).items():
+            setattr(intent, name, value)
 
 
 def check_return_url(intent: PaymentIntent | SetupIntent, params: dict[str, Any], *, secret: bool) -> None:

@@ -55,6 +55,12 @@ def page(
             found.append(row)
             if wanted is not None and len(found) == wanted:
                 break
+    more: dict[str, int] = {}
+    if call.before("total_count") and "total_count" in params.get("expand", ()):
+        more["total_count"] = sum(
+            all(_BOUNDS[name](row.created, bound) for name, bound in ranges.items()) and (keep is None or keep(row))
+            for row in rows.newest_first(by, value)
+        )
     has_more = len(found) > limit
     found = found[:limit] if before is None else found[-limit:]
     return {
@@ -62,4 +68,5 @@ def page(
         "data": [render(row) for row in found] if render else found,
         "has_more": has_more,
         "url": url,
+        **more,
     }

@@ -266,7 +266,7 @@ class Charge(Shape, kw_only=True):
     outcome: Outcome | None
     paid: bool
     payment_intent: Expandable
-    payment_method: str
+    payment_method: str | None
     payment_method_details: PaymentMethodDetails
     radar_options: dict[str, str]
     receipt_email: str | None = None
@@ -513,6 +513,109 @@ class SessionPlan(Shape, kw_only=True):
     intent: dict[str, Any]  # parameters for the intent's create
 
 
+class Product(Shape, kw_only=True):
+    id: str
+    object: str = "product"
+    active: bool = True
+    created: int
+    default_price: Expandable = None
+    description: str | None = None
+    images: list[str]
+    livemode: bool = False
+    marketing_features: list[dict[str, str]]
+    metadata: dict[str, str]
+    name: str
+    package_dimensions: Any = None
+    shippable: bool | None = None
+    statement_descriptor: str | None = None
+    tax_code: str | None = None
+    unit_label: str | None = None
+    updated: int
+    url: str | None = None
+
+
+class Price(Shape, kw_only=True):
+    id: str
+    object: str = "price"
+    active: bool = True
+    billing_scheme: str = "per_unit"
+    created: int
+    currency: str
+    custom_unit_amount: Any = None
+    livemode: bool = False
+    lookup_key: str | None = None
+    metadata: dict[str, str]
+    nickname: str | None = None
+    product: Expandable
+    recurring: Any = None
+    tax_behavior: str | None = "unspecified"
+    tiers_mode: str | None = None
+    transform_quantity: Any = None
+    type: str = "one_time"
+    unit_amount: int | None
+    unit_amount_decimal: str | None
+
+
+class CardToken(Shape, kw_only=True):
+    """A card as it was before there were PaymentMethods."""
+
+    id: str
+    object: str = "card"
+    address_city: str | None = None
+    address_country: str | None = None
+    address_line1: str | None = None
+    address_line1_check: str | None = None
+    address_line2: str | None = None
+    address_state: str | None = None
+    address_zip: str | None = None
+    address_zip_check: str | None = None
+    brand: str
+    country: str | None
+    cvc_check: str | None
+    dynamic_last4: str | None = None
+    exp_month: int
+    exp_year: int
+    fingerprint: str
+    funding: str
+    last4: str
+    metadata: dict[str, str] = {}
+    name: str | None = None
+    tokenization_method: str | None = None
+
+
+class Token(Shape, kw_only=True):
+    id: str
+    object: str = "token"
+    card: CardToken
+    client_ip: str | None = None
+    created: int
+    livemode: bool = False
+    type: str = "card"
+    used: bool = False
+
+
+class File(Shape, kw_only=True):
+    id: str
+    object: str = "file"
+    created: int
+    expires_at: int | None = None
+    filename: str | None
+    links: Any
+    purpose: str
+    size: int
+    title: str | None = None
+    type: str | None
+    url: str | None
+
+
+class FileContent(Shape, kw_only=True):
+    """What was uploaded: never answered as an object, kept beside its File."""
+
+    id: str
+    object: str = "file.content"
+    content: bytes
+
+
 class Request(Shape, kw_only=True):
     """The request that an event tells of. Events of one call share it."""
 
@@ -530,6 +633,8 @@ class EventRow(Shape, kw_only=True):
     of: str  # the kind of the object it tells of
     snapshot: bytes  # that object as it was then, packed
     request: Request
+    api_version: str
+    shown: bytes | None = None  # the object in the words of that version, packed, where they are not the newest's
     previous: Any = None
     pending: int = 0
     livemode: bool = False

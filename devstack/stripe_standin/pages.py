@@ -134,7 +134,7 @@ def routes(standin: StandIn) -> list[Route]:
             card["cvc"] = given["cvc"]
         call = standin.call(account)
         try:
-            intent = checkout.pay(call, session, card, email=typed["email"] or None, name=typed["name"] or None)
+            intent = checkout.pay_by_card(call, session, card, email=typed["email"] or None, name=typed["name"] or None)
         except StripeError as error:
             return form_page(session, account, str(error), error.status, **typed)
         finally:

@@ -11,7 +11,7 @@ import copy
 import re
 from typing import Any
 
-from . import cards, charges, disputes, intents, lists, payment_methods
+from . import cards, charges, disputes, intents, lists, payment_methods, refunds
 from .context import Call
 from .currencies import check_charge, check_step, known, written
 from .errors import StripeError, invalid, refused
@@ -102,6 +102,7 @@ CONFIRM: Fields = {
     "shipping": nullable(SHIPPING),
     "capture_method": CAPTURE_METHOD,
     "amount_to_confirm": integer,
+    "allowed_payment_method_types": intents.TYPES["allowed_payment_method_types"],
     **CONFIRMING,
     **EXPAND,
 }
@@ -148,20 +149,20 @@ def check_create(call: Call, params: dict[str, Any]) -> None:
         for name in ("off_session", "return_url", "error_on_requires_action", "mandate_data"):
             if params.get(name):
                 raise invalid(f"You must set `confirm` to `true` when passing `{name}`.", param=name)
-    _check_text(params)
+    check_text(params)
     fee = params.get("application_fee_amount")
     if fee is not None:
-        _check_fee(call, fee, params["amount"])
+        check_fee(call, fee, params["amount"])
     intents.choose_types(params)
 
 
 def check_update(call: Call, params: dict[str, Any], id: str) -> None:
     if "currency" in params:
         params["currency"] = known(params["currency"])
-    _check_text(params)
+    check_text(params)
 
 
-def _check_fee(call: Call, fee: int, amount: int) -> None:
+def check_fee(call: Call, fee: int, amount: int) -> None:
     if not call.connected:
         raise invalid(
             "Can only apply an application_fee_amount when the PaymentIntent is attempting a direct payment (using an "
@@ -175,7 +176,7 @@ def _check_fee(call: Call, fee: int, amount: int) -> None:
         )
 
 
-def _check_text(params: dict[str, Any]) -> None:
+def check_text(params: dict[str, Any]) -> None:
     if params.get("statement_descriptor"):
         raise invalid(
             "Some of the PaymentMethods associated with this PaymentIntent do not support the `statement_descriptor` "
@@ -254,6 +255,21 @@ def create(call: Call, params: dict[str, Any]) -> PaymentIntent:
 
 
 def _write(intent: PaymentIntent, params: dict[str, Any]) -> None:
+    intents.change_types(intent, params)
+    write_details(intent, params)
+    options = params.get("payment_method_options")
+    if options is not None:
+        card = (options or {}).get("card")
+        kept = {
+            key: value
+            for key, value in {**intent.payment_method_options["card"], **(card or {})}.items()
+            if value != ""
+        }
+        intent.payment_method_options = {"card": kept if card else _DEFAULT_CARD_OPTIONS}
+
+
+def write_details(intent: PaymentIntent, params: dict[str, Any]) -> None:
+    """What the merchant says of the payment."""
     if "metadata" in params:
         intent.metadata = merge_metadata(intent.metadata, params["metadata"])
     for name in (
@@ -267,15 +283,6 @@ def _write(intent: PaymentIntent, params: dict[str, Any]) -> None:
     ):
         if name in params:
             setattr(intent, name, params[name] or None)
-    options = params.get("payment_method_options")
-    if options is not None:
-        card = (options or {}).get("card")
-        kept = {
-            key: value
-            for key, value in {**intent.payment_method_options["card"], **(card or {})}.items()
-            if value != ""
-        }
-        intent.payment_method_options = {"card": kept if card else _DEFAULT_CARD_OPTIONS}
 
 
 def retrieve(call: Call, params: dict[str, Any], id: str) -> PaymentIntent:
@@ -312,7 +319,7 @@ def update(call: Call, params: dict[str, Any], id: str) -> PaymentIntent:
         check_charge(amount, currency)
     fee = params.get("application_fee_amount", UNSET)
     if fee is not UNSET:
-        _check_fee(call, fee, amount)
+        check_fee(call, fee, amount)
     merge_metadata(intent.metadata, params.get("metadata", {}))
     method = payment_methods.from_intent_params(call, params, customer=customer)
     intent.amount, intent.currency, intent.customer = amount, currency, customer
@@ -539,8 +546,8 @@ def capture(call: Call, params: dict[str, Any], id: str) -> PaymentIntent:
             payment_intent=intent,
         )
     if "application_fee_amount" in params:
-        _check_fee(call, params["application_fee_amount"], amount)
-    _check_text(params)
+        check_fee(call, params["application_fee_amount"], amount)
+    check_text(params)
     if "metadata" in params:
         intent.metadata = merge_metadata(intent.metadata, params["metadata"])
     if "application_fee_amount" in params:
@@ -548,6 +555,8 @@ def capture(call: Call, params: dict[str, Any], id: str) -> PaymentIntent:
     if "statement_descriptor_suffix" in params:
         intent.statement_descriptor_suffix = charge.statement_descriptor_suffix = params["statement_descriptor_suffix"]
     charges.capture(call, charge, amount)
+    if call.before("released_amounts") and amount < charge.amount:
+        refunds.release(call, charge, charge.amount - amount)
     intent.status, intent.amount_capturable, intent.amount_received = "succeeded", 0, amount
     call.put(intent)
     call.emit("payment_intent.succeeded", intent)
@@ -574,7 +583,9 @@ def cancel(call: Call, params: dict[str, Any], id: str) -> PaymentIntent:
 
 
 def _end(call: Call, intent: PaymentIntent, reason: str | None) -> None:
-    # Since 2025-03-31.basil releasing a hold makes no refund and leaves the charge's refund fields alone.
+    if call.before("released_amounts") and intent.status == "requires_capture":
+        held = call.account.get("charge", intent.latest_charge)
+        refunds.release(call, held, held.amount)
     intent.status, intent.amount_capturable, intent.next_action = "canceled", 0, None
     intent.canceled_at, intent.cancellation_reason = call.now, reason
     call.put(intent)
@@ -582,9 +593,7 @@ def _end(call: Call, intent: PaymentIntent, reason: str | None) -> None:
 
 
 def expire_hold(call: Call, id: str) -> None:
-    """The authorization ran out. Since 2025-03-31.basil the reason reads `expired` where it used to read
-    `automatic`.
-    """
+    """The authorization ran out."""
     intent: PaymentIntent | None = call.account.find("payment_intent", id)
     if intent is None or intent.status != "requires_capture":
         return

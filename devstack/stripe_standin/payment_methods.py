@@ -12,7 +12,16 @@ from typing import Any
 from . import cards, lists
 from .context import Call
 from .errors import StripeError, invalid, missing, refused
-from .objects import Address, BillingDetails, CardChecks, Networks, PaymentMethod, PaymentMethodCard, ThreeDSecureUsage
+from .objects import (
+    Address,
+    BillingDetails,
+    CardChecks,
+    Networks,
+    PaymentMethod,
+    PaymentMethodCard,
+    ThreeDSecureUsage,
+    Token,
+)
 from .params import (
     BILLING,
     EXPAND,
@@ -106,17 +115,14 @@ def behaviour(method: PaymentMethod) -> cards.Card:
     return cards.BY_FINGERPRINT[method.card.fingerprint]
 
 
-def make(call: Call, params: dict[str, Any]) -> PaymentMethod:
+def make(call: Call, params: dict[str, Any], *, param: str = "card[token]") -> PaymentMethod:
     """A new PaymentMethod from checked parameters. Raises the card errors that Stripe raises before any bank
     is asked.
     """
     given = params["card"]
     today = datetime.fromtimestamp(call.now, UTC)
     if "token" in given:
-        card = cards.named(given["token"])
-        if card is None:
-            raise missing("token", given["token"], param="card[token]")
-        month, year, cvc = 12, today.year + 4, True
+        card, month, year, cvc = _of_token(call, given["token"], today.year + 4, param)
     else:
         number = given["number"].replace(" ", "").replace("-", "")
         if not number.isdigit() or not 12 <= len(number) <= 19 or not cards.passes_luhn(number):
@@ -149,6 +155,24 @@ def make(call: Call, params: dict[str, Any]) -> PaymentMethod:
         card=_shared_card(card.number, month, year, cvc, bool(address.line1), bool(address.postal_code)),
         allow_redisplay=params.get("allow_redisplay", "unspecified"),
     )
+
+
+def _of_token(call: Call, id: str, year: int, param: str) -> tuple[cards.Card, int, int, bool]:
+    """The card behind a token, its expiry, and whether a security code came with it. A token that a caller made is used
+    up; the documented test tokens are not.
+    """
+    card = cards.named(id)
+    if card is not None:
+        return card, 12, year, True
+    token: Token | None = call.account.find("token", id)
+    if token is None:
+        raise missing("token", id, param=param)
+    if token.used:
+        raise refused(f"You cannot use a Stripe token more than once: {id}.", code="token_already_used")
+    token.used = True
+    call.put(token)
+    made = token.card
+    return cards.BY_FINGERPRINT[made.fingerprint], made.exp_month, made.exp_year, made.cvc_check is not None
 
 
 _NO_ADDRESS = Address()

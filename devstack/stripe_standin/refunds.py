@@ -71,6 +71,8 @@ def create(call: Call, params: dict[str, Any]) -> Refund:
     charge = _charge_of(call, params)
     if charge.status != "succeeded":
         raise refused(f"Charge {charge.id} has not succeeded, so there is nothing to refund.", param="charge")
+    if not charge.captured and charge.payment_intent is None:
+        raise refused(f"Charge {charge.id} was not captured: let it expire, or capture it first.", param="charge")
     if not charge.captured:
         raise refused(
             "This uncaptured Charge was created by a PaymentIntent. You must cancel the PaymentIntent to reverse the "
@@ -78,7 +80,8 @@ def create(call: Call, params: dict[str, Any]) -> Refund:
             "https://stripe.com/docs/payments/capture-later.",
             param="charge",
         )
-    left = charge.amount_captured - charge.amount_refunded
+    taken = charge.amount if call.marked("released", charge.id) else charge.amount_captured
+    left = taken - charge.amount_refunded
     # What a bank has taken already cannot be given back a second time; the rest of a charge still can.
     gone = charges.taken_back(call.account, charge.id) if charge.disputed else 0
     if gone >= left > 0:
@@ -123,7 +126,7 @@ def create(call: Call, params: dict[str, Any]) -> Refund:
     )
     refund.balance_transaction = moved.id
     charge.amount_refunded += amount
-    charge.refunded = charge.amount_refunded == charge.amount_captured
+    charge.refunded = charge.amount_refunded == taken
     call.put(refund)
     call.put(charge)
     if params.get("refund_application_fee"):
@@ -133,6 +136,30 @@ def create(call: Call, params: dict[str, Any]) -> Refund:
     if fate:
         call.schedule(call.now + SETTLES_AFTER_SECONDS, f"refund_{fate}", refund.id)
     return refund
+
+
+def release(call: Call, charge: Charge, amount: int) -> None:
+    """What a hold gives back, a Refund until 2025-03-31.basil (`released_amounts`); the customer never paid it."""
+    refund = Refund(
+        id=call.new_id("re"), amount=amount, charge=charge.id, created=call.now, currency=charge.currency,
+        customer=charge.customer, destination_details=_DESTINATION, metadata={}, payment_intent=charge.payment_intent,
+        payment_method=charge.payment_method,
+    )  # fmt: skip
+    call.mark("released", refund.id)
+    call.mark("released", charge.id)
+    if charge.captured:
+        fee = balance.stripe_fee(charge.amount_captured, charge.currency)
+        moved = balance.record(
+            call, amount=-amount, currency=charge.currency, source=refund.id, type="refund",
+            description="REFUND FOR CHARGE", fee=fee - balance.stripe_fee(charge.amount, charge.currency),
+        )  # fmt: skip
+        refund.balance_transaction = moved.id
+    charge.amount_refunded += amount
+    charge.refunded = charge.amount_refunded == charge.amount
+    call.put(refund)
+    call.put(charge)
+    call.emit("charge.refunded", charge)
+    call.emit("charge.refund.updated", refund)
 
 
 def settle(call: Call, id: str) -> None:

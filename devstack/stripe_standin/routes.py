@@ -9,16 +9,20 @@ from typing import Any
 from . import (
     accounts,
     balance,
+    catalog,
     charges,
     checkout,
     customers,
+    direct_charges,
     disputes,
     endpoints,
+    files,
     payment_intents,
     payment_methods,
     refunds,
     search,
     setup_intents,
+    tokens,
 )
 from .params import EXPAND, PAGE, Fields
 
@@ -38,9 +42,11 @@ ROUTES: dict[tuple[str, str], Route] = {}
 _KINDS = {
     "account": "account", "accounts": "account", "application_fees": "application_fee", "balance": "balance",
     "balance_transactions": "balance_transaction", "charges": "charge", "customers": "customer",
-    "disputes": "dispute", "early_fraud_warnings": "radar.early_fraud_warning", "events": "event", "line_items": "item",
-    "payment_intents": "payment_intent", "payment_methods": "payment_method", "refunds": "refund",
-    "sessions": "checkout.session", "setup_intents": "setup_intent", "webhook_endpoints": "webhook_endpoint",
+    "disputes": "dispute", "early_fraud_warnings": "radar.early_fraud_warning", "events": "event", "files": "file",
+    "line_items": "item", "payment_intents": "payment_intent", "payment_methods": "payment_method",
+    "payment_pages": "checkout.session", "prices": "price", "products": "product", "refunds": "refund",
+    "sessions": "checkout.session", "setup_intents": "setup_intent", "tokens": "token",
+    "webhook_endpoints": "webhook_endpoint",
 }  # fmt: skip
 
 
@@ -91,7 +97,8 @@ _add("POST", "payment_intents/{}/cancel", payment_intents.cancel, payment_intent
 _add("GET", "charges", charges.list_all, charges.LIST)
 _add("GET", "charges/{}", charges.retrieve)
 _add("POST", "charges/{}", charges.update, charges.UPDATE)
-_add("POST", "charges/{}/capture", charges.capture_directly, charges.CAPTURE)
+_add("POST", "charges", direct_charges.create, direct_charges.CREATE, check=direct_charges.check_create)
+_add("POST", "charges/{}/capture", direct_charges.capture, charges.CAPTURE)
 
 _add("POST", "refunds", refunds.create, refunds.CREATE, check=refunds.check_create)
 _add("GET", "refunds", refunds.list_all, refunds.LIST)
@@ -124,6 +131,27 @@ _add("GET", "checkout/sessions/{}", checkout.retrieve)
 _add("POST", "checkout/sessions/{}", checkout.update, checkout.UPDATE)
 _add("POST", "checkout/sessions/{}/expire", checkout.expire)
 _add("GET", "checkout/sessions/{}/line_items", checkout.line_items, PAGE)
+
+_add("GET", "payment_pages/{}", checkout.retrieve)
+_add("POST", "payment_pages/{}/confirm", checkout.confirm_page, checkout.CONFIRM_PAGE)
+
+_add("POST", "products", catalog.create_product, catalog.CREATE_PRODUCT)
+_add("GET", "products", catalog.list_products, catalog.LIST_PRODUCTS)
+_add("GET", "products/{}", catalog.retrieve_product)
+_add("POST", "products/{}", catalog.update_product, catalog.UPDATE_PRODUCT)
+_add("DELETE", "products/{}", catalog.delete_product, {})
+_add("POST", "prices", catalog.create_price, catalog.CREATE_PRICE, check=catalog.check_price)
+_add("GET", "prices", catalog.list_prices, catalog.LIST_PRICES)
+_add("GET", "prices/{}", catalog.retrieve_price)
+_add("POST", "prices/{}", catalog.update_price, catalog.UPDATE_PRICE)
+
+_add("POST", "tokens", tokens.create, tokens.CREATE, publishable=True)
+_add("GET", "tokens/{}", tokens.retrieve)
+
+_add("POST", "files", files.create, files.CREATE)
+_add("GET", "files", files.list_all, files.LIST)
+_add("GET", "files/{}", files.retrieve)
+_add("GET", "files/{}/contents", files.content, {})
 
 _add("GET", "payment_intents/search", search.payment_intents, search.SEARCH)
 _add("GET", "charges/search", search.charges, search.SEARCH)

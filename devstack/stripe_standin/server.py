@@ -91,16 +91,19 @@ def create_app(
     seed: int | None = None,
     state: Path | None = None,
     check: bool = False,
+    api_version: str | None = None,
 ) -> App:
     """The stand-in as an ASGI application.
 
     `start`: epoch seconds at which its clock stands (default: now, or where `state` left it). `state`: the file that
     keeps everything across restarts. `check`: hold every answer and event against Stripe's OpenAPI document; what is
     wrong is told at /_control/conformance. The environment can turn it on, too (findings.FOLDER), and nothing then
-    turns it off. Raises OSError and ValueError as StandIn and Checker do.
+    turns it off. `api_version`: of whoever names none (default: the newest). Raises OSError and ValueError as StandIn
+    and Checker do.
     """
     check = check or findings.asked_for()
-    return App(StandIn(start=start, real_time=real_time, seed=seed, state=state), check=check)
+    standin = StandIn(start=start, real_time=real_time, seed=seed, state=state, api_version=api_version)
+    return App(standin, check=check)
 
 
 def loopback_socket(port: int, host: str = "127.0.0.1") -> socket.socket:

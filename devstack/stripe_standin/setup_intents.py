@@ -52,6 +52,7 @@ CONFIRM: Fields = {
     "payment_method": string,
     "payment_method_data": hash_of(payment_methods.DATA),
     "payment_method_options": OPTIONS,
+    "allowed_payment_method_types": intents.TYPES["allowed_payment_method_types"],
     **CONFIRMING,
     **EXPAND,
 }
@@ -111,6 +112,7 @@ def create(call: Call, params: dict[str, Any]) -> SetupIntent:
 
 
 def _write(intent: SetupIntent, params: dict[str, Any]) -> None:
+    intents.change_types(intent, params)
     if "metadata" in params:
         intent.metadata = merge_metadata(intent.metadata, params["metadata"])
     if "description" in params:

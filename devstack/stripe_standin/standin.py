@@ -9,10 +9,11 @@ import copy
 from pathlib import Path
 from typing import Any
 
-from . import checkout, disputes, payment_intents, refunds
+from . import checkout, direct_charges, disputes, payment_intents, refunds, versions
 from .api import Api
 from .clock import Clock, rfc3339
 from .context import Call
+from .errors import StripeError
 from .events import EventLog
 from .expand import expand
 from .faults import Faults
@@ -33,9 +34,16 @@ class StandIn:
         real_time: bool = False,
         seed: int | None = None,
         state: Path | None = None,
+        api_version: str | None = None,
     ) -> None:
-        """Raises OSError when `state` cannot be used, ValueError when `start` lies before where its clock stands."""
-        self.world = World(Clock(start, real_time=real_time), seed=seed)
+        """Raises OSError when `state` cannot be used, ValueError when `start` lies before where its clock stands or
+        `api_version` is not played.
+        """
+        try:
+            version = versions.known(api_version or versions.NEWEST)
+        except StripeError as error:
+            raise ValueError(str(error)) from None
+        self.world = World(Clock(start, real_time=real_time), seed=seed, api_version=version)
         self.events = EventLog(self.world)
         self.keys = Keys()
         self.log = RequestLog()
@@ -63,12 +71,14 @@ class StandIn:
                     stands = rfc3339(self.world.clock.now())
                     raise ValueError(f"the clock in {state} stands at {stands}: --start lies before it")
                 self._move_to = start
+            if api_version is not None:
+                self.world.api_version = version
             self.webhooks.on_idle = self.commit
         self._ticker: asyncio.Task[None] | None = None
 
     def call(self, account: Namespace) -> Call:
         """A call that no client made: time or a person made it."""
-        return Call(self.world, self.events, account, True, account.id != PLATFORM)
+        return Call(self.world, self.events, account, True, account.id != PLATFORM, version=self.world.api_version)
 
     def _alter(self, account: Namespace, type: str, row: Any) -> tuple[Any, bool]:
         """What an event shows of its object where a fault was asked for: a changed copy, and the livemode it claims."""
@@ -108,6 +118,8 @@ class StandIn:
         call = self.call(namespace)
         if kind == "hold_expires":
             payment_intents.expire_hold(call, id)
+        elif kind == "charge_expires":
+            direct_charges.expire(call, id)
         elif kind == "refund_pending":
             refunds.settle(call, id)
         elif kind == "refund_fail":

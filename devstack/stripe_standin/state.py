@@ -42,6 +42,8 @@ class Event(msgspec.Struct, array_like=True, gc=False):
     of: str
     snapshot: int
     request: int
+    api_version: str
+    shown: int  # -1: none
     previous: Any
     pending: int
     livemode: bool
@@ -50,6 +52,7 @@ class Event(msgspec.Struct, array_like=True, gc=False):
 class Key(msgspec.Struct, array_like=True, gc=False):
     account: str
     request: int
+    version: str
     path: str
     fingerprint: bytes
     created: int
@@ -62,6 +65,7 @@ class Frame(msgspec.Struct, array_like=True, gc=False):
     """What one call changed."""
 
     now: int
+    api_version: str
     dictionaries: list[tuple[str, bytes]]  # what the bodies were packed against
     accounts: list[str]
     bodies: list[bytes]
@@ -82,23 +86,23 @@ _decode = msgspec.msgpack.Decoder(Frame).decode
 class State:
     def __init__(self, journal: Journal, world: World, keys: Keys) -> None:
         self.journal, self.world, self.keys = journal, world, keys
-        self._clock = -1
+        self._written: tuple[int, str] | None = None  # the clock and the version, as they were last written
 
     # --- writing
 
     def write(self, changes: Changes) -> None:
         """A call is over: keep what it changed."""
-        now, dictionaries = self.world.clock.now(), self.world.packer.new_dictionaries
-        if changes or self.keys.finished or now != self._clock:
-            self.journal.append(_encode(_frame(now, dictionaries, changes, self.keys.finished)))
-            self._clock = now
+        now, dictionaries = (self.world.clock.now(), self.world.api_version), self.world.packer.new_dictionaries
+        if changes or self.keys.finished or now != self._written:
+            self.journal.append(_encode(_frame(self.world, dictionaries, changes, self.keys.finished)))
+            self._written = now
             dictionaries.clear()
         self.keys.finished.clear()
 
     def clear(self) -> None:
         """Forget everything. What comes next is packed against what was packed before: that is to be written again."""
         self.journal.clear()
-        self._clock = -1
+        self._written = None
         self.world.packer.new_dictionaries[:] = self.world.packer.dictionaries.items()
 
     # --- reading
@@ -123,7 +127,7 @@ class State:
         found.settle()
         self.world.settle()
         self.world.packer.new_dictionaries.clear()
-        self._clock = self.world.clock.now()
+        self._written = (self.world.clock.now(), self.world.api_version)
         live = sum(len(rows) for account in self.world.accounts.values() for rows in account.of.values())
         if found.rows_read > 2 * live + COMPACTS_ABOVE_ROWS:
             self.journal.replace(self._anew())
@@ -131,7 +135,7 @@ class State:
 
     def _anew(self) -> Iterator[bytes]:
         """Everything once: the file had grown to more than twice of what is alive."""
-        world, now = self.world, self.world.clock.now()
+        world = self.world
         first = Changes()
         first.accounts = [id for id in world.accounts if id != world.platform.id]
         first.due = [(when, account, kind, id) for when, _, account, kind, id in world.clock.pending()]
@@ -144,17 +148,17 @@ class State:
         first.removed = [
             (account.id, "customer", id) for account in world.accounts.values() for id in account.deleted_customers
         ]
-        yield _encode(_frame(now, list(world.packer.dictionaries.items()), first, self.keys.all()))
+        yield _encode(_frame(self.world, list(world.packer.dictionaries.items()), first, self.keys.all()))
         for account in world.accounts.values():
             for collection in account.of.values():
                 positions = collection.positions()
                 for start in range(0, len(positions), ROWS_A_FRAME):
                     some = Changes()
                     some.rows.append((account.id, collection, positions[start : start + ROWS_A_FRAME]))
-                    yield _encode(_frame(now, [], some, []))
+                    yield _encode(_frame(self.world, [], some, []))
 
 
-def _frame(now: int, dictionaries: list[tuple[str, bytes]], changes: Changes, keys: Iterable[Record]) -> Frame:
+def _frame(world: World, dictionaries: list[tuple[str, bytes]], changes: Changes, keys: Iterable[Record]) -> Frame:
     bodies, requests = _Once(), _Once()
     rows, events = [], []
     for account, collection, positions in changes.rows:
@@ -164,18 +168,20 @@ def _frame(now: int, dictionaries: list[tuple[str, bytes]], changes: Changes, ke
                 events.append(
                     Event(
                         account, event.id, event.type, event.created, event.of, bodies.place(event.snapshot),
-                        requests.place(event.request), event.previous, event.pending, event.livemode,
+                        requests.place(event.request), event.api_version,
+                        -1 if event.shown is None else bodies.place(event.shown),
+                        event.previous, event.pending, event.livemode,
                     )
                 )  # fmt: skip
             else:
                 rows.append(Row(account, row.kind, row.id, bodies.place(row.resting), row.fields))
     kept = [
-        Key(record.account, requests.place(record.request), record.path, record.fingerprint, record.created,
-            record.status, record.kind, bodies.place(record.body))
+        Key(record.account, requests.place(record.request), record.version, record.path, record.fingerprint,
+            record.created, record.status, record.kind, bodies.place(record.body))
         for record in keys
     ]  # fmt: skip
     return Frame(
-        now, dictionaries, changes.accounts, bodies.all,
+        world.clock.now(), world.api_version, dictionaries, changes.accounts, bodies.all,
         [(request.id, request.idempotency_key) for request in requests.all],
         rows, changes.removed, events, changes.marks, changes.due, kept, changes.acknowledged,
     )  # fmt: skip
@@ -203,6 +209,7 @@ class _Reading:
         self.world = world
         self.keys: list[Record] = []
         self.now: int | None = None
+        self.api_version = world.api_version
         self.rows_read = 0
         # By account and kind, then by id: the row as it rested and the values of its indexed fields.
         self._rows: dict[tuple[str, str], dict[str, tuple[Any, list[Any]]]] = defaultdict(dict)
@@ -211,6 +218,7 @@ class _Reading:
     def add(self, frame: Frame) -> None:
         world, name, rows, bodies = self.world, self._names.setdefault, self._rows, frame.bodies
         self.now = frame.now
+        self.api_version = frame.api_version
         self.rows_read += len(frame.rows) + len(frame.events)
         world.packer.dictionaries.update(frame.dictionaries)
         for id in frame.accounts:
@@ -221,8 +229,10 @@ class _Reading:
         for told in frame.events:
             event = EventRow(
                 id=told.id, type=name(told.type, told.type), created=told.created, of=name(told.of, told.of),
-                snapshot=bodies[told.snapshot], request=requests[told.request], previous=told.previous,
-                pending=told.pending, livemode=told.livemode,
+                snapshot=bodies[told.snapshot], request=requests[told.request],
+                api_version=name(told.api_version, told.api_version),
+                shown=None if told.shown < 0 else bodies[told.shown],
+                previous=told.previous, pending=told.pending, livemode=told.livemode,
             )  # fmt: skip
             rows[told.account, "event"][told.id] = event, []
         for account, kind, id in frame.removed:
@@ -238,7 +248,7 @@ class _Reading:
             self.keys.append(
                 Record(
                     account=name(key.account, key.account), request=requests[key.request],
-                    path=name(key.path, key.path),
+                    version=name(key.version, key.version), path=name(key.path, key.path),
                     fingerprint=key.fingerprint, created=key.created, status=key.status, kind=name(key.kind, key.kind),
                     body=bodies[key.body],
                 )
@@ -253,3 +263,4 @@ class _Reading:
             self.world.accounts[account].of[kind].restore(rows)
         if self.now is not None:
             self.world.clock.restore(self.now)
+        self.world.api_version = self.api_version

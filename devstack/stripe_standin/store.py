@@ -62,6 +62,11 @@ KINDS: dict[str, Kind] = {
     "dispute": Kind(objects.Dispute, ("charge", "payment_intent")),
     "radar.early_fraud_warning": Kind(objects.EarlyFraudWarning, ("charge", "payment_intent")),
     "application_fee": Kind(objects.ApplicationFee, ("charge",)),
+    "product": Kind(objects.Product),
+    "price": Kind(objects.Price, ("product", "lookup_key")),
+    "token": Kind(objects.Token),
+    "file": Kind(objects.File),
+    "file.content": Kind(objects.FileContent),
 }
 
 
@@ -246,9 +251,11 @@ class Namespace:
         # off-session payments need no 3-D Secure any more; spent: PaymentMethods that were used without a customer
         # or detached, which Stripe refuses from then on; off_session: intents whose present attempt is without the
         # customer; authenticated: intents whose customer was asked and said yes, and whose server has yet to confirm;
-        # deauthorized (of the platform only): connected accounts that are closed to it.
+        # deauthorized (of the platform only): connected accounts that are closed to it; released: refunds that are
+        # what a hold gave back, and the charges that have one (`refunds.release`); direct: charges without an intent.
         self.marks: dict[str, set[str]] = {
-            "set_up": set(), "spent": set(), "off_session": set(), "authenticated": set(), "deauthorized": set()
+            "set_up": set(), "spent": set(), "off_session": set(), "authenticated": set(), "deauthorized": set(),
+            "released": set(), "direct": set(),
         }  # fmt: skip
         self.deleted_customers: dict[str, objects.Deleted] = {}
 
@@ -280,8 +287,9 @@ class Changes:
 class World:
     """Everything the stand-in knows: the accounts, the clock, ids, and the settings that change behaviour."""
 
-    def __init__(self, clock: Clock, *, seed: int | None = None) -> None:
+    def __init__(self, clock: Clock, *, seed: int | None = None, api_version: str = "") -> None:
         self.clock = clock
+        self.default_version = api_version
         self.ids = Ids(seed)
         self.packer = Packer()
         self.base_url = ""  # how people reach the hosted pages; known once the server listens
@@ -293,6 +301,8 @@ class World:
         # Stripe cancels an intent some time after its authorization ran out. Zero unless a test wants to stand in that
         # gap.
         self.expiry_lag_seconds = 0
+        # The version of whoever names none, and of events: an account's setting in Stripe's Dashboard.
+        self.api_version = self.default_version
         # What the bank of a saved card says from now on, whatever its number stands for: a decline's name, or None.
         self.bank_says: dict[str, str | None] = {}
         self.changes = Changes()

@@ -151,14 +151,17 @@ class Webhooks:
         if not endpoints:
             return
         event.pending = len(endpoints)
-        body = encode(self.events.render(account, event, snapshot))
+        bodies: dict[str | None, bytes] = {}
         for owner, endpoint in endpoints:
+            version = endpoint.api_version
+            if version not in bodies:
+                bodies[version] = encode(self.events.render(account, event, snapshot, version))
             queue = self._queues.get((owner.id, endpoint.id))
             if queue is None:
                 queue = self._queues[owner.id, endpoint.id] = _Queue(owner.id, endpoint)
             queue.endpoint = endpoint
             for copy, wait in enumerate(self.plan(account, event)):
-                delivery = Delivery(account, event, body)
+                delivery = Delivery(account, event, bodies[version])
                 if copy:
                     event.pending += 1
                 if wait == float("inf"):

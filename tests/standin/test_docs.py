@@ -7,14 +7,16 @@ import os
 import re
 import subprocess
 import urllib.request
+from collections import Counter
 from pathlib import Path
 
 from devstack.stripe_standin import __main__ as command
-from devstack.stripe_standin import control, faults, pages
+from devstack.stripe_standin import control, faults, pages, versions
 from devstack.stripe_standin.server import serve_in_thread
 from devstack.stripe_standin.standin import StandIn
 
 ROOT = Path(__file__).resolve().parents[2]
+UNPLAYED = ROOT / "devstack" / "stripe_standin" / "unplayed.txt"
 DOC = (ROOT / "docs" / "stripe-standin.md").read_text(encoding="utf-8")
 
 
@@ -75,7 +77,7 @@ def test_the_lines_of_curl_work(tmp_path: Path) -> None:
 
 def test_every_fault_is_documented() -> None:
     """Each kind has its line."""
-    kinds = faults.REQUEST_KINDS | faults.WEBHOOK_KINDS
+    kinds = faults.KINDS
 
     assert [kind for kind in sorted(kinds) if f"`{kind}`" not in DOC] == []
 
@@ -85,3 +87,19 @@ def test_every_filter_of_a_fault_is_documented() -> None:
     own = {"kind", "id", "hits", "seen", "dice"}
 
     assert [name for name in faults.Fault.__struct_fields__ if name not in own and f"`{name}`" not in DOC] == []
+
+
+def test_every_difference_between_versions_is_documented() -> None:
+    """Each row of the one table is a row of the page."""
+    rows = [f"| {row.since} | {row.before} | {row.after} |" for row in versions.DIFFERENCES.values()]
+
+    assert [row for row in rows if row not in DOC] == []
+
+
+def test_what_is_not_known_is_counted() -> None:
+    """The page says how many operations and expansions are answered 501."""
+    kinds = Counter(line.split(" ")[0] for line in UNPLAYED.read_text(encoding="utf-8").splitlines())
+
+    assert f"{kinds['PATH']} operations" in DOC
+    assert f"{round(kinds['PARAMETER'], -2)} parameters" in DOC
+    assert f"{kinds['EXPANSION']} expansions" in DOC

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -201,8 +202,37 @@ def test_a_json_body_is_refused_in_stripes_words(standin: Standin) -> None:
 
 
 def test_every_answer_names_its_request_and_version(standin: Standin) -> None:
-    """Request-Id and Stripe-Version are on every answer; the version is the one that is played, whatever was asked."""
-    _, _, headers = standin.raw("GET", "/v1/customers", headers={"Stripe-Version": "2024-06-20"})
+    """Request-Id and Stripe-Version are on every answer, errors included; the version is the one that was asked for."""
+    for path in ("customers", "unicorns"):
+        _, _, headers = standin.raw("GET", f"/v1/{path}", headers={"Stripe-Version": "2024-06-20"})
 
-    assert headers["Request-Id"].startswith("req_")
-    assert headers["Stripe-Version"] == "2026-10-28.endive"
+        assert headers["Request-Id"].startswith("req_")
+        assert headers["Stripe-Version"] == "2024-06-20"
+
+
+def test_an_answer_says_whether_to_try_again(standin: Standin) -> None:
+    """Stripe-Should-Retry: no for what would be refused again, yes for a key in use, nothing where nobody knows."""
+    declined = "amount=900&currency=eur&confirm=true&payment_method=pm_card_chargeDeclined"
+    declined += "&allowed_payment_method_types[]=card"
+    standin.control("faults", {"kind": "slow", "seconds": 0.5, "path": "/v1/customers", "count": 1})
+    with ThreadPoolExecutor() as pool:
+        slow = pool.submit(standin.raw, "POST", "/v1/customers", "name=Ada", {"Idempotency-Key": "k"})
+        while not standin.control("faults")["faults"][0]["hits"]:
+            pass
+        in_use = standin.raw("POST", "/v1/customers", "name=Ada", {"Idempotency-Key": "k"})
+    standin.control("faults", method="DELETE")
+    standin.control("faults", {"kind": "fail_before", "path": "/v1/customers", "count": 1})
+    failed = standin.raw("POST", "/v1/customers", "name=Ada")
+    answers = {
+        400: standin.raw("POST", "/v1/customers", "colour=red"),
+        402: standin.raw("POST", "/v1/payment_intents", declined),
+        404: standin.raw("GET", "/v1/customers/cus_none"),
+        409: in_use,
+        200: slow.result(),
+        500: failed,
+    }
+
+    assert [status for status, _, _ in answers.values()] == list(answers)
+    assert [headers["Stripe-Should-Retry"] for _, _, headers in answers.values()] == [
+        "false", "false", "false", "true", None, None,
+    ]  # fmt: skip
