@@ -30,6 +30,8 @@ _ENDS_SERVICE = frozenset({"bill_presented", "canceled", "no_show"})
 _INQUIRIES = frozenset({"inquiry", "inquiry_closed"})
 FEE_NOTICE = timedelta(hours=24)
 CONTESTABLE = timedelta(days=14)
+_LOWERS_BILL = frozenset({"bill_adjusted", "refund_granted"})
+_OWED = frozenset({"due", "no_show", "canceled"})
 _FINISHED = frozenset({"closed", "canceled", "no_show"})
 _DISPUTE_STATES = {
     "warning_needs_response": "inquiry",
@@ -150,6 +152,13 @@ def fee_within_disclosed(tab: Json) -> Iterator[str]:
     disclosed = tab["promise"][f"{tab['fee']['kind']}_fee_minor"]
     if tab["fee"]["amount_minor"] > disclosed:
         yield f"a fee of {tab['fee']['amount_minor']}, disclosed were {disclosed}"
+
+
+def no_tip_is_owed(tab: Json) -> Iterator[str]:
+    """A tip is due in the moment it is paid: what is still owed is never one."""
+    if tab["balance_minor"] > tab["amount_due_minor"] - tab["tip_minor"]:
+        without_tip = tab["amount_due_minor"] - tab["tip_minor"]
+        yield f"{tab['balance_minor']} are owed, of a bill of {without_tip} without the tip"
 
 
 def refunded_within_taken(tab: Json) -> Iterator[str]:
@@ -402,6 +411,60 @@ def a_deposit_is_not_given_back_and_taken_again(tab: Json, history: History) -> 
                 yield f"the deposit {details['payment_id']} goes back before the service, at entry {entry['seq']}"
 
 
+def nothing_is_charged_unasked_too_soon(tab: Json, history: History) -> Iterator[str]:
+    """Before the promised start only the customer's word takes money; a window's silence only when it is over.
+
+    The word: the bill accepted, or paid on the phone. A contest or an amended bill takes it back. Of a bill under
+    review a hold that is about to expire may be captured, and nothing charged.
+    """
+    starts_at = _instant(tab["starts_at"])
+    window = timedelta(seconds=tab["promise"]["review_window_s"])
+    with_customer: set[str] = set()
+    accepted, reviewed_since = False, None
+    for entry in history:
+        kind, details, at = entry["kind"], entry["details"], _instant(entry["at"])
+        assert at is not None, "an entry has its time"
+        if kind == "fee_due":
+            return
+        if kind == "bill_presented" or (kind == "contest_resolved" and details["resolution"] == "adjust"):
+            accepted, reviewed_since = False, at
+        elif kind in ("bill_accepted", "contested", "bill_amended", "contest_resolved"):
+            accepted, reviewed_since = kind == "bill_accepted", None
+        elif kind == "review_ended":
+            if reviewed_since is not None and at < reviewed_since + window:
+                yield f"at entry {entry['seq']} the review ends {reviewed_since + window - at} too soon"
+            reviewed_since = None
+        elif kind == "attempt_ended" and details["state"] == "succeeded":
+            accepted |= details["attempt_id"] in with_customer
+        elif kind == "attempt_begun" and details["operation"] in _TAKES_MONEY:
+            if details["with_customer"]:
+                with_customer.add(details["attempt_id"])
+            elif not accepted and starts_at is not None and at < starts_at:
+                yield f"at entry {entry['seq']} {details['amount_minor']} are taken unasked before the promised start"
+            elif not accepted and reviewed_since is not None and details["operation"] == "charge":
+                yield f"at entry {entry['seq']} {details['amount_minor']} are charged while the bill is under review"
+
+
+def a_refused_card_is_left_alone(tab: Json, history: History) -> Iterator[str]:
+    """After a decline for good no hold and no charge is tried with the card, whoever asks for it."""
+    refused: set[str] = set()
+    for entry in history:
+        kind, details = entry["kind"], entry["details"]
+        if kind == "card_refused":
+            refused.add(details["card_id"])
+        elif kind == "card_updated":
+            refused.discard(details["card_id"])
+        elif kind == "attempt_begun" and details["card_id"] in refused:
+            yield f"at entry {entry['seq']} {details['card_id']} is tried again, which its bank has refused for good"
+
+
+def what_was_taken_off_stays_off(tab: Json, history: History) -> Iterator[str]:
+    """Whatever is amended, added or voided later."""
+    off = sum(entry["details"]["amount_minor"] for entry in history if entry["kind"] in _LOWERS_BILL)
+    if tab["adjusted_minor"] != off:
+        yield f"{tab['adjusted_minor']} are off the bill, agreed on were {off}"
+
+
 # When the agenda has nothing left to do
 
 
@@ -431,6 +494,15 @@ def what_is_owed_by_hand_is_told(tab: Json) -> Iterator[str]:
 def finished_tab_has_no_live_hold(tab: Json) -> Iterator[str]:
     if tab["status"] in _FINISHED and _live_holds(tab):
         yield "a hold is still live"
+
+
+def the_owner_hears_of_the_end(tab: Json, history: History) -> Iterator[str]:
+    """What was asked for by itself and is still unpaid, when nothing is left to happen, is with the owner."""
+    asked = any(entry["kind"] in ("reminded", "charge_failed", "charge_refused") for entry in history)
+    told = any(entry["kind"] == "collection_ended" for entry in history)
+    unpaid = tab["balance_minor"] and tab["status"] in _OWED and tab["payment_state"] != "disputed"
+    if unpaid and asked and not told and tab["next_action"] is None:
+        yield f"{tab['balance_minor']} are asked for no more, and the owner does not know"
 
 
 def no_attempt_is_left_open(tab: Json, history: History) -> Iterator[str]:
@@ -557,6 +629,7 @@ _OF_TAB = (
     captured_within_held,
     total_within_cap,
     fee_within_disclosed,
+    no_tip_is_owed,
     refunded_within_taken,
     a_bank_counts_once,
     surplus_is_owed_back,
@@ -571,6 +644,9 @@ _OF_HISTORY = (
     every_attempt_ends_once,
     a_person_is_called_at_the_end_of_the_ladder,
     a_deposit_is_not_given_back_and_taken_again,
+    nothing_is_charged_unasked_too_soon,
+    a_refused_card_is_left_alone,
+    what_was_taken_off_stays_off,
     sealed_texts_are_kept,
     consents_are_those_given,
     only_the_customer_replaces_what_they_sealed,
@@ -588,7 +664,7 @@ _OF_DRY_TAB = (
     what_is_owed_by_hand_is_told,
     finished_tab_has_no_live_hold,
 )
-_OF_DRY_HISTORY = (no_attempt_is_left_open, bad_debt_is_what_was_lost)
+_OF_DRY_HISTORY = (no_attempt_is_left_open, the_owner_hears_of_the_end, bad_debt_is_what_was_lost)
 _OF_BOOKS = (
     nothing_is_claimed_that_stripe_has_not,
     every_payment_is_in_the_books,
@@ -685,3 +761,7 @@ def _minor(amount: int, made: Json) -> int:
 def _metadata(made: Json) -> Json:
     found: Json = made.get("metadata") or {}
     return found
+
+
+def _instant(at: str | None) -> datetime | None:
+    return None if at is None else datetime.fromisoformat(at)

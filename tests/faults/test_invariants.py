@@ -53,12 +53,15 @@ def sound() -> World:
                 "late_cancel_fee_minor": 1000,
                 "promise_sha256": SEALED,
                 "accepted": {"consents": ["automatic_charge", "cap"]},
+                "review_window_s": 86400,
             },
             "starts_at": "2026-01-06T09:00:00Z",
             "deposit": {"state": "captured"},
             "needs": [],
             "items": [{"item_id": "itm_1"}],
             "total_minor": 7000,
+            "tip_minor": 0,
+            "adjusted_minor": 500,
             "fee": None,
             "amount_due_minor": 7000,
             "balance_minor": 0,
@@ -81,7 +84,7 @@ def sound() -> World:
             begun(7, "att_3", "charge", 5500),
             taken(8, "charged", "pi_2", 5500),
             ended(9, "att_3"),
-            entry(10, "adjusted", ("customer_receivable", -500), ("service_revenue", 500)),
+            entry(10, "bill_adjusted", ("customer_receivable", -500), ("service_revenue", 500), amount_minor=500),
             begun(11, "att_4", "refund", 500, "pi_2"),
             entry(12, "refunded", ("customer_receivable", 500), ("stripe_balance", -500)),
             ended(13, "att_4"),
@@ -112,7 +115,7 @@ def leg(payment_id: str, kind: str, amount: int, **given: Any) -> Json:
 
 def entry(seq: int, kind: str, *postings: tuple[str, int], **details: Any) -> Json:
     posted = [{"account": account, "amount_minor": minor} for account, minor in postings]
-    at = f"2026-01-05T09:{seq:02}:00Z"
+    at = f"2026-01-06T09:{seq:02}:00Z"
     return {"seq": seq, "at": at, "by": "sam", "kind": kind, "details": details, "postings": posted}
 
 
@@ -130,7 +133,7 @@ def canceled(seq: int, at: str, fee_minor: int) -> Json:
 
 def begun(seq: int, attempt_id: str, operation: str, amount: int, payment_id: str | None = None) -> Json:
     details = {"attempt_id": attempt_id, "operation": operation, "amount_minor": amount, "payment_id": payment_id}
-    return entry(seq, "attempt_begun", **details)
+    return entry(seq, "attempt_begun", **details, card_id="pm_1", with_customer=False)
 
 
 def ended(seq: int, attempt_id: str, state: str = "succeeded") -> Json:
@@ -249,6 +252,85 @@ def test_a_fee_that_is_taken_or_final_too_soon_is_told():
     assert fee_taken(after_hours=24, closed_after_days=13).problems() == [
         "a fee can't be contested any more, 13 days, 0:00:00 after it was announced"
     ]
+
+
+PRESENTED = entry(16, "bill_presented") | {"at": "2026-01-06T10:00:00Z"}
+TOO_SOON = {"at": "2026-01-06T08:59:59Z"}
+
+
+@pytest.mark.parametrize(
+    ("entries", "said"),
+    [
+        ([begun(16, "att_5", "charge", 9) | TOO_SOON], "at entry 16 9 are taken unasked before the promised start"),
+        (
+            [
+                entry(16, "bill_accepted"),
+                entry(17, "contested", contested_minor=1),
+                begun(18, "att_5", "capture", 100, "pi_1") | TOO_SOON,
+            ],
+            "at entry 18 100 are taken unasked before the promised start",
+        ),
+        (
+            [PRESENTED, entry(17, "review_ended") | {"at": "2026-01-07T09:59:59Z"}],
+            "at entry 17 the review ends 0:00:01 too soon",
+        ),
+        ([PRESENTED, begun(17, "att_5", "charge", 100)], "at entry 17 100 are charged while the bill is under review"),
+        (
+            [entry(16, "card_refused", card_id="pm_1"), begun(17, "att_5", "charge", 100)],
+            "at entry 17 pm_1 is tried again, which its bank has refused for good",
+        ),
+        ([entry(16, "bill_adjusted", amount_minor=1)], "500 are off the bill, agreed on were 501"),
+    ],
+)
+def test_each_charge_that_should_not_be_is_told(entries: list[Json], said: str):
+    world = sound()
+    world.history += entries
+
+    assert any(problem.startswith(said) for problem in world.problems()), world.problems()
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        [entry(16, "bill_accepted"), begun(17, "att_5", "charge", 100) | TOO_SOON, ended(18, "att_5", "failed")],
+        [PRESENTED, begun(17, "att_5", "capture", 100, "pi_1"), ended(18, "att_5", "failed")],
+        [PRESENTED, entry(17, "review_ended") | {"at": "2026-01-07T10:00:00Z"}],
+        [
+            entry(16, "card_refused", card_id="pm_1"),
+            entry(17, "card_updated", card_id="pm_1"),
+            begun(18, "att_5", "charge", 100),
+            ended(19, "att_5", "failed"),
+        ],
+        [
+            entry(16, "fee_due", fee="late_cancel"),
+            begun(17, "att_5", "charge", 100) | TOO_SOON,
+            ended(18, "att_5", "failed"),
+        ],
+    ],
+)
+def test_each_charge_that_was_agreed_to_is_sound(entries: list[Json]):
+    world = sound()
+    world.history += entries
+
+    assert world.problems() == []
+
+
+def test_a_tip_that_is_owed_is_told():
+    world = damaged("tab", "tip_minor", to=500)
+    world.tab |= {"status": "due", "payment_state": "owed", "balance_minor": 7000, "legs": []}
+
+    assert "7000 are owed, of a bill of 6500 without the tip" in world.problems()
+
+
+def test_a_bill_that_is_asked_for_no_more_is_with_the_owner():
+    world = damaged("tab", "status", to="due")
+    world.tab["balance_minor"] = 7000
+    world.history.append(entry(16, "reminded"))
+    said = "7000 are asked for no more, and the owner does not know"
+    assert said in world.problems()
+
+    world.history.append(entry(17, "collection_ended"))
+    assert said not in world.problems()
 
 
 def test_a_hold_that_only_stripe_has_is_told():
@@ -381,7 +463,7 @@ def test_news_that_comes_often_calls_nobody_before_the_ladder_is_used_up():
 
     assert "att_3 was given up on after 0:09:00, at entry 16" in world.problems()
 
-    world.history[-1] |= {"at": "2026-01-05T11:00:00Z"}
+    world.history[-1] |= {"at": "2026-01-06T11:00:00Z"}
     assert world.problems() == []
 
 

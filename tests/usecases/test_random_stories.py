@@ -122,8 +122,10 @@ class AnyStory(RuleBasedStateMachine):
         self.shop.open(starts_in_hours=starts_in_hours, deposit_minor=deposit, **fees)
         if consents is not None:
             self.accept_promise(consents)
-        if billed and starts_in_hours is None:
-            # Most of what can happen happens after the service.
+        if billed:
+            # Most of what can happen happens after the service, which may be done before its time.
+            if starts_in_hours is not None:
+                self.check_in()
             self.shop.serve(50_00)
 
     # People
@@ -421,6 +423,10 @@ class AnyStory(RuleBasedStateMachine):
     @rule(call=st.sampled_from(CALLS), fault=st.sampled_from([f for f in Fault if f != Fault.REJECTED]))
     def something_will_break(self, call: str, fault: Fault) -> None:
         self.shop.gateway.fail(call, fault)
+
+    @rule(call=st.sampled_from([Operation.CHARGE, Operation.PLACE_HOLD]))
+    def our_call_will_be_refused(self, call: Operation) -> None:
+        self.shop.gateway.fail(call, Fault.REJECTED)
 
     @precondition(lambda self: self.shop.gateway.undelivered)
     @rule(data=st.data(), again=st.booleans(), lost=st.booleans())

@@ -143,6 +143,7 @@ class Draft:
             operation=operation,
             amount_minor=amount_minor,
             payment_id=attempt.payment_id,
+            card_id=attempt.card_id,
             with_customer=attempt.is_with_customer,
         )
         return attempt

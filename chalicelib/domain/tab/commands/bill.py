@@ -94,14 +94,7 @@ def complete(draft: Draft) -> None:
     """The service is done: the total is final, the bill is presented, the review window begins."""
     require(draft, Action.COMPLETE)
     draft.move_to(Status.IN_REVIEW, "complete")
-    items_minor = sum(item.amount_minor for item in draft.tab.items)
-    draft.update(
-        presented_at=draft.now,
-        review_ends_at=contests.review_ends_at(draft),
-        proposed=None,
-        # What was taken off a bill can't be more than is left on it, whatever was voided since.
-        adjusted_minor=min(draft.tab.adjusted_minor, items_minor),
-    )
+    draft.update(presented_at=draft.now, review_ends_at=contests.review_ends_at(draft), proposed=None)
     tab = draft.tab
     followup.restart(draft)
     draft.record(
