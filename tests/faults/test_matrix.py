@@ -16,11 +16,12 @@ import pytest
 from chalicelib.adapters.memory_store import MemoryStore
 from chalicelib.adapters.stripe import params
 from chalicelib.domain.tab import agenda, followup
-from chalicelib.domain.tab.attempt import AttemptState, Operation
+from chalicelib.domain.tab.attempt import AttemptState, Failure, Operation
 from chalicelib.domain.tab.draft import Draft
 from chalicelib.domain.tab.facts import apply, attempt_outcomes, legs
 from chalicelib.domain.tab.facts.fact import Fact, FactKind
 from chalicelib.domain.tab.payments import LegKind
+from chalicelib.domain.tab.tab import Tab
 from chalicelib.usecases.tab import attempts
 from tests.faults.matrix.run import play
 from tests.faults.matrix.table import (
@@ -163,10 +164,20 @@ def test_a_hold_that_nobody_lets_go_of_is_told(monkeypatch: pytest.MonkeyPatch):
 
 def test_a_bank_whose_advice_is_not_followed_is_told(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(followup, "_wait", lambda policy, tries, failure: timedelta(days=2))
+    monkeypatch.setattr(Failure, "is_final", False)
 
     problems = broken("automatic_charge/before_effect/decline_do_not_try_again/after")
 
     assert "it is closed/paid with 0 owed, not due/partly_paid with 5500" in problems
+
+
+def test_a_card_that_is_tried_again_after_its_bank_refused_it_is_told(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(followup, "_wait", lambda policy, tries, failure: timedelta(days=2))
+    monkeypatch.setattr(Tab, "may_use_card", property(lambda tab: tab.card is not None))
+
+    problems = broken("automatic_charge/before_effect/decline_do_not_try_again/after")
+
+    assert any("is tried again, which its bank has refused for good" in problem for problem in problems), problems
 
 
 def test_a_fault_that_does_not_happen_is_told(monkeypatch: pytest.MonkeyPatch):
