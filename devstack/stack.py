@@ -48,6 +48,7 @@ EVENTS = (
     "radar.early_fraud_warning.created",
     "payment_method.detached",
     "payment_method.automatically_updated",
+    "customer.deleted",
     "account.application.authorized",
     "account.application.deauthorized",
 )

@@ -69,6 +69,7 @@ FACTS: Mapping[FactKind, str] = {
     "The rest of the payment can be refunded.",
     FactKind.DISPUTE_PREVENTED: "It has ended before it counted as one; what the bank has kept can't be refunded.",
     FactKind.FRAUD_WARNED: "The owner is told, once a payment; by policy it is given back before a dispute begins.",
+    FactKind.CUSTOMER_GONE: "Deleted at Stripe, and the cards with it: the next payment or card makes another there.",
     FactKind.CARD_REMOVED: "It is not used any more: a deposit that relied on it is wanted again; both sides are told.",
     FactKind.CARD_UPDATED: "The bank has replaced the card under the same id: its digits change; it is tried again.",
     FactKind.CARD_REFUSED: "The bank has refused the card for good, for another bill: it is not tried any more.",

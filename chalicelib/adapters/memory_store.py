@@ -194,7 +194,14 @@ class MemoryStore:
     def add_customer(self, customer: Customer, *, account: str | None, record: IdempotencyRecord) -> None:
         self._put_party(self._customers, (customer.merchant_id, customer.customer_id), customer, 0, record)
         with self._lock:
-            self._pointers[account, customer.customer_ref] = customer_pointer(customer, account)
+            pointer = customer_pointer(customer, account)
+            self._pointers[account, pointer.object_id] = pointer
+
+    def set_customer_ref(self, customer: Customer, *, account: str | None) -> None:
+        self.update_customer(customer)
+        with self._lock:
+            pointer = customer_pointer(customer, account)
+            self._pointers[account, pointer.object_id] = pointer
 
     def update_customer(self, customer: Customer, *, record: IdempotencyRecord | None = None) -> None:
         key = (customer.merchant_id, customer.customer_id)

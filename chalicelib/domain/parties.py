@@ -62,14 +62,15 @@ class CardConsent(Struct, frozen=True, kw_only=True):
 
 
 class Customer(Struct, frozen=True, kw_only=True):
-    """A customer of one merchant. `customer_ref`: the customer's id at the gateway, in the merchant's account.
+    """A customer of one merchant. `customer_ref`: the customer's id at the gateway, in the merchant's account;
+    None where that is gone, until the next payment or card makes another.
 
     `reference` is the merchant's own word for the customer (a loyalty number, say); it goes nowhere else.
     """
 
     customer_id: str
     merchant_id: str
-    customer_ref: str
+    customer_ref: str | None
     reference: str
     created_at: datetime
     card_consent: CardConsent | None = None

@@ -27,6 +27,14 @@ class GatewayRejected(Exception):
         self.failure = failure
 
 
+class CustomerGone(Exception):
+    """The customer does not exist at the gateway any more: nothing can be made for them before there is another."""
+
+    def __init__(self, customer_ref: str) -> None:
+        super().__init__(customer_ref)
+        self.customer_ref = customer_ref
+
+
 class BadSignature(Exception):
     """The webhook's body is not signed by the gateway, too old, or not readable."""
 
@@ -99,7 +107,7 @@ class PaymentGateway(Protocol):
         ...
 
     def add_card_setup(self, account: str | None, customer: Customer, tab_id: str | None, *, key: str) -> CardSetup:
-        """Prepare saving a card for later charges. The same key makes no second one."""
+        """Prepare saving a card for later charges. The same key makes no second one. Raises CustomerGone."""
         ...
 
     def read_event(self, payload: bytes, signature: str) -> GatewayEvent:

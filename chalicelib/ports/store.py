@@ -263,3 +263,7 @@ class TabStore(Protocol):
     def update_customer(self, customer: Customer, *, record: IdempotencyRecord | None = None) -> None:
         """Put the next version (`customer.version` is one above the stored). Raises VersionConflict, RecordExists."""
         ...
+
+    def set_customer_ref(self, customer: Customer, *, account: str | None) -> None:
+        """The same, with a pointer from the new id at the gateway that it has got. Raises VersionConflict."""
+        ...

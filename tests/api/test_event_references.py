@@ -108,6 +108,11 @@ def cancel(world: World, shop: Shop, ana: Caller) -> None:
     world.at_stripe(f"payment_intents/{asked(shop, ana)['payment_id']}/cancel")
 
 
+def delete(world: World, shop: Shop, ana: Caller) -> None:
+    ref = world.deps.store.get_customer(shop.merchant_id, str(ana.customer_id)).customer_ref
+    world.http.delete(f"{world.base}/v1/customers/{ref}", headers={"Authorization": f"Bearer {SECRET_KEY}"})
+
+
 STORIES: dict[str, tuple[Callable[[World, Shop, Caller], object], ...]] = {
     "payment_intent.amount_capturable_updated": (hold,),
     "payment_intent.succeeded": (confirm("pm_card_visa"),),
@@ -128,14 +133,15 @@ STORIES: dict[str, tuple[Callable[[World, Shop, Caller], object], ...]] = {
     "charge.dispute.closed": (dispute("won"), dispute("lost")),
     "radar.early_fraud_warning.created": (dispute(kind="early_fraud_warning"),),
     "payment_method.detached": (detach,),
+    "customer.deleted": (delete,),
     "payment_method.automatically_updated": (renew,),
 }
 PLAYED_AS = {"payment_intent.processing": "payment_intent.succeeded"}
 """The stand-in's banks decide at once: the event is another one's, under this name."""
 
 TELLS_NOTHING = {"setup_intent.setup_failed"}
-NAMES_NOTHING = {"payment_method.detached"}
-"""It is nobody's any more: whose it was stands beside the object."""
+NAMES_NOTHING = {"payment_method.detached", "customer.deleted"}
+"""The card is nobody's any more, whose it was stands beside it; a customer is an end of references."""
 
 
 def test_every_event_is_played() -> None:

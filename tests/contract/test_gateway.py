@@ -252,12 +252,12 @@ UNUSABLE_CARDS: dict[str, Callable[[Stage], str]] = {
 
 
 @pytest.mark.parametrize("card_of", UNUSABLE_CARDS.values(), ids=UNUSABLE_CARDS.keys())
-def test_a_card_that_is_gone_is_declined(stage: Stage, card_of: Callable[[Stage], str]) -> None:
-    """A saved card that the customer no longer has is declined as unusable: no bug of ours, and no payment is left."""
-    fact = one(stage.gateway().perform(stage.tab, an_attempt(Operation.CHARGE, card_id=card_of(stage))))
+def test_a_card_that_is_gone_is_told_as_removed(stage: Stage, card_of: Callable[[Stage], str]) -> None:
+    """A saved card that the customer no longer has: no bug of ours, no bank's answer, and no payment is left."""
+    card_id = card_of(stage)
+    fact = one(stage.gateway().perform(stage.tab, an_attempt(Operation.CHARGE, card_id=card_id)))
 
-    assert (fact.kind, fact.failure) == (FactKind.DECLINED, Failure(code="card_unusable"))
-    assert (fact.object_id, fact.attempt_id) == ("att_1", "att_1")
+    assert (fact.kind, fact.object_id, fact.attempt_id) == (FactKind.CARD_REMOVED, card_id, "att_1")
     assert len(stage.api().payment_intents.list().data) == 0
 
 
@@ -919,7 +919,7 @@ def test_a_removed_card_is_detached(stage: Stage) -> None:
 
     assert owner_of(stage, customer.card.card_id) is None
     refused = one(stage.gateway().perform(stage.tab, an_attempt(Operation.CHARGE, card_id=customer.card.card_id)))
-    assert (refused.kind, refused.failure) == (FactKind.DECLINED, Failure(code="card_unusable"))
+    assert (refused.kind, refused.object_id) == (FactKind.CARD_REMOVED, customer.card.card_id)
 
 
 @pytest.mark.parametrize("keys", [("k", "k"), ("k", "l")])

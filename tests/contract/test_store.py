@@ -828,6 +828,21 @@ def test_a_customer_is_kept_with_card_and_consent(store: TabStore) -> None:
         store.get_customer("mer_b", "cus_a")
 
 
+def test_another_id_at_the_gateway_has_its_pointer(store: TabStore) -> None:
+    """Where the customer's first one is gone: both lead to them, and the version is checked."""
+    store.add_customer(customer(), account="acct_1", record=record())
+    changed = replace(customer(), customer_ref="cus_stripe_new", version=2)
+
+    store.set_customer_ref(changed, account="acct_1")
+
+    assert store.get_customer(changed.merchant_id, changed.customer_id) == changed
+    found = store.find_pointers("acct_1", ["cus_stripe_new", str(customer().customer_ref)])
+    assert {pointer.customer_id for pointer in found.values()} == {changed.customer_id}
+    assert len(found) == 2
+    with pytest.raises(VersionConflict):
+        store.set_customer_ref(changed, account="acct_1")
+
+
 @pytest.mark.parametrize("account", [None, "acct_1"])
 def test_a_customers_id_at_the_gateway_leads_to_them(store: TabStore, account: str | None) -> None:
     """Added, a customer is found by their id at the gateway, in their account and no other, without a tab."""

@@ -140,9 +140,10 @@ LEFT_OUT = {
         "Tab.legs"
     ),
     "0": (
-        "Attempt.checks Attempt.tip_minor Deposit.amount_minor Deposit.failures Dispute.reinstated_minor "
-        "Dispute.returned_minor Dispute.withdrawn_minor Followup.refusals Followup.reminders_sent Followup.tries "
-        "Hold.captured_minor Leg.elsewhere_minor Plan.tip_minor Tab.adjusted_minor Tab.entry_count Tab.tip_minor "
+        "Attempt.checks Attempt.redone Attempt.tip_minor Deposit.amount_minor Deposit.failures "
+        "Dispute.reinstated_minor Dispute.returned_minor Dispute.withdrawn_minor Followup.refusals "
+        "Followup.reminders_sent Followup.tries Hold.captured_minor Leg.elsewhere_minor "
+        "Plan.tip_minor Tab.adjusted_minor Tab.entry_count Tab.tip_minor "
         "Tab.version Tab.waived_minor Tab.written_off_minor TabSummary.held_minor"
     ),
     str(Deposit()): "Tab.deposit",
@@ -153,7 +154,8 @@ LEFT_OUT = {
     str(Followup()): "Tab.followup",
     "None": (
         "Acceptance.card_terms_sha256 Acceptance.free_cancel_until Attempt.card_id Attempt.check_at "
-        "Attempt.client_secret Attempt.failure Attempt.payment_id Card.refused Deposit.lapses_at Deposit.place_at "
+        "Attempt.client_secret Attempt.customer_ref Attempt.failure Attempt.payment_id Card.refused "
+        "Deposit.lapses_at Deposit.place_at "
         "Dispute.appealed_at Failure.advice Failure.decline_code Failure.network_advice Failure.network_code "
         "Followup.next_try_at Followup.not_before Hold.clock_done_for IdempotencyRecord.attempt_id "
         "IdempotencyRecord.resource_id IdempotencyRecord.snapshot IdempotencyRecord.tab_id Item.voided_at "

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import pytest
 from msgspec.structs import replace
 
 from chalicelib.domain.news.messages import MessageKind, Recipient
 from chalicelib.domain.tab.agenda import StepKind
 from chalicelib.domain.tab.attempt import Operation
+from chalicelib.domain.tab.commands import payment
 from chalicelib.domain.tab.facts.fact import FactKind
 from chalicelib.domain.tab.payments import Card, DepositState
 from chalicelib.domain.tab.policy import Policy
-from tests.unit.till import CARD, CUSTOMER, EVERYTHING, TRY_LATER, WITH_CARD, Till
+from tests.unit.till import ADA, CARD, CUSTOMER, EVERYTHING, TRY_LATER, WITH_CARD, Till
 
 
 def remove(till: Till, card: Card = CARD) -> Till:
@@ -133,3 +135,27 @@ def test_a_card_removed_between_decline_and_balance_leaves_the_hold_to_pay() -> 
 
     assert till.tab.balance_minor == 30_00
     assert till.tab.attempts == ()
+
+
+@pytest.mark.parametrize("twice", [False, True])
+def test_customer_gone(twice: bool) -> None:
+    """The tab forgets the customer at the gateway and the card that went with them; both sides hear of the card."""
+    till = Till().accept(*WITH_CARD, customer=CUSTOMER).serve(50_00)
+    gone = till.fact(FactKind.CUSTOMER_GONE, str(till.tab.customer_ref))
+
+    for _ in range(1 + twice):
+        till.hear(gone)
+
+    assert (till.tab.customer_ref, till.tab.card) == (None, None)
+    assert till.kinds.count("customer_gone") == till.kinds.count("card_removed") == 1
+
+
+def test_customer_gone_prepares_what_waits_to_be_sent_anew() -> None:
+    """A payment for the phone that met it has made nothing: it is the same attempt, under another key."""
+    till = Till().serve(50_00).do(payment.pay_on_phone, by=ADA)
+    attempt = till.open(Operation.CHARGE)
+
+    till.hear(till.fact(FactKind.CUSTOMER_GONE, str(attempt.customer_ref), attempt_id=attempt.attempt_id))
+
+    again = till.open(Operation.CHARGE)
+    assert (again.attempt_id, again.customer_ref, again.redone) == (attempt.attempt_id, None, 1)

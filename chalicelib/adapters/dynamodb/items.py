@@ -194,6 +194,7 @@ def fact_item(tab: Tab, fact_key: str) -> Item:
 
 def customer_pointer(customer: Customer, account: str | None) -> Pointer:
     """From the customer's id at the gateway: its events about saved cards carry nothing else of ours."""
+    assert customer.customer_ref is not None, "there is something to lead from"
     return Pointer(
         account=account,
         object_id=customer.customer_ref,

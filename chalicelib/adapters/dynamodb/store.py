@@ -263,6 +263,10 @@ class DynamoDbStore:
         pointer = Put(items.pointer_item(items.customer_pointer(customer, account)))
         self._put_party(items.customer_item(customer), 0, record, pointer)
 
+    def set_customer_ref(self, customer: Customer, *, account: str | None) -> None:
+        pointer = Put(items.pointer_item(items.customer_pointer(customer, account)))
+        self._put_party(items.customer_item(customer), customer.version - 1, None, pointer)
+
     def update_customer(self, customer: Customer, *, record: IdempotencyRecord | None = None) -> None:
         self._put_party(items.customer_item(customer), customer.version - 1, record)
 

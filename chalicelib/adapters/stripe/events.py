@@ -31,6 +31,7 @@ REFUND_EVENTS = frozenset({"refund.created", "refund.updated", "refund.failed"})
 CHARGE_EXPIRED = "charge.expired"
 DISPUTE_UPDATED = "charge.dispute.updated"
 DISPUTE_EVENTS = DISPUTE_KINDS | {DISPUTE_UPDATED}
+CUSTOMER_DELETED = "customer.deleted"
 FRAUD_WARNING = "radar.early_fraud_warning.created"
 CARD_EVENTS = frozenset({CARD_DETACHED, "payment_method.automatically_updated"})
 ACCOUNT_EVENTS = {"account.application.authorized": True, "account.application.deauthorized": False}
@@ -41,7 +42,7 @@ RELEVANT_EVENTS = (
     | REFUND_EVENTS
     | DISPUTE_EVENTS
     | CARD_EVENTS
-    | {CHARGE_EXPIRED, FRAUD_WARNING, *ACCOUNT_EVENTS}
+    | {CHARGE_EXPIRED, CUSTOMER_DELETED, FRAUD_WARNING, *ACCOUNT_EVENTS}
 )
 
 TOLERANCE_S = 300

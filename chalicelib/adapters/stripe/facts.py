@@ -290,6 +290,30 @@ def of_payment(payment_id: str | None, facts: Iterable[Fact]) -> tuple[Fact, ...
     return tuple(replace(fact, payment_id=fact.payment_id or payment_id) for fact in facts)
 
 
+def customer_gone(customer_ref: str, at: datetime, attempt_id: str | None = None) -> Fact:
+    """The customer was deleted. `attempt_id`: of the attempt that met it."""
+    return Fact(kind=FactKind.CUSTOMER_GONE, object_id=customer_ref, at=at, attempt_id=attempt_id)
+
+
+def card_gone(attempt: Attempt) -> Fact:
+    """The card that the attempt was to charge is not the customer's any more."""
+    assert attempt.card_id is not None, "it was to charge a card"
+    return Fact(
+        kind=FactKind.CARD_REMOVED, object_id=attempt.card_id, at=attempt.created_at, attempt_id=attempt.attempt_id
+    )
+
+
+def payment_gone(attempt: Attempt) -> Fact:
+    """The payment that waited for the customer is not there any more: it will not be made."""
+    assert attempt.payment_id is not None, "it waited"
+    return Fact(
+        kind=FactKind.PAYMENT_CANCELED,
+        object_id=attempt.payment_id,
+        at=attempt.created_at,
+        attempt_id=attempt.attempt_id,
+    )
+
+
 def fraud_warned(warning: Mapping[str, Any], at: datetime) -> Fact:
     """The card's bank suspects fraud. https://docs.stripe.com/disputes/measuring#early-fraud-warnings"""
     payment_id = id_of(warning.get("payment_intent"))

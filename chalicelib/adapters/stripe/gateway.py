@@ -20,10 +20,10 @@ from chalicelib.adapters.stripe import facts as stripe_facts
 from chalicelib.adapters.stripe import params as stripe_params
 from chalicelib.domain.books.differences import Payment
 from chalicelib.domain.parties import Customer
-from chalicelib.domain.tab.attempt import Attempt, Failure, Operation
+from chalicelib.domain.tab.attempt import Attempt, AttemptState, Failure, Operation
 from chalicelib.domain.tab.facts.fact import Fact
 from chalicelib.domain.tab.tab import Tab
-from chalicelib.ports.gateway import CardSetup, GatewayEvent, GatewayRejected, GatewayUnavailable
+from chalicelib.ports.gateway import CardSetup, CustomerGone, GatewayEvent, GatewayRejected, GatewayUnavailable
 
 _log = logging.getLogger(__name__)
 
@@ -47,7 +47,6 @@ _WITH_CHARGE: Any = {"expand": ["latest_charge"]}
 _MOVEMENT = "latest_charge.balance_transaction"
 _ACCOUNT_GONE = "account_invalid"
 """Our key may not (any more) act for this account: https://docs.stripe.com/error-codes#account-invalid."""
-_UNUSABLE_CARD = Failure(code="card_unusable")
 _HOLD_TOO_OLD = frozenset({"charge_expired_for_capture", "capture_charge_authorization_expired"})
 _DONE = frozenset({"succeeded", "canceled"})
 _NOT_CLOSABLE = _DONE | {"requires_capture", "processing"}
@@ -218,14 +217,20 @@ class StripeGateway:
         intent_id = values.id_of(_body(error).get("payment_intent"))
         if intent_id is not None:
             return self._intent_now(tab.account, intent_id, attempt)
-        if attempt.card_id is not None and not self._may_use_card(tab, attempt.card_id):
-            return (stripe_facts.declined_without_payment(attempt, _UNUSABLE_CARD),)
+        # Asked, because Stripe words these refusals in several ways.
+        customer_ref = stripe_params.customer_ref(tab, attempt)
+        if customer_ref is not None and self._is_customer_gone(tab.account, customer_ref):
+            return (stripe_facts.customer_gone(customer_ref, attempt.created_at, attempt.attempt_id),)
+        if attempt.card_id is not None:
+            method = self._find_card(tab.account, attempt.card_id)
+            if method is None or values.id_of(method.get("customer")) != customer_ref:
+                return (stripe_facts.card_gone(attempt),)
         return ()
 
-    def _may_use_card(self, tab: Tab, card_id: str) -> bool:
-        """Whether the card is still the customer's. Asked, because Stripe words this refusal in several ways."""
-        method = self._find_card(tab.account, card_id)
-        return method is not None and values.id_of(method.get("customer")) == tab.customer_ref
+    def _is_customer_gone(self, account: str | None, customer_ref: str) -> bool:
+        """Deleted, or never there: a deleted one can still be retrieved (https://docs.stripe.com/api/customers/delete)."""
+        found = self._find_object(self._stripe.customers.retrieve, customer_ref, {}, account)
+        return found is None or bool(found.get("deleted"))
 
     def _key_taken(self, tab: Tab, attempt: Attempt, error: stripe.IdempotencyError) -> tuple[Fact, ...]:
         """Our key is known with other parameters, so an earlier call was made: our bug, which must not pay twice."""
@@ -242,6 +247,8 @@ class StripeGateway:
             if attempt.operation == Operation.REFUND:
                 return self._find_refund(tab, attempt)
             intent = self._find_payment(tab, attempt)
+            if intent is None and _waited(attempt):
+                return (stripe_facts.payment_gone(attempt),)
             if intent is None or (attempt.operation in (Operation.CAPTURE, Operation.RELEASE) and not _is_done(intent)):
                 # A hold that still stands is no trace of its capture or release.
                 return ()
@@ -250,8 +257,12 @@ class StripeGateway:
     def _find_payment(self, tab: Tab, attempt: Attempt) -> dict[str, Any] | None:
         if attempt.payment_id is not None:
             return self._find_intent(tab.account, attempt.payment_id)
+        customer_ref = stripe_params.customer_ref(tab, attempt)
+        if customer_ref is None:
+            # It waits for a customer to be made: it was never sent.
+            return None
         since = int((attempt.created_at - _LOOK_BACK).timestamp())
-        params = {"customer": tab.customer_ref, "created": {"gte": since}, "expand": ["data.latest_charge"]}
+        params = {"customer": customer_ref, "created": {"gte": since}, "expand": ["data.latest_charge"]}
         pages = _pages(self._stripe.payment_intents.list, params, _options(tab.account))
         return _made_by(attempt, pages)
 
@@ -275,7 +286,7 @@ class StripeGateway:
             with _reading():
                 intent = self._find_payment(tab, attempt)
             if intent is None:
-                return ()
+                return (stripe_facts.payment_gone(attempt),) if _waited(attempt) else ()
             if intent["status"] not in _NOT_CLOSABLE:
                 intent = self._cancel(tab, intent["id"])
             return _told(intent, attempt.created_at)
@@ -327,8 +338,14 @@ class StripeGateway:
             "allowed_payment_method_types": ["card"],
             "metadata": self._metadata(merchant=customer.merchant_id, customer=customer.customer_id, **of_tab),
         }
+        assert customer.customer_ref is not None, "a card is saved for somebody"
         with _operation():
-            made = self._stripe.setup_intents.create(params, _options(account, f"{self._stage}/{key}/card_setup"))
+            try:
+                made = self._stripe.setup_intents.create(params, _options(account, f"{self._stage}/{key}/card_setup"))
+            except stripe.InvalidRequestError as error:
+                if self._is_customer_gone(account, customer.customer_ref):
+                    raise CustomerGone(customer.customer_ref) from error
+                raise
         return CardSetup(setup_id=made.id, client_secret=made.client_secret or "")
 
     def _metadata(self, **ids: str) -> dict[str, str]:
@@ -353,6 +370,8 @@ class StripeGateway:
                 return self._facts_of_intent_event(event)
             if event.kind in events.CARD_EVENTS:
                 return stripe_facts.facts_of_card_event(event.kind, event.body, event.occurred_at)
+            if event.kind == events.CUSTOMER_DELETED:
+                return (stripe_facts.customer_gone(event.object_id, event.occurred_at),)
             if event.kind == "setup_intent.succeeded":
                 return self._card_saved(event)
             event = self._with_payment(event)
@@ -508,6 +527,11 @@ def _told(intent: Mapping[str, Any], at: Any) -> tuple[Fact, ...]:
 
 def _is_done(intent: Mapping[str, Any]) -> bool:
     return intent["status"] in _DONE
+
+
+def _waited(attempt: Attempt) -> bool:
+    """Whether there was a payment that waited for the customer: one that is gone now was not made."""
+    return attempt.state == AttemptState.AWAITING_CUSTOMER and attempt.payment_id is not None
 
 
 def _payment_id(attempt: Attempt) -> str:

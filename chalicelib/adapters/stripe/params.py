@@ -28,8 +28,11 @@ def from_wire(amount: int, currency: str) -> int:
 
 
 def idempotency_key(attempt: Attempt, stage: str) -> str:
-    """One key an attempt (https://docs.stripe.com/api/idempotent_requests): a replay repeats nothing."""
-    return f"{stage}/{attempt.attempt_id}/{attempt.operation}"
+    """One key an attempt (https://docs.stripe.com/api/idempotent_requests): a replay repeats nothing.
+
+    Stripe remembers a refusal under its key, too: prepared anew for another customer, the attempt has another.
+    """
+    return f"{stage}/{attempt.attempt_id}/{attempt.operation}" + (f"/{attempt.redone}" if attempt.redone else "")
 
 
 def params_of(tab: Tab, attempt: Attempt, stage: str) -> dict[str, Any]:
@@ -50,7 +53,7 @@ def params_of(tab: Tab, attempt: Attempt, stage: str) -> dict[str, Any]:
     return {
         "amount": amount,
         "currency": tab.currency.lower(),
-        "customer": tab.customer_ref,
+        "customer": customer_ref(tab, attempt),
         "capture_method": "manual" if attempt.operation == Operation.PLACE_HOLD else "automatic",
         "allowed_payment_method_types": ["card"],
         "metadata": metadata,
@@ -58,6 +61,11 @@ def params_of(tab: Tab, attempt: Attempt, stage: str) -> dict[str, Any]:
         **({"statement_descriptor_suffix": tab.statement_suffix} if tab.statement_suffix else {}),
         **_how_to_pay(attempt),
     }
+
+
+def customer_ref(tab: Tab, attempt: Attempt) -> str | None:
+    """Whose payment it is; attempts that were written before this was kept with them are the tab's customer's."""
+    return attempt.customer_ref or tab.customer_ref
 
 
 def _how_to_pay(attempt: Attempt) -> dict[str, Any]:

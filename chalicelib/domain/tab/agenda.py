@@ -176,6 +176,9 @@ def _attempt_steps(tab: Tab) -> Iterator[Step]:
 
 
 def _no_longer_wanted(tab: Tab, attempt: Attempt) -> bool:
+    if attempt.customer_ref is not None and attempt.customer_ref != tab.customer_ref:
+        # Its customer is gone at the gateway: it can't be confirmed, and the next one is made for another.
+        return True
     if attempt.operation == Operation.PLACE_HOLD:
         return not deposit.is_wanted_by(tab) or tab.deposit.state == DepositState.LAPSED
     return attempt.amount_minor > tab.collectable_minor + attempt.tip_minor or tab.status == Status.CONTESTED

@@ -83,7 +83,9 @@ class Attempt(Struct, frozen=True, kw_only=True, omit_defaults=True):
     `card_id`: the card to use without the customer; None lets the customer choose on the phone (on-session).
     `customer_present`: the customer is in the flow while the saved card is charged, and can answer the bank's question.
     `saves_card`: the card may be kept for later charges. `tip_minor`: the tip in it, which is due only when paid.
-    `checks`: how often its outcome was asked for. `check_at`: when to ask (again); None when nothing is left to ask.
+    `customer_ref`: the customer at the gateway that it is made for, where it makes a payment. `redone`: how often it
+    was prepared anew because that customer was gone; nothing had been made. `checks`: how often its outcome was asked
+    for. `check_at`: when to ask (again); None when nothing is left to ask.
     """
 
     attempt_id: str
@@ -93,6 +95,8 @@ class Attempt(Struct, frozen=True, kw_only=True, omit_defaults=True):
     by: str
     state: AttemptState = AttemptState.PENDING
     payment_id: str | None = None
+    customer_ref: str | None = None
+    redone: int = 0
     card_id: str | None = None
     customer_present: bool = False
     saves_card: bool = False
@@ -111,9 +115,14 @@ class Attempt(Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.operation in TAKES_MONEY
 
     @property
+    def makes_payment(self) -> bool:
+        """It asks for a new payment, which is of a customer; the others work on one that there is."""
+        return self.operation in (Operation.CHARGE, Operation.PLACE_HOLD)
+
+    @property
     def is_on_session(self) -> bool:
         """Made for the customer to confirm on the phone, rather than with a saved card."""
-        return self.operation in (Operation.CHARGE, Operation.PLACE_HOLD) and self.card_id is None
+        return self.makes_payment and self.card_id is None
 
     @property
     def is_with_customer(self) -> bool:

@@ -131,6 +131,7 @@ class Draft:
             created_at=self.now,
             by=self.by.subject,
             check_at=check_at,
+            customer_ref=self.tab.customer_ref if operation in (Operation.CHARGE, Operation.PLACE_HOLD) else None,
             **fields,
         )
         if attempt.takes_money and self.tab.taking_attempt is not None:

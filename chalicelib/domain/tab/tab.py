@@ -51,7 +51,8 @@ class Outcome(StrEnum):
 class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One service for one customer: a snapshot, replaced whole by each change; `version` counts them from 1.
 
-    `account`: the connected account it is kept in (None: the platform's own), `customer_ref`: the customer's id there.
+    `account`: the connected account it is kept in (None: the platform's own), `customer_ref`: the customer's id there,
+    None where that is gone, until the next payment makes another.
     `minimum_charge_minor`: the least a card may be charged. `statement_suffix`: what the customer's bank statement adds
     to the account's own words (None: nothing). All four are frozen at opening.
     `final_at`: when a no-show, or a cancellation for a fee, can't be objected to or taken back any more.
@@ -63,7 +64,7 @@ class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True):
     tab_id: str
     merchant_id: str
     customer_id: str
-    customer_ref: str
+    customer_ref: str | None
     account: str | None
     currency: str
     minimum_charge_minor: int

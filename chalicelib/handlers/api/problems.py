@@ -87,6 +87,12 @@ def response_to(error: Exception) -> Response:
         return _try_again(
             "unavailable", "Something we depend on did not answer. Trying again with the same key is safe."
         )
+    if isinstance(error, GatewayRejected) and error.failure.code == "account_invalid":
+        return problem(
+            HTTPStatus.CONFLICT,
+            errors.AccountLost.code,
+            "This business's Stripe account is not connected any more. Nothing was charged. Connect it again.",
+        )
     if isinstance(error, GatewayRejected):
         log.error("the gateway refused our call: %s", error.failure)
         return problem(

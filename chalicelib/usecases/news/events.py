@@ -10,6 +10,7 @@ from chalicelib.ports.deps import Deps
 from chalicelib.ports.gateway import GatewayEvent
 from chalicelib.ports.store import KnownOfEvent, SeenEvent
 from chalicelib.usecases.parties.cards import change_card
+from chalicelib.usecases.parties.customer_refs import forget_ref
 from chalicelib.usecases.tab.attempts import outcome_of, record_outcome, run
 
 
@@ -109,6 +110,8 @@ def _keep_card(deps: Deps, event: GatewayEvent, tab: Tab | None, facts: tuple[Fa
         return
     for fact in facts:
         customer_id = event.customer_id
+        if fact.kind == FactKind.CUSTOMER_GONE and customer_id is not None:
+            forget_ref(deps, event.merchant_id, customer_id, fact.object_id)
         if tab and fact.kind == FactKind.DECLINED and fact.card_id and fact.failure and fact.failure.is_final:
             customer_id = tab.customer_id
             fact = Fact(kind=FactKind.CARD_REFUSED, object_id=fact.card_id, at=fact.at, failure=fact.failure)
@@ -117,4 +120,12 @@ def _keep_card(deps: Deps, event: GatewayEvent, tab: Tab | None, facts: tuple[Fa
             change_card(deps, customer, fact, but=event.tab_id)
 
 
-_OF_THE_CUSTOMER = frozenset({FactKind.CARD_SAVED, FactKind.CARD_REMOVED, FactKind.CARD_UPDATED, FactKind.CARD_REFUSED})
+_OF_THE_CUSTOMER = frozenset(
+    {
+        FactKind.CARD_SAVED,
+        FactKind.CARD_REMOVED,
+        FactKind.CARD_UPDATED,
+        FactKind.CARD_REFUSED,
+        FactKind.CUSTOMER_GONE,
+    }
+)

@@ -11,9 +11,10 @@ from chalicelib.domain.tab.actions import Action, refusal
 from chalicelib.domain.tab.actor import Actor, Role
 from chalicelib.domain.tab.facts.fact import Fact, FactKind
 from chalicelib.ports.deps import Deps
-from chalicelib.ports.gateway import CardSetup
+from chalicelib.ports.gateway import CardSetup, CustomerGone
 from chalicelib.ports.store import RecordExists, VersionConflict
 from chalicelib.usecases.parties.cards import change_card
+from chalicelib.usecases.parties.customer_refs import forget_ref, with_ref
 from chalicelib.usecases.tab.attempts import Request, check_visible, merchant_of
 
 
@@ -130,5 +131,18 @@ def prepare_card(deps: Deps, customer_id: str, terms: CardTerms, *, request: Req
     account = deps.store.get_merchant(customer.merchant_id).account
     # With the record's time: the caller may use their key anew once it has expired, and the gateway may still know it.
     key = f"{request.record_id}/{int(record.created_at.timestamp())}"
-    setup = deps.gateway.add_card_setup(account, customer, terms.tab_id, key=key)
-    return PreparedCard(setup=setup, account=account, replayed=replayed)
+    return PreparedCard(
+        setup=_add_setup(deps, account, customer, terms.tab_id, key), account=account, replayed=replayed
+    )
+
+
+def _add_setup(deps: Deps, account: str | None, customer: Customer, tab_id: str | None, key: str) -> CardSetup:
+    """For a customer who is gone at the gateway, another one is made there first."""
+    merchant_id, customer_id = customer.merchant_id, customer.customer_id
+    customer = with_ref(deps, account, merchant_id, customer_id)
+    try:
+        return deps.gateway.add_card_setup(account, customer, tab_id, key=f"{key}/{customer.customer_ref}")
+    except CustomerGone as gone:
+        forget_ref(deps, merchant_id, customer_id, gone.customer_ref)
+        customer = with_ref(deps, account, merchant_id, customer_id)
+        return deps.gateway.add_card_setup(account, customer, tab_id, key=f"{key}/{customer.customer_ref}")

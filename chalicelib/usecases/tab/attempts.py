@@ -37,6 +37,7 @@ from chalicelib.ports.store import (
     SeenEvent,
     VersionConflict,
 )
+from chalicelib.usecases.parties.customer_refs import forget_ref, with_ref
 
 log = logging.getLogger(__name__)
 
@@ -133,7 +134,11 @@ def carry_out(
             expected_version = None if expected_version is None else tab.version
             continue
         if draft.is_empty:
-            return Answer(tab=tab, attempt=tab.taking_attempt)
+            seen = _look_at(deps, tab, waiting)
+            if seen.attempt(waiting.attempt_id if waiting else None) == waiting:
+                return Answer(tab=seen, attempt=waiting)
+            # It is not there any more, or has been made: decide on that.
+            continue
         change = agenda.conclude(draft)
         assert change is not None, "a command that wrote something makes a change"
         try:
@@ -144,6 +149,17 @@ def carry_out(
             return _replay(deps, deps.store.get_tab(tab.merchant_id, tab_id), exists.record, request)
         return finish(deps, change)
     raise Contention("The tab is being changed by others at the same time. Nothing was done; try again.")
+
+
+def _look_at(deps: Deps, tab: Tab, waiting: Attempt | None) -> Tab:
+    """The tab once a payment that is to be handed out again was looked at: it may be gone, or made, unheard of."""
+    if waiting is None or waiting.state != AttemptState.AWAITING_CUSTOMER:
+        return tab
+    try:
+        facts = deps.gateway.find_facts(tab, waiting)
+    except (GatewayUnavailable, GatewayRejected):
+        return tab
+    return run(deps, *record_outcome(deps, tab, outcome_of(facts)))
 
 
 def _check_version(tab: Tab, expected_version: int | None) -> None:
@@ -305,7 +321,13 @@ def run(deps: Deps, tab: Tab, begun: Iterable[Attempt]) -> Tab:
             if attempt is None or attempt.state != AttemptState.PENDING:
                 continue
             asked = attempt.attempt_id
-            tab, more = record_outcome(deps, tab, _perform(deps, tab, attempt))
+            if attempt.makes_payment and attempt.customer_ref is None and tab.customer_ref is None:
+                tab, more = record_outcome(deps, tab, _with_customer(deps, tab, attempt))
+            else:
+                tab, more = record_outcome(deps, tab, _perform(deps, tab, attempt))
+            prepared = tab.attempt(asked)
+            if prepared is not None and prepared.state == AttemptState.PENDING:
+                queue.appendleft(prepared)
         elif step := agenda.due_call(tab, deps.clock.now()):
             assert step.subject is not None, "what the gateway is asked first is about an attempt"
             asked = step.subject
@@ -366,7 +388,28 @@ def _perform(deps: Deps, tab: Tab, attempt: Attempt) -> Outcome:
         log.error("%s was rejected: %s", attempt.operation, rejected.failure, extra=ids)
         failure = rejected.failure
         return lambda draft: _if_open(draft, attempt, lambda found: note_rejected(draft, found, failure))
+    for fact in facts:
+        if fact.kind == FactKind.CUSTOMER_GONE:
+            forget_ref(deps, tab.merchant_id, tab.customer_id, fact.object_id)
     return _resolving(attempt, facts)
+
+
+def _with_customer(deps: Deps, tab: Tab, attempt: Attempt) -> Outcome:
+    """The attempt is to be made for a customer who is gone at the gateway: for another one, which is made first."""
+    try:
+        customer = with_ref(deps, tab.account, tab.merchant_id, tab.customer_id)
+    except GatewayUnavailable:
+        return _unknown(attempt)
+    except GatewayRejected as rejected:
+        failure = rejected.failure
+        return lambda draft: _if_open(draft, attempt, lambda found: note_rejected(draft, found, failure))
+
+    def apply(draft: Draft) -> None:
+        draft.update(customer_ref=customer.customer_ref)
+        _if_open(draft, attempt, lambda found: draft.update_attempt(found, customer_ref=customer.customer_ref))
+        draft.record("customer_made_anew", customer_ref=customer.customer_ref)
+
+    return apply
 
 
 def _resolving(attempt: Attempt, facts: Iterable[Fact]) -> Outcome:

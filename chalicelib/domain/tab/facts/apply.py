@@ -5,7 +5,7 @@ from __future__ import annotations
 from chalicelib.domain.books.ledger import Account, transfer
 from chalicelib.domain.tab import settlement
 from chalicelib.domain.tab.draft import Draft
-from chalicelib.domain.tab.facts.card import card_refused, card_removed, card_saved, card_updated
+from chalicelib.domain.tab.facts.card import card_refused, card_removed, card_saved, card_updated, customer_gone
 from chalicelib.domain.tab.facts.dispute import dispute_came_to, dispute_money
 from chalicelib.domain.tab.facts.fact import DISPUTE_STATES, REPEATABLE, Fact, FactKind
 from chalicelib.domain.tab.facts.fraud_warning import fraud_warned
@@ -89,6 +89,7 @@ _APPLY = {
     FactKind.DISPUTE_WITHDRAWN: dispute_money,
     FactKind.DISPUTE_REINSTATED: dispute_money,
     FactKind.FRAUD_WARNED: fraud_warned,
+    FactKind.CUSTOMER_GONE: customer_gone,
     FactKind.CARD_REMOVED: card_removed,
     FactKind.CARD_UPDATED: card_updated,
     FactKind.CARD_REFUSED: card_refused,

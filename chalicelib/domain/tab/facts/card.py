@@ -6,9 +6,10 @@ from msgspec.structs import replace
 
 from chalicelib.domain.news.messages import MessageKind, Recipient
 from chalicelib.domain.tab import deposit, followup
-from chalicelib.domain.tab.attempt import Failure
+from chalicelib.domain.tab.attempt import Attempt, AttemptState, Failure, Operation
 from chalicelib.domain.tab.draft import Draft
-from chalicelib.domain.tab.facts.fact import Fact
+from chalicelib.domain.tab.facts.fact import Fact, FactKind
+from chalicelib.domain.tab.payments import DepositState
 
 
 def card_saved(draft: Draft, fact: Fact) -> None:
@@ -20,6 +21,9 @@ def card_saved(draft: Draft, fact: Fact) -> None:
 
 def card_removed(draft: Draft, fact: Fact) -> None:
     """The saved card is gone: what it was to secure or to pay is without it, and both sides hear of that."""
+    attempt = draft.tab.attempt(fact.attempt_id)
+    if attempt is not None and attempt.is_open and attempt.card_id == fact.object_id:
+        _end_without_card(draft, attempt, Failure(code="card_gone"))
     tab = draft.tab
     if tab.card is None or tab.card.card_id != fact.object_id:
         return
@@ -30,6 +34,34 @@ def card_removed(draft: Draft, fact: Fact) -> None:
     if tab.may_charge_automatically and not (told or tab.is_finished or followup.is_followed_up(tab)):
         # Of a bill that is due already, the agenda tells the owner that nothing is charged any more.
         draft.notify(MessageKind.CARD_GONE, Recipient.OWNER)
+
+
+def customer_gone(draft: Draft, fact: Fact) -> None:
+    """The customer's record at the gateway is gone, and every card with it; the next payment makes another.
+
+    The attempt that met this has made nothing: one for the phone is prepared anew, one on a card has no card any more.
+    """
+    tab = draft.tab
+    if tab.customer_ref == fact.object_id:
+        draft.update(customer_ref=None)
+        draft.record("customer_gone", customer_ref=fact.object_id)
+    attempt = tab.attempt(fact.attempt_id)
+    if attempt is not None and attempt.is_open and attempt.customer_ref in (fact.object_id, None):
+        if attempt.is_on_session:
+            state = AttemptState.PENDING
+            draft.update_attempt(attempt, state=state, customer_ref=None, redone=attempt.redone + 1)
+        else:
+            _end_without_card(draft, attempt, Failure(code="customer_gone"))
+    if tab.card is not None:
+        card_removed(draft, Fact(kind=FactKind.CARD_REMOVED, object_id=tab.card.card_id, at=fact.at))
+
+
+def _end_without_card(draft: Draft, attempt: Attempt, failure: Failure) -> None:
+    """No bank has said no: the customer is asked for another card by the news that this one is gone."""
+    draft.end_attempt(attempt, AttemptState.FAILED, failure)
+    if attempt.operation == Operation.PLACE_HOLD and draft.tab.deposit.state == DepositState.PLACING:
+        state = DepositState.CARD_SAVED if draft.tab.live_hold is None else DepositState.HELD
+        draft.update(deposit=replace(draft.tab.deposit, state=state))
 
 
 def card_updated(draft: Draft, fact: Fact) -> None:

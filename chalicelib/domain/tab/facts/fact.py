@@ -36,6 +36,7 @@ class FactKind(StrEnum):
     DISPUTE_LOST = "dispute_lost"
     DISPUTE_PREVENTED = "dispute_prevented"
     FRAUD_WARNED = "fraud_warned"
+    CUSTOMER_GONE = "customer_gone"
     CARD_REMOVED = "card_removed"
     CARD_UPDATED = "card_updated"
     CARD_REFUSED = "card_refused"
