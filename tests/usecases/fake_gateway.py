@@ -489,8 +489,9 @@ class FakeGateway:
         self.announce(Fact(kind=FactKind.CARD_REMOVED, object_id=card_id, at=self.now()), customer_ref=customer_ref)
 
     def announce(self, fact: Fact, *, payment_id: str | None = None, customer_ref: str | None = None) -> str:
-        """An event about an object that carries no metadata of ours."""
+        """An event about an object that carries no metadata of ours; its payment is told with it, as by the adapter."""
         event_id = f"evt_{next(self._ids)}"
+        before = self._facts(self.payments[payment_id]) if payment_id in self.payments else ()
         event = GatewayEvent(
             event_id=event_id,
             kind=fact.kind,
@@ -507,7 +508,7 @@ class FakeGateway:
             body={},
             customer_ref=customer_ref,
         )
-        self.events[event_id] = (event, (fact,))
+        self.events[event_id] = (event, (*before, fact))
         self.undelivered.append(event_id)
         return event_id
 
