@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from chalicelib.handlers.api import openapi
 from chalicelib.handlers.api.operations import OPERATIONS
 from chalicelib.ports.deps import Deps
+from devstack.invariants import check_tab
 from devstack.stripe_standin.server import App
 from tests.outbox import Outbox
 
@@ -462,11 +463,19 @@ def amounts(tab: dict[str, Any]) -> list[tuple[str, int]]:
     return [(leg["kind"], leg["amount_minor"]) for leg in tab["legs"]]
 
 
+def history(shop: Shop, tab: dict[str, Any]) -> list[dict[str, Any]]:
+    """All entries of the tab, oldest first."""
+    page: dict[str, Any] = shop.staff.get(f"/v1/tabs/{tab['tab_id']}/timeline?limit=100").ok()
+    assert page["next_cursor"] is None, "no story here is longer"
+    return list(page["entries"])
+
+
 def settled(shop: Shop, tab: dict[str, Any]) -> dict[str, Any]:
-    """The tab after Stripe's last word. Our books agree with themselves and with Stripe's."""
+    """The tab after Stripe's last word. Our books agree with themselves, the promises and Stripe's."""
     world = shop.world
     world.deliver()
     tab = shop.seen(tab)
+    assert check_tab(tab, history(shop, tab)) == []
     assert sum(tab["ledger"].values()) == 0
     assert tab["ledger"].get("customer_receivable", 0) == tab["balance_minor"]
     books = world.http.get(f"{world.base}/_control/books", params={"metadata[tab]": tab["tab_id"]}).json()
