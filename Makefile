@@ -3,6 +3,8 @@
 MAKEFLAGS += --no-print-directory
 PY := .venv/bin/python
 export PYTHON
+# The targets start many processes. Without bytecode each of them would compile the same modules again.
+unexport PYTHONDONTWRITEBYTECODE
 
 # How many processes run the tests.
 WORKERS ?= 2
@@ -40,7 +42,7 @@ token: setup ## Print a token for the local stack: ROLE=staff|owner|operator|cus
 
 .PHONY: test
 test: setup ## Run every test; ARGS="tests/unit -k refund" runs some
-	@$(PY) -m pytest -n $(WORKERS) $(ARGS)
+	@$(PY) -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 .PHONY: check
 check: lint ## The fast loop, half a minute: style, types, layers and the tests of the rules

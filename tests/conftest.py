@@ -5,6 +5,7 @@ The environment turns the check on, so that a new test cannot forget it; what is
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,15 @@ from pathlib import Path
 import pytest
 
 from devstack.stripe_standin import findings
+
+
+def pytest_collection_finish() -> None:
+    """Take the modules and the collected tests out of the garbage collector's sight: scanning them again and again was a
+    sixth of the time of the tests that run in this process.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
 
 
 @pytest.fixture(scope="session", autouse=True)
