@@ -711,7 +711,7 @@ def _cancelling_costs(tab: Json, before: History, at: str) -> int:
     sealed = _acceptances(before)
     free_until = sealed[-1]["details"]["free_cancel_until"] if sealed else None
     consented = any("deposit_and_fees" in entry["details"]["consents"] for entry in sealed)
-    if not consented or free_until is None or datetime.fromisoformat(at) <= datetime.fromisoformat(free_until):
+    if not consented or (free_until and datetime.fromisoformat(at) <= datetime.fromisoformat(free_until)):
         return 0
     is_after_start = datetime.fromisoformat(at) > datetime.fromisoformat(tab["starts_at"])
     fee: int = tab["promise"]["no_show_fee_minor" if is_after_start else "late_cancel_fee_minor"]

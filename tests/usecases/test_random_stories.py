@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import msgspec
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -70,6 +72,7 @@ NEEDED: dict[PlanReason, tuple[Consent, ...]] = {
 }
 
 
+INSTANT = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+(?:Z|\+00:00)")
 DATE = re.compile(r"\d\d [A-Z][a-z]+(?: at \d\d:\d\d)?")
 
 
@@ -89,6 +92,8 @@ class AnyStory(RuleBasedStateMachine):
         starts_in_hours=st.sampled_from([None, None, 2, 24, 72, 200]),
         deposit=st.sampled_from([0, 60, 20_00]),
         fee=st.sampled_from([0, 15_00, 30_00]),
+        late_fee=st.sampled_from([0, 10_00]),
+        opens_later=st.sampled_from([0, 5]),
         lapse=st.sampled_from(LapseAction),
         review_days=st.sampled_from([1, 10]),
         card=st.sampled_from(CardBehaviour),
@@ -102,6 +107,8 @@ class AnyStory(RuleBasedStateMachine):
         starts_in_hours: int | None,
         deposit: int,
         fee: int,
+        late_fee: int,
+        opens_later: int,
         lapse: LapseAction,
         review_days: int,
         card: CardBehaviour,
@@ -116,9 +123,11 @@ class AnyStory(RuleBasedStateMachine):
             time_zone=time_zone,
         )
         self.shop = Shop(policy)
+        self.shop.clock.instant += timedelta(hours=opens_later)
+        self.instants: set[str] = set()
         self.shop.gateway.cards["pm_1"] = card
         self.shop.gateway.refunds_end = refunds_end
-        fees = {} if starts_in_hours is None else {"no_show_fee_minor": fee, "late_cancel_fee_minor": fee}
+        fees = {} if starts_in_hours is None else {"no_show_fee_minor": fee, "late_cancel_fee_minor": late_fee}
         self.shop.open(starts_in_hours=starts_in_hours, deposit_minor=deposit, **fees)
         if consents is not None:
             self.accept_promise(consents)
@@ -448,6 +457,13 @@ class AnyStory(RuleBasedStateMachine):
         self.shop.clock.instant += timedelta(minutes=minutes)
         self.shop.gateway.expire_holds()
 
+    @precondition(lambda self: self.shop.tab.status == Status.CONTESTED)
+    @rule()
+    def nobody_answers_the_contest(self) -> None:
+        for days in (8, 3):
+            self.shop.clock.instant += timedelta(days=days)
+            self.schedule_runs()
+
     @rule()
     def schedule_runs(self) -> None:
         self.shop.gateway.expire_holds()
@@ -499,10 +515,12 @@ class AnyStory(RuleBasedStateMachine):
         """Whatever day or time is written to somebody is one of the tab's, in the merchant's time zone."""
         if not hasattr(self, "shop"):
             return
-        zone = ZoneInfo(self.shop.tab.policy.time_zone)
+        tab = self.shop.tab
         entries = self.shop.store.list_entries(self.shop.merchant_id, self.shop.tab_id, limit=1000, cursor=None).items
-        instants = [entry.details.get(name) for entry in entries for name in ("next_try_at", "again_at", "default_at")]
-        local = [datetime.fromisoformat(instant).astimezone(zone) for instant in instants if instant]
+        written = json.dumps(msgspec.to_builtins([tab, [entry.details for entry in entries]]))
+        self.instants |= set(INSTANT.findall(written))
+        zone = ZoneInfo(tab.policy.time_zone)
+        local = [datetime.fromisoformat(instant).astimezone(zone) for instant in self.instants]
         known = {f"{at:%d %B}" for at in local} | {f"{at:%d %B at %H:%M}" for at in local}
         for message in self.shop.outbox.messages:
             assert set(DATE.findall(message.text)) <= known, message.text
