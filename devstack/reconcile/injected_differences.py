@@ -371,7 +371,7 @@ def amount_edited(town: Town) -> Iterator[None]:
 def dispute_edited(town: Town) -> Iterator[None]:
     tab = town.paid("pm_card_createDispute")
     yield
-    town.edit(tab, "legs", lambda legs: legs[0]["dispute"].update(state="won"))
+    town.edit(tab, "legs", lambda legs: legs[0]["disputes"][0].update(state="won"))
     town.expect(tab, "state_differs")
 
 
@@ -379,8 +379,9 @@ def another_dispute(town: Town) -> Iterator[None]:
     """The tab follows a dispute that does not exist, and not the one that does."""
     tab = town.paid("pm_card_createDispute")
     yield
-    town.edit(tab, "legs", lambda legs: legs[0]["dispute"].update(dispute_id="du_other"))
-    town.expect(tab, "second_dispute", "object_missing")
+    town.edit(tab, "legs", lambda legs: legs[0]["disputes"][0].update(dispute_id="du_other"))
+    town.expect(tab, "object_missing")
+    town.expect(tab, "dispute_not_recorded", repaired=True)
 
 
 def hold_forgotten(town: Town) -> Iterator[None]:
