@@ -27,6 +27,7 @@ CREATE: Fields = {
     "capabilities": hash_of({"card_payments": _CAPABILITY, "transfers": _CAPABILITY}),
     **EXPAND,
 }
+UPDATE: Fields = {name: CREATE[name] for name in ("business_profile", "business_type", "email", "expand", "metadata")}
 LIST: Fields = {**PAGE, "created": TIME_RANGE}
 LIST_FEES: Fields = {**PAGE, "charge": string, "created": TIME_RANGE}
 _HOME = {
@@ -70,6 +71,21 @@ def create(call: Call, params: dict[str, Any]) -> Account:
     namespace = call.world.open_account(account.id)
     call.world.put(call.world.platform, account)
     call.events.emit(namespace, "account.updated", account)
+    return account
+
+
+def update(call: Call, params: dict[str, Any], id: str) -> Account:
+    account: Account | None = call.world.platform.find("account", id)
+    if account is None or not reachable(call.world, id):
+        raise no_access(id)
+    before = {name: getattr(account, name) for name in ("business_profile", "business_type", "email", "metadata")}
+    account.metadata = merge_metadata(account.metadata, params.get("metadata", {}))
+    for name in ("business_profile", "business_type", "email"):
+        if name in params:
+            setattr(account, name, params[name])
+    call.world.put(call.world.platform, account)
+    changed = {name: value for name, value in before.items() if getattr(account, name) != value}
+    call.events.emit(call.world.accounts[id], "account.updated", account, changed)
     return account
 
 

@@ -269,9 +269,10 @@ class Api:
         try:
             checked = params.apply(versions.fields(call.version, route.name, route.fields), given)
         except StripeError as error:
+            named = error.fields.get("param")
             if error.fields.get("code") == "parameter_unknown":
-                raise unplayed.parameter(route.name, error.fields["param"]) or error from None
-            raise
+                raise unplayed.parameter(route.name, named) or error from None
+            raise unplayed.value(route.name, named, given) or error from None
         versions.accept(call.version, route.name, checked)
         if "expand" in checked:
             check(route.kind, route.many, checked["expand"], counts=call.before("total_count"))

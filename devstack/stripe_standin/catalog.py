@@ -1,5 +1,5 @@
-"""Owns Products and Prices: what a Checkout Session can name instead of spelling it out. One-time prices of a fixed
-amount only. https://docs.stripe.com/api/products and https://docs.stripe.com/api/prices
+"""Owns Products and Prices: what a Checkout Session can name instead of spelling it out. Prices of a fixed amount only;
+a recurring one can be kept, and nothing here is paid with it. https://docs.stripe.com/api/products and https://docs.stripe.com/api/prices
 """
 
 from __future__ import annotations
@@ -52,6 +52,10 @@ CREATE_PRICE: Fields = {
     "currency": Required(string), "unit_amount": integer, "product": string, "product_data": _PRODUCT,
     "active": boolean, "nickname": string, "metadata": metadata, "lookup_key": string, "transfer_lookup_key": boolean,
     "tax_behavior": _TAX, **EXPAND,
+    "recurring": hash_of({
+        "interval": Required(enum("day", "month", "week", "year")), "interval_count": integer,
+        "usage_type": enum("licensed"),
+    }),
 }  # fmt: skip
 UPDATE_PRICE: Fields = {
     "active": boolean, "nickname": nullable(string), "metadata": metadata, "lookup_key": nullable(string),
@@ -160,6 +164,9 @@ def create_price(call: Call, params: dict[str, Any]) -> Price:
         unit_amount=params["unit_amount"],
         unit_amount_decimal=str(params["unit_amount"]),
     )
+    if "recurring" in params:
+        price.type = "recurring"
+        price.recurring = {"interval_count": 1, "meter": None, "usage_type": "licensed", **params["recurring"]}
     _write(price, params)
     call.put(price)
     call.emit("price.created", price)

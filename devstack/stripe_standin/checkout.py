@@ -112,6 +112,12 @@ def _priced(call: Call, item: dict[str, Any], where: str) -> tuple[str, int]:
         price: Price = call.account.get("price", item["price"], f"{where}[price]")
         if not price.active:
             raise invalid(f"The price specified is inactive: {price.id}.", param=f"{where}[price]")
+        if price.type == "recurring":
+            raise invalid(
+                "You specified `payment` mode but passed a recurring price. Either switch to `subscription` mode or "
+                "use only one-time prices.",
+                param=f"{where}[price]",
+            )
         return price.currency, price.unit_amount or 0
     data = item["price_data"]
     for name in ("unit_amount", *(() if "product" in data else ("product_data",))):

@@ -81,21 +81,24 @@ def boolean(value: Any, name: str) -> Any:
     raise invalid(f"Invalid boolean: {value}", param=name)
 
 
-def enum(*allowed: str) -> Rule:
-    listed = (
-        ", ".join(allowed[:-1]) + (f", or {allowed[-1]}" if len(allowed) > 2 else f" or {allowed[-1]}")
-        if len(allowed) > 1
-        else allowed[0]
-    )
+class _Enum:
+    """One of a few words; `allowed` is for the same test as `inner` below."""
 
-    def check(value: Any, name: str) -> Any:
-        if value in allowed:
+    def __init__(self, allowed: tuple[str, ...]) -> None:
+        self.allowed = allowed
+
+    def __call__(self, value: Any, name: str) -> Any:
+        if value in self.allowed:
             return value
         if value == "":
             raise _empty(name)
+        *first, last = self.allowed
+        listed = f"{', '.join(first)}{',' if len(first) > 1 else ''} or {last}" if first else last
         raise invalid(f"Invalid {name}: must be one of {listed}", param=name)
 
-    return check
+
+def enum(*allowed: str) -> Rule:
+    return _Enum(allowed)
 
 
 class _Wrapped:

@@ -1,4 +1,4 @@
-"""Owns the names of what Stripe has and the stand-in does not play: paths, parameters, expansions.
+"""Owns the names of what Stripe has and the stand-in does not play: paths, parameters and their values, expansions.
 
 Whoever uses one is told so with a 501: an answer as if it did not exist at Stripe either would be a lie. The names are
 in unplayed.txt, which tests/standin/test_unplayed.py writes from Stripe's OpenAPI document.
@@ -9,13 +9,14 @@ from __future__ import annotations
 import re
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from .errors import StripeError
 
 
 @cache
 def _names() -> dict[str, frozenset[str]]:
-    """By kind of name: "PATH", "PARAMETER POST /v1/customers", "EXPANSION charge"."""
+    """By what is named: "PATH GET", "PARAMETER POST /v1/prices", "VALUE POST /v1/prices type", "EXPANSION charge"."""
     found: dict[str, set[str]] = {}
     for line in (Path(__file__).parent / "unplayed.txt").read_text(encoding="utf-8").splitlines():
         kind, _, name = line.rpartition(" ")
@@ -39,6 +40,20 @@ def parameter(route: str, given: str | None) -> StripeError | None:
     for depth in range(1, len(words) + 1):
         if ".".join(words[:depth]) in _names().get(f"PARAMETER {route}", ()):
             return _sentence(f"The stand-in does not play the parameter {given} of {route}", given)
+    return None
+
+
+def value(route: str, param: str | None, given: Any) -> StripeError | None:
+    """The same for a value of a parameter that the stand-in knows. `given`: all parameters, as they were sent."""
+    words = [word for word in re.split(r"[\[\]]+", param or "") if word]
+    for word in words:
+        if isinstance(given, list) and word.isdigit() and int(word) < len(given):
+            given = given[int(word)]
+        else:
+            given = given.get(word) if isinstance(given, dict) else None
+    name = ".".join(word for word in words if not word.isdigit())
+    if isinstance(given, str) and given in _names().get(f"VALUE {route} {name}", ()):
+        return _sentence(f"The stand-in does not play {given} for {param} of {route}", param)
     return None
 
 

@@ -102,4 +102,5 @@ def test_what_is_not_known_is_counted() -> None:
 
     assert f"{kinds['PATH']} operations" in DOC
     assert f"{round(kinds['PARAMETER'], -2)} parameters" in DOC
+    assert f"{round(kinds['VALUE'], -2)} values" in DOC
     assert f"{kinds['EXPANSION']} expansions" in DOC

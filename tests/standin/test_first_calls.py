@@ -91,6 +91,20 @@ def test_a_checkout_session_names_prices(client: stripe.StripeClient, standin: S
             client.v1.checkout.sessions.create({**given, "line_items": items})
 
 
+def test_a_recurring_price_can_be_kept_and_is_paid_with_nothing(client: stripe.StripeClient) -> None:
+    """It is listed by its type, and refused in payment mode; a metered one is not played."""
+    given: Any = {"product_data": {"name": "Club"}, "currency": "eur", "unit_amount": 900}
+    club = client.v1.prices.create({**given, "recurring": {"interval": "month"}})
+
+    assert (club.type, club.recurring.interval_count) == ("recurring", 1)
+    assert [row.id for row in client.v1.prices.list({"type": "recurring"}).data] == [club.id]
+    session: Any = {"mode": "payment", "line_items": [{"price": club.id}], "success_url": "http://127.0.0.1:9/"}
+    with pytest.raises(stripe.InvalidRequestError, match="passed a recurring price"):
+        client.v1.checkout.sessions.create(session)
+    with pytest.raises(stripe.APIError, match="does not play metered"):
+        client.v1.prices.create({**given, "recurring": {"interval": "month", "usage_type": "metered"}})
+
+
 def test_a_hosted_page_is_confirmed_as_stripes_tool_does(client: stripe.StripeClient, standin: Standin) -> None:
     """payment_pages: looked at, then paid with a PaymentMethod; a wrong expected_amount and a decline are refused."""
     price = client.v1.prices.create({"product_data": {"name": "Cut"}, "currency": "eur", "unit_amount": 1500})

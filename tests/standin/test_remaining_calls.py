@@ -152,6 +152,10 @@ def test_accounts_are_listed_and_looked_up(client: stripe.StripeClient) -> None:
     assert client.v1.accounts.retrieve_current().id.startswith("acct_")
     assert client.v1.accounts.retrieve_current({}, {"stripe_account": made.id}).id == made.id
     assert [row.id for row in client.v1.accounts.list().data] == [made.id]
+    client.v1.accounts.update(made.id, {"email": "salon@example.com", "metadata": {"b": "2"}})
+    assert client.v1.accounts.retrieve(made.id).metadata.to_dict() == {"a": "1", "b": "2"}
+    told = client.v1.events.list({"type": "account.updated"}, {"stripe_account": made.id}).data[0]
+    assert told.data.previous_attributes["email"] is None
     with pytest.raises(stripe.PermissionError):
         client.v1.accounts.retrieve("acct_none")
 

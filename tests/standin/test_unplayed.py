@@ -45,35 +45,42 @@ def _names(node: dict[str, Any], above: tuple[str, ...] = ()) -> list[tuple[str,
     return found
 
 
-def _operations() -> list[tuple[str, str, list[tuple[str, ...]]]]:
-    """(method, path, parameters) of all that Stripe documents for /v1."""
+def _operations() -> list[tuple[str, str, list[tuple[str, ...]], list[tuple[tuple[str, ...], str]]]]:
+    """(method, path, parameters, values of parameters) of all that Stripe documents for /v1."""
     found = []
     for path, methods in conformance.document()["paths"].items():
         for method, operation in methods.items():
             if path.startswith("/v1/") and method in ("get", "post", "delete"):
                 names: list[tuple[str, ...]] = []
+                values: list[tuple[tuple[str, ...], str]] = []
                 for content in operation.get("requestBody", {}).get("content", {}).values():
                     names += _names(content.get("schema", {}))
+                    values += _enums(content.get("schema", {}))
                 for parameter in operation.get("parameters", []):
                     if parameter["in"] == "query":
                         names += [(parameter["name"],), *_names(parameter["schema"], (parameter["name"],))]
-                found.append((method.upper(), re.sub(r"\{[^}]+\}", "{}", path), names))
+                        values += _enums(parameter["schema"], (parameter["name"],))
+                found.append((method.upper(), re.sub(r"\{[^}]+\}", "{}", path), names, values))
     return found
 
 
 def written() -> str:
     """Every name, one a line; of parameters the highest that is not played."""
     lines = set()
-    for method, path, names in _operations():
+    for method, path, names, values in _operations():
         route = routes.ROUTES.get((method, path.removeprefix("/v1/")))
         if route is None:
             lines.add(f"PATH {method} {path}")
             continue
-        fields = versions.fields(versions.OLDEST, route.name, route.fields)
+        ages = [versions.fields(version, route.name, route.fields) for version in (versions.OLDEST, versions.NEWEST)]
         for name in names:
-            known = [depth for depth in range(1, len(name) + 1) if _known(fields, name[:depth])]
+            known = [depth for depth in range(1, len(name) + 1) if any(_known(age, name[:depth]) for age in ages)]
             if len(known) < len(name):
                 lines.add(f"PARAMETER {route.name} {'.'.join(name[: len(known) + 1])}")
+        for name, value in values:
+            allowed = [_allowed(age[name[0]], list(name[1:])) for age in ages if name[0] in age]
+            if value and allowed and all(words is not None and value not in words for words in allowed):
+                lines.add(f"VALUE {route.name} {'.'.join(name)} {value}")
     for kind, schema in conformance.document()["components"]["schemas"].items():
         if kind in {route.kind for route in routes.ROUTES.values()}:
             for field, described in schema.get("properties", {}).items():
@@ -82,12 +89,37 @@ def written() -> str:
     return "".join(f"{line}\n" for line in sorted(lines))
 
 
+def _allowed(rule: Any, path: list[str]) -> set[str] | None:
+    """The values that a rule at a path takes, where it takes a few only."""
+    rule = rule.rule if isinstance(rule, Required) else rule
+    inner = [rule.inner] if hasattr(rule, "inner") else list(getattr(rule, "options", []))
+    if inner:
+        found = [_allowed(option, path) for option in inner]
+        return next((values for values in found if values is not None), None)
+    if not path:
+        return set(rule.allowed) if hasattr(rule, "allowed") else None
+    fields = getattr(rule, "fields", {})
+    return _allowed(fields[path[0]], path[1:]) if path[0] in fields else None
+
+
+def _enums(node: dict[str, Any], above: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], str]]:
+    """Every value that a parameter of a request schema may have, where Stripe lists them."""
+    found = [(above, value) for value in node.get("enum", ())]
+    for option in node.get("anyOf", ()):
+        found += _enums(option, above)
+    if "items" in node:
+        found += _enums(node["items"], above)
+    for name, inner in node.get("properties", {}).items():
+        found += _enums(inner, (*above, name))
+    return found
+
+
 def _known(fields: Any, name: tuple[str, ...]) -> bool:
     return name[0] in fields and _takes(fields[name[0]], list(name[1:]))
 
 
 def test_every_name_that_is_not_played_is_known() -> None:
-    """The file is what Stripe's document has and the stand-in has not: paths, parameters, expansions."""
+    """The file is what Stripe's document has and the stand-in has not: paths, parameters, values, expansions."""
     assert FILE.read_text(encoding="utf-8") == written(), "python -m tests.standin.test_unplayed writes it again"
 
 
@@ -99,7 +131,9 @@ def test_every_name_that_is_not_played_is_known() -> None:
         ("DELETE", "coupons/x", "", "DELETE /v1/coupons/{}"),
         ("POST", "payment_intents", "amount=900&currency=eur&transfer_data[destination]=acct_1", "transfer_data"),
         ("POST", "customers", "source=tok_visa", "the parameter source"),
-        ("POST", "prices", "currency=eur&product=prod_1&recurring[interval]=month", "recurring"),
+        ("POST", "prices", "currency=eur&product=prod_1&tiers_mode=graduated", "tiers_mode"),
+        ("POST", "payment_methods", "type=sepa_debit", "sepa_debit for type"),
+        ("POST", "checkout/sessions", "mode=subscription", "subscription for mode"),
         ("POST", "checkout/sessions", "mode=payment&line_items[0][adjustable_quantity][enabled]=true", "adjustable"),
         ("GET", "setup_intents?expand[]=data.latest_attempt", "", "expand latest_attempt of setup_intent"),
     ],
