@@ -214,6 +214,7 @@ def full_tab() -> Tab:
         presented_at=NOW,
         review_ends_at=NOW + timedelta(hours=2),
         due_at=NOW,
+        final_at=NOW + timedelta(days=14),
         closed_at=NOW,
         outcome=Outcome.FULFILLED,
         items=(
@@ -221,7 +222,7 @@ def full_tab() -> Tab:
             item,
         ),
         tip_minor=250,
-        fee=Fee(kind=FeeKind.NO_SHOW, amount_minor=2000),
+        fee=Fee(kind=FeeKind.NO_SHOW, amount_minor=2000, announced_at=NOW, take_at=NOW + timedelta(days=1)),
         waived_minor=1,
         written_off_minor=2,
         adjusted_minor=3,
