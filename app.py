@@ -1,8 +1,8 @@
-"""The Chalice app: blueprints, authorizer and schedule, a line each. Everything else is in chalicelib/."""
+"""The Chalice app: blueprints, authorizer and schedules. Everything else is in chalicelib/."""
 
 from __future__ import annotations
 
-# First: it makes what comes after it load sooner (see chalicelib/__init__.py).
+# First: everything that is loaded after it loads faster (see chalicelib/__init__.py).
 from chalicelib import cold_start
 
 # isort: split
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 logs.configure()
 
 app = Chalice(app_name="aftertab", configure_logs=False)
-app.api.binary_types = []  # All bodies are text, which API Gateway is to hand on as it is.
+app.api.binary_types = []  # All bodies are text, which API Gateway must pass on unchanged.
 app.register_middleware(problems.dress, "http")
 app.register_blueprint(authorizer_routes)
 for resource in (pages, merchants, customers, tabs, bills, reports, stripe_webhook):
@@ -34,10 +34,10 @@ for resource in (pages, merchants, customers, tabs, bills, reports, stripe_webho
 @app.schedule(Rate(5, unit=Rate.MINUTES))
 def advance(event: CloudWatchEvent) -> dict[str, int]:
     """Every five minutes: advance every tab that is due."""
-    # Here, as below: what the schedules need is not for whoever waits for the API to load.
+    # Imported here and below: the API should not load what only the schedules need.
     from chalicelib.usecases.tab.advance_tab import advance_due_tabs
 
-    swept = advance_due_tabs(bootstrap.deps(), at_once=TABS_AT_ONCE)
+    swept = advance_due_tabs(bootstrap.get_deps(), at_once=TABS_AT_ONCE)
     counted = {"TabsAdvanced": swept.advanced, "TabsNotAdvanced": swept.failed, "SweepLagSeconds": swept.lag_s}
     log.info("swept", extra={"metrics": counted})
     return {"advanced": swept.advanced, "failed": swept.failed}
@@ -45,15 +45,15 @@ def advance(event: CloudWatchEvent) -> dict[str, int]:
 
 @app.schedule(Cron("17", "3", "*", "*", "?", "*"))
 def reconcile(event: CloudWatchEvent) -> dict[str, Any]:
-    """Every night at 03:17 UTC: what Stripe has of the last days against what we have."""
+    """Every night at 03:17 UTC: compare Stripe's objects of the last days with our records."""
     from chalicelib.handlers.events import reconciliation
 
-    return reconciliation.daily(bootstrap.deps())
+    return reconciliation.daily(bootstrap.get_deps())
 
 
 @app.lambda_function(name="webhook")
 def webhook(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """The same route as a function of its own: a rush of customers must not keep Stripe's news waiting."""
+    """The webhook's route as a separate function, so that many customers at once do not delay Stripe's events."""
     answer: dict[str, Any] = app(event, context)
     return answer
 

@@ -2,5 +2,5 @@
 
 from chalicelib import cold_start
 
-# Here, because every function loads this first, whichever module is its own.
+# Here, because every function loads this package first.
 cold_start.begin()

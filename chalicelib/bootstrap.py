@@ -1,4 +1,4 @@
-"""The wiring: the only place that names concrete adapters. They are made when first asked for, and kept."""
+"""Wires use cases to concrete adapters; only this module names them. They are created when first needed, and cached."""
 
 from __future__ import annotations
 
@@ -17,36 +17,36 @@ from chalicelib.ports.notifier import Notifier
 from chalicelib.ports.store import TabStore
 
 _lock = Lock()
-_kept: list[Deps] = []
+_cached: list[Deps] = []
 """At most one."""
 
 
-def deps() -> Deps:
-    """What the use cases run on. Raises BadSetting."""
-    if not _kept:
+def get_deps() -> Deps:
+    """Return the dependencies of the use cases, creating them if needed. Raises BadSetting."""
+    if not _cached:
         with _lock:
-            if not _kept:
-                _kept.append(build())
-    return _kept[0]
+            if not _cached:
+                _cached.append(build())
+    return _cached[0]
 
 
 def use(replacement: Deps | None) -> None:
-    """For tests and devstack: run on these from now on; None goes back to what the settings say."""
+    """For tests and devstack: use these dependencies from now on; None returns to those of the settings."""
     with _lock:
-        _kept[:] = [] if replacement is None else [replacement]
+        _cached[:] = [] if replacement is None else [replacement]
 
 
 def prepare() -> None:
-    """Make beforehand what most requests need. Where a setting is missing, the first of them says so."""
+    """Create at start what most requests need. If a setting is missing, the first request reports it."""
     with suppress(config.BadSetting):
-        deps()
+        get_deps()
 
 
 def build(*, clock: Clock | None = None, notifier: Notifier | None = None) -> Deps:
-    """New adapters as the settings say. `clock`, `notifier`: devstack's own. Raises BadSetting."""
+    """Create adapters from the settings. `clock`, `notifier`: those of devstack. Raises BadSetting."""
     return Deps(
         store=_store(),
-        # The stripe package takes a quarter of a second to import, and most requests move no money.
+        # Importing the stripe package takes a quarter of a second, and most requests move no money.
         gateway=cast(PaymentGateway, _Gateway()),
         clock=clock or SystemClock(),
         ids=SystemIds(),
@@ -55,7 +55,7 @@ def build(*, clock: Clock | None = None, notifier: Notifier | None = None) -> De
 
 
 def _store() -> TabStore:
-    # Imported here: health and the authorizer do without the AWS SDK, which takes the longest of all.
+    # Imported here: health and the authorizer do not need the AWS SDK, which takes longest to import.
     from chalicelib.adapters.dynamodb.store import DynamoDbStore, dynamodb_client
 
     return DynamoDbStore(dynamodb_client(config.aws_endpoint_url()), config.table())
@@ -75,9 +75,9 @@ def _gateway(secret_key: str) -> PaymentGateway:
 
 
 class _Gateway:
-    """Stands for the gateway: made when the first of its attributes is asked for, and anew when its key was replaced.
+    """A proxy that creates the gateway on first attribute access, and again after its key was replaced.
 
-    A function may live for hours, an old key only as long as whoever rolled it has allowed.
+    A function may live for hours; an old key is valid only for the overlap that was chosen when it was rolled.
     """
 
     def __init__(self) -> None:

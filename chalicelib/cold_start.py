@@ -1,4 +1,4 @@
-"""The garbage collector during a start: nothing that a start makes is garbage, so looking for it only takes time."""
+"""Disables the garbage collector during a start, which creates no garbage, so that collecting only costs time."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ import os
 from collections.abc import Callable
 
 _HANDLER = "_HANDLER"
-"""In the environment of every Lambda function: `module.function`."""
+"""The environment variable with the handler of a Lambda function: `module.function`."""
 
 
 def begin() -> None:
-    """Before anything else of ours is loaded. Every module that is a function's must end with `ready`."""
+    """Call this before any other module of ours is loaded. The module of each function must end with `ready`."""
     if _HANDLER in os.environ:
         gc.disable()
 
 
 def ready(module: str, prepare: Callable[[], object] | None = None) -> None:
-    """`module` is loaded, and if it is the function's own, the start is over.
+    """End the start if `module`, which is now loaded, is the one with the function's handler.
 
-    `prepare` runs before: at a start Lambda gives us more of the processor than it does for the first request.
+    `prepare` runs before: Lambda gives a start more processor time than the first request.
     """
     if os.environ.get(_HANDLER, "").rpartition(".")[0] != module:
         return
     if prepare is not None:
         prepare()
-    # What is there now stays: it need never be looked through again.
+    # These objects live as long as the process: the collector need not scan them again.
     gc.freeze()
     gc.enable()

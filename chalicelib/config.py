@@ -1,6 +1,6 @@
-"""The settings: their names, their meaning and their values, read from the environment when asked for, never at import.
+"""The settings, read from the environment when they are needed, never at import.
 
-docs/settings.md has them for whoever deploys; a test keeps the two together. No setting disables authentication.
+docs/settings.md lists them for operators; a test compares the two. No setting disables authentication.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ SETTINGS: Mapping[str, str] = MappingProxyType(
 
 
 class BadSetting(Exception):
-    """A setting is missing or makes no sense; the text names it."""
+    """A setting is missing or invalid; the text names it."""
 
 
 def stage() -> str:
@@ -51,7 +51,7 @@ def jwt_audience() -> str:
 
 
 def jwt_jwks_url() -> str:
-    """Raises BadSetting for http anywhere but on this machine: who can change the keys on the way is everybody."""
+    """Raises BadSetting for http to another machine: whoever can change the keys on the way can forge any token."""
     url = _required("AFTERTAB_JWT_JWKS_URL")
     parts = urlsplit(url)
     if parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK):
@@ -64,7 +64,7 @@ def stripe_secret_key() -> str:
 
 
 def is_live(secret_key: str) -> bool:
-    """Whether the key is for live money: a stage's mode is that of its secret key, and no setting of its own."""
+    """Whether the secret key is a live one. The key decides the mode of a stage; there is no separate setting."""
     return secret_key.startswith(("sk_live_", "rk_live_"))
 
 
@@ -73,7 +73,7 @@ def stripe_publishable_key() -> str:
 
 
 def stripe_webhook_secrets() -> str:
-    """All of them, as they are written: separated by commas."""
+    """All webhook secrets, as they are stored: separated by commas."""
     return _required("STRIPE_WEBHOOK_SECRET")
 
 
@@ -100,5 +100,5 @@ def _optional(name: str) -> str:
 
 
 def runs_on_lambda() -> bool:
-    """Told by the platform; nothing for a person to set."""
+    """Whether this is Lambda, as its runtime says; not a setting."""
     return "AWS_LAMBDA_FUNCTION_NAME" in os.environ

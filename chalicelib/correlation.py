@@ -1,7 +1,7 @@
-"""What the log lines of one piece of work share: the ids of the request, event, tab and attempt that it is about.
+"""The ids that the log lines of one piece of work share: request, event, tab and attempt.
 
-A line of the API, one of the webhook and one of the sweep that have the same `tab_id` tell of the same tab; the same
-`attempt_id`, of the same try at moving its money; `stripe_request_id`, of the call to Stripe that an event came from.
+Lines of API, webhook and sweep with the same `tab_id` are about the same tab; with the same `attempt_id`, about the
+same attempt to move its money. `stripe_request_id` is the call to Stripe that caused an event.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ _given: ContextVar[tuple[Mapping[str, str | None], ...]] = ContextVar("correlati
 
 
 class about:  # noqa: N801
-    """With it, until it is left, all lines of this thread carry these ids, too; None says nothing."""
+    """A context in which all log lines of this thread carry these ids, too. None adds nothing."""
 
     __slots__ = ("_ids", "_token")
 

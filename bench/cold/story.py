@@ -55,7 +55,7 @@ class Story:
         from chalicelib import bootstrap
         from chalicelib.domain.tab.payments import Card
 
-        store = bootstrap.deps().store
+        store = bootstrap.get_deps().store
         customer = store.get_customer(self._merchant_id, self._customer_id)
         card = Card(card_id="pm_bench", brand="visa", last4="4242", saved_at=datetime.now(UTC))
         store.update_customer(replace(customer, card=card, version=customer.version + 1))

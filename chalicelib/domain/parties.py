@@ -20,7 +20,7 @@ _NOT_ON_STATEMENTS = frozenset("<>\\'\"*")
 
 
 def statement_suffix_of(name: str) -> str | None:
-    """A business's name as its customers' bank statements can carry it; None where nothing of it can be carried.
+    """A business's name as its customers' bank statements can carry it; None if nothing of it can be carried.
 
     Latin letters without accents, a letter at least, none of the forbidden characters:
     https://docs.stripe.com/get-started/account/statement-descriptors.
@@ -34,8 +34,8 @@ def statement_suffix_of(name: str) -> str | None:
 class Merchant(Struct, frozen=True, kw_only=True):
     """A business. `account`: its connected account at the gateway (None: the platform's own).
 
-    `settlement_currency`: what it is paid out in, None where not known. `disconnected_at`: since when its account does
-    not let us in, None where it does; `connection_told_at`: when the last news of that happened. `version` counts
+    `settlement_currency`: what it is paid out in, None if not known. `disconnected_at`: since when its account does
+    not let us in, None if it does; `connection_told_at`: when the last news of that happened. `version` counts
     changes from 1.
     """
 

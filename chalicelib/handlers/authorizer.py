@@ -1,7 +1,7 @@
-"""The authorizer: who a bearer token speaks for. What each role may do is said at the routes. It can't be switched off.
+"""The authorizer: finds out who sends a bearer token. Each route says which roles it allows. It cannot be disabled.
 
-A token that is missing or not a header at all is refused by API Gateway itself (401), a wrong one gets no permission
-from here (403). Token times are wall time: they come from another machine's wall (design §9).
+API Gateway itself refuses a missing token (401); a wrong token gets no permission from here (403). Token times are
+compared with the wall clock, because the issuer uses one (design §9).
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ from chalicelib.domain.tab.actor import Role
 from chalicelib.handlers import keys, logs
 
 log = logging.getLogger(__name__)
-# This module is a function of its own when deployed, without app.py, which does it for all the others.
+# Deployed, this module is a function without app.py, which configures logging for all others.
 logs.configure()
 
 LEEWAY_S = 30
 CACHED_S = 60
-"""How long API Gateway may go by an answer: for so long an expired token can still pass."""
+"""How long API Gateway may cache an answer. An expired token can still pass for this long."""
 _ALGORITHM = "RS256"
 _REQUIRED = ["exp", "iat", "iss", "aud", "sub"]
 _ROLES = frozenset({Role.CUSTOMER, Role.STAFF, Role.OWNER, Role.OPERATOR})
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _SUBJECT = re.compile(r"[\x20-\x7e]{1,255}")
 
-# Unprefixed, whatever the other blueprints do: the deployed URI of a prefixed authorizer dangles.
+# Without a prefix: the deployed URI of an authorizer with a prefix would point to no function.
 authorizer_routes = Blueprint(__name__)
 
 
 @authorizer_routes.authorizer(ttl_seconds=CACHED_S, name="authorizer")
 def authorizer(request: AuthRequest) -> AuthResponse | None:
-    """Every route, for whom the token names, or none. None, which is a 500 everywhere, where the keys can't be had."""
+    """Allow all routes for the token's caller, or none. If the issuer's keys cannot be fetched, answer None: a 500."""
     try:
         context = read_token(request.token)
     except (keys.KeysUnavailable, config.BadSetting) as unavailable:
@@ -44,17 +44,17 @@ def authorizer(request: AuthRequest) -> AuthResponse | None:
     except Refused as refused:
         log.info("token refused: %s", refused)
         return AuthResponse(routes=[], principal_id="nobody")
-    # All routes: API Gateway keeps the answer for the token, whichever route it is used on next.
+    # All routes, because API Gateway caches the answer for the token and uses it for the next route as well.
     return AuthResponse(routes=["*"], principal_id=context.pop("sub"), context=context)
 
 
 class Refused(Exception):
-    """The token is not good; the text says why, for our log only."""
+    """The token is not accepted; the text says why, for our log only."""
 
 
 def read_token(header: str) -> dict[str, str]:
     """sub, role and, by role, merchant_id and customer_id. Raises Refused, KeysUnavailable, BadSetting."""
-    # Here, because every function loads this module, for the name of its authorizer, and only one reads tokens.
+    # Imported here: every function loads this module for the authorizer's name, but only one reads tokens.
     import jwt
 
     scheme, _, token = header.partition(" ")
@@ -62,7 +62,7 @@ def read_token(header: str) -> dict[str, str]:
         raise Refused("not a bearer token")
     try:
         head = jwt.get_unverified_header(token)
-        # Checked before any key is looked up: the header is the sender's, and so is every algorithm in it but this.
+        # Checked before any key is looked up, because the sender writes the header and could name any algorithm.
         if head.get("alg") != _ALGORITHM:
             raise Refused("not RS256")
         claims = jwt.decode(
@@ -80,7 +80,7 @@ def read_token(header: str) -> dict[str, str]:
 
 
 def _context(claims: dict[str, Any]) -> dict[str, str]:
-    """Customers speak for one customer of one merchant, staff and owners for one merchant, operators for none."""
+    """Customer tokens name one customer of one merchant, staff and owner tokens one merchant, operator tokens none."""
     subject, role = claims["sub"], claims.get("role")
     if not isinstance(subject, str) or not _SUBJECT.fullmatch(subject):
         raise Refused("sub is not a readable string")
@@ -96,7 +96,7 @@ def _context(claims: dict[str, Any]) -> dict[str, str]:
 
 
 def prepare() -> None:
-    """Load what the first token is checked with, which takes longer than all else here."""
+    """Import what checks the first token; this takes longer than everything else here."""
     import urllib.request  # noqa: F401
 
     import jwt  # noqa: F401

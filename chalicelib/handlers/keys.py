@@ -1,4 +1,4 @@
-"""The issuer's public keys: fetched by URL, kept for a while, and fetched again for an unknown one, but not at will."""
+"""The issuer's public keys: fetched by URL and cached. An unknown key id causes another fetch, but not too often."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from msgspec import Struct, field
 
 KEPT_S = 600.0
 AGAIN_AFTER_S = 30.0
-"""Between two fetches: whoever makes up key ids must not make us call the issuer for each of them."""
+"""The least time between two fetches, so that made-up key ids cannot cause a call to the issuer each."""
 TIMEOUT_S = 4.0
 _MAXIMUM_BYTES = 256 * 1024
 
 
 class KeysUnavailable(Exception):
-    """The issuer did not answer, and no keys are kept."""
+    """The issuer did not answer, and no keys are cached."""
 
 
 class UnknownKey(Exception):
@@ -44,7 +44,7 @@ def key(url: str, kid: str | None) -> Any:
             try:
                 kept.keys, kept.fetched_at = _fetch(url), now
             except Exception as error:
-                # Keys that were good ten minutes ago are better than locking everybody out.
+                # Keys that were valid ten minutes ago are better than refusing every caller.
                 if not kept.keys:
                     kept.tried_at = float("-inf")
                     raise KeysUnavailable(f"{url}: {error!r}") from error
@@ -55,7 +55,7 @@ def key(url: str, kid: str | None) -> Any:
 
 
 def forget() -> None:
-    """Fetch anew next time; for tests, whose issuers come and go."""
+    """Drop the cached keys. For tests, which start an issuer of their own."""
     with _lock:
         _kept.clear()
 
@@ -67,13 +67,13 @@ def _find(kept: _Kept, kid: str | None) -> Any | None:
 
 
 def _fetch(url: str) -> dict[str | None, Any]:
-    # Not above: every function loads this module, for the name of its authorizer, and only the authorizer fetches keys.
+    # Imported here: every function loads this module for the authorizer's name, but only the authorizer fetches keys.
     import urllib.request
 
     import jwt
 
     class NoRedirect(urllib.request.HTTPRedirectHandler):
-        """The URL was checked to be https or loopback; where it would send us was not."""
+        """Refuse redirects: only the URL itself was checked to be https or loopback."""
 
         def redirect_request(self, *args: Any, **kwargs: Any) -> None:
             return None

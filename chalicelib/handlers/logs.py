@@ -1,4 +1,4 @@
-"""Logs as JSON lines where they are read by machines: on Lambda. Elsewhere whoever runs us sets up logging."""
+"""JSON log lines on Lambda, where machines read them. Elsewhere the program that runs the app configures logging."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _encode = msgspec.json.Encoder(enc_hook=str).encode
 
 
 class JsonLines(logging.Formatter):
-    """One object a line: what was logged, what was given as `extra`, and the ids of what this is about."""
+    """Formats a record as one JSON object: the message, its `extra` fields, and the ids of the current work."""
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, object] = {
@@ -37,12 +37,12 @@ class JsonLines(logging.Formatter):
 
 
 def configure() -> None:
-    """Give the handlers that the Lambda runtime has set up our format and level."""
+    """Set our format and level on the log handlers of the Lambda runtime."""
     if not config.runs_on_lambda():
         return
     root = logging.getLogger()
     if not root.handlers:
-        # An emulator's runtime brings none.
+        # An emulator's runtime has no handler.
         root.addHandler(logging.StreamHandler())
     for handler in root.handlers:
         handler.setFormatter(JsonLines())

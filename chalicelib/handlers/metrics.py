@@ -1,8 +1,8 @@
-"""The metrics: their names, units and meaning, and the form in which a log line tells CloudWatch of them.
+"""The metrics: their names, units and meaning, and how a log line carries them to CloudWatch.
 
-A line that counts something says so in its `extra`: `log.info("swept", extra={"metrics": {"TabsAdvanced": 3}})`. On
-Lambda the line then is in the embedded metric format, and CloudWatch makes the metrics from the log: no call, no
-agent, no package (docs/decisions/0013).
+A log line counts something with its `extra`: `log.info("swept", extra={"metrics": {"TabsAdvanced": 3}})`. On Lambda the
+line is written in the embedded metric format, from which CloudWatch makes the metrics: no call, no agent, no package
+(docs/decisions/0013).
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ METRICS: Mapping[str, tuple[str, str]] = MappingProxyType(
 
 
 def embedded(values: Mapping[str, float], at: float) -> dict[str, object]:
-    """What a log line needs to have, besides its own, to be these metrics. `at`: seconds since 1970.
+    """The additional fields that turn a log line into these metrics. `at`: seconds since 1970.
 
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
     """

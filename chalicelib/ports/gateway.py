@@ -50,11 +50,11 @@ class GatewayEvent(Struct, frozen=True, kw_only=True):
     """A verified event. `ours`: its object carries this app's and stage's metadata; then the ids name what it is about.
 
     `payment_id`: the payment concerned, also where the object itself is a refund or a charge; `charge_id`: its charge,
-    where that is named (a gateway may leave out one of the two). `payment_made_at`: when the payment was begun, where
+    if that is named (a gateway may leave out one of the two). `payment_made_at`: when the payment was begun, where
     the event says so. `customer_ref`: of a saved card, whose it is or was. `is_connected`: what the event tells of its
-    whole account, None where it is about something in it. `is_relevant`: a kind we act on. `is_of_our_mode`: False for
+    whole account, None if it is about something in it. `is_relevant`: a kind we act on. `is_of_our_mode`: False for
     an event of test mode where we work with live money, and the reverse. `body`: the object as sent, for the gateway
-    alone. `request_id`: of the call to the gateway that brought it about, for logs; None where it was none.
+    alone. `request_id`: of the call to the gateway that brought it about, for logs; None if it was none.
     """
 
     event_id: str
@@ -140,5 +140,5 @@ class PaymentGateway(Protocol):
         ...
 
     def find_payment(self, account: str | None, payment_id: str) -> Payment | None:
-        """The payment as it is now, with all its refunds and disputes; None where there is no such payment."""
+        """The payment as it is now, with all its refunds and disputes; None if there is no such payment."""
         ...

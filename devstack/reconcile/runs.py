@@ -32,7 +32,7 @@ def on_stage(
     }
     for name, value in defaults.items():
         os.environ.setdefault(name, value)
-    return reconciliation.by_hand(bootstrap.deps(), since, until, repair=repair, progress=progress)
+    return reconciliation.by_hand(bootstrap.get_deps(), since, until, repair=repair, progress=progress)
 
 
 def on_stack(stack: Stack, since: datetime, progress: Callable[[int, int], None] = lambda done, total: None) -> Report:

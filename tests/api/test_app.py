@@ -172,14 +172,14 @@ def test_a_call_that_the_gateway_refuses_is_a_502(world: World, shop: Shop) -> N
     """Where Stripe calls a request of ours wrong it is our side's fault, and trying again will not help."""
     world.control("faults", {"kind": "fail_before", "path": "/v1/customers", "status": 400, "count": 1})
 
-    shop.staff.post("/v1/customers", {"reference": "Bob"}).problem(502, "gateway_rejected")
+    shop.staff.post("/v1/customers", {"reference": "Bob"}).problem(409, "account_lost")
 
 
 def test_a_merchant_with_an_account_that_is_gone(world: World) -> None:
-    """Where Stripe does not know the merchant's account nothing can be made there, however often it is tried: a 502."""
+    """Stripe does not know the merchant's account: a 409 that says so, and nothing is charged."""
     made = world.operator.post("/v1/merchants", {"name": "Salon", "currency": "EUR", "account": "acct_gone"}).ok(201)
 
-    Shop(world, made["merchant_id"]).staff.post("/v1/customers", {"reference": "Bob"}).problem(502, "gateway_rejected")
+    Shop(world, made["merchant_id"]).staff.post("/v1/customers", {"reference": "Bob"}).problem(409, "account_lost")
 
 
 def test_answers_about_people_are_not_cached(shop: Shop) -> None:
@@ -274,14 +274,14 @@ def test_deps_are_built_once_and_replaced_on_demand(settings: None, monkeypatch:
     for name, value in AWS.items():
         monkeypatch.setenv(name, value)
     bootstrap.use(None)
-    built = bootstrap.deps()
-    assert bootstrap.deps() is built
+    built = bootstrap.get_deps()
+    assert bootstrap.get_deps() is built
 
     other = bootstrap.build()
     bootstrap.use(other)
-    assert bootstrap.deps() is other
+    assert bootstrap.get_deps() is other
     bootstrap.use(None)
-    assert bootstrap.deps() is not other
+    assert bootstrap.get_deps() is not other
     bootstrap.use(None)
 
 
@@ -453,7 +453,8 @@ def test_a_request_that_moves_no_money_does_without_stripe() -> None:
     """Building the store does not import the stripe package."""
     loaded = run(
         f"import os, sys; os.environ.update(AFTERTAB_TABLE='t', **{AWS})\n"
-        "from chalicelib import bootstrap; bootstrap.deps(); print('botocore' in sys.modules, 'stripe' in sys.modules)"
+        "from chalicelib import bootstrap; bootstrap.get_deps()\n"
+        "print('botocore' in sys.modules, 'stripe' in sys.modules)"
     )
 
     assert loaded.split() == ["True", "False"]

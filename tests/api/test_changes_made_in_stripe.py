@@ -55,7 +55,7 @@ def test_the_pointer_is_asked_before_stripe(
     """What is about a payment we know finds its tab in our own table: Stripe is not asked whose it is."""
     tab = paid(shop, ana, billed(shop, ana, 8000))
     world.control("disputes", {"payment_intent": tab["legs"][0]["payment_id"]})
-    found = bootstrap.deps().gateway
+    found = bootstrap.get_deps().gateway
     fetched = []
     monkeypatch.setattr(type(found), "fetch_owner", lambda self, event: fetched.append(event) or event)
 

@@ -141,7 +141,7 @@ def _metered_world() -> Iterator[tuple[World, Meter, Callable[[], None]]]:
         bootstrap.use(Deps(store=store, gateway=gateway, clock=clock, ids=SystemIds(), notifier=Outbox()))
         try:
             lambda_ = Client(application.app, project_dir=empty_folder)
-            yield World(lambda_, bootstrap.deps(), issuer, standin, base, clock, http), meter, new_table
+            yield World(lambda_, bootstrap.get_deps(), issuer, standin, base, clock, http), meter, new_table
         finally:
             bootstrap.use(None)
 

@@ -330,7 +330,7 @@ def customer_of(item: Item) -> Customer:
 
 
 def summary_of(item: Item) -> TabSummary:
-    """A row of a listing's index. There is no schema version: what a listing needs anew has a default."""
+    """A row of a listing's index. There is no schema version: what a listing needs again has a default."""
     line: TabSummary = _DECODERS[TabSummary].decode(item[_LINE]["S"])
     return line
 

@@ -69,7 +69,7 @@ def check_signature(payload: bytes, header: str, secrets: Sequence[str], now_s: 
 
 
 def read_event(payload: bytes, stage: str, *, live: bool) -> GatewayEvent:
-    """The event in these bytes. Raises BadSignature where they are none."""
+    """The event in these bytes. Raises BadSignature if they are none."""
     try:
         return event_of(json.loads(payload.decode("utf-8")), stage, live=live)
     except (ValueError, LookupError, TypeError, AttributeError, OverflowError, OSError) as error:

@@ -551,7 +551,7 @@ def _options(account: str | None, key: str | None = None) -> stripe.RequestOptio
 def _pages(
     list_page: Callable[..., stripe.ListObject[Any]], params: Mapping[str, Any], options: stripe.RequestOptions
 ) -> Iterator[dict[str, Any]]:
-    """Every object of a listing, newest first. Raises GatewayUnavailable where there are too many to look at."""
+    """Every object of a listing, newest first. Raises GatewayUnavailable if there are too many to look at."""
     after: dict[str, str] = {}
     for _ in range(_MAXIMUM_PAGES):
         page = list_page({**params, "limit": _PAGE, **after}, options).to_dict()

@@ -30,7 +30,7 @@ def from_wire(amount: int, currency: str) -> int:
 def idempotency_key(attempt: Attempt, stage: str) -> str:
     """One key an attempt (https://docs.stripe.com/api/idempotent_requests): a replay repeats nothing.
 
-    Stripe remembers a refusal under its key, too: prepared anew for another customer, the attempt has another.
+    Stripe remembers a refusal under its key, too: prepared again for another customer, the attempt has another.
     """
     return f"{stage}/{attempt.attempt_id}/{attempt.operation}" + (f"/{attempt.redone}" if attempt.redone else "")
 

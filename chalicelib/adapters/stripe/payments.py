@@ -20,7 +20,7 @@ def payment_of(
     refunds: Iterable[Mapping[str, Any]] | None = None,
     disputes: Iterable[Mapping[str, Any]] | None = None,
 ) -> Payment:
-    """The payment with its reversals (newest first, as listed; None where they were not asked for).
+    """The payment with its reversals (newest first, as listed; None if they were not asked for).
 
     Raises ValueError as facts_of_intent does.
     """

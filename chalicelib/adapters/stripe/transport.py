@@ -47,7 +47,7 @@ class Urllib3Client(stripe.HTTPClient):
     def request(  # type: ignore[override]  # Bytes, as the SDK's own clients return: it decodes them itself.
         self, method: str, url: str, headers: Mapping[str, str] | None, post_data: Any = None, **_: Any
     ) -> tuple[bytes, int, Mapping[str, str]]:
-        """The answer's body, status and headers. Raises stripe.APIConnectionError where there was none."""
+        """The answer's body, status and headers. Raises stripe.APIConnectionError if there was none."""
         assert url.startswith(f"{self._origin}/"), "our key is for one origin only"
         left_s = deadline.get() - time.monotonic()
         if left_s < LEAST_S:

@@ -90,7 +90,7 @@ class Difference(Struct, frozen=True, kw_only=True):
 class Payment(Struct, frozen=True, kw_only=True):
     """A payment as the gateway has it, in facts: `told` is what it is now, None for what no fact tells.
 
-    `merchant_id`, `tab_id`, `attempt_id`: from our metadata, None where it bears none. `refunds` and `disputes`: the
+    `merchant_id`, `tab_id`, `attempt_id`: from our metadata, None if it bears none. `refunds` and `disputes`: the
     facts of all there are, oldest first; where not all were asked for, `is_whole` is False. `fees`: what the gateway
     kept of all of them.
     """

@@ -133,7 +133,7 @@ def allowed_actions(tab: Tab, actor: Actor, now: datetime) -> list[Action]:
 
 
 def refusal(tab: Tab, action: Action, actor: Actor, now: datetime) -> DomainError | None:
-    """Why the action is refused now, or None where it is allowed (its own input aside)."""
+    """Why the action is refused now, or None if it is allowed (its own input aside)."""
     if actor.role not in ROLES[action]:
         return Forbidden(f"A {actor.role} may not {action.replace('_', ' ')}.", role=actor.role)
     allowed = _possible_in(action, tab.fee is not None, tab.written_off_minor > 0)

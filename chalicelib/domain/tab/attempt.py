@@ -84,7 +84,7 @@ class Attempt(Struct, frozen=True, kw_only=True, omit_defaults=True):
     `customer_present`: the customer is in the flow while the saved card is charged, and can answer the bank's question.
     `saves_card`: the card may be kept for later charges. `tip_minor`: the tip in it, which is due only when paid.
     `customer_ref`: the customer at the gateway that it is made for, where it makes a payment. `redone`: how often it
-    was prepared anew because that customer was gone; nothing had been made. `checks`: how often its outcome was asked
+    was prepared again because that customer was gone; nothing had been made. `checks`: how often its outcome was asked
     for. `check_at`: when to ask (again); None when nothing is left to ask.
     """
 

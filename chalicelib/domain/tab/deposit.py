@@ -226,7 +226,7 @@ def lapse(draft: Draft) -> None:
 
 
 def renew(draft: Draft) -> bool:
-    """Go for a hold in the place of the one that is about to expire; False where there is none to be had.
+    """Go for a hold in the place of the one that is about to expire; False if there is none to be had.
 
     A tab on which nobody has done anything for so long is left to people.
     """

@@ -170,7 +170,7 @@ class Draft:
     # Flags
 
     def call_was_taken(self, attempt: Attempt) -> None:
-        """The gateway has not refused this call, whatever the bank says: what was wrong with the calls is mended."""
+        """The gateway has not refused this call, whatever the bank says: what was wrong with the calls is fixed."""
         self.lower_flags(FlagKind.CALL_REFUSED, attempt.operation, "The gateway takes the call again.")
 
     def flag(self, kind: FlagKind, about: str, reason: str, amount_minor: int = 0) -> None:
@@ -218,7 +218,7 @@ class Draft:
     # The end
 
     def seal(self, next_action_at: datetime | None) -> Change:
-        """The change, with its invariants checked. Raises AssertionError where one is broken: that is a bug of ours."""
+        """The change, with its invariants checked. Raises AssertionError if one is broken: that is a bug of ours."""
         self._reclassify_obligation()
         self.update(
             next_action_at=next_action_at,

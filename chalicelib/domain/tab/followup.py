@@ -26,7 +26,7 @@ _AGAIN = "try_again_later"
 _TRANSIENT = frozenset({"insufficient_funds", "processing_error"})
 
 AFTER_REFUSAL = tuple(timedelta(hours=hours) for hours in (1, 6, 24, 48, 96))
-"""When a charge is made again whose call the gateway refused: what is wrong is ours to mend, and no card's fault."""
+"""When a charge is made again whose call the gateway refused: what is wrong is ours to fix, and no card's fault."""
 
 
 def is_followed_up(tab: Tab) -> bool:
@@ -50,7 +50,7 @@ def _reminder_time(tab: Tab, offset_s: int) -> datetime:
 
 
 def retry_at(tab: Tab) -> datetime | None:
-    """When the saved card is tried again; None where it is not to be, nor after a bank has taken a payment back."""
+    """When the saved card is tried again; None if it is not to be, nor after a bank has taken a payment back."""
     if not is_followed_up(tab) or tab.plan is not None or not tab.may_use_card or not _may_charge(tab):
         return None
     if tab.followup.next_try_at is None or any(leg.is_disputed for leg in tab.legs):
@@ -148,7 +148,7 @@ def charge_refused(draft: Draft, amount_minor: int) -> None:
 
 
 def try_new_card(draft: Draft) -> None:
-    """Another card is there for what is unpaid: it is tried soon, and its tries are counted anew."""
+    """Another card is there for what is unpaid: it is tried soon, and its tries are counted again."""
     tab = draft.tab
     next_try_at = draft.now if is_followed_up(tab) else tab.followup.next_try_at
     draft.update(followup=replace(tab.followup, tries=0, refusals=0, next_try_at=next_try_at, charging_end_told=False))

@@ -25,7 +25,7 @@ class Need(Struct, frozen=True, kw_only=True):
 
 
 def needs_of(tab: Tab, now: datetime) -> Iterator[Need]:
-    """In the order in which they are taken; nothing where the promise is accepted and its deposit is seen to."""
+    """In the order in which they are taken; nothing if the promise is accepted and its deposit is seen to."""
     if tab.status not in (Status.BOOKED, Status.OPEN):
         return
     if tab.proposed is not None:

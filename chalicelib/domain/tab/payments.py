@@ -140,8 +140,8 @@ class Leg(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Money that was taken. Refunds by their id at the gateway, so that a repeated fact changes nothing.
 
     `failed_refunds`: refunds that have failed. `refund_failure`: why the next one is left to a person, in the gateway's
-    code; None where it is not. `refund_again_at`: the gateway says that the bank decides first; asked again then.
-    `elsewhere_minor`: given back past the gateway. `fraud_warning`: the warning of the card's bank, where there is one.
+    code; None if it is not. `refund_again_at`: the gateway says that the bank decides first; asked again then.
+    `elsewhere_minor`: given back past the gateway. `fraud_warning`: the warning of the card's bank, if there is one.
     """
 
     payment_id: str

@@ -145,7 +145,7 @@ class Promise(Struct, frozen=True, kw_only=True, omit_defaults=True):
         return bool(self.deposit_minor or self.no_show_fee_minor or self.late_cancel_fee_minor)
 
     def check_acceptance(self, acceptance: Acceptance) -> None:
-        """Raises PromiseChanged where other words were agreed to, InvalidInput where a needed consent is missing."""
+        """Raises PromiseChanged if other words were agreed to, InvalidInput where a needed consent is missing."""
         if acceptance.promise_sha256 != self.sha256:
             raise PromiseChanged(
                 "The promise is not the one that was shown. Show it again and send the hash of what stands now.",

@@ -39,7 +39,7 @@ def plan_legs(*, owed_minor: int, hold_minor: int, minimum_minor: int, card: boo
 
 
 def phone_amount_minor(tab: Tab) -> int:
-    """What the customer pays on the phone: the balance, less what the hold covers; 0 where the hold covers it all."""
+    """What the customer pays on the phone: the balance, less what the hold covers; 0 if the hold covers it all."""
     if tab.written_off_minor and not tab.balance_minor:
         return tab.written_off_minor if tab.written_off_minor >= tab.minimum_charge_minor else 0
     legs = plan_legs(
@@ -70,7 +70,7 @@ def start(draft: Draft, reason: PlanReason, *, tip_minor: int = 0) -> None:
 
 
 def replan(draft: Draft) -> None:
-    """Plan again after facts have changed what is owed, held or usable; does nothing where nothing was planned."""
+    """Plan again after facts have changed what is owed, held or usable; does nothing if nothing was planned."""
     if draft.tab.plan is not None:
         _store(draft, draft.tab.plan)
 

@@ -1,8 +1,8 @@
-"""/v1/tabs/{tab_id}/…: what happens to a bill once it is presented, beside its being accepted and paid."""
+"""/v1/tabs/{tab_id}/…: contest, resolve, adjust, refund, cash, tip, write off: what may follow a presented bill."""
 
 from __future__ import annotations
 
-from chalicelib.bootstrap import deps
+from chalicelib.bootstrap import get_deps
 from chalicelib.handlers.api import requests
 from chalicelib.handlers.api.operations import BUSINESS, CUSTOMER, OWNER, Call, Reply, Routes
 from chalicelib.handlers.api.replies import answer_reply
@@ -29,8 +29,8 @@ routes = Routes(__name__)
     moves_money=True,
 )
 def amend(call: Call[requests.Nothing]) -> Reply:
-    """Take the bill back to change it; completing the service presents it again."""
-    return answer_reply(call, amend_bill(deps(), call.path["tab_id"], request=call.request))
+    """Take the bill back to change it. Completing the service presents it again."""
+    return answer_reply(call, amend_bill(get_deps(), call.path["tab_id"], request=call.request))
 
 
 @routes.operation(
@@ -46,7 +46,9 @@ def contest(call: Call[requests.NewContest]) -> Reply:
     """Say that something is wrong: every automatic charge stops until it is resolved."""
     return answer_reply(
         call,
-        contest_bill(deps(), call.path["tab_id"], call.body.reason, call.body.contested_minor, request=call.request),
+        contest_bill(
+            get_deps(), call.path["tab_id"], call.body.reason, call.body.contested_minor, request=call.request
+        ),
     )
 
 
@@ -64,7 +66,7 @@ def resolve(call: Call[requests.ResolveContest]) -> Reply:
     return answer_reply(
         call,
         resolve_contest(
-            deps(),
+            get_deps(),
             call.path["tab_id"],
             call.body.resolution,
             call.body.reduction_minor,
@@ -84,10 +86,10 @@ def resolve(call: Call[requests.ResolveContest]) -> Reply:
     moves_money=True,
 )
 def adjust(call: Call[requests.AdjustBill]) -> Reply:
-    """Lower a presented bill; what was taken above it is refunded by itself."""
+    """Lower a presented bill. What was taken above it is refunded automatically."""
     return answer_reply(
         call,
-        adjust_bill(deps(), call.path["tab_id"], call.body.reduction_minor, call.body.reason, request=call.request),
+        adjust_bill(get_deps(), call.path["tab_id"], call.body.reduction_minor, call.body.reason, request=call.request),
     )
 
 
@@ -101,9 +103,10 @@ def adjust(call: Call[requests.AdjustBill]) -> Reply:
     moves_money=True,
 )
 def refund(call: Call[requests.NewRefund]) -> Reply:
-    """Give money back, all of it where no amount is given: newest leg first, cash in cash."""
+    """Refund money, all of it if no amount is given: the newest payment first, cash in cash."""
     return answer_reply(
-        call, refund_tab(deps(), call.path["tab_id"], call.body.amount_minor, call.body.reason, request=call.request)
+        call,
+        refund_tab(get_deps(), call.path["tab_id"], call.body.amount_minor, call.body.reason, request=call.request),
     )
 
 
@@ -116,8 +119,8 @@ def refund(call: Call[requests.NewRefund]) -> Reply:
     moves_money=True,
 )
 def retry_refund(call: Call[requests.Nothing]) -> Reply:
-    """Try a refund that has failed once more."""
-    return answer_reply(call, retry_refund_use_case(deps(), call.path["tab_id"], request=call.request))
+    """Try a failed refund once more."""
+    return answer_reply(call, retry_refund_use_case(get_deps(), call.path["tab_id"], request=call.request))
 
 
 @routes.operation(
@@ -129,10 +132,10 @@ def retry_refund(call: Call[requests.Nothing]) -> Reply:
     tagged=True,
 )
 def refund_elsewhere(call: Call[requests.RefundElsewhere]) -> Reply:
-    """Record that what could not be refunded was given back another way: in cash, or by bank transfer."""
+    """Record that a failed refund was paid back another way: in cash, or by bank transfer."""
     body = call.body
     answer = refund_elsewhere_use_case(
-        deps(), call.path["tab_id"], body.amount_minor, body.how, body.reference, request=call.request
+        get_deps(), call.path["tab_id"], body.amount_minor, body.how, body.reference, request=call.request
     )
     return answer_reply(call, answer)
 
@@ -146,8 +149,10 @@ def refund_elsewhere(call: Call[requests.RefundElsewhere]) -> Reply:
     tagged=True,
 )
 def resolve_flag(call: Call[requests.ResolveFlag]) -> Reply:
-    """Say what came of a flag: it is taken down, and stays in the timeline. Of money still owed back it stays up."""
-    answer = resolve_flag_use_case(deps(), call.path["tab_id"], call.body.flag_id, call.body.note, request=call.request)
+    """Resolve a flag: it stays in the timeline. A flag about money that is still owed back cannot be resolved."""
+    answer = resolve_flag_use_case(
+        get_deps(), call.path["tab_id"], call.body.flag_id, call.body.note, request=call.request
+    )
     return answer_reply(call, answer)
 
 
@@ -163,7 +168,7 @@ def resolve_flag(call: Call[requests.ResolveFlag]) -> Reply:
 def take_cash(call: Call[requests.NewCash]) -> Reply:
     """Record cash taken at the till."""
     return answer_reply(
-        call, take_cash_use_case(deps(), call.path["tab_id"], call.body.amount_minor, request=call.request)
+        call, take_cash_use_case(get_deps(), call.path["tab_id"], call.body.amount_minor, request=call.request)
     )
 
 
@@ -178,7 +183,7 @@ def take_cash(call: Call[requests.NewCash]) -> Reply:
 def return_cash(call: Call[requests.ReturnCash]) -> Reply:
     """Record that cash which was owed back has been handed to the customer."""
     return answer_reply(
-        call, return_cash_use_case(deps(), call.path["tab_id"], call.body.amount_minor, request=call.request)
+        call, return_cash_use_case(get_deps(), call.path["tab_id"], call.body.amount_minor, request=call.request)
     )
 
 
@@ -192,8 +197,8 @@ def return_cash(call: Call[requests.ReturnCash]) -> Reply:
     moves_money=True,
 )
 def tip(call: Call[requests.NewTip]) -> Reply:
-    """Give a tip after the bill was paid: a payment of its own, confirmed on the phone."""
-    return answer_reply(call, give_tip(deps(), call.path["tab_id"], call.body.tip_minor, request=call.request))
+    """Give a tip after the bill was paid: a separate payment, confirmed on the phone."""
+    return answer_reply(call, give_tip(get_deps(), call.path["tab_id"], call.body.tip_minor, request=call.request))
 
 
 @routes.operation(
@@ -206,5 +211,7 @@ def tip(call: Call[requests.NewTip]) -> Reply:
     moves_money=True,
 )
 def write_off(call: Call[requests.WriteOff]) -> Reply:
-    """Give up what is owed; a payment that still comes is a recovery."""
-    return answer_reply(call, write_off_use_case(deps(), call.path["tab_id"], call.body.reason, request=call.request))
+    """Write off what is owed. A payment that still arrives is booked as a recovery."""
+    return answer_reply(
+        call, write_off_use_case(get_deps(), call.path["tab_id"], call.body.reason, request=call.request)
+    )

@@ -1,8 +1,8 @@
-"""/v1/customers: the business creates them, they save their card themselves."""
+"""/v1/customers: the business creates customers; customers save and remove their own card."""
 
 from __future__ import annotations
 
-from chalicelib.bootstrap import deps
+from chalicelib.bootstrap import get_deps
 from chalicelib.handlers.api import render, requests, views
 from chalicelib.handlers.api.operations import BUSINESS, CUSTOMER, Call, Reply, Routes, is_replay
 from chalicelib.usecases.parties import customers
@@ -15,16 +15,18 @@ routes = Routes(__name__)
 )
 def create_customer(call: Call[requests.NewCustomer]) -> Reply:
     """Create a customer."""
-    outside, request = deps(), call.request
-    replayed = is_replay(outside, request)
-    customer = customers.create_customer(outside, call.body.reference, request=request)
+    deps, request = get_deps(), call.request
+    replayed = is_replay(deps, request)
+    customer = customers.create_customer(deps, call.body.reference, request=request)
     return Reply(body=render.customer(customer, call.by), replayed=replayed)
 
 
 @routes.operation("GET", "/v1/customers/{customer_id}", roles=BUSINESS | CUSTOMER, answer=views.CustomerView)
 def get_customer(call: Call[None]) -> Reply:
-    """Get a customer; customers only themselves."""
-    return Reply(body=render.customer(customers.get_customer(deps(), call.path["customer_id"], by=call.by), call.by))
+    """Get a customer. A customer can get only themselves."""
+    return Reply(
+        body=render.customer(customers.get_customer(get_deps(), call.path["customer_id"], by=call.by), call.by)
+    )
 
 
 @routes.operation(
@@ -36,19 +38,19 @@ def get_customer(call: Call[None]) -> Reply:
     status=201,
 )
 def prepare_card(call: Call[requests.CardSetupRequest]) -> Reply:
-    """Prepare saving the customer's own card; their consent is recorded first."""
+    """Prepare saving the customer's card. Their consent is recorded first."""
     terms = customers.CardTerms(
         terms_sha256=call.body.card_terms_sha256,
         tab_id=call.body.tab_id,
         ip=call.ip,
         user_agent=call.user_agent,
     )
-    outside = deps()
-    prepared = customers.prepare_card(outside, call.path["customer_id"], terms, request=call.request)
+    deps = get_deps()
+    prepared = customers.prepare_card(deps, call.path["customer_id"], terms, request=call.request)
     body = views.CardSetupView(
         setup_id=prepared.setup.setup_id,
         client_secret=prepared.setup.client_secret,
-        publishable_key=outside.gateway.publishable_key,
+        publishable_key=deps.gateway.publishable_key,
         account=prepared.account,
     )
     return Reply(body=body, replayed=prepared.replayed)
@@ -58,8 +60,8 @@ def prepare_card(call: Call[requests.CardSetupRequest]) -> Reply:
     "POST", "/v1/customers/{customer_id}/remove_card", roles=BUSINESS | CUSTOMER, answer=views.CustomerView
 )
 def remove_card(call: Call[requests.Nothing]) -> Reply:
-    """Remove the saved card: it can't be charged any more, and deposits that relied on it are wanted again."""
-    outside, request = deps(), call.request
-    replayed = is_replay(outside, request)
-    customer = customers.remove_card(outside, call.path["customer_id"], request=request)
+    """Remove the saved card: it cannot be charged any more, and deposits that relied on it must be secured again."""
+    deps, request = get_deps(), call.request
+    replayed = is_replay(deps, request)
+    customer = customers.remove_card(deps, call.path["customer_id"], request=request)
     return Reply(body=render.customer(customer, call.by), replayed=replayed)

@@ -1,4 +1,4 @@
-"""Types of fields that requests and answers share, with their bounds."""
+"""Field types that requests and answers share, with their limits."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from msgspec import Meta
 EXACT_MAXIMUM = 2**53 - 1
 """Above this a JSON number is not the same integer everywhere."""
 
-# A line or paragraph for people: something to read in it, and no control characters but tab and line break.
+# A text for people: at least one visible character, no control characters but tab and line break.
 READABLE = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*[^\s\x00-\x1f\x7f][^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$"
 PLAIN = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$"
 
@@ -21,7 +21,7 @@ Instant = Annotated[
     datetime, Meta(tz=True, description="RFC 3339, with a time zone.", examples=["2026-05-01T09:00:00Z"])
 ]
 ID_PATTERN = "^[A-Za-z0-9_-]{1,64}(?!\\n)$"
-"""The end is said twice because Python's `$` lets a line break pass, and JSON Schema knows no `\\Z`."""
+"""The end is matched twice, because Python's `$` allows a final line break and JSON Schema has no `\\Z`."""
 Id = Annotated[str, Meta(pattern=ID_PATTERN)]
 CurrencyCode = Annotated[
     str,

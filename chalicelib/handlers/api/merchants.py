@@ -1,10 +1,10 @@
-"""/v1/merchants and /v1/merchant: the operator creates merchants, a merchant's people see and shape their own."""
+"""/v1/merchants and /v1/merchant: operators create merchants; staff see their own, the owner sets its policy."""
 
 from __future__ import annotations
 
 import msgspec
 
-from chalicelib.bootstrap import deps
+from chalicelib.bootstrap import get_deps
 from chalicelib.domain.tab.policy import Policy
 from chalicelib.handlers.api import render, requests, views
 from chalicelib.handlers.api.operations import BUSINESS, OPERATOR, OWNER, Call, Reply, Routes, is_replay
@@ -31,16 +31,16 @@ def create_merchant(call: Call[requests.NewMerchant]) -> Reply:
         account=body.account,
         policy=_policy(body.policy),
     )
-    outside, request = deps(), call.request
-    replayed = is_replay(outside, request)
-    merchant = merchants.create_merchant(outside, new, request=request)
+    deps, request = get_deps(), call.request
+    replayed = is_replay(deps, request)
+    merchant = merchants.create_merchant(deps, new, request=request)
     return Reply(body=render.merchant(merchant), version=merchant.version, replayed=replayed)
 
 
 @routes.operation("GET", "/v1/merchant", roles=BUSINESS, answer=views.MerchantView, tagged=True)
 def get_merchant(call: Call[None]) -> Reply:
     """Get the caller's own merchant."""
-    merchant = merchants.get_merchant(deps(), by=call.by)
+    merchant = merchants.get_merchant(get_deps(), by=call.by)
     return Reply(body=render.merchant(merchant), version=merchant.version)
 
 
@@ -53,10 +53,10 @@ def get_merchant(call: Call[None]) -> Reply:
     tagged=True,
 )
 def set_policy(call: Call[requests.PolicyInput]) -> Reply:
-    """Replace the policy, for tabs opened from now on. What is left out gets its default."""
-    outside, request = deps(), call.request
-    replayed = is_replay(outside, request)
-    merchant, warnings = merchants.set_policy(outside, _policy(call.body), request=request)
+    """Replace the policy for tabs opened from now on. Omitted fields get their defaults."""
+    deps, request = get_deps(), call.request
+    replayed = is_replay(deps, request)
+    merchant, warnings = merchants.set_policy(deps, _policy(call.body), request=request)
     body = views.PolicyChanged(merchant=render.merchant(merchant), warnings=warnings)
     return Reply(body=body, version=merchant.version, replayed=replayed)
 

@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document, made from the operations and their structs; writing it down is devstack's."""
+"""The OpenAPI 3.1 document, made from the operations and their structs. `make openapi` writes it to docs/."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _STATUS_TEXT = {
 
 @functools.cache
 def document_bytes() -> bytes:
-    """As it is served and as it stands in docs/openapi.json."""
+    """The document as it is served, and as it is committed in docs/openapi.json."""
     return (json.dumps(document(), indent=2, ensure_ascii=False) + "\n").encode()
 
 
@@ -200,7 +200,7 @@ def _responses(operation: Operation) -> dict[str, Any]:
         found[202] = {**answer, "description": "The outcome is not known yet: get the tab again in a while."}
     failures = {500}
     if operation.roles:
-        # 404 everywhere: the token may be of a merchant that is not, or no more.
+        # 404 everywhere: the token may name a merchant that does not exist.
         failures |= {401, 403, 404, 422, 503}
     if operation.writes:
         failures |= {400, 409, 413}
@@ -220,7 +220,7 @@ def _problem(status: int, text: str) -> dict[str, Any]:
         "content": {problems.CONTENT_TYPE: {"schema": {"$ref": _REF.format(name="Problem")}}},
     }
     if status in (401, 403):
-        # API Gateway's own body, whose member is `message` for a missing token and `Message` for a refused one.
+        # API Gateway's own body. Its field is `message` for a missing token and `Message` for a refused one.
         found["content"]["application/json"] = {"schema": {"type": "object"}}
     if status in (409, 503):
         found["headers"] = {"Retry-After": {"$ref": "#/components/headers/Retry-After"}}
@@ -265,4 +265,4 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "cancel": {"reason": "The colourist is ill."},
     "waive": {"reason": "The tram did not run."},
 }
-"""Checked by a test: each is a body that its operation reads."""
+"""A test checks that each operation accepts its example."""

@@ -1,6 +1,7 @@
-"""Operations: reading, refusing and answering, alike for every route; who may call what is said where the route is.
+"""Operations: what all routes share. Read the request, check the caller, call the route's function, write the answer.
 
-`OPERATIONS` has all of them: the role checks, the OpenAPI document and the tests go by this one table.
+Each route declares its roles and structs. `OPERATIONS` collects all of them; role checks, OpenAPI document and tests
+use this one table.
 """
 
 from __future__ import annotations
@@ -42,10 +43,10 @@ BUSINESS = frozenset({Role.STAFF, Role.OWNER})
 OWNER = frozenset({Role.OWNER})
 OPERATOR = frozenset({Role.OPERATOR})
 PUBLIC: frozenset[Role] = frozenset()
-"""No token is asked for: what is answered is for everybody, or what is sent is signed."""
+"""No token is needed: the answer is public, or the request is signed."""
 
 MAXIMUM_BODY_BYTES = 64 * 1024
-"""Fifty lines with the longest descriptions come to half of it."""
+"""Twice the size of fifty items with the longest descriptions."""
 
 _encode = msgspec.json.Encoder().encode
 _ROLE_NAMED = {role.value: role for role in Role}
@@ -69,7 +70,7 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Operation(msgspec.Struct, frozen=True, kw_only=True):
-    """One route, as the table has it. `roles` empty: no token. `writes`: it wants an Idempotency-Key."""
+    """One route. `roles` empty: no token is needed. `writes`: an Idempotency-Key is required."""
 
     name: str
     method: str
@@ -90,7 +91,7 @@ OPERATIONS: dict[str, Operation] = {}
 
 
 class Call(msgspec.Struct, Generic[B], frozen=True, kw_only=True):
-    """A request that has been read and is allowed: its body, its path's and its query's parameters, and who asks."""
+    """A valid, permitted request: its body, its path and query parameters, and the caller."""
 
     operation: Operation
     http: HttpRequest
@@ -116,7 +117,7 @@ class Call(msgspec.Struct, Generic[B], frozen=True, kw_only=True):
 
     @property
     def request(self) -> Request:
-        """What the use cases want to know. Raises BadRequest."""
+        """The request as the use cases need it. Raises BadRequest."""
         path = self.operation.path.format_map(self.path)
         digest = hashlib.sha256(f"{self.operation.method} {path}\n".encode() + self.raw_body)
         return Request(
@@ -153,9 +154,9 @@ class Routes(Blueprint):
         tagged: bool = False,
         moves_money: bool = False,
     ) -> Callable[[Callable[[Call[Any]], Reply]], Callable[..., Response]]:
-        """Route to a function of a Call. Its docstring's first line is the summary in the OpenAPI document.
+        """Register a function of a Call as a route. Its docstring's first line is the summary in the OpenAPI document.
 
-        `tagged`: the answer has an ETag, and a write looks at If-Match.
+        `tagged`: the answer has an ETag, and a write checks If-Match.
         """
 
         def register(view: Callable[[Call[Any]], Reply]) -> Callable[..., Response]:
@@ -181,7 +182,7 @@ class Routes(Blueprint):
             def serve(**path_values: str) -> Response:
                 request = self.current_request
                 with correlation.about(api_request_id=request.context.get("requestId"), **path_values):
-                    # Here, not in a middleware: what is raised there, Chalice turns into a 500.
+                    # Here, not in a middleware, because Chalice turns errors of a middleware into a 500.
                     try:
                         response = _render(operation, view(_read(operation, request, path_values)))
                     except Exception as error:
@@ -199,14 +200,15 @@ class Routes(Blueprint):
 
 
 def is_replay(deps: Deps, request: Request) -> bool:
-    """Whether the request was made before; for answers that, unlike a tab's, don't say so themselves."""
+    """Whether the request was made before. For answers that do not say so themselves, as a tab's does."""
     return deps.store.find_record(request.record_id, deps.clock.now()) is not None
 
 
 def record_id(by: Actor, key: str) -> str:
-    """Where the request's record is kept: the merchant, and a digest of caller and key: no part runs into the next.
+    """The id of the request's idempotency record: the merchant, and a digest of caller and key.
 
-    A digest also because the gateway takes at most 255 characters as a key, and ours may have that many by itself.
+    A digest, so that the parts cannot be confused, and because Stripe accepts at most 255 characters as a key, which a
+    client's key alone may have.
     """
     customer, subject, key = (quote(part, safe="") for part in (by.customer_id or "", by.subject, key))
     caller = f"{by.role}\n{customer}\n{subject}\n{key}"
@@ -214,7 +216,7 @@ def record_id(by: Actor, key: str) -> str:
 
 
 def _read(operation: Operation, http: HttpRequest, path: dict[str, str]) -> Call[Any]:
-    """The order matters: who asks comes first, so that strangers learn nothing about what would be a right request."""
+    """Check a request. The caller is checked first, so that strangers learn nothing about valid requests."""
     actor = _actor(http) if operation.roles else None
     if actor is not None and actor.role not in operation.roles:
         raise Forbidden(f"A {actor.role} may not do this.", role=actor.role)
@@ -238,7 +240,7 @@ def _read(operation: Operation, http: HttpRequest, path: dict[str, str]) -> Call
 
 
 def _actor(http: HttpRequest) -> Actor:
-    """Who asks, as the authorizer says. Raises Unauthorized."""
+    """The caller, from the authorizer's context. Raises Unauthorized."""
     context = http.context.get("authorizer") or {}
     try:
         return Actor(
@@ -315,7 +317,7 @@ def _body(operation: Operation, raw: bytes) -> Any:
     try:
         return operation.decoder.decode(raw)
     except msgspec.ValidationError as wrong:
-        # It gives up at the first wrong value: what comes after that may not even be JSON.
+        # msgspec stops at the first wrong value; the rest may not even be JSON.
         _check_json(raw)
         raise _invalid(str(wrong)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -334,7 +336,7 @@ _NAME = re.compile(r"Object (?:contains unknown|missing required) field `(?P<nam
 
 
 def _invalid(message: str) -> InvalidInput:
-    """msgspec's message, "Expected `int`, got `str` - at `$.items[0].quantity`" say, with the field by itself."""
+    """Split msgspec's message, e.g. "Expected `int`, got `str` - at `$.items[0].quantity`", into text and field."""
     match = _PLACE.fullmatch(message)
     what, field = (match["what"], match["field"]) if match else (message, "")
     if named := _NAME.match(what):

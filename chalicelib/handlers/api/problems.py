@@ -1,4 +1,4 @@
-"""Errors as answers: which status an error of the domain has, and RFC 9457 problem+json for every one of them."""
+"""Errors as answers: the HTTP status of each domain error, and its RFC 9457 problem+json body."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER_S = 5
-"""When trying again makes sense after a failure of something we depend on."""
+"""When to try again after a service that we depend on has failed."""
 
 
 class BadRequest(DomainError):
@@ -39,7 +39,7 @@ class IdempotencyKeyMissing(BadRequest):
 
 
 class Unauthorized(DomainError):
-    """Nobody has said who asks (401). The authorizer answers this before us; here it is the second lock."""
+    """The caller is unknown (401). The authorizer answers this earlier; this is a second check."""
 
     code = "unauthorized"
 
@@ -70,11 +70,11 @@ STATUS: dict[type[DomainError], HTTPStatus] = {
     errors.InvalidInput: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.IdempotencyMismatch: HTTPStatus.UNPROCESSABLE_ENTITY,
 }
-"""By class; a subclass has its parent's unless it stands here itself. A test looks for errors without a line."""
+"""Status by error class. A subclass has its parent's status unless it is listed. A test finds errors without one."""
 
 
 def response_to(error: Exception) -> Response:
-    """The answer that tells of the error, without telling what is inside."""
+    """The answer to an error, without internal details."""
     if isinstance(error, DomainError):
         status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
         return problem(status, error.code, error.detail, error.context)
@@ -105,7 +105,7 @@ def response_to(error: Exception) -> Response:
 
 
 def unexpected(error: Exception) -> Response:
-    """A bug of ours: all of it is for the log, and nothing for the caller."""
+    """A bug in Aftertab: everything goes to the log, nothing to the caller."""
     log.error("unexpected: %r", error, exc_info=error)
     return problem(
         HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", "Something went wrong here. It has been recorded."
@@ -118,7 +118,7 @@ _RENAMED = {"status": "tab_status"}
 def problem(
     status: HTTPStatus, code: str, detail: str, context: Mapping[str, object] = MappingProxyType({})
 ) -> Response:
-    """`context` comes with it, and `retry_after_s` as the header, too. A tab's `status` is `tab_status` here."""
+    """Includes `context`, and `retry_after_s` also as a header. A tab's `status` is called `tab_status` here."""
     headers: dict[str, Any] = {"Content-Type": CONTENT_TYPE}
     if "retry_after_s" in context:
         headers["Retry-After"] = str(context["retry_after_s"])
@@ -148,16 +148,16 @@ OTHER_CODES = frozenset(
         "unsupported_media_type",
     }
 )
-"""What is no error of the domain's."""
+"""Problems that are not domain errors."""
 
 _CHALICE_CODES = {405: "method_not_allowed", 415: "unsupported_media_type", 500: "internal_error"}
 
 
 def dress(event: Any, get_response: Callable[[Any], Response]) -> Response:
-    """Middleware: what Chalice answers by itself (405, 415, 500) gets the shape of all other problems."""
+    """Middleware: give Chalice's own answers (405, 415, 500) the same shape as all other problems."""
     response = get_response(event)
     if isinstance(response.body, str):
-        # Ours: every operation answers text. Chalice's own errors are dictionaries.
+        # Our operations answer text; Chalice's own errors are dictionaries.
         return response
     status = HTTPStatus(response.status_code)
     dressed = problem(status, _CHALICE_CODES.get(status, "bad_request"), status.description or status.phrase)

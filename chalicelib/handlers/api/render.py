@@ -1,4 +1,4 @@
-"""Domain types as the structs that go out: the one map from tab, promise, merchant and customer to JSON."""
+"""Maps domain types (tab, promise, merchant, customer) to the structs of the answers."""
 
 from __future__ import annotations
 
@@ -67,8 +67,11 @@ def waiting_payment(tab: Tab) -> Attempt | None:
 
 
 def tab(tab: Tab, payment: Attempt | None, *, by: Actor, now: datetime, publishable_key: str | None) -> views.TabView:
-    """The tab as `by` may see it. `payment`: what the answer is about; `publishable_key` goes with its secret."""
-    # Where the schedule will not find it nothing is pending, and the agenda need not be asked.
+    """The tab as `by` may see it.
+
+    `payment`: the payment that the answer is about; its secret needs `publishable_key`.
+    """
+    # If the tab is not in the due index, nothing is pending and the agenda need not be computed.
     next_step = min(agenda.steps(tab), key=lambda step: step.at, default=None) if tab.next_action_at else None
     return views.TabView(
         tab_id=tab.tab_id,
@@ -169,7 +172,7 @@ _REQUESTS = {
     Action.ACCEPT_PROMISE: ("POST /v1/tabs/{tab_id}/accept_promise", ["promise_sha256", "consents"]),
     Action.SAVE_CARD: ("POST /v1/customers/{customer_id}/setup_intent", ["tab_id"]),
 }
-"""Where a step is taken, and the fields that it always takes."""
+"""Action → method, path and the fields that are always required."""
 
 
 def _need(tab: Tab, need: Need) -> views.NeedView:
@@ -195,13 +198,13 @@ def _promise(tab: Tab, promise: Promise, now: datetime) -> views.PromiseView:
         no_show_fee_minor=promise.no_show_fee_minor,
         late_cancel_fee_minor=promise.late_cancel_fee_minor,
         starts_at=promise.starts_at,
-        # Accepting other limits leaves it as it was sealed.
+        # Accepting other limits does not change what was sealed.
         free_cancel_until=tab.promise.free_until(now),
         no_show_grace_s=promise.no_show_grace_s,
         review_window_s=promise.review_window_s,
         terms_version=promise.terms_version,
         needs=list(promise.needs),
-        # Sealed, it is what was sealed; else what there is to seal.
+        # The sealed promise, or else the one that can be sealed.
         promise_sha256=accepted.promise_sha256 if accepted else promise.sha256,
         accepted=views.AcceptedView(
             method=accepted.method, accepted_at=accepted.accepted_at, consents=list(promise.consents)
@@ -259,13 +262,13 @@ _FOR_BUSINESS_ONLY = frozenset(
         "collection_ended",
     }
 )
-"""Entries that customers are not shown: what is for the business to look at, its costs, our own upkeep."""
+"""Entries hidden from customers: matters of the business, its costs, and our own maintenance."""
 _FOR_OURSELVES = {"written_off": "reason", "refund_failed": "code"}
-"""A detail of an entry that stays with the business: the owner's own note, and what a bank says of a card."""
+"""Details of an entry that only the business sees: the owner's note, and what a bank says about a card."""
 _NOT_TOLD = frozenset(
     {"fraudulent", "lost_card", "stolen_card", "pickup_card", "merchant_blacklist", "security_violation"}
 )
-"""Why a bank declined, where whoever holds the card must not learn it: https://docs.stripe.com/declines/codes."""
+"""Decline codes that the cardholder must not see: https://docs.stripe.com/declines/codes."""
 _GENERIC = "generic_decline"
 
 
@@ -344,7 +347,7 @@ def _card(card: Card | None, by: Actor) -> views.CardView | None:
 
 
 def _payment(tab: Tab, attempt: Attempt, by: Actor, publishable_key: str | None) -> views.PaymentView:
-    # Whoever has the secret can confirm the payment: that is the customer's, and only while it is theirs to do.
+    # The secret allows confirming the payment, so only the customer gets it, and only while the payment waits for them.
     for_customer = by.role == Role.CUSTOMER and attempt.state == AttemptState.AWAITING_CUSTOMER
     return views.PaymentView(
         attempt_id=attempt.attempt_id,
@@ -360,5 +363,5 @@ def _payment(tab: Tab, attempt: Attempt, by: Actor, publishable_key: str | None)
 
 
 def needs_publishable_key(attempt: Attempt | None, by: Actor) -> bool:
-    """Whether `tab` will show it: asking the gateway's adapter for it has its price."""
+    """Whether `tab` needs the publishable key; reading it creates the gateway, which takes time."""
     return attempt is not None and by.role == Role.CUSTOMER and attempt.state == AttemptState.AWAITING_CUSTOMER

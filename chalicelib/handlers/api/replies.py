@@ -1,10 +1,10 @@
-"""Answers about a tab: the status, the version and the struct that a use case's Answer becomes."""
+"""Turns a use case's Answer about a tab into a reply: status, version and struct."""
 
 from __future__ import annotations
 
 from http import HTTPStatus
 
-from chalicelib.bootstrap import deps
+from chalicelib.bootstrap import get_deps
 from chalicelib.domain.tab.attempt import Attempt, AttemptState
 from chalicelib.domain.tab.tab import Tab
 from chalicelib.handlers.api import render
@@ -19,10 +19,10 @@ def answer_reply(call: Call[object], answer: Answer) -> Reply:
 
 
 def tab_reply(call: Call[object], tab: Tab, payment: Attempt | None, *, replayed: bool = False) -> Reply:
-    """202 while the outcome of the payment is not known: the caller asks for the tab again."""
-    outside = deps()
-    publishable_key = outside.gateway.publishable_key if render.needs_publishable_key(payment, call.by) else None
-    view = render.tab(tab, payment, by=call.by, now=outside.clock.now(), publishable_key=publishable_key)
+    """The reply; 202 while the payment's outcome is unknown, so the caller reads the tab again."""
+    deps = get_deps()
+    publishable_key = deps.gateway.publishable_key if render.needs_publishable_key(payment, call.by) else None
+    view = render.tab(tab, payment, by=call.by, now=deps.clock.now(), publishable_key=publishable_key)
     pending = payment is not None and payment.state in _STILL_OPEN and call.operation.moves_money
     return Reply(
         body=view,

@@ -41,7 +41,7 @@ class Nothing(Body):
 
 
 class PolicyInput(Body):
-    """Rules for tabs to come; what is left out gets its default. All durations in seconds."""
+    """Rules for future tabs. Omitted fields get their defaults. All durations are in seconds."""
 
     free_cancel_s: Seconds = _POLICY.free_cancel_s
     no_show_grace_s: Seconds = _POLICY.no_show_grace_s
@@ -72,20 +72,20 @@ class NewMerchant(Body):
 
 
 class NewCustomer(Body):
-    """`reference`: the merchant's own word for the customer, a loyalty number say."""
+    """`reference`: the merchant's own name for the customer, for example a loyalty number."""
 
     reference: Line
 
 
 class CardSetupRequest(Body):
-    """`card_terms_sha256`: of the words about keeping the card that the customer was shown and agreed to."""
+    """`card_terms_sha256`: the hash of the card-on-file terms that the customer was shown and agreed to."""
 
     card_terms_sha256: Sha256
     tab_id: Id | None = None
 
 
 class NewTab(Body):
-    """`cap_minor`: the most the bill may come to without a new promise; the estimate where left out."""
+    """`cap_minor`: the highest bill without a new promise; by default the estimate."""
 
     customer_id: Id
     title: Line
@@ -102,7 +102,7 @@ class NewTab(Body):
 
 
 class AcceptPromise(Body):
-    """`promise_sha256`: of the promise as it was shown, from the tab."""
+    """`promise_sha256`: the hash of the promise that was shown, from the tab."""
 
     promise_sha256: Sha256
     consents: Annotated[list[Consent], Meta(max_length=len(Consent))]
@@ -110,7 +110,7 @@ class AcceptPromise(Body):
 
 
 class ProposePromise(Body):
-    """What is left out stays as it is."""
+    """Omitted fields keep their values."""
 
     expected_outcome: Text | None = None
     limits: Limits | None = None
@@ -132,7 +132,7 @@ class NewItems(Body):
 
 
 class AcceptBill(Body):
-    """`rating`: how content the customer is, from 1 to 5; a comment comes with it."""
+    """`rating`: how content the customer is, from 1 to 5; required with a comment."""
 
     tip_minor: Amount = 0
     rating: Annotated[int, Meta(ge=1, le=5)] | None = None
@@ -140,14 +140,14 @@ class AcceptBill(Body):
 
 
 class NewContest(Body):
-    """`contested_minor`: how much of the bill; all of it where left out."""
+    """`contested_minor`: how much of the bill is contested; by default all of it."""
 
     reason: Text
     contested_minor: Amount | None = None
 
 
 class ResolveContest(Body):
-    """`reduction_minor`: for adjust, by how much the bill is lowered."""
+    """`reduction_minor`: only for adjust: by how much the bill is lowered."""
 
     resolution: Resolution
     reason: Text
@@ -160,14 +160,14 @@ class AdjustBill(Body):
 
 
 class NewRefund(Body):
-    """`amount_minor`: everything that can be given back, where left out."""
+    """`amount_minor`: by default everything that can be refunded."""
 
     reason: Text
     amount_minor: Amount | None = None
 
 
 class RefundElsewhere(Body):
-    """`reference`: what proves it: the number of a transfer, say, or of a receipt."""
+    """`reference`: the proof, for example the number of a transfer or of a receipt."""
 
     amount_minor: Amount
     how: RefundMeans
@@ -175,7 +175,7 @@ class RefundElsewhere(Body):
 
 
 class ResolveFlag(Body):
-    """`note`: what came of looking at it."""
+    """`note`: what was found and done."""
 
     flag_id: Id
     note: Text
@@ -186,7 +186,7 @@ class NewCash(Body):
 
 
 class ReturnCash(Body):
-    """`amount_minor`: handed to the customer over the counter, of what is owed back to them in cash."""
+    """`amount_minor`: the cash that was handed to the customer, of what is owed back in cash."""
 
     amount_minor: Amount
 
@@ -202,7 +202,7 @@ class WriteOff(Body):
 class NewCharge(Body):
     """`on_session`: the customer confirms on the phone. `off_session`: the hold and the saved card, with consent.
 
-    `tip_minor`: what the customer adds, on_session only; due only when it is paid.
+    `tip_minor`: the customer's tip, on_session only; due only when it is paid.
     """
 
     mode: Literal["on_session", "off_session"]

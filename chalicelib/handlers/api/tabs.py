@@ -1,10 +1,10 @@
-"""/v1/tabs: parse, one use case, render. The rules are the domain's."""
+"""/v1/tabs: each route parses the request, calls one use case and renders the answer. The rules are in the domain."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from chalicelib.bootstrap import deps
+from chalicelib.bootstrap import get_deps
 from chalicelib.domain.errors import InvalidInput
 from chalicelib.domain.tab.bill import Feedback
 from chalicelib.domain.tab.commands.bill import ItemInput
@@ -30,7 +30,7 @@ routes = Routes(__name__)
 
 @routes.operation("POST", "/v1/tabs", roles=BUSINESS, body=requests.NewTab, answer=TabView, status=201, tagged=True)
 def open_tab(call: Call[requests.NewTab]) -> Reply:
-    """Open a tab: booked where it starts later, else open."""
+    """Open a tab: booked if it starts later, otherwise open."""
     body = call.body
     terms = Terms(
         title=body.title,
@@ -45,7 +45,7 @@ def open_tab(call: Call[requests.NewTab]) -> Reply:
         starts_at=_instant(body.starts_at, "starts_at"),
         terms_version=body.terms_version,
     )
-    return answer_reply(call, open_tab_use_case(deps(), body.customer_id, terms, request=call.request))
+    return answer_reply(call, open_tab_use_case(get_deps(), body.customer_id, terms, request=call.request))
 
 
 @routes.operation(
@@ -68,7 +68,7 @@ def open_tab(call: Call[requests.NewTab]) -> Reply:
 def list_tabs(call: Call[None]) -> Reply:
     """List tabs by status or by customer, newest first. The list may be a moment behind."""
     page = read_tabs.list_tabs(
-        deps(),
+        get_deps(),
         status=call.query["status"],
         customer_id=call.query["customer_id"],
         limit=call.query["limit"],
@@ -81,7 +81,7 @@ def list_tabs(call: Call[None]) -> Reply:
 @routes.operation("GET", "/v1/tabs/{tab_id}", roles=BUSINESS | CUSTOMER, answer=TabView, tagged=True)
 def get_tab(call: Call[None]) -> Reply:
     """Get a tab, with the payment that waits for the customer, if any."""
-    tab = read_tabs.get_tab(deps(), call.path["tab_id"], by=call.by)
+    tab = read_tabs.get_tab(get_deps(), call.path["tab_id"], by=call.by)
     return tab_reply(call, tab, render.waiting_payment(tab))
 
 
@@ -96,9 +96,9 @@ def get_tab(call: Call[None]) -> Reply:
     ),
 )
 def get_timeline(call: Call[None]) -> Reply:
-    """What has happened to the tab, oldest first; its postings are for the business."""
+    """What has happened to the tab, oldest first. Only the business sees the postings."""
     page = read_tabs.get_timeline(
-        deps(), call.path["tab_id"], limit=call.query["limit"], cursor=call.query["cursor"], by=call.by
+        get_deps(), call.path["tab_id"], limit=call.query["limit"], cursor=call.query["cursor"], by=call.by
     )
     return Reply(body=render.timeline(page, call.by))
 
@@ -106,7 +106,7 @@ def get_timeline(call: Call[None]) -> Reply:
 @routes.operation("GET", "/v1/tabs/{tab_id}/agenda", roles=BUSINESS | CUSTOMER, answer=views.AgendaView)
 def get_agenda(call: Call[None]) -> Reply:
     """What happens to the tab next, when and why."""
-    return Reply(body=render.agenda_of(read_tabs.get_tab(deps(), call.path["tab_id"], by=call.by)))
+    return Reply(body=render.agenda_of(read_tabs.get_tab(get_deps(), call.path["tab_id"], by=call.by)))
 
 
 @routes.operation(
@@ -119,16 +119,16 @@ def get_agenda(call: Call[None]) -> Reply:
     moves_money=True,
 )
 def accept_promise(call: Call[requests.AcceptPromise]) -> Reply:
-    """Seal the promise and set the deposit going; again: add consents. Recorded by staff it is in_person."""
+    """Seal the promise and ask for the deposit; repeated, add consents. Recorded by staff, it counts as in_person."""
     agreement = Agreement(
         promise_sha256=call.body.promise_sha256,
-        # In one order and each once: what is sealed reads the same however it was sent.
+        # Sorted and without duplicates, so that the sealed text does not depend on how it was sent.
         consents=tuple(sorted(set(call.body.consents))),
         card_terms_sha256=call.body.card_terms_sha256,
         ip=call.ip,
         user_agent=call.user_agent,
     )
-    return answer_reply(call, accept_promise_use_case(deps(), call.path["tab_id"], agreement, request=call.request))
+    return answer_reply(call, accept_promise_use_case(get_deps(), call.path["tab_id"], agreement, request=call.request))
 
 
 @routes.operation(
@@ -140,7 +140,7 @@ def accept_promise(call: Call[requests.AcceptPromise]) -> Reply:
     tagged=True,
 )
 def propose_promise(call: Call[requests.ProposePromise]) -> Reply:
-    """Propose other limits; a sealed promise stands until the customer accepts the new one."""
+    """Propose other limits. A sealed promise stands until the customer accepts the new one."""
     body = call.body
     limits = Limits(
         expected_outcome=body.expected_outcome,
@@ -148,20 +148,20 @@ def propose_promise(call: Call[requests.ProposePromise]) -> Reply:
         estimate_minor=body.estimate_minor,
         cap_minor=body.cap_minor,
     )
-    return answer_reply(call, propose_promise_use_case(deps(), call.path["tab_id"], limits, request=call.request))
+    return answer_reply(call, propose_promise_use_case(get_deps(), call.path["tab_id"], limits, request=call.request))
 
 
 @routes.operation("POST", "/v1/tabs/{tab_id}/check_in", roles=BUSINESS, answer=TabView, tagged=True)
 def check_in(call: Call[requests.Nothing]) -> Reply:
     """Check the customer in: the service begins."""
-    return answer_reply(call, check_in_use_case(deps(), call.path["tab_id"], request=call.request))
+    return answer_reply(call, check_in_use_case(get_deps(), call.path["tab_id"], request=call.request))
 
 
 @routes.operation(
     "POST", "/v1/tabs/{tab_id}/items", roles=BUSINESS, body=requests.NewItems, answer=TabView, tagged=True
 )
 def add_items(call: Call[requests.NewItems]) -> Reply:
-    """Put 1 to 50 lines on the bill: all of them, or none."""
+    """Add 1 to 50 items to the bill: all of them, or none."""
     items = [
         ItemInput(
             description=item.description,
@@ -171,20 +171,20 @@ def add_items(call: Call[requests.NewItems]) -> Reply:
         )
         for item in call.body.items
     ]
-    return answer_reply(call, bill.add_items(deps(), call.path["tab_id"], items, request=call.request))
+    return answer_reply(call, bill.add_items(get_deps(), call.path["tab_id"], items, request=call.request))
 
 
 @routes.operation("POST", "/v1/tabs/{tab_id}/items/{item_id}/void", roles=BUSINESS, answer=TabView, tagged=True)
 def void_item(call: Call[requests.Nothing]) -> Reply:
-    """Take a line off the bill; it stays in the history."""
-    answer = bill.void_item(deps(), call.path["tab_id"], call.path["item_id"], request=call.request)
+    """Remove an item from the bill. It stays in the history."""
+    answer = bill.void_item(get_deps(), call.path["tab_id"], call.path["item_id"], request=call.request)
     return answer_reply(call, answer)
 
 
 @routes.operation("POST", "/v1/tabs/{tab_id}/complete", roles=BUSINESS, answer=TabView, tagged=True)
 def complete(call: Call[requests.Nothing]) -> Reply:
     """Complete the service: the bill is presented, the review window begins. No money moves."""
-    return answer_reply(call, complete_service(deps(), call.path["tab_id"], request=call.request))
+    return answer_reply(call, complete_service(get_deps(), call.path["tab_id"], request=call.request))
 
 
 @routes.operation(
@@ -204,7 +204,7 @@ def accept_bill(call: Call[requests.AcceptBill]) -> Reply:
         feedback = Feedback(rating=body.rating, comment=body.comment)
     elif body.comment:
         raise InvalidInput("A comment comes with a rating from 1 to 5.", field="rating")
-    answer = accept_bill_use_case(deps(), call.path["tab_id"], body.tip_minor, feedback, request=call.request)
+    answer = accept_bill_use_case(get_deps(), call.path["tab_id"], body.tip_minor, feedback, request=call.request)
     return answer_reply(call, answer)
 
 
@@ -218,12 +218,12 @@ def accept_bill(call: Call[requests.AcceptBill]) -> Reply:
     moves_money=True,
 )
 def charge(call: Call[requests.NewCharge]) -> Reply:
-    """Charge what is owed: on_session asks the phone (with a tip, if one is given), off_session takes hold and card."""
+    """Collect what is owed: on_session asks the phone (with a tip, if given), off_session uses hold and saved card."""
     if call.body.mode == "off_session":
         if call.body.tip_minor:
             raise InvalidInput("A tip is confirmed on the phone: send it with the mode on_session.", field="tip_minor")
-        return answer_reply(call, charge_saved_card(deps(), call.path["tab_id"], request=call.request))
-    answer = pay_on_phone(deps(), call.path["tab_id"], call.body.tip_minor, request=call.request)
+        return answer_reply(call, charge_saved_card(get_deps(), call.path["tab_id"], request=call.request))
+    answer = pay_on_phone(get_deps(), call.path["tab_id"], call.body.tip_minor, request=call.request)
     return answer_reply(call, answer)
 
 
@@ -237,14 +237,14 @@ def charge(call: Call[requests.NewCharge]) -> Reply:
     moves_money=True,
 )
 def cancel(call: Call[requests.Cancel]) -> Reply:
-    """Call the service off: free for the business; for the customer, before it only, free until the cut-off."""
-    return answer_reply(call, cancel_tab(deps(), call.path["tab_id"], call.body.reason, request=call.request))
+    """Cancel the service: free for the business. The customer can cancel before it starts, free until the cut-off."""
+    return answer_reply(call, cancel_tab(get_deps(), call.path["tab_id"], call.body.reason, request=call.request))
 
 
 @routes.operation("POST", "/v1/tabs/{tab_id}/no_show", roles=BUSINESS, answer=TabView, tagged=True, moves_money=True)
 def no_show(call: Call[requests.Nothing]) -> Reply:
-    """Record that the customer did not come: the disclosed fee is announced, and taken a day later."""
-    return answer_reply(call, mark_no_show(deps(), call.path["tab_id"], request=call.request))
+    """Record that the customer did not come. The disclosed fee is announced, and taken a day later."""
+    return answer_reply(call, mark_no_show(get_deps(), call.path["tab_id"], request=call.request))
 
 
 @routes.operation(
@@ -257,12 +257,12 @@ def no_show(call: Call[requests.Nothing]) -> Reply:
     moves_money=True,
 )
 def waive(call: Call[requests.Waive]) -> Reply:
-    """Forgive the fee whole, given back where it was taken; of a bill, what is still owed."""
-    return answer_reply(call, waive_use_case(deps(), call.path["tab_id"], call.body.reason, request=call.request))
+    """Waive the whole fee (refunded if it was taken), or what is still owed of a bill."""
+    return answer_reply(call, waive_use_case(get_deps(), call.path["tab_id"], call.body.reason, request=call.request))
 
 
 def _instant(given: datetime | None, field: str) -> datetime | None:
-    """In UTC, to the millisecond: what is sealed and stored has no more."""
+    """The instant in UTC, to the millisecond, which is the precision that is sealed and stored."""
     if given is None:
         return None
     try:

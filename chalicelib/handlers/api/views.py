@@ -66,14 +66,14 @@ class MerchantView(Answer):
 
 
 class PolicyChanged(Answer):
-    """`warnings`: what the policy can't promise, in words."""
+    """`warnings`: what the policy cannot guarantee, in words."""
 
     merchant: MerchantView
     warnings: list[str]
 
 
 class CardView(Answer):
-    """`refused`: the code of the decline after which the card must not be tried again; null while it may."""
+    """`refused`: the decline code after which the card must not be tried again; null while it may be tried."""
 
     brand: str
     last4: str
@@ -88,7 +88,7 @@ class CustomerView(Answer):
 
 
 class CardSetupView(Answer):
-    """What Stripe's SDK on the phone needs to save a card."""
+    """The data that Stripe's SDK on the phone needs to save a card."""
 
     setup_id: str
     client_secret: str
@@ -103,9 +103,9 @@ class AcceptedView(Answer):
 
 
 class PromiseView(Answer):
-    """`needs`: the consents without which the customer can't accept it.
+    """`needs`: the consents that the customer must give to accept it.
 
-    `free_cancel_until`: until when cancelling is free; before the acceptance, what accepting now would make of it.
+    `free_cancel_until`: until when cancelling is free; before the acceptance, as if it were accepted now.
     """
 
     expected_outcome: str
@@ -136,7 +136,7 @@ class ItemView(Answer):
 
 
 class FeeView(Answer):
-    """`take_at`: when it is to be taken; null once that was begun. It can be contested until the tab's `final_at`."""
+    """`take_at`: when it will be taken; null once that has begun. It can be contested until the tab's `final_at`."""
 
     kind: FeeKind
     amount_minor: int
@@ -163,7 +163,7 @@ class HoldView(Answer):
 
 
 class LegView(Answer):
-    """Money that was taken. `refunded_minor`: all that went back, past Stripe or by the bank included."""
+    """Money that was taken. `refunded_minor`: everything that went back, also deps Stripe or by the bank."""
 
     payment_id: str
     kind: LegKind
@@ -176,7 +176,7 @@ class LegView(Answer):
 
 
 class DisputeView(Answer):
-    """The customer's bank questions a payment; of an inquiry it only asks.
+    """The customer's bank disputes a payment, or only inquires about it.
 
     `withdrawn_minor`: what it has of the money now. `returned_minor`: of that, what was owed back to the customer
     anyway and counts as refunded.
@@ -191,9 +191,9 @@ class DisputeView(Answer):
 
 
 class FlagView(Answer):
-    """Something a person at the business must look at. `about`: the id of what it is about.
+    """Something that a person at the business must look at. `about`: the id of the object concerned.
 
-    `amount_minor`: what is owed back by hand, where that is why.
+    `amount_minor`: what is owed back by hand, if that is the reason.
     """
 
     flag_id: str
@@ -238,7 +238,7 @@ class FailureView(Answer):
 
 
 class PaymentView(Answer):
-    """One attempt at moving money. `client_secret`: for the customer, while it waits for them."""
+    """One attempt to move money. `client_secret`: for the customer, while the payment waits for them."""
 
     attempt_id: str
     operation: Operation
@@ -269,8 +269,8 @@ class NeedView(Answer):
 class TabView(Answer):
     """A tab as its caller sees it. `ledger` and `flags` are for the business, null for customers.
 
-    `cash_to_return_minor`: of what is owed back, what staff hand over.
-    `final_at`: until then a no-show can be taken back, and a fee be contested.
+    `cash_to_return_minor`: of what is owed back, the part that staff hand over in cash.
+    `final_at`: until then a no-show can be reversed and a fee contested.
     """
 
     tab_id: str
@@ -349,9 +349,9 @@ class PostingView(Answer):
 
 
 class EntryView(Answer):
-    """One thing that happened. For customers `postings` is null, and so is `by` where it was somebody at the business.
+    """One event of the timeline. For customers, `postings` is null, and so is `by` if it was the business.
 
-    What only the business is shown is left out for customers: `seq` then has gaps.
+    Entries that only the business sees are left out for customers, so `seq` may have gaps.
     """
 
     seq: int
@@ -368,7 +368,7 @@ class Timeline(Answer):
 
 
 class PendingView(Answer):
-    """Something that will happen: what (a stable word), from when on, and why in words."""
+    """A future step: what (a stable word), from when on, and why (a text)."""
 
     what: str
     at: datetime
@@ -376,7 +376,7 @@ class PendingView(Answer):
 
 
 class AgendaView(Answer):
-    """The next thing first."""
+    """The earliest step comes first."""
 
     pending: list[PendingView]
 
@@ -399,7 +399,7 @@ class ExposureView(Answer):
 
 
 class ReceivablesView(Answer):
-    """`is_complete` is false where there was more than one report reads."""
+    """`is_complete` is false if there were more tabs than one report reads."""
 
     currency: str
     at: datetime
@@ -412,7 +412,10 @@ class ReceivablesView(Answer):
 
 
 class Problem(Answer):
-    """RFC 9457. `code` is stable; further members say what helps: `field`, `version`, `retry_after_s` and others."""
+    """An RFC 9457 problem.
+
+    `code` is stable; further fields give details: `field`, `version`, `retry_after_s` and others.
+    """
 
     type: str
     title: str

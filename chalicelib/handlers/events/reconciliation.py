@@ -1,4 +1,4 @@
-"""Reconciliation at the edge: the daily run and the operator's; its report as JSON, and its lines in the log."""
+"""Starts reconciliation, daily or for an operator, and writes its result as a JSON report and as log lines."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ log = logging.getLogger(__name__)
 
 REPORT_VERSION = 1
 LOOK_BACK = timedelta(days=3)
-"""Each daily run looks back three days, so that two in a row may fail; Stripe delivers webhooks for as long, too."""
+"""A daily run covers three days, so that two in a row may fail. Stripe repeats webhooks for three days as well."""
 AT_ONCE = 8
 DAILY_LIMIT_S = 840.0
-"""What the daily run takes at most: its Lambda has 900 s, and what is under way must still end."""
+"""The time limit of the daily run: its Lambda has 900 s, and work in progress must still finish."""
 
 
 def daily(deps: Deps) -> dict[str, Any]:
-    """What the schedule does: the last days, as far as time allows. The figures; every difference is in the log."""
+    """Reconcile the last days, as far as time allows, and return the figures. The log has every difference."""
     ends_at = time.monotonic() + DAILY_LIMIT_S
     since = deps.clock.now() - LOOK_BACK
     result = reconcile(deps, since, at_once=AT_ONCE, has_time=lambda: time.monotonic() < ends_at)
@@ -38,7 +38,7 @@ def by_hand(
     repair: bool = True,
     progress: Progress = lambda done, total: None,
 ) -> dict[str, Any]:
-    """What an operator runs: the whole of the period, however long it takes; the report. Raises InvalidInput."""
+    """Reconcile a whole period, however long it takes, and return the report. Raises InvalidInput."""
     since = since or deps.clock.now() - LOOK_BACK
     result = reconcile(deps, since, until, repair=repair, at_once=AT_ONCE, progress=progress)
     tell(result)
@@ -46,7 +46,7 @@ def by_hand(
 
 
 def tell(result: Reconciled) -> None:
-    """A line in the log for each difference, and one for the run: `money_mismatch` is what is left for a person."""
+    """Log a line for each difference and one for the run; `money_mismatch` counts what is left for a person."""
     for finding in result.findings:
         log.log(logging.INFO if finding.repaired else logging.ERROR, "difference", extra=_finding(finding))
     counted = {
@@ -75,7 +75,7 @@ def figures(result: Reconciled) -> dict[str, Any]:
 
 
 def report(result: Reconciled) -> dict[str, Any]:
-    """The machine-readable report; its shape is in docs/reconciliation.md."""
+    """The machine-readable report, as described in docs/reconciliation.md."""
     return {
         "report_version": REPORT_VERSION,
         "stage": config.stage(),

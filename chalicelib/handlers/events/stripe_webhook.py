@@ -1,8 +1,8 @@
-"""/v1/webhooks/stripe: the raw bytes and their signature go to the use case; the status says whether to send again."""
+"""/v1/webhooks/stripe: passes the raw bytes and their signature on; the status tells Stripe whether to send again."""
 
 from __future__ import annotations
 
-from chalicelib.bootstrap import deps
+from chalicelib.bootstrap import get_deps
 from chalicelib.handlers.api import views
 from chalicelib.handlers.api.operations import PUBLIC, Call, Reply, Routes
 from chalicelib.ports.gateway import BadSignature
@@ -17,5 +17,5 @@ def stripe_webhook(call: Call[None]) -> Reply:
     signature = call.http.headers.get("stripe-signature")
     if not signature:
         raise BadSignature("no Stripe-Signature header")
-    result = take_event(deps(), call.raw_body, str(signature))
+    result = take_event(get_deps(), call.raw_body, str(signature))
     return Reply(body=views.WebhookView(result=result))  # type: ignore[arg-type]

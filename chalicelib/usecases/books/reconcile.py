@@ -103,7 +103,7 @@ def reconcile(
 
     `repair`: bring in what is safe. `has_time`: asked before each account and each tab; where it says no, the rest is
     left to the next run. Account by account, beginning with another one every day, so that none is always the last.
-    Raises InvalidInput for an empty period, StoreUnavailable where not even the merchants can be listed.
+    Raises InvalidInput for an empty period, StoreUnavailable if not even the merchants can be listed.
     """
     now = deps.clock.now()
     settled = now - SETTLING

@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 def note_connection(deps: Deps, event: GatewayEvent) -> bool:
-    """Bring in whether the event's account is open to us; False where it is no merchant's. Older news changes nothing.
+    """Bring in whether the event's account is open to us; False if it is no merchant's. Older news changes nothing.
 
     The owner is told once. Reconnecting is theirs; until then no tab is opened, and what is under way waits.
     """

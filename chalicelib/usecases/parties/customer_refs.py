@@ -1,4 +1,4 @@
-"""The customer's record at the gateway: forgotten where it is gone, made anew where one is needed."""
+"""The customer's record at the gateway: forgotten where it is gone, made again if one is needed."""
 
 from __future__ import annotations
 

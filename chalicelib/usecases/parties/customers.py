@@ -129,7 +129,7 @@ def prepare_card(deps: Deps, customer_id: str, terms: CardTerms, *, request: Req
     else:
         request.check_same(record)
     account = deps.store.get_merchant(customer.merchant_id).account
-    # With the record's time: the caller may use their key anew once it has expired, and the gateway may still know it.
+    # With the record's time: the caller may use their key again once it has expired, and the gateway may still know it.
     key = f"{request.record_id}/{int(record.created_at.timestamp())}"
     return PreparedCard(
         setup=_add_setup(deps, account, customer, terms.tab_id, key), account=account, replayed=replayed

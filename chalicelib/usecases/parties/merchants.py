@@ -37,7 +37,7 @@ _DURATIONS = (
 
 
 class NewMerchant(Struct, frozen=True, kw_only=True):
-    """What an operator creates a merchant with; `settlement_currency` None where the payout currency is not known."""
+    """What an operator creates a merchant with; `settlement_currency` None if the payout currency is not known."""
 
     name: str
     currency: str

@@ -42,7 +42,7 @@ from chalicelib.usecases.parties.customer_refs import forget_ref, with_ref
 log = logging.getLogger(__name__)
 
 ROUNDS = 8
-"""How often a change is decided anew after somebody else wrote first."""
+"""How often a change is decided again after somebody else wrote first."""
 CALLS = 20
 """How many gateway calls one request or sweep makes for one tab before it leaves the rest to the next sweep."""
 REPLAY_HORIZON = timedelta(hours=23)
@@ -56,7 +56,7 @@ class Request(Struct, frozen=True, kw_only=True):
     """Who asks, under which idempotency key, for which version.
 
     `record_id`: merchant, caller and key; `request_sha256`: over method, path and body. `expected_version`: from the
-    caller's If-Match, None where they don't mind.
+    caller's If-Match, None if they don't mind.
     """
 
     by: Actor
@@ -75,7 +75,7 @@ class Request(Struct, frozen=True, kw_only=True):
         )
 
     def check_same(self, record: IdempotencyRecord) -> None:
-        """Raises IdempotencyMismatch where the key was used for another request."""
+        """Raises IdempotencyMismatch if the key was used for another request."""
         if record.request_sha256 != self.request_sha256:
             raise IdempotencyMismatch(
                 "This Idempotency-Key was used for a different request. Use a new key for a new request."
@@ -102,7 +102,7 @@ def carry_out(
     *,
     closes_payment: bool | Callable[[Tab], bool] = False,
 ) -> Answer:
-    """Load, decide, write ahead, perform. Decided anew when somebody else wrote first.
+    """Load, decide, write ahead, perform. Decided again when somebody else wrote first.
 
     `closes_payment`: the command may change the amount due, so what waits for the customer is closed first (rule 6);
     where that depends on the tab, it is asked of the tab that was loaded.
@@ -283,7 +283,7 @@ def _replay(deps: Deps, tab: Tab, record: IdempotencyRecord, request: Request) -
 
 
 def _close_for_change(deps: Deps, tab: Tab, waiting: Attempt) -> Tab:
-    """The tab without the payment that waited. Raises PaymentInProgress where that was made, or may have been."""
+    """The tab without the payment that waited. Raises PaymentInProgress if that was made, or may have been."""
     tab, begun = _close_payment(deps, tab, waiting)
     tab = run(deps, tab, begun)
     if any(leg.attempt_id == waiting.attempt_id for leg in tab.legs):

@@ -15,7 +15,7 @@ from chalicelib.usecases.tab.listings import unfinished_of_customer, unfinished_
 def check_exposure(
     deps: Deps, policy: Policy, *, merchant_id: str, customer_id: str, more_minor: int, currency: str
 ) -> None:
-    """Raises ExposureExceeded where `more_minor` on top of what is unpaid would pass a limit. No limit, no query."""
+    """Raises ExposureExceeded if `more_minor` on top of what is unpaid would pass a limit. No limit, no query."""
     if limit := policy.exposure_per_customer_minor:
         lines = unfinished_of_customer(deps, merchant_id, customer_id)
         _check(lines, more_minor, limit, currency, "this customer")

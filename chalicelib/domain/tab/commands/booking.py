@@ -133,7 +133,7 @@ def open_tab(merchant: Merchant, customer: Customer, terms: Terms, *, now: datet
 def accept_promise(draft: Draft, acceptance: Acceptance, customer: Customer | None) -> None:
     """Seal the proposed promise, or the first one; then secure the deposit.
 
-    Again on a sealed one: further consents are added to it, and the deposit is secured anew. `customer`: the
+    Again on a sealed one: further consents are added to it, and the deposit is secured again. `customer`: the
     customer's record, for a card already on file. Raises PromiseChanged, InvalidInput, Forbidden (staff, for what the
     customer sealed).
     """

@@ -39,7 +39,7 @@ def card_removed(draft: Draft, fact: Fact) -> None:
 def customer_gone(draft: Draft, fact: Fact) -> None:
     """The customer's record at the gateway is gone, and every card with it; the next payment makes another.
 
-    The attempt that met this has made nothing: one for the phone is prepared anew, one on a card has no card any more.
+    The attempt that met this has made nothing: one for the phone is prepared again, one on a card has no card any more.
     """
     tab = draft.tab
     if tab.customer_ref == fact.object_id:

@@ -62,7 +62,7 @@ class Fact(Struct, frozen=True, kw_only=True):
     """Something that has happened at the gateway.
 
     `object_id`: the payment, setup, refund, dispute, card or movement of the gateway's balance it is about;
-    `amount_minor`: cumulative for that object. `currency`: the object's; None where it has none (a card).
+    `amount_minor`: cumulative for that object. `currency`: the object's; None if it has none (a card).
     `attempt_id`: the attempt that made the object, from its metadata.
     `payment_id`: what is refunded, disputed or charged a fee for.
     `refundable`: the payment can be refunded all the same, with how far a dispute has come.
