@@ -172,7 +172,7 @@ def test_a_call_that_the_gateway_refuses_is_a_502(world: World, shop: Shop) -> N
     """Where Stripe calls a request of ours wrong it is our side's fault, and trying again will not help."""
     world.control("faults", {"kind": "fail_before", "path": "/v1/customers", "status": 400, "count": 1})
 
-    shop.staff.post("/v1/customers", {"reference": "Bob"}).problem(409, "account_lost")
+    shop.staff.post("/v1/customers", {"reference": "Bob"}).problem(502, "gateway_rejected")
 
 
 def test_a_merchant_with_an_account_that_is_gone(world: World) -> None:
