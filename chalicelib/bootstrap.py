@@ -7,6 +7,7 @@ from threading import Lock
 from typing import Any, cast
 
 from chalicelib import config
+from chalicelib.adapters.addresses import LibraryAddresses
 from chalicelib.adapters.aws.secrets import KeptSecret
 from chalicelib.adapters.channels.log import LogNotifier
 from chalicelib.adapters.system import SystemClock, SystemIds
@@ -14,6 +15,7 @@ from chalicelib.ports.clock import Clock
 from chalicelib.ports.deps import Deps
 from chalicelib.ports.gateway import PaymentGateway
 from chalicelib.ports.notifier import Notifier
+from chalicelib.ports.people import People
 from chalicelib.ports.store import TabStore
 
 _lock = Lock()
@@ -44,8 +46,11 @@ def prepare() -> None:
 
 def build(*, clock: Clock | None = None, notifier: Notifier | None = None) -> Deps:
     """Create adapters from the settings. `clock`, `notifier`: those of devstack. Raises BadSetting."""
+    store, people = _stores()
     return Deps(
-        store=_store(),
+        store=store,
+        people=people,
+        addresses=LibraryAddresses(),
         # Importing the stripe package takes a quarter of a second, and most requests move no money.
         gateway=cast(PaymentGateway, _Gateway()),
         clock=clock or SystemClock(),
@@ -54,11 +59,13 @@ def build(*, clock: Clock | None = None, notifier: Notifier | None = None) -> De
     )
 
 
-def _store() -> TabStore:
+def _stores() -> tuple[TabStore, People]:
     # Imported here: health and the authorizer do not need the AWS SDK, which takes longest to import.
+    from chalicelib.adapters.dynamodb.people import DynamoDbPeople
     from chalicelib.adapters.dynamodb.store import DynamoDbStore, dynamodb_client
 
-    return DynamoDbStore(dynamodb_client(config.aws_endpoint_url()), config.table())
+    client, table = dynamodb_client(config.aws_endpoint_url()), config.table()
+    return DynamoDbStore(client, table), DynamoDbPeople(client, table)
 
 
 def _gateway(secret_key: str) -> PaymentGateway:

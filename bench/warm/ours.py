@@ -30,7 +30,9 @@ from warm import aws_event, cpu_s, dynamodb_calls, dynamodb_items, signed
 
 import app as application
 from chalicelib import bootstrap
+from chalicelib.adapters.addresses import LibraryAddresses
 from chalicelib.adapters.channels.log import LogNotifier
+from chalicelib.adapters.dynamodb.people import DynamoDbPeople
 from chalicelib.adapters.dynamodb.store import DynamoDbStore, dynamodb_client
 from chalicelib.adapters.stripe.gateway import StripeGateway, stripe_client
 from chalicelib.adapters.system import SystemClock, SystemIds
@@ -114,8 +116,16 @@ def deps(client: Any, standin: str) -> Deps:
     gateway = StripeGateway(
         stripe_client(KEY, standin), stage="dev", webhook_secrets=lambda: [SECRET], publishable_key="pk_test_bench"
     )
-    store = DynamoDbStore(client, "aftertab-dev")
-    return Deps(store=store, gateway=gateway, clock=SystemClock(), ids=SystemIds(), notifier=LogNotifier())
+    table = "aftertab-dev"
+    return Deps(
+        store=DynamoDbStore(client, table),
+        people=DynamoDbPeople(client, table),
+        addresses=LibraryAddresses(),
+        gateway=gateway,
+        clock=SystemClock(),
+        ids=SystemIds(),
+        notifier=LogNotifier(),
+    )
 
 
 def main() -> None:

@@ -143,17 +143,17 @@ class MemoryStore:
     def list_entries(self, merchant_id: str, tab_id: str, *, limit: int, cursor: str | None) -> Page[Entry]:
         with self._lock:
             rows = {entry_position(entry.seq): entry for entry in self._entries.get((merchant_id, tab_id), ())}
-        return _page(rows, f"entries#{merchant_id}#{tab_id}", limit, cursor)
+        return page(rows, f"entries#{merchant_id}#{tab_id}", limit, cursor)
 
     def list_by_status(self, merchant_id: str, status: Status, *, limit: int, cursor: str | None) -> Page[TabSummary]:
         rows = self._summaries(lambda tab: tab.merchant_id == merchant_id and tab.status == status)
-        return _page(rows, f"status#{merchant_id}#{status}", limit, cursor, newest_first=True)
+        return page(rows, f"status#{merchant_id}#{status}", limit, cursor, newest_first=True)
 
     def list_by_customer(
         self, merchant_id: str, customer_id: str, *, limit: int, cursor: str | None
     ) -> Page[TabSummary]:
         rows = self._summaries(lambda tab: (tab.merchant_id, tab.customer_id) == (merchant_id, customer_id))
-        return _page(rows, f"customer#{merchant_id}#{customer_id}", limit, cursor, newest_first=True)
+        return page(rows, f"customer#{merchant_id}#{customer_id}", limit, cursor, newest_first=True)
 
     def iter_due(self, now: datetime) -> Iterator[tuple[str, str]]:
         with self._lock:
@@ -207,6 +207,17 @@ class MemoryStore:
         key = (customer.merchant_id, customer.customer_id)
         self._put_party(self._customers, key, customer, customer.version - 1, record)
 
+    def customers_of(self, merchant_id: str) -> list[Customer]:
+        """For the people store, which lists them."""
+        with self._lock:
+            return [customer for (owner, _), customer in self._customers.items() if owner == merchant_id]
+
+    def add_record(self, record: IdempotencyRecord) -> None:
+        """For the people store, whose writes carry records too. Raises RecordExists."""
+        with self._lock:
+            self._check_record(record)
+            self._put_record(record)
+
     # Inside the lock
 
     def _standing_record(self, record_id: str, now: datetime) -> IdempotencyRecord | None:
@@ -243,9 +254,7 @@ def _get(things: Mapping[K, V], key: K, name: str) -> V:
     return things[key]
 
 
-def _page(
-    rows: Mapping[str, T], listing: str, limit: int, cursor: str | None, *, newest_first: bool = False
-) -> Page[T]:
+def page(rows: Mapping[str, T], listing: str, limit: int, cursor: str | None, *, newest_first: bool = False) -> Page[T]:
     after = cursors.decode(listing, cursor) if cursor is not None else None
     keys = sorted(rows, reverse=newest_first)
     if after is not None:

@@ -61,6 +61,12 @@ class Forbidden(DomainError):
     code = "forbidden"
 
 
+class CustomerExists(DomainError):
+    """There is a customer with this reference already; `customer_id` is in the context (409)."""
+
+    code = "customer_exists"
+
+
 class TransitionRefused(DomainError):
     """The tab's status does not allow the command (409)."""
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from chalicelib.ports.addresses import Addresses
 from chalicelib.ports.clock import Clock
 from chalicelib.ports.gateway import PaymentGateway
 from chalicelib.ports.ids import Ids
 from chalicelib.ports.notifier import Notifier
+from chalicelib.ports.people import People
 from chalicelib.ports.store import TabStore
 
 
@@ -15,6 +17,8 @@ class Deps(Struct, frozen=True):
     """Everything outside, handed to each use case as its first argument."""
 
     store: TabStore
+    people: People
+    addresses: Addresses
     gateway: PaymentGateway
     clock: Clock
     ids: Ids

@@ -27,10 +27,24 @@ AWS_MODELS = "aws_models"
 """The folder of the bundle with short descriptions of what we call. `AWS_DATA_PATH` names it in `.chalice/config.json`:
 botocore looks there first, and at its own descriptions, which are as they were, where nothing is found."""
 
+STRIPE_PRODUCTS = (
+    "climate",
+    "entitlements",
+    "financial_connections",
+    "issuing",
+    "tax",
+    "terminal",
+    "test_helpers",
+    "treasury",
+    "v2/billing",
+    "v2/money_management",
+)
+"""Folders of the SDK, a product each. It loads a class when an answer has an object of it (stripe/_object_classes.py),
+and what we ask for has none of these: the events that we list are of the kinds that we name."""
+
 LEFT_OUT: Mapping[str, str] = {
     "requests": "Stripe is called through our own transport",
     "charset_normalizer": "only requests uses it",
-    "idna": "only requests uses it, and urllib3 for host names that are not ASCII",
     "certifi": "botocore and stripe bring their own certificates",
     "pycparser": "cffi compiles with it, which has been done",
     "cffi": "the same; what cryptography loads is _cffi_backend, beside it",
@@ -39,8 +53,14 @@ LEFT_OUT: Mapping[str, str] = {
     "boto3/examples": "for docstrings",
     "stripe/params": "types, for the type checker only",
     "stripe/events": "classes of v2 events, which we do not subscribe to",
+    "s3transfer": "boto3 loads it with a client of S3, which we have none of",
+    **{f"stripe/{name}": "loaded with an object of a product that we do not use" for name in STRIPE_PRODUCTS},
     "dateutil/zoneinfo": "a copy of the time-zone database; tzdata is ours",
     "jwt/help.py": "for bug reports",
+    "dns": "email-validator asks name servers with it, which we don't",
+    "phonenumbers/geodata": "names of places, 40 MB",
+    "phonenumbers/carrierdata": "names of carriers",
+    "phonenumbers/shortdata/region_*.py": "emergency numbers and the like, a file a country",
     "*.dist-info": "metadata, which nothing of ours asks for",
     "**/*.pyi": "types, for the type checker only",
     "**/py.typed": "types, for the type checker only",

@@ -10,6 +10,7 @@ from chalice.test import Client
 
 import app as application
 from chalicelib import bootstrap
+from chalicelib.adapters.addresses import LibraryAddresses
 from chalicelib.adapters.memory_store import MemoryStore
 from chalicelib.adapters.stripe.gateway import StripeGateway, stripe_client
 from chalicelib.adapters.system import SystemIds
@@ -18,6 +19,7 @@ from chalicelib.ports.deps import Deps
 from chalicelib.ports.store import TabStore
 from devstack.stripe_standin.server import App, create_app, serve_in_thread
 from tests.outbox import Outbox
+from tests.people import people_beside
 
 from .world import (
     AUDIENCE,
@@ -98,7 +100,15 @@ def make_world(
             webhook_secrets=lambda: [WEBHOOK_SECRET],
             publishable_key=PUBLISHABLE_KEY,
         )
-        deps = Deps(store=store, gateway=gateway, clock=clock, ids=SystemIds(), notifier=Outbox())
+        deps = Deps(
+            store=store,
+            people=people_beside(store),
+            addresses=LibraryAddresses(),
+            gateway=gateway,
+            clock=clock,
+            ids=SystemIds(),
+            notifier=Outbox(),
+        )
         bootstrap.use(deps)
         client = Client(application.app, project_dir=empty_folder)
         return World(client, deps, issuer, app, base, clock, http)

@@ -28,6 +28,12 @@ ALLOWED = {
     "set_policy": {"owner"},
     "create_customer": {"staff", "owner"},
     "get_customer": {"staff", "owner", "customer"},
+    "list_customers": {"staff", "owner"},
+    "get_contact": {"staff", "owner", "customer"},
+    "put_contact": {"staff", "owner", "customer"},
+    "erase_contact": {"staff", "owner", "customer"},
+    "opt_out": {"staff", "owner", "customer"},
+    "opt_in": {"staff", "owner", "customer"},
     "prepare_card": {"customer"},
     "remove_card": {"staff", "owner", "customer"},
     "open_tab": {"staff", "owner"},
@@ -307,6 +313,8 @@ def test_foreign_objects_are_not_found(world: World, shop: Shop) -> None:
         "tip": {"tip_minor": 100},
         "write_off": {"reason": "No."},
         "prepare_card": {"card_terms_sha256": "a" * 64},
+        "opt_out": {"channel": "email"},
+        "opt_in": {"channel": "email"},
     }
 
     for operation in PROTECTED:

@@ -17,6 +17,7 @@ from moto import mock_aws
 
 import app as application
 from chalicelib import bootstrap
+from chalicelib.adapters.addresses import LibraryAddresses
 from chalicelib.adapters.dynamodb.store import DynamoDbStore
 from chalicelib.adapters.stripe.gateway import StripeGateway, stripe_client
 from chalicelib.adapters.stripe.transport import Urllib3Client
@@ -44,6 +45,7 @@ from tests.api.world import (
 )
 from tests.costs.meter import Meter, MeteredClient, Usage
 from tests.outbox import Outbox
+from tests.people import people_beside
 
 TABLE = "aftertab-dev"
 SETTINGS = {
@@ -138,7 +140,17 @@ def _metered_world() -> Iterator[tuple[World, Meter, Callable[[], None]]]:
             webhook_secrets=lambda: [WEBHOOK_SECRET],
             publishable_key=PUBLISHABLE_KEY,
         )
-        bootstrap.use(Deps(store=store, gateway=gateway, clock=clock, ids=SystemIds(), notifier=Outbox()))
+        bootstrap.use(
+            Deps(
+                store=store,
+                people=people_beside(store),
+                addresses=LibraryAddresses(),
+                gateway=gateway,
+                clock=clock,
+                ids=SystemIds(),
+                notifier=Outbox(),
+            )
+        )
         try:
             lambda_ = Client(application.app, project_dir=empty_folder)
             yield World(lambda_, bootstrap.get_deps(), issuer, standin, base, clock, http), meter, new_table

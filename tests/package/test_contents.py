@@ -9,6 +9,7 @@ from typing import Any
 import botocore
 import botocore.session
 import pytest
+from stripe._object_classes import OBJECT_CLASSES
 
 from devstack.package import archive, contents
 
@@ -32,6 +33,22 @@ def test_every_operation_that_is_called_is_bundled_and_no_other(service: str, cl
     called = {name for text in texts for name in re.findall(rf"\b_?{client}\.([a-z_]+)\(", text)}
 
     assert {"".join(word.title() for word in name.split("_")) for name in called} == contents.AWS_CALLS[service]
+
+
+ANSWERED = (
+    "account balance_transaction charge checkout.session customer dispute event file list mandate payment_intent "
+    "payment_method radar.early_fraud_warning refund search_result setup_intent"
+)
+"""Kinds of objects that Stripe's answers to us have in them."""
+
+
+@pytest.mark.parametrize("kind", ANSWERED.split())
+def test_the_class_of_every_object_that_stripe_answers_with_is_bundled(kind: str) -> None:
+    """The SDK loads it when the first such object comes: in production only, were it left out."""
+    module, _ = OBJECT_CLASSES[kind]
+
+    left_out = [name for name in contents.STRIPE_PRODUCTS if module.startswith(f"stripe.{name.replace('/', '.')}")]
+    assert left_out == []
 
 
 @pytest.fixture

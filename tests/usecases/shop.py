@@ -10,6 +10,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from chalicelib.adapters.addresses import LibraryAddresses
 from chalicelib.adapters.memory_store import MemoryStore
 from chalicelib.domain.tab.actor import Actor, Role
 from chalicelib.domain.tab.attempt import Attempt, Operation
@@ -30,6 +31,7 @@ from chalicelib.usecases.tab.booking import Agreement, accept_promise, open_tab
 from devstack.invariants import check_books, check_claims, check_everything, check_tab
 from tests import views
 from tests.outbox import Outbox
+from tests.people import people_beside
 from tests.usecases.fake_gateway import SIGNATURE, Crash, FakeGateway
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -62,7 +64,15 @@ class Shop:
         self.gateway = FakeGateway(self.clock.now, account)
         self.store = MemoryStore()
         self.outbox = Outbox()
-        self.deps = Deps(store=self.store, gateway=self.gateway, clock=self.clock, ids=Ids(), notifier=self.outbox)
+        self.deps = Deps(
+            store=self.store,
+            people=people_beside(self.store),
+            addresses=LibraryAddresses(),
+            gateway=self.gateway,
+            clock=self.clock,
+            ids=Ids(),
+            notifier=self.outbox,
+        )
         self._keys = count(1)
         operator = Actor(subject="root", role=Role.OPERATOR)
         new = NewMerchant(

@@ -7,6 +7,7 @@ nothing is ever a Decimal, and what comes back is what was written: nothing is r
 
 from __future__ import annotations
 
+import hashlib
 import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -17,6 +18,7 @@ import msgspec
 from msgspec import Struct
 
 from chalicelib.domain.books.differences import Records
+from chalicelib.domain.contact import Contact, SearchBy
 from chalicelib.domain.errors import InvalidInput
 from chalicelib.domain.parties import Customer, Merchant
 from chalicelib.domain.tab.attempt import Attempt
@@ -89,8 +91,23 @@ def customer_key(merchant_id: str, customer_id: str) -> Key:
     return _key(f"CUSTOMER#{merchant_id}#{customer_id}", "PROFILE")
 
 
+def contact_key(merchant_id: str, customer_id: str) -> Key:
+    return _key(f"CUSTOMER#{merchant_id}#{customer_id}", "CONTACT")
+
+
+def lookup_key(merchant_id: str, by: SearchBy, searchable: str, customer_id: str) -> Key:
+    """Customers are found under a hash: who reads the table's keys learns no name, address or number from them."""
+    digest = hashlib.sha256(f"{merchant_id}\n{by}\n{searchable}".encode()).hexdigest()
+    return _key(f"LOOKUP#{merchant_id}#{digest}", customer_id)
+
+
 def status_partition(merchant_id: str, status: Status) -> str:
     return f"{merchant_id}#{status.value}"
+
+
+def customers_partition(merchant_id: str) -> str:
+    """All customers of a merchant, in the index that has its tabs by status."""
+    return f"{merchant_id}#customers"
 
 
 def customer_partition(merchant_id: str, customer_id: str) -> str:
@@ -140,7 +157,7 @@ _encode = msgspec.json.Encoder().encode
 # first time, one meets what the other has half made, and the process dies of it (SIGSEGV in msgspec 0.22).
 _DECODERS: dict[type[Any], msgspec.json.Decoder[Any]] = {
     kind: msgspec.json.Decoder(kind)
-    for kind in (Tab, Entry, Attempt, Pointer, IdempotencyRecord, Merchant, Customer, TabSummary)
+    for kind in (Tab, Entry, Attempt, Pointer, IdempotencyRecord, Merchant, Customer, TabSummary, Contact)
 }
 
 
@@ -152,7 +169,7 @@ def _json(contents: Struct) -> Item:
     return {"S": _encode(contents).decode()}
 
 
-def _version(of: Tab | Merchant | Customer) -> Item:
+def _version(of: Tab | Merchant | Customer | Contact) -> Item:
     """For the condition on the version that was read."""
     return {"version": {"N": str(of.version)}}
 
@@ -241,7 +258,20 @@ def merchant_line_item(merchant: Merchant) -> Item:
 
 
 def customer_item(customer: Customer) -> Item:
-    return _item(customer_key(customer.merchant_id, customer.customer_id), _data(customer) | _version(customer))
+    item = _item(customer_key(customer.merchant_id, customer.customer_id), _data(customer) | _version(customer))
+    return item | {
+        _LINE: _json(customer),
+        "gm_pk": {"S": customers_partition(customer.merchant_id)},
+        "gm_sk": {"S": listing_position(customer.customer_id, customer.created_at)},
+    }
+
+
+def contact_item(contact: Contact) -> Item:
+    return _item(contact_key(contact.merchant_id, contact.customer_id), _data(contact) | _version(contact))
+
+
+def lookup_item(merchant_id: str, by: SearchBy, searchable: str, customer_id: str) -> Item:
+    return _item(lookup_key(merchant_id, by, searchable, customer_id), {})
 
 
 def _item(key: Key, attributes: Item) -> Item:
@@ -327,6 +357,16 @@ def records_of(found: Iterable[Item]) -> Records:
 
 def customer_of(item: Item) -> Customer:
     return _contents(Customer, item)
+
+
+def contact_of(item: Item) -> Contact:
+    return _contents(Contact, item)
+
+
+def customer_line_of(item: Item) -> Customer:
+    """A row of the listing's index."""
+    line: Customer = _DECODERS[Customer].decode(item[_LINE]["S"])
+    return line
 
 
 def summary_of(item: Item) -> TabSummary:

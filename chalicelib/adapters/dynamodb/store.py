@@ -17,9 +17,19 @@ import boto3
 
 from chalicelib.adapters.aws import client as aws
 from chalicelib.adapters.dynamodb import cursors, items
-from chalicelib.adapters.dynamodb.items import Item, Key
-from chalicelib.adapters.dynamodb.writes import TRIES, Put, Refused, Transactions, reading
+from chalicelib.adapters.dynamodb.items import Item
+from chalicelib.adapters.dynamodb.reads import Reads, flat
+from chalicelib.adapters.dynamodb.writes import (
+    ABSENT,
+    Put,
+    Refused,
+    Transactions,
+    reading,
+    record_put,
+    versioned,
+)
 from chalicelib.domain.books.differences import Records
+from chalicelib.domain.contact import reference_values
 from chalicelib.domain.errors import InvalidInput, NotFound
 from chalicelib.domain.parties import Customer, Merchant
 from chalicelib.domain.tab.attempt import Attempt
@@ -48,8 +58,6 @@ BATCH = 100
 """The most items that one BatchGetItem takes."""
 SWEEP_THREADS = 8
 
-_ABSENT = "attribute_not_exists(pk)"
-
 
 def dynamodb_client(endpoint_url: str | None = None, region: str | None = None) -> DynamoDBClient:
     """boto3's client. What is not given is as AWS's own settings say.
@@ -77,13 +85,14 @@ class DynamoDbStore:
         self._table_name = table_name
         self._wall_now_s = clock_for_ttl
         self._transactions = Transactions(client, table_name, rng=rng or random.Random(), sleep=sleep)
+        self._reads = Reads(client, table_name, self._transactions.back_off)
         self._sweep_threads = sweep_threads
 
     # Tabs
 
     def get_tab(self, merchant_id: str, tab_id: str) -> Tab:
         _check_ids("tab", merchant_id, tab_id)
-        item = self._find(items.tab_key(merchant_id, tab_id))
+        item = self._reads.find(items.tab_key(merchant_id, tab_id))
         if item is None:
             raise _not_found("tab")
         return items.tab_of(item)
@@ -93,8 +102,8 @@ class DynamoDbStore:
     ) -> tuple[Tab, IdempotencyRecord | None]:
         _check_ids("tab", merchant_id, tab_id)
         tab_key, record_key = items.tab_key(merchant_id, tab_id), items.record_key(record_id)
-        found = self._find_all([tab_key, record_key])
-        tab_item, record_item = found.get(_flat(tab_key)), found.get(_flat(record_key))
+        found = self._reads.find_all([tab_key, record_key])
+        tab_item, record_item = found.get(flat(tab_key)), found.get(flat(record_key))
         if tab_item is None:
             raise _not_found("tab")
         return items.tab_of(tab_item), _standing(record_item, now)
@@ -106,29 +115,29 @@ class DynamoDbStore:
         _check_ids("customer", customer_id)
         merchant_key, customer_key = items.merchant_key(merchant_id), items.customer_key(merchant_id, customer_id)
         record_key = items.record_key(record_id)
-        found = self._find_all([merchant_key, customer_key, record_key])
-        if _flat(merchant_key) not in found:
+        found = self._reads.find_all([merchant_key, customer_key, record_key])
+        if flat(merchant_key) not in found:
             raise _not_found("merchant")
-        if _flat(customer_key) not in found:
+        if flat(customer_key) not in found:
             raise _not_found("customer")
-        merchant, customer = found[_flat(merchant_key)], found[_flat(customer_key)]
-        record = _standing(found.get(_flat(record_key)), now)
+        merchant, customer = found[flat(merchant_key)], found[flat(customer_key)]
+        record = _standing(found.get(flat(record_key)), now)
         return items.merchant_of(merchant), items.customer_of(customer), record
 
     def find_record(self, record_id: str, now: datetime) -> IdempotencyRecord | None:
-        return _standing(self._find(items.record_key(record_id)), now)
+        return _standing(self._reads.find(items.record_key(record_id)), now)
 
     def commit(self, change: Change, *, record: IdempotencyRecord | None = None, event: SeenEvent | None = None) -> Tab:
         tab = change.tab
-        snapshot = _versioned(items.tab_item(tab), change.base_version)
+        snapshot = versioned(items.tab_item(tab), change.base_version)
         if record is not None:
             items.check_size(tab, snapshot.item)
-        entries = [Put(items.entry_item(tab, entry), _ABSENT) for entry in change.entries]
+        entries = [Put(items.entry_item(tab, entry), ABSENT) for entry in change.entries]
         attempts = [Put(items.attempt_item(tab, attempt)) for attempt in change.closed_attempts]
-        facts = {key: Put(items.fact_item(tab, key), _ABSENT) for key in change.fact_keys}
+        facts = {key: Put(items.fact_item(tab, key), ABSENT) for key in change.fact_keys}
         pointers = [Put(items.pointer_item(pointer)) for pointer in items.tab_pointers(change)]
-        records = [self._record_put(record)] if record is not None else []
-        events = [Put(items.event_item(event, self._wall_now_s()), _ABSENT)] if event is not None else []
+        records = [record_put(record, self._wall_now_s())] if record is not None else []
+        events = [Put(items.event_item(event, self._wall_now_s()), ABSENT)] if event is not None else []
         puts = [snapshot, *entries, *attempts, *facts.values(), *pointers, *records, *events]
         try:
             self._transactions.write(puts, tab.change_id)
@@ -156,12 +165,12 @@ class DynamoDbStore:
         tab_key = items.tab_key(*tab) if tab is not None and all(items.is_id(text) for text in tab) else None
         # Each once: DynamoDB refuses a batch that asks for an item twice.
         pointer_keys = [items.pointer_key(event.account, object_id) for object_id in dict.fromkeys(object_ids)]
-        found = self._find_all([event_key, *([tab_key] if tab_key else []), *pointer_keys])
-        tab_item = found.get(_flat(tab_key)) if tab_key else None
+        found = self._reads.find_all([event_key, *([tab_key] if tab_key else []), *pointer_keys])
+        tab_item = found.get(flat(tab_key)) if tab_key else None
         return KnownOfEvent(
-            is_seen=_flat(event_key) in found,
+            is_seen=flat(event_key) in found,
             tab=items.tab_of(tab_item) if tab_item is not None else None,
-            pointers=tuple(items.pointer_of(found[_flat(key)]) for key in pointer_keys if _flat(key) in found),
+            pointers=tuple(items.pointer_of(found[flat(key)]) for key in pointer_keys if flat(key) in found),
         )
 
     def find_pointers(self, account: str | None, object_ids: Collection[str]) -> Mapping[str, Pointer]:
@@ -169,12 +178,12 @@ class DynamoDbStore:
         found: dict[str, Pointer] = {}
         for start in range(0, len(wanted), BATCH):
             keys = {one: items.pointer_key(account, one) for one in wanted[start : start + BATCH]}
-            there = self._find_all(list(keys.values()))
-            found |= {one: items.pointer_of(there[_flat(key)]) for one, key in keys.items() if _flat(key) in there}
+            there = self._reads.find_all(list(keys.values()))
+            found |= {one: items.pointer_of(there[flat(key)]) for one, key in keys.items() if flat(key) in there}
         return found
 
     def find_attempt(self, merchant_id: str, tab_id: str, attempt_id: str) -> Attempt | None:
-        item = self._find(items.attempt_key(merchant_id, tab_id, attempt_id))
+        item = self._reads.find(items.attempt_key(merchant_id, tab_id, attempt_id))
         return None if item is None else items.attempt_of(item)
 
     # Listings
@@ -185,7 +194,7 @@ class DynamoDbStore:
         start = None
         if cursor is not None:
             start = items.entry_key(merchant_id, tab_id, cursors.decode(pk["S"], cursor))
-        found, has_more = self._query(
+        found, has_more = self._reads.page(
             limit,
             start,
             KeyConditionExpression="pk = :pk AND begins_with(sk, :prefix)",
@@ -230,17 +239,17 @@ class DynamoDbStore:
     def read_records(self, merchant_id: str, tab_id: str) -> Records:
         if not (items.is_id(merchant_id) and items.is_id(tab_id)):
             return Records(tab=None)
-        return items.records_of(self._query_all(items.tab_key(merchant_id, tab_id)["pk"], ConsistentRead=True))
+        return items.records_of(self._reads.partition(items.tab_key(merchant_id, tab_id)["pk"], ConsistentRead=True))
 
     # Merchants and customers
 
     def iter_merchants(self) -> Iterator[tuple[str, str | None]]:
         partition = items.merchant_line_key("")["pk"]
-        return (items.merchant_line_of(item) for item in self._query_all(partition))
+        return (items.merchant_line_of(item) for item in self._reads.partition(partition))
 
     def get_merchant(self, merchant_id: str) -> Merchant:
         _check_ids("merchant", merchant_id)
-        item = self._find(items.merchant_key(merchant_id))
+        item = self._reads.find(items.merchant_key(merchant_id))
         if item is None:
             raise _not_found("merchant")
         return items.merchant_of(item)
@@ -254,14 +263,18 @@ class DynamoDbStore:
 
     def get_customer(self, merchant_id: str, customer_id: str) -> Customer:
         _check_ids("customer", merchant_id, customer_id)
-        item = self._find(items.customer_key(merchant_id, customer_id))
+        item = self._reads.find(items.customer_key(merchant_id, customer_id))
         if item is None:
             raise _not_found("customer")
         return items.customer_of(item)
 
     def add_customer(self, customer: Customer, *, account: str | None, record: IdempotencyRecord) -> None:
         pointer = Put(items.pointer_item(items.customer_pointer(customer, account)))
-        self._put_party(items.customer_item(customer), 0, record, pointer)
+        found_by = [
+            Put(items.lookup_item(customer.merchant_id, by, text, customer.customer_id))
+            for by, text in reference_values(customer)
+        ]
+        self._put_party(items.customer_item(customer), 0, record, pointer, *found_by)
 
     def set_customer_ref(self, customer: Customer, *, account: str | None) -> None:
         pointer = Put(items.pointer_item(items.customer_pointer(customer, account)))
@@ -269,48 +282,6 @@ class DynamoDbStore:
 
     def update_customer(self, customer: Customer, *, record: IdempotencyRecord | None = None) -> None:
         self._put_party(items.customer_item(customer), customer.version - 1, record)
-
-    # Reading
-
-    def _find(self, key: Key) -> Item | None:
-        with reading():
-            return self._client.get_item(TableName=self._table_name, Key=key, ConsistentRead=True).get("Item")
-
-    def _find_all(self, keys: Sequence[Key]) -> dict[tuple[str, str], Item]:
-        """The items under the keys, by key; whatever DynamoDB leaves out for lack of capacity is asked for again."""
-        found: dict[tuple[str, str], Item] = {}
-        request: dict[str, Any] = {self._table_name: {"Keys": list(keys), "ConsistentRead": True}}
-        for number in range(TRIES):
-            if number:
-                self._transactions.back_off(number)
-            with reading():
-                answer = self._client.batch_get_item(RequestItems=request)
-            found |= {_flat(item): item for item in answer.get("Responses", {}).get(self._table_name, ())}
-            request = dict(answer.get("UnprocessedKeys", {}))
-            if not request:
-                return found
-        raise StoreUnavailable("the database is too busy to answer")
-
-    def _query(self, limit: int, start: Key | None, **query: Any) -> tuple[list[Item], bool]:
-        """Up to `limit` items, and whether there are more: one too many is asked for to know."""
-        if start is not None:
-            query["ExclusiveStartKey"] = start
-        with reading():
-            answer = self._client.query(TableName=self._table_name, Limit=limit + 1, **query)
-        found = answer["Items"]
-        # Fewer than asked for and yet more to come: the answer had reached DynamoDB's 1 MB.
-        return list(found[:limit]), len(found) > limit or "LastEvaluatedKey" in answer
-
-    def _query_all(self, pk: Item, **query: Any) -> Iterator[Item]:
-        """Every item of a partition, in the order of the sort keys, page by page."""
-        query |= {"KeyConditionExpression": "pk = :pk", "ExpressionAttributeValues": {":pk": pk}}
-        while True:
-            with reading():
-                answer = self._client.query(TableName=self._table_name, **query)
-            yield from answer["Items"]
-            if "LastEvaluatedKey" not in answer:
-                return
-            query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
     def _list_tabs(
         self, index: str, prefix: str, merchant_id: str, partition: str, limit: int, cursor: str | None
@@ -324,7 +295,7 @@ class DynamoDbStore:
             if not items.is_id(tab_id):
                 raise InvalidInput("The cursor is not one of this listing's: start again without it.")
             start = items.tab_key(merchant_id, tab_id) | {pk: {"S": partition}, sk: {"S": position}}
-        found, has_more = self._query(
+        found, has_more = self._reads.page(
             limit,
             start,
             IndexName=index,
@@ -361,9 +332,9 @@ class DynamoDbStore:
     # Writing
 
     def _put_party(self, item: Item, base_version: int, record: IdempotencyRecord | None, *others: Put) -> None:
-        puts = [_versioned(item, base_version)]
+        puts = [versioned(item, base_version)]
         if record is not None:
-            puts.append(self._record_put(record))
+            puts.append(record_put(record, self._wall_now_s()))
         puts.extend(others)
         try:
             self._transactions.write(puts, f"chg_{secrets.token_hex(16)}")
@@ -371,20 +342,6 @@ class DynamoDbStore:
             if 1 in refused.failed:
                 raise RecordExists(items.record_of(refused.failed[1])) from None
             raise VersionConflict(item["pk"]["S"]) from None
-
-    def _record_put(self, record: IdempotencyRecord) -> Put:
-        return Put(
-            items.record_item(record, self._wall_now_s()),
-            f"{_ABSENT} OR expires_at <= :now",
-            {":now": {"S": items.instant(record.created_at)}},
-        )
-
-
-def _versioned(item: Item, base_version: int) -> Put:
-    """The item, to be put in the place of version `base_version` of it (0: there is none)."""
-    if base_version == 0:
-        return Put(item, _ABSENT)
-    return Put(item, "version = :base", {":base": {"N": str(base_version)}})
 
 
 def _standing(item: Item | None, now: datetime) -> IdempotencyRecord | None:
@@ -402,7 +359,3 @@ def _check_ids(name: str, *ids: str) -> None:
 
 def _not_found(name: str) -> NotFound:
     return NotFound(f"There is no such {name}.")
-
-
-def _flat(key: Item) -> tuple[str, str]:
-    return key["pk"]["S"], key["sk"]["S"]

@@ -21,15 +21,17 @@ from botocore.exceptions import (
 from botocore.parsers import ResponseParserError
 from msgspec import Struct, field
 
-from chalicelib.adapters.dynamodb.items import Item
+from chalicelib.adapters.dynamodb import items
+from chalicelib.adapters.dynamodb.items import Item, Key
 from chalicelib.domain.errors import Contention
-from chalicelib.ports.store import StoreUnavailable
+from chalicelib.ports.store import IdempotencyRecord, StoreUnavailable
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
 MAXIMUM_ACTIONS = 100
 """DynamoDB's own limit for one transaction."""
+ABSENT = "attribute_not_exists(pk)"
 TRIES = 8
 LOST_ANSWERS = 2
 """After how many lost answers to give up: each has cost a time-out, and API Gateway waits 29 s for all of us."""
@@ -57,6 +59,22 @@ class Put(Struct, frozen=True):
     values: Item = field(default_factory=dict)
 
 
+def versioned(item: Item, base_version: int) -> Put:
+    """The item, to be put in the place of version `base_version` of it (0: there is none)."""
+    if base_version == 0:
+        return Put(item, ABSENT)
+    return Put(item, "version = :base", {":base": {"N": str(base_version)}})
+
+
+def record_put(record: IdempotencyRecord, wall_now_s: float) -> Put:
+    """The record, to be put where there is none that still counts."""
+    return Put(
+        items.record_item(record, wall_now_s),
+        f"{ABSENT} OR expires_at <= :now",
+        {":now": {"S": items.instant(record.created_at)}},
+    )
+
+
 class Refused(Exception):
     """Conditions failed, and nothing was written. `failed`: index of the put → the item that is in its place."""
 
@@ -76,10 +94,15 @@ class Transactions:
         self._rng = rng
         self._sleep = sleep
 
-    def write(self, puts: Sequence[Put], change_id: str) -> None:
-        """Write all or nothing; `change_id` is new for each change. Raises Refused, StoreUnavailable, Contention."""
-        assert len(puts) <= MAXIMUM_ACTIONS, f"{len(puts)} items in one change, DynamoDB takes {MAXIMUM_ACTIONS}"
+    def write(self, puts: Sequence[Put], change_id: str, *, deletes: Sequence[Key] = ()) -> None:
+        """Write all or nothing; `change_id` is new for each change. Raises Refused, StoreUnavailable, Contention.
+
+        `deletes`: keys of items that go, whatever they are. The first put tells whether the change is written.
+        """
+        count = len(puts) + len(deletes)
+        assert count <= MAXIMUM_ACTIONS, f"{count} items in one change, DynamoDB takes {MAXIMUM_ACTIONS}"
         actions: list[Any] = [self._action(put, change_id) for put in puts]
+        actions += [{"Delete": {"TableName": self._table_name, "Key": key}} for key in deletes]
         # One token for all tries: a first one that arrives late is then not applied a second time.
         token = secrets.token_hex(16)
         lost = 0

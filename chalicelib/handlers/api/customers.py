@@ -17,7 +17,9 @@ def create_customer(call: Call[requests.NewCustomer]) -> Reply:
     """Create a customer."""
     deps, request = get_deps(), call.request
     replayed = is_replay(deps, request)
-    customer = customers.create_customer(deps, call.body.reference, request=request)
+    customer = customers.create_customer(
+        deps, call.body.reference, allow_same_reference=call.body.allow_same_reference, request=request
+    )
     return Reply(body=render.customer(customer, call.by), replayed=replayed)
 
 

@@ -166,7 +166,7 @@ class Routes(Blueprint):
                 path=path,
                 summary=(view.__doc__ or "").strip().split("\n")[0].rstrip("."),
                 roles=roles,
-                writes=method in ("POST", "PUT") and bool(roles),
+                writes=method in ("POST", "PUT", "DELETE") and bool(roles),
                 body=body,
                 answer=answer,
                 status=status,

@@ -53,6 +53,7 @@ STATUS: dict[type[DomainError], HTTPStatus] = {
     Unauthorized: HTTPStatus.UNAUTHORIZED,
     errors.Forbidden: HTTPStatus.FORBIDDEN,
     errors.NotFound: HTTPStatus.NOT_FOUND,
+    errors.CustomerExists: HTTPStatus.CONFLICT,
     errors.TransitionRefused: HTTPStatus.CONFLICT,
     errors.CapExceeded: HTTPStatus.CONFLICT,
     errors.PromiseNotAccepted: HTTPStatus.CONFLICT,

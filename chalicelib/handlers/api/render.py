@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from chalicelib.domain.contact import Contact, Given
 from chalicelib.domain.parties import Customer, Merchant
 from chalicelib.domain.tab import agenda
 from chalicelib.domain.tab.actions import Action, allowed_actions
@@ -21,6 +22,7 @@ from chalicelib.domain.tab.tab import Tab
 from chalicelib.handlers.api import views
 from chalicelib.ports.store import Page, TabSummary
 from chalicelib.usecases.books.receivables import Receivables
+from chalicelib.usecases.parties.contacts import Found
 
 
 def merchant(merchant: Merchant) -> views.MerchantView:
@@ -47,6 +49,41 @@ def customer(customer: Customer, by: Actor) -> views.CustomerView:
         reference=customer.reference,
         card=_card(customer.card, by),
         created_at=customer.created_at,
+    )
+
+
+def contact(contact: Contact) -> views.ContactView:
+    return views.ContactView(
+        customer_id=contact.customer_id,
+        name=contact.name,
+        email=contact.email,
+        phone=contact.phone,
+        language=contact.language,
+        time_zone=contact.time_zone,
+        consents=[_given(given) for given in contact.consents],
+        opt_outs=[_given(given) for given in contact.opt_outs],
+        updated_at=contact.updated_at,
+        version=contact.version,
+    )
+
+
+def _given(given: Given) -> views.GivenView:
+    return views.GivenView(channel=given.channel, at=given.at, source=given.source)
+
+
+def customers(page: Page[Found], by: Actor) -> views.CustomerList:
+    return views.CustomerList(
+        customers=[
+            views.CustomerLine(
+                customer_id=found.customer.customer_id,
+                reference=found.customer.reference,
+                card=_card(found.customer.card, by),
+                created_at=found.customer.created_at,
+                contact=None if found.contact is None else contact(found.contact),
+            )
+            for found in page.items
+        ],
+        next_cursor=page.next_cursor,
     )
 
 

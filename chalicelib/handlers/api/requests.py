@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from chalicelib.domain.contact import Channel, Language
 from chalicelib.domain.tab.payments import RefundMeans
 from chalicelib.domain.tab.policy import FraudWarningAction, LapseAction, Policy, Resolution
 from chalicelib.domain.tab.promise import Consent
@@ -72,9 +73,33 @@ class NewMerchant(Body):
 
 
 class NewCustomer(Body):
-    """`reference`: the merchant's own name for the customer, for example a loyalty number."""
+    """`reference`: the merchant's own name for the customer, for example a loyalty number.
+
+    `allow_same_reference`: make another customer even though one has this reference.
+    """
 
     reference: Line
+    allow_same_reference: bool = False
+
+
+class PutContact(Body):
+    """The whole contact: what is left out is removed. `sms_consent`: the person agrees to text messages."""
+
+    name: Annotated[str, Meta(max_length=120, pattern=PLAIN)] = ""
+    email: Annotated[str, Meta(min_length=3, max_length=254, examples=["ada@example.com"])] | None = None
+    phone: (
+        Annotated[
+            str, Meta(min_length=5, max_length=40, description="With its country code.", examples=["+49 170 1234567"])
+        ]
+        | None
+    ) = None
+    language: Language | None = None
+    time_zone: Annotated[str, Meta(min_length=1, max_length=64, examples=["Europe/Berlin"])] | None = None
+    sms_consent: bool = False
+
+
+class ChooseChannel(Body):
+    channel: Channel
 
 
 class CardSetupRequest(Body):

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from chalicelib.domain.contact import Channel, Language, Source
 from chalicelib.domain.tab.actions import Action
 from chalicelib.domain.tab.attempt import AttemptState, Operation
 from chalicelib.domain.tab.bill import FeeKind
@@ -85,6 +86,42 @@ class CustomerView(Answer):
     reference: str
     card: CardView | None
     created_at: datetime
+
+
+class GivenView(Answer):
+    """A consent or an opt-out: for which channel, when, and where it came from."""
+
+    channel: Channel
+    at: datetime
+    source: Source
+
+
+class ContactView(Answer):
+    """`version` 0: none was ever given. `language`, `time_zone` null: the merchant's."""
+
+    customer_id: str
+    name: str
+    email: str | None
+    phone: str | None
+    language: Language | None
+    time_zone: str | None
+    consents: list[GivenView]
+    opt_outs: list[GivenView]
+    updated_at: datetime
+    version: int
+
+
+class CustomerLine(Answer):
+    customer_id: str
+    reference: str
+    card: CardView | None
+    created_at: datetime
+    contact: ContactView | None
+
+
+class CustomerList(Answer):
+    customers: list[CustomerLine]
+    next_cursor: str | None
 
 
 class CardSetupView(Answer):

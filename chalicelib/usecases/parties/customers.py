@@ -5,7 +5,8 @@ from __future__ import annotations
 from msgspec import Struct
 from msgspec.structs import replace
 
-from chalicelib.domain.errors import Contention, NotFound
+from chalicelib.domain.contact import SearchBy
+from chalicelib.domain.errors import Contention, CustomerExists, NotFound
 from chalicelib.domain.parties import CardConsent, Customer
 from chalicelib.domain.tab.actions import Action, refusal
 from chalicelib.domain.tab.actor import Actor, Role
@@ -35,11 +36,22 @@ class PreparedCard(Struct, frozen=True, kw_only=True):
     replayed: bool
 
 
-def create_customer(deps: Deps, reference: str, *, request: Request) -> Customer:
-    """A customer here and at the gateway. Raises IdempotencyMismatch, NotFound (merchant)."""
+def create_customer(deps: Deps, reference: str, *, allow_same_reference: bool = False, request: Request) -> Customer:
+    """A customer here and at the gateway. Raises IdempotencyMismatch, NotFound (merchant), CustomerExists.
+
+    `allow_same_reference`: make another customer although one has this reference.
+    """
     merchant_id = merchant_of(request.by)
+    # Before the record: a customer whom the same request has made meanwhile comes with its record.
+    namesake = None if allow_same_reference else _find_namesake(deps, merchant_id, reference)
     record = deps.store.find_record(request.record_id, deps.clock.now())
     if record is None:
+        if namesake is not None:
+            raise CustomerExists(
+                f"Customer {namesake.customer_id} has this reference. Use that one, "
+                "or send allow_same_reference if this is somebody else.",
+                customer_id=namesake.customer_id,
+            )
         merchant = deps.store.get_merchant(merchant_id)
         customer_id = deps.ids.new("cus")
         # Not under the request's key: repeated after a cut it comes with another id, which the gateway would refuse as
@@ -63,6 +75,11 @@ def create_customer(deps: Deps, reference: str, *, request: Request) -> Customer
     request.check_same(record)
     assert record.resource_id is not None, "the same request made a customer"
     return deps.store.get_customer(merchant_id, record.resource_id)
+
+
+def _find_namesake(deps: Deps, merchant_id: str, reference: str) -> Customer | None:
+    found = deps.people.find_customers(merchant_id, SearchBy.REFERENCE, reference, limit=1, cursor=None)
+    return next(iter(found.items), None)
 
 
 def get_customer(deps: Deps, customer_id: str, *, by: Actor) -> Customer:

@@ -20,6 +20,7 @@ from urllib.parse import urlencode
 
 import stripe
 
+from chalicelib.adapters.addresses import LibraryAddresses
 from chalicelib.adapters.stripe.gateway import StripeGateway, stripe_client
 from chalicelib.domain.errors import DomainError
 from chalicelib.domain.tab.actor import Actor, Role
@@ -47,6 +48,7 @@ from tests import views
 from tests.faults.matrix.table import Cell, Order
 from tests.faults.matrix.traps import STRIPE, Call, Died, InProcess, Lane, Trap, TrappedStore, call
 from tests.outbox import Outbox
+from tests.people import people_beside
 
 START = 1_767_603_600
 """Monday, 2026-01-05T09:00:00Z: in nobody's quiet hours."""
@@ -127,6 +129,8 @@ class World:
         if lane not in self._lanes:
             self._lanes[lane] = Deps(
                 store=TrappedStore(self.store, self.trap, lane),  # type: ignore[arg-type]
+                people=people_beside(self.store),
+                addresses=LibraryAddresses(),
                 gateway=self._gateway(lane),
                 clock=self.clock,
                 ids=self.ids,

@@ -1,0 +1,111 @@
+"""The people store in DynamoDB: contacts and the keys that customers are found under."""
+
+from __future__ import annotations
+
+import random
+import secrets
+import time
+from collections.abc import Callable, Collection, Mapping
+from typing import TYPE_CHECKING
+
+from chalicelib.adapters.dynamodb import cursors, items
+from chalicelib.adapters.dynamodb.reads import Reads, flat
+from chalicelib.adapters.dynamodb.writes import Put, Refused, Transactions, record_put, versioned
+from chalicelib.domain.contact import Contact, SearchBy, search_values, searchable
+from chalicelib.domain.errors import InvalidInput
+from chalicelib.domain.parties import Customer
+from chalicelib.ports.store import IdempotencyRecord, Page, RecordExists, VersionConflict
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+
+
+class DynamoDbPeople:
+    """Implements ports.people.People. `clock_for_ttl`: the wall clock in seconds, for TTL attributes only."""
+
+    def __init__(
+        self,
+        client: DynamoDBClient,
+        table_name: str,
+        *,
+        clock_for_ttl: Callable[[], float] = time.time,
+        rng: random.Random | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._wall_now_s = clock_for_ttl
+        self._transactions = Transactions(client, table_name, rng=rng or random.Random(), sleep=sleep)
+        self._reads = Reads(client, table_name, self._transactions.back_off)
+
+    def find_contact(self, merchant_id: str, customer_id: str) -> Contact | None:
+        item = self._reads.find(items.contact_key(merchant_id, customer_id))
+        return None if item is None else items.contact_of(item)
+
+    def find_contacts(self, merchant_id: str, customer_ids: Collection[str]) -> Mapping[str, Contact]:
+        keys = {customer_id: items.contact_key(merchant_id, customer_id) for customer_id in customer_ids}
+        found = self._reads.find_all(list(keys.values())) if keys else {}
+        return {who: items.contact_of(found[flat(key)]) for who, key in keys.items() if flat(key) in found}
+
+    def put_contact(self, contact: Contact, before: Contact | None, *, record: IdempotencyRecord | None = None) -> None:
+        owner = (contact.merchant_id, contact.customer_id)
+        known = set() if before is None else set(search_values(before))
+        wanted = set(search_values(contact))
+        puts = [versioned(items.contact_item(contact), contact.version - 1)]
+        if record is not None:
+            puts.append(record_put(record, self._wall_now_s()))
+        puts += [Put(items.lookup_item(owner[0], by, text, owner[1])) for by, text in wanted - known]
+        deletes = [items.lookup_key(owner[0], by, text, owner[1]) for by, text in known - wanted]
+        try:
+            self._transactions.write(puts, f"chg_{secrets.token_hex(16)}", deletes=deletes)
+        except Refused as refused:
+            if 1 in refused.failed:
+                raise RecordExists(items.record_of(refused.failed[1])) from None
+            raise VersionConflict(contact.customer_id) from None
+
+    def list_customers(self, merchant_id: str, *, limit: int, cursor: str | None) -> Page[Customer]:
+        partition = items.customers_partition(merchant_id)
+        listing = f"by_merchant#{partition}"
+        start = None
+        if cursor is not None:
+            position = cursors.decode(listing, cursor)
+            customer_id = position.rpartition("#")[2]
+            if not items.is_id(customer_id):
+                raise InvalidInput("The cursor is not one of this listing's: start again without it.")
+            key = items.customer_key(merchant_id, customer_id)
+            start = key | {"gm_pk": {"S": partition}, "gm_sk": {"S": position}}
+        found, has_more = self._reads.page(
+            limit,
+            start,
+            IndexName="by_merchant",
+            KeyConditionExpression="gm_pk = :partition",
+            ExpressionAttributeValues={":partition": {"S": partition}},
+            ScanIndexForward=False,
+        )
+        return Page(
+            items=tuple(items.customer_line_of(item) for item in found),
+            next_cursor=cursors.encode(listing, found[-1]["gm_sk"]["S"]) if has_more else None,
+        )
+
+    def find_customers(
+        self, merchant_id: str, by: SearchBy, text: str, *, limit: int, cursor: str | None
+    ) -> Page[Customer]:
+        partition = items.lookup_key(merchant_id, by, searchable(by, text), "")["pk"]["S"]
+        start = None
+        if cursor is not None:
+            customer_id = cursors.decode(partition, cursor)
+            if not items.is_id(customer_id):
+                raise InvalidInput("The cursor is not one of this listing's: start again without it.")
+            start = items.lookup_key(merchant_id, by, searchable(by, text), customer_id)
+        found, has_more = self._reads.page(
+            limit,
+            start,
+            KeyConditionExpression="pk = :partition",
+            ExpressionAttributeValues={":partition": {"S": partition}},
+            ConsistentRead=True,
+        )
+        ids = [item["sk"]["S"] for item in found]
+        keys = [items.customer_key(merchant_id, customer_id) for customer_id in ids]
+        profiles = self._reads.find_all(keys) if keys else {}
+        return Page(
+            items=tuple(items.customer_of(profiles[flat(key)]) for key in keys if flat(key) in profiles),
+            next_cursor=cursors.encode(partition, ids[-1]) if has_more else None,
+        )
