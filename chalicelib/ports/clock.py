@@ -1,4 +1,4 @@
-"""The clock: business time."""
+"""The clock of business time."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ from typing import Protocol
 
 class Clock(Protocol):
     def now(self) -> datetime:
-        """The business instant, UTC, to the millisecond."""
+        """The current business time, UTC, to the millisecond."""
         ...

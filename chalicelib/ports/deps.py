@@ -1,4 +1,4 @@
-"""The ports together, as use cases get them."""
+"""The dependencies of a use case: all ports together."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from chalicelib.ports.store import TabStore
 
 
 class Deps(Struct, frozen=True):
-    """Everything outside, handed to each use case as its first argument."""
+    """The ports that a use case works with; its first argument."""
 
     store: TabStore
     people: People

@@ -1,4 +1,4 @@
-"""The payment gateway: what it does for us, and what it tells."""
+"""The payment gateway: its operations, its events and its errors."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class GatewayUnavailable(Exception):
 
 
 class GatewayRejected(Exception):
-    """The gateway refused the call as wrong; nothing moved. `failure` has its code, for a person to look at."""
+    """The gateway refused the call as invalid; nothing moved. `failure` has its code, for a person."""
 
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure.code)
@@ -28,7 +28,7 @@ class GatewayRejected(Exception):
 
 
 class CustomerGone(Exception):
-    """The customer does not exist at the gateway any more: nothing can be made for them before there is another."""
+    """The customer no longer exists at the gateway. A new one must be created before anything can be made for them."""
 
     def __init__(self, customer_ref: str) -> None:
         super().__init__(customer_ref)
@@ -36,25 +36,25 @@ class CustomerGone(Exception):
 
 
 class BadSignature(Exception):
-    """The webhook's body is not signed by the gateway, too old, or not readable."""
+    """The webhook's signature is wrong or too old, or its body cannot be read."""
 
 
 class CardSetup(Struct, frozen=True, kw_only=True):
-    """What the phone needs to save a card."""
+    """The data that the phone needs to save a card."""
 
     setup_id: str
     client_secret: str
 
 
 class GatewayEvent(Struct, frozen=True, kw_only=True):
-    """A verified event. `ours`: its object carries this app's and stage's metadata; then the ids name what it is about.
+    """A verified event. `ours`: its object has this app's and stage's metadata, from which the ids come.
 
-    `payment_id`: the payment concerned, also where the object itself is a refund or a charge; `charge_id`: its charge,
-    if that is named (a gateway may leave out one of the two). `payment_made_at`: when the payment was begun, where
-    the event says so. `customer_ref`: of a saved card, whose it is or was. `is_connected`: what the event tells of its
-    whole account, None if it is about something in it. `is_relevant`: a kind we act on. `is_of_our_mode`: False for
-    an event of test mode where we work with live money, and the reverse. `body`: the object as sent, for the gateway
-    alone. `request_id`: of the call to the gateway that brought it about, for logs; None if it was none.
+    `payment_id`: the payment concerned, also if the object is a refund or a charge; `charge_id`: its charge, if named
+    (a gateway may leave out one of the two). `payment_made_at`: when the payment was begun, if the event says so.
+    `customer_ref`: for a saved card, its present or former owner. `is_connected`: whether the event says that its whole
+    account was connected or cut off; None for any other event. `is_relevant`: a kind that we act on. `is_of_our_mode`:
+    False for a test event while we work with live money, and the reverse. `body`: the object as sent, used only by the
+    gateway. `request_id`: the call to the gateway that caused the event, for logs; None if no call did.
     """
 
     event_id: str
@@ -79,7 +79,7 @@ class GatewayEvent(Struct, frozen=True, kw_only=True):
 
 
 class PaymentGateway(Protocol):
-    """Holds, captures, releases, charges and refunds. Amounts in minor units; declines are facts, not errors.
+    """Holds, captures, releases, charges and refunds. Amounts are in minor units. Declines are facts, not errors.
 
     All may raise GatewayUnavailable; those that change something also GatewayRejected.
     """
@@ -87,58 +87,64 @@ class PaymentGateway(Protocol):
     publishable_key: str
 
     def perform(self, tab: Tab, attempt: Attempt) -> tuple[Fact, ...]:
-        """Make the attempt's call under the key `stage/attempt_id/operation`; calling again repeats nothing."""
+        """Make the attempt's call under the key `stage/attempt_id/operation`. Calling again repeats nothing."""
         ...
 
     def find_facts(self, tab: Tab, attempt: Attempt) -> tuple[Fact, ...]:
-        """What has become of an attempt: by its payment's id, else by customer, time and metadata. Empty: no trace."""
-        ...
+        """Find an attempt's outcome by its payment's id, else by customer, time and metadata.
 
-    def close_payment(self, tab: Tab, attempt: Attempt) -> tuple[Fact, ...]:
-        """Cancel a payment that waits for the customer; where it has been made meanwhile, that is the fact returned."""
-        ...
-
-    def add_customer(self, account: str | None, merchant_id: str, customer_id: str, *, key: str) -> str:
-        """The new customer's id at the gateway. The same key makes no second one."""
-        ...
-
-    def remove_cards(self, account: str | None, customer: Customer, *, key: str) -> tuple[str, ...]:
-        """Detach every card that is kept for the customer: none can be charged any more. Idempotent; their ids."""
-        ...
-
-    def add_card_setup(self, account: str | None, customer: Customer, tab_id: str | None, *, key: str) -> CardSetup:
-        """Prepare saving a card for later charges. The same key makes no second one. Raises CustomerGone."""
-        ...
-
-    def read_event(self, payload: bytes, signature: str) -> GatewayEvent:
-        """Verify the raw bytes of a webhook (wall clock, ±300 s) and read them, with no call. Raises BadSignature."""
-        ...
-
-    def facts_of(self, event: GatewayEvent) -> tuple[Fact, ...]:
-        """What the event tells; asks for the object as it is now where the event alone does not say enough."""
-        ...
-
-    def fetch_owner(self, event: GatewayEvent) -> GatewayEvent:
-        """The event with the ids that it leaves out, and the metadata of its payment, for objects that carry none.
-
-        No call where it names nothing to ask for.
+        Empty: nothing was found.
         """
         ...
 
-    # What there is, for reconciliation. Periods are [since, until) by the gateway's clock; answers come page by page.
+    def close_payment(self, tab: Tab, attempt: Attempt) -> tuple[Fact, ...]:
+        """Cancel a payment that waits for the customer. If it was made meanwhile, return that fact."""
+        ...
+
+    def add_customer(self, account: str | None, merchant_id: str, customer_id: str, *, key: str) -> str:
+        """Create a customer and return their id at the gateway. The same key creates no second one."""
+        ...
+
+    def remove_cards(self, account: str | None, customer: Customer, *, key: str) -> tuple[str, ...]:
+        """Detach every saved card of the customer, so that none can be charged, and return their ids. Idempotent."""
+        ...
+
+    def add_card_setup(self, account: str | None, customer: Customer, tab_id: str | None, *, key: str) -> CardSetup:
+        """Prepare saving a card for later charges. The same key prepares no second one. Raises CustomerGone."""
+        ...
+
+    def read_event(self, payload: bytes, signature: str) -> GatewayEvent:
+        """Verify the raw bytes of a webhook (wall clock, ±300 s) and parse them, without a call.
+
+        Raises BadSignature.
+        """
+        ...
+
+    def facts_of(self, event: GatewayEvent) -> tuple[Fact, ...]:
+        """The facts of the event. Fetches the object's current state if the event alone does not say enough."""
+        ...
+
+    def fetch_owner(self, event: GatewayEvent) -> GatewayEvent:
+        """The event with the ids that it leaves out, and with its payment's metadata for objects that carry none.
+
+        Makes no call if the event names nothing to fetch.
+        """
+        ...
+
+    # For reconciliation. Periods are [since, until) by the gateway's clock; results are fetched page by page.
 
     def iter_payments(self, account: str | None, since: datetime, until: datetime) -> Iterator[Payment]:
-        """The payments that were begun in the period, newest first; of refunds and disputes only whether there are."""
+        """The payments begun in the period, newest first; they say only whether there are refunds and disputes."""
         ...
 
     def iter_reversed(self, account: str | None, since: datetime, until: datetime) -> Iterator[str]:
-        """The ids of payments that were refunded or disputed in the period."""
+        """The ids of the payments refunded or disputed in the period."""
         ...
 
     def iter_events(self, account: str | None, since: datetime, until: datetime) -> Iterator[GatewayEvent]:
-        """The events of the kinds we act on, newest first, delivered or not. Stripe keeps them for 30 days."""
+        """The relevant events, newest first, whether delivered or not. Stripe keeps them for 30 days."""
         ...
 
     def find_payment(self, account: str | None, payment_id: str) -> Payment | None:
-        """The payment as it is now, with all its refunds and disputes; None if there is no such payment."""
+        """The payment's current state with all its refunds and disputes; None if it does not exist."""
         ...

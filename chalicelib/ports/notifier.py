@@ -1,4 +1,4 @@
-"""The notifier: how people are told."""
+"""The notifier: delivers messages to people."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ from chalicelib.domain.news.messages import Message
 
 class Notifier(Protocol):
     def send(self, message: Message) -> None:
-        """Hand the message over for delivery. Sending one with the same `message_id` again is harmless. May raise."""
+        """Hand a message over for delivery. Sending the same `message_id` again is harmless. May raise."""
         ...

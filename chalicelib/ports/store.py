@@ -1,4 +1,4 @@
-"""The store: where tabs, merchants and customers are kept."""
+"""The store of tabs, merchants and customers."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from chalicelib.domain.tab.draft import Change, Entry
 from chalicelib.domain.tab.status import PaymentState, Status
 from chalicelib.domain.tab.tab import Tab
 
-# What the store raises, besides the domain's NotFound
+# Errors of the store, besides the domain's NotFound
 
 
 class VersionConflict(Exception):
-    """Somebody else wrote first: load again and decide again."""
+    """Another change was written first: load and decide again."""
 
 
 class FactsAlreadyApplied(Exception):
-    """These fact keys are on record. `keys` names them; the rest of the change was not written either."""
+    """The facts in `keys` were already applied; nothing of the change was written."""
 
     def __init__(self, keys: Sequence[str]) -> None:
         super().__init__(", ".join(keys))
@@ -31,7 +31,7 @@ class FactsAlreadyApplied(Exception):
 
 
 class RecordExists(Exception):
-    """An idempotency record with this id stands; `record` is it."""
+    """An idempotency record with this id exists: `record`."""
 
     def __init__(self, record: IdempotencyRecord) -> None:
         super().__init__(record.record_id)
@@ -39,14 +39,14 @@ class RecordExists(Exception):
 
 
 class EventAlreadySeen(Exception):
-    """This gateway event was handled before."""
+    """The gateway's event was already handled."""
 
 
 class StoreUnavailable(Exception):
-    """The store did not answer in time, or throttled us beyond our retries; nothing is known to be half done."""
+    """The store did not answer in time, or throttled beyond our retries. Nothing is half written."""
 
 
-# What the store keeps beside tabs
+# Records beside tabs
 
 
 class IdempotencyRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -75,7 +75,7 @@ class SeenEvent(Struct, frozen=True, kw_only=True):
 
 
 class Pointer(Struct, frozen=True, kw_only=True):
-    """Which tab, and which attempt of it, an object at the gateway belongs to; of a customer there, the customer."""
+    """The tab and attempt that an object at the gateway belongs to; for a customer there, our customer."""
 
     account: str | None
     object_id: str
@@ -86,7 +86,7 @@ class Pointer(Struct, frozen=True, kw_only=True):
 
 
 class KnownOfEvent(Struct, frozen=True, kw_only=True):
-    """What the store has when an event comes in. `pointers`: those found, in the order they were asked for."""
+    """What the store knows about an event. `pointers`: those found, in the order of the request."""
 
     is_seen: bool
     tab: Tab | None = None
@@ -94,10 +94,10 @@ class KnownOfEvent(Struct, frozen=True, kw_only=True):
 
 
 class TabSummary(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A line of a listing, from an eventually consistent index.
+    """A tab in a listing, from an eventually consistent index.
 
-    `held_minor` until `hold_expires_at`: the live hold. `expected_at`: when the balance is to be taken automatically.
-    `updated_at`: of its last change.
+    `held_minor`, until `hold_expires_at`: the live hold. `expected_at`: when the balance will be taken automatically.
+    `updated_at`: the time of the last change.
     """
 
     tab_id: str
@@ -146,7 +146,7 @@ class TabSummary(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def exposure_minor(self) -> int:
-        """What the business is out of if nothing more is paid: the total so far or the amount due, less the paid."""
+        """What the business loses if nothing more is paid: the total so far or the amount due, minus what was paid."""
         return max(0, max(self.total_minor, self.amount_due_minor) - self.paid_minor)
 
 
@@ -161,7 +161,7 @@ class Page(Struct, Generic[T], frozen=True, kw_only=True):
 
 
 class TabStore(Protocol):
-    """Where tabs, merchants and customers are kept. Reads of single things are strongly consistent.
+    """Stores tabs, merchants and customers. Reads of single items are strongly consistent.
 
     `get_*` raise NotFound, `find_*` may return None, `add_*` create. Everything may raise StoreUnavailable.
     """
@@ -171,13 +171,13 @@ class TabStore(Protocol):
     def get_tab_and_record(
         self, merchant_id: str, tab_id: str, record_id: str, now: datetime
     ) -> tuple[Tab, IdempotencyRecord | None]:
-        """The tab and, in the same request to the database, the idempotency record unless it has expired by `now`."""
+        """The tab, and in the same database request the idempotency record, unless that has expired at `now`."""
         ...
 
     def get_parties_and_record(
         self, merchant_id: str, customer_id: str, record_id: str, now: datetime
     ) -> tuple[Merchant, Customer, IdempotencyRecord | None]:
-        """What opening a tab needs, in one request to the database. Raises NotFound for merchant and customer."""
+        """What opening a tab needs, in one database request. Raises NotFound for merchant and customer."""
         ...
 
     def find_record(self, record_id: str, now: datetime) -> IdempotencyRecord | None: ...
@@ -191,13 +191,13 @@ class TabStore(Protocol):
     ) -> Tab:
         """Write the whole change in one transaction, or nothing; return its tab.
 
-        Conditions: the stored version is `change.base_version` (0: there is none); no fact key is on record; the record
-        is absent or expired (by `record.created_at`); the event is unseen. Raises, in this order where several fail:
-        EventAlreadySeen, RecordExists, FactsAlreadyApplied, VersionConflict. Conflicts between transactions and
-        throttling are retried inside, with jitter; at the end of that, Contention where only others were in the way.
-        After an answer that got lost, the snapshot is read again: where it
-        carries `change.tab.change_id`, the write has won and is not repeated. InvalidInput: with a record (so for a
-        request), where a booked or open tab would outgrow 64 KB; outcomes are never refused.
+        Conditions: the stored version is `change.base_version` (0: none is stored); no fact key was applied; the record
+        is absent or expired (at `record.created_at`); the event was not handled. If several fail, it raises the first
+        of EventAlreadySeen, RecordExists, FactsAlreadyApplied, VersionConflict. It retries transaction conflicts and
+        throttling with jitter, and finally raises Contention if only other transactions were the reason. If the
+        database's answer is lost, it reads the snapshot: if that has `change.tab.change_id`, the write succeeded and is
+        not repeated. Raises InvalidInput if a request (a change with a record) would make a booked or open tab larger
+        than 64 KB; outcomes are never refused.
         """
         ...
 
@@ -208,24 +208,24 @@ class TabStore(Protocol):
     def find_for_event(
         self, event: SeenEvent, *, tab: tuple[str, str] | None = None, object_ids: Sequence[str] = ()
     ) -> KnownOfEvent:
-        """All that taking an event needs to know, in one request to the database: whether it was handled before, the
-        tab (merchant_id, tab_id) if there is one, and the pointers of these objects of the event's account."""
+        """What handling an event needs, in one database request: whether it was handled before, the tab (merchant_id,
+        tab_id) if there is one, and the pointers of these objects in the event's account."""
         ...
 
     def find_pointers(self, account: str | None, object_ids: Collection[str]) -> Mapping[str, Pointer]:
-        """The pointers of these objects of the account, by object; those without one are left out."""
+        """The pointers of these objects of the account, by object. Objects without a pointer are left out."""
         ...
 
     def find_attempt(self, merchant_id: str, tab_id: str, attempt_id: str) -> Attempt | None:
-        """A closed attempt; open ones are in the tab."""
+        """A closed attempt. Open ones are in the tab."""
         ...
 
     def list_entries(self, merchant_id: str, tab_id: str, *, limit: int, cursor: str | None) -> Page[Entry]:
-        """The tab's history, oldest first. Raises InvalidInput for a cursor that is not ours."""
+        """The tab's history, oldest first. Raises InvalidInput for an invalid cursor."""
         ...
 
     def list_by_status(self, merchant_id: str, status: Status, *, limit: int, cursor: str | None) -> Page[TabSummary]:
-        """Newest first, from an index that lags a little. Raises InvalidInput for a cursor that is not ours."""
+        """Newest first, from an index that lags a little. Raises InvalidInput for an invalid cursor."""
         ...
 
     def list_by_customer(
@@ -233,11 +233,11 @@ class TabStore(Protocol):
     ) -> Page[TabSummary]: ...
 
     def iter_due(self, now: datetime) -> Iterator[tuple[str, str]]:
-        """(merchant_id, tab_id) of the tabs whose `next_action_at` has come, from an index that may lie."""
+        """(merchant_id, tab_id) of the tabs whose `next_action_at` has passed, from an index that may lag."""
         ...
 
     def read_records(self, merchant_id: str, tab_id: str) -> Records:
-        """Everything that is on record of one tab, by itself and strongly consistent; nothing for an unknown one."""
+        """All records of one tab, strongly consistent. Empty for an unknown tab."""
         ...
 
     def get_merchant(self, merchant_id: str) -> Merchant: ...
@@ -265,5 +265,5 @@ class TabStore(Protocol):
         ...
 
     def set_customer_ref(self, customer: Customer, *, account: str | None) -> None:
-        """The same, with a pointer from the new id at the gateway that it has got. Raises VersionConflict."""
+        """The same, with a pointer from the customer's new id at the gateway. Raises VersionConflict."""
         ...

@@ -1,6 +1,6 @@
-"""The owner's report of what is unpaid: ageing, what is expected when, holds about to expire, and who owes how much.
+"""The owner's report of what is unpaid: by age, expected payments by day, expiring holds, and exposure by customer.
 
-By Query over the listings of what is not closed; they may lag a moment behind.
+It reads the listings of tabs that are not closed, which may lag a moment.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ AGES = ((0, "not_due"), (7, "up_to_7_days"), (30, "8_to_30_days"), (90, "31_to_9
 OLDEST = "over_90_days"
 EXPIRING_WITHIN = timedelta(hours=48)
 MOST_TABS = 5000
-"""How many tabs one report reads at most; beyond, it says that it is not complete."""
+"""The number of tabs that one report reads at most. If there are more, it is marked as incomplete."""
 
 
 class ExpiringHold(Struct, frozen=True, kw_only=True):
@@ -37,7 +37,7 @@ class ExpiringHold(Struct, frozen=True, kw_only=True):
 class Receivables(Struct, frozen=True, kw_only=True):
     """Amounts in the merchant's currency. `ageing`: balance by age; `expected`: automatic charges by local day.
 
-    `exposure`: by customer, what the business would be out of if nothing more were paid. `is_complete`: all was read.
+    `exposure`: by customer, what the business loses if nothing more is paid. `is_complete`: every tab was read.
     """
 
     currency: str
@@ -91,7 +91,7 @@ def _report(merchant: Merchant, lines: list[TabSummary], now: datetime, *, is_co
 
 
 def age_of(line: TabSummary, now: datetime) -> str:
-    """The bracket of its age: days since it fell due."""
+    """The age bracket: days since the bill became due."""
     if line.due_at is None or line.due_at > now:
         return AGES[0][1]
     days = (now - line.due_at).days

@@ -1,7 +1,7 @@
-"""Reconcile: what the gateway has of a period against what we have, tab by tab; what news explains is brought in.
+"""Reconciliation: compares the gateway's objects of a period with our records, tab by tab, and applies missed facts.
 
-A tab is looked at when anything of it has changed in the period, with us or at the gateway. What has moved in the last
-minutes is left to the next run: its news is still on its way.
+A tab is compared if anything about it changed in the period, in our store or at the gateway. Changes of the last
+minutes are left to the next run, because their events may still arrive.
 """
 
 from __future__ import annotations
@@ -39,29 +39,29 @@ from chalicelib.usecases.tab.listings import of_merchant
 log = logging.getLogger(__name__)
 
 SETTLING = timedelta(minutes=15)
-"""For so long after it moved, a payment's or a tab's news may still be on its way."""
+"""For this long after a change, its events may still arrive."""
 HORIZON = timedelta(days=400)
-"""How long before the period a closed tab that changed in it may have been opened: longer than any policy's times."""
+"""A closed tab that changed in the period was opened at most this long before; longer than any policy's times."""
 
 _DAMAGED = frozenset({Code.RECORD_MISSING, Code.LEDGER_WRONG})
-"""Nothing is written on a tab whose own rows can't be trusted."""
+"""Differences that mean damaged rows: nothing is written on such a tab."""
 
 Owner = tuple[str, str]
 """(merchant_id, tab_id)"""
 
 
 class Finding(Struct, frozen=True):
-    """A difference, and whether it is gone now."""
+    """A difference, and whether it was repaired."""
 
     difference: Difference
     repaired: bool
 
 
 class Reconciled(Struct, kw_only=True):
-    """What one run has seen. `foreign`: payments at the gateway that are not ours. `in_progress`: tabs left alone.
+    """The result of a run. `foreign`: payments that are not ours. `in_progress`: tabs left to the next run.
 
-    `fees_posted`: how often the gateway kept something for itself, which is in the books now. `unread`: in words, what
-    could not be read or was left for lack of time; then the run is not complete.
+    `fees_posted`: the number of the gateway's fees that were posted. `unread`: what could not be read, or was left for
+    lack of time, in words; the run is then not complete.
     """
 
     since: datetime
@@ -86,7 +86,7 @@ class Reconciled(Struct, kw_only=True):
 
 
 Progress = Callable[[int, int], None]
-"""Called with how many tabs have been looked at, and how many are known to be."""
+"""Called with the number of tabs compared so far, and the number known so far."""
 
 
 def reconcile(
@@ -99,10 +99,10 @@ def reconcile(
     progress: Progress = lambda done, total: None,
     has_time: Callable[[], bool] = lambda: True,
 ) -> Reconciled:
-    """Look at everything that changed from `since` to `until` (None, and at the latest: a quarter of an hour ago).
+    """Reconcile everything that changed from `since` to `until` (default and latest: a quarter of an hour ago).
 
-    `repair`: bring in what is safe. `has_time`: asked before each account and each tab; where it says no, the rest is
-    left to the next run. Account by account, beginning with another one every day, so that none is always the last.
+    `repair`: repair what is safe. `has_time`: called before each account and each tab; if it returns False, the rest is
+    left to the next run. Each day the run begins with another account, so that none is always the last.
     Raises InvalidInput for an empty period, StoreUnavailable if not even the merchants can be listed.
     """
     now = deps.clock.now()
@@ -128,7 +128,7 @@ def reconcile(
 
 
 class _Walk:
-    """One run. `merchants`: all, with their accounts. `settled`: what has moved since is left alone."""
+    """One run. `merchants`: all merchants with their accounts. `settled`: later changes are left to the next run."""
 
     def __init__(
         self,
@@ -168,14 +168,14 @@ class _Walk:
             try:
                 findings = self._look_at(account, owner, owned.get(owner, []), moving)
             except Exception as error:
-                # One tab that can't be read, or not be repaired, must not keep the others from being looked at.
+                # A tab that cannot be read or repaired must not stop the others.
                 log.exception("tab %s could not be reconciled", owner[1])
                 self._note_unread(f"Tab {owner[1]} could not be reconciled: {type(error).__name__}.")
             else:
                 self._note(findings)
 
         with ThreadPoolExecutor(self._at_once, thread_name_prefix="reconcile") as pool:
-            # Newest first: where time is short, yesterday's run has seen the older ones.
+            # Newest first: if time runs out, yesterday's run has compared the older ones.
             for _ in pool.map(look, sorted(tabs, reverse=True)):
                 pass
         for event in reversed(cards):
@@ -184,23 +184,23 @@ class _Walk:
         self.result.accounts += 1
         self.result.payments += len(payments)
 
-    # What to look at
+    # What to compare
 
     def _news(self, account: str | None) -> tuple[set[str], list[GatewayEvent]]:
-        """The payments that the period's events are about, and the events of saved cards, which are about none."""
+        """The payments named by the period's events, and the events of saved cards, which name none."""
         touched, cards = set(), []
         for event in self._deps.gateway.iter_events(account, self.result.since, self.result.until):
             if not event.is_of_our_mode:
                 continue
             if event.payment_id is not None:
-                # Only the id is kept: an account may have a hundred thousand events.
+                # Keep only the id: an account may have a hundred thousand events.
                 touched.add(event.payment_id)
             else:
                 cards.append(event)
         return touched, cards
 
     def _payments(self, account: str | None, touched: set[str]) -> dict[str, Payment]:
-        """Every payment that was begun in the period, or anything happened to, by its id."""
+        """Every payment that was begun or changed in the period, by id."""
         gateway, since, until = self._deps.gateway, self.result.since, self.result.until
         payments = {payment.payment_id: payment for payment in gateway.iter_payments(account, since, until)}
         touched = touched | set(gateway.iter_reversed(account, since, until))
@@ -211,7 +211,7 @@ class _Walk:
         return payments
 
     def _by_owner(self, account: str | None, payments: Mapping[str, Payment]) -> dict[Owner, list[Payment]]:
-        """The payments by the tab they are of: by our metadata, else by our pointers; others are not ours."""
+        """The payments by their tab, found by our metadata or else our pointers. Others are not ours."""
         owned: defaultdict[Owner, list[Payment]] = defaultdict(list)
         strangers = set()
         unnamed = [payment.payment_id for payment in payments.values() if payment.tab_id is None]
@@ -234,7 +234,7 @@ class _Walk:
         return owned
 
     def _ours(self, account: str | None) -> Iterator[Owner]:
-        """The tabs of the account's merchants that have changed since the period began, or should have."""
+        """The tabs of the account's merchants that have changed since the period began, or were due to."""
         since = self.result.since
         yield from (owner for owner in self._overdue if self._merchants.get(owner[0], "") == account)
         for merchant_id, its_account in self._merchants.items():
@@ -247,7 +247,7 @@ class _Walk:
                     if line.updated_at is None or line.updated_at >= since:
                         yield merchant_id, line.tab_id
 
-    # Looking
+    # Comparing
 
     def _look_at(
         self, account: str | None, owner: Owner, listed: list[Payment], moving: set[str | None]
@@ -279,7 +279,7 @@ class _Walk:
         return findings
 
     def _payments_of(self, tab: Tab, ids: set[str], listed: Mapping[str, Payment]) -> dict[str, Payment | None]:
-        """These payments and all that the tab knows. `listed`: those that need not be asked for again."""
+        """These payments and all that the tab names. `listed`: payments that need not be fetched again."""
         payments: dict[str, Payment | None] = {}
         for payment_id in sorted(known_payments(tab) | ids):
             payment = listed.get(payment_id)
@@ -309,7 +309,7 @@ class _Walk:
     # Repairing
 
     def _bring_in(self, tab: Tab, differences: list[Difference]) -> None:
-        """By the one way in for facts; then whatever is due, as a sweep would go on."""
+        """Apply the facts as any other outcome, then do what is due, as a sweep would."""
 
         def outcome(draft: Draft) -> None:
             for found in differences:
@@ -322,7 +322,7 @@ class _Walk:
         run(self._deps, tab, begun)
 
     def _post_fees(self, records: Records, payments: Mapping[str, Payment | None]) -> None:
-        """What the gateway kept for itself: a cost that no webhook tells."""
+        """Post the gateway's fees, which no webhook reports."""
         fees = unposted_fees(records, [payment for payment in payments.values() if payment])
         if not fees or records.tab is None:
             return
@@ -331,7 +331,7 @@ class _Walk:
             self.result.fees_posted += len(fees)
 
     def _take_unseen(self, event: GatewayEvent) -> None:
-        """News of saved cards belongs to no payment: it is handled as if it had been delivered."""
+        """Handle the events of saved cards, which name no payment, as if they had been delivered."""
         event, known = claim(self._deps, event)
         if known.is_seen or event.merchant_id is None:
             return

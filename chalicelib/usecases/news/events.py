@@ -1,4 +1,4 @@
-"""An event of the gateway once it is read: whose it is, and its facts brought in; for webhooks and reconciliation."""
+"""Handles a parsed event: finds its tab or customer and applies its facts. For webhooks and reconciliation."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ def seen(event: GatewayEvent) -> SeenEvent:
 
 
 def claim(deps: Deps, event: GatewayEvent) -> tuple[GatewayEvent, KnownOfEvent]:
-    """The event with the ids of what it is about (no `merchant_id`: not ours), and what the store knows of it.
+    """The event with the ids of its tab and attempt (no `merchant_id`: not ours), and what the store knows about it.
 
-    Of an event that was handled before, the owner is not looked for.
+    The owner of an event that was handled before is not looked up.
     """
-    # One read for all: an event that is delivered again, or whose tab its metadata names, needs no other.
+    # One read is enough for a repeated event, and for one whose metadata names the tab.
     known = deps.store.find_for_event(seen(event), tab=_tab_of(event), object_ids=_objects_of(event))
     return (event if known.is_seen else _with_owner(deps, event, known)), known
 
 
 class Misplaced(Exception):
-    """The event comes from another account than what it names is kept in: nothing that it says is believed."""
+    """The event's account is not that of the tab it names, so nothing in it is applied."""
 
 
 def bring_in(deps: Deps, event: GatewayEvent, known: KnownOfEvent) -> None:
-    """Apply what a claimed event tells, once, and go on with what follows from it.
+    """Apply the facts of a claimed event once, and perform what follows from them.
 
     Raises Misplaced, NotFound (its tab or customer is not on record), GatewayUnavailable, StoreUnavailable.
     """
@@ -47,7 +47,7 @@ def bring_in(deps: Deps, event: GatewayEvent, known: KnownOfEvent) -> None:
 
 
 def _check_account(deps: Deps, event: GatewayEvent, tab: Tab | None) -> None:
-    """Whoever has an account can write our metadata on their payments. Raises Misplaced, NotFound."""
+    """Check the event's account, because any account can write our metadata. Raises Misplaced, NotFound."""
     accounts = set() if tab is None else {tab.account}
     if event.customer_id is not None and (tab is None or tab.customer_id != event.customer_id):
         assert event.merchant_id is not None, "its owner is known"
@@ -63,14 +63,14 @@ def _tab_of(event: GatewayEvent) -> tuple[str, str] | None:
 
 
 def _objects_of(event: GatewayEvent) -> list[str]:
-    """Whose pointers may say what the event is about, where it does not say so itself; the first one found counts."""
+    """The objects whose pointers can lead to the tab, if the event does not name it; the first pointer found counts."""
     if event.ours:
         return []
     return [object_id for object_id in (event.object_id, event.payment_id, event.customer_ref) if object_id]
 
 
 def _with_owner(deps: Deps, event: GatewayEvent, known: KnownOfEvent) -> GatewayEvent:
-    """The event with the ids of what it is about: from its metadata, our pointers, else the payment's own metadata."""
+    """The event with the ids of its tab: from its metadata, our pointers, or the payment's own metadata."""
     if event.ours:
         return event
     pointers = known.pointers
@@ -79,7 +79,7 @@ def _with_owner(deps: Deps, event: GatewayEvent, known: KnownOfEvent) -> Gateway
         event = deps.gateway.fetch_owner(event)
         if event.ours:
             return event
-        # It may have left out what a pointer leads from.
+        # The fetched event may name an object that has a pointer.
         told = [object_id for object_id in _objects_of(event) if object_id not in asked]
         found = deps.store.find_pointers(event.account, told) if told else {}
         pointers = tuple(found[object_id] for object_id in told if object_id in found)
@@ -96,7 +96,7 @@ def _with_owner(deps: Deps, event: GatewayEvent, known: KnownOfEvent) -> Gateway
 
 
 def _bring_in(deps: Deps, event: GatewayEvent, tab: Tab | None, facts: tuple[Fact, ...]) -> None:
-    """`tab`: as it was read with the event; one that was written since is read again when the outcome is committed."""
+    """Apply the facts to the tab. `tab`: as read with the event; if it has changed, the commit reads it again."""
     if tab is None:
         deps.store.add_event(seen(event))
         return
@@ -105,7 +105,7 @@ def _bring_in(deps: Deps, event: GatewayEvent, tab: Tab | None, facts: tuple[Fac
 
 
 def _keep_card(deps: Deps, event: GatewayEvent, tab: Tab | None, facts: tuple[Fact, ...]) -> None:
-    """News of a saved card is the customer's, so all their tabs hear of it; the event's own with its other facts."""
+    """Apply facts of a saved card to the customer and all their tabs; the event's tab gets its other facts, too."""
     if event.merchant_id is None:
         return
     for fact in facts:

@@ -1,4 +1,4 @@
-"""Take an event from the gateway: verify, find its tab, bring its facts in once (money rule 9)."""
+"""Take an event from the gateway: verify it, find its tab, apply its facts once (money rule 9)."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from chalicelib.usecases.parties.accounts import note_connection
 log = logging.getLogger(__name__)
 
 PATIENCE = timedelta(hours=1)
-"""For so long an event about something of ours that we can't find is sent back, to be delivered again."""
+"""For this long, an event about an unknown tab of ours is refused, so that the gateway delivers it again."""
 
 
 class NotYetKnown(Exception):
-    """The event is ours, about a tab that is not on record yet: let it be delivered again."""
+    """The event names a tab that is not stored yet; it must be delivered again."""
 
 
 def take_event(deps: Deps, payload: bytes, signature: str) -> str:
-    """What became of the event: `handled`, `seen`, `ignored`, `unclaimed`, `misplaced` or `other_mode`.
+    """Handle a webhook; returns `handled`, `seen`, `ignored`, `unclaimed`, `misplaced` or `other_mode`.
 
-    Raises BadSignature, NotYetKnown, and GatewayUnavailable or StoreUnavailable, after which it is to be sent again.
+    Raises BadSignature; NotYetKnown, GatewayUnavailable or StoreUnavailable if the event must be sent again.
     """
     try:
         event = deps.gateway.read_event(payload, signature)
@@ -57,8 +57,8 @@ def _take(deps: Deps, event: GatewayEvent) -> str:
     if not event.is_relevant:
         return "ignored"
     if not event.is_of_our_mode:
-        # Taken, and not sent back: a live endpoint of Connect is sent the events of test mode, too
-        # (https://docs.stripe.com/connect/webhooks), and is switched off when it refuses them.
+        # Accepted, because a live endpoint of Connect is also sent the events of test mode
+        # (https://docs.stripe.com/connect/webhooks), and Stripe disables it if it keeps refusing them.
         return "other_mode"
     if event.is_connected is not None:
         return "handled" if note_connection(deps, event) else "ignored"

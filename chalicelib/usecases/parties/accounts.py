@@ -1,4 +1,4 @@
-"""What becomes of merchants when their account at the gateway is cut off from us, or connected again."""
+"""Updates merchants whose account at the gateway was disconnected or connected again."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ log = logging.getLogger(__name__)
 
 
 def note_connection(deps: Deps, event: GatewayEvent) -> bool:
-    """Bring in whether the event's account is open to us; False if it is no merchant's. Older news changes nothing.
+    """Record whether the event's account is connected; False if no merchant has it. An older event changes nothing.
 
-    The owner is told once. Reconnecting is theirs; until then no tab is opened, and what is under way waits.
+    The owner is told once and must reconnect; until then no tab can be opened, and open tabs wait.
     """
     merchants = [merchant_id for merchant_id, account in deps.store.iter_merchants() if account == event.account]
     for merchant_id in merchants:

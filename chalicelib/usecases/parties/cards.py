@@ -1,4 +1,4 @@
-"""What becomes of customer and tabs when a card is saved, removed, replaced by the bank, or refused for good."""
+"""Updates customer and tabs when a card is saved, removed, replaced by the bank, or refused for good."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from chalicelib.usecases.tab.listings import unfinished_of_customer
 
 
 def change_card(deps: Deps, customer: Customer, fact: Fact, *, but: str | None = None) -> Customer:
-    """Bring the news of a saved card into the customer's record and every unfinished tab; twice changes nothing.
+    """Apply a fact about a saved card to the customer and every unfinished tab. Repeating it changes nothing.
 
-    `but`: a tab that hears of it from whoever calls.
+    `but`: a tab that the caller updates itself.
     """
     for _ in range(ROUNDS):
         card = _card_after(customer.card, fact)
@@ -39,7 +39,7 @@ def change_card(deps: Deps, customer: Customer, fact: Fact, *, but: str | None =
 
 
 def _card_after(card: Card | None, fact: Fact) -> Card | None:
-    """The customer's card once this is known of it."""
+    """The customer's card after the fact."""
     if fact.kind == FactKind.CARD_SAVED:
         is_known = card is not None and fact.card is not None and card.card_id == fact.card.card_id
         return card if is_known else fact.card

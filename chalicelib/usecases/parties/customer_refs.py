@@ -1,4 +1,4 @@
-"""The customer's record at the gateway: forgotten where it is gone, made again if one is needed."""
+"""The customer's record at the gateway: forgotten when it is gone, created again when needed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _ROUNDS = 8
 
 
 def forget_ref(deps: Deps, merchant_id: str, customer_id: str, gone_ref: str) -> None:
-    """This id leads nowhere any more, and the customer's card went with it. Twice changes nothing."""
+    """Forget an id that no longer exists, and the customer's card with it. Repeating it changes nothing."""
     for _ in range(_ROUNDS):
         customer = deps.store.get_customer(merchant_id, customer_id)
         if customer.customer_ref != gone_ref:
@@ -27,7 +27,7 @@ def forget_ref(deps: Deps, merchant_id: str, customer_id: str, gone_ref: str) ->
 
 
 def with_ref(deps: Deps, account: str | None, merchant_id: str, customer_id: str) -> Customer:
-    """The customer with an id at the gateway, a new one where they have none.
+    """The customer with an id at the gateway, which is created if they have none.
 
     Raises GatewayUnavailable, GatewayRejected, Contention.
     """
@@ -35,7 +35,7 @@ def with_ref(deps: Deps, account: str | None, merchant_id: str, customer_id: str
         customer = deps.store.get_customer(merchant_id, customer_id)
         if customer.customer_ref is not None:
             return customer
-        # Two that meet here make one: the key is of the version that lacks it.
+        # Concurrent requests create only one, because the key names the version without an id.
         key = f"{customer_id}/{customer.version}"
         ref = deps.gateway.add_customer(account, merchant_id, customer_id, key=key)
         customer = replace(customer, customer_ref=ref, version=customer.version + 1)

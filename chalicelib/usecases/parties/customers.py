@@ -20,7 +20,7 @@ from chalicelib.usecases.tab.attempts import Request, check_visible, merchant_of
 
 
 class CardTerms(Struct, frozen=True, kw_only=True):
-    """The words about keeping the card that the customer agreed to (hash), from where, and for which tab if for one."""
+    """The card-on-file terms that the customer agreed to (their hash), from where, and for which tab, if any."""
 
     terms_sha256: str
     tab_id: str | None
@@ -29,7 +29,10 @@ class CardTerms(Struct, frozen=True, kw_only=True):
 
 
 class PreparedCard(Struct, frozen=True, kw_only=True):
-    """What the phone saves the card with. `account`: where at the gateway. `replayed`: it had been asked for before."""
+    """What the phone needs to save the card.
+
+    `account`: the gateway account. `replayed`: the request was a repetition.
+    """
 
     setup: CardSetup
     account: str | None
@@ -54,8 +57,8 @@ def create_customer(deps: Deps, reference: str, *, allow_same_reference: bool = 
             )
         merchant = deps.store.get_merchant(merchant_id)
         customer_id = deps.ids.new("cus")
-        # Not under the request's key: repeated after a cut it comes with another id, which the gateway would refuse as
-        # another request. What the first try left there belongs to nobody and costs nothing.
+        # Not under the request's key: repeated after a crash it has another id, which the gateway would refuse as
+        # another request. What the first try created there is unused and costs nothing.
         customer_ref = deps.gateway.add_customer(merchant.account, merchant_id, customer_id, key=customer_id)
         customer = Customer(
             customer_id=customer_id,
@@ -83,16 +86,16 @@ def _find_namesake(deps: Deps, merchant_id: str, reference: str) -> Customer | N
 
 
 def get_customer(deps: Deps, customer_id: str, *, by: Actor) -> Customer:
-    """Raises NotFound, also for another customer's caller."""
+    """Raises NotFound, also for a caller who is another customer."""
     if by.role == Role.CUSTOMER and customer_id != by.customer_id:
         raise NotFound("There is no such customer.")
     return deps.store.get_customer(merchant_of(by), customer_id)
 
 
 def remove_card(deps: Deps, customer_id: str, *, request: Request) -> Customer:
-    """The customer without any card, whichever tab it was kept for: none can be charged any more.
+    """Remove every saved card of the customer, so that none can be charged.
 
-    Repeated, it removes no card that was saved since. Raises NotFound, IdempotencyMismatch, Contention.
+    A repetition removes no card that was saved since. Raises NotFound, IdempotencyMismatch, Contention.
     """
     customer = get_customer(deps, customer_id, by=request.by)
     record = deps.store.find_record(request.record_id, deps.clock.now())
@@ -116,7 +119,7 @@ def remove_card(deps: Deps, customer_id: str, *, request: Request) -> Customer:
 
 
 def prepare_card(deps: Deps, customer_id: str, terms: CardTerms, *, request: Request) -> PreparedCard:
-    """What the phone needs to save a card. The consent is stored first.
+    """Store the consent, and return what the phone needs to save a card.
 
     For a tab, the sealed promise must consent to keeping the card. Raises NotFound, PromiseNotAccepted, Contention,
     IdempotencyMismatch.
@@ -146,7 +149,8 @@ def prepare_card(deps: Deps, customer_id: str, terms: CardTerms, *, request: Req
     else:
         request.check_same(record)
     account = deps.store.get_merchant(customer.merchant_id).account
-    # With the record's time: the caller may use their key again once it has expired, and the gateway may still know it.
+    # The record's time is part of the key: the caller may reuse theirs after it has expired, and the gateway may
+    # remember.
     key = f"{request.record_id}/{int(record.created_at.timestamp())}"
     return PreparedCard(
         setup=_add_setup(deps, account, customer, terms.tab_id, key), account=account, replayed=replayed
@@ -154,7 +158,7 @@ def prepare_card(deps: Deps, customer_id: str, terms: CardTerms, *, request: Req
 
 
 def _add_setup(deps: Deps, account: str | None, customer: Customer, tab_id: str | None, key: str) -> CardSetup:
-    """For a customer who is gone at the gateway, another one is made there first."""
+    """If the customer is gone at the gateway, a new one is created there first."""
     merchant_id, customer_id = customer.merchant_id, customer.customer_id
     customer = with_ref(deps, account, merchant_id, customer_id)
     try:

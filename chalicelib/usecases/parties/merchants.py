@@ -37,7 +37,7 @@ _DURATIONS = (
 
 
 class NewMerchant(Struct, frozen=True, kw_only=True):
-    """What an operator creates a merchant with; `settlement_currency` None if the payout currency is not known."""
+    """A new merchant. `settlement_currency`: None if the payout currency is not known."""
 
     name: str
     currency: str
@@ -75,19 +75,19 @@ def create_merchant(deps: Deps, new: NewMerchant, *, request: Request) -> Mercha
 
 
 def get_merchant(deps: Deps, *, by: Actor) -> Merchant:
-    """The caller's own. Raises NotFound."""
+    """The caller's merchant. Raises NotFound."""
     return deps.store.get_merchant(merchant_of(by))
 
 
 def set_policy(deps: Deps, policy: Policy, *, request: Request) -> tuple[Merchant, list[str]]:
-    """The merchant with the policy for tabs opened from now on, and warnings in words.
+    """Set the policy for tabs opened from now on; return the merchant and warnings in words.
 
     Raises InvalidInput, StaleVersion, IdempotencyMismatch, Contention.
     """
     _check_policy(policy)
     merchant_id = merchant_of(request.by)
     merchant = deps.store.get_merchant(merchant_id)
-    # In this order: a version that this very request has brought about comes with its record.
+    # In this order: if this very request has made the new version, its record exists.
     record = deps.store.find_record(request.record_id, deps.clock.now())
     if record is not None:
         request.check_same(record)
@@ -103,7 +103,7 @@ def set_policy(deps: Deps, policy: Policy, *, request: Request) -> tuple[Merchan
 
 
 def policy_warnings(policy: Policy) -> list[str]:
-    """What the policy can't promise, for the owner to read (design §4): a hold may run out before the review ends."""
+    """Warnings for the owner (design §4): with this policy a hold may expire before the review ends."""
     longest = policy.hold_ahead_s + policy.review_window_s + policy.hold_margin_s
     if longest <= HOLD_LASTS_S:
         return []

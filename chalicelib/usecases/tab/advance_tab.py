@@ -1,4 +1,4 @@
-"""Advance what is due: the scheduled run asks the agenda of each due tab and does what it says (design §7)."""
+"""The sweep: for each due tab, performs the steps that its agenda says are due (design §7)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 class Swept(Struct, frozen=True):
-    """How many tabs a sweep advanced, how many it could not, and how long the one that waited longest had been due."""
+    """The number of tabs that a sweep advanced and failed to advance, and the longest time that one had been due."""
 
     advanced: int
     failed: int
@@ -27,17 +27,17 @@ class Swept(Struct, frozen=True):
 
 
 class Advanced(Struct, frozen=True):
-    """A tab after what was due on it, and for how many seconds that had been due."""
+    """A tab after its due steps, and for how many seconds they had been due."""
 
     tab: Tab
     lag_s: float
 
 
 def advance_due_tabs(deps: Deps, *, at_once: int = 1) -> Swept:
-    """Advance every tab whose time has come; one that fails stops nobody else and is tried again by the next sweep.
+    """Advance every due tab. A tab that fails does not stop the others; the next sweep tries it again.
 
-    `at_once`: how many tabs are advanced side by side. Most of a tab's time is waiting for database and gateway,
-    and a sweep has only as long as its Lambda. Raises what the store raises, once all that was found is done.
+    `at_once`: how many tabs are advanced at the same time. Most of the time is waiting for database and gateway,
+    and the Lambda's time is limited. Raises what the store raises, after all tabs found so far are done.
     """
     done: list[Future[Advanced | None]] = []
     with ThreadPoolExecutor(at_once) as pool:
@@ -46,7 +46,7 @@ def advance_due_tabs(deps: Deps, *, at_once: int = 1) -> Swept:
                 done.append(pool.submit(_try_to_advance, deps, merchant_id, tab_id))
         finally:
             advanced = [found for future in done if (found := future.result()) is not None]
-            # Last: whoever delivers them may be slow, and a hold that is about to expire can't wait for the post.
+            # Receipts come last: delivery may be slow, and an expiring hold cannot wait for it.
             for found in advanced:
                 if agenda.due_receipt(found.tab):
                     pool.submit(_try_to_send_receipt, deps, found.tab)
@@ -71,7 +71,7 @@ def _try_to_send_receipt(deps: Deps, tab: Tab) -> None:
 
 
 def advance_due_tab(deps: Deps, merchant_id: str, tab_id: str) -> Advanced:
-    """Do what is due on one tab now, but for its receipt. The index may lie: its own agenda decides."""
+    """Do what is due on one tab, except its receipt. Its agenda decides, because the index may be out of date."""
     tab = deps.store.get_tab(merchant_id, tab_id)
     since = tab.next_action_at
     tab = advance_tab(deps, tab)
@@ -79,21 +79,21 @@ def advance_due_tab(deps: Deps, merchant_id: str, tab_id: str) -> Advanced:
 
 
 def advance_tab(deps: Deps, tab: Tab) -> Tab:
-    """Do what is due on this tab now, but for its receipt: its own agenda decides."""
+    """Do what is due on this tab, except its receipt, as its agenda says."""
     tab, begun = record_outcome(deps, tab, lambda draft: None)
     return run(deps, tab, begun)
 
 
 def send_receipt(deps: Deps, tab: Tab) -> Tab:
-    """Sent, then marked as sent: at least once, under an id that tells a second one apart.
+    """Send the receipt, then mark it as sent: at least once, under an id by which a second one can be dropped.
 
-    Only sweeps send receipts: whoever pays, and the gateway that tells of it, need not wait for the post.
+    Only sweeps send receipts, so that neither payer nor webhook waits for delivery.
     """
     receipt = receipt_of(tab, deps.clock.now())
     deps.notifier.send(receipt)
 
     def sent(draft: Draft) -> None:
-        # More may have been paid while it was sent, a tip say: that wants another receipt.
+        # More may have been paid while it was sent, for example a tip, which needs another receipt.
         if draft.tab.receipt_owed and draft.tab.receipt_minor == tab.receipt_minor:
             draft.update(receipt_owed=False)
             draft.record("receipt_sent", message_id=receipt.message_id)

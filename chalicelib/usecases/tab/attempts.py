@@ -42,21 +42,21 @@ from chalicelib.usecases.parties.customer_refs import forget_ref, with_ref
 log = logging.getLogger(__name__)
 
 ROUNDS = 8
-"""How often a change is decided again after somebody else wrote first."""
+"""How often a change is decided again after another change was written first."""
 CALLS = 20
-"""How many gateway calls one request or sweep makes for one tab before it leaves the rest to the next sweep."""
+"""The gateway calls that one request or sweep makes for a tab; the rest is left to the next sweep."""
 REPLAY_HORIZON = timedelta(hours=23)
-"""The gateway may forget an idempotency key after 24 h; we stop trusting it an hour earlier (money rule 4)."""
+"""The gateway may forget an idempotency key after 24 h; we stop relying on it an hour earlier (money rule 4)."""
 RECORD_LIFETIME = timedelta(hours=24)
 IN_PROGRESS = timedelta(seconds=30)
-"""A replayed request whose attempt is younger than this is told to come back (money rule 8)."""
+"""If a request is repeated while its attempt is younger than this, the caller is told to try later (money rule 8)."""
 
 
 class Request(Struct, frozen=True, kw_only=True):
-    """Who asks, under which idempotency key, for which version.
+    """The caller, the idempotency key and the expected version of a request.
 
-    `record_id`: merchant, caller and key; `request_sha256`: over method, path and body. `expected_version`: from the
-    caller's If-Match, None if they don't mind.
+    `record_id`: merchant, caller and key. `request_sha256`: the hash of method, path and body. `expected_version`: from
+    the caller's If-Match; None if they sent none.
     """
 
     by: Actor
@@ -83,7 +83,7 @@ class Request(Struct, frozen=True, kw_only=True):
 
 
 class Answer(Struct, frozen=True, kw_only=True):
-    """The tab after the request, and the attempt that the request began or found waiting, as it is now."""
+    """The tab after the request, and the attempt that it began or found waiting, in its current state."""
 
     tab: Tab
     attempt: Attempt | None = None
@@ -102,10 +102,10 @@ def carry_out(
     *,
     closes_payment: bool | Callable[[Tab], bool] = False,
 ) -> Answer:
-    """Load, decide, write ahead, perform. Decided again when somebody else wrote first.
+    """Load the tab, run the command, write ahead, perform. If another change was written first, start again.
 
-    `closes_payment`: the command may change the amount due, so what waits for the customer is closed first (rule 6);
-    where that depends on the tab, it is asked of the tab that was loaded.
+    `closes_payment`: the command may change the amount due, so a payment that waits for the customer is closed first
+    (rule 6). If that depends on the tab, it is a function of the loaded tab.
     Raises NotFound, StaleVersion, IdempotencyMismatch, RequestInProgress, Contention, and what the command raises.
     """
     expected_version = request.expected_version
@@ -121,12 +121,12 @@ def carry_out(
             _check_version(tab, expected_version)
             command(draft)
         except DomainError:
-            # Tab and record are read together, not at one instant. Sent twice at once, the request may have been
-            # carried out between the two, and what refuses it is its own effect: then there is a record by now.
+            # Tab and record are read together, but not at one instant. If the request was sent twice at once, its twin
+            # may have succeeded between the two reads and be the reason for the refusal; then a record exists by now.
             if deps.store.find_record(request.record_id, deps.clock.now()) is None:
                 raise
             continue
-        # Only now: a command that is refused leaves the payment on the phone alone.
+        # Only now, so that a refused command does not touch the payment on the phone.
         waiting = tab.taking_attempt
         closes = closes_payment(tab) if callable(closes_payment) else closes_payment
         if closes and waiting is not None and waiting.state == AttemptState.AWAITING_CUSTOMER:
@@ -137,7 +137,7 @@ def carry_out(
             seen = _look_at(deps, tab, waiting)
             if seen.attempt(waiting.attempt_id if waiting else None) == waiting:
                 return Answer(tab=seen, attempt=waiting)
-            # It is not there any more, or has been made: decide on that.
+            # The payment is gone or was made: decide again.
             continue
         change = agenda.conclude(draft)
         assert change is not None, "a command that wrote something makes a change"
@@ -152,7 +152,7 @@ def carry_out(
 
 
 def _look_at(deps: Deps, tab: Tab, waiting: Attempt | None) -> Tab:
-    """The tab once a payment that is to be handed out again was looked at: it may be gone, or made, unheard of."""
+    """Check a payment that will be handed out again: it may be gone or made without our knowing. Returns the tab."""
     if waiting is None or waiting.state != AttemptState.AWAITING_CUSTOMER:
         return tab
     try:
@@ -173,9 +173,9 @@ def _check_version(tab: Tab, expected_version: int | None) -> None:
 def commit(
     deps: Deps, change: Change, *, record: IdempotencyRecord | None = None, event: SeenEvent | None = None
 ) -> Tab:
-    """Write the change, then send what is to be said because of it. Raises what the store raises.
+    """Write the change, then send its messages. Raises what the store raises.
 
-    A message is sent at most once: what can't be handed over now is logged and lost, but it is never said twice.
+    A message is sent at most once: one that cannot be handed over is logged and lost, but never sent twice.
     """
     tab = deps.store.commit(change, record=record, event=event)
     _log_what_happened(change)
@@ -194,7 +194,7 @@ _COUNTED = {
     "dispute_opened": "DisputesOpened",
     "flagged": "TabsFlagged",
 }
-"""Kinds of entries that are counted, and as what."""
+"""Entry kind → metric."""
 
 
 def _log_what_happened(change: Change) -> None:
@@ -210,7 +210,7 @@ def _log_what_happened(change: Change) -> None:
                 "merchant_id": tab.merchant_id,
                 "version": tab.version,
                 **{name: entry.details[name] for name in _LOGGED if name in entry.details},
-                # Our own words, where those of a contest or a cancellation stay between people.
+                # Only our own reasons; those of a contest or a cancellation are personal and not logged.
                 **({"reason": entry.details["reason"]} if entry.kind == "flagged" else {}),
                 **({"metrics": {counted: 1}} if counted else {}),
             },
@@ -218,22 +218,22 @@ def _log_what_happened(change: Change) -> None:
 
 
 _LOGGED = ("attempt_id", "payment_id", "operation", "amount_minor")
-"""Details of an entry that are ids and numbers."""
+"""The details of an entry that are logged: ids and numbers."""
 
 
 def record_of(deps: Deps, request: Request, change: Change) -> IdempotencyRecord:
-    """What a repetition of the request is answered from: the attempt where money moves, else the tab as it is left."""
+    """The idempotency record: a repetition is answered from the attempt if money moves, else from this snapshot."""
     if change.begun:
         return request.new_record(deps, tab_id=change.tab.tab_id, attempt_id=change.begun[0].attempt_id)
     return request.new_record(deps, tab_id=change.tab.tab_id, snapshot=change.tab)
 
 
 def finish(deps: Deps, change: Change) -> Answer:
-    """Perform what a committed change has begun."""
+    """Perform the attempts that a committed change has begun."""
     try:
         tab = run(deps, change.tab, change.begun)
     except Contention:
-        # The change stands, and its attempts are in the agenda: the next sweep brings in what we could not.
+        # The change is committed and its attempts are in the agenda: the next sweep finds their outcomes.
         log.warning("the outcome for %s is left to the next sweep", change.tab.tab_id)
         tab = deps.store.get_tab(change.tab.merchant_id, change.tab.tab_id)
     if not change.begun:
@@ -252,20 +252,20 @@ def merchant_of(by: Actor) -> str:
 
 
 def check_visible(tab: Tab, by: Actor) -> None:
-    """Customers see their own tabs only. Raises NotFound, as for a tab that does not exist."""
+    """Customers see only their own tabs. Raises NotFound, as for a tab that does not exist."""
     if by.role == Role.CUSTOMER and tab.customer_id != by.customer_id:
         raise NotFound("There is no such tab.")
 
 
 def replay_of(deps: Deps, record: IdempotencyRecord, tab: Tab) -> Answer:
-    """The answer to a request that was made before: from its attempt, else the tab as that request left it.
+    """The answer to a repeated request: from its attempt, or else the tab as the first request left it.
 
-    Raises RequestInProgress while the first one may still be under way.
+    Raises RequestInProgress while the first request may still be running.
     """
     if record.attempt_id is None:
         return Answer(tab=record.snapshot or tab, replayed=True)
     if tab.attempt(record.attempt_id) is None:
-        # Closed by now; or the tab was read before the request was carried out, and its record after.
+        # The attempt is closed; or the tab was read before the first request ran, and its record after.
         tab = deps.store.get_tab(tab.merchant_id, tab.tab_id)
     attempt = find_attempt(deps, tab, record.attempt_id)
     young = deps.clock.now() - record.created_at < IN_PROGRESS
@@ -283,7 +283,7 @@ def _replay(deps: Deps, tab: Tab, record: IdempotencyRecord, request: Request) -
 
 
 def _close_for_change(deps: Deps, tab: Tab, waiting: Attempt) -> Tab:
-    """The tab without the payment that waited. Raises PaymentInProgress if that was made, or may have been."""
+    """Close the waiting payment and return the tab. Raises PaymentInProgress if it was made, or may have been."""
     tab, begun = _close_payment(deps, tab, waiting)
     tab = run(deps, tab, begun)
     if any(leg.attempt_id == waiting.attempt_id for leg in tab.legs):
@@ -308,16 +308,16 @@ _UNANSWERED = {"metrics": {"PaymentsUnanswered": 1}}
 
 
 def run(deps: Deps, tab: Tab, begun: Iterable[Attempt]) -> Tab:
-    """Perform attempts that are written ahead, bring in their outcomes, and go on with what follows from them.
+    """Perform attempts that are written ahead, record their outcomes, and continue with what follows from them.
 
-    Whatever is left when a process dies, after CALLS calls, or when the gateway has not answered (a second time-out
-    would keep the caller waiting for longer than its own) is found by the next sweep.
+    The next sweep does what is left when the process dies, after CALLS calls, or when the gateway has not answered
+    (another time-out would keep the caller waiting too long).
     """
     queue = deque(begun)
     for _ in range(CALLS):
         if queue:
             attempt = tab.attempt(queue.popleft().attempt_id)
-            # Somebody else, a webhook say, may have brought its outcome meanwhile.
+            # Another process, for example a webhook, may have recorded its outcome meanwhile.
             if attempt is None or attempt.state != AttemptState.PENDING:
                 continue
             asked = attempt.attempt_id
@@ -344,9 +344,10 @@ def run(deps: Deps, tab: Tab, begun: Iterable[Attempt]) -> Tab:
 def record_outcome(
     deps: Deps, tab: Tab, outcome: Outcome, *, event: SeenEvent | None = None
 ) -> tuple[Tab, tuple[Attempt, ...]]:
-    """Bring an outcome into the tab, whoever has written meanwhile; the tab then, and the attempts begun by it.
+    """Apply an outcome to the tab; return the tab and the attempts that follow from it.
 
-    An outcome is never refused: a lost race means reload and apply again (money rule 3). Raises Contention.
+    An outcome is never refused: after a version conflict it is applied to the reloaded tab (money rule 3). Raises
+    Contention.
     """
     known_facts: frozenset[str] = frozenset()
     for _ in range(ROUNDS):
@@ -395,7 +396,7 @@ def _perform(deps: Deps, tab: Tab, attempt: Attempt) -> Outcome:
 
 
 def _with_customer(deps: Deps, tab: Tab, attempt: Attempt) -> Outcome:
-    """The attempt is to be made for a customer who is gone at the gateway: for another one, which is made first."""
+    """The attempt's customer is gone at the gateway: create a new one there, and make the attempt for it."""
     try:
         customer = with_ref(deps, tab.account, tab.merchant_id, tab.customer_id)
     except GatewayUnavailable:
@@ -413,10 +414,10 @@ def _with_customer(deps: Deps, tab: Tab, attempt: Attempt) -> Outcome:
 
 
 def _resolving(attempt: Attempt, facts: Iterable[Fact]) -> Outcome:
-    """The facts, which should resolve the attempt; where it is still as it was before the call, its outcome is unknown.
+    """Apply the facts, which should resolve the attempt. If the attempt is as before the call, its outcome is unknown.
 
-    Before the call, not before this draft: a webhook with the same facts may have been quicker, and what it has told
-    (that the bank asks the customer, say) must not become unknown because the answer says it again.
+    As before the call, not before this draft: a webhook with the same facts may have been faster, and what it said (for
+    example, that the bank asks the customer) must not become unknown because the answer says it again.
     """
 
     def apply(draft: Draft) -> None:
@@ -432,7 +433,7 @@ def _unknown(attempt: Attempt) -> Outcome:
 
 
 def _if_open(draft: Draft, attempt: Attempt, then: Callable[[Attempt], None]) -> None:
-    """Only if nobody else has brought the attempt's outcome meanwhile."""
+    """Apply only if the attempt has no outcome yet."""
     found = draft.tab.attempt(attempt.attempt_id)
     if found is not None and found.is_open:
         then(found)
@@ -457,7 +458,7 @@ def _close_payment(deps: Deps, tab: Tab, attempt: Attempt) -> tuple[Tab, tuple[A
 
 
 def _resolve(deps: Deps, tab: Tab, attempt: Attempt) -> tuple[Tab, tuple[Attempt, ...]]:
-    """Find out what became of an attempt whose outcome nobody told us, in the order of money rule 4."""
+    """Find the outcome of an attempt that has none, in the order of money rule 4."""
     try:
         facts = deps.gateway.find_facts(tab, attempt)
     except (GatewayUnavailable, GatewayRejected) as failed:

@@ -1,4 +1,4 @@
-"""The bill: its lines, presenting it, and what is said of it until it stands."""
+"""The bill: items, presenting, accepting, contesting, adjusting, waiving, writing off."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from chalicelib.usecases.tab.exposure import check_exposure
 
 
 def add_items(deps: Deps, tab_id: str, items: Sequence[ItemInput], *, request: Request) -> Answer:
-    """All the lines, or none. Raises CapExceeded, ExposureExceeded, InvalidInput and its kinds, TransitionRefused."""
+    """Add all items, or none. Raises CapExceeded, ExposureExceeded, InvalidInput and its kinds, TransitionRefused."""
 
     def command(draft: Draft) -> None:
         bill.add_items(draft, items)
@@ -33,24 +33,24 @@ def add_items(deps: Deps, tab_id: str, items: Sequence[ItemInput], *, request: R
 
 
 def void_item(deps: Deps, tab_id: str, item_id: str, *, request: Request) -> Answer:
-    """The line counts nothing any more; it stays in the history. Raises NotFound, TransitionRefused."""
+    """Remove the item from the bill; it stays in the history. Raises NotFound, TransitionRefused."""
     return carry_out(deps, tab_id, request, lambda draft: bill.void_item(draft, item_id))
 
 
 def complete_service(deps: Deps, tab_id: str, *, request: Request) -> Answer:
-    """The tab in review. Raises TransitionRefused."""
+    """Present the bill; the tab is then in review. Raises TransitionRefused."""
     return carry_out(deps, tab_id, request, bill.complete)
 
 
 def amend_bill(deps: Deps, tab_id: str, *, request: Request) -> Answer:
-    """The open tab. Raises TransitionRefused, PaymentInProgress."""
+    """Take the bill back; the tab is open again. Raises TransitionRefused, PaymentInProgress."""
     return carry_out(deps, tab_id, request, bill.amend, closes_payment=True)
 
 
 def accept_bill(
     deps: Deps, tab_id: str, tip_minor: int, feedback: Feedback | None = None, *, request: Request
 ) -> Answer:
-    """The tab as it is after what could be taken was taken; the attempt is the first leg.
+    """Accept the bill and take what can be taken. The answer's attempt is the first leg.
 
     Raises TransitionRefused, PaymentInProgress, InvalidInput and its kinds (the tip).
     """
@@ -64,14 +64,17 @@ def accept_bill(
 
 
 def contest_bill(deps: Deps, tab_id: str, reason: str, contested_minor: int | None, *, request: Request) -> Answer:
-    """The contested tab; `contested_minor` None means all of it. Raises TransitionRefused, InvalidInput."""
+    """Contest the bill; `contested_minor` None means all of it. Raises TransitionRefused, InvalidInput."""
     return carry_out(deps, tab_id, request, lambda draft: bill.contest(draft, reason, contested_minor))
 
 
 def resolve_contest(
     deps: Deps, tab_id: str, resolution: Resolution, reduction_minor: int | None, reason: str, *, request: Request
 ) -> Answer:
-    """The tab, under review again or due. Raises TransitionRefused, InvalidInput, PaymentInProgress."""
+    """Resolve the contest; the tab is then in review again, or due.
+
+    Raises TransitionRefused, InvalidInput, PaymentInProgress.
+    """
     return carry_out(
         deps,
         tab_id,
@@ -82,17 +85,17 @@ def resolve_contest(
 
 
 def adjust_bill(deps: Deps, tab_id: str, reduction_minor: int, reason: str, *, request: Request) -> Answer:
-    """The tab with its lower bill. Raises TransitionRefused, InvalidInput, PaymentInProgress."""
+    """Lower the bill. Raises TransitionRefused, InvalidInput, PaymentInProgress."""
     return carry_out(
         deps, tab_id, request, lambda draft: bill.adjust(draft, reduction_minor, reason), closes_payment=True
     )
 
 
 def waive(deps: Deps, tab_id: str, reason: str, *, request: Request) -> Answer:
-    """The tab with nothing owed; a fee that was taken is given back. Raises NothingToPay, TransitionRefused."""
+    """Waive what is owed; a fee that was taken is refunded. Raises NothingToPay, TransitionRefused."""
     return carry_out(deps, tab_id, request, lambda draft: bill.waive(draft, reason), closes_payment=True)
 
 
 def write_off(deps: Deps, tab_id: str, reason: str, *, request: Request) -> Answer:
-    """The closed tab. Raises TransitionRefused, NothingToPay, PaymentInProgress."""
+    """Write off what is owed and close the tab. Raises TransitionRefused, NothingToPay, PaymentInProgress."""
     return carry_out(deps, tab_id, request, lambda draft: bill.write_off(draft, reason), closes_payment=True)

@@ -1,4 +1,4 @@
-"""From the offer to the visit: open a tab, seal its promise, check in, or call it off."""
+"""The booking: open a tab, seal its promise, check in, cancel, mark as a no-show."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from chalicelib.usecases.tab.exposure import check_exposure
 
 
 def open_tab(deps: Deps, customer_id: str, terms: Terms, *, request: Request) -> Answer:
-    """The new tab: booked where it starts later, else open.
+    """Open a tab: booked if it starts later, otherwise open.
 
     Raises NotFound (no such customer), IdempotencyMismatch, ExposureExceeded, and what booking.open_tab raises.
     """
@@ -57,7 +57,7 @@ class Agreement(Struct, frozen=True, kw_only=True):
 
 
 def accept_promise(deps: Deps, tab_id: str, agreement: Agreement, *, request: Request) -> Answer:
-    """Seal the promise. The answer's attempt is the hold for the customer to confirm, where one is wanted now.
+    """Seal the promise. The answer's attempt is the hold that the customer must confirm, if one is wanted now.
 
     Recorded by staff it is `in_person`. Raises PromiseChanged, InvalidInput, TransitionRefused.
     """
@@ -82,20 +82,20 @@ def accept_promise(deps: Deps, tab_id: str, agreement: Agreement, *, request: Re
 
 
 def propose_promise(deps: Deps, tab_id: str, limits: Limits, *, request: Request) -> Answer:
-    """The tab with what is proposed. Raises InvalidInput and its kinds, TransitionRefused."""
+    """Propose a new promise. Raises InvalidInput and its kinds, TransitionRefused."""
     return carry_out(deps, tab_id, request, lambda draft: booking.propose_promise(draft, limits))
 
 
 def check_in(deps: Deps, tab_id: str, *, request: Request) -> Answer:
-    """The open tab. Raises TransitionRefused, PaymentInProgress."""
+    """Check the customer in; the tab is then open. Raises TransitionRefused, PaymentInProgress."""
     return carry_out(deps, tab_id, request, booking.check_in, closes_payment=True)
 
 
 def cancel_tab(deps: Deps, tab_id: str, reason: str, *, request: Request) -> Answer:
-    """The canceled tab, closed where nothing is owed. Raises TransitionRefused, PaymentInProgress."""
+    """Cancel the tab; it is closed if nothing is owed. Raises TransitionRefused, PaymentInProgress."""
     return carry_out(deps, tab_id, request, lambda draft: booking.cancel(draft, reason))
 
 
 def mark_no_show(deps: Deps, tab_id: str, *, request: Request) -> Answer:
-    """The tab with its fee; the attempt takes it. Raises TransitionRefused (not booked, or still within grace)."""
+    """Mark a no-show; its fee becomes due. Raises TransitionRefused (not booked, or still within grace)."""
     return carry_out(deps, tab_id, request, booking.mark_no_show)

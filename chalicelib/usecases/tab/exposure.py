@@ -1,4 +1,4 @@
-"""Limits on what may be unpaid at once, per customer and per merchant, checked before it grows (policy)."""
+"""Checks the policy's limits on unpaid amounts, per customer and per merchant, before they grow."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from chalicelib.usecases.tab.listings import unfinished_of_customer, unfinished_
 def check_exposure(
     deps: Deps, policy: Policy, *, merchant_id: str, customer_id: str, more_minor: int, currency: str
 ) -> None:
-    """Raises ExposureExceeded if `more_minor` on top of what is unpaid would pass a limit. No limit, no query."""
+    """Raises ExposureExceeded if `more_minor` on top of what is unpaid would exceed a limit.
+
+    Without a limit, no query.
+    """
     if limit := policy.exposure_per_customer_minor:
         lines = unfinished_of_customer(deps, merchant_id, customer_id)
         _check(lines, more_minor, limit, currency, "this customer")

@@ -1,4 +1,4 @@
-"""Walking the listings page by page, for use cases that need all unfinished tabs of a merchant or a customer."""
+"""Reads listings page by page, for use cases that need all unfinished tabs of a merchant or a customer."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def of_merchant(deps: Deps, merchant_id: str, status: Status) -> Iterator[TabSum
 
 
 def unfinished_of_merchant(deps: Deps, merchant_id: str) -> Iterator[TabSummary]:
-    """Every tab of the merchant that is not closed, a status after the other."""
+    """Every tab of the merchant that is not closed, one status after another."""
     for status in UNFINISHED:
         yield from of_merchant(deps, merchant_id, status)
 

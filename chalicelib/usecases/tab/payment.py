@@ -1,4 +1,4 @@
-"""Paying: on the phone, with the hold and the saved card, in cash, and a tip."""
+"""Payments: on the phone, with hold and saved card, in cash, and tips."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from chalicelib.usecases.tab.attempts import Answer, Request, carry_out
 
 
 def pay_on_phone(deps: Deps, tab_id: str, tip_minor: int = 0, *, request: Request) -> Answer:
-    """The attempt has what a payment sheet needs. One that waits for the same amount is handed out again.
+    """Ask for a payment on the phone. A waiting payment of the same amount is returned again.
 
     Raises NothingToPay, PaymentInProgress, TransitionRefused, InvalidInput and its kinds (the tip).
     """
@@ -29,7 +29,7 @@ def pay_on_phone(deps: Deps, tab_id: str, tip_minor: int = 0, *, request: Reques
 
 
 def charge_saved_card(deps: Deps, tab_id: str, *, request: Request) -> Answer:
-    """Without the phone.
+    """Charge hold and saved card, without the phone.
 
     Raises NoCard, CardRefused, NothingToPay, PromiseNotAccepted, PaymentInProgress, TransitionRefused.
     """
@@ -37,15 +37,15 @@ def charge_saved_card(deps: Deps, tab_id: str, *, request: Request) -> Answer:
 
 
 def take_cash(deps: Deps, tab_id: str, amount_minor: int, *, request: Request) -> Answer:
-    """The tab with the cash in its ledger. Raises NothingToPay, PaymentInProgress, InvalidInput."""
+    """Record cash that was taken. Raises NothingToPay, PaymentInProgress, InvalidInput."""
     return carry_out(deps, tab_id, request, lambda draft: payment.take_cash(draft, amount_minor), closes_payment=True)
 
 
 def return_cash(deps: Deps, tab_id: str, amount_minor: int, *, request: Request) -> Answer:
-    """The tab with the cash handed back. Raises NothingToPay, InvalidInput."""
+    """Record cash that was handed back. Raises NothingToPay, InvalidInput."""
     return carry_out(deps, tab_id, request, lambda draft: payment.return_cash(draft, amount_minor))
 
 
 def give_tip(deps: Deps, tab_id: str, tip_minor: int, *, request: Request) -> Answer:
-    """The attempt has what a payment sheet needs. Raises TransitionRefused, PaymentInProgress, InvalidInput."""
+    """Ask for a tip on the phone. Raises TransitionRefused, PaymentInProgress, InvalidInput."""
     return carry_out(deps, tab_id, request, lambda draft: payment.tip(draft, tip_minor), closes_payment=True)

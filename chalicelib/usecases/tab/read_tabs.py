@@ -1,4 +1,4 @@
-"""Read tabs: one as its caller may see it, and listings by status or by customer."""
+"""Reads tabs: a single one if the caller may see it, listings by status or customer, and timelines."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def get_tab(deps: Deps, tab_id: str, *, by: Actor) -> Tab:
 def list_tabs(
     deps: Deps, *, status: Status | None, customer_id: str | None, limit: int, cursor: str | None, by: Actor
 ) -> Page[TabSummary]:
-    """By status or by customer, newest first; customers always get their own. Raises InvalidInput."""
+    """List by status or by customer, newest first; customers always get their own. Raises InvalidInput."""
     merchant_id = merchant_of(by)
     if by.role == Role.CUSTOMER:
         if status is not None or customer_id not in (None, by.customer_id):
