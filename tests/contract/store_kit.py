@@ -280,7 +280,7 @@ def full_tab() -> Tab:
                         dispute_id="dp_1",
                         amount_minor=900,
                         opened_at=NOW,
-                        state=DisputeState.LOST,
+                        state=DisputeState.WON,
                         withdrawn_minor=900,
                         reinstated_minor=300,
                         returned_minor=200,

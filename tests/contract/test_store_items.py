@@ -219,7 +219,7 @@ def heard(frame, event, _):
     # What msgspec asks for when it first makes a decoder of a struct.
     if event == "call" and frame.f_code.co_name == "get_class_annotations":
         made.append(event)
-kinds = ("tab", "entry", "attempt", "pointer", "record", "merchant", "customer", "summary")
+kinds = ("tab", "entry", "attempt", "pointer", "record", "merchant", "customer", "summary", "contact")
 readers = [getattr(items, f"{kind}_of") for kind in kinds]
 sys.setprofile(heard)
 for read in readers:
