@@ -1,10 +1,10 @@
-"""The refusals of the domain, one class a reason; turning them into HTTP answers is left to the handlers."""
+"""The domain's refusals, one class for each reason. Handlers turn them into HTTP answers."""
 
 from __future__ import annotations
 
 
 class DomainError(Exception):
-    """Something was asked that the rules refuse. `code` is stable and public; `detail` says what to do.
+    """A request that the rules refuse. `code` is stable and public; `detail` says what to do.
 
     `context` holds JSON-able values that help the caller act (limits, current version, allowed actions).
     """
@@ -24,7 +24,7 @@ class InvalidInput(DomainError):
 
 
 class AmountOffStep(InvalidInput):
-    """The amount can't be paid in this currency: KWD amounts end in 0."""
+    """The amount cannot be paid in this currency, for example a KWD amount that does not end in 0."""
 
     code = "amount_off_step"
 
@@ -34,7 +34,7 @@ class AmountTooLarge(InvalidInput):
 
 
 class AmountTooSmall(InvalidInput):
-    """Not zero, and below what a card payment may be."""
+    """The amount is not zero and below the minimum card charge."""
 
     code = "amount_below_minimum"
 
@@ -44,13 +44,13 @@ class UnknownCurrency(InvalidInput):
 
 
 class CurrencyMismatch(InvalidInput):
-    """One currency a tab (money rule 1)."""
+    """The currency is not the tab's; a tab has one currency (money rule 1)."""
 
     code = "currency_mismatch"
 
 
 class NotFound(DomainError):
-    """There is no such thing, or it belongs to somebody else: callers can't tell which (404)."""
+    """It does not exist, or belongs to somebody else; callers cannot tell which (404)."""
 
     code = "not_found"
 
@@ -74,7 +74,7 @@ class TransitionRefused(DomainError):
 
 
 class CapExceeded(DomainError):
-    """The total would pass the promise's cap: a new promise must be proposed and accepted first (409)."""
+    """The total would exceed the promise's cap: a new promise must be proposed and accepted first (409)."""
 
     code = "cap_exceeded"
 
@@ -86,7 +86,7 @@ class PromiseNotAccepted(DomainError):
 
 
 class PromiseChanged(DomainError):
-    """The hash the customer agreed to is not the hash of the promise as it stands (409)."""
+    """The hash that the customer agreed to is not the hash of the current promise (409)."""
 
     code = "promise_changed"
 
@@ -102,13 +102,13 @@ class NoCard(DomainError):
 
 
 class CardRefused(DomainError):
-    """The bank has said that this card must not be tried again; the networks fine whoever does (409)."""
+    """The bank has said that this card must not be tried again; card networks fine further tries (409)."""
 
     code = "card_refused"
 
 
 class PaymentInProgress(DomainError):
-    """An attempt that takes money is under way or its outcome unknown; what would change the amount waits (409)."""
+    """A payment is in progress or its outcome is unknown; changes of the amount must wait (409)."""
 
     code = "payment_in_progress"
 
@@ -120,19 +120,19 @@ class ExposureExceeded(DomainError):
 
 
 class AccountLost(DomainError):
-    """The merchant's own account at the payment provider does not let us in any more (409)."""
+    """The merchant's account at the payment provider is not connected any more (409)."""
 
     code = "account_lost"
 
 
 class StaleVersion(DomainError):
-    """The caller decided on an older version of the tab than the one that stands (412)."""
+    """The caller decided on an older version of the tab than the current one (412)."""
 
     code = "stale_version"
 
 
 class IdempotencyMismatch(DomainError):
-    """The Idempotency-Key was used before, for another request (422)."""
+    """The Idempotency-Key was used for another request (422)."""
 
     code = "idempotency_key_reused"
 
@@ -144,6 +144,6 @@ class RequestInProgress(DomainError):
 
 
 class Contention(DomainError):
-    """The tab is being changed by too many at once; nothing was done, and trying again is safe (409)."""
+    """The request kept losing to concurrent writers. Nothing was done; trying again is safe (409)."""
 
     code = "contention"

@@ -1,4 +1,4 @@
-"""Money: currencies, amounts and the one way to round; what a card processor's wire wants is left to its adapter.
+"""Money: currencies, amounts and rounding. The card processor's own units are left to its adapter.
 
 An amount is an int in the currency's smallest unit (ISO 4217 exponent), never a float.
 """
@@ -14,9 +14,9 @@ MAXIMUM_DIGITS = 8
 
 
 class Currency(Struct, frozen=True):
-    """`exponent`: digits behind the point (ISO 4217). `step_minor`: every amount is a multiple of it.
+    """`exponent`: digits after the decimal point (ISO 4217). `step_minor`: every amount is a multiple of it.
 
-    `minimum_minor`: the least a card may be charged when the merchant is paid out in this same currency.
+    `minimum_minor`: the minimum card charge if the merchant is paid out in this same currency.
     `maximum_minor`: the most.
     """
 
@@ -40,7 +40,7 @@ class Currency(Struct, frozen=True):
 
 
 # Published minimum charges (https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts). A currency that
-# the page does not list must be worth at least US$0.50: those stand below with a minimum well above it.
+# the page does not list must be worth at least US$0.50; those are below, with a minimum well above that.
 _PUBLISHED_MINIMUMS = {
     "USD": 50, "AED": 200, "AUD": 50, "BGN": 100, "BRL": 50, "CAD": 50, "CHF": 50, "CZK": 1500, "DKK": 250, "EUR": 50,
     "GBP": 30, "HKD": 400, "HUF": 17500, "INR": 50, "JPY": 50, "MXN": 1000, "MYR": 200, "NOK": 300, "NZD": 50,
@@ -52,14 +52,14 @@ _CONSERVATIVE_MINIMUMS = {
     "ILS": 250, "ZAR": 1200, "TRY": 2500, "PHP": 3500, "TWD": 2000, "SAR": 250, "COP": 300000,
 }  # fmt: skip
 _MINIMUMS_ABROAD = {"BRL": 400, "INR": 6000}
-"""Where the published minimum is worth a few US cents, which is enough only for a payout in this same currency."""
+"""Currencies whose published minimum is worth a few US cents: enough only for a payout in this same currency."""
 _ZERO_DECIMAL = frozenset({
     "BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "UGX", "VND", "VUV", "XAF", "XOF",
     "XPF",
 })  # fmt: skip
 _THREE_DECIMAL = frozenset({"BHD", "JOD", "KWD", "OMR", "TND"})
 _COUNTED_WITH_CENTS = frozenset({"ISK", "UGX"})
-"""They have none any more, but the eight digits of a charge still count two for them."""
+"""Currencies without decimals today, for which the limit of eight digits still counts two."""
 
 
 CURRENCIES: dict[str, Currency] = {
@@ -79,10 +79,10 @@ def currency_of(code: str) -> Currency:
 
 
 def minimum_charge_minor(currency: Currency, settlement_currency: str | None) -> int:
-    """The least a card may be charged for a merchant paid out in `settlement_currency` (None: not known).
+    """The minimum card charge for a merchant paid out in `settlement_currency` (None: not known).
 
-    The published minimum belongs to the currency of the payout. Where that is another one or unknown we ask for twice
-    our own: the published minimums are worth between US$0.28 and US$0.70, but for two that are far below.
+    The published minimum belongs to the payout currency. If that is another or unknown one, we use twice our own
+    minimum: the published ones are worth between US$0.28 and US$0.70, except two that are far below.
     """
     if settlement_currency == currency.code:
         return currency.minimum_minor
@@ -90,7 +90,7 @@ def minimum_charge_minor(currency: Currency, settlement_currency: str | None) ->
 
 
 def check_amount(amount_minor: int, currency: Currency, what: str, *, minimum_minor: int = 0) -> int:
-    """The amount itself if it may be asked for: 0, or from the minimum to the maximum, on the currency's step.
+    """Return the amount if it is valid: 0, or from the minimum to the maximum, a multiple of the currency's step.
 
     Raises InvalidInput, AmountOffStep, AmountTooSmall or AmountTooLarge, naming `what`.
     """
@@ -121,7 +121,7 @@ def share_minor(amount_minor: int, numerator: int, denominator: int, currency: C
 
 
 def format_amount(amount_minor: int, currency_code: str) -> str:
-    """For people: `EUR 12.50`, `JPY 1200`, `-KWD 1.500`."""
+    """The amount as people read it: `EUR 12.50`, `JPY 1200`, `-KWD 1.500`."""
     exponent = currency_of(currency_code).exponent
     whole, rest = divmod(abs(amount_minor), 10**exponent)
     digits = f"{whole}.{rest:0{exponent}d}" if exponent else f"{whole}"

@@ -1,4 +1,4 @@
-"""The two parties of a tab as kept by us: merchants with their policy, customers with their saved card."""
+"""The two parties of a tab: merchants with their policy, customers with their saved card."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from chalicelib.domain.tab.policy import Policy
 _SPELLED_OUT = str.maketrans(
     {"ß": "ss", "æ": "ae", "Æ": "AE", "ø": "o", "Ø": "O", "œ": "oe", "Œ": "OE", "ł": "l", "Ł": "L", "đ": "d", "Đ": "D"}
 )
-"""Latin letters that Unicode does not take apart."""
+"""Latin letters that Unicode does not decompose."""
 _SUFFIX_LENGTH = 10
-"""What is left for it on a statement of 22 characters, beside a prefix of 10 at most, `* ` between them."""
+"""The length left for the name: a statement has 22 characters, with a prefix of at most 10 and `* ` between."""
 _NOT_ON_STATEMENTS = frozenset("<>\\'\"*")
 
 
 def statement_suffix_of(name: str) -> str | None:
-    """A business's name as its customers' bank statements can carry it; None if nothing of it can be carried.
+    """A business's name in the characters that bank statements allow; None if none of it is allowed.
 
     Latin letters without accents, a letter at least, none of the forbidden characters:
     https://docs.stripe.com/get-started/account/statement-descriptors.
@@ -52,7 +52,7 @@ class Merchant(Struct, frozen=True, kw_only=True):
 
 
 class CardConsent(Struct, frozen=True, kw_only=True):
-    """The customer's word that the card may be kept: which terms (hash), when, from where."""
+    """The customer's consent to keeping the card: the hash of the terms, when, and from where."""
 
     subject: str
     terms_sha256: str

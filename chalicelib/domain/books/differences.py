@@ -1,4 +1,4 @@
-"""The words of reconciliation: what the gateway has of a payment, what we have of a tab, and how the two may differ."""
+"""The types of reconciliation: a payment at the gateway, our records of a tab, and the differences between them."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from chalicelib.domain.tab.facts.fact import Fact
 from chalicelib.domain.tab.tab import Tab
 
 OVERDUE_AFTER = timedelta(hours=1)
-"""By now the sweep, which runs every few minutes, has tried many times."""
+"""After this time the sweep, which runs every few minutes, has tried many times."""
 
 
 class Code(StrEnum):
-    """What kind of difference it is. docs/reconciliation.md says of each what an operator does."""
+    """The kind of a difference. docs/reconciliation.md says for each what an operator does."""
 
-    # Explained by news that never reached us
+    # Explained by an event that never reached us
     OUTCOME_NOT_RECORDED = "outcome_not_recorded"
     EFFECT_AFTER_END = "effect_after_end"
     CAPTURED_PAST_US = "captured_past_us"
@@ -29,7 +29,7 @@ class Code(StrEnum):
     DISPUTE_NOT_RECORDED = "dispute_not_recorded"
     DISPUTE_CHANGED = "dispute_changed"
     EVENT_MISSED = "event_missed"
-    # Explained by something of ours that was not done
+    # Explained by work of ours that was not done
     POINTER_MISSING = "pointer_missing"
     OVERDUE = "overdue"
     # For a person
@@ -66,7 +66,7 @@ REPAIRABLE = frozenset(
 
 
 class Difference(Struct, frozen=True, kw_only=True):
-    """One difference. `object_id`: the gateway's object it is about. `facts`: what explains it, to be brought in."""
+    """One difference. `object_id`: the gateway's object. `facts`: the missed facts that explain and repair it."""
 
     code: Code
     text: str
@@ -83,16 +83,15 @@ class Difference(Struct, frozen=True, kw_only=True):
 
     @property
     def key(self) -> tuple[str | None, ...]:
-        """What makes it the same difference when the tab is looked at again."""
+        """The identity of the difference when the tab is compared again."""
         return self.code, self.merchant_id, self.tab_id, self.attempt_id, self.object_id
 
 
 class Payment(Struct, frozen=True, kw_only=True):
-    """A payment as the gateway has it, in facts: `told` is what it is now, None for what no fact tells.
+    """A payment at the gateway, as facts. `told`: its current state as a fact, None if no fact describes it.
 
-    `merchant_id`, `tab_id`, `attempt_id`: from our metadata, None if it bears none. `refunds` and `disputes`: the
-    facts of all there are, oldest first; where not all were asked for, `is_whole` is False. `fees`: what the gateway
-    kept of all of them.
+    `merchant_id`, `tab_id`, `attempt_id`: from our metadata, None without it. `refunds` and `disputes`: the facts of
+    all of them, oldest first; `is_whole` is False if not all were fetched. `fees`: the gateway's fees for all of them.
     """
 
     payment_id: str
@@ -109,9 +108,9 @@ class Payment(Struct, frozen=True, kw_only=True):
 
 
 class Records(Struct, frozen=True, kw_only=True):
-    """Everything we have on record of one tab; `tab` is None where its snapshot is gone and other rows are not.
+    """All records of one tab. `tab` is None if its snapshot is gone but other rows exist.
 
-    `entries`: its history, oldest first. `attempts`: the closed ones. `fact_keys`: of the facts that were applied.
+    `entries`: its history, oldest first. `attempts`: the closed ones. `fact_keys`: the keys of the applied facts.
     """
 
     tab: Tab | None
@@ -120,6 +119,6 @@ class Records(Struct, frozen=True, kw_only=True):
     fact_keys: frozenset[str] = frozenset()
 
     def attempt(self, attempt_id: str | None) -> Attempt | None:
-        """Open or closed."""
+        """The attempt, open or closed."""
         closed = next((attempt for attempt in self.attempts if attempt.attempt_id == attempt_id), None)
         return closed or (self.tab.attempt(attempt_id) if self.tab else None)

@@ -1,4 +1,4 @@
-"""Double entry: accounts, postings that sum to zero, running balances; what posts when is the commands' and facts'.
+"""Double-entry bookkeeping: accounts, postings that sum to zero, and balances. Commands and facts decide what to post.
 
 Debits are positive, credits negative. Holds never post.
 """
@@ -38,14 +38,14 @@ Balances = Mapping[Account, int]
 
 
 def transfer(amount_minor: int, *, debit: Account, credit: Account) -> tuple[Posting, ...]:
-    """Two postings that move `amount_minor` (negative: the reverse) from `credit` to `debit`; none for zero."""
+    """Two postings that move `amount_minor` from `credit` to `debit` (negative: the reverse); none for zero."""
     if amount_minor == 0:
         return ()
     return (Posting(debit, amount_minor), Posting(credit, -amount_minor))
 
 
 def post(balances: Balances, postings: tuple[Posting, ...]) -> dict[Account, int]:
-    """The balances after the postings; accounts that come to zero stay, so that a reader sees they were used."""
+    """The balances after the postings. Accounts with a zero balance stay, to show that they were used."""
     total = sum(posting.amount_minor for posting in postings)
     if total != 0:
         raise AssertionError(f"postings must sum to zero, these sum to {total}: {postings}")

@@ -1,7 +1,7 @@
-"""Reconciliation: what we have on record of a tab against what the gateway has, as differences in words; pure.
+"""Reconciliation, the pure part: compares our records of a tab with the gateway's objects, and words the differences.
 
-A difference that news from the gateway explains carries the facts that would have told it, so repairing is bringing
-them in. Everything else is for a person: what cannot be explained is never guessed.
+A difference that a missed event explains carries the missing facts, so repairing means applying them. Everything else
+is for a person; nothing is guessed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from chalicelib.domain.tab.tab import Tab
 
 
 def known_payments(tab: Tab) -> set[str]:
-    """The payments at the gateway that the tab says there are."""
+    """The ids of the payments that the tab names."""
     return {
         *(hold.payment_id for hold in tab.holds),
         *(leg.payment_id for leg in tab.legs if leg.kind != LegKind.CASH),
@@ -33,26 +33,26 @@ def known_payments(tab: Tab) -> set[str]:
 
 
 def known_objects(tab: Tab) -> set[str]:
-    """The objects at the gateway that a pointer must lead from: payments, their refunds and disputes."""
+    """The ids of the gateway's objects that must have a pointer: payments, their refunds and disputes."""
     legs = [leg for leg in tab.legs if leg.kind != LegKind.CASH]
     refunds = {refund_id for leg in legs for refund_id in (*leg.refunds, *leg.pending_refunds)}
     return known_payments(tab) | refunds | {dispute.dispute_id for leg in legs for dispute in leg.disputes}
 
 
 def needs_reversals(tab: Tab, payment_id: str) -> bool:
-    """Whether the tab knows of refunds or a dispute of the payment, which the gateway must then know too."""
+    """Whether the tab names refunds or a dispute of the payment, which the gateway must then have, too."""
     leg = tab.leg(payment_id)
     return leg is not None and bool(leg.refunds or leg.pending_refunds or leg.failed_refunds or leg.disputes)
 
 
 def unposted_fees(records: Records, payments: Iterable[Payment]) -> list[Fact]:
-    """What the gateway kept of the payments, as far as it is not in the books yet: no difference, but a cost."""
+    """The gateway's fees for the payments that are not posted yet. They are costs, not differences."""
     ours = [payment for payment in payments if records.tab and records.tab.leg(payment.payment_id)]
     return [fee for payment in ours for fee in payment.fees if fee.key not in records.fact_keys]
 
 
 def restore_pointer(draft: Draft, object_id: str) -> None:
-    """Let the object lead to its tab again."""
+    """Restore the object's pointer to its tab."""
     tab = draft.tab
     made_by = [hold.attempt_id for hold in tab.holds if hold.payment_id == object_id]
     made_by += [leg.attempt_id for leg in tab.legs if leg.payment_id == object_id]
@@ -65,8 +65,8 @@ def compare(
 ) -> list[Difference]:
     """All differences of one tab.
 
-    `payments`: everything at the gateway that bears the tab's name, and everything the tab knows (None: not there).
-    `pointers`: for each of `known_objects`, the tab that its pointer leads to (None: there is no pointer).
+    `payments`: all payments that name the tab, and all that the tab names (None: it does not exist).
+    `pointers`: for each of `known_objects`, the tab that its pointer names (None: there is no pointer).
     """
     there = {payment_id: payment for payment_id, payment in payments.items() if payment is not None}
     if records.tab is None:
@@ -79,7 +79,7 @@ def compare(
         *(found for payment_id, one in there.items() if payment_id not in suspects for found in looking.at(one)),
         *(looking.missing(payment_id) for payment_id, one in payments.items() if one is None),
     ]
-    # Nothing need lead from what does not exist.
+    # An object that does not exist needs no pointer.
     gone = {found.object_id for found in differences if found.code == Code.OBJECT_MISSING}
     differences += [
         *looking.at_pointers({one: tab_id for one, tab_id in pointers.items() if one not in gone}),
@@ -123,7 +123,7 @@ _WORDS = {
 
 
 class _Looking:
-    """At one tab, from several sides; each yields differences without saying whose they are."""
+    """The comparisons for one tab; each yields differences without the tab's ids."""
 
     def __init__(self, records: Records, tab: Tab) -> None:
         self._records = records
@@ -132,10 +132,13 @@ class _Looking:
     def _amount(self, amount_minor: int) -> str:
         return format_amount(amount_minor, self._tab.currency)
 
-    # What the gateway has
+    # The gateway's objects
 
     def made_twice(self, payments: Iterable[Payment]) -> Iterator[Difference]:
-        """One attempt makes one payment. Of several, those that the tab does not have are nobody's; else the later."""
+        """An attempt makes one payment.
+
+        If there are several, the surplus ones are those unknown to the tab, else the later.
+        """
         by_attempt: defaultdict[str, list[Payment]] = defaultdict(list)
         for payment in payments:
             if payment.attempt_id and payment.told and payment.told.kind in _MOVED:
@@ -145,7 +148,7 @@ class _Looking:
             if len(made) == 1:
                 continue
             made.sort(key=lambda payment: (payment.payment_id not in known, payment.made_at, payment.payment_id))
-            # Where the tab has none of them, there is no telling which of them it should have.
+            # If the tab has none of them, it is unclear which one it should have.
             first = made[0] if made[0].payment_id in known else None
             for payment in made:
                 if payment is not first:
@@ -231,7 +234,7 @@ class _Looking:
         attempt = self._maker(payment)
         if attempt is None and payment.attempt_id is not None and self._records.attempt(payment.attempt_id) is None:
             return self._unrecorded(payment, told)
-        # On the phone a decline is not the end: it is the customer's to try again, until the agenda closes it.
+        # On the phone a decline is not final: the customer may try again until the agenda closes the payment.
         is_over = told.kind in _GONE or (told.kind == FactKind.DECLINED and attempt and not attempt.is_on_session)
         if attempt is None or not attempt.is_open or not is_over:
             return None
@@ -243,7 +246,7 @@ class _Looking:
         return f"{self._amount(told.amount_minor)} {_WORDS[told.kind]} by {payment.payment_id}"
 
     def _maker(self, payment: Payment) -> Attempt | None:
-        """The attempt that made the payment: by its metadata, else the open one that knows its id."""
+        """The attempt that made the payment: by its metadata, or else the open one that has its id."""
         return self._records.attempt(payment.attempt_id) or next(
             (
                 attempt
@@ -255,7 +258,7 @@ class _Looking:
         )
 
     def _unrecorded(self, payment: Payment, told: Fact) -> Difference:
-        """Money was taken, or is held, and the tab does not have it."""
+        """Money was taken or is held, and the tab has no record of it."""
         text = f"{self._happened(payment, told)}; the tab has no such payment."
         hold = self._tab.hold(payment.payment_id)
         if hold is not None and told.kind == FactKind.HOLD_CAPTURED:
@@ -359,7 +362,7 @@ class _Looking:
                 yield Difference(code=Code.OBJECT_MISSING, text=text, object_id=dispute.dispute_id)
 
     def _at_dispute(self, dispute_id: str, facts: list[Fact], ours: Dispute | None) -> tuple[Code, str] | None:
-        """The gateway's first fact of a dispute says how far it has come, the others what was taken and given again."""
+        """The first fact of a dispute is its state; the others are the money that was withdrawn and reinstated."""
         come, *money = facts
         said = f"Dispute {dispute_id} over {self._amount(come.amount_minor)} of {come.payment_id}"
         if ours is None:
@@ -378,7 +381,7 @@ class _Looking:
             return Code.DISPUTE_CHANGED, f"{said}: the money was given to us again, which the tab does not have."
         return None
 
-    # What we have
+    # Our records
 
     def missing(self, payment_id: str) -> Difference:
         hold, leg = self._tab.hold(payment_id), self._tab.leg(payment_id)
@@ -400,7 +403,7 @@ class _Looking:
                 yield Difference(code=Code.POINTER_ELSEWHERE, text=text, object_id=object_id)
 
     def at_records(self) -> Iterator[Difference]:
-        """The snapshot against its own history, and the ledger against the money it is about."""
+        """Compare the snapshot with its history, and the ledger with the tab's money."""
         lost = list(self._lost_rows())
         for what in lost:
             yield Difference(code=Code.RECORD_MISSING, text=what)
@@ -454,7 +457,7 @@ def _said(payment: Payment) -> str:
 
 
 def _facts_of(tab: Tab) -> set[str]:
-    """The keys of the facts without which the tab's legs and refunds could not be there."""
+    """The keys of the facts that must have been applied for the tab's legs and refunds to exist."""
     kinds = {LegKind.CAPTURE: FactKind.HOLD_CAPTURED, LegKind.CHARGE: FactKind.CHARGED}
     keys = set()
     for leg in tab.legs:
@@ -466,7 +469,7 @@ def _facts_of(tab: Tab) -> set[str]:
 
 
 def _net_minor(tab: Tab) -> int:
-    """What the tab's payments have left in the gateway's balance."""
+    """What the tab's payments have added to the gateway's balance."""
     return -tab.balances.get(Account.STRIPE_FEES, 0) + sum(
         leg.amount_minor - sum(leg.refunds.values()) - sum(dispute.outstanding_minor for dispute in leg.disputes)
         for leg in tab.legs

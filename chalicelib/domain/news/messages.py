@@ -1,4 +1,4 @@
-"""Messages: what customer and owner are told, in words; when is the commands' and the agenda's, how the notifier's."""
+"""Messages to customer and owner: kinds and texts. Commands and agenda decide when to send; the notifier delivers."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class MessageKind(StrEnum):
 
 
 class Message(Struct, frozen=True, kw_only=True):
-    """`message_id` is the same however often it is sent, so that whoever delivers it can drop a second one.
+    """`message_id` stays the same if a message is sent again, so that the delivery can drop the repetition.
 
     `customer_id`, `tab_id`: None for what is about the whole business.
     """
@@ -67,7 +67,7 @@ class Message(Struct, frozen=True, kw_only=True):
 
 
 def receipt_of(tab: Tab, at: datetime) -> Message:
-    """The receipt of a closed tab. Its id says for how much: paid again later (a tip), it is another receipt."""
+    """The receipt of a closed tab. Its id contains the amount, so a later payment (a tip) has another receipt."""
     return Message(
         message_id=f"receipt_{tab.tab_id}_{tab.receipt_minor}",
         kind=MessageKind.RECEIPT,
@@ -98,7 +98,7 @@ def account_lost(merchant: Merchant, at: datetime) -> Message:
 
 
 def text_of(kind: MessageKind, tab: Tab, amount_minor: int = 0, detail: str = "") -> str:
-    """The words. A hold is "held, not charged"; nothing is said to be charged that is not."""
+    """The text of a message. A hold is "held, not charged"; only real charges are called charged."""
     amount = format_amount(amount_minor, tab.currency)
     balance = format_amount(tab.balance_minor, tab.currency)
     match kind:

@@ -1,4 +1,4 @@
-"""Who may do what to a tab now, and why not: the one source of the commands' refusals and of `allowed_actions`."""
+"""Which actions are allowed on a tab now, and why not: the source of the commands' refusals and `allowed_actions`."""
 
 from __future__ import annotations
 
@@ -122,18 +122,18 @@ POSSIBLE_IN: Mapping[Action, tuple[Status, ...]] = {
     Action.WRITE_OFF: (Status.DUE,),
     Action.RESOLVE_FLAG: tuple(Status),
 }
-"""Where it may be possible at all. A fee is waived and written off, and a loss paid after all, elsewhere, too."""
+"""The statuses in which an action may be possible. Waiving or writing off a fee and paying a loss have more."""
 
 
 def allowed_actions(tab: Tab, actor: Actor, now: datetime) -> list[Action]:
-    """What this caller may do to the tab now, in the order of the enumeration."""
-    # Every screen asks for this, so most of it is looked up, and nothing is put into words.
+    """The actions that this caller may do to the tab now, in the order of the enumeration."""
+    # Every answer needs this, so it uses a table and words no refusals.
     candidates = _candidates(actor.role, tab.status, tab.fee is not None, tab.written_off_minor > 0)
     return [action for action, refused in candidates if refused is None or refused(tab, actor, now) is None]
 
 
 def refusal(tab: Tab, action: Action, actor: Actor, now: datetime) -> DomainError | None:
-    """Why the action is refused now, or None if it is allowed (its own input aside)."""
+    """Why the action is refused now, or None if it is allowed (apart from its input)."""
     if actor.role not in ROLES[action]:
         return Forbidden(f"A {actor.role} may not {action.replace('_', ' ')}.", role=actor.role)
     allowed = _possible_in(action, tab.fee is not None, tab.written_off_minor > 0)
@@ -148,7 +148,7 @@ def refusal(tab: Tab, action: Action, actor: Actor, now: datetime) -> DomainErro
 
 @cache
 def _candidates(role: Role, status: Status, has_fee: bool, has_loss: bool) -> tuple[tuple[Action, Refusal | None], ...]:
-    """What role and status allow, each with what else may refuse it."""
+    """The actions that role and status allow, each with the further check that may refuse it."""
     return tuple(
         (action, _REFUSALS.get(action))
         for action in Action
@@ -167,13 +167,13 @@ def _possible_in(action: Action, has_fee: bool, has_loss: bool) -> tuple[Status,
 
 
 Why = Callable[[], DomainError]
-"""Puts a refusal into words, which only a command's caller reads."""
+"""Words a refusal; only needed for the caller of a command."""
 Refusal = Callable[[Tab, Actor, datetime], Why | None]
-"""What else refuses an action that its role and status allow."""
+"""The further check of an action that role and status allow."""
 
 
 def _in_progress(tab: Tab, actor: Actor, now: datetime) -> Why | None:
-    """What takes money now must end first; what waits for the customer is closed by the use case instead."""
+    """A payment in progress must end first. One that waits for the customer is closed by the use case instead."""
     attempt = tab.taking_attempt
     if attempt is None or attempt.state == AttemptState.AWAITING_CUSTOMER:
         return None
@@ -228,7 +228,7 @@ def _amend(tab: Tab, actor: Actor, now: datetime) -> Why | None:
 
 
 def _contest(tab: Tab, actor: Actor, now: datetime) -> Why | None:
-    """Recorded at once, whatever payment is under way: it stops every further one (money rule 4)."""
+    """A contest is recorded at once, even during a payment; it stops every further one (money rule 4)."""
     if not tab.amount_due_minor:
         return lambda: NothingToPay("Nothing is due on this tab.")
     if (until := tab.final_at) is not None and now >= until:
@@ -255,7 +255,7 @@ def _adjust(tab: Tab, actor: Actor, now: datetime) -> Why | None:
 
 
 def refundable_minor(tab: Tab) -> int:
-    """What a refund may give back: of the payments, and of what is due when the bank's part is taken off."""
+    """The amount that can be refunded: limited by the payments, and by what is due without the bank's part."""
     lost_minor = sum(leg.lost_minor for leg in tab.legs)
     return min(sum(leg.refundable_minor for leg in tab.legs), tab.amount_due_minor - lost_minor)
 
@@ -283,7 +283,7 @@ def _refund(tab: Tab, actor: Actor, now: datetime) -> Why | None:
             )
         return lambda: NothingToPay(nothing)
     if tab.balance_minor:
-        # Lowering the bill would only lower what is still owed, and nothing would go back.
+        # Lowering the bill would only lower what is still owed; nothing would be refunded.
         return lambda: TransitionRefused(
             "Part of the bill is still owed: adjust or waive it, and what was paid above that goes back by itself.",
             status=tab.status,
@@ -300,7 +300,7 @@ def _refund_by_hand(tab: Tab, actor: Actor, now: datetime) -> Why | None:
 
 
 def is_resolvable(flag: Flag) -> bool:
-    """Words do not settle what is owed back: that flag goes when the money has."""
+    """A flag about money owed back cannot be resolved by a note; it is removed once the money is returned."""
     return flag.kind != FlagKind.REFUND_BY_HAND
 
 
@@ -350,7 +350,7 @@ def _charge_saved_card(tab: Tab, actor: Actor, now: datetime) -> Why | None:
     if refused := _collect(tab, actor, now):
         return refused
     if tab.live_hold is None and tab.card is not None and tab.card.refused:
-        # Told to whoever holds the card, the bank's reason would warn a thief.
+        # The cardholder is not told the bank's reason, which would warn a thief.
         why = f" ({tab.card.refused})" if actor.is_business else ""
         return lambda: CardRefused(
             f"The bank has refused this card for good{why}: it must not be tried again. Nothing was charged. The "

@@ -1,4 +1,4 @@
-"""Who acts: a person by their role, or the system itself."""
+"""The actor of a change: a person in a role, or the system."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Role(StrEnum):
 
 
 class Actor(Struct, frozen=True, kw_only=True):
-    """Who asks. `merchant_id` is None for operators, `customer_id` is set for customers only."""
+    """The caller. `merchant_id` is None for operators; `customer_id` is set only for customers."""
 
     subject: str
     role: Role

@@ -1,6 +1,6 @@
-"""Lowering what is due after the bill was presented: adjust, refund, waive, write off, each with its postings.
+"""Lowers what is due after the bill was presented: adjust, refund, waive, write off, each with its postings.
 
-What was taken above the lowered amount is a refund obligation in the same change; giving it back is the agenda's.
+What was taken above the lowered amount becomes a refund obligation in the same change; the agenda refunds it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def lower_bill(draft: Draft, amount_minor: int, kind: str, **details: object) ->
 
 
 def bill_postings(net_minor: int, tax_minor: int) -> tuple[Posting, ...]:
-    """A bill of `net_minor` and `tax_minor`; negative: its reverse."""
+    """The postings of a bill of `net_minor` and `tax_minor`; negative amounts reverse it."""
     return (
         *transfer(net_minor, debit=Account.CUSTOMER_RECEIVABLE, credit=Account.SERVICE_REVENUE),
         *transfer(tax_minor, debit=Account.CUSTOMER_RECEIVABLE, credit=Account.TAX),
@@ -29,7 +29,7 @@ def bill_postings(net_minor: int, tax_minor: int) -> tuple[Posting, ...]:
 
 
 def lower_paid(draft: Draft, amount_minor: int, reason: str) -> None:
-    """Lower what is due by what is to be given back: the bill first, then the tip; of a fee, the fee."""
+    """Lower what is due by the refund: the bill first, then the tip; or the fee."""
     tab = draft.tab
     if tab.fee is not None:
         forgive(draft, amount_minor, Account.FEES_INCOME, reason)
@@ -48,7 +48,7 @@ def lower_paid(draft: Draft, amount_minor: int, reason: str) -> None:
 
 
 def forgive(draft: Draft, amount_minor: int, account: Account, reason: str) -> None:
-    """Waive: what is due falls by `amount_minor`, at the expense of `account`."""
+    """Waive `amount_minor` of what is due, at the expense of `account`."""
     draft.update(waived_minor=draft.tab.waived_minor + amount_minor, plan=None)
     draft.record(
         "waived",
@@ -59,7 +59,7 @@ def forgive(draft: Draft, amount_minor: int, account: Account, reason: str) -> N
 
 
 def write_off(draft: Draft, reason: str) -> None:
-    """Give the balance up as lost; a payment that still comes recovers it."""
+    """Write off the balance. A payment that still arrives is a recovery."""
     amount_minor = draft.tab.balance_minor
     draft.update(written_off_minor=draft.tab.written_off_minor + amount_minor, plan=None)
     draft.record(

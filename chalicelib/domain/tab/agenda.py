@@ -1,7 +1,7 @@
-"""The agenda: what must happen next to a tab, and when; the one mechanism for time (design §7).
+"""The agenda: what must happen next to a tab, and when. It is the only mechanism for time (design §7).
 
-`steps` looks at a snapshot and says everything that is pending. `conclude` does what is due and needs no call to the
-gateway, writes ahead what does, and seals the change: every command and every fact passes through it.
+`steps` lists everything that is pending on a snapshot. `conclude` performs due steps that need no call to the gateway,
+writes ahead those that do, and seals the change. Every command and every fact passes through it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from chalicelib.domain.tab.tab import Outcome, Tab
 
 
 class StepKind(IntEnum):
-    """In the order of their priority (money rule 5)."""
+    """The kinds of steps, in the order of their priority (money rule 5)."""
 
     RESOLVE = 0
     CLOSE_PAYMENT = 1
@@ -52,15 +52,15 @@ class StepKind(IntEnum):
 
 
 NEEDS_CALL = frozenset({StepKind.RESOLVE, StepKind.CLOSE_PAYMENT, StepKind.SEND_RECEIPT})
-"""Steps that call somebody outside first: the gateway, or for a receipt whoever delivers it."""
+"""Steps that begin with a call: to the gateway, or to the delivery of a receipt."""
 DECIDED_HERE = frozenset(StepKind) - NEEDS_CALL
-"""All others; what they want of the gateway they write ahead as an attempt."""
+"""All other steps. If they need the gateway, they write an attempt ahead."""
 
 _LIMIT = 50
 
 
 class Step(Struct, frozen=True):
-    """What happens, from when on, and why in a merchant's words. `subject`: the attempt or payment concerned."""
+    """A step, when it is due, and why, in a merchant's words. `subject`: the attempt or payment concerned."""
 
     kind: StepKind
     at: datetime
@@ -69,7 +69,7 @@ class Step(Struct, frozen=True):
 
 
 def steps(tab: Tab) -> Iterator[Step]:
-    """Everything pending on the tab as it is, in no order; a step that is due since ever is due at `updated_at`."""
+    """Everything pending on the tab, in no order. A step without a time of its own is due at `updated_at`."""
     yield from _attempt_steps(tab)
     yield from _hold_steps(tab)
     yield from _money_steps(tab)
@@ -84,12 +84,12 @@ def next_action_at(tab: Tab) -> datetime | None:
 
 
 def due_call(tab: Tab, now: datetime) -> Step | None:
-    """The due step that asks the gateway first, if any: those are about attempts, so nothing else is looked at."""
+    """The due step that asks the gateway first, if any. Such steps are about attempts, so only those are checked."""
     return _most_urgent(_attempt_steps(tab), now, NEEDS_CALL)
 
 
 def due_receipt(tab: Tab) -> bool:
-    """Whether the customer has paid and not been told."""
+    """Whether a receipt is due."""
     return tab.receipt_owed and tab.receipt_minor > 0
 
 
@@ -98,15 +98,15 @@ def _earliest(pending: Iterable[Step]) -> datetime | None:
 
 
 def _most_urgent(pending: Iterable[Step], now: datetime, among: Collection[StepKind]) -> Step | None:
-    """The due step of these kinds that comes first, by priority and then by time."""
+    """The first due step of these kinds, by priority and then by time."""
     due = [step for step in pending if step.at <= now and step.kind in among]
     return min(due, key=lambda step: (step.kind, step.at)) if due else None
 
 
 def conclude(draft: Draft) -> Change | None:
-    """Do what is due by the draft's instant, as far as it needs no call, and seal the change; None if there is none.
+    """Perform the due steps that need no call, and seal the change; None if nothing changed.
 
-    A tab whose stored `next_action_at` is not what the agenda says now is a change too: the index has to learn of it.
+    A `next_action_at` that differs from the stored one is a change, too, because the index must follow.
     """
     if not draft.is_empty:
         draft.update(updated_at=draft.now)
@@ -121,7 +121,7 @@ def conclude(draft: Draft) -> Change | None:
 
 
 def _tell_of_cash(draft: Draft) -> None:
-    """Cash that has come to be owed back waits for people: both sides hear of it."""
+    """Tell both sides of cash that is owed back: staff must hand it over."""
     minor = draft.tab.cash_to_return_minor
     if minor > draft.base.cash_to_return_minor:
         draft.notify(MessageKind.CASH_TO_RETURN, Recipient.CUSTOMER, minor, "is yours to collect at the counter.")
@@ -130,7 +130,7 @@ def _tell_of_cash(draft: Draft) -> None:
 
 
 def advance(draft: Draft) -> list[Step]:
-    """Do what is due and is decided here; what is pending then."""
+    """Perform the due steps that are decided here; return what is pending then."""
     for _ in range(_LIMIT):
         pending = list(steps(draft.tab))
         step = _most_urgent(pending, draft.now, DECIDED_HERE)
@@ -141,9 +141,9 @@ def advance(draft: Draft) -> list[Step]:
 
 
 def still_holds(tab: Tab, attempt: Attempt, now: datetime) -> bool:
-    """Whether the tab as it is now would begin this very attempt, had it not been made (money rule 4).
+    """Whether the tab, as it is now, would begin this same attempt if it did not exist (money rule 4).
 
-    What the customer was to confirm on the phone is never made again without them.
+    A payment that the customer had to confirm on the phone is never made again without them.
     """
     if attempt.is_on_session:
         return False
@@ -158,7 +158,7 @@ def still_holds(tab: Tab, attempt: Attempt, now: datetime) -> bool:
     )
 
 
-# What is pending
+# Pending steps
 
 
 def _attempt_steps(tab: Tab) -> Iterator[Step]:
@@ -177,7 +177,7 @@ def _attempt_steps(tab: Tab) -> Iterator[Step]:
 
 def _no_longer_wanted(tab: Tab, attempt: Attempt) -> bool:
     if attempt.customer_ref is not None and attempt.customer_ref != tab.customer_ref:
-        # Its customer is gone at the gateway: it can't be confirmed, and the next one is made for another.
+        # Its customer is gone at the gateway: it cannot be confirmed, and the next one is made for a new customer.
         return True
     if attempt.operation == Operation.PLACE_HOLD:
         return not deposit.is_wanted_by(tab) or tab.deposit.state == DepositState.LAPSED
@@ -192,7 +192,7 @@ def _hold_clock_at(tab: Tab) -> datetime | None:
     half_its_life = hold.placed_at + (hold.capture_before - hold.placed_at) / 2
     at = max(hold.capture_before - timedelta(seconds=tab.policy.hold_margin_s), half_its_life)
     if tab.status in (Status.BOOKED, Status.OPEN) or tab.charges_from is None:
-        # What it does then is to place another one.
+        # The hold clock then places another hold.
         return at
     return max(at, tab.charges_from)
 
@@ -222,7 +222,7 @@ def _serves_nothing(tab: Tab) -> bool:
         return False
     if tab.plan is not None:
         return False
-    # A residue below the minimum charge can't be captured: it is for cash, or waived.
+    # A balance below the minimum charge cannot be captured: it is paid in cash, or waived.
     residue = tab.status != Status.IN_REVIEW and tab.balance_minor < tab.minimum_charge_minor
     return tab.balance_minor == 0 or tab.status == Status.CLOSED or residue
 
@@ -254,10 +254,10 @@ class _Refund(Struct, frozen=True):
 
 
 def _next_refund(tab: Tab) -> _Refund | None:
-    """Newest leg first, each at most what is left of it.
+    """Refunds, newest leg first, each at most what is left of the leg.
 
-    What the customer's bank has taken back for good need not be given back by us. A leg whose refund has failed is left
-    to a person: the same would fail again, for ever. So is cash: nobody hands it over because a clock says so.
+    What the customer's bank has taken back for good is not refunded by us. A leg whose refund has failed is left to a
+    person, because the same refund would fail again. So is cash, which staff must hand over.
     """
     for leg in reversed(tab.legs):
         if leg.lost_minor:
@@ -268,15 +268,15 @@ def _next_refund(tab: Tab) -> _Refund | None:
         for leg in reversed(tab.legs)
         if owed_minor and leg.refundable_minor and not leg.refund_failure and leg.kind != LegKind.CASH
     ]
-    # What a card's bank suspects goes back first: a dispute about it would come on top.
+    # Payments that a bank suspects go back first, because a dispute would cost more.
     return min(refunds, key=lambda refund: (refund.at, refund.leg.fraud_warning is None), default=None)
 
 
 def _refund_at(tab: Tab, leg: Leg) -> datetime:
-    """At once; where the gateway waits for a bank, when it is asked again.
+    """When a refund is due: at once, or when the gateway is asked again because it waits for a bank.
 
-    A hold that was captured before the service, past us, secures it as the hold did, and for as long: given back at
-    once, it would be charged again as soon as a fee or the bill is due.
+    A hold that was captured in the dashboard before the service secures the service as long as the hold would have:
+    refunded at once, it would have to be charged again when a fee or the bill is due.
     """
     if leg.kind == LegKind.CAPTURE and tab.status in (Status.BOOKED, Status.OPEN):
         return deposit.kept_until(tab)
@@ -301,7 +301,7 @@ def _deposit_steps(tab: Tab) -> Iterator[Step]:
 
 
 def _people_steps(tab: Tab) -> Iterator[Step]:
-    """What is said and decided between people, by the clock."""
+    """The time limits of what customer and business say and decide."""
     if tab.status == Status.CONTESTED and tab.contest is not None:
         if not tab.contest.reminded:
             yield Step(StepKind.CONTEST_OVERDUE, tab.contest.deadline_at, "the owner is reminded of the contest")
@@ -332,12 +332,12 @@ def _may_close(tab: Tab) -> bool:
 
 
 def _closes_at(tab: Tab) -> datetime:
-    """A no-show can be taken back, and a fee contested, until it is final."""
+    """The end of the time in which a no-show can be reversed and a fee contested."""
     is_open_to_change = tab.status == Status.NO_SHOW or tab.amount_due_minor > 0
     return max(tab.updated_at, tab.final_at) if tab.final_at and is_open_to_change else tab.updated_at
 
 
-# Taking a step
+# Performing a step
 
 
 def _take_hold_clock(draft: Draft, step: Step) -> None:
@@ -346,7 +346,7 @@ def _take_hold_clock(draft: Draft, step: Step) -> None:
     assert hold is not None and hold.payment_id == step.subject, "the hold clock runs for the live hold"
     draft.update_hold(hold, clock_done_for=tab.status)
     if tab.plan is not None:
-        # The hold is about to be captured anyway, and perhaps a balance charged, which must not be forgotten over it.
+        # The hold is about to be captured anyway, and a balance may have to be charged, too.
         return
     if tab.status in (Status.BOOKED, Status.OPEN):
         if deposit.renew(draft):
@@ -386,7 +386,7 @@ def _take_refund(draft: Draft, step: Step) -> None:
 
 
 def _take_refund_by_hand(draft: Draft, step: Step) -> None:
-    """The owner is told of the amount as it is now: of a later obligation, too, and not of what is settled."""
+    """Tell the owner the current amount, which includes later obligations and excludes settled ones."""
     tab = draft.tab
     amount_minor = tab.refund_by_hand_minor
     if flag := _by_hand_flag(tab):
@@ -414,7 +414,7 @@ def _take_leg(draft: Draft, step: Step) -> None:
         assert tab.may_use_card and tab.card is not None, "a charge of the saved card needs consent and a card"
         until = tab.plan.customer_until
         what = {"card_id": tab.card.card_id, "customer_present": until is not None and draft.now < until}
-    # The bill comes first: what a leg takes above it is tip.
+    # The bill is paid first: what a leg takes above it is the tip.
     tip_minor = min(tab.plan.tip_minor, max(0, leg.amount_minor - tab.balance_minor))
     draft.begin(leg.operation, leg.amount_minor, check_at=check_at, tip_minor=tip_minor, **what)
 
@@ -459,7 +459,7 @@ def _take_close(draft: Draft, step: Step) -> None:
     tab = draft.tab
     outcome = {Status.CANCELED: Outcome.CANCELED, Status.NO_SHOW: Outcome.NO_SHOW}.get(tab.status, Outcome.FULFILLED)
     draft.move_to(Status.CLOSED, "nothing_owed")
-    # The receipt for a fee was owed when it was paid.
+    # The receipt for a fee became due when the fee was paid.
     receipt_owed = tab.receipt_owed if tab.fee else tab.paid_minor > 0
     draft.update(closed_at=draft.now, outcome=outcome, plan=None, review_ends_at=None, receipt_owed=receipt_owed)
     draft.record("closed", outcome=outcome, paid_minor=tab.paid_minor)

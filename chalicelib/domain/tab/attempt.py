@@ -1,4 +1,4 @@
-"""An attempt: one recorded try at moving money, with its outcome, which may be unknown (money rules 2 to 6)."""
+"""An attempt: one recorded call that moves money, and its outcome, which may be unknown (money rules 2 to 6)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from msgspec import Struct
 
 
 class Operation(StrEnum):
-    """What an attempt asks the gateway to do."""
+    """The operation that an attempt asks of the gateway."""
 
     PLACE_HOLD = "place_hold"
     CAPTURE = "capture"
@@ -19,7 +19,7 @@ class Operation(StrEnum):
 
 
 class AttemptState(StrEnum):
-    """`pending`: written, perhaps sent. `unknown`: sent, no answer to trust. `awaiting_customer`: the phone's turn."""
+    """`pending`: written, perhaps sent. `unknown`: sent, without a clear answer. `awaiting_customer`: on the phone."""
 
     PENDING = "pending"
     UNKNOWN = "unknown"
@@ -45,7 +45,7 @@ _FINAL_DECLINES = frozenset(
 )
 _FINAL_OF_NETWORK = frozenset({"04", "07", "12", "14", "15", "41", "43", "46", "57", "R0", "R1", "R3"})
 _FINAL_ADVICE_OF_NETWORK = frozenset({"03", "21"})
-"""After these a card is never tried again: the networks fine each further try.
+"""After these declines a card is never tried again: the networks fine each further try.
 
 Stripe's codes: https://docs.stripe.com/declines/codes. Visa's declines of category 1 ("the issuer will never approve",
 a fee for each reattempt since April 2022) and Mastercard's advice codes 03 and 21 ("do not try again"):
@@ -56,7 +56,7 @@ https://docs.stripe.com/declines/network-codes.
 class Failure(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Why an attempt failed, in the gateway's codes; `advice` says whether and how to try again.
 
-    `network_code`, `network_advice`: the card network's own words for the same, where the gateway hands them on.
+    `network_code`, `network_advice`: the card network's codes, if the gateway passes them on.
     """
 
     code: str
@@ -67,7 +67,7 @@ class Failure(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def is_final(self) -> bool:
-        """Whether this card must never be tried again as it is, whoever asks for it."""
+        """Whether this card must never be tried again, by nobody."""
         return (
             self.advice in _FINAL_ADVICE
             or bool({self.code, self.decline_code} & _FINAL_DECLINES)
@@ -77,7 +77,7 @@ class Failure(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Attempt(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One recorded try at moving money, with exactly what is sent: everything here is fixed before the call is made.
+    """One recorded call that moves money, with exactly what is sent: all of it is fixed before the call is made.
 
     `payment_id`: the payment it works on; for a new hold or charge it is known once the gateway has answered.
     `card_id`: the card to use without the customer; None lets the customer choose on the phone (on-session).
@@ -116,15 +116,15 @@ class Attempt(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def makes_payment(self) -> bool:
-        """It asks for a new payment, which is of a customer; the others work on one that there is."""
+        """Whether it asks for a new payment; the others work on an existing one."""
         return self.operation in (Operation.CHARGE, Operation.PLACE_HOLD)
 
     @property
     def is_on_session(self) -> bool:
-        """Made for the customer to confirm on the phone, rather than with a saved card."""
+        """Whether the customer confirms it on the phone, rather than a saved card being used."""
         return self.makes_payment and self.card_id is None
 
     @property
     def is_with_customer(self) -> bool:
-        """The customer is there while it is made: on the phone, or accepting the bill that the saved card pays."""
+        """Whether the customer is present: on the phone, or accepting the bill that the saved card pays."""
         return self.is_on_session or self.customer_present

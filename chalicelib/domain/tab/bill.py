@@ -1,4 +1,4 @@
-"""What stands on a bill, and what the customer says of it: items, a fee, a contest, feedback."""
+"""The parts of a bill: items, a fee, a contest, feedback."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from chalicelib.domain.tab.status import Status
 
 
 class Item(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A line of the bill. Prices include tax; `tax_minor` is the whole line's. Voided items stay, and count nothing."""
+    """A line of the bill.
+
+    Prices include tax; `tax_minor` is for the whole line. Voided items stay, but do not count.
+    """
 
     item_id: str
     description: str
@@ -32,7 +35,7 @@ class FeeKind(StrEnum):
 
 
 class Fee(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a no-show or a late cancellation costs. `take_at`: when it is to be taken; None once that was begun."""
+    """A fee for a no-show or a late cancellation. `take_at`: when it will be taken; None once that has begun."""
 
     kind: FeeKind
     amount_minor: int
@@ -41,9 +44,9 @@ class Fee(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Contest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The customer says that something is wrong with a bill or a fee. `contested_minor`: with how much of it.
+    """The customer contests a bill or a fee. `contested_minor`: how much of it.
 
-    `contested_in`: the status that the tab goes back to where it is about a fee. `reminded`: the owner was.
+    `contested_in`: for a fee, the status that the tab returns to. `reminded`: whether the owner was reminded.
     """
 
     reason: str

@@ -1,4 +1,4 @@
-"""A contest: the customer says that something is wrong, and how it is resolved, by the business or by default."""
+"""Contests: what a customer's contest stops, and how the business or the deadline resolves it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from chalicelib.domain.tab.tab import Tab
 
 
 def open_contest(draft: Draft, reason: str, contested_minor: int) -> None:
-    """Stop every automatic charge; the owner hears of it and has until the deadline."""
+    """Open a contest: stop every automatic charge, tell the owner, and set the deadline."""
     policy = draft.tab.policy
     deadline_at = followup.outside_quiet_hours(draft.now + timedelta(seconds=policy.contest_deadline_s), policy)
     default_at = deadline_at + timedelta(seconds=policy.contest_default_after_s)
@@ -42,17 +42,17 @@ def open_contest(draft: Draft, reason: str, contested_minor: int) -> None:
 
 
 def review_ends_at(draft: Draft) -> datetime:
-    """The end of the review window: its silence charges the bill, which the promised start comes before."""
+    """The end of the review window, after which the bill is charged; never before the promised start."""
     return not_before_start(draft.tab, draft.now + timedelta(seconds=draft.tab.promise.review_window_s))
 
 
 def not_before_start(tab: Tab, at: datetime) -> datetime:
-    """`at`, or the promised start: nobody who was told when the service begins is charged unasked before."""
+    """`at`, or the promised start if that is later: no automatic charge comes before the promised start."""
     return at if tab.starts_at is None else max(at, tab.starts_at)
 
 
 def remind_owner(draft: Draft) -> None:
-    """The deadline has passed: say what will happen without an answer."""
+    """Remind the owner after the deadline, and say what will happen without an answer."""
     contest = draft.tab.contest
     assert contest is not None, "a contested tab has its contest"
     draft.update(contest=replace(contest, reminded=True))
@@ -62,7 +62,10 @@ def remind_owner(draft: Draft) -> None:
 
 
 def resolve(draft: Draft, resolution: Resolution, *, reduction_minor: int = 0, reason: str = "") -> None:
-    """Adjust: lowered, and under review again. Uphold: due. Waive: nothing is due, and what was taken goes back."""
+    """Resolve.
+
+    Adjust: lowered and in review again. Uphold: due. Waive: nothing is due, and what was taken is refunded.
+    """
     draft.record("contest_resolved", resolution=resolution, reason=reason)
     if draft.tab.fee is not None:
         _resolve_fee(draft, resolution, reduction_minor, reason)
@@ -86,9 +89,9 @@ def resolve(draft: Draft, resolution: Resolution, *, reduction_minor: int = 0, r
 
 
 def resolve_unanswered(draft: Draft) -> None:
-    """Nobody has answered in time: what is contested is waived, and the rest is due and taken as promised.
+    """Without an answer in time, the contested part is waived, and the rest is due and taken as promised.
 
-    A clock never upholds: that the bill stands against the customer's word is for a person to say (decision 0023).
+    The clock never upholds: only a person may decide against the customer (decision 0023).
     """
     reason = "no answer by the deadline"
     contested_minor = _contested_minor(draft.tab)
@@ -106,7 +109,7 @@ def resolve_unanswered(draft: Draft) -> None:
 
 
 def _contested_minor(tab: Tab) -> int:
-    """What is contested of what is due: a refund meanwhile may have lowered that."""
+    """The contested part of what is due, which a refund may have lowered meanwhile."""
     assert tab.contest is not None, "a contested tab has its contest"
     return min(tab.contest.contested_minor, tab.amount_due_minor)
 
@@ -117,13 +120,13 @@ def _end(draft: Draft, words: str) -> None:
 
 
 def _collect(draft: Draft) -> None:
-    """A card that has been declined is tried again when the bank's advice says, however the contest ends."""
+    """When a declined card is tried again: as the bank advised, whatever the contest's result."""
     if draft.tab.followup.tries == 0:
         followup.collect(draft)
 
 
 def _resolve_fee(draft: Draft, resolution: Resolution, reduction_minor: int, reason: str) -> None:
-    """Lowered or upheld, the fee is taken; forgiven, it goes back."""
+    """Resolve a contest about a fee: lowered or upheld, the fee is taken; waived, it is refunded."""
     if resolution == Resolution.ADJUST:
         _go_on_with_fee(draft, reduction_minor, reason, fees.NOTICE)
         words = "The fee was lowered."
@@ -137,7 +140,7 @@ def _resolve_fee(draft: Draft, resolution: Resolution, reduction_minor: int, rea
 
 
 def _go_on_with_fee(draft: Draft, forgiven_minor: int, reason: str, notice: timedelta) -> None:
-    """The tab is again what it was before the contest, and what is left of the fee is taken after `notice`."""
+    """Return the tab to its status before the contest; the rest of the fee is taken after `notice`."""
     assert draft.tab.contest is not None, "a contested tab has its contest"
     draft.move_to(draft.tab.contest.contested_in, "resolve")
     if forgiven_minor:

@@ -1,4 +1,4 @@
-"""Commands about the bill: its lines, presenting it, and what is said of it until it stands."""
+"""Commands about the bill: items, presenting, accepting, contesting, adjusting, waiving, writing off."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class ItemInput(Struct, frozen=True, kw_only=True):
 
 
 def add_items(draft: Draft, inputs: Sequence[ItemInput]) -> None:
-    """Put lines on the bill. Raises CapExceeded (propose a new promise first), InvalidInput and its kinds."""
+    """Add items to the bill. Raises CapExceeded (propose a new promise first), InvalidInput and its kinds."""
     require(draft, Action.ADD_ITEMS)
     tab = draft.tab
     currency = currency_of(tab.currency)
@@ -78,7 +78,7 @@ def add_items(draft: Draft, inputs: Sequence[ItemInput]) -> None:
 
 
 def void_item(draft: Draft, item_id: str) -> None:
-    """Take a line off the bill; voiding it again changes nothing. Raises NotFound."""
+    """Remove an item from the bill; voiding it again changes nothing. Raises NotFound."""
     require(draft, Action.VOID_ITEM)
     item = draft.tab.item(item_id)
     if item is None:
@@ -110,7 +110,7 @@ def complete(draft: Draft) -> None:
 def amend(draft: Draft) -> None:
     """Take the bill back to change it: the service is open again, and completing it presents a new bill.
 
-    What was taken off the bill stays off: it was agreed on.
+    Earlier reductions of the bill stay, because they were agreed on.
     """
     require(draft, Action.AMEND)
     draft.move_to(Status.OPEN, "amend")
@@ -120,7 +120,7 @@ def amend(draft: Draft) -> None:
 
 
 def contest(draft: Draft, reason: str, contested_minor: int | None) -> None:
-    """Say that something is wrong with the bill, or with `contested_minor` of it. Raises InvalidInput and its kinds."""
+    """Contest the bill, or `contested_minor` of it. Raises InvalidInput and its kinds."""
     require(draft, Action.CONTEST)
     tab = draft.tab
     if contested_minor is None:
@@ -143,7 +143,7 @@ def resolve(draft: Draft, resolution: Resolution, reduction_minor: int | None, r
 
 
 def adjust(draft: Draft, reduction_minor: int, reason: str) -> None:
-    """Lower a presented bill; what was taken above it goes back by itself. Raises InvalidInput and its kinds."""
+    """Lower a presented bill; what was taken above it is refunded automatically. Raises InvalidInput and its kinds."""
     require(draft, Action.ADJUST)
     lower_bill(draft, _reduction(draft.tab, reduction_minor), "bill_adjusted", reason=reason)
     settlement.replan(draft)
@@ -154,7 +154,7 @@ def _reduction(tab: Tab, reduction_minor: int | None) -> int:
     if reduction_minor is None:
         raise InvalidInput("Give reduction_minor: by how much the bill is lowered.")
     check_amount(reduction_minor, currency_of(tab.currency), "reduction_minor")
-    # Less than the total, where part of the bill is forgiven already. A fee may stand beside items that were voided.
+    # Less than the total if part of the bill was waived. A fee may exist beside voided items.
     most = tab.amount_due_minor if tab.fee else min(tab.total_minor, tab.amount_due_minor)
     if not 0 < reduction_minor <= most:
         raise InvalidInput(f"reduction_minor must be from 1 to {most}, what is on the bill.")
@@ -162,26 +162,26 @@ def _reduction(tab: Tab, reduction_minor: int | None) -> int:
 
 
 def write_off(draft: Draft, reason: str) -> None:
-    """Give up what is owed, of a bill or a fee; a payment that still comes is a recovery."""
+    """Write off what is owed of a bill or a fee. A payment that still arrives is a recovery."""
     require(draft, Action.WRITE_OFF)
     adjustments.write_off(draft, reason)
     draft.move_to(Status.CLOSED, "write_off")
-    # Who has paid a part has a receipt for it.
+    # A customer who has paid a part gets a receipt for it.
     draft.update(closed_at=draft.now, outcome=Outcome.WRITTEN_OFF, receipt_owed=draft.tab.receipt_minor > 0)
     draft.record("closed", outcome=Outcome.WRITTEN_OFF, paid_minor=draft.tab.paid_minor)
 
 
 def accept_bill(draft: Draft, tip_minor: int, feedback: Feedback | None = None) -> None:
-    """The customer is content: the bill is due and taken as promised, with the tip they give. Raises InvalidInput.
+    """Accept the bill: it is due and taken as promised, with the customer's tip. Raises InvalidInput.
 
-    The tip is never owed: it is due in the moment it is paid, and a tip that nothing can pay now is refused.
+    A tip is never owed: it is due only when it is paid, so a tip that cannot be paid now is refused.
     """
     require(draft, Action.ACCEPT_BILL)
     tab = draft.tab
     currency = currency_of(tab.currency)
     check_amount(tip_minor, currency, "tip_minor")
     check_amount(tab.total_minor + tip_minor, currency, "total and tip together")
-    # A bill that was contested after it was paid in part may have had a tip: the customer's last word counts.
+    # A bill that was contested after a part payment may have had a tip: the customer's latest tip counts.
     more_minor = max(0, tip_minor - tab.tip_minor)
     returned_minor = max(0, tab.tip_minor - tip_minor)
     draft.move_to(Status.DUE, "accept_bill")
@@ -205,7 +205,7 @@ def accept_bill(draft: Draft, tip_minor: int, feedback: Feedback | None = None) 
 
 
 def waive(draft: Draft, reason: str) -> None:
-    """Forgive the fee whole, given back where it was taken; of a bill, forgive what is still owed."""
+    """Waive the whole fee (refunded if it was taken), or what is still owed of a bill."""
     require(draft, Action.WAIVE)
     tab = draft.tab
     if tab.fee is not None:

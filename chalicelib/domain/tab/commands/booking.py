@@ -1,4 +1,4 @@
-"""Commands before the service: open a tab, seal its promise, check in, call it off."""
+"""Commands before the service: open a tab, seal its promise, check in, cancel, mark a no-show."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MAXIMUM_LEAD = timedelta(days=3 * 366)
 
 
 class Terms(Struct, frozen=True, kw_only=True):
-    """What a tab is opened with. Amounts in the merchant's currency; fees and `starts_at` belong to bookings."""
+    """The terms of a new tab. Amounts are in the merchant's currency; fees and `starts_at` are for bookings."""
 
     title: str
     expected_outcome: str
@@ -40,7 +40,7 @@ class Terms(Struct, frozen=True, kw_only=True):
 
 
 class Limits(Struct, frozen=True, kw_only=True):
-    """What a new promise changes; None leaves it as it stands."""
+    """The changes of a new promise; None keeps the current value."""
 
     expected_outcome: str | None = None
     limits: tuple[str, ...] | None = None
@@ -49,7 +49,7 @@ class Limits(Struct, frozen=True, kw_only=True):
 
 
 def open_tab(merchant: Merchant, customer: Customer, terms: Terms, *, now: datetime, by: Actor, new_id: NewId) -> Draft:
-    """A new tab: booked where `starts_at` is given, else open. Nothing is promised until the customer accepts.
+    """Create a tab: booked if `starts_at` is given, else open. Nothing is promised until the customer accepts.
 
     Raises AccountLost; InvalidInput and its kinds: amounts off step, below the minimum or too large, another currency,
     a start that has passed, a deposit above everything it could be for.
@@ -85,7 +85,7 @@ def open_tab(merchant: Merchant, customer: Customer, terms: Terms, *, now: datet
     policy = merchant.policy
     free_until, needs_card = None, False
     if terms.starts_at is not None:
-        # A customer who cancels after the start did not come: without a late-cancel fee it is free until then.
+        # Cancelling after the start counts as a no-show: without a late-cancel fee, cancelling is free until then.
         if terms.late_cancel_fee_minor:
             free_until = terms.starts_at - timedelta(seconds=policy.free_cancel_s)
         elif terms.no_show_fee_minor:
@@ -133,7 +133,7 @@ def open_tab(merchant: Merchant, customer: Customer, terms: Terms, *, now: datet
 def accept_promise(draft: Draft, acceptance: Acceptance, customer: Customer | None) -> None:
     """Seal the proposed promise, or the first one; then secure the deposit.
 
-    Again on a sealed one: further consents are added to it, and the deposit is secured again. `customer`: the
+    On a sealed promise: further consents are added, and the deposit is secured again. `customer`: the
     customer's record, for a card already on file. Raises PromiseChanged, InvalidInput, Forbidden (staff, for what the
     customer sealed).
     """
@@ -162,8 +162,8 @@ def accept_promise(draft: Draft, acceptance: Acceptance, customer: Customer | No
 
 
 def _seal(draft: Draft, promise: Promise, acceptance: Acceptance) -> None:
-    """Keep who accepted which words, and the words whole: what replaces them later leaves them in the timeline."""
-    # The hour of free cancelling runs once: accepting other limits later does not begin another.
+    """Record who accepted, and the whole text, so that it stays in the timeline when a later promise replaces it."""
+    # The hour of free cancelling starts only once: accepting other limits later does not start another.
     free_until = draft.tab.promise.free_until(draft.now)
     draft.update(promise=replace(promise, accepted=replace(acceptance, free_cancel_until=free_until)), proposed=None)
     draft.record(
@@ -201,7 +201,7 @@ def propose_promise(draft: Draft, limits: Limits) -> None:
 
 
 def check_in(draft: Draft) -> None:
-    """The customer is here. Also takes back a no-show that was a mistake; its fee falls away, taken or not."""
+    """Check the customer in. This also reverses a mistaken no-show: its fee is dropped, or refunded if it was taken."""
     require(draft, Action.CHECK_IN)
     was_no_show = draft.tab.status == Status.NO_SHOW
     draft.move_to(Status.OPEN, "check_in")
@@ -214,9 +214,9 @@ def check_in(draft: Draft) -> None:
 
 
 def cancel(draft: Draft, reason: str) -> None:
-    """Call the service off: free for the business, for the customer until the cut-off, then for the disclosed fee.
+    """Cancel the service: free for the business; for the customer free until the cut-off, then for the disclosed fee.
 
-    That is the late-cancel fee before `starts_at`, and the no-show fee after it: so late it comes to the same.
+    The fee is the late-cancel fee before `starts_at`, and the no-show fee after it.
     """
     require(draft, Action.CANCEL)
     tab = draft.tab
@@ -228,15 +228,15 @@ def cancel(draft: Draft, reason: str) -> None:
     draft.update(proposed=None)
     draft.record("canceled", by_role=draft.by.role, reason=reason, fee_minor=fee_minor)
     if fee_minor:
-        # Who cancels has read what it costs: there is nothing to announce.
+        # Whoever cancels has seen the fee, so it need not be announced.
         fees.announce(draft, kind, fee_minor, timedelta())
     fees.tell_of_cancellation(draft)
 
 
 def mark_no_show(draft: Draft) -> None:
-    """The customer did not come: the disclosed fee is announced and taken a day later.
+    """Mark a no-show: the disclosed fee is announced and taken a day later.
 
-    For two weeks the customer may contest it, and staff may take the no-show back.
+    For two weeks the customer may contest it, and staff may reverse the no-show.
     """
     require(draft, Action.NO_SHOW)
     fee_minor = deposit.disclosed_fee_minor(draft.tab, FeeKind.NO_SHOW)

@@ -18,10 +18,10 @@ from chalicelib.domain.tab.status import Status
 
 
 def refund(draft: Draft, amount_minor: int | None, reason: str) -> None:
-    """Give money back, all of it by default: newest leg first, cash in cash. Raises InvalidInput and its kinds.
+    """Refund money, by default all of it: newest leg first, cash in cash. Raises InvalidInput and its kinds.
 
-    What the customer's bank has taken for good counts as given back with it: else it would meet what is owed back now,
-    and nothing would be on its way.
+    What the customer's bank has taken for good counts as refunded, too; otherwise it would cover what is owed back now,
+    and nothing would be sent.
     """
     require(draft, Action.REFUND)
     tab = draft.tab
@@ -33,13 +33,13 @@ def refund(draft: Draft, amount_minor: int | None, reason: str) -> None:
     if lost := sum(leg.lost_minor for leg in tab.legs):
         lower_paid(draft, lost, "taken back by the customer's bank")
     lower_paid(draft, amount, reason)
-    # Who refunds has the cash in their hand; what goes back by card is the agenda's.
+    # Cash is handed over at once; the agenda makes the card refunds.
     legs.return_cash(draft, draft.tab.cash_to_return_minor)
     draft.notify(MessageKind.REFUND, Recipient.CUSTOMER, amount)
 
 
 def retry_refund(draft: Draft) -> None:
-    """Try again what failed: the agenda refunds it as if for the first time."""
+    """Try a failed refund again: the agenda makes it as if for the first time."""
     require(draft, Action.RETRY_REFUND)
     draft.record("refund_retried", amount_minor=draft.tab.refund_by_hand_minor)
     for leg in draft.tab.legs:
@@ -48,7 +48,7 @@ def retry_refund(draft: Draft) -> None:
 
 
 def refund_elsewhere(draft: Draft, amount_minor: int, how: RefundMeans, reference: str) -> None:
-    """What could not be refunded has been given back past the gateway. Raises InvalidInput and its kinds."""
+    """Record that a failed refund was paid back outside the gateway. Raises InvalidInput and its kinds."""
     require(draft, Action.REFUND_ELSEWHERE)
     tab = draft.tab
     check_amount(amount_minor, currency_of(tab.currency), "amount_minor")
@@ -61,7 +61,7 @@ def refund_elsewhere(draft: Draft, amount_minor: int, how: RefundMeans, referenc
 
 
 def resolve_flag(draft: Draft, flag_id: str, note: str) -> None:
-    """A person has looked, and says what came of it. Raises NotFound for a flag that is not up."""
+    """Resolve a flag with a note. Raises NotFound for an unknown flag."""
     require(draft, Action.RESOLVE_FLAG)
     flag = next((flag for flag in draft.tab.flags if flag.flag_id == flag_id), None)
     if flag is None:
@@ -75,7 +75,7 @@ def resolve_flag(draft: Draft, flag_id: str, note: str) -> None:
 
 
 def take_cash(draft: Draft, amount_minor: int) -> None:
-    """Cash has been taken at the till: at most what is owed; change was given. Raises InvalidInput and its kinds."""
+    """Record cash taken at the till, at most what is owed. Raises InvalidInput and its kinds."""
     require(draft, Action.TAKE_CASH)
     tab = draft.tab
     check_amount(amount_minor, currency_of(tab.currency), "amount_minor")
@@ -87,7 +87,7 @@ def take_cash(draft: Draft, amount_minor: int) -> None:
 
 
 def return_cash(draft: Draft, amount_minor: int) -> None:
-    """Cash that is owed back has been handed over at the counter. Raises InvalidInput and its kinds."""
+    """Record that owed cash was handed to the customer. Raises InvalidInput and its kinds."""
     require(draft, Action.RETURN_CASH)
     most_minor = draft.tab.cash_to_return_minor
     check_amount(amount_minor, currency_of(draft.tab.currency), "amount_minor")
@@ -97,7 +97,7 @@ def return_cash(draft: Draft, amount_minor: int) -> None:
 
 
 def tip(draft: Draft, tip_minor: int) -> None:
-    """A tip after the bill was paid: its own payment on the phone, due only when it is made. Raises InvalidInput."""
+    """Give a tip after the bill was paid: a separate payment on the phone, due only when paid. Raises InvalidInput."""
     require(draft, Action.TIP)
     tab = draft.tab
     currency = currency_of(tab.currency)
@@ -110,9 +110,9 @@ def tip(draft: Draft, tip_minor: int) -> None:
 
 
 def pay_on_phone(draft: Draft, tip_minor: int = 0) -> None:
-    """Ask for a payment the customer confirms on the phone; one already waiting for them for this amount stays.
+    """Ask for a payment that the customer confirms on the phone. One that already waits for this amount stays.
 
-    `tip_minor`: what they add to it, due only when it is paid. Raises InvalidInput and its kinds.
+    `tip_minor`: the customer's tip, due only when it is paid. Raises InvalidInput and its kinds.
     """
     require(draft, Action.PAY_ON_PHONE)
     tab = draft.tab
@@ -133,7 +133,7 @@ def pay_on_phone(draft: Draft, tip_minor: int = 0) -> None:
 
 
 def charge_saved_card(draft: Draft) -> None:
-    """Take what is owed from the hold and the saved card; the customer's own asking for it accepts the bill."""
+    """Take what is owed from hold and saved card. If the customer asks for it, they accept the bill by that."""
     require(draft, Action.CHARGE_SAVED_CARD)
     if draft.tab.status == Status.IN_REVIEW:
         accept_bill(draft, draft.tab.tip_minor)

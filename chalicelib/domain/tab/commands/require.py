@@ -1,4 +1,4 @@
-"""Refusing a command that the tab does not allow now."""
+"""Refuses a command that the tab does not allow now."""
 
 from __future__ import annotations
 
