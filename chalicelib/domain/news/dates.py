@@ -1,4 +1,4 @@
-"""Instants as people read them: in the reader's time zone, which is the merchant's until a person has one."""
+"""Formats times for people, in the reader's time zone (the merchant's, unless the person has one)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 
 def local_date(at: datetime, time_zone: str) -> date:
-    """The day that `at` falls on there."""
+    """The local date of `at`."""
     return at.astimezone(ZoneInfo(time_zone)).date()
 
 

@@ -1,4 +1,4 @@
-"""The deposit: how it gets secured, step by step; when the clock acts on it is the agenda's."""
+"""The deposit: how it is secured, declined, renewed and lapses. The agenda decides when to act on it."""
 
 from __future__ import annotations
 
@@ -27,25 +27,25 @@ _UNSECURED = _CARD_HELPS - {DepositState.REQUIRES_ACTION}
 _RETRY_ADVICE = "try_again_later"
 RETRY_AFTER = timedelta(hours=12)
 OWNER_DECIDES_BEFORE = timedelta(hours=24)
-"""From here to the start of the service a failed deposit is the owner's to decide."""
+"""From this long before the service, the owner decides about a failed deposit."""
 ANSWER_BEFORE = timedelta(hours=12)
-"""The bank's question about a hold must be answered this long before the service."""
+"""A bank's authentication for a hold must be finished this long before the service."""
 ASK_AGAIN = timedelta(minutes=2)
 AFTER_REFUSAL = timedelta(hours=6)
-"""When a hold is placed again that the gateway refused as a call."""
+"""The delay before a hold is placed again after the gateway refused the call."""
 RENEWED_FOR = timedelta(days=30)
-"""Until when after the service was to begin a hold is renewed: who forgets a booking must not hold money for ever."""
+"""A hold is renewed until this long after the planned start: a forgotten booking must not hold money for ever."""
 
 
 def wanted(amount_minor: int, now: datetime, lapse_s: int) -> Deposit:
-    """A deposit that waits for the customer."""
+    """Whether the deposit waits for the customer."""
     if amount_minor == 0:
         return Deposit()
     return Deposit(amount_minor=amount_minor, state=DepositState.WANTED, lapses_at=now + timedelta(seconds=lapse_s))
 
 
 def may_hold_now(starts_at: datetime | None, now: datetime, policy: Policy) -> bool:
-    """Whether a hold placed now would last until the service: what begins later needs a saved card first."""
+    """Whether a hold placed now would last until the service; otherwise a card must be saved first."""
     return starts_at is None or starts_at - now <= timedelta(seconds=policy.hold_window_s)
 
 
@@ -60,11 +60,11 @@ def is_wanted_by(tab: Tab) -> bool:
 
 
 def secure(draft: Draft) -> None:
-    """The promise has been accepted: go for the hold by the saved card, by the phone, or wait for a card."""
+    """After the promise was accepted: hold with the saved card, ask for a hold on the phone, or wait for a card."""
     tab = draft.tab
     if not is_wanted_by(tab) or tab.deposit.state not in _CARD_HELPS or tab.placing_attempt is not None:
         return
-    # Who has just agreed gets the time of a payment to go through with it.
+    # A customer who has just agreed gets the time of a phone payment to confirm it.
     lapses_at = max(tab.deposit.lapses_at or draft.now, draft.now + LEASE)
     draft.update(deposit=replace(tab.deposit, state=DepositState.WANTED, lapses_at=lapses_at))
     if tab.may_use_card:
@@ -74,7 +74,7 @@ def secure(draft: Draft) -> None:
 
 
 def begin_hold(draft: Draft, *, on_session: bool) -> Attempt:
-    """Write the placement ahead: with the saved card, or for the customer to confirm on the phone."""
+    """Write the placement of the hold ahead: with the saved card, or to be confirmed on the phone."""
     tab = draft.tab
     assert on_session or tab.may_use_card, "a hold without the customer needs their consent and a card"
     if not on_session:
@@ -95,7 +95,7 @@ def may_keep_card(tab: Tab) -> bool:
 
 
 def card_saved(draft: Draft) -> None:
-    """A card is there: place the hold with it when the policy says, at once where that is past."""
+    """A card was saved: place the hold with it at the policy's time, or at once if that has passed."""
     tab = draft.tab
     if not is_wanted_by(tab) or tab.deposit.state not in _CARD_HELPS or not tab.may_use_card:
         return
@@ -108,7 +108,10 @@ def card_saved(draft: Draft) -> None:
 
 
 def card_removed(draft: Draft) -> bool:
-    """Whether the card was to secure the deposit: then it is wanted again, and the owner hears of it."""
+    """The card was removed.
+
+    If it was to secure the deposit, that must be secured again, the owner is told; returns whether.
+    """
     tab = draft.tab
     if not is_wanted_by(tab) or tab.deposit.state not in (DepositState.CARD_SAVED, DepositState.FAILED):
         return False
@@ -119,10 +122,10 @@ def card_removed(draft: Draft) -> bool:
 
 
 def placement_failed(draft: Draft, failure: Failure | None) -> None:
-    """The card said no, or nothing came of it: one more try where the bank advises one and time allows (design §4)."""
+    """The placement failed: try once more if the bank advises it and time allows (design §4)."""
     tab = draft.tab
     if tab.live_hold is not None:
-        # It was to replace a hold that still stands.
+        # It was to replace a hold that is still live.
         not_renewed(draft)
         return
     failures = tab.deposit.failures + 1
@@ -144,7 +147,7 @@ def _tell_both_of_failure(draft: Draft, place_at: datetime | None = None) -> Non
 
 
 def not_renewed(draft: Draft, why: str = "It could not be renewed.") -> None:
-    """No new hold takes the place of the one that is about to end: both hear of it while something can be done."""
+    """The hold that is about to expire was not renewed: tell both sides while something can be done."""
     tab = draft.tab
     hold = tab.live_hold
     assert hold is not None, "a hold that is not renewed still stands"
@@ -164,7 +167,7 @@ def not_renewed(draft: Draft, why: str = "It could not be renewed.") -> None:
 
 
 def hold_lost(draft: Draft, hold: Hold) -> None:
-    """The last hold of a deposit that is still wanted is gone: both are told, where they were not told before."""
+    """The last hold of a deposit that is still needed is gone: tell both sides, unless they were told before."""
     if not is_wanted_by(draft.tab) or hold.clock_done_for == draft.tab.status:
         return
     for recipient, can_do in (
@@ -175,7 +178,7 @@ def hold_lost(draft: Draft, hold: Hold) -> None:
 
 
 def placement_refused(draft: Draft, attempt: Attempt) -> None:
-    """The gateway refused our call, so no bank was asked: it is made again later, and no other card is called for."""
+    """The gateway refused our call without asking a bank: place the hold again later; no other card is needed."""
     tab = draft.tab
     if attempt.is_on_session or tab.live_hold is not None or not is_wanted_by(tab):
         placement_closed(draft)
@@ -186,7 +189,7 @@ def placement_refused(draft: Draft, attempt: Attempt) -> None:
 
 
 def placement_closed(draft: Draft) -> None:
-    """The payment that asked for the hold was closed unconfirmed."""
+    """The payment that asked for the hold was closed without confirmation."""
     tab = draft.tab
     if tab.deposit.state not in (DepositState.PLACING, DepositState.REQUIRES_ACTION):
         return
@@ -201,14 +204,14 @@ def placement_closed(draft: Draft) -> None:
 
 
 def asked_of_customer(draft: Draft) -> None:
-    """The hold waits for the customer. News of it changes nothing for a deposit that lapsed or has a card meanwhile."""
+    """The hold waits for the customer. This changes nothing if the deposit has lapsed or has a card meanwhile."""
     deposit = draft.tab.deposit
     if deposit.state in (DepositState.WANTED, DepositState.PLACING):
         draft.update(deposit=replace(deposit, state=DepositState.REQUIRES_ACTION))
 
 
 def lapse(draft: Draft) -> None:
-    """Nobody confirmed the deposit in time: the booking goes on unsecured or is canceled, as the policy says."""
+    """The deposit was not confirmed in time: keep the booking without it or cancel it, as the policy says."""
     tab = draft.tab
     draft.update(deposit=replace(tab.deposit, state=DepositState.LAPSED, lapses_at=None))
     draft.record("deposit_lapsed", action=tab.policy.deposit_lapse_action)
@@ -226,9 +229,9 @@ def lapse(draft: Draft) -> None:
 
 
 def renew(draft: Draft) -> bool:
-    """Go for a hold in the place of the one that is about to expire; False if there is none to be had.
+    """Begin a hold to replace the one that is about to expire; False if that is impossible.
 
-    A tab on which nobody has done anything for so long is left to people.
+    A tab without any activity for that long is left to people.
     """
     tab = draft.tab
     if not tab.may_use_card:
@@ -242,12 +245,12 @@ def renew(draft: Draft) -> bool:
 
 
 def kept_until(tab: Tab) -> datetime:
-    """Until when a deposit secures a service that nobody begins or calls off."""
+    """Until when a deposit secures a service that is neither begun nor canceled."""
     return (tab.checked_in_at or tab.starts_at or tab.opened_at) + RENEWED_FOR
 
 
 def want_again(draft: Draft) -> None:
-    """A no-show was taken back: its hold may be gone, and the saved card secures the deposit again."""
+    """A no-show was reversed: if its hold is gone, the saved card secures the deposit again."""
     tab = draft.tab
     if tab.deposit.state == DepositState.RELEASED and tab.live_hold is None and tab.may_use_card:
         draft.update(deposit=replace(tab.deposit, state=DepositState.PLACING, failures=0))
@@ -258,7 +261,7 @@ def waits_for_customer(tab: Tab) -> bool:
 
 
 def answer_until(tab: Tab, now: datetime, attempt: Attempt) -> datetime:
-    """Until when a hold may be confirmed: the deposit's lapse, or for the bank's question well before the service."""
+    """Until when a hold may be confirmed: until the deposit lapses; to authenticate, until well before the service."""
     if attempt.is_on_session:
         return max(tab.deposit.lapses_at or now, now + LEASE)
     if tab.starts_at is None:
@@ -267,7 +270,7 @@ def answer_until(tab: Tab, now: datetime, attempt: Attempt) -> datetime:
 
 
 def disclosed_fee_minor(tab: Tab, kind: FeeKind) -> int:
-    """The fee that the sealed promise discloses for this; 0 without the customer's consent to it."""
+    """The fee that the sealed promise discloses; 0 without the customer's consent to it."""
     if not tab.promise.consents_to(Consent.DEPOSIT_AND_FEES):
         return 0
     return tab.promise.no_show_fee_minor if kind == FeeKind.NO_SHOW else tab.promise.late_cancel_fee_minor

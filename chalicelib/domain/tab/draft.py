@@ -1,4 +1,4 @@
-"""A change to one tab in the making: commands, facts and the agenda write on a Draft, and `seal` checks it."""
+"""A Draft: one change of a tab in progress. Commands, facts and agenda write on it; `seal` checks it."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from chalicelib.domain.tab.status import TRANSITIONS, Status
 from chalicelib.domain.tab.tab import Tab
 
 NewId = Callable[[str], str]
-"""Makes an id for a prefix: `new_id("att")` → `att_01J…`."""
+"""Creates an id with a prefix: `new_id("att")` → `att_01J…`."""
 
 
 class Entry(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One line of a tab's history: what happened, when, by whom, and what it posted. `details` is JSON-able."""
+    """An entry of a tab's history: what happened, when, by whom, and its postings. `details` is JSON-able."""
 
     seq: int
     at: datetime
@@ -35,10 +35,10 @@ class Entry(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Change(Struct, frozen=True, kw_only=True):
-    """All that one transaction writes: the next snapshot and what goes with it.
+    """Everything that one transaction writes: the next snapshot and its entries, facts and attempts.
 
-    `base_version`: the version it was decided on (0: the tab is new). `begun`: attempts written ahead, to be performed
-    next. `closed_attempts`: attempts that left the snapshot. `objects`: gateway object ids now known, with their
+    `base_version`: the version on which it was decided (0: a new tab). `begun`: attempts written ahead, to be performed
+    next. `closed_attempts`: attempts that left the snapshot. `objects`: new ids of gateway objects, with their
     attempt.
     """
 
@@ -53,10 +53,10 @@ class Change(Struct, frozen=True, kw_only=True):
 
 
 class Draft:
-    """The tab as it will be, and the entries, facts and attempts written with it.
+    """The tab after the change, and the entries, facts and attempts written with it.
 
-    `now`: the business instant of the change. `by`: who makes it. `new_id`: makes ids. `known_facts`: keys of facts
-    that are known to be on record, and are passed over.
+    `now`: the business time of the change. `by`: the actor. `new_id`: creates ids. `known_facts`: keys of facts
+    that were already applied, and are skipped.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class Draft:
 
     @property
     def customer_present(self) -> bool:
-        """Whether the customer makes this change, and so is there to answer a question of their bank."""
+        """Whether the customer makes this change, and so can authenticate with their bank."""
         return self.by.role == Role.CUSTOMER
 
     @property
@@ -88,7 +88,7 @@ class Draft:
         self.tab = replace(self.tab, **fields)
 
     def record(self, kind: str, *, postings: tuple[Posting, ...] = (), **details: Any) -> None:
-        """Append an entry, with what it posts to the ledger."""
+        """Append an entry with its postings to the ledger."""
         seq = self.tab.entry_count + 1
         self.entries.append(
             Entry(seq=seq, at=self.now, kind=kind, by=self.by.subject, details=details, postings=postings)
@@ -96,7 +96,7 @@ class Draft:
         self.update(entry_count=seq, balances=post(self.tab.balances, postings))
 
     def notify(self, kind: MessageKind, to: Recipient, amount_minor: int = 0, detail: str = "") -> None:
-        """Tell somebody, once the change is committed. What it is about is in the words as the tab is now."""
+        """Add a message, which is sent once the change is committed. Its text describes the tab as it is now."""
         self.messages.append(
             Message(
                 message_id=self.new_id("msg"),
@@ -111,7 +111,7 @@ class Draft:
         )
 
     def move_to(self, status: Status, command: str) -> None:
-        """Change the status, if the table of transitions has it. Raises TransitionRefused."""
+        """Change the status if the table of transitions allows it. Raises TransitionRefused."""
         if command not in TRANSITIONS.get((self.tab.status, status), "").split(", "):
             raise TransitionRefused(
                 f"A tab that is {self.tab.status.replace('_', ' ')} can't become {status.replace('_', ' ')} "
@@ -123,7 +123,7 @@ class Draft:
     # Attempts
 
     def begin(self, operation: Operation, amount_minor: int, *, check_at: datetime, **fields: Any) -> Attempt:
-        """Write an attempt ahead; whoever commits the change performs it next."""
+        """Write an attempt ahead. It is performed after the change is committed."""
         attempt = Attempt(
             attempt_id=self.new_id("att"),
             operation=operation,
@@ -156,7 +156,10 @@ class Draft:
         )
 
     def end_attempt(self, attempt: Attempt, state: AttemptState, failure: Failure | None = None) -> None:
-        """Close an attempt with its outcome. It leaves the tab at once: what follows may begin in the same change."""
+        """Close an attempt with its outcome.
+
+        It leaves the tab at once, so the next one may begin in the same change.
+        """
         self._closed.append(replace(attempt, state=state, failure=failure, check_at=None, client_secret=None))
         self.update(attempts=tuple(open_ for open_ in self.tab.attempts if open_.attempt_id != attempt.attempt_id))
         details: dict[str, Any] = {"attempt_id": attempt.attempt_id, "operation": attempt.operation, "state": state}
@@ -170,11 +173,11 @@ class Draft:
     # Flags
 
     def call_was_taken(self, attempt: Attempt) -> None:
-        """The gateway has not refused this call, whatever the bank says: what was wrong with the calls is fixed."""
+        """The gateway accepted the call, whatever the bank says, so earlier refusals of such calls are settled."""
         self.lower_flags(FlagKind.CALL_REFUSED, attempt.operation, "The gateway takes the call again.")
 
     def flag(self, kind: FlagKind, about: str, reason: str, amount_minor: int = 0) -> None:
-        """A person must look at this; said once, however often it is found."""
+        """Raise a flag for a person; only once for each cause."""
         if any((flag.kind, flag.about, flag.reason) == (kind, about, reason) for flag in self.tab.flags):
             return
         flag = Flag(
@@ -189,7 +192,7 @@ class Draft:
         self.record("flagged", flag_id=flag.flag_id, flag=kind, about=about, reason=reason)
 
     def lower_flags(self, kind: FlagKind, about: str, note: str) -> None:
-        """What they were raised for is over."""
+        """Remove flags whose cause is gone."""
         for flag in self.tab.flags:
             if (flag.kind, flag.about) == (kind, about):
                 self.lower_flag(flag, note)
@@ -209,16 +212,16 @@ class Draft:
         self.update(legs=tuple(changed if old.payment_id == leg.payment_id else old for old in self.tab.legs))
 
     def update_dispute(self, payment_id: str, dispute: Dispute) -> None:
-        """Put the dispute in the place of the one with its id, or beside the others."""
+        """Replace the dispute with this id, or add it."""
         leg = self.tab.leg(payment_id)
         assert leg is not None, "a dispute is about a payment"
         known = {other.dispute_id: other for other in leg.disputes}
         self.update_leg(leg, disputes=tuple((known | {dispute.dispute_id: dispute}).values()))
 
-    # The end
+    # Sealing
 
     def seal(self, next_action_at: datetime | None) -> Change:
-        """The change, with its invariants checked. Raises AssertionError if one is broken: that is a bug of ours."""
+        """Check the invariants and return the change. Raises AssertionError if one is broken, which is a bug."""
         self._reclassify_obligation()
         self.update(
             next_action_at=next_action_at,
@@ -242,7 +245,7 @@ class Draft:
         )
 
     def _reclassify_obligation(self) -> None:
-        """What was taken above the amount due is owed back: it moves from the receivable to refund_payable, or back."""
+        """Move what was taken above the amount due from the receivable to refund_payable, or back."""
         surplus = self.tab.balances.get(Account.CUSTOMER_RECEIVABLE, 0) - self.tab.balance_minor
         if surplus:
             self.record(
@@ -253,7 +256,10 @@ class Draft:
 
 
 def check_invariants(tab: Tab) -> None:
-    """What must hold of every snapshot (money rules, design §4 and §5). Raises AssertionError, naming the tab."""
+    """Check what must hold for every snapshot (money rules, design §4 and §5).
+
+    Raises AssertionError, naming the tab.
+    """
     balances = tab.balances
     pending = sum(leg.refund_pending_minor for leg in tab.legs)
     broken = [

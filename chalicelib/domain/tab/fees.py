@@ -1,6 +1,6 @@
-"""A fee, for a no-show or a late cancellation: announced, taken, objected to for two weeks, taken back (decision 0024).
+"""Fees for a no-show or a late cancellation: announced, taken, contested for two weeks, reversed (decision 0024).
 
-When its time comes is the agenda's, who may do what the actions'.
+The agenda decides when, `actions` decides who may do what.
 """
 
 from __future__ import annotations
@@ -21,15 +21,18 @@ from chalicelib.domain.tab.status import Status
 from chalicelib.domain.tab.tab import Followup, Tab
 
 NOTICE = timedelta(hours=24)
-"""From announcing a no-show's fee to taking it. Who cancels has read what that costs, and needs none."""
+"""The notice between announcing and taking a no-show's fee.
+
+A late cancellation needs none: the customer saw its fee.
+"""
 OBJECTION_WINDOW = timedelta(days=14)
-"""How long a fee can be contested, and a no-show be taken back."""
+"""How long a fee can be contested and a no-show reversed."""
 CHARGED_IN = frozenset({Status.NO_SHOW, Status.CANCELED})
-"""Where a fee is asked for. While it is contested it is not."""
+"""The statuses in which a fee is collected; not while it is contested."""
 
 
 def announce(draft: Draft, kind: FeeKind, amount_minor: int, notice: timedelta) -> None:
-    """The fee is owed from now on, and taken after `notice`; by the hold clock before that, as far as the hold goes."""
+    """Make the fee due; it is taken after `notice`, or earlier from a hold that is about to expire."""
     take_at = draft.now + notice
     fee = Fee(kind=kind, amount_minor=amount_minor, announced_at=draft.now, take_at=take_at)
     draft.update(fee=fee, due_at=take_at, final_at=draft.now + OBJECTION_WINDOW)
@@ -44,33 +47,33 @@ def announce(draft: Draft, kind: FeeKind, amount_minor: int, notice: timedelta) 
 
 
 def is_to_be_taken(tab: Tab) -> bool:
-    """Whether a fee waits for its time."""
+    """Whether a fee waits to be taken."""
     if tab.fee is None or tab.fee.take_at is None or tab.status not in CHARGED_IN:
         return False
     return tab.balance_minor > 0 and not any(leg.is_disputed for leg in tab.legs)
 
 
 def take(draft: Draft) -> None:
-    """Its time has come: first from the hold, then from the card, as far as the customer agreed to that."""
+    """Take the fee: first from the hold, then from the card, as far as the customer agreed to that."""
     assert draft.tab.fee is not None, "a fee is taken where there is one"
     draft.update(fee=replace(draft.tab.fee, take_at=None))
     settlement.start(draft, PlanReason.FEE)
 
 
 def take_later(draft: Draft, notice: timedelta) -> None:
-    """A contest is over: what is left of the fee is taken when it was to be, but after `notice` at least."""
+    """After a contest, the rest of the fee is taken at its planned time, but at the earliest after `notice`."""
     fee = draft.tab.fee
     assert fee is not None, "what was contested was a fee"
-    # A card that has been declined is tried again when the bank's advice says, however the contest ends.
+    # A declined card is tried again when the bank advised, whatever the contest's result.
     if draft.tab.followup.tries == 0:
         take_at = max(fee.take_at or draft.now, draft.now + notice)
         draft.update(fee=replace(fee, take_at=take_at), due_at=take_at)
 
 
 def take_back(draft: Draft) -> None:
-    """The customer has come after all: nothing is owed for not coming.
+    """The customer has come after all: no fee is owed.
 
-    What was taken is owed back: a card payment goes back at once, a captured hold secures the service as before.
+    A card payment of the fee is refunded at once; a captured hold secures the service as before.
     """
     tab = draft.tab
     void_minor = tab.fee.amount_minor - tab.waived_minor if tab.fee else 0
@@ -98,11 +101,11 @@ def take_back(draft: Draft) -> None:
     draft.notify(MessageKind.NO_SHOW_TAKEN_BACK, Recipient.CUSTOMER, void_minor, detail)
 
 
-# What both sides are told
+# Messages to both sides
 
 
 def tell_of_cancellation(draft: Draft, why: str = "") -> None:
-    """Who called it off, what that costs, and what one can do. `why`: where it was nobody."""
+    """Tell both sides who canceled, the fee, and what they can do. `why`: the reason if the system canceled."""
     by = draft.by
     to_customer = why or ("by the business" if by.is_business else "as you asked")
     to_owner = why or (f"by {by.subject}" if by.is_business else "by the customer")
@@ -111,7 +114,7 @@ def tell_of_cancellation(draft: Draft, why: str = "") -> None:
 
 
 def tell_of_no_show(draft: Draft) -> None:
-    """What it costs, when that is taken, and until when either side can say that it was a mistake."""
+    """Tell both sides the fee, when it is taken, and until when it can be contested or reversed."""
     tab = draft.tab
     assert tab.final_at is not None, "a no-show is final some time"
     mistake = f"If it was a mistake, check them in by {dates.day(tab.final_at, tab.policy.time_zone)}."

@@ -1,5 +1,4 @@
-"""Flags: what a person at the business must look at, each for itself; who raises and lowers them is the facts' and
-the commands'."""
+"""Flags: matters that a person at the business must look at. Facts and commands raise and remove them."""
 
 from __future__ import annotations
 
@@ -10,7 +9,10 @@ from msgspec import Struct
 
 
 class FlagKind(StrEnum):
-    """`refund_by_hand`: what is owed back and can't be refunded by itself. `stray`: news of a payment not ours."""
+    """`refund_by_hand`: money owed back that cannot be refunded automatically.
+
+    `stray`: a fact of an unknown payment.
+    """
 
     OUTCOME_UNKNOWN = "outcome_unknown"
     CALL_REFUSED = "call_refused"
@@ -21,9 +23,9 @@ class FlagKind(StrEnum):
 
 
 class Flag(Struct, frozen=True, kw_only=True):
-    """One thing to look at. `about`: the attempt, refund, dispute or payment; `reason`: why, in words.
+    """One matter. `about`: the attempt, refund, dispute or payment; `reason`: why, in words.
 
-    `amount_minor`: what is owed back by hand, for `refund_by_hand`.
+    `amount_minor`: for `refund_by_hand`, the amount that is owed back.
     """
 
     flag_id: str

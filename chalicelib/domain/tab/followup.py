@@ -1,4 +1,4 @@
-"""Follow-up of what is unpaid: when to remind, when to try the card again, when to stop; doing it is the agenda's."""
+"""Follow-up of unpaid bills: when to remind, when to try the card again, when to stop. The agenda does it."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ from chalicelib.domain.tab.status import Status
 from chalicelib.domain.tab.tab import LEASE, Followup, Tab
 
 MAXIMUM_TRIES = 4
-"""Automatic charges for one bill. The card networks cap attempts at 15 to 20 in 30 days; far fewer are polite."""
+"""The maximum of automatic charges for one bill. Card networks allow 15 to 20 in 30 days; far fewer are polite."""
 
 _AGAIN = "try_again_later"
 _TRANSIENT = frozenset({"insufficient_funds", "processing_error"})
 
 AFTER_REFUSAL = tuple(timedelta(hours=hours) for hours in (1, 6, 24, 48, 96))
-"""When a charge is made again whose call the gateway refused: what is wrong is ours to fix, and no card's fault."""
+"""The delays before a charge is made again after the gateway refused the call, which is not the card's fault."""
 
 
 def is_followed_up(tab: Tab) -> bool:
-    """Whether the tab's balance is being asked for: paused while contested or disputed, ended by payment."""
+    """Whether the balance is followed up: paused while contested or disputed, ended by payment."""
     owed = tab.status == Status.DUE or (tab.fee is not None and tab.status in (Status.NO_SHOW, Status.CANCELED))
     return owed and tab.balance_minor > 0 and tab.due_at is not None and not tab.has_open_dispute
 
 
 def reminder_at(tab: Tab) -> datetime | None:
-    """When the next reminder goes out, outside the quiet hours; None where all have, or none is wanted."""
+    """When the next reminder is sent, outside the quiet hours; None if all were sent or none is wanted."""
     offsets = tab.policy.reminder_offsets_s
     sent = tab.followup.reminders_sent
     if not is_followed_up(tab) or sent >= len(offsets):
@@ -50,7 +50,7 @@ def _reminder_time(tab: Tab, offset_s: int) -> datetime:
 
 
 def retry_at(tab: Tab) -> datetime | None:
-    """When the saved card is tried again; None if it is not to be, nor after a bank has taken a payment back."""
+    """When the saved card is tried again; None if it must not be, e.g. after a bank has taken a payment back."""
     if not is_followed_up(tab) or tab.plan is not None or not tab.may_use_card or not _may_charge(tab):
         return None
     if tab.followup.next_try_at is None or any(leg.is_disputed for leg in tab.legs):
@@ -67,7 +67,7 @@ def _may_charge(tab: Tab) -> bool:
 
 
 def outside_quiet_hours(at: datetime, policy: Policy) -> datetime:
-    """`at`, or the end of the quiet hours it falls into, in the policy's time zone."""
+    """`at`, or the end of the quiet hours if it falls into them, in the policy's time zone."""
     local = at.astimezone(ZoneInfo(policy.time_zone))
     begin, end = policy.quiet_from_hour, policy.quiet_until_hour
     if begin == end:
@@ -82,7 +82,7 @@ def outside_quiet_hours(at: datetime, policy: Policy) -> datetime:
 
 
 def rests_at_night(draft: Draft) -> bool:
-    """Whether it is quiet hours now, whatever made us late: what was due is put off until they end."""
+    """Whether now is in the quiet hours; then what is due is postponed until they end."""
     morning = outside_quiet_hours(draft.now, draft.tab.policy)
     if morning == draft.now:
         return False
@@ -91,20 +91,20 @@ def rests_at_night(draft: Draft) -> bool:
 
 
 def remind(draft: Draft) -> None:
-    """Mark the reminder as sent, then it is: at most once each. Those that are overdue with it are not sent as well."""
+    """Mark the reminder as sent, then send it: at most once. Other overdue reminders are skipped."""
     tab = draft.tab
     overdue = sum(_reminder_time(tab, offset_s) <= draft.now for offset_s in tab.policy.reminder_offsets_s)
     sent = max(tab.followup.reminders_sent + 1, overdue)
     draft.update(followup=replace(tab.followup, reminders_sent=sent))
     draft.record("reminded", number=sent, balance_minor=tab.balance_minor)
-    # A residue below the minimum charge, and what a hold covers, can't be paid on the phone.
+    # A balance below the minimum charge, or covered by a hold, cannot be paid on the phone.
     where = "on your phone" if settlement.phone_amount_minor(tab) else "at the counter"
     detail = f"You can pay {where}, or tell us what is wrong."
     draft.notify(MessageKind.REMINDER, Recipient.CUSTOMER, tab.balance_minor, detail)
 
 
 def collect(draft: Draft) -> None:
-    """Take what is owed without the customer, where they agreed to that: once it is due, and no bank disputes it."""
+    """Collect what is owed without the customer, if they agreed to that, it is due, and no bank disputes it."""
     if not draft.tab.may_charge_automatically:
         return
     if draft.tab.has_open_dispute or (draft.tab.due_at or draft.now) > draft.now:
@@ -114,13 +114,13 @@ def collect(draft: Draft) -> None:
 
 
 def resume_later(draft: Draft) -> None:
-    """What was to be charged waits for the end of what pauses it; retry_at says whether it may be charged then."""
+    """Resume charging later, when the pause ends; retry_at decides whether it may be charged then."""
     next_try_at = max(draft.now, draft.tab.due_at or draft.now)
     draft.update(followup=replace(draft.tab.followup, next_try_at=next_try_at))
 
 
 def charge_failed(draft: Draft, amount_minor: int, failure: Failure | None) -> None:
-    """An automatic charge failed: plan the next by the bank's advice, or leave it to people."""
+    """An automatic charge failed: plan the next by the bank's advice, or leave it to the owner."""
     tab = draft.tab
     tries = tab.followup.tries + 1
     wait = _wait(tab.policy, tries, failure) if _may_charge(tab) else None
@@ -134,7 +134,7 @@ def charge_failed(draft: Draft, amount_minor: int, failure: Failure | None) -> N
 
 
 def charge_refused(draft: Draft, amount_minor: int) -> None:
-    """The gateway refused our call, so the bank was never asked: nobody's card is at fault, and it counts as no try."""
+    """The gateway refused our call without asking the bank, so it does not count as a try of the card."""
     tab = draft.tab
     refusals = tab.followup.refusals + 1
     again_at = None
@@ -148,14 +148,14 @@ def charge_refused(draft: Draft, amount_minor: int) -> None:
 
 
 def try_new_card(draft: Draft) -> None:
-    """Another card is there for what is unpaid: it is tried soon, and its tries are counted again."""
+    """A new card was saved for an unpaid bill: try it soon, and count its tries from zero."""
     tab = draft.tab
     next_try_at = draft.now if is_followed_up(tab) else tab.followup.next_try_at
     draft.update(followup=replace(tab.followup, tries=0, refusals=0, next_try_at=next_try_at, charging_end_told=False))
 
 
 class End(Struct, frozen=True):
-    """What goes on no more by itself, from when on the owner is to hear of it, and why, in words."""
+    """What has ended (charging or reminding), from when the owner should be told, and why, in words."""
 
     at: datetime
     why: str
@@ -164,9 +164,9 @@ class End(Struct, frozen=True):
 
 
 def end_of_collection(tab: Tab) -> End | None:
-    """What of the follow-up has ended without the money, and the owner does not know yet; None: nothing.
+    """What part of the follow-up has ended without payment and was not told to the owner yet; None: nothing.
 
-    Derived from what is still planned, so that it does not matter what has ended it.
+    It is derived from what is still planned, so that the cause of the end does not matter.
     """
     if not is_followed_up(tab) or tab.plan is not None or retry_at(tab) is not None:
         return None
@@ -177,7 +177,7 @@ def end_of_collection(tab: Tab) -> End | None:
     reminding = not told.reminding_end_told and bool(offsets) and told.reminders_sent >= len(offsets)
     if not charging and not reminding:
         return None
-    # Who has just accepted the bill may be about to pay it on the phone.
+    # A customer who has just accepted the bill may be about to pay on the phone.
     at = tab.updated_at if reminding or told.tries else max(tab.due_at + LEASE, tab.updated_at)
     why = [_why_not_charged(tab)] if charging else []
     why += ["The last reminder has been sent."] if reminding else []
@@ -201,7 +201,7 @@ def _why_not_charged(tab: Tab) -> str:
 
 
 def tell_end(draft: Draft) -> None:
-    """Mark it as told, then tell the owner: once for each end."""
+    """Mark the end as told, then tell the owner: once for each end."""
     end = end_of_collection(draft.tab)
     assert end is not None, "something has ended"
     told = draft.tab.followup
@@ -217,7 +217,7 @@ def tell_end(draft: Draft) -> None:
 
 
 def _wait(policy: Policy, tries: int, failure: Failure | None) -> timedelta | None:
-    """How long until the next try; None: never. The bank's advice comes first, then what its code is known to mean."""
+    """The delay until the next try; None: never. The bank's advice comes first, then the meaning of its code."""
     if tries >= MAXIMUM_TRIES or tries > len(policy.retry_offsets_s):
         return None
     if failure is None or failure.is_final:
@@ -228,10 +228,10 @@ def _wait(policy: Policy, tries: int, failure: Failure | None) -> timedelta | No
 
 
 def begin_try(draft: Draft) -> None:
-    """The next automatic charge is on its way: its time is used up."""
+    """The next automatic charge has begun: forget its planned time."""
     draft.update(followup=replace(draft.tab.followup, next_try_at=None))
 
 
 def restart(draft: Draft) -> None:
-    """A new bill, a new count."""
+    """Start counting from zero for a new bill."""
     draft.update(followup=Followup())

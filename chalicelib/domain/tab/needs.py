@@ -1,4 +1,4 @@
-"""What the promise still needs from the customer, and what each step takes; whether it is allowed is the actions'."""
+"""What the promise still needs from the customer, and what each step requires. `actions` decides what is allowed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from chalicelib.domain.tab.tab import Tab
 
 
 class Need(Struct, frozen=True, kw_only=True):
-    """A step for the customer, and why. `consents`: those it takes. `until`: the instant it waits until, if any."""
+    """A step for the customer, and why. `consents`: those it requires. `until`: its deadline, if any."""
 
     action: Action
     why: str
@@ -25,7 +25,7 @@ class Need(Struct, frozen=True, kw_only=True):
 
 
 def needs_of(tab: Tab, now: datetime) -> Iterator[Need]:
-    """In the order in which they are taken; nothing if the promise is accepted and its deposit is seen to."""
+    """The steps in their order; none if the promise is accepted and its deposit is secured or in progress."""
     if tab.status not in (Status.BOOKED, Status.OPEN):
         return
     if tab.proposed is not None:
@@ -45,7 +45,7 @@ def _for_the_deposit(tab: Tab, now: datetime) -> Iterator[Need]:
         until=until,
     )
     if not tab.accepted:
-        # Accepting secures it, unless a card has to be saved after that.
+        # Accepting secures the deposit, unless a card must be saved afterwards.
         if tab.promise.deposit_needs_card and tab.card is None:
             yield save_card
     elif tab.card is not None and tab.promise.consents_to(Consent.CARD_ON_FILE):

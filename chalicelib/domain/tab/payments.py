@@ -27,9 +27,9 @@ class DepositState(StrEnum):
 
 
 class Deposit(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The amount and how far securing it has come. `place_at`: when to place the hold on the saved card.
+    """The deposit's amount and state. `place_at`: when to place the hold on the saved card.
 
-    `lapses_at`: until when it waits for the customer. `failures`: declined placements so far.
+    `lapses_at`: until when it waits for the customer. `failures`: the declined placements so far.
     """
 
     amount_minor: int = 0
@@ -40,7 +40,7 @@ class Deposit(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Card(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A saved card: an opaque reference and what a person recognises it by.
+    """A saved card: an opaque reference, and its brand and digits for people.
 
     `refused`: the code of the decline after which it must not be tried again (Failure.is_final).
     """
@@ -60,7 +60,10 @@ class HoldState(StrEnum):
 
 
 class Hold(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One authorization, by its id at the gateway. `clock_done_for`: the status in which the hold clock has acted."""
+    """A hold (authorization), by its id at the gateway.
+
+    `clock_done_for`: the status in which the hold clock has acted.
+    """
 
     payment_id: str
     attempt_id: str | None
@@ -73,7 +76,7 @@ class Hold(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class DisputeState(StrEnum):
-    """What a customer's bank says of a payment. An inquiry only asks: it takes no money."""
+    """The state of a dispute. An inquiry only asks and takes no money."""
 
     INQUIRY = "inquiry"
     INQUIRY_CLOSED = "inquiry_closed"
@@ -84,11 +87,11 @@ class DisputeState(StrEnum):
 
 
 class Dispute(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A customer's bank questions a payment, or a part of it.
+    """A customer's bank disputes a payment, or a part of it.
 
-    `withdrawn_minor` and `reinstated_minor`: what it has taken and given us again, in all. `returned_minor`: of what it
-    took, how much was owed to the customer anyway and counts as given back. `charge_refundable`: the gateway still
-    refunds the payment while the dispute is open. `appealed_at`: when a decided dispute was opened again.
+    `withdrawn_minor`, `reinstated_minor`: the totals that the bank has taken and returned to us. `returned_minor`: of
+    what it took, the part that was owed to the customer anyway and counts as refunded. `charge_refundable`: whether the
+    gateway still refunds the payment during the dispute. `appealed_at`: when a decided dispute was reopened.
     """
 
     dispute_id: str
@@ -103,14 +106,14 @@ class Dispute(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def outstanding_minor(self) -> int:
-        """What the bank has of our money now; negative while only its giving back was heard of."""
+        """What the bank has of our money now; negative while only the reinstatement was reported."""
         return self.withdrawn_minor - self.reinstated_minor
 
     @property
     def at_bank_minor(self) -> int:
-        """What the bank has, or will take, so that it can't be given back by us as well."""
+        """What the bank has taken or will take, and so cannot be refunded by us as well."""
         if self.state == DisputeState.LOST:
-            # The loss may be heard of before the withdrawal is.
+            # The loss may be reported before the withdrawal.
             return max(0, (self.withdrawn_minor or self.amount_minor) - self.reinstated_minor)
         if self.state == DisputeState.OPEN:
             return max(self.amount_minor, self.outstanding_minor)
@@ -118,7 +121,7 @@ class Dispute(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def lost_minor(self) -> int:
-        """What a lost dispute has given to the customer, as far as it does not count as given back yet."""
+        """What a lost dispute has given to the customer and does not count as refunded yet."""
         return self.at_bank_minor - self.returned_minor if self.state == DisputeState.LOST else 0
 
 
@@ -129,7 +132,7 @@ class LegKind(StrEnum):
 
 
 class RefundMeans(StrEnum):
-    """How money goes back past the gateway."""
+    """How money is returned outside the gateway."""
 
     CASH = "cash"
     BANK_TRANSFER = "bank_transfer"
@@ -137,7 +140,7 @@ class RefundMeans(StrEnum):
 
 
 class Leg(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Money that was taken. Refunds by their id at the gateway, so that a repeated fact changes nothing.
+    """Money that was taken. Refunds are stored by their id at the gateway, so a repeated fact changes nothing.
 
     `failed_refunds`: refunds that have failed. `refund_failure`: why the next one is left to a person, in the gateway's
     code; None if it is not. `refund_again_at`: the gateway says that the bank decides first; asked again then.
@@ -163,7 +166,7 @@ class Leg(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def refunded_minor(self) -> int:
-        """Given back by whoever: through the gateway, past it, or by the bank."""
+        """Everything that went back: through the gateway, outside it, or by the bank."""
         by_bank = sum([dispute.returned_minor for dispute in self.disputes]) if self.disputes else 0
         return sum(self.refunds.values()) + self.elsewhere_minor + by_bank
 
@@ -177,12 +180,12 @@ class Leg(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def is_disputed(self) -> bool:
-        """The customer has gone to their bank, and has not been refused there. An inquiry is no dispute yet."""
+        """Whether a dispute is open or lost. An inquiry is not a dispute yet."""
         return any(dispute.state in (DisputeState.OPEN, DisputeState.LOST) for dispute in self.disputes)
 
     @property
     def refundable_minor(self) -> int:
-        """What may still be refunded: nothing while a bank decides, unless the gateway says otherwise.
+        """What can still be refunded: nothing while a bank decides, unless the gateway allows it.
 
         https://docs.stripe.com/api/disputes/object#dispute_object-is_charge_refundable: all its disputes must say so.
         """
@@ -194,13 +197,13 @@ class Leg(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def lost_minor(self) -> int:
-        """What lost disputes have given to the customer, as far as it is not counted as given back already."""
+        """What lost disputes have given to the customer and is not counted as refunded yet."""
         lost = sum([dispute.lost_minor for dispute in self.disputes]) if self.disputes else 0
         return min(lost, self.amount_minor - self.refunded_minor - self.refund_pending_minor)
 
 
 class PlanReason(StrEnum):
-    """What entitles us to take money now."""
+    """The reason for which money is taken."""
 
     ACCEPTED = "accepted"
     REVIEW_ENDED = "review_ended"
@@ -216,8 +219,8 @@ class PlannedLeg(Struct, frozen=True):
 class Plan(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The settlement: the legs still to come, in order. `card_usable`: no charge on the saved card has failed.
 
-    `tip_minor`: what the customer adds to the bill with these legs; not owed, and gone once the card is declined.
-    `customer_until`: for so long whoever asked for it is taken to be there, to answer their bank.
+    `tip_minor`: the tip paid with these legs; it is not owed, and dropped if the card is declined.
+    `customer_until`: until then the customer is assumed to be present and able to authenticate.
     """
 
     reason: PlanReason

@@ -1,4 +1,4 @@
-"""The merchant's policy: limits, times and what happens when they pass; frozen into each promise."""
+"""The merchant's policy: limits, times, and what happens after them; copied into each tab at its opening."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from msgspec import Struct
 
 
 class LapseAction(StrEnum):
-    """What becomes of a booking whose deposit nobody confirms."""
+    """What happens to a booking whose deposit is not confirmed."""
 
     KEEP_UNSECURED = "keep_unsecured"
     CANCEL = "cancel"
 
 
 class FraudWarningAction(StrEnum):
-    """What follows when a card's bank suspects fraud: the owner is told, or the payment is given back as well."""
+    """What happens after an early fraud warning: the owner is told, or the payment is refunded as well."""
 
     TELL = "tell"
     REFUND = "refund"
 
 
 class Resolution(StrEnum):
-    """How a contest ends: the bill is lowered, stands, or is forgiven."""
+    """How a contest ends: the bill is lowered, upheld, or waived."""
 
     ADJUST = "adjust"
     UPHOLD = "uphold"
@@ -30,7 +30,7 @@ class Resolution(StrEnum):
 
 
 class Policy(Struct, frozen=True, kw_only=True):
-    """A merchant's rules of time, frozen into each tab at its opening. All durations in seconds.
+    """A merchant's time rules, copied into each tab at its opening. All durations are in seconds.
 
     `hold_window_s`: services that start within this of booking are held at booking, later ones need a saved card.
     `hold_ahead_s`: how long before the service the hold is placed on the saved card.

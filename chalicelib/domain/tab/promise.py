@@ -1,4 +1,4 @@
-"""The promise: what the customer agreed to before the service, its seal, and the consents given with it."""
+"""The promise: what the customer agrees to before the service, its hash, and the consents given."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from chalicelib.domain.errors import InvalidInput, PromiseChanged
 
 
 class Consent(StrEnum):
-    """What a customer agrees to, each by itself (design §4, Promise)."""
+    """What a customer consents to, each separately (design §4, Promise)."""
 
     CAP = "cap"
     DEPOSIT_AND_FEES = "deposit_and_fees"
@@ -24,7 +24,7 @@ class Consent(StrEnum):
 
 
 class AcceptanceMethod(StrEnum):
-    """How it was accepted. `in_person` is the staff's word for it, and never permits off-session charges."""
+    """How a promise was accepted. `in_person` is recorded by staff, and never permits off-session charges."""
 
     APP = "app"
     GUEST_LINK = "guest_link"
@@ -38,7 +38,7 @@ OFF_SESSION_CONSENTS = frozenset({Consent.AUTOMATIC_CHARGE, Consent.CARD_ON_FILE
 
 
 class Acceptance(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Who sealed which words, when, from where.
+    """An acceptance: who accepted which text, when, and from where.
 
     `free_cancel_until`: the instant that cancelling is free until, as it came out when the promise was accepted.
     """
@@ -55,7 +55,7 @@ class Acceptance(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Promise(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The terms of one tab. Amounts in the tab's currency; `free_cancel_until` is None where cancelling costs nothing.
+    """The terms of one tab. Amounts are in its currency; `free_cancel_until` is None if cancelling is always free.
 
     `no_show_grace_s`, `review_window_s`: seconds after `starts_at`, and after the bill is presented.
     `deposit_needs_card`: the service is too far ahead for a hold at booking, so a card has to be kept until then.
@@ -83,7 +83,7 @@ class Promise(Struct, frozen=True, kw_only=True, omit_defaults=True):
     def text(self) -> str:
         """The canonical JSON of the terms: sorted keys, no spaces, UTC instants, no acceptance.
 
-        A term that came later is left out at its default, so that promises sealed before it keep their hash.
+        Terms added later are omitted at their default, so that older promises keep their hash.
         """
         terms = {name: getattr(self, name) for name in _TERMS}
         return _canonical({name: term for name, term in terms.items() if name not in _LATER or term != _LATER[name]})
@@ -95,7 +95,7 @@ class Promise(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def consents(self) -> tuple[Consent, ...]:
-        """Everything that was consented to, at whichever acceptance, in the order of their names."""
+        """All consents of all acceptances, sorted by name."""
         if self.accepted is None:
             return ()
         return tuple(sorted({consent for given in (self.accepted, *self.added) for consent in given.consents}))
@@ -108,7 +108,7 @@ class Promise(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def needs(self) -> tuple[Consent, ...]:
-        """The consents without which the customer can't accept it."""
+        """The consents that are required to accept it."""
         return (
             Consent.CAP,
             *((Consent.DEPOSIT_AND_FEES,) if self.asks_deposit_or_fee else ()),
@@ -117,7 +117,7 @@ class Promise(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def asks(self) -> frozenset[Consent]:
-        """The consents that it has a use for: those that it needs, and those that are the customer's choice."""
+        """The consents that it can use: the required and the optional ones."""
         return frozenset(
             {*self.needs, Consent.AUTOMATIC_CHARGE, Consent.CARD_ON_FILE}
             | ({Consent.CAPTURE_BEFORE_EXPIRY} if self.deposit_minor else set())
@@ -128,9 +128,9 @@ class Promise(Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.accepted is not None and self.accepted.method != AcceptanceMethod.IN_PERSON
 
     def free_until(self, now: datetime) -> datetime | None:
-        """Until when the customer cancels free of charge; None where cancelling costs nothing.
+        """Until when cancelling is free for the customer; None if it is always free.
 
-        Once accepted it is the instant that was sealed. Before, it is what accepting at `now` would seal: the cut-off,
+        Once accepted, it is the sealed time. Before, it is what accepting at `now` would seal: the cut-off,
         but an hour from now at least. That hour ends when the service begins, unless it has begun already.
         """
         if self.accepted is not None:
@@ -145,14 +145,14 @@ class Promise(Struct, frozen=True, kw_only=True, omit_defaults=True):
         return bool(self.deposit_minor or self.no_show_fee_minor or self.late_cancel_fee_minor)
 
     def check_acceptance(self, acceptance: Acceptance) -> None:
-        """Raises PromiseChanged if other words were agreed to, InvalidInput where a needed consent is missing."""
+        """Raises PromiseChanged if another text was agreed to, InvalidInput if a required consent is missing."""
         if acceptance.promise_sha256 != self.sha256:
             raise PromiseChanged(
                 "The promise is not the one that was shown. Show it again and send the hash of what stands now.",
                 promise_sha256=self.sha256,
             )
         in_person = acceptance.method == AcceptanceMethod.IN_PERSON
-        # What staff record can't include keeping a card: that stays for the customer to add on their phone.
+        # Staff cannot record the consent to keeping a card; the customer must give it on the phone.
         needed = set(self.needs) - (OFF_SESSION_CONSENTS if in_person else set())
         if missing := sorted(needed - set(self.consents) - set(acceptance.consents)):
             raise InvalidInput(f"Accepting this promise needs the consents {', '.join(missing)}.", missing=missing)
@@ -174,6 +174,6 @@ def _instant(value: object) -> str:
 
 _TERMS = tuple(field.name for field in fields(Promise) if field.name not in ("accepted", "added"))
 _LATER = {"deposit_needs_card": False}
-"""Terms that were not in the first promises, with the value that says the same as their absence."""
-# Made once: it is what composing it takes the longest.
+"""Terms added after the first promises, with the value that means the same as their absence."""
+# Created once, because creating the encoder takes longest.
 _canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=_instant).encode

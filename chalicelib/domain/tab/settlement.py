@@ -1,4 +1,4 @@
-"""Settlement: in which legs a bill or a fee is taken, and planning again when one fails; the agenda starts them."""
+"""Settlement: plans the legs in which a bill or a fee is taken, and replans when one fails. The agenda starts them."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _CAPTURE, _CHARGE = Operation.CAPTURE, Operation.CHARGE
 def plan_legs(*, owed_minor: int, hold_minor: int, minimum_minor: int, card: bool) -> tuple[PlannedLeg, ...]:
     """The legs that take `owed_minor`, deposit first; every leg is 0 or at least the minimum charge (design §4).
 
-    `hold_minor`: what is held (0: nothing). `card`: whether a saved card may be charged. What no leg can take is left
-    to the customer: on the phone, in cash, or waived where it is below the minimum.
+    `hold_minor`: what is held (0: nothing). `card`: whether a saved card may be charged. The rest that no leg can take
+    is paid by the customer on the phone or in cash, or is waived if it is below the minimum.
     """
     charge_all = (PlannedLeg(_CHARGE, owed_minor),) if card and owed_minor >= minimum_minor else ()
     if owed_minor < minimum_minor:
@@ -33,13 +33,13 @@ def plan_legs(*, owed_minor: int, hold_minor: int, minimum_minor: int, card: boo
         return (capture_all, PlannedLeg(_CHARGE, balance_minor))
     captured_minor = hold_minor - (minimum_minor - balance_minor)
     if captured_minor >= minimum_minor:
-        # The charge comes first: were it to fail after a smaller capture, the rest of the hold would be gone.
+        # The charge comes first: if it failed after a partial capture, the rest of the hold would be lost.
         return (PlannedLeg(_CHARGE, minimum_minor), PlannedLeg(_CAPTURE, captured_minor))
     return charge_all
 
 
 def phone_amount_minor(tab: Tab) -> int:
-    """What the customer pays on the phone: the balance, less what the hold covers; 0 if the hold covers it all."""
+    """What the customer pays on the phone: the balance minus what the hold covers; 0 if the hold covers all of it."""
     if tab.written_off_minor and not tab.balance_minor:
         return tab.written_off_minor if tab.written_off_minor >= tab.minimum_charge_minor else 0
     legs = plan_legs(
@@ -49,14 +49,14 @@ def phone_amount_minor(tab: Tab) -> int:
 
 
 def planned_minor(tab: Tab) -> int:
-    """What the legs still to come take."""
+    """The sum of the planned legs."""
     return sum(leg.amount_minor for leg in tab.plan.legs) if tab.plan else 0
 
 
 def start(draft: Draft, reason: PlanReason, *, tip_minor: int = 0) -> None:
-    """Plan how to take what is owed, because of `reason`; consent to it is the caller's to have checked.
+    """Plan how to take what is owed, because of `reason`. The caller has checked the consent.
 
-    `tip_minor`: what the customer adds to it.
+    `tip_minor`: the customer's tip.
     """
     customer_until = draft.now + LEASE if draft.customer_present else None
     wanted = Plan(
@@ -70,26 +70,26 @@ def start(draft: Draft, reason: PlanReason, *, tip_minor: int = 0) -> None:
 
 
 def replan(draft: Draft) -> None:
-    """Plan again after facts have changed what is owed, held or usable; does nothing if nothing was planned."""
+    """Replan after facts have changed what is owed, held or usable. Does nothing without a plan."""
     if draft.tab.plan is not None:
         _store(draft, draft.tab.plan)
 
 
 def card_failed(draft: Draft) -> None:
-    """The saved card can't be charged now: go on without it, and without the tip that it was to pay."""
+    """The saved card cannot be charged now: continue without it, and without the tip that it would have paid."""
     if draft.tab.plan is not None:
         draft.update(plan=replace(draft.tab.plan, card_usable=False, tip_minor=0))
 
 
 def tip_paid(draft: Draft, tip_minor: int) -> None:
-    """So much of the tip has come in with a leg."""
+    """A part of the tip was paid with a leg."""
     if draft.tab.plan is not None:
         left_minor = max(0, draft.tab.plan.tip_minor - tip_minor)
         draft.update(plan=replace(draft.tab.plan, tip_minor=left_minor))
 
 
 def _store(draft: Draft, wanted: Plan) -> None:
-    """Plan the legs for what this plan is to take, of what is owed now."""
+    """Plan the legs for this plan's part of what is owed now."""
     tab = draft.tab
     held_minor = _hold_minor(tab)
     legs = plan_legs(
@@ -115,7 +115,7 @@ def _store(draft: Draft, wanted: Plan) -> None:
 
 
 def _uncontested_minor(tab: Tab) -> int:
-    """Of the balance, what the customer has not contested."""
+    """The part of the balance that is not contested."""
     contested_minor = tab.contest.contested_minor if tab.contest else 0
     return max(0, min(tab.balance_minor, tab.amount_due_minor - contested_minor - tab.paid_minor))
 

@@ -1,4 +1,4 @@
-"""The two axes of a tab: the status of the service, and the state of the money."""
+"""The two states of a tab: the status of the service and the state of its payments."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Status(StrEnum):
-    """The service. Only commands and the clock change it, payment facts never do, but for closing."""
+    """The state of the service. Commands and the clock change it; facts only close a tab."""
 
     BOOKED = "booked"
     OPEN = "open"
@@ -20,7 +20,7 @@ class Status(StrEnum):
 
 
 class PaymentState(StrEnum):
-    """The money. Derived from facts alone."""
+    """The state of the payments, derived only from facts."""
 
     NONE = "none"
     OWED = "owed"
@@ -53,4 +53,4 @@ TRANSITIONS: Mapping[tuple[Status, Status], str] = {
     (Status.CANCELED, Status.CLOSED): "nothing_owed, write_off",
     (Status.NO_SHOW, Status.CLOSED): "nothing_owed, write_off",
 }
-"""Every change of status there is, and what brings it about (design §4)."""
+"""All changes of status, and what causes them (design §4)."""

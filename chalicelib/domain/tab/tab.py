@@ -1,4 +1,4 @@
-"""The tab: one service for one customer, as a value; its sums and states, all derived from what is recorded."""
+"""The tab: one service for one customer, as an immutable value; its sums and states are derived from its fields."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from chalicelib.domain.tab.status import PaymentState, Status
 
 MAXIMUM_ITEMS = 100
 LEASE = timedelta(minutes=30)
-"""How long a customer has to finish a payment on the phone (money rule 6)."""
+"""The time for finishing a payment on the phone (money rule 6)."""
 
 
 class Followup(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """How far asking for the money has come. `tries`: charges of this card that failed; `next_try_at`: the next one.
+    """The state of the follow-up. `tries`: failed charges of this card; `next_try_at`: when it is charged next.
 
-    `refusals`: how often in a row the gateway refused our call itself. `not_before`: the end of the quiet hours that
-    something was due in. `charging_end_told`, `reminding_end_told`: the owner knows that this goes on no more.
+    `refusals`: how often in a row the gateway refused our call. `not_before`: the end of the quiet hours in which
+    something was due. `charging_end_told`, `reminding_end_told`: the owner was told that this has ended.
     """
 
     reminders_sent: int = 0
@@ -49,14 +49,14 @@ class Outcome(StrEnum):
 
 
 class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One service for one customer: a snapshot, replaced whole by each change; `version` counts them from 1.
+    """One service for one customer: a snapshot, replaced as a whole by each change. `version` counts changes from 1.
 
     `account`: the connected account it is kept in (None: the platform's own), `customer_ref`: the customer's id there,
     None where that is gone, until the next payment makes another.
     `minimum_charge_minor`: the least a card may be charged. `statement_suffix`: what the customer's bank statement adds
     to the account's own words (None: nothing). All four are frozen at opening.
     `final_at`: when a no-show, or a cancellation for a fee, can't be objected to or taken back any more.
-    `adjusted_minor`: what was taken off a bill that had been presented; it stays off when the bill is amended.
+    `adjusted_minor`: the reductions of a presented bill; they stay when the bill is amended.
     `receipt_owed`: the customer has paid and not been told. `change_id`: the change that wrote this version. `flags`:
     what a person must look at.
     """
@@ -107,16 +107,16 @@ class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True):
     flags: tuple[Flag, ...] = ()
     next_action_at: datetime | None = None
 
-    # What is owed
+    # Sums
 
     @property
     def total_minor(self) -> int:
-        """The bill, without the tip; a running total while the service goes on."""
+        """The bill without the tip; a running total during the service."""
         return max(0, sum([item.amount_minor for item in self.items]) - self.adjusted_minor)
 
     @property
     def tax_minor(self) -> int:
-        """The tax in the total: what was taken off the bill had its share of it."""
+        """The tax in the total; reductions of the bill include their share of tax."""
         tax_minor = sum([item.tax_minor for item in self.items if not item.voided_at])
         if not self.adjusted_minor or not tax_minor:
             return tax_minor
@@ -126,7 +126,7 @@ class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def amount_due_minor(self) -> int:
-        """What the customer has to pay in all: nothing before the bill is presented or a fee falls due."""
+        """What the customer must pay in total: nothing before the bill is presented or a fee is due."""
         if self.fee is not None:
             gross = self.fee.amount_minor
         elif self.presented_at is not None:
@@ -137,27 +137,30 @@ class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def paid_minor(self) -> int:
-        """Taken and not given back; a refund counts from the moment it is asked for."""
+        """What was taken minus refunds; a refund counts from its request."""
         return sum([leg.amount_minor - leg.refunded_minor - leg.refund_pending_minor for leg in self.legs])
 
     @property
     def receipt_minor(self) -> int:
-        """What a receipt is for: paid, as far as it was due. What is to be given back was not paid for anything."""
+        """The amount of a receipt: what was paid, as far as it was due; not what will be refunded."""
         return min(self.paid_minor, self.amount_due_minor)
 
     @property
     def balance_minor(self) -> int:
-        """Still owed by the customer; never negative."""
+        """What the customer still owes; never negative."""
         return max(0, self.amount_due_minor - self.paid_minor)
 
     @property
     def refund_owed_minor(self) -> int:
-        """Taken above what was due and not yet on its way back."""
+        """What was taken above what was due and is not being refunded yet."""
         return max(0, self.paid_minor - self.amount_due_minor)
 
     @property
     def cash_to_return_minor(self) -> int:
-        """Of what is owed back, what was paid in cash: newest payment first, handed over and recorded by staff."""
+        """The part of what is owed back that was paid in cash, newest payment first.
+
+        Staff hand it over and record it.
+        """
         owed_minor = self.refund_owed_minor - sum([leg.lost_minor for leg in self.legs])
         in_cash_minor = 0
         for leg in reversed(self.legs):
@@ -168,7 +171,7 @@ class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def refund_by_hand_minor(self) -> int:
-        """Of what is owed back, what a person must see to, because its refund has failed."""
+        """The part of what is owed back that a person must return, because its refund failed."""
         failed = sum([leg.refundable_minor for leg in self.legs if leg.refund_failure])
         return min(self.refund_owed_minor - self.cash_to_return_minor, failed)
 
@@ -189,7 +192,7 @@ class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def live_hold(self) -> Hold | None:
-        """The live hold that lasts longest."""
+        """The live hold that expires last."""
         live = [hold for hold in self.holds if hold.state == HoldState.LIVE]
         return max(live, key=lambda hold: hold.capture_before, default=None)
 
@@ -200,7 +203,7 @@ class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True):
         return next((leg for leg in self.legs if leg.payment_id == payment_id), None)
 
     def attempt(self, attempt_id: str | None) -> Attempt | None:
-        """The open attempt with this id; closed ones are kept beside the snapshot."""
+        """The open attempt with this id; closed ones are stored beside the snapshot."""
         return next((attempt for attempt in self.attempts if attempt.attempt_id == attempt_id), None)
 
     @property
@@ -215,7 +218,7 @@ class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True):
     def item(self, item_id: str) -> Item | None:
         return next((item for item in self.items if item.item_id == item_id), None)
 
-    # What was agreed
+    # Consent
 
     @property
     def accepted(self) -> bool:
@@ -223,7 +226,7 @@ class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def may_use_card(self) -> bool:
-        """A card is on the tab that may be tried, and the customer agreed to its being kept."""
+        """Whether the tab has a usable card that the customer agreed to keep on file."""
         usable = self.card is not None and self.card.refused is None
         return usable and self.promise.consents_to(Consent.CARD_ON_FILE)
 
@@ -237,7 +240,7 @@ class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def collectable_minor(self) -> int:
-        """What the customer may still pay: the balance, or what was given up as lost."""
+        """What the customer may still pay: the balance, or what was written off."""
         return self.balance_minor or self.written_off_minor
 
     @property
@@ -250,15 +253,15 @@ class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def charges_from(self) -> datetime | None:
-        """The earliest instant at which the bill may be taken without the customer; None: at any time.
+        """The earliest time at which the bill may be charged without the customer; None: at any time.
 
-        Never before the promised start, unless the customer has accepted the bill, which makes it due at once.
+        Not before the promised start, unless the customer has accepted the bill, which makes it due at once.
         """
         return self.due_at if self.status == Status.DUE else self.starts_at
 
     @property
     def expected_at(self) -> datetime | None:
-        """When the balance is to be taken without the customer, if it is."""
+        """When the balance will be charged without the customer, if at all."""
         if self.status == Status.IN_REVIEW:
             chargeable = self.may_charge_automatically and (self.may_use_card or self.live_hold is not None)
             return self.review_ends_at if chargeable else None
@@ -270,5 +273,5 @@ class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def is_finished(self) -> bool:
-        """The service is over and nothing more will be added: canceled, no-show or closed."""
+        """Whether the service is over and nothing will be added: canceled, no-show or closed."""
         return self.status in (Status.CANCELED, Status.NO_SHOW, Status.CLOSED)

@@ -1,4 +1,4 @@
-"""The one pure way of facts into a tab: each kind has its function, and each fact is applied once (money rule 3)."""
+"""Applies facts to a tab; nothing else does. Each kind has its function, each fact is applied once (money rule 3)."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _NOT_ON_RECORD = (
     | DISPUTE_STATES
     | {FactKind.DECLINED, FactKind.PAYMENT_CANCELED, FactKind.PAYMENT_EXPIRED, FactKind.CARD_REFUSED}
 )
-"""What moves no money is judged by the tab as it is: the same news may be needed again to end an unknown outcome, and
-a dispute that was appealed can be lost a second time."""
+"""Facts that move no money are not recorded as applied: the same fact may be needed again to end an unknown outcome,
+and a dispute that was appealed can be lost a second time."""
 
 
 def apply_fact(draft: Draft, fact: Fact) -> None:
-    """Bring the fact into the tab: in every status, never refused, changing nothing the second time.
+    """Apply the fact, in every status; a repetition changes nothing.
 
-    Raises nothing: what can't be true of our books is flagged for a person instead.
+    It is never refused and raises nothing: a fact that contradicts our books is flagged for a person.
     """
     if fact.currency not in (None, draft.tab.currency):
         _flag_currency(draft, fact)
@@ -51,7 +51,7 @@ def apply_fact(draft: Draft, fact: Fact) -> None:
 
 
 def _flag_currency(draft: Draft, fact: Fact) -> None:
-    """Money in another currency pays nothing here, whatever its metadata says (money rule 1)."""
+    """Flag a payment in another currency, which pays nothing on this tab whatever its metadata says (money rule 1)."""
     reason = (
         f"{fact.kind.replace('_', ' ').capitalize()}: {fact.object_id} is in {fact.currency}, "
         f"this tab in {draft.tab.currency}. It was not booked."
@@ -60,7 +60,7 @@ def _flag_currency(draft: Draft, fact: Fact) -> None:
 
 
 def _processing_fee(draft: Draft, fact: Fact) -> None:
-    """What the gateway has kept for itself; it concerns the business alone. Negative: it gave some back."""
+    """Post a fee of the gateway, which only the business sees. Negative: the gateway returned some."""
     if draft.tab.leg(fact.payment_id or "") is None or fact.key in draft.fact_keys:
         return
     draft.record(

@@ -1,4 +1,4 @@
-"""What becomes of an attempt: its outcome is unknown, refused, absent or failed; and which attempt a fact is about."""
+"""Outcomes of attempts: unknown, refused, absent or failed; and which attempt a fact belongs to."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from chalicelib.domain.tab.flag import FlagKind
 from chalicelib.domain.tab.payments import Leg
 
 SCA_LEASE = timedelta(hours=24)
-"""How long a customer has to answer a bank's question about a charge made without them."""
+"""How long a customer has to authenticate a charge that was made without them."""
 
 LADDER = tuple(timedelta(minutes=minutes) for minutes in (2, 5, 10, 30, 60))
-"""When an unknown outcome is asked for again (money rule 4)."""
+"""The delays after which an unknown outcome is looked up again (money rule 4)."""
 AFTER_LADDER = timedelta(hours=6)
 DELIVERIES_END = timedelta(days=3)
 DAILY = timedelta(days=1)
-"""After the ladder a person is told. We still ask: six-hourly while the gateway's own deliveries go on, then daily."""
+"""After the ladder a person is told. We look on: every six hours while the gateway repeats webhooks, then daily."""
 
 
 BANK_DECIDES = frozenset({"charge_disputed", "charge_for_pending_refund_disputed"})
-"""Why a refund is refused, or fails, while a bank has the payment in dispute: https://docs.stripe.com/refunds."""
+"""The reasons for a failed refund while the payment is disputed: https://docs.stripe.com/refunds."""
 
 
 def note_unknown(draft: Draft, attempt: Attempt) -> None:
-    """The call's outcome is not known: ask again by the ladder, tell a person at its end."""
+    """The call's outcome is unknown: look it up again by the ladder; tell a person at its end."""
     checks = attempt.checks + 1
     if checks <= len(LADDER):
         check_at = draft.now + LADDER[checks - 1]
@@ -47,8 +47,8 @@ def note_unknown(draft: Draft, attempt: Attempt) -> None:
 def note_rejected(draft: Draft, attempt: Attempt, failure: Failure) -> None:
     """The gateway refused the call itself: nothing moved, and a person must look.
 
-    What would have made a new payment has failed, by our fault and no bank's. What works on an existing one is asked
-    for again by the ladder: the payment is no longer what we took it for, and only looking at it says what it is.
+    An attempt for a new payment has failed, by our fault. One on an existing payment is looked up again by the ladder,
+    because the payment's state is not what we assumed.
     """
     leg = draft.tab.leg(attempt.payment_id or "") if attempt.operation == Operation.REFUND else None
     if leg is not None and failure.code in BANK_DECIDES:
@@ -56,7 +56,7 @@ def note_rejected(draft: Draft, attempt: Attempt, failure: Failure) -> None:
         wait_for_bank(draft, leg, attempt.amount_minor)
         return
     if leg is not None:
-        # Once the attempt is over, what is still owed back is for a person.
+        # The attempt is over; a person must return what is still owed back.
         draft.update_leg(leg, refund_failure=failure.code)
     else:
         _flag_refused_call(draft, attempt, failure)
@@ -74,9 +74,9 @@ def note_rejected(draft: Draft, attempt: Attempt, failure: Failure) -> None:
 
 
 def wait_for_bank(draft: Draft, leg: Leg, amount_minor: int) -> None:
-    """The bank has the payment in dispute: it gives the money back, or leaves it with us, and then we do (design §4).
+    """The payment is disputed: either the bank returns the money, or we refund it after its decision (design §4).
 
-    The gateway may know of the dispute before its news reaches us: asked again daily, and at once when it is decided.
+    The gateway may know of the dispute before its event reaches us: try again daily, and at once when it is decided.
     """
     draft.update_leg(leg, refund_again_at=draft.now + DAILY)
     draft.record("refund_waits_for_bank", payment_id=leg.payment_id, amount_minor=amount_minor)
@@ -84,7 +84,7 @@ def wait_for_bank(draft: Draft, leg: Leg, amount_minor: int) -> None:
 
 
 def _flag_refused_call(draft: Draft, attempt: Attempt, failure: Failure) -> None:
-    """One flag and one message for a cause, however often the call is made: they are about the operation."""
+    """One flag and one message for each operation, however often its call is refused."""
     reason = f"The gateway refused our call ({attempt.operation}): {failure.code}. Nothing was taken."
     if not any(flag.kind == FlagKind.CALL_REFUSED for flag in draft.tab.flags):
         again = "The customer can try again." if attempt.is_on_session else "We try again."
@@ -93,13 +93,13 @@ def _flag_refused_call(draft: Draft, attempt: Attempt, failure: Failure) -> None
 
 
 def note_absent(draft: Draft, attempt: Attempt) -> None:
-    """The gateway has no trace of the attempt's effect and it won't be made again: given up."""
+    """The gateway has no trace of the attempt, and it will not be made again: close it as abandoned."""
     draft.end_attempt(attempt, AttemptState.ABANDONED)
     if attempt.checks >= len(LADDER):
         reason = f"Attempt {attempt.attempt_id} ({attempt.operation}) was made {attempt.checks} times in vain."
         draft.flag(FlagKind.MADE_IN_VAIN, attempt.attempt_id, reason)
     if attempt.operation == Operation.PLACE_HOLD and attempt.is_on_session:
-        # The customer was never asked: the deposit waits for them as before.
+        # The customer was never asked, so the deposit still waits for them.
         deposit.placement_closed(draft)
     elif attempt.operation == Operation.PLACE_HOLD:
         deposit.placement_failed(draft, None)
@@ -107,7 +107,7 @@ def note_absent(draft: Draft, attempt: Attempt) -> None:
 
 
 def note_failed(draft: Draft, attempt: Attempt, failure: Failure | None) -> None:
-    """An attempt failed for good: what it leaves behind depends on what it was for."""
+    """An attempt failed for good; the consequence depends on its operation."""
     draft.end_attempt(attempt, AttemptState.FAILED, failure)
     draft.call_was_taken(attempt)
     if attempt.operation == Operation.PLACE_HOLD:
@@ -118,9 +118,9 @@ def note_failed(draft: Draft, attempt: Attempt, failure: Failure | None) -> None
 
 
 def granted(draft: Draft, fact: Fact) -> None:
-    """What is given back without being owed back is the business's word, past us: what is due falls by as much.
+    """A refund in the dashboard of more than is owed back lowers what is due by the excess.
 
-    Else the customer would owe again, and be reminded of and charged with, what they were just given.
+    Otherwise the customer would owe again what they were just given, and be reminded and charged.
     """
     unasked_minor = min(fact.amount_minor - draft.tab.refund_owed_minor, draft.tab.amount_due_minor)
     if unasked_minor > 0:
@@ -128,12 +128,12 @@ def granted(draft: Draft, fact: Fact) -> None:
         draft.notify(MessageKind.REFUND, Recipient.CUSTOMER, unasked_minor)
         draft.notify(MessageKind.BILL_ADJUSTED, Recipient.OWNER, unasked_minor)
         if draft.tab.balance_minor:
-            # What is left to pay has changed with it.
+            # The remaining balance has changed with it.
             draft.notify(MessageKind.BILL_ADJUSTED, Recipient.CUSTOMER, unasked_minor)
 
 
 def attempt_of(draft: Draft, fact: Fact, operation: Operation) -> Attempt | None:
-    """The open attempt that made the object: by the id in its metadata, else by the object's own."""
+    """The open attempt that made the object: by the id in its metadata, or else by the object's id."""
     attempt = draft.tab.attempt(fact.attempt_id) or next(
         (a for a in draft.tab.attempts if a.payment_id == fact.object_id and a.operation == operation), None
     )
@@ -147,7 +147,7 @@ def open_attempt_on(draft: Draft, payment_id: str, operation: Operation) -> Atte
 
 
 def know_object(draft: Draft, fact: Fact) -> None:
-    """Note which tab the object belongs to, so that events without our metadata find it."""
+    """Record a pointer from the object to the tab, so that events without our metadata find it."""
     known = {hold.payment_id for hold in draft.base.holds} | {leg.payment_id for leg in draft.base.legs}
     known |= {attempt.payment_id for attempt in draft.base.attempts if attempt.payment_id}
     known |= {refund_id for leg in draft.base.legs for refund_id in (*leg.refunds, *leg.pending_refunds)}

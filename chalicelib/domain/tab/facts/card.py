@@ -20,7 +20,7 @@ def card_saved(draft: Draft, fact: Fact) -> None:
 
 
 def card_removed(draft: Draft, fact: Fact) -> None:
-    """The saved card is gone: what it was to secure or to pay is without it, and both sides hear of that."""
+    """The saved card is gone: deposit and payments continue without it, and both sides are told."""
     attempt = draft.tab.attempt(fact.attempt_id)
     if attempt is not None and attempt.is_open and attempt.card_id == fact.object_id:
         _end_without_card(draft, attempt, Failure(code="card_gone"))
@@ -32,14 +32,14 @@ def card_removed(draft: Draft, fact: Fact) -> None:
     draft.notify(MessageKind.CARD_REMOVED, Recipient.CUSTOMER, detail="Save another, or pay on your phone.")
     told = deposit.card_removed(draft)
     if tab.may_charge_automatically and not (told or tab.is_finished or followup.is_followed_up(tab)):
-        # Of a bill that is due already, the agenda tells the owner that nothing is charged any more.
+        # If the bill is already due, the agenda tells the owner that nothing is charged any more.
         draft.notify(MessageKind.CARD_GONE, Recipient.OWNER)
 
 
 def customer_gone(draft: Draft, fact: Fact) -> None:
-    """The customer's record at the gateway is gone, and every card with it; the next payment makes another.
+    """The customer's record at the gateway is gone, with every card; the next payment creates a new one.
 
-    The attempt that met this has made nothing: one for the phone is prepared again, one on a card has no card any more.
+    The attempt that found this out has made nothing: a phone payment is prepared again, a card charge has no card.
     """
     tab = draft.tab
     if tab.customer_ref == fact.object_id:
@@ -57,7 +57,7 @@ def customer_gone(draft: Draft, fact: Fact) -> None:
 
 
 def _end_without_card(draft: Draft, attempt: Attempt, failure: Failure) -> None:
-    """No bank has said no: the customer is asked for another card by the news that this one is gone."""
+    """No bank has declined: the customer is asked for another card by the message that this one is gone."""
     draft.end_attempt(attempt, AttemptState.FAILED, failure)
     if attempt.operation == Operation.PLACE_HOLD and draft.tab.deposit.state == DepositState.PLACING:
         state = DepositState.CARD_SAVED if draft.tab.live_hold is None else DepositState.HELD
@@ -65,7 +65,7 @@ def _end_without_card(draft: Draft, attempt: Attempt, failure: Failure) -> None:
 
 
 def card_updated(draft: Draft, fact: Fact) -> None:
-    """The bank has replaced the card, under the same id: only what a person recognises it by has changed."""
+    """The bank has replaced the card under the same id: only its digits, brand or expiry have changed."""
     tab = draft.tab
     if tab.card is None or fact.card is None or tab.card.card_id != fact.card.card_id:
         return
@@ -76,13 +76,13 @@ def card_updated(draft: Draft, fact: Fact) -> None:
 
 
 def card_refused(draft: Draft, fact: Fact) -> None:
-    """The bank has said, for another bill perhaps, that this card must not be tried again."""
+    """The bank has said, perhaps for another tab, that this card must not be tried again."""
     assert fact.failure is not None, "a refused card has its decline"
     refuse_card(draft, fact.object_id, fact.failure)
 
 
 def refuse_card(draft: Draft, card_id: str | None, failure: Failure) -> None:
-    """Never try this card again as it is; the networks fine whoever does."""
+    """Mark the card as never to be tried again; card networks fine further tries."""
     card = draft.tab.card
     if card is None or card.card_id != card_id or card.refused:
         return
@@ -91,7 +91,7 @@ def refuse_card(draft: Draft, card_id: str | None, failure: Failure) -> None:
 
 
 def keep_card(draft: Draft, fact: Fact) -> None:
-    """Remember the card for later, only where the customer agreed to that."""
+    """Save the card for later charges, only if the customer agreed to that."""
     if fact.card is not None and deposit.may_keep_card(draft.tab):
         draft.update(card=fact.card)
         draft.record("card_saved", card_id=fact.card.card_id, brand=fact.card.brand, last4=fact.card.last4)

@@ -1,7 +1,7 @@
-"""Facts about disputes: how far each has come, and what the bank has taken and given back of it.
+"""Facts about disputes: their state, and the money that the bank has withdrawn and reinstated.
 
-News comes in any order, so each is judged by what the dispute is by now: it goes forward only, and its money is
-cumulative.
+Events arrive in any order, so each is compared with the dispute's current state: states only go forward, and amounts
+are cumulative.
 """
 
 from __future__ import annotations
@@ -48,17 +48,17 @@ _WORDS: Mapping[DisputeState, str] = {
 
 
 def is_forward(before: DisputeState, after: DisputeState) -> bool:
-    """Whether a dispute may go from the one to the other, without an appeal."""
+    """Whether a dispute may go from one state to the other without an appeal."""
     return _STAGE[after] > _STAGE[before]
 
 
 def dispute_came_to(draft: Draft, fact: Fact) -> None:
-    """A bank asks, disputes, decides, or takes its decision up again: forward only, whatever comes late."""
+    """A bank inquires, disputes, decides, or reopens a decision. States only go forward; late facts change nothing."""
     leg = _leg_of(draft, fact)
     if leg is None:
         return
     if leg.dispute(fact.object_id) is None and fact.kind in _AFTER_OPENING:
-        # The opening got lost, or comes late.
+        # The opening was lost, or arrives late.
         dispute_came_to(draft, replace(fact, kind=FactKind.DISPUTE_OPENED))
         leg = draft.tab.leg(leg.payment_id) or leg
     state, known = DISPUTE_STATE[fact.kind], leg.dispute(fact.object_id)
@@ -67,7 +67,7 @@ def dispute_came_to(draft: Draft, fact: Fact) -> None:
     if appealed:
         goes_on = dispute.appealed_at is None or fact.at > dispute.appealed_at
     elif dispute.appealed_at is not None:
-        # What was decided before the appeal may be told after it.
+        # The decision before the appeal may arrive after the appeal.
         goes_on = dispute.state == DisputeState.OPEN and _STAGE[state] == _DECIDED and fact.at > dispute.appealed_at
     else:
         goes_on = known is None or is_forward(known.state, state)
@@ -92,7 +92,7 @@ def dispute_came_to(draft: Draft, fact: Fact) -> None:
 
 
 def _move(draft: Draft, leg: Leg, dispute: Dispute, fact: Fact, *, was: DisputeState | None) -> None:
-    """To the state that the dispute has now, with what it posts and who hears of it."""
+    """Move the dispute to its new state, with postings and messages."""
     draft.update_dispute(leg.payment_id, dispute)
     lost_now, lost_before = dispute.state == DisputeState.LOST, was == DisputeState.LOST
     loss_minor = (lost_now - lost_before) * dispute.outstanding_minor
@@ -111,29 +111,29 @@ def _move(draft: Draft, leg: Leg, dispute: Dispute, fact: Fact, *, was: DisputeS
     else:
         draft.notify(MessageKind.DISPUTED, Recipient.OWNER, dispute.amount_minor)
     if dispute.state in (DisputeState.OPEN, DisputeState.LOST) and draft.tab.plan is not None:
-        # Whatever is under way by itself rests until it is decided.
+        # Automatic steps pause until the dispute is decided.
         draft.update(plan=None)
         followup.resume_later(draft)
     leg = draft.tab.leg(leg.payment_id) or leg
     if is_end and leg.refund_again_at is not None:
-        # The bank has decided: what we owe back need not wait any longer, or is with the customer already.
+        # The bank has decided: refunds need not wait any longer, or the customer already has the money.
         draft.update_leg(leg, refund_again_at=None)
     _check_returned(draft, leg.payment_id, dispute)
 
 
 def dispute_money(draft: Draft, fact: Fact) -> None:
-    """Funds withdrawn or reinstated: cumulative, in whichever order the news comes."""
+    """Funds withdrawn or reinstated: cumulative amounts, in any order."""
     leg = _leg_of(draft, fact)
     if leg is None:
         return
     known = leg.dispute(fact.object_id)
     if known is None or known.state in (DisputeState.INQUIRY, DisputeState.INQUIRY_CLOSED):
-        # An inquiry takes no money: where some is taken, or given back, there is a dispute.
+        # An inquiry takes no money, so a movement of money means that there is a dispute.
         dispute_came_to(draft, replace(fact, kind=FactKind.DISPUTE_OPENED))
     leg = draft.tab.leg(leg.payment_id) or leg
     dispute = leg.dispute(fact.object_id)
     assert dispute is not None, "a dispute whose money moves is on record"
-    # Of a dispute that is lost already there is nothing to receive.
+    # A dispute that is already lost leaves nothing to receive.
     other = Account.BAD_DEBT if dispute.state == DisputeState.LOST else Account.DISPUTES_RECEIVABLE
     if fact.kind == FactKind.DISPUTE_WITHDRAWN:
         more = fact.amount_minor - dispute.withdrawn_minor
@@ -151,13 +151,13 @@ def dispute_money(draft: Draft, fact: Fact) -> None:
 
 
 def _check_returned(draft: Draft, payment_id: str, dispute: Dispute) -> None:
-    """What the bank has given us again was not given to the customer: as far as it counted so, it is owed again."""
+    """Reinstated money was not given to the customer: as far as it counted as refunded, it is owed back again."""
     if dispute.returned_minor > dispute.at_bank_minor:
         count_as_returned(draft, payment_id, dispute, dispute.at_bank_minor)
 
 
 def _leg_of(draft: Draft, fact: Fact) -> Leg | None:
-    """The payment that is disputed. One we know nothing of is somebody's money, and not to be dropped."""
+    """The disputed payment. An unknown one is flagged, because it is somebody's money."""
     leg = draft.tab.leg(fact.payment_id or "")
     if leg is None:
         stray = f"Dispute {fact.object_id} of payment {fact.payment_id} is not in our books."

@@ -1,4 +1,4 @@
-"""A fact: what the gateway says has happened, whoever brings it (money rule 3)."""
+"""A fact: something that the gateway says has happened, whether by answer, webhook or lookup (money rule 3)."""
 
 from __future__ import annotations
 
@@ -54,19 +54,18 @@ DISPUTE_STATES = frozenset(
         FactKind.DISPUTE_PREVENTED,
     }
 )
-"""How far a dispute has come; its money is told by facts of their own."""
+"""The fact kinds of a dispute's state; its money has fact kinds of its own."""
 REPEATABLE = frozenset({FactKind.AWAITING_CUSTOMER, FactKind.PROCESSING})
 
 
 class Fact(Struct, frozen=True, kw_only=True):
     """Something that has happened at the gateway.
 
-    `object_id`: the payment, setup, refund, dispute, card or movement of the gateway's balance it is about;
-    `amount_minor`: cumulative for that object. `currency`: the object's; None if it has none (a card).
-    `attempt_id`: the attempt that made the object, from its metadata.
-    `payment_id`: what is refunded, disputed or charged a fee for.
-    `refundable`: the payment can be refunded all the same, with how far a dispute has come.
-    `occurrence` tells repeated declines of one payment apart. `capture_before` and `card` come with HOLD_PLACED,
+    `object_id`: the payment, setup, refund, dispute, card or balance transaction concerned. `amount_minor`: cumulative
+    for that object. `currency`: the object's; None if it has none (a card). `attempt_id`: the attempt that made the
+    object, from its metadata. `payment_id`: the payment that is refunded, disputed or charged a fee for.
+    `refundable`: with a dispute's state: whether the payment can still be refunded.
+    `occurrence` distinguishes repeated declines of one payment. `capture_before` and `card` come with HOLD_PLACED,
     `card` also with CARD_SAVED, `client_secret` with AWAITING_CUSTOMER, `failure` with DECLINED, CARD_REFUSED and
     REFUND_FAILED, `card_id` (the card that was declined) with DECLINED.
     """
@@ -88,7 +87,7 @@ class Fact(Struct, frozen=True, kw_only=True):
 
     @property
     def key(self) -> str | None:
-        """What makes it the same fact again; None for news that may come more than once and moves no money."""
+        """The identity of the fact; None for facts that may be repeated and move no money."""
         if self.kind in REPEATABLE:
             return None
         return f"{self.object_id}:{self.kind}:{self.amount_minor}" + (f":{self.occurrence}" if self.occurrence else "")

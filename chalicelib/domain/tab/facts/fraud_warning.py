@@ -1,4 +1,4 @@
-"""The card's bank suspects fraud: the owner is told, and may give the money back before a dispute costs more."""
+"""Facts about early fraud warnings: the owner is told, and may refund before a dispute costs more."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _ADVICE = "Refund it, and it can't be disputed; disputes cost a fee. Or leave it
 
 
 def fraud_warned(draft: Draft, fact: Fact) -> None:
-    """Tell the owner once a payment; what can still be given back is, where the policy says so.
+    """Tell the owner, once for each payment, and refund it if the policy says so.
 
     https://docs.stripe.com/disputes/measuring#early-fraud-warnings: most of these payments are disputed later, and a
     full refund beforehand prevents that. After a dispute has begun a refund would pay twice.

@@ -13,14 +13,14 @@ from chalicelib.domain.tab.status import Status
 
 
 def take_cash(draft: Draft, cash_id: str, amount_minor: int) -> None:
-    """Cash is a fact of its own: nobody else will tell us of it."""
+    """Add a cash payment, which no gateway will report."""
     leg = Leg(payment_id=cash_id, kind=LegKind.CASH, amount_minor=amount_minor, taken_at=draft.now)
     _add_leg(draft, leg, "cash_taken", Account.CASH)
     settlement.replan(draft)
 
 
 def return_cash(draft: Draft, amount_minor: int) -> None:
-    """Cash that staff have handed over, newest payment first; at most what is owed back in cash."""
+    """Record cash handed back, newest payment first; at most what is owed back in cash."""
     assert amount_minor <= draft.tab.cash_to_return_minor, "more cash was handed over than is owed back"
     for leg in reversed(draft.tab.legs):
         if leg.kind == LegKind.CASH and (part_minor := min(amount_minor, leg.refundable_minor)):
@@ -39,7 +39,7 @@ def _return_cash(draft: Draft, leg: Leg, amount_minor: int) -> None:
 
 
 def returned_by_bank(draft: Draft, leg: Leg, amount_minor: int) -> None:
-    """Of lost disputes' money, what was owed back anyway: the customer has it, so it is no loss of ours."""
+    """Count the part of lost disputes that was owed back anyway as refunded, because the customer has it."""
     left = amount_minor
     for dispute in leg.disputes:
         if returned := min(left, dispute.lost_minor):
@@ -48,7 +48,7 @@ def returned_by_bank(draft: Draft, leg: Leg, amount_minor: int) -> None:
 
 
 def count_as_returned(draft: Draft, payment_id: str, dispute: Dispute, returned_minor: int) -> None:
-    """`returned_minor`: how much of what the bank took counts as given back from now on. Less: it is owed again."""
+    """Set how much of what the bank took counts as refunded. If it falls, the difference is owed back again."""
     more = returned_minor - dispute.returned_minor
     draft.update_dispute(payment_id, replace(dispute, returned_minor=returned_minor))
     draft.record(
@@ -61,7 +61,7 @@ def count_as_returned(draft: Draft, payment_id: str, dispute: Dispute, returned_
 
 
 def return_elsewhere(draft: Draft, amount_minor: int, how: RefundMeans, reference: str) -> None:
-    """What could not be refunded has been given back past the gateway: newest payment first, as refunds are."""
+    """Record a refund outside the gateway, newest payment first, like refunds."""
     left = amount_minor
     for leg in reversed(draft.tab.legs):
         part = min(left, leg.refundable_minor) if leg.refund_failure else 0
@@ -96,7 +96,7 @@ def take(draft: Draft, fact: Fact, kind: LegKind) -> None:
 
 
 def _add_leg(draft: Draft, leg: Leg, entry: str, account: Account) -> None:
-    """Money has come in: a leg, its posting, and what it recovers of a write-off."""
+    """Money was received: add a leg, its postings, and what it recovers of a write-off."""
     draft.update(legs=(*draft.tab.legs, leg))
     draft.record(
         entry,
@@ -114,5 +114,5 @@ def _add_leg(draft: Draft, leg: Leg, entry: str, account: Account) -> None:
     tab = draft.tab
     is_paid = tab.status == Status.CLOSED or (tab.fee is not None and tab.is_finished and not tab.balance_minor)
     if is_paid and not tab.refund_owed_minor:
-        # A fee, whose tab closes later; a tip after the payment, or what had been given up: that is another receipt.
+        # A fee whose tab closes later, a later tip, or a recovery of a write-off has another receipt.
         draft.update(receipt_owed=True)

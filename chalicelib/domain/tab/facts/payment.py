@@ -62,7 +62,7 @@ def hold_captured(draft: Draft, fact: Fact) -> None:
     know_object(draft, fact)
     hold = draft.tab.hold(fact.object_id)
     if hold is None:
-        # Captured before we heard that it was placed.
+        # It was captured before we heard that it was placed.
         hold = Hold(
             payment_id=fact.object_id,
             attempt_id=fact.attempt_id,
@@ -83,14 +83,14 @@ def hold_captured(draft: Draft, fact: Fact) -> None:
         _give_tip(draft, attempt)
     take(draft, fact, LegKind.CAPTURE)
     if draft.tab.status in (Status.BOOKED, Status.OPEN):
-        # Somebody at the business did that past us, before anything was due.
+        # It was captured in the dashboard before anything was due.
         for recipient in (Recipient.CUSTOMER, Recipient.OWNER):
             draft.notify(MessageKind.DEPOSIT_TAKEN, recipient, fact.amount_minor)
     if attempt:
         if is_ours:
             draft.end_attempt(attempt, AttemptState.SUCCEEDED)
         else:
-            # Somebody was there before us, and a hold is captured once.
+            # It was already captured in the dashboard; a hold can be captured once.
             draft.end_attempt(attempt, AttemptState.FAILED, _ALREADY_CAPTURED)
     if attempt := open_attempt_on(draft, fact.object_id, Operation.RELEASE):
         draft.end_attempt(attempt, AttemptState.FAILED, _ALREADY_CAPTURED)
@@ -110,20 +110,20 @@ def charged(draft: Draft, fact: Fact) -> None:
     if attempt is None or not attempt.is_on_session:
         return
     if draft.tab.status == Status.IN_REVIEW:
-        # Paying the bill is accepting it. A late effect of an attempt that was given up is no word of the customer's.
+        # Paying the bill accepts it. A late effect of an abandoned attempt does not.
         draft.move_to(Status.DUE, "accept_bill")
         draft.update(due_at=draft.now, review_ends_at=None)
         settlement.start(draft, PlanReason.ACCEPTED)
     elif (
         draft.tab.status not in (Status.CONTESTED, Status.CLOSED) and draft.tab.plan is None and draft.tab.balance_minor
     ):
-        # The customer paid their part on the phone: the rest of the plan they saw is the hold's. Who has contested the
-        # bill meanwhile has taken that back.
+        # The customer paid their part on the phone: the rest of the plan comes from the hold. A contest of the
+        # bill meanwhile withdraws that.
         settlement.start(draft, PlanReason.ACCEPTED)
 
 
 def _give_tip(draft: Draft, attempt: Attempt) -> None:
-    """The tip in a payment is due in the moment it is paid."""
+    """The tip in a payment becomes due when it is paid."""
     if not attempt.tip_minor:
         return
     draft.update(tip_minor=draft.tab.tip_minor + attempt.tip_minor)
@@ -143,7 +143,7 @@ def awaiting_customer(draft: Draft, fact: Fact) -> None:
     if attempt.state != AttemptState.AWAITING_CUSTOMER:
         _await_customer(draft, fact, attempt)
     elif attempt.client_secret is None and fact.client_secret is not None:
-        # A decline was heard before the answer that brings what the phone needs.
+        # A decline arrived before the answer with the data for the phone.
         draft.update_attempt(attempt, client_secret=fact.client_secret)
 
 
@@ -178,7 +178,7 @@ def processing(draft: Draft, fact: Fact) -> None:
     if attempt is None:
         return
     attempt, before = replace(attempt, payment_id=fact.object_id), attempt
-    # Told again before it is asked again it is the same news: only what we ask ourselves uses up the ladder.
+    # A repetition before the next lookup changes nothing: only our own lookups use up the ladder.
     if before.state == AttemptState.UNKNOWN and before.check_at is not None and before.check_at > draft.now:
         draft.update_attempt(before, payment_id=fact.object_id)
     else:
@@ -195,7 +195,7 @@ def declined(draft: Draft, fact: Fact) -> None:
     if not attempt.is_on_session and attempt.state != AttemptState.AWAITING_CUSTOMER:
         note_failed(draft, attempt, fact.failure)
         return
-    # On the phone the customer may take another card: the payment stays theirs to finish until the lease ends.
+    # On the phone the customer may use another card: the payment stays open until its lease ends.
     if attempt.state != AttemptState.AWAITING_CUSTOMER:
         _await_customer(draft, fact, attempt)
     elif fact.failure != attempt.failure:
@@ -208,7 +208,7 @@ def declined(draft: Draft, fact: Fact) -> None:
 
 
 def payment_gone(draft: Draft, fact: Fact) -> None:
-    """Canceled or expired: a hold that is over, or a payment that will not be made."""
+    """Canceled or expired: a hold has ended, or a payment will not be made."""
     expired = fact.kind == FactKind.PAYMENT_EXPIRED
     hold = draft.tab.hold(fact.object_id)
     if hold is not None and hold.state == HoldState.LIVE:
@@ -231,5 +231,5 @@ def payment_gone(draft: Draft, fact: Fact) -> None:
         if attempt.operation == Operation.PLACE_HOLD:
             deposit.placement_closed(draft)
         elif not attempt.is_on_session:
-            # The bank's question was not answered in time: the card won't be charged again without the customer.
+            # The customer did not authenticate in time: the card is not charged again without them.
             settlement.card_failed(draft)

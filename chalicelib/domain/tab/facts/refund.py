@@ -50,10 +50,10 @@ def refunded(draft: Draft, fact: Fact) -> None:
 
 
 def refund_failed(draft: Draft, fact: Fact) -> None:
-    """A failed refund reopens the obligation; one that had gone through comes back into the balance.
+    """A failed refund reopens the obligation; if it had succeeded, the money is back in the balance.
 
-    Where the bank has the payment in dispute it decides first: given back by us as well, the customer would have the
-    money twice. Else a person sees to it.
+    If the payment is disputed, the bank decides first; a refund by us as well would pay the customer twice. Otherwise
+    a person must return the money.
     """
     leg = _refunded_leg(draft, fact)
     if leg is None or fact.object_id in leg.failed_refunds:
@@ -86,7 +86,7 @@ def refund_failed(draft: Draft, fact: Fact) -> None:
 
 
 def _refunded_leg(draft: Draft, fact: Fact) -> Leg | None:
-    """The payment that is refunded. One that we have not heard of is for a person: somebody gave back its money."""
+    """The refunded payment. An unknown one is flagged for a person."""
     leg = draft.tab.leg(fact.payment_id or "")
     if leg is None:
         stray = f"Refund {fact.object_id} is of payment {fact.payment_id}, which this tab knows nothing of."
