@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
-from itertools import zip_longest
+from itertools import pairwise, zip_longest
 from typing import Any
 
 Json = Mapping[str, Any]
@@ -28,6 +28,7 @@ _DEPOSIT_IS_KEPT = timedelta(days=20)
 """At least: thirty days from the start, and a hold lives for a week."""
 _ENDS_SERVICE = frozenset({"bill_presented", "canceled", "no_show"})
 _INQUIRIES = frozenset({"inquiry", "inquiry_closed"})
+IDLE = timedelta(hours=24)
 FEE_NOTICE = timedelta(hours=24)
 CONTESTABLE = timedelta(days=14)
 _LOWERS_BILL = frozenset({"bill_adjusted", "refund_granted"})
@@ -361,6 +362,40 @@ def cash_to_return_is_owed_back(tab: Json) -> Iterator[str]:
         yield f"{tab['cash_to_return_minor']} is to be handed back, {in_cash} of cash is kept"
 
 
+def starts_as_promised(tab: Json) -> Iterator[str]:
+    """Moved or not, the service begins when the promise that stands says."""
+    if tab["starts_at"] != tab["promise"]["starts_at"]:
+        yield f"it starts at {tab['starts_at']}, promised was {tab['promise']['starts_at']}"
+
+
+def moved_with_the_customers_yes(tab: Json, history: History) -> Iterator[str]:
+    """What the customer had accepted is moved by their accepting the new time, and by nothing else."""
+    accepted = False
+    for before, entry in pairwise(history):
+        accepted = accepted or before["kind"] == "promise_accepted"
+        if entry["kind"] == "rescheduled" and accepted and before["kind"] != "promise_accepted":
+            yield f"at entry {entry['seq']} an accepted appointment is moved, and the customer has not said yes"
+
+
+def disclosed_hold_is_taken_for_the_bill(tab: Json, history: History) -> Iterator[str]:
+    """Beside a presented bill, or a tab that was left, a hold is captured where the promise disclosed that."""
+    consents: set[str] = set()
+    presented, last_item_at = False, None
+    for entry in history:
+        kind, details = entry["kind"], entry["details"]
+        if kind in ("promise_accepted", "consents_added"):
+            consents = set(details["consents"]) | (consents if kind == "consents_added" else set())
+        elif kind in ("bill_presented", "bill_amended"):
+            presented = kind == "bill_presented"
+        elif kind == "items_added":
+            last_item_at = datetime.fromisoformat(entry["at"])
+        elif kind == "hold_expiring" and details["action"] != "capture" and "capture_before_expiry" in consents:
+            at = datetime.fromisoformat(entry["at"])
+            is_idle = last_item_at is not None and at - last_item_at >= IDLE
+            if presented or (is_idle and tab["card"] is None and tab["total_minor"] > 0):
+                yield f"at entry {entry['seq']} a hold is left to end beside a bill that it was agreed to secure"
+
+
 def no_show_fee_is_announced_first(tab: Json, history: History) -> Iterator[str]:
     """A day goes by before it is taken; the hold may be captured before that, where it is about to end."""
     announced_at = None
@@ -628,6 +663,7 @@ _OF_TAB = (
     receivable_is_balance,
     captured_within_held,
     total_within_cap,
+    starts_as_promised,
     fee_within_disclosed,
     no_tip_is_owed,
     refunded_within_taken,
@@ -655,6 +691,8 @@ _OF_HISTORY = (
     customers_cancel_as_promised,
     clocks_waive_and_people_uphold,
     cash_is_handed_back_by_people,
+    moved_with_the_customers_yes,
+    disclosed_hold_is_taken_for_the_bill,
     no_show_fee_is_announced_first,
     fee_stays_contestable,
 )

@@ -212,6 +212,7 @@ def full_tab() -> Tab:
         starts_at=NOW + timedelta(microseconds=1),
         checked_in_at=NOW,
         presented_at=NOW,
+        walked_out_at=NOW,
         review_ends_at=NOW + timedelta(hours=2),
         due_at=NOW,
         final_at=NOW + timedelta(days=14),

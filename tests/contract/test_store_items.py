@@ -163,7 +163,7 @@ LEFT_OUT = {
         "Promise.accepted Tab.card Tab.checked_in_at Tab.closed_at Tab.contest Tab.due_at Tab.fee Tab.feedback "
         "Tab.final_at "
         "Tab.next_action_at Tab.outcome Tab.plan Tab.presented_at Tab.proposed Tab.review_ends_at Tab.starts_at "
-        "Tab.statement_suffix "
+        "Tab.statement_suffix Tab.walked_out_at "
         "TabSummary.due_at TabSummary.expected_at TabSummary.hold_expires_at TabSummary.starts_at "
         "TabSummary.updated_at"
     ),

@@ -54,7 +54,9 @@ def sound() -> World:
                 "promise_sha256": SEALED,
                 "accepted": {"consents": ["automatic_charge", "cap"]},
                 "review_window_s": 86400,
+                "starts_at": "2026-01-06T09:00:00Z",
             },
+            "card": None,
             "starts_at": "2026-01-06T09:00:00Z",
             "deposit": {"state": "captured"},
             "needs": [],
@@ -187,6 +189,7 @@ OF_TWO_AT_ONCE = begun(10, "att_5", "charge", 100)
         (("tab", "balance_minor"), 7, "the balance is 7, of 7000 7000 is paid"),
         (("tab", "holds", 0), TOO_MUCH, "3001 captured of pi_1, which holds 3000"),
         (("tab", "holds", 0, "state"), "released", "pi_1 is released, and 2000 of it captured"),
+        (("tab", "starts_at"), "2026-01-07T09:00:00Z", "it starts at 2026-01-07T09:00:00Z, promised was 2026-01-06"),
         (("tab", "total_minor"), 8001, "the total is 8001, the cap 8000"),
         (("tab", "fee"), {"kind": "no_show", "amount_minor": 1501}, "a fee of 1501, disclosed were 1500"),
         (("tab", "legs", 1, "refunded_minor"), 5501, "5501 given back of pi_2, which took 5500"),
@@ -227,6 +230,32 @@ def test_each_damage_is_told(path: tuple[Any, ...], to: Any, said: str):
     problems = damaged(*path, to=deepcopy(to)).problems()
 
     assert any(problem.startswith(said) for problem in problems), problems
+
+
+def later(*entries: Json) -> World:
+    """A sound tab, with these entries after its own, an hour and more apart."""
+    world = sound()
+    at = datetime(2026, 1, 5, 9, tzinfo=UTC)
+    last = world.history[-1]["seq"]
+    for number, one in enumerate(entries, start=1):
+        world.history.append({**one, "seq": last + number, "at": (at + number * timedelta(hours=25)).isoformat()})
+    return world
+
+
+def test_an_accepted_appointment_that_is_moved_over_the_customers_head_is_later():
+    problems = later(entry(0, "noted"), entry(0, "rescheduled")).problems()
+
+    assert any("is moved, and the customer has not said yes" in problem for problem in problems)
+
+
+@pytest.mark.parametrize("unpaid", ["bill_presented", "items_added"])
+def test_a_hold_that_is_lost_beside_a_bill_is_later(unpaid: str):
+    consents = entry(0, "consents_added", consents=["capture_before_expiry"])
+    lost = entry(0, "hold_expiring", action="none: it is left to expire")
+
+    problems = later(consents, entry(0, unpaid), lost).problems()
+
+    assert any("a hold is left to end beside a bill" in problem for problem in problems)
 
 
 def fee_taken(*, after_hours: float, closed_after_days: float) -> World:

@@ -10,6 +10,7 @@ import pytest
 
 from chalicelib.domain.tab.actions import Action
 from chalicelib.domain.tab.commands import bill, booking, payment
+from chalicelib.domain.tab.commands.bill import ItemInput
 from chalicelib.domain.tab.facts.fact import FactKind
 from chalicelib.domain.tab.policy import Resolution
 from chalicelib.domain.tab.status import TRANSITIONS, Status
@@ -59,6 +60,10 @@ STORIES: dict[tuple[Status, Status, str], tuple[Callable[[], Till], Change]] = {
     (Status.OPEN, Status.IN_REVIEW, "complete"): (
         lambda: Till().accept(*WITHOUT_CARD),
         lambda till: till.serve(50_00),
+    ),
+    (Status.OPEN, Status.IN_REVIEW, "walk_out"): (
+        lambda: Till().accept(*WITHOUT_CARD).do(bill.add_items, [ItemInput(description="Tea", unit_price_minor=4_00)]),
+        lambda till: till.do(bill.walk_out),
     ),
     (Status.OPEN, Status.CANCELED, "cancel"): (
         # Closed in the same change, unless something holds it back: here the release of its hold.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from itertools import product
 
 import pytest
@@ -14,7 +15,7 @@ from chalicelib.domain.tab.agenda import conclude
 from chalicelib.domain.tab.attempt import Failure, Operation
 from chalicelib.domain.tab.commands import bill, booking, payment
 from chalicelib.domain.tab.commands.bill import ItemInput
-from chalicelib.domain.tab.commands.booking import Limits
+from chalicelib.domain.tab.commands.booking import Limits, Origin
 from chalicelib.domain.tab.commands.require import require
 from chalicelib.domain.tab.draft import Draft
 from chalicelib.domain.tab.facts.fact import FactKind
@@ -27,6 +28,7 @@ from tests.unit.till import (
     ADA,
     CUSTOMER,
     EVERYTHING,
+    NOON,
     OWNER,
     STAFF,
     TRY_LATER,
@@ -162,6 +164,7 @@ def resolvable(tab: Tab) -> str:
     return next((flag.flag_id for flag in tab.flags if flag.kind != FlagKind.REFUND_BY_HAND), "flg_none")
 
 
+HERE = Origin(ip="192.0.2.1", user_agent="phone")
 ROLE_ACTORS = [STAFF, OWNER, ADA, SYSTEM, Actor(subject="root", role=Role.OPERATOR)]
 
 
@@ -187,6 +190,8 @@ def _act(draft: Draft, action: Action) -> None:
         Action.ADJUST: lambda: bill.adjust(draft, 1, "so"),
         Action.REFUND: lambda: payment.refund(draft, None, "so"),
         Action.CANCEL: lambda: booking.cancel(draft, "so"),
+        Action.RESCHEDULE: lambda: booking.reschedule(draft, NOON + timedelta(days=9), HERE),
+        Action.WALK_OUT: lambda: bill.walk_out(draft),
         Action.NO_SHOW: lambda: booking.mark_no_show(draft),
         Action.WAIVE: lambda: bill.waive(draft, "so"),
         Action.WRITE_OFF: lambda: bill.write_off(draft, "so"),

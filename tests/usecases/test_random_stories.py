@@ -21,7 +21,7 @@ from chalicelib.domain.tab.actions import Action, allowed_actions, is_resolvable
 from chalicelib.domain.tab.actor import SYSTEM, Actor, Role
 from chalicelib.domain.tab.attempt import Operation
 from chalicelib.domain.tab.commands.bill import ItemInput
-from chalicelib.domain.tab.commands.booking import Limits
+from chalicelib.domain.tab.commands.booking import Limits, Origin
 from chalicelib.domain.tab.facts.fact import FactKind
 from chalicelib.domain.tab.followup import outside_quiet_hours
 from chalicelib.domain.tab.payments import LegKind, PlanReason, RefundMeans
@@ -40,6 +40,7 @@ from chalicelib.usecases.tab.bill import (
     resolve_contest,
     void_item,
     waive,
+    walk_out,
     write_off,
 )
 from chalicelib.usecases.tab.booking import (
@@ -49,6 +50,7 @@ from chalicelib.usecases.tab.booking import (
     check_in,
     mark_no_show,
     propose_promise,
+    reschedule_tab,
 )
 from chalicelib.usecases.tab.payment import charge_saved_card, give_tip, pay_on_phone, return_cash, take_cash
 from chalicelib.usecases.tab.refund import refund_elsewhere, refund_tab, resolve_flag, retry_refund
@@ -81,6 +83,9 @@ def sealed(extra: set[Consent]) -> tuple[Consent, ...]:
 
 
 CONSENTS = st.sets(st.sampled_from(EVERYTHING)).map(sealed) | st.just(EVERYTHING)
+
+
+HERE = Origin(ip="192.0.2.1", user_agent="phone")
 
 
 class AnyStory(RuleBasedStateMachine):
@@ -271,6 +276,24 @@ class AnyStory(RuleBasedStateMachine):
             Action.NO_SHOW,
             self.shop.staff,
             lambda: mark_no_show(self.shop.deps, self.shop.tab_id, request=self.shop.request(self.shop.staff)),
+        )
+
+    @rule(hours=st.sampled_from([1, 30, 90, 500]), by_customer=st.booleans())
+    def reschedule(self, hours: int, by_customer: bool) -> None:
+        shop = self.shop
+        who = shop.ada if by_customer else shop.staff
+        starts_at = shop.clock.now() + timedelta(hours=hours)
+        self.attempt_action(
+            Action.RESCHEDULE,
+            who,
+            lambda: reschedule_tab(shop.deps, shop.tab_id, starts_at, HERE, request=shop.request(who)),
+        )
+
+    @rule()
+    def walk_out(self) -> None:
+        shop = self.shop
+        self.attempt_action(
+            Action.WALK_OUT, shop.staff, lambda: walk_out(shop.deps, shop.tab_id, request=shop.request(shop.staff))
         )
 
     @rule()

@@ -338,6 +338,7 @@ class Walk(RuleBasedStateMachine):
             "charge_saved_card": ("charges", {"mode": "off_session"}),
             "cancel": ("cancel", why),
             "waive": ("waive", why),
+            "reschedule": ("reschedule", {"starts_at": iso(self.stack.now() + timedelta(minutes=amount))}),
             "write_off": ("write_off", why),
             "refund_elsewhere": ("refund_elsewhere", {"amount_minor": 1, "how": "cash", "reference": "receipt 7"}),
             "resolve_flag": ("resolve_flag", {"flag_id": self.resolvable(model), "note": "seen to"}),
@@ -358,7 +359,7 @@ class Walk(RuleBasedStateMachine):
                 path = ("tip", {"tip_minor": amount}) if action == "tip" else ("charges", {"mode": "on_session"})
                 if answer := self.post(caller, model, *path):
                     self.confirm(answer["payment"], card)
-            case "check_in" | "complete" | "no_show" | "amend" | "retry_refund":
+            case "check_in" | "complete" | "walk_out" | "no_show" | "amend" | "retry_refund":
                 self.post(caller, model, action)
             case _ if action in bodies:
                 model.may_take |= action == "charge_saved_card" and caller == self.customer(model)

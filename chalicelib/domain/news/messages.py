@@ -29,6 +29,10 @@ class MessageKind(StrEnum):
     DEPOSIT_FAILED = "deposit_failed"
     DEPOSIT_LAPSED = "deposit_lapsed"
     HOLD_ENDS = "hold_ends"
+    HOLD_TAKEN = "hold_taken"
+    WALKED_OUT = "walked_out"
+    RESCHEDULED = "rescheduled"
+    RESCHEDULE_PROPOSED = "reschedule_proposed"
     PROTECTION_LOST = "protection_lost"
     CARD_REMOVED = "card_removed"
     CARD_GONE = "card_gone"
@@ -122,6 +126,14 @@ def text_of(kind: MessageKind, tab: Tab, amount_minor: int = 0, detail: str = ""
             return f"{tab.title}: the deposit of {amount} was not confirmed in time. {detail}"
         case MessageKind.DEPOSIT_FAILED:
             return f"{tab.title}: the deposit of {amount} could not be held. {detail}"
+        case MessageKind.HOLD_TAKEN:
+            return f"{tab.title}: {amount} of the hold were taken before it ended, as agreed. {balance} is left to pay."
+        case MessageKind.WALKED_OUT:
+            return f"{tab.title}: the bill of {amount} was left unpaid.{detail}"
+        case MessageKind.RESCHEDULED:
+            return f"{tab.title}: moved {detail}"
+        case MessageKind.RESCHEDULE_PROPOSED:
+            return f"{tab.title}: another time is proposed, {detail}"
         case MessageKind.HOLD_ENDS:
             return f"{tab.title}: {amount} are held, not charged, until {detail}"
         case MessageKind.PROTECTION_LOST:

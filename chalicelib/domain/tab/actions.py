@@ -33,10 +33,12 @@ class Action(StrEnum):
     ACCEPT_PROMISE = "accept_promise"
     SAVE_CARD = "save_card"
     PROPOSE_PROMISE = "propose_promise"
+    RESCHEDULE = "reschedule"
     CHECK_IN = "check_in"
     ADD_ITEMS = "add_items"
     VOID_ITEM = "void_item"
     COMPLETE = "complete"
+    WALK_OUT = "walk_out"
     AMEND = "amend"
     ACCEPT_BILL = "accept_bill"
     CONTEST = "contest"
@@ -69,6 +71,8 @@ ROLES: Mapping[Action, frozenset[Role]] = {
     Action.ADD_ITEMS: _BUSINESS,
     Action.VOID_ITEM: _BUSINESS,
     Action.COMPLETE: _BUSINESS,
+    Action.WALK_OUT: _BUSINESS,
+    Action.RESCHEDULE: _CUSTOMER | _BUSINESS,
     Action.AMEND: _BUSINESS,
     Action.ACCEPT_BILL: _CUSTOMER,
     Action.CONTEST: _CUSTOMER,
@@ -103,6 +107,8 @@ POSSIBLE_IN: Mapping[Action, tuple[Status, ...]] = {
     Action.ADD_ITEMS: (Status.OPEN,),
     Action.VOID_ITEM: (Status.OPEN,),
     Action.COMPLETE: (Status.OPEN,),
+    Action.WALK_OUT: (Status.OPEN, Status.IN_REVIEW),
+    Action.RESCHEDULE: (Status.BOOKED,),
     Action.AMEND: (Status.IN_REVIEW,),
     Action.ACCEPT_BILL: (Status.IN_REVIEW,),
     Action.CONTEST: _ONCE_OWED,
@@ -393,6 +399,27 @@ def _charge_saved_card(tab: Tab, actor: Actor, now: datetime) -> Why | None:
     return None
 
 
+def _reschedule(tab: Tab, actor: Actor, now: datetime) -> Why | None:
+    if actor.is_business:
+        return None
+    until = tab.promise.free_until(now) or tab.starts_at
+    if not tab.accepted or until is None or now > until:
+        return lambda: TransitionRefused(
+            "You can move an appointment that you accepted, for as long as cancelling is free. Ask the business.",
+            status=tab.status,
+            free_until=until.isoformat() if until else None,
+        )
+    return None
+
+
+def _walk_out(tab: Tab, actor: Actor, now: datetime) -> Why | None:
+    if tab.walked_out_at is not None:
+        return lambda: TransitionRefused("It is recorded already that the guest left.", status=tab.status)
+    if not (tab.total_minor if tab.status == Status.OPEN else tab.balance_minor):
+        return lambda: NothingToPay("Nothing is owed on this tab.")
+    return _in_progress(tab, actor, now)
+
+
 def _cancel(tab: Tab, actor: Actor, now: datetime) -> Why | None:
     if tab.status == Status.OPEN and not actor.is_business:
         return lambda: TransitionRefused(
@@ -446,6 +473,8 @@ _REFUSALS: Mapping[Action, Refusal] = {
     Action.REFUND_ELSEWHERE: _refund_by_hand,
     Action.RESOLVE_FLAG: _resolve_flag,
     Action.CANCEL: _cancel,
+    Action.RESCHEDULE: _reschedule,
+    Action.WALK_OUT: _walk_out,
     Action.NO_SHOW: _no_show,
     Action.WAIVE: _waive,
     Action.WRITE_OFF: _write_off,

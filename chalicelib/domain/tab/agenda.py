@@ -15,8 +15,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from chalicelib.domain.money import format_amount
+from chalicelib.domain.news import dates
 from chalicelib.domain.news.messages import MessageKind, Recipient
-from chalicelib.domain.tab import contest, deposit, fees, followup, settlement
+from chalicelib.domain.tab import contest, deposit, fees, followup, presenting, settlement
 from chalicelib.domain.tab.actor import SYSTEM
 from chalicelib.domain.tab.attempt import Attempt, AttemptState, Operation
 from chalicelib.domain.tab.draft import Change, Draft
@@ -180,7 +181,9 @@ def _no_longer_wanted(tab: Tab, attempt: Attempt) -> bool:
         # Its customer is gone at the gateway: it cannot be confirmed, and the next one is made for a new customer.
         return True
     if attempt.operation == Operation.PLACE_HOLD:
-        return not deposit.is_wanted_by(tab) or tab.deposit.state == DepositState.LAPSED
+        return (
+            not deposit.is_wanted_by(tab) or tab.deposit.state == DepositState.LAPSED or deposit.is_early(tab, attempt)
+        )
     return attempt.amount_minor > tab.collectable_minor + attempt.tip_minor or tab.status == Status.CONTESTED
 
 
@@ -218,6 +221,8 @@ def _is_worked_on(tab: Tab, hold: Hold) -> bool:
 
 
 def _serves_nothing(tab: Tab) -> bool:
+    if tab.status == Status.BOOKED and deposit.waits_with_card(tab):
+        return True
     if tab.status in (Status.BOOKED, Status.OPEN, Status.CONTESTED):
         return False
     if tab.plan is not None:
@@ -348,6 +353,10 @@ def _take_hold_clock(draft: Draft, step: Step) -> None:
     if tab.plan is not None:
         # The hold is about to be captured anyway, and a balance may have to be charged, too.
         return
+    if presenting.is_left_behind(tab, draft.now):
+        # The bill is presented, and the clock of a presented bill captures the hold.
+        presenting.walk_out(draft)
+        return
     if tab.status in (Status.BOOKED, Status.OPEN):
         if deposit.renew(draft):
             draft.record("hold_renewal", payment_id=hold.payment_id)
@@ -356,6 +365,10 @@ def _take_hold_clock(draft: Draft, step: Step) -> None:
         draft.record("hold_expiring", payment_id=hold.payment_id, action="capture")
         settlement.start(draft, PlanReason.HOLD_EXPIRING)
         return
+    elif tab.balance_minor:
+        ends = dates.day(hold.capture_before, tab.policy.time_zone)
+        why = f"{ends}. The promise does not let us take it for the bill: ask the customer to pay before that."
+        draft.notify(MessageKind.HOLD_ENDS, Recipient.OWNER, hold.amount_minor, why)
     draft.record("hold_expiring", payment_id=hold.payment_id, action="none: it is left to expire")
 
 

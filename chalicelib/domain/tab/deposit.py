@@ -9,8 +9,8 @@ from msgspec.structs import replace
 from chalicelib.domain.news import dates
 from chalicelib.domain.news.messages import MessageKind, Recipient
 from chalicelib.domain.tab import fees
-from chalicelib.domain.tab.actor import SYSTEM
-from chalicelib.domain.tab.attempt import Attempt, Failure, Operation
+from chalicelib.domain.tab.actor import SYSTEM, Role
+from chalicelib.domain.tab.attempt import Attempt, AttemptState, Failure, Operation
 from chalicelib.domain.tab.bill import FeeKind
 from chalicelib.domain.tab.draft import Draft
 from chalicelib.domain.tab.payments import Deposit, DepositState, Hold
@@ -247,6 +247,68 @@ def renew(draft: Draft) -> bool:
 def kept_until(tab: Tab) -> datetime:
     """Until when a deposit secures a service that is neither begun nor canceled."""
     return (tab.checked_in_at or tab.starts_at or tab.opened_at) + RENEWED_FOR
+
+
+def waits_with_card(tab: Tab) -> bool:
+    """Whether the hold is to be placed later, on the saved card: one that lives now is for another time."""
+    place_at = tab.deposit.place_at
+    return tab.deposit.state == DepositState.CARD_SAVED and place_at is not None and place_at > tab.updated_at
+
+
+def is_early(tab: Tab, attempt: Attempt) -> bool:
+    """Whether the hold that waits for the customer would end before the service, which was moved since."""
+    return attempt.is_on_session and not may_hold_now(tab.starts_at, attempt.created_at, tab.policy)
+
+
+def moved(draft: Draft) -> None:
+    """The service begins at another time: the deposit follows.
+
+    A hold that does not last until then is placed anew before it goes; where the service is too far ahead for any hold,
+    the saved card secures the deposit, and the hold goes.
+    """
+    tab = draft.tab
+    state = tab.deposit.state
+    lapses_at = draft.now + timedelta(seconds=tab.policy.deposit_lapse_s)
+    if tab.live_hold is not None and state == DepositState.HELD:
+        if tab.may_use_card and not may_hold_now(tab.starts_at, draft.now, tab.policy):
+            _place_later(draft)
+        elif not _lasts(tab):
+            _place_anew(draft)
+    elif state == DepositState.CARD_SAVED:
+        _place_later(draft)
+    elif waits_for_customer(tab):
+        draft.update(deposit=replace(tab.deposit, lapses_at=lapses_at))
+        waiting = tab.placing_attempt
+        if waiting is not None and is_early(draft.tab, waiting):
+            draft.update(deposit=replace(draft.tab.deposit, state=DepositState.WANTED))
+        elif waiting is not None and waiting.state == AttemptState.AWAITING_CUSTOMER:
+            draft.update_attempt(waiting, check_at=answer_until(draft.tab, draft.now, waiting))
+
+
+def _lasts(tab: Tab) -> bool:
+    """Whether the hold outlasts the start of the service, with the time that capturing it needs."""
+    if tab.live_hold is None or tab.starts_at is None:
+        return False
+    return tab.live_hold.capture_before - timedelta(seconds=tab.policy.hold_margin_s) >= tab.starts_at
+
+
+def _place_later(draft: Draft) -> None:
+    tab = draft.tab
+    assert tab.starts_at is not None, "what was moved has a start"
+    place_at = max(draft.now, tab.starts_at - timedelta(seconds=tab.policy.hold_ahead_s))
+    draft.update(deposit=replace(tab.deposit, state=DepositState.CARD_SAVED, place_at=place_at, lapses_at=None))
+    draft.record("deposit_card_saved", place_at=place_at.isoformat())
+
+
+def _place_anew(draft: Draft) -> None:
+    """The old hold goes once the new one lives."""
+    tab = draft.tab
+    if tab.may_use_card:
+        draft.update(deposit=replace(tab.deposit, state=DepositState.PLACING))
+    elif draft.by.role == Role.CUSTOMER and may_hold_now(tab.starts_at, draft.now, tab.policy):
+        begin_hold(draft, on_session=True)
+    else:
+        not_renewed(draft, "The new time lies beyond that.")
 
 
 def want_again(draft: Draft) -> None:

@@ -100,6 +100,12 @@ class Promise(Struct, frozen=True, kw_only=True, omit_defaults=True):
             return ()
         return tuple(sorted({consent for given in (self.accepted, *self.added) for consent in given.consents}))
 
+    @property
+    def card_terms_sha256(self) -> str | None:
+        """Of the words about keeping the card, where they were agreed to."""
+        given = (*self.added, self.accepted) if self.accepted else ()
+        return next((one.card_terms_sha256 for one in given if one.card_terms_sha256), None)
+
     def consents_to(self, *consents: Consent) -> bool:
         """Whether the promise is sealed with all of these consents."""
         return self.accepted is not None and (

@@ -36,7 +36,7 @@ TRANSITIONS: Mapping[tuple[Status, Status], str] = {
     (Status.BOOKED, Status.CANCELED): "cancel",
     (Status.BOOKED, Status.NO_SHOW): "no_show",
     (Status.NO_SHOW, Status.OPEN): "check_in",
-    (Status.OPEN, Status.IN_REVIEW): "complete",
+    (Status.OPEN, Status.IN_REVIEW): "complete, walk_out",
     (Status.OPEN, Status.CANCELED): "cancel",
     (Status.IN_REVIEW, Status.OPEN): "amend",
     (Status.IN_REVIEW, Status.DUE): "accept_bill, review_ended",

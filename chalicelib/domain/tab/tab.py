@@ -82,6 +82,7 @@ class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True):
     starts_at: datetime | None = None
     checked_in_at: datetime | None = None
     presented_at: datetime | None = None
+    walked_out_at: datetime | None = None
     review_ends_at: datetime | None = None
     due_at: datetime | None = None
     final_at: datetime | None = None

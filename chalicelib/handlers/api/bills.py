@@ -8,6 +8,7 @@ from chalicelib.handlers.api.operations import BUSINESS, CUSTOMER, OWNER, Call, 
 from chalicelib.handlers.api.replies import answer_reply
 from chalicelib.handlers.api.views import TabView
 from chalicelib.usecases.tab.bill import adjust_bill, amend_bill, contest_bill, resolve_contest
+from chalicelib.usecases.tab.bill import walk_out as walk_out_use_case
 from chalicelib.usecases.tab.bill import write_off as write_off_use_case
 from chalicelib.usecases.tab.payment import give_tip
 from chalicelib.usecases.tab.payment import return_cash as return_cash_use_case
@@ -18,6 +19,12 @@ from chalicelib.usecases.tab.refund import resolve_flag as resolve_flag_use_case
 from chalicelib.usecases.tab.refund import retry_refund as retry_refund_use_case
 
 routes = Routes(__name__)
+
+
+@routes.operation("POST", "/v1/tabs/{tab_id}/walk_out", roles=BUSINESS, answer=TabView, tagged=True, moves_money=True)
+def walk_out(call: Call[requests.Nothing]) -> Reply:
+    """Record that the guest left without paying: the bill is presented, the hold captured up to it before it ends."""
+    return answer_reply(call, walk_out_use_case(get_deps(), call.path["tab_id"], request=call.request))
 
 
 @routes.operation(

@@ -194,6 +194,7 @@ def tab(tab: Tab, payment: Attempt | None, *, by: Actor, now: datetime, publisha
         starts_at=tab.starts_at,
         checked_in_at=tab.checked_in_at,
         presented_at=tab.presented_at,
+        walked_out_at=tab.walked_out_at,
         review_ends_at=tab.review_ends_at,
         due_at=tab.due_at,
         final_at=tab.final_at,

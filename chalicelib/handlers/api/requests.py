@@ -234,6 +234,10 @@ class NewCharge(Body):
     tip_minor: Amount = 0
 
 
+class Reschedule(Body):
+    starts_at: Instant
+
+
 class Cancel(Body):
     reason: Annotated[str, Meta(max_length=500, pattern=PLAIN)] = ""
 

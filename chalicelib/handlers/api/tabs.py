@@ -8,7 +8,7 @@ from chalicelib.bootstrap import get_deps
 from chalicelib.domain.errors import InvalidInput
 from chalicelib.domain.tab.bill import Feedback
 from chalicelib.domain.tab.commands.bill import ItemInput
-from chalicelib.domain.tab.commands.booking import Limits, Terms
+from chalicelib.domain.tab.commands.booking import Limits, Origin, Terms
 from chalicelib.domain.tab.status import Status
 from chalicelib.handlers.api import fields, render, requests, views
 from chalicelib.handlers.api.operations import BUSINESS, CUSTOMER, Call, Query, Reply, Routes
@@ -18,7 +18,7 @@ from chalicelib.usecases.tab import bill, read_tabs
 from chalicelib.usecases.tab.bill import accept_bill as accept_bill_use_case
 from chalicelib.usecases.tab.bill import complete_service
 from chalicelib.usecases.tab.bill import waive as waive_use_case
-from chalicelib.usecases.tab.booking import Agreement, cancel_tab, mark_no_show
+from chalicelib.usecases.tab.booking import Agreement, cancel_tab, mark_no_show, reschedule_tab
 from chalicelib.usecases.tab.booking import accept_promise as accept_promise_use_case
 from chalicelib.usecases.tab.booking import check_in as check_in_use_case
 from chalicelib.usecases.tab.booking import open_tab as open_tab_use_case
@@ -149,6 +149,23 @@ def propose_promise(call: Call[requests.ProposePromise]) -> Reply:
         cap_minor=body.cap_minor,
     )
     return answer_reply(call, propose_promise_use_case(get_deps(), call.path["tab_id"], limits, request=call.request))
+
+
+@routes.operation(
+    "POST",
+    "/v1/tabs/{tab_id}/reschedule",
+    roles=BUSINESS | CUSTOMER,
+    body=requests.Reschedule,
+    answer=TabView,
+    tagged=True,
+    moves_money=True,
+)
+def reschedule(call: Call[requests.Reschedule]) -> Reply:
+    """Move the appointment: at once by the customer while cancelling is free, else with the customer's yes."""
+    starts_at = _instant(call.body.starts_at, "starts_at")
+    assert starts_at is not None, "the body has it"
+    origin = Origin(ip=call.ip, user_agent=call.user_agent)
+    return answer_reply(call, reschedule_tab(get_deps(), call.path["tab_id"], starts_at, origin, request=call.request))
 
 
 @routes.operation("POST", "/v1/tabs/{tab_id}/check_in", roles=BUSINESS, answer=TabView, tagged=True)

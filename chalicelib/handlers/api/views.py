@@ -348,6 +348,7 @@ class TabView(Answer):
     starts_at: datetime | None
     checked_in_at: datetime | None
     presented_at: datetime | None
+    walked_out_at: datetime | None
     review_ends_at: datetime | None
     due_at: datetime | None
     final_at: datetime | None

@@ -42,6 +42,11 @@ def complete_service(deps: Deps, tab_id: str, *, request: Request) -> Answer:
     return carry_out(deps, tab_id, request, bill.complete)
 
 
+def walk_out(deps: Deps, tab_id: str, *, request: Request) -> Answer:
+    """The tab in review, with what is owed. Raises TransitionRefused, NothingToPay, PaymentInProgress."""
+    return carry_out(deps, tab_id, request, bill.walk_out, closes_payment=True)
+
+
 def amend_bill(deps: Deps, tab_id: str, *, request: Request) -> Answer:
     """Take the bill back; the tab is open again. Raises TransitionRefused, PaymentInProgress."""
     return carry_out(deps, tab_id, request, bill.amend, closes_payment=True)

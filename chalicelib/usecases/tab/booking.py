@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from msgspec import Struct
 
 from chalicelib.domain.tab import agenda
 from chalicelib.domain.tab.actor import Role
 from chalicelib.domain.tab.commands import booking
-from chalicelib.domain.tab.commands.booking import Limits, Terms
+from chalicelib.domain.tab.commands.booking import Limits, Origin, Terms
 from chalicelib.domain.tab.draft import Draft
 from chalicelib.domain.tab.promise import Acceptance, AcceptanceMethod, Consent
 from chalicelib.ports.deps import Deps
@@ -84,6 +86,14 @@ def accept_promise(deps: Deps, tab_id: str, agreement: Agreement, *, request: Re
 def propose_promise(deps: Deps, tab_id: str, limits: Limits, *, request: Request) -> Answer:
     """Propose a new promise. Raises InvalidInput and its kinds, TransitionRefused."""
     return carry_out(deps, tab_id, request, lambda draft: booking.propose_promise(draft, limits))
+
+
+def reschedule_tab(deps: Deps, tab_id: str, starts_at: datetime, origin: Origin, *, request: Request) -> Answer:
+    """The tab at its new time, or with that proposed. The attempt is a hold for the customer to confirm, where one is.
+
+    Raises InvalidInput, TransitionRefused.
+    """
+    return carry_out(deps, tab_id, request, lambda draft: booking.reschedule(draft, starts_at, origin))
 
 
 def check_in(deps: Deps, tab_id: str, *, request: Request) -> Answer:

@@ -13,7 +13,7 @@ from chalicelib.domain.money import check_amount, currency_of, format_amount, sh
 from chalicelib.domain.news.messages import MessageKind, Recipient
 from chalicelib.domain.tab import adjust as adjustments
 from chalicelib.domain.tab import contest as contests
-from chalicelib.domain.tab import followup, settlement
+from chalicelib.domain.tab import presenting, settlement
 from chalicelib.domain.tab.actions import Action
 from chalicelib.domain.tab.adjust import bill_postings, forgive, lower_bill
 from chalicelib.domain.tab.bill import Feedback, Item
@@ -93,18 +93,18 @@ def void_item(draft: Draft, item_id: str) -> None:
 def complete(draft: Draft) -> None:
     """The service is done: the total is final, the bill is presented, the review window begins."""
     require(draft, Action.COMPLETE)
-    draft.move_to(Status.IN_REVIEW, "complete")
-    draft.update(presented_at=draft.now, review_ends_at=contests.review_ends_at(draft), proposed=None)
-    tab = draft.tab
-    followup.restart(draft)
-    draft.record(
-        "bill_presented",
-        total_minor=tab.total_minor,
-        tax_minor=tab.tax_minor,
-        postings=bill_postings(tab.total_minor - tab.tax_minor, tab.tax_minor),
-    )
-    if tab.total_minor:
-        draft.notify(MessageKind.BILL_PRESENTED, Recipient.CUSTOMER, tab.total_minor)
+    presenting.present(draft, "complete")
+    if draft.tab.total_minor:
+        draft.notify(MessageKind.BILL_PRESENTED, Recipient.CUSTOMER, draft.tab.total_minor)
+
+
+def walk_out(draft: Draft) -> None:
+    """The guest has left without paying: the bill is presented, the hold captured up to it before it ends.
+
+    Only where the promise disclosed that. The rest is followed up as any bill.
+    """
+    require(draft, Action.WALK_OUT)
+    presenting.walk_out(draft)
 
 
 def amend(draft: Draft) -> None:
@@ -116,7 +116,7 @@ def amend(draft: Draft) -> None:
     draft.move_to(Status.OPEN, "amend")
     tab = draft.tab
     draft.record("bill_amended", postings=bill_postings(-(tab.total_minor - tab.tax_minor), -tab.tax_minor))
-    draft.update(presented_at=None, review_ends_at=None, plan=None)
+    draft.update(presented_at=None, review_ends_at=None, walked_out_at=None, plan=None)
 
 
 def contest(draft: Draft, reason: str, contested_minor: int | None) -> None:

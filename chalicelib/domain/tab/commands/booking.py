@@ -9,6 +9,8 @@ from msgspec.structs import replace
 
 from chalicelib.domain.errors import AccountLost, CurrencyMismatch, InvalidInput
 from chalicelib.domain.money import check_amount, currency_of, minimum_charge_minor
+from chalicelib.domain.news import dates
+from chalicelib.domain.news.messages import MessageKind, Recipient
 from chalicelib.domain.parties import Customer, Merchant, statement_suffix_of
 from chalicelib.domain.tab import deposit, fees
 from chalicelib.domain.tab.actions import Action
@@ -16,7 +18,8 @@ from chalicelib.domain.tab.actor import Actor
 from chalicelib.domain.tab.bill import FeeKind
 from chalicelib.domain.tab.commands.require import require
 from chalicelib.domain.tab.draft import Draft, NewId
-from chalicelib.domain.tab.promise import Acceptance, Promise
+from chalicelib.domain.tab.policy import Policy
+from chalicelib.domain.tab.promise import Acceptance, AcceptanceMethod, Promise
 from chalicelib.domain.tab.status import Status
 from chalicelib.domain.tab.tab import Tab
 
@@ -37,6 +40,13 @@ class Terms(Struct, frozen=True, kw_only=True):
     currency: str | None = None
     starts_at: datetime | None = None
     terms_version: str = "1"
+
+
+class Origin(Struct, frozen=True, kw_only=True):
+    """From where somebody agreed."""
+
+    ip: str
+    user_agent: str
 
 
 class Limits(Struct, frozen=True, kw_only=True):
@@ -77,20 +87,10 @@ def open_tab(merchant: Merchant, customer: Customer, terms: Terms, *, now: datet
         raise InvalidInput("deposit_minor is more than could ever be due: lower it, or raise cap_minor.")
     if terms.starts_at is None and (terms.no_show_fee_minor or terms.late_cancel_fee_minor):
         raise InvalidInput("A no-show or late-cancel fee belongs to a booking: give starts_at.")
-    if terms.starts_at is not None and not now < terms.starts_at <= now + MAXIMUM_LEAD:
-        raise InvalidInput(
-            "starts_at must lie ahead, by three years at most; leave it out for a service that starts now."
-        )
+    if terms.starts_at is not None:
+        _check_start(terms.starts_at, now)
 
     policy = merchant.policy
-    free_until, needs_card = None, False
-    if terms.starts_at is not None:
-        # Cancelling after the start counts as a no-show: without a late-cancel fee, cancelling is free until then.
-        if terms.late_cancel_fee_minor:
-            free_until = terms.starts_at - timedelta(seconds=policy.free_cancel_s)
-        elif terms.no_show_fee_minor:
-            free_until = terms.starts_at
-        needs_card = terms.deposit_minor > 0 and not deposit.may_hold_now(terms.starts_at, now, policy)
     promise = Promise(
         expected_outcome=terms.expected_outcome,
         limits=terms.limits,
@@ -101,12 +101,13 @@ def open_tab(merchant: Merchant, customer: Customer, terms: Terms, *, now: datet
         no_show_fee_minor=terms.no_show_fee_minor,
         late_cancel_fee_minor=terms.late_cancel_fee_minor,
         starts_at=terms.starts_at,
-        free_cancel_until=free_until,
+        free_cancel_until=None,
         no_show_grace_s=policy.no_show_grace_s,
         review_window_s=policy.review_window_s,
         terms_version=terms.terms_version,
-        deposit_needs_card=needs_card,
     )
+    if terms.starts_at is not None:
+        promise = _at(promise, terms.starts_at, now, policy)
     tab = Tab(
         tab_id=new_id("tab"),
         merchant_id=merchant.merchant_id,
@@ -128,6 +129,25 @@ def open_tab(merchant: Merchant, customer: Customer, terms: Terms, *, now: datet
     draft = Draft(tab, now=now, by=by, new_id=new_id)
     draft.record("opened", status=tab.status, promise_sha256=promise.sha256)
     return draft
+
+
+def _check_start(starts_at: datetime, now: datetime) -> None:
+    if not now < starts_at <= now + MAXIMUM_LEAD:
+        raise InvalidInput(
+            "starts_at must lie ahead, by three years at most; leave it out for a service that starts now."
+        )
+
+
+def _at(promise: Promise, starts_at: datetime, now: datetime, policy: Policy) -> Promise:
+    """The promise of a service that begins then, with the cut-off and the need for a card that follow from it."""
+    free_until = None
+    # Cancelling after the start counts as a no-show: without a late-cancel fee, cancelling is free until then.
+    if promise.late_cancel_fee_minor:
+        free_until = starts_at - timedelta(seconds=policy.free_cancel_s)
+    elif promise.no_show_fee_minor:
+        free_until = starts_at
+    needs_card = promise.deposit_minor > 0 and not deposit.may_hold_now(starts_at, now, policy)
+    return replace(promise, starts_at=starts_at, free_cancel_until=free_until, deposit_needs_card=needs_card)
 
 
 def accept_promise(draft: Draft, acceptance: Acceptance, customer: Customer | None) -> None:
@@ -164,7 +184,8 @@ def accept_promise(draft: Draft, acceptance: Acceptance, customer: Customer | No
 def _seal(draft: Draft, promise: Promise, acceptance: Acceptance) -> None:
     """Record who accepted, and the whole text, so that it stays in the timeline when a later promise replaces it."""
     # The hour of free cancelling starts only once: accepting other limits later does not start another.
-    free_until = draft.tab.promise.free_until(draft.now)
+    is_moved = promise.starts_at != draft.tab.starts_at
+    free_until = (promise if is_moved else draft.tab.promise).free_until(draft.now)
     draft.update(promise=replace(promise, accepted=replace(acceptance, free_cancel_until=free_until)), proposed=None)
     draft.record(
         "promise_accepted",
@@ -174,6 +195,70 @@ def _seal(draft: Draft, promise: Promise, acceptance: Acceptance) -> None:
         free_cancel_until=free_until.isoformat() if free_until else None,
         text=promise.text,
     )
+    if is_moved:
+        _move(draft, promise.starts_at)
+
+
+def _move(draft: Draft, starts_at: datetime | None) -> None:
+    """The service begins at another time: everything that goes by it follows, and both sides hear of it."""
+    assert starts_at is not None, "a booking is moved to a time"
+    before = draft.tab.starts_at
+    draft.update(starts_at=starts_at)
+    draft.record("rescheduled", before=before.isoformat() if before else None, starts_at=starts_at.isoformat())
+    deposit.moved(draft)
+    when = f"to {dates.day_and_time(starts_at, draft.tab.policy.time_zone)}."
+    free_until = draft.tab.promise.free_until(draft.now)
+    if free_until is not None:
+        when += f" Cancelling is free until {dates.day_and_time(free_until, draft.tab.policy.time_zone)}."
+    for recipient in (Recipient.CUSTOMER, Recipient.OWNER):
+        draft.notify(MessageKind.RESCHEDULED, recipient, detail=when)
+
+
+def reschedule(draft: Draft, starts_at: datetime, origin: Origin) -> None:
+    """Move the appointment. The customer's own word moves it at once, and what is sealed is sealed for the new time.
+
+    Staff move at once what the customer has not accepted yet; else they propose it, and it is moved when the customer
+    accepts. So is what needs more consents than they gave: a hold that far ahead needs a saved card. Raises
+    InvalidInput.
+    """
+    require(draft, Action.RESCHEDULE)
+    _check_start(starts_at, draft.now)
+    tab = draft.tab
+    if starts_at == tab.starts_at:
+        raise InvalidInput("starts_at is when the appointment begins already.", field="starts_at")
+    sealed = tab.promise.accepted
+    promise = replace(tab.proposed or tab.promise, accepted=None, added=())
+    promise = _at(promise, starts_at, draft.now, tab.policy)
+    if sealed is None:
+        draft.update(promise=promise)
+        draft.record("promise_proposed", promise_sha256=promise.sha256, cap_minor=promise.cap_minor)
+        _move(draft, starts_at)
+        return
+    own_word = not draft.by.is_business and tab.proposed is None
+    if own_word and set(promise.needs) <= set(tab.promise.consents):
+        acceptance = replace(
+            sealed,
+            subject=draft.by.subject,
+            method=AcceptanceMethod.APP,
+            accepted_at=draft.now,
+            ip=origin.ip,
+            user_agent=origin.user_agent,
+            promise_sha256=promise.sha256,
+            consents=tab.promise.consents,
+            card_terms_sha256=tab.promise.card_terms_sha256,
+        )
+        _seal(draft, promise, acceptance)
+        deposit.secure(draft)
+        return
+    draft.update(proposed=promise)
+    draft.record(
+        "promise_proposed",
+        promise_sha256=promise.sha256,
+        cap_minor=promise.cap_minor,
+        starts_at=starts_at.isoformat(),
+    )
+    when = f"{dates.day_and_time(starts_at, tab.policy.time_zone)}. Until it is accepted, the old time stands."
+    draft.notify(MessageKind.RESCHEDULE_PROPOSED, Recipient.CUSTOMER, detail=when)
 
 
 def propose_promise(draft: Draft, limits: Limits) -> None:
@@ -186,6 +271,10 @@ def propose_promise(draft: Draft, limits: Limits) -> None:
         if (value := getattr(limits, name)) is not None
     }
     proposed = replace(tab.promise, accepted=None, added=(), **given)
+    new_start = tab.proposed.starts_at if tab.proposed else None
+    if new_start is not None and new_start != tab.starts_at:
+        # A new time that was proposed stays proposed beside other limits.
+        proposed = _at(proposed, new_start, draft.now, tab.policy)
     currency = currency_of(tab.currency)
     check_amount(proposed.estimate_minor, currency, "estimate_minor")
     check_amount(proposed.cap_minor, currency, "cap_minor")

@@ -86,6 +86,9 @@ def hold_captured(draft: Draft, fact: Fact) -> None:
         # It was captured in the dashboard before anything was due.
         for recipient in (Recipient.CUSTOMER, Recipient.OWNER):
             draft.notify(MessageKind.DEPOSIT_TAKEN, recipient, fact.amount_minor)
+    elif is_ours and draft.tab.plan is not None and draft.tab.plan.reason == PlanReason.HOLD_EXPIRING:
+        for recipient in (Recipient.CUSTOMER, Recipient.OWNER):
+            draft.notify(MessageKind.HOLD_TAKEN, recipient, fact.amount_minor)
     if attempt:
         if is_ours:
             draft.end_attempt(attempt, AttemptState.SUCCEEDED)
@@ -214,8 +217,9 @@ def payment_gone(draft: Draft, fact: Fact) -> None:
     if hold is not None and hold.state == HoldState.LIVE:
         draft.update_hold(hold, state=HoldState.EXPIRED if expired else HoldState.RELEASED)
         if draft.tab.live_hold is None:
-            state = DepositState.EXPIRED if expired else DepositState.RELEASED
-            draft.update(deposit=replace(draft.tab.deposit, state=state))
+            if not deposit.waits_with_card(draft.tab):
+                state = DepositState.EXPIRED if expired else DepositState.RELEASED
+                draft.update(deposit=replace(draft.tab.deposit, state=state))
             deposit.hold_lost(draft, hold)
         draft.record(
             "hold_expired" if expired else "hold_released", payment_id=hold.payment_id, amount_minor=hold.amount_minor

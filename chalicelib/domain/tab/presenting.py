@@ -1,0 +1,78 @@
+"""Presenting the bill: because the service is done, or because the guest has left without paying."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from chalicelib.domain.money import format_amount
+from chalicelib.domain.news import dates
+from chalicelib.domain.news.messages import MessageKind, Recipient
+from chalicelib.domain.tab import contest, followup
+from chalicelib.domain.tab.adjust import bill_postings
+from chalicelib.domain.tab.draft import Draft
+from chalicelib.domain.tab.promise import Consent
+from chalicelib.domain.tab.status import Status
+from chalicelib.domain.tab.tab import Tab
+
+IDLE_FOR = timedelta(hours=24)
+"""Nothing was put on the tab for so long when its hold is about to end: whoever it is for has left."""
+
+
+def present(draft: Draft, command: str) -> None:
+    """The total is final and the review window begins."""
+    draft.move_to(Status.IN_REVIEW, command)
+    items_minor = sum(item.amount_minor for item in draft.tab.items)
+    draft.update(
+        presented_at=draft.now,
+        review_ends_at=contest.review_ends_at(draft),
+        proposed=None,
+        # What was taken off a bill can't be more than is left on it, whatever was voided since.
+        adjusted_minor=min(draft.tab.adjusted_minor, items_minor),
+    )
+    tab = draft.tab
+    followup.restart(draft)
+    draft.record(
+        "bill_presented",
+        total_minor=tab.total_minor,
+        tax_minor=tab.tax_minor,
+        postings=bill_postings(tab.total_minor - tab.tax_minor, tab.tax_minor),
+    )
+
+
+def walk_out(draft: Draft) -> None:
+    """The guest is gone: the bill is presented where it was not, and both hear what becomes of hold and bill."""
+    if draft.tab.status == Status.OPEN:
+        present(draft, "walk_out")
+    tab = draft.tab
+    draft.update(walked_out_at=draft.now)
+    draft.record(
+        "walked_out",
+        balance_minor=tab.balance_minor,
+        held_minor=tab.held_minor,
+        hold_is_captured=discloses_capture(tab),
+    )
+    hold = ""
+    if tab.live_hold is not None:
+        amount = format_amount(min(tab.held_minor, tab.balance_minor), tab.currency)
+        ends = dates.day(tab.live_hold.capture_before, tab.policy.time_zone)
+        taken = f" Of the hold {amount} are taken for it before it ends on {ends}, as was agreed."
+        untaken = f" The hold ends on {ends}; nothing is taken from it without consent."
+        hold = taken if discloses_capture(tab) else untaken
+    to_customer = f"{hold} You can pay on your phone, or tell us what is wrong."
+    draft.notify(MessageKind.WALKED_OUT, Recipient.CUSTOMER, tab.balance_minor, to_customer)
+    to_owner = f"{hold} The customer is reminded of the rest once it is due."
+    draft.notify(MessageKind.WALKED_OUT, Recipient.OWNER, tab.balance_minor, to_owner)
+
+
+def is_left_behind(tab: Tab, now: datetime) -> bool:
+    """Whether the guest of an open tab has left it, as far as a clock can tell, and its hold may be captured for it.
+
+    A hold that a saved card can renew is renewed instead: work may take weeks.
+    """
+    if tab.status != Status.OPEN or not tab.total_minor or tab.may_use_card or not discloses_capture(tab):
+        return False
+    return now - max(item.added_at for item in tab.items) >= IDLE_FOR
+
+
+def discloses_capture(tab: Tab) -> bool:
+    return tab.promise.consents_to(Consent.CAPTURE_BEFORE_EXPIRY)
