@@ -16,7 +16,7 @@ from chalicelib.adapters.dynamodb.items import (
     tab_item,
     tab_pointers,
 )
-from chalicelib.domain.books.differences import Records
+from chalicelib.domain.books.differences import Progress, Records
 from chalicelib.domain.errors import NotFound
 from chalicelib.domain.parties import Customer, Merchant
 from chalicelib.domain.tab.attempt import Attempt
@@ -56,6 +56,7 @@ class MemoryStore:
         self._pointers: dict[tuple[str | None, str], Pointer] = {}
         self._merchants: dict[str, Merchant] = {}
         self._customers: dict[tuple[str, str], Customer] = {}
+        self._progress: dict[str | None, Progress] = {}
         self._changes: set[tuple[str, str, str]] = set()
 
     # Tabs
@@ -217,6 +218,14 @@ class MemoryStore:
         with self._lock:
             self._check_record(record)
             self._put_record(record)
+
+    # Reconciliation
+
+    def find_progress(self, account: str | None) -> Progress | None:
+        return self._progress.get(account)
+
+    def put_progress(self, progress: Progress) -> None:
+        self._progress[progress.account] = progress
 
     # Inside the lock
 

@@ -78,6 +78,13 @@ class GatewayEvent(Struct, frozen=True, kw_only=True):
     request_id: str | None = None
 
 
+class Reversal(Struct, frozen=True):
+    """A refund or a dispute, by its id, and the payment it is of; None: of none, so not of ours."""
+
+    object_id: str
+    payment_id: str | None
+
+
 class PaymentGateway(Protocol):
     """Holds, captures, releases, charges and refunds. Amounts are in minor units. Declines are facts, not errors.
 
@@ -131,17 +138,28 @@ class PaymentGateway(Protocol):
         """
         ...
 
-    # For reconciliation. Periods are [since, until) by the gateway's clock; results are fetched page by page.
+    # For reconciliation. Periods are [since, until) by the gateway's clock; results are fetched page by page. `after`: the
+    # id behind which to start, where an earlier run stopped.
 
-    def iter_payments(self, account: str | None, since: datetime, until: datetime) -> Iterator[Payment]:
+    def iter_accounts(self) -> Iterator[str]:
+        """The ids of the connected accounts that we have access to."""
+        ...
+
+    def iter_payments(
+        self, account: str | None, since: datetime, until: datetime, after: str | None = None
+    ) -> Iterator[Payment]:
         """The payments begun in the period, newest first; they say only whether there are refunds and disputes."""
         ...
 
-    def iter_reversed(self, account: str | None, since: datetime, until: datetime) -> Iterator[str]:
-        """The ids of the payments refunded or disputed in the period."""
+    def iter_reversals(
+        self, account: str | None, since: datetime, until: datetime, after: str | None = None
+    ) -> Iterator[Reversal]:
+        """The refunds and disputes made in the period."""
         ...
 
-    def iter_events(self, account: str | None, since: datetime, until: datetime) -> Iterator[GatewayEvent]:
+    def iter_events(
+        self, account: str | None, since: datetime, until: datetime, after: str | None = None
+    ) -> Iterator[GatewayEvent]:
         """The relevant events, newest first, whether delivered or not. Stripe keeps them for 30 days."""
         ...
 

@@ -8,7 +8,7 @@ from typing import Generic, Protocol, TypeVar
 
 from msgspec import Struct
 
-from chalicelib.domain.books.differences import Records
+from chalicelib.domain.books.differences import Progress, Records
 from chalicelib.domain.parties import Customer, Merchant
 from chalicelib.domain.tab.attempt import Attempt
 from chalicelib.domain.tab.draft import Change, Entry
@@ -267,3 +267,9 @@ class TabStore(Protocol):
     def set_customer_ref(self, customer: Customer, *, account: str | None) -> None:
         """The same, with a pointer from the customer's new id at the gateway. Raises VersionConflict."""
         ...
+
+    def find_progress(self, account: str | None) -> Progress | None:
+        """How far the nightly reconciliation of this account has come; None where it never ran."""
+        ...
+
+    def put_progress(self, progress: Progress) -> None: ...

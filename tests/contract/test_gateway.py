@@ -1413,7 +1413,7 @@ def test_refunds_come_with_their_payment(stage: Stage) -> None:
         (300, "att_refund"),
         (200, None),
     ]
-    assert list(stage.gateway().iter_reversed(None, AGO, AHEAD)) == [fact.object_id] * 2
+    assert [one.payment_id for one in stage.gateway().iter_reversals(None, AGO, AHEAD)] == [fact.object_id] * 2
 
 
 @pytest.mark.parametrize("outcome", [None, "won", "lost", "prevented"])
@@ -1433,7 +1433,7 @@ def test_a_dispute_tells_all_that_its_events_told(stage: Stage, outcome: str | N
     last = [fact for fact in told if fact.kind in DISPUTE_STATES][-1]
     money = [fact for fact in told if fact.kind not in DISPUTE_STATES]
     assert [dispute.key for dispute in found.disputes] == [fact.key for fact in (last, *money)]
-    assert list(stage.gateway().iter_reversed(None, AGO, AHEAD)) == [fact.object_id]
+    assert [one.payment_id for one in stage.gateway().iter_reversals(None, AGO, AHEAD)] == [fact.object_id]
 
 
 def test_an_inquiry_is_found_with_its_payment(stage: Stage) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from chalicelib.domain.books.differences import Progress, Stage
 from chalicelib.domain.errors import InvalidInput, NotFound
 from chalicelib.domain.parties import CardConsent
 from chalicelib.domain.tab.attempt import AttemptState, Operation
@@ -930,3 +931,21 @@ def test_a_party_is_added_once_a_request(store: TabStore) -> None:
     with pytest.raises(NotFound):
         store.get_merchant("mer_b")
     assert store.get_customer(MERCHANT, "cus_a").version == 1
+
+
+# Reconciliation
+
+
+@pytest.mark.parametrize("account", [None, "acct_1"])
+def test_how_far_a_reconciliation_came_is_kept_by_account(store: TabStore, account: str | None) -> None:
+    """The last word counts; other accounts have their own."""
+    at = Progress(account=account, since=NOW, until=NOW, stage=Stage.EVENTS, after="evt_1", reported=("a", "b"))
+    assert store.find_progress(account) is None
+
+    store.put_progress(replace(at, after="evt_0"))
+    store.put_progress(at)
+
+    assert store.find_progress(account) == at
+    assert store.find_progress("acct_2") is None
+    store.put_progress(replace(at, stage=None, reported=()))
+    assert store.find_progress(account) == Progress(account=account, since=NOW, until=NOW, stage=None, after="evt_1")

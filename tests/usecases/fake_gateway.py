@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import count
-from typing import Any
+from typing import Any, TypeVar
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -20,8 +20,17 @@ from chalicelib.domain.tab.attempt import Attempt, Failure, Operation
 from chalicelib.domain.tab.facts.fact import Fact, FactKind
 from chalicelib.domain.tab.payments import Card
 from chalicelib.domain.tab.tab import Tab
-from chalicelib.ports.gateway import BadSignature, CardSetup, GatewayEvent, GatewayRejected, GatewayUnavailable
+from chalicelib.ports.gateway import (
+    BadSignature,
+    CardSetup,
+    GatewayEvent,
+    GatewayRejected,
+    GatewayUnavailable,
+    Reversal,
+)
 from devstack.invariants import Objects
+
+T = TypeVar("T")
 
 ON_SESSION_HOLD = timedelta(days=7)
 OFF_SESSION_HOLD = timedelta(days=4, hours=18)
@@ -135,6 +144,7 @@ class FakeGateway:
         self.payments: dict[str, Payment] = {}
         self.cards: dict[str, CardBehaviour] = {}
         self.refunds_end = "succeeded"
+        self.accounts: list[str] = []
         self.is_down = False
         self.calls: list[str] = []
         self.attached_cards: list[str] = []
@@ -340,23 +350,36 @@ class FakeGateway:
 
     # The port: what there is
 
-    def iter_payments(self, account: str | None, since: datetime, until: datetime) -> Iterator[Seen]:
+    def iter_accounts(self) -> Iterator[str]:
+        with self._calling("iter_accounts"):
+            yield from self.accounts
+
+    def iter_payments(
+        self, account: str | None, since: datetime, until: datetime, after: str | None = None
+    ) -> Iterator[Seen]:
         with self._calling("iter_payments"):
             made = [payment for payment in self._of(account) if since <= payment.made_at < until]
-            for payment in made:
+            for payment in _behind(after, made, lambda payment: payment.payment_id):
                 # A refund that failed leaves no trace on the payment itself.
                 is_reversed = payment.kept_minor != payment.captured_minor or bool(payment.disputes)
                 yield replace(self._seen(payment), refunds=(), disputes=(), is_whole=not is_reversed)
 
-    def iter_reversed(self, account: str | None, since: datetime, until: datetime) -> Iterator[str]:
-        with self._calling("iter_reversed"):
+    def iter_reversals(
+        self, account: str | None, since: datetime, until: datetime, after: str | None = None
+    ) -> Iterator[Reversal]:
+        with self._calling("iter_reversals"):
             assert since < until
-            yield from (payment.payment_id for payment in self._of(account) if payment.refunds or payment.disputes)
+            reversed_ = [payment for payment in self._of(account) if payment.refunds or payment.disputes]
+            for payment in _behind(after, reversed_, lambda payment: f"re_of_{payment.payment_id}"):
+                yield Reversal(f"re_of_{payment.payment_id}", payment.payment_id)
 
-    def iter_events(self, account: str | None, since: datetime, until: datetime) -> Iterator[GatewayEvent]:
+    def iter_events(
+        self, account: str | None, since: datetime, until: datetime, after: str | None = None
+    ) -> Iterator[GatewayEvent]:
         with self._calling("iter_events"):
             events = [event for event, _ in self.events.values() if event.account == account]
-            yield from reversed([event for event in events if since <= event.occurred_at < until])
+            found = list(reversed([event for event in events if since <= event.occurred_at < until]))
+            yield from _behind(after, found, lambda event: event.event_id)
 
     def find_payment(self, account: str | None, payment_id: str) -> Seen | None:
         with self._calling("find_payment"):
@@ -629,6 +652,12 @@ class FakeGateway:
             for payment in self.payments.values()
             if payment.tab_id == tab_id and payment.state == "authorized"
         )
+
+
+def _behind(after: str | None, found: list[T], id_of: Callable[[T], str]) -> list[T]:
+    """What a list has behind the object with this id."""
+    ids = [id_of(one) for one in found]
+    return found[ids.index(after) + 1 :] if after is not None else found
 
 
 _STATUSES = {

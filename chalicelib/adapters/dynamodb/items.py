@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Struct
 
-from chalicelib.domain.books.differences import Records
+from chalicelib.domain.books.differences import Progress, Records
 from chalicelib.domain.contact import Contact, SearchBy
 from chalicelib.domain.errors import InvalidInput
 from chalicelib.domain.parties import Customer, Merchant
@@ -85,6 +85,10 @@ def merchant_key(merchant_id: str) -> Key:
 def merchant_line_key(merchant_id: str) -> Key:
     """All merchants are lines of one partition, so that they can be listed; it is written to when one is changed."""
     return _key(MERCHANTS_PARTITION, merchant_id)
+
+
+def progress_key(account: str | None) -> Key:
+    return _key(f"RECONCILED#{account or 'platform'}", "-")
 
 
 def customer_key(merchant_id: str, customer_id: str) -> Key:
@@ -257,6 +261,10 @@ def merchant_line_item(merchant: Merchant) -> Item:
     return _item(merchant_line_key(merchant.merchant_id), {"merchant_id": {"S": merchant.merchant_id}, **account})
 
 
+def progress_item(progress: Progress) -> Item:
+    return _item(progress_key(progress.account), _data(progress))
+
+
 def customer_item(customer: Customer) -> Item:
     item = _item(customer_key(customer.merchant_id, customer.customer_id), _data(customer) | _version(customer))
     return item | {
@@ -353,6 +361,10 @@ def records_of(found: Iterable[Item]) -> Records:
         elif kind == "FACT":
             fact_keys.append(item["fact_key"]["S"])
     return Records(tab=tab, entries=tuple(entries), attempts=tuple(attempts), fact_keys=frozenset(fact_keys))
+
+
+def progress_of(item: Item) -> Progress:
+    return _contents(Progress, item)
 
 
 def customer_of(item: Item) -> Customer:

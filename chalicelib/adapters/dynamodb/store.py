@@ -28,7 +28,7 @@ from chalicelib.adapters.dynamodb.writes import (
     record_put,
     versioned,
 )
-from chalicelib.domain.books.differences import Records
+from chalicelib.domain.books.differences import Progress, Records
 from chalicelib.domain.contact import reference_values
 from chalicelib.domain.errors import InvalidInput, NotFound
 from chalicelib.domain.parties import Customer, Merchant
@@ -282,6 +282,16 @@ class DynamoDbStore:
 
     def update_customer(self, customer: Customer, *, record: IdempotencyRecord | None = None) -> None:
         self._put_party(items.customer_item(customer), customer.version - 1, record)
+
+    # Reconciliation
+
+    def find_progress(self, account: str | None) -> Progress | None:
+        item = self._reads.find(items.progress_key(account))
+        return None if item is None else items.progress_of(item)
+
+    def put_progress(self, progress: Progress) -> None:
+        with reading():
+            self._client.put_item(TableName=self._table_name, Item=items.progress_item(progress))
 
     def _list_tabs(
         self, index: str, prefix: str, merchant_id: str, partition: str, limit: int, cursor: str | None

@@ -23,7 +23,14 @@ from chalicelib.domain.parties import Customer
 from chalicelib.domain.tab.attempt import Attempt, AttemptState, Failure, Operation
 from chalicelib.domain.tab.facts.fact import Fact
 from chalicelib.domain.tab.tab import Tab
-from chalicelib.ports.gateway import CardSetup, CustomerGone, GatewayEvent, GatewayRejected, GatewayUnavailable
+from chalicelib.ports.gateway import (
+    CardSetup,
+    CustomerGone,
+    GatewayEvent,
+    GatewayRejected,
+    GatewayUnavailable,
+    Reversal,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -48,6 +55,7 @@ _MOVEMENT = "latest_charge.balance_transaction"
 _ACCOUNT_GONE = "account_invalid"
 """Our key may not (any more) act for this account: https://docs.stripe.com/error-codes#account-invalid."""
 _HOLD_TOO_OLD = frozenset({"charge_expired_for_capture", "capture_charge_authorization_expired"})
+_DISPUTE_IDS = ("dp_", "du_")
 _DONE = frozenset({"succeeded", "canceled"})
 _NOT_CLOSABLE = _DONE | {"requires_capture", "processing"}
 
@@ -445,17 +453,28 @@ class StripeGateway:
 
     # ---- What there is
 
-    def iter_payments(self, account: str | None, since: datetime, until: datetime) -> Iterator[Payment]:
+    def iter_accounts(self) -> Iterator[str]:
+        return (str(account["id"]) for account in _walk(self._stripe.accounts.list, {}, None))
+
+    def iter_payments(
+        self, account: str | None, since: datetime, until: datetime, after: str | None = None
+    ) -> Iterator[Payment]:
         params = {"created": _period(since, until), "expand": [f"data.{_MOVEMENT}"]}
-        for intent in _walk(self._stripe.payment_intents.list, params, account):
+        for intent in _walk(self._stripe.payment_intents.list, params, account, after):
             yield self._payment(intent)
 
-    def iter_reversed(self, account: str | None, since: datetime, until: datetime) -> Iterator[str]:
-        for list_page in (self._stripe.refunds.list, self._stripe.disputes.list):
-            for found in _walk(list_page, {"created": _period(since, until)}, account):
+    def iter_reversals(
+        self, account: str | None, since: datetime, until: datetime, after: str | None = None
+    ) -> Iterator[Reversal]:
+        # A dispute's id says that the refunds have been walked.
+        in_disputes = after is not None and after.startswith(_DISPUTE_IDS)
+        lists: list[Callable[..., stripe.ListObject[Any]]] = [self._stripe.disputes.list]
+        lists = lists if in_disputes else [self._stripe.refunds.list, *lists]
+        for list_page in lists:
+            for found in _walk(list_page, {"created": _period(since, until)}, account, after):
                 # Not every charge was made through a PaymentIntent: ours all are.
-                if payment_id := self._payment_of(account, found):
-                    yield payment_id
+                yield Reversal(found["id"], self._payment_of(account, found))
+            after = None
 
     def _payment_of(self, account: str | None, found: Mapping[str, Any]) -> str | None:
         """The payment of a refund or a dispute, by its charge where it does not name it."""
@@ -466,9 +485,11 @@ class StripeGateway:
             charge = self._find_object(self._stripe.charges.retrieve, charge_id, {}, account)
         return None if charge is None else values.id_of(charge.get("payment_intent"))
 
-    def iter_events(self, account: str | None, since: datetime, until: datetime) -> Iterator[GatewayEvent]:
+    def iter_events(
+        self, account: str | None, since: datetime, until: datetime, after: str | None = None
+    ) -> Iterator[GatewayEvent]:
         params = {"created": _period(since, until), "types": sorted(events.RELEVANT_EVENTS)}
-        for event in _walk(self._stripe.events.list, params, account):
+        for event in _walk(self._stripe.events.list, params, account, after):
             # Listed with the connected account's own authority, an event does not name the account.
             yield events.event_of({**event, "account": account}, self._stage, live=self._live)
 
@@ -564,10 +585,13 @@ def _pages(
 
 
 def _walk(
-    list_page: Callable[..., stripe.ListObject[Any]], params: Mapping[str, Any], account: str | None
+    list_page: Callable[..., stripe.ListObject[Any]],
+    params: Mapping[str, Any],
+    account: str | None,
+    begins_after: str | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Every object of a listing, newest first, however many: the time limit of an operation is one page's here."""
-    after: dict[str, str] = {}
+    after: dict[str, str] = {} if begins_after is None else {"starting_after": begins_after}
     while True:
         with _operation(), _reading():
             page = list_page({**params, "limit": _PAGE, **after}, _options(account)).to_dict()

@@ -87,6 +87,29 @@ class Difference(Struct, frozen=True, kw_only=True):
         return self.code, self.merchant_id, self.tab_id, self.attempt_id, self.object_id
 
 
+class Stage(StrEnum):
+    """What of an account is walked, in this order."""
+
+    PAYMENTS = "payments"
+    REVERSALS = "reversals"
+    EVENTS = "events"
+    TABS = "tabs"
+
+
+class Progress(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How far reconciling an account has come: the next run goes on behind `after` in `stage`; None: all was compared.
+
+    `reported`: keys of the differences that were told and are left for a person, so that each is told once.
+    """
+
+    account: str | None
+    since: datetime
+    until: datetime
+    stage: Stage | None = Stage.PAYMENTS
+    after: str | None = None
+    reported: tuple[str, ...] = ()
+
+
 class Payment(Struct, frozen=True, kw_only=True):
     """A payment at the gateway, as facts. `told`: its current state as a fact, None if no fact describes it.
 

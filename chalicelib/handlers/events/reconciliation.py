@@ -9,7 +9,7 @@ from typing import Any
 
 from chalicelib import config
 from chalicelib.ports.deps import Deps
-from chalicelib.usecases.books.reconcile import Finding, Progress, Reconciled, reconcile
+from chalicelib.usecases.books.reconcile import Finding, Reconciled, Told, reconcile
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ def daily(deps: Deps) -> dict[str, Any]:
     """Reconcile the last days, as far as time allows, and return the figures. The log has every difference."""
     ends_at = time.monotonic() + DAILY_LIMIT_S
     since = deps.clock.now() - LOOK_BACK
-    result = reconcile(deps, since, at_once=AT_ONCE, has_time=lambda: time.monotonic() < ends_at)
+    result = reconcile(deps, since, at_once=AT_ONCE, has_time=lambda: time.monotonic() < ends_at, resumes=True)
     tell(result)
     return figures(result)
 
@@ -36,7 +36,7 @@ def by_hand(
     until: datetime | None = None,
     *,
     repair: bool = True,
-    progress: Progress = lambda done, total: None,
+    progress: Told = lambda done, total: None,
 ) -> dict[str, Any]:
     """Reconcile a whole period, however long it takes, and return the report. Raises InvalidInput."""
     since = since or deps.clock.now() - LOOK_BACK

@@ -6,16 +6,28 @@ minutes are left to the next run, because their events may still arrive.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from itertools import islice
 from threading import Lock
+from typing import TypeVar
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
-from chalicelib.domain.books.differences import OVERDUE_AFTER, Code, Difference, Payment, Records
+from chalicelib.domain.books.differences import (
+    OVERDUE_AFTER,
+    Code,
+    Difference,
+    Payment,
+    Progress,
+    Records,
+    Stage,
+)
 from chalicelib.domain.books.reconciliation import (
     compare,
     known_objects,
@@ -30,11 +42,10 @@ from chalicelib.domain.tab.facts.apply import apply_fact
 from chalicelib.domain.tab.status import Status
 from chalicelib.domain.tab.tab import Tab
 from chalicelib.ports.deps import Deps
-from chalicelib.ports.gateway import GatewayEvent, GatewayUnavailable
+from chalicelib.ports.gateway import GatewayEvent, GatewayRejected, GatewayUnavailable
 from chalicelib.ports.store import StoreUnavailable
 from chalicelib.usecases.news.events import Misplaced, bring_in, claim
 from chalicelib.usecases.tab.attempts import outcome_of, record_outcome, run
-from chalicelib.usecases.tab.listings import of_merchant
 
 log = logging.getLogger(__name__)
 
@@ -85,8 +96,8 @@ class Reconciled(Struct, kw_only=True):
         return [finding for finding in self.findings if not finding.repaired]
 
 
-Progress = Callable[[int, int], None]
-"""Called with the number of tabs compared so far, and the number known so far."""
+Told = Callable[[int, int], None]
+"""Called with how many tabs have been looked at, and how many are known to be."""
 
 
 def reconcile(
@@ -96,13 +107,18 @@ def reconcile(
     *,
     repair: bool = True,
     at_once: int = 1,
-    progress: Progress = lambda done, total: None,
+    progress: Told = lambda done, total: None,
     has_time: Callable[[], bool] = lambda: True,
+    resumes: bool = False,
 ) -> Reconciled:
     """Reconcile everything that changed from `since` to `until` (default and latest: a quarter of an hour ago).
 
-    `repair`: repair what is safe. `has_time`: called before each account and each tab; if it returns False, the rest is
-    left to the next run. Each day the run begins with another account, so that none is always the last.
+    `repair`: bring in what is safe. `has_time`: asked before each account, each batch and each tab; where it says no,
+    the rest is left. `resumes`: how far each account has come is kept, batch by batch, and the next run goes on there,
+    telling no difference twice; with nothing to go on with, it begins where the last one has ended, at the latest.
+
+    Account by account, beginning with another one every day, those last that are not through with an earlier period:
+    so none waits for one that is large, or can't be read.
     Raises InvalidInput for an empty period, StoreUnavailable if not even the merchants can be listed.
     """
     now = deps.clock.now()
@@ -111,20 +127,58 @@ def reconcile(
     if since >= until:
         raise InvalidInput(f"The period from {since.isoformat()} to {until.isoformat()} is empty.")
     merchants = dict(deps.store.iter_merchants())
-    accounts = sorted({None, *merchants.values()}, key=lambda account: account or "")
-    first = now.toordinal() % len(accounts)
-    walk = _Walk(deps, merchants, now, settled, Reconciled(since=since, until=until), repair, at_once, progress)
-    for account in accounts[first:] + accounts[:first]:
-        name = account or "the platform's own account"
+    result = Reconciled(since=since, until=until)
+    walk = _Walk(deps, merchants, now, settled, result, repair, at_once, progress, has_time, resumes)
+    for begins in _in_turn(deps, _accounts(deps, merchants, result), since, until, now, resumes):
+        name = begins.account or "the platform's own account"
         if not has_time():
-            walk.result.unread.append(f"There was no time left for {name}.")
+            result.unread.append(f"There was no time left for {name}.")
             continue
         try:
-            walk.account(account, has_time)
-        except (GatewayUnavailable, StoreUnavailable) as error:
+            if walk.account(begins) and begins.until < until:
+                # What was left of an earlier period is done: now for what has happened since.
+                walk.account(Progress(account=begins.account, since=min(since, begins.until), until=until))
+            result.accounts += 1
+        except (GatewayUnavailable, GatewayRejected, StoreUnavailable) as error:
             log.warning("%s could not be read: %s", name, error)
-            walk.result.unread.append(f"Reading {name} failed: {error}.")
-    return walk.result
+            result.unread.append(f"Reading {name} failed: {error}.")
+    return result
+
+
+def _accounts(deps: Deps, merchants: Mapping[str, str | None], result: Reconciled) -> list[str | None]:
+    """The platform's own, the merchants', and those that are connected and whose merchant does not exist any more."""
+    accounts: set[str | None] = {None, *merchants.values()}
+    try:
+        accounts |= set(deps.gateway.iter_accounts())
+    except (GatewayUnavailable, GatewayRejected) as error:
+        # A platform without Connect has none, and is told so.
+        if accounts != {None}:
+            result.unread.append(f"The connected accounts could not be listed: {error}.")
+    return sorted(accounts, key=lambda account: account or "")
+
+
+def _in_turn(
+    deps: Deps, accounts: list[str | None], since: datetime, until: datetime, now: datetime, resumes: bool
+) -> list[Progress]:
+    """Where each account begins, in the order in which they are walked."""
+    first = now.toordinal() % len(accounts)
+    turn = accounts[first:] + accounts[:first]
+    if not resumes:
+        return [Progress(account=account, since=since, until=until) for account in turn]
+    begins = []
+    for account in turn:
+        kept = deps.store.find_progress(account)
+        if kept is None or kept.stage is None:
+            kept = Progress(account=account, since=since if kept is None else min(since, kept.until), until=until)
+        begins.append(kept)
+    return sorted(begins, key=lambda progress: progress.until < until)
+
+
+_BATCH = 100
+"""How many objects are looked at before it is noted that they have been; a page of the gateway's."""
+_STAGES = tuple(Stage)
+_OLDEST_FIRST = slice(None, None, -1)
+T = TypeVar("T")
 
 
 class _Walk:
@@ -139,7 +193,9 @@ class _Walk:
         result: Reconciled,
         repair: bool,
         at_once: int,
-        progress: Progress,
+        progress: Told,
+        has_time: Callable[[], bool],
+        resumes: bool,
     ) -> None:
         self._deps = deps
         self._merchants = merchants
@@ -149,74 +205,119 @@ class _Walk:
         self._repair = repair
         self._at_once = at_once
         self._progress = progress
+        self._has_time = has_time
+        self._resumes = resumes
         self._overdue = list(deps.store.iter_due(now - OVERDUE_AFTER))
         self._total = 0
         self._lock = Lock()
+        self._looked: dict[Owner, frozenset[str]] = {}
+        """The tabs that were looked at, with the payments they were compared with."""
+        self._seen: set[str] = set()
+        """The payments of the account that were looked at."""
+        self._reported: dict[str, None] = {}
 
-    def account(self, account: str | None, has_time: Callable[[], bool]) -> None:
-        touched, cards = self._news(account)
-        payments = self._payments(account, touched)
-        owned = self._by_owner(account, payments)
-        tabs = set(owned) | set(self._ours(account))
-        self._total += len(tabs)
+    def account(self, begins: Progress) -> bool:
+        """Walk what is left of the account's period, and keep how far that came; whether it came to the end."""
+        account = begins.account
+        self._seen = set()
+        self._reported = dict.fromkeys(begins.reported)
         moving = {event.payment_id for event in self._deps.gateway.iter_events(account, self._settled, self._now)}
+        assert begins.stage is not None, "something is left of it"
+        for stage in _STAGES[_STAGES.index(begins.stage) :]:
+            at = replace(begins, stage=stage, after=begins.after if stage == begins.stage else None)
+            for batch in self._batches(at):
+                if not self._look(account, batch, moving):
+                    # The batch is looked at again, by the next run: what it tells is known by its keys.
+                    self._keep(at)
+                    return False
+                at = replace(at, after=batch.after)
+                self._keep(at)
+        self._keep(replace(begins, stage=None, after=None))
+        return True
 
-        def look(owner: Owner) -> None:
-            if not has_time():
-                self._note_unread(f"There was no time left for tab {owner[1]}.")
-                return
-            try:
-                findings = self._look_at(account, owner, owned.get(owner, []), moving)
-            except Exception as error:
-                # A tab that cannot be read or repaired must not stop the others.
-                log.exception("tab %s could not be reconciled", owner[1])
-                self._note_unread(f"Tab {owner[1]} could not be reconciled: {type(error).__name__}.")
-            else:
-                self._note(findings)
-
-        with ThreadPoolExecutor(self._at_once, thread_name_prefix="reconcile") as pool:
-            # Newest first: if time runs out, yesterday's run has compared the older ones.
-            for _ in pool.map(look, sorted(tabs, reverse=True)):
-                pass
-        for event in reversed(cards):
-            if has_time():
-                self._take_unseen(event)
-        self.result.accounts += 1
-        self.result.payments += len(payments)
+    def _keep(self, at: Progress) -> None:
+        if self._resumes:
+            self._deps.store.put_progress(replace(at, reported=tuple(self._reported) if at.stage else ()))
 
     # What to compare
 
-    def _news(self, account: str | None) -> tuple[set[str], list[GatewayEvent]]:
-        """The payments named by the period's events, and the events of saved cards, which name none."""
-        touched, cards = set(), []
-        for event in self._deps.gateway.iter_events(account, self.result.since, self.result.until):
-            if not event.is_of_our_mode:
-                continue
-            if event.payment_id is not None:
-                # Keep only the id: an account may have a hundred thousand events.
-                touched.add(event.payment_id)
-            else:
-                cards.append(event)
-        return touched, cards
+    def _batches(self, at: Progress) -> Iterator[_Batch]:
+        match at.stage:
+            case Stage.PAYMENTS:
+                return self._payments(at)
+            case Stage.REVERSALS:
+                return self._reversals(at)
+            case Stage.EVENTS:
+                return self._events(at)
+            case _:
+                return self._tabs(at)
 
-    def _payments(self, account: str | None, touched: set[str]) -> dict[str, Payment]:
-        """Every payment that was begun or changed in the period, by id."""
-        gateway, since, until = self._deps.gateway, self.result.since, self.result.until
-        payments = {payment.payment_id: payment for payment in gateway.iter_payments(account, since, until)}
-        touched = touched | set(gateway.iter_reversed(account, since, until))
-        for payment_id in sorted(touched - set(payments)):
-            payment = gateway.find_payment(account, payment_id)
-            if payment is not None:
-                payments[payment_id] = payment
+    def _payments(self, at: Progress) -> Iterator[_Batch]:
+        """Those that were begun in the period."""
+        for found in _chunks(self._deps.gateway.iter_payments(at.account, at.since, at.until, at.after)):
+            yield _Batch(after=found[-1].payment_id, payments=found)
+
+    def _reversals(self, at: Progress) -> Iterator[_Batch]:
+        """Older payments that were refunded or disputed in the period."""
+        for found in _chunks(self._deps.gateway.iter_reversals(at.account, at.since, at.until, at.after)):
+            touched = [one.payment_id for one in found if one.payment_id is not None]
+            yield _Batch(after=found[-1].object_id, payments=self._older(at, touched))
+
+    def _events(self, at: Progress) -> Iterator[_Batch]:
+        """Older payments to which something happened in the period; and saved cards, which are of no payment."""
+        for found in _chunks(self._deps.gateway.iter_events(at.account, at.since, at.until, at.after)):
+            events = [event for event in found if event.is_of_our_mode]
+            touched = [
+                event.payment_id
+                for event in events
+                if event.payment_id and (event.payment_made_at is None or event.payment_made_at < at.since)
+            ]
+            cards = [event for event in events if event.payment_id is None and event.is_connected is None]
+            yield _Batch(after=found[-1].event_id, payments=self._older(at, touched), cards=cards[_OLDEST_FIRST])
+
+    def _older(self, at: Progress, touched: Iterable[str]) -> list[Payment]:
+        """These payments as they are now, but for those that were begun in the period: they have had their turn."""
+        payments = []
+        for payment_id in sorted(set(touched) - self._seen):
+            self._seen.add(payment_id)
+            payment = self._deps.gateway.find_payment(at.account, payment_id)
+            if payment is not None and not at.since <= payment.made_at < at.until:
+                payments.append(payment)
         return payments
 
-    def _by_owner(self, account: str | None, payments: Mapping[str, Payment]) -> dict[Owner, list[Payment]]:
-        """The payments by their tab, found by our metadata or else our pointers. Others are not ours."""
+    def _tabs(self, at: Progress) -> Iterator[_Batch]:
+        """The tabs of the account's merchants that have changed since the period began, or should have."""
+        merchants = sorted(one for one, account in self._merchants.items() if account == at.account)
+        listings = [(merchant_id, status) for merchant_id in merchants for status in Status]
+        begun, cursor = None, None
+        if at.after is None:
+            overdue = [owner for owner in self._overdue if self._merchants.get(owner[0], "") == at.account]
+            yield _Batch(after=None, tabs=overdue)
+        else:
+            merchant_id, status, cursor = at.after.split(" ", 2)
+            begun = (merchant_id, Status(status))
+        for listing in listings[listings.index(begun) if begun in listings else 0 :]:
+            yield from self._tabs_of(*listing, cursor if listing == begun and cursor else None, at.since)
+
+    def _tabs_of(self, merchant_id: str, status: Status, cursor: str | None, since: datetime) -> Iterator[_Batch]:
+        while True:
+            page = self._deps.store.list_by_status(merchant_id, status, limit=_BATCH, cursor=cursor)
+            changed = [line for line in page.items if line.updated_at is None or line.updated_at >= since]
+            is_old = status == Status.CLOSED and any(line.opened_at < since - HORIZON for line in page.items)
+            kept = [line for line in changed if status != Status.CLOSED or line.opened_at >= since - HORIZON]
+            cursor = None if is_old else page.next_cursor
+            here = f"{merchant_id} {status.value} {cursor or ''}"
+            yield _Batch(after=here, tabs=[(merchant_id, line.tab_id) for line in kept])
+            if cursor is None:
+                return
+
+    def _by_owner(self, account: str | None, payments: list[Payment]) -> dict[Owner, list[Payment]]:
+        """The payments by the tab they are of: by our metadata, else by our pointers; others are not ours."""
         owned: defaultdict[Owner, list[Payment]] = defaultdict(list)
         strangers = set()
-        unnamed = [payment.payment_id for payment in payments.values() if payment.tab_id is None]
+        unnamed = [payment.payment_id for payment in payments if payment.tab_id is None]
         pointers = self._deps.store.find_pointers(account, unnamed)
-        for payment in payments.values():
+        for payment in payments:
             merchant_id, tab_id = payment.merchant_id, payment.tab_id
             if merchant_id is None or tab_id is None:
                 pointer = pointers.get(payment.payment_id)
@@ -230,24 +331,49 @@ class _Walk:
         for merchant_id in sorted(strangers):
             text = f"Payments name merchant {merchant_id}, who is not on the list of merchants."
             missing = Difference(code=Code.MERCHANT_MISSING, text=text, merchant_id=merchant_id, account=account)
-            self.result.findings.append(Finding(missing, repaired=False))
+            self._note([Finding(missing, repaired=False)], is_tab=False)
         return owned
 
-    def _ours(self, account: str | None) -> Iterator[Owner]:
-        """The tabs of the account's merchants that have changed since the period began, or were due to."""
-        since = self.result.since
-        yield from (owner for owner in self._overdue if self._merchants.get(owner[0], "") == account)
-        for merchant_id, its_account in self._merchants.items():
-            if its_account != account:
-                continue
-            for status in Status:
-                for line in of_merchant(self._deps, merchant_id, status):
-                    if status == Status.CLOSED and line.opened_at < since - HORIZON:
-                        break
-                    if line.updated_at is None or line.updated_at >= since:
-                        yield merchant_id, line.tab_id
+    # Looking
 
-    # Comparing
+    def _look(self, account: str | None, batch: _Batch, moving: set[str | None]) -> bool:
+        """Whether there was time to look at all of the batch."""
+        if not self._has_time():
+            self._note_unread(f"There was no time left for all of {account or 'the platform'}: the next run goes on.")
+            return False
+        owned = self._by_owner(account, batch.payments)
+        self._seen |= {payment.payment_id for payment in batch.payments}
+        tabs = [
+            owner
+            for owner in {*owned, *batch.tabs}
+            if owner not in self._looked or not _ids(owned.get(owner, [])) <= self._looked[owner]
+        ]
+        self._total += len([owner for owner in tabs if owner not in self._looked])
+
+        def look(owner: Owner) -> bool:
+            if not self._has_time():
+                self._note_unread(f"There was no time left for tab {owner[1]}.")
+                return False
+            is_new = owner not in self._looked
+            try:
+                findings = self._look_at(account, owner, owned.get(owner, []), moving)
+            except Exception as error:
+                # One tab that can't be read, or not be repaired, must not keep the others from being looked at.
+                log.exception("tab %s could not be reconciled", owner[1])
+                self._note_unread(f"Tab {owner[1]} could not be reconciled: {type(error).__name__}.")
+            else:
+                self._note(findings, is_tab=is_new)
+            return True
+
+        with ThreadPoolExecutor(self._at_once, thread_name_prefix="reconcile") as pool:
+            # Newest first: where time is short, yesterday's run has seen the older ones.
+            was_looked_at = list(pool.map(look, sorted(tabs, reverse=True)))
+        for event in batch.cards:
+            self._take_unseen(event)
+        if not all(was_looked_at):
+            return False
+        self.result.payments += len(batch.payments)
+        return True
 
     def _look_at(
         self, account: str | None, owner: Owner, listed: list[Payment], moving: set[str | None]
@@ -256,6 +382,7 @@ class _Walk:
         records = self._deps.store.read_records(merchant_id, tab_id)
         ids = {payment.payment_id for payment in listed}
         tab = records.tab
+        self._looked[owner] = frozenset(ids | (known_payments(tab) if tab else set()))
         if tab is None:
             return [Finding(found, repaired=False) for found in compare(records, _by_id(listed), {}, self._now)]
         if tab.updated_at > self._settled or (known_payments(tab) | ids) & moving:
@@ -361,9 +488,15 @@ class _Walk:
 
     def _note(self, findings: list[Finding], *, is_tab: bool = True) -> None:
         with self._lock:
-            self.result.findings += findings
-            self.result.tabs += is_tab
-            self._progress(self.result.tabs, self._total)
+            for finding in findings:
+                key = _key_of(finding.difference)
+                if key not in self._reported:
+                    self.result.findings.append(finding)
+                    if not finding.repaired:
+                        self._reported[key] = None
+            if is_tab:
+                self.result.tabs += 1
+                self._progress(self.result.tabs, self._total)
 
     def _note_unread(self, what: str) -> None:
         with self._lock:
@@ -376,6 +509,30 @@ def _repaired(before: list[Difference], after: list[Difference]) -> list[Finding
         *(Finding(found, repaired=found.key not in left) for found in before),
         *(Finding(found, repaired=False) for found in after if found.key not in known),
     ]
+
+
+class _Batch(Struct, frozen=True, kw_only=True):
+    """What is looked at together, and where the walk goes on behind it."""
+
+    after: str | None
+    payments: list[Payment] = field(default_factory=list)
+    tabs: list[Owner] = field(default_factory=list)
+    cards: list[GatewayEvent] = field(default_factory=list)
+
+
+def _chunks(found: Iterator[T]) -> Iterator[list[T]]:
+    while chunk := list(islice(found, _BATCH)):
+        yield chunk
+
+
+def _key_of(difference: Difference) -> str:
+    """Short, because all that were told go into one item."""
+    told = "|".join(part or "" for part in difference.key)
+    return hashlib.sha256(told.encode()).hexdigest()[:16]
+
+
+def _ids(payments: Iterable[Payment]) -> set[str]:
+    return {payment.payment_id for payment in payments}
 
 
 def _by_id(payments: Iterable[Payment]) -> dict[str, Payment]:
