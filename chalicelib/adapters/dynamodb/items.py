@@ -161,7 +161,7 @@ _encode = msgspec.json.Encoder().encode
 # first time, one meets what the other has half made, and the process dies of it (SIGSEGV in msgspec 0.22).
 _DECODERS: dict[type[Any], msgspec.json.Decoder[Any]] = {
     kind: msgspec.json.Decoder(kind)
-    for kind in (Tab, Entry, Attempt, Pointer, IdempotencyRecord, Merchant, Customer, TabSummary, Contact)
+    for kind in (Tab, Entry, Attempt, Pointer, IdempotencyRecord, Merchant, Customer, TabSummary, Contact, Progress)
 }
 
 
