@@ -138,8 +138,8 @@ class PaymentGateway(Protocol):
         """
         ...
 
-    # For reconciliation. Periods are [since, until) by the gateway's clock; results are fetched page by page. `after`: the
-    # id behind which to start, where an earlier run stopped.
+    # For reconciliation. Periods are [since, until) by the gateway's clock; results are fetched page by page.
+    # `after`: the id behind which to start, where an earlier run stopped.
 
     def iter_accounts(self) -> Iterator[str]:
         """The ids of the connected accounts that we have access to."""
