@@ -219,7 +219,8 @@ def heard(frame, event, _):
     # What msgspec asks for when it first makes a decoder of a struct.
     if event == "call" and frame.f_code.co_name == "get_class_annotations":
         made.append(event)
-kinds = ("tab", "entry", "attempt", "pointer", "record", "merchant", "customer", "summary", "contact")
+kinds = ("tab", "entry", "attempt", "pointer", "record", "merchant", "customer", "summary", "contact",
+         "progress")
 readers = [getattr(items, f"{kind}_of") for kind in kinds]
 sys.setprofile(heard)
 for read in readers:
