@@ -1,4 +1,4 @@
-"""The store in dictionaries, for fast tests; it keeps the contract of TabStore and nothing beyond the process."""
+"""The store in memory, for fast tests. It fulfils the contract of TabStore; its data ends with the process."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class MemoryStore:
         if record is not None:
             check_size(tab, tab_item(tab))
         with self._lock:
-            # As after a lost answer: a change that is on record has won, whoever asks again.
+            # As after a lost answer: if the change is already stored, it has succeeded.
             if (*key, tab.change_id) in self._changes:
                 return tab
             if event is not None and event in self._events:
@@ -113,7 +113,7 @@ class MemoryStore:
                 self._pointers[pointer.account, pointer.object_id] = pointer
             return tab
 
-    # What goes with tabs
+    # Records beside tabs
 
     def add_event(self, event: SeenEvent) -> None:
         with self._lock:

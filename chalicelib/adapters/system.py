@@ -1,4 +1,4 @@
-"""Clock and Ids of the deployed app: the machine's time and the machine's randomness."""
+"""Clock and Ids of the deployed app: the machine's time and randomness."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _PAIRS = [high + low for high in _ALPHABET for low in _ALPHABET]
 _RANDOM_BITS = 80
 _PLACES = range(120, -10, -10)
-"""Of 26 digits, two at a time."""
+"""All pairs of digits, because ids are built two digits at a time."""
 
 
 class SystemClock:
     def now(self) -> datetime:
-        """UTC, to the millisecond: what is stored and sent has no more."""
+        """UTC, to the millisecond, which is the precision that is stored and sent."""
         return datetime.fromtimestamp(time.time_ns() // 1_000_000 / 1000, UTC)
 
 

@@ -1,4 +1,4 @@
-"""Secrets: a setting holds either the secret itself or `ssm:/name`, where Parameter Store keeps it."""
+"""Secrets: a setting has either the secret itself or `ssm:/name`, its name in Parameter Store."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ log = logging.getLogger(__name__)
 
 _PREFIX = "ssm:"
 KEPT_S = 300.0
-"""How long a secret is gone by before it is asked for again: so long a replaced one stays good with us."""
+"""How long a secret is cached. A replaced secret is used for at most this long."""
 
 
 class Parameters(Protocol):
-    """The one call that is made of the SSM client."""
+    """The only method of the SSM client that is used."""
 
     def get_parameter(self, *, Name: str, WithDecryption: bool) -> dict[str, dict[str, str]]: ...  # noqa: N803
 
 
 def resolve_secret(value: str, ssm: Parameters | None = None) -> str:
-    """The secret that the setting's value is, or names. Not cached: whoever builds adapters with it does that once."""
+    """The secret that the setting's value is or names. Not cached, because adapters are built once."""
     if not value.startswith(_PREFIX):
         return value
     if ssm is None:
-        # Imported here: most settings hold the secret itself, and nothing is to be asked.
+        # Imported here: most settings have the secret itself, so the AWS SDK is not needed.
         import boto3
 
         from chalicelib.adapters.aws import client as aws
@@ -36,9 +36,9 @@ def resolve_secret(value: str, ssm: Parameters | None = None) -> str:
 
 
 class KeptSecret:
-    """A secret that is fetched when it is first called for, and again when it has been kept for KEPT_S.
+    """A secret that is fetched at the first call, and again after KEPT_S.
 
-    For what is asked for often and may be replaced while we run. `resolve` and `clock` are for tests.
+    For secrets that are used often and may be replaced while the app runs. `resolve` and `clock` are for tests.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class KeptSecret:
         self._lock = Lock()
 
     def __call__(self) -> str:
-        """Raises what Parameter Store raises, unless an older secret is kept: that one is then good for longer."""
+        """Return the secret. If Parameter Store fails, return the cached one; without one, raise its error."""
         with self._lock:
             now = self._clock()
             if self._kept is None or now - self._kept[1] >= KEPT_S:

@@ -1,4 +1,4 @@
-"""The notifier that only logs: nobody is written to before a business has channels, and consent to use them."""
+"""A notifier that only logs: there are no channels to customers yet."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ log = logging.getLogger(__name__)
 
 
 class LogNotifier:
-    """Implements ports.Notifier. The text stays out of the log: it is between a business and its customer."""
+    """Implements ports.Notifier. The text is not logged, because it is private."""
 
     def send(self, message: Message) -> None:
         log.info(

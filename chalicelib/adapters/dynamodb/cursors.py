@@ -1,7 +1,7 @@
-"""Page cursors: an opaque string for a position in one listing; what the positions are is left to the stores.
+"""Page cursors: an opaque string for a position in one listing. The stores define the positions.
 
-A cursor carries a digest of its listing and position: one that was mistyped, cut off or taken from another listing is
-noticed. It is not signed, and needs no secret: whatever a caller makes up is only a position among their own rows.
+A cursor contains a digest of its listing and position, so that a mistyped, truncated or foreign one is detected. It is
+not signed, because a forged one only names a position among the caller's own rows.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ _MAXIMUM_CHARS = 400
 
 
 def encode(listing: str, position: str) -> str:
-    """`listing`: what is listed, the owner included. `position`: the sort key of the last row of the page."""
+    """`listing`: the name of the listing, including its owner. `position`: the sort key of the page's last row."""
     return base64.urlsafe_b64encode(_digest(listing, position) + position.encode()).decode().rstrip("=")
 
 
 def decode(listing: str, cursor: str) -> str:
-    """The position. Raises InvalidInput for what `encode` did not make for this listing."""
+    """The position. Raises InvalidInput for a cursor that `encode` did not make for this listing."""
     if len(cursor) <= _MAXIMUM_CHARS:
         try:
             raw = base64.b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
@@ -30,7 +30,7 @@ def decode(listing: str, cursor: str) -> str:
         except (binascii.Error, ValueError):
             pass
         else:
-            # Base64 leaves spare bits at the end: comparing the whole cursor allows one spelling only.
+            # Base64 has unused bits at the end: comparing the whole cursor allows only one spelling.
             if digest == _digest(listing, position) and cursor == encode(listing, position):
                 return position
     raise InvalidInput("The cursor is not one of this listing's: start again without it.")

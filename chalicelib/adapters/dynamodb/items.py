@@ -1,8 +1,8 @@
-"""What an item of the table looks like, and the way there and back; reading and writing the table is the store's.
+"""Converts between domain values and items of the table. The store reads and writes them.
 
-An item is its keys, its contents as one JSON text where it has any, and native attributes where an index or a condition
-asks for them. So the AWS SDK carries a handful of texts whatever is in them, a person can read an item in the console,
-nothing is ever a Decimal, and what comes back is what was written: nothing is read from two places.
+An item has its keys, its contents (if any) as one JSON text, and native attributes where an index or a condition needs
+them. So the AWS SDK handles only a few texts, a person can read an item in the console, no value becomes a Decimal, and
+each value is stored in one place.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from chalicelib.domain.tab.tab import Tab
 from chalicelib.ports.store import IdempotencyRecord, Pointer, SeenEvent, TabSummary
 
 Item = dict[str, Any]
-"""An item as boto3's client has it: name → {"S": text} or {"N": digits}."""
+"""An item in the form of boto3's client: name → {"S": text} or {"N": digits}."""
 Key = dict[str, Any]
 
 SCHEMA_VERSION = 1
 UPCASTS: dict[int, Callable[[type[Any], dict[str, Any]], dict[str, Any]]] = {}
-"""Version → what makes of an item's type and contents those of the next. Applied at read; the next write stores the
-result. The tab in an idempotency record is one more tab. A field that is new needs none, a default that becomes another
-one does: `omit_defaults` leaves it out."""
+"""Schema version → function that converts an item's type and contents to the next version. It is applied at read; the
+next write stores the result. It also applies to the tab in an idempotency record. A new field needs no conversion; a
+changed default does, because `omit_defaults` omits default values."""
 
 DUE_SHARDS = 64
 MERCHANTS_PARTITION = "MERCHANTS"
@@ -50,7 +50,7 @@ _ID = re.compile(r"[A-Za-z0-9_.-]{1,128}", re.ASCII)
 
 
 def is_id(text: str) -> bool:
-    """Whether it could be an id of ours. What could not is never put into a key: `#` would reach into another one."""
+    """Whether the text may be an id. Anything else is never put into a key, because a `#` would name another item."""
     return _ID.fullmatch(text) is not None
 
 
@@ -83,7 +83,7 @@ def merchant_key(merchant_id: str) -> Key:
 
 
 def merchant_line_key(merchant_id: str) -> Key:
-    """All merchants are lines of one partition, so that they can be listed; it is written to when one is changed."""
+    """The partition with a row for each merchant, so that merchants can be listed; written with each change of one."""
     return _key(MERCHANTS_PARTITION, merchant_id)
 
 
@@ -131,7 +131,7 @@ def due_partition(shard: int) -> str:
 
 
 def due_shard(tab_id: str) -> int:
-    # Not hash(): that differs from process to process.
+    # Not hash(), which differs between processes.
     return zlib.crc32(tab_id.encode()) % DUE_SHARDS
 
 
@@ -140,7 +140,7 @@ def _key(pk: str, sk: str) -> Key:
 
 
 def instant(at: datetime) -> str:
-    """RFC 3339 in UTC and of one width, so that the order of the texts is the order of the instants."""
+    """RFC 3339 in UTC with a fixed width, so that texts sort like the times."""
     if at.tzinfo is None:
         raise ValueError(f"{at} has no time zone, so it is no instant")
     return at.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
@@ -150,15 +150,15 @@ def instant(at: datetime) -> str:
 
 R = TypeVar("R", bound=Struct)
 _DATA = "data"
-"""The attribute that an item's contents are in, as JSON."""
+"""The attribute with an item's contents, as JSON."""
 _LINE = "line"
-"""The attribute of a tab that indexes have of it: what a listing shows."""
+"""The attribute with the part of a tab that listings show; the indexes have only this one."""
 
 _encode = msgspec.json.Encoder().encode
 
 
-# Made now, by the one thread that imports this: of two threads that make decoders of the same structs at once for the
-# first time, one meets what the other has half made, and the process dies of it (SIGSEGV in msgspec 0.22).
+# Created at import, by one thread: if two threads create the first decoders of the same structs at the same time,
+# one sees a half-built type of the other, and the process dies (SIGSEGV in msgspec 0.22).
 _DECODERS: dict[type[Any], msgspec.json.Decoder[Any]] = {
     kind: msgspec.json.Decoder(kind)
     for kind in (Tab, Entry, Attempt, Pointer, IdempotencyRecord, Merchant, Customer, TabSummary, Contact, Progress)
@@ -174,7 +174,7 @@ def _json(contents: Struct) -> Item:
 
 
 def _version(of: Tab | Merchant | Customer | Contact) -> Item:
-    """For the condition on the version that was read."""
+    """The version, for the condition of a write."""
     return {"version": {"N": str(of.version)}}
 
 
@@ -182,7 +182,7 @@ def _version(of: Tab | Merchant | Customer | Contact) -> Item:
 
 
 def tab_item(tab: Tab) -> Item:
-    """The snapshot, with what the indexes need: the line for listings, and the due key while something is pending."""
+    """The snapshot's item, with its attributes for the indexes: the listing line, and the due key if a step is pending."""
     item = _item(tab_key(tab.merchant_id, tab.tab_id), _data(tab) | _version(tab))
     position = listing_position(tab.tab_id, tab.opened_at)
     item |= {
@@ -214,7 +214,7 @@ def fact_item(tab: Tab, fact_key: str) -> Item:
 
 
 def customer_pointer(customer: Customer, account: str | None) -> Pointer:
-    """From the customer's id at the gateway: its events about saved cards carry nothing else of ours."""
+    """The pointer from the customer's id at the gateway, for events about saved cards, which name no tab."""
     assert customer.customer_ref is not None, "there is something to lead from"
     return Pointer(
         account=account,
@@ -225,7 +225,7 @@ def customer_pointer(customer: Customer, account: str | None) -> Pointer:
 
 
 def tab_pointers(change: Change) -> Iterator[Pointer]:
-    """From the gateway objects that the change has made known to its tab."""
+    """The pointers from the gateway objects that the change has added to its tab."""
     tab = change.tab
     for object_id, attempt_id in change.objects:
         yield Pointer(
@@ -242,7 +242,7 @@ def pointer_item(pointer: Pointer) -> Item:
 
 
 def record_item(record: IdempotencyRecord, wall_now_s: float) -> Item:
-    """`ttl` goes by the wall clock, as whoever deletes it does; whether it still counts is business time's say."""
+    """`ttl` uses the wall clock, like DynamoDB's deletion; whether the record is valid is decided in business time."""
     lifetime = record.expires_at - record.created_at
     native = {"expires_at": {"S": instant(record.expires_at)}, "ttl": _ttl(wall_now_s, lifetime)}
     return _item(record_key(record.record_id), _data(record) | native)
@@ -294,11 +294,11 @@ def _ttl(wall_now_s: float, lifetime: timedelta) -> Mapping[str, str]:
 
 
 class NewerSchema(Exception):
-    """The item was written by a newer release; this one would lose what it does not know."""
+    """A newer release wrote the item; this release would lose its unknown fields."""
 
 
 def _contents(cls: type[R], item: Item) -> R:
-    """The contents as this release would have written them; what it has added since has its default.
+    """The contents, converted to this release's schema; new fields have their defaults.
 
     Raises NewerSchema.
     """
@@ -348,7 +348,7 @@ def merchant_line_of(item: Item) -> tuple[str, str | None]:
 
 
 def records_of(found: Iterable[Item]) -> Records:
-    """All items of one tab, in the order of their sort keys, so its history comes oldest first."""
+    """The records from all items of one tab, in the order of their sort keys, so the history is oldest first."""
     tab, entries, attempts, fact_keys = None, [], [], []
     for item in found:
         kind = item["sk"]["S"].partition("#")[0]
@@ -376,32 +376,30 @@ def contact_of(item: Item) -> Contact:
 
 
 def customer_line_of(item: Item) -> Customer:
-    """A row of the listing's index."""
+    """Read a row of a listing's index."""
     line: Customer = _DECODERS[Customer].decode(item[_LINE]["S"])
     return line
 
 
 def summary_of(item: Item) -> TabSummary:
-    """A row of a listing's index. There is no schema version: what a listing needs again has a default."""
+    """A row of a listing's index. It has no schema version: new fields have defaults."""
     line: TabSummary = _DECODERS[TabSummary].decode(item[_LINE]["S"])
     return line
 
 
 def owner_of(item: Item) -> tuple[str, str]:
-    """(merchant_id, tab_id) from the key, which is all that the due index has."""
+    """(merchant_id, tab_id) from the key; the due index has nothing else."""
     _, merchant_id, tab_id = item["pk"]["S"].split("#")
     return merchant_id, tab_id
 
 
-# Bounds
+# Limits
 
 
 def check_size(tab: Tab, item: Item) -> None:
-    """For what somebody asks for: raises InvalidInput where a tab that is still being filled has outgrown 64 KB.
+    """Raises InvalidInput if a request would make a booked or open tab larger than 64 KB. `item`: the tab's item.
 
-    `item`: the tab's.
-
-    What ends a service, and what has happened to its money, is written in any case: DynamoDB takes 400 KB.
+    Ends of a service and outcomes of payments are always written: DynamoDB's limit is 400 KB.
     """
     if tab.status in _GROWING and len(item[_DATA]["S"].encode()) > SNAPSHOT_MAXIMUM_BYTES:
         raise InvalidInput(

@@ -1,6 +1,6 @@
-"""The store in DynamoDB: which items are read and written for each call; their looks are dynamodb_items' affair.
+"""The store in DynamoDB: which items each method reads and writes. `items` converts them.
 
-One table. A screen is one read, a change one TransactWriteItems, a listing one Query; nothing is ever scanned.
+It uses one table. A screen is one read, a change one TransactWriteItems, a listing one Query; there is no Scan.
 """
 
 from __future__ import annotations
@@ -55,21 +55,21 @@ if TYPE_CHECKING:
 
 DUE_PAGE = 1000
 BATCH = 100
-"""The most items that one BatchGetItem takes."""
+"""The maximum number of items in one BatchGetItem."""
 SWEEP_THREADS = 8
 
 
 def dynamodb_client(endpoint_url: str | None = None, region: str | None = None) -> DynamoDBClient:
-    """boto3's client. What is not given is as AWS's own settings say.
+    """Create boto3's client. Anything not given comes from AWS's own settings.
 
-    `endpoint_url`: an emulator's, which shares its processor with everything else and gets more time.
+    `endpoint_url`: the address of an emulator, which shares the machine and gets more time.
     """
     config = aws.config() if endpoint_url is None else aws.config(connect_s=5, read_s=20)
     return boto3.client("dynamodb", endpoint_url=endpoint_url, region_name=region, config=config)
 
 
 class DynamoDbStore:
-    """`clock_for_ttl`: the wall clock in seconds, for TTL attributes only. `sleep`: for the waits between tries."""
+    """`clock_for_ttl`: the wall clock in seconds, only for TTL attributes. `sleep`: waits between tries."""
 
     def __init__(
         self,
@@ -152,7 +152,7 @@ class DynamoDbStore:
             raise VersionConflict(tab.tab_id) from None
         return tab
 
-    # What goes with tabs
+    # Records beside tabs
 
     def add_event(self, event: SeenEvent) -> None:
         with reading():
@@ -163,7 +163,7 @@ class DynamoDbStore:
     ) -> KnownOfEvent:
         event_key = items.event_key(event)
         tab_key = items.tab_key(*tab) if tab is not None and all(items.is_id(text) for text in tab) else None
-        # Each once: DynamoDB refuses a batch that asks for an item twice.
+        # Each key once, because DynamoDB refuses a batch with duplicates.
         pointer_keys = [items.pointer_key(event.account, object_id) for object_id in dict.fromkeys(object_ids)]
         found = self._reads.find_all([event_key, *([tab_key] if tab_key else []), *pointer_keys])
         tab_item = found.get(flat(tab_key)) if tab_key else None
@@ -226,14 +226,14 @@ class DynamoDbStore:
                 try:
                     due = shard.result()
                 except StoreUnavailable as error:
-                    # One shard's trouble must not keep the others waiting; the sweep still ends in an alarm.
+                    # A failing shard must not stop the others; the sweep still raises an alarm at its end.
                     unread = error
                 else:
                     yield from due
             if unread is not None:
                 raise unread
         finally:
-            # The caller may have seen enough: what has not begun is left to the next sweep.
+            # The caller may stop early: what has not begun is left to the next sweep.
             pool.shutdown(cancel_futures=True)
 
     def read_records(self, merchant_id: str, tab_id: str) -> Records:
@@ -319,7 +319,7 @@ class DynamoDbStore:
         )
 
     def _due_in_shard(self, shard: int, now: datetime) -> list[tuple[str, str]]:
-        """All that is due in one shard, the longest due first."""
+        """Everything that is due in one shard, the longest due first."""
         query: dict[str, Any] = {
             "TableName": self._table_name,
             "IndexName": "due",
@@ -355,7 +355,7 @@ class DynamoDbStore:
 
 
 def _standing(item: Item | None, now: datetime) -> IdempotencyRecord | None:
-    """The record, unless it has expired: TTL deletes late, and by another clock."""
+    """The record, unless it has expired: TTL deletes late, and by the wall clock."""
     if item is None:
         return None
     record = items.record_of(item)

@@ -1,7 +1,7 @@
-"""One transaction against DynamoDB, all or nothing, whose outcome is known; what it writes is the store's affair.
+"""Writes one transaction to DynamoDB, all or nothing, and finds out whether it was written.
 
-Every item of a transaction carries its `change_id`. A condition that fails on an item of our own change was failed by
-our own earlier try, whose answer got lost somewhere between DynamoDB, botocore's retries and us: that is a success.
+Every item of a transaction has its `change_id`. If a condition fails on an item with our own `change_id`, an earlier
+try of ours has succeeded and its answer was lost, so the write is a success.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
 MAXIMUM_ACTIONS = 100
-"""DynamoDB's own limit for one transaction."""
+"""DynamoDB's limit for one transaction."""
 ABSENT = "attribute_not_exists(pk)"
 TRIES = 8
 LOST_ANSWERS = 2
-"""After how many lost answers to give up: each has cost a time-out, and API Gateway waits 29 s for all of us."""
+"""The number of lost answers after which to give up: each costs a time-out, and API Gateway waits only 29 s."""
 _BACKOFF_S = 0.025
 _BACKOFF_MAXIMUM_S = 0.5
 
@@ -52,7 +52,7 @@ _BUSY_CODES = frozenset(
 
 
 class Put(Struct, frozen=True):
-    """An item to write, and the condition on what is there now (None: whatever it is)."""
+    """An item to write, and the condition on the stored item (None: no condition)."""
 
     item: Item
     condition: str | None = None
@@ -60,14 +60,14 @@ class Put(Struct, frozen=True):
 
 
 def versioned(item: Item, base_version: int) -> Put:
-    """The item, to be put in the place of version `base_version` of it (0: there is none)."""
+    """Put the item if the stored version is `base_version` (0: none is stored)."""
     if base_version == 0:
         return Put(item, ABSENT)
     return Put(item, "version = :base", {":base": {"N": str(base_version)}})
 
 
 def record_put(record: IdempotencyRecord, wall_now_s: float) -> Put:
-    """The record, to be put where there is none that still counts."""
+    """Put the record if none is stored, or an expired one."""
     return Put(
         items.record_item(record, wall_now_s),
         f"{ABSENT} OR expires_at <= :now",
@@ -76,7 +76,7 @@ def record_put(record: IdempotencyRecord, wall_now_s: float) -> Put:
 
 
 class Refused(Exception):
-    """Conditions failed, and nothing was written. `failed`: index of the put → the item that is in its place."""
+    """Conditions failed and nothing was written. `failed`: index of the put → the stored item."""
 
     def __init__(self, failed: dict[int, Item]) -> None:
         super().__init__(f"conditions failed: {sorted(failed)}")
@@ -95,7 +95,7 @@ class Transactions:
         self._sleep = sleep
 
     def write(self, puts: Sequence[Put], change_id: str, *, deletes: Sequence[Key] = ()) -> None:
-        """Write all or nothing; `change_id` is new for each change. Raises Refused, StoreUnavailable, Contention.
+        """Write all or nothing. `change_id`: new for each change. Raises Refused, StoreUnavailable, Contention.
 
         `deletes`: keys of items that go, whatever they are. The first put tells whether the change is written.
         """
@@ -103,7 +103,7 @@ class Transactions:
         assert count <= MAXIMUM_ACTIONS, f"{count} items in one change, DynamoDB takes {MAXIMUM_ACTIONS}"
         actions: list[Any] = [self._action(put, change_id) for put in puts]
         actions += [{"Delete": {"TableName": self._table_name, "Key": key}} for key in deletes]
-        # One token for all tries: a first one that arrives late is then not applied a second time.
+        # One token for all tries, so that a try that arrives late is not applied a second time.
         token = secrets.token_hex(16)
         lost = 0
         met_others = False
@@ -133,13 +133,13 @@ class Transactions:
             if lost == LOST_ANSWERS:
                 break
         if met_others and not lost:
-            # The database is well: others are writing the same items, and were first each time. (After a lost answer
-            # it may be ourselves that we meet, and nobody knows that nothing was done.)
+            # The database works, but other writers of the same items were first each time. (After a lost answer
+            # the other writer may be ourselves, so it is not certain that nothing was done.)
             raise Contention("Others are changing the same thing at the same time. Nothing was done; try again.")
         raise StoreUnavailable("the database did not take the change in time")
 
     def back_off(self, number: int) -> None:
-        """Wait before try `number` (from 1): full jitter, so that those who collided do not collide again."""
+        """Wait before try `number` (from 1), with full jitter, so that conflicting writers do not conflict again."""
         self._sleep(self._rng.uniform(0, min(_BACKOFF_MAXIMUM_S, _BACKOFF_S * 2**number)))
 
     def _action(self, put: Put, change_id: str) -> Item:
@@ -152,7 +152,7 @@ class Transactions:
 
     @staticmethod
     def _is_ours(error: ClientError, change_id: str) -> bool:
-        """Whether the cancellation only shows that the change is written already; False: try again. Raises Refused."""
+        """True if the cancellation shows that the change is already written; False: try again. Raises Refused."""
         reasons: list[Any] = error.response.get("CancellationReasons", [])
         failed = {
             index: reason.get("Item", {})
@@ -161,7 +161,7 @@ class Transactions:
         }
         if any(item.get("change_id") == {"S": change_id} for item in failed.values()):
             return True
-        # A failed condition is final, whatever else was busy at that moment.
+        # A failed condition is final, whatever other reasons there are.
         if failed:
             raise Refused(failed) from error
         if _reasons(error) <= _BUSY_REASONS:
@@ -169,7 +169,7 @@ class Transactions:
         raise error
 
     def _has_landed(self, item: Item, change_id: str) -> bool:
-        """Read the first item again: does it carry our change? If not, a further try tells; it repeats nothing."""
+        """Whether the first item has our change. If not, another try decides; it cannot write twice."""
         with reading():
             answer = self._client.get_item(
                 TableName=self._table_name,
@@ -181,7 +181,7 @@ class Transactions:
 
 
 class reading:  # noqa: N801
-    """With it, what botocore raises after its own retries is StoreUnavailable; what is wrong with the request stays."""
+    """A context that turns botocore's errors into StoreUnavailable, except errors of the request itself."""
 
     def __enter__(self) -> None:
         pass
@@ -195,7 +195,7 @@ class reading:  # noqa: N801
 
 
 def _reasons(error: ClientError) -> set[str]:
-    """Why a transaction was canceled, by the codes of DynamoDB."""
+    """The codes of the reasons why a transaction was canceled."""
     reasons: list[Any] = error.response.get("CancellationReasons", [])
     return {reason.get("Code", "None") for reason in reasons} - {"None"}
 

@@ -1,4 +1,4 @@
-"""Stripe's events: which ones we act on, their signature, and whose they are; pure."""
+"""Stripe's events: the relevant kinds, the signature, and the ids of tab and attempt. Pure."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ CUSTOMER_DELETED = "customer.deleted"
 FRAUD_WARNING = "radar.early_fraud_warning.created"
 CARD_EVENTS = frozenset({CARD_DETACHED, "payment_method.automatically_updated"})
 ACCOUNT_EVENTS = {"account.application.authorized": True, "account.application.deauthorized": False}
-"""Whether a connected account is open to us from then on."""
+"""Event kinds that say whether a connected account is connected from then on."""
 RELEVANT_EVENTS = (
     INTENT_EVENTS
     | SETUP_EVENTS
@@ -49,10 +49,10 @@ TOLERANCE_S = 300
 
 
 def check_signature(payload: bytes, header: str, secrets: Sequence[str], now_s: float) -> None:
-    """Raise BadSignature unless one of the secrets signed these very bytes within five minutes of `now_s`, either way.
+    """Raise BadSignature unless one of the secrets signed these bytes within five minutes before or after `now_s`.
 
-    https://docs.stripe.com/webhooks#verify-manually. By hand, because the SDK takes one secret, reads the wall clock
-    itself, and lets through what is dated in the future.
+    https://docs.stripe.com/webhooks#verify-manually. The SDK's check is not used, because it accepts only one secret,
+    reads the wall clock itself, and accepts events dated in the future.
     """
     fields = [item.partition("=")[::2] for item in header.split(",")]
     stamps = [value for name, value in fields if name.strip() == "t"]
@@ -60,7 +60,7 @@ def check_signature(payload: bytes, header: str, secrets: Sequence[str], now_s: 
     if len(stamps) != 1 or not given:
         raise BadSignature("The Stripe-Signature header is missing or has no time and v1 signature.")
     signed = stamps[0].encode() + b"." + payload
-    # An empty secret would be everybody's.
+    # Anybody could sign with an empty secret.
     expected = [hmac.new(secret.encode(), signed, sha256).hexdigest().encode() for secret in secrets if secret.strip()]
     if not any(hmac.compare_digest(ours, theirs) for ours in expected for theirs in given):
         raise BadSignature("No secret of ours made this signature.")
@@ -69,7 +69,7 @@ def check_signature(payload: bytes, header: str, secrets: Sequence[str], now_s: 
 
 
 def read_event(payload: bytes, stage: str, *, live: bool) -> GatewayEvent:
-    """The event in these bytes. Raises BadSignature if they are none."""
+    """Parse an event. Raises BadSignature if the bytes are not one."""
     try:
         return event_of(json.loads(payload.decode("utf-8")), stage, live=live)
     except (ValueError, LookupError, TypeError, AttributeError, OverflowError, OSError) as error:
@@ -77,9 +77,9 @@ def read_event(payload: bytes, stage: str, *, live: bool) -> GatewayEvent:
 
 
 def event_of(event: Mapping[str, Any], stage: str, *, live: bool) -> GatewayEvent:
-    """The event as Stripe lists it. `live`: whether this stage works with live money.
+    """The event, from Stripe's event object. `live`: whether this stage works with live money.
 
-    Raises ValueError, LookupError, TypeError and the like for what is none.
+    Raises ValueError, LookupError, TypeError and the like for an invalid object.
     """
     body = event["data"]["object"]
     if event["object"] != "event" or not isinstance(body["id"], str | None):
@@ -90,7 +90,7 @@ def event_of(event: Mapping[str, Any], stage: str, *, live: bool) -> GatewayEven
         kind=text_of(kind),
         account=event.get("account"),
         occurred_at=datetime.fromtimestamp(event["created"], UTC),
-        # A few kinds, none of them ours, are about something without an id (a balance, say).
+        # A few kinds, none relevant to us, have an object without an id, for example a balance.
         object_id=body.get("id") or "",
         payment_id=id_of(body) if body.get("object") == "payment_intent" else id_of(body.get("payment_intent")),
         charge_id=id_of(body) if body.get("object") == "charge" else id_of(body.get("charge")),
@@ -117,7 +117,7 @@ def _request_id(event: Mapping[str, Any]) -> str | None:
 
 
 def _card_owner(event: Mapping[str, Any], body: Mapping[str, Any]) -> str | None:
-    """Whose card it is; of a detached one, whose it was."""
+    """The customer of the card; for a detached card, the previous one."""
     before = event["data"].get("previous_attributes") or {}
     return id_of(body.get("customer")) or id_of(before.get("customer"))
 
@@ -127,7 +127,7 @@ def is_ours(metadata: Mapping[str, str], stage: str) -> bool:
 
 
 def owned(event: GatewayEvent, metadata: Mapping[str, str], stage: str) -> GatewayEvent:
-    """The event with what this metadata says of its owner."""
+    """The event with the ids from this metadata."""
     if not is_ours(metadata, stage):
         return event
     return replace(

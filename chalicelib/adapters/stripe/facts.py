@@ -1,6 +1,6 @@
-"""What Stripe's objects tell, as facts: payments, refunds, disputes and cards; pure.
+"""Turns Stripe's objects (payments, refunds, disputes, cards) into facts. Pure.
 
-When to ask Stripe for an object, and what its errors mean, is the gateway's."""
+The gateway decides when to fetch an object, and what errors mean."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from chalicelib.domain.tab.facts.fact import Fact, FactKind
 from chalicelib.domain.tab.payments import Card
 
 _EXPIRED = frozenset({"automatic", "expired"})
-"""Reasons for a cancellation nobody asked for: the hold's time was over. `expired` since 2025-03-31.basil."""
+"""Cancellation reasons of an expired hold. `expired` exists since 2025-03-31.basil."""
 
 CARD_DETACHED = "payment_method.detached"
 
 
 def needs_charge(intent: Mapping[str, Any]) -> bool:
-    """Whether its facts take the charge, which the intent here only names: a hold's end and the card are told there."""
+    """Whether the facts need the charge, which this intent only names: it has the hold's expiry and the card."""
     if isinstance(intent.get("latest_charge"), Mapping):
         return False
     if intent["status"] == "requires_capture":
@@ -32,9 +32,9 @@ def needs_charge(intent: Mapping[str, Any]) -> bool:
 
 
 def facts_of_intent(intent: Mapping[str, Any], at: datetime) -> tuple[Fact, ...]:
-    """The payment as it stands, as facts; `at` is their time where the object itself names none.
+    """The payment's current state, as facts. `at`: their time if the object names none.
 
-    https://docs.stripe.com/payments/paymentintents/lifecycle. Raises ValueError for a hold that doesn't say until when.
+    https://docs.stripe.com/payments/paymentintents/lifecycle. Raises ValueError for a hold without an expiry.
     """
     status = intent["status"]
     if status == "requires_capture":
@@ -59,7 +59,7 @@ def _hold_placed(intent: Mapping[str, Any]) -> Fact:
     capture_before = instant_of(_card_details(charge).get("capture_before"))
     placed_at = _charged_at(charge)
     if placed_at is None or capture_before is None:
-        # How long a hold lasts is the bank's to say; a guess of ours would charge or lose a deposit.
+        # Only the bank knows how long a hold lasts; a guess could charge or lose a deposit.
         raise ValueError(f"the hold {intent['id']} does not say until when it can be captured")
     return replace(
         _fact(FactKind.HOLD_PLACED, intent, placed_at),
@@ -84,7 +84,7 @@ def _charged(intent: Mapping[str, Any], at: datetime) -> Fact:
 
 
 def _unpaid(intent: Mapping[str, Any], at: datetime) -> Fact:
-    """Not confirmed yet, or declined. A bank's question to an absent customer comes as a decline, and is none.
+    """Not confirmed yet, or declined. A request to authenticate an absent customer looks like a decline, but is none.
 
     https://docs.stripe.com/payments/save-and-reuse: the same intent is then confirmed by the customer.
     """
@@ -93,7 +93,7 @@ def _unpaid(intent: Mapping[str, Any], at: datetime) -> Fact:
         return _awaiting(intent, at)
     if error.get("code") == "authentication_required":
         return replace(_awaiting(intent, at), failure=failure_of(error))
-    # With the secret: where a decline is the first that is heard of a payment, the phone may still go on with it.
+    # With the client secret: if a decline is the first we hear of a payment, the phone may still continue it.
     return replace(
         _fact(FactKind.DECLINED, intent, at),
         failure=failure_of(error),
@@ -108,7 +108,7 @@ def _awaiting(intent: Mapping[str, Any], at: datetime) -> Fact:
 
 
 def _occurrence(error: Mapping[str, Any]) -> str:
-    """What tells this decline from the next: its charge; a failed authentication makes none, but names the card."""
+    """The identity of this decline: its charge; a failed authentication has no charge, but names the card."""
     return str(error.get("charge") or id_of(error.get("payment_method")) or error.get("code") or "")
 
 
@@ -131,7 +131,7 @@ def _saves_card(intent: Mapping[str, Any]) -> bool:
 
 
 def _saved_card(intent: Mapping[str, Any], at: datetime) -> Card | None:
-    """The card that this payment has attached to the customer. One that was saved before is no news."""
+    """The card that this payment has saved for the customer; None if it was saved before."""
     card_id, details = id_of(intent.get("payment_method")), _card_details(intent.get("latest_charge"))
     if not _saves_card(intent) or card_id is None or not details:
         return None
@@ -148,11 +148,11 @@ def _card_details(charge: Any) -> Mapping[str, Any]:
     return (charge.get("payment_method_details") or {}).get("card") or {}
 
 
-# ---- What declines, refunds, charges and setups tell
+# ---- Facts of declines, refunds, charges and setups
 
 
 def failure_of(error: Mapping[str, Any]) -> Failure:
-    """An error of Stripe's in its own codes (https://docs.stripe.com/declines/codes)."""
+    """A Stripe error as a Failure, with Stripe's codes (https://docs.stripe.com/declines/codes)."""
     code = error.get("code") or error.get("type") or "error"
     return Failure(
         code=code,
@@ -164,7 +164,7 @@ def failure_of(error: Mapping[str, Any]) -> Failure:
 
 
 def declined_without_payment(attempt: Attempt, failure: Failure, occurrence: str = "") -> Fact:
-    """A decline that left no payment behind: it is told of the attempt itself."""
+    """A decline that created no payment; its fact names the attempt."""
     return Fact(
         kind=FactKind.DECLINED,
         object_id=attempt.attempt_id,
@@ -181,13 +181,13 @@ _REFUND_KINDS = {
     "pending": FactKind.REFUND_PENDING,
     "requires_action": FactKind.REFUND_PENDING,
     "failed": FactKind.REFUND_FAILED,
-    # Stopped while pending: the money has stayed with us.
+    # Canceled while pending: we still have the money.
     "canceled": FactKind.REFUND_FAILED,
 }
 
 
 def is_final_refund(refund: Mapping[str, Any]) -> bool:
-    """Whether the refund can't change any more. One that succeeded may still fail, days later.
+    """Whether the refund is final. One that succeeded may still fail days later.
 
     https://docs.stripe.com/refunds#failed-refunds
     """
@@ -229,12 +229,12 @@ DISPUTE_STATUSES = {
     "lost": FactKind.DISPUTE_LOST,
     "prevented": FactKind.DISPUTE_PREVENTED,
 }
-"""What each status says: https://docs.stripe.com/api/disputes/object#dispute_object-status. An inquiry (`warning_…`)
-takes no money, and `prevented` is an end: https://docs.stripe.com/disputes/how-disputes-work#inquiries."""
+"""The fact of each status: https://docs.stripe.com/api/disputes/object#dispute_object-status. An inquiry (`warning_…`)
+takes no money; `prevented` is final: https://docs.stripe.com/disputes/how-disputes-work#inquiries."""
 
 
 def facts_of_dispute(kind: str, dispute: Mapping[str, Any], at: datetime) -> tuple[Fact, ...]:
-    """What an event about a dispute tells: of money where it is about that, else how far the dispute has come."""
+    """The facts of a dispute event: its money if the event is about money, otherwise its state."""
     if kind == FUNDS_WITHDRAWN:
         return _dispute_money(dispute, FactKind.DISPUTE_WITHDRAWN, at)
     if kind == FUNDS_REINSTATED:
@@ -244,7 +244,7 @@ def facts_of_dispute(kind: str, dispute: Mapping[str, Any], at: datetime) -> tup
 
 
 def facts_of_dispute_now(dispute: Mapping[str, Any]) -> tuple[Fact, ...]:
-    """All that the events about the dispute have told so far, from the dispute itself."""
+    """The facts of all events of the dispute so far, from its current state."""
     at = instant_of(dispute.get("created")) or EPOCH
     moved = _moved(dispute)
     return (
@@ -267,9 +267,10 @@ def _dispute_fact(dispute: Mapping[str, Any], kind: FactKind, at: datetime) -> F
 
 
 def _dispute_money(dispute: Mapping[str, Any], kind: FactKind, at: datetime) -> tuple[Fact, ...]:
-    """What was taken, or given again, in all: of a dispute that is won in part, less comes back than was taken.
+    """The total that was withdrawn or reinstated; a partly won dispute returns less than it took.
 
-    Movements are in the currency that the account settles in. Where that is another one, it was all of the dispute.
+    Balance transactions are in the account's settlement currency. If that is another one, the total is the whole
+    dispute.
     """
     sign = -1 if kind == FactKind.DISPUTE_WITHDRAWN else 1
     fact = _dispute_fact(dispute, kind, at)
@@ -286,17 +287,17 @@ def _moved(dispute: Mapping[str, Any]) -> list[int]:
 
 
 def of_payment(payment_id: str | None, facts: Iterable[Fact]) -> tuple[Fact, ...]:
-    """The facts with the payment they are about, where the object itself left it out: Stripe may (it is nullable)."""
+    """The facts, completed with their payment if the object does not name it (the field is nullable)."""
     return tuple(replace(fact, payment_id=fact.payment_id or payment_id) for fact in facts)
 
 
 def customer_gone(customer_ref: str, at: datetime, attempt_id: str | None = None) -> Fact:
-    """The customer was deleted. `attempt_id`: of the attempt that met it."""
+    """The customer was deleted. `attempt_id`: the attempt that found it out."""
     return Fact(kind=FactKind.CUSTOMER_GONE, object_id=customer_ref, at=at, attempt_id=attempt_id)
 
 
 def card_gone(attempt: Attempt) -> Fact:
-    """The card that the attempt was to charge is not the customer's any more."""
+    """The attempt's card is no longer attached to the customer."""
     assert attempt.card_id is not None, "it was to charge a card"
     return Fact(
         kind=FactKind.CARD_REMOVED, object_id=attempt.card_id, at=attempt.created_at, attempt_id=attempt.attempt_id
@@ -304,7 +305,7 @@ def card_gone(attempt: Attempt) -> Fact:
 
 
 def payment_gone(attempt: Attempt) -> Fact:
-    """The payment that waited for the customer is not there any more: it will not be made."""
+    """The payment that waited for the customer is gone and will not be made."""
     assert attempt.payment_id is not None, "it waited"
     return Fact(
         kind=FactKind.PAYMENT_CANCELED,
@@ -325,12 +326,12 @@ def facts_of_card_event(kind: str, method: Mapping[str, Any], at: datetime) -> t
     if kind == CARD_DETACHED:
         return (Fact(kind=FactKind.CARD_REMOVED, object_id=method["id"], at=at),)
     saved = card_saved(method["id"], method, at)
-    # Replaced twice, it is news twice: the digits tell the two apart.
+    # A card can be replaced twice; the digits distinguish the two facts.
     return (replace(saved, kind=FactKind.CARD_UPDATED, occurrence=saved.card.last4 if saved.card else ""),)
 
 
 def expired(payment_id: str, held: Mapping[str, Any], attempt_id: str | None, at: datetime) -> Fact:
-    """The hold's time is over. `held`: its intent or its charge."""
+    """The hold has expired. `held`: its intent or its charge."""
     return Fact(
         kind=FactKind.PAYMENT_EXPIRED,
         object_id=payment_id,

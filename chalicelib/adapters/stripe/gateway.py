@@ -1,6 +1,6 @@
-"""PaymentGateway on Stripe: which call an attempt makes, and what Stripe's answers and errors mean for its outcome.
+"""PaymentGateway on Stripe: the call of each attempt, and what Stripe's answers and errors mean for its outcome.
 
-The shapes of what is sent and received are in params, facts, payments and events; amounts are converted there.
+`params` builds what is sent; `facts`, `payments` and `events` read what is received. They convert amounts.
 """
 
 from __future__ import annotations
@@ -36,24 +36,27 @@ _log = logging.getLogger(__name__)
 
 STRIPE_API_BASE = "https://api.stripe.com"
 OPERATION_S = 12.0
-"""The most that one operation of the gateway takes, its retries and look-ups included.
+"""The time limit of one operation of the gateway, including its retries and lookups.
 
 A use case may need two (close one payment, make another), and API Gateway gives up at 29 s.
 """
 CONNECT_S = 3.0
 READ_S = 10.0
 _RETRIES = 1
-"""Under one idempotency key a retry repeats nothing; it mostly heals a connection that died while Lambda slept."""
+"""A retry under the same idempotency key repeats nothing.
+
+It mostly helps after a connection died while Lambda slept.
+"""
 
 _LOOK_BACK = timedelta(minutes=5)
-"""How far Stripe's clock, which stamps `created`, may be behind the one that stamped the attempt."""
+"""How far Stripe's clock, which sets `created`, may be behind the clock of the attempt."""
 _PAGE = 100
 _MAXIMUM_PAGES = 10
 
 _WITH_CHARGE: Any = {"expand": ["latest_charge"]}
 _MOVEMENT = "latest_charge.balance_transaction"
 _ACCOUNT_GONE = "account_invalid"
-"""Our key may not (any more) act for this account: https://docs.stripe.com/error-codes#account-invalid."""
+"""Our key may not act for this account (any more): https://docs.stripe.com/error-codes#account-invalid."""
 _HOLD_TOO_OLD = frozenset({"charge_expired_for_capture", "capture_charge_authorization_expired"})
 _DISPUTE_IDS = ("dp_", "du_")
 _DONE = frozenset({"succeeded", "canceled"})
@@ -73,7 +76,7 @@ def stripe_client(
 ) -> stripe.StripeClient:
     """A client with bounded time-outs and retries, of the API version that the SDK pins.
 
-    `api_base` empty: Stripe itself. `http`: how requests travel, where not as usual. Raises ValueError for another
+    `api_base` empty: Stripe itself. `http`: another HTTP client, for tests. Raises ValueError for another
     `api_base` with anything but a test key.
     """
     base = api_base.rstrip("/") or STRIPE_API_BASE
@@ -82,7 +85,7 @@ def stripe_client(
             f"STRIPE_API_BASE is {api_base}, which is not Stripe, but STRIPE_SECRET_KEY is no test key: "
             "a live key is only sent to Stripe. Leave STRIPE_API_BASE empty, or use a key of test mode (sk_test_…)."
         )
-    # Else the SDK writes an id into the home directory, and tells of the machine and of the call before in every call.
+    # Otherwise the SDK writes an id into the home directory, and sends data about the machine and the previous call.
     stripe.enable_telemetry = False
     http = http or transport.Urllib3Client(base, connect_s=connect_s, read_s=read_s)
     return stripe.StripeClient(secret_key, base_addresses={"api": base}, max_network_retries=_RETRIES, http_client=http)
@@ -90,7 +93,7 @@ def stripe_client(
 
 @contextmanager
 def _operation() -> Iterator[None]:
-    """The time limit of an operation, and the errors that leave it whatever it did."""
+    """A context with an operation's time limit, which turns general errors into those of the port."""
     token = transport.deadline.set(min(transport.deadline.get(), time.monotonic() + OPERATION_S))
     try:
         yield
@@ -98,9 +101,9 @@ def _operation() -> Iterator[None]:
         raise GatewayUnavailable(_say(error)) from error
     except (stripe.AuthenticationError, stripe.PermissionError) as error:
         if _code(error) == _ACCOUNT_GONE:
-            # One business has disconnected its account from us: our key is as good as ever for all others.
+            # One business has disconnected its account; our key is still valid for all others.
             raise GatewayRejected(Failure(code=_ACCOUNT_GONE)) from error
-        # A key that Stripe refuses says nothing of the attempt. Taken for a refusal of the attempt itself, one badly
+        # If Stripe refuses our key, that says nothing about the attempt. As a refusal of the attempt, one badly
         # rotated key would fail every charge until somebody notices.
         _log.error("Stripe refuses our key: %s", _say(error))
         raise GatewayUnavailable(_say(error)) from error
@@ -112,7 +115,7 @@ def _operation() -> Iterator[None]:
 
 @contextmanager
 def _reading() -> Iterator[None]:
-    """A look-up that is refused has told nothing: what became of the attempt is as unknown as before."""
+    """A context for lookups: a refused lookup says nothing, so the attempt's outcome stays unknown."""
     try:
         yield
     except stripe.StripeError as error:
@@ -120,11 +123,11 @@ def _reading() -> Iterator[None]:
 
 
 class StripeGateway:
-    """https://docs.stripe.com/api, one account of which may be the platform's and others connected ones.
+    """Implements ports.PaymentGateway with https://docs.stripe.com/api, for the platform's and connected accounts.
 
-    `webhook_secrets` is called when the first event comes; several secrets are good at once while they are rotated.
-    `live`: whether the client's key is for live money. `wall_clock` judges the age of signatures only: everything else
-    happens in business time, or in Stripe's.
+    `webhook_secrets` is called for the first event; several secrets are valid during a rotation.
+    `live`: whether the client's key is for live money. `wall_clock` is only for the age of signatures; everything else
+    uses business time, or Stripe's.
     """
 
     def __init__(
@@ -177,7 +180,7 @@ class StripeGateway:
         return _told(answer.to_dict(), attempt.created_at)
 
     def _told_again(self, tab: Tab, attempt: Attempt, answer: stripe.StripeObject) -> tuple[Fact, ...]:
-        """A replayed answer is as old as the first one: ask for what it is about as that is now."""
+        """Fetch the current state of a replayed answer's object, because the answer is as old as the first one."""
         found_id = values.id_of(answer.to_dict())
         assert found_id is not None, "everything that can be created has an id"
         if attempt.operation == Operation.REFUND:
@@ -185,7 +188,7 @@ class StripeGateway:
         return self._intent_now(tab.account, found_id, attempt)
 
     def _declined(self, tab: Tab, attempt: Attempt, error: stripe.CardError) -> tuple[Fact, ...]:
-        """The bank said no, which is an outcome; of a capture, release or refund it would be a refusal."""
+        """A decline by the bank is an outcome of a hold or charge; for other operations it is a refusal."""
         if attempt.operation not in (Operation.PLACE_HOLD, Operation.CHARGE):
             return self._refused(tab, attempt, error)
         body = _body(error)
@@ -198,7 +201,7 @@ class StripeGateway:
         return _told(intent, attempt.created_at)
 
     def _refused(self, tab: Tab, attempt: Attempt, error: stripe.StripeError) -> tuple[Fact, ...]:
-        """A refusal often says that the payment is not what we took it for: then what it is now is the outcome."""
+        """A refusal often means that the payment's state has changed: then its current state is the outcome."""
         if attempt.operation == Operation.REFUND:
             facts = self._find_refund(tab, attempt)
         elif attempt.operation in (Operation.CAPTURE, Operation.RELEASE):
@@ -216,7 +219,7 @@ class StripeGateway:
         if intent["status"] in _DONE:
             return _told(intent, attempt.created_at)
         if code in _HOLD_TOO_OLD:
-            # The bank has let go of the money before Stripe cancels the intent: it is over all the same.
+            # The bank released the money before Stripe cancels the intent: the hold has ended.
             made_by = values.metadata_of(intent).get("attempt")
             return (stripe_facts.expired(intent["id"], intent, made_by, attempt.created_at),)
         return ()
@@ -225,7 +228,7 @@ class StripeGateway:
         intent_id = values.id_of(_body(error).get("payment_intent"))
         if intent_id is not None:
             return self._intent_now(tab.account, intent_id, attempt)
-        # Asked, because Stripe words these refusals in several ways.
+        # Fetched, because Stripe words these refusals in several ways.
         customer_ref = stripe_params.customer_ref(tab, attempt)
         if customer_ref is not None and self._is_customer_gone(tab.account, customer_ref):
             return (stripe_facts.customer_gone(customer_ref, attempt.created_at, attempt.attempt_id),)
@@ -236,12 +239,12 @@ class StripeGateway:
         return ()
 
     def _is_customer_gone(self, account: str | None, customer_ref: str) -> bool:
-        """Deleted, or never there: a deleted one can still be retrieved (https://docs.stripe.com/api/customers/delete)."""
+        """Whether the customer is deleted or unknown. A deleted one can still be retrieved (https://docs.stripe.com/api/customers/delete)."""
         found = self._find_object(self._stripe.customers.retrieve, customer_ref, {}, account)
         return found is None or bool(found.get("deleted"))
 
     def _key_taken(self, tab: Tab, attempt: Attempt, error: stripe.IdempotencyError) -> tuple[Fact, ...]:
-        """Our key is known with other parameters, so an earlier call was made: our bug, which must not pay twice."""
+        """Stripe knows our key with other parameters, so an earlier call was made: a bug, which must not pay twice."""
         _log.error("Stripe knows the key of attempt %s with other parameters: %s", attempt.attempt_id, _say(error))
         facts = self.find_facts(tab, attempt)
         if not facts:
@@ -258,7 +261,7 @@ class StripeGateway:
             if intent is None and _waited(attempt):
                 return (stripe_facts.payment_gone(attempt),)
             if intent is None or (attempt.operation in (Operation.CAPTURE, Operation.RELEASE) and not _is_done(intent)):
-                # A hold that still stands is no trace of its capture or release.
+                # A live hold is no trace of its capture or release.
                 return ()
             return _told(intent, attempt.created_at)
 
@@ -267,7 +270,7 @@ class StripeGateway:
             return self._find_intent(tab.account, attempt.payment_id)
         customer_ref = stripe_params.customer_ref(tab, attempt)
         if customer_ref is None:
-            # It waits for a customer to be made: it was never sent.
+            # It waits for a customer to be created, so it was never sent.
             return None
         since = int((attempt.created_at - _LOOK_BACK).timestamp())
         params = {"customer": customer_ref, "created": {"gte": since}, "expand": ["data.latest_charge"]}
@@ -283,12 +286,11 @@ class StripeGateway:
     # ---- Closing
 
     def close_payment(self, tab: Tab, attempt: Attempt) -> tuple[Fact, ...]:
-        """See the port. The payment is looked at first, because Stripe cancels holds as readily as unpaid intents.
+        """See the port. The payment is fetched first, because Stripe also cancels placed holds.
 
-        The customer may still confirm between the look and the cancellation. A charge then wins: Stripe refuses to
-        cancel it, and it is what we return. A hold loses: it is released a moment after it was placed, and
-        PAYMENT_CANCELED is true of it, whether the tab has heard of the hold meanwhile (which then counts as released)
-        or not (the attempt is closed).
+        The customer may still confirm between the fetch and the cancellation. A charge then wins: Stripe refuses to
+        cancel it, and we return it. A hold loses: it is released a moment after it was placed. PAYMENT_CANCELED is then
+        right, whether the tab has the hold by now (it counts as released) or not (the attempt is closed).
         """
         with _operation():
             with _reading():
@@ -300,9 +302,9 @@ class StripeGateway:
             return _told(intent, attempt.created_at)
 
     def _cancel(self, tab: Tab, payment_id: str) -> dict[str, Any]:
-        """The intent after it was canceled, or as it is where it could not be.
+        """Cancel the intent and return it, or return its current state if it cannot be canceled.
 
-        Without a key of ours: canceling twice does no harm, and a stored refusal would be replayed when it is outdated.
+        Without an idempotency key: canceling twice is harmless, and a stored refusal would be replayed when outdated.
         """
         try:
             return self._stripe.payment_intents.cancel(payment_id, {}, _options(tab.account)).to_dict()
@@ -320,7 +322,7 @@ class StripeGateway:
             return self._stripe.customers.create(params, _options(account, f"{self._stage}/{key}/customer")).id
 
     def remove_cards(self, account: str | None, customer: Customer, *, key: str) -> tuple[str, ...]:
-        """See the port. Stripe is asked which there are: what we keep knows only of the last one."""
+        """See the port. Stripe is asked for the cards, because our record has only the last one."""
         with _operation():
             of_customer = {"customer": customer.customer_ref, "type": "card"}
             kept = list(_pages(self._stripe.payment_methods.list, of_customer, _options(account)))
@@ -330,7 +332,7 @@ class StripeGateway:
         return card_ids
 
     def _detach(self, account: str | None, card_id: str, key: str) -> None:
-        """A card that is detached already, or unknown by now, is as good as removed."""
+        """Detach a card; one that is already detached or unknown counts as removed."""
         try:
             self._stripe.payment_methods.detach(card_id, {}, _options(account, key))
         except stripe.InvalidRequestError:
@@ -366,12 +368,12 @@ class StripeGateway:
         return events.read_event(payload, self._stage, live=self._live)
 
     def facts_of(self, event: GatewayEvent) -> tuple[Fact, ...]:
-        """What the event tells. Events come late and in any order (https://docs.stripe.com/webhooks#event-ordering).
+        """The facts of an event. Events arrive late and in any order (https://docs.stripe.com/webhooks#event-ordering).
 
-        Taken as sent: what can't change any more (succeeded, canceled, a failed refund), and what apply_fact ignores
-        once the attempt is over (requires_action, payment_failed). What a later event may have taken back is asked for
-        as it is now: an authorization, `processing`, a refund that was well so far. Disputes, and refunds made past us,
-        come with the payment they are about.
+        Objects in a final state are used as sent (succeeded, canceled, a failed refund), and so are those that
+        apply_fact ignores once the attempt is over (requires_action, payment_failed). Objects that a later event may
+        have changed are fetched: an authorization, `processing`, a refund that has not failed. Disputes, and refunds
+        made in the dashboard, come with their payment.
         """
         with _operation(), _reading():
             if event.kind in events.INTENT_EVENTS:
@@ -388,18 +390,18 @@ class StripeGateway:
             if event.kind == events.CHARGE_EXPIRED and event.payment_id is not None:
                 return (stripe_facts.expired(event.payment_id, event.body, event.attempt_id, event.occurred_at),)
             if event.kind == events.DISPUTE_UPDATED:
-                # It does not say what has changed: an inquiry that became a dispute, say.
+                # It does not say what has changed, for example an inquiry that became a dispute.
                 return self._after_payment(event, stripe_facts.facts_of_dispute_now(event.body))
             if event.kind in events.DISPUTE_EVENTS:
                 facts = stripe_facts.facts_of_dispute(event.kind, event.body, event.occurred_at)
                 return self._after_payment(event, facts)
             if event.kind == events.FRAUD_WARNING:
                 return self._after_payment(event, (stripe_facts.fraud_warned(event.body, event.occurred_at),))
-            # setup_intent.setup_failed: nothing has happened; the phone shows why, and the customer may try again.
+            # setup_intent.setup_failed: no card was saved; the phone shows why, and the customer may try again.
             return ()
 
     def _with_payment(self, event: GatewayEvent) -> GatewayEvent:
-        """The event with the id of its payment: an object that does not name it names its charge."""
+        """The event with the id of its payment, found by the charge if the object does not name it."""
         if event.payment_id is not None or event.charge_id is None:
             return event
         return replace(event, payment_id=self._payment_of(event.account, {"charge": event.charge_id}))
@@ -412,7 +414,7 @@ class StripeGateway:
 
     def _facts_of_intent_event(self, event: GatewayEvent) -> tuple[Fact, ...]:
         intent: Mapping[str, Any] | None = event.body
-        # An authorization's event always needs its charge, so that one is never taken as sent.
+        # An authorization's event always needs its charge, so the intent is never used as sent.
         if event.kind == "payment_intent.processing" or stripe_facts.needs_charge(event.body):
             intent = self._find_intent(event.account, event.object_id)
         return () if intent is None else _told(intent, event.occurred_at)
@@ -422,12 +424,12 @@ class StripeGateway:
         if not stripe_facts.is_final_refund(event.body):
             refund = self._find_object(self._stripe.refunds.retrieve, event.object_id, {}, event.account)
         facts = () if refund is None else stripe_facts.facts_of_refund(refund, event.occurred_at)
-        # Of our own refunds the payment is known: it is what we gave back.
+        # The payment of our own refunds is known from the attempt.
         is_ours = "attempt" in values.metadata_of(event.body)
         return stripe_facts.of_payment(event.payment_id, facts) if is_ours else self._after_payment(event, facts)
 
     def _after_payment(self, event: GatewayEvent, facts: tuple[Fact, ...]) -> tuple[Fact, ...]:
-        """What has become of a payment past us, after the payment itself: news of that may still be on its way."""
+        """The facts of reversals outside our calls, after those of the payment, whose event may still arrive."""
         facts = stripe_facts.of_payment(event.payment_id, facts)
         if not facts or event.payment_id is None:
             return facts
@@ -441,7 +443,7 @@ class StripeGateway:
         card_id = None if setup is None else values.id_of(setup.get("payment_method"))
         method = None if card_id is None else self._find_card(event.account, card_id)
         if method is None or method.get("customer") is None:
-            # Detached again since: it can't be charged any more.
+            # It was detached again meanwhile and cannot be charged.
             return ()
         return (stripe_facts.card_saved(event.object_id, method, event.occurred_at),)
 
@@ -451,7 +453,7 @@ class StripeGateway:
             intent = None if event.payment_id is None else self._find_intent(event.account, event.payment_id)
         return event if intent is None else events.owned(event, values.metadata_of(intent), self._stage)
 
-    # ---- What there is
+    # ---- Listings
 
     def iter_accounts(self) -> Iterator[str]:
         return (str(account["id"]) for account in _walk(self._stripe.accounts.list, {}, None))
@@ -472,12 +474,12 @@ class StripeGateway:
         lists = lists if in_disputes else [self._stripe.refunds.list, *lists]
         for list_page in lists:
             for found in _walk(list_page, {"created": _period(since, until)}, account, after):
-                # Not every charge was made through a PaymentIntent: ours all are.
+                # Not every charge belongs to a PaymentIntent, but all of ours do.
                 yield Reversal(found["id"], self._payment_of(account, found))
             after = None
 
     def _payment_of(self, account: str | None, found: Mapping[str, Any]) -> str | None:
-        """The payment of a refund or a dispute, by its charge where it does not name it."""
+        """The payment of a refund or dispute; found by its charge if the object does not name it."""
         payment_id, charge_id = values.id_of(found.get("payment_intent")), values.id_of(found.get("charge"))
         if payment_id is not None or charge_id is None:
             return payment_id
@@ -490,7 +492,7 @@ class StripeGateway:
     ) -> Iterator[GatewayEvent]:
         params = {"created": _period(since, until), "types": sorted(events.RELEVANT_EVENTS)}
         for event in _walk(self._stripe.events.list, params, account, after):
-            # Listed with the connected account's own authority, an event does not name the account.
+            # An event that is listed for a connected account does not name the account.
             yield events.event_of({**event, "account": account}, self._stage, live=self._live)
 
     def find_payment(self, account: str | None, payment_id: str) -> Payment | None:
@@ -542,7 +544,7 @@ def _told(intent: Mapping[str, Any], at: Any) -> tuple[Fact, ...]:
     try:
         return stripe_facts.facts_of_intent(intent, at)
     except ValueError as error:
-        # An answer that can't be understood is no answer: it is asked for again, and a person is told in the end.
+        # An answer that cannot be parsed is no answer: the outcome is looked up again, and finally a person is told.
         raise GatewayUnavailable(str(error)) from error
 
 
@@ -551,7 +553,7 @@ def _is_done(intent: Mapping[str, Any]) -> bool:
 
 
 def _waited(attempt: Attempt) -> bool:
-    """Whether there was a payment that waited for the customer: one that is gone now was not made."""
+    """Whether the attempt had a payment that waited for the customer; if it is gone now, it was not made."""
     return attempt.state == AttemptState.AWAITING_CUSTOMER and attempt.payment_id is not None
 
 
@@ -572,7 +574,7 @@ def _options(account: str | None, key: str | None = None) -> stripe.RequestOptio
 def _pages(
     list_page: Callable[..., stripe.ListObject[Any]], params: Mapping[str, Any], options: stripe.RequestOptions
 ) -> Iterator[dict[str, Any]]:
-    """Every object of a listing, newest first. Raises GatewayUnavailable if there are too many to look at."""
+    """Every object of a listing, newest first. Raises GatewayUnavailable if there are too many."""
     after: dict[str, str] = {}
     for _ in range(_MAXIMUM_PAGES):
         page = list_page({**params, "limit": _PAGE, **after}, options).to_dict()
@@ -580,7 +582,7 @@ def _pages(
         if not page["has_more"]:
             return
         after = _after(page)
-    # "No trace" would be a lie: the rest was not looked at.
+    # "No trace" would be wrong, because the rest was not read.
     raise GatewayUnavailable(f"more than {_MAXIMUM_PAGES * _PAGE} objects to look through")
 
 
@@ -590,7 +592,7 @@ def _walk(
     account: str | None,
     begins_after: str | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """Every object of a listing, newest first, however many: the time limit of an operation is one page's here."""
+    """Every object of a listing, newest first, without a limit. The time limit applies to each page."""
     after: dict[str, str] = {} if begins_after is None else {"starting_after": begins_after}
     while True:
         with _operation(), _reading():
@@ -602,7 +604,7 @@ def _walk(
 
 
 def _after(page: Mapping[str, Any]) -> dict[str, str]:
-    """Where the next page begins. Raises GatewayUnavailable for a page that is empty and says that there is more."""
+    """The start of the next page. Raises GatewayUnavailable for an empty page with `has_more`."""
     if not page["data"]:
         raise GatewayUnavailable("Stripe answered an empty page of a list that has more")
     return {"starting_after": page["data"][-1]["id"]}
@@ -631,5 +633,5 @@ def _code(error: stripe.StripeError) -> str | None:
 
 
 def _say(error: stripe.StripeError) -> str:
-    """For the log: no message of Stripe's, which may quote what was sent."""
+    """The error for the log, without Stripe's message, which may quote what was sent."""
     return f"{type(error).__name__} {error.http_status or ''} {_code(error) or ''} {error.request_id or ''}".strip()

@@ -1,4 +1,4 @@
-"""What an attempt sends to Stripe: amounts in Stripe's units, parameters, metadata and the idempotency key; pure."""
+"""What an attempt sends to Stripe: parameters, amounts in Stripe's units, metadata and idempotency key. Pure."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ _WIRE_FACTORS = {"ISK": 100, "UGX": 100}
 
 
 def to_wire(amount_minor: int, currency: str) -> int:
-    """An amount in our smallest unit as Stripe wants it."""
+    """Convert an amount from our smallest unit to Stripe's unit."""
     return amount_minor * _WIRE_FACTORS.get(currency.upper(), 1)
 
 
 def from_wire(amount: int, currency: str) -> int:
-    """An amount of Stripe's in our smallest unit."""
+    """Convert an amount from Stripe's unit to our smallest unit."""
     return amount // _WIRE_FACTORS.get(currency.upper(), 1)
 
 
-# ---- What an attempt sends
+# ---- Parameters
 
 
 def idempotency_key(attempt: Attempt, stage: str) -> str:
-    """One key an attempt (https://docs.stripe.com/api/idempotent_requests): a replay repeats nothing.
+    """One key for each attempt (https://docs.stripe.com/api/idempotent_requests), so that a replay repeats nothing.
 
-    Stripe remembers a refusal under its key, too: prepared again for another customer, the attempt has another.
+    Stripe also stores a refusal under its key, so an attempt that is prepared again for a new customer has a new key.
     """
     return f"{stage}/{attempt.attempt_id}/{attempt.operation}" + (f"/{attempt.redone}" if attempt.redone else "")
 
@@ -38,9 +38,9 @@ def idempotency_key(attempt: Attempt, stage: str) -> str:
 def params_of(tab: Tab, attempt: Attempt, stage: str) -> dict[str, Any]:
     """The body of the attempt's call.
 
-    Stripe refuses a known key with other parameters, and a replay may come after a deploy: everything here is fixed
-    when the attempt is written (its own fields, and what the tab froze at its opening), and tests pin every byte.
-    Whoever changes what is sent must leave the attempts that are already written as they are.
+    Stripe refuses a known key with other parameters, and a replay may come after a deploy. So everything here is fixed
+    when the attempt is written (its fields, and what the tab froze at its opening), and tests pin every byte. A change
+    of the parameters must not affect attempts that are already written.
     """
     if attempt.operation == Operation.CAPTURE:
         return {"amount_to_capture": to_wire(attempt.amount_minor, tab.currency), "expand": ["latest_charge"]}
@@ -64,13 +64,13 @@ def params_of(tab: Tab, attempt: Attempt, stage: str) -> dict[str, Any]:
 
 
 def customer_ref(tab: Tab, attempt: Attempt) -> str | None:
-    """Whose payment it is; attempts that were written before this was kept with them are the tab's customer's."""
+    """The customer at the gateway; for older attempts without one, the tab's."""
     return attempt.customer_ref or tab.customer_ref
 
 
 def _how_to_pay(attempt: Attempt) -> dict[str, Any]:
     if attempt.card_id is not None and attempt.customer_present:
-        # The bank may ask, and the phone hands the question on: https://docs.stripe.com/api/payment_intents/create.
+        # The bank may ask for authentication, which the phone then shows: https://docs.stripe.com/api/payment_intents/create.
         return {"payment_method": attempt.card_id, "confirm": True, "use_stripe_sdk": True}
     if attempt.card_id is not None:
         # Off-session and saving a card exclude each other (https://docs.stripe.com/api/payment_intents/create).

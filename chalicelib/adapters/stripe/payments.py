@@ -1,4 +1,4 @@
-"""All that Stripe has of one payment, as reconciliation compares it; pure."""
+"""One payment with everything that Stripe has about it, for reconciliation. Pure."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def payment_of(
 
 
 def _fees(intent: Mapping[str, Any], moved: Iterable[Any], disputes: Iterable[Mapping[str, Any]]) -> Iterator[Fact]:
-    """What Stripe kept of each movement. Of one that was settled in another currency it is in that one: not ours."""
+    """Stripe's fee of each balance transaction, unless that is in another currency."""
     movements = [found.get("balance_transaction") for found in moved if isinstance(found, Mapping)]
     movements += [movement for dispute in disputes for movement in dispute.get("balance_transactions") or ()]
     for movement in movements:
@@ -68,7 +68,7 @@ def _made_at(found: Mapping[str, Any]) -> datetime:
 
 
 def _moved_at(charge: Any) -> datetime | None:
-    """When its money came in: a hold's is captured long after the charge was made."""
+    """When the money was received: a hold may be captured long after its charge was created."""
     movement = charge.get("balance_transaction") if isinstance(charge, Mapping) else None
     return instant_of(movement.get("created")) if isinstance(movement, Mapping) else None
 

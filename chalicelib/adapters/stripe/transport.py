@@ -1,6 +1,6 @@
-"""How requests to Stripe travel: urllib3, which the AWS SDK has loaded already, under the SDK's retries.
+"""The HTTP client of the Stripe SDK, on urllib3, which the AWS SDK has already loaded. The SDK retries.
 
-What a failure means for the attempt that made the call is the gateway's to say: here it only means "no answer".
+Here a failure only means "no answer"; the gateway decides what that means for the attempt.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ import urllib3
 log = logging.getLogger(__name__)
 
 LEAST_S = 0.5
-"""With less time than this left, a request is not worth starting: it could only end in not knowing."""
+"""With less time left than this, no request is started, because its outcome would probably be unknown."""
 CONNECTIONS = 8
-"""Kept for the threads that call Stripe at once: the sweep's."""
+"""A connection for each thread of a sweep."""
 deadline: ContextVar[float] = ContextVar("stripe_deadline", default=float("inf"))
-"""Until when, by `time.monotonic`, the operation that makes the calls has to be over."""
+"""The time, by `time.monotonic`, at which the current operation must end."""
 
 
 class Urllib3Client(stripe.HTTPClient):
-    """Talks to one origin, from any number of threads. TLS is verified against `ca_file`, or the SDK's certificates.
+    """A client of one origin, for any number of threads. TLS is verified with `ca_file`, or the SDK's certificates.
 
-    A request is sent once and no redirect is followed: the SDK decides about retries, under the same idempotency key.
+    A request is sent once and redirects are not followed. The SDK decides about retries, under the same key.
     """
 
     name = "urllib3"
@@ -47,7 +47,7 @@ class Urllib3Client(stripe.HTTPClient):
     def request(  # type: ignore[override]  # Bytes, as the SDK's own clients return: it decodes them itself.
         self, method: str, url: str, headers: Mapping[str, str] | None, post_data: Any = None, **_: Any
     ) -> tuple[bytes, int, Mapping[str, str]]:
-        """The answer's body, status and headers. Raises stripe.APIConnectionError if there was none."""
+        """The body, status and headers of the answer. Raises stripe.APIConnectionError without one."""
         assert url.startswith(f"{self._origin}/"), "our key is for one origin only"
         left_s = deadline.get() - time.monotonic()
         if left_s < LEAST_S:
@@ -58,10 +58,10 @@ class Urllib3Client(stripe.HTTPClient):
                 method.upper(), url, body=post_data, headers=headers, timeout=timeout, redirect=False
             )
         except urllib3.exceptions.HTTPError as error:
-            # A certificate that is wrong now is wrong half a second later.
+            # A wrong certificate is not worth a retry.
             is_hopeless = bool(error.args) and isinstance(error.args[0], ssl.SSLCertVerificationError)
             raise _no_answer(f"{type(error).__name__}: {error}", should_retry=not is_hopeless) from error
-        # For whoever asks Stripe about it; the events that follow name it, too.
+        # The id of the call at Stripe; the events that it causes name it, too.
         log.info("stripe answered %d", answer.status, extra={"stripe_request_id": answer.headers.get("Request-Id")})
         return answer.data, answer.status, answer.headers
 

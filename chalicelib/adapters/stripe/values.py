@@ -1,4 +1,4 @@
-"""Values out of Stripe's objects, which are plain dicts here."""
+"""Reads values from Stripe's objects, which are plain dicts here."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ def text_of(value: Any) -> str:
 
 
 def id_of(reference: Any) -> str | None:
-    """The id behind a reference, expanded or not."""
+    """The id of a reference, whether expanded or not."""
     if isinstance(reference, Mapping):
         reference = reference.get("id")
     return reference if isinstance(reference, str) else None
 
 
 def currency_of(found: Mapping[str, Any]) -> str:
-    """The object's currency as we write it."""
+    """The object's currency in upper case."""
     return text_of(found["currency"]).upper()
 
 
