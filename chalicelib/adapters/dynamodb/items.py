@@ -182,7 +182,7 @@ def _version(of: Tab | Merchant | Customer | Contact) -> Item:
 
 
 def tab_item(tab: Tab) -> Item:
-    """The snapshot's item, with its attributes for the indexes: the listing line, and the due key if a step is pending."""
+    """The snapshot's item with its attributes for the indexes: listing line, and due key if a step is pending."""
     item = _item(tab_key(tab.merchant_id, tab.tab_id), _data(tab) | _version(tab))
     position = listing_position(tab.tab_id, tab.opened_at)
     item |= {
