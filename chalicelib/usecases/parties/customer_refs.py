@@ -12,36 +12,40 @@ from chalicelib.ports.store import VersionConflict
 _ROUNDS = 8
 
 
-def forget_ref(deps: Deps, merchant_id: str, customer_id: str, gone_ref: str) -> None:
-    """Forget an id that no longer exists, and the customer's card with it. Repeating it changes nothing."""
+def forget_ref(deps: Deps, merchant_id: str, customer_id: str, gone_ref: str) -> Customer:
+    """The customer without this id, which leads nowhere any more, and without the card that went with it.
+
+    Twice changes nothing. Raises Contention.
+    """
     for _ in range(_ROUNDS):
         customer = deps.store.get_customer(merchant_id, customer_id)
         if customer.customer_ref != gone_ref:
-            return
+            return customer
+        changed = replace(customer, customer_ref=None, card=None, version=customer.version + 1)
         try:
-            deps.store.update_customer(replace(customer, customer_ref=None, card=None, version=customer.version + 1))
+            deps.store.update_customer(changed)
         except VersionConflict:
             continue
-        return
+        return changed
     raise Contention("The customer is being changed by others at the same time. Try again.")
 
 
-def with_ref(deps: Deps, account: str | None, merchant_id: str, customer_id: str) -> Customer:
-    """The customer with an id at the gateway, which is created if they have none.
+def with_ref(deps: Deps, account: str | None, customer: Customer) -> Customer:
+    """The customer with an id at the gateway, a new one if they have none.
 
     Raises GatewayUnavailable, GatewayRejected, Contention.
     """
     for _ in range(_ROUNDS):
-        customer = deps.store.get_customer(merchant_id, customer_id)
         if customer.customer_ref is not None:
             return customer
-        # Concurrent requests create only one, because the key names the version without an id.
-        key = f"{customer_id}/{customer.version}"
-        ref = deps.gateway.add_customer(account, merchant_id, customer_id, key=key)
-        customer = replace(customer, customer_ref=ref, version=customer.version + 1)
+        # Two that meet here make one: the key is of the version that lacks it.
+        key = f"{customer.customer_id}/{customer.version}"
+        ref = deps.gateway.add_customer(account, customer.merchant_id, customer.customer_id, key=key)
+        changed = replace(customer, customer_ref=ref, version=customer.version + 1)
         try:
-            deps.store.set_customer_ref(customer, account=account)
+            deps.store.set_customer_ref(changed, account=account)
         except VersionConflict:
+            customer = deps.store.get_customer(customer.merchant_id, customer.customer_id)
             continue
-        return customer
+        return changed
     raise Contention("The customer is being changed by others at the same time. Try again.")

@@ -159,11 +159,10 @@ def prepare_card(deps: Deps, customer_id: str, terms: CardTerms, *, request: Req
 
 def _add_setup(deps: Deps, account: str | None, customer: Customer, tab_id: str | None, key: str) -> CardSetup:
     """If the customer is gone at the gateway, a new one is created there first."""
-    merchant_id, customer_id = customer.merchant_id, customer.customer_id
-    customer = with_ref(deps, account, merchant_id, customer_id)
+    customer = with_ref(deps, account, customer)
     try:
         return deps.gateway.add_card_setup(account, customer, tab_id, key=f"{key}/{customer.customer_ref}")
     except CustomerGone as gone:
-        forget_ref(deps, merchant_id, customer_id, gone.customer_ref)
-        customer = with_ref(deps, account, merchant_id, customer_id)
+        customer = forget_ref(deps, customer.merchant_id, customer.customer_id, gone.customer_ref)
+        customer = with_ref(deps, account, customer)
         return deps.gateway.add_card_setup(account, customer, tab_id, key=f"{key}/{customer.customer_ref}")

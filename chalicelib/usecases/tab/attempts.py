@@ -398,7 +398,7 @@ def _perform(deps: Deps, tab: Tab, attempt: Attempt) -> Outcome:
 def _with_customer(deps: Deps, tab: Tab, attempt: Attempt) -> Outcome:
     """The attempt's customer is gone at the gateway: create a new one there, and make the attempt for it."""
     try:
-        customer = with_ref(deps, tab.account, tab.merchant_id, tab.customer_id)
+        customer = with_ref(deps, tab.account, deps.store.get_customer(tab.merchant_id, tab.customer_id))
     except GatewayUnavailable:
         return _unknown(attempt)
     except GatewayRejected as rejected:
