@@ -33,7 +33,7 @@ def decode(listing: str, cursor: str) -> str:
             # Base64 has unused bits at the end: comparing the whole cursor allows only one spelling.
             if digest == _digest(listing, position) and cursor == encode(listing, position):
                 return position
-    raise InvalidInput("The cursor is not one of this listing's: start again without it.")
+    raise InvalidInput("The cursor does not belong to this listing. Start again without it.")
 
 
 def _digest(listing: str, position: str) -> bytes:

@@ -69,7 +69,7 @@ class DynamoDbPeople:
             position = cursors.decode(listing, cursor)
             customer_id = position.rpartition("#")[2]
             if not items.is_id(customer_id):
-                raise InvalidInput("The cursor is not one of this listing's: start again without it.")
+                raise InvalidInput("The cursor does not belong to this listing. Start again without it.")
             key = items.customer_key(merchant_id, customer_id)
             start = key | {"gm_pk": {"S": partition}, "gm_sk": {"S": position}}
         found, has_more = self._reads.page(
@@ -93,7 +93,7 @@ class DynamoDbPeople:
         if cursor is not None:
             customer_id = cursors.decode(partition, cursor)
             if not items.is_id(customer_id):
-                raise InvalidInput("The cursor is not one of this listing's: start again without it.")
+                raise InvalidInput("The cursor does not belong to this listing. Start again without it.")
             start = items.lookup_key(merchant_id, by, searchable(by, text), customer_id)
         found, has_more = self._reads.page(
             limit,

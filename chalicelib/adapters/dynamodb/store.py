@@ -303,7 +303,7 @@ class DynamoDbStore:
             position = cursors.decode(listing, cursor)
             tab_id = position.rpartition("#")[2]
             if not items.is_id(tab_id):
-                raise InvalidInput("The cursor is not one of this listing's: start again without it.")
+                raise InvalidInput("The cursor does not belong to this listing. Start again without it.")
             start = items.tab_key(merchant_id, tab_id) | {pk: {"S": partition}, sk: {"S": position}}
         found, has_more = self._reads.page(
             limit,

@@ -135,7 +135,7 @@ class Transactions:
         if met_others and not lost:
             # The database works, but other writers of the same items were first each time. (After a lost answer
             # the other writer may be ourselves, so it is not certain that nothing was done.)
-            raise Contention("Others are changing the same thing at the same time. Nothing was done; try again.")
+            raise Contention("Other requests are changing the same thing. Nothing was done; send the request again.")
         raise StoreUnavailable("the database did not take the change in time")
 
     def back_off(self, number: int) -> None:

@@ -184,7 +184,7 @@ def _in_progress(tab: Tab, actor: Actor, now: datetime) -> Why | None:
     if attempt is None or attempt.state == AttemptState.AWAITING_CUSTOMER:
         return None
     return lambda: PaymentInProgress(
-        "A payment on this tab is under way. Ask for the tab again in a moment.",
+        "A payment on this tab is in progress. Load the tab again in a moment.",
         attempt_id=attempt.attempt_id,
         attempt_state=attempt.state,
     )
@@ -196,16 +196,16 @@ def _accept_promise(tab: Tab, actor: Actor, now: datetime) -> Why | None:
         may_add = actor.role == Role.CUSTOMER and not promise.asks <= set(promise.consents)
         if promise.accepted is not None and not may_add and not deposit.is_unsecured(tab):
             return lambda: TransitionRefused(
-                "The promise is accepted already; there is nothing new to accept.", status=tab.status
+                "The promise is already accepted; there is nothing new to accept.", status=tab.status
             )
     elif actor.is_business and promise.is_sealed_by_customer:
         return lambda: Forbidden(
-            "The customer accepted the promise that stands: only they can accept another in its place, on their phone.",
+            "The customer accepted the current promise themselves. Only they can accept another one, on their phone.",
             role=actor.role,
         )
     elif proposed.cap_minor < tab.total_minor:
         return lambda: CapExceeded(
-            "More is on the tab by now than the proposed promise allows: a new one must be proposed first.",
+            "The tab already has more on it than the proposed promise allows. Propose a new one first.",
             total_minor=tab.total_minor,
             cap_minor=proposed.cap_minor,
         )
@@ -216,7 +216,7 @@ def _save_card(tab: Tab, actor: Actor, now: datetime) -> Why | None:
     if tab.promise.consents_to(Consent.CARD_ON_FILE):
         return None
     return lambda: PromiseNotAccepted(
-        "The customer has not agreed to their card being kept: accept the promise with that consent.",
+        "The customer has not agreed to keeping their card. They can accept the promise with that consent.",
         consent=Consent.CARD_ON_FILE,
     )
 
@@ -227,9 +227,9 @@ def _check_in(tab: Tab, actor: Actor, now: datetime) -> Why | None:
 
 def _amend(tab: Tab, actor: Actor, now: datetime) -> Why | None:
     if tab.paid_minor:
-        return lambda: TransitionRefused("Part of the bill is paid already: adjust it instead.", status=tab.status)
+        return lambda: TransitionRefused("Part of the bill is paid. Adjust the bill instead.", status=tab.status)
     if tab.waived_minor:
-        return lambda: TransitionRefused("The bill is forgiven already.", status=tab.status)
+        return lambda: TransitionRefused("The bill is already waived.", status=tab.status)
     return _in_progress(tab, actor, now)
 
 
@@ -256,7 +256,7 @@ def _adjust(tab: Tab, actor: Actor, now: datetime) -> Why | None:
     if tab.fee is not None or tab.total_minor == 0:
         return lambda: TransitionRefused("There is no bill to adjust; a fee can be waived.", status=tab.status)
     if tab.written_off_minor or (tab.waived_minor and not tab.balance_minor):
-        return lambda: TransitionRefused("The rest of this bill is forgiven or written off already.", status=tab.status)
+        return lambda: TransitionRefused("The rest of this bill is already waived or written off.", status=tab.status)
     return _in_progress(tab, actor, now)
 
 
@@ -267,31 +267,31 @@ def refundable_minor(tab: Tab) -> int:
 
 
 def _refund(tab: Tab, actor: Actor, now: datetime) -> Why | None:
-    nothing = "Nothing has been taken that could be given back."
+    nothing = "Nothing was taken that could be refunded."
     if not tab.legs:
         return lambda: NothingToPay(nothing)
     if tab.refund_by_hand_minor:
         return lambda: TransitionRefused(
-            "A refund has failed, and its money is still owed: try it again, or give it back elsewhere first.",
+            "A refund has failed and is still owed. Try it again, or pay it back another way first.",
             status=tab.status,
         )
     if tab.cash_to_return_minor:
         return lambda: TransitionRefused(
-            "Cash is owed back already: hand it over and record that first.", status=tab.status
+            "Cash is already owed back. Hand it over and record that first.", status=tab.status
         )
     if tab.refund_owed_minor:
-        return lambda: PaymentInProgress("A refund is under way already. Ask for the tab again in a moment.")
+        return lambda: PaymentInProgress("A refund is already in progress. Load the tab again in a moment.")
     if refundable_minor(tab) <= 0:
         if any(leg.is_disputed for leg in tab.legs):
             return lambda: TransitionRefused(
-                "The customer's bank disputes the payment: what it takes back can't be refunded as well.",
+                "The customer's bank disputes the payment. What the bank takes back cannot be refunded as well.",
                 status=tab.status,
             )
         return lambda: NothingToPay(nothing)
     if tab.balance_minor:
         # Lowering the bill would only lower what is still owed; nothing would be refunded.
         return lambda: TransitionRefused(
-            "Part of the bill is still owed: adjust or waive it, and what was paid above that goes back by itself.",
+            "Part of the bill is still owed. Adjust or waive it; what was paid above that is refunded automatically.",
             status=tab.status,
         )
     return _in_progress(tab, actor, now)
@@ -299,10 +299,10 @@ def _refund(tab: Tab, actor: Actor, now: datetime) -> Why | None:
 
 def _refund_by_hand(tab: Tab, actor: Actor, now: datetime) -> Why | None:
     if any(attempt.operation == Operation.REFUND for attempt in tab.attempts):
-        return lambda: PaymentInProgress("A refund is under way. Ask for the tab again in a moment.")
+        return lambda: PaymentInProgress("A refund is in progress. Load the tab again in a moment.")
     if tab.refund_by_hand_minor:
         return None
-    return lambda: NothingToPay("No refund has failed that is still owed.")
+    return lambda: NothingToPay("There is no failed refund that is still owed.")
 
 
 def is_resolvable(flag: Flag) -> bool:
@@ -315,7 +315,7 @@ def _resolve_flag(tab: Tab, actor: Actor, now: datetime) -> Why | None:
         return None
     if tab.flags:
         return lambda: TransitionRefused(
-            "Money is still owed back: try the refund again, or give it back elsewhere and record that.",
+            "Money is still owed back. Try the refund again, or pay it back another way and record that.",
             status=tab.status,
         )
     return lambda: TransitionRefused("Nothing on this tab is flagged.", status=tab.status)
@@ -346,7 +346,7 @@ def _pay_on_phone(tab: Tab, actor: Actor, now: datetime) -> Why | None:
         if tab.live_hold:
             return lambda: NothingToPay("The hold covers the bill: accept it, and it is captured from the hold.")
         return lambda: NothingToPay(
-            "What is left is less than a card may be charged: it is payable in cash, or can be waived.",
+            "The rest is less than a card may be charged. Take it in cash, or waive it.",
             minimum_minor=tab.minimum_charge_minor,
         )
     return None
@@ -366,7 +366,7 @@ def _charge_saved_card(tab: Tab, actor: Actor, now: datetime) -> Why | None:
         return lambda: NoCard("There is no saved card to charge: the customer can pay on the phone.")
     if tab.balance_minor < tab.minimum_charge_minor:
         return lambda: NothingToPay(
-            "What is left is less than a card may be charged: it is payable in cash, or can be waived.",
+            "The rest is less than a card may be charged. Take it in cash, or waive it.",
             minimum_minor=tab.minimum_charge_minor,
         )
     if actor.role == Role.CUSTOMER:
@@ -382,19 +382,19 @@ def _charge_saved_card(tab: Tab, actor: Actor, now: datetime) -> Why | None:
         )
     if any(leg.is_disputed for leg in tab.legs):
         return lambda: TransitionRefused(
-            "The customer's bank disputes a payment of this bill: the rest is theirs to pay, on the phone or in cash.",
+            "The customer's bank disputes a payment of this bill. The rest can be paid on the phone or in cash.",
             status=tab.status,
         )
     if tab.fee is not None and tab.fee.take_at is not None and now < (take_at := tab.fee.take_at):
         return lambda: TransitionRefused(
-            f"The customer was told that the fee is taken at {take_at.isoformat()}. It is taken then by itself.",
+            f"The customer was told that the fee is taken at {take_at.isoformat()}. It is taken then automatically.",
             status=tab.status,
             take_at=take_at.isoformat(),
         )
     needed = Consent.AUTOMATIC_CHARGE if tab.fee is None else Consent.DEPOSIT_AND_FEES
     if not tab.promise.consents_to(needed):
         return lambda: PromiseNotAccepted(
-            "The customer has not agreed to be charged without them: they can pay on the phone.", consent=needed
+            "The customer has not agreed to charges without them. They can pay on the phone.", consent=needed
         )
     return None
 
@@ -414,7 +414,7 @@ def _reschedule(tab: Tab, actor: Actor, now: datetime) -> Why | None:
 
 def _walk_out(tab: Tab, actor: Actor, now: datetime) -> Why | None:
     if tab.walked_out_at is not None:
-        return lambda: TransitionRefused("It is recorded already that the guest left.", status=tab.status)
+        return lambda: TransitionRefused("The guest's departure is already recorded.", status=tab.status)
     if not (tab.total_minor if tab.status == Status.OPEN else tab.balance_minor):
         return lambda: NothingToPay("Nothing is owed on this tab.")
     return _in_progress(tab, actor, now)
@@ -423,7 +423,7 @@ def _walk_out(tab: Tab, actor: Actor, now: datetime) -> Why | None:
 def _cancel(tab: Tab, actor: Actor, now: datetime) -> Why | None:
     if tab.status == Status.OPEN and not actor.is_business:
         return lambda: TransitionRefused(
-            "The service has begun: only the business can call it off now. Ask them, or contest the bill.",
+            "The service has begun, so only the business can cancel it now. Ask them, or contest the bill.",
             status=tab.status,
         )
     if tab.status == Status.OPEN and tab.total_minor:
@@ -447,7 +447,7 @@ def _no_show(tab: Tab, actor: Actor, now: datetime) -> Why | None:
 def _waive(tab: Tab, actor: Actor, now: datetime) -> Why | None:
     if tab.fee is not None:
         if tab.amount_due_minor == 0:
-            return lambda: NothingToPay("The fee is waived already.")
+            return lambda: NothingToPay("The fee is already waived.")
         return _in_progress(tab, actor, now)
     if tab.balance_minor:
         return _in_progress(tab, actor, now)

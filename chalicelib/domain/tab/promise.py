@@ -154,7 +154,7 @@ class Promise(Struct, frozen=True, kw_only=True, omit_defaults=True):
         """Raises PromiseChanged if another text was agreed to, InvalidInput if a required consent is missing."""
         if acceptance.promise_sha256 != self.sha256:
             raise PromiseChanged(
-                "The promise is not the one that was shown. Show it again and send the hash of what stands now.",
+                "The promise has changed since it was shown. Show it again, and send the hash of the current one.",
                 promise_sha256=self.sha256,
             )
         in_person = acceptance.method == AcceptanceMethod.IN_PERSON

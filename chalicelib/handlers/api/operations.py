@@ -225,7 +225,7 @@ def _read(operation: Operation, http: HttpRequest, path: dict[str, str]) -> Call
     if operation.roles and len(raw) > MAXIMUM_BODY_BYTES:
         raise BodyTooLarge(f"A body has at most {MAXIMUM_BODY_BYTES} bytes.", maximum_bytes=MAXIMUM_BODY_BYTES)
     if not all(map(_ID.match, path.values())):
-        raise NotFound("There is no such thing.")
+        raise NotFound("It does not exist, or it belongs to somebody else.")
     key = _idempotency_key(http) if operation.writes else ""
     return Call(
         operation=operation,
@@ -270,7 +270,7 @@ def _expected_version(http: HttpRequest) -> int | None:
         return None
     match = _VERSION.fullmatch(given.strip())
     if match is None:
-        raise BadRequest('If-Match wants the ETag of the last answer, such as "3".', header="If-Match")
+        raise BadRequest('If-Match must be the ETag of the last answer, such as "3".', header="If-Match")
     return int(match[1])
 
 

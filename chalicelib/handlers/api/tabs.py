@@ -220,7 +220,7 @@ def accept_bill(call: Call[requests.AcceptBill]) -> Reply:
     if body.rating is not None:
         feedback = Feedback(rating=body.rating, comment=body.comment)
     elif body.comment:
-        raise InvalidInput("A comment comes with a rating from 1 to 5.", field="rating")
+        raise InvalidInput("A comment needs a rating from 1 to 5.", field="rating")
     answer = accept_bill_use_case(get_deps(), call.path["tab_id"], body.tip_minor, feedback, request=call.request)
     return answer_reply(call, answer)
 

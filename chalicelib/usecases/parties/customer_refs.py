@@ -27,7 +27,7 @@ def forget_ref(deps: Deps, merchant_id: str, customer_id: str, gone_ref: str) ->
         except VersionConflict:
             continue
         return changed
-    raise Contention("The customer is being changed by others at the same time. Try again.")
+    raise Contention("Other requests are changing this customer. Nothing was done; try again.")
 
 
 def with_ref(deps: Deps, account: str | None, customer: Customer) -> Customer:
@@ -48,4 +48,4 @@ def with_ref(deps: Deps, account: str | None, customer: Customer) -> Customer:
             customer = deps.store.get_customer(customer.merchant_id, customer.customer_id)
             continue
         return changed
-    raise Contention("The customer is being changed by others at the same time. Try again.")
+    raise Contention("Other requests are changing this customer. Nothing was done; try again.")

@@ -112,7 +112,7 @@ def remove_card(deps: Deps, customer_id: str, *, request: Request) -> Customer:
     try:
         deps.store.update_customer(customer, record=request.new_record(deps, resource_id=customer_id))
     except (VersionConflict, RecordExists):
-        raise Contention("The customer is being changed at the same time. Try again.") from None
+        raise Contention("Other requests are changing this customer. Nothing was done; try again.") from None
     for card_id in sorted(card_ids):
         change_card(deps, customer, Fact(kind=FactKind.CARD_REMOVED, object_id=card_id, at=deps.clock.now()))
     return customer
@@ -145,7 +145,7 @@ def prepare_card(deps: Deps, customer_id: str, terms: CardTerms, *, request: Req
         try:
             deps.store.update_customer(customer, record=record)
         except (VersionConflict, RecordExists):
-            raise Contention("The customer is being changed at the same time. Try again.") from None
+            raise Contention("Other requests are changing this customer. Nothing was done; try again.") from None
     else:
         request.check_same(record)
     account = deps.store.get_merchant(customer.merchant_id).account

@@ -98,7 +98,7 @@ def set_policy(deps: Deps, policy: Policy, *, request: Request) -> tuple[Merchan
     try:
         deps.store.update_merchant(changed, record=request.new_record(deps, resource_id=merchant_id))
     except (VersionConflict, RecordExists):
-        raise Contention("The merchant is being changed by others at the same time. Try again.") from None
+        raise Contention("Other requests are changing this merchant. Nothing was done; try again.") from None
     return changed, policy_warnings(policy)
 
 
@@ -135,9 +135,11 @@ def _check_policy(policy: Policy) -> None:
 def _check_followup(policy: Policy) -> None:
     offsets = policy.reminder_offsets_s
     if len(offsets) > MOST_REMINDERS or list(offsets) != sorted(set(offsets)):
-        raise InvalidInput(f"policy.reminder_offsets_s must be rising, and {MOST_REMINDERS} at most.")
+        raise InvalidInput(f"policy.reminder_offsets_s must be ascending, at most {MOST_REMINDERS} of them.")
     if len(policy.retry_offsets_s) > MAXIMUM_TRIES - 1:
-        raise InvalidInput(f"policy.retry_offsets_s has {MAXIMUM_TRIES - 1} at most: we charge {MAXIMUM_TRIES} times.")
+        raise InvalidInput(
+            f"policy.retry_offsets_s has at most {MAXIMUM_TRIES - 1} values: we charge {MAXIMUM_TRIES} times at most."
+        )
     for name, given in (("reminder", offsets), ("retry", policy.retry_offsets_s)):
         if any(not LEAST_OFFSET_S <= offset <= LONGEST_S for offset in given):
             raise InvalidInput(f"policy.{name}_offsets_s must be from {LEAST_OFFSET_S} to {LONGEST_S} seconds each.")
@@ -150,4 +152,4 @@ def _check_followup(policy: Policy) -> None:
             raise InvalidInput(f"policy.{name} must be from 0 to 23.")
     for name in ("exposure_per_customer_minor", "exposure_per_merchant_minor"):
         if getattr(policy, name) < 0:
-            raise InvalidInput(f"policy.{name} can't be negative; 0 is no limit.")
+            raise InvalidInput(f"policy.{name} can't be negative; 0 means no limit.")

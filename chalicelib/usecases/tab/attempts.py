@@ -148,7 +148,7 @@ def carry_out(
         except RecordExists as exists:
             return _replay(deps, deps.store.get_tab(tab.merchant_id, tab_id), exists.record, request)
         return finish(deps, change)
-    raise Contention("The tab is being changed by others at the same time. Nothing was done; try again.")
+    raise Contention("Other requests are changing this tab. Nothing was done; send the request again.")
 
 
 def _look_at(deps: Deps, tab: Tab, waiting: Attempt | None) -> Tab:
@@ -165,7 +165,7 @@ def _look_at(deps: Deps, tab: Tab, waiting: Attempt | None) -> Tab:
 def _check_version(tab: Tab, expected_version: int | None) -> None:
     if expected_version not in (None, tab.version):
         raise StaleVersion(
-            f"The tab is at version {tab.version} by now. Load it again and decide on what it says.",
+            f"The tab is at version {tab.version} by now. Load it again before you change it.",
             version=tab.version,
         )
 
@@ -271,7 +271,7 @@ def replay_of(deps: Deps, record: IdempotencyRecord, tab: Tab) -> Answer:
     young = deps.clock.now() - record.created_at < IN_PROGRESS
     if attempt is not None and attempt.state == AttemptState.PENDING and young:
         raise RequestInProgress(
-            "The first request with this Idempotency-Key is still under way. Ask again in a moment.",
+            "The first request with this Idempotency-Key is still running. Send it again in a moment.",
             retry_after_s=int(IN_PROGRESS.total_seconds()),
         )
     return Answer(tab=tab, attempt=attempt, replayed=True)
@@ -288,7 +288,7 @@ def _close_for_change(deps: Deps, tab: Tab, waiting: Attempt) -> Tab:
     tab = run(deps, tab, begun)
     if any(leg.attempt_id == waiting.attempt_id for leg in tab.legs):
         raise PaymentInProgress(
-            "The customer has paid on the phone this very moment. Load the tab again and decide on what it says.",
+            "The customer has just paid on the phone. Load the tab again before you change it.",
             attempt_id=waiting.attempt_id,
             attempt_state=AttemptState.SUCCEEDED,
         )
@@ -367,7 +367,7 @@ def record_outcome(
         except (VersionConflict, Contention):
             pass
         tab = deps.store.get_tab(tab.merchant_id, tab.tab_id)
-    raise Contention("The tab is being changed by others at the same time; the outcome will be brought in later.")
+    raise Contention("Other requests are changing this tab. The payment's outcome will be recorded later.")
 
 
 def outcome_of(facts: Iterable[Fact]) -> Outcome:

@@ -173,7 +173,7 @@ def accept_promise(draft: Draft, acceptance: Acceptance, customer: Customer | No
         )
     elif not deposit.is_unsecured(tab):
         raise InvalidInput(
-            "The promise is accepted already, with these consents: there is nothing new to record.",
+            "The promise is already accepted with these consents; there is nothing new to record.",
             consents=list(promise.consents),
         )
     if draft.tab.card is None and customer is not None and customer.card is not None:
@@ -225,7 +225,7 @@ def reschedule(draft: Draft, starts_at: datetime, origin: Origin) -> None:
     _check_start(starts_at, draft.now)
     tab = draft.tab
     if starts_at == tab.starts_at:
-        raise InvalidInput("starts_at is when the appointment begins already.", field="starts_at")
+        raise InvalidInput("The appointment already begins at starts_at.", field="starts_at")
     sealed = tab.promise.accepted
     promise = replace(tab.proposed or tab.promise, accepted=None, added=())
     promise = _at(promise, starts_at, draft.now, tab.policy)
@@ -281,7 +281,7 @@ def propose_promise(draft: Draft, limits: Limits) -> None:
     if proposed.estimate_minor > proposed.cap_minor:
         raise InvalidInput("estimate_minor can't be above cap_minor.")
     if proposed.cap_minor < tab.total_minor:
-        raise InvalidInput(f"cap_minor can't be below what is on the tab already ({tab.total_minor}).")
+        raise InvalidInput(f"cap_minor can't be below what is already on the tab ({tab.total_minor}).")
     if tab.accepted:
         draft.update(proposed=proposed)
     else:

@@ -29,7 +29,7 @@ def refund(draft: Draft, amount_minor: int | None, reason: str) -> None:
     amount = most if amount_minor is None else amount_minor
     check_amount(amount, currency_of(tab.currency), "amount_minor")
     if not 0 < amount <= most:
-        raise InvalidInput(f"amount_minor must be from 1 to {most}, what can be given back.", refundable=most)
+        raise InvalidInput(f"amount_minor must be from 1 to {most}, the amount that can be refunded.", refundable=most)
     if lost := sum(leg.lost_minor for leg in tab.legs):
         lower_paid(draft, lost, "taken back by the customer's bank")
     lower_paid(draft, amount, reason)
@@ -68,7 +68,7 @@ def resolve_flag(draft: Draft, flag_id: str, note: str) -> None:
         raise NotFound("There is no such flag on this tab: somebody may have resolved it.")
     if not is_resolvable(flag):
         raise TransitionRefused(
-            "This money is still owed back: try the refund again, or give it back elsewhere and record that.",
+            "This money is still owed back. Try the refund again, or pay it back another way and record that.",
             status=draft.tab.status,
         )
     draft.lower_flag(flag, note)
