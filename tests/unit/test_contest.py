@@ -467,7 +467,7 @@ def test_a_bill_is_not_taken_back_once_something_is_paid() -> None:
     """It can be adjusted."""
     till = billed().do(payment.take_cash, 10_00)
 
-    with pytest.raises(TransitionRefused, match="adjust"):
+    with pytest.raises(TransitionRefused, match="Adjust the bill"):
         till.do(bill.amend)
     assert till.allows(Action.ADJUST)
 
@@ -477,7 +477,7 @@ def test_a_bill_that_is_forgiven_is_not_taken_back() -> None:
     till = held().do(bill.waive, "so")
     assert till.tab.status == Status.IN_REVIEW
 
-    with pytest.raises(TransitionRefused, match="forgiven"):
+    with pytest.raises(TransitionRefused, match="already waived"):
         till.do(bill.amend)
 
 

@@ -273,7 +273,7 @@ def test_only_the_customer_replaces_what_they_sealed() -> None:
     in_person = acceptance(till.tab, *WITHOUT_CARD, method=AcceptanceMethod.IN_PERSON)
 
     assert not till.allows(Action.ACCEPT_PROMISE, STAFF)
-    with pytest.raises(Forbidden, match="only they"):
+    with pytest.raises(Forbidden, match="Only they"):
         till.do(booking.accept_promise, in_person, None, by=STAFF)
     assert till.tab.promise.cap_minor == 80_00
 

@@ -138,7 +138,7 @@ def _check_followup(policy: Policy) -> None:
         raise InvalidInput(f"policy.reminder_offsets_s must be ascending, at most {MOST_REMINDERS} of them.")
     if len(policy.retry_offsets_s) > MAXIMUM_TRIES - 1:
         raise InvalidInput(
-            f"policy.retry_offsets_s has at most {MAXIMUM_TRIES - 1} values: we charge {MAXIMUM_TRIES} times at most."
+            f"policy.retry_offsets_s has at most {MAXIMUM_TRIES - 1} values: we charge {MAXIMUM_TRIES} times."
         )
     for name, given in (("reminder", offsets), ("retry", policy.retry_offsets_s)):
         if any(not LEAST_OFFSET_S <= offset <= LONGEST_S for offset in given):
