@@ -40,3 +40,27 @@ def test_every_file_that_is_named_exists(page: Path) -> None:
     paths = [path for path in named if "/" in path]
 
     assert [path for path in paths if not any((folder / path).exists() for folder in FOLDERS)] == []
+
+
+def look_ups() -> list[tuple[str, list[str], list[str]]]:
+    """The rows of "Ten look-ups" on the architecture page: question, files, names."""
+    section = (ROOT / "docs" / "architecture.md").read_text().partition("## Ten look-ups")[2]
+    rows = [line.strip("| ").split(" | ") for line in section.splitlines() if line.startswith("| ")][1:]
+    return [(question, re.findall("`(.+?)`", files), re.findall("`(.+?)`", names)) for question, files, names in rows]
+
+
+def test_there_are_ten_look_ups() -> None:
+    """The page promises ten."""
+    assert len(look_ups()) == 10
+
+
+@pytest.mark.parametrize(("question", "files", "names"), look_ups(), ids=lambda value: str(value)[:40])
+def test_a_look_up_opens_at_most_two_files_and_finds_its_answer(
+    question: str, files: list[str], names: list[str]
+) -> None:
+    """Every name that answers the question is in one of at most two files."""
+    found = [next(folder / file for folder in FOLDERS if (folder / file).exists()) for file in files]
+    texts = "".join(path.read_text() for path in found)
+
+    assert 1 <= len(found) <= 2
+    assert [name for name in names if not re.search(rf"\b{name}\b", texts)] == []
