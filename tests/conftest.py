@@ -1,6 +1,6 @@
-"""Stripe's own document watches the whole run: every answer and webhook of every stand-in, whoever starts it and how.
+"""Checks every answer and webhook of every stand-in against Stripe's own OpenAPI document, in every test.
 
-The environment turns the check on, so that a new test cannot forget it; what is wrong fails the test that met it.
+The environment enables the check, so that no test can forget it. A wrong answer fails the test in which it occurs.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Texts that were written down, read, and are compared from then on; ids in them are numbered as they appear."""
+"""Golden files: reviewed texts with which output is compared. Ids in them are numbered in order of appearance."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A notifier that keeps what it was given, for tests to read; broken on purpose where a test says so."""
+"""A notifier that stores the messages it gets, for tests; it can be made to fail."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A tab and its history as the API shows them to staff, without going through HTTP: what devstack.invariants reads."""
+"""A tab and its history as the API shows them to staff, without HTTP: the input of devstack.invariants."""
 
 from __future__ import annotations
 

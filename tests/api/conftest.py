@@ -1,4 +1,4 @@
-"""The app as Lambda runs it, on a store in memory and the real Stripe adapter against the stand-in in a thread."""
+"""Fixtures: the app as Lambda runs it, on a store in memory, with the real Stripe adapter and a stand-in."""
 
 from __future__ import annotations
 

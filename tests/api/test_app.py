@@ -1,4 +1,4 @@
-"""The app as a whole: health, listings, the schedule, failures of our own, settings, and a cold start."""
+"""The app as a whole: health, listings, the schedule, internal errors, settings, and a cold start."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who gets in: every route against every role and every kind of wrong token."""
+"""Authorization: every route with every role and every kind of wrong token."""
 
 from __future__ import annotations
 

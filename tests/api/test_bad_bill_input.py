@@ -1,4 +1,4 @@
-"""Bad input to what happens to a bill, kind by kind: a stable code, the right 4xx, and nothing changed."""
+"""Bad input to the routes of a presented bill, kind by kind: a stable code, the right 4xx, and nothing changed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What happens to a bill once it is presented: contested, adjusted, given back, paid in cash, forgiven, given up."""
+"""A presented bill: contested, adjusted, refunded, paid in cash, waived, written off."""
 
 from __future__ import annotations
 

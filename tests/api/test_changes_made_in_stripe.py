@@ -1,4 +1,4 @@
-"""What happens at Stripe past us and is told by events alone: disputes, refunds in the dashboard, cards that go."""
+"""Changes made in Stripe, which only events report: disputes, refunds in the dashboard, removed and renewed cards."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When a card is charged and when not: the promised start, the review, tips, stolen cards, calls that are refused."""
+"""When a card is charged and when not: promised start, review window, tips, stolen cards, refused calls."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Contacts at the API: what is given, what is refused, who may, and how customers are found by them."""
+"""Contacts over HTTP: valid and invalid input, permissions, and finding customers by their contact."""
 
 from __future__ import annotations
 

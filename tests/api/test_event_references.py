@@ -1,4 +1,4 @@
-"""Every event we act on, with each of its references null once and expanded once: it tells the same as ever.
+"""Every relevant event, with each of its references once null and once expanded: the facts stay the same.
 
 Which references an object has is read from Stripe's own OpenAPI document, so a field that it gains is played, too.
 """

@@ -1,4 +1,4 @@
-"""Every id of Stripe that we keep, gone once, at every call that uses it: another is made or asked for at once."""
+"""Every stored Stripe id, missing at every call that uses it: a new object is created or asked for at once."""
 
 from __future__ import annotations
 

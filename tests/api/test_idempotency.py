@@ -1,4 +1,4 @@
-"""The same key gives the same answer, and moves money once."""
+"""Idempotency: the same key gives the same answer, and moves money once."""
 
 from __future__ import annotations
 

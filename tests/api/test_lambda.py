@@ -1,4 +1,4 @@
-"""The app as Lambda calls it: events in API Gateway's shape, and what of a request is kept."""
+"""The app as Lambda calls it: API Gateway's events, and which parts of a request are stored."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The minimum-charge rules of design §4, each by name: every leg is nothing, or at least what a card may be charged."""
+"""The minimum-charge rules of design §4: every leg is zero, or at least the minimum card charge."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A no-show and its fee: announced, taken a day later, contested, taken back; and what both sides hear of an end."""
+"""A no-show and its fee: announced, taken a day later, contested, reversed; and the messages to both sides."""
 
 from __future__ import annotations
 

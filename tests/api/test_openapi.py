@@ -1,4 +1,4 @@
-"""The OpenAPI document says what the app does, and stands in docs/ as it is served."""
+"""The OpenAPI document describes the app, and docs/openapi.json is what the app serves."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people can look up: a tab's timeline and agenda, the owner's report, and the limits that go by it."""
+"""Timeline, agenda, the owner's report of receivables, limits on unpaid amounts; and what customers do not see."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Events from Stripe: in any order, as often as they like, and never lost."""
+"""Webhooks from Stripe: in any order, repeated, and never lost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an API test has in its hands: callers with tokens, the stand-in's events and clock, the customer's phone."""
+"""The world of an API test: callers with tokens, the stand-in's events and clock, the customer's phone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The implementations that the contract tests run against."""
+"""Fixtures: the implementations against which the contract tests run."""
 
 from __future__ import annotations
 

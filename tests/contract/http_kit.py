@@ -1,4 +1,4 @@
-"""A server of HTTP that behaves, hangs up, lies or stays silent, with or without TLS, and its certificates."""
+"""An HTTP server for tests that answers well, hangs up, lies or stays silent, with or without TLS."""
 
 from __future__ import annotations
 

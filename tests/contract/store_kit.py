@@ -1,4 +1,4 @@
-"""What the store tests are made of: tabs and changes built through the domain, and the records that go with them."""
+"""Helpers of the store tests: tabs and changes made by the domain, and the records beside them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""DynamoDB Local: what is fetched is what was pinned, what is missing is named. Running it is `make conformance`."""
+"""DynamoDB Local: the pinned package is verified, and missing tools are named. `make conformance` runs it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pure half of the Stripe adapter: what attempts send, byte for byte; what objects, events and signatures tell."""
+"""The pure part of the Stripe adapter: parameters of attempts, byte for byte; objects, events and signatures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What TabStore promises, held against every implementation."""
+"""The contract of TabStore, tested on every implementation."""
 
 from __future__ import annotations
 

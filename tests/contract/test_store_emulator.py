@@ -1,4 +1,4 @@
-"""The emulator that tests and the local stack run on: where it listens, when it ends, and what it keeps."""
+"""The DynamoDB emulator of tests and local stack: where it listens, when it ends, and what it stores."""
 
 from __future__ import annotations
 

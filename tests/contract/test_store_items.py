@@ -1,4 +1,4 @@
-"""What DynamoDB is given to keep: exact round trips for any value, and the keys and attributes of the table."""
+"""Items of the table: exact round trips of any value, and the table's keys and attributes."""
 
 from __future__ import annotations
 

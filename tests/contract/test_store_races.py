@@ -1,4 +1,4 @@
-"""Many at once: on the emulator, whose conditional writes hold under threads, and in memory."""
+"""Concurrent writes: on the emulator, whose conditional writes are safe under threads, and in memory."""
 
 from __future__ import annotations
 

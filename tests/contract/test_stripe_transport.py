@@ -1,4 +1,4 @@
-"""The transport to Stripe against servers that behave, hang up, lie and stay silent: what comes back, and how often."""
+"""The HTTP client of the Stripe SDK, with servers that answer well, hang up, lie or stay silent."""
 
 from __future__ import annotations
 

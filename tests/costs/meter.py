@@ -1,4 +1,4 @@
-"""A DynamoDB client that counts: requests, and the capacity units that AWS's published rules give them.
+"""A DynamoDB client that counts requests and their capacity units, by AWS's published rules.
 
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/: CapacityUnitCalculations.html for sizes,
 read-write-operations.html for units, GSI.html for what an index costs. No emulator can be asked: none tells all of it.

@@ -1,4 +1,4 @@
-"""docs/remote-calls.md and budget.json: how what was measured is written down, priced, and held against what it was."""
+"""Writes docs/remote-calls.md and budget.json, and compares a measurement with the budget."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is measured: operations one by one, and whole tabs, through the app as it is deployed, on moto and stand-in."""
+"""The measured operations and whole tabs, through the app as deployed, on moto and the stand-in."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an operation asks of DynamoDB and Stripe: the promises, the budget, and the page that tells of it."""
+"""The calls of each operation to DynamoDB and Stripe: fixed promises, the budget, and docs/remote-calls.md."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `chalice package` writes, without the zip, which takes long and is no affair of the template's."""
+"""Fixtures: the template that `chalice package` writes, without the slow zip."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""docs/deploy.md says what is deployed: its tables are those of the code."""
+"""The tables of docs/deploy.md agree with the code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The doctor's judgement on keys and on what Stripe has; on AWS's side it is tried by `make deploy-local`."""
+"""The doctor's checks of keys and of Stripe; `make deploy-local` tests its checks of AWS."""
 
 from __future__ import annotations
 

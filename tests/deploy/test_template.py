@@ -1,4 +1,4 @@
-"""The template, as it is deployed: what every function gets, what guards the data, what its parts say of each other."""
+"""The deployed template: what every function gets, the protection of the data, and references between resources."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`make reconcile` can fail: what it says of a report that is not exactly what was injected. CI runs it in full."""
+"""`make reconcile` fails if a report is not exactly what was injected. CI runs the whole of it."""
 
 from __future__ import annotations
 

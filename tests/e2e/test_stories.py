@@ -1,4 +1,4 @@
-"""Real HTTP, real processes: the demo's stories, and the lines of curl that the README tells people to paste."""
+"""The demo's stories over real HTTP and processes, and the curl lines of the README."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""A real process dies at a named boundary, and the next scheduled run heals what it left (money rule 2).
+"""A real process dies at a named boundary, and the next scheduled run repairs what it left (money rule 2).
 
-Done once with Stripe's webhooks arriving as usual and once with none arriving at all: the agenda alone must be enough.
+Each case runs once with webhooks and once without any: the agenda alone must be enough.
 """
 
 from __future__ import annotations

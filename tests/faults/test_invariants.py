@@ -1,4 +1,4 @@
-"""Every promise is seen to be broken where it is: a sound tab has no problem, each damage has its own."""
+"""Every invariant detects its violation: a sound tab has no problem, and each damage is reported."""
 
 from __future__ import annotations
 

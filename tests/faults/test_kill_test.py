@@ -1,4 +1,4 @@
-"""The callers of the kill test: they repeat what broke, wait for what passes, and give up on nothing else."""
+"""The kill test's callers: they repeat requests after a broken connection and wait after temporary refusals."""
 
 from __future__ import annotations
 

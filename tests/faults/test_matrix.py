@@ -1,4 +1,4 @@
-"""A seeded part of the fault matrix, in seconds; the table behind it; and that it tells when a promise is broken.
+"""A seeded sample of the fault matrix, its table, and proof that it detects broken promises.
 
 All of it is `make faults`.
 """

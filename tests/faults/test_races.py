@@ -1,4 +1,4 @@
-"""The referee of the races, and the processes they run against: what is wrong is told, what is dead is dead."""
+"""The judge of the races, and the processes they run against: wrong answers are reported, dead workers detected."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What import-linter cannot say about the layers."""
+"""Rules of the layers that import-linter cannot check."""
 
 import ast
 import sys

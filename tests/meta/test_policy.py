@@ -1,4 +1,4 @@
-"""What each deployed function may do, against what its code does: too little fails in production only."""
+"""The policy of each deployed function, compared with what its code does: a missing right fails only in production."""
 
 from __future__ import annotations
 

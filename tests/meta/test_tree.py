@@ -1,4 +1,4 @@
-"""What is committed works on anybody's machine and gives nothing away."""
+"""The repository contains nothing private and nothing that depends on one machine."""
 
 import re
 import subprocess

@@ -1,4 +1,4 @@
-"""The audit: whatever is not as it must be is told, in words and with its row."""
+"""The audit of a replay: every difference is reported in words, with its row."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The quicker parser of headers reads what http.client's own reads."""
+"""The fast header parser gives the same result as http.client's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The calendar of a replay: who does what when, and what must come of it."""
+"""The calendar of a replay: the events of each booking and their expected result."""
 
 from __future__ import annotations
 

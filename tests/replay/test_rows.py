@@ -1,4 +1,4 @@
-"""Rows of bookings: what is read, how prices are counted, and every reason to refuse one."""
+"""Rows of bookings: parsing, prices, and every reason to refuse a row."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hypothesis draws the same examples in every run, so that a red run can be run again."""
+"""A Hypothesis profile with the same examples in every run, so that a failure can be repeated."""
 
 from hypothesis import HealthCheck, settings
 

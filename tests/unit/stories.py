@@ -1,4 +1,4 @@
-"""Stories of one tab, each told up to points worth looking at; `timelines.txt` holds what is to be seen there."""
+"""Stories of one tab with checkpoints; `timelines.txt` has the expected text at each checkpoint."""
 
 from __future__ import annotations
 

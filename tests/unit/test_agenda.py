@@ -1,4 +1,4 @@
-"""The agenda: each step by name and with its time, their order, and decisions asked for again."""
+"""The agenda: each step and its time, their order, and decisions made again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the agenda says it is about to do: the steps that are taken at once, by their kind, reason and subject."""
+"""The texts of the agenda: due steps with their kind, reason and subject."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rules where they begin and end: what is already secured, exactly agreed, just too small, at the very hour."""
+"""Rules at their boundary values: exact amounts, exact times, first and last allowed cases."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A saved card that is removed or replaced: what it secured, what it was to pay, and who is told."""
+"""A saved card that is removed or replaced: its deposit, its planned charges, and the messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Contest and resolution, the bill taken back, and what the customer thought of it."""
+"""Contests and their resolution, amended bills, and feedback."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The deposit: how it is secured, declined, renewed, lapsed and given back."""
+"""The deposit: secured, declined, renewed, lapsed and returned."""
 
 from __future__ import annotations
 

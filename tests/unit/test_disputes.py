@@ -1,4 +1,4 @@
-"""Disputes: what a bank takes back, in whichever order the news comes, and what rests until it is decided."""
+"""Disputes: what a bank takes back, in any order of events, and what pauses until the decision."""
 
 from __future__ import annotations
 

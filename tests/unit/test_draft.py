@@ -1,4 +1,4 @@
-"""A change in the making: what one transaction writes, whole, and that nothing broken is ever sealed."""
+"""Drafts: what one transaction writes, and that a broken change is never sealed."""
 
 from __future__ import annotations
 

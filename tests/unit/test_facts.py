@@ -1,4 +1,4 @@
-"""Facts: each kind by name, each twice as good as once, in any order, in every status."""
+"""Facts: each kind, applied once or twice with the same result, in any order, in every status."""
 
 from __future__ import annotations
 

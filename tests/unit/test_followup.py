@@ -1,4 +1,4 @@
-"""Follow-up of what is unpaid: reminders once each and never at night, retries as the bank advises, and its end."""
+"""Follow-up of unpaid bills: reminders once each and never at night, retries as the bank advises, and the end."""
 
 from __future__ import annotations
 

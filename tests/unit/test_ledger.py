@@ -1,4 +1,4 @@
-"""The ledger: what each event posts, as literals, and books that always balance."""
+"""The ledger: the postings of each event as literals, and balanced books."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Money: the currency table, steps and minimums, and one way to round."""
+"""Money: the currency table, steps, minimums and rounding."""
 
 from __future__ import annotations
 

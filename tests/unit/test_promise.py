@@ -1,4 +1,4 @@
-"""The promise: sealed word by word, consented to one by one."""
+"""The promise: its seal over every word, and its separate consents."""
 
 from __future__ import annotations
 

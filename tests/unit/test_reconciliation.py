@@ -1,4 +1,4 @@
-"""Reconciliation's own words and figures, where no story comes to them."""
+"""Texts and figures of reconciliation that no story covers."""
 
 from __future__ import annotations
 

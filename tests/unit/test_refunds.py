@@ -1,4 +1,4 @@
-"""Money that goes back, cash, and the tip after the payment: plans over legs, each with what it posts."""
+"""Refunds, cash, and later tips: plans over legs, with their postings."""
 
 from __future__ import annotations
 

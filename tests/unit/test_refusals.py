@@ -1,4 +1,4 @@
-"""Refusals: which reason, and what the caller is told to act on; and that each limit itself is still allowed."""
+"""Refusals: the reason and its context; and that each limit itself is allowed."""
 
 from __future__ import annotations
 

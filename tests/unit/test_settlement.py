@@ -1,4 +1,4 @@
-"""Settlement: the deposit first, the balance after, and never a leg below the minimum charge."""
+"""Settlement: the deposit first, then the balance, and no leg below the minimum charge."""
 
 from __future__ import annotations
 

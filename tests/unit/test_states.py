@@ -1,4 +1,4 @@
-"""Every change of status by name, every fact kind with a test of its own, and the page that shows the tables."""
+"""Every change of status, a test for every fact kind, and docs/states.md."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a tab says of itself at every turn of its stories: timeline, messages, what is pending and who may do what.
+"""The text of a tab at every checkpoint of its stories: timeline, messages, pending steps, allowed actions.
 
 `timelines.txt` was read line by line when it was written. Where a change of the rules changes it on purpose, write it
 again, `python -m tests.unit.test_timeline > tests/unit/timelines.txt`, and read the difference.

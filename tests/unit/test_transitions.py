@@ -1,4 +1,4 @@
-"""Transitions and permissions: the table of design §4, every pair of it, and screens that offer what works."""
+"""Transitions and permissions: every pair of the table of design §4, and `allowed_actions` that work."""
 
 from __future__ import annotations
 

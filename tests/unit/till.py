@@ -1,4 +1,4 @@
-"""A till for tests of the domain: one tab, a clock moved by hand, numbered ids, and everything it has written."""
+"""A driver for tests of the domain: one tab, a clock moved by hand, numbered ids, and everything that was written."""
 
 from __future__ import annotations
 

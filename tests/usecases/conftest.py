@@ -1,4 +1,4 @@
-"""The shop in which every use case is tried, and Hypothesis drawing the same examples in every run."""
+"""Fixtures: a shop for the use cases, and a Hypothesis profile with the same examples in every run."""
 
 import pytest
 from hypothesis import HealthCheck, settings

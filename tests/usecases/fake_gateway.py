@@ -1,4 +1,4 @@
-"""A payment gateway in memory that keeps honest books, with faults to inject; what is true of Stripe is true of it."""
+"""A payment gateway in memory with correct books and injectable faults; it behaves like Stripe."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A shop on fakes: the store in memory, a gateway with faults, a clock moved by hand, and a word for each request."""
+"""A shop on fakes: store in memory, gateway with faults, a clock moved by hand, and a method for each request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Write-ahead, gateway, outcome: whatever breaks between them, the money moves once and the tab ends right."""
+"""Write-ahead, gateway call, outcome: whatever fails between them, money moves once and the tab ends right."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Contests among payments under way: recorded at once, and nothing is made again behind the customer's back."""
+"""Contests during payments: recorded at once, and no payment is made again without the customer."""
 
 from __future__ import annotations
 

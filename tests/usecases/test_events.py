@@ -1,4 +1,4 @@
-"""Webhooks: verified, claimed, applied once, and given time to find their tab."""
+"""Webhooks: verified, assigned to their tab, applied once, and retried until the tab is found."""
 
 from __future__ import annotations
 

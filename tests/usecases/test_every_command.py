@@ -1,4 +1,4 @@
-"""What all requests have in common: their words arrive, a repetition is answered, the phone's payment gives way."""
+"""What all commands share: their input is recorded, a repetition is answered, a waiting phone payment is closed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Merchants: what is kept of one, which policies can work, and two owners at once."""
+"""Merchants: what is stored, which policies are valid, and concurrent changes by two owners."""
 
 from __future__ import annotations
 

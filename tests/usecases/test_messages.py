@@ -1,4 +1,4 @@
-"""What people are told: messages at most once, receipts at least once, whatever breaks between deciding and saying."""
+"""Messages: at most once, receipts at least once, whatever fails between decision and delivery."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Outcomes, whoever brings them: read again, applied once, and looked for before anything is repeated."""
+"""Outcomes from answers, webhooks and lookups: applied once, and looked up before a call is repeated."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Merchants and customers: made once however often asked, and changed for what is to come."""
+"""Merchants and customers: created once for repeated requests, and policies that apply to future tabs."""
 
 from __future__ import annotations
 

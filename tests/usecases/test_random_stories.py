@@ -1,4 +1,4 @@
-"""Any story at all: random commands, customers, banks, faults, lost events and time, and what survives them."""
+"""Random stories: commands, customers, banks, faults, lost events and time in any order, checked by the invariants."""
 
 from __future__ import annotations
 

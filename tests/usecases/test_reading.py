@@ -1,4 +1,4 @@
-"""Reading tabs: listings page by page, the timeline, and what each caller may see."""
+"""Reading tabs: listings in pages, the timeline, and what each caller may see."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is unpaid: limits on it, and the owner's report of it."""
+"""Unpaid amounts: their limits, and the owner's report of receivables."""
 
 from __future__ import annotations
 

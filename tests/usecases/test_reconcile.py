@@ -1,4 +1,4 @@
-"""Reconciliation on fakes: every kind of difference is injected, found and named; the safe ones are repaired."""
+"""Reconciliation on fakes: every kind of difference is injected and found; the safe ones are repaired."""
 
 from __future__ import annotations
 

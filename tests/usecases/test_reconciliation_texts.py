@@ -1,4 +1,4 @@
-"""What reconciliation says of each difference, word for word and id by id, in a merchant's connected account.
+"""The texts of reconciliation for each difference, word for word, with ids, in a merchant's connected account.
 
 `findings.txt` was read line by line when it was written. Where a change changes it on purpose, write it again,
 `python -m tests.usecases.test_reconciliation_texts > tests/usecases/findings.txt`, and read the difference.

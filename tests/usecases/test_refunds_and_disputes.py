@@ -1,4 +1,4 @@
-"""Refunds, cash, tips, disputes and removed cards against a gateway that keeps its own books."""
+"""Refunds, cash, tips, disputes and removed cards, with a gateway that has its own books."""
 
 from __future__ import annotations
 

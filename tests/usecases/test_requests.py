@@ -1,4 +1,4 @@
-"""Requests: decided on the tab as it is, answered the same when repeated, changing nothing where refused."""
+"""Requests: decided on the current tab, answered equally when repeated, and without effect when refused."""
 
 from __future__ import annotations
 

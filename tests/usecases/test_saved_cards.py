@@ -1,4 +1,4 @@
-"""Customers and their saved cards: kept with consent, used where agreed, gone everywhere once removed."""
+"""Saved cards: stored with consent, used as agreed, and unusable everywhere once removed."""
 
 from __future__ import annotations
 

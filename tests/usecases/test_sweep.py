@@ -1,4 +1,4 @@
-"""The sweep over all due tabs; what becomes of each is tested with the agenda and the attempts."""
+"""The sweep over all due tabs. Tests of agenda and attempts cover what happens to each tab."""
 
 from __future__ import annotations
 

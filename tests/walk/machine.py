@@ -1,4 +1,4 @@
-"""The random walk: anything anybody could do, in any order, while calls fail and webhooks get lost, over real HTTP."""
+"""The random walk: any request by anybody in any order, while calls fail and webhooks are lost, over real HTTP."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A town on a running stack: shops, customers with cards, everything that was said to them, a small model of each tab.
+"""Shops and customers on a running stack, with their cards, the answers they got, and a small model of each tab.
 
 Every request is repeated under its key until it is answered, as an app on a phone would; what was answered with 2xx is
 kept, because it must stay true. The model knows what was agreed to, never how the product works.

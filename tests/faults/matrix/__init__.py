@@ -1,4 +1,4 @@
-"""The fault matrix: everything that moves money × where it can break × how × in which order webhooks come.
+"""The fault matrix: operations that move money × boundaries × faults × orders of webhooks.
 
 `table` says which combinations can occur, and why the others can't; `traps` lets one fault happen at one boundary;
 `world` is the app on a store with the Stripe stand-in in the same process; `stories` are the ten things that move

@@ -1,4 +1,4 @@
-"""DynamoDB's own trouble, under a real store: what the store is to heal by itself, or to find out about.
+"""Faults of DynamoDB below a real store, which the store must repair or detect.
 
 The same combinations as in memory, one layer further down: throttling and conflicts are answers to a transaction, and a
 lost answer is the time-out of one that was written.

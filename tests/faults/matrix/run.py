@@ -1,4 +1,4 @@
-"""Plays one combination until nothing is left to happen, and says in words what is not as it must be."""
+"""Plays one combination until nothing is left to do, and reports in words what is wrong."""
 
 from __future__ import annotations
 

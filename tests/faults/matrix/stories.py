@@ -1,4 +1,4 @@
-"""The things that move money: how each is come to, what is done, and what must have come of it, as literals."""
+"""The operations that move money: the preparation, the request, and the required result as literals."""
 
 from __future__ import annotations
 

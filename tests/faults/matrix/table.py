@@ -1,4 +1,4 @@
-"""Which combinations there are, which of them can occur, and for each that can't the rule that says why."""
+"""All combinations, and for each one that cannot occur the rule that excludes it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lets one fault happen, once, at one boundary: around the store's writes and around the one call that moves money.
+"""Injects one fault, once, at one boundary: around the store's writes and around the call that moves money.
 
 Each process (a request, a sweep, a webhook's Lambda) has a store and a way to Stripe of its own, named by its lane; the
 trap knows which lane acts, and so which write is the first.

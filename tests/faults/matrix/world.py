@@ -1,4 +1,4 @@
-"""The app on a store, with the Stripe stand-in in the same process; people, phones, webhooks and time around it.
+"""The app on a store with the Stripe stand-in in the same process, its people, phones, webhooks and clock.
 
 The adapter for Stripe is the real one, and so is the SDK: only the socket between them and the stand-in is missing.
 """
