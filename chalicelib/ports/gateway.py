@@ -20,11 +20,15 @@ class GatewayUnavailable(Exception):
 
 
 class GatewayRejected(Exception):
-    """The gateway refused the call as invalid; nothing moved. `failure` has its code, for a person."""
+    """The gateway refused the call as invalid; nothing moved. `failure` has its code, for a person.
 
-    def __init__(self, failure: Failure) -> None:
+    `facts`: for a refused refund, all refunds and disputes of the payment, because one we have not heard of may be why.
+    """
+
+    def __init__(self, failure: Failure, facts: tuple[Fact, ...] = ()) -> None:
         super().__init__(failure.code)
         self.failure = failure
+        self.facts = facts
 
 
 class CustomerGone(Exception):

@@ -385,6 +385,44 @@ def test_a_hold_captured_in_the_dashboard_is_not_kept_for_ever(world: World, sho
     assert settled(shop, tab)["refunded_minor"] == 2000
 
 
+# Refunds that Stripe refuses because of what we have not heard of
+
+
+@pytest.mark.parametrize(("outcome", "by_us", "lost_to_bank"), [("won", 8000, 0), ("lost", 5000, 3000)])
+def test_a_refund_refused_over_a_dispute_we_had_not_heard_of_goes_on_by_itself(
+    world: World, shop: Shop, ana: Caller, outcome: str, by_us: int, lost_to_bank: int
+) -> None:
+    """A bank took 30.00 of 80.00 a moment ago. Nobody is told to give the money back another way: it may pay twice."""
+    tab = paid(shop, ana, billed(shop, ana, 8000))
+    payment_id = tab["legs"][0]["payment_id"]
+    dispute = world.control("disputes", {"payment_intent": payment_id, "amount": 3000})
+
+    shop.staff.post(verb(tab, "refunds"), {"reason": "It faded."}).ok()
+
+    after = shop.seen(tab)
+    assert [(one["dispute_id"], one["state"]) for one in after["legs"][0]["disputes"]] == [(dispute["id"], "open")]
+    world.move(days=1)
+    world.control("disputes/decide", {"dispute": dispute["id"], "outcome": outcome})
+    world.deliver()
+    world.move(days=1)
+    after = shop.seen(tab)
+    assert (after["flags"], after["refund_owed_minor"], after["paid_minor"]) == ([], 0, 0)
+    assert world.at_stripe_refunded(payment_id) == by_us
+    assert after["refunded_minor"] == by_us + lost_to_bank
+    assert not {"owner: refund_failed"} & set(world.said())
+
+
+def test_a_refund_refused_over_one_in_the_dashboard_gives_back_the_rest(world: World, shop: Shop, ana: Caller) -> None:
+    """50.00 of 80.00 went back in the dashboard a moment ago: 30.00 are left to give back."""
+    tab = paid(shop, ana, billed(shop, ana, 8000))
+    refund_in_dashboard(world, tab, 5000)
+
+    shop.staff.post(verb(tab, "refunds"), {"reason": "It faded."}).ok()
+
+    after = settled(shop, tab)
+    assert (after["flags"], after["refund_owed_minor"], after["refunded_minor"]) == ([], 0, 8000)
+
+
 # Refunds that a person must see to
 
 

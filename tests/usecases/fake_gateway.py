@@ -260,9 +260,9 @@ class FakeGateway:
         refund = next((refund for refund in payment.refunds if refund.refund_id == self._by_key.get(key)), None)
         if refund is None:
             if any(dispute.is_open for dispute in payment.disputes):
-                raise GatewayRejected(Failure(code="charge_disputed"))
+                raise GatewayRejected(Failure(code="charge_disputed"), self._reversals(payment))
             if attempt.amount_minor > payment.kept_minor - sum(dispute.taken_minor for dispute in payment.disputes):
-                raise GatewayRejected(Failure(code="charge_already_refunded"))
+                raise GatewayRejected(Failure(code="amount_too_large"), self._reversals(payment))
             refund = Refund(f"re_{next(self._ids)}", attempt.attempt_id, attempt.amount_minor, self.refunds_end)
             payment.refunds.append(refund)
             self._by_key[key] = refund.refund_id
@@ -398,10 +398,19 @@ class FakeGateway:
             merchant_id=payment.merchant_id or None,
             tab_id=payment.tab_id or None,
             attempt_id=payment.attempt_id or None,
-            refunds=tuple(self._refund_fact(payment, refund) for refund in payment.refunds),
-            disputes=tuple(fact for dispute in payment.disputes for fact in self._dispute_facts(payment, dispute)),
+            refunds=self._refund_facts(payment),
+            disputes=self._all_dispute_facts(payment),
             fees=(self._fee_fact(payment),) if payment.fee_minor else (),
         )
+
+    def _refund_facts(self, payment: Payment) -> tuple[Fact, ...]:
+        return tuple(self._refund_fact(payment, refund) for refund in payment.refunds)
+
+    def _all_dispute_facts(self, payment: Payment) -> tuple[Fact, ...]:
+        return tuple(fact for dispute in payment.disputes for fact in self._dispute_facts(payment, dispute))
+
+    def _reversals(self, payment: Payment) -> tuple[Fact, ...]:
+        return self._refund_facts(payment) + self._all_dispute_facts(payment)
 
     def _fee_fact(self, payment: Payment) -> Fact:
         return Fact(

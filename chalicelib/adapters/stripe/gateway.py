@@ -203,7 +203,7 @@ class StripeGateway:
     def _refused(self, tab: Tab, attempt: Attempt, error: stripe.StripeError) -> tuple[Fact, ...]:
         """A refusal often means that the payment's state has changed: then its current state is the outcome."""
         if attempt.operation == Operation.REFUND:
-            facts = self._find_refund(tab, attempt)
+            facts = self._find_refund(tab, attempt) or self._refused_refund(tab, attempt, error)
         elif attempt.operation in (Operation.CAPTURE, Operation.RELEASE):
             facts = self._what_hold_became(tab, attempt, _code(error))
         else:
@@ -211,6 +211,15 @@ class StripeGateway:
         if not facts:
             raise error
         return facts
+
+    def _refused_refund(self, tab: Tab, attempt: Attempt, error: stripe.StripeError) -> tuple[Fact, ...]:
+        """Raise GatewayRejected with what has become of the payment: a bank, or somebody past us, may have been first.
+
+        Asked, because for a part that is gone Stripe only says that the amount is too large.
+        """
+        payment = self.find_payment(tab.account, _payment_id(attempt))
+        facts = () if payment is None else (*payment.refunds, *payment.disputes)
+        raise GatewayRejected(stripe_facts.failure_of(_body(error)), facts) from error
 
     def _what_hold_became(self, tab: Tab, attempt: Attempt, code: str | None) -> tuple[Fact, ...]:
         intent = self._find_intent(tab.account, _payment_id(attempt))

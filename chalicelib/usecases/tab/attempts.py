@@ -387,8 +387,7 @@ def _perform(deps: Deps, tab: Tab, attempt: Attempt) -> Outcome:
         return _unknown(attempt)
     except GatewayRejected as rejected:
         log.error("%s was rejected: %s", attempt.operation, rejected.failure, extra=ids)
-        failure = rejected.failure
-        return lambda draft: _if_open(draft, attempt, lambda found: note_rejected(draft, found, failure))
+        return _rejected(attempt, rejected)
     for fact in facts:
         if fact.kind == FactKind.CUSTOMER_GONE:
             forget_ref(deps, tab.merchant_id, tab.customer_id, fact.object_id)
@@ -402,8 +401,7 @@ def _with_customer(deps: Deps, tab: Tab, attempt: Attempt) -> Outcome:
     except GatewayUnavailable:
         return _unknown(attempt)
     except GatewayRejected as rejected:
-        failure = rejected.failure
-        return lambda draft: _if_open(draft, attempt, lambda found: note_rejected(draft, found, failure))
+        return _rejected(attempt, rejected)
 
     def apply(draft: Draft) -> None:
         draft.update(customer_ref=customer.customer_ref)
@@ -424,6 +422,17 @@ def _resolving(attempt: Attempt, facts: Iterable[Fact]) -> Outcome:
         outcome_of(facts)(draft)
         if draft.tab.attempt(attempt.attempt_id) == attempt:
             _unknown(attempt)(draft)
+
+    return apply
+
+
+def _rejected(attempt: Attempt, rejected: GatewayRejected) -> Outcome:
+    """The refusal, after the facts that came with it: they may explain it."""
+    facts, failure = rejected.facts, rejected.failure
+
+    def apply(draft: Draft) -> None:
+        outcome_of(facts)(draft)
+        _if_open(draft, attempt, lambda found: note_rejected(draft, found, failure))
 
     return apply
 

@@ -51,9 +51,13 @@ def note_rejected(draft: Draft, attempt: Attempt, failure: Failure) -> None:
     because the payment's state is not what we assumed.
     """
     leg = draft.tab.leg(attempt.payment_id or "") if attempt.operation == Operation.REFUND else None
-    if leg is not None and failure.code in BANK_DECIDES:
+    if leg is not None and failure.code in BANK_DECIDES and not leg.lost_minor:
         draft.end_attempt(attempt, AttemptState.FAILED, failure)
         wait_for_bank(draft, leg, attempt.amount_minor)
+        return
+    if leg is not None and attempt.amount_minor > leg.refundable_minor:
+        # A bank, or somebody past us, was first, as we know by now: what is left to give back is decided anew.
+        draft.end_attempt(attempt, AttemptState.FAILED, failure)
         return
     if leg is not None:
         # The attempt is over; a person must return what is still owed back.
