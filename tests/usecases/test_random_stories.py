@@ -584,9 +584,10 @@ class AnyStory(RuleBasedStateMachine):
                     shop.gateway.finish_processing(payment.payment_id)
             shop.gateway.expire_holds()
             shop.deliver_all()
-            if shop.tab.next_action_at is None:
+            tab = shop.tab
+            if tab.next_action_at is None and not any(leg.refund_pending_minor for leg in tab.legs):
                 break
-            shop.clock.instant = max(shop.clock.instant, shop.tab.next_action_at)
+            shop.clock.instant = max(shop.clock.instant, tab.next_action_at or shop.clock.instant)
             assert shop.wait().failed == 0
 
         tab = shop.tab
