@@ -89,7 +89,7 @@ def test_allowed_actions_are_what_is_allowed(shop: Shop) -> None:
     tab = shop.complete(shop.open(ana, 4000), 4000)
 
     assert shop.seen(tab, ana)["allowed_actions"] == ["accept_bill", "contest", "pay_on_phone"]
-    assert shop.seen(tab)["allowed_actions"] == ["amend", "take_cash", "adjust", "waive"]
+    assert shop.seen(tab)["allowed_actions"] == ["walk_out", "amend", "take_cash", "adjust", "waive"]
     assert shop.seen(tab)["next_action"]["why"] == "the review window ends"
 
 
