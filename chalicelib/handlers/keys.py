@@ -23,32 +23,32 @@ class UnknownKey(Exception):
     """The issuer has no such key for RS256."""
 
 
-class _Kept(Struct):
+class _Cached(Struct):
     keys: dict[str | None, Any] = field(default_factory=dict)
     fetched_at: float = float("-inf")
     tried_at: float = float("-inf")
 
 
-_kept: dict[str, _Kept] = {}
+_cache: dict[str, _Cached] = {}
 _lock = Lock()
 
 
 def key(url: str, kid: str | None) -> Any:
     """The RSA public key with this id; without an id, the only one there is. Raises UnknownKey, KeysUnavailable."""
     with _lock:
-        kept = _kept.setdefault(url, _Kept())
+        cached = _cache.setdefault(url, _Cached())
         now = time.monotonic()
-        is_old = now - kept.fetched_at > KEPT_S
-        if (is_old or _find(kept, kid) is None) and now - kept.tried_at > AGAIN_AFTER_S:
-            kept.tried_at = now
+        is_old = now - cached.fetched_at > KEPT_S
+        if (is_old or _find(cached, kid) is None) and now - cached.tried_at > AGAIN_AFTER_S:
+            cached.tried_at = now
             try:
-                kept.keys, kept.fetched_at = _fetch(url), now
+                cached.keys, cached.fetched_at = _fetch(url), now
             except Exception as error:
                 # Keys that were valid ten minutes ago are better than refusing every caller.
-                if not kept.keys:
-                    kept.tried_at = float("-inf")
+                if not cached.keys:
+                    cached.tried_at = float("-inf")
                     raise KeysUnavailable(f"{url}: {error!r}") from error
-        found = _find(kept, kid)
+        found = _find(cached, kid)
     if found is None:
         raise UnknownKey(f"no key {str(kid)[:40]!r}")
     return found
@@ -57,13 +57,13 @@ def key(url: str, kid: str | None) -> Any:
 def forget() -> None:
     """Drop the cached keys. For tests, which start an issuer of their own."""
     with _lock:
-        _kept.clear()
+        _cache.clear()
 
 
-def _find(kept: _Kept, kid: str | None) -> Any | None:
+def _find(cached: _Cached, kid: str | None) -> Any | None:
     if kid is None:
-        return next(iter(kept.keys.values())) if len(kept.keys) == 1 else None
-    return kept.keys.get(kid)
+        return next(iter(cached.keys.values())) if len(cached.keys) == 1 else None
+    return cached.keys.get(kid)
 
 
 def _fetch(url: str) -> dict[str | None, Any]:

@@ -1367,7 +1367,7 @@ def test_a_payment_is_found_with_what_is_ours_of_it(stage: Stage) -> None:
 
     assert listed == there(stage, fact.object_id)
     assert (listed.merchant_id, listed.tab_id, listed.attempt_id) == ("mer_1", "tab_1", "att_charge")
-    assert (listed.currency, listed.told, listed.is_whole) == ("EUR", fact, True)
+    assert (listed.currency, listed.state_fact, listed.is_whole) == ("EUR", fact, True)
 
 
 def test_a_payment_of_another_stage_or_app_is_not_ours(stage: Stage) -> None:
@@ -1384,12 +1384,12 @@ def test_what_became_of_a_payment_is_told_as_facts(stage: Stage) -> None:
     """Waiting, held, captured and released: the same facts that its events would have told."""
     waiting = one(stage.gateway().perform(stage.tab, an_attempt(Operation.CHARGE)))
     hold = place_hold(stage)
-    assert there(stage, waiting.object_id).told == waiting
-    assert there(stage, hold.object_id).told == hold
+    assert there(stage, waiting.object_id).state_fact == waiting
+    assert there(stage, hold.object_id).state_fact == hold
 
     stage.control("clock", {"advance_seconds": 3600})
     stage.api().payment_intents.capture(hold.object_id, {"amount_to_capture": 700})
-    captured = there(stage, hold.object_id).told
+    captured = there(stage, hold.object_id).state_fact
 
     assert captured is not None
     assert (captured.kind, captured.amount_minor) == (FactKind.HOLD_CAPTURED, 700)

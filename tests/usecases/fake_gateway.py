@@ -394,7 +394,7 @@ class FakeGateway:
             payment_id=payment.payment_id,
             currency=payment.currency,
             made_at=payment.made_at,
-            told=self._facts(payment)[0],
+            state_fact=self._facts(payment)[0],
             merchant_id=payment.merchant_id or None,
             tab_id=payment.tab_id or None,
             attempt_id=payment.attempt_id or None,

@@ -48,7 +48,7 @@ def test_a_hundred_thousand_payments_end_over_several_runs(shop: Shop, monkeypat
         for number in range(first, PAYMENTS):
             walked.append(f"pi_{number}")
             ids = {"merchant_id": shop.merchant_id, "tab_id": f"tab_{number}"} if number in LOST else {}
-            yield Payment(payment_id=f"pi_{number}", currency="EUR", made_at=made_at, told=None, **ids)
+            yield Payment(payment_id=f"pi_{number}", currency="EUR", made_at=made_at, state_fact=None, **ids)
 
     monkeypatch.setattr(shop.gateway, "iter_payments", payments)
 

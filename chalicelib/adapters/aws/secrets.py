@@ -51,19 +51,19 @@ class KeptSecret:
         self._value = value
         self._resolve = resolve
         self._clock = clock
-        self._kept: tuple[str, float] | None = None
+        self._cached: tuple[str, float] | None = None
         self._lock = Lock()
 
     def __call__(self) -> str:
         """Return the secret. If Parameter Store fails, return the cached one; without one, raise its error."""
         with self._lock:
             now = self._clock()
-            if self._kept is None or now - self._kept[1] >= KEPT_S:
+            if self._cached is None or now - self._cached[1] >= KEPT_S:
                 try:
-                    self._kept = self._resolve(self._value), now
+                    self._cached = self._resolve(self._value), now
                 except Exception:
-                    if self._kept is None:
+                    if self._cached is None:
                         raise
                     log.exception("the secret could not be read again; the one from before stays")
-                    self._kept = self._kept[0], now
-            return self._kept[0]
+                    self._cached = self._cached[0], now
+            return self._cached[0]

@@ -32,7 +32,7 @@ def payment_of(
         payment_id=intent["id"],
         currency=currency_of(intent),
         made_at=made_at,
-        told=next(iter(facts_of_intent(intent, _moved_at(charge) or made_at)), None),
+        state_fact=next(iter(facts_of_intent(intent, _moved_at(charge) or made_at)), None),
         merchant_id=metadata.get("merchant"),
         tab_id=metadata.get("tab"),
         attempt_id=metadata.get("attempt"),

@@ -111,7 +111,7 @@ class Progress(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Payment(Struct, frozen=True, kw_only=True):
-    """A payment at the gateway, as facts. `told`: its current state as a fact, None if no fact describes it.
+    """A payment at the gateway, as facts. `state_fact`: its current state as a fact, None if no fact describes it.
 
     `merchant_id`, `tab_id`, `attempt_id`: from our metadata, None without it. `refunds` and `disputes`: the facts of
     all of them, oldest first; `is_whole` is False if not all were fetched. `fees`: the gateway's fees for all of them.
@@ -120,7 +120,7 @@ class Payment(Struct, frozen=True, kw_only=True):
     payment_id: str
     currency: str
     made_at: datetime
-    told: Fact | None
+    state_fact: Fact | None
     merchant_id: str | None = None
     tab_id: str | None = None
     attempt_id: str | None = None

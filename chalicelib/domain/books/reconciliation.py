@@ -141,18 +141,20 @@ class _Looking:
         """
         by_attempt: defaultdict[str, list[Payment]] = defaultdict(list)
         for payment in payments:
-            if payment.attempt_id and payment.told and payment.told.kind in _MOVED:
+            if payment.attempt_id and payment.state_fact and payment.state_fact.kind in _MOVED:
                 by_attempt[payment.attempt_id].append(payment)
-        known = known_payments(self._tab)
-        for attempt_id, made in by_attempt.items():
-            if len(made) == 1:
+        known_ids = known_payments(self._tab)
+        for attempt_id, same_attempt in by_attempt.items():
+            if len(same_attempt) == 1:
                 continue
-            made.sort(key=lambda payment: (payment.payment_id not in known, payment.made_at, payment.payment_id))
+            same_attempt.sort(
+                key=lambda payment: (payment.payment_id not in known_ids, payment.made_at, payment.payment_id)
+            )
             # If the tab has none of them, it is unclear which one it should have.
-            first = made[0] if made[0].payment_id in known else None
-            for payment in made:
+            first = same_attempt[0] if same_attempt[0].payment_id in known_ids else None
+            for payment in same_attempt:
                 if payment is not first:
-                    others = ", ".join(other.payment_id for other in made if other is not payment)
+                    others = ", ".join(other.payment_id for other in same_attempt if other is not payment)
                     yield Difference(
                         code=Code.MADE_TWICE,
                         text=f"{_said(payment)} is of attempt {attempt_id}, which has also made {others}.",
@@ -180,70 +182,70 @@ class _Looking:
         )
 
     def _at_payment(self, payment: Payment) -> Difference | None:
-        told, hold, leg = payment.told, self._tab.hold(payment.payment_id), self._tab.leg(payment.payment_id)
-        if told is None:
+        fact, hold, leg = payment.state_fact, self._tab.hold(payment.payment_id), self._tab.leg(payment.payment_id)
+        if fact is None:
             return None
         made_by = (leg.attempt_id if leg else None) or (hold.attempt_id if hold else None)
         if made_by and self._records.attempt(made_by) is None:
             text = f"{_said(payment)} is on the tab as made by attempt {made_by}, which is not on record."
             return self._about(payment, Code.ATTEMPT_MISSING, text)
-        if told.kind in _TAKEN:
-            return self._at_taken(payment, told, leg)
+        if fact.kind in _TAKEN:
+            return self._at_taken(payment, fact, leg)
         if leg is not None:
             text = f"{_said(payment)}, and the tab has {self._amount(leg.amount_minor)} taken by it."
             return self._about(payment, Code.STATE_DIFFERS, text)
-        if told.kind == FactKind.HOLD_PLACED:
-            return self._at_held(payment, told, hold)
-        return self._at_unpaid(payment, told, hold)
+        if fact.kind == FactKind.HOLD_PLACED:
+            return self._at_held(payment, fact, hold)
+        return self._at_unpaid(payment, fact, hold)
 
-    def _at_taken(self, payment: Payment, told: Fact, leg: Leg | None) -> Difference | None:
+    def _at_taken(self, payment: Payment, fact: Fact, leg: Leg | None) -> Difference | None:
         if leg is None:
-            return self._unrecorded(payment, told)
-        if leg.amount_minor == told.amount_minor:
+            return self._unrecorded(payment, fact)
+        if leg.amount_minor == fact.amount_minor:
             return None
         text = (
-            f"{self._amount(told.amount_minor)} {_WORDS[told.kind]} by {payment.payment_id}; "
+            f"{self._amount(fact.amount_minor)} {_WORDS[fact.kind]} by {payment.payment_id}; "
             f"the tab has {self._amount(leg.amount_minor)}."
         )
         return self._about(payment, Code.AMOUNT_DIFFERS, text)
 
-    def _at_held(self, payment: Payment, told: Fact, hold: Hold | None) -> Difference | None:
+    def _at_held(self, payment: Payment, fact: Fact, hold: Hold | None) -> Difference | None:
         if hold is None:
-            return self._unrecorded(payment, told)
+            return self._unrecorded(payment, fact)
         if hold.state != HoldState.LIVE:
-            held = f"{self._amount(told.amount_minor)} is still held by {payment.payment_id}"
+            held = f"{self._amount(fact.amount_minor)} is still held by {payment.payment_id}"
             text = f"{held}; for us the hold was {hold.state}."
             return self._about(payment, Code.HOLD_STILL_LIVE, text)
-        if hold.amount_minor == told.amount_minor:
+        if hold.amount_minor == fact.amount_minor:
             return None
         text = (
-            f"{self._amount(told.amount_minor)} is held by {payment.payment_id}; "
+            f"{self._amount(fact.amount_minor)} is held by {payment.payment_id}; "
             f"the tab has {self._amount(hold.amount_minor)}."
         )
         return self._about(payment, Code.AMOUNT_DIFFERS, text)
 
-    def _at_unpaid(self, payment: Payment, told: Fact, hold: Hold | None) -> Difference | None:
+    def _at_unpaid(self, payment: Payment, fact: Fact, hold: Hold | None) -> Difference | None:
         if hold is not None and hold.state == HoldState.LIVE:
-            text = f"The hold {payment.payment_id} over {self._amount(hold.amount_minor)} {_WORDS[told.kind]}; "
-            if told.kind not in _GONE:
+            text = f"The hold {payment.payment_id} over {self._amount(hold.amount_minor)} {_WORDS[fact.kind]}; "
+            if fact.kind not in _GONE:
                 return self._about(payment, Code.STATE_DIFFERS, text + "for us it is live.")
             ours = next((one for one in self._tab.attempts if one.payment_id == payment.payment_id), None)
             if ours is not None:
-                return self._open_attempt(payment, ours, told)
-            return self._about(payment, Code.HOLD_ENDED, text + "for us it is live.", told)
+                return self._open_attempt(payment, ours, fact)
+            return self._about(payment, Code.HOLD_ENDED, text + "for us it is live.", fact)
         attempt = self._maker(payment)
         if attempt is None and payment.attempt_id is not None and self._records.attempt(payment.attempt_id) is None:
-            return self._unrecorded(payment, told)
+            return self._unrecorded(payment, fact)
         # On the phone a decline is not final: the customer may try again until the agenda closes the payment.
-        is_over = told.kind in _GONE or (told.kind == FactKind.DECLINED and attempt and not attempt.is_on_session)
+        is_over = fact.kind in _GONE or (fact.kind == FactKind.DECLINED and attempt and not attempt.is_on_session)
         if attempt is None or not attempt.is_open or not is_over:
             return None
-        return self._open_attempt(payment, attempt, told)
+        return self._open_attempt(payment, attempt, fact)
 
-    def _happened(self, payment: Payment, told: Fact) -> str:
-        if not told.amount_minor:
-            return f"Payment {payment.payment_id} {_WORDS[told.kind]}"
-        return f"{self._amount(told.amount_minor)} {_WORDS[told.kind]} by {payment.payment_id}"
+    def _happened(self, payment: Payment, fact: Fact) -> str:
+        if not fact.amount_minor:
+            return f"Payment {payment.payment_id} {_WORDS[fact.kind]}"
+        return f"{self._amount(fact.amount_minor)} {_WORDS[fact.kind]} by {payment.payment_id}"
 
     def _maker(self, payment: Payment) -> Attempt | None:
         """The attempt that made the payment: by its metadata, or else the open one that has its id."""
@@ -257,26 +259,26 @@ class _Looking:
             None,
         )
 
-    def _unrecorded(self, payment: Payment, told: Fact) -> Difference:
+    def _unrecorded(self, payment: Payment, fact: Fact) -> Difference:
         """Money was taken or is held, and the tab has no record of it."""
-        text = f"{self._happened(payment, told)}; the tab has no such payment."
+        text = f"{self._happened(payment, fact)}; the tab has no such payment."
         hold = self._tab.hold(payment.payment_id)
-        if hold is not None and told.kind == FactKind.HOLD_CAPTURED:
-            return self._captured(payment, told, hold)
+        if hold is not None and fact.kind == FactKind.HOLD_CAPTURED:
+            return self._captured(payment, fact, hold)
         attempt = self._maker(payment)
         if attempt is None:
             text += f" It names attempt {payment.attempt_id}, which is not on record."
             return self._about(payment, Code.ATTEMPT_MISSING, text)
         if attempt.is_open:
-            return self._open_attempt(payment, attempt, told)
-        if attempt.state == AttemptState.SUCCEEDED and told.kind != FactKind.HOLD_CAPTURED:
+            return self._open_attempt(payment, attempt, fact)
+        if attempt.state == AttemptState.SUCCEEDED and fact.kind != FactKind.HOLD_CAPTURED:
             text += f" Attempt {attempt.attempt_id} is on record as succeeded, with nothing to show for it."
             return self._about(payment, Code.STATE_DIFFERS, text)
         text += f" Attempt {attempt.attempt_id} had ended as {attempt.state}."
-        return self._about(payment, Code.EFFECT_AFTER_END, text, told)
+        return self._about(payment, Code.EFFECT_AFTER_END, text, fact)
 
-    def _captured(self, payment: Payment, told: Fact, hold: Hold) -> Difference:
-        taken = f"{self._amount(told.amount_minor)} of the hold {payment.payment_id} was captured"
+    def _captured(self, payment: Payment, fact: Fact, hold: Hold) -> Difference:
+        taken = f"{self._amount(fact.amount_minor)} of the hold {payment.payment_id} was captured"
         if hold.state != HoldState.LIVE:
             return self._about(payment, Code.STATE_DIFFERS, f"{taken}; for us the hold was {hold.state}.")
         ours = [
@@ -286,16 +288,16 @@ class _Looking:
         ]
         for attempt in ours:
             if attempt.is_open:
-                return self._open_attempt(payment, attempt, told)
+                return self._open_attempt(payment, attempt, fact)
         if ours:
             text = f"{taken}; attempt {ours[-1].attempt_id} at that had ended as {ours[-1].state}."
-            return self._about(payment, Code.EFFECT_AFTER_END, text, told)
-        return self._about(payment, Code.CAPTURED_PAST_US, f"{taken} by somebody else than us.", told)
+            return self._about(payment, Code.EFFECT_AFTER_END, text, fact)
+        return self._about(payment, Code.CAPTURED_PAST_US, f"{taken} by somebody else than us.", fact)
 
-    def _open_attempt(self, payment: Payment, attempt: Attempt, told: Fact) -> Difference:
+    def _open_attempt(self, payment: Payment, attempt: Attempt, fact: Fact) -> Difference:
         state = attempt.state.replace("_", " the ")
-        text = f"{self._happened(payment, told)}; for us attempt {attempt.attempt_id} is {state}."
-        found = self._about(payment, Code.OUTCOME_NOT_RECORDED, text, told)
+        text = f"{self._happened(payment, fact)}; for us attempt {attempt.attempt_id} is {state}."
+        found = self._about(payment, Code.OUTCOME_NOT_RECORDED, text, fact)
         return replace(found, attempt_id=attempt.attempt_id)
 
     # Its refunds and disputes
@@ -416,8 +418,8 @@ class _Looking:
         have = {entry.seq for entry in records.entries}
         if lost := sorted(set(range(1, tab.entry_count + 1)) - have):
             yield f"{len(lost)} of {tab.entry_count} entries of its history are gone: the first is number {lost[0]}."
-        begun = {str(entry.details["attempt_id"]) for entry in records.entries if entry.kind == "attempt_begun"}
-        if lost_attempts := sorted(one for one in begun if records.attempt(one) is None):
+        begun_ids = {str(entry.details["attempt_id"]) for entry in records.entries if entry.kind == "attempt_begun"}
+        if lost_attempts := sorted(one for one in begun_ids if records.attempt(one) is None):
             yield f"The record of attempt {', '.join(lost_attempts)} is gone."
         if lost_facts := sorted(_facts_of(tab) - records.fact_keys):
             yield f"The record of fact {', '.join(lost_facts)} is gone."
@@ -435,13 +437,14 @@ class _Looking:
             if total := sum(posting.amount_minor for posting in entry.postings):
                 yield f"entry {entry.seq} ({entry.kind}) sums to {total}"
         for account in Account:
-            kept = tab.balances.get(account, 0)
-            if history_is_whole and posted[account] != kept:
-                yield f"{account} is {self._amount(kept)}, its entries sum to {self._amount(posted[account])}"
-        kept, moved = tab.balances.get(Account.STRIPE_BALANCE, 0), _net_minor(tab)
-        if kept != moved:
+            balance = tab.balances.get(account, 0)
+            if history_is_whole and posted[account] != balance:
+                yield f"{account} is {self._amount(balance)}, its entries sum to {self._amount(posted[account])}"
+        balance, moved = tab.balances.get(Account.STRIPE_BALANCE, 0), _net_minor(tab)
+        if balance != moved:
             name = Account.STRIPE_BALANCE
-            yield f"{name} is {self._amount(kept)}, what was taken, given back and paid in fees {self._amount(moved)}"
+            ours, theirs = self._amount(balance), self._amount(moved)
+            yield f"{name} is {ours}, what was taken, given back and paid in fees {theirs}"
 
     def at_agenda(self, now: datetime) -> Iterator[Difference]:
         at = self._tab.next_action_at
@@ -450,10 +453,14 @@ class _Looking:
 
 
 def _said(payment: Payment) -> str:
-    if payment.told is None:
+    if payment.state_fact is None:
         return f"Payment {payment.payment_id}"
-    amount = f" over {format_amount(payment.told.amount_minor, payment.currency)}" if payment.told.amount_minor else ""
-    return f"Payment {payment.payment_id}{amount} ({_WORDS[payment.told.kind]})"
+    amount = (
+        f" over {format_amount(payment.state_fact.amount_minor, payment.currency)}"
+        if payment.state_fact.amount_minor
+        else ""
+    )
+    return f"Payment {payment.payment_id}{amount} ({_WORDS[payment.state_fact.kind]})"
 
 
 def _facts_of(tab: Tab) -> set[str]:

@@ -215,8 +215,8 @@ class Draft:
         """Replace the dispute with this id, or add it."""
         leg = self.tab.leg(payment_id)
         assert leg is not None, "a dispute is about a payment"
-        known = {other.dispute_id: other for other in leg.disputes}
-        self.update_leg(leg, disputes=tuple((known | {dispute.dispute_id: dispute}).values()))
+        by_id = {other.dispute_id: other for other in leg.disputes}
+        self.update_leg(leg, disputes=tuple((by_id | {dispute.dispute_id: dispute}).values()))
 
     # Sealing
 

@@ -171,14 +171,14 @@ def end_of_collection(tab: Tab) -> End | None:
     if not is_followed_up(tab) or tab.plan is not None or retry_at(tab) is not None:
         return None
     assert tab.due_at is not None, "what is followed up is due"
-    told = tab.followup
-    charging = not told.charging_end_told and (_may_charge(tab) or told.tries > 0)
+    followup = tab.followup
+    charging = not followup.charging_end_told and (_may_charge(tab) or followup.tries > 0)
     offsets = tab.policy.reminder_offsets_s
-    reminding = not told.reminding_end_told and bool(offsets) and told.reminders_sent >= len(offsets)
+    reminding = not followup.reminding_end_told and bool(offsets) and followup.reminders_sent >= len(offsets)
     if not charging and not reminding:
         return None
     # A customer who has just accepted the bill may be about to pay on the phone.
-    at = tab.updated_at if reminding or told.tries else max(tab.due_at + LEASE, tab.updated_at)
+    at = tab.updated_at if reminding or followup.tries else max(tab.due_at + LEASE, tab.updated_at)
     why = [_why_not_charged(tab)] if charging else []
     why += ["The last reminder has been sent."] if reminding else []
     return End(at, " ".join(why), charging=charging, reminding=reminding)
@@ -204,12 +204,12 @@ def tell_end(draft: Draft) -> None:
     """Mark the end as told, then tell the owner: once for each end."""
     end = end_of_collection(draft.tab)
     assert end is not None, "something has ended"
-    told = draft.tab.followup
+    followup = draft.tab.followup
     draft.update(
         followup=replace(
-            told,
-            charging_end_told=told.charging_end_told or end.charging,
-            reminding_end_told=told.reminding_end_told or end.reminding,
+            followup,
+            charging_end_told=followup.charging_end_told or end.charging,
+            reminding_end_told=followup.reminding_end_told or end.reminding,
         )
     )
     draft.record("collection_ended", balance_minor=draft.tab.balance_minor, charging=end.charging, why=end.why)

@@ -14,7 +14,7 @@ from chalicelib.usecases.parties.customer_refs import forget_ref
 from chalicelib.usecases.tab.attempts import outcome_of, record_outcome, run
 
 
-def seen(event: GatewayEvent) -> SeenEvent:
+def event_seen(event: GatewayEvent) -> SeenEvent:
     return SeenEvent(account=event.account, event_id=event.event_id)
 
 
@@ -24,20 +24,20 @@ def claim(deps: Deps, event: GatewayEvent) -> tuple[GatewayEvent, KnownOfEvent]:
     The owner of an event that was handled before is not looked up.
     """
     # One read is enough for a repeated event, and for one whose metadata names the tab.
-    known = deps.store.find_for_event(seen(event), tab=_tab_of(event), object_ids=_objects_of(event))
-    return (event if known.is_seen else _with_owner(deps, event, known)), known
+    stored = deps.store.find_for_event(event_seen(event), tab=_tab_of(event), object_ids=_objects_of(event))
+    return (event if stored.is_seen else _with_owner(deps, event, stored)), stored
 
 
 class Misplaced(Exception):
     """The event's account is not that of the tab it names, so nothing in it is applied."""
 
 
-def bring_in(deps: Deps, event: GatewayEvent, known: KnownOfEvent) -> None:
+def bring_in(deps: Deps, event: GatewayEvent, stored: KnownOfEvent) -> None:
     """Apply the facts of a claimed event once, and perform what follows from them.
 
     Raises Misplaced, NotFound (its tab or customer is not on record), GatewayUnavailable, StoreUnavailable.
     """
-    tab = known.tab
+    tab = stored.tab
     if tab is None and event.merchant_id is not None and event.tab_id is not None:
         tab = deps.store.get_tab(event.merchant_id, event.tab_id)
     _check_account(deps, event, tab)
@@ -69,20 +69,20 @@ def _objects_of(event: GatewayEvent) -> list[str]:
     return [object_id for object_id in (event.object_id, event.payment_id, event.customer_ref) if object_id]
 
 
-def _with_owner(deps: Deps, event: GatewayEvent, known: KnownOfEvent) -> GatewayEvent:
+def _with_owner(deps: Deps, event: GatewayEvent, stored: KnownOfEvent) -> GatewayEvent:
     """The event with the ids of its tab: from its metadata, our pointers, or the payment's own metadata."""
     if event.ours:
         return event
-    pointers = known.pointers
+    pointers = stored.pointers
     if not pointers:
-        asked = _objects_of(event)
+        object_ids = _objects_of(event)
         event = deps.gateway.fetch_owner(event)
         if event.ours:
             return event
         # The fetched event may name an object that has a pointer.
-        told = [object_id for object_id in _objects_of(event) if object_id not in asked]
-        found = deps.store.find_pointers(event.account, told) if told else {}
-        pointers = tuple(found[object_id] for object_id in told if object_id in found)
+        new_ids = [object_id for object_id in _objects_of(event) if object_id not in object_ids]
+        found = deps.store.find_pointers(event.account, new_ids) if new_ids else {}
+        pointers = tuple(found[object_id] for object_id in new_ids if object_id in found)
     if not pointers:
         return replace(event, merchant_id=None)
     pointer = pointers[0]
@@ -98,9 +98,9 @@ def _with_owner(deps: Deps, event: GatewayEvent, known: KnownOfEvent) -> Gateway
 def _bring_in(deps: Deps, event: GatewayEvent, tab: Tab | None, facts: tuple[Fact, ...]) -> None:
     """Apply the facts to the tab. `tab`: as read with the event; if it has changed, the commit reads it again."""
     if tab is None:
-        deps.store.add_event(seen(event))
+        deps.store.add_event(event_seen(event))
         return
-    tab, begun = record_outcome(deps, tab, outcome_of(facts), event=seen(event))
+    tab, begun = record_outcome(deps, tab, outcome_of(facts), event=event_seen(event))
     run(deps, tab, begun)
 
 

@@ -9,7 +9,7 @@ from chalicelib import correlation
 from chalicelib.domain.errors import NotFound
 from chalicelib.ports.deps import Deps
 from chalicelib.ports.gateway import BadSignature, GatewayEvent
-from chalicelib.usecases.news.events import Misplaced, bring_in, claim, seen
+from chalicelib.usecases.news.events import Misplaced, bring_in, claim, event_seen
 from chalicelib.usecases.parties.accounts import note_connection
 
 log = logging.getLogger(__name__)
@@ -62,21 +62,21 @@ def _take(deps: Deps, event: GatewayEvent) -> str:
         return "other_mode"
     if event.is_connected is not None:
         return "handled" if note_connection(deps, event) else "ignored"
-    event, known = claim(deps, event)
-    if known.is_seen:
+    event, stored = claim(deps, event)
+    if stored.is_seen:
         return "seen"
     if event.merchant_id is None:
         return "ignored"
     try:
-        bring_in(deps, event, known)
+        bring_in(deps, event, stored)
     except Misplaced as misplaced:
         log.error("event not believed: %s", misplaced, extra={"account": event.account, "object_id": event.object_id})
-        deps.store.add_event(seen(event))
+        deps.store.add_event(event_seen(event))
         return "misplaced"
     except NotFound:
         if deps.clock.now() - event.occurred_at < PATIENCE:
             raise NotYetKnown(event.event_id) from None
         log.error("event about something of ours that nobody knows: %s", event.object_id)
-        deps.store.add_event(seen(event))
+        deps.store.add_event(event_seen(event))
         return "unclaimed"
     return "handled"

@@ -134,9 +134,9 @@ def carry_out(
             expected_version = None if expected_version is None else tab.version
             continue
         if draft.is_empty:
-            seen = _look_at(deps, tab, waiting)
-            if seen.attempt(waiting.attempt_id if waiting else None) == waiting:
-                return Answer(tab=seen, attempt=waiting)
+            current = _look_at(deps, tab, waiting)
+            if current.attempt(waiting.attempt_id if waiting else None) == waiting:
+                return Answer(tab=current, attempt=waiting)
             # The payment is gone or was made: decide again.
             continue
         change = agenda.conclude(draft)
@@ -320,21 +320,21 @@ def run(deps: Deps, tab: Tab, begun: Iterable[Attempt]) -> Tab:
             # Another process, for example a webhook, may have recorded its outcome meanwhile.
             if attempt is None or attempt.state != AttemptState.PENDING:
                 continue
-            asked = attempt.attempt_id
+            attempt_id = attempt.attempt_id
             if attempt.makes_payment and attempt.customer_ref is None and tab.customer_ref is None:
                 tab, more = record_outcome(deps, tab, _with_customer(deps, tab, attempt))
             else:
                 tab, more = record_outcome(deps, tab, _perform(deps, tab, attempt))
-            prepared = tab.attempt(asked)
+            prepared = tab.attempt(attempt_id)
             if prepared is not None and prepared.state == AttemptState.PENDING:
                 queue.appendleft(prepared)
         elif step := agenda.due_call(tab, deps.clock.now()):
             assert step.subject is not None, "what the gateway is asked first is about an attempt"
-            asked = step.subject
+            attempt_id = step.subject
             tab, more = _due_call(deps, tab, step)
         else:
             break
-        unanswered = tab.attempt(asked)
+        unanswered = tab.attempt(attempt_id)
         if unanswered is not None and unanswered.state == AttemptState.UNKNOWN:
             break
         queue.extend(more)

@@ -30,8 +30,8 @@ def card_removed(draft: Draft, fact: Fact) -> None:
     draft.update(card=None, followup=replace(tab.followup, next_try_at=None))
     draft.record("card_removed", card_id=fact.object_id)
     draft.notify(MessageKind.CARD_REMOVED, Recipient.CUSTOMER, detail="Save another, or pay on your phone.")
-    told = deposit.card_removed(draft)
-    if tab.may_charge_automatically and not (told or tab.is_finished or followup.is_followed_up(tab)):
+    owner_was_told = deposit.card_removed(draft)
+    if tab.may_charge_automatically and not (owner_was_told or tab.is_finished or followup.is_followed_up(tab)):
         # If the bill is already due, the agenda tells the owner that nothing is charged any more.
         draft.notify(MessageKind.CARD_GONE, Recipient.OWNER)
 

@@ -61,8 +61,8 @@ def dispute_came_to(draft: Draft, fact: Fact) -> None:
         # The opening was lost, or arrives late.
         dispute_came_to(draft, replace(fact, kind=FactKind.DISPUTE_OPENED))
         leg = draft.tab.leg(leg.payment_id) or leg
-    state, known = DISPUTE_STATE[fact.kind], leg.dispute(fact.object_id)
-    dispute = known or Dispute(dispute_id=fact.object_id, amount_minor=fact.amount_minor, opened_at=fact.at)
+    state, existing = DISPUTE_STATE[fact.kind], leg.dispute(fact.object_id)
+    dispute = existing or Dispute(dispute_id=fact.object_id, amount_minor=fact.amount_minor, opened_at=fact.at)
     appealed = fact.kind == FactKind.DISPUTE_APPEALED
     if appealed:
         goes_on = dispute.appealed_at is None or fact.at > dispute.appealed_at
@@ -70,10 +70,10 @@ def dispute_came_to(draft: Draft, fact: Fact) -> None:
         # The decision before the appeal may arrive after the appeal.
         goes_on = dispute.state == DisputeState.OPEN and _STAGE[state] == _DECIDED and fact.at > dispute.appealed_at
     else:
-        goes_on = known is None or is_forward(known.state, state)
+        goes_on = existing is None or is_forward(existing.state, state)
     if not goes_on:
-        if known is not None and state == known.state:
-            now = replace(known, amount_minor=fact.amount_minor, charge_refundable=fact.refundable)
+        if existing is not None and state == existing.state:
+            now = replace(existing, amount_minor=fact.amount_minor, charge_refundable=fact.refundable)
             draft.update_dispute(leg.payment_id, now)
         return
     know_object(draft, fact)
@@ -87,7 +87,7 @@ def dispute_came_to(draft: Draft, fact: Fact) -> None:
             appealed_at=fact.at if appealed else dispute.appealed_at,
         ),
         fact,
-        was=known.state if known else None,
+        was=existing.state if existing else None,
     )
 
 
@@ -126,8 +126,8 @@ def dispute_money(draft: Draft, fact: Fact) -> None:
     leg = _leg_of(draft, fact)
     if leg is None:
         return
-    known = leg.dispute(fact.object_id)
-    if known is None or known.state in (DisputeState.INQUIRY, DisputeState.INQUIRY_CLOSED):
+    existing = leg.dispute(fact.object_id)
+    if existing is None or existing.state in (DisputeState.INQUIRY, DisputeState.INQUIRY_CLOSED):
         # An inquiry takes no money, so a movement of money means that there is a dispute.
         dispute_came_to(draft, replace(fact, kind=FactKind.DISPUTE_OPENED))
     leg = draft.tab.leg(leg.payment_id) or leg
