@@ -1,4 +1,4 @@
-# `make` lists the targets. All of them work in a fresh clone: each first makes sure that .venv holds the locked packages.
+# `make` lists the targets. All of them work in a fresh clone: each one first installs the locked packages into .venv.
 
 MAKEFLAGS += --no-print-directory
 PY := .venv/bin/python
@@ -6,7 +6,7 @@ export PYTHON
 # The targets start many processes. Without bytecode each of them would compile the same modules again.
 unexport PYTHONDONTWRITEBYTECODE
 
-# How many processes run the tests.
+# The number of test processes.
 WORKERS ?= 2
 ROLE ?= staff
 ROUNDS ?= 5
@@ -22,10 +22,10 @@ help:
 	@echo
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 	@echo
-	@echo "PYTHON=python3.12 chooses the interpreter (3.11 to 3.13); ARGS=... is passed on to whatever a target runs."
+	@echo "PYTHON=python3.12 chooses the interpreter (3.11 to 3.13). ARGS=... is passed to the program that a target runs."
 
 .PHONY: setup
-setup: ## Create .venv with the locked packages (every other target does so by itself)
+setup: ## Create .venv with the locked packages (every other target does this first)
 	@sh devstack/setup.sh
 
 .PHONY: demo
@@ -33,7 +33,7 @@ demo: setup ## Play the whole story against local servers and check the money to
 	@$(PY) -m devstack.demo $(ARGS)
 
 .PHONY: serve
-serve: setup ## Keep the local stack running, with curl lines to paste
+serve: setup ## Keep the local stack running, and print curl lines to paste
 	@$(PY) -m devstack.serve $(ARGS)
 
 .PHONY: token
@@ -49,27 +49,27 @@ check: lint ## The fast loop, half a minute: style, types, layers and the tests 
 	@$(PY) -m pytest -q -n $(WORKERS) tests/unit tests/meta $(ARGS)
 
 .PHONY: coverage
-coverage: setup ## Say which lines and branches of the deployed code no test of rules, use cases, HTTP or adapters takes
+coverage: setup ## Run the tests of rules, use cases, HTTP and adapters; print the lines and branches that they miss
 	@$(PY) -m pytest -q -n $(WORKERS) --cov --cov-report=term tests/unit tests/usecases tests/api tests/contract $(ARGS)
 
 .PHONY: hooks
-hooks: setup ## Let git run the checks that take a second before each commit
+hooks: setup ## Make git run the quick checks before each commit
 	@$(PY) -m pre_commit install
 
 .PHONY: faults
-faults: setup ## Break everything that moves money at every boundary in every way: ARGS="--sample 200" plays some
+faults: setup ## Play the fault matrix, every fault at every boundary: ARGS="--sample 200" plays some
 	@$(PY) -m tests.faults.matrix $(ARGS)
 
 .PHONY: crash-test
-crash-test: setup ## Kill processes between writing ahead, paying and recording, and see the money come out right
+crash-test: setup ## Kill processes between writing ahead, paying and recording, and check the money
 	@$(PY) -m pytest tests/faults/test_crash.py $(ARGS)
 
 .PHONY: races
-races: setup ## Let 32 clients at once do the same to one tab, over HTTP, against four app processes: ROUNDS=5 of each race
+races: setup ## Send requests from 32 clients at once to one tab, against four app processes: ROUNDS=5 of each race
 	@$(PY) -m devstack.races --rounds $(ROUNDS) $(ARGS)
 
 .PHONY: mutants
-mutants: setup ## Break the rules one at a time: do the tests notice? ARGS="--only money.py --show" tries some
+mutants: setup ## Break the rules one at a time and check that a test fails: ARGS="--only money.py --show" tries some
 	@sh devstack/setup.sh mutants
 	@.venv-mutants/bin/python -m devstack.mutants --workers $(WORKERS) $(ARGS)
 
@@ -78,7 +78,7 @@ soak: setup ## Random walks over the whole local stack, with faults: MINUTES=60 
 	@$(PY) -m tests.walk --minutes $(MINUTES) --seed $(SEED) $(ARGS)
 
 .PHONY: kill-test
-kill-test: setup ## Kill the app's processes under load, KILLS=200 times, and see that nothing is lost or taken twice
+kill-test: setup ## Kill the app's processes under load, KILLS=200 times, and check that nothing is lost or taken twice
 	@$(PY) -m devstack.kill_test --kills $(KILLS) $(ARGS)
 
 .PHONY: conformance
@@ -86,27 +86,27 @@ conformance: setup ## Store contract and races on AWS's own DynamoDB Local; need
 	@$(PY) -m devstack.dynamodb_conformance $(ARGS)
 
 .PHONY: reconcile
-reconcile: setup ## Hold our books against Stripe's: every difference on a local stack, or STAGE=prod FROM=… TO=… REPORT=file.json
+reconcile: setup ## Compare our books with Stripe's: planted differences on a local stack, or STAGE=prod FROM=… TO=… REPORT=file.json
 	@$(PY) -m devstack.reconcile $(if $(filter command environment,$(origin STAGE)),--stage $(STAGE)) \
 		$(if $(FROM),--from $(FROM)) $(if $(TO),--to $(TO)) $(if $(REPORT),--report $(REPORT)) $(ARGS)
 
 .PHONY: replay
-replay: setup ## Send real bookings through the API: DATA=file.csv, RESUME=1 goes on where it stopped
+replay: setup ## Send real bookings through the API: DATA=file.csv; RESUME=1 continues where it stopped
 	@test -n "$(DATA)" || { echo "Say which bookings: make replay DATA=file.csv" >&2; exit 2; }
 	@$(PY) -m devstack.replay "$(DATA)" $(if $(RESUME),--resume) $(ARGS)
 
 .PHONY: package
-package: setup ## Write what is deployed, template and zip: STAGE=dev|prod, OUT=folder
+package: setup ## Write the template and the zip for a deployment: STAGE=dev|prod, OUT=folder
 	@$(PY) -m devstack.package --stage $(STAGE) --out $(OUT) $(ARGS)
 
 .PHONY: check-template
-check-template: setup ## Let cfn-lint and checkov read the templates of both stages
+check-template: setup ## Check the templates of both stages with cfn-lint and checkov
 	@sh devstack/setup.sh template
 	@for stage in dev prod; do $(PY) -m devstack.package --stage $$stage --out dist/$$stage >/dev/null || exit 1; done
 	@$(PY) -m devstack.deploy.check dist/dev dist/prod $(ARGS)
 
 .PHONY: deploy-local
-deploy-local: setup ## Deploy the package on the AWS emulator, and play on it every story that needs less than a minute
+deploy-local: setup ## Deploy the package on the AWS emulator, and play every story that needs less than a minute
 	@$(PY) -m devstack.package --stage dev --out dist/dev
 	@$(PY) -m devstack.deploy.local --package dist/dev $(ARGS)
 
@@ -116,12 +116,12 @@ deploy: setup ## Deploy what make package wrote to AWS: STAGE=dev|prod BUCKET=na
 	@$(PY) -m devstack.deploy --stage $(STAGE) --package $(OUT) --bucket "$(BUCKET)" $(ARGS)
 
 .PHONY: bench-cold
-bench-cold: setup ## Measure cold starts, as packaged, beside a hello world of Chalice and one of FastAPI
+bench-cold: setup ## Measure cold starts of the package, beside a hello world in Chalice and one in FastAPI
 	@sh devstack/setup.sh bench
 	@$(PY) -m bench.cold $(ARGS)
 
 .PHONY: doctor
-doctor: setup ## Say what is missing or wrong with a deployed stage, and how to mend it: STAGE=dev|prod
+doctor: setup ## Say what is missing or wrong with a deployed stage, and how to fix it: STAGE=dev|prod
 	@$(PY) -m devstack.deploy.doctor --stage $(STAGE) $(ARGS)
 
 .PHONY: openapi
@@ -133,16 +133,16 @@ states: setup ## Write docs/states.md from the tables in the domain
 	@$(PY) -m devstack.states $(ARGS)
 
 .PHONY: remote-calls
-remote-calls: setup ## Count what each operation asks of DynamoDB and Stripe, and write docs/remote-calls.md
+remote-calls: setup ## Count the calls of each operation to DynamoDB and Stripe, and write docs/remote-calls.md
 	@$(PY) -m tests.costs
 
 .PHONY: bench-warm
-bench-warm: setup ## Measure what a request costs in our process, beside FastAPI, dj-stripe and stripe-sync-engine
+bench-warm: setup ## Measure the processor time of a request, beside FastAPI, dj-stripe and stripe-sync-engine
 	@sh devstack/setup.sh bench
 	@$(PY) -m bench.warm $(ARGS)
 
 .PHONY: bench-load
-bench-load: setup ## Walk-ins over HTTP, many at once, then every tab's books; DEPLOYED=1 on the deployed package
+bench-load: setup ## Play many walk-ins at once over HTTP, then check every tab; DEPLOYED=1 uses the deployed package
 	@sh devstack/setup.sh bench
 	@$(if $(DEPLOYED),$(PY) -m devstack.package --stage dev --out dist/dev)
 	@$(PY) -m bench.load $(if $(DEPLOYED),--deployed dist/dev) $(ARGS)
@@ -161,7 +161,7 @@ lint: setup ## Check style, formatting, types and layers
 	exit $$failed
 
 .PHONY: format
-format: setup ## Format the code and mend what can be mended by itself
+format: setup ## Format the code and apply automatic fixes
 	@$(PY) -m ruff check --quiet --fix-only .
 	@$(PY) -m ruff format .
 

