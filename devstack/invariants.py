@@ -26,6 +26,8 @@ _NOT_GIVEN_BACK = frozenset({"failed", "canceled"})
 _LADDER = timedelta(minutes=2 + 5 + 10 + 30 + 60)
 _DEPOSIT_IS_KEPT = timedelta(days=20)
 """At least: thirty days from the start, and a hold lives for a week."""
+_HOLD_LIVES = timedelta(days=7)
+"""At most, from the day it is placed (https://docs.stripe.com/payments/place-a-hold-on-a-payment-method)."""
 _ENDS_SERVICE = frozenset({"bill_presented", "canceled", "no_show"})
 _INQUIRIES = frozenset({"inquiry", "inquiry_closed"})
 IDLE = timedelta(hours=24)
@@ -309,6 +311,16 @@ def free_cancelling_lasts_an_hour(tab: Json, history: History) -> Iterator[str]:
         least = datetime.fromisoformat(sealed[0]["at"]) + timedelta(hours=1)
         if until < min(least, datetime.fromisoformat(tab["starts_at"])):
             yield f"entry {entry['seq']} ends free cancelling at {until}, within an hour"
+
+
+def a_far_deposit_keeps_a_card(tab: Json) -> Iterator[str]:
+    """A deposit beyond the life of a hold: who accepts it agrees to a card being kept, from which it is held later."""
+    accepted = tab["promise"]["accepted"]
+    if not accepted or accepted["method"] == "in_person" or not tab["promise"]["deposit_minor"] or not tab["starts_at"]:
+        return
+    ahead = datetime.fromisoformat(tab["starts_at"]) - datetime.fromisoformat(accepted["accepted_at"])
+    if ahead > _HOLD_LIVES and "card_on_file" not in accepted["consents"]:
+        yield f"a deposit is accepted {ahead.days} days ahead, and no card may be kept for it"
 
 
 def what_a_deposit_waits_for_is_said(tab: Json, history: History) -> Iterator[str]:
@@ -671,6 +683,7 @@ _OF_TAB = (
     surplus_is_owed_back,
     finished_tab_lets_go,
     cash_to_return_is_owed_back,
+    a_far_deposit_keeps_a_card,
 )
 _OF_HISTORY = (
     entries_sum_to_the_ledger,

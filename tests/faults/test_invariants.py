@@ -52,7 +52,12 @@ def sound() -> World:
                 "no_show_fee_minor": 1500,
                 "late_cancel_fee_minor": 1000,
                 "promise_sha256": SEALED,
-                "accepted": {"consents": ["automatic_charge", "cap"]},
+                "deposit_minor": 3000,
+                "accepted": {
+                    "consents": ["automatic_charge", "cap"],
+                    "method": "app",
+                    "accepted_at": "2026-01-05T09:00:00Z",
+                },
                 "review_window_s": 86400,
                 "starts_at": "2026-01-06T09:00:00Z",
             },
@@ -431,6 +436,17 @@ def test_cancelling_for_what_was_promised_is_sound(at: str, fee_minor: int):
     world.tab["promise"]["accepted"]["consents"] = list(BOOKED)
 
     assert world.problems() == []
+
+
+def test_a_far_deposit_keeps_a_card():
+    world = damaged("tab", "promise", "accepted", "accepted_at", to="2025-12-30T08:59:59Z")
+    said = "a deposit is accepted 7 days ahead, and no card may be kept for it"
+    assert said in world.problems()
+
+    assert damaged("tab", "promise", "accepted", "accepted_at", to="2025-12-30T09:00:00Z").problems() == []
+    assert said not in damaged("tab", "promise", "accepted", "method", to="in_person").problems()
+    world.tab["promise"]["accepted"]["consents"].append("card_on_file")
+    assert said not in world.problems()
 
 
 def test_a_deposit_that_waits_says_for_what():
