@@ -134,7 +134,9 @@ def test_far_ahead_the_saved_card_secures_the_deposit(world: World, shop: Shop) 
     ana = shop.customer()
     tab = held(shop, ana, booking(shop, ana, hours=72))
 
+    world.said()
     moved = settled(shop, move(ana, tab, days=21))
+    assert world.said() == ["customer: rescheduled", "owner: rescheduled"]
     assert [hold["state"] for hold in moved["holds"]] == ["released"]
     assert moved["deposit"]["state"] == "card_saved"
     assert instant(moved["deposit"]["place_at"]) == instant(moved["starts_at"]) - timedelta(hours=48)
@@ -154,6 +156,45 @@ def test_a_move_that_needs_a_card_asks_for_that_consent(world: World, shop: Shop
     assert (proposed["starts_at"], proposed["deposit"]["state"]) == (tab["starts_at"], "held")
     assert proposed["proposed_promise"] is not None
     assert shop.agree(ana, proposed)["starts_at"] == proposed["proposed_promise"]["starts_at"]
+
+
+def test_a_proposed_time_that_has_passed_is_not_accepted(world: World, shop: Shop) -> None:
+    """The customer reads the message too late: the old time stands, and other limits can still be proposed."""
+    ana = shop.customer()
+    tab = held(shop, ana, booking(shop, ana, hours=72))
+    proposed = move(shop.staff, tab, hours=10)["proposed_promise"]
+    world.move(hours=11)
+    seen = shop.seen(tab, ana)
+    assert "accept_promise" not in seen["allowed_actions"]
+    assert seen["needs"] == []
+
+    body = {"promise_sha256": proposed["promise_sha256"], "consents": ["cap", "deposit_and_fees"]}
+    ana.post(f"/v1/tabs/{tab['tab_id']}/accept_promise", body).problem(409, "transition_refused")
+
+    limits = shop.staff.post(f"/v1/tabs/{tab['tab_id']}/propose_promise", {"cap_minor": 9000}).ok()
+    assert limits["proposed_promise"]["starts_at"] == tab["starts_at"]
+    assert shop.agree(ana, limits)["starts_at"] == tab["starts_at"]
+
+
+@pytest.mark.parametrize("cap_minor", [None, 9000])
+def test_who_is_here_is_not_moved_by_an_old_proposal(world: World, shop: Shop, cap_minor: int | None) -> None:
+    """Checking in settles when the service is; other limits stay proposed, for the time that stands."""
+    ana = shop.customer()
+    tab = held(shop, ana, booking(shop, ana, hours=24))
+    if cap_minor:
+        shop.staff.post(f"/v1/tabs/{tab['tab_id']}/propose_promise", {"cap_minor": cap_minor}).ok()
+    move(shop.staff, tab, hours=90)
+
+    here = shop.staff.post(f"/v1/tabs/{tab['tab_id']}/check_in").ok()
+
+    if cap_minor is None:
+        assert here["proposed_promise"] is None
+    else:
+        assert (here["proposed_promise"]["cap_minor"], here["proposed_promise"]["starts_at"]) == (
+            9000,
+            tab["starts_at"],
+        )
+        assert shop.agree(ana, here)["starts_at"] == tab["starts_at"]
 
 
 def test_the_no_show_follows_the_new_time(world: World, shop: Shop) -> None:

@@ -203,6 +203,11 @@ def _accept_promise(tab: Tab, actor: Actor, now: datetime) -> Why | None:
             "The customer accepted the current promise themselves. Only they can accept another one, on their phone.",
             role=actor.role,
         )
+    elif tab.proposal_has_passed(now):
+        return lambda: TransitionRefused(
+            "The proposed time has passed, so the time agreed on before stands. Ask the business for another one.",
+            status=tab.status,
+        )
     elif proposed.cap_minor < tab.total_minor:
         return lambda: CapExceeded(
             "The tab already has more on it than the proposed promise allows. Propose a new one first.",

@@ -28,7 +28,7 @@ def needs_of(tab: Tab, now: datetime) -> Iterator[Need]:
     """The steps in their order; none if the promise is accepted and its deposit is secured or in progress."""
     if tab.status not in (Status.BOOKED, Status.OPEN):
         return
-    if tab.proposed is not None:
+    if tab.proposed is not None and not tab.proposal_has_passed(now):
         yield _acceptance(tab.proposed, "other limits are proposed: the ones accepted before stand until then")
     if not tab.accepted:
         yield _acceptance(tab.promise, "the promise is not accepted yet")

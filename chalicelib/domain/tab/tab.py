@@ -226,6 +226,15 @@ class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.promise.accepted is not None
 
     @property
+    def proposes_other_time(self) -> bool:
+        return self.proposed is not None and self.proposed.starts_at != self.starts_at
+
+    def proposal_has_passed(self, now: datetime) -> bool:
+        """Whether the proposed promise names another time, which is over: nobody can agree to that any more."""
+        starts_at = self.proposed.starts_at if self.proposed else None
+        return self.proposes_other_time and starts_at is not None and starts_at <= now
+
+    @property
     def may_use_card(self) -> bool:
         """Whether the tab has a usable card that the customer agreed to keep on file."""
         usable = self.card is not None and self.card.refused is None

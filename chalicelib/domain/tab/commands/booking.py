@@ -271,8 +271,8 @@ def propose_promise(draft: Draft, limits: Limits) -> None:
         if (value := getattr(limits, name)) is not None
     }
     proposed = replace(tab.promise, accepted=None, added=(), **given)
-    new_start = tab.proposed.starts_at if tab.proposed else None
-    if new_start is not None and new_start != tab.starts_at:
+    new_start = tab.proposed.starts_at if tab.proposed and tab.proposes_other_time else None
+    if new_start is not None and not tab.proposal_has_passed(draft.now):
         # A new time that was proposed stays proposed beside other limits.
         proposed = _at(proposed, new_start, draft.now, tab.policy)
     currency = currency_of(tab.currency)
@@ -296,10 +296,24 @@ def check_in(draft: Draft) -> None:
     draft.move_to(Status.OPEN, "check_in")
     if was_no_show:
         fees.take_back(draft)
-    draft.update(checked_in_at=draft.now)
+    draft.update(checked_in_at=draft.now, proposed=_without_other_time(draft.tab))
     draft.record("checked_in")
     if was_no_show:
         deposit.want_again(draft)
+
+
+def _without_other_time(tab: Tab) -> Promise | None:
+    """What is proposed, for the time that stands; None if only another time was."""
+    if tab.proposed is None or not tab.proposes_other_time:
+        return tab.proposed
+    stands = tab.promise
+    proposed = replace(
+        tab.proposed,
+        starts_at=stands.starts_at,
+        free_cancel_until=stands.free_cancel_until,
+        deposit_needs_card=stands.deposit_needs_card,
+    )
+    return None if proposed.sha256 == stands.sha256 else proposed
 
 
 def cancel(draft: Draft, reason: str) -> None:

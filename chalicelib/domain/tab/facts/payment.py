@@ -220,7 +220,7 @@ def payment_gone(draft: Draft, fact: Fact) -> None:
             if not deposit.waits_with_card(draft.tab):
                 state = DepositState.EXPIRED if expired else DepositState.RELEASED
                 draft.update(deposit=replace(draft.tab.deposit, state=state))
-            deposit.hold_lost(draft, hold)
+                deposit.hold_lost(draft, hold)
         draft.record(
             "hold_expired" if expired else "hold_released", payment_id=hold.payment_id, amount_minor=hold.amount_minor
         )
