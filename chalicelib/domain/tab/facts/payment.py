@@ -216,11 +216,10 @@ def payment_gone(draft: Draft, fact: Fact) -> None:
     hold = draft.tab.hold(fact.object_id)
     if hold is not None and hold.state == HoldState.LIVE:
         draft.update_hold(hold, state=HoldState.EXPIRED if expired else HoldState.RELEASED)
-        if draft.tab.live_hold is None:
-            if not deposit.waits_with_card(draft.tab):
-                state = DepositState.EXPIRED if expired else DepositState.RELEASED
-                draft.update(deposit=replace(draft.tab.deposit, state=state))
-                deposit.hold_lost(draft, hold)
+        if draft.tab.live_hold is None and not deposit.waits_with_card(draft.tab):
+            state = DepositState.EXPIRED if expired else DepositState.RELEASED
+            draft.update(deposit=replace(draft.tab.deposit, state=state))
+            deposit.hold_lost(draft, hold)
         draft.record(
             "hold_expired" if expired else "hold_released", payment_id=hold.payment_id, amount_minor=hold.amount_minor
         )
