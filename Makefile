@@ -12,6 +12,7 @@ ROLE ?= staff
 ROUNDS ?= 5
 STAGE ?= dev
 OUT ?= dist/$(STAGE)
+ARCH ?= arm64
 MINUTES ?= 2
 SEED ?= 1
 KILLS ?= 200
@@ -96,8 +97,8 @@ replay: setup ## Send real bookings through the API: DATA=file.csv; RESUME=1 con
 	@$(PY) -m devstack.replay "$(DATA)" $(if $(RESUME),--resume) $(ARGS)
 
 .PHONY: package
-package: setup ## Write the template and the zip for a deployment: STAGE=dev|prod, OUT=folder
-	@$(PY) -m devstack.package --stage $(STAGE) --out $(OUT) $(ARGS)
+package: setup ## Write the template and the zip for a deployment: STAGE=dev|prod, ARCH=arm64|x86_64, OUT=folder
+	@$(PY) -m devstack.package --stage $(STAGE) --arch $(ARCH) --out $(OUT) $(ARGS)
 
 .PHONY: check-template
 check-template: setup ## Check the templates of both stages with cfn-lint and checkov
@@ -107,7 +108,7 @@ check-template: setup ## Check the templates of both stages with cfn-lint and ch
 
 .PHONY: deploy-local
 deploy-local: setup ## Deploy the package on the AWS emulator, and play every story that needs less than a minute
-	@$(PY) -m devstack.package --stage dev --out dist/dev
+	@$(PY) -m devstack.package --stage dev --arch here --out dist/dev
 	@$(PY) -m devstack.deploy.local --package dist/dev $(ARGS)
 
 .PHONY: deploy
@@ -144,7 +145,7 @@ bench-warm: setup ## Measure the processor time of a request, beside FastAPI, dj
 .PHONY: bench-load
 bench-load: setup ## Play many walk-ins at once over HTTP, then check every tab; DEPLOYED=1 uses the deployed package
 	@sh devstack/setup.sh bench
-	@$(if $(DEPLOYED),$(PY) -m devstack.package --stage dev --out dist/dev)
+	@$(if $(DEPLOYED),$(PY) -m devstack.package --stage dev --arch here --out dist/dev)
 	@$(PY) -m bench.load $(if $(DEPLOYED),--deployed dist/dev) $(ARGS)
 
 .PHONY: bench-standin

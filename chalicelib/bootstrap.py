@@ -6,7 +6,7 @@ from contextlib import suppress
 from threading import Lock
 from typing import Any, cast
 
-from chalicelib import config
+from chalicelib import config, snapshots
 from chalicelib.adapters.addresses import LibraryAddresses
 from chalicelib.adapters.aws.secrets import KeptSecret
 from chalicelib.adapters.channels.log import LogNotifier
@@ -42,6 +42,9 @@ def prepare() -> None:
     """Create at start what most requests need. If a setting is missing, the first request reports it."""
     with suppress(config.BadSetting):
         get_deps()
+    if config.starts_from_snapshot():
+        # Once for all environments, then: nobody waits for it.
+        from chalicelib.adapters.stripe import gateway  # noqa: F401
 
 
 def build(*, clock: Clock | None = None, notifier: Notifier | None = None) -> Deps:
@@ -65,6 +68,8 @@ def _stores() -> tuple[TabStore, People]:
     from chalicelib.adapters.dynamodb.store import DynamoDbStore, dynamodb_client
 
     client, table = dynamodb_client(config.aws_endpoint_url()), config.table()
+    # It stays, for making it takes longest, and connects again by itself; its credentials it renews by their own clock.
+    snapshots.after_restore(client.close)
     return DynamoDbStore(client, table), DynamoDbPeople(client, table)
 
 
@@ -91,6 +96,12 @@ class _Gateway:
         self._key: KeptSecret | None = None
         self._made: tuple[str, PaymentGateway] | None = None
         self._making = Lock()
+        snapshots.after_restore(self.forget)
+
+    def forget(self) -> None:
+        """Begin anew: with the secrets as they are now, and connections of its own."""
+        with self._making:
+            self._key = self._made = None
 
     def __getattr__(self, name: str) -> Any:
         with self._making:

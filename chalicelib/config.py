@@ -102,3 +102,8 @@ def _optional(name: str) -> str:
 def runs_on_lambda() -> bool:
     """Whether this is Lambda, as its runtime says; not a setting."""
     return "AWS_LAMBDA_FUNCTION_NAME" in os.environ
+
+
+def starts_from_snapshot() -> bool:
+    """Told by the platform, too: whether what is made now is what later environments begin with."""
+    return os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start"

@@ -20,6 +20,7 @@ from devstack import dynamodb_emulators, ministack
 from devstack.deploy import change_set, emulator
 from devstack.deploy.artifacts import Artifacts
 from devstack.deploy.change_set import Clients
+from devstack.deploy.template import ALIAS
 from devstack.http import JsonClient
 from devstack.issuer import AUDIENCE, ISSUER
 from devstack.stack import LOGS, PUBLISHABLE_KEY, REGION, SECRET_KEY, Stack, wait_for
@@ -159,7 +160,7 @@ class DeployedStack(Stack):
         event = {"version": "0", "id": "story", "detail-type": "Scheduled Event", "source": "aws.events"}
         event |= {"account": "123456789012", "time": "2026-01-05T09:00:00Z", "region": REGION}
         payload = json.dumps({**event, "resources": [], "detail": {}})
-        answer = self.client("lambda").invoke(FunctionName=f"{STACK}-advance", Payload=payload)
+        answer = self.client("lambda").invoke(FunctionName=f"{STACK}-advance", Qualifier=ALIAS, Payload=payload)
         swept: dict[str, int] = json.loads(answer["Payload"].read())
         if "FunctionError" in answer:
             raise RuntimeError(f"the sweep failed: {swept}")

@@ -73,7 +73,7 @@ def main() -> int:
     options = parser.parse_args()
     zipped = options.package
     if zipped is None:
-        print(package.make("dev", WORK.with_name("bench-cold-package")))
+        print(package.make("dev", WORK.with_name("bench-cold-package"), package.HERE))
         zipped = WORK.with_name("bench-cold-package") / "deployment.zip"
     trees = build(WORK, zipped, package.WORK / "untouched" / "deployment.zip", PEERS_PYTHON)
     with contextlib.closing(Backend()) as backend:

@@ -8,6 +8,8 @@ from typing import Any
 
 from msgspec import Struct, field
 
+from chalicelib import snapshots
+
 KEPT_S = 600.0
 AGAIN_AFTER_S = 30.0
 """The least time between two fetches, so that made-up key ids cannot cause a call to the issuer each."""
@@ -55,9 +57,12 @@ def key(url: str, kid: str | None) -> Any:
 
 
 def forget() -> None:
-    """Drop the cached keys. For tests, which start an issuer of their own."""
+    """Drop the cached keys: a snapshot's may be too old, and tests start issuers of their own."""
     with _lock:
         _cache.clear()
+
+
+snapshots.after_restore(forget)
 
 
 def _find(cached: _Cached, kid: str | None) -> Any | None:

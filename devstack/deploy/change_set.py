@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -11,6 +13,8 @@ from typing import Any
 
 from devstack.deploy.artifacts import Artifacts
 
+RELEASE = "Release"
+"""The parameter that is worked out here."""
 POLL_S = 0.5
 TIMEOUT_S = 1800.0
 _NOTHING = ("didn't contain changes", "No updates are to be performed")
@@ -47,7 +51,9 @@ def deploy(clients: Clients, artifacts: Artifacts, *, bucket: str, parameters: M
         ChangeSetName=f"aftertab-{uuid.uuid4().hex}",
         ChangeSetType="UPDATE" if known else "CREATE",
         TemplateURL=url,
-        Parameters=_parameters(cloudformation, url, known, {"CodeBucket": bucket, **parameters}),
+        Parameters=_parameters(
+            cloudformation, url, known, {"CodeBucket": bucket, **parameters}, code=artifacts.template_key
+        ),
         Capabilities=["CAPABILITY_IAM"],
     )["Id"]
     planned = _wait(lambda: cloudformation.describe_change_set(ChangeSetName=change_set), "Status")
@@ -97,21 +103,30 @@ def _url(s3: Any, bucket: str, key: str) -> str:
 
 
 def _parameters(
-    cloudformation: Any, template_url: str, known: dict[str, Any] | None, given: Mapping[str, str]
+    cloudformation: Any, template_url: str, known: dict[str, Any] | None, given: Mapping[str, str], *, code: str
 ) -> list[dict[str, Any]]:
+    """`code` stands for template and zip: with the values of all parameters it makes the release."""
     declared = {
         parameter["ParameterKey"]: parameter.get("DefaultValue")
         for parameter in cloudformation.get_template_summary(TemplateURL=template_url)["Parameters"]
     }
     if unknown := sorted(set(given) - set(declared)):
         raise DeployFailed(f"The template has no parameter {', '.join(unknown)}.")
-    kept = {parameter["ParameterKey"] for parameter in (known or {}).get("Parameters", [])}
-    valued = set(given) | kept
+    kept = {found["ParameterKey"]: found["ParameterValue"] for found in (known or {}).get("Parameters", [])}
+    valued = set(given) | set(kept)
     if missing := [name for name, default in declared.items() if default is None and name not in valued]:
         raise DeployFailed(f"Give a value for {', '.join(missing)}.")
+    values = {name: value for name, value in {**declared, **kept, **given}.items() if name in declared}
+    given = {**given, RELEASE: _release(code, values)}
     return [{"ParameterKey": name, "ParameterValue": value} for name, value in given.items()] + [
         {"ParameterKey": name, "UsePreviousValue": True} for name in declared if name in kept and name not in given
     ]
+
+
+def _release(code: str, values: Mapping[str, str | None]) -> str:
+    """Twelve digits that change with the code and with every parameter, and with nothing else."""
+    others = sorted((name, value) for name, value in values.items() if name != RELEASE)
+    return hashlib.sha256(json.dumps([code, others]).encode()).hexdigest()[:12]
 
 
 def _find(cloudformation: Any, stack: str) -> dict[str, Any] | None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -20,6 +21,20 @@ Resource = dict[str, Any]
 Resources = dict[str, Resource]
 
 API = "RestAPI"
+ALIAS = "live"
+"""What everybody calls a function by. It points at a published version, the last release's or an earlier one's."""
+SNAPSTART_FROM = (3, 12)
+"""The first Python whose functions Lambda can start from a snapshot."""
+_CALLERS = frozenset(
+    {
+        "AWS::ApiGateway::RestApi",
+        "AWS::Events::Rule",
+        "AWS::Lambda::EventSourceMapping",
+        "AWS::Lambda::Permission",
+        "AWS::Scheduler::Schedule",
+    }
+)
+"""The kinds of resources that call functions, or may."""
 WEBHOOK_PATH = "/v1/webhooks/stripe"
 GATEWAY_RESPONSES = "x-amazon-apigateway-gateway-responses"
 _NAMES = {"APIHandler": "api"}
@@ -76,6 +91,13 @@ def native(sam: dict[str, Any], stage: str, code_key: str) -> dict[str, Any]:
             resources |= _api(resource["Properties"])
         else:
             resources[logical_id] = resource
+    for logical_id, resource in resources.items():
+        if resource["Type"] in _CALLERS:
+            resources[logical_id] = _by_alias(resource, functions)
+    template["Conditions"] = template.get("Conditions", {}) | _SNAPSTART_CONDITION
+    if functions:
+        first = template["Resources"][functions[0]]["Properties"]
+        template["Parameters"] |= _release_parameters(stage, first["Runtime"], first["Architectures"][0])
     resources |= alarms.resources({_name(logical_id): logical_id for logical_id in functions})
     resources["Dashboard"] = dashboard.resource([_name(logical_id) for logical_id in functions])
     template["Resources"] = resources
@@ -99,10 +121,16 @@ def _function(logical_id: str, properties: dict[str, Any], code_key: str) -> Res
         "TracingConfig": {"Mode": given.pop("Tracing")},
         "Environment": {"Variables": _settings(given["Environment"]["Variables"])},
         "LoggingConfig": {"LogGroup": {"Ref": log}},
+        # Of every release another: Lambda publishes no version of a function that has not changed.
+        "Description": {"Fn::Sub": f"Aftertab ${{Stage}} {_name(logical_id)}, release ${{Release}}"},
+        "Architectures": [{"Ref": "Architecture"}],
+        # For what somebody waits for: a schedule does not care, and every snapshot costs.
+        "SnapStart": {"ApplyOn": "None" if events else {"Fn::If": ["HasSnapStart", "PublishedVersions", "None"]}},
         "Tags": [{"Key": key, "Value": value} for key, value in given["Tags"].items()],
     }
     made: Resources = {
         logical_id: {"Type": "AWS::Lambda::Function", "Properties": given},
+        **_published(logical_id),
         log: {
             "Type": "AWS::Logs::LogGroup",
             "Properties": {
@@ -115,6 +143,71 @@ def _function(logical_id: str, properties: dict[str, Any], code_key: str) -> Res
         assert event["Type"] == "Schedule", "functions are called by API Gateway or by a schedule"
         made |= _schedule(logical_id, full_name, event["Properties"])
     return made
+
+
+_SNAPSTART_CONDITION = {"HasSnapStart": {"Fn::Equals": [{"Ref": "SnapStart"}, "on"]}}
+
+
+def _published(logical_id: str) -> Resources:
+    """A version of the function for each release, which stays when the next one comes, and the alias for callers."""
+    return {
+        f"{logical_id}Version": {
+            "Type": "AWS::Lambda::Version",
+            "DeletionPolicy": "Retain",
+            "UpdateReplacePolicy": "Retain",
+            "Properties": {"FunctionName": {"Ref": logical_id}, "Description": {"Fn::Sub": "release ${Release}"}},
+        },
+        f"{logical_id}Live": {
+            "Type": "AWS::Lambda::Alias",
+            "Properties": {
+                "FunctionName": {"Ref": logical_id},
+                "FunctionVersion": {"Fn::GetAtt": [f"{logical_id}Version", "Version"]},
+                "Name": ALIAS,
+            },
+        },
+    }
+
+
+def _by_alias(node: Any, functions: Sequence[str]) -> Any:
+    """The same with each mention of a function turned into one of its alias."""
+    if isinstance(node, list):
+        return [_by_alias(inner, functions) for inner in node]
+    if isinstance(node, str):
+        for name in functions:
+            node = node.replace(f"${{{name}.Arn}}", f"${{{name}Live}}").replace(f"${{{name}}}", f"${{{name}Live}}")
+        return node
+    if not isinstance(node, dict):
+        return node
+    for name in functions:
+        if node in ({"Ref": name}, {"Fn::GetAtt": [name, "Arn"]}):
+            return {"Ref": f"{name}Live"}
+    return {key: _by_alias(inner, functions) for key, inner in node.items()}
+
+
+def _release_parameters(stage: str, runtime: str, architecture: str) -> dict[str, Any]:
+    """What each deployment says of itself, and what its functions run on."""
+    can_snap = tuple(int(part) for part in runtime.removeprefix("python").split(".")) >= SNAPSTART_FROM
+    return {
+        "Release": {
+            "Type": "String",
+            "Default": "none",
+            "Description": "Set by make deploy: other code or other parameters make another release.",
+        },
+        "Architecture": {
+            "Type": "String",
+            "Default": architecture,
+            "AllowedValues": [architecture],
+            "ConstraintDescription": f"The zip holds code for {architecture}; make package ARCH=… makes another.",
+            "Description": "The processors that functions run on. arm64 costs a fifth less.",
+        },
+        "SnapStart": {
+            "Type": "String",
+            "Default": "on" if stage == "prod" and can_snap else "off",
+            "AllowedValues": ["on", "off"] if can_snap else ["off"],
+            "ConstraintDescription": f"on or off; {runtime} can't start from snapshots, python3.12 and newer can.",
+            "Description": "Whether functions start from a snapshot of their memory, which costs a little.",
+        },
+    }
 
 
 def _settings(variables: dict[str, str]) -> dict[str, Any]:
@@ -154,9 +247,10 @@ def _schedule(logical_id: str, full_name: dict[str, Any], schedule: dict[str, An
         },
         f"{logical_id}Failures": {
             "Type": "AWS::Lambda::EventInvokeConfig",
+            "DependsOn": [f"{logical_id}Live"],
             "Properties": {
                 "FunctionName": {"Ref": logical_id},
-                "Qualifier": "$LATEST",
+                "Qualifier": ALIAS,
                 # The next run comes by itself, and finds whatever this one has left.
                 "MaximumRetryAttempts": 1,
                 "MaximumEventAgeInSeconds": 300,

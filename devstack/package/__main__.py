@@ -6,6 +6,7 @@ import argparse
 import hashlib
 import json
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -19,6 +20,9 @@ ROOT = Path(__file__).resolve().parents[2]
 WORK = ROOT / ".devstack" / "package"
 RUNTIME = f"python{sys.version_info.major}.{sys.version_info.minor}"
 """Chalice takes the runtime, and the wheels for it, from the Python that it runs on."""
+ARCHITECTURES = ("arm64", "x86_64")
+"""Of Lambda's processors. arm64 is the cheaper one, and all compiled packages have wheels for it."""
+HERE = "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
 ZIP_MAXIMUM_BYTES = 12_000_000
 UNPACKED_MAXIMUM_BYTES = 45_000_000
 
@@ -27,13 +31,13 @@ class PackageBroken(Exception):
     """What came out is not what was promised; the text says what."""
 
 
-def make(stage: str, out: Path) -> str:
+def make(stage: str, out: Path, architecture: str = "arm64") -> str:
     """Write `template.json`, `deployment.zip`, and what Chalice made of it (`sam.json`), into `out`; a line of figures.
 
     Raises PackageBroken.
     """
     project, tree, untouched = WORK / "project", WORK / "tree", WORK / "untouched"
-    _copy_project(project)
+    _copy_project(project, architecture)
     _chalice(project, stage, untouched)
     shutil.rmtree(tree, ignore_errors=True)
     archive.unpack(untouched / "deployment.zip", tree)
@@ -49,7 +53,7 @@ def make(stage: str, out: Path) -> str:
     return _check(tree, out)
 
 
-def _copy_project(project: Path) -> None:
+def _copy_project(project: Path, architecture: str) -> None:
     """The sources that are deployed, and one list of what is installed beside them; what was built before stays."""
     shutil.rmtree(project / "chalicelib", ignore_errors=True)
     shutil.copytree(ROOT / "chalicelib", project / "chalicelib", ignore=shutil.ignore_patterns("__pycache__"))
@@ -57,6 +61,8 @@ def _copy_project(project: Path) -> None:
     (project / ".chalice").mkdir(exist_ok=True)
     for path in (ROOT / ".chalice").glob("*.json"):
         shutil.copyfile(path, project / ".chalice" / path.name)
+    config = project / ".chalice" / "config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"lambda_architecture": architecture}))
     (project / "requirements.txt").write_text(_requirements())
 
 
@@ -104,7 +110,8 @@ def _check(tree: Path, out: Path) -> str:
     zipped = (out / "deployment.zip").read_bytes()
     unpacked = archive.unpacked_bytes(tree)
     figures = (
-        f"{out}: {len(functions)} functions on {RUNTIME}, zip {len(zipped) / 1e6:.1f} MB of "
+        f"{out}: {len(functions)} functions on {RUNTIME}, {functions[0]['Architectures'][0]}, "
+        f"zip {len(zipped) / 1e6:.1f} MB of "
         f"{ZIP_MAXIMUM_BYTES / 1e6:.0f}, unpacked {unpacked / 1e6:.1f} MB of {UNPACKED_MAXIMUM_BYTES / 1e6:.0f}, "
         f"every .py compiled, "
         f"sha256 {hashlib.sha256(zipped).hexdigest()[:12]}"
@@ -118,9 +125,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make package", description=__doc__)
     parser.add_argument("--stage", default="dev")
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--arch", choices=(*ARCHITECTURES, "here"), default="arm64", help="here: as this machine")
     options = parser.parse_args()
     try:
-        print(make(options.stage, options.out))
+        print(make(options.stage, options.out, HERE if options.arch == "here" else options.arch))
     except PackageBroken as broken:
         print(broken, file=sys.stderr)
         return 1

@@ -37,6 +37,12 @@ def sam(stage: str, folder: Path) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def templates(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+def sams(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    """Stage → the template as Chalice makes it."""
+    return {stage: sam(stage, tmp_path_factory.mktemp(stage)) for stage in ("dev", "prod")}
+
+
+@pytest.fixture(scope="session")
+def templates(sams: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """Stage → the template as it is deployed."""
-    return {stage: native(sam(stage, tmp_path_factory.mktemp(stage)), stage, CODE_KEY) for stage in ("dev", "prod")}
+    return {stage: native(made, stage, CODE_KEY) for stage, made in sams.items()}

@@ -12,8 +12,8 @@ import pytest
 
 from chalicelib.handlers.api.problems import CONTENT_TYPE
 from chalicelib.handlers.metrics import METRICS, NAMESPACE
-from devstack.deploy import alarms, dashboard
-from devstack.deploy.template import GATEWAY_PROBLEMS, GATEWAY_RESPONSES, native
+from devstack.deploy import alarms, change_set, dashboard
+from devstack.deploy.template import ALIAS, GATEWAY_PROBLEMS, GATEWAY_RESPONSES, native
 
 ROOT = Path(__file__).resolve().parents[2]
 STAGES = ("dev", "prod")
@@ -132,7 +132,7 @@ def test_stripe_calls_its_own_function(template: Template) -> None:
     paths = template["Resources"]["RestAPI"]["Properties"]["Body"]["paths"]
     called = {
         path: {
-            m["x-amazon-apigateway-integration"]["uri"]["Fn::Sub"].split("${")[-1].split(".")[0]
+            m["x-amazon-apigateway-integration"]["uri"]["Fn::Sub"].split("${")[-1].split("}")[0]
             for m in methods.values()
         }
         for path, methods in paths.items()
@@ -143,9 +143,90 @@ def test_stripe_calls_its_own_function(template: Template) -> None:
         if "Ref" in p["FunctionName"]
     }
 
-    assert called.pop("/v1/webhooks/stripe") == {"Webhook"}
-    assert set().union(*called.values()) == {"APIHandler"}
-    assert allowed["Webhook"]["Fn::Sub"].endswith("/*/POST/v1/webhooks/stripe")
+    assert called.pop("/v1/webhooks/stripe") == {"WebhookLive"}
+    assert set().union(*called.values()) == {"APIHandlerLive"}
+    assert allowed["WebhookLive"]["Fn::Sub"].endswith("/*/POST/v1/webhooks/stripe")
+
+
+def mentioned(node: Any) -> set[str]:
+    """The resources that a part of the template refers to."""
+    if isinstance(node, list):
+        return set().union(*map(mentioned, node))
+    if isinstance(node, str):
+        return {name.split(".")[0] for name in re.findall(r"\$\{([^}]+)\}", node)}
+    if not isinstance(node, dict):
+        return set()
+    direct = {node["Ref"]} if "Ref" in node else {node["Fn::GetAtt"][0]} if "Fn::GetAtt" in node else set()
+    return direct.union(*(mentioned(inner) for inner in node.values()))
+
+
+def test_functions_are_called_by_their_alias(template: Template) -> None:
+    """The alias decides which version answers: a caller that goes past it would not be rolled back with the rest."""
+    functions = set(of_type(template, "AWS::Lambda::Function"))
+    about_the_function = {"Version", "Alias", "EventInvokeConfig", "Alarm", "Dashboard"}
+    callers = {
+        logical_id
+        for logical_id, resource in template["Resources"].items()
+        if resource["Type"].split("::")[-1] not in about_the_function and mentioned(resource) & functions
+    }
+
+    assert callers == set()
+    for name in functions:
+        alias, version = (template["Resources"][f"{name}{part}"] for part in ("Live", "Version"))
+        assert alias["Properties"]["FunctionVersion"] == {"Fn::GetAtt": [f"{name}Version", "Version"]}
+        assert (version["UpdateReplacePolicy"], version["Properties"]["FunctionName"]) == ("Retain", {"Ref": name})
+    configs = of_type(template, "AWS::Lambda::EventInvokeConfig").values()
+    assert {config["Qualifier"] for config in configs} == {ALIAS}
+
+
+def test_every_release_is_a_version(template: Template) -> None:
+    """Lambda publishes no version of a function without a change, so the release is part of the function, too."""
+    for name, properties in of_type(template, "AWS::Lambda::Function").items():
+        version = template["Resources"][f"{name}Version"]["Properties"]
+        assert mentioned(properties["Description"]) >= {"Release"} <= mentioned(version["Description"])
+
+
+@pytest.mark.parametrize(
+    ("stage", "runtime", "default", "allowed"),
+    [
+        ("dev", "python3.13", "off", ["on", "off"]),
+        ("prod", "python3.13", "on", ["on", "off"]),
+        ("prod", "python3.12", "on", ["on", "off"]),
+        ("prod", "python3.11", "off", ["off"]),
+    ],
+)
+def test_prod_starts_from_snapshots_where_lambda_can(
+    sams: dict[str, Template], stage: str, runtime: str, default: str, allowed: list[str]
+) -> None:
+    """On by default for prod from Python 3.12 on; a Python that can't is refused before anything is changed."""
+    text = re.sub(r'"python3\.\d+"', f'"{runtime}"', json.dumps(sams[stage]))
+    template = native(json.loads(text), stage, "x.zip")
+
+    assert template["Parameters"]["SnapStart"]["Default"] == default
+    assert template["Parameters"]["SnapStart"]["AllowedValues"] == allowed
+    snapped = {"Fn::If": ["HasSnapStart", "PublishedVersions", "None"]}
+    apply_on = {name: f["SnapStart"]["ApplyOn"] for name, f in of_type(template, "AWS::Lambda::Function").items()}
+    assert {name for name, value in apply_on.items() if value == snapped} == {"APIHandler", "Authorizer", "Webhook"}
+    assert {value for value in apply_on.values() if value != snapped} == {"None"}
+
+
+def test_functions_run_on_the_processor_that_the_zip_is_for(template: Template) -> None:
+    """The compiled libraries in the zip are for one kind: another can't be asked for."""
+    parameter = template["Parameters"]["Architecture"]
+
+    assert parameter["AllowedValues"] == [parameter["Default"]] == ["arm64"]
+    for properties in of_type(template, "AWS::Lambda::Function").values():
+        assert properties["Architectures"] == [{"Ref": "Architecture"}]
+
+
+def test_the_release_changes_with_code_and_parameters_and_nothing_else() -> None:
+    """Else a changed setting would wait for the next code, or every deployment would be a new version."""
+    values = {"LogDays": "90", "JwtIssuer": "https://a.example", "Release": "old"}
+    release = change_set._release("aftertab-1.json", values)
+
+    assert change_set._release("aftertab-1.json", {**values, "Release": release}) == release
+    assert change_set._release("aftertab-2.json", values) != release
+    assert change_set._release("aftertab-1.json", {**values, "JwtIssuer": "https://b.example"}) != release
 
 
 def test_a_body_arrives_as_it_was_sent(template: Template) -> None:

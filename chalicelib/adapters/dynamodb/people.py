@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import secrets
 import time
 from collections.abc import Callable, Collection, Mapping
@@ -29,11 +28,10 @@ class DynamoDbPeople:
         table_name: str,
         *,
         clock_for_ttl: Callable[[], float] = time.time,
-        rng: random.Random | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._wall_now_s = clock_for_ttl
-        self._transactions = Transactions(client, table_name, rng=rng or random.Random(), sleep=sleep)
+        self._transactions = Transactions(client, table_name, sleep=sleep)
         self._reads = Reads(client, table_name, self._transactions.back_off)
 
     def find_contact(self, merchant_id: str, customer_id: str) -> Contact | None:

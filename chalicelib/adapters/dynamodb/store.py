@@ -5,7 +5,6 @@ It uses one table. A screen is one read, a change one TransactWriteItems, a list
 
 from __future__ import annotations
 
-import random
 import secrets
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -77,14 +76,13 @@ class DynamoDbStore:
         table_name: str,
         *,
         clock_for_ttl: Callable[[], float] = time.time,
-        rng: random.Random | None = None,
         sleep: Callable[[float], None] = time.sleep,
         sweep_threads: int = SWEEP_THREADS,
     ) -> None:
         self._client = client
         self._table_name = table_name
         self._wall_now_s = clock_for_ttl
-        self._transactions = Transactions(client, table_name, rng=rng or random.Random(), sleep=sleep)
+        self._transactions = Transactions(client, table_name, sleep=sleep)
         self._reads = Reads(client, table_name, self._transactions.back_off)
         self._sweep_threads = sweep_threads
 

@@ -86,12 +86,9 @@ class Refused(Exception):
 class Transactions:
     """Writes transactions to one table."""
 
-    def __init__(
-        self, client: DynamoDBClient, table_name: str, *, rng: random.Random, sleep: Callable[[float], None]
-    ) -> None:
+    def __init__(self, client: DynamoDBClient, table_name: str, *, sleep: Callable[[float], None]) -> None:
         self._client = client
         self._table_name = table_name
-        self._rng = rng
         self._sleep = sleep
 
     def write(self, puts: Sequence[Put], change_id: str, *, deletes: Sequence[Key] = ()) -> None:
@@ -140,7 +137,7 @@ class Transactions:
 
     def back_off(self, number: int) -> None:
         """Wait before try `number` (from 1), with full jitter, so that conflicting writers do not conflict again."""
-        self._sleep(self._rng.uniform(0, min(_BACKOFF_MAXIMUM_S, _BACKOFF_S * 2**number)))
+        self._sleep(random.uniform(0, min(_BACKOFF_MAXIMUM_S, _BACKOFF_S * 2**number)))
 
     def _action(self, put: Put, change_id: str) -> Item:
         action: Item = {"TableName": self._table_name, "Item": put.item | {"change_id": {"S": change_id}}}
