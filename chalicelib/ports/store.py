@@ -1,10 +1,8 @@
 """The store of tabs, merchants and customers."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, Self, TypeVar
 
 from msgspec import Struct
 
@@ -33,7 +31,7 @@ class FactsAlreadyApplied(Exception):
 class RecordExists(Exception):
     """An idempotency record with this id exists: `record`."""
 
-    def __init__(self, record: IdempotencyRecord) -> None:
+    def __init__(self, record: "IdempotencyRecord") -> None:
         super().__init__(record.record_id)
         self.record = record
 
@@ -119,7 +117,7 @@ class TabSummary(Struct, frozen=True, kw_only=True, omit_defaults=True):
     updated_at: datetime | None = None
 
     @classmethod
-    def of(cls, tab: Tab) -> TabSummary:
+    def of(cls, tab: Tab) -> Self:
         return cls(
             tab_id=tab.tab_id,
             customer_id=tab.customer_id,

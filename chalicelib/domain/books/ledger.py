@@ -3,8 +3,6 @@
 Debits are positive, credits negative. Holds never post.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from enum import StrEnum
 

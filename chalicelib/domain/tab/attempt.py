@@ -1,7 +1,5 @@
 """An attempt: one recorded call that moves money, and its outcome, which may be unknown (money rules 2 to 6)."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from enum import StrEnum
 

@@ -1,7 +1,5 @@
 """The parts of a bill: items, a fee, a contest, feedback."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from enum import StrEnum
 

@@ -1,7 +1,5 @@
 """A Draft: one change of a tab in progress. Commands, facts and agenda write on it; `seal` checks it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any

@@ -1,7 +1,5 @@
 """Flags: matters that a person at the business must look at. Facts and commands raise and remove them."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from enum import StrEnum
 

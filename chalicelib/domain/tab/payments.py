@@ -1,7 +1,5 @@
 """The money of a tab: deposit, saved card, holds, payments (legs) with their disputes, and the plan of legs to come."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum

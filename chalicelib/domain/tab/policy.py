@@ -1,7 +1,5 @@
 """The merchant's policy: limits, times, and what happens after them; copied into each tab at its opening."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 
 from msgspec import Struct

@@ -1,7 +1,5 @@
 """The promise: what the customer agrees to before the service, its hash, and the consents given."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from datetime import UTC, datetime, timedelta

@@ -1,7 +1,5 @@
 """The tab: one service for one customer, as an immutable value; its sums and states are derived from its fields."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum

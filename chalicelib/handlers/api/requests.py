@@ -1,7 +1,5 @@
 """Bodies of requests."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 import msgspec
