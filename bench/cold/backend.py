@@ -44,7 +44,8 @@ class Backend:
             return {}
         if operation == "TransactWriteItems":
             for action in request["TransactItems"]:
-                self.items[_key(action["Put"]["Item"])] = action["Put"]["Item"]
+                if "Put" in action:
+                    self.items[_key(action["Put"]["Item"])] = action["Put"]["Item"]
             return {}
         assert operation == "Query", operation
         return {"Items": [], "Count": 0, "ScannedCount": 0}

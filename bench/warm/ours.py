@@ -26,7 +26,7 @@ os.environ |= {
 
 import httpx
 from table import Table, end, serve
-from warm import aws_event, cpu_s, dynamodb_calls, dynamodb_items, signed
+from warm import aws_event, signed
 
 import app as application
 from chalicelib import bootstrap
@@ -142,10 +142,8 @@ def main() -> None:
     paid_table.is_frozen = True
     seen = {**paid, "id": "evt_seen"}
     paid_table.items["EVENT#platform#evt_seen", "-"] = {"pk": {"S": "EVENT#platform#evt_seen"}, "sk": {"S": "-"}}
-    paid_table.items |= dynamodb_items()
     url, server = serve(paid_table)
-    client = dynamodb_client(url)
-    over_http = deps(client, standin)
+    over_http = deps(dynamodb_client(url), standin)
 
     def delivery(event: dict[str, Any]) -> dict[str, Any]:
         payload, signature = signed(event, SECRET)
@@ -158,17 +156,13 @@ def main() -> None:
         "webhook": (over_http, lambda: delivery({**paid, "id": f"evt_ours{next(numbers)}"})),
         "webhook again": (over_http, lambda: delivery(seen)),
     }
-    calls = dynamodb_calls(client)
     try:
-        print(json.dumps([*operations, *calls]), flush=True)
+        print(json.dumps(list(operations)), flush=True)
         for line in sys.stdin:
             name, _, times = line.strip().rpartition(" ")
-            if name in calls:
-                spent_s = cpu_s(calls[name], int(times))
-            else:
-                outside, new_event = operations[name]
-                bootstrap.use(outside)
-                spent_s = handling_s([new_event() for _ in range(int(times))])
+            outside, new_event = operations[name]
+            bootstrap.use(outside)
+            spent_s = handling_s([new_event() for _ in range(int(times))])
             print(json.dumps(spent_s), flush=True)
     finally:
         end(server)

@@ -1,6 +1,6 @@
 """A DynamoDB that forgets every write once it is frozen: each call then finds the same tab, however often it is made.
 
-In the process, in the place of boto3's client; or behind HTTP in a process of its own, for boto3 itself to talk to.
+In the process, in the place of boto3's client; or behind HTTP in a process of its own, for boto3 to talk to.
 """
 
 from __future__ import annotations
@@ -31,9 +31,12 @@ class Table:
         ((table, wanted),) = RequestItems.items()
         return {"Responses": {table: [self.items[_key(key)] for key in wanted["Keys"] if _key(key) in self.items]}}
 
+    def query(self, **request: Any) -> Any:
+        return {"Items": []}
+
     def transact_write_items(self, *, TransactItems: Any, ClientRequestToken: str) -> Any:  # noqa: N803
         if not self.is_frozen:
-            puts = [action["Put"]["Item"] for action in TransactItems]
+            puts = [action["Put"]["Item"] for action in TransactItems if "Put" in action]
             self.items |= {_key(item): item for item in puts}
         return {}
 

@@ -1,4 +1,4 @@
-"""What Aftertab and its peers are sent in `make bench-warm`: requests, signed events, and the calls of DynamoDB."""
+"""What Aftertab and its peers are sent in `make bench-warm`: requests and signed events."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import hashlib
 import hmac
 import json
 import time
-from collections.abc import Callable
 from typing import Any
 
 
@@ -52,34 +51,3 @@ def signed(event: dict[str, Any], secret: str) -> tuple[str, str]:
     payload, now = json.dumps(event), int(time.time())
     digest = hmac.new(secret.encode(), f"{now}.{payload}".encode(), hashlib.sha256).hexdigest()
     return payload, f"t={now},v1={digest}"
-
-
-def dynamodb_items() -> dict[tuple[str, str], Any]:
-    """What a table holds for `dynamodb_calls`: a snapshot with its indexes' keys, of a kilobyte and a half."""
-    names = ("status_pk", "status_sk", "customer_pk", "customer_sk", "due_pk", "next_action_at", "change_id", "version")
-    item = {"pk": {"S": "TAB#m#t"}, "sk": {"S": "-"}, **{name: {"S": "x" * 30} for name in names}}
-    return {("TAB#m#t", "-"): {**item, "snapshot": {"S": "x" * 1200}}}
-
-
-def dynamodb_calls(client: Any) -> dict[str, Callable[[], Any]]:
-    """As the store makes them for an event: one batch read of two keys, one transaction of a snapshot and two more."""
-    (snapshot,) = dynamodb_items().values()
-    keys = [{"pk": {"S": pk}, "sk": {"S": "-"}} for pk in ("TAB#m#t", "EVENT#platform#e")]
-    others = [{**key, "change_id": {"S": "x" * 30}, "entry": {"S": "x" * 300}} for key in keys]
-    puts = [
-        {"Put": {"TableName": "t", "Item": item, "ConditionExpression": "attribute_not_exists(pk)"}}
-        for item in (snapshot, *others)
-    ]
-    token = "0" * 36
-    return {
-        "BatchGetItem": lambda: client.batch_get_item(RequestItems={"t": {"Keys": keys, "ConsistentRead": True}}),
-        "TransactWriteItems": lambda: client.transact_write_items(TransactItems=puts, ClientRequestToken=token),
-    }
-
-
-def cpu_s(call: Callable[[], Any], times: int) -> float:
-    """Processor seconds of so many calls."""
-    began = time.process_time()
-    for _ in range(times):
-        call()
-    return time.process_time() - began
