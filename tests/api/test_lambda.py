@@ -7,9 +7,11 @@ import json
 from typing import Any
 
 import pytest
+from chalice.app import APIGateway, Response
 
 import app as application
 from chalicelib.handlers.api import problems
+from chalicelib.handlers.api.text import TextResponse
 
 from .world import CARD_TERMS, Shop, World, booking
 
@@ -68,7 +70,8 @@ FORM = "application/x-www-form-urlencoded"
         ("GET", "/v1/tabs/{tab_id}", {}, 200),
         ("GET", "/v1/tabs/{tab_id}", {"Content-Type": "application/json; charset=utf-8"}, 200),
         ("GET", "/v1/tabs/{tab_id}", {"Content-Type": "APPLICATION/JSON;charset=utf-8"}, 200),
-        ("GET", "/v1/tabs/{tab_id}", {"content-type": FORM, "Accept": "image/png"}, 415),
+        ("GET", "/v1/tabs/{tab_id}", {"content-type": FORM, "Accept": "image/png"}, 200),
+        ("POST", "/v1/tabs/{tab_id}/complete", {"content-type": FORM, "Idempotency-Key": "k"}, 415),
         ("POST", "/v1/tabs/{tab_id}/complete", {"Idempotency-Key": "once"}, 200),
         ("POST", "/v1/tabs/{tab_id}/complete", {}, 400),
         ("POST", "/v1/tabs/{tab_id}/no_show", {"Idempotency-Key": "k"}, 409),
@@ -114,6 +117,17 @@ def test_what_no_operation_answers_is_answered(shop: Shop, monkeypatch: pytest.M
     answer = application.app(event, None)
 
     assert (answer["statusCode"], json.loads(answer["body"])["code"]) == (500, "internal_error")
+
+
+def test_an_answer_is_what_chalice_makes_of_it() -> None:
+    """Without looking for it, an answer of ours has the same shape, headers and text as any of Chalice's."""
+    given: Any = {
+        "body": '{"é": 1}',
+        "headers": {"Content-Type": "application/json", "ETag": '"3"'},
+        "status_code": 202,
+    }
+
+    assert TextResponse(**given).to_dict() == Response(**given).to_dict(APIGateway().binary_types)
 
 
 def test_an_event_that_is_no_request_is_answered() -> None:

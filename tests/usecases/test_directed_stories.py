@@ -6,7 +6,6 @@ A rule that is broken where a story leads must fail here in every run, not in on
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
 from typing import Any
 
 import pytest

@@ -17,7 +17,7 @@ from typing import Any, Generic, TypeVar, cast
 from urllib.parse import quote
 
 import msgspec
-from chalice.app import Blueprint, Response
+from chalice.app import Blueprint
 from chalice.app import Request as HttpRequest
 
 from chalicelib import correlation
@@ -32,6 +32,7 @@ from chalicelib.handlers.api.problems import (
     Unauthorized,
     response_to,
 )
+from chalicelib.handlers.api.text import TextResponse
 from chalicelib.handlers.authorizer import authorizer
 from chalicelib.ports.deps import Deps
 from chalicelib.usecases.tab.attempts import Request
@@ -153,13 +154,13 @@ class Routes(Blueprint):
         query: tuple[Query, ...] = (),
         tagged: bool = False,
         moves_money: bool = False,
-    ) -> Callable[[Callable[[Call[Any]], Reply]], Callable[..., Response]]:
+    ) -> Callable[[Callable[[Call[Any]], Reply]], Callable[..., TextResponse]]:
         """Register a function of a Call as a route. Its docstring's first line is the summary in the OpenAPI document.
 
         `tagged`: the answer has an ETag, and a write checks If-Match.
         """
 
-        def register(view: Callable[[Call[Any]], Reply]) -> Callable[..., Response]:
+        def register(view: Callable[[Call[Any]], Reply]) -> Callable[..., TextResponse]:
             operation = Operation(
                 name=view.__name__,
                 method=method,
@@ -179,7 +180,7 @@ class Routes(Blueprint):
             OPERATIONS[operation.name] = operation
 
             @functools.wraps(view)
-            def serve(**path_values: str) -> Response:
+            def serve(**path_values: str) -> TextResponse:
                 request = self.current_request
                 with correlation.about(api_request_id=request.context.get("requestId"), **path_values):
                     # Here, not in a middleware, because Chalice turns errors of a middleware into a 500.
@@ -190,10 +191,13 @@ class Routes(Blueprint):
                     log.info("answered", extra={"operation": operation.name, "status": response.status_code})
                 return response
 
-            security = {"authorizer": authorizer} if roles else {}
+            # A request without a body has no content type to be wrong.
+            more: dict[str, Any] = {} if method in ("POST", "PUT") else {"content_types": []}
+            if roles:
+                more["authorizer"] = authorizer
             return cast(
-                Callable[..., Response],
-                self.route(path, methods=[method], name=operation.name, **security)(serve),
+                Callable[..., TextResponse],
+                self.route(path, methods=[method], name=operation.name, **more)(serve),
             )
 
         return register
@@ -345,7 +349,7 @@ def _invalid(message: str) -> InvalidInput:
     return InvalidInput(f"{field[:120]}: {what[:300]}" if field else what[:300], field=field[:120] or None)
 
 
-def _render(operation: Operation, reply: Reply) -> Response:
+def _render(operation: Operation, reply: Reply) -> TextResponse:
     headers: dict[str, Any] = {"Content-Type": "application/json"}
     if operation.roles:
         headers["Cache-Control"] = "no-store"
@@ -354,4 +358,4 @@ def _render(operation: Operation, reply: Reply) -> Response:
     if reply.replayed:
         headers["Idempotent-Replayed"] = "true"
     body = reply.raw if reply.raw is not None else _encode(reply.body)
-    return Response(body.decode(), headers=headers, status_code=reply.status or operation.status)
+    return TextResponse(body.decode(), headers=headers, status_code=reply.status or operation.status)

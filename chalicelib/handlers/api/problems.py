@@ -13,6 +13,7 @@ from chalice.app import Response
 
 from chalicelib.domain import errors
 from chalicelib.domain.errors import DomainError
+from chalicelib.handlers.api.text import TextResponse
 from chalicelib.ports.gateway import BadSignature, GatewayRejected, GatewayUnavailable
 from chalicelib.ports.store import StoreUnavailable
 from chalicelib.usecases.news.take_event import NotYetKnown
@@ -74,7 +75,7 @@ STATUS: dict[type[DomainError], HTTPStatus] = {
 """Status by error class. A subclass has its parent's status unless it is listed. A test finds errors without one."""
 
 
-def response_to(error: Exception) -> Response:
+def response_to(error: Exception) -> TextResponse:
     """The answer to an error, without internal details."""
     if isinstance(error, DomainError):
         status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
@@ -105,7 +106,7 @@ def response_to(error: Exception) -> Response:
     return unexpected(error)
 
 
-def unexpected(error: Exception) -> Response:
+def unexpected(error: Exception) -> TextResponse:
     """A bug in Aftertab: everything goes to the log, nothing to the caller."""
     log.error("unexpected: %r", error, exc_info=error)
     return problem(
@@ -118,7 +119,7 @@ _RENAMED = {"status": "tab_status"}
 
 def problem(
     status: HTTPStatus, code: str, detail: str, context: Mapping[str, object] = MappingProxyType({})
-) -> Response:
+) -> TextResponse:
     """Includes `context`, and `retry_after_s` also as a header. A tab's `status` is called `tab_status` here."""
     headers: dict[str, Any] = {"Content-Type": CONTENT_TYPE}
     if "retry_after_s" in context:
@@ -131,10 +132,10 @@ def problem(
         "code": code,
         "detail": detail,
     }
-    return Response(msgspec.json.encode(body).decode(), headers=headers, status_code=int(status))
+    return TextResponse(msgspec.json.encode(body).decode(), headers=headers, status_code=int(status))
 
 
-def _try_again(code: str, detail: str) -> Response:
+def _try_again(code: str, detail: str) -> TextResponse:
     return problem(HTTPStatus.SERVICE_UNAVAILABLE, code, detail, {"retry_after_s": RETRY_AFTER_S})
 
 
@@ -155,10 +156,9 @@ _CHALICE_CODES = {405: "method_not_allowed", 415: "unsupported_media_type", 500:
 
 
 def dress(event: Any, get_response: Callable[[Any], Response]) -> Response:
-    """Middleware: give Chalice's own answers (405, 415, 500) the same shape as all other problems."""
+    """Middleware: what Chalice answers by itself (405, 415, 500) gets the shape of all other problems."""
     response = get_response(event)
-    if isinstance(response.body, str):
-        # Our operations answer text; Chalice's own errors are dictionaries.
+    if isinstance(response, TextResponse):
         return response
     status = HTTPStatus(response.status_code)
     dressed = problem(status, _CHALICE_CODES.get(status, "bad_request"), status.description or status.phrase)
