@@ -19,7 +19,7 @@ def pytest_collection_finish() -> None:
     """Let the garbage collector skip modules and collected tests: scanning them took a sixth of the tests' CPU time."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
+    gc.set_threshold(10_000, 10, 10)
 
 
 @pytest.fixture(scope="session", autouse=True)
