@@ -110,16 +110,27 @@ def _to_json_schema(node: Any) -> Any:
     return out
 
 
+def closed(described: dict[str, Any]) -> dict[str, Any]:
+    """The components of a document as JSON Schema."""
+    return {name: _to_json_schema(schema) for name, schema in described["components"]["schemas"].items()}
+
+
 @cache
 def _closed_components() -> dict[str, Any]:
-    return {name: _to_json_schema(schema) for name, schema in document()["components"]["schemas"].items()}
+    return closed(document())
 
 
 class Schemas:
     """The document as validators, each made when it is first needed (some 40 ms) and kept."""
 
-    def __init__(self, differences: Differences = DIFFERENCES, version: str = versions.NEWEST) -> None:
-        self._components = dict(_closed_components())
+    def __init__(
+        self,
+        differences: Differences = DIFFERENCES,
+        version: str = versions.NEWEST,
+        components: dict[str, Any] | None = None,
+    ) -> None:
+        """`components`: those of another document than the installed one, closed."""
+        self._components = dict(components or _closed_components())
         added: dict[tuple[str, str], dict[str, Any]] = {place: {} for place in differences}
         # Fields as they were in an older version, of which the document is not.
         older = {place: schema for row in versions.of(version) for place, schema in row.schema.items()}

@@ -223,7 +223,9 @@ def create(call: Call, params: dict[str, Any]) -> PaymentIntent:
         currency=params["currency"],
         client_secret=f"{id}_secret_{call.new_id('', 25)[1:]}",
         customer=customer,
-        capture_method=params.get("capture_method", "automatic_async"),
+        capture_method=params.get(
+            "capture_method", "automatic" if call.before("capture_method") else "automatic_async"
+        ),
         metadata={},
         payment_method_options=_DEFAULT_OPTIONS,
         confirmation_method=params.get("confirmation_method", "automatic"),

