@@ -41,7 +41,8 @@ class Visit:
         self.rng = rng
         self.stack = stack
         self.staff = Caller(stack.app_url, stack.issuer.token("staff", merchant_id=merchant_id), diary)
-        self.customer_id: str = self.staff.post("/customers", {"reference": "Ben"})["customer_id"]
+        reference = f"Guest {rng.getrandbits(64):x}"
+        self.customer_id: str = self.staff.post("/customers", {"reference": reference})["customer_id"]
         token = stack.issuer.token("customer", merchant_id=merchant_id, customer_id=self.customer_id)
         self.customer = Caller(stack.app_url, token, diary)
         self.phone = Phone(stack.standin)

@@ -6,6 +6,7 @@ the difference that it must be found as.
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -39,6 +40,7 @@ class Town:
         self.stack = stack
         self.salon = Business(stack, lambda text: None, name="Salon Iris")
         self.expected: list[Expected] = []
+        self._guests = itertools.count(1)
         settings = stack.environment
         self._table = settings["AFTERTAB_TABLE"]
         self._rows = boto3.client(
@@ -55,13 +57,14 @@ class Town:
 
     # Stories
 
-    def customer(self) -> Customer:
-        return self.salon.customer("Ana")
+    def customer(self, business: Business | None = None) -> Customer:
+        """A customer under a reference of their own: a business has none twice."""
+        return (business or self.salon).customer(f"Guest {next(self._guests)}")
 
     def paid(self, card: str = "pm_card_visa", business: Business | None = None) -> Tab:
         """A bill of 15.00, paid on the phone."""
         business = business or self.salon
-        customer = business.customer("Ana")
+        customer = self.customer(business)
         tab = served(business, customer, 1500)
         pay(business, customer, tab, card)
         return business.tab(tab)
@@ -376,11 +379,14 @@ def dispute_edited(town: Town) -> Iterator[None]:
 
 
 def another_dispute(town: Town) -> Iterator[None]:
-    """The tab follows a dispute that does not exist, and not the one that does."""
+    """The tab follows a dispute that does not exist, and not the one that does.
+
+    The withdrawal was posted under the wrong dispute, and is not posted twice: whose it is, a person must say.
+    """
     tab = town.paid("pm_card_createDispute")
     yield
     town.edit(tab, "legs", lambda legs: legs[0]["disputes"][0].update(dispute_id="du_other"))
-    town.expect(tab, "object_missing")
+    town.expect(tab, "object_missing", "dispute_changed")
     town.expect(tab, "dispute_not_recorded", repaired=True)
 
 

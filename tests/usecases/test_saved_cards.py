@@ -8,16 +8,17 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from chalicelib.domain.errors import Contention, IdempotencyMismatch, NotFound, PromiseNotAccepted
+from chalicelib.domain.errors import Contention, IdempotencyMismatch, NotFound, PromiseNotAccepted, TransitionRefused
 from chalicelib.domain.parties import CardConsent, Customer
 from chalicelib.domain.tab.attempt import Operation
 from chalicelib.domain.tab.facts.fact import Fact, FactKind
 from chalicelib.domain.tab.payments import Card
 from chalicelib.domain.tab.promise import Acceptance, AcceptanceMethod, Consent
+from chalicelib.domain.tab.status import Status
 from chalicelib.ports.gateway import GatewayRejected
 from chalicelib.usecases.parties.cards import change_card
 from chalicelib.usecases.parties.customers import CardTerms, create_customer, get_customer, prepare_card, remove_card
-from chalicelib.usecases.tab.booking import Agreement, accept_promise
+from chalicelib.usecases.tab.booking import Agreement, accept_promise, cancel_tab
 from chalicelib.usecases.tab.payment import pay_on_phone
 from tests.usecases.shop import NOON, WITH_CARD, WITHOUT_CARD, Shop
 from tests.usecases.test_merchants import blind_once
@@ -161,6 +162,22 @@ def test_a_card_prepared_again_is_the_same_until_the_key_is_forgotten(shop: Shop
     later = prepare_card(shop.deps, shop.customer_id, TERMS, request=request)
     assert later.setup != first.setup
     assert not later.replayed
+
+
+def test_a_card_prepared_again_for_a_tab_that_has_ended_is_the_same(shop: Shop) -> None:
+    """The first answer may have been lost; a new request for that tab is refused."""
+    shop.open(*WITH_CARD)
+    terms, request = replace(TERMS, tab_id=shop.tab_id), shop.request(shop.ada)
+    first = prepare_card(shop.deps, shop.customer_id, terms, request=request)
+    cancel_tab(shop.deps, shop.tab_id, "Ill", request=shop.request(shop.staff))
+    shop.sweep_until_quiet()
+    assert shop.tab.status == Status.CLOSED
+
+    again = prepare_card(shop.deps, shop.customer_id, terms, request=request)
+
+    assert (again.setup, again.replayed) == (first.setup, True)
+    with pytest.raises(TransitionRefused):
+        prepare_card(shop.deps, shop.customer_id, terms, request=shop.request(shop.ada))
 
 
 def test_a_consent_that_lost_a_race_is_asked_for_again(shop: Shop) -> None:

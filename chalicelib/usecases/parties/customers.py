@@ -125,14 +125,16 @@ def prepare_card(deps: Deps, customer_id: str, terms: CardTerms, *, request: Req
     IdempotencyMismatch.
     """
     customer = get_customer(deps, customer_id, by=request.by)
+    tab = None
     if terms.tab_id is not None:
         tab = deps.store.get_tab(customer.merchant_id, terms.tab_id)
         check_visible(tab, request.by)
-        if refused := refusal(tab, Action.SAVE_CARD, request.by, deps.clock.now()):
-            raise refused
     record = deps.store.find_record(request.record_id, deps.clock.now())
     replayed = record is not None
     if record is None:
+        # Of a new request only: a repeated one is answered as before, whatever has become of the tab.
+        if tab and (refused := refusal(tab, Action.SAVE_CARD, request.by, deps.clock.now())):
+            raise refused
         record = request.new_record(deps, resource_id=customer_id)
         consent = CardConsent(
             subject=request.by.subject,
