@@ -19,7 +19,7 @@ Json = Mapping[str, Any]
 History = Sequence[Json]
 
 _SYSTEM = "aftertab"
-"""Who did what nobody did: the clock, and what the payment provider tells."""
+"""The actors that are no people: the clock and the payment provider."""
 _TAKES_MONEY = frozenset({"capture", "charge"})
 _MAKES_PAYMENT = frozenset({"place_hold", "charge"})
 _NOT_GIVEN_BACK = frozenset({"failed", "canceled"})
@@ -58,7 +58,7 @@ _REFUND_FIELDS = ("id", "status", "payment_intent", "currency", "metadata", "amo
 
 @dataclass(frozen=True, slots=True)
 class Objects:
-    """One tab's objects at Stripe, as Stripe shows them. Refunds include those made past us, without our metadata."""
+    """One tab's objects at Stripe. Refunds include those made in the dashboard, without our metadata."""
 
     payments: Sequence[Json] = ()
     refunds: Sequence[Json] = ()
@@ -66,7 +66,7 @@ class Objects:
 
 
 def check_tab(tab: Json, history: History | None = None) -> list[str]:
-    """What holds at every moment, of the tab and, if it is given, of its history."""
+    """Check what holds at every moment for the tab and, if given, its history."""
     problems = [problem for rule in _OF_TAB for problem in rule(tab)]
     if history is not None:
         problems += [problem for rule in _OF_HISTORY for problem in rule(tab, history)]
@@ -74,7 +74,7 @@ def check_tab(tab: Json, history: History | None = None) -> list[str]:
 
 
 def check_claims(tab: Json, objects: Objects) -> list[str]:
-    """What holds at every moment between us and Stripe, `objects` read after `tab`: we may lag, we never invent."""
+    """Check our books against Stripe's at any moment (`objects` read after `tab`): we may lag, but never claim more."""
     return list(nothing_is_claimed_that_stripe_has_not(tab, objects))
 
 
@@ -95,7 +95,7 @@ def check_books(tab: Json, history: History | None, objects: Objects) -> list[st
 
 
 def check_everything(tab: Json, history: History | None, objects: Objects) -> list[str]:
-    """All of it, for a tab at rest."""
+    """Check everything, for a tab with nothing left to do."""
     return check_tab(tab, history) + check_dry(tab, history) + check_books(tab, history, objects)
 
 
@@ -668,7 +668,7 @@ def every_success_has_one_object(tab: Json, history: History, objects: Objects) 
             yield f"{attempt.attempt_id} ({attempt.operation}) is over {attempt.amount_minor}, Stripe did {minor}"
 
 
-# Which of them belong together
+# Matching attempts and objects
 
 _OF_TAB = (
     postings_sum_to_zero,
@@ -725,12 +725,12 @@ _OF_BOOKS = (
 _OF_ATTEMPTS = (every_object_has_one_attempt, every_success_has_one_object)
 
 
-# Readings
+# Readers of tab and history
 
 
 @dataclass(slots=True)
 class Attempt:
-    """One try at moving money, as the history tells it. `state`: how it ended, None while it is open."""
+    """An attempt, as the history shows it. `state`: its outcome, None while it is open."""
 
     attempt_id: str
     operation: str
@@ -795,7 +795,7 @@ def _card_legs(tab: Json) -> list[Json]:
 
 
 def _given_back_minor(leg: Json) -> int:
-    """What has gone back or is on its way."""
+    """What was refunded or is being refunded."""
     minor: int = leg["refunded_minor"] + leg["refund_pending_minor"]
     return minor
 

@@ -1,4 +1,4 @@
-"""The local token issuer: makes a key pair at start, serves its JWKS, hands out tokens; production has a real one."""
+"""The local token issuer: creates a key pair, serves its JWKS and issues tokens. Production has a real issuer."""
 
 from __future__ import annotations
 

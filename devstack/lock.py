@@ -1,4 +1,4 @@
-"""Writes the lock files from pyproject.toml, and knows how to tell whether they still match it.
+"""Writes the lock files from pyproject.toml, and checks whether they still match it.
 
 One lock serves Python 3.11 to 3.13: uv resolves for all of them at once and writes markers where they differ, which
 pip-compile cannot do (it resolves for the interpreter that runs it).
@@ -23,7 +23,7 @@ PURPOSES = {
     "requirements-template.txt": "What .venv-template holds: the checks of the CloudFormation template.",
     "requirements-bench.txt": "What .venv-bench holds: what the benchmarks compare with, and what makes their load.",
 }
-"""Every lock file, and what it says of itself."""
+"""Every lock file, with the description in its header."""
 DIGEST_PREFIX = "# pyproject dependencies: sha256:"
 LOWEST_PYTHON = "3.11"
 

@@ -1,4 +1,4 @@
-"""Writes down which attempts' outcome nobody told, so that Stripe had to be asked: a line each time, for the tests."""
+"""Logs every lookup of an attempt at Stripe, a line each, for the tests."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from chalicelib.ports.deps import Deps
 
 
 def with_lookups(deps: Deps, path: Path) -> Deps:
-    """The same dependencies; each look-up adds `<attempt id> <operation> found|absent` to the file."""
+    """Wrap the dependencies so that each lookup adds `<attempt id> <operation> found|absent` to the file."""
     return replace(deps, gateway=_LookingGateway(deps.gateway, path))
 
 

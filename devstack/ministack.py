@@ -1,4 +1,4 @@
-"""Starts and stops the AWS emulator, on loopback only; what is then made in it is the callers'."""
+"""Starts and stops the AWS emulator, on loopback only."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ HOST = "127.0.0.1"
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 10.0
 KEEP_TIMEOUT_S = 600.0
-"""For an emulator that writes its state down first: half a gigabyte after 15,000 bookings."""
+"""The time for an emulator to write its state: half a gigabyte after 15,000 bookings."""
 _TRIES = 3
 _RUN = "import gc, runpy; gc.set_threshold(100_000, 20, 1_000); runpy.run_module('ministack', run_name='__main__')"
-"""Its tables are millions of dicts without a cycle among them: the collector would look through them for nothing."""
+"""Disables the emulator's garbage collector: its tables are millions of dicts without cycles."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ def start(port: int | None = None, state_dir: Path | None = None, *, guarded: bo
 
 
 def _start(port: int | None, state_dir: Path | None, guarded: bool) -> tuple[subprocess.Popen[bytes], str]:
-    # A port that was free a moment ago may be taken when the emulator binds it; one that was asked for stays taken.
+    # A free port may be taken before the emulator binds it, so try another one; a requested port is not replaced.
     for remaining in reversed(range(_TRIES if port is None else 1)):
         chosen = port or free_port()
         process, log = _spawn(chosen, state_dir, guarded)
@@ -65,10 +65,10 @@ def _start(port: int | None, state_dir: Path | None, guarded: bool) -> tuple[sub
 def _spawn(port: int, state_dir: Path | None, guarded: bool) -> tuple[subprocess.Popen[bytes], Path]:
     LOGS.mkdir(parents=True, exist_ok=True)
     log_path = LOGS / f"ministack-{port}.log"
-    # Its settings, and only ours: a proxy, an endpoint or credentials of the developer's are nothing to it.
+    # Only our settings: it must not get the developer's proxy, endpoint or credentials.
     environment = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR", "VIRTUAL_ENV") if name in os.environ}
     environment |= {
-        # It would listen on every interface, and open MQTT on 8883.
+        # Otherwise it would listen on every interface, and open MQTT on 8883.
         "BIND_HOST": HOST,
         "IOT_MTLS_ENABLED": "0",
         "GATEWAY_PORT": str(port),
@@ -85,7 +85,7 @@ def _spawn(port: int, state_dir: Path | None, guarded: bool) -> tuple[subprocess
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            # Ctrl-C is for whoever started us: it must outlive the app that writes to it.
+            # Ctrl-C must reach only the parent process: the emulator must outlive the app that writes to it.
             start_new_session=True,
         )
     return process, log_path
@@ -97,7 +97,7 @@ def _wait_until_healthy(process: subprocess.Popen[bytes], port: int, log: Path) 
         if process.poll() is not None or time.monotonic() > deadline:
             raise RuntimeError(f"the AWS emulator did not start on port {port}:\n{_end_of(log)}")
         time.sleep(0.05)
-    # Healthy may be somebody else's, who took the port first; ours then ends at once.
+    # The healthy server may be another process that took the port first; ours then ends at once.
     try:
         code = process.wait(timeout=0.1)
     except subprocess.TimeoutExpired:
@@ -106,7 +106,7 @@ def _wait_until_healthy(process: subprocess.Popen[bytes], port: int, log: Path) 
 
 
 def _is_healthy(port: int) -> bool:
-    # Past any proxy of the environment: loopback is nobody else's.
+    # Without the environment's proxy, which cannot reach our loopback.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(f"http://{HOST}:{port}/_ministack/health", timeout=1) as answer:

@@ -1,4 +1,4 @@
-"""Writes docs/openapi.json: what the app serves at /v1/openapi.json."""
+"""`make openapi`: writes docs/openapi.json, as the app serves it at /v1/openapi.json."""
 
 from __future__ import annotations
 

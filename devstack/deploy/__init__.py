@@ -1,1 +1,1 @@
-"""From the app to a stack: the template, its alarms and dashboard, the change set, and the doctor. Never deployed."""
+"""Deployment: the template, its alarms and dashboard, the change set, and the doctor. This code is never deployed."""

@@ -1,4 +1,4 @@
-"""`make deploy`: brings a stage of an AWS account to what `make package` has written, through a change set."""
+"""`make deploy`: deploys what `make package` has written to a stage of an AWS account, through a change set."""
 
 from __future__ import annotations
 

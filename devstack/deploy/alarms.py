@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 OURS = "Aftertab"
-"""The namespace of the metrics that the functions write themselves, one dimension: the stage."""
+"""The namespace of the functions' own metrics. Their only dimension is the stage."""
 
 _STAGE = {"Stage": {"Ref": "Stage"}}
 
@@ -159,7 +159,7 @@ OF_EACH_FUNCTION = {
 
 
 def resources(functions: Mapping[str, str]) -> dict[str, Any]:
-    """All alarms as resources. `functions`: name → logical id."""
+    """All alarms as CloudFormation resources. `functions`: name → logical id."""
     of_functions = [
         Alarm(
             name=f"{name}-{suffix}",

@@ -1,4 +1,4 @@
-"""The two files that a deployment is: the template, and the zip with the code under the name that the template has."""
+"""The two files of a deployment: the template, and the zip with the code, whose name the template has."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Artifacts:
 
     @property
     def code_key(self) -> str:
-        """The name in the bucket, which follows from what is in the zip: other code is another name."""
+        """The zip's name in the bucket, a digest of its contents, so that other code has another name."""
         return f"aftertab-{hashlib.sha256(self.code_path.read_bytes()).hexdigest()[:20]}.zip"
 
     @property
@@ -47,7 +47,7 @@ class Artifacts:
 
 
 def write_template(stage: str, folder: Path) -> Artifacts:
-    """From what Chalice has written into this folder, and the zip beside it, the template that is deployed."""
+    """Make the deployed template from what Chalice has written into this folder and the zip beside it."""
     artifacts = Artifacts(folder)
     made = native(json.loads((folder / SAM).read_text()), stage, artifacts.code_key)
     artifacts.template_path.write_text(json.dumps(made, indent=1, ensure_ascii=False) + "\n")

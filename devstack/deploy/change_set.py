@@ -18,7 +18,7 @@ RELEASE = "Release"
 POLL_S = 0.5
 TIMEOUT_S = 1800.0
 _NOTHING = ("didn't contain changes", "No updates are to be performed")
-"""How CloudFormation says that there is nothing to do, as a failure."""
+"""CloudFormation's failure reasons that mean that nothing has changed."""
 
 
 class DeployFailed(Exception):
@@ -34,7 +34,7 @@ class Clients:
 
 
 def deploy(clients: Clients, artifacts: Artifacts, *, bucket: str, parameters: Mapping[str, str]) -> str:
-    """Bring the stack to the template; `created`, `updated` or `unchanged`. Raises DeployFailed.
+    """Apply the template to the stack; returns `created`, `updated` or `unchanged`. Raises DeployFailed.
 
     Parameters that are not given keep the values they have, or get the template's defaults.
     """
@@ -44,7 +44,7 @@ def deploy(clients: Clients, artifacts: Artifacts, *, bucket: str, parameters: M
     cloudformation = clients.cloudformation
     url = _url(clients.s3, bucket, artifacts.template_key)
     known = _find(cloudformation, stack)
-    # A stack whose first change set was never executed is there, and is none.
+    # A stack whose first change set was never executed is listed, but does not exist yet.
     known = None if known is not None and known["StackStatus"] == "REVIEW_IN_PROGRESS" else known
     change_set = cloudformation.create_change_set(
         StackName=stack,
@@ -72,7 +72,7 @@ def deploy(clients: Clients, artifacts: Artifacts, *, bucket: str, parameters: M
 
 
 def delete(clients: Clients, stack: str) -> None:
-    """Tear the stack down; what the template retains (the table) stays. Raises DeployFailed."""
+    """Delete the stack. What the template retains (the table) stays. Raises DeployFailed."""
     clients.cloudformation.delete_stack(StackName=stack)
     gone = {"StackStatus": "DELETE_COMPLETE"}
     last = _wait(lambda: _find(clients.cloudformation, stack) or gone, "StackStatus")
@@ -97,7 +97,7 @@ def _upload(s3: Any, bucket: str, key: str, path: Path) -> None:
 
 
 def _url(s3: Any, bucket: str, key: str) -> str:
-    """Where the object is, by the address that boto3 itself would use."""
+    """The object's address, as boto3 itself would use it."""
     signed: str = s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": key})
     return signed.split("?")[0]
 
@@ -140,7 +140,7 @@ def _find(cloudformation: Any, stack: str) -> dict[str, Any] | None:
 
 
 def _wait(ask: Callable[[], dict[str, Any]], field: str) -> dict[str, Any]:
-    """The answer whose `field` no longer says that something is under way. Raises DeployFailed."""
+    """Wait until `field` of the answer no longer says that something is in progress. Raises DeployFailed."""
     deadline = time.monotonic() + TIMEOUT_S
     while time.monotonic() < deadline:
         answer = ask()

@@ -1,4 +1,4 @@
-"""`make check-template`: what cfn-lint and checkov say of both stages' templates; exit status 0 only if it is nothing.
+"""`make check-template`: runs cfn-lint and checkov on the templates of both stages; exit status 0 without findings.
 
 Their exceptions, each with its reason, are in `.chalice/checkov.yaml`; cfn-lint needs none.
 """
@@ -41,7 +41,7 @@ def main() -> int:
 
 
 def _run(tool: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    # Nothing of the caller's reaches them: keys, or a region that would change what they think.
+    # The tools do not get the caller's keys, or a region that would change their result.
     environment = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
     done = subprocess.run(
         [str(TOOLS / tool), *arguments], capture_output=True, text=True, check=False, env=environment, cwd=ROOT
@@ -51,7 +51,7 @@ def _run(tool: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def _failed(output: str) -> tuple[list[str], int]:
-    """Each failed check in a line, and how many passed."""
+    """A line for each failed check, and the number of passed checks."""
     report = json.loads(output)
     failed = [
         f"{found['check_id']} {found['resource']}: {found['check_name']} ({found['file_path']})"

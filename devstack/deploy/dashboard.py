@@ -1,4 +1,4 @@
-"""The dashboard: money first, then what brings it (events, sweep), then what carries both (API, functions, table)."""
+"""The dashboard: payments first, then events and sweep, then API, functions and table."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _FULL = "aftertab-${Stage}"
 
 
 def resource(functions: list[str]) -> dict[str, Any]:
-    """`functions`: their names, without what they share."""
+    """`functions`: their names without the common prefix."""
     widgets = [_widget(number, title, metrics) for number, (title, metrics) in enumerate(_graphs(functions).items())]
     return {
         "Type": "AWS::CloudWatch::Dashboard",
@@ -24,7 +24,7 @@ def resource(functions: list[str]) -> dict[str, Any]:
 
 
 def _graphs(functions: list[str]) -> dict[str, list[list[Any]]]:
-    """Title → what is drawn, as CloudWatch has it: namespace, metric, dimensions …, how."""
+    """Title → metrics in CloudWatch's form: namespace, metric, dimensions …, options."""
     lambdas = [("FunctionName", f"{_FULL}-{name}") for name in functions]
     api = [("ApiName", _FULL), ("Stage", "${Stage}")]
     table = [("TableName", "${TabTable}")]

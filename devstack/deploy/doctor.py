@@ -1,7 +1,7 @@
 """`make doctor`: what is missing or wrong with a deployed stage, in plain words, and how to fix it. Changes nothing.
 
-It looks with the eyes of whoever runs it, who needs read rights and may read the stage's secrets; it never shows them.
-Exit status 0 if nothing is wrong; what only deserves a look does not count.
+It uses the rights of the person who runs it, who needs read rights and must be allowed to read the stage's secrets. It
+never shows them. Exit status 0 if nothing is wrong; findings of the level "look" do not count.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from devstack.dynamodb_table import RESOURCES
 from devstack.stack import API_VERSION, EVENTS
 
 SKEW_MAXIMUM_S = 30
-"""Tokens are good for this much longer; webhooks for five minutes."""
+"""The clock difference that tokens tolerate; webhooks tolerate five minutes."""
 HTTP_TIMEOUT_S = 10
 UNRESERVED_LEAST = 100
-"""What AWS keeps back from reservations."""
+"""The concurrency that AWS keeps unreserved."""
 
 
 class State(StrEnum):
@@ -151,7 +151,7 @@ def check_table(patient: Patient) -> Findings:
     wanted = json.loads(RESOURCES.read_text())["Resources"]["TabTable"]["Properties"]
     dynamodb, name = patient.client("dynamodb"), patient.outputs["TabTableName"]
     table = dynamodb.describe_table(TableName=name)["Table"]
-    # What was changed past CloudFormation, it does not notice: the same template again would change nothing.
+    # CloudFormation does not notice changes made without it: deploying the same template again would change nothing.
     mend = f"aws dynamodb {{}} --table-name {name} {{}}"
     as_template = f"Make it as {RESOURCES.name} has it: aws dynamodb update-table; the template alone won't."
     if table["TableStatus"] != "ACTIVE" or table["KeySchema"] != wanted["KeySchema"]:
@@ -271,7 +271,7 @@ def check_api(patient: Patient) -> Findings:
 
 
 def check_keys(patient: Patient) -> Findings:
-    """What can be said of the keys without asking Stripe; nothing of them is shown but how they begin."""
+    """Check the keys without calling Stripe. Only their prefixes are shown."""
     mode = "live" if patient.stage == "prod" else "test"
     begins = {"STRIPE_SECRET_KEY": ("sk_", "rk_"), "STRIPE_WEBHOOK_SECRET": ("whsec_",)}
     for setting, parameter in patient.secrets.items():
@@ -366,7 +366,7 @@ CHECKS: tuple[Callable[[Patient], Findings], ...] = (
 
 
 def examine(patient: Patient) -> list[Finding]:
-    """All findings. A check that can't look says so, and the others go on."""
+    """All findings. A check that fails to run is a finding, and the others continue."""
     return [finding for check in CHECKS for finding in _guarded(check, patient)]
 
 
@@ -378,7 +378,7 @@ def _guarded(check: Callable[[Patient], Findings], patient: Patient) -> Findings
         code = error.response["Error"]["Code"]
         yield wrong(f"{what}: {error.operation_name} answers {code}", _mend(code, patient))
     except (BotoCoreError, stripe.StripeError, OSError) as error:
-        # The text may have an address in it, but no key: those travel in headers.
+        # The text may contain an address, but no key: keys are sent in headers.
         yield wrong(f"{what}: {type(error).__name__}", "Is the region set, are there credentials, is there a network?")
     except (KeyError, ValueError) as error:
         yield wrong(f"{what}: there is no {error}", f"Is {patient.name} deployed in this account and region?")
@@ -393,7 +393,7 @@ def _mend(code: str, patient: Patient) -> str:
 
 
 def _get(url: str) -> tuple[int, dict[str, Any]]:
-    """Status and JSON body, an empty one where it is none. Raises OSError."""
+    """Status and JSON body; an empty body if it is not JSON. Raises OSError."""
     try:
         with urllib.request.urlopen(url, timeout=HTTP_TIMEOUT_S) as answer:  # noqa: S310 - the stack's own, or JWKS
             status, content = answer.status, answer.read()
@@ -407,7 +407,7 @@ def _get(url: str) -> tuple[int, dict[str, Any]]:
 
 
 def tell(findings: list[Finding], console: Console) -> int:
-    """Print them, what is wrong last and with its remedy; the exit status."""
+    """Print the findings, wrong ones last with their remedy, and return the exit status."""
     colours = {State.OK: "green", State.LOOK: "yellow", State.WRONG: "red"}
     for state in State:
         for finding in findings:
@@ -425,7 +425,7 @@ def main() -> int:
     parser.add_argument("--stage", required=True)
     parser.add_argument("--api-url", help="where the API is, if not where the stack says (a domain of your own)")
     given = parser.parse_args()
-    # boto3 itself goes by AWS_ENDPOINT_URL, for an emulator.
+    # For an emulator, boto3 itself reads AWS_ENDPOINT_URL.
     patient = Patient(given.stage, boto3.client, api_url=given.api_url)  # type: ignore[arg-type]
     return tell(examine(patient), Console(highlight=False, no_color=bool(os.environ.get("NO_COLOR"))))
 

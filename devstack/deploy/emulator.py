@@ -1,4 +1,4 @@
-"""What the emulator leaves out of a template, done by hand from the same template; AWS needs none of it."""
+"""Applies the parts of a template that the emulator ignores. AWS needs none of this."""
 
 from __future__ import annotations
 

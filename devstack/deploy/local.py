@@ -30,7 +30,7 @@ from devstack.stories.problems import asked_by_the_bank
 from devstack.stories.usual import NEED_THE_CLOCK, STORIES, Story
 
 ON_SCHEDULE = asked_by_the_bank
-"""Played a second time, with nobody to sweep but the schedule."""
+"""The stories that are played a second time, with only the schedule sweeping."""
 UPDATED = "updated"
 COUNTED = {"PaymentsTaken", "EventsHandled", "TabsAdvanced", "SweepLagSeconds"}
 METRICS = {alarm.metric for alarm in ALARMS} | COUNTED
@@ -38,11 +38,11 @@ PROBLEM = "application/problem+json"
 
 
 class CheckFailed(Exception):
-    """The deployment does not do what it is to do; the text says what."""
+    """The deployment does not work as required; the text says how."""
 
 
 class Show:
-    """Tells what happens, and counts what fails."""
+    """Prints what happens, and counts the failures."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -78,7 +78,7 @@ def play(stack: DeployedStack, show: Show) -> None:
 
 
 def check_logs(stack: DeployedStack, show: Show) -> None:
-    """Lines of request or sweep and of the webhook name the same attempt, and the call to Stripe behind an event."""
+    """Check that log lines of request, sweep and webhook name the same attempt, and the call that caused an event."""
     lines = {function: list(stack.log_lines(function)) for function in ("api", "webhook", "advance")}
 
     def ids(function: str, name: str, tab_id: str) -> set[str]:
@@ -105,7 +105,7 @@ def title_of(story: Story) -> str:
 
 
 def check_zip(artifacts: Artifacts) -> None:
-    """Ours and what it needs at run time: nothing that plays Stripe, moves a clock or hands out tokens is deployed."""
+    """Check that the stand-in, the movable clock and the token issuer are not in the package."""
     with zipfile.ZipFile(artifacts.code_path) as archive:
         names = archive.namelist()
     top = {name.split("/")[0] for name in names}
@@ -116,7 +116,7 @@ def check_zip(artifacts: Artifacts) -> None:
 
 
 def check_edge(stack: DeployedStack) -> None:
-    """Without a token, with a wrong one, and on a path that does not exist."""
+    """Check the answers without a token, with a wrong one, and on an unknown path."""
     asked = {
         401: stack.app.request("GET", "/v1/merchant"),
         403: stack.app.request("GET", "/v1/merchant", headers={"Authorization": "Bearer nonsense"}),
@@ -129,7 +129,7 @@ def check_edge(stack: DeployedStack) -> None:
 
 
 def update(stack: DeployedStack, artifacts: Artifacts, folder: Path, show: Show) -> None:
-    """Other code, in place: it is what answers then, and nothing that was stored is gone."""
+    """Update the stack in place: the new code answers, and no stored item is lost."""
     before = stored(stack)
     expect(len(before) > 0, True, "there is something to keep")
     expect(stack.deploy(artifacts), "unchanged", "the same package again")
@@ -141,7 +141,7 @@ def update(stack: DeployedStack, artifacts: Artifacts, folder: Path, show: Show)
 
 
 def changed(artifacts: Artifacts, folder: Path) -> Artifacts:
-    """The same package but for the version that it says it is."""
+    """A copy of the package with another version."""
     folder.mkdir()
     shutil.copyfile(artifacts.folder / "sam.json", folder / "sam.json")
     with zipfile.ZipFile(artifacts.code_path) as old, zipfile.ZipFile(folder / CODE, "w", zipfile.ZIP_DEFLATED) as new:
@@ -149,14 +149,14 @@ def changed(artifacts: Artifacts, folder: Path) -> Artifacts:
             content = old.read(name)
             if name == "chalicelib/config.py":
                 content = re.sub(rb'(VERSION = "[^"]+)"', rb'\1+updated"', content)
-            # Compiled from what it no longer is.
+            # Remove the bytecode of the old source.
             if not name.startswith("chalicelib/__pycache__/config."):
                 new.writestr(name, content)
     return write_template(artifacts.stage, folder)
 
 
 def check_doctor(stack: DeployedStack, show: Show) -> None:
-    """The doctor finds nothing wrong, then names everything that is broken on purpose, and never tells a secret."""
+    """Check that the doctor finds nothing wrong, then names everything broken on purpose, and never shows a secret."""
 
     def examined() -> list[Finding]:
         return doctor.examine(Patient(STAGE, stack.client, api_url=stack.app_url))
@@ -175,7 +175,7 @@ def check_doctor(stack: DeployedStack, show: Show) -> None:
 
 
 def break_things(stack: DeployedStack) -> list[str]:
-    """Some of what goes wrong with deployments; what the doctor is to say of each."""
+    """Break the deployment in several ways; returns what the doctor must report."""
     table, alarm = stack.outputs["TabTableName"], f"{STACK}-flagged"
     stack.client("cloudwatch").delete_alarms(AlarmNames=[alarm])
     stack.client("events").disable_rule(Name=f"{STACK}-advance")
@@ -199,7 +199,7 @@ def break_things(stack: DeployedStack) -> list[str]:
 
 
 def tear_down(stack: DeployedStack, show: Show) -> None:
-    """The stack goes, the table stays."""
+    """Delete the stack, and check that the table stays."""
     before = stored(stack)
     stack.tear_down()
     expect(stack.client("lambda").list_functions()["Functions"], [], "functions left behind")
@@ -208,7 +208,7 @@ def tear_down(stack: DeployedStack, show: Show) -> None:
 
 
 def stored(stack: DeployedStack) -> dict[str, object]:
-    """All that is in the table, by key."""
+    """All items of the table, by key."""
     pages = stack.client("dynamodb").get_paginator("scan").paginate(TableName=stack.outputs["TabTableName"])
     items = [item for page in pages for item in page["Items"]]
     return {f"{item['pk']['S']} {item['sk']['S']}": item for item in items}

@@ -1,9 +1,8 @@
-"""What `chalice package` gives, as the plain CloudFormation that is linted, audited, tried locally and deployed.
+"""Turns the output of `chalice package` into the plain CloudFormation that is checked, tried locally and deployed.
 
-Chalice writes AWS::Serverless resources, which a macro on the other side would turn into the real ones. Here they are
-turned before, so that what is checked is, to the letter, what is deployed; and here, once for every function, is what
-each of them gets: a name, its own log group, alarms, and where failed asynchronous calls end. What stands once for the
-whole deployment (table, queue, topic, parameters) is in `.chalice/resources.json`.
+Chalice writes AWS::Serverless resources, which a macro of AWS would expand. They are expanded here, so that the checks
+see exactly what is deployed. Every function also gets its name, log group, alarms, and destination of failed
+asynchronous calls here. Shared resources (table, queue, topic, parameters) are in `.chalice/resources.json`.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ _CALLERS = frozenset(
 WEBHOOK_PATH = "/v1/webhooks/stripe"
 GATEWAY_RESPONSES = "x-amazon-apigateway-gateway-responses"
 _NAMES = {"APIHandler": "api"}
-"""Logical id → the last part of the function's name, where that is not the id in lower case."""
+"""Logical id → the last part of the function's name, if it is not the id in lower case."""
 
 _CORS = {
     "gatewayresponse.header.Access-Control-Allow-Origin": "'*'",
@@ -48,7 +47,7 @@ _CORS = {
 GATEWAY_PROBLEMS: dict[str, tuple[HTTPStatus | None, str, str]] = {
     "UNAUTHORIZED": (HTTPStatus.UNAUTHORIZED, "unauthorized", "Send a token: Authorization: Bearer …"),
     "ACCESS_DENIED": (HTTPStatus.FORBIDDEN, "forbidden", "This token is not accepted."),
-    # What API Gateway answers on a path it does not have, as 403.
+    # API Gateway's answer for an unknown path, a 403.
     "MISSING_AUTHENTICATION_TOKEN": (HTTPStatus.NOT_FOUND, "not_found", "There is no such thing."),
     "REQUEST_TOO_LARGE": (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body_too_large", "The body is too large."),
     "THROTTLED": (HTTPStatus.TOO_MANY_REQUESTS, "too_many_requests", "Too many requests at once. Try again."),
@@ -62,7 +61,7 @@ GATEWAY_PROBLEMS: dict[str, tuple[HTTPStatus | None, str, str]] = {
         "unavailable",
         "The answer took too long. Trying again with the same key is safe.",
     ),
-    # The issuer's keys can't be had: nobody's fault who asks, and over in a moment.
+    # The issuer's keys cannot be fetched: a temporary error that is not the caller's fault.
     "AUTHORIZER_FAILURE": (HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", "The token could not be checked. Try again."),
     "AUTHORIZER_CONFIGURATION_ERROR": (
         HTTPStatus.SERVICE_UNAVAILABLE,
@@ -72,7 +71,7 @@ GATEWAY_PROBLEMS: dict[str, tuple[HTTPStatus | None, str, str]] = {
     "DEFAULT_4XX": (None, "bad_request", "The request was refused before it was read."),
     "DEFAULT_5XX": (None, "internal_error", "Something went wrong here. It has been recorded."),
 }
-"""What API Gateway answers by itself, in the shape of all other problems. None: its own status, whatever that is."""
+"""API Gateway's own answers, in the form of all other problems. None: API Gateway's own status."""
 
 
 def native(sam: dict[str, Any], stage: str, code_key: str) -> dict[str, Any]:
@@ -216,7 +215,7 @@ def _settings(variables: dict[str, str]) -> dict[str, Any]:
 
 
 def _schedule(logical_id: str, full_name: dict[str, Any], schedule: dict[str, Any]) -> Resources:
-    """The rule that calls the function. What can't be called, and what fails twice, ends in the dead letters."""
+    """The rule that calls the function. A call that is impossible or fails twice goes to the dead-letter queue."""
     letters = {"Fn::GetAtt": ["DeadLetters", "Arn"]}
     rule, function = f"{logical_id}Schedule", {"Fn::GetAtt": [logical_id, "Arn"]}
     target = {
@@ -251,7 +250,7 @@ def _schedule(logical_id: str, full_name: dict[str, Any], schedule: dict[str, An
             "Properties": {
                 "FunctionName": {"Ref": logical_id},
                 "Qualifier": ALIAS,
-                # The next run comes by itself, and finds whatever this one has left.
+                # No retry: the next scheduled run does what this one has left.
                 "MaximumRetryAttempts": 1,
                 "MaximumEventAgeInSeconds": 300,
                 "DestinationConfig": {"OnFailure": {"Destination": letters}},
@@ -261,10 +260,10 @@ def _schedule(logical_id: str, full_name: dict[str, Any], schedule: dict[str, An
 
 
 def _api(properties: dict[str, Any]) -> Resources:
-    # In the document, not as resources of their own: an update overwrites the API with the document, and they would go.
+    # In the document, not as separate resources, because an update overwrites the API with the document.
     problems = {kind: _gateway_response(kind) for kind in GATEWAY_PROBLEMS}
     body = properties["DefinitionBody"] | {GATEWAY_RESPONSES: problems}
-    # A deployment is a snapshot of the API. A new one is made under a new name, and only when there is something new.
+    # A deployment is a snapshot of the API, so each change of the document needs one with a new name.
     digest = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()[:10]
     deployment = f"ApiDeployment{digest}"
     return {
@@ -286,7 +285,7 @@ def _api(properties: dict[str, Any]) -> Resources:
                 "StageName": {"Ref": "Stage"},
                 "MethodSettings": [
                     _throttle("/*", "*"),
-                    # A bucket of its own: a rush of customers must not keep Stripe's news waiting.
+                    # A separate throttle, so that many customers at once do not delay Stripe's events.
                     _throttle("/" + WEBHOOK_PATH.replace("/", "~1"), "POST"),
                 ],
                 "AccessLogSetting": {
@@ -309,7 +308,7 @@ _ACCESS_LINE = {
     "ip": "$context.identity.sourceIp",
     "error": "$context.error.responseType",
 }
-"""No path, which has ids in it, and no principal: the lines of the functions have both where they matter."""
+"""The access log's format, without path (it contains ids) and principal; the functions log both where needed."""
 
 
 def _throttle(path: str, method: str) -> dict[str, Any]:
@@ -319,7 +318,7 @@ def _throttle(path: str, method: str) -> dict[str, Any]:
         "ThrottlingRateLimit": {"Ref": "ThrottleRate"},
         "ThrottlingBurstLimit": {"Ref": "ThrottleBurst"},
         "LoggingLevel": "ERROR",
-        # Bodies and tokens would be in it.
+        # Off, because it would log bodies and tokens.
         "DataTraceEnabled": False,
     }
 

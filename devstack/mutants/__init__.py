@@ -1,1 +1,1 @@
-"""`make mutants`: break the rules one at a time, and see whether a test notices (docs/reliability.md, "Mutation")."""
+"""`make mutants`: breaks the rules one at a time and checks that a test fails (docs/reliability.md, "Mutation")."""

@@ -1,7 +1,7 @@
-"""Tries the mutants, each in a fork of one process that has collected the tests and seen which lines each of them runs.
+"""Tries the mutants, each in a fork of one process that has collected the tests and recorded which lines they run.
 
-The tests are tests/unit and tests/usecases, on the store in memory. A mutant is killed when one of them fails. One that
-none notices has survived; who exceeds the time counts as surviving, and so does what no test runs.
+The tests are tests/unit and tests/usecases, on the store in memory. A mutant is killed when one of them fails. A mutant
+that no test notices, that exceeds the time, or that no test runs counts as a survivor.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PARTS = {"domain": "chalicelib/domain", "use cases": "chalicelib/usecases"}
 TESTS = ("tests/unit", "tests/usecases")
 LEFT_OUT = ("tests/usecases/test_random_stories.py",)
-"""Comes to a line by the luck of its draws: what it would notice, an example has to notice here."""
+"""Left out, because it reaches a line only by luck; an example must notice the mutant instead."""
 RESULTS = ROOT / ".devstack" / "mutants.jsonl"
 PROMISED_PERCENT = 90
 
@@ -49,7 +49,7 @@ def main(arguments: list[str]) -> int:
         parts[part] = mutants
 
     results = Results(RESULTS, ROOT)
-    # In no order of theirs: whenever it is interrupted, what was tried so far is a fair sample.
+    # In random order, so that an interrupted run is a fair sample.
     everything = [mutant for mutants in parts.values() for mutant in mutants]
     random.Random(chosen.seed).shuffle(everything)
     experiment = Experiment(everything, results, workers=chosen.workers)
@@ -74,7 +74,7 @@ def show(mutants: list[Mutant], results: Results) -> None:
 
 
 def _change_of(mutant: Mutant) -> tuple[str, str]:
-    """Before and after, of what is long only where they differ."""
+    """The code before and after the change; long code only where it differs."""
     begin = max(0, len(os.path.commonprefix((mutant.before, mutant.after))) - 60)
     return mutant.before[begin : begin + 160], mutant.after[begin : begin + 160]
 

@@ -1,4 +1,4 @@
-"""In place of pytest's own run loop: runs every test once, watching, and then the right ones against every mutant."""
+"""A replacement of pytest's run loop: runs every test once and records its lines, then tries the mutants."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from devstack.mutants.plan import HOLDER, Mutant
 from devstack.mutants.results import KILLED, SURVIVED, TIMED_OUT, UNTESTED, UNTRIED, Results, Verdict
 
 EXAMPLES = 15
-"""How many each property test draws here, the same ones every time."""
+"""The number of examples of each property test, the same ones every time."""
 AT_MOST = 250
-"""How many tests are tried on one mutant. Who only the next one would notice counts as survived."""
+"""The maximum number of tests on one mutant. If only a later test would notice, the mutant counts as a survivor."""
 CONTROLS = 10
 NOBODY, BROKEN = -1, -2
-"""What a fork answers where no test noticed, and where it could not even try."""
+"""The answers of a fork if no test noticed, and if it failed to try."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """A fork at work. `answer`: where it writes the number of the test that noticed. `until`: its time by the clock."""
+    """A running fork. `answer`: the pipe for the number of the test that noticed. `until`: its deadline."""
 
     mutant: Mutant
     answer: int
@@ -41,7 +41,7 @@ class Trial:
 
 
 class Experiment:
-    """The plugin. `waiting`: the mutants there is no verdict on yet."""
+    """The pytest plugin. `waiting`: the mutants without a verdict."""
 
     def __init__(self, mutants: list[Mutant], results: Results, *, workers: int) -> None:
         self.waiting = [mutant for mutant in mutants if mutant.name not in results.verdicts]
@@ -54,7 +54,7 @@ class Experiment:
         self.kills: dict[tuple[str, str], Counter[int]] = defaultdict(Counter)
         self._has_failed = False
 
-    # What pytest calls
+    # Hooks of pytest
 
     def pytest_sessionstart(self) -> None:
         # After the conftests, which load the profile of the ordinary run, and before the tests read it. Imported here
@@ -67,7 +67,7 @@ class Experiment:
             deadline=None,
             database=None,
             max_examples=EXAMPLES,
-            phases=(Phase.explicit, Phase.generate),  # Whether it fails is all that counts: nothing is made smaller.
+            phases=(Phase.explicit, Phase.generate),  # Only failing counts, so examples are not shrunk.
             report_multiple_bugs=False,
             suppress_health_check=list(HealthCheck),
         )
@@ -90,10 +90,10 @@ class Experiment:
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
         return not self._has_failed
 
-    # Watching
+    # Recording lines
 
     def _watch(self) -> None:
-        """Run every test on the code as it is: all must pass, and which of our lines each one runs is noted."""
+        """Run every test on the unchanged code: all must pass; record which of our lines each one runs."""
         paths = {str(Path(mutant.path).absolute()): mutant.path for mutant in self.waiting}
         for test, item in enumerate(self.tests):
             lines: set[tuple[str, int]] = set()
@@ -107,11 +107,11 @@ class Experiment:
             for line in lines:
                 self.tests_of[line].add(test)
 
-    # Trying
+    # Trying mutants
 
     def _try_all(self) -> None:
         gc.collect()
-        gc.freeze()  # Else a fork would copy the memory of everything it merely counts references to.
+        gc.freeze()  # Otherwise a fork would copy the memory of every object whose reference count it touches.
         self._try_controls()
         print(f"\n{len(self.tests)} tests pass; {len(self.waiting)} mutants to try", flush=True)
         todo = self._with_tests()
@@ -129,7 +129,7 @@ class Experiment:
                 print(f"{done} of {len(self.waiting)} tried, {time.strftime('%H:%M:%S')}", flush=True)
 
     def _try_controls(self) -> None:
-        """Functions put in unchanged: if a test noticed one of those, it would be us whom the tests notice."""
+        """Replace functions by themselves: if a test notices that, the tests notice the replacement, not the change."""
         for mutant in self.waiting[:: max(1, len(self.waiting) // CONTROLS)][:CONTROLS]:
             pid, trial = self._fork(mutant.unchanged, self._tests_for(mutant, None))
             os.waitpid(pid, 0)
@@ -138,7 +138,7 @@ class Experiment:
                 raise pytest.UsageError(f"{trial.mutant.name} {verdict.what} ({verdict.by}): the check itself is broken.")
 
     def _with_tests(self) -> Iterator[tuple[Mutant, list[int]]]:
-        """The mutants with the tests to try on each; there is a verdict at once on those that no test runs."""
+        """The mutants with their tests. Mutants that no test runs get their verdict at once."""
         numbers = {item.nodeid: test for test, item in enumerate(self.tests)}
         for mutant in self.waiting:
             last_time = numbers.get(self.results.killers.get(mutant.name, ""))
@@ -150,8 +150,8 @@ class Experiment:
     def _tests_for(self, mutant: Mutant, last_time: int | None) -> list[int]:
         """The tests that run the changed statement.
 
-        First who noticed this one last time, then who has noticed others in this function. Then every test function
-        with its first case before any with its second, for the cases of one are alike; the quick ones first.
+        First the test that noticed it last time, then those that noticed others in this function. Then the first case
+        of every test function before the second cases, because cases of one function are alike; fast tests first.
         """
         found = set().union(*(self.tests_of.get((mutant.path, line), ()) for line in mutant.lines))
         kills = self.kills[mutant.path, mutant.function]
@@ -173,9 +173,9 @@ class Experiment:
         pid = os.fork()
         if pid:
             os.close(tell)
-            # By the clock it may take far longer than by the processor, which others use too.
+            # The wall-clock limit is far longer than the CPU limit, because other processes use the CPU, too.
             return pid, Trial(mutant, answer, time.monotonic() + 30 * budget_s)
-        try:  # The fork: whatever happens in here, it must not go on to be a second parent.
+        try:  # In the fork: whatever happens, it must end here and not return into the parent's code.
             resource.setrlimit(resource.RLIMIT_CPU, (budget_s, budget_s + 1))
             silence = os.open(os.devnull, os.O_WRONLY)
             os.dup2(silence, 1)
@@ -191,7 +191,7 @@ class Experiment:
     def _verdict(self, trial: Trial) -> Verdict:
         told = os.read(trial.answer, 4)
         os.close(trial.answer)
-        if not told:  # Ended from outside, by one of the two limits on its time.
+        if not told:  # Killed by one of the two time limits.
             return Verdict(TIMED_OUT)
         test = int.from_bytes(told, "big", signed=True)
         if test == BROKEN:
@@ -204,7 +204,7 @@ class Experiment:
 
 @contextmanager
 def _traced(tracer: Any) -> Iterator[None]:
-    """In this thread and in those that are begun meanwhile: a sweep has its own."""
+    """Trace this thread and the threads that it starts, for example those of a sweep."""
     sys.settrace(tracer)
     threading.settrace(tracer)
     try:
@@ -226,7 +226,7 @@ def _tracer(paths: dict[str, str], lines: set[tuple[str, int]]) -> Any:
 
 
 def _wait_for_any(trials: dict[int, Trial]) -> int:
-    """The next fork that has ended; one whose time is up by the clock is ended here."""
+    """Wait for the next fork to end; kill those whose wall-clock time is up."""
     while True:
         pid, _ = os.waitpid(-1, os.WNOHANG)
         if pid in trials:
@@ -238,7 +238,7 @@ def _wait_for_any(trials: dict[int, Trial]) -> int:
 
 
 def _change(mutant: Mutant) -> None:
-    """Put the mutant's code into the function itself, so that whoever holds it, by whatever name, runs the mutant."""
+    """Put the mutant's code into the function object itself, so that every reference to it runs the mutant."""
     module = vars(sys.modules[mutant.module])
     namespace = dict(module)
     exec(compile(mutant.source(), mutant.path, "exec"), namespace)  # noqa: S102  # Our own code, with one change.

@@ -1,4 +1,4 @@
-"""Which mutants there are: mutmut's operators, applied to every function and property of the files they are asked for.
+"""Lists the mutants: mutmut's operators, applied to every function and property of the given files.
 
 mutmut itself is not run: it starts pytest again for every mutant, and leaves out whatever is decorated, such as the
 properties of Tab, which say what is owed. Its operators are the ones people know, and used as they are.
@@ -25,7 +25,7 @@ LOG_LINE = m.Attribute(value=m.Name("log"))
 ERRORS = Path(__file__).resolve().parents[2] / "chalicelib/domain/errors.py"
 _REFUSALS = [node.name for node in ast.parse(ERRORS.read_text()).body if isinstance(node, ast.ClassDef)]
 REFUSAL = m.OneOf(*(m.Name(name) for name in [*_REFUSALS, "AssertionError"]))
-"""What is called with a `detail` for people first."""
+"""Classes whose first argument is a `detail` for people."""
 HOLDER = "_Holder"
 """The class around the source of a mutated method, so that `super()` in it compiles."""
 
@@ -52,7 +52,7 @@ class Mutant:
 
     @property
     def unchanged(self) -> Mutant:
-        """The same function put in the same way, as it is: what no test may notice."""
+        """The unchanged function, replaced in the same way; no test may notice it."""
         return replace(self, name=f"{self.name}, unchanged", source=self.original)
 
     @property

@@ -1,4 +1,4 @@
-"""What is known of each mutant, kept line by line: a run that was interrupted goes on where it stopped."""
+"""The verdict of each mutant, written line by line, so that an interrupted run can continue."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ DECIDING = ("chalicelib", "devstack/mutants", "tests")
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`by`: the test that noticed."""
+    """A verdict. `by`: the test that noticed."""
 
     what: str
     by: str | None = None
 
 
 class Results:
-    """A verdict stands for as long as code and tests are what they were. After that it says which test to try first."""
+    """Verdicts are valid while code and tests are unchanged. Afterwards they say which test to try first."""
 
     def __init__(self, path: Path, root: Path) -> None:
         self.path = path

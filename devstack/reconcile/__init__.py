@@ -1,1 +1,1 @@
-"""`make reconcile`: an operator's reconciliation, and a proof of it on a stack of its own; nothing here is deployed."""
+"""`make reconcile`: an operator's reconciliation, and its proof on a local stack. Nothing here is deployed."""

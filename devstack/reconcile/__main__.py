@@ -1,4 +1,4 @@
-"""`make reconcile`: what Stripe has of a period against what we have.
+"""`make reconcile`: compares Stripe's objects of a period with our records.
 
     python -m devstack.reconcile                                       a stack of its own, and every difference on it
     python -m devstack.reconcile --stage prod --from 2026-03-01        a deployment, with the environment's settings
@@ -94,7 +94,7 @@ def prove(shown: Console, path: Path) -> int:
 
 
 def compare(expected: list[Expected], report: Report) -> list[str]:
-    """Where what was found is not exactly what was injected, in words."""
+    """The differences between the report and what was injected, in words."""
     wanted, found = Counter(expected), Counter(_found(report))
     return [
         *(
@@ -114,7 +114,7 @@ def _found(report: Report) -> list[Expected]:
 
 
 def _still_different(town: Town, repaired: list[Expected]) -> list[str]:
-    """Repaired means that our books are Stripe's now, to the cent."""
+    """The repaired tabs whose books still differ from Stripe's."""
     town.stack.drain()
     books = town.stack.standin.get("/_control/books")
     problems = []

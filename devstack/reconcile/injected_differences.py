@@ -1,4 +1,4 @@
-"""Every kind of difference between our books and Stripe's, made over HTTP, in the dashboard, or in the table's rows.
+"""Injects every kind of difference between our books and Stripe's: over HTTP, in the dashboard, or in the table.
 
 Each is a story in two parts: what was told by webhook and agreed on, then (after `yield`) what nobody told us of, and
 the difference that it must be found as.
@@ -26,7 +26,7 @@ MINUTES = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True, order=True)
 class Expected:
-    """What must be found: `whose` is the tab, or the merchant where it is about no tab."""
+    """A difference that must be found. `whose`: the tab, or the merchant if no tab is concerned."""
 
     code: str
     whose: str
@@ -34,7 +34,7 @@ class Expected:
 
 
 class Town:
-    """A business and the means to do what is done behind its back. `expected`: what has been injected so far."""
+    """A business, and the means to change things behind the app's back. `expected`: the injected differences."""
 
     def __init__(self, stack: Stack) -> None:
         self.stack = stack

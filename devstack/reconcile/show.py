@@ -1,4 +1,4 @@
-"""What a reconciliation shows to the person who started it: how far it is, what was found, and one line of figures."""
+"""The terminal output of a reconciliation: its progress, the differences, and a line of figures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What happens when, for each booking, and what must come of it: the rules of docs/replay.md, without any I/O."""
+"""The events of each booking and its expected result: the rules of docs/replay.md, without I/O."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ MARKS_NO_SHOW_AT = time(22)
 """The night porter's round, well after the grace of a quarter of an hour."""
 FREE_WINDOW = timedelta(hours=48)
 CUSTOMERS = 9_000
-"""The file knows no guest twice, a hotel does: row numbers modulo this stand for people."""
+"""The file does not identify guests: row numbers modulo this number stand for returning guests."""
 
 
 SEED = 112
 ROUGH_OF = 30
-"""Three in thirty check-outs do not go smoothly, one of each kind: which, is drawn by row and SEED, always the same."""
+"""In three of thirty check-outs something goes wrong, one of each kind, chosen by row number and SEED."""
 ROUGH_FROM_MINOR = 1_000
-"""From this total on, so that every part of it is more than a card may be charged."""
+"""The least total for that, so that every part of it is above the minimum charge."""
 RESOLVES_AFTER = timedelta(days=1)
 REFUNDS_AFTER = timedelta(days=3)
 
 
 class Turn(StrEnum):
-    """How a check-out goes on after the bill: content at once, silent, contesting, or refunded in part days later."""
+    """What follows the bill: accepted at once, silence, a contest, or a part refund days later."""
 
     SMOOTH = "smooth"
     PAYS_LATE = "pays_late"
@@ -55,7 +55,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Event:
-    """Somebody does something at an instant (UTC). Ordered by time, then by row."""
+    """An event at an instant (UTC). Sorted by time, then by row."""
 
     at: datetime
     number: int
@@ -64,7 +64,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expected:
-    """What the rules say of a row's end. `fee`: whether it pays the disclosed fee. Amounts in cents."""
+    """The expected end of a row. `fee`: whether it pays the disclosed fee. Amounts are in cents."""
 
     outcome: str
     paid_minor: int
@@ -74,7 +74,7 @@ class Expected:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """A booking on the replay's calendar. All instants in UTC."""
+    """A booking in the replay's calendar. All times are UTC."""
 
     booking: Booking
     books_at: datetime
@@ -115,13 +115,13 @@ class Plan:
 
     @property
     def given_back_minor(self) -> int:
-        """What a contesting guest is spared, or a refunded one gets back: a tenth, and a quarter."""
+        """The reduction after a contest (a tenth), or the part refund (a quarter)."""
         share = {Turn.CONTESTS: 10, Turn.REFUNDED: 4}.get(self.turn)
         return self.booking.total_minor // share if share else 0
 
     @property
     def expected(self) -> Expected:
-        """Computed from the row alone, never from an answer of the app."""
+        """The expected result, computed only from the row, never from the app's answers."""
         booking = self.booking
         if booking.end == End.CHECK_OUT:
             total = booking.total_minor

@@ -1,4 +1,4 @@
-"""Reads hotel bookings from CSV: a row becomes a Booking or is refused with a reason; what is done is plan's."""
+"""Reads hotel bookings from CSV: each row becomes a Booking, or is refused with a reason."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ COLUMNS = (
     "reservation_status",
     "reservation_status_date",
 )
-"""The columns that are used; a file without one of them is no file of bookings."""
+"""The required columns."""
 MONTHS = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
     "December",

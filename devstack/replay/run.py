@@ -1,4 +1,4 @@
-"""Plays a calendar against a running stack: one queue of events and known next actions, in time order."""
+"""Plays a calendar on a running stack: one queue of events and next actions, in time order."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from devstack.replay.plan import Calendar, Event, Kind, by_customer
 from devstack.stack import Stack
 
 HISTORIES = 300
-"""Of how many rows, evenly spread, the history is read as well when all is done: each is a request more."""
+"""The number of rows, evenly spread, whose history is read at the end; each costs another request."""
 SWEEPS_AT_ONCE = 5
-"""A tab that is still due after so many sweeps at one instant is stuck."""
+"""A tab that is still due after this many sweeps at one instant is stuck."""
 
 
 @dataclass(slots=True)
@@ -47,7 +47,7 @@ class Counts:
 
 @dataclass(slots=True)
 class Progress:
-    """All that a replay needs to go on. `position`: events played, in order. `done`: rows whose tab is closed."""
+    """The state from which a replay continues. `position`: events played. `done`: rows whose tab is closed."""
 
     position: int = 0
     hotels: dict[str, str] = field(default_factory=dict)
@@ -58,7 +58,7 @@ class Progress:
 
 
 class Stuck(Exception):
-    """The schedule does not get on with a tab."""
+    """The schedule does not advance a tab."""
 
 
 class Replay:
@@ -82,7 +82,7 @@ class Replay:
         self._now = stack.now()
 
     def play(self, wants_stop: Callable[[], bool], tell: Callable[[int, int], None]) -> bool:
-        """Play on until all is done (True) or `wants_stop` (False), which is asked between instants only.
+        """Play until all is done (True) or `wants_stop` says so (False); it is called only between instants.
 
         `tell` gets the number of events and of rows done, after every instant. Raises Stuck, and RuntimeError if
         webhooks are not taken.
@@ -107,7 +107,7 @@ class Replay:
             counts.played_s += time.monotonic() - began
 
     def tabs(self) -> Iterator[tuple[int, dict[str, Any], list[dict[str, Any]] | None]]:
-        """Every row's tab as it is now, by row number, some with their history; rows without one are left out."""
+        """The current tab of every row, by row number, some with their history; rows without a tab are left out."""
         numbers = [number for number, stay in sorted(self.progress.stays.items()) if stay.tab_id]
         read_whole = set(numbers[:: -(-len(numbers) // HISTORIES) or 1])
 
@@ -119,7 +119,7 @@ class Replay:
             yield from self._pool.map(read, portion)
 
     def close(self) -> None:
-        """End the threads, each of which first hangs up: connections are a thread's own."""
+        """End the threads. Each one first closes its connections."""
         all_at_it = threading.Barrier(self._workers)
 
         def hang_up() -> None:
@@ -141,7 +141,7 @@ class Replay:
         return max(min(times), self._now) if times else None
 
     def _instant(self, at: datetime) -> None:
-        """Everything of one instant: first what the schedule does by then, then what clients do."""
+        """Play one instant: first the schedule, then the clients."""
         if at > self._now:
             self._stack.move_clock(at)
             self._now = at
@@ -156,7 +156,7 @@ class Replay:
             self.progress.position = end
 
     def _advance(self) -> None:
-        """Fire the schedule while a tab that we know of is due, and read those tabs again."""
+        """Fire the schedule while a known tab is due, and read those tabs again."""
         for _ in range(SWEEPS_AT_ONCE):
             due = self._pop_due()
             if not due:
@@ -210,7 +210,7 @@ class Replay:
         return answers
 
     def _read(self, numbers: Sequence[int]) -> None:
-        """Ask for these rows' tabs again: what webhooks and the schedule did to them is not in any answer we had."""
+        """Read these rows' tabs again, because webhooks and the schedule have changed them."""
         for number, tab in zip(numbers, self._pool.map(self.tab, numbers), strict=True):
             self._note(self.progress.stays[number], tab)
 

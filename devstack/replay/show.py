@@ -1,4 +1,4 @@
-"""What a replay shows to the person who started it: how far it is, and the tables at its end."""
+"""The terminal output of a replay: its progress, and the tables at its end."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ WIDTH = 120
 
 
 def console() -> Console:
-    """Wide enough for the tables where nobody's terminal sets a limit."""
+    """The width of the tables without a terminal."""
     found = Console(highlight=False, soft_wrap=True)
     return found if found.is_terminal else Console(highlight=False, soft_wrap=True, width=WIDTH)
 
 
 class Meter(progress_bar.Meter):
-    """A progress bar on a terminal, elsewhere a line now and then. `events`, `rows`: how many there are in all."""
+    """A progress bar on a terminal, elsewhere a line now and then. `events`, `rows`: their total numbers."""
 
     def __init__(self, console: Console, events: int, rows: int, position: int) -> None:
         super().__init__(
