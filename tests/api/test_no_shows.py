@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from .world import Caller, Shop, World, amounts, booking, held, settled
+from .world import Caller, Shop, World, amounts, billed, booking, held, paid, settled
 
 
 def not_come(world: World, shop: Shop, ana: Caller, **more: Any) -> dict[str, Any]:
@@ -292,3 +292,78 @@ def test_both_sides_hear_of_a_renewal_that_nobody_answered(world: World, shop: S
     world.move(hours=1)
 
     assert world.said() == ["customer: hold_ends", "owner: hold_ends"]
+
+
+# What goes back is said
+
+
+def customer_heard(world: World, kind: str) -> str:
+    """The text of the one message of this kind to the customer."""
+    told = [(message.to, message.kind) for message in world.outbox.messages]
+    assert told.count(("customer", kind)) == 1, told
+    return next(message.text for message in world.outbox.messages if (message.to, message.kind) == ("customer", kind))
+
+
+@pytest.mark.parametrize(("hours", "given_back"), [(1, False), (25, True)])
+def test_the_customer_hears_that_a_fee_was_waived(world: World, shop: Shop, hours: int, given_back: bool) -> None:
+    """They were told what not coming costs: that it costs nothing after all is said, too, and what goes back."""
+    ana = shop.customer()
+    tab = not_come(world, shop, ana)
+    world.move(hours=hours)
+
+    shop.staff.post(f"/v1/tabs/{tab['tab_id']}/waive", {"reason": "It snowed."}).ok()
+
+    text = customer_heard(world, "waived")
+    assert text.startswith("Cut and colour: EUR 15.00 of the fee was forgiven; EUR 0.00 is left to pay.")
+    assert ("EUR 15.00 is given back." in text) == given_back
+
+
+def test_the_customer_hears_that_a_bill_was_waived(world: World, shop: Shop) -> None:
+    """Presented and then forgiven, it is not left standing in the messages."""
+    tab = billed(shop, shop.customer(), 8000)
+
+    shop.staff.post(f"/v1/tabs/{tab['tab_id']}/waive", {"reason": "On the house."}).ok()
+
+    text = customer_heard(world, "waived")
+    assert text == "Cut and colour: EUR 80.00 of the bill was forgiven; EUR 0.00 is left to pay."
+
+
+def test_a_bill_lowered_below_what_was_paid_says_what_goes_back(world: World, shop: Shop) -> None:
+    """80.00 paid by card, 30.00 less: the customer need not look for the difference."""
+    ana = shop.customer()
+    tab = paid(shop, ana, billed(shop, ana, 8000))
+
+    shop.staff.post(f"/v1/tabs/{tab['tab_id']}/adjust", {"reduction_minor": 3000, "reason": "It faded."}).ok()
+
+    assert "EUR 0.00 is left to pay. EUR 30.00 is given back." in customer_heard(world, "bill_adjusted")
+
+
+def test_a_contest_that_ends_after_the_payment_says_what_goes_back(world: World, shop: Shop) -> None:
+    """The fee is taken, 5.00 of it contested, and nobody answers."""
+    ana = shop.customer()
+    tab = not_come(world, shop, ana)
+    world.move(hours=25)
+    ana.post(f"/v1/tabs/{tab['tab_id']}/contest", {"reason": "Half.", "contested_minor": 500}).ok()
+    world.move(days=8)
+    world.move(days=3)
+
+    assert "EUR 0.00 is left to pay. EUR 5.00 is given back." in customer_heard(world, "contest_resolved")
+
+
+@pytest.mark.parametrize(("deposit_minor", "said"), [(2000, "It counts towards your bill."), (0, "It is given back.")])
+def test_a_no_show_taken_back_says_what_becomes_of_the_fee(
+    world: World, shop: Shop, deposit_minor: int, said: str
+) -> None:
+    """What was captured from the deposit stays one; what was charged to the card goes back at once."""
+    ana = shop.customer()
+    shop.save_card(ana)
+    tab = booking(shop, ana, hours=24, deposit_minor=deposit_minor)
+    shop.agree(ana, tab)
+    world.move(hours=25)
+    shop.staff.post(f"/v1/tabs/{tab['tab_id']}/no_show").ok()
+    world.move(hours=25)
+    assert shop.seen(tab)["paid_minor"] == 1500
+
+    shop.staff.post(f"/v1/tabs/{tab['tab_id']}/check_in").ok()
+
+    assert customer_heard(world, "no_show_taken_back").endswith(f"EUR 15.00 was taken. {said}")

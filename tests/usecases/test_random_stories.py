@@ -596,7 +596,7 @@ class AnyStory(RuleBasedStateMachine):
         shop.check_at_rest()
         refused = tab.refund_by_hand_minor > 0 or tab.cash_to_return_minor > 0
         self.the_customer_has_what_is_theirs()
-        self.the_owner_heard_of_what_was_lowered_past_us()
+        self.those_concerned_heard_of_what_was_lowered()
         if tab.status not in (Status.BOOKED, Status.OPEN):
             assert (tab.status == Status.CLOSED) == (
                 (tab.live_hold is None and tab.balance_minor == 0 and not refused) or tab.closed_at is not None
@@ -618,14 +618,19 @@ class AnyStory(RuleBasedStateMachine):
         returned = sum(dispute.returned_minor for leg in tab.legs for dispute in leg.disputes)
         assert ours >= tab.amount_due_minor - tab.balance_minor - (at_bank - returned), "more went back than was owed"
 
-    def the_owner_heard_of_what_was_lowered_past_us(self) -> None:
-        """Whoever gave it back in the gateway's own pages; unless the post was down meanwhile."""
+    def those_concerned_heard_of_what_was_lowered(self) -> None:
+        """The owner of what went back past us, the customer of what was waived; unless the post was down meanwhile."""
         shop = self.shop
         entries = shop.store.list_entries(shop.merchant_id, shop.tab_id, limit=1000, cursor=None).items
         lowered = [entry for entry in entries if entry.kind == "refund_granted" and entry.by == SYSTEM.subject]
         if not self.post_was_down:
             told = [m for m in shop.outbox.messages if (m.kind, m.to) == (MessageKind.BILL_ADJUSTED, Recipient.OWNER)]
             assert len(told) >= len(lowered), "a bill was lowered, and the owner does not know"
+            # A refund of a fee is a waiver in the books, and has its own message.
+            kinds = (MessageKind.WAIVED, MessageKind.CONTEST_RESOLVED, MessageKind.REFUND)
+            heard = [m for m in shop.outbox.messages if m.kind in kinds and m.to == Recipient.CUSTOMER]
+            waived = [entry for entry in entries if entry.kind == "waived"]
+            assert len(heard) >= len(waived), "something was waived, and the customer does not know"
 
 
 def comes_by_event_alone(shop: Shop, event_id: str) -> bool:

@@ -20,6 +20,7 @@ class Recipient(StrEnum):
 class MessageKind(StrEnum):
     BILL_PRESENTED = "bill_presented"
     BILL_ADJUSTED = "bill_adjusted"
+    WAIVED = "waived"
     REMINDER = "reminder"
     CARD_DECLINED = "card_declined"
     CONFIRMATION_NEEDED = "confirmation_needed"
@@ -104,12 +105,14 @@ def account_lost(merchant: Merchant, at: datetime) -> Message:
 def text_of(kind: MessageKind, tab: Tab, amount_minor: int = 0, detail: str = "") -> str:
     """The text of a message. A hold is "held, not charged"; only real charges are called charged."""
     amount = format_amount(amount_minor, tab.currency)
-    balance = format_amount(tab.balance_minor, tab.currency)
+    left = _what_is_left(tab)
     match kind:
         case MessageKind.BILL_PRESENTED:
             return f"{tab.title}: your bill is {amount}. Have a look, accept it, or tell us what is wrong."
         case MessageKind.BILL_ADJUSTED:
-            return f"{tab.title}: the bill was lowered by {amount}; {balance} is left to pay."
+            return f"{tab.title}: the bill was lowered by {amount}; {left}"
+        case MessageKind.WAIVED:
+            return f"{tab.title}: {amount} of {'the fee' if tab.fee else 'the bill'} was forgiven; {left}"
         case MessageKind.REMINDER:
             return f"{tab.title}: {amount} is still to be paid. {detail}"
         case MessageKind.CARD_DECLINED:
@@ -127,7 +130,7 @@ def text_of(kind: MessageKind, tab: Tab, amount_minor: int = 0, detail: str = ""
         case MessageKind.DEPOSIT_FAILED:
             return f"{tab.title}: the deposit of {amount} could not be held. {detail}"
         case MessageKind.HOLD_TAKEN:
-            return f"{tab.title}: {amount} of the hold were taken before it ended, as agreed. {balance} is left to pay."
+            return f"{tab.title}: {amount} of the hold were taken before it ended, as agreed. {left}"
         case MessageKind.WALKED_OUT:
             return f"{tab.title}: the bill of {amount} was left unpaid.{detail}"
         case MessageKind.RESCHEDULED:
@@ -151,7 +154,7 @@ def text_of(kind: MessageKind, tab: Tab, amount_minor: int = 0, detail: str = ""
         case MessageKind.CONTEST_OVERDUE:
             return f"{tab.title}: the contest is still open. Without your answer {amount} will be forgiven on {detail}."
         case MessageKind.CONTEST_RESOLVED:
-            return f"{tab.title}: {detail} {balance} is left to pay."
+            return f"{tab.title}: {detail} {left}"
         case MessageKind.COLLECTION_ENDED:
             return (
                 f"{tab.title}: {amount} could not be collected automatically. {detail} "
@@ -190,3 +193,10 @@ def text_of(kind: MessageKind, tab: Tab, amount_minor: int = 0, detail: str = ""
             return f"{tab.title}: the card's bank suspects fraud in a payment of {amount}. {detail}"
         case MessageKind.RECEIPT:
             return f"{tab.title}: paid, {amount} in all. Thank you."
+
+
+def _what_is_left(tab: Tab) -> str:
+    """What is to pay, and what goes back by itself; cash that is to be collected has a message of its own."""
+    left = f"{format_amount(tab.balance_minor, tab.currency)} is left to pay."
+    back_minor = tab.refund_owed_minor - tab.cash_to_return_minor
+    return f"{left} {format_amount(back_minor, tab.currency)} is given back." if back_minor > 0 else left

@@ -132,7 +132,7 @@ def _resolve_fee(draft: Draft, resolution: Resolution, reduction_minor: int, rea
         words = "The fee was lowered."
     elif resolution == Resolution.WAIVE:
         _go_on_with_fee(draft, draft.tab.amount_due_minor, reason, timedelta())
-        words = "The fee was forgiven; what was taken of it goes back to you."
+        words = "The fee was forgiven."
     else:
         _go_on_with_fee(draft, 0, reason, timedelta())
         words = "We looked at it again, and the fee stands."

@@ -16,7 +16,7 @@ from chalicelib.domain.news.messages import MessageKind, Recipient
 from chalicelib.domain.tab import settlement
 from chalicelib.domain.tab.bill import Fee, FeeKind
 from chalicelib.domain.tab.draft import Draft
-from chalicelib.domain.tab.payments import PlanReason
+from chalicelib.domain.tab.payments import LegKind, PlanReason
 from chalicelib.domain.tab.status import Status
 from chalicelib.domain.tab.tab import Followup, Tab
 
@@ -92,12 +92,15 @@ def take_back(draft: Draft) -> None:
         paid_minor=tab.paid_minor,
         postings=transfer(void_minor, debit=Account.FEES_INCOME, credit=Account.CUSTOMER_RECEIVABLE),
     )
-    taken = format_amount(tab.paid_minor, tab.currency)
-    detail = (
-        f"{taken} was taken: it counts towards your bill, or goes back to you."
-        if tab.paid_minor
-        else ("Nothing is taken for it.")
-    )
+    taken = f"{format_amount(tab.paid_minor, tab.currency)} was taken."
+    if not tab.paid_minor:
+        detail = "Nothing is taken for it."
+    elif all(leg.kind == LegKind.CAPTURE for leg in tab.legs):
+        detail = f"{taken} It counts towards your bill."
+    elif any(leg.kind == LegKind.CAPTURE for leg in tab.legs):
+        detail = f"{taken} What came from your deposit counts towards your bill; the rest is given back."
+    else:
+        detail = f"{taken} It is given back."
     draft.notify(MessageKind.NO_SHOW_TAKEN_BACK, Recipient.CUSTOMER, void_minor, detail)
 
 

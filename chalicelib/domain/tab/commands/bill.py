@@ -208,7 +208,6 @@ def waive(draft: Draft, reason: str) -> None:
     """Waive the whole fee (refunded if it was taken), or what is still owed of a bill."""
     require(draft, Action.WAIVE)
     tab = draft.tab
-    if tab.fee is not None:
-        forgive(draft, tab.amount_due_minor, Account.FEES_INCOME, reason)
-    else:
-        forgive(draft, tab.balance_minor, Account.GOODWILL, reason)
+    waived_minor = tab.amount_due_minor if tab.fee else tab.balance_minor
+    forgive(draft, waived_minor, Account.FEES_INCOME if tab.fee else Account.GOODWILL, reason)
+    draft.notify(MessageKind.WAIVED, Recipient.CUSTOMER, waived_minor)
