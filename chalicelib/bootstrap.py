@@ -68,7 +68,7 @@ def _stores() -> tuple[TabStore, People]:
     from chalicelib.adapters.dynamodb.store import DynamoDbStore, dynamodb_client
 
     client, table = dynamodb_client(config.aws_endpoint_url()), config.table()
-    # It stays, for making it takes longest, and connects again by itself; its credentials it renews by their own clock.
+    # The client is kept, because creating it takes longest; it reconnects and renews its credentials automatically.
     snapshots.after_restore(client.close)
     return DynamoDbStore(client, table), DynamoDbPeople(client, table)
 
@@ -99,7 +99,7 @@ class _Gateway:
         snapshots.after_restore(self.forget)
 
     def forget(self) -> None:
-        """Begin anew: with the secrets as they are now, and connections of its own."""
+        """Drop the gateway and its key, so that the next use reads the current secrets and opens new connections."""
         with self._making:
             self._key = self._made = None
 

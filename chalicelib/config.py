@@ -105,5 +105,5 @@ def runs_on_lambda() -> bool:
 
 
 def starts_from_snapshot() -> bool:
-    """Told by the platform, too: whether what is made now is what later environments begin with."""
+    """Whether this process is being initialized for a snapshot, as the platform says."""
     return os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start"

@@ -1,7 +1,7 @@
-"""Starting from a snapshot (Lambda SnapStart): many environments begin with the memory of one that was initialized.
+"""Steps after a restore from a snapshot (Lambda SnapStart): many environments start with a copy of the same memory.
 
-What must be each environment's own, or as new as the moment, is made anew before its first request. Whoever keeps such
-a thing in memory names a step here. https://docs.aws.amazon.com/lambda/latest/dg/snapstart-uniqueness.html
+State that must be unique to an environment, or current, is created again before its first request. The module that
+holds such state registers a step here. https://docs.aws.amazon.com/lambda/latest/dg/snapstart-uniqueness.html
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 
 def after_restore(step: Callable[[], Any]) -> None:
-    """Let Lambda take this step when it has restored an environment. Nothing happens where there are no snapshots."""
+    """Register a step that Lambda runs after it has restored an environment. Without snapshots it never runs."""
     try:
         # Part of Lambda's Python runtimes from 3.12 on, and of no package of ours:
         # https://docs.aws.amazon.com/lambda/latest/dg/snapstart-runtime-hooks-python.html
@@ -22,6 +22,6 @@ def after_restore(step: Callable[[], Any]) -> None:
     register_after_restore(step)
 
 
-# The waits between tries are drawn from here by the SDKs: environments that fail together must not try again together.
-# Ids are drawn from the operating system for each use, which Lambda seeds anew itself.
+# The SDKs draw their retry delays from `random`: environments that fail together must not retry together.
+# Ids are drawn from the operating system, which Lambda seeds again itself.
 after_restore(random.seed)

@@ -103,7 +103,7 @@ def by_tab(payments: Iterable[Json], refunds: Iterable[Json], disputes: Iterable
     """Stripe's objects by the tab in their metadata; refunds and disputes go with their payment. Strangers' are left
     out.
 
-    Of each only what the rules read is kept: a replay has tens of thousands.
+    Only the fields that the rules read are kept, because a replay has tens of thousands.
     """
     found: dict[str, tuple[list[Json], list[Json], list[Json]]] = {}
     tab_of: dict[str, str] = {}
@@ -120,7 +120,7 @@ def by_tab(payments: Iterable[Json], refunds: Iterable[Json], disputes: Iterable
     return {tab_id: Objects(*kinds) for tab_id, kinds in found.items()}
 
 
-# The tab by itself, at every moment
+# The tab, at every moment
 
 
 def postings_sum_to_zero(tab: Json) -> Iterator[str]:
@@ -158,7 +158,7 @@ def fee_within_disclosed(tab: Json) -> Iterator[str]:
 
 
 def no_tip_is_owed(tab: Json) -> Iterator[str]:
-    """A tip is due in the moment it is paid: what is still owed is never one."""
+    """A tip becomes due only when it is paid, so it is never owed."""
     if tab["balance_minor"] > tab["amount_due_minor"] - tab["tip_minor"]:
         without_tip = tab["amount_due_minor"] - tab["tip_minor"]
         yield f"{tab['balance_minor']} are owed, of a bill of {without_tip} without the tip"
@@ -171,7 +171,7 @@ def refunded_within_taken(tab: Json) -> Iterator[str]:
 
 
 def a_bank_counts_once(tab: Json) -> Iterator[str]:
-    """Of what a bank took, no more than that counts as given back; only what is lost can."""
+    """At most what a bank took counts as refunded, and only for lost disputes."""
     for leg in tab["legs"]:
         for dispute in leg["disputes"]:
             of_it = f"of dispute {dispute['dispute_id']} over {dispute['amount_minor']}"
@@ -182,7 +182,7 @@ def a_bank_counts_once(tab: Json) -> Iterator[str]:
 
 
 def bad_debt_is_what_was_lost(tab: Json, history: History) -> Iterator[str]:
-    """What is given up as lost: written off, or taken by a bank for good and not owed back anyway."""
+    """Bad debt is what was written off, or taken by a bank for good and not owed back anyway."""
     written_off = sum(_posted(entry, "bad_debt") for entry in history if entry["kind"] == "written_off")
     lost = sum(
         dispute["withdrawn_minor"] - dispute["returned_minor"]
@@ -195,7 +195,7 @@ def bad_debt_is_what_was_lost(tab: Json, history: History) -> Iterator[str]:
 
 
 def surplus_is_owed_back(tab: Json) -> Iterator[str]:
-    """More than the amount due may be kept only while the books say that it is owed back."""
+    """Money above the amount due must be recorded as owed back."""
     surplus = max(0, _kept_minor(tab) - tab["amount_due_minor"])
     if surplus != tab["refund_owed_minor"]:
         yield f"{surplus} too much is kept, {tab['refund_owed_minor']} said to be owed back"
@@ -206,7 +206,7 @@ def surplus_is_owed_back(tab: Json) -> Iterator[str]:
 
 
 def finished_tab_lets_go(tab: Json) -> Iterator[str]:
-    """A hold that is live on a finished tab is one that the agenda is about to release or to take the fee from."""
+    """A live hold on a finished tab is about to be released, or captured for a fee."""
     if tab["status"] in _FINISHED and _live_holds(tab) and tab["next_action"] is None:
         yield f"a hold is still live on a tab that is {tab['status']}, and nothing will be done about it"
 
@@ -242,7 +242,7 @@ def money_is_taken_once(tab: Json, history: History) -> Iterator[str]:
 
 
 def one_attempt_takes_money(tab: Json, history: History) -> Iterator[str]:
-    """Looked at after every single entry, not only now."""
+    """Checked after every entry of the history, not only at its end."""
     taking: set[str] = set()
     for entry in history:
         details = entry["details"]
@@ -268,7 +268,7 @@ def every_attempt_ends_once(tab: Json, history: History) -> Iterator[str]:
 
 
 def sealed_texts_are_kept(tab: Json, history: History) -> Iterator[str]:
-    """Every text that was accepted stands whole in the timeline, by its hash; the last is the one that stands."""
+    """Every accepted text is complete in the timeline and matches its hash; the last one is the tab's promise."""
     sealed = _acceptances(history)
     for entry in sealed:
         if sha256(entry["details"]["text"].encode()).hexdigest() != entry["details"]["promise_sha256"]:
@@ -280,7 +280,7 @@ def sealed_texts_are_kept(tab: Json, history: History) -> Iterator[str]:
 
 
 def consents_are_those_given(tab: Json, history: History) -> Iterator[str]:
-    """What was consented to when the promise was accepted, and since; nothing of it lost, nothing made up."""
+    """The tab's consents are those of all acceptances, no fewer and no more."""
     given: set[str] = set()
     for entry in history:
         if entry["kind"] == "promise_accepted":
@@ -294,7 +294,7 @@ def consents_are_those_given(tab: Json, history: History) -> Iterator[str]:
 
 
 def only_the_customer_replaces_what_they_sealed(tab: Json, history: History) -> Iterator[str]:
-    """What staff record is never accepted in the place of what the customer accepted themselves."""
+    """An acceptance recorded by staff never replaces a promise that the customer accepted themselves."""
     by_customer = False
     for entry in _acceptances(history):
         in_person = entry["details"]["method"] == "in_person"
@@ -304,7 +304,7 @@ def only_the_customer_replaces_what_they_sealed(tab: Json, history: History) -> 
 
 
 def free_cancelling_lasts_an_hour(tab: Json, history: History) -> Iterator[str]:
-    """From the first acceptance, unless the service begins before that; accepting more later shortens nothing."""
+    """Cancelling is free for an hour from the first acceptance, unless the service begins earlier."""
     sealed = [entry for entry in _acceptances(history) if entry["details"]["free_cancel_until"]]
     for entry in sealed:
         until = datetime.fromisoformat(entry["details"]["free_cancel_until"])
@@ -324,7 +324,7 @@ def a_far_deposit_keeps_a_card(tab: Json) -> Iterator[str]:
 
 
 def what_a_deposit_waits_for_is_said(tab: Json, history: History) -> Iterator[str]:
-    """While nothing is under way for it, the customer can read what to do next."""
+    """An unsecured deposit without a step in progress tells the customer what to do next."""
     unsecured = tab["deposit"]["state"] in ("wanted", "failed", "lapsed", "expired") and not _live_holds(tab)
     if tab["status"] not in ("booked", "open") or not unsecured:
         return
@@ -334,7 +334,7 @@ def what_a_deposit_waits_for_is_said(tab: Json, history: History) -> Iterator[st
 
 
 def customers_cancel_as_promised(tab: Json, history: History) -> Iterator[str]:
-    """Before the service only: free until the sealed instant, then the late-cancel, after the start the no-show fee."""
+    """Cancelling is free until the sealed time, then costs the late-cancel fee, and after the start the no-show fee."""
     seen: list[Json] = []
     for entry in history:
         if entry["kind"] == "canceled" and entry["details"]["by_role"] == "customer":
@@ -348,7 +348,7 @@ def customers_cancel_as_promised(tab: Json, history: History) -> Iterator[str]:
 
 
 def clocks_waive_and_people_uphold(tab: Json, history: History) -> Iterator[str]:
-    """An unanswered contest is waived, at most what was contested; that the bill stands, only a person says."""
+    """An unanswered contest is waived, at most the contested amount; only a person upholds a bill."""
     contested = 0
     for entry, then in zip_longest(history, history[1:]):
         if entry["kind"] == "contested":
@@ -362,7 +362,7 @@ def clocks_waive_and_people_uphold(tab: Json, history: History) -> Iterator[str]
 
 
 def cash_is_handed_back_by_people(tab: Json, history: History) -> Iterator[str]:
-    """Nobody has cash in their hand because a clock or the payment provider says so."""
+    """Cash is recorded only by people, never by the clock or the payment provider."""
     for entry in history:
         if entry["kind"] == "cash_returned" and entry["by"] == _SYSTEM:
             yield f"at entry {entry['seq']} cash went back, and nobody handed it over"
@@ -375,13 +375,13 @@ def cash_to_return_is_owed_back(tab: Json) -> Iterator[str]:
 
 
 def starts_as_promised(tab: Json) -> Iterator[str]:
-    """Moved or not, the service begins when the promise that stands says."""
+    """The service begins when the current promise says, whether it was moved or not."""
     if tab["starts_at"] != tab["promise"]["starts_at"]:
         yield f"it starts at {tab['starts_at']}, promised was {tab['promise']['starts_at']}"
 
 
 def moved_with_the_customers_yes(tab: Json, history: History) -> Iterator[str]:
-    """What the customer had accepted is moved by their accepting the new time, and by nothing else."""
+    """An accepted appointment is moved only if the customer accepts the new time."""
     accepted = False
     for before, entry in pairwise(history):
         accepted = accepted or before["kind"] == "promise_accepted"
@@ -390,7 +390,7 @@ def moved_with_the_customers_yes(tab: Json, history: History) -> Iterator[str]:
 
 
 def disclosed_hold_is_taken_for_the_bill(tab: Json, history: History) -> Iterator[str]:
-    """Beside a presented bill, or a tab that was left, a hold is captured where the promise disclosed that."""
+    """A hold is captured before its expiry only for a presented bill, or as the promise disclosed."""
     consents: set[str] = set()
     presented, last_item_at = False, None
     for entry in history:
@@ -409,14 +409,14 @@ def disclosed_hold_is_taken_for_the_bill(tab: Json, history: History) -> Iterato
 
 
 def no_show_fee_is_announced_first(tab: Json, history: History) -> Iterator[str]:
-    """A day goes by before it is taken; the hold may be captured before that, where it is about to end."""
+    """A no-show's fee is taken a day after its notice; earlier only from a hold that is about to expire."""
     announced_at = None
     for entry in history:
         details = entry["details"]
         if entry["kind"] == "fee_due" and details["fee"] == "no_show":
             announced_at = datetime.fromisoformat(entry["at"])
         elif entry["kind"] == "canceled":
-            # Who cancels has read what that costs.
+            # The customer saw the fee of a cancellation.
             return
         elif entry["kind"] == "settlement_planned" and details["reason"] == "fee" and announced_at is not None:
             after = datetime.fromisoformat(entry["at"]) - announced_at
@@ -425,7 +425,7 @@ def no_show_fee_is_announced_first(tab: Json, history: History) -> Iterator[str]
 
 
 def fee_stays_contestable(tab: Json, history: History) -> Iterator[str]:
-    """A tab that closes for good does so two weeks after its fee was announced, unless the fee was given up."""
+    """A tab with a fee closes two weeks after the announcement, unless the fee was waived or written off."""
     announced = [entry["at"] for entry in history if entry["kind"] == "fee_due"]
     if tab["status"] == "closed" and tab["fee"] is not None and tab["amount_due_minor"] and announced:
         after = datetime.fromisoformat(tab["closed_at"]) - datetime.fromisoformat(announced[-1])
@@ -434,7 +434,7 @@ def fee_stays_contestable(tab: Json, history: History) -> Iterator[str]:
 
 
 def a_person_is_called_at_the_end_of_the_ladder(tab: Json, history: History) -> Iterator[str]:
-    """News that comes often does not use it up: only what we ask ourselves, after 2, 5, 10, 30 and 60 minutes."""
+    """Only our own lookups use up the ladder (2, 5, 10, 30 and 60 minutes), not repeated events."""
     begun = {e["details"]["attempt_id"]: e["at"] for e in history if e["kind"] == "attempt_begun"}
     for entry in history:
         if entry["kind"] == "flagged" and entry["details"]["flag"] == "outcome_unknown":
@@ -444,7 +444,7 @@ def a_person_is_called_at_the_end_of_the_ladder(tab: Json, history: History) -> 
 
 
 def a_deposit_is_not_given_back_and_taken_again(tab: Json, history: History) -> Iterator[str]:
-    """What was captured of a hold before the service secures it: it goes back when the service is called off."""
+    """Money captured from a hold before the service secures the service; it is refunded if that is canceled."""
     captured: dict[str, datetime] = {}
     for entry in history:
         details = entry["details"]
@@ -459,10 +459,10 @@ def a_deposit_is_not_given_back_and_taken_again(tab: Json, history: History) -> 
 
 
 def nothing_is_charged_unasked_too_soon(tab: Json, history: History) -> Iterator[str]:
-    """Before the promised start only the customer's word takes money; a window's silence only when it is over.
+    """Before the promised start money is taken only with the customer's consent; without it, after the review window.
 
-    The word: the bill accepted, or paid on the phone. A contest or an amended bill takes it back. Of a bill under
-    review a hold that is about to expire may be captured, and nothing charged.
+    The consent: accepting the bill, or paying on the phone. A contest or an amended bill withdraws it. During the
+    review, a hold that is about to expire may be captured, but nothing charged.
     """
     starts_at = _instant(tab["starts_at"])
     window = timedelta(seconds=tab["promise"]["review_window_s"])
@@ -493,7 +493,7 @@ def nothing_is_charged_unasked_too_soon(tab: Json, history: History) -> Iterator
 
 
 def a_refused_card_is_left_alone(tab: Json, history: History) -> Iterator[str]:
-    """After a decline for good no hold and no charge is tried with the card, whoever asks for it."""
+    """After a final decline the card is never used again for a hold or a charge."""
     refused: set[str] = set()
     for entry in history:
         kind, details = entry["kind"], entry["details"]
@@ -506,7 +506,7 @@ def a_refused_card_is_left_alone(tab: Json, history: History) -> Iterator[str]:
 
 
 def what_was_taken_off_stays_off(tab: Json, history: History) -> Iterator[str]:
-    """Whatever is amended, added or voided later."""
+    """A reduction after a contest stays, whatever is amended, added or voided later."""
     off = sum(entry["details"]["amount_minor"] for entry in history if entry["kind"] in _LOWERS_BILL)
     if tab["adjusted_minor"] != off:
         yield f"{tab['adjusted_minor']} are off the bill, agreed on were {off}"
@@ -521,9 +521,9 @@ def nothing_is_left_to_do(tab: Json) -> Iterator[str]:
 
 
 def taken_within_due(tab: Json) -> Iterator[str]:
-    """Taken less given back is at most the amount due; cash, and what we can't give back, is with a person.
+    """What was taken minus refunds is at most the amount due, except cash and failed refunds, which a person handles.
 
-    A flag about something else excuses nothing: it would hide what became owed after it.
+    A flag about something else is no excuse, because it would hide what became owed after it.
     """
     surplus = _kept_minor(tab) - tab["amount_due_minor"] - tab["cash_to_return_minor"]
     if surplus > 0 and not _flagged(tab, "refund_by_hand") and tab["payment_state"] != "disputed":
@@ -531,7 +531,7 @@ def taken_within_due(tab: Json) -> Iterator[str]:
 
 
 def what_is_owed_by_hand_is_told(tab: Json) -> Iterator[str]:
-    """A person is told of what can't be refunded by itself with the amount as it is, later obligations included."""
+    """A flag about money that cannot be refunded automatically has the current amount, including later obligations."""
     said = sum(flag["amount_minor"] for flag in tab["flags"] if flag["kind"] == "refund_by_hand")
     owed = tab["refund_owed_minor"] - tab["cash_to_return_minor"]
     if said > owed or (said < owed and tab["payment_state"] != "disputed"):
@@ -544,7 +544,7 @@ def finished_tab_has_no_live_hold(tab: Json) -> Iterator[str]:
 
 
 def the_owner_hears_of_the_end(tab: Json, history: History) -> Iterator[str]:
-    """What was asked for by itself and is still unpaid, when nothing is left to happen, is with the owner."""
+    """If an automatically collected bill is still unpaid at the end, the owner has been told."""
     asked = any(entry["kind"] in ("reminded", "charge_failed", "charge_refused") for entry in history)
     told = any(entry["kind"] == "collection_ended" for entry in history)
     unpaid = tab["balance_minor"] and tab["status"] in _OWED and tab["payment_state"] != "disputed"
@@ -562,7 +562,7 @@ def no_attempt_is_left_open(tab: Json, history: History) -> Iterator[str]:
 
 
 def nothing_is_claimed_that_stripe_has_not(tab: Json, objects: Objects) -> Iterator[str]:
-    """Every hold and every card payment of ours is one of Stripe's, and says no more than Stripe does."""
+    """Every hold and card payment in our books exists at Stripe, with at least that amount."""
     theirs = {payment["id"]: payment for payment in objects.payments}
     for ours in (*tab["holds"], *_card_legs(tab)):
         payment = theirs.get(ours["payment_id"])
@@ -580,7 +580,7 @@ def nothing_is_claimed_that_stripe_has_not(tab: Json, objects: Objects) -> Itera
 
 
 def every_payment_is_in_the_books(tab: Json, objects: Objects) -> Iterator[str]:
-    """What Stripe has taken is a leg, once, to the cent; what it holds is a live hold; what is over is neither."""
+    """Every payment at Stripe is exactly one leg, to the cent, and every hold there is a live hold here."""
     legs = {leg["payment_id"]: leg for leg in _card_legs(tab)}
     holds = {hold["payment_id"]: hold for hold in tab["holds"]}
     for payment in objects.payments:
@@ -599,7 +599,7 @@ def every_payment_is_in_the_books(tab: Json, objects: Objects) -> Iterator[str]:
 
 
 def every_refund_is_in_the_books(tab: Json, objects: Objects) -> Iterator[str]:
-    """By payment, to the cent. What went back past Stripe, or by a bank, is in our books, and is no refund there."""
+    """The refunds of each payment agree to the cent, except those outside Stripe or by a bank."""
     theirs: Counter[str] = Counter()
     for refund in objects.refunds:
         if refund["status"] not in _NOT_GIVEN_BACK:
@@ -614,7 +614,7 @@ def every_refund_is_in_the_books(tab: Json, objects: Objects) -> Iterator[str]:
 
 
 def every_dispute_is_in_the_books(tab: Json, objects: Objects) -> Iterator[str]:
-    """Each by its id, as far as it has come at Stripe; an inquiry and a second one, too."""
+    """Every dispute and inquiry at Stripe is in our books, by its id, in its state."""
     ours = {dispute["dispute_id"]: dispute for leg in tab["legs"] for dispute in leg["disputes"]}
     for theirs in objects.disputes:
         state = _DISPUTE_STATES[theirs["status"]]
@@ -625,7 +625,7 @@ def every_dispute_is_in_the_books(tab: Json, objects: Objects) -> Iterator[str]:
 
 
 def every_object_has_one_attempt(tab: Json, history: History, objects: Objects) -> Iterator[str]:
-    """Whatever carries our metadata was made by exactly one attempt, of that kind and amount, which made no other."""
+    """Every object with our metadata was made by exactly one attempt of that kind and amount, and vice versa."""
     attempts = attempts_of(history)
     makers: Counter[str] = Counter()
     for made in (*objects.payments, *objects.refunds):
@@ -646,7 +646,7 @@ def every_object_has_one_attempt(tab: Json, history: History, objects: Objects) 
 
 
 def every_success_has_one_object(tab: Json, history: History, objects: Objects) -> Iterator[str]:
-    """An attempt that succeeded did at Stripe what it was for, over its own amount."""
+    """Every attempt that succeeded had its effect at Stripe, with its own amount."""
     payments = {payment["id"]: payment for payment in objects.payments}
     made = {_metadata(one).get("attempt"): one for one in (*objects.payments, *objects.refunds)}
     for attempt in attempts_of(history).values():
@@ -740,7 +740,7 @@ class Attempt:
 
 
 def attempts_of(history: History) -> dict[str, Attempt]:
-    """By id, in the order in which they began."""
+    """The attempts by id, in the order in which they began."""
     found: dict[str, Attempt] = {}
     for entry in history:
         details = entry["details"]
@@ -758,7 +758,7 @@ def _acceptances(history: History) -> list[Json]:
 
 
 def _cancelling_costs(tab: Json, before: History, at: str) -> int:
-    """The fee that the promise discloses for cancelling at this instant, by what had happened before."""
+    """The fee that the promise disclosed for cancelling at this time, from the history until then."""
     sealed = _acceptances(before)
     free_until = sealed[-1]["details"]["free_cancel_until"] if sealed else None
     consented = any("deposit_and_fees" in entry["details"]["consents"] for entry in sealed)
@@ -805,7 +805,7 @@ def _kept_minor(tab: Json) -> int:
 
 
 def _minor(amount: int, made: Json) -> int:
-    """An amount of Stripe's in the tab's smallest unit."""
+    """Convert an amount of Stripe's to the tab's smallest unit."""
     return amount // _STRIPE_FACTORS.get(made["currency"].upper(), 1)
 
 

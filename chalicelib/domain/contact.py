@@ -112,7 +112,7 @@ def opted_in(contact: Contact, channel: Channel) -> Contact:
 
 
 MAXIMUM_WORDS = 12
-"""So many words of a name are found by themselves: each is an item of its own in one transaction."""
+"""The maximum number of words of a name that can be searched; each is an item in one transaction."""
 
 
 class SearchBy(StrEnum):

@@ -22,7 +22,7 @@ class People(Protocol):
         ...
 
     def put_contact(self, contact: Contact, before: Contact | None, *, record: IdempotencyRecord | None = None) -> None:
-        """Write the next version in the place of `before`, with what the customer is found by from then on.
+        """Write the next version in place of `before`, with the customer's new search keys.
 
         All or nothing: what only `before` was found by goes in the same transaction. Raises VersionConflict where
         `before` is not what is stored, RecordExists.

@@ -213,9 +213,9 @@ class StripeGateway:
         return facts
 
     def _refused_refund(self, tab: Tab, attempt: Attempt, error: stripe.StripeError) -> tuple[Fact, ...]:
-        """Raise GatewayRejected with what has become of the payment: a bank, or somebody past us, may have been first.
+        """Raise GatewayRejected with the payment's refunds and disputes: a bank or the dashboard may have been first.
 
-        Asked, because for a part that is gone Stripe only says that the amount is too large.
+        They are fetched, because for a part that is gone Stripe only says that the amount is too large.
         """
         payment = self.find_payment(tab.account, _payment_id(attempt))
         facts = () if payment is None else (*payment.refunds, *payment.disputes)

@@ -97,9 +97,9 @@ class Stage(StrEnum):
 
 
 class Progress(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """How far reconciling an account has come: the next run goes on behind `after` in `stage`; None: all was compared.
+    """The progress in an account: the next run continues after `after` in `stage`; None: everything was compared.
 
-    `reported`: keys of the differences that were told and are left for a person, so that each is told once.
+    `reported`: the keys of reported differences that are left for a person, so that each is reported once.
     """
 
     account: str | None

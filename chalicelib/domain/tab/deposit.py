@@ -108,9 +108,9 @@ def card_saved(draft: Draft) -> None:
 
 
 def card_removed(draft: Draft) -> bool:
-    """The card was removed.
+    """The card was removed. Returns whether it was to secure the deposit.
 
-    If it was to secure the deposit, that must be secured again, the owner is told; returns whether.
+    In that case the deposit must be secured again, and the owner is told.
     """
     tab = draft.tab
     if not is_wanted_by(tab) or tab.deposit.state not in (DepositState.CARD_SAVED, DepositState.FAILED):
@@ -261,10 +261,10 @@ def is_early(tab: Tab, attempt: Attempt) -> bool:
 
 
 def moved(draft: Draft) -> None:
-    """The service begins at another time: the deposit follows.
+    """The start of the service was moved: adapt the deposit.
 
-    A hold that does not last until then is placed anew before it goes; where the service is too far ahead for any hold,
-    the saved card secures the deposit, and the hold goes.
+    A hold that does not last until then is replaced before it is released. If the service is too far ahead for any
+    hold, the saved card secures the deposit, and the hold is released.
     """
     tab = draft.tab
     state = tab.deposit.state

@@ -15,7 +15,7 @@ from chalicelib.domain.tab.status import Status
 from chalicelib.domain.tab.tab import Tab
 
 IDLE_FOR = timedelta(hours=24)
-"""Nothing was put on the tab for so long when its hold is about to end: whoever it is for has left."""
+"""If nothing was added to the tab for this long and its hold is about to expire, the customer has left."""
 
 
 def present(draft: Draft, command: str) -> None:

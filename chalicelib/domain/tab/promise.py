@@ -100,7 +100,7 @@ class Promise(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def card_terms_sha256(self) -> str | None:
-        """Of the words about keeping the card, where they were agreed to."""
+        """The hash of the card-on-file terms, if they were agreed to."""
         given = (*self.added, self.accepted) if self.accepted else ()
         return next((one.card_terms_sha256 for one in given if one.card_terms_sha256), None)
 

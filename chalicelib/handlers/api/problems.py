@@ -156,7 +156,7 @@ _CHALICE_CODES = {405: "method_not_allowed", 415: "unsupported_media_type", 500:
 
 
 def dress(event: Any, get_response: Callable[[Any], Response]) -> Response:
-    """Middleware: what Chalice answers by itself (405, 415, 500) gets the shape of all other problems."""
+    """Middleware: give Chalice's own answers (405, 415, 500) the shape of all other problems."""
     response = get_response(event)
     if isinstance(response, TextResponse):
         return response

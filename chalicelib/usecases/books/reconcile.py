@@ -113,12 +113,12 @@ def reconcile(
 ) -> Reconciled:
     """Reconcile everything that changed from `since` to `until` (default and latest: a quarter of an hour ago).
 
-    `repair`: bring in what is safe. `has_time`: asked before each account, each batch and each tab; where it says no,
-    the rest is left. `resumes`: how far each account has come is kept, batch by batch, and the next run goes on there,
-    telling no difference twice; with nothing to go on with, it begins where the last one has ended, at the latest.
+    `repair`: repair what is safe. `has_time`: called before each account, each batch and each tab; if it returns False,
+    the rest is left. `resumes`: store the progress of each account, batch by batch, so that the next run continues
+    there and reports no difference twice; without stored progress it begins where the last run ended, at the latest.
 
-    Account by account, beginning with another one every day, those last that are not through with an earlier period:
-    so none waits for one that is large, or can't be read.
+    Each day the run begins with another account; accounts with an unfinished earlier period come last, so that none
+    waits for one that is large or cannot be read.
     Raises InvalidInput for an empty period, StoreUnavailable if not even the merchants can be listed.
     """
     now = deps.clock.now()
@@ -136,7 +136,7 @@ def reconcile(
             continue
         try:
             if walk.account(begins) and begins.until < until:
-                # What was left of an earlier period is done: now for what has happened since.
+                # The rest of an earlier period is done; continue with what has happened since.
                 walk.account(Progress(account=begins.account, since=min(since, begins.until), until=until))
             result.accounts += 1
         except (GatewayUnavailable, GatewayRejected, StoreUnavailable) as error:
@@ -146,12 +146,12 @@ def reconcile(
 
 
 def _accounts(deps: Deps, merchants: Mapping[str, str | None], result: Reconciled) -> list[str | None]:
-    """The platform's own, the merchants', and those that are connected and whose merchant does not exist any more."""
+    """The accounts: the platform's own, the merchants', and connected ones whose merchant no longer exists."""
     accounts: set[str | None] = {None, *merchants.values()}
     try:
         accounts |= set(deps.gateway.iter_accounts())
     except (GatewayUnavailable, GatewayRejected) as error:
-        # A platform without Connect has none, and is told so.
+        # A platform without Connect has no accounts, and Stripe refuses the call.
         if accounts != {None}:
             result.unread.append(f"The connected accounts could not be listed: {error}.")
     return sorted(accounts, key=lambda account: account or "")
@@ -160,7 +160,7 @@ def _accounts(deps: Deps, merchants: Mapping[str, str | None], result: Reconcile
 def _in_turn(
     deps: Deps, accounts: list[str | None], since: datetime, until: datetime, now: datetime, resumes: bool
 ) -> list[Progress]:
-    """Where each account begins, in the order in which they are walked."""
+    """The starting point of each account, in the order of the run."""
     first = now.toordinal() % len(accounts)
     turn = accounts[first:] + accounts[:first]
     if not resumes:
@@ -512,7 +512,7 @@ def _repaired(before: list[Difference], after: list[Difference]) -> list[Finding
 
 
 class _Batch(Struct, frozen=True, kw_only=True):
-    """What is looked at together, and where the walk goes on behind it."""
+    """Payments, tabs and events that are compared together, and the position after them."""
 
     after: str | None
     payments: list[Payment] = field(default_factory=list)
@@ -526,7 +526,7 @@ def _chunks(found: Iterator[T]) -> Iterator[list[T]]:
 
 
 def _key_of(difference: Difference) -> str:
-    """Short, because all that were told go into one item."""
+    """A short key, because the keys of all reported differences are stored in one item."""
     told = "|".join(part or "" for part in difference.key)
     return hashlib.sha256(told.encode()).hexdigest()[:16]
 

@@ -50,7 +50,7 @@ def get_contact(deps: Deps, customer_id: str, *, by: Actor) -> Contact:
 def put_contact(deps: Deps, customer_id: str, given: ContactInput, *, request: Request) -> Contact:
     """Replace the contact whole; opt-outs stay. Raises NotFound, InvalidInput, StaleVersion, Contention.
 
-    A new phone number needs the consent to text messages anew: it was given for the old one.
+    A new phone number needs a new consent to text messages, because the old one was for the old number.
     """
     email = deps.addresses.email(given.email) if given.email else None
     phone = deps.addresses.phone(given.phone) if given.phone else None

@@ -132,7 +132,7 @@ def prepare_card(deps: Deps, customer_id: str, terms: CardTerms, *, request: Req
     record = deps.store.find_record(request.record_id, deps.clock.now())
     replayed = record is not None
     if record is None:
-        # Of a new request only: a repeated one is answered as before, whatever has become of the tab.
+        # Checked only for a new request: a repeated one is answered as before, whatever has happened to the tab.
         if tab and (refused := refusal(tab, Action.SAVE_CARD, request.by, deps.clock.now())):
             raise refused
         record = request.new_record(deps, resource_id=customer_id)

@@ -200,7 +200,7 @@ def _seal(draft: Draft, promise: Promise, acceptance: Acceptance) -> None:
 
 
 def _move(draft: Draft, starts_at: datetime | None) -> None:
-    """The service begins at another time: everything that goes by it follows, and both sides hear of it."""
+    """Move the start of the service with everything that depends on it, and tell both sides."""
     assert starts_at is not None, "a booking is moved to a time"
     before = draft.tab.starts_at
     draft.update(starts_at=starts_at)

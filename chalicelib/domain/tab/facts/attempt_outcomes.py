@@ -56,7 +56,7 @@ def note_rejected(draft: Draft, attempt: Attempt, failure: Failure) -> None:
         wait_for_bank(draft, leg, attempt.amount_minor)
         return
     if leg is not None and attempt.amount_minor > leg.refundable_minor:
-        # A bank, or somebody past us, was first, as we know by now: what is left to give back is decided anew.
+        # A bank or the dashboard was first, as we know by now: decide again what is left to refund.
         draft.end_attempt(attempt, AttemptState.FAILED, failure)
         return
     if leg is not None:
