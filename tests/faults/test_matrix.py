@@ -12,9 +12,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from chalicelib.adapters.memory_store import MemoryStore
-from chalicelib.adapters.stripe import params
+from chalicelib.adapters.stripe import params, values
+from chalicelib.adapters.stripe.gateway import StripeGateway
 from chalicelib.domain.tab import agenda, followup
 from chalicelib.domain.tab.attempt import AttemptState, Failure, Operation
 from chalicelib.domain.tab.draft import Draft
@@ -22,6 +24,7 @@ from chalicelib.domain.tab.facts import apply, attempt_outcomes, legs
 from chalicelib.domain.tab.facts.fact import Fact, FactKind
 from chalicelib.domain.tab.payments import LegKind
 from chalicelib.domain.tab.tab import Tab
+from chalicelib.usecases.news import events
 from chalicelib.usecases.tab import attempts
 from tests.faults.matrix.run import play
 from tests.faults.matrix.table import (
@@ -178,6 +181,39 @@ def test_a_card_that_is_tried_again_after_its_bank_refused_it_is_told(monkeypatc
     problems = broken("automatic_charge/before_effect/decline_do_not_try_again/after")
 
     assert any("is tried again, which its bank has refused for good" in problem for problem in problems), problems
+
+
+@pytest.mark.parametrize("what", ["account", "mode", "currency"])
+def test_news_of_others_that_is_believed_is_told(monkeypatch: pytest.MonkeyPatch, what: str):
+    """Between what is written ahead and its outcome: our metadata on a payment that is not ours."""
+    cell = "off_session_charge/after_first_write/death/never"
+    read = StripeGateway.read_event
+    assert broken(cell) == []
+
+    if what == "account":
+        monkeypatch.setattr(events, "_check_account", lambda deps, event, tab: None)
+    elif what == "mode":
+        trusting = lambda gateway, *given: replace(read(gateway, *given), is_of_our_mode=True)  # noqa: E731
+        monkeypatch.setattr(StripeGateway, "read_event", trusting)
+    else:
+        monkeypatch.setattr(apply, "_flag_currency", apply_whatever_the_currency)
+
+    assert any(problem.startswith("pi_foreign") for problem in broken(cell))
+
+
+def apply_whatever_the_currency(draft: Draft, fact: Fact) -> None:
+    apply.apply_fact(draft, replace(fact, currency=draft.tab.currency))
+
+
+def test_a_dispute_that_names_its_charge_only_and_is_not_heard_is_told(monkeypatch: pytest.MonkeyPatch):
+    cell = "refund_beside_loss/before_first_write/death/before"
+    assert broken(cell) == []
+
+    monkeypatch.setattr(
+        StripeGateway, "_payment_of", lambda gateway, account, found: values.id_of(found.get("payment_intent"))
+    )
+
+    assert "a dispute is heard of, whatever its event leaves null" in broken(cell)[0]
 
 
 def test_a_fault_that_does_not_happen_is_told(monkeypatch: pytest.MonkeyPatch):

@@ -159,6 +159,8 @@ def partly_lost(world: World) -> None:
     """Of a bill of 75.00 that was paid by hold and card, the customer's bank has taken 25.00 for good."""
     paid_by_hold_and_card(world)
     world.lose(2500)
+    heard = [dispute.withdrawn_minor for leg in world.tab.legs for dispute in leg.disputes]
+    assert heard == [2500], "a dispute is heard of, whatever its event leaves null"
 
 
 def refund_failed(world: World) -> None:

@@ -10,6 +10,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
@@ -19,6 +20,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import stripe
+from msgspec.structs import replace
 
 from chalicelib.adapters.addresses import LibraryAddresses
 from chalicelib.adapters.stripe.gateway import StripeGateway, stripe_client
@@ -90,6 +92,7 @@ class Deliveries:
     twice: int = 0
     withheld: int = 0
     turned_round: int = 0
+    foreign: int = 0
 
 
 class World:
@@ -101,12 +104,14 @@ class World:
         self.standin.events.listeners.append(self._hear)
         self.clock = StandInClock(self.standin)
         self.trap = Trap(cell, operation, self.clock.now)
+        self.names_payments = zlib.crc32(cell.name.encode()) % 2 == 0
         self.store = store
         self.ids = Ids(cell)
         self.outbox = Outbox()
         self.told = Acknowledged()
         self.deliveries = Deliveries()
         self.paid_on_phone: set[str] = set()
+        self._payment_news: dict[str, Any] = {}
         self._lanes: dict[Lane, Deps] = {}
         self._keys = count(1)
         self.tab_id = ""
@@ -139,7 +144,13 @@ class World:
         return self._lanes[lane]
 
     def _gateway(self, lane: Lane) -> StripeGateway:
-        http = InProcess(self.standin, self.trap, lane, self._after_call)
+        return self._gateway_over(InProcess(self.standin, self.trap, lane, self._after_call))
+
+    def _untrapped_gateway(self) -> StripeGateway:
+        trap = Trap(self.cell, self.trap.operation, self.clock.now)
+        return self._gateway_over(InProcess(self.standin, trap, Lane.WEBHOOK, lambda: None))
+
+    def _gateway_over(self, http: InProcess) -> StripeGateway:
         return StripeGateway(
             stripe_client(SECRET_KEY, STRIPE, http=http),
             stage="dev",
@@ -210,13 +221,47 @@ class World:
     def _hear(self, account: Namespace, event: EventRow, row: Any, snapshot: bytes) -> None:
         if event.type in EVENTS:
             body = encode(self.standin.events.render(account, event, snapshot))
-            self.deliveries.waiting.append(body)
+            self.deliveries.waiting.append(self._without_payment(body))
+
+    def _without_payment(self, body: bytes) -> bytes:
+        """In every other world a refund or dispute names its charge only: Stripe may leave its payment null."""
+        event = json.loads(body)
+        told = event["data"]["object"]
+        if not self.names_payments and told["object"] in ("refund", "dispute"):
+            told["payment_intent"] = None
+            return json.dumps(event).encode()
+        return body
 
     def _after_call(self) -> None:
-        """Between Stripe's doing something and our hearing of it."""
+        """Between Stripe's doing something and our hearing of it: others tell of a payment with our metadata."""
+        if self.trap.armed:
+            self._hear_foreign_news()
         if self.trap.armed and self.cell.order == Order.BEFORE:
             self.deliveries.before_an_answer += len(self.deliveries.waiting)
             self._deliver_all()
+
+    def _hear_foreign_news(self) -> None:
+        """What has happened to our payments, as if to others: in another account, in another mode."""
+        about_payments = [body for body in self.deliveries.waiting if b'"object":"payment_intent"' in body]
+        if about_payments:
+            self._payment_news = json.loads(about_payments[0])
+            self._hear_foreign(account="acct_other")
+            self._hear_foreign(livemode=True)
+
+    def hear_of_yen(self) -> None:
+        """When all is settled: somebody pays in another currency, with our metadata."""
+        if self._payment_news:
+            made = self._payment_news["data"]["object"]
+            self._hear_foreign(data={"object": {**made, "currency": "jpy"}})
+
+    def _hear_foreign(self, **changed: Any) -> None:
+        event: dict[str, Any] = deepcopy({**self._payment_news, **changed})
+        event["id"] = f"evt_foreign{self.deliveries.foreign}"
+        event["data"]["object"]["id"] = f"pi_foreign{self.deliveries.foreign}"
+        self.deliveries.foreign += 1
+        body = json.dumps(event).encode()
+        deps = replace(self.deps(Lane.WEBHOOK), store=self.store, gateway=self._untrapped_gateway())
+        take_event(deps, body, sign(WEBHOOK_SECRET, body, int(time.time())))
 
     def deliver(self, *, at_last: bool = False) -> None:
         """What has happened is told, as the cell's order has it; what was not taken is told again the next time."""
