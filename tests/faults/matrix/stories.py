@@ -144,6 +144,12 @@ def walk_in(world: World) -> None:
     present(world, 4500)
 
 
+def walk_in_of_nobody(world: World) -> None:
+    """The same, and the customer was deleted in Stripe's dashboard, which we have not heard of."""
+    walk_in(world)
+    world.delete_customer()
+
+
 def paid_by_card(world: World) -> None:
     """A bill of 60.00, charged to a saved card."""
     world.open_shop()
@@ -315,6 +321,13 @@ STORIES: Mapping[Use, Story] = {
     Use.ON_SESSION_CHARGE: Story(
         Operation.CHARGE,
         walk_in,
+        End("closed", "paid", Money(charged=4500), messages=PAID),
+        pays,
+        wanted=lambda tab: tab.balance_minor > 0,
+    ),
+    Use.CUSTOMER_GONE: Story(
+        Operation.CHARGE,
+        walk_in_of_nobody,
         End("closed", "paid", Money(charged=4500), messages=PAID),
         pays,
         wanted=lambda tab: tab.balance_minor > 0,

@@ -19,6 +19,7 @@ class Use(StrEnum):
     RELEASE = "release"
     OFF_SESSION_CHARGE = "off_session_charge"
     ON_SESSION_CHARGE = "on_session_charge"
+    CUSTOMER_GONE = "customer_gone"
     REFUND = "refund"
     NO_SHOW = "no_show"
     LATE_CANCEL = "late_cancel"
@@ -124,10 +125,10 @@ class Cell:
         return f"{self.use}/{self.boundary}/{self.fault}/{self.order}"
 
 
-ON_SESSION = frozenset({Use.HOLD, Use.ON_SESSION_CHARGE, Use.TIP})
+ON_SESSION = frozenset({Use.HOLD, Use.ON_SESSION_CHARGE, Use.CUSTOMER_GONE, Use.TIP})
 ASKS_A_BANK = frozenset(
     {
-        *(Use.HOLD, Use.OFF_SESSION_CHARGE, Use.ON_SESSION_CHARGE),
+        *(Use.HOLD, Use.OFF_SESSION_CHARGE, Use.ON_SESSION_CHARGE, Use.CUSTOMER_GONE),
         *(Use.LATE_CANCEL, Use.HOLD_PLACEMENT, Use.AUTOMATIC_CHARGE),
         *(Use.HOLD_RENEWAL, Use.CHARGE_FIRST, Use.TIP),
     }
