@@ -21,8 +21,8 @@ STATUSES: Mapping[Status, str] = {
     Status.DUE: "The bill is accepted, or its window has passed: it is taken as promised, and followed up.",
     Status.CONTESTED: "The customer says that something is wrong: nothing is charged until that is resolved.",
     Status.CLOSED: "Nothing is owed either way, or it was written off.",
-    Status.CANCELED: "Called off; a disclosed fee may be due, which can be contested for 14 days.",
-    Status.NO_SHOW: "The customer did not come: for 14 days it can be taken back, and a disclosed fee be contested.",
+    Status.CANCELED: "The service was canceled; a disclosed fee may be due, which can be contested for 14 days.",
+    Status.NO_SHOW: "The customer did not come; for 14 days this can be reversed, and a disclosed fee contested.",
 }
 
 PAYMENT_STATES: Mapping[PaymentState, str] = {
@@ -30,9 +30,9 @@ PAYMENT_STATES: Mapping[PaymentState, str] = {
     PaymentState.OWED: "Something is due and nothing was paid.",
     PaymentState.PARTLY_PAID: "Part of what is due was paid.",
     PaymentState.PAID: "All that is due was paid.",
-    PaymentState.REFUND_OWED: "More was taken than is due, or a refund is on its way.",
-    PaymentState.DISPUTED: "The customer's bank disputes a payment; comes before everything else.",
-    PaymentState.WRITTEN_OFF: "The balance was given up, or a dispute was lost, and not met by what was owed back.",
+    PaymentState.REFUND_OWED: "More was taken than is due, or a refund is in progress.",
+    PaymentState.DISPUTED: "The customer's bank disputes a payment; this state overrides all others.",
+    PaymentState.WRITTEN_OFF: "The balance was written off, or a dispute was lost beyond what was owed back.",
 }
 
 CLOCK: Mapping[str, str] = {
@@ -42,62 +42,62 @@ CLOCK: Mapping[str, str] = {
 
 FACTS: Mapping[FactKind, str] = {
     FactKind.HOLD_PLACED: "A live hold secures the deposit. Posts nothing.",
-    FactKind.HOLD_CAPTURED: "The capture is a leg; the rest of the hold is released by it.",
-    FactKind.CHARGED: "The charge is a leg, and a tip in it is due from now on. Paid on the phone during the review, "
+    FactKind.HOLD_CAPTURED: "The capture becomes a leg, and releases the rest of the hold.",
+    FactKind.CHARGED: "The charge becomes a leg, and a tip in it becomes due. Paid on the phone during the review, "
     "it accepts the bill.",
-    FactKind.AWAITING_CUSTOMER: "It waits for the customer: half an hour while they are there, a day where the bank's "
-    "question has to reach them.",
-    FactKind.PROCESSING: "The bank takes its time: asked for again by the ladder.",
-    FactKind.DECLINED: "With the saved card, it has failed, a tip in it is gone, and the next is planned by the bank's "
-    "advice; on the phone they may take another card.",
+    FactKind.AWAITING_CUSTOMER: "The payment waits for the customer: half an hour if they are present, a day if the "
+    "bank's request must reach them first.",
+    FactKind.PROCESSING: "The bank is not done yet: the outcome is looked up again by the ladder.",
+    FactKind.DECLINED: "With the saved card: the charge and its tip have failed, and the next is planned by the bank's "
+    "advice. On the phone: the customer may use another card.",
     FactKind.PAYMENT_CANCELED: "A hold is released, or a payment will not be made.",
-    FactKind.PAYMENT_EXPIRED: "The hold's time is over; posts nothing.",
-    FactKind.CARD_SAVED: "With consent, the card is the tab's; a deposit that waited for one goes on, and what is "
-    "unpaid is tried with it.",
-    FactKind.REFUND_PENDING: "Counts as given back; owed to the customer in the books until it has gone.",
-    FactKind.REFUNDED: "The money has gone back; given back past us, what is due falls by as much.",
-    FactKind.REFUND_FAILED: "The obligation is open again: a person is told, and tries again or gives the money back "
-    "elsewhere. Where a bank has the payment in dispute, it decides first.",
-    FactKind.INQUIRY_OPENED: "The bank asks, and takes nothing: the owner is told, refunding is possible and ends it.",
-    FactKind.INQUIRY_CLOSED: "The bank asks no more; the owner is told.",
-    FactKind.DISPUTE_OPENED: "Follow-up and refunds of this payment rest; the owner is told.",
+    FactKind.PAYMENT_EXPIRED: "The hold has expired. Posts nothing.",
+    FactKind.CARD_SAVED: "With consent, the tab keeps the card; a deposit that waited for a card continues, and "
+    "what is unpaid is charged to it.",
+    FactKind.REFUND_PENDING: "Counts as refunded; the books still owe it to the customer until it has succeeded.",
+    FactKind.REFUNDED: "The money was refunded. A refund in the dashboard lowers what is due by as much.",
+    FactKind.REFUND_FAILED: "The obligation is open again: a person is told, and tries again or returns the money "
+    "another way. If the payment is disputed, the bank decides first.",
+    FactKind.INQUIRY_OPENED: "The bank asks and takes nothing: the owner is told; a refund is possible and ends it.",
+    FactKind.INQUIRY_CLOSED: "The bank has closed its inquiry; the owner is told.",
+    FactKind.DISPUTE_OPENED: "Follow-up and refunds of this payment pause; the owner is told.",
     FactKind.DISPUTE_APPEALED: "A decided dispute is open again.",
-    FactKind.DISPUTE_WITHDRAWN: "The bank has taken the money: a receivable, or a loss where the dispute is lost.",
-    FactKind.DISPUTE_REINSTATED: "The bank has given it back: the reverse.",
-    FactKind.DISPUTE_WON: "A payment like any other again; follow-up and refunds go on.",
-    FactKind.DISPUTE_LOST: "What was withdrawn is a loss; what was owed back of it anyway counts as given back, once. "
+    FactKind.DISPUTE_WITHDRAWN: "The bank has taken the money: a receivable, or a loss if the dispute is lost.",
+    FactKind.DISPUTE_REINSTATED: "The bank has returned the money: the reverse.",
+    FactKind.DISPUTE_WON: "The payment is normal again; follow-up and refunds continue.",
+    FactKind.DISPUTE_LOST: "What was withdrawn is a loss; the part that was owed back anyway counts as refunded, once. "
     "The rest of the payment can be refunded.",
-    FactKind.DISPUTE_PREVENTED: "It has ended before it counted as one; what the bank has kept can't be refunded.",
-    FactKind.FRAUD_WARNED: "The owner is told, once a payment; by policy it is given back before a dispute begins.",
-    FactKind.CUSTOMER_GONE: "Deleted at Stripe, and the cards with it: the next payment or card makes another there.",
-    FactKind.CARD_REMOVED: "It is not used any more: a deposit that relied on it is wanted again; both sides are told.",
+    FactKind.DISPUTE_PREVENTED: "The dispute ended before it counted; what the bank has kept cannot be refunded.",
+    FactKind.FRAUD_WARNED: "The owner is told, once for each payment; the policy may refund it before a dispute.",
+    FactKind.CUSTOMER_GONE: "Customer and cards were deleted at Stripe; the next payment creates a new customer.",
+    FactKind.CARD_REMOVED: "The card is not used any more; its deposit must be secured again; both sides are told.",
     FactKind.CARD_UPDATED: "The bank has replaced the card under the same id: its digits change; it is tried again.",
-    FactKind.CARD_REFUSED: "The bank has refused the card for good, for another bill: it is not tried any more.",
-    FactKind.PROCESSING_FEE: "What Stripe kept of a payment or dispute is a cost; the nightly run brings it.",
+    FactKind.CARD_REFUSED: "The bank has refused the card for good, on another tab: it is not tried any more.",
+    FactKind.PROCESSING_FEE: "Stripe's fee for a payment or dispute is a cost; the nightly reconciliation posts it.",
 }
 
 STEPS: Mapping[StepKind, str] = {
-    StepKind.RESOLVE: "Ask for an outcome that nobody told us: after 2, 5, 10, 30, 60 minutes, then a person is told.",
-    StepKind.CLOSE_PAYMENT: "Close a payment that waits for the customer: its time is over, or it is no longer wanted.",
-    StepKind.HOLD_CLOCK: "A hold is about to expire: renew it, or capture what is on the bill and not contested, where "
-    "that was agreed to. The review of the rest goes on.",
-    StepKind.RELEASE: "Give back a hold that secures nothing any more.",
-    StepKind.REFUND: "Give back what was taken above what is due, newest leg first; cash waits for `return_cash`. "
+    StepKind.RESOLVE: "Look up an unknown outcome: after 2, 5, 10, 30, 60 minutes; then a person is told.",
+    StepKind.CLOSE_PAYMENT: "Close a payment that waits for the customer: its time is over, or it is no longer needed.",
+    StepKind.HOLD_CLOCK: "A hold is about to expire: renew it, or capture the uncontested bill from it, if "
+    "that was agreed to. The review of the rest continues.",
+    StepKind.RELEASE: "Release a hold that secures nothing any more.",
+    StepKind.REFUND: "Refund what was taken above what is due, newest leg first; cash waits for `return_cash`. "
     "A hold captured before the service is kept for it.",
-    StepKind.REFUND_BY_HAND: "Flag what is owed back and can't be refunded by itself, with the amount as it is now.",
-    StepKind.END_REVIEW: "The review window ends, never before the promised start: the bill is due, and charged where "
+    StepKind.REFUND_BY_HAND: "Flag the current amount that is owed back and cannot be refunded automatically.",
+    StepKind.END_REVIEW: "The review window ends, never before the promised start: the bill is due, and charged if "
     "that was agreed to.",
     StepKind.CONTEST_OVERDUE: "The contest's deadline has passed: remind the owner.",
-    StepKind.CONTEST_DEFAULT: "Nobody has answered the contest: what is contested is waived, the rest is due.",
+    StepKind.CONTEST_DEFAULT: "The contest was not answered: the contested part is waived, the rest is due.",
     StepKind.TAKE_LEG: "Take the next leg of the settlement.",
     StepKind.TAKE_FEE: "Take an announced fee, first from the hold, then from the saved card.",
     StepKind.RETRY_CHARGE: "Try the saved card again, as the bank advised; four times at most, not in quiet hours.",
     StepKind.PLACE_HOLD: "Place the deposit's hold on the saved card.",
-    StepKind.LAPSE_DEPOSIT: "Nobody confirmed the deposit: go on unsecured, or cancel, by the policy.",
+    StepKind.LAPSE_DEPOSIT: "The deposit was not confirmed: continue without it, or cancel, by the policy.",
     StepKind.REMIND: "Remind the customer of what is unpaid; each reminder once, not in quiet hours.",
     StepKind.TELL_END: "Tell the owner that the card is not charged any more, and why; or that no reminder is left.",
     StepKind.CLOSE: "Nothing is owed either way: close the tab.",
-    StepKind.SEND_RECEIPT: "Send the receipt, again until it is taken, under one id.",
+    StepKind.SEND_RECEIPT: "Send the receipt under one id, and repeat until it is handed over.",
 }
 
 _COMMANDS = {Action.NO_SHOW: "mark_no_show"}
@@ -112,8 +112,8 @@ def _lines() -> Iterator[str]:
     yield "# States, actions, facts and the agenda"
     yield ""
     yield "Generated from `chalicelib/domain/` by `make states`; a test fails when it is not what the code says."
-    yield "A tab has two axes: its `status` is the service and changes by commands and the clock, its `payment_state`"
-    yield "is the money and is derived from facts. A screen shows both."
+    yield "A tab has two states: `status` is the service, changed by commands and the clock; `payment_state`"
+    yield "is the money, derived from facts. A screen shows both."
     yield from _section("Status", ("status", "what it means"), ((_code(s), STATUSES[s]) for s in Status))
     yield from _section(
         "Changes of status",
