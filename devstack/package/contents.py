@@ -25,7 +25,7 @@ AWS_SDK = ("boto3", "botocore", "jmespath", "python-dateutil", "s3transfer", "si
 
 AWS_MODELS = "aws_models"
 """The folder of the bundle with short descriptions of what we call. `AWS_DATA_PATH` names it in `.chalice/config.json`:
-botocore looks there first, and at its own descriptions, which are as they were, where nothing is found."""
+botocore looks there first. Its own descriptions of services are left out, all 400."""
 
 STRIPE_PRODUCTS = (
     "climate",
@@ -51,9 +51,14 @@ LEFT_OUT: Mapping[str, str] = {
     "bin": "commands",
     "boto3/data": "descriptions for boto3.resource, which we do not use",
     "boto3/examples": "for docstrings",
+    "boto3/ec2": "boto3 loads it with a client of EC2, which we have none of",
+    "boto3/s3": "the same of S3",
+    "urllib3/contrib/emscripten": "for Python in a browser",
+    "urllib3/contrib/socks.py": "for proxies of a kind that needs another package",
     "stripe/params": "types, for the type checker only",
     "stripe/events": "classes of v2 events, which we do not subscribe to",
-    "s3transfer": "boto3 loads it with a client of S3, which we have none of",
+    "s3transfer/crt.py": "transfers by awscrt, which is not installed",
+    "s3transfer/processpool.py": "transfers by several processes",
     **{f"stripe/{name}": "loaded with an object of a product that we do not use" for name in STRIPE_PRODUCTS},
     "dateutil/zoneinfo": "a copy of the time-zone database; tzdata is ours",
     "jwt/help.py": "for bug reports",
@@ -66,7 +71,6 @@ LEFT_OUT: Mapping[str, str] = {
     "**/py.typed": "types, for the type checker only",
     "**/*.c": "sources of what is compiled",
     "**/*.h": "sources of what is compiled",
-    "botocore/data/**/examples-1.json": "for docstrings",
     "**/__pycache__": "compiled anew, for the runtime",
 }
 """Path or pattern → why nothing of ours loads it. What is left is what the wheels hold, unchanged."""
@@ -78,10 +82,9 @@ def slim(tree: Path) -> None:
         for path in sorted(tree.glob(pattern), reverse=True):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
     data = tree / "botocore" / "data"
-    for directory in sorted(path for path in data.iterdir() if path.is_dir()):
-        if directory.name not in AWS_CALLS:
-            shutil.rmtree(directory)
     _describe(data, tree / AWS_MODELS)
+    for directory in sorted(path for path in data.iterdir() if path.is_dir()):
+        shutil.rmtree(directory)
 
 
 def changed(tree: Path, untouched: Path) -> list[str]:
