@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from .test_whose_money import account, last_event, shop_in
+from .test_accounts_modes_currencies import account, last_event, shop_in
 from .world import Caller, Shop, World, billed, booking, held, paid, settled
 
 

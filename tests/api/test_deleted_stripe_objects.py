@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from .test_whose_money import account, shop_in
+from .test_accounts_modes_currencies import account, shop_in
 from .world import (
     CARD_TERMS,
     EVERYTHING,

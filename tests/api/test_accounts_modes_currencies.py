@@ -1,4 +1,4 @@
-"""Whose money it is: news is believed about tabs of its own account, mode and currency only, on every way in."""
+"""Events, payments and pointers are applied only to tabs of their own account, mode and currency, on every way in."""
 
 from __future__ import annotations
 
