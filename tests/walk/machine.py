@@ -33,7 +33,9 @@ CALLS = [
     "/v1/refunds",
     None,
 ]
-STAGES = ["presented", "booked", "accepted", "served", "booked", "agreed", "open"]
+STAGES = ["presented", "held", "accepted", "paid", "missed", "booked", "served", "agreed", "open"]
+STARTS_IN_HOURS = {"booked": 30, "held": 30, "missed": 1}
+SECURED = ("held", "missed")
 HOOK_FAULTS = ["webhook_lose", "webhook_delay", "webhook_duplicate", "webhook_reorder"]
 DRY_ROUNDS = 150
 """How many stops the agenda of a town may need until it has nothing left to do."""
@@ -64,16 +66,26 @@ class Walk(RuleBasedStateMachine):
         self.town = Town(self.stack, self.counts, self.journal)
         self.away_from_us(lambda: self.town.save_card(self.town.shops[shop], self.town.shops[shop].people[0], card))
         for stage in stages:
-            self.open(shop, 0, 30 if stage == "booked" else None, max(price, deposit), deposit, 1)
-            model = self.town.tabs[-1]
-            if stage != "open":
-                self.agree(model, ALL_CONSENTS)
-            if stage in ("served", "presented", "accepted"):
-                self.serve(model, [price])
-            if stage in ("presented", "accepted"):
-                self.post(self.town.shops[shop].staff, model, "complete")
-            if stage == "accepted":
-                self.accept(model, 0)
+            asked = max(deposit, 500) if stage in SECURED else deposit
+            self.open(shop, 0, STARTS_IN_HOURS.get(stage), max(price, asked), asked, 1)
+            self.bring_to(stage, self.town.tabs[-1], price)
+
+    def bring_to(self, stage: str, model: TabModel, price: int) -> None:
+        if stage != "open":
+            self.agree(model, ALL_CONSENTS)
+        if stage in SECURED:
+            self.confirm_waiting(model, "pm_card_visa")
+        if stage == "missed":
+            self.pass_time(120)
+            self.post(self.shop(model).staff, model, "no_show")
+        if stage in ("served", "presented", "accepted", "paid"):
+            self.serve(model, [price])
+        if stage in ("presented", "accepted", "paid"):
+            self.post(self.shop(model).staff, model, "complete")
+        if stage == "accepted":
+            self.accept(model, 0)
+        if stage == "paid":
+            self.pay(model, "pm_card_visa")
 
     # Somebody
 
@@ -247,11 +259,14 @@ class Walk(RuleBasedStateMachine):
     @rule(data=st.data(), card=st.sampled_from(PHONE_CARDS), goes_on=st.booleans())
     def pay_on_phone(self, data: st.DataObject, card: str, goes_on: bool) -> None:
         model = self.pick(data)
-        if model is None:
-            return
+        if model is not None:
+            self.pay(model, card if goes_on else None)
+
+    def pay(self, model: TabModel, card: str | None) -> None:
+        """Without a card the customer goes away from the payment."""
         model.may_take = True
         answer = self.post(self.customer(model), model, "charges", {"mode": "on_session"})
-        if answer and goes_on:
+        if answer and card:
             self.confirm(answer["payment"], card)
 
     @rule(data=st.data(), tip=st.integers(1, 500), card=st.sampled_from(PHONE_CARDS))
@@ -268,8 +283,10 @@ class Walk(RuleBasedStateMachine):
     def confirm_what_waits(self, data: st.DataObject, card: str) -> None:
         """A deposit's hold, or a payment that the customer went away from."""
         model = self.pick(data)
-        if model is None:
-            return
+        if model is not None:
+            self.confirm_waiting(model, card)
+
+    def confirm_waiting(self, model: TabModel, card: str) -> None:
         payment = self.town.get(self.customer(model), f"/tabs/{model.tab_id}").body["payment"]
         model.may_take |= bool(payment and payment["operation"] == "charge")
         self.confirm(payment, card)
@@ -456,6 +473,9 @@ class Walk(RuleBasedStateMachine):
 
     @rule(minutes=st.sampled_from([1, 3, 10, 45, 6 * 60, 24 * 60, 3 * 24 * 60]))
     def time_passes(self, minutes: int) -> None:
+        self.pass_time(minutes)
+
+    def pass_time(self, minutes: int) -> None:
         self.counts["moves"] += 1
         self.journal.append(f"{minutes} minutes pass")
         self.stack.move_clock(self.stack.now() + timedelta(minutes=minutes))
