@@ -9,7 +9,7 @@ _GENERATED_ID = re.compile(r"\b(att|itm|csh|flg|msg|chg|tab|mer|cus|cust|pi|re|e
 
 
 def numbered(text: str) -> str:
-    """Ids in the order of their appearance: what else was given a number meanwhile does not matter."""
+    """Number the ids in order of appearance, so that other ids do not matter."""
     names: dict[str, str] = {}
     counts: dict[str, int] = {}
 
@@ -23,6 +23,6 @@ def numbered(text: str) -> str:
 
 
 def sections(path: Path) -> dict[str, str]:
-    """What is written down, by its heading (`# …`)."""
+    """The sections of a golden file, by heading (`# …`)."""
     found = re.split(r"(?m)^(?=# )", path.read_text())
     return {section.partition("\n")[0]: section.rstrip() for section in found if section.strip()}

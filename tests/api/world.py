@@ -40,7 +40,7 @@ EVERYTHING = ["cap", "deposit_and_fees", "automatic_charge", "capture_before_exp
 
 
 class Issuer:
-    """Signs tokens, and serves its public keys on loopback; `fetches` counts how often they were asked for."""
+    """A token issuer that serves its public keys on loopback; `fetches` counts the requests for them."""
 
     def __init__(self) -> None:
         self.key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -102,7 +102,7 @@ def serve_issuer() -> Iterator[Issuer]:
 
 @dataclass
 class StandInClock:
-    """Business time, which is the stand-in's: what expires there expires here at the same instant."""
+    """The business clock, read from the stand-in, so that holds expire there and here at the same time."""
 
     app: App
     shift: timedelta = timedelta()
@@ -129,7 +129,7 @@ class Reply:
         return self.json
 
     def problem(self, status: int, code: str) -> Any:
-        """The problem document, whose shape is checked here once for all."""
+        """Check that the answer is this problem document, in the right shape, and return it."""
         assert self.status == status, (self.status, self.raw.decode())
         assert self.header("Content-Type") == "application/problem+json"
         body = self.json
@@ -142,7 +142,7 @@ class Reply:
 
 @dataclass
 class Caller:
-    """Somebody with a token. Every write gets a key of its own unless it is told one."""
+    """A caller with a token. Every write gets a new key unless one is given."""
 
     world: World
     token: str | None
@@ -184,7 +184,7 @@ _ROUTES = [
 
 
 def check_documented(method: str, path: str, reply: Reply) -> None:
-    """Whatever a test asks for: the answer is one that the OpenAPI document promises, and has its shape."""
+    """Check that the OpenAPI document describes this answer, with its shape."""
     for its_method, pattern, operation in _ROUTES:
         if its_method != method or not pattern.fullmatch(path.split("?")[0]) or reply.status == 415:
             continue
@@ -197,7 +197,7 @@ def check_documented(method: str, path: str, reply: Reply) -> None:
 
 @dataclass
 class World:
-    """One app on its own books."""
+    """One app with its own store."""
 
     client: Client
     deps: Deps
@@ -236,7 +236,7 @@ class World:
     # The phone
 
     def confirm(self, payment: dict[str, Any], card: str = "pm_card_visa") -> dict[str, Any]:
-        """The customer confirms a payment or hold on the phone, as Stripe's SDK there does; Stripe's answer."""
+        """Confirm a payment or hold as Stripe's SDK on the customer's phone does; returns Stripe's answer."""
         return self._confirm("payment_intents", payment["payment_id"], payment, card)
 
     def confirm_setup(self, setup: dict[str, Any], card: str = "pm_card_visa") -> dict[str, Any]:
@@ -261,7 +261,7 @@ class World:
         return found
 
     def at_stripe(self, path: str, data: dict[str, Any] | None = None, **headers: str) -> dict[str, Any]:
-        """What somebody does in Stripe's dashboard, past us: a POST with our secret key, without our metadata."""
+        """Do something in Stripe's dashboard: a POST with our secret key, without our metadata."""
         answer = self.http.post(
             f"{self.base}/v1/{path}", data=data or {}, headers={"Authorization": f"Bearer {SECRET_KEY}", **headers}
         )
@@ -270,7 +270,7 @@ class World:
         return found
 
     def at_stripe_refunded(self, payment_id: str) -> int:
-        """What Stripe has given back of the payment, failed refunds left out."""
+        """The refunded amount of the payment at Stripe, without failed refunds."""
         answer = self.http.get(
             f"{self.base}/v1/refunds",
             params={"payment_intent": payment_id, "limit": 100},
@@ -286,21 +286,21 @@ class World:
         return self.deps.notifier
 
     def said(self) -> list[str]:
-        """The messages since the last time this was asked: to whom, what."""
+        """The messages since the last call: recipient and kind."""
         messages, self.outbox.messages = self.outbox.messages, []
         return [f"{message.to}: {message.kind}" for message in messages]
 
     # Stripe's events
 
     def events(self) -> list[dict[str, Any]]:
-        """All there are, oldest first."""
+        """All events, oldest first."""
         answer = self.http.get(
             f"{self.base}/v1/events", params={"limit": 100}, headers={"Authorization": f"Bearer {SECRET_KEY}"}
         )
         return list(reversed(answer.json()["data"]))
 
     def deliver(self) -> list[str]:
-        """Deliver the events that were not yet, until there are no new ones; what the app said to each."""
+        """Deliver all new events until none is left; returns the app's result for each."""
         said = []
         while new := [event for event in self.events() if event["id"] not in self._delivered]:
             for event in new:
@@ -317,13 +317,13 @@ class World:
     # Time
 
     def move(self, **by: float) -> None:
-        """Let time pass, deliver what Stripe did on the way, and let the schedule run."""
+        """Move time, deliver Stripe's events, and run the schedule."""
         self.control("clock", {"advance_seconds": int(timedelta(**by).total_seconds())})
         self.deliver()
         self.sweep()
 
     def sweep(self) -> dict[str, int]:
-        """The scheduled run, and what Stripe has to say after it."""
+        """Run the schedule, then deliver Stripe's events."""
         swept: dict[str, int] = self.client.lambda_.invoke(
             "advance",
             {
@@ -342,13 +342,13 @@ class World:
         return swept
 
     def in_(self, **by: float) -> str:
-        """An instant from now on, as it is sent."""
+        """A time relative to now, as it is sent."""
         return (self.clock.now() + timedelta(**by)).isoformat()
 
 
 @dataclass
 class Shop:
-    """One merchant, its people and its customers."""
+    """One merchant with its staff, owner and customers."""
 
     world: World
     merchant_id: str
@@ -382,7 +382,7 @@ class Shop:
         return added
 
     def complete(self, tab: dict[str, Any], *prices_minor: int) -> dict[str, Any]:
-        """The work is done for these prices, and the bill presented."""
+        """Add items with these prices and present the bill."""
         if tab["status"] == "booked":
             self.staff.post(f"/v1/tabs/{tab['tab_id']}/check_in").ok()
         if prices_minor:
@@ -395,7 +395,7 @@ class Shop:
         return found
 
     def agree(self, customer: Caller, tab: dict[str, Any], consents: list[str] | None = None) -> dict[str, Any]:
-        """The customer accepts the promise as it stands, with everything asked for."""
+        """The customer accepts the current promise with all consents."""
         consents = EVERYTHING if consents is None else consents
         promise = tab["proposed_promise"] or tab["promise"]
         body = {"promise_sha256": promise["promise_sha256"], "consents": consents}
@@ -414,13 +414,13 @@ class Shop:
 
 
 def sign(payload: bytes, *, secret: str = WEBHOOK_SECRET, at: float | None = None) -> str:
-    """As Stripe signs: https://docs.stripe.com/webhooks#verify-manually."""
+    """Sign as Stripe does: https://docs.stripe.com/webhooks#verify-manually."""
     stamp = int(time.time() if at is None else at)
     digest = hmac.new(secret.encode(), f"{stamp}.".encode() + payload, hashlib.sha256).hexdigest()
     return f"t={stamp},v1={digest}"
 
 
-# What the stories share
+# Helpers of stories
 
 DEPOSIT = {"deposit_minor": 2000, "no_show_fee_minor": 1500, "late_cancel_fee_minor": 1000}
 
@@ -442,7 +442,7 @@ def held(shop: Shop, customer: Caller, tab: dict[str, Any], consents: list[str] 
 
 
 def billed(shop: Shop, customer: Caller, *prices_minor: int, card: str | None = None) -> dict[str, Any]:
-    """A walk-in's bill under review. `card`: saved beforehand, with every consent; else only the cap is agreed to."""
+    """A walk-in's bill in review. `card`: saved before, with every consent; otherwise only the cap is accepted."""
     if card:
         shop.save_card(customer, card)
     tab = shop.open(customer, sum(prices_minor))
@@ -451,7 +451,7 @@ def billed(shop: Shop, customer: Caller, *prices_minor: int, card: str | None = 
 
 
 def paid(shop: Shop, customer: Caller, tab: dict[str, Any], card: str = "pm_card_visa") -> dict[str, Any]:
-    """What is owed, paid on the phone."""
+    """Pay what is owed on the phone."""
     asked = customer.post(f"/v1/tabs/{tab['tab_id']}/charges", {"mode": "on_session"}).ok()["payment"]
     assert shop.world.confirm(asked, card)["status"] == "succeeded"
     shop.world.deliver()
@@ -459,7 +459,7 @@ def paid(shop: Shop, customer: Caller, tab: dict[str, Any], card: str = "pm_card
 
 
 def amounts(tab: dict[str, Any]) -> list[tuple[str, int]]:
-    """The legs: what was taken, and how."""
+    """The legs: amount and kind."""
     return [(leg["kind"], leg["amount_minor"]) for leg in tab["legs"]]
 
 
@@ -471,7 +471,7 @@ def history(shop: Shop, tab: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def settled(shop: Shop, tab: dict[str, Any]) -> dict[str, Any]:
-    """The tab after Stripe's last word. Our books agree with themselves, the promises and Stripe's."""
+    """The tab after all events. Its books agree with themselves, the invariants and Stripe's."""
     world = shop.world
     world.deliver()
     tab = shop.seen(tab)
@@ -481,7 +481,7 @@ def settled(shop: Shop, tab: dict[str, Any]) -> dict[str, Any]:
     books = world.http.get(f"{world.base}/_control/books", params={"metadata[tab]": tab["tab_id"]}).json()
     theirs = books["groups"].get(tab["tab_id"], {}).get(tab["currency"].lower(), {})
     net = theirs.get("captured", 0) + theirs.get("charged", 0) - theirs.get("refunded", 0)
-    # What Stripe keeps of it is posted by the nightly run.
+    # The nightly reconciliation posts Stripe's fees.
     assert net == tab["ledger"].get("stripe_balance", 0) + tab["ledger"].get("stripe_fees", 0) == tab["paid_minor"]
     live = sum(hold["amount_minor"] for hold in tab["holds"] if hold["state"] == "live")
     assert theirs.get("live_holds", 0) == live

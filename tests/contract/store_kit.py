@@ -58,7 +58,7 @@ def new_id(prefix: str) -> str:
 
 @contextmanager
 def moto_store(client: Any = None) -> Iterator[DynamoDbStore]:
-    """A store on moto, for this thread only; waits between tries take no time."""
+    """A store on moto, for this thread only. Waits between tries take no time."""
     client = client or _shared_client()
     with mock_aws():
         dynamodb_table.create_with(client, TABLE)
@@ -67,7 +67,7 @@ def moto_store(client: Any = None) -> Iterator[DynamoDbStore]:
 
 @cache
 def _shared_client() -> Any:
-    # Making one takes longer than most tests; moto watches every client that was made after its import.
+    # Creating a client takes longer than most tests; moto patches every client created after its import.
     return dynamodb_client(region=REGION)
 
 

@@ -69,7 +69,7 @@ def terms(**given: Any) -> Terms:
 def acceptance(
     tab: Tab, *consents: Consent, at: datetime = NOON, method: AcceptanceMethod = AcceptanceMethod.APP
 ) -> Acceptance:
-    """The customer's word on what is proposed now, or else on the promise as it stands."""
+    """The customer's acceptance of the proposed promise, or else of the current one."""
     return Acceptance(
         subject="ada",
         method=method,
@@ -99,7 +99,7 @@ class Till:
 
     @classmethod
     def booked(cls, in_hours: float = 24, **given: Any) -> Till:
-        """A booking `in_hours` from now with a deposit and fees, unless told otherwise."""
+        """A booking `in_hours` from now, by default with a deposit and fees."""
         given = {"deposit_minor": 20_00, "no_show_fee_minor": 30_00, "late_cancel_fee_minor": 15_00} | given
         return cls(starts_at=NOON + timedelta(hours=in_hours), **given)
 
@@ -122,7 +122,7 @@ class Till:
         return self.do(booking.accept_promise, acceptance(self.tab, *consents, at=self.now), customer, by=by)
 
     def serve(self, *prices: int) -> Till:
-        """Put these on the bill and present it."""
+        """Add these amounts to the bill and present it."""
         for price in prices:
             self.do(bill.add_items, [ItemInput(description="Service", unit_price_minor=price)])
         return self.do(bill.complete)
@@ -147,7 +147,7 @@ class Till:
         return self
 
     def end(self, note: Callable[..., None], operation: Operation, *args: Any) -> Till:
-        """What the use cases note of an attempt: unknown, absent, rejected."""
+        """Record an outcome of an attempt as the use cases do: unknown, absent, rejected."""
         draft = self.draft(SYSTEM)
         note(draft, self.open(operation), *args)
         self._finish(draft)
@@ -163,7 +163,7 @@ class Till:
             self.closed |= {attempt.attempt_id: attempt for attempt in change.closed_attempts}
         return change
 
-    # What the gateway says
+    # Facts from the gateway
 
     def open(self, operation: Operation) -> Attempt:
         """The open attempt of this kind."""
@@ -239,7 +239,7 @@ class Till:
         )
 
     def disputed(self, *kinds: FactKind, payment_id: str = "pi_charge", amount_minor: int = 50_00) -> Till:
-        """News of one dispute, in this order."""
+        """Apply facts of one dispute, in this order."""
         return self.hear(*(self.fact(kind, "dp_1", amount_minor, payment_id=payment_id) for kind in kinds))
 
     # Reading
@@ -253,16 +253,16 @@ class Till:
 
     @property
     def told(self) -> list[tuple[MessageKind, Recipient]]:
-        """What was said, and to whom."""
+        """The messages: kind and recipient."""
         return [(message.kind, message.to) for message in self.messages]
 
     @property
     def planned(self) -> dict[StepKind, datetime]:
-        """What is pending, and from when on."""
+        """The pending steps and their times."""
         return {step.kind: step.at for step in agenda.steps(self.tab)}
 
     def posted(self, kind: str) -> list[tuple[Account, int]]:
-        """What the entries of this kind have posted."""
+        """The postings of the entries of this kind."""
         return [
             (posting.account, posting.amount_minor)
             for entry in self.entries
@@ -272,5 +272,5 @@ class Till:
 
     @property
     def books(self) -> dict[Account, int]:
-        """The accounts that are not at zero."""
+        """The accounts with a balance other than zero."""
         return {account: amount for account, amount in self.tab.balances.items() if amount}

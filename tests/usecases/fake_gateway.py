@@ -41,7 +41,7 @@ CLOSE = "close"
 
 
 class Fault(StrEnum):
-    """What goes wrong with a call: no effect or an effect, and no answer or a dead process."""
+    """A fault of a call: with or without effect, no answer or a dead process."""
 
     LOST_BEFORE = "lost_before"
     LOST_AFTER = "lost_after"
@@ -51,11 +51,11 @@ class Fault(StrEnum):
 
 
 class Crash(BaseException):
-    """The process died: nothing may catch it, as nothing could."""
+    """The process died; nothing may catch this."""
 
 
 class CardBehaviour(StrEnum):
-    """What the bank says to this card when the customer is away."""
+    """The bank's answer for this card when the customer is absent."""
 
     GOOD = "good"
     ASKS = "asks"
@@ -83,7 +83,7 @@ class Refund(Struct):
 
 
 class Dispute(Struct):
-    """`kind`: how far it has come."""
+    """`kind`: its current state."""
 
     dispute_id: str
     amount_minor: int
@@ -161,11 +161,11 @@ class FakeGateway:
     # Faults
 
     def fail(self, call: Operation | str, *faults: Fault) -> None:
-        """Let the next calls of this kind go wrong, one fault each."""
+        """Inject these faults into the next calls of this kind, one each."""
         self._faults[str(call)].extend(faults)
 
     def heal(self) -> None:
-        """Nothing goes wrong any more."""
+        """Remove all faults."""
         self._faults.clear()
         self.cards.clear()
         self.is_down = False
@@ -348,7 +348,7 @@ class FakeGateway:
                 attempt_id=payment.attempt_id,
             )
 
-    # The port: what there is
+    # The port: listings
 
     def iter_accounts(self) -> Iterator[str]:
         with self._calling("iter_accounts"):
@@ -421,7 +421,7 @@ class FakeGateway:
             payment_id=payment.payment_id,
         )
 
-    # What the customer, the bank and time do
+    # Acts of the customer, the bank and time
 
     def confirm(self, payment_id: str, card: Card | None = None) -> None:
         """The customer confirms on the phone."""
@@ -434,7 +434,7 @@ class FakeGateway:
         self._tell(payment)
 
     def decline(self, payment_id: str, failure: Failure = DECLINED) -> None:
-        """The customer's bank says no on the phone; they may try again."""
+        """The bank declines on the phone; the customer may try again."""
         self._decline(self.payments[payment_id], failure)
         self._tell(self.payments[payment_id])
 
@@ -476,7 +476,7 @@ class FakeGateway:
             fact = next(one for one in self._dispute_facts(payment, dispute, told=kind) if one.kind == kind)
             self.announce(fact, payment_id=payment_id)
             if dispute.is_open:
-                # Or the customer would have the money twice.
+                # Otherwise the customer would have the money twice.
                 self._end_refunds_of(payment, "failed", OVERTAKEN)
 
     def _dispute_facts(
@@ -497,18 +497,18 @@ class FakeGateway:
             yield replace(fact, kind=FactKind.DISPUTE_REINSTATED, amount_minor=dispute.reinstated_minor)
 
     def capture_there(self, payment_id: str) -> None:
-        """The business takes a hold in the gateway's own pages, past us."""
+        """The business captures a hold in the dashboard."""
         payment = self.payments[payment_id]
         assert payment.state == "authorized"
         payment.state, payment.captured_minor = "paid", payment.amount_minor
         self._tell(payment)
 
     def tell_again(self, payment_id: str) -> None:
-        """What the payment is, as news of its own."""
+        """An event with the payment's current state."""
         self._tell(self.payments[payment_id])
 
     def refund_there(self, payment_id: str, amount_minor: int) -> None:
-        """The business gives back in the gateway's own pages, past us."""
+        """The business refunds in the dashboard."""
         payment = self.payments[payment_id]
         assert amount_minor <= payment.kept_minor
         refund = Refund(f"re_{next(self._ids)}", "", amount_minor, "succeeded")
@@ -516,7 +516,7 @@ class FakeGateway:
         self.announce(replace(self._refund_fact(payment, refund), attempt_id=None), payment_id=payment_id)
 
     def remove_card_there(self, card_id: str, customer_ref: str) -> None:
-        """The customer removes the card in the gateway's own pages."""
+        """The customer removes the card on the gateway's page."""
         self.attached_cards = [kept for kept in self.attached_cards if kept != card_id]
         self.announce(Fact(kind=FactKind.CARD_REMOVED, object_id=card_id, at=self.now()), customer_ref=customer_ref)
 
@@ -561,7 +561,7 @@ class FakeGateway:
     def _decline(self, payment: Payment, failure: Failure) -> None:
         payment.state, payment.failure, payment.declines = "declined", failure, payment.declines + 1
 
-    # Telling
+    # Events
 
     def _facts(self, payment: Payment) -> tuple[Fact, ...]:
         common = Fact(
@@ -652,7 +652,7 @@ class FakeGateway:
         )
 
     def kept_minor(self, tab_id: str) -> int:
-        """Captured less refunded, in the gateway's own books."""
+        """Captured minus refunded, in the gateway's books."""
         return sum(payment.kept_minor for payment in self.payments.values() if payment.tab_id == tab_id)
 
     def held_minor(self, tab_id: str) -> int:
@@ -664,7 +664,7 @@ class FakeGateway:
 
 
 def _behind(after: str | None, found: list[T], id_of: Callable[[T], str]) -> list[T]:
-    """What a list has behind the object with this id."""
+    """The rest of a list after the object with this id."""
     ids = [id_of(one) for one in found]
     return found[ids.index(after) + 1 :] if after is not None else found
 
@@ -725,7 +725,7 @@ def _refund_objects(payment: Payment) -> list[dict[str, Any]]:
             "payment_intent": payment.payment_id,
             "currency": "eur",
             "amount": refund.amount_minor,
-            # One that was made past us carries nothing of ours.
+            # A refund in the dashboard has none of our metadata.
             "metadata": {"attempt": refund.attempt_id, "purpose": "refund"} if refund.attempt_id else {},
         }
         for refund in payment.refunds

@@ -94,15 +94,15 @@ class Shop:
         key = key or f"key-{next(self._keys)}"
         return Request(by=by, record_id=f"{by.subject}/{key}", request_sha256=body or key, expected_version=version)
 
-    # Time and news
+    # Time and webhooks
 
     def wait(self, **by: float) -> Swept:
-        """Time passes and the schedule runs."""
+        """Move time and run the schedule."""
         self.clock.instant += timedelta(**by)
         return advance_due_tabs(self.deps)
 
     def sweep_until_quiet(self, limit: int = 60) -> None:
-        """The schedule runs at each instant for which something is planned."""
+        """Run the schedule at each time for which something is planned."""
         for _ in range(limit):
             at = self.tab.next_action_at
             if at is None:
@@ -112,7 +112,7 @@ class Shop:
         raise AssertionError(f"the tab does not come to rest: {self.tab}")
 
     def deliver(self, event_id: str | None = None) -> str:
-        """Deliver one webhook: this one, or the oldest that was not delivered yet."""
+        """Deliver one webhook: this one, or the oldest undelivered one."""
         if event_id is None:
             event_id = self.gateway.undelivered.pop(0)
         return take_event(self.deps, json.dumps({"id": event_id}).encode(), SIGNATURE)
@@ -120,10 +120,10 @@ class Shop:
     def deliver_all(self) -> list[str]:
         return [self.deliver() for _ in range(len(self.gateway.undelivered))]
 
-    # Stories in a word
+    # Helpers of stories
 
     def open(self, *consents: Consent, starts_in_hours: float | None = None, **given: Any) -> Shop:
-        """A tab, accepted with these consents."""
+        """Open a tab and accept its promise with these consents."""
         starts_at = None if starts_in_hours is None else self.clock.now() + timedelta(hours=starts_in_hours)
         terms = Terms(
             **{
@@ -161,7 +161,7 @@ class Shop:
         return accept_bill(self.deps, self.tab_id, tip_minor, request=self.request(self.ada, **request))
 
     def crashing(self, act: Callable[[], object]) -> Shop:
-        """Do it, and let the process die in it."""
+        """Run it, and let the process die during it."""
         try:
             act()
         except Crash:
@@ -184,17 +184,17 @@ class Shop:
         return [entry.kind for entry in page.items]
 
     def check_always(self) -> None:
-        """What holds at every moment: of the tab, of its history, of what it claims of the gateway."""
+        """Check what holds at every moment: the tab, its history, and its claims about the gateway."""
         tab, history = self._seen()
         none_of(check_tab(tab, history) + check_claims(tab, self.gateway.objects(self.tab_id)))
 
     def check_books(self) -> None:
-        """What we say was taken, held and given back is what the gateway did, object by object."""
+        """Check that our books equal the gateway's, object by object."""
         tab, history = self._seen()
         none_of(check_tab(tab, history) + check_books(tab, history, self.gateway.objects(self.tab_id)))
 
     def check_at_rest(self) -> None:
-        """All of it, once nothing is left to do."""
+        """Check everything, after nothing is left to do."""
         tab, history = self._seen()
         none_of(check_everything(tab, history, self.gateway.objects(self.tab_id)))
 
@@ -204,5 +204,5 @@ class Shop:
 
 
 def none_of(problems: list[str]) -> None:
-    """Said in words: outside of test modules pytest does not say what was compared."""
+    """Fail with a text, because pytest explains assertions only in test modules."""
     assert not problems, "; ".join(problems)

@@ -440,7 +440,7 @@ class Walk(RuleBasedStateMachine):
             self.counts["resent"] += 1
             self.town.control("/webhooks/resend", {"event": data.draw(st.sampled_from(events), label="event")})
 
-    # Past us, at the bank and in the dashboard
+    # In the dashboard, at the bank and in the dashboard
 
     @rule(data=st.data(), what=st.sampled_from(["dispute", "dispute", "inquiry", "refund", "cancel", "capture"]))
     def past_us(self, data: st.DataObject, what: str) -> None:

@@ -22,9 +22,9 @@ from devstack.stack import SECRET_KEY, Stack
 from devstack.stories.business import CARD_TERMS_SHA256
 
 ASK_AGAIN = frozenset({"request_in_progress", "contention", "unavailable"})
-"""Codes that say that the same request, under the same key, may be sent again."""
+"""The codes after which the same request may be sent again under the same key."""
 PATIENCE = 6
-"""How often a request is sent again while it is answered with one of these."""
+"""How often a request is repeated while it gets one of these codes."""
 MAY_CHANGE_NOTHING = ("/void", "/charges", "/accept_promise")
 """A line that is off already, a payment that waits already, a promise that is accepted already."""
 KEY_LIFETIME = timedelta(hours=23)
@@ -34,12 +34,12 @@ Json = dict[str, Any]
 
 
 class Broken(AssertionError):
-    """A promise did not hold; the text says which."""
+    """An invariant was violated; the text says which."""
 
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A request that was answered with 2xx, and what must be answered again."""
+    """A request that got a 2xx, and the answer that must be repeated."""
 
     caller: str
     path: str
@@ -52,7 +52,7 @@ class Said:
 
 @dataclass(slots=True)
 class TabModel:
-    """What is known of a tab from outside. `may_take`: somebody has agreed to money being taken for it."""
+    """The model of a tab. `may_take`: somebody has consented to money being taken for it."""
 
     shop: int
     customer: int
@@ -157,13 +157,13 @@ class Town:
         self.said.append(said)
 
     def _look(self, path: str) -> None:
-        """Know the tab's version before a request that may change nothing, with no webhook about to raise it."""
+        """Read the tab's version before a request that may change nothing, after all webhooks."""
         self.stack.drain()
         model = next(model for model in self.tabs if model.tab_id in path)
         self.tab(model)
 
     def _is_news(self, tab: Json) -> bool:
-        """Whether the tab is at a version that nobody was told of."""
+        """Whether the tab has a version that no answer has shown."""
         is_news: bool = tab["version"] > self._versions[tab["tab_id"]]
         self._versions[tab["tab_id"]] = max(tab["version"], self._versions[tab["tab_id"]])
         return is_news
@@ -187,7 +187,7 @@ class Town:
             raise Broken(f"{said.path} began {said.attempt_id}, its repetition tells of {attempt_id}")
 
     def misuse(self, said: Said) -> None:
-        """Another body under the same key is refused, be it as good as the first."""
+        """Another body under the same key is refused, even if it is valid."""
         if "reason" not in said.body or self.stack.now() - said.at > KEY_LIFETIME:
             return
         reply = self.send_once(said, {**said.body, "reason": "Something else"})
@@ -204,7 +204,7 @@ class Town:
     # Reading
 
     def tab(self, model: TabModel) -> Json:
-        """The tab for the business's eyes; whatever is seen is checked against the model."""
+        """Read the tab as staff, and check it against the model."""
         reply = self.get(self.shops[model.shop].staff, f"/tabs/{model.tab_id}")
         if reply.status != 200:
             raise Broken(f"{model.tab_id} was acknowledged and can't be read: {reply.status} {reply.body}")
@@ -231,10 +231,10 @@ class Town:
         if wrong:
             raise Broken(f"{model.tab_id}: {'; '.join(wrong)}")
 
-    # Past us
+    # In the dashboard
 
     def at_stripe(self, path: str, fields: dict[str, str]) -> Reply:
-        """What somebody with the secret key does in the dashboard."""
+        """Do something in the dashboard, with the secret key."""
         headers = {"Authorization": f"Bearer {SECRET_KEY}"}
         self.counts["past us"] += 1
         return self.stack.standin.send(
@@ -262,7 +262,7 @@ class Town:
         return [event["id"] for event in self.stack.standin.get("/v1/events", headers=headers, limit=8)["data"]]
 
     def settle_disputes_and_refunds(self) -> None:
-        """Banks decide what is open, and pending refunds end well, all over Stripe."""
+        """Let banks decide all open disputes, and all pending refunds succeed."""
         headers = {"Authorization": f"Bearer {SECRET_KEY}"}
         for number, dispute in enumerate(self.stack.standin.get("/v1/disputes", headers=headers, limit=50)["data"]):
             if dispute["status"] not in ("won", "lost", "warning_closed", "prevented"):
@@ -276,7 +276,7 @@ class Town:
         return Api(self.stack.app, self.tokens[self.shops[model.shop].staff]).history(model.tab_id)
 
     def audit(self, model: TabModel, tab: Json, objects: invariants.Objects) -> None:
-        """A tab at rest, against itself, its history, what was told of it, and what Stripe has of it."""
+        """Check a tab with nothing left to do: its history, the answers about it, and Stripe's objects."""
         history = self.history(model)
         wrong = [*invariants.check_everything(tab, history, objects), *self.told.check(tab, history)]
         if wrong:
