@@ -364,6 +364,29 @@ def test_a_hold_captured_in_the_dashboard_counts_towards_the_bill(world: World, 
     assert amounts(settled(shop, tab)) == [("capture", 2000), ("charge", 6000)]
 
 
+def test_a_hold_released_in_the_dashboard_can_be_agreed_to_again(world: World, shop: Shop, ana: Caller) -> None:
+    """Both sides read that the customer can agree to a new one: it is the next step, and it works."""
+    tab = held(shop, ana, booking(shop, ana, hours=24), ["cap", "deposit_and_fees"])
+    world.said()
+    world.at_stripe(f"payment_intents/{tab['holds'][0]['payment_id']}/cancel")
+    world.deliver()
+    assert sorted(world.said()) == ["customer: protection_lost", "owner: protection_lost"]
+    assert [need["action"] for need in shop.seen(tab, ana)["needs"]] == ["accept_promise"]
+
+    again = held(shop, ana, tab, ["cap", "deposit_and_fees"])
+
+    assert [hold["state"] for hold in again["holds"]] == ["released", "live"]
+
+
+def test_a_deposit_taken_early_is_not_refunded_beside_the_booking(world: World, shop: Shop, ana: Caller) -> None:
+    """It counts towards the bill; the refusal says so, and what to do instead."""
+    tab = captured_while_booked(world, shop, ana)
+
+    refused = shop.staff.post(verb(tab, "refunds"), {"reason": "Sorry."}).problem(409, "transition_refused")
+
+    assert refused["detail"].startswith("The deposit was taken early and counts towards the bill.")
+
+
 def test_a_hold_captured_in_the_dashboard_goes_back_when_the_business_cancels(
     world: World, shop: Shop, ana: Caller
 ) -> None:

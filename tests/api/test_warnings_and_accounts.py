@@ -86,6 +86,27 @@ def test_the_suspected_payment_goes_back_and_not_the_newest(world: World) -> Non
     assert refunds(settled(shop, tab)) == [6000, 0]
 
 
+@pytest.mark.parametrize("action", ["tell", "refund"])
+def test_a_suspected_part_payment_says_how_it_can_go_back(world: World, action: str) -> None:
+    """A refund is not possible while the rest is owed: the owner reads what is."""
+    shop = world.shop(fraud_warning_action=action)
+    ana = shop.customer()
+    tab = held(shop, ana, booking(shop, ana, hours=24), ["cap", "deposit_and_fees"])
+    world.move(hours=24)
+    shop.complete(tab, 8000)
+    ana.post(f"/v1/tabs/{tab['tab_id']}/accept_bill").ok()
+    part = shop.seen(tab)
+    assert "refund" not in part["allowed_actions"]
+    world.said()
+
+    warn(world, part)
+
+    (text,) = [message.text for message in world.outbox.messages if message.kind == "fraud_warned"]
+    assert "Part of the bill is still owed. Adjust or waive it" in text
+    assert "adjust" in shop.seen(tab)["allowed_actions"]
+    assert refunds(shop.seen(tab)) == [0]
+
+
 @pytest.mark.parametrize("disputed_first", [True, False])
 def test_nothing_is_given_back_after_a_dispute(world: World, disputed_first: bool) -> None:
     """The bank has taken it already: a refund would pay twice. Nor is there anything to tell of what has gone back."""

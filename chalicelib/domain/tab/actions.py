@@ -284,6 +284,17 @@ def _refund(tab: Tab, actor: Actor, now: datetime) -> Why | None:
         return lambda: TransitionRefused(
             "Cash is already owed back. Hand it over and record that first.", status=tab.status
         )
+    if tab.refund_owed_minor and tab.has_open_dispute:
+        return lambda: TransitionRefused(
+            "Money is already owed back, and the customer's bank disputes the payment. What the bank does not return is "
+            "refunded automatically.",
+            status=tab.status,
+        )
+    if tab.refund_owed_minor and tab.status in (Status.BOOKED, Status.OPEN):
+        return lambda: TransitionRefused(
+            "The deposit was taken early and counts towards the bill. Cancel, and it is refunded automatically.",
+            status=tab.status,
+        )
     if tab.refund_owed_minor:
         return lambda: PaymentInProgress("A refund is already in progress. Load the tab again in a moment.")
     if refundable_minor(tab) <= 0:

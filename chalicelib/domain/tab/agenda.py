@@ -410,7 +410,10 @@ def _take_refund_by_hand(draft: Draft, step: Step) -> None:
     failures = {leg.payment_id: leg.refund_failure for leg in tab.legs if leg.refund_failure}
     payment_id, why = next(reversed(failures.items()))
     amount = format_amount(amount_minor, tab.currency)
-    reason = f"{amount} is owed back, and the refund of {payment_id} failed ({why}): it must go back another way."
+    reason = (
+        f"{amount} is owed back, and the refund of {payment_id} failed ({why}). Try it again, or give it back another "
+        "way and record that."
+    )
     draft.flag(FlagKind.REFUND_BY_HAND, payment_id, reason, amount_minor)
     draft.notify(MessageKind.REFUND_FAILED, Recipient.OWNER, amount_minor)
 

@@ -20,10 +20,10 @@ from chalicelib.domain.tab.status import Status
 from chalicelib.domain.tab.tab import LEASE, Tab
 
 _WAITS_FOR_CUSTOMER = frozenset({DepositState.WANTED, DepositState.REQUIRES_ACTION})
-_CARD_HELPS = frozenset(
-    {DepositState.WANTED, DepositState.FAILED, DepositState.LAPSED, DepositState.EXPIRED, DepositState.REQUIRES_ACTION}
+_UNSECURED = frozenset(
+    {DepositState.WANTED, DepositState.FAILED, DepositState.LAPSED, DepositState.EXPIRED, DepositState.RELEASED}
 )
-_UNSECURED = _CARD_HELPS - {DepositState.REQUIRES_ACTION}
+_CARD_HELPS = _UNSECURED | {DepositState.REQUIRES_ACTION}
 _RETRY_ADVICE = "try_again_later"
 RETRY_AFTER = timedelta(hours=12)
 OWNER_DECIDES_BEFORE = timedelta(hours=24)

@@ -33,7 +33,10 @@ def fraud_warned(draft: Draft, fact: Fact) -> None:
         return
     gives_back_minor = min(leg.refundable_minor, draft.tab.amount_due_minor)
     by_policy = draft.tab.policy.fraud_warning_action == FraudWarningAction.REFUND
-    if by_policy and gives_back_minor and refusal(draft.tab, Action.REFUND, _OWNER, draft.now) is None:
+    refused = refusal(draft.tab, Action.REFUND, _OWNER, draft.now)
+    if refused is not None:
+        advice = f"Money that went back can't be disputed; disputes cost a fee. {refused.detail}"
+    elif by_policy and gives_back_minor:
         lower_paid(draft, gives_back_minor, "returned by the business")
         draft.notify(MessageKind.REFUND, Recipient.CUSTOMER, gives_back_minor)
         advice = "It is being refunded, as your policy says."
