@@ -286,7 +286,7 @@ def _refund(tab: Tab, actor: Actor, now: datetime) -> Why | None:
         )
     if tab.refund_owed_minor and tab.has_open_dispute:
         return lambda: TransitionRefused(
-            "Money is already owed back, and the customer's bank disputes the payment. What the bank does not return is "
+            "Money is already owed back, and the customer's bank disputes the payment. What it does not return is "
             "refunded automatically.",
             status=tab.status,
         )
