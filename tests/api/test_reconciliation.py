@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -184,6 +186,30 @@ def test_the_docs_say_of_every_code_what_to_do() -> None:
 
     assert set(said) == {code.value for code in Code}
     assert {code for code, repaired in said.items() if repaired == "yes"} == {code.value for code in REPAIRABLE}
+
+
+def test_a_night_that_is_too_short_goes_on_in_the_next(
+    world: World, shop: Shop, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Five payments of tabs that nobody knows, and time for a few of them a night: each is said once, and it ends."""
+    names = {"app": "aftertab", "stage": "dev", "merchant": shop.merchant_id, "attempt": "att_1"}
+    metadata = {f"metadata[{name}]": value for name, value in names.items()}
+    card = {"payment_method": "pm_card_visa", "confirm": "true", "return_url": "https://example.test"}
+    for number in range(5):
+        tab = {"metadata[tab]": f"tab_{number}"}
+        world.at_stripe("payment_intents", {"amount": 8000, "currency": "eur", **card, **metadata, **tab})
+    monkeypatch.setattr("chalicelib.usecases.books.reconcile._BATCH", 1)
+    nights = []
+
+    with caplog.at_level(logging.INFO, "chalicelib"):
+        while not nights or not nights[-1]["complete"]:
+            clock = SimpleNamespace(monotonic=count(step=reconciliation.DAILY_LIMIT_S / 8).__next__)
+            monkeypatch.setattr(reconciliation, "time", clock)
+            nights.append(night(world, hours=0 if nights else 1))
+            assert len(nights) < 20
+
+    assert len(nights) > 1
+    assert found(caplog) == [("tab_missing", False)] * 5
 
 
 def test_the_nightly_run_ends_before_its_lambda_does() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from chalicelib.domain.books.differences import Code, Payment
+from chalicelib.ports.gateway import Reversal
 from chalicelib.usecases.books.reconcile import Reconciled, reconcile
 from chalicelib.usecases.tab.refund import refund_tab
 from tests.usecases.fake_gateway import Fault
@@ -64,6 +65,27 @@ def test_a_hundred_thousand_payments_end_over_several_runs(shop: Shop, monkeypat
     # What was asked for and not looked at for lack of time: a batch a run.
     assert len(walked) <= PAYMENTS + 4 * 100
     assert told(results) == sorted((Code.TAB_MISSING, f"pi_{number}") for number in LOST)
+
+
+def test_many_refunds_end_over_several_runs(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of older payments, all somebody else's: no run begins with the first again."""
+    walked: list[int] = []
+
+    def reversals(
+        account: str | None, since: datetime, until: datetime, after: str | None = None
+    ) -> Iterator[Reversal]:
+        for number in range(0 if after is None else int(after.removeprefix("re_")) + 1, 3000):
+            walked.append(number)
+            yield Reversal(f"re_{number}", None)
+
+    monkeypatch.setattr(shop.gateway, "iter_reversals", reversals)
+
+    def an_evening() -> Callable[[], bool]:
+        ends = len(walked) + 1000
+        return lambda: len(walked) < ends
+
+    assert len(nights(shop, an_evening)) == 4
+    assert len(walked) <= 3000 + 4 * 100
 
 
 @pytest.mark.parametrize("steps", range(1, 12))
