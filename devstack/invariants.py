@@ -492,6 +492,19 @@ def nothing_is_charged_unasked_too_soon(tab: Json, history: History) -> Iterator
                 yield f"at entry {entry['seq']} {details['amount_minor']} are charged while the bill is under review"
 
 
+def who_accepts_is_charged_as_present(tab: Json, history: History) -> Iterator[str]:
+    """Accepting is the customer's own act: what is charged or held at once for it is made with the customer there."""
+    accepted = None
+    for entry in history:
+        details, who_and_when = entry["details"], (entry["by"], entry["at"])
+        if entry["kind"] == "bill_accepted" or (entry["kind"] == "promise_accepted" and details["method"] == "app"):
+            accepted = who_and_when
+        elif _begins(entry, "charge") or _begins(entry, "place_hold"):
+            is_there = details["with_customer"] or accepted != who_and_when
+            if not is_there:
+                yield f"at entry {entry['seq']} {entry['by']} accepts, and the bank is told that nobody is there"
+
+
 def a_refused_card_is_left_alone(tab: Json, history: History) -> Iterator[str]:
     """After a final decline the card is never used again for a hold or a charge."""
     refused: set[str] = set()
@@ -695,6 +708,7 @@ _OF_HISTORY = (
     a_deposit_is_not_given_back_and_taken_again,
     nothing_is_charged_unasked_too_soon,
     a_refused_card_is_left_alone,
+    who_accepts_is_charged_as_present,
     what_was_taken_off_stays_off,
     sealed_texts_are_kept,
     consents_are_those_given,

@@ -140,7 +140,7 @@ def canceled(seq: int, at: str, fee_minor: int) -> Json:
 
 def begun(seq: int, attempt_id: str, operation: str, amount: int, payment_id: str | None = None) -> Json:
     details = {"attempt_id": attempt_id, "operation": operation, "amount_minor": amount, "payment_id": payment_id}
-    return entry(seq, "attempt_begun", **details, card_id="pm_1", with_customer=False)
+    return entry(seq, "attempt_begun", **details, card_id="pm_1", with_customer=False) | {"by": "aftertab"}
 
 
 def ended(seq: int, attempt_id: str, state: str = "succeeded") -> Json:
@@ -312,6 +312,10 @@ TOO_SOON = {"at": "2026-01-06T08:59:59Z"}
         (
             [entry(16, "card_refused", card_id="pm_1"), begun(17, "att_5", "charge", 100)],
             "at entry 17 pm_1 is tried again, which its bank has refused for good",
+        ),
+        (
+            [entry(16, "bill_accepted"), begun(16, "att_5", "charge", 100) | {"by": "sam", "seq": 17}],
+            "at entry 17 sam accepts, and the bank is told that nobody is there",
         ),
         ([entry(16, "bill_adjusted", amount_minor=1)], "500 are off the bill, agreed on were 501"),
     ],

@@ -158,3 +158,15 @@ def test_what_was_agreed_to_be_taken_off_stays_off(told: Directed) -> None:
     told.days_pass(2)
 
     assert told.taken == 30_00
+
+
+def test_who_accepts_the_bill_is_charged_as_present(told: Directed) -> None:
+    """The bank's question is answered in the flow, and nobody is chased for it."""
+    told.begin(billed=True, card=CardBehaviour.ASKS)
+
+    told.accept_bill(0)
+
+    (payment,) = told.shop.gateway.payments.values()
+    told.shop.gateway.confirm(payment.payment_id)
+    told.shop.deliver_all()
+    assert told.taken == 50_00
