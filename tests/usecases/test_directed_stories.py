@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from chalicelib.domain.news.messages import MessageKind
+from chalicelib.domain.tab.attempt import Operation
 from chalicelib.domain.tab.policy import LapseAction, Resolution
 from chalicelib.domain.tab.status import Status
 from tests.usecases.fake_gateway import CardBehaviour
@@ -169,4 +171,17 @@ def test_who_accepts_the_bill_is_charged_as_present(told: Directed) -> None:
     (payment,) = told.shop.gateway.payments.values()
     told.shop.gateway.confirm(payment.payment_id)
     told.shop.deliver_all()
+    assert told.taken == 50_00
+
+
+def test_a_call_that_is_refused_is_not_the_banks_word(told: Directed) -> None:
+    """Nothing was taken and no bank was asked: no card is said to be declined, and the call is made again."""
+    told.begin(billed=True)
+    told.our_call_will_be_refused(Operation.CHARGE)
+
+    told.days_pass(2)
+
+    kinds = told.shop.outbox.kinds()
+    assert MessageKind.CALL_REFUSED in kinds
+    assert MessageKind.CARD_DECLINED not in kinds
     assert told.taken == 50_00
