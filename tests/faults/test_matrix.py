@@ -68,8 +68,8 @@ def test_money_comes_out_right_where_more_goes_wrong_after_it(cell: Cell, afters
 
 
 def test_every_combination_is_played_or_excluded_by_a_rule():
-    """19 uses, 8 boundaries, 16 faults, 5 orders; no rule is there that excludes nothing."""
-    assert len(every_cell()) == 19 * 8 * 16 * 5 == len(cells()) + exclusions().total()
+    """20 uses, 8 boundaries, 16 faults, 5 orders; no rule is there that excludes nothing."""
+    assert len(every_cell()) == 20 * 8 * 16 * 5 == len(cells()) + exclusions().total()
     assert set(exclusions()) == {rule.why for rule in RULES}
 
 
@@ -80,9 +80,10 @@ def test_nothing_is_excluded_whole():
     missing = {(use, kind) for use in Use for kind in (*Boundary, *Fault, *Order) if not played[use, kind]}
 
     of_bank = {Fault.DECLINE_TRY_AGAIN, Fault.DECLINE_NEVER, Fault.DECLINE_DATA, Fault.SCA}
-    no_bank = REFUNDS | {Use.CAPTURE, Use.RELEASE, Use.NO_SHOW, Use.HOLD_EXPIRING}
+    no_bank = REFUNDS | {Use.CARD_GONE, Use.CAPTURE, Use.RELEASE, Use.NO_SHOW, Use.HOLD_EXPIRING}
     phone_answers = {(use, Order.BEFORE) for use in (Use.HOLD, Use.ON_SESSION_CHARGE, Use.CUSTOMER_GONE, Use.TIP)}
-    assert missing == set(itertools.product(no_bank, of_bank)) | phone_answers
+    told_once = {(Use.CARD_GONE, Order.REORDERED)}
+    assert missing == set(itertools.product(no_bank, of_bank)) | phone_answers | told_once
 
 
 def test_a_sample_is_the_same_for_the_same_seed_and_leaves_no_kind_out():
@@ -212,6 +213,15 @@ def test_a_customer_that_is_gone_and_not_made_anew_is_told(monkeypatch: pytest.M
     monkeypatch.setattr(StripeGateway, "_is_customer_gone", lambda gateway, account, customer_ref: False)
 
     assert "the app has charged 0, expected 4500" in broken(cell)
+
+
+def test_a_card_that_is_gone_and_taken_for_a_refused_call_is_told(monkeypatch: pytest.MonkeyPatch):
+    cell = "card_gone/after_effect/lost_answer/never"
+    assert broken(cell) == []
+
+    monkeypatch.setattr(StripeGateway, "_what_creation_left", lambda gateway, tab, attempt, error: ())
+
+    assert any(problem.startswith("flagged: ") for problem in broken(cell)), broken(cell)
 
 
 def test_a_dispute_that_names_its_charge_only_and_is_not_heard_is_told(monkeypatch: pytest.MonkeyPatch):

@@ -222,7 +222,7 @@ def _wrong_messages(world: World, end: End) -> Iterator[str]:
     kinds = set(world.outbox.kinds())
     for kind in sorted(end.messages - kinds):
         yield f"nobody was told: {kind}"
-    unwanted = end.never if world.cell.fault in OF_BANK else end.never | BOTHERED
+    unwanted = end.never if world.cell.fault in OF_BANK else (end.never | BOTHERED) - end.messages
     for kind in sorted(unwanted & kinds):
         yield f"somebody was told: {kind}"
     receipts = {m.message_id for m in world.outbox.messages if m.kind == MessageKind.RECEIPT}

@@ -199,6 +199,12 @@ def silent(world: World) -> None:
     world.move_to(world.tab.review_ends_at)
 
 
+def silent_without_a_card(world: World) -> None:
+    """The same, and the card was detached in Stripe's dashboard, which we have not heard of."""
+    silent(world)
+    world.detach_card()
+
+
 def hold_is_old(world: World) -> None:
     """The service has begun and goes on for longer than its hold lasts."""
     held(world)
@@ -359,6 +365,12 @@ STORIES: Mapping[Use, Story] = {
         after=business_cancels,
     ),
     Use.AUTOMATIC_CHARGE: Story(Operation.CHARGE, silent, BOTH_LEGS, declined=DEPOSIT_ONLY),
+    Use.CARD_GONE: Story(
+        Operation.CHARGE,
+        silent_without_a_card,
+        # That the card is gone is said at most once, so it is not asked for here; a bank has declined nothing.
+        replace(DEPOSIT_ONLY, messages=OWED - {K.CARD_DECLINED}, never=PAID | {K.CARD_DECLINED}),
+    ),
     Use.HOLD_RENEWAL: Story(
         Operation.PLACE_HOLD,
         hold_is_old,

@@ -20,6 +20,7 @@ class Use(StrEnum):
     OFF_SESSION_CHARGE = "off_session_charge"
     ON_SESSION_CHARGE = "on_session_charge"
     CUSTOMER_GONE = "customer_gone"
+    CARD_GONE = "card_gone"
     REFUND = "refund"
     NO_SHOW = "no_show"
     LATE_CANCEL = "late_cancel"
@@ -226,7 +227,8 @@ RULES = (
     Rule(
         "one event alone has no order",
         lambda cell: (
-            cell.order == Order.REORDERED and cell.use == Use.HOLD_PLACEMENT and cell.fault in DECLINED_FOR_GOOD
+            cell.order == Order.REORDERED
+            and (cell.use == Use.CARD_GONE or (cell.use == Use.HOLD_PLACEMENT and cell.fault in DECLINED_FOR_GOOD))
         ),
     ),
     Rule(

@@ -41,7 +41,7 @@ from chalicelib.usecases.tab.attempts import Answer, Request
 from devstack.acknowledged import Acknowledged
 from devstack.invariants import Objects, by_tab
 from devstack.stack import EVENTS
-from devstack.stripe_standin import customers, disputes, payment_intents, refunds
+from devstack.stripe_standin import customers, disputes, payment_intents, payment_methods, refunds
 from devstack.stripe_standin.events import EventRow, encode
 from devstack.stripe_standin.standin import StandIn
 from devstack.stripe_standin.store import PLATFORM, Namespace
@@ -322,6 +322,16 @@ class World:
         platform = self.standin.world.accounts[PLATFORM]
         customer = self.store.get_customer(self.merchant_id, self.customer_id)
         customers.delete(self.standin.call(platform), {}, str(customer.customer_ref))
+        self.standin.commit()
+        self.deliveries.waiting.clear()
+
+    def detach_card(self) -> None:
+        """In the dashboard; the news of it is lost."""
+        platform = self.standin.world.accounts[PLATFORM]
+        customer = self.store.get_customer(self.merchant_id, self.customer_id)
+        assert customer.card is not None
+        call = self.standin.call(platform)
+        payment_methods.detach(call, {}, customer.card.card_id)
         self.standin.commit()
         self.deliveries.waiting.clear()
 
