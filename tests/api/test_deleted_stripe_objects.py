@@ -89,6 +89,19 @@ def test_a_deleted_customer_saves_a_card_in_the_same_request(
     assert amounts(settled(shop, tab)) == [("charge", 8000)]
 
 
+def test_a_customer_whom_stripe_could_not_make_is_made_by_the_next_request(
+    world: World, shop: Shop, ana: Caller
+) -> None:
+    """Stripe answers an error of its own again under the same key, for a day: each try has another."""
+    delete_customer(world, shop, ana, heard=True)
+    path, body = f"/v1/customers/{ana.customer_id}/setup_intent", {"card_terms_sha256": CARD_TERMS}
+    world.control("faults", {"kind": "fail_after", "path": "/v1/customers"})
+    ana.post(path, body, key="k").problem(503, "unavailable")
+    world.http.delete(f"{world.base}/_control/faults")
+
+    assert ana.post(path, body, key="k").status == 201
+
+
 @heard_or_not
 def test_a_deleted_customer_confirms_a_deposit(world: World, shop: Shop, ana: Caller, heard: bool) -> None:
     """The hold is asked for with another customer."""

@@ -38,8 +38,9 @@ def with_ref(deps: Deps, account: str | None, customer: Customer) -> Customer:
     for _ in range(_ROUNDS):
         if customer.customer_ref is not None:
             return customer
-        # Two that meet here make one: the key is of the version that lacks it.
-        key = f"{customer.customer_id}/{customer.version}"
+        # A key of its own for every try: under the same one the gateway answers an error of its own again for a day.
+        # Two that meet here create two; one of them is unused and costs nothing.
+        key = deps.ids.new("ref")
         ref = deps.gateway.add_customer(account, customer.merchant_id, customer.customer_id, key=key)
         changed = replace(customer, customer_ref=ref, version=customer.version + 1)
         try:
