@@ -86,6 +86,21 @@ def test_cancelling_for_nothing_is_no_way_round_the_no_show(told: Directed) -> N
     assert told.shop.tab.status == Status.CANCELED
 
 
+def test_a_missed_booking_costs_its_fee_a_day_after_it_was_said(told: Directed) -> None:
+    """15.00 of the 20.00 held; the rest goes back, and for two weeks the customer can object."""
+    told.begin(starts_in_hours=24, deposit=20_00, fee=15_00)
+    told.time_passes(24 * 60)
+    told.time_passes(60)
+    told.no_show()
+    told.schedule_runs()
+    taken_at_once = told.taken
+
+    told.days_pass(2)
+
+    assert (taken_at_once, told.taken) == (0, 15_00)
+    assert told.shop.tab.status == Status.NO_SHOW
+
+
 def test_a_service_that_has_begun_is_not_canceled_by_the_customer(told: Directed) -> None:
     """Two hours of work are done and not keyed in: the hold stays."""
     told.begin(starts_in_hours=2, deposit=20_00, fee=15_00)
