@@ -427,9 +427,11 @@ def no_show_fee_is_announced_first(tab: Json, history: History) -> Iterator[str]
 def fee_stays_contestable(tab: Json, history: History) -> Iterator[str]:
     """A tab with a fee closes two weeks after the announcement, unless the fee was waived or written off."""
     announced = [entry["at"] for entry in history if entry["kind"] == "fee_due"]
+    # What was written off may still be paid, by the customer's own act.
+    is_given_up = any(entry["kind"] == "written_off" for entry in history)
     if tab["status"] == "closed" and tab["fee"] is not None and tab["amount_due_minor"] and announced:
         after = datetime.fromisoformat(tab["closed_at"]) - datetime.fromisoformat(announced[-1])
-        if after < CONTESTABLE and not tab["written_off_minor"]:
+        if after < CONTESTABLE and not is_given_up:
             yield f"a fee can't be contested any more, {after} after it was announced"
 
 
