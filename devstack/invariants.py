@@ -159,8 +159,9 @@ def fee_within_disclosed(tab: Json) -> Iterator[str]:
 
 def no_tip_is_owed(tab: Json) -> Iterator[str]:
     """A tip becomes due only when it is paid, so it is never owed."""
-    if tab["balance_minor"] > tab["amount_due_minor"] - tab["tip_minor"]:
-        without_tip = tab["amount_due_minor"] - tab["tip_minor"]
+    # A tip that was given back leaves a bill below nothing.
+    without_tip = max(0, tab["amount_due_minor"] - tab["tip_minor"])
+    if tab["balance_minor"] > without_tip:
         yield f"{tab['balance_minor']} are owed, of a bill of {without_tip} without the tip"
 
 
