@@ -64,6 +64,19 @@ def test_nobody_takes_an_announced_fee_early(world: World, shop: Shop) -> None:
     assert amounts(paid) == [("capture", 1500)]
 
 
+def test_a_card_that_is_saved_meanwhile_brings_no_earlier_fee(world: World, shop: Shop) -> None:
+    """A new card is tried soon for an unpaid bill; an announced fee keeps its day of notice."""
+    ana = shop.customer()
+    tab = not_come(world, shop, ana)
+    shop.save_card(ana, tab=tab)
+
+    world.move(hours=23, minutes=59)
+    assert amounts(shop.seen(tab)) == []
+    world.move(minutes=1)
+
+    assert amounts(settled(shop, tab)) == [("capture", 1500)]
+
+
 @pytest.mark.parametrize("taken", [False, True], ids=["before it is taken", "after it was taken"])
 def test_a_contested_fee_rests_and_is_upheld(world: World, shop: Shop, taken: bool) -> None:
     """While it is contested nothing is taken; upheld by staff, it is."""

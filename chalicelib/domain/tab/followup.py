@@ -55,6 +55,9 @@ def retry_at(tab: Tab) -> datetime | None:
         return None
     if tab.followup.next_try_at is None or any(leg.is_disputed for leg in tab.legs):
         return None
+    if tab.fee is not None and tab.fee.take_at is not None:
+        # An announced fee is taken at its own time, whatever card is saved meanwhile.
+        return None
     return _later(tab.followup.next_try_at, tab.followup.not_before)
 
 
