@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -159,16 +160,18 @@ def test_whoever_may_have_met_themselves_does_not_say_that_nothing_was_done(
         store.commit(next_change(tab))
 
 
-def test_waits_between_tries_are_random_and_bounded(client: Any, tab: Tab, faults: Faults) -> None:
+def test_waits_between_tries_are_random_and_bounded(
+    client: Any, tab: Tab, faults: Faults, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Each wait lies between nothing and a bound that doubles up to half a second: full jitter."""
     waits: list[float] = []
 
-    class Halfway:
-        def uniform(self, low: float, high: float) -> float:
-            assert low == 0
-            return high / 2
+    def halfway(low: float, high: float) -> float:
+        assert low == 0
+        return high / 2
 
-    store = DynamoDbStore(client, TABLE, rng=Halfway(), sleep=waits.append)  # type: ignore[arg-type]
+    monkeypatch.setattr(random, "uniform", halfway)
+    store = DynamoDbStore(client, TABLE, sleep=waits.append)
     faults.before(WRITE, *[canceled("ThrottlingError")] * 100)
 
     with pytest.raises(StoreUnavailable):
