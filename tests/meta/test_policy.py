@@ -27,6 +27,7 @@ RIGHTS = {
     "find": "dynamodb:GetItem",
     "find_all": "dynamodb:BatchGetItem",
     "page": "dynamodb:Query",
+    "newest": "dynamodb:Query",
     "partition": "dynamodb:Query",
 }
 """By the client's method; `write` is Transactions.write, the one place that makes TransactWriteItems."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 from chalicelib.adapters.dynamodb import cursors, items
@@ -44,14 +45,14 @@ class DynamoDbPeople:
         return {who: items.contact_of(found[flat(key)]) for who, key in keys.items() if flat(key) in found}
 
     def put_contact(self, contact: Contact, before: Contact | None, *, record: IdempotencyRecord | None = None) -> None:
-        owner = (contact.merchant_id, contact.customer_id)
+        merchant_id, customer_id = contact.merchant_id, contact.customer_id
         known = set() if before is None else set(search_values(before))
         wanted = set(search_values(contact))
         puts = [versioned(items.contact_item(contact), contact.version - 1)]
         if record is not None:
             puts.append(record_put(record, self._wall_now_s()))
-        puts += [Put(items.lookup_item(owner[0], by, text, owner[1])) for by, text in wanted - known]
-        deletes = [items.lookup_key(owner[0], by, text, owner[1]) for by, text in known - wanted]
+        puts += [Put(items.lookup_item(merchant_id, by, text, customer_id)) for by, text in wanted - known]
+        deletes = [items.lookup_key(merchant_id, by, text, customer_id) for by, text in known - wanted]
         try:
             self._transactions.write(puts, f"chg_{secrets.token_hex(16)}", deletes=deletes)
         except Refused as refused:
@@ -61,27 +62,9 @@ class DynamoDbPeople:
 
     def list_customers(self, merchant_id: str, *, limit: int, cursor: str | None) -> Page[Customer]:
         partition = items.customers_partition(merchant_id)
-        listing = f"by_merchant#{partition}"
-        start = None
-        if cursor is not None:
-            position = cursors.decode(listing, cursor)
-            customer_id = position.rpartition("#")[2]
-            if not items.is_id(customer_id):
-                raise InvalidInput("The cursor does not belong to this listing. Start again without it.")
-            key = items.customer_key(merchant_id, customer_id)
-            start = key | {"gm_pk": {"S": partition}, "gm_sk": {"S": position}}
-        found, has_more = self._reads.page(
-            limit,
-            start,
-            IndexName="by_merchant",
-            KeyConditionExpression="gm_pk = :partition",
-            ExpressionAttributeValues={":partition": {"S": partition}},
-            ScanIndexForward=False,
-        )
-        return Page(
-            items=tuple(items.customer_line_of(item) for item in found),
-            next_cursor=cursors.encode(listing, found[-1]["gm_sk"]["S"]) if has_more else None,
-        )
+        key_of = partial(items.customer_key, merchant_id)
+        found, next_cursor = self._reads.newest("by_merchant", "gm", partition, key_of, limit, cursor)
+        return Page(items=tuple(items.customer_line_of(item) for item in found), next_cursor=next_cursor)
 
     def find_customers(
         self, merchant_id: str, by: SearchBy, text: str, *, limit: int, cursor: str | None

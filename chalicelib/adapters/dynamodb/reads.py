@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from chalicelib.adapters.dynamodb import cursors, items
 from chalicelib.adapters.dynamodb.items import Item, Key
 from chalicelib.adapters.dynamodb.writes import TRIES, reading
+from chalicelib.domain.errors import InvalidInput
 from chalicelib.ports.store import StoreUnavailable
 
 if TYPE_CHECKING:
@@ -49,6 +51,33 @@ class Reads:
         found = answer["Items"]
         # Fewer than asked for and yet more to come: the answer had reached DynamoDB's 1 MB.
         return list(found[:limit]), len(found) > limit or "LastEvaluatedKey" in answer
+
+    def newest(
+        self, index: str, prefix: str, partition: str, key_of: Callable[[str], Key], limit: int, cursor: str | None
+    ) -> tuple[list[Item], str | None]:
+        """A page of an index's partition, newest first, and the cursor of the next one.
+
+        `prefix`: of the names of the index's keys. `key_of`: the table's key of the item that a position ends with the
+        id of (items.listing_position). Raises InvalidInput for a cursor that is not of this listing.
+        """
+        listing = f"{index}#{partition}"
+        pk, sk = f"{prefix}_pk", f"{prefix}_sk"
+        start = None
+        if cursor is not None:
+            position = cursors.decode(listing, cursor)
+            item_id = position.rpartition("#")[2]
+            if not items.is_id(item_id):
+                raise InvalidInput("The cursor does not belong to this listing. Start again without it.")
+            start = key_of(item_id) | {pk: {"S": partition}, sk: {"S": position}}
+        found, has_more = self.page(
+            limit,
+            start,
+            IndexName=index,
+            KeyConditionExpression=f"{pk} = :partition",
+            ExpressionAttributeValues={":partition": {"S": partition}},
+            ScanIndexForward=False,
+        )
+        return found, cursors.encode(listing, found[-1][sk]["S"]) if has_more else None
 
     def partition(self, pk: Item, **query: Any) -> Iterator[Item]:
         """Every item of a partition, in the order of the sort keys, page by page."""

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -29,7 +30,7 @@ from chalicelib.adapters.dynamodb.writes import (
 )
 from chalicelib.domain.books.differences import Progress, Records
 from chalicelib.domain.contact import reference_values
-from chalicelib.domain.errors import InvalidInput, NotFound
+from chalicelib.domain.errors import NotFound
 from chalicelib.domain.parties import Customer, Merchant
 from chalicelib.domain.tab.attempt import Attempt
 from chalicelib.domain.tab.draft import Change, Entry
@@ -294,27 +295,10 @@ class DynamoDbStore:
     def _list_tabs(
         self, index: str, prefix: str, merchant_id: str, partition: str, limit: int, cursor: str | None
     ) -> Page[TabSummary]:
-        listing = f"{index}#{partition}"
-        pk, sk = f"{prefix}_pk", f"{prefix}_sk"
-        start = None
-        if cursor is not None:
-            position = cursors.decode(listing, cursor)
-            tab_id = position.rpartition("#")[2]
-            if not items.is_id(tab_id):
-                raise InvalidInput("The cursor does not belong to this listing. Start again without it.")
-            start = items.tab_key(merchant_id, tab_id) | {pk: {"S": partition}, sk: {"S": position}}
-        found, has_more = self._reads.page(
-            limit,
-            start,
-            IndexName=index,
-            KeyConditionExpression=f"{pk} = :partition",
-            ExpressionAttributeValues={":partition": {"S": partition}},
-            ScanIndexForward=False,
+        found, next_cursor = self._reads.newest(
+            index, prefix, partition, partial(items.tab_key, merchant_id), limit, cursor
         )
-        return Page(
-            items=tuple(items.summary_of(item) for item in found),
-            next_cursor=cursors.encode(listing, found[-1][sk]["S"]) if has_more else None,
-        )
+        return Page(items=tuple(items.summary_of(item) for item in found), next_cursor=next_cursor)
 
     def _due_in_shard(self, shard: int, now: datetime) -> list[tuple[str, str]]:
         """Everything that is due in one shard, the longest due first."""
