@@ -1,0 +1,42 @@
+"""The words of a message: chosen by kind, channel and language, never composed in the domain."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from msgspec import Struct
+
+from chalicelib.domain.contact import Language
+from chalicelib.domain.news.message import Message
+
+
+class Setting(Struct, frozen=True, kw_only=True):
+    """What the words are set in. `currency`: of every amount in the message. `time_zone`: the recipient's (IANA).
+
+    `names`: `merchant`, `title` (of the tab), `customer` where known, and addresses of pages: `page`, `unsubscribe`.
+    """
+
+    language: Language
+    time_zone: str
+    currency: str
+    names: Mapping[str, str]
+
+
+class Written(Struct, frozen=True, kw_only=True):
+    """A message in words: `subject`, `text` and `html` of a mail, `sms`."""
+
+    subject: str
+    text: str
+    html: str
+    sms: str
+
+
+class MissingValue(Exception):
+    """The message lacks a value that its words need: a bug, so the message is not sent half empty."""
+
+
+class Words(Protocol):
+    def write(self, message: Message, setting: Setting) -> Written:
+        """Raises MissingValue."""
+        ...
