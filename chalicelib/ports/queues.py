@@ -18,7 +18,7 @@ class QueueName(StrEnum):
 
 
 class Job(Struct, frozen=True, kw_only=True):
-    """`body`: JSON. `group`: whose job it is (the merchant), so that one merchant's thousands hold up nobody else's ten.
+    """`body`: JSON. `group`: whose job it is (the merchant), so that nobody waits for another's thousands.
 
     `delay_s`: not before so many seconds have passed, at most 900.
     """
