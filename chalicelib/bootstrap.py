@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from threading import Lock
 from typing import Any, cast
@@ -11,12 +12,15 @@ from chalicelib.adapters.addresses import LibraryAddresses
 from chalicelib.adapters.aws.secrets import KeptSecret
 from chalicelib.adapters.channels.log import LogNotifier
 from chalicelib.adapters.system import SystemClock, SystemIds
+from chalicelib.ports.channels import Mailer, Texter
 from chalicelib.ports.clock import Clock
 from chalicelib.ports.deps import Deps
 from chalicelib.ports.gateway import PaymentGateway
 from chalicelib.ports.notifier import Notifier
 from chalicelib.ports.people import People
+from chalicelib.ports.queues import Queues
 from chalicelib.ports.store import TabStore
+from chalicelib.ports.words import Words
 
 _lock = Lock()
 _cached: list[Deps] = []
@@ -59,6 +63,11 @@ def build(*, clock: Clock | None = None, notifier: Notifier | None = None) -> De
         clock=clock or SystemClock(),
         ids=SystemIds(),
         notifier=notifier or LogNotifier(),
+        # What news needs, a request of the API seldom or never does.
+        queues=cast(Queues, _Lazy(_queues)),
+        mailer=cast(Mailer, _Lazy(_mailer)),
+        texter=cast(Texter, _Lazy(_texter)),
+        words=cast(Words, _Lazy(_words)),
     )
 
 
@@ -73,6 +82,26 @@ def _stores() -> tuple[TabStore, People]:
     return DynamoDbStore(client, table), DynamoDbPeople(client, table)
 
 
+def _queues() -> Queues:
+    from chalicelib.adapters.aws.queues import SqsQueues, sqs_client
+
+    client = sqs_client(config.aws_endpoint_url())
+    snapshots.after_restore(client.close)
+    return SqsQueues(client, config.queue_url)
+
+
+def _mailer() -> Mailer:
+    raise NotImplementedError("there is no adapter for e-mail yet")
+
+
+def _texter() -> Texter:
+    raise NotImplementedError("there is no adapter for SMS yet")
+
+
+def _words() -> Words:
+    raise NotImplementedError("there is no adapter for words yet")
+
+
 def _gateway(secret_key: str) -> PaymentGateway:
     from chalicelib.adapters.stripe.gateway import StripeGateway, stripe_client
 
@@ -84,6 +113,22 @@ def _gateway(secret_key: str) -> PaymentGateway:
         publishable_key=config.stripe_publishable_key(),
         live=config.is_live(secret_key),
     )
+
+
+class _Lazy:
+    """A proxy that creates an adapter, and imports what it needs, on first attribute access."""
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._make = make
+        self._made: list[Any] = []
+        """At most one."""
+        self._making = Lock()
+
+    def __getattr__(self, name: str) -> Any:
+        with self._making:
+            if not self._made:
+                self._made.append(self._make())
+        return getattr(self._made[0], name)
 
 
 class _Gateway:

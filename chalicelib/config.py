@@ -18,6 +18,9 @@ SETTINGS: Mapping[str, str] = MappingProxyType(
     {
         "AFTERTAB_STAGE": "dev or prod; part of every key and of the metadata sent to Stripe",
         "AFTERTAB_TABLE": "the DynamoDB table",
+        "AFTERTAB_QUEUE_DUE": "address of the queue of tabs that are due",
+        "AFTERTAB_QUEUE_POST": "address of the queue of messages to people",
+        "AFTERTAB_QUEUE_NOTICES": "address of the queue of notices to merchants' systems",
         "AFTERTAB_JWT_ISSUER": "iss of the tokens that are accepted",
         "AFTERTAB_JWT_AUDIENCE": "aud of the tokens that are accepted",
         "AFTERTAB_JWT_JWKS_URL": "where the issuer's public keys are: https, or http on loopback",
@@ -40,6 +43,11 @@ def stage() -> str:
 
 def table() -> str:
     return _required("AFTERTAB_TABLE")
+
+
+def queue_url(queue: str) -> str:
+    """The address of a queue; `queue` is one of ports.QueueName."""
+    return _required(f"AFTERTAB_QUEUE_{queue.upper()}")
 
 
 def jwt_issuer() -> str:

@@ -34,9 +34,11 @@ from chalicelib.adapters.addresses import LibraryAddresses
 from chalicelib.adapters.channels.log import LogNotifier
 from chalicelib.adapters.dynamodb.people import DynamoDbPeople
 from chalicelib.adapters.dynamodb.store import DynamoDbStore, dynamodb_client
+from chalicelib.adapters.memory_queues import MemoryQueues
 from chalicelib.adapters.stripe.gateway import StripeGateway, stripe_client
 from chalicelib.adapters.system import SystemClock, SystemIds
 from chalicelib.ports.deps import Deps
+from tests.channels import BareWords, Mails, Texts
 
 SECRET = "whsec_bench"
 KEY = "sk_test_bench"
@@ -125,6 +127,10 @@ def deps(client: Any, standin: str) -> Deps:
         clock=SystemClock(),
         ids=SystemIds(),
         notifier=LogNotifier(),
+        queues=MemoryQueues(SystemClock()),
+        mailer=Mails(),
+        texter=Texts(),
+        words=BareWords(),
     )
 
 

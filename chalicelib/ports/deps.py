@@ -5,12 +5,15 @@ from __future__ import annotations
 from msgspec import Struct
 
 from chalicelib.ports.addresses import Addresses
+from chalicelib.ports.channels import Mailer, Texter
 from chalicelib.ports.clock import Clock
 from chalicelib.ports.gateway import PaymentGateway
 from chalicelib.ports.ids import Ids
 from chalicelib.ports.notifier import Notifier
 from chalicelib.ports.people import People
+from chalicelib.ports.queues import Queues
 from chalicelib.ports.store import TabStore
+from chalicelib.ports.words import Words
 
 
 class Deps(Struct, frozen=True):
@@ -23,3 +26,7 @@ class Deps(Struct, frozen=True):
     clock: Clock
     ids: Ids
     notifier: Notifier
+    queues: Queues
+    mailer: Mailer
+    texter: Texter
+    words: Words

@@ -16,6 +16,7 @@ from typing import Any
 
 AWS_CALLS: Mapping[str, frozenset[str]] = {
     "dynamodb": frozenset({"BatchGetItem", "GetItem", "PutItem", "Query", "TransactWriteItems"}),
+    "sqs": frozenset({"SendMessageBatch"}),
     "ssm": frozenset({"GetParameter"}),
 }
 """Every AWS service that is called, and its operations. The descriptions of all other services are left out."""

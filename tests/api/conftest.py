@@ -11,6 +11,7 @@ from chalice.test import Client
 import app as application
 from chalicelib import bootstrap
 from chalicelib.adapters.addresses import LibraryAddresses
+from chalicelib.adapters.memory_queues import MemoryQueues
 from chalicelib.adapters.memory_store import MemoryStore
 from chalicelib.adapters.stripe.gateway import StripeGateway, stripe_client
 from chalicelib.adapters.system import SystemIds
@@ -18,6 +19,7 @@ from chalicelib.handlers import keys
 from chalicelib.ports.deps import Deps
 from chalicelib.ports.store import TabStore
 from devstack.stripe_standin.server import App, create_app, serve_in_thread
+from tests.channels import BareWords, Mails, Texts
 from tests.outbox import Outbox
 from tests.people import people_beside
 
@@ -108,6 +110,10 @@ def make_world(
             clock=clock,
             ids=SystemIds(),
             notifier=Outbox(),
+            queues=MemoryQueues(clock),
+            mailer=Mails(),
+            texter=Texts(),
+            words=BareWords(),
         )
         bootstrap.use(deps)
         client = Client(application.app, project_dir=empty_folder)

@@ -19,6 +19,7 @@ import app as application
 from chalicelib import bootstrap
 from chalicelib.adapters.addresses import LibraryAddresses
 from chalicelib.adapters.dynamodb.store import DynamoDbStore
+from chalicelib.adapters.memory_queues import MemoryQueues
 from chalicelib.adapters.stripe.gateway import StripeGateway, stripe_client
 from chalicelib.adapters.stripe.transport import Urllib3Client
 from chalicelib.adapters.system import SystemIds
@@ -43,6 +44,7 @@ from tests.api.world import (
     held,
     serve_issuer,
 )
+from tests.channels import BareWords, Mails, Texts
 from tests.costs.meter import Meter, MeteredClient, Usage
 from tests.outbox import Outbox
 from tests.people import people_beside
@@ -149,6 +151,10 @@ def _metered_world() -> Iterator[tuple[World, Meter, Callable[[], None]]]:
                 clock=clock,
                 ids=SystemIds(),
                 notifier=Outbox(),
+                queues=MemoryQueues(clock),
+                mailer=Mails(),
+                texter=Texts(),
+                words=BareWords(),
             )
         )
         try:

@@ -11,6 +11,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from chalicelib.adapters.addresses import LibraryAddresses
+from chalicelib.adapters.memory_queues import MemoryQueues
 from chalicelib.adapters.memory_store import MemoryStore
 from chalicelib.domain.tab.actor import Actor, Role
 from chalicelib.domain.tab.attempt import Attempt, Operation
@@ -30,6 +31,7 @@ from chalicelib.usecases.tab.bill import accept_bill, add_items, complete_servic
 from chalicelib.usecases.tab.booking import Agreement, accept_promise, open_tab
 from devstack.invariants import check_books, check_claims, check_everything, check_tab
 from tests import views
+from tests.channels import BareWords, Mails, Texts
 from tests.outbox import Outbox
 from tests.people import people_beside
 from tests.usecases.fake_gateway import SIGNATURE, Crash, FakeGateway
@@ -72,6 +74,10 @@ class Shop:
             clock=self.clock,
             ids=Ids(),
             notifier=self.outbox,
+            queues=MemoryQueues(self.clock),
+            mailer=Mails(),
+            texter=Texts(),
+            words=BareWords(),
         )
         self._keys = count(1)
         operator = Actor(subject="root", role=Role.OPERATOR)

@@ -23,6 +23,7 @@ import stripe
 from msgspec.structs import replace
 
 from chalicelib.adapters.addresses import LibraryAddresses
+from chalicelib.adapters.memory_queues import MemoryQueues
 from chalicelib.adapters.stripe.gateway import StripeGateway, stripe_client
 from chalicelib.domain.errors import DomainError
 from chalicelib.domain.tab.actor import Actor, Role
@@ -47,6 +48,7 @@ from devstack.stripe_standin.standin import StandIn
 from devstack.stripe_standin.store import PLATFORM, Namespace
 from devstack.stripe_standin.webhooks import sign
 from tests import views
+from tests.channels import BareWords, Mails, Texts
 from tests.faults.matrix.table import Cell, Order
 from tests.faults.matrix.traps import STRIPE, Call, Died, InProcess, Lane, Trap, TrappedStore, call
 from tests.outbox import Outbox
@@ -140,6 +142,10 @@ class World:
                 clock=self.clock,
                 ids=self.ids,
                 notifier=self.outbox,
+                queues=MemoryQueues(self.clock),
+                mailer=Mails(),
+                texter=Texts(),
+                words=BareWords(),
             )
         return self._lanes[lane]
 
