@@ -29,19 +29,90 @@ AWS_MODELS = "aws_models"
 botocore looks there first. Its own descriptions of services are left out, all 400."""
 
 STRIPE_PRODUCTS = (
+    "apps",
+    "billing",
+    "billing_portal",
     "climate",
     "entitlements",
     "financial_connections",
+    "forwarding",
+    "identity",
     "issuing",
+    "product_catalog",
+    "reporting",
+    "reserve",
+    "sigma",
     "tax",
     "terminal",
     "test_helpers",
+    "three_d_secure",
     "treasury",
     "v2/billing",
+    "v2/commerce",
+    "v2/core/_account*",
+    "v2/core/accounts",
+    "v2/core/vault",
     "v2/money_management",
+    "v2/test_helpers",
 )
 """Folders of the SDK, a product each. It loads a class when an answer has an object of it (stripe/_object_classes.py),
 and what we ask for has none of these: the events that we list are of the kinds that we name."""
+
+STRIPE_OBJECTS = (
+    "account_capability",
+    "account_external",
+    "account_link",
+    "account_login",
+    "account_person",
+    "account_session",
+    "apple_pay_domain",
+    "application_fee",
+    "balance_settings",
+    "bank_account",
+    "capability",
+    "cash_balance",
+    "confirmation_token",
+    "connect_collection_transfer",
+    "country_spec",
+    "coupon",
+    "credit_note",
+    "customer_balance",
+    "customer_cash",
+    "customer_funding",
+    "customer_payment_source",
+    "customer_session",
+    "customer_tax",
+    "ephemeral_key",
+    "exchange_rate",
+    "file_link",
+    "funding_instructions",
+    "invoice",
+    "login_link",
+    "payment_attempt_record",
+    "payment_link",
+    "payment_method_configuration",
+    "payment_method_domain",
+    "payment_record",
+    "plan",
+    "price",
+    "product",
+    "promotion_code",
+    "quote",
+    "reserve_transaction",
+    "review",
+    "shipping_rate",
+    "source",
+    "subscription",
+    "tax",
+    "token",
+    "topup",
+    "transfer",
+    "webhook_endpoint",
+)
+"""Objects of Stripe Billing and the like: modules of the SDK that begin with the name. What we ask for has none."""
+
+CATALOGUES = "chalicelib/locale"
+"""Where our words are, a folder a language."""
 
 LEFT_OUT: Mapping[str, str] = {
     "requests": "Stripe is called through our own transport",
@@ -61,9 +132,13 @@ LEFT_OUT: Mapping[str, str] = {
     "s3transfer/crt.py": "transfers by awscrt, which is not installed",
     "s3transfer/processpool.py": "transfers by several processes",
     **{f"stripe/{name}": "loaded with an object of a product that we do not use" for name in STRIPE_PRODUCTS},
+    **{f"stripe/_{name}[_.]*": "the same of an object" for name in STRIPE_OBJECTS},
     "dateutil/zoneinfo": "a copy of the time-zone database; tzdata is ours",
+    "dateutil/rrule.py": "repeating dates; botocore reads single ones",
     "jwt/help.py": "for bug reports",
     "dns": "email-validator asks name servers with it, which we don't",
+    "babel/messages": "makes and compiles catalogues, which packaging has done",
+    "babel/support.py": "lazy texts and Babel's own catalogues; ours are the standard library's",
     "phonenumbers/geodata": "names of places, 40 MB",
     "phonenumbers/carrierdata": "names of carriers",
     "phonenumbers/shortdata/region_*.py": "emergency numbers and the like, a file a country",
@@ -82,10 +157,19 @@ def slim(tree: Path) -> None:
     for pattern in LEFT_OUT:
         for path in sorted(tree.glob(pattern), reverse=True):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
+    _leave_out_other_languages(tree)
     data = tree / "botocore" / "data"
     _describe(data, tree / AWS_MODELS)
     for directory in sorted(path for path in data.iterdir() if path.is_dir()):
         shutil.rmtree(directory)
+
+
+def _leave_out_other_languages(tree: Path) -> None:
+    """Of CLDR's languages, 33 MB, keep those that we have words in, and what all of them inherit from."""
+    kept = {"root", *(path.name for path in (tree / CATALOGUES).glob("*"))}
+    for path in (tree / "babel" / "locale-data").glob("*"):
+        if path.stem not in kept:
+            path.unlink()
 
 
 def changed(tree: Path, untouched: Path) -> list[str]:

@@ -3,6 +3,8 @@
 import json
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -155,3 +157,50 @@ def test_a_changed_file_of_a_library_stops_the_packaging(tmp_path: Path) -> None
     (built / "stripe" / "_new.py").write_text("")
 
     assert contents.changed(built, tmp_path / "untouched.zip") == ["stripe/__init__.py", "stripe/_new.py"]
+
+
+def left_out_modules(*packages: str) -> set[str]:
+    """The modules of these packages that the bundle does not have."""
+    installed = Path(botocore.__file__).parents[1]
+    patterns = [pattern for pattern in contents.LEFT_OUT if pattern.split("/")[0] in packages]
+    gone = [path for pattern in patterns for path in installed.glob(pattern)]
+    files = {inner for path in gone for inner in ([path] if path.is_file() else path.rglob("*.py"))}
+    names = {path.relative_to(installed).with_suffix("").as_posix().replace("/", ".") for path in files}
+    return {name.removesuffix(".__init__") for name in names}
+
+
+IMPORTS = """
+import importlib, importlib.abc, json, sys
+left_out, modules = json.loads(sys.stdin.read())
+class Gone(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name in left_out:
+            raise ModuleNotFoundError(f"{name} is not in the bundle", name=name)
+sys.meta_path.insert(0, Gone())
+for module in modules:
+    importlib.import_module(module)
+import stripe
+client = stripe.StripeClient("sk_test_x")
+for service in SERVICES:
+    for part in f"v1.{service}".split("."):
+        found = getattr(client if part == "v1" else found, part)
+import babel.dates, babel.numbers, jinja2.ext
+"""
+
+
+def test_what_is_left_out_is_not_missed_by_the_services_and_objects_that_we_use() -> None:
+    """Each of Stripe's services that we call, and each class that its answers have, loads without what is left out."""
+    texts = [path.read_text() for path in ADAPTERS if "/stripe/" in path.as_posix()]
+    services = {name for text in texts for name in re.findall(r"_stripe\.((?:checkout\.)?[a-z_]+)\.[a-z_]+\b", text)}
+    modules = sorted({OBJECT_CLASSES[kind][0] for kind in ANSWERED.split()})
+    assert services >= {"accounts", "payment_intents", "refunds"}
+
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORTS.replace("SERVICES", repr(sorted(services)))],
+        input=json.dumps([sorted(left_out_modules("babel", "dateutil", "stripe")), modules]),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
