@@ -39,6 +39,7 @@ EVENTS = (
     "refund.created",
     "refund.updated",
     "refund.failed",
+    "checkout.session.expired",
     "charge.expired",
     "charge.dispute.created",
     "charge.dispute.funds_withdrawn",

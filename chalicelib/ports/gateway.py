@@ -44,10 +44,11 @@ class BadSignature(Exception):
 
 
 class CardSetup(Struct, frozen=True, kw_only=True):
-    """The data that the phone needs to save a card."""
+    """What saving a card needs: in an app the `client_secret`, in a browser the address of the gateway's page."""
 
     setup_id: str
-    client_secret: str
+    client_secret: str | None = None
+    page_url: str | None = None
 
 
 class GatewayEvent(Struct, frozen=True, kw_only=True):
@@ -120,8 +121,13 @@ class PaymentGateway(Protocol):
         """Detach every saved card of the customer, so that none can be charged, and return their ids. Idempotent."""
         ...
 
-    def add_card_setup(self, account: str | None, customer: Customer, tab_id: str | None, *, key: str) -> CardSetup:
-        """Prepare saving a card for later charges. The same key prepares no second one. Raises CustomerGone."""
+    def add_card_setup(
+        self, account: str | None, customer: Customer, tab_id: str | None, *, key: str, return_url: str | None = None
+    ) -> CardSetup:
+        """Prepare saving a card for later charges. The same key prepares no second one. Raises CustomerGone.
+
+        `return_url`: on the gateway's page, which leads back there.
+        """
         ...
 
     def read_event(self, payload: bytes, signature: str) -> GatewayEvent:

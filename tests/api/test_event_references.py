@@ -108,6 +108,13 @@ def cancel(world: World, shop: Shop, ana: Caller) -> None:
     world.at_stripe(f"payment_intents/{asked(shop, ana)['payment_id']}/cancel")
 
 
+def expire_page(world: World, shop: Shop, ana: Caller) -> None:
+    tab = billed(shop, ana, 8000)
+    body = {"mode": "on_session", "return_url": "https://salon.example/paid"}
+    payment = ana.post(f"/v1/tabs/{tab['tab_id']}/charges", body).ok()["payment"]
+    world.at_stripe(f"checkout/sessions/{payment['page_url'].rpartition('/')[2]}/expire")
+
+
 def delete(world: World, shop: Shop, ana: Caller) -> None:
     ref = world.deps.store.get_customer(shop.merchant_id, str(ana.customer_id)).customer_ref
     world.http.delete(f"{world.base}/v1/customers/{ref}", headers={"Authorization": f"Bearer {SECRET_KEY}"})
@@ -126,6 +133,7 @@ STORIES: dict[str, tuple[Callable[[World, Shop, Caller], object], ...]] = {
     "refund.updated": (refund("succeed"),),
     "refund.failed": (refund("fail"),),
     "charge.expired": (expire,),
+    "checkout.session.expired": (expire_page,),
     "charge.dispute.created": (dispute(),),
     "charge.dispute.funds_withdrawn": (dispute(),),
     "charge.dispute.funds_reinstated": (dispute("won"),),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import json
+import urllib.error
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -1527,3 +1528,72 @@ def test_a_connected_account_is_walked_by_itself(stage: Stage) -> None:
     assert stage.gateway().find_payment(account, payment.payment_id) is not None
     assert stage.gateway().find_payment(None, payment.payment_id) is None
     assert (event.account, event.payment_id) == (account, payment.payment_id)
+
+
+# ---- Pages: Checkout Sessions
+
+
+BACK = "https://salon.example/paid"
+
+
+def make_page(stage: Stage, operation: Operation = Operation.CHARGE) -> tuple[Attempt, Fact]:
+    attempt = an_attempt(
+        attempt_id="att_page",
+        operation=operation,
+        amount_minor=2000,
+        return_url=BACK,
+        customer_ref=stage.tab.customer_ref,
+        saves_card=True,
+    )
+    made = one(stage.gateway().perform(stage.tab, attempt))
+    assert (made.kind, made.attempt_id) == (FactKind.AWAITING_CUSTOMER, attempt.attempt_id)
+    assert made.page_url is not None
+    return replace(attempt, page_id=made.object_id, page_url=made.page_url), made
+
+
+def use_page(stage: Stage, page_id: str, card: str = "visa") -> None:
+    method = stage.api().payment_methods.create({"type": "card", "card": {"token": f"tok_{card}"}})
+    request = urllib.request.Request(
+        f"{stage.base}/v1/payment_pages/{page_id}/confirm",
+        data=f"payment_method={method.id}".encode(),
+        headers={"Authorization": "Bearer sk_test_dashboard"},
+    )
+    urllib.request.urlopen(request, timeout=10).close()
+
+
+@pytest.mark.parametrize(
+    ("operation", "kind"), [(Operation.CHARGE, FactKind.CHARGED), (Operation.PLACE_HOLD, FactKind.HOLD_PLACED)]
+)
+def test_a_page_that_was_used_is_its_payment(stage: Stage, operation: Operation, kind: FactKind) -> None:
+    attempt, made = make_page(stage, operation)
+    assert stage.gateway().find_facts(stage.tab, attempt) == (made,)
+    use_page(stage, made.object_id)
+    found = one(stage.gateway().find_facts(stage.tab, attempt))
+    assert (found.kind, found.amount_minor, found.attempt_id) == (kind, 2000, attempt.attempt_id)
+    assert found.card is not None
+    # Closing comes too late, and says so.
+    assert one(stage.gateway().close_payment(stage.tab, attempt)) == found
+
+
+def test_a_page_is_made_once_and_found_without_its_id(stage: Stage) -> None:
+    attempt, made = make_page(stage)
+    assert one(stage.gateway().perform(stage.tab, attempt)).object_id == made.object_id
+    assert one(stage.gateway().find_facts(stage.tab, replace(attempt, page_id=None))).object_id == made.object_id
+    other = replace(attempt, attempt_id="att_other", page_id=None)
+    assert stage.gateway().find_facts(stage.tab, other) == ()
+
+
+def test_a_closed_page_is_canceled(stage: Stage) -> None:
+    attempt, made = make_page(stage)
+    closed = one(stage.gateway().close_payment(stage.tab, attempt))
+    assert (closed.kind, closed.object_id) == (FactKind.PAYMENT_CANCELED, made.object_id)
+    assert one(stage.facts_of("checkout.session.expired")).object_id == made.object_id
+    with pytest.raises(urllib.error.HTTPError):
+        use_page(stage, made.object_id)
+
+
+def test_a_page_that_stripe_has_lost_is_canceled(stage: Stage) -> None:
+    attempt, _ = make_page(stage)
+    gone = replace(attempt, page_id="cs_test_gone")
+    assert one(stage.gateway().find_facts(stage.tab, gone)).kind == FactKind.PAYMENT_CANCELED
+    assert one(stage.gateway().close_payment(stage.tab, gone)).kind == FactKind.PAYMENT_CANCELED

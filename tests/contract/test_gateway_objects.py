@@ -100,6 +100,17 @@ GOLDEN = {
         '{"amount": 2000, "currency": "eur", "customer": "cus_stripe", "capture_method": "automatic", '
         '"allowed_payment_method_types": ["card"], ' + METADATA + '"charge"}, "expand": ["latest_charge"]}',
     ),
+    "charge on a page": (
+        an_attempt(Operation.CHARGE, return_url="https://salon.example/paid", saves_card=True),
+        '{"mode": "payment", "line_items": [{"price_data": {"currency": "eur", "unit_amount": 2000, "product_data": '
+        '{"name": "Haircut"}}, "quantity": 1}], "customer": "cus_stripe", "payment_intent_data": '
+        '{"capture_method": "automatic", '
+        + METADATA
+        + '"charge"}, "setup_future_usage": "off_session"}, '
+        + METADATA
+        + '"charge"}, "allowed_payment_method_types": ["card"], "success_url": "https://salon.example/paid", '
+        '"cancel_url": "https://salon.example/paid", "expires_at": 1767686400, "adaptive_pricing": {"enabled": false}}',
+    ),
     "capture": (
         an_attempt(Operation.CAPTURE, payment_id="pi_1"),
         '{"amount_to_capture": 2000, "expand": ["latest_charge"]}',
@@ -138,7 +149,7 @@ def test_what_an_attempt_sends_ignores_all_that_changes(attempt: Attempt) -> Non
         failure=Failure(code="declined"), payment_id=attempt.payment_id or "pi_learnt",
     )  # fmt: skip
     tab = a_tab(
-        status=Status.DUE, version=9, title="Renamed", tip_minor=100, minimum_charge_minor=100,
+        status=Status.DUE, version=9, tip_minor=100, minimum_charge_minor=100,
         card=Card(card_id="pm_other", brand="visa", last4="1", saved_at=NOW),
     )  # fmt: skip
 

@@ -26,6 +26,8 @@ INTENT_EVENTS = frozenset(
         "payment_intent.processing",
     }
 )
+PAGE_EXPIRED = "checkout.session.expired"
+"""The one event of a Checkout Session that its payment's own events do not tell."""
 SETUP_EVENTS = frozenset({"setup_intent.succeeded", "setup_intent.setup_failed"})
 REFUND_EVENTS = frozenset({"refund.created", "refund.updated", "refund.failed"})
 CHARGE_EXPIRED = "charge.expired"
@@ -42,7 +44,7 @@ RELEVANT_EVENTS = (
     | REFUND_EVENTS
     | DISPUTE_EVENTS
     | CARD_EVENTS
-    | {CHARGE_EXPIRED, CUSTOMER_DELETED, FRAUD_WARNING, *ACCOUNT_EVENTS}
+    | {PAGE_EXPIRED, CHARGE_EXPIRED, CUSTOMER_DELETED, FRAUD_WARNING, *ACCOUNT_EVENTS}
 )
 
 TOLERANCE_S = 300

@@ -291,6 +291,30 @@ def of_payment(payment_id: str | None, facts: Iterable[Fact]) -> tuple[Fact, ...
     return tuple(replace(fact, payment_id=fact.payment_id or payment_id) for fact in facts)
 
 
+def facts_of_page(page: Mapping[str, Any], at: datetime) -> tuple[Fact, ...]:
+    """A Checkout Session's state, as facts: those of its payment, once somebody has tried to pay.
+
+    https://docs.stripe.com/api/checkout/sessions/object. `page` has its payment expanded.
+    """
+    status, intent = page["status"], page.get("payment_intent")
+    if status == "expired":
+        return (_of_page(FactKind.PAYMENT_CANCELED, page, at),)
+    if status == "open":
+        # Whatever became of a try to pay, they can try again.
+        return (replace(_of_page(FactKind.AWAITING_CUSTOMER, page, at), page_url=page.get("url")),)
+    return facts_of_intent(intent, at) if isinstance(intent, Mapping) else ()
+
+
+def _of_page(kind: FactKind, page: Mapping[str, Any], at: datetime) -> Fact:
+    return Fact(
+        kind=kind,
+        object_id=page["id"],
+        at=at,
+        currency=currency_of(page),
+        attempt_id=metadata_of(page).get("attempt"),
+    )
+
+
 def customer_gone(customer_ref: str, at: datetime, attempt_id: str | None = None) -> Fact:
     """The customer was deleted. `attempt_id`: the attempt that found it out."""
     return Fact(kind=FactKind.CUSTOMER_GONE, object_id=customer_ref, at=at, attempt_id=attempt_id)
@@ -305,11 +329,12 @@ def card_gone(attempt: Attempt) -> Fact:
 
 
 def payment_gone(attempt: Attempt) -> Fact:
-    """The payment that waited for the customer is gone and will not be made."""
-    assert attempt.payment_id is not None, "it waited"
+    """The payment that waited for the customer, or its page, is gone: it will not be made."""
+    gone_id = attempt.page_id or attempt.payment_id
+    assert gone_id is not None, "it waited"
     return Fact(
         kind=FactKind.PAYMENT_CANCELED,
-        object_id=attempt.payment_id,
+        object_id=gone_id,
         at=attempt.created_at,
         attempt_id=attempt.attempt_id,
     )

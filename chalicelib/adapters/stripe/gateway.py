@@ -54,6 +54,7 @@ _PAGE = 100
 _MAXIMUM_PAGES = 10
 
 _WITH_CHARGE: Any = {"expand": ["latest_charge"]}
+_WITH_PAYMENT: Any = {"expand": ["payment_intent.latest_charge"]}
 _MOVEMENT = "latest_charge.balance_transaction"
 _ACCOUNT_GONE = "account_invalid"
 """Our key may not act for this account (any more): https://docs.stripe.com/error-codes#account-invalid."""
@@ -165,6 +166,8 @@ class StripeGateway:
         options = _options(tab.account, stripe_params.idempotency_key(attempt, self._stage))
         intents = self._stripe.payment_intents
         answer: stripe.StripeObject
+        if attempt.is_on_page:
+            return self._send_page(tab, attempt, params, options)
         if attempt.operation == Operation.REFUND:
             answer = self._stripe.refunds.create(params, options)
         elif attempt.operation == Operation.CAPTURE:
@@ -178,6 +181,13 @@ class StripeGateway:
         if attempt.operation == Operation.REFUND:
             return stripe_facts.facts_of_refund(answer.to_dict(), attempt.created_at)
         return _told(answer.to_dict(), attempt.created_at)
+
+    def _send_page(self, tab: Tab, attempt: Attempt, params: Any, options: stripe.RequestOptions) -> tuple[Fact, ...]:
+        answer = self._stripe.checkout.sessions.create(params, options)
+        page: Mapping[str, Any] | None = answer.to_dict()
+        if _is_replay(answer.last_response.headers if answer.last_response else None):
+            page = self._page(tab.account, answer.id)
+        return () if page is None else _told_of_page(page, attempt.created_at)
 
     def _told_again(self, tab: Tab, attempt: Attempt, answer: stripe.StripeObject) -> tuple[Fact, ...]:
         """Fetch the current state of a replayed answer's object, because the answer is as old as the first one."""
@@ -266,6 +276,8 @@ class StripeGateway:
         with _operation(), _reading():
             if attempt.operation == Operation.REFUND:
                 return self._find_refund(tab, attempt)
+            if attempt.is_on_page:
+                return _told_of_its_page(attempt, self._find_page(tab, attempt))
             intent = self._find_payment(tab, attempt)
             if intent is None and _waited(attempt):
                 return (stripe_facts.payment_gone(attempt),)
@@ -292,6 +304,21 @@ class StripeGateway:
             refund = _made_by(attempt, _pages(self._stripe.refunds.list, params, _options(tab.account)))
         return () if refund is None else stripe_facts.facts_of_refund(refund, attempt.created_at)
 
+    def _find_page(self, tab: Tab, attempt: Attempt) -> dict[str, Any] | None:
+        """The attempt's Checkout Session, with its payment."""
+        if attempt.page_id is not None:
+            return self._page(tab.account, attempt.page_id)
+        customer_ref = stripe_params.customer_ref(tab, attempt)
+        if customer_ref is None:
+            return None
+        since = int((attempt.created_at - _LOOK_BACK).timestamp())
+        params = {"customer": customer_ref, "created": {"gte": since}}
+        found = _made_by(attempt, _pages(self._stripe.checkout.sessions.list, params, _options(tab.account)))
+        return None if found is None else self._page(tab.account, found["id"])
+
+    def _page(self, account: str | None, page_id: str) -> dict[str, Any] | None:
+        return self._find_object(self._stripe.checkout.sessions.retrieve, page_id, _WITH_PAYMENT, account)
+
     # ---- Closing
 
     def close_payment(self, tab: Tab, attempt: Attempt) -> tuple[Fact, ...]:
@@ -302,6 +329,8 @@ class StripeGateway:
         right, whether the tab has the hold by now (it counts as released) or not (the attempt is closed).
         """
         with _operation():
+            if attempt.is_on_page:
+                return self._close_page(tab, attempt)
             with _reading():
                 intent = self._find_payment(tab, attempt)
             if intent is None:
@@ -309,6 +338,20 @@ class StripeGateway:
             if intent["status"] not in _NOT_CLOSABLE:
                 intent = self._cancel(tab, intent["id"])
             return _told(intent, attempt.created_at)
+
+    def _close_page(self, tab: Tab, attempt: Attempt) -> tuple[Fact, ...]:
+        """Expire the page; one that was paid a moment before refuses, and the payment is the outcome.
+
+        https://docs.stripe.com/api/checkout/sessions/expire
+        """
+        page = self._find_page(tab, attempt)
+        if page is not None and page["status"] == "open":
+            try:
+                self._stripe.checkout.sessions.expire(page["id"], {}, _options(tab.account))
+            except stripe.InvalidRequestError:
+                _log.info("the page %s is not open any more", page["id"])
+            page = self._page(tab.account, page["id"])
+        return _told_of_its_page(attempt, page)
 
     def _cancel(self, tab: Tab, payment_id: str) -> dict[str, Any]:
         """Cancel the intent and return it, or return its current state if it cannot be canceled.
@@ -349,23 +392,48 @@ class StripeGateway:
             if method is not None and method.get("customer") is not None:
                 raise
 
-    def add_card_setup(self, account: str | None, customer: Customer, tab_id: str | None, *, key: str) -> CardSetup:
+    def add_card_setup(
+        self, account: str | None, customer: Customer, tab_id: str | None, *, key: str, return_url: str | None = None
+    ) -> CardSetup:
         of_tab = {} if tab_id is None else {"tab": tab_id}
-        params: Any = {
-            "customer": customer.customer_ref,
-            "usage": "off_session",
-            "allowed_payment_method_types": ["card"],
-            "metadata": self._metadata(merchant=customer.merchant_id, customer=customer.customer_id, **of_tab),
-        }
+        metadata = self._metadata(merchant=customer.merchant_id, customer=customer.customer_id, **of_tab)
+        options = _options(account, f"{self._stage}/{key}/card_setup")
         assert customer.customer_ref is not None, "a card is saved for somebody"
         with _operation():
             try:
-                made = self._stripe.setup_intents.create(params, _options(account, f"{self._stage}/{key}/card_setup"))
+                if return_url is None:
+                    return self._add_setup_intent(customer.customer_ref, metadata, options)
+                return self._add_setup_page(customer.customer_ref, metadata, return_url, options)
             except stripe.InvalidRequestError as error:
                 if self._is_customer_gone(account, customer.customer_ref):
                     raise CustomerGone(customer.customer_ref) from error
                 raise
-        return CardSetup(setup_id=made.id, client_secret=made.client_secret or "")
+
+    def _add_setup_intent(
+        self, customer_ref: str, metadata: dict[str, str], options: stripe.RequestOptions
+    ) -> CardSetup:
+        params: Any = {
+            "customer": customer_ref,
+            "usage": "off_session",
+            "allowed_payment_method_types": ["card"],
+            "metadata": metadata,
+        }
+        made = self._stripe.setup_intents.create(params, options)
+        return CardSetup(setup_id=made.id, client_secret=made.client_secret)
+
+    def _add_setup_page(
+        self, customer_ref: str, metadata: dict[str, str], return_url: str, options: stripe.RequestOptions
+    ) -> CardSetup:
+        """The card that is saved there comes with its setup intent's own event, which the metadata leads to us."""
+        params: Any = {
+            "mode": "setup",
+            "customer": customer_ref,
+            "setup_intent_data": {"metadata": metadata},
+            "metadata": metadata,
+            **stripe_params.page_fields(return_url),
+        }
+        made = self._stripe.checkout.sessions.create(params, options)
+        return CardSetup(setup_id=made.id, page_url=made.url)
 
     def _metadata(self, **ids: str) -> dict[str, str]:
         return {"app": stripe_params.APP, "stage": self._stage, **ids}
@@ -391,6 +459,8 @@ class StripeGateway:
                 return stripe_facts.facts_of_card_event(event.kind, event.body, event.occurred_at)
             if event.kind == events.CUSTOMER_DELETED:
                 return (stripe_facts.customer_gone(event.object_id, event.occurred_at),)
+            if event.kind == events.PAGE_EXPIRED:
+                return _told_of_page(event.body, event.occurred_at)
             if event.kind == "setup_intent.succeeded":
                 return self._card_saved(event)
             event = self._with_payment(event)
@@ -555,6 +625,19 @@ def _told(intent: Mapping[str, Any], at: Any) -> tuple[Fact, ...]:
     except ValueError as error:
         # An answer that cannot be parsed is no answer: the outcome is looked up again, and finally a person is told.
         raise GatewayUnavailable(str(error)) from error
+
+
+def _told_of_page(page: Mapping[str, Any], at: datetime) -> tuple[Fact, ...]:
+    try:
+        return stripe_facts.facts_of_page(page, at)
+    except ValueError as error:
+        raise GatewayUnavailable(str(error)) from error
+
+
+def _told_of_its_page(attempt: Attempt, page: Mapping[str, Any] | None) -> tuple[Fact, ...]:
+    if page is None:
+        return () if attempt.page_id is None else (stripe_facts.payment_gone(attempt),)
+    return _told_of_page(page, attempt.created_at)
 
 
 def _is_done(intent: Mapping[str, Any]) -> bool:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from chalicelib.domain.tab.attempt import Attempt, Operation
 from chalicelib.domain.tab.tab import Tab
 
 APP = "aftertab"
+
+PAGE_LIFETIME = timedelta(hours=23)
+"""Stripe ends a Checkout Session after 24 h at the latest. The agenda ends it with the attempt's lease, sooner."""
 
 
 _WIRE_FACTORS = {"ISK": 100, "UGX": 100}
@@ -46,6 +50,8 @@ def params_of(tab: Tab, attempt: Attempt, stage: str) -> dict[str, Any]:
         return {"amount_to_capture": to_wire(attempt.amount_minor, tab.currency), "expand": ["latest_charge"]}
     if attempt.operation == Operation.RELEASE:
         return {}
+    if attempt.is_on_page:
+        return _page_params(tab, attempt, stage)
     metadata = _metadata(tab, attempt, stage)
     amount = to_wire(attempt.amount_minor, tab.currency)
     if attempt.operation == Operation.REFUND:
@@ -54,13 +60,55 @@ def params_of(tab: Tab, attempt: Attempt, stage: str) -> dict[str, Any]:
         "amount": amount,
         "currency": tab.currency.lower(),
         "customer": customer_ref(tab, attempt),
-        "capture_method": "manual" if attempt.operation == Operation.PLACE_HOLD else "automatic",
+        "capture_method": _capture_method(attempt),
         "allowed_payment_method_types": ["card"],
         "metadata": metadata,
         "expand": ["latest_charge"],
-        **({"statement_descriptor_suffix": tab.statement_suffix} if tab.statement_suffix else {}),
+        **_statement(tab),
         **_how_to_pay(attempt),
     }
+
+
+def _page_params(tab: Tab, attempt: Attempt, stage: str) -> dict[str, Any]:
+    """A Checkout Session of one line. Its payment carries the attempt's metadata, so its events find the attempt.
+
+    https://docs.stripe.com/api/checkout/sessions/create. The price is ours: without `adaptive_pricing` Stripe may offer
+    another currency.
+    """
+    metadata = _metadata(tab, attempt, stage)
+    price = {
+        "currency": tab.currency.lower(),
+        "unit_amount": to_wire(attempt.amount_minor, tab.currency),
+        "product_data": {"name": tab.title},
+    }
+    return {
+        "mode": "payment",
+        "line_items": [{"price_data": price, "quantity": 1}],
+        "customer": customer_ref(tab, attempt),
+        "payment_intent_data": {
+            "capture_method": _capture_method(attempt),
+            "metadata": metadata,
+            **_statement(tab),
+            **({"setup_future_usage": "off_session"} if attempt.saves_card else {}),
+        },
+        "metadata": metadata,
+        **page_fields(attempt.return_url),
+        "expires_at": int((attempt.created_at + PAGE_LIFETIME).timestamp()),
+        "adaptive_pricing": {"enabled": False},
+    }
+
+
+def page_fields(return_url: str | None) -> dict[str, Any]:
+    """What every page of ours at Stripe has: it takes cards, and leads back whatever happened."""
+    return {"allowed_payment_method_types": ["card"], "success_url": return_url, "cancel_url": return_url}
+
+
+def _capture_method(attempt: Attempt) -> str:
+    return "manual" if attempt.operation == Operation.PLACE_HOLD else "automatic"
+
+
+def _statement(tab: Tab) -> dict[str, str]:
+    return {"statement_descriptor_suffix": tab.statement_suffix} if tab.statement_suffix else {}
 
 
 def customer_ref(tab: Tab, attempt: Attempt) -> str | None:

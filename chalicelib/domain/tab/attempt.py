@@ -79,6 +79,8 @@ class Attempt(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `payment_id`: the payment it works on; for a new hold or charge it is known once the gateway has answered.
     `card_id`: the card to use without the customer; None lets the customer choose on the phone (on-session).
+    `return_url`: on-session, but on the gateway's own page, which returns there; `page_id` and `page_url` are that
+    page's, once it is made. Its payment is made, and has an id, only when the customer pays.
     `customer_present`: the customer is in the flow while the saved card is charged, and can answer the bank's question.
     `saves_card`: the card may be kept for later charges. `tip_minor`: the tip in it, which is due only when paid.
     `customer_ref`: the customer at the gateway that it is made for, where it makes a payment. `redone`: how often it
@@ -102,6 +104,9 @@ class Attempt(Struct, frozen=True, kw_only=True, omit_defaults=True):
     check_at: datetime | None = None
     checks: int = 0
     client_secret: str | None = None
+    return_url: str | None = None
+    page_id: str | None = None
+    page_url: str | None = None
     failure: Failure | None = None
 
     @property
@@ -121,6 +126,11 @@ class Attempt(Struct, frozen=True, kw_only=True, omit_defaults=True):
     def is_on_session(self) -> bool:
         """Whether the customer confirms it on the phone, rather than a saved card being used."""
         return self.makes_payment and self.card_id is None
+
+    @property
+    def is_on_page(self) -> bool:
+        """Whether the customer confirms it on a page of the gateway's, rather than in an app."""
+        return self.return_url is not None
 
     @property
     def is_with_customer(self) -> bool:

@@ -54,11 +54,19 @@ class Draft:
     """The tab after the change, and the entries, facts and attempts written with it.
 
     `now`: the business time of the change. `by`: the actor. `new_id`: creates ids. `known_facts`: keys of facts
-    that were already applied, and are skipped.
+    that were already applied, and are skipped. `return_url`: the customer is in a browser and can pay on the gateway's
+    page, which returns there; None: they are in an app.
     """
 
     def __init__(
-        self, tab: Tab, *, now: datetime, by: Actor, new_id: NewId, known_facts: frozenset[str] = frozenset()
+        self,
+        tab: Tab,
+        *,
+        now: datetime,
+        by: Actor,
+        new_id: NewId,
+        known_facts: frozenset[str] = frozenset(),
+        return_url: str | None = None,
     ) -> None:
         self.base = tab
         self.tab = tab
@@ -66,6 +74,7 @@ class Draft:
         self.by = by
         self.new_id = new_id
         self.known_facts = known_facts
+        self.return_url = return_url
         self.entries: list[Entry] = []
         self.fact_keys: list[str] = []
         self.objects: list[tuple[str, str | None]] = []
@@ -132,6 +141,8 @@ class Draft:
             customer_ref=self.tab.customer_ref if operation in (Operation.CHARGE, Operation.PLACE_HOLD) else None,
             **fields,
         )
+        if attempt.is_on_session:
+            attempt = replace(attempt, return_url=self.return_url)
         if attempt.takes_money and self.tab.taking_attempt is not None:
             raise AssertionError(f"a second attempt that takes money beside {self.tab.taking_attempt.attempt_id}")
         self.update(attempts=(*self.tab.attempts, attempt))
@@ -158,7 +169,9 @@ class Draft:
 
         It leaves the tab at once, so the next one may begin in the same change.
         """
-        self._closed.append(replace(attempt, state=state, failure=failure, check_at=None, client_secret=None))
+        self._closed.append(
+            replace(attempt, state=state, failure=failure, check_at=None, client_secret=None, page_url=None)
+        )
         self.update(attempts=tuple(open_ for open_ in self.tab.attempts if open_.attempt_id != attempt.attempt_id))
         details: dict[str, Any] = {"attempt_id": attempt.attempt_id, "operation": attempt.operation, "state": state}
         if failure:

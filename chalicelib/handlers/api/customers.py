@@ -52,6 +52,7 @@ def prepare_card(call: Call[requests.CardSetupRequest]) -> Reply:
     body = views.CardSetupView(
         setup_id=prepared.setup.setup_id,
         client_secret=prepared.setup.client_secret,
+        page_url=prepared.setup.page_url,
         publishable_key=deps.gateway.publishable_key,
         account=prepared.account,
     )

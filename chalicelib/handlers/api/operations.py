@@ -126,6 +126,7 @@ class Call(msgspec.Struct, Generic[B], frozen=True, kw_only=True):
             record_id=record_id(self.by, self.idempotency_key),
             request_sha256=digest.hexdigest(),
             expected_version=_expected_version(self.http),
+            return_url=getattr(self.body, "return_url", None),
         )
 
 

@@ -395,6 +395,7 @@ def _payment(tab: Tab, attempt: Attempt, by: Actor, publishable_key: str | None)
         payment_id=attempt.payment_id,
         failure=_failure(attempt.failure, by) if attempt.failure else None,
         client_secret=attempt.client_secret if for_customer else None,
+        page_url=attempt.page_url if for_customer else None,
         publishable_key=publishable_key if for_customer else None,
         account=tab.account if for_customer else None,
     )

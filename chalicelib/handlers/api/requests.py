@@ -19,6 +19,7 @@ from chalicelib.handlers.api.fields import (
     Instant,
     Limits,
     Line,
+    ReturnUrl,
     Seconds,
     Text,
 )
@@ -105,6 +106,7 @@ class CardSetupRequest(Body):
 
     card_terms_sha256: Sha256
     tab_id: Id | None = None
+    return_url: ReturnUrl | None = None
 
 
 class NewTab(Body):
@@ -130,6 +132,7 @@ class AcceptPromise(Body):
     promise_sha256: Sha256
     consents: Annotated[list[Consent], Meta(max_length=len(Consent))]
     card_terms_sha256: Sha256 | None = None
+    return_url: ReturnUrl | None = None
 
 
 class ProposePromise(Body):
@@ -216,6 +219,7 @@ class ReturnCash(Body):
 
 class NewTip(Body):
     tip_minor: Amount
+    return_url: ReturnUrl | None = None
 
 
 class WriteOff(Body):
@@ -230,10 +234,12 @@ class NewCharge(Body):
 
     mode: Literal["on_session", "off_session"]
     tip_minor: Amount = 0
+    return_url: ReturnUrl | None = None
 
 
 class Reschedule(Body):
     starts_at: Instant
+    return_url: ReturnUrl | None = None
 
 
 class Cancel(Body):

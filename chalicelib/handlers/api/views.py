@@ -125,10 +125,11 @@ class CustomerList(Answer):
 
 
 class CardSetupView(Answer):
-    """The data that Stripe's SDK on the phone needs to save a card."""
+    """What Stripe's SDK on the phone needs to save a card; with a `return_url`, the page to send the browser to."""
 
     setup_id: str
-    client_secret: str
+    client_secret: str | None
+    page_url: str | None
     publishable_key: str
     account: str | None
 
@@ -275,7 +276,9 @@ class FailureView(Answer):
 
 
 class PaymentView(Answer):
-    """One attempt to move money. `client_secret`: for the customer, while the payment waits for them."""
+    """One attempt to move money. For the customer, while it waits for them: `client_secret` in an app, `page_url` (the
+    page at Stripe to send the browser to) where they gave a `return_url`.
+    """
 
     attempt_id: str
     operation: Operation
@@ -284,6 +287,7 @@ class PaymentView(Answer):
     payment_id: str | None
     failure: FailureView | None
     client_secret: str | None
+    page_url: str | None
     publishable_key: str | None
     account: str | None
 

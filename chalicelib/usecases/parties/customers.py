@@ -154,17 +154,20 @@ def prepare_card(deps: Deps, customer_id: str, terms: CardTerms, *, request: Req
     # The record's time is part of the key: the caller may reuse theirs after it has expired, and the gateway may
     # remember.
     key = f"{request.record_id}/{int(record.created_at.timestamp())}"
-    return PreparedCard(
-        setup=_add_setup(deps, account, customer, terms.tab_id, key), account=account, replayed=replayed
-    )
 
+    def add_setup(customer: Customer) -> CardSetup:
+        return deps.gateway.add_card_setup(
+            account,
+            customer,
+            terms.tab_id,
+            key=f"{key}/{customer.customer_ref}",
+            return_url=request.return_url,
+        )
 
-def _add_setup(deps: Deps, account: str | None, customer: Customer, tab_id: str | None, key: str) -> CardSetup:
-    """If the customer is gone at the gateway, a new one is created there first."""
     customer = with_ref(deps, account, customer)
     try:
-        return deps.gateway.add_card_setup(account, customer, tab_id, key=f"{key}/{customer.customer_ref}")
+        setup = add_setup(customer)
     except CustomerGone as gone:
         customer = forget_ref(deps, customer.merchant_id, customer.customer_id, gone.customer_ref)
-        customer = with_ref(deps, account, customer)
-        return deps.gateway.add_card_setup(account, customer, tab_id, key=f"{key}/{customer.customer_ref}")
+        setup = add_setup(with_ref(deps, account, customer))
+    return PreparedCard(setup=setup, account=account, replayed=replayed)

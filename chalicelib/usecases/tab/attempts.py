@@ -56,13 +56,15 @@ class Request(Struct, frozen=True, kw_only=True):
     """The caller, the idempotency key and the expected version of a request.
 
     `record_id`: merchant, caller and key. `request_sha256`: the hash of method, path and body. `expected_version`: from
-    the caller's If-Match; None if they sent none.
+    the caller's If-Match; None if they sent none. `return_url`: where the gateway's page leads back to, for a customer
+    who pays in a browser; None for one in an app.
     """
 
     by: Actor
     record_id: str
     request_sha256: str
     expected_version: int | None = None
+    return_url: str | None = None
 
     def new_record(self, deps: Deps, **what: object) -> IdempotencyRecord:
         now = deps.clock.now()
@@ -116,7 +118,7 @@ def carry_out(
         check_visible(tab, request.by)
         if record is not None:
             return _replay(deps, tab, record, request)
-        draft = Draft(tab, now=deps.clock.now(), by=request.by, new_id=deps.ids.new)
+        draft = Draft(tab, now=deps.clock.now(), by=request.by, new_id=deps.ids.new, return_url=request.return_url)
         try:
             _check_version(tab, expected_version)
             command(draft)

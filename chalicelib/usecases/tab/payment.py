@@ -10,21 +10,21 @@ from chalicelib.usecases.tab.attempts import Answer, Request, carry_out
 
 
 def pay_on_phone(deps: Deps, tab_id: str, tip_minor: int = 0, *, request: Request) -> Answer:
-    """Ask for a payment on the phone. A waiting payment of the same amount is returned again.
+    """Ask for a payment on the phone. A waiting payment of the same amount, in the same place, is returned again.
 
     Raises NothingToPay, PaymentInProgress, TransitionRefused, InvalidInput and its kinds (the tip).
     """
 
-    def waits_for_another_amount(tab: Tab) -> bool:
-        waiting, wanted = tab.taking_attempt, (phone_amount_minor(tab) + tip_minor, tip_minor)
-        return waiting is not None and (waiting.amount_minor, waiting.tip_minor) != wanted
+    def waits_for_another(tab: Tab) -> bool:
+        waiting, wanted = tab.taking_attempt, (phone_amount_minor(tab) + tip_minor, tip_minor, request.return_url)
+        return waiting is not None and (waiting.amount_minor, waiting.tip_minor, waiting.return_url) != wanted
 
     return carry_out(
         deps,
         tab_id,
         request,
         lambda draft: payment.pay_on_phone(draft, tip_minor),
-        closes_payment=waits_for_another_amount,
+        closes_payment=waits_for_another,
     )
 
 

@@ -153,7 +153,7 @@ def open_attempt_on(draft: Draft, payment_id: str, operation: Operation) -> Atte
 def know_object(draft: Draft, fact: Fact) -> None:
     """Record a pointer from the object to the tab, so that events without our metadata find it."""
     known_ids = {hold.payment_id for hold in draft.base.holds} | {leg.payment_id for leg in draft.base.legs}
-    known_ids |= {attempt.payment_id for attempt in draft.base.attempts if attempt.payment_id}
+    known_ids |= {known for attempt in draft.base.attempts for known in (attempt.payment_id, attempt.page_id) if known}
     known_ids |= {refund_id for leg in draft.base.legs for refund_id in (*leg.refunds, *leg.pending_refunds)}
     known_ids |= {dispute.dispute_id for leg in draft.base.legs for dispute in leg.disputes}
     if fact.object_id not in known_ids and all(object_id != fact.object_id for object_id, _ in draft.objects):

@@ -66,8 +66,9 @@ class Fact(Struct, frozen=True, kw_only=True):
     object, from its metadata. `payment_id`: the payment that is refunded, disputed or charged a fee for.
     `refundable`: with a dispute's state: whether the payment can still be refunded.
     `occurrence` distinguishes repeated declines of one payment. `capture_before` and `card` come with HOLD_PLACED,
-    `card` also with CARD_SAVED, `client_secret` with AWAITING_CUSTOMER, `failure` with DECLINED, CARD_REFUSED and
-    REFUND_FAILED, `card_id` (the card that was declined) with DECLINED.
+    `card` also with CARD_SAVED, `failure` with DECLINED, CARD_REFUSED and REFUND_FAILED, `card_id` (the card that was
+    declined) with DECLINED. With AWAITING_CUSTOMER comes `client_secret`, or `page_url` where `object_id` is a page of
+    the gateway's.
     """
 
     kind: FactKind
@@ -82,6 +83,7 @@ class Fact(Struct, frozen=True, kw_only=True):
     card: Card | None = None
     card_id: str | None = None
     client_secret: str | None = None
+    page_url: str | None = None
     failure: Failure | None = None
     refundable: bool = False
 

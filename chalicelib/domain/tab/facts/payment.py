@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from msgspec.structs import replace
 
 from chalicelib.domain.books.ledger import Account, transfer
@@ -141,7 +143,8 @@ def _give_tip(draft: Draft, attempt: Attempt) -> None:
 def awaiting_customer(draft: Draft, fact: Fact) -> None:
     know_object(draft, fact)
     attempt = attempt_of(draft, fact, Operation.CHARGE) or attempt_of(draft, fact, Operation.PLACE_HOLD)
-    if attempt is None:
+    if attempt is None or (attempt.is_on_page and fact.page_url is None):
+        # A payment that was begun on the page is the page's business until it succeeds: they may try again there.
         return
     if attempt.state != AttemptState.AWAITING_CUSTOMER:
         _await_customer(draft, fact, attempt)
@@ -159,20 +162,17 @@ def _await_customer(draft: Draft, fact: Fact, attempt: Attempt) -> None:
     if not attempt.is_with_customer:
         draft.notify(MessageKind.CONFIRMATION_NEEDED, Recipient.CUSTOMER, attempt.amount_minor)
     draft.call_was_taken(attempt)
+    where: dict[str, Any] = {"page_id" if attempt.is_on_page else "payment_id": fact.object_id}
     draft.update_attempt(
         attempt,
         state=AttemptState.AWAITING_CUSTOMER,
-        payment_id=fact.object_id,
         client_secret=fact.client_secret or attempt.client_secret,
+        page_url=fact.page_url or attempt.page_url,
         check_at=until,
         failure=fact.failure,
+        **where,
     )
-    draft.record(
-        "awaiting_customer",
-        attempt_id=attempt.attempt_id,
-        payment_id=fact.object_id,
-        until=until.isoformat(),
-    )
+    draft.record("awaiting_customer", attempt_id=attempt.attempt_id, **where, until=until.isoformat())
 
 
 def processing(draft: Draft, fact: Fact) -> None:
@@ -199,6 +199,9 @@ def declined(draft: Draft, fact: Fact) -> None:
         note_failed(draft, attempt, fact.failure)
         return
     # On the phone the customer may use another card: the payment stays open until its lease ends.
+    if attempt.is_on_page and attempt.page_id is None:
+        # We have not heard of the page yet, on which they can try again: it is looked up.
+        return
     if attempt.state != AttemptState.AWAITING_CUSTOMER:
         _await_customer(draft, fact, attempt)
     elif fact.failure != attempt.failure:
