@@ -24,7 +24,7 @@ from chalicelib.adapters.dynamodb.store import DynamoDbStore, dynamodb_client
 from chalicelib.domain.errors import InvalidInput
 from chalicelib.domain.parties import Customer, Merchant
 from chalicelib.domain.tab.attempt import Attempt
-from chalicelib.domain.tab.draft import Entry
+from chalicelib.domain.tab.entry import Entry
 from chalicelib.domain.tab.payments import Deposit
 from chalicelib.domain.tab.tab import Followup, Tab
 from chalicelib.ports.store import IdempotencyRecord, Pointer, SeenEvent, StoreUnavailable, TabSummary

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from chalicelib.domain.news.messages import MessageKind, Recipient
+from chalicelib.domain.news.message import MessageKind, Recipient
 from chalicelib.domain.tab.agenda import StepKind
 from chalicelib.domain.tab.attempt import Operation
 from chalicelib.domain.tab.commands import payment

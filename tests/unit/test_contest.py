@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from chalicelib.domain.books.ledger import Account
 from chalicelib.domain.errors import AmountOffStep, InvalidInput, PaymentInProgress, TransitionRefused
-from chalicelib.domain.news.messages import MessageKind, Recipient
+from chalicelib.domain.news.message import MessageKind, Recipient
 from chalicelib.domain.tab import agenda
 from chalicelib.domain.tab.actions import Action
 from chalicelib.domain.tab.agenda import StepKind

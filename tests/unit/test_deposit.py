@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from chalicelib.domain.news.messages import MessageKind, Recipient
+from chalicelib.domain.news.message import MessageKind, Recipient
 from chalicelib.domain.tab.actions import Action
 from chalicelib.domain.tab.attempt import Failure, Operation
 from chalicelib.domain.tab.commands import booking

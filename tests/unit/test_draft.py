@@ -10,12 +10,14 @@ from msgspec.structs import replace
 
 from chalicelib.domain.books.ledger import Account, Posting
 from chalicelib.domain.errors import TransitionRefused
-from chalicelib.domain.news.messages import Message, MessageKind, Recipient
+from chalicelib.domain.news.message import MessageKind, Recipient
+from chalicelib.domain.news.messages import Message
 from chalicelib.domain.tab import agenda
 from chalicelib.domain.tab.adjust import lower_bill
 from chalicelib.domain.tab.attempt import Attempt, AttemptState, Operation
 from chalicelib.domain.tab.commands import bill, booking, payment
-from chalicelib.domain.tab.draft import Change, Draft, Entry, check_invariants
+from chalicelib.domain.tab.draft import Change, Draft, check_invariants
+from chalicelib.domain.tab.entry import Entry
 from chalicelib.domain.tab.facts.fact import FactKind
 from chalicelib.domain.tab.payments import HoldState
 from chalicelib.domain.tab.status import Status

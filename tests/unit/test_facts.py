@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from chalicelib.domain.books.ledger import Account
-from chalicelib.domain.news.messages import MessageKind, Recipient
+from chalicelib.domain.news.message import MessageKind, Recipient
 from chalicelib.domain.tab import agenda
 from chalicelib.domain.tab.attempt import AttemptState, Failure, Operation
 from chalicelib.domain.tab.commands import bill, booking, payment

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from chalicelib.domain.books.ledger import Account
 from chalicelib.domain.errors import TransitionRefused
-from chalicelib.domain.news.messages import MessageKind, Recipient
+from chalicelib.domain.news.message import MessageKind, Recipient
 from chalicelib.domain.tab import agenda
 from chalicelib.domain.tab.actions import Action
 from chalicelib.domain.tab.agenda import StepKind

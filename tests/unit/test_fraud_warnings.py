@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chalicelib.domain.news.messages import MessageKind, Recipient
+from chalicelib.domain.news.message import MessageKind, Recipient
 from chalicelib.domain.tab.attempt import Operation
 from chalicelib.domain.tab.commands import payment
 from chalicelib.domain.tab.facts.fact import Fact, FactKind

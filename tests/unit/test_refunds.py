@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from chalicelib.domain.books.ledger import Account
 from chalicelib.domain.errors import AmountTooSmall, InvalidInput, NothingToPay, PaymentInProgress, TransitionRefused
-from chalicelib.domain.news.messages import MessageKind, Recipient, receipt_of
+from chalicelib.domain.news.message import MessageKind, Recipient
+from chalicelib.domain.news.messages import receipt_of
 from chalicelib.domain.tab.actions import Action
 from chalicelib.domain.tab.agenda import StepKind
 from chalicelib.domain.tab.attempt import Failure, Operation

@@ -18,7 +18,7 @@ from msgspec.structs import fields
 
 from chalicelib.domain.tab import agenda
 from chalicelib.domain.tab.actions import allowed_actions
-from chalicelib.domain.tab.draft import Entry
+from chalicelib.domain.tab.entry import Entry
 from tests.golden import numbered, sections
 from tests.unit.stories import STORIES, Story
 from tests.unit.till import ADA, NOON, OWNER, STAFF, Till

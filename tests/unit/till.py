@@ -10,7 +10,8 @@ from typing import Any
 from msgspec.structs import replace
 
 from chalicelib.domain.books.ledger import Account
-from chalicelib.domain.news.messages import Message, MessageKind, Recipient
+from chalicelib.domain.news.message import MessageKind, Recipient
+from chalicelib.domain.news.messages import Message
 from chalicelib.domain.parties import Customer, Merchant
 from chalicelib.domain.tab import agenda
 from chalicelib.domain.tab.actions import Action, allowed_actions
@@ -20,7 +21,8 @@ from chalicelib.domain.tab.attempt import Attempt, Failure, Operation
 from chalicelib.domain.tab.commands import bill, booking
 from chalicelib.domain.tab.commands.bill import ItemInput
 from chalicelib.domain.tab.commands.booking import Terms
-from chalicelib.domain.tab.draft import Change, Draft, Entry
+from chalicelib.domain.tab.draft import Change, Draft
+from chalicelib.domain.tab.entry import Entry
 from chalicelib.domain.tab.facts.apply import apply_fact
 from chalicelib.domain.tab.facts.fact import Fact, FactKind
 from chalicelib.domain.tab.payments import Card

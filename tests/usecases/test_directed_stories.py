@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.domain.news.messages import MessageKind
+from chalicelib.domain.news.message import MessageKind
 from chalicelib.domain.tab.attempt import Operation
 from chalicelib.domain.tab.policy import LapseAction, Resolution
 from chalicelib.domain.tab.status import Status

@@ -7,7 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from chalicelib.domain.news.messages import Message, MessageKind
+from chalicelib.domain.news.message import MessageKind
+from chalicelib.domain.news.messages import Message
 from chalicelib.domain.tab.attempt import Operation
 from chalicelib.domain.tab.status import Status
 from chalicelib.ports.store import StoreUnavailable

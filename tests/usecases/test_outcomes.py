@@ -10,7 +10,8 @@ import pytest
 from msgspec.structs import replace
 
 from chalicelib.domain.errors import IdempotencyMismatch, PaymentInProgress, StaleVersion
-from chalicelib.domain.news.messages import Message, MessageKind, Recipient
+from chalicelib.domain.news.message import MessageKind, Recipient
+from chalicelib.domain.news.messages import Message
 from chalicelib.domain.tab import agenda
 from chalicelib.domain.tab.actor import SYSTEM
 from chalicelib.domain.tab.attempt import Attempt, AttemptState, Operation

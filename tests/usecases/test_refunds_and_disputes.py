@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from chalicelib.domain.errors import IdempotencyMismatch, PaymentInProgress, TransitionRefused
-from chalicelib.domain.news.messages import MessageKind
+from chalicelib.domain.news.message import MessageKind
 from chalicelib.domain.tab.attempt import Operation
 from chalicelib.domain.tab.facts.fact import Fact, FactKind
 from chalicelib.domain.tab.payments import DepositState

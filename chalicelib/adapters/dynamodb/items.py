@@ -22,7 +22,8 @@ from chalicelib.domain.contact import Contact, SearchBy
 from chalicelib.domain.errors import InvalidInput
 from chalicelib.domain.parties import Customer, Merchant
 from chalicelib.domain.tab.attempt import Attempt
-from chalicelib.domain.tab.draft import Change, Entry
+from chalicelib.domain.tab.draft import Change
+from chalicelib.domain.tab.entry import Entry
 from chalicelib.domain.tab.status import Status
 from chalicelib.domain.tab.tab import Tab
 from chalicelib.ports.store import IdempotencyRecord, Pointer, SeenEvent, TabSummary

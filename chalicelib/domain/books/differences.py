@@ -8,7 +8,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from chalicelib.domain.tab.attempt import Attempt
-from chalicelib.domain.tab.draft import Entry
+from chalicelib.domain.tab.entry import Entry
 from chalicelib.domain.tab.facts.fact import Fact
 from chalicelib.domain.tab.tab import Tab
 

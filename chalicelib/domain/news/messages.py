@@ -3,56 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from enum import StrEnum
 
 from msgspec import Struct
 
 from chalicelib.domain.money import format_amount
+from chalicelib.domain.news.message import MessageKind, Recipient
 from chalicelib.domain.parties import Merchant
 from chalicelib.domain.tab.tab import Tab
-
-
-class Recipient(StrEnum):
-    CUSTOMER = "customer"
-    OWNER = "owner"
-
-
-class MessageKind(StrEnum):
-    BILL_PRESENTED = "bill_presented"
-    BILL_ADJUSTED = "bill_adjusted"
-    WAIVED = "waived"
-    REMINDER = "reminder"
-    CARD_DECLINED = "card_declined"
-    CONFIRMATION_NEEDED = "confirmation_needed"
-    CANCELED = "canceled"
-    NO_SHOW = "no_show"
-    NO_SHOW_TAKEN_BACK = "no_show_taken_back"
-    DEPOSIT_FAILED = "deposit_failed"
-    DEPOSIT_LAPSED = "deposit_lapsed"
-    HOLD_ENDS = "hold_ends"
-    HOLD_TAKEN = "hold_taken"
-    WALKED_OUT = "walked_out"
-    RESCHEDULED = "rescheduled"
-    RESCHEDULE_PROPOSED = "reschedule_proposed"
-    PROTECTION_LOST = "protection_lost"
-    CARD_REMOVED = "card_removed"
-    CARD_GONE = "card_gone"
-    CALL_REFUSED = "call_refused"
-    CONTESTED = "contested"
-    CONTEST_OVERDUE = "contest_overdue"
-    CONTEST_RESOLVED = "contest_resolved"
-    COLLECTION_ENDED = "collection_ended"
-    CASH_TO_RETURN = "cash_to_return"
-    REFUND = "refund"
-    REFUND_FAILED = "refund_failed"
-    REFUND_WAITS = "refund_waits"
-    DEPOSIT_TAKEN = "deposit_taken"
-    INQUIRY = "inquiry"
-    DISPUTED = "disputed"
-    DISPUTE_CLOSED = "dispute_closed"
-    FRAUD_WARNED = "fraud_warned"
-    ACCOUNT_LOST = "account_lost"
-    RECEIPT = "receipt"
 
 
 class Message(Struct, frozen=True, kw_only=True):

@@ -28,16 +28,19 @@ def bill_postings(net_minor: int, tax_minor: int) -> tuple[Posting, ...]:
     )
 
 
-def lower_paid(draft: Draft, amount_minor: int, reason: str) -> None:
-    """Lower what is due by the refund: the bill first, then the tip; or the fee."""
+def lower_paid(draft: Draft, amount_minor: int, why: str, reason: str = "") -> None:
+    """Lower what is due by the refund: the bill first, then the tip; or the fee.
+
+    `why`: a code. `reason`: in the words of whoever decided it.
+    """
     tab = draft.tab
     if tab.fee is not None:
-        forgive(draft, amount_minor, Account.FEES_INCOME, reason)
+        forgive(draft, amount_minor, Account.FEES_INCOME, why, reason)
         return
     from_bill = min(amount_minor, tab.total_minor)
     from_tip = amount_minor - from_bill
     if from_bill:
-        lower_bill(draft, from_bill, "refund_granted", reason=reason)
+        lower_bill(draft, from_bill, "refund_granted", why=why, reason=reason)
     if from_tip:
         draft.update(tip_minor=draft.tab.tip_minor - from_tip)
         draft.record(
@@ -47,12 +50,19 @@ def lower_paid(draft: Draft, amount_minor: int, reason: str) -> None:
         )
 
 
-def forgive(draft: Draft, amount_minor: int, account: Account, reason: str) -> None:
-    """Waive `amount_minor` of what is due, at the expense of `account`."""
+def announce_refund(draft: Draft, amount_minor: int, why: str) -> None:
+    """Record that the customer gets money back, once for all the entries that lower what is due. `why`: a code."""
+    draft.record("refund_announced", amount_minor=amount_minor, why=why, balance_minor=draft.tab.balance_minor)
+
+
+def forgive(draft: Draft, amount_minor: int, account: Account, why: str, reason: str) -> None:
+    """Waive `amount_minor` of what is due, at the expense of `account`. `why`: a code; `reason`: somebody's words."""
     draft.update(waived_minor=draft.tab.waived_minor + amount_minor, plan=None)
     draft.record(
         "waived",
+        why=why,
         reason=reason,
+        of="bill" if draft.tab.fee is None else "fee",
         amount_minor=amount_minor,
         postings=transfer(amount_minor, debit=account, credit=Account.CUSTOMER_RECEIVABLE),
     )

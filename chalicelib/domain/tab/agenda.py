@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from chalicelib.domain.money import format_amount
 from chalicelib.domain.news import dates
-from chalicelib.domain.news.messages import MessageKind, Recipient
+from chalicelib.domain.news.message import MessageKind, Recipient
 from chalicelib.domain.tab import contest, deposit, fees, followup, presenting, settlement
 from chalicelib.domain.tab.actor import SYSTEM
 from chalicelib.domain.tab.attempt import Attempt, AttemptState, Operation
@@ -125,6 +125,7 @@ def _tell_of_cash(draft: Draft) -> None:
     """Tell both sides of cash that is owed back: staff must hand it over."""
     minor = draft.tab.cash_to_return_minor
     if minor > draft.base.cash_to_return_minor:
+        draft.record("cash_to_return", amount_minor=minor)
         draft.notify(MessageKind.CASH_TO_RETURN, Recipient.CUSTOMER, minor, "is yours to collect at the counter.")
         owner = "is owed back to the customer: hand it over and record it."
         draft.notify(MessageKind.CASH_TO_RETURN, Recipient.OWNER, minor, owner)
@@ -369,7 +370,14 @@ def _take_hold_clock(draft: Draft, step: Step) -> None:
         ends = dates.day(hold.capture_before, tab.policy.time_zone)
         why = f"{ends}. The promise does not let us take it for the bill: ask the customer to pay before that."
         draft.notify(MessageKind.HOLD_ENDS, Recipient.OWNER, hold.amount_minor, why)
-    draft.record("hold_expiring", payment_id=hold.payment_id, action="none: it is left to expire")
+    draft.record(
+        "hold_expiring",
+        payment_id=hold.payment_id,
+        action="none",
+        why="no_consent" if tab.balance_minor else "nothing_owed",
+        amount_minor=hold.amount_minor,
+        capture_before=hold.capture_before,
+    )
 
 
 def _take_end_review(draft: Draft, step: Step) -> None:
@@ -478,7 +486,9 @@ def _take_close(draft: Draft, step: Step) -> None:
     # The receipt for a fee became due when the fee was paid.
     receipt_owed = tab.receipt_owed if tab.fee else tab.paid_minor > 0
     draft.update(closed_at=draft.now, outcome=outcome, plan=None, review_ends_at=None, receipt_owed=receipt_owed)
-    draft.record("closed", outcome=outcome, paid_minor=tab.paid_minor)
+    draft.record(
+        "closed", outcome=outcome, paid_minor=tab.paid_minor, receipt_minor=0 if tab.fee else tab.receipt_minor
+    )
     for flag in draft.tab.flags:
         if flag.kind == FlagKind.CALL_REFUSED:
             draft.lower_flag(flag, "Nothing is left to be taken or given back.")

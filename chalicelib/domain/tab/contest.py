@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from chalicelib.domain.books.ledger import Account
 from chalicelib.domain.news import dates
-from chalicelib.domain.news.messages import MessageKind, Recipient
+from chalicelib.domain.news.message import MessageKind, Recipient
 from chalicelib.domain.tab import fees, followup
 from chalicelib.domain.tab.adjust import forgive, lower_bill
 from chalicelib.domain.tab.bill import Contest
@@ -37,7 +37,7 @@ def open_contest(draft: Draft, reason: str, contested_minor: int) -> None:
         plan=None,
         review_ends_at=None,
     )
-    draft.record("contested", reason=reason, contested_minor=contested_minor, deadline_at=deadline_at.isoformat())
+    draft.record("contested", reason=reason, contested_minor=contested_minor, deadline_at=deadline_at)
     draft.notify(MessageKind.CONTESTED, Recipient.OWNER, contested_minor, reason)
 
 
@@ -56,7 +56,7 @@ def remind_owner(draft: Draft) -> None:
     contest = draft.tab.contest
     assert contest is not None, "a contested tab has its contest"
     draft.update(contest=replace(contest, reminded=True))
-    draft.record("contest_overdue", default_at=contest.default_at.isoformat())
+    draft.record("contest_overdue", default_at=contest.default_at, contested_minor=_contested_minor(draft.tab))
     when = dates.day_and_time(contest.default_at, draft.tab.policy.time_zone)
     draft.notify(MessageKind.CONTEST_OVERDUE, Recipient.OWNER, _contested_minor(draft.tab), when)
 
@@ -66,20 +66,20 @@ def resolve(draft: Draft, resolution: Resolution, *, reduction_minor: int = 0, r
 
     Adjust: lowered and in review again. Uphold: due. Waive: nothing is due, and what was taken is refunded.
     """
-    draft.record("contest_resolved", resolution=resolution, reason=reason)
+    _record_end(draft, resolution, reason, "business")
     if draft.tab.fee is not None:
         _resolve_fee(draft, resolution, reduction_minor, reason)
         return
     if resolution == Resolution.ADJUST:
         draft.move_to(Status.IN_REVIEW, "resolve")
-        lower_bill(draft, reduction_minor, "bill_adjusted", reason=reason)
+        lower_bill(draft, reduction_minor, "bill_adjusted", command="resolve", reason=reason)
         draft.update(review_ends_at=review_ends_at(draft), due_at=None)
         words = "Your bill was lowered."
     else:
         draft.move_to(Status.DUE, "resolve")
         draft.update(due_at=not_before_start(draft.tab, draft.now))
         if resolution == Resolution.WAIVE:
-            forgive(draft, draft.tab.amount_due_minor, Account.GOODWILL, reason)
+            forgive(draft, draft.tab.amount_due_minor, Account.GOODWILL, "contest", reason)
             words = "Your bill was forgiven."
         else:
             words = "We looked at it again, and the bill stands."
@@ -93,17 +93,16 @@ def resolve_unanswered(draft: Draft) -> None:
 
     The clock never upholds: only a person may decide against the customer (decision 0023).
     """
-    reason = "no answer by the deadline"
     contested_minor = _contested_minor(draft.tab)
-    draft.record("contest_resolved", resolution=Resolution.WAIVE, reason=reason)
+    _record_end(draft, Resolution.WAIVE, "", "deadline")
     words = "Nobody answered you in time: what you contested was forgiven."
     if draft.tab.fee is not None:
-        _go_on_with_fee(draft, contested_minor, reason, timedelta())
+        _go_on_with_fee(draft, contested_minor, "", timedelta())
         _end(draft, words)
         return
     draft.move_to(Status.DUE, "resolve")
     draft.update(due_at=not_before_start(draft.tab, draft.now))
-    forgive(draft, contested_minor, Account.GOODWILL, reason)
+    forgive(draft, contested_minor, Account.GOODWILL, "contest", "")
     _end(draft, words)
     _collect(draft)
 
@@ -112,6 +111,16 @@ def _contested_minor(tab: Tab) -> int:
     """The contested part of what is due, which a refund may have lowered meanwhile."""
     assert tab.contest is not None, "a contested tab has its contest"
     return min(tab.contest.contested_minor, tab.amount_due_minor)
+
+
+def _record_end(draft: Draft, resolution: Resolution, reason: str, resolved_by: str) -> None:
+    draft.record(
+        "contest_resolved",
+        resolution=resolution,
+        reason=reason,
+        of="bill" if draft.tab.fee is None else "fee",
+        resolved_by=resolved_by,
+    )
 
 
 def _end(draft: Draft, words: str) -> None:
@@ -144,5 +153,5 @@ def _go_on_with_fee(draft: Draft, forgiven_minor: int, reason: str, notice: time
     assert draft.tab.contest is not None, "a contested tab has its contest"
     draft.move_to(draft.tab.contest.contested_in, "resolve")
     if forgiven_minor:
-        forgive(draft, forgiven_minor, Account.FEES_INCOME, reason)
+        forgive(draft, forgiven_minor, Account.FEES_INCOME, "contest", reason)
     fees.take_later(draft, notice)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace
 
 from chalicelib.domain.news import dates
-from chalicelib.domain.news.messages import MessageKind, Recipient
+from chalicelib.domain.news.message import MessageKind, Recipient
 from chalicelib.domain.tab import fees
 from chalicelib.domain.tab.actor import SYSTEM, Role
 from chalicelib.domain.tab.attempt import Attempt, AttemptState, Failure, Operation
@@ -104,7 +104,7 @@ def card_saved(draft: Draft) -> None:
     draft.update(
         deposit=replace(tab.deposit, state=DepositState.CARD_SAVED, place_at=place_at, lapses_at=None, failures=0)
     )
-    draft.record("deposit_card_saved", place_at=place_at.isoformat())
+    draft.record("deposit_card_saved", place_at=place_at)
 
 
 def card_removed(draft: Draft) -> bool:
@@ -134,11 +134,11 @@ def placement_failed(draft: Draft, failure: Failure | None) -> None:
     in_time = tab.starts_at is not None and again_at <= tab.starts_at - OWNER_DECIDES_BEFORE
     place_at = again_at if may_retry and in_time else None
     draft.update(deposit=replace(tab.deposit, state=DepositState.FAILED, failures=failures, place_at=place_at))
-    draft.record("deposit_failed", again_at=place_at.isoformat() if place_at else None)
     _tell_both_of_failure(draft, place_at)
 
 
 def _tell_both_of_failure(draft: Draft, place_at: datetime | None = None) -> None:
+    draft.record("deposit_failed", amount_minor=draft.tab.deposit.amount_minor, again_at=place_at)
     again = "Another card is needed."
     if place_at:
         again = f"We try again on {dates.day(place_at, draft.tab.policy.time_zone)}."
@@ -146,7 +146,7 @@ def _tell_both_of_failure(draft: Draft, place_at: datetime | None = None) -> Non
         draft.notify(MessageKind.DEPOSIT_FAILED, recipient, draft.tab.deposit.amount_minor, again)
 
 
-def not_renewed(draft: Draft, why: str = "It could not be renewed.") -> None:
+def not_renewed(draft: Draft, code: str = "refused", why: str = "It could not be renewed.") -> None:
     """The hold that is about to expire was not renewed: tell both sides while something can be done."""
     tab = draft.tab
     hold = tab.live_hold
@@ -156,7 +156,8 @@ def not_renewed(draft: Draft, why: str = "It could not be renewed.") -> None:
         "hold_not_renewed",
         payment_id=hold.payment_id,
         amount_minor=hold.amount_minor,
-        capture_before=hold.capture_before.isoformat(),
+        capture_before=hold.capture_before,
+        why=code,
     )
     ends = f"{dates.day(hold.capture_before, tab.policy.time_zone)}. {why}"
     for recipient, can_do in (
@@ -166,15 +167,16 @@ def not_renewed(draft: Draft, why: str = "It could not be renewed.") -> None:
         draft.notify(MessageKind.HOLD_ENDS, recipient, hold.amount_minor, f"{ends} {can_do}")
 
 
-def hold_lost(draft: Draft, hold: Hold) -> None:
+def hold_lost(draft: Draft, hold: Hold) -> bool:
     """The last hold of a deposit that is still needed is gone: tell both sides, unless they were told before."""
     if not is_wanted_by(draft.tab) or hold.clock_done_for == draft.tab.status:
-        return
+        return False
     for recipient, can_do in (
         (Recipient.CUSTOMER, "Nothing was charged. You can agree to a new one."),
         (Recipient.OWNER, "Ask the customer to agree to a new one, or go on without a deposit."),
     ):
         draft.notify(MessageKind.PROTECTION_LOST, recipient, hold.amount_minor, f"Its hold is gone. {can_do}")
+    return True
 
 
 def placement_refused(draft: Draft, attempt: Attempt) -> None:
@@ -214,11 +216,23 @@ def lapse(draft: Draft) -> None:
     """The deposit was not confirmed in time: keep the booking without it or cancel it, as the policy says."""
     tab = draft.tab
     draft.update(deposit=replace(tab.deposit, state=DepositState.LAPSED, lapses_at=None))
-    draft.record("deposit_lapsed", action=tab.policy.deposit_lapse_action)
-    if tab.status == Status.BOOKED and tab.policy.deposit_lapse_action == LapseAction.CANCEL:
+    is_kept = tab.status != Status.BOOKED or tab.policy.deposit_lapse_action != LapseAction.CANCEL
+    draft.record(
+        "deposit_lapsed",
+        action=tab.policy.deposit_lapse_action,
+        is_kept=is_kept,
+        amount_minor=tab.deposit.amount_minor,
+    )
+    if not is_kept:
         draft.move_to(Status.CANCELED, "cancel")
         draft.update(proposed=None)
-        draft.record("canceled", by_role=SYSTEM.role, reason="deposit_lapsed", fee_minor=0)
+        draft.record(
+            "canceled",
+            by_role=SYSTEM.role,
+            why="deposit_lapsed",
+            reason="",
+            **fees.outlook(draft.tab, 0, timedelta(), draft.now),
+        )
         fees.tell_of_cancellation(draft, "because the deposit was not confirmed in time")
         return
     for recipient, can_do in (
@@ -235,10 +249,12 @@ def renew(draft: Draft) -> bool:
     """
     tab = draft.tab
     if not tab.may_use_card:
-        not_renewed(draft, "There is no saved card to renew it with.")
+        not_renewed(draft, "no_card", "There is no saved card to renew it with.")
         return False
     if draft.now >= kept_until(tab):
-        not_renewed(draft, f"It is not renewed any more, {RENEWED_FOR.days} days after the service was to begin.")
+        not_renewed(
+            draft, "forgotten", f"It is not renewed any more, {RENEWED_FOR.days} days after the service was to begin."
+        )
         return False
     draft.update(deposit=replace(tab.deposit, state=DepositState.PLACING))
     return True
@@ -308,7 +324,7 @@ def _place_anew(draft: Draft) -> None:
     elif draft.by.role == Role.CUSTOMER and may_hold_now(tab.starts_at, draft.now, tab.policy):
         begin_hold(draft, on_session=True)
     else:
-        not_renewed(draft, "The new time lies beyond that.")
+        not_renewed(draft, "moved", "The new time lies beyond that.")
 
 
 def want_again(draft: Draft) -> None:

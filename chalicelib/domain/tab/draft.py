@@ -1,6 +1,6 @@
 """A Draft: one change of a tab in progress. Commands, facts and agenda write on it; `seal` checks it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -9,9 +9,11 @@ from msgspec.structs import replace
 
 from chalicelib.domain.books.ledger import Account, Posting, post, transfer
 from chalicelib.domain.errors import TransitionRefused
-from chalicelib.domain.news.messages import Message, MessageKind, Recipient, text_of
+from chalicelib.domain.news.message import MessageKind, Recipient
+from chalicelib.domain.news.messages import Message, text_of
 from chalicelib.domain.tab.actor import Actor, Role
 from chalicelib.domain.tab.attempt import Attempt, AttemptState, Failure, Operation
+from chalicelib.domain.tab.entry import Entry
 from chalicelib.domain.tab.flag import Flag, FlagKind
 from chalicelib.domain.tab.payments import Dispute, Hold, HoldState, Leg
 from chalicelib.domain.tab.status import TRANSITIONS, Status
@@ -19,17 +21,6 @@ from chalicelib.domain.tab.tab import Tab
 
 NewId = Callable[[str], str]
 """Creates an id with a prefix: `new_id("att")` → `att_01J…`."""
-
-
-class Entry(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """An entry of a tab's history: what happened, when, by whom, and its postings. `details` is JSON-able."""
-
-    seq: int
-    at: datetime
-    kind: str
-    by: str
-    details: Mapping[str, Any]
-    postings: tuple[Posting, ...] = ()
 
 
 class Change(Struct, frozen=True, kw_only=True):
@@ -95,8 +86,9 @@ class Draft:
         self.tab = replace(self.tab, **fields)
 
     def record(self, kind: str, *, postings: tuple[Posting, ...] = (), **details: Any) -> None:
-        """Append an entry with its postings to the ledger."""
+        """Append an entry with its postings to the ledger. Instants are written as RFC 3339."""
         seq = self.tab.entry_count + 1
+        details = {name: value.isoformat() if isinstance(value, datetime) else value for name, value in details.items()}
         self.entries.append(
             Entry(seq=seq, at=self.now, kind=kind, by=self.by.subject, details=details, postings=postings)
         )
@@ -200,7 +192,7 @@ class Draft:
             amount_minor=amount_minor,
         )
         self.update(flags=(*self.tab.flags, flag))
-        self.record("flagged", flag_id=flag.flag_id, flag=kind, about=about, reason=reason)
+        self.record("flagged", flag_id=flag.flag_id, flag=kind, about=about, reason=reason, amount_minor=amount_minor)
 
     def lower_flags(self, kind: FlagKind, about: str, note: str) -> None:
         """Remove flags whose cause is gone."""

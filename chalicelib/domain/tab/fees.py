@@ -5,14 +5,15 @@ The agenda decides when, `actions` decides who may do what.
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 from msgspec.structs import replace
 
 from chalicelib.domain.books.ledger import Account, transfer
 from chalicelib.domain.money import format_amount
 from chalicelib.domain.news import dates
-from chalicelib.domain.news.messages import MessageKind, Recipient
+from chalicelib.domain.news.message import MessageKind, Recipient
 from chalicelib.domain.tab import settlement
 from chalicelib.domain.tab.bill import Fee, FeeKind
 from chalicelib.domain.tab.draft import Draft
@@ -40,8 +41,8 @@ def announce(draft: Draft, kind: FeeKind, amount_minor: int, notice: timedelta) 
         "fee_due",
         fee=kind,
         amount_minor=amount_minor,
-        take_at=take_at.isoformat(),
-        contestable_until=(draft.now + OBJECTION_WINDOW).isoformat(),
+        take_at=take_at,
+        contestable_until=draft.now + OBJECTION_WINDOW,
         postings=transfer(amount_minor, debit=Account.CUSTOMER_RECEIVABLE, credit=Account.FEES_INCOME),
     )
 
@@ -90,6 +91,7 @@ def take_back(draft: Draft) -> None:
         "no_show_taken_back",
         fee_minor=void_minor,
         paid_minor=tab.paid_minor,
+        paid_is=_paid_is(tab),
         postings=transfer(void_minor, debit=Account.FEES_INCOME, credit=Account.CUSTOMER_RECEIVABLE),
     )
     taken = f"{format_amount(tab.paid_minor, tab.currency)} was taken."
@@ -102,6 +104,26 @@ def take_back(draft: Draft) -> None:
     else:
         detail = f"{taken} It is given back."
     draft.notify(MessageKind.NO_SHOW_TAKEN_BACK, Recipient.CUSTOMER, void_minor, detail)
+
+
+def _paid_is(tab: Tab) -> str:
+    """What becomes of what was taken: a captured hold counts towards the bill, a card payment goes back."""
+    captured = [leg.kind == LegKind.CAPTURE for leg in tab.legs]
+    if not tab.paid_minor:
+        return "nothing"
+    if not any(captured):
+        return "given_back"
+    return "counted" if all(captured) else "partly_counted"
+
+
+def outlook(tab: Tab, fee_minor: int, notice: timedelta, now: datetime) -> dict[str, Any]:
+    """What an ended booking will cost, for the entry that ends it: the fee, when it is due and until when contested."""
+    return {
+        "fee_minor": fee_minor,
+        "fee_due_at": now + notice if fee_minor else None,
+        "final_at": tab.final_at or (now + OBJECTION_WINDOW if fee_minor else None),
+        "held_minor": tab.held_minor,
+    }
 
 
 # Messages to both sides

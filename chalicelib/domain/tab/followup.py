@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from chalicelib.domain.news import dates
-from chalicelib.domain.news.messages import MessageKind, Recipient
+from chalicelib.domain.news.message import MessageKind, Recipient
 from chalicelib.domain.tab import settlement
 from chalicelib.domain.tab.attempt import Failure
 from chalicelib.domain.tab.draft import Draft
@@ -99,8 +99,9 @@ def remind(draft: Draft) -> None:
     overdue = sum(_reminder_time(tab, offset_s) <= draft.now for offset_s in tab.policy.reminder_offsets_s)
     sent = max(tab.followup.reminders_sent + 1, overdue)
     draft.update(followup=replace(tab.followup, reminders_sent=sent))
-    draft.record("reminded", number=sent, balance_minor=tab.balance_minor)
     # A balance below the minimum charge, or covered by a hold, cannot be paid on the phone.
+    payable = "phone" if settlement.phone_amount_minor(tab) else "counter"
+    draft.record("reminded", number=sent, balance_minor=tab.balance_minor, payable=payable)
     where = "on your phone" if settlement.phone_amount_minor(tab) else "at the counter"
     detail = f"You can pay {where}, or tell us what is wrong."
     draft.notify(MessageKind.REMINDER, Recipient.CUSTOMER, tab.balance_minor, detail)
@@ -129,7 +130,7 @@ def charge_failed(draft: Draft, amount_minor: int, failure: Failure | None) -> N
     wait = _wait(tab.policy, tries, failure) if _may_charge(tab) else None
     next_try_at = None if wait is None else outside_quiet_hours(draft.now + wait, tab.policy)
     draft.update(followup=replace(tab.followup, tries=tries, refusals=0, next_try_at=next_try_at))
-    draft.record("charge_failed", tries=tries, next_try_at=next_try_at.isoformat() if next_try_at else None)
+    draft.record("charge_failed", tries=tries, amount_minor=amount_minor, next_try_at=next_try_at)
     again = "Please pay on your phone."
     if next_try_at:
         again = f"We try again on {dates.day(next_try_at, tab.policy.time_zone)}, or pay on your phone."
@@ -144,7 +145,13 @@ def charge_refused(draft: Draft, amount_minor: int) -> None:
     if _may_charge(tab) and refusals <= len(AFTER_REFUSAL):
         again_at = outside_quiet_hours(draft.now + AFTER_REFUSAL[refusals - 1], tab.policy)
     draft.update(followup=replace(tab.followup, refusals=refusals, next_try_at=again_at))
-    draft.record("charge_refused", refusals=refusals, next_try_at=again_at.isoformat() if again_at else None)
+    draft.record(
+        "charge_refused",
+        refusals=refusals,
+        amount_minor=amount_minor,
+        next_try_at=again_at,
+        again_by="us" if again_at else "customer",
+    )
     if refusals == 1:
         again = "We try again, and you need not do anything." if again_at else "You can pay on your phone."
         draft.notify(MessageKind.CALL_REFUSED, Recipient.CUSTOMER, amount_minor, again)
@@ -162,6 +169,7 @@ class End(Struct, frozen=True):
 
     at: datetime
     why: str
+    code: str | None
     charging: bool = False
     reminding: bool = False
 
@@ -184,7 +192,22 @@ def end_of_collection(tab: Tab) -> End | None:
     at = tab.updated_at if reminding or followup.tries else max(tab.due_at + LEASE, tab.updated_at)
     why = [_why_not_charged(tab)] if charging else []
     why += ["The last reminder has been sent."] if reminding else []
-    return End(at, " ".join(why), charging=charging, reminding=reminding)
+    code = _why_code(tab) if charging else None
+    return End(at, " ".join(why), code, charging=charging, reminding=reminding)
+
+
+def _why_code(tab: Tab) -> str:
+    if tab.balance_minor < tab.minimum_charge_minor:
+        return "below_minimum"
+    if any(leg.is_disputed for leg in tab.legs):
+        return "disputed"
+    if tab.card is None:
+        return "no_card"
+    if tab.card.refused:
+        return "card_refused"
+    if tab.followup.refusals:
+        return "call_refused"
+    return "declined" if tab.followup.tries else "unconfirmed"
 
 
 def _why_not_charged(tab: Tab) -> str:
@@ -215,7 +238,15 @@ def tell_end(draft: Draft) -> None:
             reminding_end_told=followup.reminding_end_told or end.reminding,
         )
     )
-    draft.record("collection_ended", balance_minor=draft.tab.balance_minor, charging=end.charging, why=end.why)
+    what = "both" if end.charging and end.reminding else "charging" if end.charging else "reminding"
+    card = draft.tab.card
+    draft.record(
+        "collection_ended",
+        balance_minor=draft.tab.balance_minor,
+        what=what,
+        why=end.code,
+        decline_code=card.refused if card and end.code == "card_refused" else None,
+    )
     draft.notify(MessageKind.COLLECTION_ENDED, Recipient.OWNER, draft.tab.balance_minor, end.why)
 
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from chalicelib.domain.money import format_amount
 from chalicelib.domain.news import dates
-from chalicelib.domain.news.messages import MessageKind, Recipient
+from chalicelib.domain.news.message import MessageKind, Recipient
 from chalicelib.domain.tab import contest, followup
 from chalicelib.domain.tab.adjust import bill_postings
 from chalicelib.domain.tab.draft import Draft
@@ -33,8 +33,11 @@ def present(draft: Draft, command: str) -> None:
     followup.restart(draft)
     draft.record(
         "bill_presented",
+        command=command,
         total_minor=tab.total_minor,
         tax_minor=tab.tax_minor,
+        review_s=tab.promise.review_window_s,
+        after_review="charged" if tab.charges_after_review else "due",
         postings=bill_postings(tab.total_minor - tab.tax_minor, tab.tax_minor),
     )
 
@@ -49,7 +52,8 @@ def walk_out(draft: Draft) -> None:
         "walked_out",
         balance_minor=tab.balance_minor,
         held_minor=tab.held_minor,
-        hold_is_captured=discloses_capture(tab),
+        taken_minor=min(tab.held_minor, tab.balance_minor) if discloses_capture(tab) else 0,
+        capture_before=tab.hold_expires_at,
     )
     hold = ""
     if tab.live_hold is not None:

@@ -271,13 +271,17 @@ class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True):
     def expected_at(self) -> datetime | None:
         """When the balance will be charged without the customer, if at all."""
         if self.status == Status.IN_REVIEW:
-            chargeable = self.may_charge_automatically and (self.may_use_card or self.live_hold is not None)
-            return self.review_ends_at if chargeable else None
+            return self.review_ends_at if self.charges_after_review else None
         if self.status == Status.CONTESTED or any(leg.is_disputed for leg in self.legs):
             return None
         if self.fee is not None and self.fee.take_at is not None:
             return self.fee.take_at if self.may_use_card or self.live_hold is not None else None
         return self.followup.next_try_at
+
+    @property
+    def charges_after_review(self) -> bool:
+        """Whether a bill is charged without the customer when its review window ends."""
+        return self.may_charge_automatically and (self.may_use_card or self.live_hold is not None)
 
     @property
     def is_finished(self) -> bool:

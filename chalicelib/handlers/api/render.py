@@ -12,7 +12,7 @@ from chalicelib.domain.tab.actions import Action, allowed_actions
 from chalicelib.domain.tab.actor import SYSTEM, Actor, Role
 from chalicelib.domain.tab.attempt import Attempt, AttemptState, Failure
 from chalicelib.domain.tab.bill import Contest, Fee
-from chalicelib.domain.tab.draft import Entry
+from chalicelib.domain.tab.entry import Entry
 from chalicelib.domain.tab.flag import Flag
 from chalicelib.domain.tab.needs import Need, needs_of
 from chalicelib.domain.tab.payments import Card, Dispute
@@ -298,6 +298,7 @@ _FOR_BUSINESS_ONLY = frozenset(
         "pointer_restored",
         "card_refused",
         "collection_ended",
+        "call_refused",
     }
 )
 """Entries hidden from customers: matters of the business, its costs, and our own maintenance."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chalicelib.domain.errors import InvalidInput
 from chalicelib.domain.tab.actor import Actor, Role
-from chalicelib.domain.tab.draft import Entry
+from chalicelib.domain.tab.entry import Entry
 from chalicelib.domain.tab.status import Status
 from chalicelib.domain.tab.tab import Tab
 from chalicelib.ports.deps import Deps

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from chalicelib.domain.news.messages import MessageKind
+from chalicelib.domain.news.message import MessageKind
 from chalicelib.domain.tab.flag import FlagKind
 from chalicelib.ports.store import TabStore
 from chalicelib.usecases.tab.attempts import RECORD_LIFETIME

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from chalicelib.domain.news.messages import MessageKind
+from chalicelib.domain.news.message import MessageKind
 from chalicelib.domain.tab.attempt import Operation
 from chalicelib.domain.tab.commands.bill import ItemInput
 from chalicelib.domain.tab.commands.booking import Terms

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from chalicelib.domain.books.ledger import Account, transfer
 from chalicelib.domain.errors import CapExceeded, InvalidInput, NotFound
 from chalicelib.domain.money import check_amount, currency_of, format_amount, share_minor
-from chalicelib.domain.news.messages import MessageKind, Recipient
+from chalicelib.domain.news.message import MessageKind, Recipient
 from chalicelib.domain.tab import adjust as adjustments
 from chalicelib.domain.tab import contest as contests
 from chalicelib.domain.tab import presenting, settlement
@@ -145,7 +145,7 @@ def resolve(draft: Draft, resolution: Resolution, reduction_minor: int | None, r
 def adjust(draft: Draft, reduction_minor: int, reason: str) -> None:
     """Lower a presented bill; what was taken above it is refunded automatically. Raises InvalidInput and its kinds."""
     require(draft, Action.ADJUST)
-    lower_bill(draft, _reduction(draft.tab, reduction_minor), "bill_adjusted", reason=reason)
+    lower_bill(draft, _reduction(draft.tab, reduction_minor), "bill_adjusted", command="adjust", reason=reason)
     settlement.replan(draft)
     draft.notify(MessageKind.BILL_ADJUSTED, Recipient.CUSTOMER, reduction_minor)
 
@@ -168,7 +168,12 @@ def write_off(draft: Draft, reason: str) -> None:
     draft.move_to(Status.CLOSED, "write_off")
     # A customer who has paid a part gets a receipt for it.
     draft.update(closed_at=draft.now, outcome=Outcome.WRITTEN_OFF, receipt_owed=draft.tab.receipt_minor > 0)
-    draft.record("closed", outcome=Outcome.WRITTEN_OFF, paid_minor=draft.tab.paid_minor)
+    draft.record(
+        "closed",
+        outcome=Outcome.WRITTEN_OFF,
+        paid_minor=draft.tab.paid_minor,
+        receipt_minor=draft.tab.receipt_minor,
+    )
 
 
 def accept_bill(draft: Draft, tip_minor: int, feedback: Feedback | None = None) -> None:
@@ -209,5 +214,5 @@ def waive(draft: Draft, reason: str) -> None:
     require(draft, Action.WAIVE)
     tab = draft.tab
     waived_minor = tab.amount_due_minor if tab.fee else tab.balance_minor
-    forgive(draft, waived_minor, Account.FEES_INCOME if tab.fee else Account.GOODWILL, reason)
+    forgive(draft, waived_minor, Account.FEES_INCOME if tab.fee else Account.GOODWILL, "waive", reason)
     draft.notify(MessageKind.WAIVED, Recipient.CUSTOMER, waived_minor)

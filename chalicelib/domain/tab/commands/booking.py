@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from chalicelib.domain.errors import AccountLost, CurrencyMismatch, InvalidInput
 from chalicelib.domain.money import check_amount, currency_of, minimum_charge_minor
 from chalicelib.domain.news import dates
-from chalicelib.domain.news.messages import MessageKind, Recipient
+from chalicelib.domain.news.message import MessageKind, Recipient
 from chalicelib.domain.parties import Customer, Merchant, statement_suffix_of
 from chalicelib.domain.tab import deposit, fees
 from chalicelib.domain.tab.actions import Action
@@ -204,10 +204,10 @@ def _move(draft: Draft, starts_at: datetime | None) -> None:
     assert starts_at is not None, "a booking is moved to a time"
     before = draft.tab.starts_at
     draft.update(starts_at=starts_at)
-    draft.record("rescheduled", before=before.isoformat() if before else None, starts_at=starts_at.isoformat())
+    free_until = draft.tab.promise.free_until(draft.now)
+    draft.record("rescheduled", before=before, starts_at=starts_at, free_cancel_until=free_until)
     deposit.moved(draft)
     when = f"to {dates.day_and_time(starts_at, draft.tab.policy.time_zone)}."
-    free_until = draft.tab.promise.free_until(draft.now)
     if free_until is not None:
         when += f" Cancelling is free until {dates.day_and_time(free_until, draft.tab.policy.time_zone)}."
     for recipient in (Recipient.CUSTOMER, Recipient.OWNER):
@@ -255,7 +255,8 @@ def reschedule(draft: Draft, starts_at: datetime, origin: Origin) -> None:
         "promise_proposed",
         promise_sha256=promise.sha256,
         cap_minor=promise.cap_minor,
-        starts_at=starts_at.isoformat(),
+        before=tab.starts_at,
+        starts_at=starts_at,
     )
     when = f"{dates.day_and_time(starts_at, tab.policy.time_zone)}. Until it is accepted, the old time stands."
     draft.notify(MessageKind.RESCHEDULE_PROPOSED, Recipient.CUSTOMER, detail=when)
@@ -329,7 +330,13 @@ def cancel(draft: Draft, reason: str) -> None:
     fee_minor = deposit.disclosed_fee_minor(tab, kind) if costs else 0
     draft.move_to(Status.CANCELED, "cancel")
     draft.update(proposed=None)
-    draft.record("canceled", by_role=draft.by.role, reason=reason, fee_minor=fee_minor)
+    draft.record(
+        "canceled",
+        by_role=draft.by.role,
+        why="business" if draft.by.is_business else "customer",
+        reason=reason,
+        **fees.outlook(draft.tab, fee_minor, timedelta(), draft.now),
+    )
     if fee_minor:
         # Whoever cancels has seen the fee, so it need not be announced.
         fees.announce(draft, kind, fee_minor, timedelta())
@@ -345,7 +352,7 @@ def mark_no_show(draft: Draft) -> None:
     fee_minor = deposit.disclosed_fee_minor(draft.tab, FeeKind.NO_SHOW)
     draft.move_to(Status.NO_SHOW, "no_show")
     draft.update(proposed=None, final_at=draft.now + fees.OBJECTION_WINDOW)
-    draft.record("no_show", fee_minor=fee_minor)
+    draft.record("no_show", **fees.outlook(draft.tab, fee_minor, fees.NOTICE, draft.now))
     if fee_minor:
         fees.announce(draft, FeeKind.NO_SHOW, fee_minor, fees.NOTICE)
     fees.tell_of_no_show(draft)

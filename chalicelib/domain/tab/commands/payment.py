@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from chalicelib.domain.errors import InvalidInput, NotFound, TransitionRefused
 from chalicelib.domain.money import check_amount, currency_of
-from chalicelib.domain.news.messages import MessageKind, Recipient
+from chalicelib.domain.news.message import MessageKind, Recipient
 from chalicelib.domain.tab import deposit, settlement
 from chalicelib.domain.tab.actions import Action, is_resolvable, refundable_minor
-from chalicelib.domain.tab.adjust import lower_paid
+from chalicelib.domain.tab.adjust import announce_refund, lower_paid
 from chalicelib.domain.tab.attempt import Operation
 from chalicelib.domain.tab.commands.bill import accept_bill
 from chalicelib.domain.tab.commands.require import require
@@ -31,8 +31,9 @@ def refund(draft: Draft, amount_minor: int | None, reason: str) -> None:
     if not 0 < amount <= most:
         raise InvalidInput(f"amount_minor must be from 1 to {most}, the amount that can be refunded.", refundable=most)
     if lost := sum(leg.lost_minor for leg in tab.legs):
-        lower_paid(draft, lost, "taken back by the customer's bank")
-    lower_paid(draft, amount, reason)
+        lower_paid(draft, lost, "taken_by_bank")
+    lower_paid(draft, amount, "refund", reason)
+    announce_refund(draft, amount, "refund")
     # Cash is handed over at once; the agenda makes the card refunds.
     legs.return_cash(draft, draft.tab.cash_to_return_minor)
     draft.notify(MessageKind.REFUND, Recipient.CUSTOMER, amount)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from chalicelib.domain.news.messages import MessageKind, Recipient
+from chalicelib.domain.news.message import MessageKind, Recipient
 from chalicelib.domain.tab import deposit, followup, settlement
-from chalicelib.domain.tab.adjust import lower_paid
+from chalicelib.domain.tab.adjust import announce_refund, lower_paid
 from chalicelib.domain.tab.attempt import Attempt, AttemptState, Failure, Operation
 from chalicelib.domain.tab.draft import Draft
 from chalicelib.domain.tab.facts.fact import Fact
@@ -93,6 +93,14 @@ def _flag_refused_call(draft: Draft, attempt: Attempt, failure: Failure) -> None
     if not any(flag.kind == FlagKind.CALL_REFUSED for flag in draft.tab.flags):
         again = "The customer can try again." if attempt.is_on_session else "We try again."
         draft.notify(MessageKind.CALL_REFUSED, Recipient.OWNER, attempt.amount_minor, again)
+        draft.record(
+            "call_refused",
+            attempt_id=attempt.attempt_id,
+            operation=attempt.operation,
+            amount_minor=attempt.amount_minor,
+            code=failure.code,
+            again_by="customer" if attempt.is_on_session else "us",
+        )
     draft.flag(FlagKind.CALL_REFUSED, attempt.operation, reason)
 
 
@@ -128,7 +136,8 @@ def granted(draft: Draft, fact: Fact) -> None:
     """
     unasked_minor = min(fact.amount_minor - draft.tab.refund_owed_minor, draft.tab.amount_due_minor)
     if unasked_minor > 0:
-        lower_paid(draft, unasked_minor, "given back at the payment provider")
+        lower_paid(draft, unasked_minor, "made_at_gateway")
+        announce_refund(draft, unasked_minor, "made_at_gateway")
         draft.notify(MessageKind.REFUND, Recipient.CUSTOMER, unasked_minor)
         draft.notify(MessageKind.BILL_ADJUSTED, Recipient.OWNER, unasked_minor)
         if draft.tab.balance_minor:

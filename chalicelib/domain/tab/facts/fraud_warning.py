@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from chalicelib.domain.news.messages import MessageKind, Recipient
+from typing import Any
+
+from chalicelib.domain.news.message import MessageKind, Recipient
 from chalicelib.domain.tab.actions import Action, refusal
 from chalicelib.domain.tab.actor import Actor, Role
-from chalicelib.domain.tab.adjust import lower_paid
+from chalicelib.domain.tab.adjust import announce_refund, lower_paid
 from chalicelib.domain.tab.draft import Draft
 from chalicelib.domain.tab.facts.attempt_outcomes import know_object
 from chalicelib.domain.tab.facts.fact import Fact
@@ -26,20 +28,27 @@ def fraud_warned(draft: Draft, fact: Fact) -> None:
         return
     know_object(draft, fact)
     draft.update_leg(leg, fraud_warning=fact.object_id)
-    draft.record(
-        "fraud_warned", warning_id=fact.object_id, payment_id=leg.payment_id, amount_minor=leg.refundable_minor
-    )
+    warning: dict[str, Any] = {
+        "warning_id": fact.object_id,
+        "payment_id": leg.payment_id,
+        "amount_minor": leg.refundable_minor,
+    }
     if not leg.refundable_minor or leg.is_disputed:
+        draft.record("fraud_warned", **warning)
         return
     gives_back_minor = min(leg.refundable_minor, draft.tab.amount_due_minor)
     by_policy = draft.tab.policy.fraud_warning_action == FraudWarningAction.REFUND
     refused = refusal(draft.tab, Action.REFUND, _OWNER, draft.now)
     if refused is not None:
+        draft.record("fraud_warned", **warning, advice="not_now", refused=refused.code)
         advice = f"Money that went back can't be disputed; disputes cost a fee. {refused.detail}"
     elif by_policy and gives_back_minor:
-        lower_paid(draft, gives_back_minor, "returned by the business")
+        draft.record("fraud_warned", **warning, advice="refunding")
+        lower_paid(draft, gives_back_minor, "fraud_warning")
+        announce_refund(draft, gives_back_minor, "fraud_warning")
         draft.notify(MessageKind.REFUND, Recipient.CUSTOMER, gives_back_minor)
         advice = "It is being refunded, as your policy says."
     else:
+        draft.record("fraud_warned", **warning, advice="decide")
         advice = _ADVICE
     draft.notify(MessageKind.FRAUD_WARNED, Recipient.OWNER, leg.refundable_minor, advice)

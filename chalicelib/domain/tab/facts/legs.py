@@ -84,7 +84,8 @@ def return_elsewhere(draft: Draft, amount_minor: int, how: RefundMeans, referenc
     assert left == 0, "no more is given back elsewhere than a person has to see to"
 
 
-def take(draft: Draft, fact: Fact, kind: LegKind) -> None:
+def take(draft: Draft, fact: Fact, kind: LegKind, why: str) -> None:
+    """Add a payment that the gateway reports. `why`: the reason for taking it, a code."""
     leg = Leg(
         payment_id=fact.object_id,
         kind=kind,
@@ -92,27 +93,29 @@ def take(draft: Draft, fact: Fact, kind: LegKind) -> None:
         taken_at=fact.at,
         attempt_id=fact.attempt_id,
     )
-    _add_leg(draft, leg, "captured" if kind == LegKind.CAPTURE else "charged", Account.STRIPE_BALANCE)
+    _add_leg(draft, leg, "captured" if kind == LegKind.CAPTURE else "charged", Account.STRIPE_BALANCE, why=why)
 
 
-def _add_leg(draft: Draft, leg: Leg, entry: str, account: Account) -> None:
+def _add_leg(draft: Draft, leg: Leg, entry: str, account: Account, **details: object) -> None:
     """Money was received: add a leg, its postings, and what it recovers of a write-off."""
-    draft.update(legs=(*draft.tab.legs, leg))
+    recovered = min(draft.tab.written_off_minor, leg.amount_minor)
+    draft.update(legs=(*draft.tab.legs, leg), written_off_minor=draft.tab.written_off_minor - recovered)
+    tab = draft.tab
+    is_paid = tab.status == Status.CLOSED or (tab.fee is not None and tab.is_finished and not tab.balance_minor)
+    # A fee whose tab closes later, a later tip, or a recovery of a write-off has another receipt.
+    has_receipt = is_paid and not tab.refund_owed_minor
+    draft.update(receipt_owed=tab.receipt_owed or has_receipt)
     draft.record(
         entry,
         payment_id=leg.payment_id,
         amount_minor=leg.amount_minor,
+        receipt_minor=tab.receipt_minor if has_receipt else 0,
+        **details,
         postings=transfer(leg.amount_minor, debit=account, credit=Account.CUSTOMER_RECEIVABLE),
     )
-    if recovered := min(draft.tab.written_off_minor, leg.amount_minor):
-        draft.update(written_off_minor=draft.tab.written_off_minor - recovered)
+    if recovered:
         draft.record(
             "recovered",
             amount_minor=recovered,
             postings=transfer(recovered, debit=Account.CUSTOMER_RECEIVABLE, credit=Account.RECOVERY),
         )
-    tab = draft.tab
-    is_paid = tab.status == Status.CLOSED or (tab.fee is not None and tab.is_finished and not tab.balance_minor)
-    if is_paid and not tab.refund_owed_minor:
-        # A fee whose tab closes later, a later tip, or a recovery of a write-off has another receipt.
-        draft.update(receipt_owed=True)

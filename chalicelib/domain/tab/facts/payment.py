@@ -7,7 +7,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from chalicelib.domain.books.ledger import Account, transfer
-from chalicelib.domain.news.messages import MessageKind, Recipient
+from chalicelib.domain.news.message import MessageKind, Recipient
 from chalicelib.domain.tab import deposit, settlement
 from chalicelib.domain.tab.attempt import Attempt, AttemptState, Failure, Operation
 from chalicelib.domain.tab.draft import Draft
@@ -30,7 +30,7 @@ from chalicelib.domain.tab.payments import (
     PlanReason,
 )
 from chalicelib.domain.tab.status import Status
-from chalicelib.domain.tab.tab import LEASE
+from chalicelib.domain.tab.tab import LEASE, Tab
 
 
 def hold_placed(draft: Draft, fact: Fact) -> None:
@@ -83,12 +83,12 @@ def hold_captured(draft: Draft, fact: Fact) -> None:
     is_ours = attempt is not None and attempt.amount_minor == fact.amount_minor
     if attempt and is_ours:
         _give_tip(draft, attempt)
-    take(draft, fact, LegKind.CAPTURE)
-    if draft.tab.status in (Status.BOOKED, Status.OPEN):
-        # It was captured in the dashboard before anything was due.
+    why = _why_captured(draft.tab, is_ours)
+    take(draft, fact, LegKind.CAPTURE, why)
+    if why == "before_due":
         for recipient in (Recipient.CUSTOMER, Recipient.OWNER):
             draft.notify(MessageKind.DEPOSIT_TAKEN, recipient, fact.amount_minor)
-    elif is_ours and draft.tab.plan is not None and draft.tab.plan.reason == PlanReason.HOLD_EXPIRING:
+    elif why == "hold_expiring":
         for recipient in (Recipient.CUSTOMER, Recipient.OWNER):
             draft.notify(MessageKind.HOLD_TAKEN, recipient, fact.amount_minor)
     if attempt:
@@ -101,6 +101,15 @@ def hold_captured(draft: Draft, fact: Fact) -> None:
         draft.end_attempt(attempt, AttemptState.FAILED, _ALREADY_CAPTURED)
 
 
+def _why_captured(tab: Tab, is_ours: bool) -> str:
+    if tab.status in (Status.BOOKED, Status.OPEN):
+        # In the dashboard.
+        return "before_due"
+    if is_ours and tab.plan is not None and tab.plan.reason == PlanReason.HOLD_EXPIRING:
+        return "hold_expiring"
+    return "due"
+
+
 def charged(draft: Draft, fact: Fact) -> None:
     know_object(draft, fact)
     if draft.tab.leg(fact.object_id) is not None:
@@ -108,7 +117,7 @@ def charged(draft: Draft, fact: Fact) -> None:
     attempt = attempt_of(draft, fact, Operation.CHARGE)
     if attempt:
         _give_tip(draft, attempt)
-    take(draft, fact, LegKind.CHARGE)
+    take(draft, fact, LegKind.CHARGE, "due")
     keep_card(draft, fact)
     if attempt:
         draft.end_attempt(attempt, AttemptState.SUCCEEDED)
@@ -172,7 +181,15 @@ def _await_customer(draft: Draft, fact: Fact, attempt: Attempt) -> None:
         failure=fact.failure,
         **where,
     )
-    draft.record("awaiting_customer", attempt_id=attempt.attempt_id, **where, until=until.isoformat())
+    draft.record(
+        "awaiting_customer",
+        attempt_id=attempt.attempt_id,
+        **where,
+        operation=attempt.operation,
+        amount_minor=attempt.amount_minor,
+        with_customer=attempt.is_with_customer,
+        until=until,
+    )
 
 
 def processing(draft: Draft, fact: Fact) -> None:
@@ -218,13 +235,17 @@ def payment_gone(draft: Draft, fact: Fact) -> None:
     expired = fact.kind == FactKind.PAYMENT_EXPIRED
     hold = draft.tab.hold(fact.object_id)
     if hold is not None and hold.state == HoldState.LIVE:
+        is_missed = False
         draft.update_hold(hold, state=HoldState.EXPIRED if expired else HoldState.RELEASED)
         if draft.tab.live_hold is None and not deposit.waits_with_card(draft.tab):
             state = DepositState.EXPIRED if expired else DepositState.RELEASED
             draft.update(deposit=replace(draft.tab.deposit, state=state))
-            deposit.hold_lost(draft, hold)
+            is_missed = deposit.hold_lost(draft, hold)
         draft.record(
-            "hold_expired" if expired else "hold_released", payment_id=hold.payment_id, amount_minor=hold.amount_minor
+            "hold_expired" if expired else "hold_released",
+            payment_id=hold.payment_id,
+            amount_minor=hold.amount_minor,
+            is_missed=is_missed,
         )
         if attempt := open_attempt_on(draft, fact.object_id, Operation.RELEASE):
             draft.end_attempt(attempt, AttemptState.SUCCEEDED)
