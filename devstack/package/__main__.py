@@ -46,7 +46,8 @@ def make(stage: str, out: Path, architecture: str = "arm64") -> str:
     _alone("-m", "devstack.package.compiled", str(tree))
     if architecture == HERE:
         # What was left out must not be missed: everything that a function loads sooner or later is loaded once.
-        _alone("-S", "-P", "-B", "-c", _LOAD, str(tree))
+        stripe = " ".join(contents.STRIPE_SERVICES), " ".join(sorted(contents.STRIPE_OBJECTS))
+        _alone("-S", "-P", "-B", "-c", _LOAD, str(tree), *stripe)
     out.mkdir(parents=True, exist_ok=True)
     archive.pack(tree, out / "deployment.zip")
     shutil.copyfile(untouched / "sam.json", out / "sam.json")
@@ -67,7 +68,13 @@ for module in pkgutil.walk_packages(chalicelib.__path__, "chalicelib."):
 from chalicelib.adapters.dynamodb.store import dynamodb_client
 from chalicelib.adapters.stripe.gateway import stripe_client
 dynamodb_client()
-stripe_client("sk_test_x")
+stripe = stripe_client("sk_test_x").v1
+for service in sys.argv[2].split():
+    getattr(stripe, service)
+stripe.checkout.sessions
+from stripe._object_classes import get_object_class
+for kind in sys.argv[3].split():
+    get_object_class("V1", kind)
 importlib.import_module("jwt")
 """
 

@@ -14,6 +14,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from stripe._object_classes import OBJECT_CLASSES, V2_OBJECT_CLASSES
+
 AWS_CALLS: Mapping[str, frozenset[str]] = {
     "dynamodb": frozenset({"BatchGetItem", "GetItem", "PutItem", "Query", "TransactWriteItems"}),
     "sqs": frozenset({"SendMessageBatch"}),
@@ -28,88 +30,64 @@ AWS_MODELS = "aws_models"
 """The folder of the bundle with short descriptions of what we call. `AWS_DATA_PATH` names it in `.chalice/config.json`:
 botocore looks there first. Its own descriptions of services are left out, all 400."""
 
-STRIPE_PRODUCTS = (
-    "apps",
-    "billing",
-    "billing_portal",
-    "climate",
-    "entitlements",
-    "financial_connections",
-    "forwarding",
-    "identity",
-    "issuing",
-    "product_catalog",
-    "reporting",
-    "reserve",
-    "sigma",
-    "tax",
-    "terminal",
-    "test_helpers",
-    "three_d_secure",
-    "treasury",
-    "v2/billing",
-    "v2/commerce",
-    "v2/core/_account*",
-    "v2/core/accounts",
-    "v2/core/vault",
-    "v2/money_management",
-    "v2/test_helpers",
-)
-"""Folders of the SDK, a product each. It loads a class when an answer has an object of it (stripe/_object_classes.py),
-and what we ask for has none of these: the events that we list are of the kinds that we name."""
+STRIPE_SERVICES: Mapping[str, str] = {
+    "accounts": "account",
+    "charges": "charge",
+    "checkout": "checkout.session",
+    "customers": "customer",
+    "disputes": "dispute",
+    "events": "event",
+    "payment_intents": "payment_intent",
+    "payment_methods": "payment_method",
+    "refunds": "refund",
+    "setup_intents": "setup_intent",
+}
+"""Every part of `client.v1` that is called, and the kind of object that it answers with. The SDK imports a part when
+it is first used; the other parts are left out."""
+
+STRIPE_EVENT_OBJECTS = frozenset({"application", "radar.early_fraud_warning"})
+"""The kinds of objects that only an event has: of a connected account, and of a suspicion."""
 
 STRIPE_OBJECTS = (
-    "account_capability",
-    "account_external",
-    "account_link",
-    "account_login",
-    "account_person",
-    "account_session",
-    "apple_pay_domain",
-    "application_fee",
-    "balance_settings",
-    "bank_account",
-    "capability",
-    "cash_balance",
-    "confirmation_token",
-    "connect_collection_transfer",
-    "country_spec",
-    "coupon",
-    "credit_note",
-    "customer_balance",
-    "customer_cash",
-    "customer_funding",
-    "customer_payment_source",
-    "customer_session",
-    "customer_tax",
-    "ephemeral_key",
-    "exchange_rate",
-    "file_link",
-    "funding_instructions",
-    "invoice",
-    "login_link",
-    "payment_attempt_record",
-    "payment_link",
-    "payment_method_configuration",
-    "payment_method_domain",
-    "payment_record",
-    "plan",
-    "price",
-    "product",
-    "promotion_code",
-    "quote",
-    "reserve_transaction",
-    "review",
-    "shipping_rate",
-    "source",
-    "subscription",
-    "tax",
-    "token",
-    "topup",
-    "transfer",
-    "webhook_endpoint",
+    frozenset(STRIPE_SERVICES.values())
+    | STRIPE_EVENT_OBJECTS
+    | frozenset(
+        {
+            "balance_transaction",
+            "bank_account",
+            "card",
+            "cash_balance",
+            "discount",
+            "item",
+            "list",
+            "payment_intent_amount_details_line_item",
+            "person",
+            "plan",
+            "price",
+            "source",
+            "subscription",
+            "subscription_item",
+            "tax_id",
+            "tax_rate",
+        }
+    )
 )
-"""Objects of Stripe Billing and the like: modules of the SDK that begin with the name. What we ask for has none."""
+"""Every kind of object that can be in an answer to us, within others too. The SDK imports the class of an object when
+an answer has one (stripe/_object_classes.py), so the classes of all other kinds are left out. tests/package works out
+this set from the SDK's own types: from what we call, through everything that is not an id unless it is expanded."""
+
+_STRIPE_ITSELF = frozenset(
+    {
+        "stripe._checkout_service",
+        "stripe._oauth_service",
+        "stripe._search_result_object",
+        "stripe._stripe_service",
+        "stripe.v2._list_object",
+        "stripe.v2._search_result_object",
+        "stripe.v2.core._event",
+    }
+)
+"""What the client imports at once, or what leads to a service."""
 
 CATALOGUES = "chalicelib/locale"
 """Where our words are, a folder a language."""
@@ -125,23 +103,41 @@ LEFT_OUT: Mapping[str, str] = {
     "boto3/examples": "for docstrings",
     "boto3/ec2": "boto3 loads it with a client of EC2, which we have none of",
     "boto3/s3": "the same of S3",
+    "boto3/dynamodb": "the same with boto3.resource",
+    "boto3/crt.py": "boto3/s3 uses it",
+    "botocore/crt/auth.py": "signatures by awscrt, which is not installed",
+    "botocore/stub.py": "for tests",
+    "botocore/data/endpoints.json": "the short one in aws_models is found first",
     "urllib3/contrib/emscripten": "for Python in a browser",
+    "urllib3/contrib/pyopenssl.py": "for pyOpenSSL, which is not installed; botocore does without it",
+    "urllib3/http2/connection.py": "HTTP/2 is off unless h2 is installed and asked for",
     "urllib3/contrib/socks.py": "for proxies of a kind that needs another package",
     "stripe/params": "types, for the type checker only",
     "stripe/events": "classes of v2 events, which we do not subscribe to",
     "s3transfer/crt.py": "transfers by awscrt, which is not installed",
     "s3transfer/processpool.py": "transfers by several processes",
-    **{f"stripe/{name}": "loaded with an object of a product that we do not use" for name in STRIPE_PRODUCTS},
-    **{f"stripe/_{name}[_.]*": "the same of an object" for name in STRIPE_OBJECTS},
     "dateutil/zoneinfo": "a copy of the time-zone database; tzdata is ours",
-    "dateutil/rrule.py": "repeating dates; botocore reads single ones",
+    "dateutil/rrule.py": "repetitions; dateutil loads it for calendar files",
+    "dateutil/easter.py": "rrule uses it",
+    "dateutil/tz/win.py": "for Windows; dateutil does without it elsewhere",
+    "dateutil/tzwin.py": "the same",
+    "tzdata/zoneinfo/*.tab": "lists for people to choose from; zones are found by name",
+    "tzdata/zoneinfo/tzdata.zi": "the source of the zones",
+    "cryptography/fernet.py": "encryption; we only check the signatures of tokens",
+    "cryptography/hazmat/asn1": "the same",
+    "cryptography/hazmat/primitives/twofactor": "the same",
+    "cryptography/hazmat/primitives/serialization/pkcs*.py": "files of keys with a password",
+    "idna/cli.py": "a command",
     "jwt/help.py": "for bug reports",
     "dns": "email-validator asks name servers with it, which we don't",
     "babel/messages": "makes and compiles catalogues, which packaging has done",
     "babel/support.py": "lazy texts and Babel's own catalogues; ours are the standard library's",
     "phonenumbers/geodata": "names of places, 40 MB",
     "phonenumbers/carrierdata": "names of carriers",
+    "phonenumbers/geocoder.py": "reads the names of places",
+    "phonenumbers/carrier.py": "reads the names of carriers",
     "phonenumbers/shortdata/region_*.py": "emergency numbers and the like, a file a country",
+    "*.data": "commands",
     "*.dist-info": "metadata, which nothing of ours asks for",
     "**/*.pyi": "types, for the type checker only",
     "**/py.typed": "types, for the type checker only",
@@ -154,14 +150,31 @@ LEFT_OUT: Mapping[str, str] = {
 
 def slim(tree: Path) -> None:
     """Take out of an unpacked bundle what is never loaded, and put the short descriptions of AWS's services into it."""
-    for pattern in LEFT_OUT:
-        for path in sorted(tree.glob(pattern), reverse=True):
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
-    _leave_out_other_languages(tree)
     data = tree / "botocore" / "data"
     _describe(data, tree / AWS_MODELS)
     for directory in sorted(path for path in data.iterdir() if path.is_dir()):
         shutil.rmtree(directory)
+    for pattern in LEFT_OUT:
+        for path in sorted(tree.glob(pattern), reverse=True):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    _keep_what_is_called(tree / "stripe")
+    _leave_out_other_languages(tree)
+
+
+def _keep_what_is_called(stripe: Path) -> None:
+    """Take out of the Stripe SDK the services that are not called, and the classes of objects that no answer has."""
+    # The SDK names a service after its object: stripe/_refund.py, stripe/_refund_service.py.
+    services = {f"{OBJECT_CLASSES[kind][0]}_service" for kind in STRIPE_SERVICES.values()}
+    kept = _STRIPE_ITSELF | services | {OBJECT_CLASSES[kind][0] for kind in STRIPE_OBJECTS}
+    objects = {module for module, _ in (*OBJECT_CLASSES.values(), *V2_OBJECT_CLASSES.values())}
+    for path in sorted(stripe.rglob("*.py")):
+        module = ".".join(path.relative_to(stripe.parent).with_suffix("").parts)
+        if module not in kept and (module in objects or path.name.endswith("_service.py")):
+            path.unlink()
+    for folder in sorted((path for path in stripe.rglob("*") if path.is_dir()), reverse=True):
+        # `__init__.py` alone only names what is gone.
+        if {path.name for path in folder.iterdir()} <= {"__init__.py"}:
+            shutil.rmtree(folder)
 
 
 def _leave_out_other_languages(tree: Path) -> None:
