@@ -9,6 +9,7 @@ boundary fires once in the life of a process, and only while the variable is set
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from typing import Any
 
 from msgspec.structs import replace
@@ -55,11 +56,25 @@ class _DyingGateway(_Wrapper):
 
 class _DyingStore(_Wrapper):
     def commit(self, change: Any, **given: Any) -> Any:
-        begins = any(attempt.operation == self._operation for attempt in change.begun)
-        ends = any(attempt.operation == self._operation for attempt in change.closed_attempts)
-        if begins and self._moment == "before_write":
-            os._exit(EXIT_CODE)
+        self._before([change])
         tab = self._inner.commit(change, **given)
-        if ends and self._moment == "after_outcome":
-            os._exit(EXIT_CODE)
+        self._after([change])
         return tab
+
+    def commit_each(self, changes: Any) -> Any:
+        self._before(changes)
+        errors = self._inner.commit_each(changes)
+        self._after(changes)
+        return errors
+
+    def _before(self, changes: Any) -> None:
+        if self._moment == "before_write" and self._is_among(attempt for change in changes for attempt in change.begun):
+            os._exit(EXIT_CODE)
+
+    def _after(self, changes: Any) -> None:
+        closed = (attempt for change in changes for attempt in change.closed_attempts)
+        if self._moment == "after_outcome" and self._is_among(closed):
+            os._exit(EXIT_CODE)
+
+    def _is_among(self, attempts: Iterable[Any]) -> bool:
+        return any(attempt.operation == self._operation for attempt in attempts)

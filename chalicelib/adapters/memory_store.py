@@ -25,6 +25,8 @@ from chalicelib.domain.tab.entry import Entry
 from chalicelib.domain.tab.status import Status
 from chalicelib.domain.tab.tab import Tab
 from chalicelib.ports.store import (
+    Due,
+    DueTab,
     EventAlreadySeen,
     FactsAlreadyApplied,
     IdempotencyRecord,
@@ -65,6 +67,10 @@ class MemoryStore:
     def get_tab(self, merchant_id: str, tab_id: str) -> Tab:
         with self._lock:
             return _get(self._tabs, (merchant_id, tab_id), "tab")
+
+    def find_tabs(self, owners: Collection[tuple[str, str]]) -> Mapping[tuple[str, str], Tab]:
+        with self._lock:
+            return {owner: self._tabs[owner] for owner in owners if owner in self._tabs}
 
     def get_tab_and_record(
         self, merchant_id: str, tab_id: str, record_id: str, now: datetime
@@ -114,6 +120,16 @@ class MemoryStore:
                 self._pointers[pointer.account, pointer.object_id] = pointer
             return tab
 
+    def commit_each(self, changes: Sequence[Change]) -> Sequence[Exception | None]:
+        return [self._try_to_commit(change) for change in changes]
+
+    def _try_to_commit(self, change: Change) -> Exception | None:
+        try:
+            self.commit(change)
+        except Exception as error:
+            return error
+        return None
+
     # Records beside tabs
 
     def add_event(self, event: SeenEvent) -> None:
@@ -157,10 +173,10 @@ class MemoryStore:
         rows = self._summaries(lambda tab: (tab.merchant_id, tab.customer_id) == (merchant_id, customer_id))
         return page(rows, f"customer#{merchant_id}#{customer_id}", limit, cursor, newest_first=True)
 
-    def iter_due(self, now: datetime) -> Iterator[tuple[str, str]]:
+    def iter_due(self, now: datetime) -> Iterator[Due]:
         with self._lock:
             tabs = [(tab.next_action_at, key) for key, tab in self._tabs.items() if tab.next_action_at]
-        yield from (key for at, key in sorted(tabs) if at <= now)
+        yield from (DueTab(*key) for at, key in sorted(tabs) if at <= now)
 
     def read_records(self, merchant_id: str, tab_id: str) -> Records:
         key = (merchant_id, tab_id)

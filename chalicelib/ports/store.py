@@ -45,6 +45,35 @@ class StoreUnavailable(Exception):
     """The store did not answer in time, or throttled beyond our retries. Nothing is half written."""
 
 
+# What is due
+
+
+class DueTab(Struct, frozen=True):
+    """A tab whose next step is due."""
+
+    merchant_id: str
+    tab_id: str
+
+
+class DueDelivery(Struct, frozen=True):
+    """A delivery to a person that was put off until now. `tab_id` None: it is about the whole business."""
+
+    merchant_id: str
+    tab_id: str | None
+    message_id: str
+    channel: str
+
+
+class DueNotice(Struct, frozen=True):
+    """A notice to a merchant's system whose next try is due."""
+
+    merchant_id: str
+    endpoint_id: str
+    notice_id: str
+
+
+Due = DueTab | DueDelivery | DueNotice
+
 # Records beside tabs
 
 
@@ -167,6 +196,11 @@ class TabStore(Protocol):
 
     def get_tab(self, merchant_id: str, tab_id: str) -> Tab: ...
 
+    def find_tabs(self, owners: Collection[tuple[str, str]]) -> Mapping[tuple[str, str], Tab]:
+        """The tabs by (merchant_id, tab_id), in few requests. Left out are those that do not exist, and those that
+        can't be read, so that one of them does not hold up the others: get_tab says why."""
+        ...
+
     def get_tab_and_record(
         self, merchant_id: str, tab_id: str, record_id: str, now: datetime
     ) -> tuple[Tab, IdempotencyRecord | None]:
@@ -200,6 +234,11 @@ class TabStore(Protocol):
         """
         ...
 
+    def commit_each(self, changes: Sequence[Change]) -> Sequence[Exception | None]:
+        """Write changes of different tabs in as few transactions as can be: each of them whole or not at all, whatever
+        becomes of the others. For each change None, or the exception that `commit` raises for it."""
+        ...
+
     def add_event(self, event: SeenEvent) -> None:
         """Remember an event that changed nothing. Idempotent."""
         ...
@@ -231,8 +270,8 @@ class TabStore(Protocol):
         self, merchant_id: str, customer_id: str, *, limit: int, cursor: str | None
     ) -> Page[TabSummary]: ...
 
-    def iter_due(self, now: datetime) -> Iterator[tuple[str, str]]:
-        """(merchant_id, tab_id) of the tabs whose `next_action_at` has passed, from an index that may lag."""
+    def iter_due(self, now: datetime) -> Iterator[Due]:
+        """Everything whose `next_action_at` has passed, from an index that may lag."""
         ...
 
     def read_records(self, merchant_id: str, tab_id: str) -> Records:

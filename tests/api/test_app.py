@@ -17,6 +17,8 @@ import pytest
 from chalicelib import bootstrap, config, correlation
 from chalicelib.adapters.aws.secrets import KEPT_S, KeptSecret, resolve_secret
 from chalicelib.adapters.system import SystemClock, SystemIds
+from chalicelib.domain.tab import agenda
+from chalicelib.domain.tab.draft import Change, Draft
 from chalicelib.handlers.logs import JsonLines
 from chalicelib.usecases.tab import read_tabs
 
@@ -121,19 +123,16 @@ def test_the_schedule_counts_what_it_did(world: World, shop: Shop, caplog: pytes
 
 def test_a_poisoned_tab_stops_nobody_else(world: World, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """One tab whose advancing fails is counted, and the others go on."""
-    from chalicelib.usecases.tab import advance_tab
-
     ana = shop.customer()
     first, second = (shop.complete(shop.open(ana, 4000), 4000) for _ in range(2))
     world.clock.shift = timedelta(days=2)
-    real = advance_tab.advance_due_tab
+    conclude = agenda.conclude
 
-    def fail_for_first(deps: Any, merchant_id: str, tab_id: str) -> Any:
-        if tab_id == first["tab_id"]:
-            raise AssertionError("poisoned")
-        return real(deps, merchant_id, tab_id)
+    def fail_for_first(draft: Draft) -> Change | None:
+        assert draft.tab.tab_id != first["tab_id"], "poisoned"
+        return conclude(draft)
 
-    monkeypatch.setattr(advance_tab, "advance_due_tab", fail_for_first)
+    monkeypatch.setattr(agenda, "conclude", fail_for_first)
 
     assert world.sweep() == {"advanced": 1, "failed": 1}
     assert [shop.seen(tab)["status"] for tab in (first, second)] == ["in_review", "due"]

@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.fixture
 def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[TabStore]:
     """The table of .chalice/resources.json, as it is deployed; one tab at a time, as moto needs it."""
-    monkeypatch.setattr("app.TABS_AT_ONCE", 1)
+    monkeypatch.setattr("chalicelib.usecases.tab.advance_tab.CALLS_AT_ONCE", 1)
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "test")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")

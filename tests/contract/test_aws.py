@@ -15,10 +15,10 @@ import pytest
 from botocore import exceptions
 from cryptography import x509
 
-import app
 from chalicelib.adapters.aws import client as aws
 from chalicelib.adapters.dynamodb import writes as dynamodb_writes
 from chalicelib.adapters.dynamodb.store import SWEEP_THREADS
+from chalicelib.usecases.tab.advance_tab import CALLS_AT_ONCE
 from tests.contract.http_kit import Server, certificate, serving
 
 KEY = {"pk": {"S": "TAB#ü"}, "sk": {"S": "-"}}
@@ -170,7 +170,7 @@ def test_all_tries_of_a_few_calls_end_before_api_gateway_gives_up() -> None:
 @pytest.mark.parametrize("threads", [aws.CONNECTIONS])
 def test_every_thread_of_the_sweep_keeps_its_connection(server: Server, client: Any, threads: int) -> None:
     """urllib3 throws away the connections that its pool has no room for, and each new one is a TLS handshake."""
-    assert threads >= app.TABS_AT_ONCE + SWEEP_THREADS
+    assert threads >= CALLS_AT_ONCE + SWEEP_THREADS
 
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(lambda _: get(client), range(4 * threads)))

@@ -19,6 +19,7 @@ from chalicelib.domain.tab.payments import Card, HoldState
 from chalicelib.domain.tab.status import Status
 from chalicelib.domain.tab.tab import Followup, Tab
 from chalicelib.ports.store import (
+    DueTab,
     EventAlreadySeen,
     FactsAlreadyApplied,
     Page,
@@ -119,6 +120,17 @@ def test_another_merchants_tab_is_not_found(store: TabStore) -> None:
     assert store.find_attempt("mer_b", tab.tab_id, closing.closed_attempts[0].attempt_id) is None
 
 
+def test_many_tabs_are_read_at_once(store: TabStore) -> None:
+    """By their owners; what is not there, or cannot be an id, is left out."""
+    tabs = [store.commit(opening(merchant_id=f"mer_{n % 2}")) for n in range(3)]
+    owners = [(tab.merchant_id, tab.tab_id) for tab in tabs]
+
+    found = store.find_tabs([*owners, owners[0], (MERCHANT, "tab_unknown"), (MERCHANT, "#"), ("mer_b", tabs[0].tab_id)])
+
+    assert found == dict(zip(owners, tabs, strict=True))
+    assert store.find_tabs([]) == {}
+
+
 # Versions
 
 
@@ -193,6 +205,57 @@ def test_the_same_change_again_does_not_undo_later_ones(store: TabStore) -> None
     assert store.commit(change) == change.tab
 
     assert store.get_tab(MERCHANT, tab.tab_id) == later
+
+
+# Changes of several tabs
+
+
+def test_changes_of_several_tabs_are_all_written(store: TabStore) -> None:
+    """More than fit into one transaction, with their entries, facts, closed attempts and pointers."""
+    tabs = [store.commit(opening()) for _ in range(12)]
+    changes = [everything(tab, fact_key=f"f{n}", object_id=f"o{n}") for n, tab in enumerate(tabs)]
+    changes.append(next_change(store.commit(opening()), lambda draft: [draft.record("noted") for _ in range(40)]))
+
+    assert list(store.commit_each(changes)) == [None] * 13
+
+    for change in changes:
+        assert store.get_tab(MERCHANT, change.tab.tab_id) == change.tab
+        entries = read_all(store.list_entries, MERCHANT, change.tab.tab_id, limit=50)
+        assert len(entries) == change.tab.entry_count
+    assert store.read_records(MERCHANT, tabs[0].tab_id).fact_keys == {"f0"}
+    assert find_pointer(store, tabs[1].account, "o1") is not None
+
+
+def test_a_change_that_is_refused_does_not_keep_the_others_from_being_written(store: TabStore) -> None:
+    """Each change succeeds or fails as if it had been committed by itself, and a failed one writes nothing."""
+    late, applied, fine = (store.commit(opening()) for _ in range(3))
+    outdated = next_change(late, add_items(100))
+    winner = store.commit(next_change(late))
+    applied = store.commit(everything(applied, fact_key="f", object_id="o"))
+    again = everything(applied, fact_key="f", object_id="o")
+    change = next_change(fine)
+
+    errors = store.commit_each([outdated, change, again])
+
+    assert [type(error) for error in errors] == [VersionConflict, type(None), FactsAlreadyApplied]
+    assert store.get_tab(MERCHANT, late.tab_id) == winner
+    assert store.get_tab(MERCHANT, fine.tab_id) == change.tab
+    assert store.get_tab(MERCHANT, applied.tab_id) == applied
+
+
+def test_the_same_changes_again_are_a_success(store: TabStore) -> None:
+    """As with one change: what has won already is not written twice."""
+    changes = [next_change(store.commit(opening())) for _ in range(2)]
+    store.commit_each(changes)
+
+    assert list(store.commit_each(changes)) == [None, None]
+
+    assert len(read_all(store.list_entries, MERCHANT, changes[0].tab.tab_id, limit=50)) == 2
+
+
+def test_no_changes_are_no_request(store: TabStore) -> None:
+    """A worker may find that nothing is left to write."""
+    assert list(store.commit_each([])) == []
 
 
 # All or nothing
@@ -693,8 +756,8 @@ def test_a_tab_is_due_from_its_next_action_on(store: TabStore) -> None:
     assert tab.next_action_at is not None
 
     assert list(store.iter_due(tab.next_action_at - timedelta(microseconds=1))) == []
-    assert list(store.iter_due(tab.next_action_at)) == [(MERCHANT, tab.tab_id)]
-    assert list(store.iter_due(tab.next_action_at + timedelta(days=900))) == [(MERCHANT, tab.tab_id)]
+    assert list(store.iter_due(tab.next_action_at)) == [DueTab(MERCHANT, tab.tab_id)]
+    assert list(store.iter_due(tab.next_action_at + timedelta(days=900))) == [DueTab(MERCHANT, tab.tab_id)]
 
 
 def test_a_tab_with_nothing_pending_is_never_due(store: TabStore) -> None:
@@ -708,7 +771,7 @@ def test_a_tab_with_nothing_pending_is_never_due(store: TabStore) -> None:
 
     tab = store.commit(acting_at(next_change(tab), far))
     assert list(store.iter_due(far - SECOND)) == []
-    assert list(store.iter_due(far)) == [(MERCHANT, tab.tab_id)]
+    assert list(store.iter_due(far)) == [DueTab(MERCHANT, tab.tab_id)]
 
 
 def test_everything_due_is_named_once(store: TabStore) -> None:
@@ -722,7 +785,8 @@ def test_everything_due_is_named_once(store: TabStore) -> None:
 
     found = list(store.iter_due(now))
 
-    assert sorted(found) == sorted((tab.merchant_id, tab.tab_id) for tab in due)
+    assert len(found) == len(due)
+    assert set(found) == {DueTab(tab.merchant_id, tab.tab_id) for tab in due}
 
 
 def test_a_sweep_may_stop_early(store: TabStore) -> None:
@@ -732,7 +796,7 @@ def test_a_sweep_may_stop_early(store: TabStore) -> None:
     assert tab.next_action_at is not None
 
     sweep = store.iter_due(tab.next_action_at)
-    assert next(sweep)[0] == MERCHANT
+    assert next(sweep).merchant_id == MERCHANT
     sweep.close()  # type: ignore[attr-defined]
 
     assert len(list(store.iter_due(tab.next_action_at))) == 5

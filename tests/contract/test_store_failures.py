@@ -404,6 +404,67 @@ def test_keys_that_dynamodb_left_out_are_asked_for_again(store: DynamoDbStore, f
     assert faults.calls == 2
 
 
+# Several tabs
+
+
+def test_several_changes_are_one_transaction(store: DynamoDbStore, faults: Faults, tab: Tab) -> None:
+    """Ten tabs that are changed by a batch of the worker cost one request to read and one to write."""
+    tabs = [store.commit(opening()) for _ in range(10)]
+    faults.before(WRITE)
+    faults.before(BATCH)
+    faults.calls = 0
+
+    found = store.find_tabs([(MERCHANT, each.tab_id) for each in tabs])
+    errors = store.commit_each([next_change(each) for each in found.values()])
+
+    assert (list(errors), faults.calls) == ([None] * 10, 2)
+
+
+@pytest.mark.parametrize("trouble", [canceled("TransactionConflict", "None"), answer(500, "InternalServerError"), lost])
+def test_changes_that_cannot_be_written_together_are_written_alone(
+    store: DynamoDbStore, faults: Faults, tab: Tab, trouble: Injection
+) -> None:
+    """One try together; then each for itself, so that one that is fought over does not hold up the others."""
+    changes = [next_change(tab), next_change(store.commit(opening()))]
+    # botocore tries a lost answer once more by itself.
+    faults.before(WRITE, trouble, trouble)
+
+    assert list(store.commit_each(changes)) == [None, None]
+
+    assert [store.get_tab(MERCHANT, change.tab.tab_id) for change in changes] == [change.tab for change in changes]
+
+
+def test_changes_whose_common_answer_is_lost_are_not_written_twice(
+    store: DynamoDbStore, faults: Faults, tab: Tab
+) -> None:
+    """They stand already; written alone, each is recognised by its change id."""
+    changes = [next_change(tab), next_change(store.commit(opening()))]
+    faults.after(WRITE, lost, lost)
+
+    assert list(store.commit_each(changes)) == [None, None]
+
+    assert [store.get_tab(MERCHANT, change.tab.tab_id) for change in changes] == [change.tab for change in changes]
+
+
+def test_a_tab_that_cannot_be_read_does_not_hold_up_the_others(
+    store: DynamoDbStore, client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A tab of a newer release, or one whose text is broken, is left out of a batch."""
+    newer, broken, fine = (store.commit(opening()) for _ in range(3))
+    for each, name, value in ((newer, "schema_version", {"N": "99"}), (broken, "data", {"S": "{"})):
+        client.update_item(
+            TableName=TABLE,
+            Key={"pk": {"S": f"TAB#{MERCHANT}#{each.tab_id}"}, "sk": {"S": "STATE"}},
+            UpdateExpression="SET #name = :value",
+            ExpressionAttributeNames={"#name": name},
+            ExpressionAttributeValues={":value": value},
+        )
+
+    assert store.find_tabs([(MERCHANT, each.tab_id) for each in (newer, broken, fine)]) == {
+        (MERCHANT, fine.tab_id): fine
+    }
+
+
 def test_a_shard_that_cannot_be_read_does_not_keep_the_others_waiting(
     store: DynamoDbStore, client: Any, faults: Faults
 ) -> None:
@@ -414,6 +475,6 @@ def test_a_shard_that_cannot_be_read_does_not_keep_the_others_waiting(
     found: list[str] = []
 
     with pytest.raises(StoreUnavailable):
-        found.extend(tab_id for _, tab_id in store.iter_due(NOW))
+        found.extend(due.tab_id or "" for due in store.iter_due(NOW))
 
     assert sorted(found) == sorted(tab.tab_id for tab in due if due_shard(tab.tab_id) != unread_shard)

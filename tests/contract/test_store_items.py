@@ -27,7 +27,17 @@ from chalicelib.domain.tab.attempt import Attempt
 from chalicelib.domain.tab.entry import Entry
 from chalicelib.domain.tab.payments import Deposit
 from chalicelib.domain.tab.tab import Followup, Tab
-from chalicelib.ports.store import IdempotencyRecord, Pointer, SeenEvent, StoreUnavailable, TabSummary
+from chalicelib.ports.store import (
+    Due,
+    DueDelivery,
+    DueNotice,
+    DueTab,
+    IdempotencyRecord,
+    Pointer,
+    SeenEvent,
+    StoreUnavailable,
+    TabSummary,
+)
 from devstack.dynamodb_table import RESOURCES
 from tests.contract.store_kit import (
     MERCHANT,
@@ -356,10 +366,29 @@ def test_a_shard_is_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
         for n in (3, 0, 4, 1, 2):
             tabs.append(store.commit(acting_at(opening(), NOW + timedelta(seconds=n))))
 
-        due = [tab_id for _, tab_id in store.iter_due(NOW + timedelta(seconds=3))]
+        due = [due.tab_id for due in store.iter_due(NOW + timedelta(seconds=3))]
 
     by_time = sorted(tabs, key=lambda tab: str(tab.next_action_at))
     assert due == [tab.tab_id for tab in by_time][:4]
+
+
+@pytest.mark.parametrize(
+    ("pk", "sk", "due"),
+    [
+        ("TAB#mer_a#tab_1", "STATE", DueTab("mer_a", "tab_1")),
+        ("TAB#mer_a#tab_1", "SENT#tab_1.3.bill#sms", DueDelivery("mer_a", "tab_1", "tab_1.3.bill", "sms")),
+        ("MERCHANT#mer_a", "SENT#msg_1#email", DueDelivery("mer_a", None, "msg_1", "email")),
+        ("NOTICE#mer_a#end_1", "not_1", DueNotice("mer_a", "end_1", "not_1")),
+    ],
+)
+def test_what_is_due_is_known_by_its_key(pk: str, sk: str, due: Due) -> None:
+    """Tabs, put-off deliveries and notices share one sparse index, which holds keys only."""
+    with moto_store() as store:
+        at = dynamodb_items.due(sk, NOW)
+        store._client.put_item(TableName=TABLE, Item={"pk": {"S": pk}, "sk": {"S": sk}, **at})
+
+        assert list(store.iter_due(NOW)) == [due]
+        assert list(store.iter_due(NOW - timedelta(microseconds=1))) == []
 
 
 # The client

@@ -117,7 +117,7 @@ def _metered_world() -> Iterator[tuple[World, Meter, Callable[[], None]]]:
         for name, value in {**SETTINGS, "AFTERTAB_JWT_JWKS_URL": issuer.jwks_url, "STRIPE_API_BASE": base}.items():
             patch.setenv(name, value)
         # moto's state is not made for more than one thread.
-        patch.setattr("app.TABS_AT_ONCE", 1)
+        patch.setattr("chalicelib.usecases.tab.advance_tab.CALLS_AT_ONCE", 1)
         keys.forget()
         client = boto3.client("dynamodb")
         dynamodb_table.create_with(client, TABLE)

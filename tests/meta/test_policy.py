@@ -22,6 +22,7 @@ RIGHTS = {
     "query": "dynamodb:Query",
     # A transaction needs the rights of what is in it.
     "write": "dynamodb:PutItem",
+    "try_together": "dynamodb:PutItem",
     "write with deletes": "dynamodb:DeleteItem",
     # The methods of Reads, each of which makes one kind of call.
     "find": "dynamodb:GetItem",
@@ -30,7 +31,7 @@ RIGHTS = {
     "newest": "dynamodb:Query",
     "partition": "dynamodb:Query",
 }
-"""By the client's method; `write` is Transactions.write, the one place that makes TransactWriteItems."""
+"""By the client's method; `write` and `try_together` are those of Transactions, which makes TransactWriteItems."""
 
 Function = tuple[str, str]
 """Module and name of a function in usecases/."""

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import count
-from typing import Any
+from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
@@ -25,7 +25,7 @@ from chalicelib.ports.deps import Deps
 from chalicelib.usecases.news.take_event import take_event
 from chalicelib.usecases.parties.customers import create_customer
 from chalicelib.usecases.parties.merchants import NewMerchant, create_merchant
-from chalicelib.usecases.tab.advance_tab import Swept, advance_due_tabs
+from chalicelib.usecases.tab.advance_tab import advance_due_tabs
 from chalicelib.usecases.tab.attempts import Answer, Request
 from chalicelib.usecases.tab.bill import accept_bill, add_items, complete_service
 from chalicelib.usecases.tab.booking import Agreement, accept_promise, open_tab
@@ -58,6 +58,14 @@ class Ids:
         return f"{prefix}_{next(self._numbers)}"
 
 
+class Ran(NamedTuple):
+    """The number of tabs that a run of the schedule advanced and failed to advance, and how late the latest was."""
+
+    advanced: int
+    failed: int
+    lag_s: float
+
+
 class Shop:
     """A merchant in Vienna with a customer, Ada, who has a card on file. `account`: its connected account."""
 
@@ -66,6 +74,7 @@ class Shop:
         self.gateway = FakeGateway(self.clock.now, account)
         self.store = MemoryStore()
         self.outbox = Outbox()
+        self.queues = MemoryQueues(self.clock)
         self.deps = Deps(
             store=self.store,
             people=people_beside(self.store),
@@ -74,7 +83,7 @@ class Shop:
             clock=self.clock,
             ids=Ids(),
             notifier=self.outbox,
-            queues=MemoryQueues(self.clock),
+            queues=self.queues,
             mailer=Mails(),
             texter=Texts(),
             words=BareWords(),
@@ -102,10 +111,11 @@ class Shop:
 
     # Time and webhooks
 
-    def wait(self, **by: float) -> Swept:
+    def wait(self, **by: float) -> Ran:
         """Move time and run the schedule."""
         self.clock.instant += timedelta(**by)
-        return advance_due_tabs(self.deps)
+        worked = advance_due_tabs(self.deps)
+        return Ran(worked.advanced, len(worked.failed), worked.lag_s)
 
     def sweep_until_quiet(self, limit: int = 60) -> None:
         """Run the schedule at each time for which something is planned."""

@@ -16,7 +16,7 @@ from chalicelib.domain.tab.payments import DepositState
 from chalicelib.domain.tab.policy import Policy
 from chalicelib.domain.tab.status import PaymentState, Status
 from chalicelib.domain.tab.tab import Tab
-from chalicelib.usecases.tab.advance_tab import advance_due_tab
+from chalicelib.usecases.tab.advance_tab import advance_tab
 from chalicelib.usecases.tab.bill import add_items, waive
 from chalicelib.usecases.tab.booking import cancel_tab, mark_no_show
 from chalicelib.usecases.tab.payment import pay_on_phone
@@ -218,7 +218,7 @@ def test_a_call_that_never_gets_through_ends_with_a_person_and_not_in_silence(sh
     story = STORIES[name]
     story.arrange(shop)
     # What is due already, a receipt say.
-    advance_due_tab(shop.deps, shop.merchant_id, shop.tab_id)
+    advance_tab(shop.deps, shop.tab)
     began = shop.clock.now()
     shop.gateway.fail(story.operation, *[Fault.LOST_BEFORE] * 6)
     story.act(shop)
@@ -229,7 +229,7 @@ def test_a_call_that_never_gets_through_ends_with_a_person_and_not_in_silence(sh
         seen.append((shop.tab.next_action_at - began).total_seconds() / 60)
         assert shop.tab.flags == ()
         shop.clock.instant = shop.tab.next_action_at
-        advance_due_tab(shop.deps, shop.merchant_id, shop.tab_id)
+        advance_tab(shop.deps, shop.tab)
 
     assert seen == [2, 7, 17, 47, 107]
     assert shop.tab.flags
@@ -552,32 +552,12 @@ def test_a_phone_payment_that_was_never_made_is_not_made_without_the_customer(sh
 # The schedule
 
 
-def test_a_poisoned_tab_stops_nobody_else(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One tab that fails is counted as failed, and all others are advanced."""
-    shop.open(*EVERYTHING).serve(10_00)
-    poisoned = shop.tab_id
-    shop.open(*EVERYTHING).serve(20_00)
-    healthy = shop.tab_id
-    get_tab = shop.store.get_tab
-
-    def failing(merchant_id: str, tab_id: str) -> object:
-        if tab_id == poisoned:
-            raise RuntimeError("can't be read")
-        return get_tab(merchant_id, tab_id)
-
-    monkeypatch.setattr(shop.store, "get_tab", failing)
-    swept = shop.wait(hours=24)
-
-    assert (swept.advanced, swept.failed) == (1, 1)
-    assert get_tab(shop.merchant_id, healthy).status == Status.CLOSED
-
-
 def test_an_index_that_lies_does_no_harm(shop: Shop) -> None:
     """Advancing a tab for which nothing is due changes nothing."""
     shop.open(*EVERYTHING).serve(10_00)
     before = shop.tab
 
-    advance_due_tab(shop.deps, shop.merchant_id, shop.tab_id)
+    advance_tab(shop.deps, shop.tab)
 
     assert shop.tab == before
 

@@ -22,14 +22,13 @@ from chalicelib.domain.tab.payments import Card
 from chalicelib.domain.tab.status import Status
 from chalicelib.domain.tab.tab import Tab
 from chalicelib.ports.store import EventAlreadySeen, FactsAlreadyApplied, SeenEvent
-from chalicelib.usecases.tab.advance_tab import Swept
 from chalicelib.usecases.tab.attempts import CALLS, REPLAY_HORIZON, outcome_of, record_outcome, run
 from chalicelib.usecases.tab.bill import contest_bill
 from chalicelib.usecases.tab.booking import open_tab
 from chalicelib.usecases.tab.payment import give_tip, pay_on_phone
 from tests.unit.till import terms
 from tests.usecases.fake_gateway import CLOSE, FIND, Fault
-from tests.usecases.shop import NOON, WITH_CARD, WITHOUT_CARD, Shop
+from tests.usecases.shop import NOON, WITH_CARD, WITHOUT_CARD, Ran, Shop
 from tests.usecases.test_events import add_event
 
 
@@ -430,9 +429,9 @@ def test_a_sweep_counts_what_it_advanced_and_how_late_it_was(shop: Shop) -> None
     shop.clock.instant += timedelta(hours=1)
     shop.open(*WITHOUT_CARD).serve(50_00)
 
-    assert shop.wait(hours=23, seconds=7) == Swept(advanced=1, failed=0, lag_s=7.0)
-    assert shop.wait(seconds=0) == Swept(advanced=0, failed=0, lag_s=0.0)
-    assert shop.wait(hours=1) == Swept(advanced=1, failed=0, lag_s=7.0)
+    assert shop.wait(hours=23, seconds=7) == Ran(advanced=1, failed=0, lag_s=7.0)
+    assert shop.wait(seconds=0) == Ran(advanced=0, failed=0, lag_s=0.0)
+    assert shop.wait(hours=1) == Ran(advanced=1, failed=0, lag_s=7.0)
 
 
 @pytest.mark.parametrize(

@@ -1,85 +1,272 @@
-"""The sweep over all due tabs. Tests of agenda and attempts cover what happens to each tab."""
+"""The sweep, which sends what is due, and the worker, which advances it. Other tests cover what happens to each tab."""
 
 from __future__ import annotations
 
+import json
 import threading
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
-from chalicelib.ports.store import StoreUnavailable
-from chalicelib.usecases.tab import advance_tab
-from chalicelib.usecases.tab.advance_tab import Advanced, Swept, advance_due_tabs
-from tests.unit.till import Till
+from chalicelib.domain.tab import agenda
+from chalicelib.domain.tab.draft import Change, Draft
+from chalicelib.domain.tab.status import Status
+from chalicelib.ports.queues import QueueName
+from chalicelib.ports.store import Due, DueDelivery, DueNotice, DueTab, StoreUnavailable, VersionConflict
+from chalicelib.usecases.tab.advance_tab import Swept, in_turns, sweep, work
+from tests.usecases.shop import EVERYTHING, WITHOUT_CARD, Shop
 
 
-class Due:
-    """Dependencies of which a sweep itself needs no more than a clock and what is due."""
+@pytest.fixture
+def shop() -> Shop:
+    return Shop()
 
-    def __init__(self, *tab_ids: str, fails: bool = False) -> None:
-        self.store = self.clock = self
-        self._tab_ids = tab_ids
+
+class DueStore:
+    """A store of which nothing is known but what is due."""
+
+    def __init__(self, *due: Due, fails: bool = False) -> None:
+        self._due = due
         self._fails = fails
 
-    def now(self) -> None:
-        return None
-
-    def iter_due(self, now: object) -> Iterator[tuple[str, str]]:
-        yield from (("mer_1", tab_id) for tab_id in self._tab_ids)
+    def iter_due(self, now: datetime) -> Iterator[Due]:
+        yield from self._due
         if self._fails:
             raise StoreUnavailable("a shard did not answer")
 
 
-def after(_: object) -> Advanced:
-    return Advanced(Till().tab, 0.0)
+def swept(shop: Shop, store: Any) -> Swept:
+    return sweep(replace(shop.deps, store=store))
 
 
-def test_tabs_are_advanced_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two due tabs are under way at the same time: each waits for the other before it goes on."""
-    meeting = threading.Barrier(2, timeout=20)
-    monkeypatch.setattr(advance_tab, "advance_due_tab", lambda deps, merchant_id, tab_id: after(meeting.wait()))
-
-    deps: Any = Due("tab_1", "tab_2")
-
-    assert advance_due_tabs(deps, at_once=2) == Swept(advanced=2, failed=0)
+def sent(shop: Shop, queue: QueueName = QueueName.DUE) -> list[tuple[str, Any]]:
+    """(group, body) of the jobs that wait in a queue."""
+    return [(waiting.job.group, json.loads(waiting.job.body)) for waiting in shop.queues.waiting[queue]]
 
 
-@pytest.mark.parametrize("at_once", [1, 8])
-def test_what_was_found_is_done_before_a_failing_index_is_told(monkeypatch: pytest.MonkeyPatch, at_once: int) -> None:
-    """A shard that can't be read fails the sweep, after every tab of the others was advanced."""
-    advanced: list[str] = []
-    monkeypatch.setattr(
-        advance_tab, "advance_due_tab", lambda deps, merchant_id, tab_id: after(advanced.append(tab_id))
+# The sweep
+
+
+def test_each_thing_that_is_due_goes_to_its_queue(shop: Shop) -> None:
+    """Tabs to the worker, put-off deliveries to the post, notices to the notices; its merchant is its group."""
+    store = DueStore(
+        DueTab("mer_1", "tab_1"), DueDelivery("mer_2", None, "msg_1", "email"), DueNotice("mer_3", "end_1", "not_1")
     )
-    deps: Any = Due("tab_1", "tab_2", "tab_3", fails=True)
+
+    assert swept(shop, store) == Swept(due=1, post=1, notices=1)
+
+    assert sent(shop) == [("mer_1", {"merchant_id": "mer_1", "tab_id": "tab_1"})]
+    assert sent(shop, QueueName.POST) == [
+        ("mer_2", {"merchant_id": "mer_2", "tab_id": None, "message_id": "msg_1", "channel": "email"})
+    ]
+    assert sent(shop, QueueName.NOTICES) == [
+        ("mer_3", {"merchant_id": "mer_3", "endpoint_id": "end_1", "notice_id": "not_1"})
+    ]
+
+
+def test_merchants_take_turns() -> None:
+    """A merchant with many due tabs, found first, does not delay the few of another."""
+    many = [DueTab("mer_big", f"tab_{number}") for number in range(5)]
+    few = [DueTab("mer_small", "tab_a"), DueTab("mer_small", "tab_b")]
+
+    assert list(in_turns([*many, *few])) == [many[0], few[0], many[1], few[1], *many[2:]]
+
+
+def test_what_was_found_is_sent_before_a_failing_index_is_told(shop: Shop) -> None:
+    """A shard that can't be read fails the sweep, after everything in the others was sent."""
+    store = DueStore(DueTab("mer_1", "tab_1"), DueTab("mer_1", "tab_2"), fails=True)
 
     with pytest.raises(StoreUnavailable):
-        advance_due_tabs(deps, at_once=at_once)
+        swept(shop, store)
 
-    assert sorted(advanced) == ["tab_1", "tab_2", "tab_3"]
+    assert [body["tab_id"] for _, body in sent(shop)] == ["tab_1", "tab_2"]
 
 
-@pytest.mark.parametrize(("at_once", "most"), [({}, 1), ({"at_once": 1}, 1), ({"at_once": 2}, 2)])
-def test_no_more_tabs_are_advanced_at_a_time_than_asked_for(
-    monkeypatch: pytest.MonkeyPatch, at_once: dict[str, int], most: int
-) -> None:
-    """One, where nobody says otherwise."""
-    lock, now, highest = threading.Lock(), 0, 0
-    turn = threading.Barrier(most, timeout=20)
+def test_nothing_due_sends_nothing(shop: Shop) -> None:
+    """And asks no queue anything."""
+    assert swept(shop, DueStore()) == Swept()
+    assert sent(shop) == []
 
-    def advance(deps: Any, merchant_id: str, tab_id: str) -> Advanced:
-        nonlocal now, highest
-        with lock:
-            now += 1
-            highest = max(highest, now)
-        turn.wait()
-        with lock:
-            now -= 1
-        return after(None)
 
-    monkeypatch.setattr(advance_tab, "advance_due_tab", advance)
-    deps: Any = Due("tab_1", "tab_2", "tab_3", "tab_4")
+# The worker
 
-    assert advance_due_tabs(deps, **at_once) == Swept(advanced=4, failed=0)
-    assert highest == most
+
+class CountingStore:
+    """Counts the calls to the store, by method. `meanwhile` happens after the first read."""
+
+    def __init__(self, shop: Shop, meanwhile: Any = lambda: None) -> None:
+        self._inner = shop.store
+        self._meanwhile = meanwhile
+        self.calls: Counter[str] = Counter()
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._inner, name)
+
+        def counted(*args: Any, **kwargs: Any) -> Any:
+            self.calls[name] += 1
+            answer = method(*args, **kwargs)
+            if name == "find_tabs":
+                self._meanwhile()
+            return answer
+
+        return counted
+
+
+def tabs_in_review(shop: Shop, count: int, *consents: Any) -> list[str]:
+    """Tabs whose review window has just ended."""
+    tab_ids = []
+    for _ in range(count):
+        shop.open(*(consents or WITHOUT_CARD)).serve(50_00)
+        tab_ids.append(shop.tab_id)
+    shop.clock.instant += timedelta(days=2)
+    return tab_ids
+
+
+def jobs(shop: Shop, tab_ids: Sequence[str]) -> list[str]:
+    return [json.dumps({"merchant_id": shop.merchant_id, "tab_id": tab_id}) for tab_id in tab_ids]
+
+
+def statuses(shop: Shop, tab_ids: Sequence[str]) -> list[Status]:
+    return [shop.store.get_tab(shop.merchant_id, tab_id).status for tab_id in tab_ids]
+
+
+def entries(shop: Shop, tab_id: str, kind: str) -> int:
+    page = shop.store.list_entries(shop.merchant_id, tab_id, limit=1000, cursor=None)
+    return [entry.kind for entry in page.items].count(kind)
+
+
+def test_a_batch_is_one_read_and_one_write(shop: Shop) -> None:
+    """Ten tabs that need no gateway: read together, decided, written together, and not read again."""
+    tab_ids = tabs_in_review(shop, 10)
+    store: Any = CountingStore(shop)
+
+    assert work(replace(shop.deps, store=store), jobs(shop, tab_ids)) == []
+
+    assert store.calls == {"find_tabs": 1, "commit_each": 1}
+    assert set(statuses(shop, tab_ids)) == {Status.DUE}
+
+
+def test_a_poisoned_tab_stops_none_of_its_neighbours(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One tab in ten can't be decided: nine are done once, and only its own job has failed."""
+    tab_ids = tabs_in_review(shop, 10)
+    conclude = agenda.conclude
+
+    def poisoned(draft: Draft) -> Change | None:
+        assert draft.tab.tab_id != tab_ids[3], "poisoned"
+        return conclude(draft)
+
+    monkeypatch.setattr(agenda, "conclude", poisoned)
+
+    assert work(shop.deps, jobs(shop, tab_ids)) == [3]
+
+    assert statuses(shop, tab_ids).count(Status.DUE) == 9
+    assert [entries(shop, tab_id, "review_ended") for tab_id in tab_ids] == [1, 1, 1, 0, 1, 1, 1, 1, 1, 1]
+
+
+def test_a_tab_that_does_not_exist_fails_alone(shop: Shop) -> None:
+    """Its job is tried again and becomes a dead letter, which a person sees."""
+    tab_ids = tabs_in_review(shop, 2)
+
+    assert work(shop.deps, jobs(shop, ["tab_gone", *tab_ids])) == [0]
+    assert set(statuses(shop, tab_ids)) == {Status.DUE}
+
+
+def test_a_batch_that_arrives_again_changes_nothing(shop: Shop) -> None:
+    """SQS delivers at least once, and every sweep sends what still waits: the agenda is asked again."""
+    tab_ids = tabs_in_review(shop, 3)
+    work(shop.deps, jobs(shop, tab_ids))
+    before = [shop.store.get_tab(shop.merchant_id, tab_id) for tab_id in tab_ids]
+    store: Any = CountingStore(shop)
+
+    assert work(replace(shop.deps, store=store), jobs(shop, tab_ids)) == []
+
+    assert store.calls == {"find_tabs": 1, "commit_each": 1}
+    assert [shop.store.get_tab(shop.merchant_id, tab_id) for tab_id in tab_ids] == before
+
+
+def test_a_tab_that_is_twice_in_a_batch_is_advanced_once(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And if it fails, both of its jobs have failed."""
+    (tab_id,) = tabs_in_review(shop, 1)
+
+    assert work(shop.deps, jobs(shop, [tab_id, tab_id])) == []
+    assert entries(shop, tab_id, "review_ended") == 1
+    assert work(shop.deps, jobs(shop, ["tab_gone", tab_id, "tab_gone"])) == [0, 2]
+
+
+def test_a_tab_that_somebody_changes_meanwhile_is_decided_again(shop: Shop) -> None:
+    """The others are written all the same, and the changed one on the version that is there then."""
+    tab_ids = tabs_in_review(shop, 3)
+
+    def meanwhile() -> None:
+        stored = shop.store.get_tab(shop.merchant_id, tab_ids[1])
+        draft = Draft(stored, now=shop.clock.now(), by=shop.staff, new_id=shop.deps.ids.new)
+        draft.record("looked_at")
+        shop.store.commit(draft.seal(stored.next_action_at))
+
+    store: Any = CountingStore(shop, meanwhile)
+
+    assert work(replace(shop.deps, store=store), jobs(shop, tab_ids)) == []
+
+    assert set(statuses(shop, tab_ids)) == {Status.DUE}
+    assert [entries(shop, tab_id, "review_ended") for tab_id in tab_ids] == [1, 1, 1]
+    assert store.calls["get_tab"] == 1
+
+
+def test_tabs_that_need_the_gateway_wait_for_it_side_by_side(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two charges are under way at the same time: each waits for the other before it goes on."""
+    tab_ids = tabs_in_review(shop, 2, *EVERYTHING)
+    meeting = threading.Barrier(2, timeout=20)
+    perform = shop.gateway.perform
+
+    def together(tab: Any, attempt: Any) -> Any:
+        meeting.wait()
+        return perform(tab, attempt)
+
+    monkeypatch.setattr(shop.gateway, "perform", together)
+
+    assert work(shop.deps, jobs(shop, tab_ids)) == []
+    assert set(statuses(shop, tab_ids)) == {Status.CLOSED}
+
+
+def test_a_batch_that_cannot_be_read_fails_as_a_whole(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing was done, and the queue delivers all of it again."""
+    tab_ids = tabs_in_review(shop, 2)
+
+    def unavailable(owners: object) -> None:
+        raise StoreUnavailable("no answer")
+
+    monkeypatch.setattr(shop.store, "find_tabs", unavailable)
+
+    with pytest.raises(StoreUnavailable):
+        work(shop.deps, jobs(shop, tab_ids))
+    assert set(statuses(shop, tab_ids)) == {Status.IN_REVIEW}
+
+
+def test_a_write_that_keeps_failing_fails_its_tab_only(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the store says, the other tabs are written."""
+    tab_ids = tabs_in_review(shop, 3)
+    commit = shop.store.commit
+
+    def refusing(change: Change, **given: Any) -> Any:
+        if change.tab.tab_id == tab_ids[0]:
+            raise VersionConflict(change.tab.tab_id)
+        return commit(change, **given)
+
+    monkeypatch.setattr(shop.store, "commit", refusing)
+
+    assert work(shop.deps, jobs(shop, tab_ids)) == [0]
+    assert statuses(shop, tab_ids) == [Status.IN_REVIEW, Status.DUE, Status.DUE]
+
+
+def test_the_worker_counts_what_it_did(shop: Shop, caplog: pytest.LogCaptureFixture) -> None:
+    """Tabs that it changed, that failed, and how long the latest one had been due."""
+    tab_ids = tabs_in_review(shop, 2)
+    with caplog.at_level("INFO", "chalicelib.usecases.tab.advance_tab"):
+        work(shop.deps, jobs(shop, [*tab_ids, "tab_gone"]))
+
+    (line,) = [record for record in caplog.records if record.getMessage() == "worked"]
+    assert vars(line)["metrics"] == {"TabsAdvanced": 2, "TabsNotAdvanced": 1, "SweepLagSeconds": 24 * 3600}

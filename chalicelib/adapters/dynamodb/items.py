@@ -26,7 +26,16 @@ from chalicelib.domain.tab.draft import Change
 from chalicelib.domain.tab.entry import Entry
 from chalicelib.domain.tab.status import Status
 from chalicelib.domain.tab.tab import Tab
-from chalicelib.ports.store import IdempotencyRecord, Pointer, SeenEvent, TabSummary
+from chalicelib.ports.store import (
+    Due,
+    DueDelivery,
+    DueNotice,
+    DueTab,
+    IdempotencyRecord,
+    Pointer,
+    SeenEvent,
+    TabSummary,
+)
 
 Item = dict[str, Any]
 """An item in the form of boto3's client: name → {"S": text} or {"N": digits}."""
@@ -131,9 +140,9 @@ def due_partition(shard: int) -> str:
     return f"DUE#{shard:02}"
 
 
-def due_shard(tab_id: str) -> int:
+def due_shard(shard_by: str) -> int:
     # Not hash(), which differs between processes.
-    return zlib.crc32(tab_id.encode()) % DUE_SHARDS
+    return zlib.crc32(shard_by.encode()) % DUE_SHARDS
 
 
 def _key(pk: str, sk: str) -> Key:
@@ -193,10 +202,14 @@ def tab_item(tab: Tab) -> Item:
         "gc_pk": {"S": customer_partition(tab.merchant_id, tab.customer_id)},
         "gc_sk": {"S": position},
     }
-    if tab.next_action_at is not None:
-        item["due_pk"] = {"S": due_partition(due_shard(tab.tab_id))}
-        item["next_action_at"] = {"S": instant(tab.next_action_at)}
-    return item
+    return item | due(tab.tab_id, tab.next_action_at)
+
+
+def due(shard_by: str, at: datetime | None) -> Item:
+    """The attributes that put an item into the due index until `at` is None. `shard_by`: an id that spreads them."""
+    if at is None:
+        return {}
+    return {"due_pk": {"S": due_partition(due_shard(shard_by))}, "next_action_at": {"S": instant(at)}}
 
 
 def entry_item(tab: Tab, entry: Entry) -> Item:
@@ -388,10 +401,21 @@ def summary_of(item: Item) -> TabSummary:
     return line
 
 
-def owner_of(item: Item) -> tuple[str, str]:
-    """(merchant_id, tab_id) from the key; the due index has nothing else."""
-    _, merchant_id, tab_id = item["pk"]["S"].split("#")
-    return merchant_id, tab_id
+def due_of(item: Item) -> Due:
+    """What is due, from its key; the due index has nothing else. Raises ValueError for a key that is never due."""
+    of, *owner = item["pk"]["S"].split("#")
+    kind, *rest = item["sk"]["S"].split("#")
+    match of, kind:
+        case "TAB", "STATE":
+            return DueTab(*owner)
+        case (("TAB" | "MERCHANT"), "SENT"):
+            merchant_id, tab_id = (*owner, None)[:2]
+            message_id, channel = rest
+            return DueDelivery(merchant_id, tab_id, message_id, channel)
+        case "NOTICE", _:
+            merchant_id, endpoint_id = owner
+            return DueNotice(merchant_id, endpoint_id, kind)
+    raise ValueError(f"{item['pk']['S']} {item['sk']['S']} is in the due index, and nothing is known of such items")
 
 
 # Limits

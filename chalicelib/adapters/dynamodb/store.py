@@ -9,11 +9,13 @@ import secrets
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import boto3
+import msgspec
 
 from chalicelib.adapters.aws import client as aws
 from chalicelib.adapters.dynamodb import cursors, items
@@ -21,6 +23,7 @@ from chalicelib.adapters.dynamodb.items import Item
 from chalicelib.adapters.dynamodb.reads import Reads, flat
 from chalicelib.adapters.dynamodb.writes import (
     ABSENT,
+    MAXIMUM_ACTIONS,
     Put,
     Refused,
     Transactions,
@@ -38,6 +41,7 @@ from chalicelib.domain.tab.entry import Entry
 from chalicelib.domain.tab.status import Status
 from chalicelib.domain.tab.tab import Tab
 from chalicelib.ports.store import (
+    Due,
     EventAlreadySeen,
     FactsAlreadyApplied,
     IdempotencyRecord,
@@ -97,6 +101,18 @@ class DynamoDbStore:
             raise _not_found("tab")
         return items.tab_of(item)
 
+    def find_tabs(self, owners: Collection[tuple[str, str]]) -> Mapping[tuple[str, str], Tab]:
+        wanted = [owner for owner in dict.fromkeys(owners) if all(map(items.is_id, owner))]
+        found: dict[tuple[str, str], Tab] = {}
+        for start in range(0, len(wanted), BATCH):
+            keys = {owner: items.tab_key(*owner) for owner in wanted[start : start + BATCH]}
+            there = self._reads.find_all(list(keys.values()))
+            for owner, key in keys.items():
+                if flat(key) in there:
+                    with suppress(msgspec.MsgspecError, items.NewerSchema):
+                        found[owner] = items.tab_of(there[flat(key)])
+        return found
+
     def get_tab_and_record(
         self, merchant_id: str, tab_id: str, record_id: str, now: datetime
     ) -> tuple[Tab, IdempotencyRecord | None]:
@@ -129,16 +145,12 @@ class DynamoDbStore:
 
     def commit(self, change: Change, *, record: IdempotencyRecord | None = None, event: SeenEvent | None = None) -> Tab:
         tab = change.tab
-        snapshot = versioned(items.tab_item(tab), change.base_version)
+        puts, facts = _puts_of(change)
         if record is not None:
-            items.check_size(tab, snapshot.item)
-        entries = [Put(items.entry_item(tab, entry), ABSENT) for entry in change.entries]
-        attempts = [Put(items.attempt_item(tab, attempt)) for attempt in change.closed_attempts]
-        facts = {key: Put(items.fact_item(tab, key), ABSENT) for key in change.fact_keys}
-        pointers = [Put(items.pointer_item(pointer)) for pointer in items.tab_pointers(change)]
+            items.check_size(tab, puts[0].item)
         records = [record_put(record, self._wall_now_s())] if record is not None else []
         events = [Put(items.event_item(event, self._wall_now_s()), ABSENT)] if event is not None else []
-        puts = [snapshot, *entries, *attempts, *facts.values(), *pointers, *records, *events]
+        puts += [*records, *events]
         try:
             self._transactions.write(puts, tab.change_id)
         except Refused as refused:
@@ -151,6 +163,25 @@ class DynamoDbStore:
                 raise FactsAlreadyApplied(applied) from None
             raise VersionConflict(tab.tab_id) from None
         return tab
+
+    def commit_each(self, changes: Sequence[Change]) -> Sequence[Exception | None]:
+        prepared: list[tuple[list[Put], str]] = []
+        for change in changes:
+            # What can't be prepared is left to `commit`, which says why.
+            with suppress(Exception):
+                prepared.append((_puts_of(change)[0], change.tab.change_id))
+        written: set[str] = set()
+        for group in _groups(prepared):
+            if len(group) > 1 and self._transactions.try_together(group):
+                written.update(change_id for _, change_id in group)
+        return [None if change.tab.change_id in written else self._try_to_commit(change) for change in changes]
+
+    def _try_to_commit(self, change: Change) -> Exception | None:
+        try:
+            self.commit(change)
+        except Exception as error:
+            return error
+        return None
 
     # Records beside tabs
 
@@ -217,7 +248,7 @@ class DynamoDbStore:
         partition = items.customer_partition(merchant_id, customer_id)
         return self._list_tabs("by_customer", "gc", merchant_id, partition, limit, cursor)
 
-    def iter_due(self, now: datetime) -> Iterator[tuple[str, str]]:
+    def iter_due(self, now: datetime) -> Iterator[Due]:
         pool = ThreadPoolExecutor(self._sweep_threads, thread_name_prefix="due")
         try:
             shards = [pool.submit(self._due_in_shard, shard, now) for shard in range(items.DUE_SHARDS)]
@@ -301,7 +332,7 @@ class DynamoDbStore:
         )
         return Page(items=tuple(items.summary_of(item) for item in found), next_cursor=next_cursor)
 
-    def _due_in_shard(self, shard: int, now: datetime) -> list[tuple[str, str]]:
+    def _due_in_shard(self, shard: int, now: datetime) -> list[Due]:
         """Everything that is due in one shard, the longest due first."""
         query: dict[str, Any] = {
             "TableName": self._table_name,
@@ -313,11 +344,11 @@ class DynamoDbStore:
             },
             "Limit": DUE_PAGE,
         }
-        due: list[tuple[str, str]] = []
+        due: list[Due] = []
         while True:
             with reading():
                 answer = self._client.query(**query)
-            due += [items.owner_of(item) for item in answer["Items"]]
+            due += [items.due_of(item) for item in answer["Items"]]
             if "LastEvaluatedKey" not in answer:
                 return due
             query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
@@ -335,6 +366,33 @@ class DynamoDbStore:
             if 1 in refused.failed:
                 raise RecordExists(items.record_of(refused.failed[1])) from None
             raise VersionConflict(item["pk"]["S"]) from None
+
+
+def _puts_of(change: Change) -> tuple[list[Put], dict[str, Put]]:
+    """What a change writes, the snapshot first; and of it the facts, by their keys."""
+    tab = change.tab
+    facts = {key: Put(items.fact_item(tab, key), ABSENT) for key in change.fact_keys}
+    return [
+        versioned(items.tab_item(tab), change.base_version),
+        *(Put(items.entry_item(tab, entry), ABSENT) for entry in change.entries),
+        *(Put(items.attempt_item(tab, attempt)) for attempt in change.closed_attempts),
+        *facts.values(),
+        *(Put(items.pointer_item(pointer)) for pointer in items.tab_pointers(change)),
+    ], facts
+
+
+def _groups(changes: Sequence[tuple[list[Put], str]]) -> Iterator[list[tuple[list[Put], str]]]:
+    """The changes in groups that fit into one transaction."""
+    group: list[tuple[list[Put], str]] = []
+    actions = 0
+    for puts, change_id in changes:
+        if group and actions + len(puts) > MAXIMUM_ACTIONS:
+            yield group
+            group, actions = [], 0
+        group.append((puts, change_id))
+        actions += len(puts)
+    if group:
+        yield group
 
 
 def _standing(item: Item | None, now: datetime) -> IdempotencyRecord | None:

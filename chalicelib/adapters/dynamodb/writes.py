@@ -6,6 +6,7 @@ try of ours has succeeded and its answer was lost, so the write is a success.
 
 from __future__ import annotations
 
+import logging
 import random
 import secrets
 from collections.abc import Callable, Sequence
@@ -28,6 +29,8 @@ from chalicelib.ports.store import IdempotencyRecord, StoreUnavailable
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
+
+log = logging.getLogger(__name__)
 
 MAXIMUM_ACTIONS = 100
 """DynamoDB's limit for one transaction."""
@@ -134,6 +137,19 @@ class Transactions:
             # the other writer may be ourselves, so it is not certain that nothing was done.)
             raise Contention("Other requests are changing the same thing. Nothing was done; send the request again.")
         raise StoreUnavailable("the database did not take the change in time")
+
+    def try_together(self, changes: Sequence[tuple[Sequence[Put], str]]) -> bool:
+        """Write several changes, each with its change_id, in one transaction, in one try. False: none is written for
+        certain, and each has to be written by itself; `write` recognises what this try has written after all.
+        """
+        actions: list[Any] = [self._action(put, change_id) for puts, change_id in changes for put in puts]
+        assert len(actions) <= MAXIMUM_ACTIONS, f"{len(actions)} items together, DynamoDB takes {MAXIMUM_ACTIONS}"
+        try:
+            self._client.transact_write_items(TransactItems=actions, ClientRequestToken=secrets.token_hex(16))
+        except (ClientError, *_LOST) as error:
+            log.info("%d changes are written one by one: %s", len(changes), error)
+            return False
+        return True
 
     def back_off(self, number: int) -> None:
         """Wait before try `number` (from 1), with full jitter, so that conflicting writers do not conflict again."""

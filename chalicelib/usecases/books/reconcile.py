@@ -43,7 +43,7 @@ from chalicelib.domain.tab.status import Status
 from chalicelib.domain.tab.tab import Tab
 from chalicelib.ports.deps import Deps
 from chalicelib.ports.gateway import GatewayEvent, GatewayRejected, GatewayUnavailable
-from chalicelib.ports.store import StoreUnavailable
+from chalicelib.ports.store import DueTab, StoreUnavailable
 from chalicelib.usecases.news.events import Misplaced, bring_in, claim
 from chalicelib.usecases.tab.attempts import outcome_of, record_outcome, run
 
@@ -207,7 +207,9 @@ class _Walk:
         self._progress = progress
         self._has_time = has_time
         self._resumes = resumes
-        self._overdue = list(deps.store.iter_due(now - OVERDUE_AFTER))
+        self._overdue = [
+            (due.merchant_id, due.tab_id) for due in deps.store.iter_due(now - OVERDUE_AFTER) if isinstance(due, DueTab)
+        ]
         self._total = 0
         self._lock = Lock()
         self._looked: dict[Owner, frozenset[str]] = {}

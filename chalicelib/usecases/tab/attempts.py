@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 
 from msgspec import Struct
@@ -180,13 +180,28 @@ def commit(
     A message is sent at most once: one that cannot be handed over is logged and lost, but never sent twice.
     """
     tab = deps.store.commit(change, record=record, event=event)
+    _tell(deps, change)
+    return tab
+
+
+def commit_each(deps: Deps, changes: Sequence[Change]) -> list[bool]:
+    """Write changes of different tabs in as few requests as can be; say of each whether it is written."""
+    errors = deps.store.commit_each(changes)
+    for change, error in zip(changes, errors, strict=True):
+        if error is None:
+            _tell(deps, change)
+        else:
+            log.info("%s was not written with others: %r", change.tab.tab_id, error)
+    return [error is None for error in errors]
+
+
+def _tell(deps: Deps, change: Change) -> None:
     _log_what_happened(change)
     for message in change.messages:
         try:
             deps.notifier.send(message)
         except Exception:
             log.exception("message %s (%s) was not sent", message.message_id, message.kind)
-    return tab
 
 
 _COUNTED = {

@@ -6,7 +6,7 @@ trap knows which lane acts, and so which write is the first.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -175,6 +175,16 @@ class TrappedStore:
                 self._trap.landed = True
         self._after(which)
         return tab
+
+    def commit_each(self, changes: Sequence[Change]) -> list[Exception | None]:
+        return [self._try_to_commit(change) for change in changes]
+
+    def _try_to_commit(self, change: Change) -> Exception | None:
+        try:
+            self.commit(change)
+        except Exception as error:
+            return error
+        return None
 
     def add_event(self, event: SeenEvent) -> None:
         which = self._which(None, event)
