@@ -14,6 +14,7 @@ from chalicelib.adapters.channels.log import LogNotifier
 from chalicelib.adapters.system import SystemClock, SystemIds
 from chalicelib.ports.channels import Mailer, Texter
 from chalicelib.ports.clock import Clock
+from chalicelib.ports.deliveries import Deliveries
 from chalicelib.ports.deps import Deps
 from chalicelib.ports.gateway import PaymentGateway
 from chalicelib.ports.notifier import Notifier
@@ -53,10 +54,11 @@ def prepare() -> None:
 
 def build(*, clock: Clock | None = None, notifier: Notifier | None = None) -> Deps:
     """Create adapters from the settings. `clock`, `notifier`: those of devstack. Raises BadSetting."""
-    store, people = _stores()
+    store, people, deliveries = _stores()
     return Deps(
         store=store,
         people=people,
+        deliveries=deliveries,
         addresses=LibraryAddresses(),
         # Importing the stripe package takes a quarter of a second, and most requests move no money.
         gateway=cast(PaymentGateway, _Gateway()),
@@ -71,15 +73,16 @@ def build(*, clock: Clock | None = None, notifier: Notifier | None = None) -> De
     )
 
 
-def _stores() -> tuple[TabStore, People]:
+def _stores() -> tuple[TabStore, People, Deliveries]:
     # Imported here: health and the authorizer do not need the AWS SDK, which takes longest to import.
+    from chalicelib.adapters.dynamodb.deliveries import DynamoDbDeliveries
     from chalicelib.adapters.dynamodb.people import DynamoDbPeople
     from chalicelib.adapters.dynamodb.store import DynamoDbStore, dynamodb_client
 
     client, table = dynamodb_client(config.aws_endpoint_url()), config.table()
     # The client is kept, because creating it takes longest; it reconnects and renews its credentials automatically.
     snapshots.after_restore(client.close)
-    return DynamoDbStore(client, table), DynamoDbPeople(client, table)
+    return DynamoDbStore(client, table), DynamoDbPeople(client, table), DynamoDbDeliveries(client, table)
 
 
 def _queues() -> Queues:

@@ -32,6 +32,7 @@ import app as application
 from chalicelib import bootstrap
 from chalicelib.adapters.addresses import LibraryAddresses
 from chalicelib.adapters.channels.log import LogNotifier
+from chalicelib.adapters.dynamodb.deliveries import DynamoDbDeliveries
 from chalicelib.adapters.dynamodb.people import DynamoDbPeople
 from chalicelib.adapters.dynamodb.store import DynamoDbStore, dynamodb_client
 from chalicelib.adapters.memory_queues import MemoryQueues
@@ -122,6 +123,7 @@ def deps(client: Any, standin: str) -> Deps:
     return Deps(
         store=DynamoDbStore(client, table),
         people=DynamoDbPeople(client, table),
+        deliveries=DynamoDbDeliveries(client, table),
         addresses=LibraryAddresses(),
         gateway=gateway,
         clock=SystemClock(),

@@ -244,6 +244,18 @@ class MemoryStore:
     def put_progress(self, progress: Progress) -> None:
         self._progress[progress.account] = progress
 
+    # For the store of deliveries
+
+    @property
+    def lock(self) -> Lock:
+        return self._lock
+
+    def check_version(self, tab: Tab) -> None:
+        """Inside the lock. Raises VersionConflict where the tab has changed since it was read."""
+        stored = self._tabs.get((tab.merchant_id, tab.tab_id))
+        if stored is None or stored.version != tab.version:
+            raise VersionConflict(tab.tab_id)
+
     # Inside the lock
 
     def _standing_record(self, record_id: str, now: datetime) -> IdempotencyRecord | None:

@@ -10,11 +10,14 @@ import unicodedata
 from collections.abc import Iterator
 from datetime import datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from chalicelib.domain.parties import Customer
+if TYPE_CHECKING:
+    # A merchant's policy and profile name channels and languages, so this module is read before theirs.
+    from chalicelib.domain.parties import Customer
 
 
 class Channel(StrEnum):
@@ -36,12 +39,16 @@ class Language(StrEnum):
 
 
 class Source(StrEnum):
-    """Where a consent or an opt-out came from."""
+    """Where a consent or an opt-out came from. `provider`: a complaint, or STOP as the provider passes it on.
+
+    `unreachable`: the provider says that the address or number takes nothing; that ends with the address or number.
+    """
 
     CUSTOMER = "customer"
     IN_PERSON = "in_person"
     UNSUBSCRIBE_LINK = "unsubscribe_link"
     PROVIDER = "provider"
+    UNREACHABLE = "unreachable"
 
 
 class Given(Struct, frozen=True, kw_only=True):
@@ -57,7 +64,8 @@ class Contact(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Everything personal that is kept of a customer. `phone` is E.164; None and "" mean: not given.
 
     `language` and `time_zone` None: the merchant's. `consents`: channels that need one and have it (SMS). `opt_outs`:
-    channels on which the person does not want to hear from the merchant. `version` counts changes from 1.
+    channels on which the person does not want to hear from the merchant, or cannot. `unsubscribe_key`: the secret in
+    the addresses with which they opt out, made for their first mail. `version` counts changes from 1.
     """
 
     merchant_id: str
@@ -69,6 +77,7 @@ class Contact(Struct, frozen=True, kw_only=True, omit_defaults=True):
     time_zone: str | None = None
     consents: tuple[Given, ...] = ()
     opt_outs: tuple[Given, ...] = ()
+    unsubscribe_key: str | None = None
     updated_at: datetime
     version: int = 1
 
@@ -109,6 +118,12 @@ def opted_out(contact: Contact, given: Given) -> Contact:
 
 def opted_in(contact: Contact, channel: Channel) -> Contact:
     return replace(contact, opt_outs=tuple(given for given in contact.opt_outs if given.channel != channel))
+
+
+def reachable_again(contact: Contact, channel: Channel) -> Contact:
+    """The contact with a new address or number: that the old one took nothing says nothing about it."""
+    kept = tuple(it for it in contact.opt_outs if (it.channel, it.source) != (channel, Source.UNREACHABLE))
+    return replace(contact, opt_outs=kept)
 
 
 MAXIMUM_WORDS = 12

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from msgspec import Struct
 
+from chalicelib.domain.contact import Channel, Language
 from chalicelib.domain.tab.payments import Card
 from chalicelib.domain.tab.policy import Policy
 
@@ -29,12 +30,17 @@ def statement_suffix_of(name: str) -> str | None:
     return suffix if any(one.isalpha() for one in suffix) else None
 
 
+CHANNELS = (Channel.EMAIL, Channel.SMS)
+"""A merchant's channels until its owner chooses."""
+
+
 class Merchant(Struct, frozen=True, kw_only=True):
     """A business. `account`: its connected account at the gateway (None: the platform's own).
 
     `settlement_currency`: what it is paid out in, None if not known. `disconnected_at`: since when its account does
-    not let us in, None if it does; `connection_told_at`: when the last news of that happened. `version` counts
-    changes from 1.
+    not let us in, None if it does; `connection_told_at`: when the last news of that happened. `notify_email`: where the
+    owner's messages go. `language`: of those, and of messages to customers who have chosen none. `channels`: the ways
+    to customers, in this order: the next where one is closed or takes nothing. `version` counts changes from 1.
     """
 
     merchant_id: str
@@ -46,6 +52,9 @@ class Merchant(Struct, frozen=True, kw_only=True):
     created_at: datetime
     disconnected_at: datetime | None = None
     connection_told_at: datetime | None = None
+    notify_email: str | None = None
+    language: Language = Language.ENGLISH
+    channels: tuple[Channel, ...] = CHANNELS
     version: int = 1
 
 

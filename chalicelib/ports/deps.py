@@ -7,6 +7,7 @@ from msgspec import Struct
 from chalicelib.ports.addresses import Addresses
 from chalicelib.ports.channels import Mailer, Texter
 from chalicelib.ports.clock import Clock
+from chalicelib.ports.deliveries import Deliveries
 from chalicelib.ports.gateway import PaymentGateway
 from chalicelib.ports.ids import Ids
 from chalicelib.ports.notifier import Notifier
@@ -21,6 +22,7 @@ class Deps(Struct, frozen=True):
 
     store: TabStore
     people: People
+    deliveries: Deliveries
     addresses: Addresses
     gateway: PaymentGateway
     clock: Clock

@@ -20,6 +20,7 @@ from chalicelib.ports.deps import Deps
 from chalicelib.ports.store import TabStore
 from devstack.stripe_standin.server import App, create_app, serve_in_thread
 from tests.channels import BareWords, Mails, Texts
+from tests.deliveries import deliveries_beside
 from tests.outbox import Outbox
 from tests.people import people_beside
 
@@ -105,6 +106,7 @@ def make_world(
         deps = Deps(
             store=store,
             people=people_beside(store),
+            deliveries=deliveries_beside(store),
             addresses=LibraryAddresses(),
             gateway=gateway,
             clock=clock,

@@ -26,6 +26,7 @@ ALLOWED = {
     "create_merchant": {"operator"},
     "get_merchant": {"staff", "owner"},
     "set_policy": {"owner"},
+    "set_merchant_contact": {"owner"},
     "create_customer": {"staff", "owner"},
     "get_customer": {"staff", "owner", "customer"},
     "list_customers": {"staff", "owner"},

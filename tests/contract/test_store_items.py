@@ -230,7 +230,7 @@ def heard(frame, event, _):
     if event == "call" and frame.f_code.co_name == "get_class_annotations":
         made.append(event)
 kinds = ("tab", "entry", "attempt", "pointer", "record", "merchant", "customer", "summary", "contact",
-         "progress")
+         "progress", "delivery")
 readers = [getattr(items, f"{kind}_of") for kind in kinds]
 sys.setprofile(heard)
 for read in readers:

@@ -46,6 +46,7 @@ from tests.api.world import (
 )
 from tests.channels import BareWords, Mails, Texts
 from tests.costs.meter import Meter, MeteredClient, Usage
+from tests.deliveries import deliveries_beside
 from tests.outbox import Outbox
 from tests.people import people_beside
 
@@ -146,6 +147,7 @@ def _metered_world() -> Iterator[tuple[World, Meter, Callable[[], None]]]:
             Deps(
                 store=store,
                 people=people_beside(store),
+                deliveries=deliveries_beside(store),
                 addresses=LibraryAddresses(),
                 gateway=gateway,
                 clock=clock,

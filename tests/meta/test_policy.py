@@ -20,7 +20,9 @@ RIGHTS = {
     "batch_get_item": "dynamodb:BatchGetItem",
     "put_item": "dynamodb:PutItem",
     "query": "dynamodb:Query",
+    "update_item": "dynamodb:UpdateItem",
     # A transaction needs the rights of what is in it.
+    "write with checks": "dynamodb:ConditionCheckItem",
     "write": "dynamodb:PutItem",
     "try_together": "dynamodb:PutItem",
     "write with deletes": "dynamodb:DeleteItem",
@@ -30,6 +32,7 @@ RIGHTS = {
     "page": "dynamodb:Query",
     "newest": "dynamodb:Query",
     "partition": "dynamodb:Query",
+    "range": "dynamodb:Query",
 }
 """By the client's method; `write` and `try_together` are those of Transactions, which makes TransactWriteItems."""
 
@@ -117,7 +120,7 @@ def store_methods(function: str) -> set[str]:
         for node in ast.walk(code)
         if isinstance(node, ast.Attribute)
         and isinstance(node.value, ast.Attribute)
-        and node.value.attr in ("store", "people")
+        and node.value.attr in ("store", "people", "deliveries")
     }
 
 
@@ -125,8 +128,9 @@ def _calls(node: ast.AST) -> Iterator[str]:
     for inner in ast.walk(node):
         if isinstance(inner, ast.Call) and isinstance(inner.func, ast.Attribute):
             yield inner.func.attr
-            if any(keyword.arg == "deletes" for keyword in inner.keywords):
-                yield f"{inner.func.attr} with deletes"
+            for more in ("deletes", "checks"):
+                if any(keyword.arg == more for keyword in inner.keywords):
+                    yield f"{inner.func.attr} with {more}"
         # partial(self._page, …) and the like
         if isinstance(inner, ast.Attribute) and isinstance(inner.value, ast.Name) and inner.value.id == "self":
             yield inner.attr
@@ -134,9 +138,9 @@ def _calls(node: ast.AST) -> Iterator[str]:
 
 METHODS = {
     node.name: set(_calls(node))
-    for name in ("store.py", "people.py")
+    for name in ("store.py", "people.py", "deliveries.py")
     for parent in ast.walk(ast.parse((ADAPTERS / name).read_text()))
-    if isinstance(parent, ast.ClassDef) and parent.name in ("DynamoDbStore", "DynamoDbPeople")
+    if isinstance(parent, ast.ClassDef) and parent.name in ("DynamoDbStore", "DynamoDbPeople", "DynamoDbDeliveries")
     for node in parent.body
     if isinstance(node, ast.FunctionDef)
 }
@@ -154,7 +158,7 @@ def test_every_call_to_the_database_is_known() -> None:
     """The client's calls in the adapters are the ones this test knows the rights of."""
     texts = "".join(path.read_text() for path in ADAPTERS.glob("*.py"))
 
-    known = {"get_item", "batch_get_item", "put_item", "query", "transact_write_items"}
+    known = {"get_item", "batch_get_item", "put_item", "query", "update_item", "transact_write_items"}
     assert set(re.findall(r"client\.([a-z_]+)\(", texts)) == known
 
 

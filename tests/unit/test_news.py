@@ -34,7 +34,10 @@ def test_the_same_entry_makes_the_same_messages() -> None:
     first, again = (messages_of("mer-1", "cus-1", "tab-1", no_show) for _ in range(2))
 
     assert first == again
-    assert [message.message_id for message in first] == ["tab-1.7.no_show.customer", "tab-1.7.no_show.owner"]
+    assert [message.message_id for message in first] == [
+        "tab-1.00000007.no_show.customer",
+        "tab-1.00000007.no_show.owner",
+    ]
 
 
 def test_no_two_messages_of_the_stories_have_one_id() -> None:
@@ -80,7 +83,7 @@ def test_an_entry_of_the_business_is_told_to_its_owner() -> None:
     [message] = messages_of("mer-1", None, None, entry("account_lost", account="acct_1"))
 
     assert (message.message_id, message.tab_id, message.values) == (
-        "mer-1.7.account_lost.owner",
+        "mer-1.00000007.account_lost.owner",
         None,
         {"account": "acct_1"},
     )

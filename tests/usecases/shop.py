@@ -32,6 +32,7 @@ from chalicelib.usecases.tab.booking import Agreement, accept_promise, open_tab
 from devstack.invariants import check_books, check_claims, check_everything, check_tab
 from tests import views
 from tests.channels import BareWords, Mails, Texts
+from tests.deliveries import deliveries_beside
 from tests.outbox import Outbox
 from tests.people import people_beside
 from tests.usecases.fake_gateway import SIGNATURE, Crash, FakeGateway
@@ -78,6 +79,7 @@ class Shop:
         self.deps = Deps(
             store=self.store,
             people=people_beside(self.store),
+            deliveries=deliveries_beside(self.store),
             addresses=LibraryAddresses(),
             gateway=self.gateway,
             clock=self.clock,

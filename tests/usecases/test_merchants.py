@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from chalicelib.domain.contact import Channel, Language
 from chalicelib.domain.errors import Contention, IdempotencyMismatch, InvalidInput, StaleVersion, UnknownCurrency
-from chalicelib.domain.parties import Merchant
+from chalicelib.domain.parties import CHANNELS, Merchant
 from chalicelib.domain.tab.actor import Actor, Role
 from chalicelib.domain.tab.policy import Policy
 from chalicelib.usecases.parties.merchants import (
@@ -20,6 +21,7 @@ from chalicelib.usecases.parties.merchants import (
     create_merchant,
     get_merchant,
     policy_warnings,
+    set_contact,
     set_policy,
 )
 from chalicelib.usecases.tab.attempts import Request
@@ -225,3 +227,33 @@ def test_the_owner_is_warned_where_lead_review_and_margin_pass_the_shortest_life
     assert warning.startswith("A hold placed this long before the service can expire before the review window ends")
     assert "Shorten hold_ahead_s or review_window_s" in warning
     assert warning.endswith("is captured or renewed early.")
+
+
+# Where its owner is told
+
+
+def test_the_owner_says_where_messages_go_and_in_which_language(shop: Shop) -> None:
+    """The address in its one spelling; repeated under the same key it changes nothing; without one it goes nowhere."""
+    request = shop.request(shop.owner)
+    given = ("Olga@Example.COM", Language.GERMAN, (Channel.SMS, Channel.EMAIL))
+    told = set_contact(shop.deps, *given, request=request)
+    again = set_contact(shop.deps, *given, request=request)
+
+    assert (told.notify_email, told.language, told.channels) == ("Olga@example.com", *given[1:])
+    assert told.version == 2
+    assert again == told == get_merchant(shop.deps, by=shop.owner)
+    nowhere = set_contact(shop.deps, None, Language.ENGLISH, CHANNELS, request=shop.request(shop.owner))
+    assert (nowhere.notify_email, nowhere.language, nowhere.version) == (None, Language.ENGLISH, 3)
+
+
+@pytest.mark.parametrize(
+    ("address", "channels"), [("olga", CHANNELS), (None, ()), (None, (Channel.SMS, Channel.SMS))], ids=str
+)
+def test_an_address_that_cannot_be_one_and_no_channel_are_refused(
+    shop: Shop, address: str | None, channels: tuple[Channel, ...]
+) -> None:
+    """Nothing is changed then."""
+    with pytest.raises(InvalidInput):
+        set_contact(shop.deps, address, Language.GERMAN, channels, request=shop.request(shop.owner))
+
+    assert get_merchant(shop.deps, by=shop.owner).language == Language.ENGLISH

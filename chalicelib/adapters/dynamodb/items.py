@@ -11,15 +11,16 @@ import hashlib
 import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct
 
 from chalicelib.domain.books.differences import Progress, Records
-from chalicelib.domain.contact import Contact, SearchBy
+from chalicelib.domain.contact import Channel, Contact, SearchBy
 from chalicelib.domain.errors import InvalidInput
+from chalicelib.domain.news.delivery import Delivery
 from chalicelib.domain.parties import Customer, Merchant
 from chalicelib.domain.tab.attempt import Attempt
 from chalicelib.domain.tab.draft import Change
@@ -50,6 +51,9 @@ changed default does, because `omit_defaults` omits default values."""
 DUE_SHARDS = 64
 MERCHANTS_PARTITION = "MERCHANTS"
 EVENT_LIFETIME = timedelta(days=40)
+FEEDBACK_LIFETIME = timedelta(days=90)
+"""How long a channel's feedback finds its delivery. Bounces come within days, complaints within weeks."""
+COUNT_LIFETIME = timedelta(days=2)
 SNAPSHOT_MAXIMUM_BYTES = 64 * 1024
 
 _GROWING = frozenset({Status.BOOKED, Status.OPEN})
@@ -115,6 +119,40 @@ def lookup_key(merchant_id: str, by: SearchBy, searchable: str, customer_id: str
     return _key(f"LOOKUP#{merchant_id}#{digest}", customer_id)
 
 
+def owner_partition(merchant_id: str, tab_id: str | None) -> str:
+    """Where messages about a tab are, or about a whole business."""
+    return f"MERCHANT#{merchant_id}" if tab_id is None else f"TAB#{merchant_id}#{tab_id}"
+
+
+def sent_key(merchant_id: str, tab_id: str | None, message_id: str, channel: Channel | None) -> Key:
+    """A delivery on a channel, or the one that is about all channels: only that is ever put off."""
+    return _key(owner_partition(merchant_id, tab_id), sent_prefix(message_id) + (channel or "-"))
+
+
+def sent_prefix(message_id: str) -> str:
+    """What the keys of all deliveries of a message begin with; a prefix of it is that of an entry's messages."""
+    return f"SENT#{message_id}#"
+
+
+def delivery_key(delivery: Delivery) -> Key:
+    message = delivery.message
+    return sent_key(message.merchant_id, message.tab_id, message.message_id, delivery.channel)
+
+
+def provider_key(channel: Channel, provider_id: str) -> Key:
+    return _key(f"PROVIDER#{channel}#{provider_id}", "-")
+
+
+def number_count_key(merchant_id: str, on: date, number: str) -> Key:
+    """The number is hashed, as it is where customers are found by it."""
+    digest = hashlib.sha256(f"{merchant_id}\n{number}".encode()).hexdigest()
+    return _key(f"SMS#{merchant_id}#{on}", f"NUMBER#{digest}")
+
+
+def country_count_key(merchant_id: str, on: date, country: str) -> Key:
+    return _key(f"SMS#{merchant_id}#{on}", f"COUNTRY#{country}")
+
+
 def status_partition(merchant_id: str, status: Status) -> str:
     return f"{merchant_id}#{status.value}"
 
@@ -171,7 +209,10 @@ _encode = msgspec.json.Encoder().encode
 # one sees a half-built type of the other, and the process dies (SIGSEGV in msgspec 0.22).
 _DECODERS: dict[type[Any], msgspec.json.Decoder[Any]] = {
     kind: msgspec.json.Decoder(kind)
-    for kind in (Tab, Entry, Attempt, Pointer, IdempotencyRecord, Merchant, Customer, TabSummary, Contact, Progress)
+    for kind in (
+        *(Tab, Entry, Attempt, Pointer, IdempotencyRecord, Merchant, Customer, TabSummary, Contact, Progress),
+        Delivery,
+    )
 }
 
 
@@ -183,7 +224,7 @@ def _json(contents: Struct) -> Item:
     return {"S": _encode(contents).decode()}
 
 
-def _version(of: Tab | Merchant | Customer | Contact) -> Item:
+def _version(of: Tab | Merchant | Customer | Contact | Delivery) -> Item:
     """The version, for the condition of a write."""
     return {"version": {"N": str(of.version)}}
 
@@ -292,6 +333,23 @@ def contact_item(contact: Contact) -> Item:
     return _item(contact_key(contact.merchant_id, contact.customer_id), _data(contact) | _version(contact))
 
 
+def delivery_item(delivery: Delivery) -> Item:
+    """With its due key while it is put off."""
+    item = _item(delivery_key(delivery), _data(delivery) | _version(delivery))
+    if delivery.next_action_at is not None:
+        item["due_pk"] = {"S": due_partition(due_shard(delivery.message.message_id))}
+        item["next_action_at"] = {"S": instant(delivery.next_action_at)}
+    return item
+
+
+def provider_item(delivery: Delivery, wall_now_s: float) -> Item:
+    """From the channel's own id to the delivery."""
+    assert delivery.provider_id is not None and delivery.channel is not None, "it was handed over"
+    key = delivery_key(delivery)
+    native = {"of_pk": key["pk"], "of_sk": key["sk"], "ttl": _ttl(wall_now_s, FEEDBACK_LIFETIME)}
+    return _item(provider_key(delivery.channel, delivery.provider_id), native)
+
+
 def lookup_item(merchant_id: str, by: SearchBy, searchable: str, customer_id: str) -> Item:
     return _item(lookup_key(merchant_id, by, searchable, customer_id), {})
 
@@ -387,6 +445,22 @@ def customer_of(item: Item) -> Customer:
 
 def contact_of(item: Item) -> Contact:
     return _contents(Contact, item)
+
+
+def count_ttl(wall_now_s: float) -> Mapping[str, str]:
+    return _ttl(wall_now_s, COUNT_LIFETIME)
+
+
+def count_of(item: Item | None) -> int:
+    return 0 if item is None else int(item["sent"]["N"])
+
+
+def delivery_of(item: Item) -> Delivery:
+    return _contents(Delivery, item)
+
+
+def delivery_key_of(provider_item: Item) -> Key:
+    return {"pk": provider_item["of_pk"], "sk": provider_item["of_sk"]}
 
 
 def customer_line_of(item: Item) -> Customer:

@@ -81,7 +81,19 @@ class Reads:
 
     def partition(self, pk: Item, **query: Any) -> Iterator[Item]:
         """Every item of a partition, in the order of the sort keys, page by page."""
-        query |= {"KeyConditionExpression": "pk = :pk", "ExpressionAttributeValues": {":pk": pk}}
+        yield from self._pages(query | {"KeyConditionExpression": "pk = :pk", "ExpressionAttributeValues": {":pk": pk}})
+
+    def range(self, pk: Item, first: str, last: str) -> Iterator[Item]:
+        """The items of a partition from one sort key to another, page by page, strongly consistent."""
+        yield from self._pages(
+            {
+                "KeyConditionExpression": "pk = :pk AND sk BETWEEN :first AND :last",
+                "ExpressionAttributeValues": {":pk": pk, ":first": {"S": first}, ":last": {"S": last}},
+                "ConsistentRead": True,
+            }
+        )
+
+    def _pages(self, query: dict[str, Any]) -> Iterator[Item]:
         while True:
             with reading():
                 answer = self._client.query(TableName=self._table_name, **query)

@@ -62,6 +62,14 @@ class Put(Struct, frozen=True):
     values: Item = field(default_factory=dict)
 
 
+class Check(Struct, frozen=True):
+    """A condition on an item that is not written."""
+
+    key: Key
+    condition: str
+    values: Item
+
+
 def versioned(item: Item, base_version: int) -> Put:
     """Put the item if the stored version is `base_version` (0: none is stored)."""
     if base_version == 0:
@@ -94,15 +102,19 @@ class Transactions:
         self._table_name = table_name
         self._sleep = sleep
 
-    def write(self, puts: Sequence[Put], change_id: str, *, deletes: Sequence[Key] = ()) -> None:
+    def write(
+        self, puts: Sequence[Put], change_id: str, *, deletes: Sequence[Key] = (), checks: Sequence[Check] = ()
+    ) -> None:
         """Write all or nothing. `change_id`: new for each change. Raises Refused, StoreUnavailable, Contention.
 
-        `deletes`: keys of items that go, whatever they are. The first put tells whether the change is written.
+        `deletes`: keys of items that go, whatever they are. `checks`: what must hold of others. The first put tells
+        whether the change is written.
         """
-        count = len(puts) + len(deletes)
+        count = len(puts) + len(deletes) + len(checks)
         assert count <= MAXIMUM_ACTIONS, f"{count} items in one change, DynamoDB takes {MAXIMUM_ACTIONS}"
         actions: list[Any] = [self._action(put, change_id) for put in puts]
         actions += [{"Delete": {"TableName": self._table_name, "Key": key}} for key in deletes]
+        actions += [{"ConditionCheck": self._check(check)} for check in checks]
         # One token for all tries, so that a try that arrives late is not applied a second time.
         token = secrets.token_hex(16)
         lost = 0
@@ -162,6 +174,14 @@ class Transactions:
         if put.values:
             action["ExpressionAttributeValues"] = put.values
         return {"Put": action}
+
+    def _check(self, check: Check) -> Item:
+        return {
+            "TableName": self._table_name,
+            "Key": check.key,
+            "ConditionExpression": check.condition,
+            "ExpressionAttributeValues": check.values,
+        }
 
     @staticmethod
     def _is_ours(error: ClientError, change_id: str) -> bool:

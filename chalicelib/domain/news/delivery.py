@@ -12,7 +12,10 @@ from chalicelib.domain.news.message import Message
 
 
 class DeliveryState(StrEnum):
-    """`claimed`: being handed over. `suppressed`: deliberately not sent. `refused`: the channel does not take it."""
+    """`claimed`: being handed over. `suppressed`: deliberately not sent. `refused`: the channel does not take it.
+
+    `given_up`: a claim had no end, so nobody knows whether it was sent, and a kind like this is not sent twice.
+    """
 
     CLAIMED = "claimed"
     HANDED_OVER = "handed_over"
@@ -22,12 +25,14 @@ class DeliveryState(StrEnum):
     REFUSED = "refused"
     SUPPRESSED = "suppressed"
     PUT_OFF = "put_off"
+    GIVEN_UP = "given_up"
 
 
 class Delivery(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """No address and no words: it is part of the tab's records, which outlive the person.
 
-    `channel` None: suppressed before a channel was chosen. `reason`: a code, for suppressed, refused and put off.
+    `channel` None: about all channels: it was suppressed or put off before one was chosen. `reason`: a code, for
+    suppressed, refused and put off.
     `lease_until`: after this, a claim without an end may be repeated. `next_action_at`: when one that was put off is
     tried again. `provider_id`: the channel's own id, by which its feedback comes back. `version` counts from 1.
     """

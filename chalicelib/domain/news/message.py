@@ -72,4 +72,5 @@ class Message(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def message_id(tab_id: str, seq: int, kind: MessageKind, to: Recipient) -> str:
-    return f"{tab_id}.{seq}.{kind}.{to}"
+    """`tab_01J….00000012.reminder.customer`: ids of one tab sort as its entries do."""
+    return f"{tab_id}.{seq:08}.{kind}.{to}"

@@ -36,8 +36,8 @@ class Policy(Struct, frozen=True, kw_only=True):
     `deposit_lapse_s`: how long a wanted deposit waits for the customer. A contest has `contest_deadline_s` to be
     resolved; then the owner is reminded, and `contest_default_after_s` later what is contested is waived.
     `reminder_offsets_s`: after the bill fell due. `retry_offsets_s`: from one automatic charge to the next. Nobody is
-    reminded from `quiet_from_hour` to `quiet_until_hour` in `time_zone`. `exposure_per_*_minor`: how much may be unpaid
-    at once; 0: no limit.
+    reminded from `quiet_from_hour` to `quiet_until_hour` in `time_zone`, or in the customer's where that is known.
+    `exposure_per_*_minor`: how much may be unpaid at once; 0: no limit.
     """
 
     free_cancel_s: int = 48 * 3600

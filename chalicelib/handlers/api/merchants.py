@@ -61,5 +61,21 @@ def set_policy(call: Call[requests.PolicyInput]) -> Reply:
     return Reply(body=body, version=merchant.version, replayed=replayed)
 
 
+@routes.operation(
+    "PUT",
+    "/v1/merchant/contact",
+    roles=OWNER,
+    body=requests.MerchantContact,
+    answer=views.MerchantView,
+    tagged=True,
+)
+def set_merchant_contact(call: Call[requests.MerchantContact]) -> Reply:
+    """Set where the owner's messages go, the merchant's language, and its channels to customers."""
+    deps, request, body = get_deps(), call.request, call.body
+    replayed = is_replay(deps, request)
+    merchant = merchants.set_contact(deps, body.notify_email, body.language, body.channels, request=request)
+    return Reply(body=render.merchant(merchant), version=merchant.version, replayed=replayed)
+
+
 def _policy(given: requests.PolicyInput) -> Policy:
     return Policy(**msgspec.structs.asdict(given))

@@ -34,6 +34,9 @@ def merchant(merchant: Merchant) -> views.MerchantView:
         disconnected_at=merchant.disconnected_at,
         account=merchant.account,
         policy=_policy(merchant.policy),
+        notify_email=merchant.notify_email,
+        language=merchant.language,
+        channels=merchant.channels,
         version=merchant.version,
         created_at=merchant.created_at,
     )

@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from chalicelib.domain.contact import Channel, Language
+from chalicelib.domain.parties import CHANNELS
 from chalicelib.domain.tab.payments import RefundMeans
 from chalicelib.domain.tab.policy import FraudWarningAction, LapseAction, Policy, Resolution
 from chalicelib.domain.tab.promise import Consent
@@ -28,6 +29,7 @@ Sha256 = Annotated[
     str, Meta(min_length=64, max_length=64, pattern="^[0-9a-f]{64}$", description="SHA-256, hexadecimal, lower case.")
 ]
 
+Email = Annotated[str, Meta(min_length=3, max_length=254, examples=["ada@example.com"])]
 
 _POLICY = Policy()
 
@@ -71,6 +73,17 @@ class NewMerchant(Body):
     policy: PolicyInput = msgspec.field(default_factory=PolicyInput)
 
 
+class MerchantContact(Body):
+    """`notify_email`: where the owner's messages go; left out: nowhere. `language`: the merchant's.
+
+    `channels`: the ways to customers, in this order: the next where one is closed or takes nothing.
+    """
+
+    notify_email: Email | None = None
+    language: Language = Language.ENGLISH
+    channels: Annotated[tuple[Channel, ...], Meta(min_length=1, max_length=len(Channel))] = CHANNELS
+
+
 class NewCustomer(Body):
     """`reference`: the merchant's own name for the customer, for example a loyalty number.
 
@@ -85,7 +98,7 @@ class PutContact(Body):
     """The whole contact: what is left out is removed. `sms_consent`: the person agrees to text messages."""
 
     name: Annotated[str, Meta(max_length=120, pattern=PLAIN)] = ""
-    email: Annotated[str, Meta(min_length=3, max_length=254, examples=["ada@example.com"])] | None = None
+    email: Email | None = None
     phone: (
         Annotated[
             str, Meta(min_length=5, max_length=40, description="With its country code.", examples=["+49 170 1234567"])

@@ -61,6 +61,9 @@ class MerchantView(Answer):
     settlement_currency: str | None
     account: str | None
     policy: PolicyView
+    notify_email: str | None
+    language: Language
+    channels: tuple[Channel, ...]
     disconnected_at: datetime | None
     version: int
     created_at: datetime

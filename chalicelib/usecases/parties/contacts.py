@@ -18,6 +18,8 @@ from chalicelib.ports.store import Page, RecordExists, VersionConflict
 from chalicelib.usecases.parties.customers import get_customer
 from chalicelib.usecases.tab.attempts import Request, merchant_of
 
+_STAFF_MAY_LIFT = frozenset({Source.IN_PERSON, Source.UNREACHABLE})
+
 
 class ContactInput(Struct, frozen=True, kw_only=True):
     """A whole contact as it is given, before it is checked. None and "": not given.
@@ -70,6 +72,10 @@ def put_contact(deps: Deps, customer_id: str, given: ContactInput, *, request: R
             kept = contacts.with_consent(kept, consent)
         else:
             kept = contacts.without_consent(kept, Channel.SMS)
+        if email != before.email:
+            kept = contacts.reachable_again(kept, Channel.EMAIL)
+        if phone != before.phone:
+            kept = contacts.reachable_again(kept, Channel.SMS)
         return replace(
             kept,
             name=" ".join(given.name.split()),
@@ -92,12 +98,13 @@ def opt_out(deps: Deps, customer_id: str, channel: Channel, *, request: Request)
 def opt_in(deps: Deps, customer_id: str, channel: Channel, *, request: Request) -> Contact:
     """Messages on this channel again. Raises NotFound, Contention, Forbidden.
 
-    Staff take back only what was said to them: what a customer or their provider has refused, only the customer allows.
+    Staff take back what was said to them, and what a provider said of an address: what a customer has refused, by
+    themselves or through their provider, only the customer allows.
     """
 
     def change(before: Contact) -> Contact:
         said = before.opted_out_of(channel)
-        if said is not None and request.by.role != Role.CUSTOMER and said.source != Source.IN_PERSON:
+        if said is not None and request.by.role != Role.CUSTOMER and said.source not in _STAFF_MAY_LIFT:
             raise Forbidden(
                 "The customer has opted out by themselves. Only they can allow this channel again.", channel=channel
             )

@@ -1,12 +1,14 @@
-"""Merchants: create one, read it, and change its policy for tabs to come."""
+"""Merchants: create one, read it, change its policy for tabs to come, and where its owner is told."""
 
 from __future__ import annotations
 
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from chalicelib.domain.contact import Channel, Language
 from chalicelib.domain.errors import Contention, InvalidInput, StaleVersion
 from chalicelib.domain.money import currency_of
 from chalicelib.domain.parties import Merchant
@@ -85,21 +87,40 @@ def set_policy(deps: Deps, policy: Policy, *, request: Request) -> tuple[Merchan
     Raises InvalidInput, StaleVersion, IdempotencyMismatch, Contention.
     """
     _check_policy(policy)
+    changed = _change(deps, request, policy=policy)
+    return changed, policy_warnings(changed.policy)
+
+
+def set_contact(
+    deps: Deps, notify_email: str | None, language: Language, channels: tuple[Channel, ...], *, request: Request
+) -> Merchant:
+    """Set where the owner's messages go (None: nowhere), the merchant's language, and its channels to customers.
+
+    Raises InvalidInput (address, channels), StaleVersion, IdempotencyMismatch, Contention.
+    """
+    if not channels or len(set(channels)) < len(channels):
+        raise InvalidInput("Name at least one channel, and each of them once.", field="channels")
+    address = deps.addresses.email(notify_email) if notify_email else None
+    return _change(deps, request, notify_email=address, language=language, channels=channels)
+
+
+def _change(deps: Deps, request: Request, **fields: Any) -> Merchant:
+    """The merchant with these fields; repeated under the same key it is answered as it is now."""
     merchant_id = merchant_of(request.by)
     merchant = deps.store.get_merchant(merchant_id)
     # In this order: if this very request has made the new version, its record exists.
     record = deps.store.find_record(request.record_id, deps.clock.now())
     if record is not None:
         request.check_same(record)
-        return merchant, policy_warnings(merchant.policy)
+        return merchant
     if request.expected_version not in (None, merchant.version):
         raise StaleVersion(f"The merchant is at version {merchant.version} by now.", version=merchant.version)
-    changed = replace(merchant, policy=policy, version=merchant.version + 1)
+    changed = replace(merchant, **fields, version=merchant.version + 1)
     try:
         deps.store.update_merchant(changed, record=request.new_record(deps, resource_id=merchant_id))
     except (VersionConflict, RecordExists):
         raise Contention("Other requests are changing this merchant. Nothing was done; try again.") from None
-    return changed, policy_warnings(policy)
+    return changed
 
 
 def policy_warnings(policy: Policy) -> list[str]:

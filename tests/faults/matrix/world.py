@@ -49,6 +49,7 @@ from devstack.stripe_standin.store import PLATFORM, Namespace
 from devstack.stripe_standin.webhooks import sign
 from tests import views
 from tests.channels import BareWords, Mails, Texts
+from tests.deliveries import deliveries_beside
 from tests.faults.matrix.table import Cell, Order
 from tests.faults.matrix.traps import STRIPE, Call, Died, InProcess, Lane, Trap, TrappedStore, call
 from tests.outbox import Outbox
@@ -137,6 +138,7 @@ class World:
             self._lanes[lane] = Deps(
                 store=TrappedStore(self.store, self.trap, lane),  # type: ignore[arg-type]
                 people=people_beside(self.store),
+                deliveries=deliveries_beside(self.store),
                 addresses=LibraryAddresses(),
                 gateway=self._gateway(lane),
                 clock=self.clock,

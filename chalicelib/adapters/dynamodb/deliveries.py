@@ -1,0 +1,103 @@
+"""The store of deliveries in DynamoDB: beside the tab they are about, in a partition of its merchant otherwise."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Collection
+from datetime import date
+from typing import TYPE_CHECKING
+
+from chalicelib.adapters.dynamodb import items
+from chalicelib.adapters.dynamodb.items import Item, Key
+from chalicelib.adapters.dynamodb.reads import Reads, flat
+from chalicelib.adapters.dynamodb.writes import Check, Put, Refused, Transactions, reading, versioned
+from chalicelib.domain.contact import Channel
+from chalicelib.domain.news.delivery import Delivery
+from chalicelib.domain.news.message import Message
+from chalicelib.domain.tab.tab import Tab
+from chalicelib.ports.store import VersionConflict
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+
+BATCH = 100
+"""The maximum number of items in one BatchGetItem."""
+
+
+class DynamoDbDeliveries:
+    """Implements ports.Deliveries. `clock_for_ttl`: the wall clock in seconds, for TTL attributes only."""
+
+    def __init__(
+        self,
+        client: DynamoDBClient,
+        table_name: str,
+        *,
+        clock_for_ttl: Callable[[], float] = time.time,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._client = client
+        self._table_name = table_name
+        self._wall_now_s = clock_for_ttl
+        self._transactions = Transactions(client, table_name, sleep=sleep)
+        self._reads = Reads(client, table_name, self._transactions.back_off)
+
+    def find_of(self, message: Message) -> tuple[Delivery, ...]:
+        prefix = items.sent_prefix(message.message_id)
+        return self._between(message.merchant_id, message.tab_id, prefix, f"{prefix}~")
+
+    def put(self, delivery: Delivery, *, while_at: Tab | None = None) -> None:
+        puts = [versioned(items.delivery_item(delivery), delivery.version - 1)]
+        if delivery.provider_id is not None:
+            puts.append(Put(items.provider_item(delivery, self._wall_now_s())))
+        checks = []
+        if while_at is not None:
+            tab = items.tab_key(while_at.merchant_id, while_at.tab_id)
+            checks.append(Check(tab, "version = :base", {":base": {"N": str(while_at.version)}}))
+        try:
+            self._transactions.write(puts, f"chg_{secrets.token_hex(16)}", checks=checks)
+        except Refused:
+            raise VersionConflict(delivery.message.message_id) from None
+
+    def list_of_entries(self, merchant_id: str, tab_id: str, first: int, last: int) -> tuple[Delivery, ...]:
+        return self._between(merchant_id, tab_id, f"SENT#{tab_id}.{first:08}.", f"SENT#{tab_id}.{last:08}.~")
+
+    def find_by_provider_id(self, channel: Channel, provider_id: str) -> Delivery | None:
+        if not items.is_id(provider_id):
+            return None
+        pointer = self._reads.find(items.provider_key(channel, provider_id))
+        item = None if pointer is None else self._reads.find(items.delivery_key_of(pointer))
+        return None if item is None else items.delivery_of(item)
+
+    def find_put_off(self, of: Collection[tuple[str, str | None, str]]) -> tuple[Message, ...]:
+        keys = [items.sent_key(*one, None) for one in of]
+        found: dict[tuple[str, str], Item] = {}
+        for start in range(0, len(keys), BATCH):
+            found |= self._reads.find_all(keys[start : start + BATCH])
+        deliveries = [items.delivery_of(found[flat(key)]) for key in keys if flat(key) in found]
+        return tuple(delivery.message for delivery in deliveries)
+
+    def count_sms(self, merchant_id: str, on: date, number: str, country: str) -> None:
+        for key in self._count_keys(merchant_id, on, number, country):
+            with reading():
+                self._client.update_item(
+                    TableName=self._table_name,
+                    Key=key,
+                    UpdateExpression="ADD sent :one SET #ttl = :ttl",
+                    ExpressionAttributeNames={"#ttl": "ttl"},
+                    ExpressionAttributeValues={":one": {"N": "1"}, ":ttl": items.count_ttl(self._wall_now_s())},
+                )
+
+    def sms_counted(self, merchant_id: str, on: date, number: str, country: str) -> tuple[int, int]:
+        by_number, by_country = self._count_keys(merchant_id, on, number, country)
+        found = self._reads.find_all([by_number, by_country])
+        return items.count_of(found.get(flat(by_number))), items.count_of(found.get(flat(by_country)))
+
+    @staticmethod
+    def _count_keys(merchant_id: str, on: date, number: str, country: str) -> tuple[Key, Key]:
+        return items.number_count_key(merchant_id, on, number), items.country_count_key(merchant_id, on, country)
+
+    def _between(self, merchant_id: str, tab_id: str | None, first: str, last: str) -> tuple[Delivery, ...]:
+        """All deliveries whose sort keys lie between; a message has a few, a page of entries has some dozens."""
+        partition = items.owner_partition(merchant_id, tab_id)
+        return tuple(items.delivery_of(item) for item in self._reads.range({"S": partition}, first, last))
