@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode, urlsplit
 
 from devstack.http import HttpError, JsonClient
 
@@ -26,6 +27,13 @@ class Phone:
         """Confirm the charge or hold that the API returned under `payment`. Raises CardDeclined."""
         answer = self._confirm("payment_intents", payment["payment_id"], payment, card)
         return self._authenticated(answer, "payment_intent")
+
+    def pay_on_page(self, payment: dict[str, Any], number: str = "4242424242424242") -> bool:
+        """Pay on the page that the API returned, as a browser does; whether it was taken (or had been before)."""
+        path = urlsplit(payment["page_url"]).path
+        form = urlencode({"number": number, "expiry": "12 / 34", "cvc": "123"}).encode()
+        reply = self._stripe.send("POST", path, form, {"Content-Type": "application/x-www-form-urlencoded"})
+        return reply.status in (200, 303)
 
     def save_card(self, setup: dict[str, Any], card: str = "pm_card_visa") -> dict[str, Any]:
         return self._authenticated(self._confirm("setup_intents", setup["setup_id"], setup, card), "setup_intent")

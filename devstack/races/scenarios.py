@@ -187,6 +187,31 @@ def phone_against_card(stack: Stack, rng: random.Random, clients: int) -> Race:
     )
 
 
+def many_browsers(stack: Stack, rng: random.Random, clients: int) -> Race:
+    """As many browsers as there are clients open Stripe's page for one tab, with and without a tip, and pay there"""
+    shop = Shop(stack, rng)
+    shop.agree(save_card=False)
+    shop.present()
+
+    def pay(number: int) -> Result:
+        body = {"mode": "on_session", "return_url": "https://salon.example/paid", "tip_minor": 100 * (number % 2)}
+        result = shop.request(shop.customer.api, "charges", body)()
+        if result.succeeded and result.reply.body["payment"] and result.reply.body["payment"]["page_url"]:
+            # Another browser may have ended or paid it; only the final amounts count.
+            shop.customer.phone.pay_on_page(result.reply.body["payment"])
+        return result
+
+    def judge(results: list[Result]) -> tuple[Money, list[str]]:
+        # The page that was left open last is paid, or ended; a payment whose news is still on its way is found.
+        pay(0)
+        # Whether the one payment had a tip in it is a matter of chance.
+        tip = shop.business.tab(shop.tab)["tip_minor"]
+        wrong = [] if tip in (0, 100) else [f"a tip of {tip} was taken"]
+        return Money(charged=7500 + tip), wrong + bad_answers(results, *PAID)
+
+    return Race(shop.business, shop.tab, [partial(pay, number) for number in range(clients)], judge)
+
+
 def promise_twice(stack: Stack, rng: random.Random, clients: int) -> Race:
     """The customer accepts the promise on every device, and a deposit is to be held"""
     shop = Shop(stack, rng, deposit_minor=2000)
@@ -471,6 +496,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     capture,
     pay_twice,
     phone_against_card,
+    many_browsers,
     promise_twice,
     cash_twice,
     same_key,

@@ -168,7 +168,7 @@ class Player:
         if waiting is None and self._act is not None and self._wants_phone():
             world.send(self._act, world.request(self._by))
             waiting = world.waiting()
-        if waiting is None or waiting.payment_id in world.paid_on_phone:
+        if waiting is None or waiting.attempt_id in world.paid_on_phone:
             return
         if cell.use in ON_SESSION and cell.fault in OF_BANK and not world.trap.fired:
             world.trap.fire()
@@ -179,7 +179,7 @@ class Player:
         status = world.confirm(waiting, ASKS_3DS)
         assert status in ("succeeded", "requires_capture", "gone"), status
         if status != "gone":
-            world.paid_on_phone.add(waiting.payment_id or "")
+            world.paid_on_phone.add(waiting.attempt_id)
         world.deliver()
 
 

@@ -331,6 +331,21 @@ STORIES: Mapping[Use, Story] = {
         pays,
         wanted=lambda tab: tab.balance_minor > 0,
     ),
+    Use.PAGE_CHARGE: Story(
+        Operation.CHARGE,
+        walk_in,
+        End("closed", "paid", Money(charged=4500), messages=PAID),
+        pays,
+        wanted=lambda tab: tab.balance_minor > 0,
+    ),
+    Use.PAGE_HOLD: Story(
+        Operation.PLACE_HOLD,
+        deposit_is_asked_for,
+        LET_GO,
+        accepts_promise,
+        after=business_cancels,
+        wanted=lambda tab: tab.status == "booked" and not tab.holds,
+    ),
     Use.CUSTOMER_GONE: Story(
         Operation.CHARGE,
         walk_in_of_nobody,

@@ -19,6 +19,8 @@ class Use(StrEnum):
     RELEASE = "release"
     OFF_SESSION_CHARGE = "off_session_charge"
     ON_SESSION_CHARGE = "on_session_charge"
+    PAGE_CHARGE = "page_charge"
+    PAGE_HOLD = "page_hold"
     CUSTOMER_GONE = "customer_gone"
     CARD_GONE = "card_gone"
     REFUND = "refund"
@@ -126,16 +128,18 @@ class Cell:
         return f"{self.use}/{self.boundary}/{self.fault}/{self.order}"
 
 
-ON_SESSION = frozenset({Use.HOLD, Use.ON_SESSION_CHARGE, Use.CUSTOMER_GONE, Use.TIP})
+ON_PAGE = frozenset({Use.PAGE_CHARGE, Use.PAGE_HOLD})
+"""Where the customer is in a browser: a Checkout Session is made, and its payment when they pay."""
+ON_SESSION = frozenset({Use.HOLD, Use.ON_SESSION_CHARGE, Use.CUSTOMER_GONE, Use.TIP}) | ON_PAGE
 ASKS_A_BANK = frozenset(
     {
         *(Use.HOLD, Use.OFF_SESSION_CHARGE, Use.ON_SESSION_CHARGE, Use.CUSTOMER_GONE),
         *(Use.LATE_CANCEL, Use.HOLD_PLACEMENT, Use.AUTOMATIC_CHARGE),
-        *(Use.HOLD_RENEWAL, Use.CHARGE_FIRST, Use.TIP),
+        *(Use.HOLD_RENEWAL, Use.CHARGE_FIRST, Use.TIP, *ON_PAGE),
     }
 )
 REFUNDS = frozenset({Use.REFUND, Use.REFUND_OF_TWO, Use.WAIVED_FEE, Use.REFUND_BESIDE_LOSS, Use.REFUND_RETRIED})
-LOOKS_UP = frozenset({Use.HOLD, Use.HOLD_PLACEMENT, Use.HOLD_RENEWAL}) | REFUNDS
+LOOKS_UP = frozenset({Use.HOLD, Use.PAGE_HOLD, Use.HOLD_PLACEMENT, Use.HOLD_RENEWAL}) | REFUNDS
 """Whose webhook says too little by itself, so that Stripe is asked for the object."""
 
 WEBHOOK = frozenset({Boundary.BEFORE_WEBHOOK_WRITE, Boundary.AFTER_WEBHOOK_WRITE})

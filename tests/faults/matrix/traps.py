@@ -24,7 +24,7 @@ from chalicelib.domain.tab.tab import Tab
 from chalicelib.ports.store import IdempotencyRecord, SeenEvent, StoreUnavailable, TabStore
 from devstack.stripe_standin.faults import Fault as StandInFault
 from devstack.stripe_standin.standin import StandIn
-from tests.faults.matrix.table import OF_WRITES, WEBHOOK, Aftershock, Boundary, Cell, Fault
+from tests.faults.matrix.table import OF_WRITES, ON_PAGE, WEBHOOK, Aftershock, Boundary, Cell, Fault
 
 STRIPE = "http://stripe.test"
 SDK_TRIES = 2
@@ -49,6 +49,7 @@ PATHS = {
     Operation.RELEASE: "/v1/payment_intents/{}/cancel",
     Operation.REFUND: "/v1/refunds",
 }
+PAGES = "/v1/checkout/sessions"
 MAKES_PAYMENT = frozenset({Operation.PLACE_HOLD, Operation.CHARGE})
 _AT_STRIPE = {
     Fault.STRIPE_500_BEFORE: ("fail_before", SDK_TRIES),
@@ -92,6 +93,11 @@ class Trap:
     aftershocks: list[Aftershock] = field(default_factory=list)
     shaken: int = 0
 
+    @property
+    def path(self) -> str:
+        """Where the call goes that the fault is about."""
+        return PAGES if self.cell.use in ON_PAGE else PATHS[self.operation]
+
     def arm(self, standin: StandIn) -> None:
         self.armed = True
         cell = self.cell
@@ -100,7 +106,7 @@ class Trap:
             if cell.fault == Fault.CONNECTION_RESET and cell.boundary == Boundary.BEFORE_EFFECT:
                 kind = "reset_before"
             contains = f"={self.operation}" if self.operation in MAKES_PAYMENT else None
-            rule = StandInFault(kind=kind, count=count, method="POST", path=PATHS[self.operation], contains=contains)
+            rule = StandInFault(kind=kind, count=count, method="POST", path=self.path, contains=contains)
             self.at_stripe = standin.faults.add(rule)
 
     @contextmanager
@@ -332,7 +338,7 @@ class InProcess(stripe.HTTPClient):
         parts = urlsplit(url)
         sent = Call(method.upper(), parts.path, parts.query, headers, post_data or "")
         trap = self._trap
-        concerned = trap.armed and self._lane == trap.acting and _is_effect(sent, trap.operation)
+        concerned = trap.armed and self._lane == trap.acting and _is_effect(sent, trap)
         shock = trap.aftershock(at_write=False)
         if shock is not None:
             self._shake(shock, sent)
@@ -384,10 +390,10 @@ class InProcess(stripe.HTTPClient):
                 self._standin.world.bank_says[card] = BANK_SAYS[trap.cell.fault]
 
 
-def _is_effect(sent: Call, operation: Operation) -> bool:
-    path, wanted = sent.path.split("/"), PATHS[operation].split("/")
+def _is_effect(sent: Call, trap: Trap) -> bool:
+    path, wanted = sent.path.split("/"), trap.path.split("/")
     same = len(path) == len(wanted) and all(part in ("{}", given) for part, given in zip(wanted, path, strict=True))
-    of_its_kind = operation not in MAKES_PAYMENT or f"={operation}" in sent.body
+    of_its_kind = trap.operation not in MAKES_PAYMENT or f"={trap.operation}" in sent.body
     return sent.method == "POST" and same and of_its_kind
 
 

@@ -42,7 +42,8 @@ from chalicelib.usecases.tab.attempts import Answer, Request
 from devstack.acknowledged import Acknowledged
 from devstack.invariants import Objects, by_tab
 from devstack.stack import EVENTS
-from devstack.stripe_standin import customers, disputes, payment_intents, payment_methods, refunds
+from devstack.stripe_standin import checkout, customers, disputes, payment_intents, payment_methods, refunds
+from devstack.stripe_standin.errors import StripeError
 from devstack.stripe_standin.events import EventRow, encode
 from devstack.stripe_standin.standin import StandIn
 from devstack.stripe_standin.store import PLATFORM, Namespace
@@ -50,7 +51,7 @@ from devstack.stripe_standin.webhooks import sign
 from tests import views
 from tests.channels import BareWords, Mails, Texts
 from tests.deliveries import deliveries_beside
-from tests.faults.matrix.table import Cell, Order
+from tests.faults.matrix.table import ON_PAGE, Cell, Order
 from tests.faults.matrix.traps import STRIPE, Call, Died, InProcess, Lane, Trap, TrappedStore, call
 from tests.outbox import Outbox
 from tests.people import people_beside
@@ -60,6 +61,7 @@ START = 1_767_603_600
 SECRET_KEY = "sk_test_matrix"
 PUBLISHABLE_KEY = "pk_test_matrix"
 WEBHOOK_SECRET = "whsec_matrix"
+BACK = "https://salon.example/paid"
 CLIENT_WAITS = timedelta(seconds=40)
 """How long a client waits before it sends a request again that was not answered."""
 TURNED_AWAY_AT_MOST = 5
@@ -170,7 +172,12 @@ class World:
 
     def request(self, by: Actor, key: str | None = None) -> Request:
         key = key or f"key-{next(self._keys)}"
-        return Request(by=by, record_id=f"{by.merchant_id}/{by.subject}/{key}", request_sha256=key)
+        return Request(
+            by=by,
+            record_id=f"{by.merchant_id}/{by.subject}/{key}",
+            request_sha256=key,
+            return_url=BACK if self.cell.use in ON_PAGE else None,
+        )
 
     def do(self, use_case: Callable[..., Answer], *given: Any, by: Actor) -> Answer:
         """A request of the story's preparation, which goes well."""
@@ -356,10 +363,12 @@ class World:
     def waiting(self) -> Attempt | None:
         """What the app shows the customer as theirs to confirm."""
         attempt = waiting_payment(self.tab)
-        return attempt if attempt is not None and attempt.client_secret else None
+        return attempt if attempt is not None and (attempt.client_secret or attempt.page_url) else None
 
     def confirm(self, attempt: Attempt, card: str, *, authenticates: bool = True) -> str:
         """The payment's status at Stripe once the customer has confirmed it; `declined`; `gone` where it was closed."""
+        if attempt.is_on_page:
+            return self._use_page(attempt, card, authenticates=authenticates)
         status, body = self._post(
             f"/v1/payment_intents/{attempt.payment_id}/confirm",
             client_secret=attempt.client_secret or "",
@@ -370,12 +379,28 @@ class World:
         if status == HTTPStatus.BAD_REQUEST and body["error"]["code"] == "payment_intent_unexpected_state":
             return "gone"
         assert status == HTTPStatus.OK, body
-        if body["status"] == "requires_action":
-            platform = self.standin.world.accounts[PLATFORM]
-            intent = platform.get("payment_intent", body["id"])
+        return self._answer_bank(body["id"], authenticates=authenticates)
+
+    def _use_page(self, attempt: Attempt, card: str, *, authenticates: bool) -> str:
+        """The same on Stripe's page."""
+        platform = self.standin.world.accounts[PLATFORM]
+        session = platform.get("checkout.session", str(attempt.page_id))
+        if session.status != "open":
+            return "gone"
+        try:
+            checkout.pay(self.standin.call(platform), session, {"payment_method": card}, email=None, name=None)
+        except StripeError:
+            return "declined"
+        finally:
+            self.standin.commit()
+        return self._answer_bank(session.payment_intent, authenticates=authenticates)
+
+    def _answer_bank(self, payment_id: str, *, authenticates: bool) -> str:
+        platform = self.standin.world.accounts[PLATFORM]
+        intent = platform.get("payment_intent", payment_id)
+        if intent.status == "requires_action":
             payment_intents.authenticate(self.standin.call(platform), intent, succeeds=authenticates)
-            return str(intent.status)
-        return str(body["status"])
+        return str(intent.status)
 
     def save_card(self, card: str = "pm_card_visa") -> None:
         """The customer saves a card, as the app asks them to when they have agreed to that."""
