@@ -95,7 +95,6 @@ CATALOGUES = "chalicelib/locale"
 LEFT_OUT: Mapping[str, str] = {
     "requests": "Stripe is called through our own transport",
     "charset_normalizer": "only requests uses it",
-    "certifi": "botocore and stripe bring their own certificates",
     "pycparser": "cffi compiles with it, which has been done",
     "cffi": "the same; what cryptography loads is _cffi_backend, beside it",
     "bin": "commands",

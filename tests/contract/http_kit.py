@@ -19,13 +19,15 @@ from cryptography.hazmat.primitives.asymmetric import ec
 class Server:
     """Answers with `answer`, or the path it was asked for. `manner`: what it does instead, or how it says it.
 
-    `heard`: every request, by connection; `last`: the headers and the body of the last one.
+    `headers`: of the answers, in addition. `heard`: every request, by connection; `last`: the headers and the body of
+    the last one.
     """
 
     def __init__(self) -> None:
         self.manner = ""
         self.status = 200
         self.answer: bytes | None = None
+        self.headers: dict[str, str] = {}
         self.heard: list[tuple[int, str]] = []
         self.last: tuple[Mapping[str, str], bytes] = {}, b""
         self.hung_up = Event()
@@ -43,6 +45,12 @@ class Server:
                 if server.manner in ("silent", "reset"):
                     self.close_connection = True
                     return
+                if server.manner == "trickles":
+                    # Each byte comes long before a time-out for one read.
+                    for byte in b"HTTP/1.1 200 OK\r\nX: " + b"x" * 10_000:
+                        self.wfile.write(bytes([byte]))
+                        if server.released.wait(0.02):
+                            return
                 body = self.path.encode() if server.answer is None else server.answer
                 self.send_response(302 if server.manner == "redirect" else server.status)
                 if server.manner == "redirect":
@@ -50,6 +58,8 @@ class Server:
                 if server.manner == "says goodbye":
                     self.send_header("Connection", "close")
                 self.send_header("Request-Id", "req_1")
+                for name, value in server.headers.items():
+                    self.send_header(name, value)
                 self.send_header("Content-Length", str(len(body) + (5 if server.manner == "half" else 0)))
                 self.end_headers()
                 self.wfile.write(body)

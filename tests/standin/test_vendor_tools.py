@@ -6,10 +6,8 @@ the one in Python; where CI is set they must run.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
-import shutil
 import subprocess
 from importlib.metadata import version as installed
 from pathlib import Path
@@ -20,10 +18,10 @@ import stripe
 
 from devstack.stripe_standin import versions
 from devstack.stripe_standin.server import serve_in_thread
+from tests import npm
 
 from .conftest import CARD_ONLY, START, Receiver, Standin
 
-ROOT = Path(__file__).resolve().parents[2]
 NODE_SDK, CLI = "23.1.0", "1.52.0"
 # What the command line's own fixtures were written for: it names no version, so the account's counts.
 CLI_VERSION = "2026-08-26.dahlia"
@@ -34,23 +32,9 @@ TOLD = ["payment_intent.canceled", *["payment_intent.succeeded"] * 3, "setup_int
 
 @pytest.fixture(scope="session")
 def vendor() -> Path:
-    """The folder with the tools of npm, installed once for all who test in this tree."""
-    if shutil.which("npm") is None or shutil.which("node") is None:
-        why = "Stripe's tools come from npm: install Node 20 or later, with npm, and run again (nodejs.org says how)"
-        if os.environ.get("CI"):
-            pytest.fail(why)
-        pytest.skip(why)
-    folder = ROOT / ".devstack" / f"vendor-node-{NODE_SDK}-cli-{CLI}"
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (folder / "done").exists():
-            command = ["npm", "install", "--prefix", str(folder), "--no-save", "--no-package-lock", "--ignore-scripts"]
-            packages = ["--no-audit", "--no-fund", f"stripe@{NODE_SDK}", f"@stripe/cli@{CLI}"]
-            ran = subprocess.run([*command, *packages], capture_output=True, text=True, timeout=300, check=False)
-            assert ran.returncode == 0, f"npm could not install {' '.join(packages[2:])}:\n{ran.stderr}"
-            (folder / "done").touch()
-    return folder / "node_modules"
+    """The folder with the tools of npm."""
+    packages = (f"stripe@{NODE_SDK}", f"@stripe/cli@{CLI}")
+    return npm.installed(f"vendor-node-{NODE_SDK}-cli-{CLI}", *packages, why="Stripe's tools come from npm")
 
 
 @pytest.fixture
