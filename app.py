@@ -1,4 +1,7 @@
-"""The Chalice app: blueprints, authorizer and schedules. Everything else is in chalicelib/."""
+"""The Chalice app: blueprints, authorizer, schedules and readers of stream and queues. The rest is in chalicelib/.
+
+What reads a stream or a queue, and how, is completed in devstack/deploy/mappings.py: Chalice knows only a part of it.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,9 @@ from __future__ import annotations
 from chalicelib import cold_start
 
 # isort: split
-import logging
 from typing import Any
 
-from chalice.app import Chalice, CloudWatchEvent, Cron, Rate
+from chalice.app import Chalice, CloudWatchEvent, Cron, DynamoDBEvent, Rate, SQSEvent
 
 from chalicelib import bootstrap
 from chalicelib.handlers import logs
@@ -18,7 +20,6 @@ from chalicelib.handlers.api import service as pages
 from chalicelib.handlers.authorizer import authorizer_routes
 from chalicelib.handlers.events import stripe_webhook
 
-log = logging.getLogger(__name__)
 logs.configure()
 
 app = Chalice(app_name="aftertab", configure_logs=False)
@@ -30,15 +31,28 @@ for resource in (pages, merchants, customers, contacts, tabs, bills, reports, st
 
 
 @app.schedule(Rate(5, unit=Rate.MINUTES))
-def advance(event: CloudWatchEvent) -> dict[str, int]:
-    """Every five minutes: advance every tab that is due."""
-    # Imported here and below: the API should not load what only the schedules need.
-    from chalicelib.usecases.tab.advance_tab import advance_due_tabs
+def sweep(event: CloudWatchEvent) -> dict[str, int]:
+    """Every five minutes: send every tab that is due to the queue `due`."""
+    # Imported here and below: the API should not load what only the other functions need.
+    from chalicelib.handlers.events import queues
 
-    swept = advance_due_tabs(bootstrap.get_deps())
-    counted = {"TabsAdvanced": swept.advanced, "TabsNotAdvanced": len(swept.failed), "SweepLagSeconds": swept.lag_s}
-    log.info("swept", extra={"metrics": counted})
-    return {"advanced": swept.advanced, "failed": len(swept.failed)}
+    return queues.sweep(bootstrap.get_deps())
+
+
+@app.on_sqs_message(queue="due", batch_size=10, maximum_concurrency=10)
+def worker(event: SQSEvent) -> Any:
+    """Advance tabs that are due."""
+    from chalicelib.handlers.events import queues
+
+    return queues.work(bootstrap.get_deps(), event.to_dict())
+
+
+@app.on_dynamodb_record(stream_arn="TabTable", batch_size=100, starting_position="TRIM_HORIZON")
+def relay(event: DynamoDBEvent) -> Any:
+    """Turn new entries of tabs into messages and notices."""
+    from chalicelib.handlers.events import stream
+
+    return stream.relay(bootstrap.get_deps(), event.to_dict())
 
 
 @app.schedule(Cron("17", "3", "*", "*", "?", "*"))

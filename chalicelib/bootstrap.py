@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from threading import Lock
 from typing import Any, cast
@@ -21,6 +21,7 @@ from chalicelib.ports.notifier import Notifier
 from chalicelib.ports.people import People
 from chalicelib.ports.queues import Queues
 from chalicelib.ports.store import TabStore
+from chalicelib.ports.stream import NewEntry
 from chalicelib.ports.words import Words
 
 _lock = Lock()
@@ -73,6 +74,13 @@ def build(*, clock: Clock | None = None, notifier: Notifier | None = None) -> De
     )
 
 
+def entry_of(record: Mapping[str, Any]) -> NewEntry:
+    """The entry in a record of the table's stream. Raises UnreadableRecord."""
+    from chalicelib.adapters.dynamodb import stream
+
+    return stream.entry_of(record)
+
+
 def _stores() -> tuple[TabStore, People, Deliveries]:
     # Imported here: health and the authorizer do not need the AWS SDK, which takes longest to import.
     from chalicelib.adapters.dynamodb.deliveries import DynamoDbDeliveries
@@ -88,7 +96,7 @@ def _stores() -> tuple[TabStore, People, Deliveries]:
 def _queues() -> Queues:
     from chalicelib.adapters.aws.queues import SqsQueues, sqs_client
 
-    client = sqs_client(config.aws_endpoint_url())
+    client = sqs_client(is_emulated=config.aws_endpoint_url() is not None)
     snapshots.after_restore(client.close)
     return SqsQueues(client, config.queue_url)
 

@@ -21,6 +21,7 @@ SETTINGS: Mapping[str, str] = MappingProxyType(
         "AFTERTAB_QUEUE_DUE": "address of the queue of tabs that are due",
         "AFTERTAB_QUEUE_POST": "address of the queue of messages to people",
         "AFTERTAB_QUEUE_NOTICES": "address of the queue of notices to merchants' systems",
+        "AFTERTAB_QUEUE_UNRELAYED": "address of the queue of stream records that could not be relayed",
         "AFTERTAB_JWT_ISSUER": "iss of the tokens that are accepted",
         "AFTERTAB_JWT_AUDIENCE": "aud of the tokens that are accepted",
         "AFTERTAB_JWT_JWKS_URL": "where the issuer's public keys are: https, or http on loopback",

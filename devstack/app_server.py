@@ -2,9 +2,11 @@
 
     python -m devstack.app_server --port 8000 --control-port 8001 --outbox .devstack/outbox.jsonl
 
-The control port takes `POST /sweep` and `POST /reconcile` (fire that schedule now, answer its counts). With `--ticker`
-the sweep also fires every five clock-minutes and on every move of the clock. With `--forks` it serves nothing itself,
-but forks workers that do, as commanded on standard input. Settings come from the environment, as in Lambda.
+The control port takes `POST /sweep` and `POST /reconcile` (fire that schedule now), and `POST /pump`. A sweep and a
+pump read stream and queues until nothing is left, and answer the counts. With `--ticker` the sweep also fires every
+five clock-minutes and on every move of the clock, and stream and queues are read twice a second. With `--forks` it
+serves nothing itself, but forks workers that do, as commanded on standard input. Settings come from the environment,
+as in Lambda.
 """
 
 from __future__ import annotations
@@ -25,14 +27,18 @@ from typing import Any
 
 from chalice.cli.factory import CLIFactory
 from chalice.local import ChaliceRequestHandler, ThreadedHTTPServer
+from msgspec.structs import replace
 
 from chalicelib import bootstrap
+from devstack import local_queues, pump
 from devstack.app_workers import fork_on_request
 from devstack.clock import StandinClock
 from devstack.crash import with_crashes
 from devstack.http_tuning import before_each_request, send_answers_in_one_packet, use_fast_header_parser
+from devstack.local_queues import DelayedQueues
 from devstack.lookup_log import with_lookups
 from devstack.outbox import FileOutbox
+from devstack.pump import Pump
 
 TICK = timedelta(minutes=5)
 POLL_S = 0.5
@@ -58,7 +64,11 @@ def main() -> None:
     if given.lookups:
         deps = with_lookups(deps, given.lookups)
 
-    from app import advance, app, reconcile
+    database = local_queues.client("dynamodb", os.environ["AWS_ENDPOINT_URL"], os.environ["AWS_REGION"])
+    queues = DelayedQueues(deps.queues, database, clock)
+    deps = replace(deps, queues=queues)
+
+    import app as functions
 
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
     ChaliceRequestHandler.log_message = lambda *args: None
@@ -71,13 +81,14 @@ def main() -> None:
     def serve(is_ready: Callable[[], None]) -> None:
         # Here, because each forked worker has its own environment.
         bootstrap.use(with_crashes(deps))
-        sweep = Sweeper(advance)
-        schedules = {"/sweep": sweep, "/reconcile": Sweeper(reconcile)}
-        control = ThreadedHTTPServer(("127.0.0.1", given.control_port), _control(schedules, clock))
+        pumping = pump.pump_of(functions, queues, given.outbox.with_name("pump.lock"))
+        sweep = Sweeper(functions.sweep, pumping)
+        acts = {"/sweep": sweep.fire, "/pump": pumping.run, "/reconcile": Sweeper(functions.reconcile).fire}
+        control = ThreadedHTTPServer(("127.0.0.1", given.control_port), _control(acts, clock))
         threading.Thread(target=control.serve_forever, daemon=True, name="control").start()
         if given.ticker:
-            threading.Thread(target=_tick, args=(clock, sweep), daemon=True, name="ticker").start()
-        server = factory.create_local_server(app, config, "127.0.0.1", given.port)
+            threading.Thread(target=_tick, args=(clock, sweep, pumping), daemon=True, name="ticker").start()
+        server = factory.create_local_server(functions.app, config, "127.0.0.1", given.port)
         is_ready()
         server.serve_forever()
 
@@ -92,14 +103,15 @@ def main() -> None:
 
 
 class Sweeper:
-    """Fires the schedule as EventBridge does, through the Lambda handler; one at a time.
+    """Fires a schedule as EventBridge does, through the Lambda handler; one at a time. Then `pump` does what follows.
 
     It does not use chalice.test.Client, which changes the process's environment while it is open and so would disturb
     requests that are served at the same time.
     """
 
-    def __init__(self, handler: Any) -> None:
+    def __init__(self, handler: Any, pump: Pump | None = None) -> None:
         self._handler = handler
+        self._pump = pump
         self._lock = threading.Lock()
 
     def fire(self) -> Any:
@@ -115,10 +127,11 @@ class Sweeper:
             "id": "local",
         }
         with self._lock:
-            return self._handler(event, None)
+            answer = self._handler(event, None)
+        return answer if self._pump is None else self._pump.run()
 
 
-def _tick(clock: StandinClock, sweep: Sweeper) -> None:
+def _tick(clock: StandinClock, sweep: Sweeper, pumping: Pump) -> None:
     last = clock.now()
     while True:
         time.sleep(POLL_S)
@@ -128,20 +141,22 @@ def _tick(clock: StandinClock, sweep: Sweeper) -> None:
             if now - last >= TICK:
                 last = now
                 sweep.fire()
+            else:
+                pumping.run()
         except Exception:
             logging.getLogger(__name__).exception("the schedule could not be fired")
 
 
-def _control(schedules: Mapping[str, Sweeper], clock: StandinClock) -> type[BaseHTTPRequestHandler]:
+def _control(acts: Mapping[str, Callable[[], Any]], clock: StandinClock) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            schedule = schedules.get(self.path)
-            answer = schedule.fire() if schedule else {"error": f"POST {' or '.join(schedules)}"}
+            act = acts.get(self.path)
+            answer = act() if act else {"error": f"POST {' or '.join(acts)}"}
             content = json.dumps(answer).encode()
-            self.send_response(200 if schedule else 404)
+            self.send_response(200 if act else 404)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()

@@ -41,6 +41,11 @@ SCHEDULE_S = 60
 """How often the sweep runs here; the emulator's rules, like EventBridge's, allow nothing shorter."""
 
 
+QUEUES_S = 60
+"""How long the queues may take to be emptied."""
+READ_QUEUES = ("due",)
+
+
 class TooLong(Exception):
     """A story wants to wait for longer than a minute, so it needs the movable clock of the local server."""
 
@@ -153,14 +158,33 @@ class DeployedStack(Stack):
         """Call the schedule's function, or wait until the schedule has called it after the clock was last moved."""
         self.drain()
         swept = self._await_schedule() if self.waits_for_schedule else self._call_schedule()
+        self.await_queues()
         self.drain()
         return swept
+
+    def await_queues(self) -> None:
+        """Wait until the functions that read the queues have emptied them, delayed messages aside.
+
+        Raises RuntimeError.
+        """
+        sqs = self.client("sqs")
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        deadline = time.monotonic() + QUEUES_S
+        for queue in READ_QUEUES:
+            url = sqs.get_queue_url(QueueName=f"{STACK}-{queue}")["QueueUrl"]
+            while any(
+                int(number)
+                for number in sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"].values()
+            ):
+                if time.monotonic() > deadline:
+                    raise RuntimeError(f"the queue {queue} has not been emptied in {QUEUES_S} s")
+                time.sleep(0.1)
 
     def _call_schedule(self) -> dict[str, int]:
         event = {"version": "0", "id": "story", "detail-type": "Scheduled Event", "source": "aws.events"}
         event |= {"account": "123456789012", "time": "2026-01-05T09:00:00Z", "region": REGION}
         payload = json.dumps({**event, "resources": [], "detail": {}})
-        answer = self.client("lambda").invoke(FunctionName=f"{STACK}-advance", Qualifier=ALIAS, Payload=payload)
+        answer = self.client("lambda").invoke(FunctionName=f"{STACK}-sweep", Qualifier=ALIAS, Payload=payload)
         swept: dict[str, int] = json.loads(answer["Payload"].read())
         if "FunctionError" in answer:
             raise RuntimeError(f"the sweep failed: {swept}")
@@ -169,9 +193,9 @@ class DeployedStack(Stack):
     def _await_schedule(self) -> dict[str, int]:
         deadline = time.monotonic() + 2 * SCHEDULE_S
         while time.monotonic() < deadline:
-            for line in self.log_lines("advance"):
+            for line in self.log_lines("sweep"):
                 if line["message"] == "swept" and datetime.fromisoformat(line["at"]) > self._moved_at:
-                    return {"advanced": line["TabsAdvanced"], "failed": line["TabsNotAdvanced"]}
+                    return {"due": line["TabsDue"]}
             time.sleep(0.5)
         raise RuntimeError(f"the schedule has not fired in {2 * SCHEDULE_S} s")
 
@@ -180,7 +204,7 @@ class DeployedStack(Stack):
     def log_lines(self, *functions: str) -> Iterator[dict[str, Any]]:
         """The app's own log lines of these functions (by default all), in order for each function."""
         logs = self.client("logs")
-        groups = [f"/aws/lambda/{STACK}-{function}" for function in functions or ("api", "webhook", "advance")]
+        groups = [f"/aws/lambda/{STACK}-{function}" for function in functions or ("api", "webhook", "worker")]
         for group in groups:
             for page in logs.get_paginator("filter_log_events").paginate(logGroupName=group):
                 for event in page["events"]:

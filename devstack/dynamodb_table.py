@@ -10,6 +10,7 @@ import boto3
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
+    from types_boto3_dynamodb.type_defs import StreamSpecificationTypeDef
 
 RESOURCES = Path(__file__).resolve().parents[1] / ".chalice" / "resources.json"
 
@@ -34,5 +35,9 @@ def create(endpoint_url: str, table_name: str, *, region: str = "us-east-1") -> 
 def create_with(client: DynamoDBClient, table_name: str) -> None:
     """Create the table through this client, and switch its TTL on."""
     properties: dict[str, Any] = json.loads(RESOURCES.read_text())["Resources"]["TabTable"]["Properties"]
-    client.create_table(TableName=table_name, **{name: properties[name] for name in _SAME})
+    stream: StreamSpecificationTypeDef = {
+        "StreamEnabled": True,
+        "StreamViewType": properties["StreamSpecification"]["StreamViewType"],
+    }
+    client.create_table(TableName=table_name, StreamSpecification=stream, **{name: properties[name] for name in _SAME})
     client.update_time_to_live(TableName=table_name, TimeToLiveSpecification=properties["TimeToLiveSpecification"])

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn, Self
 
-from devstack import dynamodb_emulators, dynamodb_table, outbox
+from devstack import dynamodb_emulators, dynamodb_table, local_queues, ministack, outbox
 from devstack.app_workers import Workers
 from devstack.http import JsonClient
 from devstack.issuer import AUDIENCE, ISSUER, Issuer
@@ -154,6 +154,7 @@ class Stack:
         self.control = JsonClient(f"http://127.0.0.1:{self.control_port}")
         self._environment = self._settings()
         dynamodb_table.create(self.aws_url, self._environment["AFTERTAB_TABLE"], region=REGION)
+        local_queues.create_table(self.aws_url, REGION)
         self.start_app()
         self._exits.callback(self.stop_app)
 
@@ -167,10 +168,13 @@ class Stack:
 
     def _settings(self) -> dict[str, str]:
         """The app's environment: the settings of a deployment, with the addresses of this stack."""
+        queues_url = self._queues_url()
+        queues = local_queues.create(queues_url, REGION)
         return {
             **os.environ,
             "AFTERTAB_STAGE": "dev",
             "AFTERTAB_TABLE": "aftertab-dev",
+            **{f"AFTERTAB_QUEUE_{queue.upper()}": url for queue, url in queues.items()},
             "AFTERTAB_JWT_ISSUER": ISSUER,
             "AFTERTAB_JWT_AUDIENCE": AUDIENCE,
             "AFTERTAB_JWT_JWKS_URL": self.issuer.jwks_url,
@@ -179,11 +183,18 @@ class Stack:
             "STRIPE_WEBHOOK_SECRET": self._add_webhook(),
             "STRIPE_API_BASE": self.standin.base_url,
             "AWS_ENDPOINT_URL": self.conflicts.base_url if self._has_conflicts else self.aws_url,
+            "AWS_ENDPOINT_URL_SQS": queues_url,
             "AWS_ACCESS_KEY_ID": "local",
             "AWS_SECRET_ACCESS_KEY": "local",
             "AWS_DEFAULT_REGION": REGION,
             "AWS_REGION": REGION,
         }
+
+    def _queues_url(self) -> str:
+        """Where the queues are: DynamoDB Local has none, so an emulator of AWS stands beside it."""
+        if self._database == dynamodb_emulators.MINISTACK:
+            return self.aws_url
+        return self._exits.enter_context(ministack.start()).endpoint_url
 
     def _add_webhook(self) -> str:
         """Create the webhook endpoint at Stripe, as an operator does once, and return its secret."""
@@ -295,6 +306,11 @@ class Stack:
         swept: dict[str, int] = self.control.post("/sweep")
         self.drain()
         return swept
+
+    def pump(self) -> dict[str, int]:
+        """Read stream and queues until nothing is left, without firing the schedule."""
+        pumped: dict[str, int] = self.control.post("/pump")
+        return pumped
 
     def reconcile(self) -> dict[str, Any]:
         """Fire the nightly reconciliation once, as EventBridge would; its figures."""

@@ -29,8 +29,11 @@ METRICS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "EventsRefused": ("Count", "an event's signature is wrong"),
         "EventsFailed": ("Count", "an event could not be taken; Stripe sends it again"),
         "EventLagSeconds": ("Seconds", "from the event at Stripe to our books"),
-        "TabsAdvanced": ("Count", "a sweep did what was due on a tab"),
-        "TabsNotAdvanced": ("Count", "a sweep failed on a tab; the next one tries again"),
+        "TabsDue": ("Count", "a sweep found a tab due and sent it to the queue"),
+        "EntriesRelayed": ("Count", "a new entry of a tab was turned into what is told of it"),
+        "MessagesMade": ("Count", "a message to a person was put on the queue"),
+        "TabsAdvanced": ("Count", "a worker did what was due on a tab"),
+        "TabsNotAdvanced": ("Count", "a worker failed on a tab; the queue or the next sweep brings it again"),
         "SweepLagSeconds": (
             "Seconds",
             "how long the tab that waited longest had been due; 0 for none",

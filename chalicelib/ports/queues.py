@@ -10,11 +10,15 @@ from msgspec import Struct
 
 
 class QueueName(StrEnum):
-    """`due`: tabs to be advanced. `post`: messages for people. `notices`: deliveries to merchants' systems."""
+    """`due`: tabs to be advanced. `post`: messages for people. `notices`: deliveries to merchants' systems.
+
+    `unrelayed`: records of the stream that the relay could not read, for a person; no function reads it.
+    """
 
     DUE = "due"
     POST = "post"
     NOTICES = "notices"
+    UNRELAYED = "unrelayed"
 
 
 class Job(Struct, frozen=True, kw_only=True):

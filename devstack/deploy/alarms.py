@@ -36,6 +36,82 @@ class Alarm:
         return f"{self.means} {self.then}"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queue:
+    """A queue's own alarms. `waits`: what its messages are; `reader`: the function that handles them."""
+
+    name: str
+    waits: str
+    reader: str
+    age_s: int
+    depth: int
+    given_up: str
+
+    def alarms(self) -> tuple[Alarm, Alarm, Alarm]:
+        def dimensions(logical_id: str) -> dict[str, Any]:
+            return {"QueueName": {"Fn::GetAtt": [f"{self.name.capitalize()}{logical_id}", "QueueName"]}}
+
+        return (
+            Alarm(
+                name=f"{self.name}-age",
+                namespace="AWS/SQS",
+                metric="ApproximateAgeOfOldestMessage",
+                dimensions=dimensions("Queue"),
+                statistic="Maximum",
+                above=self.age_s,
+                means=f"{self.waits} have waited in the queue for more than {self.age_s // 60} minutes.",
+                then=f"Does the function {self.reader} fail, or are there too many? Raise its concurrency in app.py.",
+            ),
+            Alarm(
+                name=f"{self.name}-depth",
+                namespace="AWS/SQS",
+                metric="ApproximateNumberOfMessagesVisible",
+                dimensions=dimensions("Queue"),
+                statistic="Maximum",
+                above=self.depth,
+                periods=3,
+                means=f"More than {self.depth:,} {self.waits[0].lower()}{self.waits[1:]} wait in the queue.",
+                then=f"If it shrinks, wait. Else see the errors of {self.reader}, or raise its concurrency in app.py.",
+            ),
+            Alarm(
+                name=f"{self.name}-dead-letters",
+                namespace="AWS/SQS",
+                metric="ApproximateNumberOfMessagesVisible",
+                dimensions=dimensions("DeadLetters"),
+                statistic="Maximum",
+                means=f"The function {self.reader} has failed three times on the same message. {self.given_up}",
+                then=f"Its log says why. Once that is mended, make redrive QUEUE={self.name} sends them again.",
+            ),
+        )
+
+
+QUEUES = (
+    Queue(
+        name="due",
+        waits="Due tabs",
+        reader="worker",
+        age_s=900,
+        depth=20_000,
+        given_up="The next sweep sends the tab again while it is due.",
+    ),
+    Queue(
+        name="post",
+        waits="Messages to people",
+        reader="post",
+        age_s=1800,
+        depth=20_000,
+        given_up="Somebody was not told.",
+    ),
+    Queue(
+        name="notices",
+        waits="Notices to merchants' systems",
+        reader="notices",
+        age_s=900,
+        depth=20_000,
+        given_up="A merchant's system was not told.",
+    ),
+)
+
 ALARMS = (
     Alarm(
         name="dead-letters",
@@ -45,6 +121,26 @@ ALARMS = (
         statistic="Maximum",
         means="A scheduled run failed twice, or could not be started.",
         then="Read the message in the queue and the function's log of that minute. The next run catches up.",
+    ),
+    *(alarm for queue in QUEUES for alarm in queue.alarms()),
+    Alarm(
+        name="relay-dead-letters",
+        namespace="AWS/SQS",
+        metric="ApproximateNumberOfMessagesVisible",
+        dimensions={"QueueName": {"Fn::GetAtt": ["RelayDeadLetters", "QueueName"]}},
+        statistic="Maximum",
+        means="An entry could not be turned into messages and notices. It was put aside; the others went on.",
+        then="The relay's log says why. Once that is mended, make redrive QUEUE=relay relays what was put aside.",
+    ),
+    Alarm(
+        name="relay-behind",
+        namespace="AWS/Lambda",
+        metric="IteratorAge",
+        dimensions={"FunctionName": {"Ref": "Relay"}},
+        statistic="Maximum",
+        above=900_000,
+        means="What was committed a quarter of an hour ago is not relayed yet: messages and notices are late.",
+        then="Does the relay fail (its log), or do its queues not answer? The stream keeps entries for 24 hours.",
     ),
     Alarm(
         name="flagged",

@@ -78,8 +78,8 @@ def play(stack: DeployedStack, show: Show) -> None:
 
 
 def check_logs(stack: DeployedStack, show: Show) -> None:
-    """Check that log lines of request, sweep and webhook name the same attempt, and the call that caused an event."""
-    lines = {function: list(stack.log_lines(function)) for function in ("api", "webhook", "advance")}
+    """Check that log lines of request, worker and webhook name the same attempt, and the call that caused an event."""
+    lines = {function: list(stack.log_lines(function)) for function in ("api", "webhook", "worker")}
 
     def ids(function: str, name: str, tab_id: str) -> set[str]:
         return {line[name] for line in lines[function] if line.get("tab_id") == tab_id and line.get(name)}
@@ -88,13 +88,13 @@ def check_logs(stack: DeployedStack, show: Show) -> None:
     followed = [
         tab_id
         for tab_id in sorted(tabs)
-        if (ids("api", "attempt_id", tab_id) | ids("advance", "attempt_id", tab_id))
+        if (ids("api", "attempt_id", tab_id) | ids("worker", "attempt_id", tab_id))
         & ids("webhook", "attempt_id", tab_id)
         and ids("webhook", "stripe_request_id", tab_id)
-        & (ids("api", "stripe_request_id", tab_id) | ids("advance", "stripe_request_id", tab_id))
+        & (ids("api", "stripe_request_id", tab_id) | ids("worker", "stripe_request_id", tab_id))
     ]
     expect(bool(followed), True, f"one of {len(tabs)} tabs can be followed")
-    expect(any("tab_id" in line for line in lines["advance"]), True, "the sweep names its tabs")
+    expect(any("tab_id" in line for line in lines["worker"]), True, "the worker names its tabs")
     counted = {name for of_it in lines.values() for line in of_it if "_aws" in line for name in METRICS & set(line)}
     expect(counted >= COUNTED, True, f"{sorted(COUNTED)} are counted")
     show.say(f"{len(followed)} of {len(tabs)} tabs, {followed[0]} for one; {len(counted)} metrics are in the log")
@@ -178,7 +178,7 @@ def break_things(stack: DeployedStack) -> list[str]:
     """Break the deployment in several ways; returns what the doctor must report."""
     table, alarm = stack.outputs["TabTableName"], f"{STACK}-flagged"
     stack.client("cloudwatch").delete_alarms(AlarmNames=[alarm])
-    stack.client("events").disable_rule(Name=f"{STACK}-advance")
+    stack.client("events").disable_rule(Name=f"{STACK}-sweep")
     stack.client("sqs").send_message(QueueUrl=stack.outputs["DeadLettersURL"], MessageBody="{}")
     stack.client("dynamodb").update_table(TableName=table, DeletionProtectionEnabled=False)
     stack.client("dynamodb").update_time_to_live(
@@ -189,7 +189,7 @@ def break_things(stack: DeployedStack) -> list[str]:
     stack.change_webhook({"enabled_events[0]": "payment_intent.succeeded"})
     return [
         f"The alarm {alarm} is missing",
-        f"The schedule {STACK}-advance is DISABLED",
+        f"The schedule {STACK}-sweep is DISABLED",
         "1 failed runs are in the dead letters",
         f"The table {table} can be deleted",
         f"Nothing expires in {table}",

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
-from devstack.deploy import alarms, dashboard
+from devstack.deploy import alarms, dashboard, mappings
 
 Resource = dict[str, Any]
 Resources = dict[str, Resource]
@@ -30,6 +30,7 @@ _CALLERS = frozenset(
         "AWS::Events::Rule",
         "AWS::Lambda::EventSourceMapping",
         "AWS::Lambda::Permission",
+        "AWS::SNS::Subscription",
         "AWS::Scheduler::Schedule",
     }
 )
@@ -85,7 +86,7 @@ def native(sam: dict[str, Any], stage: str, code_key: str) -> dict[str, Any]:
     for logical_id, resource in template["Resources"].items():
         if resource["Type"] == "AWS::Serverless::Function":
             functions.append(logical_id)
-            resources |= _function(logical_id, resource["Properties"], code_key)
+            resources |= _function(logical_id, resource["Properties"], code_key, stage)
         elif resource["Type"] == "AWS::Serverless::Api":
             resources |= _api(resource["Properties"])
         else:
@@ -108,7 +109,7 @@ def _name(logical_id: str) -> str:
     return _NAMES.get(logical_id, logical_id.lower())
 
 
-def _function(logical_id: str, properties: dict[str, Any], code_key: str) -> Resources:
+def _function(logical_id: str, properties: dict[str, Any], code_key: str, stage: str) -> Resources:
     given = dict(properties)
     full_name = {"Fn::Sub": f"aftertab-${{Stage}}-{_name(logical_id)}"}
     events: dict[str, Any] = given.pop("Events", {})
@@ -123,7 +124,7 @@ def _function(logical_id: str, properties: dict[str, Any], code_key: str) -> Res
         # Of every release another: Lambda publishes no version of a function that has not changed.
         "Description": {"Fn::Sub": f"Aftertab ${{Stage}} {_name(logical_id)}, release ${{Release}}"},
         "Architectures": [{"Ref": "Architecture"}],
-        # For what somebody waits for: a schedule does not care, and every snapshot costs.
+        # For what somebody waits for: schedule, stream and queues do not care, and every snapshot costs.
         "SnapStart": {"ApplyOn": "None" if events else {"Fn::If": ["HasSnapStart", "PublishedVersions", "None"]}},
         "Tags": [{"Key": key, "Value": value} for key, value in given["Tags"].items()],
     }
@@ -139,8 +140,17 @@ def _function(logical_id: str, properties: dict[str, Any], code_key: str) -> Res
         },
     }
     for event in events.values():
-        assert event["Type"] == "Schedule", "functions are called by API Gateway or by a schedule"
-        made |= _schedule(logical_id, full_name, event["Properties"])
+        match event["Type"]:
+            case "Schedule":
+                made |= _schedule(logical_id, full_name, event["Properties"])
+            case "SQS":
+                made |= mappings.of_queue(logical_id, event["Properties"], stage)
+            case "DynamoDB":
+                made |= mappings.of_stream(logical_id, event["Properties"])
+            case "SNS":
+                made |= _subscription(logical_id)
+            case other:
+                raise AssertionError(f"nobody knows how {other} calls a function")
     return made
 
 
@@ -244,16 +254,44 @@ def _schedule(logical_id: str, full_name: dict[str, Any], schedule: dict[str, An
                 "SourceArn": {"Fn::GetAtt": [rule, "Arn"]},
             },
         },
+        # No retry: the next scheduled run does what this one has left.
+        **_failures(logical_id, retries=1, age_s=300),
+    }
+
+
+def _subscription(logical_id: str) -> Resources:
+    """The function hears of its topic. What it can't take is kept, because nobody sends it again."""
+    topic = {"Ref": f"{logical_id}Topic"}
+    return {
+        f"{logical_id}Subscription": {
+            "Type": "AWS::SNS::Subscription",
+            "Properties": {"TopicArn": topic, "Protocol": "lambda", "Endpoint": {"Ref": logical_id}},
+        },
+        f"{logical_id}SubscriptionPermission": {
+            "Type": "AWS::Lambda::Permission",
+            "Properties": {
+                "FunctionName": {"Ref": logical_id},
+                "Action": "lambda:InvokeFunction",
+                "Principal": "sns.amazonaws.com",
+                "SourceArn": topic,
+            },
+        },
+        **_failures(logical_id, retries=2, age_s=21600),
+    }
+
+
+def _failures(logical_id: str, *, retries: int, age_s: int) -> Resources:
+    """What becomes of a call that nobody waits for: so many retries, and then the dead letters."""
+    return {
         f"{logical_id}Failures": {
             "Type": "AWS::Lambda::EventInvokeConfig",
             "DependsOn": [f"{logical_id}Live"],
             "Properties": {
                 "FunctionName": {"Ref": logical_id},
                 "Qualifier": ALIAS,
-                # No retry: the next scheduled run does what this one has left.
-                "MaximumRetryAttempts": 1,
-                "MaximumEventAgeInSeconds": 300,
-                "DestinationConfig": {"OnFailure": {"Destination": letters}},
+                "MaximumRetryAttempts": retries,
+                "MaximumEventAgeInSeconds": age_s,
+                "DestinationConfig": {"OnFailure": {"Destination": {"Fn::GetAtt": ["DeadLetters", "Arn"]}}},
             },
         },
     }

@@ -165,9 +165,9 @@ class Replay:
             swept = self._stack.sweep()
             counts = self.progress.counts
             counts.sweeps += 1
-            counts.advanced += swept["advanced"]
+            counts.advanced += swept["due"]
             counts.sweep_failures += swept["failed"]
-            counts.missed += max(0, swept["advanced"] - len(due))
+            counts.missed += max(0, swept["due"] - len(due))
             counts.swept_s += time.monotonic() - began
             self._read(due)
         if stuck := self._pop_due():

@@ -22,12 +22,15 @@ import msgspec
 from chalice.test import Client
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from chalicelib.adapters.memory_queues import MemoryQueues
 from chalicelib.handlers.api import openapi
 from chalicelib.handlers.api.operations import OPERATIONS
 from chalicelib.ports.deps import Deps
+from chalicelib.ports.queues import QueueName
 from devstack.invariants import check_tab
 from devstack.stripe_standin.server import App
 from tests.outbox import Outbox
+from tests.pump import TICK, empty
 
 ISSUER = "https://issuer.test"
 AUDIENCE = "aftertab-test"
@@ -323,23 +326,22 @@ class World:
         self.sweep()
 
     def sweep(self) -> dict[str, int]:
-        """Run the schedule, then deliver Stripe's events."""
-        swept: dict[str, int] = self.client.lambda_.invoke(
-            "advance",
-            {
-                "id": "1",
-                "account": "",
-                "region": "",
-                "detail": {},
-                "detail-type": "",
-                "source": "",
-                "time": "",
-                "resources": [],
-                "version": "0",
-            },
-        ).payload
+        """Run the schedule and what it sets off, then deliver Stripe's events."""
+        swept = self.run_schedule()
         self.deliver()
         return swept
+
+    def run_schedule(self) -> dict[str, int]:
+        """Call the schedule's function, and the worker until its queue is empty: how many tabs it did and gave up."""
+        invoke = self.client.lambda_.invoke
+        invoke("sweep", TICK)
+        advanced, failed = empty(self.queues, QueueName.DUE, lambda event: invoke("worker", event).payload)
+        return {"advanced": advanced, "failed": failed}
+
+    @property
+    def queues(self) -> MemoryQueues:
+        assert isinstance(self.deps.queues, MemoryQueues)
+        return self.deps.queues
 
     def in_(self, **by: float) -> str:
         """A time relative to now, as it is sent."""

@@ -235,10 +235,10 @@ def _one_by_one(world: World, clerk: _Clerk) -> None:
     paid = _next_event(world, "payment_intent.succeeded")
     clerk("event: a payment we were told of already", lambda: world.webhook(paid))
     world.deliver()
-    clerk("the schedule, a receipt due", lambda: world.client.lambda_.invoke("advance", _tick()).payload)
+    clerk("the schedule, a receipt due", world.run_schedule)
     clerk("refund", lambda: shop.owner.post(f"{path}/refunds", {"amount_minor": 1000, "reason": "a discount"}))
     world.deliver()
-    clerk("the schedule, nothing due", lambda: world.client.lambda_.invoke("advance", _tick()).payload)
+    clerk("the schedule, nothing due", world.run_schedule)
 
 
 def _on_the_phone(world: World, clerk: _Clerk) -> None:
@@ -302,11 +302,6 @@ def _next_event(world: World, kind: str) -> dict[str, Any]:
     event = next(event for event in reversed(world.events()) if event["type"] == kind)
     world._delivered.add(event["id"])
     return event
-
-
-def _tick() -> dict[str, Any]:
-    names = ("id", "account", "region", "detail-type", "source", "time")
-    return {"detail": {}, "resources": [], "version": "0", **dict.fromkeys(names, "")}
 
 
 # Whole stories
@@ -395,7 +390,7 @@ def _told(world: World, meter: Meter, tell: Tell) -> Story:
 
     def swept(world: World) -> None:
         with meter.counting() as usage, mock.patch.object(Caller, "send", send):
-            world.client.lambda_.invoke("advance", _tick())
+            world.run_schedule()
         story.usage += usage
         world.deliver()
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib.adapters.memory_queues import TRIES
 from chalicelib.handlers.api.problems import CONTENT_TYPE
 from chalicelib.handlers.metrics import METRICS, NAMESPACE
 from devstack.deploy import alarms, change_set, dashboard
@@ -20,6 +21,7 @@ STAGES = ("dev", "prod")
 API_TIMEOUT_S = 29
 """When API Gateway gives up."""
 EVERY_S = {"rate(5 minutes)": 300, "cron(17 3 * * ? *)": 24 * 3600}
+VISIBLE = "ApproximateNumberOfMessagesVisible"
 Template = dict[str, Any]
 
 
@@ -58,7 +60,7 @@ def test_every_function_has_its_name_role_log_and_alarms(template: Template) -> 
         if dimension["Name"] == "FunctionName"
     }
 
-    assert {"api", "webhook", "advance", "reconcile", "authorizer"} <= {
+    assert {"api", "webhook", "sweep", "worker", "relay", "reconcile", "authorizer"} <= {
         name.removeprefix("aftertab-${Stage}-") for name in names.values()
     }
     assert len({json.dumps(properties["Role"]) for properties in functions.values()}) == len(functions)
@@ -87,13 +89,77 @@ def _as_set(template: Template, value: Any) -> Any:
 
 
 def test_functions_end_before_whoever_waits_for_them(template: Template) -> None:
-    """Behind API Gateway before its 29 s; a scheduled run before the next one."""
+    """Behind API Gateway before its 29 s; a scheduled run before the next; a queue's batch before it comes again.
+
+    AWS wants a visibility timeout of six times the function's, for batches that wait while the function is throttled.
+    https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
+    """
     every = {
         rule["Targets"][0]["Id"]: EVERY_S[_as_set(template, rule["ScheduleExpression"])]
         for rule in of_type(template, "AWS::Events::Rule").values()
     }
+    for mapping in of_type(template, "AWS::Lambda::EventSourceMapping").values():
+        source = template["Resources"][mapping["EventSourceArn"]["Fn::GetAtt"][0]]["Properties"]
+        every[mapping["FunctionName"]["Ref"].removesuffix("Live")] = source.get("VisibilityTimeout", 900) / 6 + 1
+    for subscription in of_type(template, "AWS::SNS::Subscription").values():
+        if subscription["Protocol"] == "lambda":
+            every[subscription["Endpoint"]["Ref"].removesuffix("Live")] = 900
     for logical_id, properties in of_type(template, "AWS::Lambda::Function").items():
         assert properties["Timeout"] < every.get(logical_id, API_TIMEOUT_S), logical_id
+
+
+def test_every_queue_gives_up_after_three_tries_and_tells(template: Template) -> None:
+    """What was given up stands in the queue's own dead letters, as long as SQS can keep it; somebody is woken."""
+    queues = of_type(template, "AWS::SQS::Queue")
+    watched = {
+        (alarm["Dimensions"][0]["Value"]["Fn::GetAtt"][0], alarm["MetricName"])
+        for alarm in of_type(template, "AWS::CloudWatch::Alarm").values()
+        if alarm["Namespace"] == "AWS/SQS"
+    }
+
+    for name in ("Due", "Post", "Notices"):
+        redrive = queues[f"{name}Queue"]["RedrivePolicy"]
+        assert redrive == {
+            "deadLetterTargetArn": {"Fn::GetAtt": [f"{name}DeadLetters", "Arn"]},
+            "maxReceiveCount": TRIES,
+        }
+        assert queues[f"{name}DeadLetters"]["MessageRetentionPeriod"] == 14 * 24 * 3600
+        assert {(f"{name}Queue", "ApproximateAgeOfOldestMessage"), (f"{name}DeadLetters", VISIBLE)} <= watched
+        assert (f"{name}Queue", VISIBLE) in watched
+    assert {("RelayDeadLetters", VISIBLE), ("DeadLetters", VISIBLE)} <= watched
+    for properties in queues.values():
+        assert properties["SqsManagedSseEnabled"] is True
+
+
+def test_a_batch_answers_for_each_of_its_messages(templates: dict[str, Template]) -> None:
+    """Without ReportBatchItemFailures one bad message would bring its nine neighbours again, or lose itself."""
+    for stage, template in templates.items():
+        for mapping in of_type(template, "AWS::Lambda::EventSourceMapping").values():
+            assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+            assert mapping["FunctionName"]["Ref"].endswith("Live")
+            if "ScalingConfig" in mapping:
+                assert mapping["BatchSize"] == 10
+                # A fresh account runs ten functions at once, and the API is one of them.
+                assert (mapping["ScalingConfig"]["MaximumConcurrency"] == 2) == (stage == "dev")
+
+
+def test_the_stream_invokes_the_relay_for_new_entries_only(template: Template) -> None:
+    """Snapshots, facts and records are nine tenths of what is written, and are not told to anybody."""
+    (mapping,) = (m for m in of_type(template, "AWS::Lambda::EventSourceMapping").values() if "StartingPosition" in m)
+    stream = {"Fn::GetAtt": ["TabTable", "StreamArn"]}
+
+    assert template["Resources"]["TabTable"]["Properties"]["StreamSpecification"] == {"StreamViewType": "NEW_IMAGE"}
+    assert mapping["EventSourceArn"] == stream
+    assert json.loads(mapping["FilterCriteria"]["Filters"][0]["Pattern"]) == {
+        "eventName": ["INSERT"],
+        "dynamodb": {"Keys": {"sk": {"S": [{"prefix": "ENTRY#"}]}}},
+    }
+    assert mapping["BisectBatchOnFunctionError"] is True
+    assert 0 < mapping["MaximumRetryAttempts"] <= 100
+    letters = {"Fn::GetAtt": ["RelayDeadLetters", "Arn"]}
+    assert mapping["DestinationConfig"] == {"OnFailure": {"Destination": letters}}
+    # From the start of the stream: what is committed while the mapping is made is told, too.
+    assert mapping["StartingPosition"] == "TRIM_HORIZON"
 
 
 def test_a_small_account_can_take_dev(templates: dict[str, Template]) -> None:
@@ -108,7 +174,7 @@ def test_a_small_account_can_take_dev(templates: dict[str, Template]) -> None:
     }
 
     assert reserved["dev"] == {}
-    assert {"Webhook", "Advance"} <= set(reserved["prod"])
+    assert {"Webhook", "Sweep"} <= set(reserved["prod"])
     assert "APIHandler" not in reserved["prod"]
 
 

@@ -70,17 +70,23 @@ TREES = {
 }
 
 
+BEGINS: dict[str, Function] = {
+    "webhook": ("news.take_event", "take_event"),
+    "sweep": ("tab.advance_tab", "sweep"),
+    "worker": ("tab.advance_tab", "work"),
+    "relay": ("news.relay", "relay"),
+    "reconcile": ("books.reconcile", "reconcile"),
+}
+"""The one use case of a deployed function that has only one."""
+
+
 def begins(function: str) -> list[Function]:
     """The use cases that a deployed function calls: the API's are those of its handlers."""
-    if function == "webhook":
-        return [("news.take_event", "take_event")]
-    if function == "advance":
-        return [("tab.advance_tab", "advance_due_tabs")]
-    if function == "reconcile":
-        return [("books.reconcile", "reconcile")]
+    if function in BEGINS:
+        return [BEGINS[function]]
     handlers = ROOT / "chalicelib" / "handlers"
     files = {"authorizer": [handlers / "authorizer.py"]}.get(function, sorted(handlers.rglob("*.py")))
-    trees = [ast.parse(path.read_text()) for path in files if path.stem not in ("stripe_webhook", "reconciliation")]
+    trees = [ast.parse(path.read_text()) for path in files if path.parent.name != "events"]
     whole = [module for tree in trees for module in _modules(tree)]
     return [found for tree in trees for found in imported(tree).values()] + [
         (module, node.name) for module in whole for node in TREES[module].body if isinstance(node, ast.FunctionDef)
@@ -95,8 +101,18 @@ def _modules(tree: ast.AST) -> list[str]:
     return [name for name in dotted if name in TREES]
 
 
+def _named(tree: ast.Module) -> Iterator[tuple[str, ast.AST]]:
+    """Functions, classes and constants of a module."""
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            yield node.name, node
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            yield from ((target.id, node) for target in targets if isinstance(target, ast.Name))
+
+
 def reached(function: str) -> Iterator[ast.AST]:
-    """The code of all functions and classes in usecases/ that what the deployed function calls comes to."""
+    """The code of all that the deployed function comes to in usecases/."""
     waiting, seen = begins(function), set()
     while waiting:
         module, name = waiting.pop()
@@ -104,7 +120,7 @@ def reached(function: str) -> Iterator[ast.AST]:
             continue
         seen.add((module, name))
         tree = TREES[module]
-        own = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+        own = dict(_named(tree))
         if name not in own:
             continue
         yield own[name]
@@ -162,7 +178,7 @@ def test_every_call_to_the_database_is_known() -> None:
     assert set(re.findall(r"client\.([a-z_]+)\(", texts)) == known
 
 
-@pytest.mark.parametrize("function", ["api", "webhook", "advance", "reconcile", "authorizer"])
+@pytest.mark.parametrize("function", ["api", "authorizer", *BEGINS])
 def test_a_function_may_do_what_it_does_and_nothing_more(function: str) -> None:
     """The table's and the indexes' rights are exactly those of the store methods that the function can reach."""
     methods = store_methods(function)
@@ -183,7 +199,9 @@ def test_a_function_may_do_what_it_does_and_nothing_more(function: str) -> None:
     [
         ("api", ["stripe-secret-key"]),
         ("webhook", ["stripe-secret-key", "stripe-webhook-secret"]),
-        ("advance", ["stripe-secret-key"]),
+        ("sweep", []),
+        ("worker", ["stripe-secret-key"]),
+        ("relay", []),
         ("reconcile", ["stripe-secret-key"]),
         ("authorizer", []),
     ],
@@ -195,10 +213,44 @@ def test_a_function_reads_the_secrets_it_needs(function: str, secrets: list[str]
     assert [resource["Fn::Sub"].rsplit("/", 1)[1] for resource in resources] == secrets
 
 
+SENDS = {
+    "DUE": "DueQueue",
+    "POST": "PostQueue",
+    "NOTICES": "NoticesQueue",
+    "UNRELAYED": "RelayDeadLetters",
+}
+"""Queue → the resource."""
+READS = {"worker": "DueQueue"}
+"""Function → the queue that it reads."""
+
+
+def queues_sent_to(function: str) -> set[str]:
+    """`QueueName.DUE` and the like in the code that the function can come to, its handler's included."""
+    handlers = {"relay": ROOT / "chalicelib" / "handlers" / "events" / "stream.py"}
+    own = [ast.parse(handlers[function].read_text())] if function in handlers else []
+    nodes = [node for code in (*reached(function), *own) for node in ast.walk(code) if isinstance(node, ast.Attribute)]
+    return {SENDS[node.attr] for node in nodes if isinstance(node.value, ast.Name) and node.value.id == "QueueName"}
+
+
+@pytest.mark.parametrize("function", ["api", "authorizer", *BEGINS])
+def test_a_function_sends_to_the_queues_it_fills_and_reads_its_own(function: str) -> None:
+    """One that could read another's queue could make its jobs disappear."""
+    found = statements(function)
+    sent = {right["Fn::GetAtt"][0] for right in found.get("SendsJobs", {}).get("Resource", [])}
+    read = found.get("ItsJobs", {}).get("Resource", {}).get("Fn::GetAtt", [None])[0]
+
+    assert sent == queues_sent_to(function)
+    assert read == READS.get(function)
+    assert found.get("SendsJobs", {}).get("Action", ["sqs:SendMessage"]) == ["sqs:SendMessage"]
+
+
 def test_no_policy_has_a_wildcard_but_for_log_streams() -> None:
-    """Every resource is one of this deployment's own; no right is a family of rights."""
+    """Every resource is one of this deployment's own; no right is a family of rights.
+
+    To list a table's streams is a right on all of them: each has the time in its name.
+    """
     for path in sorted((ROOT / ".chalice").glob("policy-*.json")):
         for statement in json.loads(path.read_text())["Statement"]:
             assert "*" not in "".join(statement["Action"]), path.name
-            if statement["Sid"] != "OwnLogs":
+            if statement["Sid"] not in ("OwnLogs", "StreamsOfTheTable"):
                 assert "*" not in json.dumps(statement["Resource"]), path.name

@@ -71,7 +71,10 @@ NEVER_AT_A_START = {
 OF_TOKENS = {"cryptography", "jwt"}
 
 OF_SCHEDULES = {
+    "chalicelib.handlers.events.queues",
     "chalicelib.handlers.events.reconciliation",
+    "chalicelib.handlers.events.stream",
+    "chalicelib.adapters.aws.queues",
     "chalicelib.usecases.tab.advance_tab",
     "chalicelib.usecases.books.reconcile",
 }
@@ -82,7 +85,9 @@ OF_SCHEDULES = {
     [
         ("app.app", {"stripe", *OF_TOKENS, *OF_SCHEDULES}),
         ("app.webhook", {"stripe", *OF_TOKENS, *OF_SCHEDULES}),
-        ("app.advance", {"stripe", *OF_TOKENS}),
+        ("app.sweep", {"stripe", *OF_TOKENS}),
+        ("app.worker", {"stripe", *OF_TOKENS}),
+        ("app.relay", {"stripe", *OF_TOKENS}),
         ("app.reconcile", {"stripe", *OF_TOKENS}),
         (
             "chalicelib.handlers.authorizer.authorizer",
@@ -107,9 +112,11 @@ def test_the_authorizer_has_loaded_what_reads_tokens() -> None:
 def test_every_function_is_watched() -> None:
     """A function that is added here and not above is not looked at."""
     assert HANDLERS == [
-        "app.advance",
         "app.app",
         "app.reconcile",
+        "app.relay",
+        "app.sweep",
         "app.webhook",
+        "app.worker",
         "chalicelib.handlers.authorizer.authorizer",
     ]

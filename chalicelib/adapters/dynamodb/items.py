@@ -254,7 +254,11 @@ def due(shard_by: str, at: datetime | None) -> Item:
 
 
 def entry_item(tab: Tab, entry: Entry) -> Item:
-    return _item(entry_key(tab.merchant_id, tab.tab_id, entry_position(entry.seq)), _data(entry))
+    """With the tab's customer beside its contents: who reads the stream does not read the tab."""
+    return _item(
+        entry_key(tab.merchant_id, tab.tab_id, entry_position(entry.seq)),
+        _data(entry) | {"customer_id": {"S": tab.customer_id}},
+    )
 
 
 def attempt_item(tab: Tab, attempt: Attempt) -> Item:

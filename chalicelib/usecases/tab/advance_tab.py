@@ -64,7 +64,8 @@ def sweep(deps: Deps) -> Swept:
     for queue, all_due in found.items():
         deps.queues.send(queue, [Job(body=_encode(due).decode(), group=due.merchant_id) for due in in_turns(all_due)])
     swept = Swept(**{queue.value: len(all_due) for queue, all_due in found.items()})
-    log.info("swept", extra={"metrics": {"TabsDue": swept.due}})
+    # The worker measures how late each tab is. A sweep that finds nothing says that nothing is late.
+    log.info("swept", extra={"metrics": {"TabsDue": swept.due, "SweepLagSeconds": 0.0}})
     if unread is not None:
         raise unread
     return swept
@@ -105,6 +106,7 @@ def work(deps: Deps, jobs: Sequence[str]) -> list[int]:
     worked = advance_each(deps, named)
     counted = {"TabsAdvanced": worked.advanced, "TabsNotAdvanced": len(worked.failed), "SweepLagSeconds": worked.lag_s}
     log.info("worked", extra={"metrics": counted})
+    _send_due_receipts(deps, worked.tabs)
     return [index for index, due in enumerate(named) if due in worked.failed]
 
 
@@ -186,17 +188,21 @@ def advance_due_tabs(deps: Deps) -> Worked:
     while batch := list(islice(waiting, 10)):
         batches.append(advance_each(deps, batch))
     tabs = {found: tab for worked in batches for found, tab in worked.tabs.items()}
-    # Receipts come last: delivery may be slow, and an expiring hold cannot wait for it.
+    _send_due_receipts(deps, tabs)
+    if unread is not None:
+        raise unread
+    lag_s = max((worked.lag_s for worked in batches), default=0.0)
+    return Worked(tabs=tabs, advanced=sum(worked.advanced for worked in batches), lag_s=lag_s)
+
+
+def _send_due_receipts(deps: Deps, tabs: Mapping[DueTab, Tab | None]) -> None:
+    """Receipts come last: delivery may be slow, and an expiring hold cannot wait for it."""
     for tab in tabs.values():
         if tab is not None and agenda.due_receipt(tab):
             try:
                 send_receipt(deps, tab)
             except Exception:
                 log.exception("the receipt was not sent, or not marked as sent: the next sweep sends it")
-    if unread is not None:
-        raise unread
-    lag_s = max((worked.lag_s for worked in batches), default=0.0)
-    return Worked(tabs=tabs, advanced=sum(worked.advanced for worked in batches), lag_s=lag_s)
 
 
 def send_receipt(deps: Deps, tab: Tab) -> Tab:
