@@ -17,6 +17,7 @@ from chalicelib.ports.clock import Clock
 from chalicelib.ports.deliveries import Deliveries
 from chalicelib.ports.deps import Deps
 from chalicelib.ports.gateway import PaymentGateway
+from chalicelib.ports.links import Links
 from chalicelib.ports.notifier import Notifier
 from chalicelib.ports.people import People
 from chalicelib.ports.queues import Queues
@@ -55,11 +56,12 @@ def prepare() -> None:
 
 def build(*, clock: Clock | None = None, notifier: Notifier | None = None) -> Deps:
     """Create adapters from the settings. `clock`, `notifier`: those of devstack. Raises BadSetting."""
-    store, people, deliveries = _stores()
+    store, people, deliveries, links = _stores()
     return Deps(
         store=store,
         people=people,
         deliveries=deliveries,
+        links=links,
         addresses=LibraryAddresses(),
         # Importing the stripe package takes a quarter of a second, and most requests move no money.
         gateway=cast(PaymentGateway, _Gateway()),
@@ -81,16 +83,22 @@ def entry_of(record: Mapping[str, Any]) -> NewEntry:
     return stream.entry_of(record)
 
 
-def _stores() -> tuple[TabStore, People, Deliveries]:
+def _stores() -> tuple[TabStore, People, Deliveries, Links]:
     # Imported here: health and the authorizer do not need the AWS SDK, which takes longest to import.
     from chalicelib.adapters.dynamodb.deliveries import DynamoDbDeliveries
+    from chalicelib.adapters.dynamodb.links import DynamoDbLinks
     from chalicelib.adapters.dynamodb.people import DynamoDbPeople
     from chalicelib.adapters.dynamodb.store import DynamoDbStore, dynamodb_client
 
     client, table = dynamodb_client(config.aws_endpoint_url()), config.table()
     # The client is kept, because creating it takes longest; it reconnects and renews its credentials automatically.
     snapshots.after_restore(client.close)
-    return DynamoDbStore(client, table), DynamoDbPeople(client, table), DynamoDbDeliveries(client, table)
+    return (
+        DynamoDbStore(client, table),
+        DynamoDbPeople(client, table),
+        DynamoDbDeliveries(client, table),
+        DynamoDbLinks(client, table, config.stage()),
+    )
 
 
 def _queues() -> Queues:

@@ -25,6 +25,7 @@ SETTINGS: Mapping[str, str] = MappingProxyType(
         "AFTERTAB_JWT_ISSUER": "iss of the tokens that are accepted",
         "AFTERTAB_JWT_AUDIENCE": "aud of the tokens that are accepted",
         "AFTERTAB_JWT_JWKS_URL": "where the issuer's public keys are: https, or http on loopback",
+        "AFTERTAB_PAGES_URL": "where customers' pages are, /t/… is added; empty: at the API's own address",
         "STRIPE_SECRET_KEY": "sk_… or rk_…",
         "STRIPE_PUBLISHABLE_KEY": "pk_…, handed to phones",
         "STRIPE_WEBHOOK_SECRET": "whsec_…; several, separated by commas, while one is replaced by another",
@@ -66,6 +67,15 @@ def jwt_jwks_url() -> str:
     if parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK):
         return url
     raise BadSetting(f"AFTERTAB_JWT_JWKS_URL must be an https URL, not {url!r}.")
+
+
+def pages_url() -> str:
+    """Empty for the API's own address. Raises BadSetting: the addresses of links are keys, so they need https."""
+    url = _optional("AFTERTAB_PAGES_URL").rstrip("/")
+    parts = urlsplit(url)
+    if not url or parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK):
+        return url
+    raise BadSetting(f"AFTERTAB_PAGES_URL must be an https URL, not {url!r}.")
 
 
 def stripe_secret_key() -> str:

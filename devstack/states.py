@@ -10,6 +10,7 @@ from chalicelib.domain.tab.actor import Role
 from chalicelib.domain.tab.agenda import NEEDS_CALL, StepKind
 from chalicelib.domain.tab.commands import bill, booking, payment
 from chalicelib.domain.tab.facts.fact import FactKind
+from chalicelib.domain.tab.link import Scope
 from chalicelib.domain.tab.status import TRANSITIONS, PaymentState, Status
 
 TARGET = Path(__file__).resolve().parent.parent / "docs" / "states.md"
@@ -127,11 +128,11 @@ def _lines() -> Iterator[str]:
     )
     yield from _section(
         "Actions: who may do what",
-        ("action", "customer", "staff", "owner", "in", "what it does"),
+        ("action", "customer", "link: pay", "link: full", "staff", "owner", "in", "what it does"),
         (
             (
                 _code(action),
-                *(_mark(role, action) for role in (Role.CUSTOMER, Role.STAFF, Role.OWNER)),
+                *(_mark(role, action) for role in (Role.CUSTOMER, Scope.PAY, Scope.FULL, Role.STAFF, Role.OWNER)),
                 _where(action),
                 _purpose(action),
             )
@@ -139,6 +140,7 @@ def _lines() -> Iterator[str]:
         ),
     )
     yield ""
+    yield "A guest's link of scope `view` allows to look, and no action."
     yield "Operators touch no tab. A fee can be waived in every status and written off while it is owed;"
     yield "what was written off can be paid after all."
     yield "Most actions ask for more than a status: whether one is possible now, the tab's `allowed_actions` says."
@@ -180,7 +182,7 @@ def _by(names: str) -> str:
     return ", or ".join(CLOCK[name] if name in CLOCK else _code(name) for name in names.split(", "))
 
 
-def _mark(role: Role, action: Action) -> str:
+def _mark(role: Role | Scope, action: Action) -> str:
     return "✓" if role in ROLES[action] else ""
 
 

@@ -33,6 +33,7 @@ from chalicelib import bootstrap
 from chalicelib.adapters.addresses import LibraryAddresses
 from chalicelib.adapters.channels.log import LogNotifier
 from chalicelib.adapters.dynamodb.deliveries import DynamoDbDeliveries
+from chalicelib.adapters.dynamodb.links import DynamoDbLinks
 from chalicelib.adapters.dynamodb.people import DynamoDbPeople
 from chalicelib.adapters.dynamodb.store import DynamoDbStore, dynamodb_client
 from chalicelib.adapters.memory_queues import MemoryQueues
@@ -124,6 +125,7 @@ def deps(client: Any, standin: str) -> Deps:
         store=DynamoDbStore(client, table),
         people=DynamoDbPeople(client, table),
         deliveries=DynamoDbDeliveries(client, table),
+        links=DynamoDbLinks(client, table, "dev"),
         addresses=LibraryAddresses(),
         gateway=gateway,
         clock=SystemClock(),

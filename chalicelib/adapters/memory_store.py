@@ -17,13 +17,15 @@ from chalicelib.adapters.dynamodb.items import (
     tab_pointers,
 )
 from chalicelib.domain.books.differences import Progress, Records
-from chalicelib.domain.errors import NotFound
+from chalicelib.domain.errors import NotFound, TokenExists
 from chalicelib.domain.parties import Customer, Merchant
 from chalicelib.domain.tab.attempt import Attempt
 from chalicelib.domain.tab.draft import Change
 from chalicelib.domain.tab.entry import Entry
+from chalicelib.domain.tab.link import LinkPointer
 from chalicelib.domain.tab.status import Status
 from chalicelib.domain.tab.tab import Tab
+from chalicelib.domain.token import Token
 from chalicelib.ports.store import (
     Due,
     DueTab,
@@ -60,6 +62,8 @@ class MemoryStore:
         self._merchants: dict[str, Merchant] = {}
         self._customers: dict[tuple[str, str], Customer] = {}
         self._progress: dict[str | None, Progress] = {}
+        self.link_pointers: dict[str, LinkPointer] = {}
+        self.tokens: dict[tuple[str, int], Token] = {}
         self._changes: set[tuple[str, str, str]] = set()
 
     # Tabs
@@ -107,6 +111,7 @@ class MemoryStore:
             stored = self._tabs.get(key)
             if (stored.version if stored else 0) != change.base_version:
                 raise VersionConflict(tab.tab_id)
+            self._check_token(change.token)
 
             self._tabs[key] = tab
             self._changes.add((*key, tab.change_id))
@@ -118,6 +123,12 @@ class MemoryStore:
                 self._events.add(event)
             for pointer in tab_pointers(change):
                 self._pointers[pointer.account, pointer.object_id] = pointer
+            for leads in change.link_pointers:
+                self.link_pointers[leads.sha256] = leads
+            if change.token is not None:
+                self.tokens[change.token.merchant_id, change.token.number] = change.token
+            if change.customer is not None:
+                self._customers[change.customer.merchant_id, change.customer.customer_id] = change.customer
             return tab
 
     def commit_each(self, changes: Sequence[Change]) -> Sequence[Exception | None]:
@@ -236,6 +247,28 @@ class MemoryStore:
             self._check_record(record)
             self._put_record(record)
 
+    def add_tokens(self, tokens: Sequence[Token], record: IdempotencyRecord) -> None:
+        """For the store of links, whose data is here."""
+        with self._lock:
+            self._check_record(record)
+            if known := [token.number for token in tokens if (token.merchant_id, token.number) in self.tokens]:
+                raise TokenExists.of(known)
+            for token in tokens:
+                self.tokens[token.merchant_id, token.number] = token
+                self.link_pointers[token.sha256] = token.pointer
+            self._put_record(record)
+
+    def replace_token(self, token: Token, before: Token, record: IdempotencyRecord) -> None:
+        """For the store of links, whose data is here."""
+        with self._lock:
+            self._check_record(record)
+            self._check_token(token)
+            self.link_pointers.pop(before.sha256, None)
+            if token.revoked_at is None:
+                self.link_pointers[token.sha256] = token.pointer
+            self.tokens[token.merchant_id, token.number] = token
+            self._put_record(record)
+
     # Reconciliation
 
     def find_progress(self, account: str | None) -> Progress | None:
@@ -265,6 +298,12 @@ class MemoryStore:
     def _check_record(self, record: IdempotencyRecord | None) -> None:
         if record is not None and (standing := self._standing_record(record.record_id, record.created_at)):
             raise RecordExists(standing)
+
+    def _check_token(self, token: Token | None) -> None:
+        if token is not None:
+            stored = self.tokens.get((token.merchant_id, token.number))
+            if (stored.version if stored else 0) != token.version - 1:
+                raise VersionConflict(f"token {token.number}")
 
     def _put_record(self, record: IdempotencyRecord | None) -> None:
         if record is not None:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _PAIRS = [high + low for high in _ALPHABET for low in _ALPHABET]
 _RANDOM_BITS = 80
+_SECRET_CHARS = 26
 _PLACES = range(120, -10, -10)
 """All pairs of digits, because ids are built two digits at a time."""
 
@@ -26,3 +27,6 @@ class SystemIds:
     def new(self, prefix: str) -> str:
         number = ((time.time_ns() // 1_000_000) << _RANDOM_BITS) | secrets.randbits(_RANDOM_BITS)
         return f"{prefix}_" + "".join([_PAIRS[(number >> place) & 1023] for place in _PLACES])
+
+    def new_secret(self) -> str:
+        return "".join(secrets.choice(_ALPHABET) for _ in range(_SECRET_CHARS))

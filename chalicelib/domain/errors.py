@@ -113,6 +113,32 @@ class PaymentInProgress(DomainError):
     code = "payment_in_progress"
 
 
+class TooManyLinks(DomainError):
+    """The tab has as many live links as it can have (409)."""
+
+    code = "too_many_links"
+
+
+class TokenInUse(DomainError):
+    """The token is bound to another tab that is not closed; `tab_id` is in the context (409)."""
+
+    code = "token_in_use"
+
+
+class TokenExists(DomainError):
+    """There are tokens with these numbers already; `numbers` are in the context (409)."""
+
+    code = "token_exists"
+
+    @classmethod
+    def of(cls, numbers: list[int]) -> TokenExists:
+        return cls(
+            f"There are tokens with these numbers already: {', '.join(map(str, numbers))}. Nothing was made. "
+            "Choose other numbers, or replace a token that is lost.",
+            numbers=numbers,
+        )
+
+
 class ExposureExceeded(DomainError):
     """More would be unpaid at once than the policy allows, for the customer or the merchant (409)."""
 

@@ -1,5 +1,7 @@
 """The authorizer: finds out who sends a bearer token. Each route says which roles it allows. It cannot be disabled.
 
+A bearer is a JWT of the issuer, or the secret of a link or of a numbered token, whose holder is a guest of one tab.
+
 API Gateway itself refuses a missing token (401); a wrong token gets no permission from here (403). Token times are
 compared with the wall clock, because the issuer uses one (design §9).
 """
@@ -27,6 +29,8 @@ _ALGORITHM = "RS256"
 _REQUIRED = ["exp", "iat", "iss", "aud", "sub"]
 _ROLES = frozenset({Role.CUSTOMER, Role.STAFF, Role.OWNER, Role.OPERATOR})
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_SECRET = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}")
+"""The form of a link's secret. Whatever else is no JWT either is refused before anything is read."""
 _SUBJECT = re.compile(r"[\x20-\x7e]{1,255}")
 
 # Without a prefix: the deployed URI of an authorizer with a prefix would point to no function.
@@ -38,7 +42,7 @@ def authorizer(request: AuthRequest) -> AuthResponse | None:
     """Allow all routes for the token's caller, or none. If the issuer's keys cannot be fetched, answer None: a 500."""
     try:
         context = read_token(request.token)
-    except (keys.KeysUnavailable, config.BadSetting) as unavailable:
+    except (keys.KeysUnavailable, LinksUnavailable, config.BadSetting) as unavailable:
         log.error("no token can be checked: %s", unavailable)
         return None
     except Refused as refused:
@@ -52,14 +56,49 @@ class Refused(Exception):
     """The token is not accepted; the text says why, for our log only."""
 
 
-def read_token(header: str) -> dict[str, str]:
-    """sub, role and, by role, merchant_id and customer_id. Raises Refused, KeysUnavailable, BadSetting."""
-    # Imported here: every function loads this module for the authorizer's name, but only one reads tokens.
-    import jwt
+class LinksUnavailable(Exception):
+    """The database did not answer, so no link can be checked."""
 
+
+def read_token(header: str) -> dict[str, str]:
+    """sub, role and, by role, merchant_id, customer_id, tab_id and scope.
+
+    Raises Refused, KeysUnavailable, LinksUnavailable, BadSetting.
+    """
     scheme, _, token = header.partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise Refused("not a bearer token")
+    return _guest(token) if _SECRET.fullmatch(token) else _claims(token)
+
+
+def _guest(secret: str) -> dict[str, str]:
+    # Imported here: only guests need the database.
+    from chalicelib.bootstrap import get_deps
+    from chalicelib.ports.store import StoreUnavailable
+    from chalicelib.usecases.links.admit import admit
+
+    try:
+        guest = admit(get_deps(), secret).guest
+    except StoreUnavailable as unavailable:
+        raise LinksUnavailable(str(unavailable)) from unavailable
+    if guest is None:
+        # Nothing more, in the log neither: not whether there was such a link.
+        raise Refused("no link that opens anything")
+    assert guest.merchant_id and guest.customer_id and guest.tab_id and guest.scope, "a guest is one of a tab"
+    return {
+        "sub": guest.subject,
+        "role": guest.role,
+        "merchant_id": guest.merchant_id,
+        "customer_id": guest.customer_id,
+        "tab_id": guest.tab_id,
+        "scope": guest.scope,
+    }
+
+
+def _claims(token: str) -> dict[str, str]:
+    # Imported here: every function loads this module for the authorizer's name, but only one reads tokens.
+    import jwt
+
     try:
         head = jwt.get_unverified_header(token)
         # Checked before any key is looked up, because the sender writes the header and could name any algorithm.

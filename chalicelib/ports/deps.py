@@ -10,6 +10,7 @@ from chalicelib.ports.clock import Clock
 from chalicelib.ports.deliveries import Deliveries
 from chalicelib.ports.gateway import PaymentGateway
 from chalicelib.ports.ids import Ids
+from chalicelib.ports.links import Links
 from chalicelib.ports.notifier import Notifier
 from chalicelib.ports.people import People
 from chalicelib.ports.queues import Queues
@@ -23,6 +24,7 @@ class Deps(Struct, frozen=True):
     store: TabStore
     people: People
     deliveries: Deliveries
+    links: Links
     addresses: Addresses
     gateway: PaymentGateway
     clock: Clock

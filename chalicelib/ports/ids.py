@@ -1,4 +1,4 @@
-"""Ids."""
+"""Ids and secrets."""
 
 from __future__ import annotations
 
@@ -8,4 +8,8 @@ from typing import Protocol
 class Ids(Protocol):
     def new(self, prefix: str) -> str:
         """`<prefix>_` and 26 Crockford characters: 48 bits of milliseconds, 80 random."""
+        ...
+
+    def new_secret(self) -> str:
+        """The secret of a link or a token: 26 Crockford characters, all random (130 bits)."""
         ...

@@ -230,7 +230,8 @@ class TabStore(Protocol):
         throttling with jitter, and finally raises Contention if only other transactions were the reason. If the
         database's answer is lost, it reads the snapshot: if that has `change.tab.change_id`, the write succeeded and is
         not repeated. Raises InvalidInput if a request (a change with a record) would make a booked or open tab larger
-        than 64 KB; outcomes are never refused.
+        than 64 KB; outcomes are never refused. If the stored version of `change.token` is not the one before it, that
+        is a VersionConflict, too.
         """
         ...
 

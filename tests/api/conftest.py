@@ -22,7 +22,7 @@ from devstack.stripe_standin.server import App, create_app, serve_in_thread
 from tests.channels import BareWords, Mails, Texts
 from tests.deliveries import deliveries_beside
 from tests.outbox import Outbox
-from tests.people import people_beside
+from tests.people import links_beside, people_beside
 
 from .world import (
     AUDIENCE,
@@ -107,6 +107,7 @@ def make_world(
             store=store,
             people=people_beside(store),
             deliveries=deliveries_beside(store),
+            links=links_beside(store),
             addresses=LibraryAddresses(),
             gateway=gateway,
             clock=clock,

@@ -451,7 +451,7 @@ def test_importing_the_app_reads_no_setting_and_loads_no_vendor() -> None:
 def test_a_request_that_moves_no_money_does_without_stripe() -> None:
     """Building the store does not import the stripe package."""
     loaded = run(
-        f"import os, sys; os.environ.update(AFTERTAB_TABLE='t', **{AWS})\n"
+        f"import os, sys; os.environ.update(AFTERTAB_STAGE='dev', AFTERTAB_TABLE='t', **{AWS})\n"
         "from chalicelib import bootstrap; bootstrap.get_deps()\n"
         "print('botocore' in sys.modules, 'stripe' in sys.modules)"
     )

@@ -29,8 +29,13 @@ def tab(shop: Shop, ana: Caller) -> dict[str, Any]:
     return shop.add(opened, 1000)
 
 
+@pytest.fixture
+def guest(shop: Shop) -> Caller:
+    return shop.link(shop.open(shop.customer("Bob"), 4000))
+
+
 @pytest.fixture(autouse=True)
-def nothing_changed(store: TabStore, tab: dict[str, Any]) -> Iterator[None]:
+def nothing_changed(store: TabStore, tab: dict[str, Any], guest: Caller) -> Iterator[None]:
     """Whatever a test of this file sends, the store is the same afterwards: tabs, records, everything in it."""
     assert isinstance(store, MemoryStore)
     before = everything(store)
@@ -222,12 +227,22 @@ def test_a_route_that_does_not_exist(shop: Shop) -> None:
 WRITES = [operation for operation in OPERATIONS.values() if operation.writes]
 
 
-def test_every_write_wants_an_idempotency_key(world: World, shop: Shop, ana: Caller, tab: dict[str, Any]) -> None:
+def test_every_write_wants_an_idempotency_key(
+    world: World, shop: Shop, ana: Caller, guest: Caller, tab: dict[str, Any]
+) -> None:
     """Without the header every write is a 400; with one that is no key, too."""
     for operation in WRITES:
-        path = operation.path.format(tab_id=tab["tab_id"], item_id="itm_1", customer_id=ana.customer_id)
+        ids = {
+            "tab_id": tab["tab_id"],
+            "item_id": "itm_1",
+            "customer_id": ana.customer_id,
+            "link_id": "lnk_1",
+            "number": 1,
+        }
+        path = operation.path.format(**ids)
         role = sorted(operation.roles)[0]
-        caller = {"customer": ana, "owner": shop.owner, "operator": world.operator}[role]
+        callers = {"customer": ana, "guest": guest, "owner": shop.owner, "operator": world.operator}
+        caller = callers[role]
         caller.send(operation.method, path, {}, headers={"idempotency_key": ""}).problem(400, "idempotency_key_missing")
         for wrong in ("k" * 256, "two words", "schlüssel"):
             caller.send(operation.method, path, {}, key=wrong).problem(400, "bad_request")

@@ -112,8 +112,9 @@ def test_no_input_makes_a_500(world: World, shop: Shop, seed: int) -> None:
     document = openapi.document()
     ana = shop.customer()
     shop.save_card(ana)
-    by_role = {"customer": ana, "staff": shop.staff, "owner": shop.owner, "operator": world.operator}
     tabs = [shop.open(ana, 4000) for _ in range(4)]
+    guest = shop.link(tabs[3])
+    by_role = {"customer": ana, "guest": guest, "staff": shop.staff, "owner": shop.owner, "operator": world.operator}
     for tab in tabs[1:]:
         shop.agree(ana, tab)
     for tab in tabs[2:]:
@@ -123,7 +124,9 @@ def test_no_input_makes_a_500(world: World, shop: Shop, seed: int) -> None:
         operation = rng.choice([found for found in OPERATIONS.values() if found.roles])
         caller: Caller = by_role[rng.choice(sorted(operation.roles))]
         tab = rng.choice(tabs)
-        path = operation.path.format(tab_id=tab["tab_id"], item_id="itm_1", customer_id=ana.customer_id)
+        path = operation.path.format(
+            tab_id=tab["tab_id"], item_id="itm_1", customer_id=ana.customer_id, link_id="lnk_1", number=1
+        )
         body = sample(rng, {"$ref": f"/{operation.body.__name__}"}, document) if operation.writes else None
         if isinstance(body, dict):
             body |= {"customer_id": ana.customer_id} if operation.name == "open_tab" else {}

@@ -225,6 +225,10 @@ class World:
     def operator(self) -> Caller:
         return self.caller("operator")
 
+    def guest(self, secret: str, customer_id: str | None = None) -> Caller:
+        """Whoever has this link or token."""
+        return Caller(self, secret, "guest", customer_id)
+
     @property
     def stranger(self) -> Caller:
         return Caller(self, None)
@@ -377,6 +381,11 @@ class Shop:
         }
         tab: dict[str, Any] = self.staff.post("/v1/tabs", body).ok(201)
         return tab
+
+    def link(self, tab: dict[str, Any], scope: str = "full", **more: Any) -> Caller:
+        """A guest with a new link to the tab."""
+        made = self.staff.post(f"/v1/tabs/{tab['tab_id']}/links", {"scope": scope, **more}).ok(201)
+        return self.world.guest(made["secret"], tab["customer_id"])
 
     def add(self, tab: dict[str, Any], *prices_minor: int, **more: Any) -> dict[str, Any]:
         lines = [{"description": "Work", "unit_price_minor": price, **more} for price in prices_minor]

@@ -10,11 +10,12 @@ import pytest
 
 from chalicelib.adapters.dynamodb.store import DynamoDbStore, dynamodb_client
 from chalicelib.adapters.memory_store import MemoryStore
+from chalicelib.ports.links import Links
 from chalicelib.ports.people import People
 from chalicelib.ports.store import TabStore
 from devstack import dynamodb_emulators, dynamodb_table
 from tests.contract import store_kit
-from tests.people import people_beside
+from tests.people import links_beside, people_beside
 
 EMULATOR = os.environ.get(dynamodb_emulators.VARIABLE, dynamodb_emulators.MINISTACK)
 
@@ -44,6 +45,11 @@ def emulated_store(emulator_url: str) -> DynamoDbStore:
     name = f"aftertab-{uuid.uuid4().hex}"
     dynamodb_table.create(emulator_url, name, region=store_kit.REGION)
     return DynamoDbStore(dynamodb_client(emulator_url, store_kit.REGION), name)
+
+
+@pytest.fixture
+def links(store: TabStore) -> Links:
+    return links_beside(store)
 
 
 @pytest.fixture

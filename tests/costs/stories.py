@@ -48,7 +48,7 @@ from tests.channels import BareWords, Mails, Texts
 from tests.costs.meter import Meter, MeteredClient, Usage
 from tests.deliveries import deliveries_beside
 from tests.outbox import Outbox
-from tests.people import people_beside
+from tests.people import links_beside, people_beside
 
 TABLE = "aftertab-dev"
 SETTINGS = {
@@ -148,6 +148,7 @@ def _metered_world() -> Iterator[tuple[World, Meter, Callable[[], None]]]:
                 store=store,
                 people=people_beside(store),
                 deliveries=deliveries_beside(store),
+                links=links_beside(store),
                 addresses=LibraryAddresses(),
                 gateway=gateway,
                 clock=clock,

@@ -34,7 +34,7 @@ from tests import views
 from tests.channels import BareWords, Mails, Texts
 from tests.deliveries import deliveries_beside
 from tests.outbox import Outbox
-from tests.people import people_beside
+from tests.people import links_beside, people_beside
 from tests.usecases.fake_gateway import SIGNATURE, Crash, FakeGateway
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -58,6 +58,9 @@ class Ids:
     def new(self, prefix: str) -> str:
         return f"{prefix}_{next(self._numbers)}"
 
+    def new_secret(self) -> str:
+        return f"SECRET{next(self._numbers):020}"
+
 
 class Ran(NamedTuple):
     """The number of tabs that a run of the schedule advanced and failed to advance, and how late the latest was."""
@@ -80,6 +83,7 @@ class Shop:
             store=self.store,
             people=people_beside(self.store),
             deliveries=deliveries_beside(self.store),
+            links=links_beside(self.store),
             addresses=LibraryAddresses(),
             gateway=self.gateway,
             clock=self.clock,

@@ -25,8 +25,10 @@ from chalicelib.domain.parties import Customer, Merchant
 from chalicelib.domain.tab.attempt import Attempt
 from chalicelib.domain.tab.draft import Change
 from chalicelib.domain.tab.entry import Entry
+from chalicelib.domain.tab.link import LinkPointer
 from chalicelib.domain.tab.status import Status
 from chalicelib.domain.tab.tab import Tab
+from chalicelib.domain.token import Token
 from chalicelib.ports.store import (
     Due,
     DueDelivery,
@@ -153,6 +155,19 @@ def country_count_key(merchant_id: str, on: date, country: str) -> Key:
     return _key(f"SMS#{merchant_id}#{on}", f"COUNTRY#{country}")
 
 
+def link_key(sha256: str) -> Key:
+    """A secret is found by its digest; the secret itself is nowhere."""
+    return _key(f"LINK#{sha256}", "-")
+
+
+def token_key(merchant_id: str, number: int) -> Key:
+    return _key(f"TOKENS#{merchant_id}", token_position(number))
+
+
+def token_position(number: int) -> str:
+    return f"{number:06}"
+
+
 def status_partition(merchant_id: str, status: Status) -> str:
     return f"{merchant_id}#{status.value}"
 
@@ -212,6 +227,8 @@ _DECODERS: dict[type[Any], msgspec.json.Decoder[Any]] = {
     for kind in (
         *(Tab, Entry, Attempt, Pointer, IdempotencyRecord, Merchant, Customer, TabSummary, Contact, Progress),
         Delivery,
+        LinkPointer,
+        Token,
     )
 }
 
@@ -224,7 +241,7 @@ def _json(contents: Struct) -> Item:
     return {"S": _encode(contents).decode()}
 
 
-def _version(of: Tab | Merchant | Customer | Contact | Delivery) -> Item:
+def _version(of: Tab | Merchant | Customer | Contact | Delivery | Token) -> Item:
     """The version, for the condition of a write."""
     return {"version": {"N": str(of.version)}}
 
@@ -354,6 +371,14 @@ def provider_item(delivery: Delivery, wall_now_s: float) -> Item:
     return _item(provider_key(delivery.channel, delivery.provider_id), native)
 
 
+def link_pointer_item(pointer: LinkPointer) -> Item:
+    return _item(link_key(pointer.sha256), _data(pointer))
+
+
+def token_item(token: Token) -> Item:
+    return _item(token_key(token.merchant_id, token.number), _data(token) | _version(token))
+
+
 def lookup_item(merchant_id: str, by: SearchBy, searchable: str, customer_id: str) -> Item:
     return _item(lookup_key(merchant_id, by, searchable, customer_id), {})
 
@@ -465,6 +490,14 @@ def delivery_of(item: Item) -> Delivery:
 
 def delivery_key_of(provider_item: Item) -> Key:
     return {"pk": provider_item["of_pk"], "sk": provider_item["of_sk"]}
+
+
+def link_pointer_of(item: Item) -> LinkPointer:
+    return _contents(LinkPointer, item)
+
+
+def token_of(item: Item) -> Token:
+    return _contents(Token, item)
 
 
 def customer_line_of(item: Item) -> Customer:

@@ -378,6 +378,9 @@ def _puts_of(change: Change) -> tuple[list[Put], dict[str, Put]]:
         *(Put(items.attempt_item(tab, attempt)) for attempt in change.closed_attempts),
         *facts.values(),
         *(Put(items.pointer_item(pointer)) for pointer in items.tab_pointers(change)),
+        *(Put(items.link_pointer_item(pointer)) for pointer in change.link_pointers),
+        *(versioned(items.token_item(token), token.version - 1) for token in (change.token,) if token),
+        *(Put(items.customer_item(customer), ABSENT) for customer in (change.customer,) if customer),
     ], facts
 
 

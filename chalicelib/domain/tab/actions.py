@@ -23,6 +23,7 @@ from chalicelib.domain.tab import deposit
 from chalicelib.domain.tab.actor import Actor, Role
 from chalicelib.domain.tab.attempt import AttemptState, Operation
 from chalicelib.domain.tab.flag import Flag, FlagKind
+from chalicelib.domain.tab.link import Scope
 from chalicelib.domain.tab.promise import Consent
 from chalicelib.domain.tab.settlement import phone_amount_minor
 from chalicelib.domain.tab.status import Status
@@ -59,11 +60,12 @@ class Action(StrEnum):
     RESOLVE_FLAG = "resolve_flag"
 
 
-_CUSTOMER = frozenset({Role.CUSTOMER})
-_BUSINESS = frozenset({Role.STAFF, Role.OWNER})
-_OWNER = frozenset({Role.OWNER})
+_CUSTOMER: frozenset[Role | Scope] = frozenset({Role.CUSTOMER, Scope.FULL})
+_PAYER: frozenset[Role | Scope] = _CUSTOMER | {Scope.PAY}
+_BUSINESS: frozenset[Role | Scope] = frozenset({Role.STAFF, Role.OWNER})
+_OWNER: frozenset[Role | Scope] = frozenset({Role.OWNER})
 
-ROLES: Mapping[Action, frozenset[Role]] = {
+ROLES: Mapping[Action, frozenset[Role | Scope]] = {
     Action.ACCEPT_PROMISE: _CUSTOMER | _BUSINESS,
     Action.SAVE_CARD: _CUSTOMER,
     Action.PROPOSE_PROMISE: _BUSINESS,
@@ -77,11 +79,11 @@ ROLES: Mapping[Action, frozenset[Role]] = {
     Action.ACCEPT_BILL: _CUSTOMER,
     Action.CONTEST: _CUSTOMER,
     Action.RESOLVE: _BUSINESS,
-    Action.PAY_ON_PHONE: _CUSTOMER,
+    Action.PAY_ON_PHONE: _PAYER,
     Action.CHARGE_SAVED_CARD: _CUSTOMER | _BUSINESS,
     Action.TAKE_CASH: _BUSINESS,
     Action.RETURN_CASH: _BUSINESS,
-    Action.TIP: _CUSTOMER,
+    Action.TIP: _PAYER,
     Action.ADJUST: _BUSINESS,
     Action.REFUND: _BUSINESS,
     Action.RETRY_REFUND: _OWNER,
@@ -92,6 +94,7 @@ ROLES: Mapping[Action, frozenset[Role]] = {
     Action.WRITE_OFF: _OWNER,
     Action.RESOLVE_FLAG: _OWNER,
 }
+"""Who may do it: roles, and for guests the scopes of their links. A link of scope `view` allows no action."""
 
 
 _COLLECTING = frozenset({Action.PAY_ON_PHONE, Action.CHARGE_SAVED_CARD, Action.TAKE_CASH})
@@ -134,13 +137,19 @@ POSSIBLE_IN: Mapping[Action, tuple[Status, ...]] = {
 def allowed_actions(tab: Tab, actor: Actor, now: datetime) -> list[Action]:
     """The actions that this caller may do to the tab now, in the order of the enumeration."""
     # Every answer needs this, so it uses a table and words no refusals.
-    candidates = _candidates(actor.role, tab.status, tab.fee is not None, tab.written_off_minor > 0)
+    candidates = _candidates(actor.rights, tab.status, tab.fee is not None, tab.written_off_minor > 0)
     return [action for action, refused in candidates if refused is None or refused(tab, actor, now) is None]
 
 
 def refusal(tab: Tab, action: Action, actor: Actor, now: datetime) -> DomainError | None:
     """Why the action is refused now, or None if it is allowed (apart from its input)."""
-    if actor.role not in ROLES[action]:
+    if actor.rights not in ROLES[action]:
+        if actor.scope is not None:
+            return Forbidden(
+                f"This link does not allow to {action.replace('_', ' ')}. Ask the business for one that does.",
+                role=actor.role,
+                scope=actor.scope,
+            )
         return Forbidden(f"A {actor.role} may not {action.replace('_', ' ')}.", role=actor.role)
     allowed = _possible_in(action, tab.fee is not None, tab.written_off_minor > 0)
     if tab.status not in allowed:
@@ -153,12 +162,14 @@ def refusal(tab: Tab, action: Action, actor: Actor, now: datetime) -> DomainErro
 
 
 @cache
-def _candidates(role: Role, status: Status, has_fee: bool, has_loss: bool) -> tuple[tuple[Action, Refusal | None], ...]:
+def _candidates(
+    rights: Role | Scope, status: Status, has_fee: bool, has_loss: bool
+) -> tuple[tuple[Action, Refusal | None], ...]:
     """The actions that role and status allow, each with the further check that may refuse it."""
     return tuple(
         (action, _REFUSALS.get(action))
         for action in Action
-        if role in ROLES[action] and status in _possible_in(action, has_fee, has_loss)
+        if rights in ROLES[action] and status in _possible_in(action, has_fee, has_loss)
     )
 
 
@@ -193,7 +204,7 @@ def _in_progress(tab: Tab, actor: Actor, now: datetime) -> Why | None:
 def _accept_promise(tab: Tab, actor: Actor, now: datetime) -> Why | None:
     proposed, promise = tab.proposed, tab.promise
     if proposed is None:
-        may_add = actor.role == Role.CUSTOMER and not promise.asks <= set(promise.consents)
+        may_add = actor.is_customer and not promise.asks <= set(promise.consents)
         if promise.accepted is not None and not may_add and not deposit.is_unsecured(tab):
             return lambda: TransitionRefused(
                 "The promise is already accepted; there is nothing new to accept.", status=tab.status
@@ -385,7 +396,7 @@ def _charge_saved_card(tab: Tab, actor: Actor, now: datetime) -> Why | None:
             "The rest is less than a card may be charged. Take it in cash, or waive it.",
             minimum_minor=tab.minimum_charge_minor,
         )
-    if actor.role == Role.CUSTOMER:
+    if actor.is_customer:
         return None
     if tab.status == Status.IN_REVIEW:
         return lambda: TransitionRefused("The customer is still reviewing the bill.", status=tab.status)

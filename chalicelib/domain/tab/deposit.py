@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from chalicelib.domain.news import dates
 from chalicelib.domain.news.message import MessageKind, Recipient
 from chalicelib.domain.tab import fees
-from chalicelib.domain.tab.actor import SYSTEM, Role
+from chalicelib.domain.tab.actor import SYSTEM
 from chalicelib.domain.tab.attempt import Attempt, AttemptState, Failure, Operation
 from chalicelib.domain.tab.bill import FeeKind
 from chalicelib.domain.tab.draft import Draft
@@ -321,7 +321,7 @@ def _place_anew(draft: Draft) -> None:
     tab = draft.tab
     if tab.may_use_card:
         draft.update(deposit=replace(tab.deposit, state=DepositState.PLACING))
-    elif draft.by.role == Role.CUSTOMER and may_hold_now(tab.starts_at, draft.now, tab.policy):
+    elif draft.by.is_customer and may_hold_now(tab.starts_at, draft.now, tab.policy):
         begin_hold(draft, on_session=True)
     else:
         not_renewed(draft, "moved", "The new time lies beyond that.")

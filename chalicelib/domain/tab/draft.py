@@ -11,13 +11,16 @@ from chalicelib.domain.books.ledger import Account, Posting, post, transfer
 from chalicelib.domain.errors import TransitionRefused
 from chalicelib.domain.news.message import MessageKind, Recipient
 from chalicelib.domain.news.messages import Message, text_of
-from chalicelib.domain.tab.actor import Actor, Role
+from chalicelib.domain.parties import Customer
+from chalicelib.domain.tab.actor import Actor
 from chalicelib.domain.tab.attempt import Attempt, AttemptState, Failure, Operation
 from chalicelib.domain.tab.entry import Entry
 from chalicelib.domain.tab.flag import Flag, FlagKind
+from chalicelib.domain.tab.link import LinkPointer
 from chalicelib.domain.tab.payments import Dispute, Hold, HoldState, Leg
 from chalicelib.domain.tab.status import TRANSITIONS, Status
 from chalicelib.domain.tab.tab import Tab
+from chalicelib.domain.token import Token
 
 NewId = Callable[[str], str]
 """Creates an id with a prefix: `new_id("att")` → `att_01J…`."""
@@ -28,7 +31,8 @@ class Change(Struct, frozen=True, kw_only=True):
 
     `base_version`: the version on which it was decided (0: a new tab). `begun`: attempts written ahead, to be performed
     next. `closed_attempts`: attempts that left the snapshot. `objects`: new ids of gateway objects, with their
-    attempt.
+    attempt. `link_pointers`: of secrets that lead to the tab from now on. `token`: the next version of the one that is
+    bound to it. `customer`: one who is made with the tab.
     """
 
     tab: Tab
@@ -39,6 +43,9 @@ class Change(Struct, frozen=True, kw_only=True):
     closed_attempts: tuple[Attempt, ...] = ()
     objects: tuple[tuple[str, str | None], ...] = ()
     messages: tuple[Message, ...] = ()
+    link_pointers: tuple[LinkPointer, ...] = ()
+    token: Token | None = None
+    customer: Customer | None = None
 
 
 class Draft:
@@ -70,13 +77,16 @@ class Draft:
         self.fact_keys: list[str] = []
         self.objects: list[tuple[str, str | None]] = []
         self.messages: list[Message] = []
+        self.link_pointers: list[LinkPointer] = []
+        self.token: Token | None = None
+        self.customer: Customer | None = None
         self._begun: list[str] = []
         self._closed: list[Attempt] = []
 
     @property
     def customer_present(self) -> bool:
         """Whether the customer makes this change, and so can authenticate with their bank."""
-        return self.by.role == Role.CUSTOMER
+        return self.by.is_customer
 
     @property
     def is_empty(self) -> bool:
@@ -245,6 +255,9 @@ class Draft:
             closed_attempts=tuple(self._closed),
             objects=tuple(self.objects),
             messages=tuple(self.messages),
+            link_pointers=tuple(self.link_pointers),
+            token=self.token,
+            customer=self.customer,
         )
 
     def _reclassify_obligation(self) -> None:

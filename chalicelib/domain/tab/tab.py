@@ -11,6 +11,7 @@ from chalicelib.domain.money import currency_of, share_minor
 from chalicelib.domain.tab.attempt import Attempt, Operation
 from chalicelib.domain.tab.bill import Contest, Fee, Feedback, Item
 from chalicelib.domain.tab.flag import Flag
+from chalicelib.domain.tab.link import BoundToken, Link
 from chalicelib.domain.tab.payments import Card, Deposit, Hold, HoldState, Leg, LegKind, Plan
 from chalicelib.domain.tab.policy import Policy
 from chalicelib.domain.tab.promise import Consent, Promise
@@ -56,7 +57,7 @@ class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True):
     `final_at`: when a no-show, or a cancellation for a fee, can't be objected to or taken back any more.
     `adjusted_minor`: the reductions of a presented bill; they stay when the bill is amended.
     `receipt_owed`: the customer has paid and not been told. `change_id`: the change that wrote this version. `flags`:
-    what a person must look at.
+    what a person must look at. `links`: the keys to it that guests hold, and some that are dead by now.
     """
 
     tab_id: str
@@ -104,6 +105,8 @@ class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True):
     plan: Plan | None = None
     balances: Mapping[Account, int] = field(default_factory=dict)
     flags: tuple[Flag, ...] = ()
+    links: tuple[Link, ...] = ()
+    token: BoundToken | None = None
     next_action_at: datetime | None = None
 
     # Sums
@@ -213,6 +216,9 @@ class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def placing_attempt(self) -> Attempt | None:
         return next((attempt for attempt in self.attempts if attempt.operation == Operation.PLACE_HOLD), None)
+
+    def link(self, link_id: str) -> Link | None:
+        return next((link for link in self.links if link.link_id == link_id), None)
 
     def item(self, item_id: str) -> Item | None:
         return next((item for item in self.items if item.item_id == item_id), None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chalicelib.bootstrap import get_deps
 from chalicelib.handlers.api import requests
-from chalicelib.handlers.api.operations import BUSINESS, CUSTOMER, OWNER, Call, Reply, Routes
+from chalicelib.handlers.api.operations import BUSINESS, CUSTOMER, GUEST, OWNER, Call, Reply, Routes
 from chalicelib.handlers.api.replies import answer_reply
 from chalicelib.handlers.api.views import TabView
 from chalicelib.usecases.tab.bill import adjust_bill, amend_bill, contest_bill, resolve_contest
@@ -43,7 +43,7 @@ def amend(call: Call[requests.Nothing]) -> Reply:
 @routes.operation(
     "POST",
     "/v1/tabs/{tab_id}/contest",
-    roles=CUSTOMER,
+    roles=CUSTOMER | GUEST,
     body=requests.NewContest,
     answer=TabView,
     tagged=True,
@@ -197,7 +197,7 @@ def return_cash(call: Call[requests.ReturnCash]) -> Reply:
 @routes.operation(
     "POST",
     "/v1/tabs/{tab_id}/tip",
-    roles=CUSTOMER,
+    roles=CUSTOMER | GUEST,
     body=requests.NewTip,
     answer=TabView,
     tagged=True,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chalicelib.bootstrap import get_deps
 from chalicelib.handlers.api import render, requests, views
-from chalicelib.handlers.api.operations import BUSINESS, CUSTOMER, Call, Reply, Routes, is_replay
+from chalicelib.handlers.api.operations import BUSINESS, CUSTOMER, GUEST, Call, Reply, Routes, is_replay
 from chalicelib.usecases.parties import customers
 
 routes = Routes(__name__)
@@ -34,7 +34,7 @@ def get_customer(call: Call[None]) -> Reply:
 @routes.operation(
     "POST",
     "/v1/customers/{customer_id}/setup_intent",
-    roles=CUSTOMER,
+    roles=CUSTOMER | GUEST,
     body=requests.CardSetupRequest,
     answer=views.CardSetupView,
     status=201,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
 
 from msgspec import Meta
+
+from chalicelib.domain.errors import InvalidInput
 
 EXACT_MAXIMUM = 2**53 - 1
 """Above this a JSON number is not the same integer everywhere."""
@@ -40,3 +42,14 @@ ReturnUrl = Annotated[
 Seconds = Annotated[int, Meta(ge=0, le=366 * 24 * 3600)]
 Hour = Annotated[int, Meta(ge=0, le=23)]
 Limits = Annotated[list[Annotated[str, Meta(min_length=1, max_length=200, pattern=READABLE)]], Meta(max_length=20)]
+
+
+def instant(given: datetime | None, field: str) -> datetime | None:
+    """The instant in UTC, to the millisecond, which is the precision that is sealed and stored."""
+    if given is None:
+        return None
+    try:
+        at = given.astimezone(UTC)
+    except OverflowError:
+        raise InvalidInput(f"{field} is out of range.", field=field) from None
+    return at.replace(microsecond=at.microsecond // 1000 * 1000)

@@ -7,7 +7,17 @@ import msgspec
 from chalicelib.bootstrap import get_deps
 from chalicelib.domain.tab.policy import Policy
 from chalicelib.handlers.api import render, requests, views
-from chalicelib.handlers.api.operations import BUSINESS, OPERATOR, OWNER, Call, Reply, Routes, is_replay
+from chalicelib.handlers.api.operations import (
+    BUSINESS,
+    CUSTOMER,
+    GUEST,
+    OPERATOR,
+    OWNER,
+    Call,
+    Reply,
+    Routes,
+    is_replay,
+)
 from chalicelib.usecases.parties import merchants
 
 routes = Routes(__name__)
@@ -37,7 +47,7 @@ def create_merchant(call: Call[requests.NewMerchant]) -> Reply:
     return Reply(body=render.merchant(merchant), version=merchant.version, replayed=replayed)
 
 
-@routes.operation("GET", "/v1/merchant", roles=BUSINESS, answer=views.MerchantView, tagged=True)
+@routes.operation("GET", "/v1/merchant", roles=BUSINESS | CUSTOMER | GUEST, answer=views.MerchantView, tagged=True)
 def get_merchant(call: Call[None]) -> Reply:
     """Get the caller's own merchant."""
     merchant = merchants.get_merchant(get_deps(), by=call.by)

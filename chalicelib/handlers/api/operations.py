@@ -23,6 +23,7 @@ from chalice.app import Request as HttpRequest
 from chalicelib import correlation
 from chalicelib.domain.errors import Forbidden, InvalidInput, NotFound
 from chalicelib.domain.tab.actor import Actor, Role
+from chalicelib.domain.tab.link import Scope
 from chalicelib.handlers.api import fields, requests
 from chalicelib.handlers.api.problems import (
     BadRequest,
@@ -40,6 +41,8 @@ from chalicelib.usecases.tab.attempts import Request
 log = logging.getLogger(__name__)
 
 CUSTOMER = frozenset({Role.CUSTOMER})
+GUEST = frozenset({Role.GUEST})
+"""Whoever has a link or a token; what the scope allows is checked with the tab."""
 BUSINESS = frozenset({Role.STAFF, Role.OWNER})
 OWNER = frozenset({Role.OWNER})
 OPERATOR = frozenset({Role.OPERATOR})
@@ -50,6 +53,7 @@ MAXIMUM_BODY_BYTES = 64 * 1024
 """Twice the size of fifty items with the longest descriptions."""
 
 _encode = msgspec.json.Encoder().encode
+_SCOPE_NAMED = {scope.value: scope for scope in Scope}
 _ROLE_NAMED = {role.value: role for role in Role}
 _ID = re.compile(fields.ID_PATTERN)
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
@@ -253,6 +257,8 @@ def _actor(http: HttpRequest) -> Actor:
             role=_ROLE_NAMED[context["role"]],
             merchant_id=context.get("merchant_id") or None,
             customer_id=context.get("customer_id") or None,
+            tab_id=context.get("tab_id") or None,
+            scope=_SCOPE_NAMED[context["scope"]] if context.get("scope") else None,
         )
     except KeyError:
         raise Unauthorized("Send a token: Authorization: Bearer …") from None

@@ -9,11 +9,13 @@ from chalicelib.domain.contact import Contact, Given
 from chalicelib.domain.parties import Customer, Merchant
 from chalicelib.domain.tab import agenda
 from chalicelib.domain.tab.actions import Action, allowed_actions
-from chalicelib.domain.tab.actor import SYSTEM, Actor, Role
+from chalicelib.domain.tab.actor import SYSTEM, Actor
 from chalicelib.domain.tab.attempt import Attempt, AttemptState, Failure
 from chalicelib.domain.tab.bill import Contest, Fee
 from chalicelib.domain.tab.entry import Entry
 from chalicelib.domain.tab.flag import Flag
+from chalicelib.domain.tab.guests import may_confirm
+from chalicelib.domain.tab.link import Link, Scope
 from chalicelib.domain.tab.needs import Need, needs_of
 from chalicelib.domain.tab.payments import Card, Dispute
 from chalicelib.domain.tab.policy import Policy
@@ -52,6 +54,24 @@ def customer(customer: Customer, by: Actor) -> views.CustomerView:
         reference=customer.reference,
         card=_card(customer.card, by),
         created_at=customer.created_at,
+    )
+
+
+def links(tab: Tab, now: datetime, by: Actor) -> views.LinkList:
+    return views.LinkList(links=[link(found, tab, now, by) for found in tab.links])
+
+
+def link(link: Link, tab: Tab, now: datetime, by: Actor) -> views.LinkView:
+    return views.LinkView(
+        link_id=link.link_id,
+        scope=link.scope,
+        state=link.state(now, tab.closed_at),
+        method=link.method,
+        # Who works at the business is not told to its customers.
+        made_by=link.made_by if by.is_business or link.made_by == by.subject else None,
+        made_at=link.made_at,
+        expires_at=link.expires_at,
+        revoked_at=link.revoked_at,
     )
 
 
@@ -193,6 +213,7 @@ def tab(tab: Tab, payment: Attempt | None, *, by: Actor, now: datetime, publisha
         feedback=views.FeedbackView(rating=tab.feedback.rating, comment=tab.feedback.comment) if tab.feedback else None,
         ledger={account.value: minor for account, minor in tab.balances.items()} if by.is_business else None,
         flags=[_flag(flag) for flag in tab.flags] if by.is_business else None,
+        token=tab.token.number if tab.token else None,
         opened_at=tab.opened_at,
         starts_at=tab.starts_at,
         checked_in_at=tab.checked_in_at,
@@ -382,7 +403,7 @@ def receivables(report: Receivables) -> views.ReceivablesView:
 
 
 def _card(card: Card | None, by: Actor) -> views.CardView | None:
-    if card is None:
+    if card is None or by.scope in (Scope.VIEW, Scope.PAY):
         return None
     is_told = by.is_business or card.refused not in _NOT_TOLD
     return views.CardView(brand=card.brand, last4=card.last4, refused=card.refused if is_told else _GENERIC)
@@ -390,7 +411,7 @@ def _card(card: Card | None, by: Actor) -> views.CardView | None:
 
 def _payment(tab: Tab, attempt: Attempt, by: Actor, publishable_key: str | None) -> views.PaymentView:
     # The secret allows confirming the payment, so only the customer gets it, and only while the payment waits for them.
-    for_customer = by.role == Role.CUSTOMER and attempt.state == AttemptState.AWAITING_CUSTOMER
+    for_customer = needs_publishable_key(attempt, by)
     return views.PaymentView(
         attempt_id=attempt.attempt_id,
         operation=attempt.operation,
@@ -407,4 +428,4 @@ def _payment(tab: Tab, attempt: Attempt, by: Actor, publishable_key: str | None)
 
 def needs_publishable_key(attempt: Attempt | None, by: Actor) -> bool:
     """Whether `tab` needs the publishable key; reading it creates the gateway, which takes time."""
-    return attempt is not None and by.role == Role.CUSTOMER and attempt.state == AttemptState.AWAITING_CUSTOMER
+    return attempt is not None and attempt.state == AttemptState.AWAITING_CUSTOMER and may_confirm(attempt, by)

@@ -7,6 +7,7 @@ from msgspec import Meta
 
 from chalicelib.domain.contact import Channel, Language
 from chalicelib.domain.parties import CHANNELS
+from chalicelib.domain.tab.link import Scope
 from chalicelib.domain.tab.payments import RefundMeans
 from chalicelib.domain.tab.policy import FraudWarningAction, LapseAction, Policy, Resolution
 from chalicelib.domain.tab.promise import Consent
@@ -137,6 +138,20 @@ class NewTab(Body):
     currency: CurrencyCode | None = None
     starts_at: Instant | None = None
     terms_version: Annotated[str, Meta(min_length=1, max_length=40, pattern=READABLE)] = "1"
+
+
+class NewLink(Body):
+    """`scope`: view; pay (and view, and tip); full (everything that the customer may do).
+
+    `expires_at`: by default the link ends 30 days after its tab is closed.
+    """
+
+    scope: Scope
+    expires_at: Instant | None = None
+
+
+class ReissueLink(Body):
+    expires_at: Instant | None = None
 
 
 class AcceptPromise(Body):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from chalicelib.bootstrap import get_deps
 from chalicelib.domain.errors import InvalidInput
 from chalicelib.domain.tab.bill import Feedback
@@ -11,7 +9,7 @@ from chalicelib.domain.tab.commands.bill import ItemInput
 from chalicelib.domain.tab.commands.booking import Limits, Origin, Terms
 from chalicelib.domain.tab.status import Status
 from chalicelib.handlers.api import fields, render, requests, views
-from chalicelib.handlers.api.operations import BUSINESS, CUSTOMER, Call, Query, Reply, Routes
+from chalicelib.handlers.api.operations import BUSINESS, CUSTOMER, GUEST, Call, Query, Reply, Routes
 from chalicelib.handlers.api.replies import answer_reply, tab_reply
 from chalicelib.handlers.api.views import TabView
 from chalicelib.usecases.tab import bill, read_tabs
@@ -42,7 +40,7 @@ def open_tab(call: Call[requests.NewTab]) -> Reply:
         no_show_fee_minor=body.no_show_fee_minor,
         late_cancel_fee_minor=body.late_cancel_fee_minor,
         currency=body.currency,
-        starts_at=_instant(body.starts_at, "starts_at"),
+        starts_at=fields.instant(body.starts_at, "starts_at"),
         terms_version=body.terms_version,
     )
     return answer_reply(call, open_tab_use_case(get_deps(), body.customer_id, terms, request=call.request))
@@ -78,7 +76,7 @@ def list_tabs(call: Call[None]) -> Reply:
     return Reply(body=render.tabs(page))
 
 
-@routes.operation("GET", "/v1/tabs/{tab_id}", roles=BUSINESS | CUSTOMER, answer=TabView, tagged=True)
+@routes.operation("GET", "/v1/tabs/{tab_id}", roles=BUSINESS | CUSTOMER | GUEST, answer=TabView, tagged=True)
 def get_tab(call: Call[None]) -> Reply:
     """Get a tab, with the payment that waits for the customer, if any."""
     tab = read_tabs.get_tab(get_deps(), call.path["tab_id"], by=call.by)
@@ -88,7 +86,7 @@ def get_tab(call: Call[None]) -> Reply:
 @routes.operation(
     "GET",
     "/v1/tabs/{tab_id}/timeline",
-    roles=BUSINESS | CUSTOMER,
+    roles=BUSINESS | CUSTOMER | GUEST,
     answer=views.Timeline,
     query=(
         Query(name="limit", kind=int, minimum=1, maximum=100, default=50, description="How many, at most."),
@@ -103,7 +101,7 @@ def get_timeline(call: Call[None]) -> Reply:
     return Reply(body=render.timeline(page, call.by))
 
 
-@routes.operation("GET", "/v1/tabs/{tab_id}/agenda", roles=BUSINESS | CUSTOMER, answer=views.AgendaView)
+@routes.operation("GET", "/v1/tabs/{tab_id}/agenda", roles=BUSINESS | CUSTOMER | GUEST, answer=views.AgendaView)
 def get_agenda(call: Call[None]) -> Reply:
     """What happens to the tab next, when and why."""
     return Reply(body=render.agenda_of(read_tabs.get_tab(get_deps(), call.path["tab_id"], by=call.by)))
@@ -112,7 +110,7 @@ def get_agenda(call: Call[None]) -> Reply:
 @routes.operation(
     "POST",
     "/v1/tabs/{tab_id}/accept_promise",
-    roles=BUSINESS | CUSTOMER,
+    roles=BUSINESS | CUSTOMER | GUEST,
     body=requests.AcceptPromise,
     answer=TabView,
     tagged=True,
@@ -154,7 +152,7 @@ def propose_promise(call: Call[requests.ProposePromise]) -> Reply:
 @routes.operation(
     "POST",
     "/v1/tabs/{tab_id}/reschedule",
-    roles=BUSINESS | CUSTOMER,
+    roles=BUSINESS | CUSTOMER | GUEST,
     body=requests.Reschedule,
     answer=TabView,
     tagged=True,
@@ -162,7 +160,7 @@ def propose_promise(call: Call[requests.ProposePromise]) -> Reply:
 )
 def reschedule(call: Call[requests.Reschedule]) -> Reply:
     """Move the appointment: at once by the customer while cancelling is free, else with the customer's yes."""
-    starts_at = _instant(call.body.starts_at, "starts_at")
+    starts_at = fields.instant(call.body.starts_at, "starts_at")
     assert starts_at is not None, "the body has it"
     origin = Origin(ip=call.ip, user_agent=call.user_agent)
     return answer_reply(call, reschedule_tab(get_deps(), call.path["tab_id"], starts_at, origin, request=call.request))
@@ -207,7 +205,7 @@ def complete(call: Call[requests.Nothing]) -> Reply:
 @routes.operation(
     "POST",
     "/v1/tabs/{tab_id}/accept_bill",
-    roles=CUSTOMER,
+    roles=CUSTOMER | GUEST,
     body=requests.AcceptBill,
     answer=TabView,
     tagged=True,
@@ -228,7 +226,7 @@ def accept_bill(call: Call[requests.AcceptBill]) -> Reply:
 @routes.operation(
     "POST",
     "/v1/tabs/{tab_id}/charges",
-    roles=BUSINESS | CUSTOMER,
+    roles=BUSINESS | CUSTOMER | GUEST,
     body=requests.NewCharge,
     answer=TabView,
     tagged=True,
@@ -247,7 +245,7 @@ def charge(call: Call[requests.NewCharge]) -> Reply:
 @routes.operation(
     "POST",
     "/v1/tabs/{tab_id}/cancel",
-    roles=BUSINESS | CUSTOMER,
+    roles=BUSINESS | CUSTOMER | GUEST,
     body=requests.Cancel,
     answer=TabView,
     tagged=True,
@@ -276,14 +274,3 @@ def no_show(call: Call[requests.Nothing]) -> Reply:
 def waive(call: Call[requests.Waive]) -> Reply:
     """Waive the whole fee (refunded if it was taken), or what is still owed of a bill."""
     return answer_reply(call, waive_use_case(get_deps(), call.path["tab_id"], call.body.reason, request=call.request))
-
-
-def _instant(given: datetime | None, field: str) -> datetime | None:
-    """The instant in UTC, to the millisecond, which is the precision that is sealed and stored."""
-    if given is None:
-        return None
-    try:
-        instant = given.astimezone(UTC)
-    except OverflowError:
-        raise InvalidInput(f"{field} is out of range.", field=field) from None
-    return instant.replace(microsecond=instant.microsecond // 1000 * 1000)

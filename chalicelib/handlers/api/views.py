@@ -12,6 +12,7 @@ from chalicelib.domain.tab.actions import Action
 from chalicelib.domain.tab.attempt import AttemptState, Operation
 from chalicelib.domain.tab.bill import FeeKind
 from chalicelib.domain.tab.flag import FlagKind
+from chalicelib.domain.tab.link import LinkMethod, LinkState, Scope
 from chalicelib.domain.tab.payments import DepositState, DisputeState, HoldState, LegKind, PlanReason
 from chalicelib.domain.tab.policy import FraudWarningAction, LapseAction
 from chalicelib.domain.tab.promise import AcceptanceMethod, Consent
@@ -89,6 +90,47 @@ class CustomerView(Answer):
     reference: str
     card: CardView | None
     created_at: datetime
+
+
+class LinkView(Answer):
+    """A key to a tab, without its secret. `expires_at` null: it ends 30 days after its tab is closed."""
+
+    link_id: str
+    scope: Scope
+    state: LinkState
+    method: LinkMethod
+    made_by: str | None
+    made_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+
+
+class LinkList(Answer):
+    """The newest last. Of dead links only the latest are here; the timeline has all of them."""
+
+    links: list[LinkView]
+
+
+class NewLinkView(Answer):
+    """`secret` and `url`, the address with the secret in it, are shown this once and stored nowhere.
+
+    If the request is repeated, both are null: reissue the link if the first answer was lost.
+    """
+
+    link: LinkView
+    secret: str | None
+    url: str | None
+
+
+class VisitView(Answer):
+    """What the caller's link or token opens. `token`: its number, null for a link."""
+
+    tab_id: str
+    customer_id: str
+    scope: Scope
+    link_id: str | None
+    token: int | None
+    expires_at: datetime | None
 
 
 class GivenView(Answer):
@@ -314,7 +356,8 @@ class TabView(Answer):
     """A tab as its caller sees it. `ledger` and `flags` are for the business, null for customers.
 
     `cash_to_return_minor`: of what is owed back, the part that staff hand over in cash.
-    `final_at`: until then a no-show can be reversed and a fee contested.
+    `final_at`: until then a no-show can be reversed and a fee contested. `token`: the number of the one that is bound
+    to it. `card` is null for guests who may only look or pay.
     """
 
     tab_id: str
@@ -351,6 +394,7 @@ class TabView(Answer):
     feedback: FeedbackView | None
     ledger: dict[str, int] | None
     flags: list[FlagView] | None
+    token: int | None
     opened_at: datetime
     starts_at: datetime | None
     checked_in_at: datetime | None

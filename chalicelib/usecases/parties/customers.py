@@ -6,7 +6,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from chalicelib.domain.contact import SearchBy
-from chalicelib.domain.errors import Contention, CustomerExists, NotFound
+from chalicelib.domain.errors import Contention, CustomerExists, InvalidInput, NotFound
 from chalicelib.domain.parties import CardConsent, Customer
 from chalicelib.domain.tab.actions import Action, refusal
 from chalicelib.domain.tab.actor import Actor, Role
@@ -86,8 +86,8 @@ def _find_namesake(deps: Deps, merchant_id: str, reference: str) -> Customer | N
 
 
 def get_customer(deps: Deps, customer_id: str, *, by: Actor) -> Customer:
-    """Raises NotFound, also for a caller who is another customer."""
-    if by.role == Role.CUSTOMER and customer_id != by.customer_id:
+    """Raises NotFound, also for a caller who is another customer, or another customer's guest."""
+    if by.is_customer and customer_id != by.customer_id:
         raise NotFound("There is no such customer.")
     return deps.store.get_customer(merchant_of(by), customer_id)
 
@@ -125,10 +125,12 @@ def prepare_card(deps: Deps, customer_id: str, terms: CardTerms, *, request: Req
     IdempotencyMismatch.
     """
     customer = get_customer(deps, customer_id, by=request.by)
+    if request.by.role == Role.GUEST and terms.tab_id is None:
+        raise InvalidInput("Send the tab_id of the tab that the card is kept for.", field="tab_id")
     tab = None
     if terms.tab_id is not None:
         tab = deps.store.get_tab(customer.merchant_id, terms.tab_id)
-        check_visible(tab, request.by)
+        check_visible(tab, request.by, deps.clock.now())
     record = deps.store.find_record(request.record_id, deps.clock.now())
     replayed = record is not None
     if record is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from msgspec import Struct
 
@@ -26,6 +26,7 @@ from chalicelib.domain.tab.draft import Change, Draft
 from chalicelib.domain.tab.facts.apply import apply_fact
 from chalicelib.domain.tab.facts.attempt_outcomes import LADDER, note_absent, note_rejected, note_unknown
 from chalicelib.domain.tab.facts.fact import Fact, FactKind
+from chalicelib.domain.tab.guests import scope_of
 from chalicelib.domain.tab.tab import Tab
 from chalicelib.ports.deps import Deps
 from chalicelib.ports.gateway import GatewayRejected, GatewayUnavailable
@@ -85,11 +86,15 @@ class Request(Struct, frozen=True, kw_only=True):
 
 
 class Answer(Struct, frozen=True, kw_only=True):
-    """The tab after the request, and the attempt that it began or found waiting, in its current state."""
+    """The tab after the request, and the attempt that it began or found waiting, in its current state.
+
+    `link_id`: of the link that it made.
+    """
 
     tab: Tab
     attempt: Attempt | None = None
     replayed: bool = False
+    link_id: str | None = None
 
 
 Command = Callable[[Draft], None]
@@ -115,7 +120,7 @@ def carry_out(
         tab, record = deps.store.get_tab_and_record(
             merchant_of(request.by), tab_id, request.record_id, deps.clock.now()
         )
-        check_visible(tab, request.by)
+        check_visible(tab, request.by, deps.clock.now())
         if record is not None:
             return _replay(deps, tab, record, request)
         draft = Draft(tab, now=deps.clock.now(), by=request.by, new_id=deps.ids.new, return_url=request.return_url)
@@ -240,9 +245,14 @@ _LOGGED = ("attempt_id", "payment_id", "operation", "amount_minor")
 
 def record_of(deps: Deps, request: Request, change: Change) -> IdempotencyRecord:
     """The idempotency record: a repetition is answered from the attempt if money moves, else from this snapshot."""
+    tab_id, link_id = change.tab.tab_id, _link_of(change)
     if change.begun:
-        return request.new_record(deps, tab_id=change.tab.tab_id, attempt_id=change.begun[0].attempt_id)
-    return request.new_record(deps, tab_id=change.tab.tab_id, snapshot=change.tab)
+        return request.new_record(deps, tab_id=tab_id, attempt_id=change.begun[0].attempt_id, resource_id=link_id)
+    return request.new_record(deps, tab_id=tab_id, snapshot=change.tab, resource_id=link_id)
+
+
+def _link_of(change: Change) -> str | None:
+    return next((pointer.subject for pointer in change.link_pointers), None)
 
 
 def finish(deps: Deps, change: Change) -> Answer:
@@ -253,9 +263,8 @@ def finish(deps: Deps, change: Change) -> Answer:
         # The change is committed and its attempts are in the agenda: the next sweep finds their outcomes.
         log.warning("the outcome for %s is left to the next sweep", change.tab.tab_id)
         tab = deps.store.get_tab(change.tab.merchant_id, change.tab.tab_id)
-    if not change.begun:
-        return Answer(tab=tab)
-    return Answer(tab=tab, attempt=find_attempt(deps, tab, change.begun[0].attempt_id))
+    attempt = find_attempt(deps, tab, change.begun[0].attempt_id) if change.begun else None
+    return Answer(tab=tab, attempt=attempt, link_id=_link_of(change))
 
 
 def find_attempt(deps: Deps, tab: Tab, attempt_id: str) -> Attempt | None:
@@ -268,9 +277,15 @@ def merchant_of(by: Actor) -> str:
     return by.merchant_id
 
 
-def check_visible(tab: Tab, by: Actor) -> None:
-    """Customers see only their own tabs. Raises NotFound, as for a tab that does not exist."""
+def check_visible(tab: Tab, by: Actor, now: datetime) -> None:
+    """Customers see only their own tabs, guests only the one that they have a key to, while that is one.
+
+    Raises NotFound, as for a tab that does not exist.
+    """
     if by.role == Role.CUSTOMER and tab.customer_id != by.customer_id:
+        raise NotFound("There is no such tab.")
+    # The guest's key was looked up when the request came, or up to a minute earlier; what it opens now, the tab says.
+    if by.role == Role.GUEST and (tab.tab_id != by.tab_id or scope_of(tab, by.subject, now) != by.scope):
         raise NotFound("There is no such tab.")
 
 
@@ -280,7 +295,7 @@ def replay_of(deps: Deps, record: IdempotencyRecord, tab: Tab) -> Answer:
     Raises RequestInProgress while the first request may still be running.
     """
     if record.attempt_id is None:
-        return Answer(tab=record.snapshot or tab, replayed=True)
+        return Answer(tab=record.snapshot or tab, replayed=True, link_id=record.resource_id)
     if tab.attempt(record.attempt_id) is None:
         # The attempt is closed; or the tab was read before the first request ran, and its record after.
         tab = deps.store.get_tab(tab.merchant_id, tab.tab_id)
@@ -291,7 +306,7 @@ def replay_of(deps: Deps, record: IdempotencyRecord, tab: Tab) -> Answer:
             "The first request with this Idempotency-Key is still running. Send it again in a moment.",
             retry_after_s=int(IN_PROGRESS.total_seconds()),
         )
-    return Answer(tab=tab, attempt=attempt, replayed=True)
+    return Answer(tab=tab, attempt=attempt, replayed=True, link_id=record.resource_id)
 
 
 def _replay(deps: Deps, tab: Tab, record: IdempotencyRecord, request: Request) -> Answer:

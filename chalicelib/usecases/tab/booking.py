@@ -7,11 +7,10 @@ from datetime import datetime
 from msgspec import Struct
 
 from chalicelib.domain.tab import agenda
-from chalicelib.domain.tab.actor import Role
 from chalicelib.domain.tab.commands import booking
 from chalicelib.domain.tab.commands.booking import Limits, Origin, Terms
 from chalicelib.domain.tab.draft import Draft
-from chalicelib.domain.tab.promise import Acceptance, AcceptanceMethod, Consent
+from chalicelib.domain.tab.promise import Acceptance, Consent
 from chalicelib.ports.deps import Deps
 from chalicelib.ports.store import RecordExists
 from chalicelib.usecases.tab.attempts import Answer, Request, carry_out, commit, merchant_of, record_of, replay_of
@@ -67,7 +66,7 @@ def accept_promise(deps: Deps, tab_id: str, agreement: Agreement, *, request: Re
     def command(draft: Draft) -> None:
         acceptance = Acceptance(
             subject=request.by.subject,
-            method=AcceptanceMethod.APP if request.by.role == Role.CUSTOMER else AcceptanceMethod.IN_PERSON,
+            method=booking.method_of(request.by),
             accepted_at=draft.now,
             ip=agreement.ip,
             user_agent=agreement.user_agent,

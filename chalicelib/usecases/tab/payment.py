@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from chalicelib.domain.tab.commands import payment
+from chalicelib.domain.tab.guests import may_confirm
 from chalicelib.domain.tab.settlement import phone_amount_minor
 from chalicelib.domain.tab.tab import Tab
 from chalicelib.ports.deps import Deps
@@ -16,8 +17,12 @@ def pay_on_phone(deps: Deps, tab_id: str, tip_minor: int = 0, *, request: Reques
     """
 
     def waits_for_another(tab: Tab) -> bool:
-        waiting, wanted = tab.taking_attempt, (phone_amount_minor(tab) + tip_minor, tip_minor, request.return_url)
-        return waiting is not None and (waiting.amount_minor, waiting.tip_minor, waiting.return_url) != wanted
+        waiting = tab.taking_attempt
+        if waiting is None:
+            return False
+        wanted = (phone_amount_minor(tab) + tip_minor, tip_minor, request.return_url)
+        is_other = (waiting.amount_minor, waiting.tip_minor, waiting.return_url) != wanted
+        return is_other or not may_confirm(waiting, request.by)
 
     return carry_out(
         deps,

@@ -13,9 +13,9 @@ from chalicelib.usecases.tab.attempts import check_visible, merchant_of
 
 
 def get_tab(deps: Deps, tab_id: str, *, by: Actor) -> Tab:
-    """Raises NotFound, also for another merchant's or another customer's tab."""
+    """Raises NotFound, also for another merchant's or another customer's tab, and for any but the guest's own."""
     tab = deps.store.get_tab(merchant_of(by), tab_id)
-    check_visible(tab, by)
+    check_visible(tab, by, deps.clock.now())
     return tab
 
 

@@ -54,7 +54,7 @@ from tests.deliveries import deliveries_beside
 from tests.faults.matrix.table import ON_PAGE, Cell, Order
 from tests.faults.matrix.traps import STRIPE, Call, Died, InProcess, Lane, Trap, TrappedStore, call
 from tests.outbox import Outbox
-from tests.people import people_beside
+from tests.people import links_beside, people_beside
 
 START = 1_767_603_600
 """Monday, 2026-01-05T09:00:00Z: in nobody's quiet hours."""
@@ -141,6 +141,7 @@ class World:
                 store=TrappedStore(self.store, self.trap, lane),  # type: ignore[arg-type]
                 people=people_beside(self.store),
                 deliveries=deliveries_beside(self.store),
+                links=links_beside(self.store),
                 addresses=LibraryAddresses(),
                 gateway=self._gateway(lane),
                 clock=self.clock,

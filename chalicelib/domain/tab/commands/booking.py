@@ -14,7 +14,7 @@ from chalicelib.domain.news.message import MessageKind, Recipient
 from chalicelib.domain.parties import Customer, Merchant, statement_suffix_of
 from chalicelib.domain.tab import deposit, fees
 from chalicelib.domain.tab.actions import Action
-from chalicelib.domain.tab.actor import Actor
+from chalicelib.domain.tab.actor import Actor, Role
 from chalicelib.domain.tab.bill import FeeKind
 from chalicelib.domain.tab.commands.require import require
 from chalicelib.domain.tab.draft import Draft, NewId
@@ -150,6 +150,12 @@ def _at(promise: Promise, starts_at: datetime, now: datetime, policy: Policy) ->
     return replace(promise, starts_at=starts_at, free_cancel_until=free_until, deposit_needs_card=needs_card)
 
 
+def method_of(by: Actor) -> AcceptanceMethod:
+    """How the caller's own acceptance counts. One that staff record was given in person."""
+    methods = {Role.CUSTOMER: AcceptanceMethod.APP, Role.GUEST: AcceptanceMethod.GUEST_LINK}
+    return methods.get(by.role, AcceptanceMethod.IN_PERSON)
+
+
 def accept_promise(draft: Draft, acceptance: Acceptance, customer: Customer | None) -> None:
     """Seal the proposed promise, or the first one; then secure the deposit.
 
@@ -239,7 +245,7 @@ def reschedule(draft: Draft, starts_at: datetime, origin: Origin) -> None:
         acceptance = replace(
             sealed,
             subject=draft.by.subject,
-            method=AcceptanceMethod.APP,
+            method=method_of(draft.by),
             accepted_at=draft.now,
             ip=origin.ip,
             user_agent=origin.user_agent,

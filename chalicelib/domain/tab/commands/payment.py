@@ -7,14 +7,17 @@ from chalicelib.domain.money import check_amount, currency_of
 from chalicelib.domain.news.message import MessageKind, Recipient
 from chalicelib.domain.tab import deposit, settlement
 from chalicelib.domain.tab.actions import Action, is_resolvable, refundable_minor
+from chalicelib.domain.tab.actor import Actor
 from chalicelib.domain.tab.adjust import announce_refund, lower_paid
 from chalicelib.domain.tab.attempt import Operation
 from chalicelib.domain.tab.commands.bill import accept_bill
 from chalicelib.domain.tab.commands.require import require
 from chalicelib.domain.tab.draft import Draft
 from chalicelib.domain.tab.facts import legs
+from chalicelib.domain.tab.link import Scope
 from chalicelib.domain.tab.payments import PlanReason, RefundMeans
 from chalicelib.domain.tab.status import Status
+from chalicelib.domain.tab.tab import Tab
 
 
 def refund(draft: Draft, amount_minor: int | None, reason: str) -> None:
@@ -128,9 +131,14 @@ def pay_on_phone(draft: Draft, tip_minor: int = 0) -> None:
         Operation.CHARGE,
         settlement.phone_amount_minor(tab) + tip_minor,
         check_at=draft.now + deposit.ASK_AGAIN,
-        saves_card=deposit.may_keep_card(tab),
+        saves_card=_keeps_card(tab, draft.by),
         tip_minor=tip_minor,
     )
+
+
+def _keeps_card(tab: Tab, by: Actor) -> bool:
+    """Whether the card that this caller pays with is kept. A guest who may only pay may be a friend."""
+    return deposit.may_keep_card(tab) and by.scope != Scope.PAY
 
 
 def charge_saved_card(draft: Draft) -> None:

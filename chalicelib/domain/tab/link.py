@@ -1,0 +1,89 @@
+"""Links: addresses that are keys to one tab, for guests without an account, and the token that is bound to a tab.
+
+A guest is known by a subject: the id of the link that they hold, or the number of the token. What a guest may do now is
+read from the tab itself, so that a link which is revoked, or a token which is taken back, opens nothing at once.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from msgspec import Struct
+
+OUTLIVES_TAB = timedelta(days=30)
+"""How long a link still shows its tab after that is closed: time to read the receipt, to give a tip, to object."""
+LONGEST_LIFE = timedelta(days=366)
+"""The latest `expires_at` that can be asked for."""
+MOST_LINKS = 20
+"""The maximum number of live links of one tab."""
+
+
+class Scope(StrEnum):
+    """What a link allows: to look; to pay and tip as well; or everything that the customer may do."""
+
+    VIEW = "view"
+    PAY = "pay"
+    FULL = "full"
+
+
+class LinkMethod(StrEnum):
+    """How a link came about: it was asked for, it replaces another one, or a guest took over the tab of a token."""
+
+    MADE = "made"
+    REISSUED = "reissued"
+    TAKEN_OVER = "taken_over"
+
+
+class LinkState(StrEnum):
+    LIVE = "live"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+
+
+class Link(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A key to one tab. Its secret is not here: only a hash of it is stored, in the LinkPointer.
+
+    `made_by`: the subject of the caller. `expires_at` None: it ends with its tab, OUTLIVES_TAB after that is closed.
+    """
+
+    link_id: str
+    scope: Scope
+    method: LinkMethod
+    made_by: str
+    made_at: datetime
+    expires_at: datetime | None = None
+    revoked_at: datetime | None = None
+
+    def state(self, now: datetime, closed_at: datetime | None) -> LinkState:
+        """`closed_at`: when its tab was closed, None while that is not."""
+        if self.revoked_at is not None:
+            return LinkState.REVOKED
+        ends_at = self.ends_at(closed_at)
+        return LinkState.EXPIRED if ends_at is not None and now >= ends_at else LinkState.LIVE
+
+    def ends_at(self, closed_at: datetime | None) -> datetime | None:
+        """When it expires, as far as that is known."""
+        with_tab = closed_at + OUTLIVES_TAB if closed_at is not None else None
+        return min((end for end in (self.expires_at, with_tab) if end is not None), default=None)
+
+
+class BoundToken(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The token that a tab's guest holds. `taken_over_at`: since when the guest has a link, and the token no key."""
+
+    number: int
+    bound_at: datetime
+    taken_over_at: datetime | None = None
+
+
+class LinkPointer(Struct, frozen=True, kw_only=True):
+    """Where a secret leads, found by its hash: to the tab, as this guest. A token without a tab leads to none."""
+
+    sha256: str
+    merchant_id: str
+    tab_id: str | None
+    subject: str
+
+
+def token_subject(number: int) -> str:
+    return f"token_{number}"

@@ -1,0 +1,68 @@
+"""A tab's links: make, list, revoke and reissue them, and let the guest with the token take the tab over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from msgspec import Struct
+
+from chalicelib.domain.errors import NotFound
+from chalicelib.domain.tab.actor import Actor
+from chalicelib.domain.tab.commands import links
+from chalicelib.domain.tab.draft import Draft
+from chalicelib.domain.tab.link import Link, Scope
+from chalicelib.domain.tab.tab import Tab
+from chalicelib.ports.deps import Deps
+from chalicelib.usecases.tab.attempts import Answer, Request, carry_out, check_visible, merchant_of
+
+
+class NewLink(Struct, frozen=True, kw_only=True):
+    """A link that was made. `secret`: None in a repetition of the request, because it is kept nowhere."""
+
+    link: Link
+    tab: Tab
+    secret: str | None
+
+
+def make_link(deps: Deps, tab_id: str, scope: Scope, expires_at: datetime | None, *, request: Request) -> NewLink:
+    """Raises NotFound, TooManyLinks, TransitionRefused, InvalidInput, and what carry_out raises."""
+    return _made(deps, tab_id, lambda draft, sha256: links.make_link(draft, sha256, scope, expires_at), request)
+
+
+def reissue_link(deps: Deps, tab_id: str, link_id: str, expires_at: datetime | None, *, request: Request) -> NewLink:
+    """The new link; the old one opens nothing from now on. Raises NotFound, TransitionRefused (it was revoked)."""
+    return _made(deps, tab_id, lambda draft, sha256: links.reissue_link(draft, link_id, sha256, expires_at), request)
+
+
+def take_over(deps: Deps, *, request: Request) -> NewLink:
+    """A link of their own for the guest who holds the tab's token. Raises NotFound, Forbidden."""
+    if request.by.tab_id is None:
+        raise NotFound("There is no such tab.")
+    return _made(deps, request.by.tab_id, links.take_over, request)
+
+
+def revoke_link(deps: Deps, tab_id: str, link_id: str, *, request: Request) -> Answer:
+    """The link opens nothing from now on. Raises NotFound."""
+    return carry_out(deps, tab_id, request, lambda draft: links.revoke_link(draft, link_id))
+
+
+def get_tab_with_links(deps: Deps, tab_id: str, *, by: Actor) -> Tab:
+    """Raises NotFound."""
+    tab = deps.store.get_tab(merchant_of(by), tab_id)
+    check_visible(tab, by, deps.clock.now())
+    return tab
+
+
+def _made(deps: Deps, tab_id: str, command: Callable[[Draft, str], Link], request: Request) -> NewLink:
+    secret = deps.ids.new_secret()
+    sha256 = deps.links.digest(secret)
+
+    def write(draft: Draft) -> None:
+        command(draft, sha256)
+
+    answer = carry_out(deps, tab_id, request, write)
+    link = answer.tab.link(answer.link_id or "")
+    if link is None:
+        raise NotFound("The link that this request made is dead, and not on record any more.")
+    return NewLink(link=link, tab=answer.tab, secret=None if answer.replayed else secret)
