@@ -73,6 +73,7 @@ def build(*, clock: Clock | None = None, notifier: Notifier | None = None) -> De
         mailer=cast(Mailer, _Lazy(_mailer)),
         texter=cast(Texter, _Lazy(_texter)),
         words=cast(Words, _Lazy(_words)),
+        api_url=config.api_url(),
     )
 
 

@@ -22,6 +22,7 @@ SETTINGS: Mapping[str, str] = MappingProxyType(
         "AFTERTAB_QUEUE_POST": "address of the queue of messages to people",
         "AFTERTAB_QUEUE_NOTICES": "address of the queue of notices to merchants' systems",
         "AFTERTAB_QUEUE_UNRELAYED": "address of the queue of stream records that could not be relayed",
+        "AFTERTAB_API_URL": "the API's address for people outside, /v1/… is added; empty: mails can't be stopped",
         "AFTERTAB_JWT_ISSUER": "iss of the tokens that are accepted",
         "AFTERTAB_JWT_AUDIENCE": "aud of the tokens that are accepted",
         "AFTERTAB_JWT_JWKS_URL": "where the issuer's public keys are: https, or http on loopback",
@@ -50,6 +51,15 @@ def table() -> str:
 def queue_url(queue: str) -> str:
     """The address of a queue; `queue` is one of ports.QueueName."""
     return _required(f"AFTERTAB_QUEUE_{queue.upper()}")
+
+
+def api_url() -> str:
+    """Empty where it is not set. Raises BadSetting: the links in mails are keys, so they need https."""
+    url = _optional("AFTERTAB_API_URL").rstrip("/")
+    parts = urlsplit(url)
+    if not url or parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK):
+        return url
+    raise BadSetting(f"AFTERTAB_API_URL must be an https URL, not {url!r}.")
 
 
 def jwt_issuer() -> str:

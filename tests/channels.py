@@ -2,31 +2,49 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from chalicelib.domain.news.message import Message
-from chalicelib.ports.channels import Mail, Sms
+from chalicelib.ports.channels import ChannelRefused, Mail, Sms
 from chalicelib.ports.words import Setting, Written
+
+T = TypeVar("T")
 
 
 class Mails:
-    """Implements ports.Mailer."""
+    """Implements ports.Mailer. `failures`: what the next calls raise."""
 
     def __init__(self) -> None:
         self.sent: list[Mail] = []
+        self.failures: list[BaseException] = []
 
     def send(self, mail: Mail) -> str:
+        _fail(self.failures, self.sent, mail)
         self.sent.append(mail)
         return f"mail_{len(self.sent)}"
 
 
 class Texts:
-    """Implements ports.Texter."""
+    """Implements ports.Texter, as Mails does ports.Mailer."""
 
     def __init__(self) -> None:
         self.sent: list[Sms] = []
+        self.failures: list[BaseException] = []
 
     def send(self, sms: Sms) -> str:
+        _fail(self.failures, self.sent, sms)
         self.sent.append(sms)
         return f"sms_{len(self.sent)}"
+
+
+def _fail(failures: list[BaseException], sent: list[T], message: T) -> None:
+    """Raise the next failure. A channel that may have taken the message has, and so has one whose caller dies."""
+    if not failures:
+        return
+    failure = failures.pop(0)
+    if not isinstance(failure, ChannelRefused) and getattr(failure, "may_have_taken", True):
+        sent.append(message)
+    raise failure
 
 
 class BareWords:

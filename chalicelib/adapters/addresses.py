@@ -40,16 +40,22 @@ class LibraryAddresses:
     def zones(self, phone: str) -> tuple[str, ...]:
         from phonenumbers.timezone import time_zones_for_number
 
-        zones = time_zones_for_number(_parsed(phone))
+        number = _parsed(phone)
+        zones = time_zones_for_number(number) if number is not None else ()
         return tuple(str(zone) for zone in zones if zone != _UNKNOWN_ZONE)
 
     def country(self, phone: str) -> str:
         import phonenumbers
 
-        return phonenumbers.region_code_for_number(_parsed(phone)) or ""
+        number = _parsed(phone)
+        return (number is not None and phonenumbers.region_code_for_number(number)) or ""
 
 
-def _parsed(phone: str) -> PhoneNumber:
+def _parsed(phone: str) -> PhoneNumber | None:
+    """None for a number that was stored under older rules and is none by today's."""
     import phonenumbers
 
-    return phonenumbers.parse(phone)
+    try:
+        return phonenumbers.parse(phone)
+    except phonenumbers.NumberParseException:
+        return None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
 from datetime import date
 
 from chalicelib.adapters.memory_store import MemoryStore
@@ -11,7 +10,7 @@ from chalicelib.domain.contact import Channel
 from chalicelib.domain.news.delivery import Delivery
 from chalicelib.domain.news.message import Message
 from chalicelib.domain.tab.tab import Tab
-from chalicelib.ports.store import VersionConflict
+from chalicelib.ports.store import DueDelivery, VersionConflict
 
 Key = tuple[str, str | None, str, Channel | None]
 """(merchant_id, tab_id, message_id, channel)"""
@@ -38,6 +37,8 @@ class MemoryDeliveries:
             if getattr(self.deliveries.get(key), "version", 0) != delivery.version - 1:
                 raise VersionConflict(delivery.message.message_id)
             self.deliveries[key] = delivery
+            merchant_id, tab_id, message_id, channel = key
+            self._store.set_due(DueDelivery(merchant_id, tab_id, message_id, channel or "-"), delivery.next_action_at)
 
     def list_of_entries(self, merchant_id: str, tab_id: str, first: int, last: int) -> tuple[Delivery, ...]:
         with self._store.lock:
@@ -54,10 +55,9 @@ class MemoryDeliveries:
             found = (it for it in self.deliveries.values() if (it.channel, it.provider_id) == (channel, provider_id))
             return next(found, None)
 
-    def find_put_off(self, of: Collection[tuple[str, str | None, str]]) -> tuple[Message, ...]:
+    def find_due(self, due: DueDelivery) -> Delivery | None:
         with self._store.lock:
-            found = [self.deliveries.get((*one, None)) for one in of]
-        return tuple(delivery.message for delivery in found if delivery is not None)
+            return self.deliveries.get((due.merchant_id, due.tab_id, due.message_id, None))
 
     def count_sms(self, merchant_id: str, on: date, number: str, country: str) -> None:
         with self._store.lock:

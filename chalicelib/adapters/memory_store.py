@@ -65,6 +65,7 @@ class MemoryStore:
         self.link_pointers: dict[str, LinkPointer] = {}
         self.tokens: dict[tuple[str, int], Token] = {}
         self._changes: set[tuple[str, str, str]] = set()
+        self._others_due: dict[Due, datetime] = {}
 
     # Tabs
 
@@ -186,8 +187,9 @@ class MemoryStore:
 
     def iter_due(self, now: datetime) -> Iterator[Due]:
         with self._lock:
-            tabs = [(tab.next_action_at, key) for key, tab in self._tabs.items() if tab.next_action_at]
-        yield from (DueTab(*key) for at, key in sorted(tabs) if at <= now)
+            tabs = [(tab.next_action_at, DueTab(*key)) for key, tab in self._tabs.items() if tab.next_action_at]
+            due = [*tabs, *((at, other) for other, at in self._others_due.items())]
+        yield from (one for at, one in sorted(due, key=lambda pair: pair[0]) if at <= now)
 
     def read_records(self, merchant_id: str, tab_id: str) -> Records:
         key = (merchant_id, tab_id)
@@ -277,11 +279,17 @@ class MemoryStore:
     def put_progress(self, progress: Progress) -> None:
         self._progress[progress.account] = progress
 
-    # For the store of deliveries
+    # For the stores beside it
 
     @property
     def lock(self) -> Lock:
         return self._lock
+
+    def set_due(self, due: Due, at: datetime | None) -> None:
+        """Inside the lock. From `at` on it is found by `iter_due`; None: not any more."""
+        self._others_due.pop(due, None)
+        if at is not None:
+            self._others_due[due] = at
 
     def check_version(self, tab: Tab) -> None:
         """Inside the lock. Raises VersionConflict where the tab has changed since it was read."""

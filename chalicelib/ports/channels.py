@@ -9,7 +9,10 @@ from msgspec import Struct
 
 
 class Mail(Struct, frozen=True, kw_only=True):
-    """`to`: an address. `sender_name`: the business. `headers`: for example List-Unsubscribe."""
+    """`to`: an address. `sender_name`: the business. `headers`: for example List-Unsubscribe.
+
+    `tags`: ids by which people at the provider find the message's records here; nothing personal.
+    """
 
     to: str
     sender_name: str
@@ -17,6 +20,7 @@ class Mail(Struct, frozen=True, kw_only=True):
     text: str
     html: str
     headers: Mapping[str, str] = {}
+    tags: Mapping[str, str] = {}
 
 
 class Sms(Struct, frozen=True, kw_only=True):
@@ -27,7 +31,11 @@ class Sms(Struct, frozen=True, kw_only=True):
 
 
 class ChannelRefused(Exception):
-    """The channel will never take this: `reason` is a code, for example `opted_out` or `bad_address`."""
+    """The channel will never take this: `reason` is a code. `opted_out`: by the person, at the provider."""
+
+    OPTED_OUT = "opted_out"
+    BAD_ADDRESS = "bad_address"
+    REJECTED = "rejected"
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -35,7 +43,11 @@ class ChannelRefused(Exception):
 
 
 class ChannelUnavailable(Exception):
-    """The channel did not answer or is throttled. It may have taken the message."""
+    """The channel did not take the message now, and may later. `may_have_taken`: nobody knows whether it did."""
+
+    def __init__(self, reason: str, *, may_have_taken: bool) -> None:
+        super().__init__(reason)
+        self.may_have_taken = may_have_taken
 
 
 class Mailer(Protocol):

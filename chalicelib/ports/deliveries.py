@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from datetime import date
 from typing import Protocol
 
@@ -10,6 +9,7 @@ from chalicelib.domain.contact import Channel
 from chalicelib.domain.news.delivery import Delivery
 from chalicelib.domain.news.message import Message
 from chalicelib.domain.tab.tab import Tab
+from chalicelib.ports.store import DueDelivery
 
 
 class Deliveries(Protocol):
@@ -33,8 +33,8 @@ class Deliveries(Protocol):
 
     def find_by_provider_id(self, channel: Channel, provider_id: str) -> Delivery | None: ...
 
-    def find_put_off(self, of: Collection[tuple[str, str | None, str]]) -> tuple[Message, ...]:
-        """The messages that were put off, by (merchant_id, tab_id, message_id); those that are gone are left out."""
+    def find_due(self, due: DueDelivery) -> Delivery | None:
+        """The delivery that the sweep found due, as it is now."""
         ...
 
     def count_sms(self, merchant_id: str, on: date, number: str, country: str) -> None:

@@ -19,7 +19,10 @@ from chalicelib.ports.words import Words
 
 
 class Deps(Struct, frozen=True):
-    """The ports that a use case works with; its first argument."""
+    """The ports that a use case works with; its first argument.
+
+    `api_url`: where the API is for people outside, "" where nobody said: messages then have no address to opt out by.
+    """
 
     store: TabStore
     people: People
@@ -34,3 +37,4 @@ class Deps(Struct, frozen=True):
     mailer: Mailer
     texter: Texter
     words: Words
+    api_url: str = ""

@@ -12,7 +12,7 @@ from chalicelib.domain.contact import Channel
 from chalicelib.domain.news.delivery import Delivery, DeliveryState
 from chalicelib.domain.news.message import Message, MessageKind, Recipient, message_id
 from chalicelib.ports.deliveries import Deliveries
-from chalicelib.ports.store import TabStore, VersionConflict
+from chalicelib.ports.store import DueDelivery, TabStore, VersionConflict
 from tests.contract.store_kit import MERCHANT, NOW, opening
 from tests.deliveries import deliveries_beside
 
@@ -112,15 +112,23 @@ def test_deliveries_are_listed_by_the_entries_they_follow_from(deliveries: Deliv
     assert deliveries.list_of_entries(MERCHANT, TAB, 12, 99) == ()
 
 
-def test_messages_that_were_put_off_are_found_again(deliveries: Deliveries) -> None:
-    """About a tab and about a whole business; one that is not there is left out."""
-    about_all = message(tab_id=None, customer_id=None, to=Recipient.OWNER, message_id="account_lost_mer_a_3")
-    for one in (message(), about_all):
-        deliveries.put(claimed(one, None, state=DeliveryState.PUT_OFF, next_action_at=NOW))
-    of = [(MERCHANT, TAB, message().message_id), (MERCHANT, None, "account_lost_mer_a_3"), (MERCHANT, TAB, "none")]
+def test_what_was_put_off_is_due_at_its_time_and_found_by_that(deliveries: Deliveries, store: TabStore) -> None:
+    """About a tab and about a whole business; not before its time, and not after it was sent."""
+    about_all = message(
+        tab_id=None, customer_id=None, to=Recipient.OWNER, message_id="mer_a.00000003.account_lost.owner"
+    )
+    put_off = [
+        claimed(of, None, state=DeliveryState.PUT_OFF, lease_until=None, next_action_at=NOW + timedelta(minutes=number))
+        for number, of in enumerate((message(), about_all, message(2)))
+    ]
+    for one in put_off:
+        deliveries.put(one)
+    deliveries.put(replace(put_off[0], next_action_at=None, version=2))
 
-    assert deliveries.find_put_off(of) == (message(), about_all)
-    assert deliveries.find_put_off([]) == ()
+    due = list(store.iter_due(NOW + timedelta(minutes=1)))
+    assert due == [DueDelivery(MERCHANT, None, about_all.message_id, "-")]
+    assert [deliveries.find_due(one) for one in due if isinstance(one, DueDelivery)] == [put_off[1]]
+    assert deliveries.find_due(DueDelivery(MERCHANT, TAB, "none", "-")) is None
 
 
 def test_text_messages_are_counted_by_number_country_and_day(deliveries: Deliveries) -> None:

@@ -79,6 +79,7 @@ class Shop:
         self.store = MemoryStore()
         self.outbox = Outbox()
         self.queues = MemoryQueues(self.clock)
+        self.mails, self.texts = Mails(), Texts()
         self.deps = Deps(
             store=self.store,
             people=people_beside(self.store),
@@ -90,9 +91,10 @@ class Shop:
             ids=Ids(),
             notifier=self.outbox,
             queues=self.queues,
-            mailer=Mails(),
-            texter=Texts(),
+            mailer=self.mails,
+            texter=self.texts,
             words=BareWords(),
+            api_url="https://api.example.com",
         )
         self._keys = count(1)
         operator = Actor(subject="root", role=Role.OPERATOR)

@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from datetime import date
 from typing import TYPE_CHECKING
 
 from chalicelib.adapters.dynamodb import items
-from chalicelib.adapters.dynamodb.items import Item, Key
+from chalicelib.adapters.dynamodb.items import Key
 from chalicelib.adapters.dynamodb.reads import Reads, flat
 from chalicelib.adapters.dynamodb.writes import Check, Put, Refused, Transactions, reading, versioned
 from chalicelib.domain.contact import Channel
 from chalicelib.domain.news.delivery import Delivery
 from chalicelib.domain.news.message import Message
 from chalicelib.domain.tab.tab import Tab
-from chalicelib.ports.store import VersionConflict
+from chalicelib.ports.store import DueDelivery, VersionConflict
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
-
-BATCH = 100
-"""The maximum number of items in one BatchGetItem."""
 
 
 class DynamoDbDeliveries:
@@ -69,13 +66,9 @@ class DynamoDbDeliveries:
         item = None if pointer is None else self._reads.find(items.delivery_key_of(pointer))
         return None if item is None else items.delivery_of(item)
 
-    def find_put_off(self, of: Collection[tuple[str, str | None, str]]) -> tuple[Message, ...]:
-        keys = [items.sent_key(*one, None) for one in of]
-        found: dict[tuple[str, str], Item] = {}
-        for start in range(0, len(keys), BATCH):
-            found |= self._reads.find_all(keys[start : start + BATCH])
-        deliveries = [items.delivery_of(found[flat(key)]) for key in keys if flat(key) in found]
-        return tuple(delivery.message for delivery in deliveries)
+    def find_due(self, due: DueDelivery) -> Delivery | None:
+        item = self._reads.find(items.sent_key(due.merchant_id, due.tab_id, due.message_id, None))
+        return None if item is None else items.delivery_of(item)
 
     def count_sms(self, merchant_id: str, on: date, number: str, country: str) -> None:
         for key in self._count_keys(merchant_id, on, number, country):

@@ -357,10 +357,7 @@ def contact_item(contact: Contact) -> Item:
 def delivery_item(delivery: Delivery) -> Item:
     """With its due key while it is put off."""
     item = _item(delivery_key(delivery), _data(delivery) | _version(delivery))
-    if delivery.next_action_at is not None:
-        item["due_pk"] = {"S": due_partition(due_shard(delivery.message.message_id))}
-        item["next_action_at"] = {"S": instant(delivery.next_action_at)}
-    return item
+    return item | due(delivery.message.message_id, delivery.next_action_at)
 
 
 def provider_item(delivery: Delivery, wall_now_s: float) -> Item:

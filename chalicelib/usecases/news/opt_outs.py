@@ -1,0 +1,63 @@
+"""Opt-outs that nobody signs in for: by the link in a mail, by STOP, and what providers say of an address."""
+
+from __future__ import annotations
+
+import hmac
+
+from msgspec.structs import replace
+
+from chalicelib.domain import contact as contacts
+from chalicelib.domain.contact import Channel, Contact, Given, Source
+from chalicelib.domain.errors import Contention, NotFound
+from chalicelib.ports.deps import Deps
+from chalicelib.ports.store import VersionConflict
+
+TRIES = 5
+
+
+def find_by_key(deps: Deps, merchant_id: str, customer_id: str, key: str) -> Contact:
+    """The contact that the address in a mail leads to. Raises NotFound, the same for a wrong key and no contact."""
+    contact = deps.people.find_contact(merchant_id, customer_id)
+    expected = contact.unsubscribe_key if contact else None
+    # Compared in full even where there is nothing to compare with, so that both take the same time.
+    if not hmac.compare_digest((expected or "").encode(), key.encode()) or not expected or contact is None:
+        raise NotFound("This address leads nowhere: it is wrong, or the person's data were erased.")
+    return contact
+
+
+def unsubscribe(deps: Deps, merchant_id: str, customer_id: str, key: str) -> Contact:
+    """No more e-mail to this person. Repeated, it changes nothing. Raises NotFound, Contention."""
+    contact = find_by_key(deps, merchant_id, customer_id, key)
+    return opt_out(deps, contact, Channel.EMAIL, Source.UNSUBSCRIBE_LINK)
+
+
+def opt_out(deps: Deps, contact: Contact, channel: Channel, source: Source, *, address: str | None = None) -> Contact:
+    """The contact without the channel. `address`: only if it is still this one that they have. Raises Contention."""
+    given = Given(channel=channel, at=deps.clock.now(), source=source)
+    for _ in range(TRIES):
+        current = contact.email if channel == Channel.EMAIL else contact.phone
+        if contact.opted_out_of(channel) or (address is not None and address != current):
+            return contact
+        changed = replace(contacts.opted_out(contact, given), updated_at=given.at, version=contact.version + 1)
+        try:
+            deps.people.put_contact(changed, contact)
+        except VersionConflict:
+            contact = deps.people.find_contact(contact.merchant_id, contact.customer_id) or contact
+        else:
+            return changed
+    raise Contention("The contact is being changed at the same time. Try again.")
+
+
+def with_key(deps: Deps, contact: Contact) -> Contact:
+    """The contact with the key of its unsubscribe address, which is made for the first mail. Raises Contention."""
+    for _ in range(TRIES):
+        if contact.unsubscribe_key is not None:
+            return contact
+        changed = replace(contact, unsubscribe_key=deps.ids.new_secret(), version=contact.version + 1)
+        try:
+            deps.people.put_contact(changed, contact)
+        except VersionConflict:
+            contact = deps.people.find_contact(contact.merchant_id, contact.customer_id) or contact
+        else:
+            return changed
+    raise Contention("The contact is being changed at the same time. Try again.")
