@@ -8,7 +8,7 @@ from pathlib import Path
 from chalicelib.domain.tab.actions import POSSIBLE_IN, ROLES, Action
 from chalicelib.domain.tab.actor import Role
 from chalicelib.domain.tab.agenda import NEEDS_CALL, StepKind
-from chalicelib.domain.tab.commands import bill, booking, payment
+from chalicelib.domain.tab.commands import bill, booking, followup, payment
 from chalicelib.domain.tab.facts.fact import FactKind
 from chalicelib.domain.tab.link import Scope
 from chalicelib.domain.tab.status import TRANSITIONS, PaymentState, Status
@@ -95,7 +95,8 @@ STEPS: Mapping[StepKind, str] = {
     StepKind.RETRY_CHARGE: "Try the saved card again, as the bank advised; four times at most, not in quiet hours.",
     StepKind.PLACE_HOLD: "Place the deposit's hold on the saved card.",
     StepKind.LAPSE_DEPOSIT: "The deposit was not confirmed: continue without it, or cancel, by the policy.",
-    StepKind.REMIND: "Remind the customer of what is unpaid; each reminder once, not in quiet hours.",
+    StepKind.REMIND: "Remind the customer of what is unpaid, as planned or as staff asked; each reminder once, "
+    "not in quiet hours.",
     StepKind.TELL_END: "Tell the owner that the card is not charged any more, and why; or that no reminder is left.",
     StepKind.CLOSE: "Nothing is owed either way: close the tab.",
     StepKind.SEND_RECEIPT: "Send the receipt under one id, and repeat until it is handed over.",
@@ -195,7 +196,7 @@ def _purpose(action: Action) -> str:
     if action == Action.SAVE_CARD:
         return "Prepare saving a card for this tab, for which the promise must consent to its being kept."
     name = _COMMANDS.get(action, action.value)
-    command = next(getattr(module, name) for module in (bill, booking, payment) if hasattr(module, name))
+    command = next(getattr(module, name) for module in (bill, booking, payment, followup) if hasattr(module, name))
     sentence, _, _ = (command.__doc__ or "").partition(". ")
     return sentence.split("\n")[0].rstrip(".") + "."
 

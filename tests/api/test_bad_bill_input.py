@@ -25,6 +25,9 @@ VERBS: dict[str, dict[str, Any]] = {
     "cash": {"amount_minor": 1000},
     "tip": {"tip_minor": 500},
     "write_off": {"reason": "Moved away."},
+    "pause_followup": {"reason": "Away for a month."},
+    "resume_followup": {},
+    "send_reminder": {},
 }
 """Each with a body that is right in itself."""
 BY_CUSTOMER = {"contest", "tip"}
@@ -120,6 +123,12 @@ BODIES: dict[str, tuple[str, dict[str, Any], str | None]] = {
     "write-off: unknown field": ("write_off", {"reason": "x", "amount_minor": 1}, "amount_minor"),
     "write-off: no reason": ("write_off", {}, "reason"),
     "write-off: empty reason": ("write_off", {"reason": ""}, "reason"),
+    "pause: no reason": ("pause_followup", {}, "reason"),
+    "pause: endless reason": ("pause_followup", {"reason": "x" * 1001}, "reason"),
+    "pause: no instant": ("pause_followup", {"reason": "x", "until": "tomorrow"}, "until"),
+    "pause: a day without a time": ("pause_followup", {"reason": "x", "until": "2030-01-01"}, "until"),
+    "pause: until a time gone by": ("pause_followup", {"reason": "x", "until": "2020-01-01T00:00:00Z"}, "until"),
+    "pause: for decades": ("pause_followup", {"reason": "x", "until": "2090-01-01T00:00:00Z"}, "until"),
     "accept: rating of 0": ("accept_bill", {"rating": 0}, "rating"),
     "accept: rating of 6": ("accept_bill", {"rating": 6}, "rating"),
     "accept: half a star": ("accept_bill", {"rating": 4.5}, "rating"),
@@ -223,24 +232,28 @@ REFUSED_IN: dict[str, dict[str, str]] = {
     "open": dict.fromkeys(VERBS, "transition_refused") | NOTHING_FAILED | {"refunds": "nothing_to_pay"},
     "in_review": NOTHING_FAILED | {
         "resolve": "transition_refused", "refunds": "nothing_to_pay", "tip": "transition_refused",
-        "write_off": "transition_refused",
+        "write_off": "transition_refused", "resume_followup": "transition_refused",
+        "send_reminder": "transition_refused",
     },
     "due": NOTHING_FAILED | {
         "amend": "transition_refused", "resolve": "transition_refused", "refunds": "nothing_to_pay",
-        "tip": "transition_refused",
+        "tip": "transition_refused", "resume_followup": "transition_refused",
     },
     "contested": NOTHING_FAILED | {
         "amend": "transition_refused", "contest": "transition_refused", "adjust": "transition_refused",
         "refunds": "nothing_to_pay", "cash": "transition_refused", "tip": "transition_refused",
-        "write_off": "transition_refused",
+        "write_off": "transition_refused", "resume_followup": "transition_refused",
+        "send_reminder": "transition_refused",
     },
     "closed": NOTHING_FAILED | {
         "amend": "transition_refused", "contest": "transition_refused", "resolve": "transition_refused",
         "cash": "transition_refused", "write_off": "transition_refused",
+        "pause_followup": "transition_refused", "resume_followup": "transition_refused",
+        "send_reminder": "transition_refused",
     },
     "canceled": dict.fromkeys(VERBS, "transition_refused")
     | NOTHING_FAILED
-    | dict.fromkeys(("refunds", "cash", "contest"), "nothing_to_pay"),
+    | dict.fromkeys(("refunds", "cash", "contest", "pause_followup", "send_reminder"), "nothing_to_pay"),
 }  # fmt: skip
 
 

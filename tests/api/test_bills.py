@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -508,3 +509,47 @@ def test_a_message_that_can_not_be_sent_does_not_undo_what_happened(world: World
     world.move(minutes=10)
     world.move(minutes=10)
     assert world.said() == ["customer: receipt"]
+
+
+# Follow-up in the hands of staff
+
+
+def test_staff_pause_and_resume_the_follow_up(world: World, shop: Shop, ana: Caller) -> None:
+    """Who paused it and why is for the business; what was held back comes when it is resumed."""
+    tab = billed(shop, ana, 8000)
+    path = f"/v1/tabs/{tab['tab_id']}"
+    until = world.in_(days=30)
+
+    paused = shop.staff.post(f"{path}/pause_followup", {"reason": "In hospital.", "until": until}).ok()
+
+    assert paused["pause"]["reason"] == "In hospital."
+    assert datetime.fromisoformat(paused["pause"]["until"]) == datetime.fromisoformat(until)
+    assert "resume_followup" in paused["allowed_actions"]
+    assert ana.get(path).ok()["pause"] is None
+    assert "hospital" not in ana.get(f"{path}/timeline").raw.decode()
+    world.move(days=3)
+    assert "customer: reminder" not in world.said()
+
+    resumed = shop.staff.post(f"{path}/resume_followup").ok()
+
+    assert (resumed["status"], resumed["pause"]) == ("due", None)
+    shop.staff.post(f"{path}/resume_followup").problem(409, "transition_refused")
+    world.move(days=1)
+    assert world.said().count("customer: reminder") == 1
+
+
+def test_staff_send_a_reminder_now(world: World, shop: Shop, ana: Caller) -> None:
+    """Once, however often it is asked for; before the bill is due it is refused, with the reason."""
+    tab = billed(shop, ana, 8000)
+    path = f"/v1/tabs/{tab['tab_id']}"
+    assert "due" in shop.staff.post(f"{path}/send_reminder").problem(409, "transition_refused")["detail"]
+    ana.post(f"{path}/accept_bill", {}).ok()
+
+    shop.staff.post(f"{path}/send_reminder").ok()
+
+    again = shop.staff.post(f"{path}/send_reminder").problem(409, "transition_refused")
+    assert "less than a day ago" in again["detail"]
+    kinds = [entry["kind"] for entry in shop.staff.get(f"{path}/timeline").ok()["entries"]]
+    assert kinds[-2:] == ["reminder_requested", "reminded"]
+    world.sweep()
+    assert world.said().count("customer: reminder") == 1

@@ -86,6 +86,12 @@ def closed(shop: Shop, ana: Caller) -> dict[str, Any]:
     return tab
 
 
+def paused(shop: Shop, ana: Caller) -> dict[str, Any]:
+    tab = due(shop, ana)
+    shop.staff.post(f"/v1/tabs/{tab['tab_id']}/pause_followup", {"reason": "Ill."}).ok()
+    return tab
+
+
 BILLS: dict[str, tuple[Callable[[Shop, Caller], dict[str, Any]], str, Any, Any]] = {
     "amend": (in_review, "staff", {}, None),
     "contest": (in_review, "customer", {"reason": "Too dear."}, {"reason": "Too cheap."}),
@@ -98,6 +104,9 @@ BILLS: dict[str, tuple[Callable[[Shop, Caller], dict[str, Any]], str, Any, Any]]
     "adjust": (in_review, "staff", {"reduction_minor": 1000, "reason": "x"}, {"reduction_minor": 2000, "reason": "x"}),
     "cash": (in_review, "staff", {"amount_minor": 1000}, {"amount_minor": 2000}),
     "write_off": (due, "owner", {"reason": "Gone."}, {"reason": "Went."}),
+    "pause_followup": (due, "staff", {"reason": "Ill."}, {"reason": "Away."}),
+    "resume_followup": (paused, "staff", {}, None),
+    "send_reminder": (due, "staff", {}, None),
     "refunds": (closed, "staff", {"amount_minor": 1000, "reason": "x"}, {"amount_minor": 2000, "reason": "x"}),
     "tip": (closed, "customer", {"tip_minor": 500}, {"tip_minor": 600}),
 }

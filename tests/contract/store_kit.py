@@ -39,7 +39,7 @@ from chalicelib.domain.tab.payments import (
 from chalicelib.domain.tab.policy import Policy
 from chalicelib.domain.tab.promise import Acceptance, AcceptanceMethod, Consent
 from chalicelib.domain.tab.status import Status
-from chalicelib.domain.tab.tab import Followup, Outcome, Tab
+from chalicelib.domain.tab.tab import Followup, Outcome, Pause, Tab
 from chalicelib.ports.store import IdempotencyRecord, Pointer, SeenEvent, TabStore
 from devstack import dynamodb_table
 
@@ -244,7 +244,10 @@ def full_tab() -> Tab:
             next_try_at=NOW + timedelta(days=2),
             charging_end_told=True,
             reminding_end_told=True,
+            reminded_at=NOW + timedelta(days=1),
+            remind_at=NOW + timedelta(days=2),
         ),
+        pause=Pause(by="sam", at=NOW, reason="on holiday", until=NOW + timedelta(hours=12)),
         receipt_owed=True,
         deposit=Deposit(amount_minor=1000, state=DepositState.HELD, place_at=NOW, lapses_at=NOW, failures=1),
         card=Card(card_id="pm_1", brand="visa", last4="4242", saved_at=NOW, refused="stolen_card"),

@@ -164,18 +164,17 @@ LEFT_OUT = {
     str(Followup()): "Tab.followup",
     "None": (
         "Acceptance.card_terms_sha256 Acceptance.free_cancel_until Attempt.card_id Attempt.check_at "
-        "Attempt.client_secret Attempt.customer_ref Attempt.failure Attempt.payment_id Card.refused "
-        "Deposit.lapses_at Deposit.place_at Dispute.appealed_at Failure.advice Failure.decline_code "
-        "Failure.network_advice Failure.network_code Fee.take_at "
-        "Followup.next_try_at Followup.not_before Hold.clock_done_for IdempotencyRecord.attempt_id "
-        "IdempotencyRecord.resource_id IdempotencyRecord.snapshot IdempotencyRecord.tab_id Item.voided_at "
-        "Leg.attempt_id Leg.fraud_warning Leg.refund_again_at Leg.refund_failure Plan.customer_until "
+        "Attempt.client_secret Attempt.customer_ref Attempt.failure Attempt.page_id Attempt.page_url "
+        "Attempt.payment_id Attempt.return_url BoundToken.taken_over_at Card.refused Deposit.lapses_at "
+        "Deposit.place_at Dispute.appealed_at Failure.advice Failure.decline_code Failure.network_advice "
+        "Failure.network_code Fee.take_at Followup.next_try_at Followup.not_before Followup.remind_at "
+        "Followup.reminded_at Hold.clock_done_for IdempotencyRecord.attempt_id IdempotencyRecord.resource_id "
+        "IdempotencyRecord.snapshot IdempotencyRecord.tab_id Item.voided_at Leg.attempt_id Leg.fraud_warning "
+        "Leg.refund_again_at Leg.refund_failure Link.expires_at Link.revoked_at Pause.until Plan.customer_until "
         "Promise.accepted Tab.card Tab.checked_in_at Tab.closed_at Tab.contest Tab.due_at Tab.fee Tab.feedback "
-        "Tab.final_at "
-        "Tab.next_action_at Tab.outcome Tab.plan Tab.presented_at Tab.proposed Tab.review_ends_at Tab.starts_at "
-        "Tab.statement_suffix Tab.walked_out_at "
-        "TabSummary.due_at TabSummary.expected_at TabSummary.hold_expires_at TabSummary.starts_at "
-        "TabSummary.updated_at"
+        "Tab.final_at Tab.next_action_at Tab.outcome Tab.pause Tab.plan Tab.presented_at Tab.proposed "
+        "Tab.review_ends_at Tab.starts_at Tab.statement_suffix Tab.token Tab.walked_out_at TabSummary.due_at "
+        "TabSummary.expected_at TabSummary.hold_expires_at TabSummary.starts_at TabSummary.updated_at"
     ),
     "in_review": "Contest.contested_in",
     "live": "Hold.state",

@@ -13,7 +13,7 @@ from chalicelib.domain.tab.actions import ROLES, Action, allowed_actions, refusa
 from chalicelib.domain.tab.actor import SYSTEM, Actor, Role
 from chalicelib.domain.tab.agenda import conclude
 from chalicelib.domain.tab.attempt import Failure, Operation
-from chalicelib.domain.tab.commands import bill, booking, payment
+from chalicelib.domain.tab.commands import bill, booking, followup, payment
 from chalicelib.domain.tab.commands.bill import ItemInput
 from chalicelib.domain.tab.commands.booking import Limits, Origin
 from chalicelib.domain.tab.commands.require import require
@@ -198,6 +198,9 @@ def _act(draft: Draft, action: Action) -> None:
         Action.RETRY_REFUND: lambda: payment.retry_refund(draft),
         Action.REFUND_ELSEWHERE: lambda: payment.refund_elsewhere(draft, 1, RefundMeans.CASH, "receipt 7"),
         Action.RESOLVE_FLAG: lambda: payment.resolve_flag(draft, resolvable(tab), "looked at it"),
+        Action.PAUSE_FOLLOWUP: lambda: followup.pause_followup(draft, "so", None),
+        Action.RESUME_FOLLOWUP: lambda: followup.resume_followup(draft),
+        Action.SEND_REMINDER: lambda: followup.send_reminder(draft),
     }
     acts[action]()
 

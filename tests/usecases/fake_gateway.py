@@ -308,7 +308,9 @@ class FakeGateway:
             self._check_account(account)
             return self._by_key.setdefault(f"{key}/customer", f"cust_{next(self._ids)}")
 
-    def add_card_setup(self, account: str | None, customer: Customer, tab_id: str | None, *, key: str) -> CardSetup:
+    def add_card_setup(
+        self, account: str | None, customer: Customer, tab_id: str | None, *, key: str, return_url: str | None = None
+    ) -> CardSetup:
         with self._calling("add_card_setup"):
             self._check_account(account)
             self.consents.append((customer, tab_id))

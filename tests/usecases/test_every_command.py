@@ -29,6 +29,7 @@ from chalicelib.usecases.tab.bill import (
     write_off,
 )
 from chalicelib.usecases.tab.booking import cancel_tab, check_in, mark_no_show, propose_promise
+from chalicelib.usecases.tab.followup import pause_followup, resume_followup, send_reminder
 from chalicelib.usecases.tab.payment import charge_saved_card, give_tip, pay_on_phone, return_cash, take_cash
 from chalicelib.usecases.tab.refund import refund_tab
 from tests.usecases.shop import WITH_CARD, WITHOUT_CARD, Shop
@@ -64,6 +65,11 @@ def with_card(shop: Shop) -> None:
 def due(shop: Shop) -> None:
     in_review(shop)
     shop.accept_bill()
+
+
+def paused(shop: Shop) -> None:
+    due(shop)
+    pause_followup(shop.deps, shop.tab_id, "ill", None, request=shop.request(shop.staff))
 
 
 def contested(shop: Shop) -> None:
@@ -196,6 +202,18 @@ CASES: dict[str, Case] = {
     "write_off": Case(
         due, lambda shop, request: write_off(shop.deps, shop.tab_id, "gone", request=request),
         "owner", "written_off", {"reason": "gone", "amount_minor": 50_00},
+    ),
+    "pause_followup": Case(
+        due, lambda shop, request: pause_followup(shop.deps, shop.tab_id, "ill", None, request=request),
+        "staff", "followup_paused", {"reason": "ill", "until": None},
+    ),
+    "resume_followup": Case(
+        paused, lambda shop, request: resume_followup(shop.deps, shop.tab_id, request=request),
+        "staff", "followup_resumed", {},
+    ),
+    "send_reminder": Case(
+        due, lambda shop, request: send_reminder(shop.deps, shop.tab_id, request=request),
+        "owner", "reminder_requested", {},
     ),
 }  # fmt: skip
 

@@ -23,6 +23,7 @@ from chalicelib.domain.tab import deposit
 from chalicelib.domain.tab.actor import Actor, Role
 from chalicelib.domain.tab.attempt import AttemptState, Operation
 from chalicelib.domain.tab.flag import Flag, FlagKind
+from chalicelib.domain.tab.followup import BETWEEN_REMINDERS
 from chalicelib.domain.tab.link import Scope
 from chalicelib.domain.tab.promise import Consent
 from chalicelib.domain.tab.settlement import phone_amount_minor
@@ -58,6 +59,9 @@ class Action(StrEnum):
     WAIVE = "waive"
     WRITE_OFF = "write_off"
     RESOLVE_FLAG = "resolve_flag"
+    PAUSE_FOLLOWUP = "pause_followup"
+    RESUME_FOLLOWUP = "resume_followup"
+    SEND_REMINDER = "send_reminder"
 
 
 _CUSTOMER: frozenset[Role | Scope] = frozenset({Role.CUSTOMER, Scope.FULL})
@@ -93,6 +97,9 @@ ROLES: Mapping[Action, frozenset[Role | Scope]] = {
     Action.WAIVE: _BUSINESS,
     Action.WRITE_OFF: _OWNER,
     Action.RESOLVE_FLAG: _OWNER,
+    Action.PAUSE_FOLLOWUP: _BUSINESS,
+    Action.RESUME_FOLLOWUP: _BUSINESS,
+    Action.SEND_REMINDER: _BUSINESS,
 }
 """Who may do it: roles, and for guests the scopes of their links. A link of scope `view` allows no action."""
 
@@ -130,6 +137,9 @@ POSSIBLE_IN: Mapping[Action, tuple[Status, ...]] = {
     Action.WAIVE: (Status.IN_REVIEW, Status.DUE),
     Action.WRITE_OFF: (Status.DUE,),
     Action.RESOLVE_FLAG: tuple(Status),
+    Action.PAUSE_FOLLOWUP: (*_ONCE_OWED, Status.CONTESTED),
+    Action.RESUME_FOLLOWUP: (*_ONCE_OWED, Status.CONTESTED),
+    Action.SEND_REMINDER: _FEE_OWED,
 }
 """The statuses in which an action may be possible. Waiving or writing off a fee and paying a loss have more."""
 
@@ -481,6 +491,55 @@ def _waive(tab: Tab, actor: Actor, now: datetime) -> Why | None:
     return lambda: NothingToPay("Nothing is owed on this tab.")
 
 
+def _pause_followup(tab: Tab, actor: Actor, now: datetime) -> Why | None:
+    if tab.balance_minor:
+        return None
+    return lambda: NothingToPay("Nothing is owed on this tab, so nothing is followed up.")
+
+
+def _resume_followup(tab: Tab, actor: Actor, now: datetime) -> Why | None:
+    if tab.after_pause(now) != now:
+        return None
+    return lambda: TransitionRefused("The follow-up of this tab is not paused.", status=tab.status)
+
+
+def _send_reminder(tab: Tab, actor: Actor, now: datetime) -> Why | None:
+    if not tab.balance_minor:
+        return lambda: NothingToPay("Nothing is owed on this tab, so there is nothing to remind of.")
+    if tab.has_open_dispute:
+        return lambda: TransitionRefused(
+            "The customer's bank disputes a payment of this bill. Nobody is reminded before the bank has decided.",
+            status=tab.status,
+        )
+    if tab.due_at is None or now < tab.due_at:
+        due_at = tab.due_at.isoformat() if tab.due_at else None
+        return lambda: TransitionRefused(
+            "What is owed is not due yet. Send a reminder from then on.", status=tab.status, from_at=due_at
+        )
+    if tab.after_pause(now) != now:
+        return lambda: TransitionRefused(
+            "The follow-up of this tab is paused. Resume it, and then send the reminder.", status=tab.status
+        )
+    if (attempt := tab.taking_attempt) is not None:
+        return lambda: PaymentInProgress(
+            "A payment on this tab is in progress. Load the tab again in a moment.",
+            attempt_id=attempt.attempt_id,
+            attempt_state=attempt.state,
+        )
+    if tab.followup.remind_at is not None:
+        return lambda: TransitionRefused(
+            "A reminder is already asked for. It is sent when the quiet hours end.", status=tab.status
+        )
+    reminded_at = tab.followup.reminded_at
+    if reminded_at is not None and now < (from_at := reminded_at + BETWEEN_REMINDERS):
+        return lambda: TransitionRefused(
+            "The customer was reminded less than a day ago. Send the next reminder later.",
+            status=tab.status,
+            from_at=from_at.isoformat(),
+        )
+    return None
+
+
 _REFUSALS: Mapping[Action, Refusal] = {
     Action.ACCEPT_PROMISE: _accept_promise,
     Action.SAVE_CARD: _save_card,
@@ -505,4 +564,7 @@ _REFUSALS: Mapping[Action, Refusal] = {
     Action.NO_SHOW: _no_show,
     Action.WAIVE: _waive,
     Action.WRITE_OFF: _write_off,
+    Action.PAUSE_FOLLOWUP: _pause_followup,
+    Action.RESUME_FOLLOWUP: _resume_followup,
+    Action.SEND_REMINDER: _send_reminder,
 }

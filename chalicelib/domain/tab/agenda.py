@@ -242,7 +242,8 @@ def _money_steps(tab: Tab) -> Iterator[Step]:
         yield Step(StepKind.TAKE_LEG, tab.updated_at, "what is owed is taken as promised")
     if fees.is_to_be_taken(tab) and tab.plan is None and tab.taking_attempt is None:
         assert tab.fee is not None and tab.fee.take_at is not None, "a fee that is to be taken has its time"
-        yield Step(StepKind.TAKE_FEE, tab.fee.take_at, "the announced fee is taken")
+        if take_at := tab.after_pause(tab.fee.take_at):
+            yield Step(StepKind.TAKE_FEE, take_at, "the announced fee is taken")
 
 
 def _refund_steps(tab: Tab) -> Iterator[Step]:
@@ -463,7 +464,7 @@ def _take_retry(draft: Draft, step: Step) -> None:
 
 
 def _take_remind(draft: Draft, step: Step) -> None:
-    if not followup.rests_at_night(draft):
+    if not followup.rests_at_night(draft) and not followup.forget_old_request(draft):
         followup.remind(draft)
 
 

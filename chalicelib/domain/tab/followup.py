@@ -22,6 +22,9 @@ from chalicelib.domain.tab.tab import LEASE, Followup, Tab
 MAXIMUM_TRIES = 4
 """The maximum of automatic charges for one bill. Card networks allow 15 to 20 in 30 days; far fewer are polite."""
 
+BETWEEN_REMINDERS = timedelta(hours=24)
+"""Staff may send a reminder themselves, but not two within a day. So long may one wait for the end of quiet hours."""
+
 _AGAIN = "try_again_later"
 _TRANSIENT = frozenset({"insufficient_funds", "processing_error"})
 
@@ -39,9 +42,15 @@ def reminder_at(tab: Tab) -> datetime | None:
     """When the next reminder is sent, outside the quiet hours; None if all were sent or none is wanted."""
     offsets = tab.policy.reminder_offsets_s
     sent = tab.followup.reminders_sent
-    if not is_followed_up(tab) or sent >= len(offsets):
+    if not is_followed_up(tab):
         return None
-    return _later(_reminder_time(tab, offsets[sent]), tab.followup.not_before)
+    if tab.followup.remind_at is not None:
+        at = outside_quiet_hours(tab.followup.remind_at, tab.policy)
+    elif sent < len(offsets):
+        at = _reminder_time(tab, offsets[sent])
+    else:
+        return None
+    return tab.after_pause(_later(at, tab.followup.not_before))
 
 
 def _reminder_time(tab: Tab, offset_s: int) -> datetime:
@@ -58,7 +67,7 @@ def retry_at(tab: Tab) -> datetime | None:
     if tab.fee is not None and tab.fee.take_at is not None:
         # An announced fee is taken at its own time, whatever card is saved meanwhile.
         return None
-    return _later(tab.followup.next_try_at, tab.followup.not_before)
+    return tab.after_pause(_later(tab.followup.next_try_at, tab.followup.not_before))
 
 
 def _later(at: datetime, not_before: datetime | None) -> datetime:
@@ -93,12 +102,21 @@ def rests_at_night(draft: Draft) -> bool:
     return True
 
 
+def forget_old_request(draft: Draft) -> bool:
+    """Whether staff asked for the reminder so long ago that the tab is another by now; then the request is dropped."""
+    asked_at = draft.tab.followup.remind_at
+    if asked_at is None or draft.now < asked_at + BETWEEN_REMINDERS:
+        return False
+    draft.update(followup=replace(draft.tab.followup, remind_at=None))
+    return True
+
+
 def remind(draft: Draft) -> None:
     """Mark the reminder as sent, then send it: at most once. Other overdue reminders are skipped."""
     tab = draft.tab
     overdue = sum(_reminder_time(tab, offset_s) <= draft.now for offset_s in tab.policy.reminder_offsets_s)
     sent = max(tab.followup.reminders_sent + 1, overdue)
-    draft.update(followup=replace(tab.followup, reminders_sent=sent))
+    draft.update(followup=replace(tab.followup, reminders_sent=sent, reminded_at=draft.now, remind_at=None))
     # A balance below the minimum charge, or covered by a hold, cannot be paid on the phone.
     payable = "phone" if settlement.phone_amount_minor(tab) else "counter"
     draft.record("reminded", number=sent, balance_minor=tab.balance_minor, payable=payable)
@@ -111,7 +129,8 @@ def collect(draft: Draft) -> None:
     """Collect what is owed without the customer, if they agreed to that, it is due, and no bank disputes it."""
     if not draft.tab.may_charge_automatically:
         return
-    if draft.tab.has_open_dispute or (draft.tab.due_at or draft.now) > draft.now:
+    is_paused = draft.tab.after_pause(draft.now) != draft.now
+    if is_paused or draft.tab.has_open_dispute or (draft.tab.due_at or draft.now) > draft.now:
         resume_later(draft)
     else:
         settlement.start(draft, PlanReason.REVIEW_ENDED)
@@ -189,7 +208,9 @@ def end_of_collection(tab: Tab) -> End | None:
     if not charging and not reminding:
         return None
     # A customer who has just accepted the bill may be about to pay on the phone.
-    at = tab.updated_at if reminding or followup.tries else max(tab.due_at + LEASE, tab.updated_at)
+    at = tab.after_pause(tab.updated_at if reminding or followup.tries else max(tab.due_at + LEASE, tab.updated_at))
+    if at is None:
+        return None
     why = [_why_not_charged(tab)] if charging else []
     why += ["The last reminder has been sent."] if reminding else []
     code = _why_code(tab) if charging else None

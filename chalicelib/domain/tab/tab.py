@@ -26,7 +26,8 @@ class Followup(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The state of the follow-up. `tries`: failed charges of this card; `next_try_at`: when it is charged next.
 
     `refusals`: how often in a row the gateway refused our call. `not_before`: the end of the quiet hours in which
-    something was due. `charging_end_told`, `reminding_end_told`: the owner was told that this has ended.
+    something was due. `charging_end_told`, `reminding_end_told`: the owner was told that this has ended. `reminded_at`:
+    when the last reminder was sent. `remind_at`: when staff asked for the next one.
     """
 
     reminders_sent: int = 0
@@ -36,6 +37,17 @@ class Followup(Struct, frozen=True, kw_only=True, omit_defaults=True):
     not_before: datetime | None = None
     charging_end_told: bool = False
     reminding_end_told: bool = False
+    reminded_at: datetime | None = None
+    remind_at: datetime | None = None
+
+
+class Pause(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Somebody at the business has paused the follow-up of a tab. `until` None: until it is resumed."""
+
+    by: str
+    at: datetime
+    reason: str
+    until: datetime | None = None
 
 
 class Outcome(StrEnum):
@@ -96,6 +108,7 @@ class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True):
     contest: Contest | None = None
     feedback: Feedback | None = None
     followup: Followup = Followup()
+    pause: Pause | None = None
     receipt_owed: bool = False
     deposit: Deposit = Deposit()
     card: Card | None = None
@@ -277,12 +290,18 @@ class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True):
     def expected_at(self) -> datetime | None:
         """When the balance will be charged without the customer, if at all."""
         if self.status == Status.IN_REVIEW:
-            return self.review_ends_at if self.charges_after_review else None
+            return self.after_pause(self.review_ends_at) if self.charges_after_review else None
         if self.status == Status.CONTESTED or any(leg.is_disputed for leg in self.legs):
             return None
         if self.fee is not None and self.fee.take_at is not None:
-            return self.fee.take_at if self.may_use_card or self.live_hold is not None else None
-        return self.followup.next_try_at
+            return self.after_pause(self.fee.take_at) if self.may_use_card or self.live_hold is not None else None
+        return self.after_pause(self.followup.next_try_at)
+
+    def after_pause(self, at: datetime | None) -> datetime | None:
+        """`at`, or the end of a pause of the follow-up if that is later; None if the pause has no end."""
+        if at is None or self.pause is None:
+            return at
+        return None if self.pause.until is None else max(at, self.pause.until)
 
     @property
     def charges_after_review(self) -> bool:

@@ -1,4 +1,4 @@
-"""/v1/tabs/{tab_id}/…: contest, resolve, adjust, refund, cash, tip, write off: what may follow a presented bill."""
+"""/v1/tabs/{tab_id}/…: contest, resolve, adjust, refund, cash, tip, follow-up, write off: what may follow a bill."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from chalicelib.handlers.api.views import TabView
 from chalicelib.usecases.tab.bill import adjust_bill, amend_bill, contest_bill, resolve_contest
 from chalicelib.usecases.tab.bill import walk_out as walk_out_use_case
 from chalicelib.usecases.tab.bill import write_off as write_off_use_case
+from chalicelib.usecases.tab.followup import pause_followup as pause_followup_use_case
+from chalicelib.usecases.tab.followup import resume_followup as resume_followup_use_case
+from chalicelib.usecases.tab.followup import send_reminder as send_reminder_use_case
 from chalicelib.usecases.tab.payment import give_tip
 from chalicelib.usecases.tab.payment import return_cash as return_cash_use_case
 from chalicelib.usecases.tab.payment import take_cash as take_cash_use_case
@@ -222,3 +225,34 @@ def write_off(call: Call[requests.WriteOff]) -> Reply:
     return answer_reply(
         call, write_off_use_case(get_deps(), call.path["tab_id"], call.body.reason, request=call.request)
     )
+
+
+@routes.operation(
+    "POST",
+    "/v1/tabs/{tab_id}/pause_followup",
+    roles=BUSINESS,
+    body=requests.PauseFollowup,
+    answer=TabView,
+    tagged=True,
+)
+def pause_followup(call: Call[requests.PauseFollowup]) -> Reply:
+    """Pause reminders and automatic charges of what is owed. A hold is captured before it expires all the same."""
+    body = call.body
+    return answer_reply(
+        call,
+        pause_followup_use_case(get_deps(), call.path["tab_id"], body.reason, body.until, request=call.request),
+    )
+
+
+@routes.operation(
+    "POST", "/v1/tabs/{tab_id}/resume_followup", roles=BUSINESS, answer=TabView, tagged=True, moves_money=True
+)
+def resume_followup(call: Call[requests.Nothing]) -> Reply:
+    """End a pause of the follow-up: reminders and charges that have become due meanwhile are made now."""
+    return answer_reply(call, resume_followup_use_case(get_deps(), call.path["tab_id"], request=call.request))
+
+
+@routes.operation("POST", "/v1/tabs/{tab_id}/send_reminder", roles=BUSINESS, answer=TabView, tagged=True)
+def send_reminder(call: Call[requests.Nothing]) -> Reply:
+    """Remind the customer of what is owed now, or when the quiet hours end. Once a day at most."""
+    return answer_reply(call, send_reminder_use_case(get_deps(), call.path["tab_id"], request=call.request))

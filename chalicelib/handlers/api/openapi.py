@@ -261,6 +261,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "return_cash": {"amount_minor": 500},
     "tip": {"tip_minor": 500},
     "write_off": {"reason": "Moved away, no answer since May."},
+    "pause_followup": {"reason": "Pays after the holidays.", "until": "2026-09-01T07:00:00Z"},
     "charge": {"mode": "on_session"},
     "cancel": {"reason": "The colourist is ill."},
     "waive": {"reason": "The tram did not run."},

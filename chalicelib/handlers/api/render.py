@@ -20,7 +20,7 @@ from chalicelib.domain.tab.needs import Need, needs_of
 from chalicelib.domain.tab.payments import Card, Dispute
 from chalicelib.domain.tab.policy import Policy
 from chalicelib.domain.tab.promise import Consent, Promise
-from chalicelib.domain.tab.tab import Tab
+from chalicelib.domain.tab.tab import Pause, Tab
 from chalicelib.handlers.api import views
 from chalicelib.ports.store import Page, TabSummary
 from chalicelib.usecases.books.receivables import Receivables
@@ -214,6 +214,7 @@ def tab(tab: Tab, payment: Attempt | None, *, by: Actor, now: datetime, publisha
         ledger={account.value: minor for account, minor in tab.balances.items()} if by.is_business else None,
         flags=[_flag(flag) for flag in tab.flags] if by.is_business else None,
         token=tab.token.number if tab.token else None,
+        pause=_pause(tab.pause) if tab.pause and by.is_business else None,
         opened_at=tab.opened_at,
         starts_at=tab.starts_at,
         checked_in_at=tab.checked_in_at,
@@ -287,6 +288,10 @@ def _dispute(dispute: Dispute) -> views.DisputeView:
     )
 
 
+def _pause(pause: Pause) -> views.PauseView:
+    return views.PauseView(by=pause.by, at=pause.at, reason=pause.reason, until=pause.until)
+
+
 def _flag(flag: Flag) -> views.FlagView:
     return views.FlagView(
         flag_id=flag.flag_id,
@@ -322,6 +327,9 @@ _FOR_BUSINESS_ONLY = frozenset(
         "pointer_restored",
         "card_refused",
         "collection_ended",
+        "followup_paused",
+        "followup_resumed",
+        "reminder_requested",
         "call_refused",
     }
 )

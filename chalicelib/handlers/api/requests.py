@@ -254,6 +254,13 @@ class WriteOff(Body):
     reason: Text
 
 
+class PauseFollowup(Body):
+    """`until`: the end of the pause; left out, it lasts until it is resumed. `reason` is for the business only."""
+
+    reason: Text
+    until: Instant | None = None
+
+
 class NewCharge(Body):
     """`on_session`: the customer confirms on the phone. `off_session`: the hold and the saved card, with consent.
 

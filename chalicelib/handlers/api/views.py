@@ -287,6 +287,15 @@ class FlagView(Answer):
     raised_at: datetime
 
 
+class PauseView(Answer):
+    """The follow-up is paused: no reminders and no automatic charges. `until` null: until somebody resumes it."""
+
+    by: str
+    at: datetime
+    reason: str
+    until: datetime | None
+
+
 class ContestView(Answer):
     reason: str
     contested_minor: int
@@ -353,7 +362,7 @@ class NeedView(Answer):
 
 
 class TabView(Answer):
-    """A tab as its caller sees it. `ledger` and `flags` are for the business, null for customers.
+    """A tab as its caller sees it. `ledger`, `flags` and `pause` are for the business, null for customers.
 
     `cash_to_return_minor`: of what is owed back, the part that staff hand over in cash.
     `final_at`: until then a no-show can be reversed and a fee contested. `token`: the number of the one that is bound
@@ -395,6 +404,7 @@ class TabView(Answer):
     ledger: dict[str, int] | None
     flags: list[FlagView] | None
     token: int | None
+    pause: PauseView | None
     opened_at: datetime
     starts_at: datetime | None
     checked_in_at: datetime | None
