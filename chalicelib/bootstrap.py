@@ -111,11 +111,19 @@ def _queues() -> Queues:
 
 
 def _mailer() -> Mailer:
-    raise NotImplementedError("there is no adapter for e-mail yet")
+    from chalicelib.adapters.channels.ses import SesMailer, ses_client
+
+    client = ses_client()
+    snapshots.after_restore(client.close)
+    return SesMailer(client, config.mail_sender(), config.mail_configuration_set())
 
 
 def _texter() -> Texter:
-    raise NotImplementedError("there is no adapter for SMS yet")
+    from chalicelib.adapters.channels.sns import SnsTexter, sns_client
+
+    client = sns_client()
+    snapshots.after_restore(client.close)
+    return SnsTexter(client, config.sms_sender())
 
 
 def _words() -> Words:

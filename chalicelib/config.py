@@ -23,6 +23,9 @@ SETTINGS: Mapping[str, str] = MappingProxyType(
         "AFTERTAB_QUEUE_NOTICES": "address of the queue of notices to merchants' systems",
         "AFTERTAB_QUEUE_UNRELAYED": "address of the queue of stream records that could not be relayed",
         "AFTERTAB_API_URL": "the API's address for people outside, /v1/… is added; empty: mails can't be stopped",
+        "AFTERTAB_MAIL_SENDER": "the address that e-mails come from, verified at SES",
+        "AFTERTAB_MAIL_CONFIGURATION_SET": "SES reports deliveries and bounces as this set says; empty: none",
+        "AFTERTAB_SMS_SENDER": "what phones show as the sender of texts, where the country allows it; empty: a number",
         "AFTERTAB_JWT_ISSUER": "iss of the tokens that are accepted",
         "AFTERTAB_JWT_AUDIENCE": "aud of the tokens that are accepted",
         "AFTERTAB_JWT_JWKS_URL": "where the issuer's public keys are: https, or http on loopback",
@@ -60,6 +63,18 @@ def api_url() -> str:
     if not url or parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK):
         return url
     raise BadSetting(f"AFTERTAB_API_URL must be an https URL, not {url!r}.")
+
+
+def mail_sender() -> str:
+    return _required("AFTERTAB_MAIL_SENDER")
+
+
+def mail_configuration_set() -> str:
+    return _optional("AFTERTAB_MAIL_CONFIGURATION_SET")
+
+
+def sms_sender() -> str:
+    return _optional("AFTERTAB_SMS_SENDER")
 
 
 def jwt_issuer() -> str:

@@ -17,7 +17,9 @@ from typing import Any
 from stripe._object_classes import OBJECT_CLASSES, V2_OBJECT_CLASSES
 
 AWS_CALLS: Mapping[str, frozenset[str]] = {
-    "dynamodb": frozenset({"BatchGetItem", "GetItem", "PutItem", "Query", "TransactWriteItems"}),
+    "dynamodb": frozenset({"BatchGetItem", "GetItem", "PutItem", "Query", "TransactWriteItems", "UpdateItem"}),
+    "sesv2": frozenset({"SendEmail"}),
+    "sns": frozenset({"CheckIfPhoneNumberIsOptedOut", "Publish"}),
     "sqs": frozenset({"SendMessageBatch"}),
     "ssm": frozenset({"GetParameter"}),
 }

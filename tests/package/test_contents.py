@@ -33,7 +33,13 @@ def test_every_aws_service_that_is_called_is_bundled_and_no_other() -> None:
 
 @pytest.mark.parametrize(
     ("service", "client", "adapters"),
-    [("dynamodb", "client", "dynamodb/"), ("sqs", "sqs", "aws/queues.py"), ("ssm", "ssm", "aws/secrets.py")],
+    [
+        ("dynamodb", "client", "dynamodb/"),
+        ("sesv2", "ses", "channels/ses.py"),
+        ("sns", "sns", "channels/sns.py"),
+        ("sqs", "sqs", "aws/queues.py"),
+        ("ssm", "ssm", "aws/secrets.py"),
+    ],
 )
 def test_every_operation_that_is_called_is_bundled_and_no_other(service: str, client: str, adapters: str) -> None:
     """Of each service, the operations that its adapters call are described in the bundle."""
