@@ -133,6 +133,14 @@ openapi: setup ## Write the OpenAPI document from the routes and their structs
 states: setup ## Write docs/states.md from the tables in the domain
 	@$(PY) -m devstack.states $(ARGS)
 
+.PHONY: messages
+messages: setup ## Bring the catalogues and docs/messages.md up to date with the templates of messages, and say what is untranslated
+	@$(PY) -m devstack.words $(ARGS)
+
+.PHONY: mails
+mails: setup ## Write every message in every language to files, to look at in a browser
+	@$(PY) -m devstack.words.preview $(ARGS)
+
 .PHONY: remote-calls
 remote-calls: setup ## Count the calls of each operation to DynamoDB and Stripe, and write docs/remote-calls.md
 	@$(PY) -m tests.costs

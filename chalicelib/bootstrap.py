@@ -127,7 +127,9 @@ def _texter() -> Texter:
 
 
 def _words() -> Words:
-    raise NotImplementedError("there is no adapter for words yet")
+    from chalicelib.adapters.words.writer import Writer
+
+    return Writer()
 
 
 def _gateway(secret_key: str) -> PaymentGateway:

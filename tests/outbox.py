@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from chalicelib.domain.news.message import Message, MessageKind
+from chalicelib.domain.news.message import MessageKind
+from chalicelib.domain.news.messages import Message
 
 
 @dataclass

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from devstack.deploy.artifacts import write_template
 from devstack.package import archive, compiled, contents
+from devstack.words import catalogues
 
 ROOT = Path(__file__).resolve().parents[2]
 WORK = ROOT / ".devstack" / "package"
@@ -36,6 +37,8 @@ def make(stage: str, out: Path, architecture: str = "arm64") -> str:
 
     Raises PackageBroken.
     """
+    if wrong := list(catalogues.problems()):
+        raise PackageBroken("The words are not complete:\n" + "\n".join(wrong))
     project, tree, untouched = WORK / "project", WORK / "tree", WORK / "untouched"
     _copy_project(project, architecture)
     _chalice(project, stage, untouched)

@@ -131,6 +131,7 @@ LEFT_OUT: Mapping[str, str] = {
     "idna/cli.py": "a command",
     "jwt/help.py": "for bug reports",
     "dns": "email-validator asks name servers with it, which we don't",
+    f"{CATALOGUES}/**/*.po": "what is compiled into the .mo beside it",
     "babel/messages": "makes and compiles catalogues, which packaging has done",
     "babel/support.py": "lazy texts and Babel's own catalogues; ours are the standard library's",
     "phonenumbers/geodata": "names of places, 40 MB",
@@ -180,7 +181,8 @@ def _keep_what_is_called(stripe: Path) -> None:
 
 def _leave_out_other_languages(tree: Path) -> None:
     """Of CLDR's languages, 33 MB, keep those that we have words in, and what all of them inherit from."""
-    kept = {"root", *(path.name for path in (tree / CATALOGUES).glob("*"))}
+    # English needs no catalogue: templates are written in it.
+    kept = {"root", "en", *(path.name for path in (tree / CATALOGUES).glob("*"))}
     for path in (tree / "babel" / "locale-data").glob("*"):
         if path.stem not in kept:
             path.unlink()

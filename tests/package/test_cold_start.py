@@ -65,6 +65,9 @@ NEVER_AT_A_START = {
     "anyio",
     "awscrt",
     "aws_xray_sdk",
+    # Of words: imported when a message is written.
+    "babel",
+    "jinja2",
     "httpx",
     "requests",
 }

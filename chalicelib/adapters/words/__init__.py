@@ -1,0 +1,1 @@
+"""The words of messages: gettext catalogues, Jinja2 templates, and amounts and dates by Babel's CLDR."""
