@@ -80,6 +80,8 @@ ALLOWED = {
     "health": set(),
     "openapi": set(),
     "stripe_webhook": set(),
+    "show_unsubscribe": set(),
+    "unsubscribe": set(),
 }
 
 PROTECTED = [operation for operation in OPERATIONS.values() if operation.roles]
@@ -101,7 +103,12 @@ def test_every_route_is_in_the_table_of_operations() -> None:
 
     assert routes.keys() == {(operation.method, operation.path) for operation in OPERATIONS.values()}
     unlocked = {path for (_, path), guard in routes.items() if guard is None}
-    assert unlocked == {"/v1/health", "/v1/openapi.json", "/v1/webhooks/stripe"}
+    assert unlocked == {
+        "/v1/health",
+        "/v1/openapi.json",
+        "/v1/webhooks/stripe",
+        "/v1/unsubscribe/{merchant_id}/{customer_id}/{key}",
+    }
 
 
 def test_the_roles_are_those_of_the_contract() -> None:

@@ -14,7 +14,7 @@ import msgspec
 from chalicelib import config
 from chalicelib.domain.errors import DomainError
 from chalicelib.handlers.api import fields, problems, views
-from chalicelib.handlers.api.operations import OPERATIONS, Operation, Query
+from chalicelib.handlers.api.operations import JSON, OPERATIONS, Operation, Query
 
 _REF = "#/components/schemas/{name}"
 
@@ -191,7 +191,9 @@ def _body(operation: Operation) -> dict[str, Any]:
 def _responses(operation: Operation) -> dict[str, Any]:
     answer: dict[str, Any] = {"description": operation.summary}
     schema = {"$ref": _REF.format(name=operation.answer.__name__)} if operation.answer else {"type": "object"}
-    answer["content"] = {"application/json": {"schema": schema}}
+    if operation.media != JSON:
+        schema = {"type": "string"}
+    answer["content"] = {operation.media.partition(";")[0]: {"schema": schema}}
     headers = [name for name, has in (("ETag", operation.tagged), ("Idempotent-Replayed", operation.writes)) if has]
     if headers:
         answer["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in headers}
@@ -210,6 +212,10 @@ def _responses(operation: Operation) -> dict[str, Any]:
             failures |= {502}
     if operation.name == "stripe_webhook":
         failures |= {400, 503}
+    if operation.media != JSON:
+        # A page, too.
+        found[404] = {**answer, "description": "The address leads nowhere."}
+        failures |= {409, 503}
     found |= {status: {"$ref": f"#/components/responses/{status}"} for status in failures}
     return {str(status): found[status] for status in sorted(found)}
 

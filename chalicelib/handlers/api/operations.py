@@ -49,6 +49,10 @@ OPERATOR = frozenset({Role.OPERATOR})
 PUBLIC: frozenset[Role] = frozenset()
 """No token is needed: the answer is public, or the request is signed."""
 
+JSON = "application/json"
+SECRET = "key"
+"""The name of a path's part that is a secret."""
+
 MAXIMUM_BODY_BYTES = 64 * 1024
 """Twice the size of fifty items with the longest descriptions."""
 
@@ -75,7 +79,7 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Operation(msgspec.Struct, frozen=True, kw_only=True):
-    """One route. `roles` empty: no token is needed. `writes`: an Idempotency-Key is required."""
+    """One route. `roles` empty: no token is needed. `writes`: an Idempotency-Key is required. `media`: the answer's."""
 
     name: str
     method: str
@@ -90,6 +94,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     tagged: bool
     moves_money: bool
     decoder: msgspec.json.Decoder[Any]
+    media: str
 
 
 OPERATIONS: dict[str, Operation] = {}
@@ -135,13 +140,14 @@ class Call(msgspec.Struct, Generic[B], frozen=True, kw_only=True):
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
-    """An answer, still a struct. `version` becomes the ETag."""
+    """An answer, still a struct. `version` becomes the ETag. `headers`: more of them."""
 
     body: msgspec.Struct | None = None
     raw: bytes | None = None
     status: int | None = None
     version: int | None = None
     replayed: bool = False
+    headers: Mapping[str, str] | None = None
 
 
 class Routes(Blueprint):
@@ -159,10 +165,12 @@ class Routes(Blueprint):
         query: tuple[Query, ...] = (),
         tagged: bool = False,
         moves_money: bool = False,
+        media: str = JSON,
     ) -> Callable[[Callable[[Call[Any]], Reply]], Callable[..., TextResponse]]:
         """Register a function of a Call as a route. Its docstring's first line is the summary in the OpenAPI document.
 
-        `tagged`: the answer has an ETag, and a write checks If-Match.
+        `tagged`: the answer has an ETag, and a write checks If-Match. `media`: of the answer; one that people see is
+        asked for by a browser's form, so its request may be of any type.
         """
 
         def register(view: Callable[[Call[Any]], Reply]) -> Callable[..., TextResponse]:
@@ -180,6 +188,7 @@ class Routes(Blueprint):
                 tagged=tagged,
                 moves_money=moves_money,
                 decoder=msgspec.json.Decoder(body),
+                media=media,
             )
             assert operation.name not in OPERATIONS, f"{operation.name} twice"
             OPERATIONS[operation.name] = operation
@@ -187,7 +196,9 @@ class Routes(Blueprint):
             @functools.wraps(view)
             def serve(**path_values: str) -> TextResponse:
                 request = self.current_request
-                with correlation.about(api_request_id=request.context.get("requestId"), **path_values):
+                # The key in an address is a secret, so it is in no log.
+                ids = {name: value for name, value in path_values.items() if name != SECRET}
+                with correlation.about(api_request_id=request.context.get("requestId"), **ids):
                     # Here, not in a middleware, because Chalice turns errors of a middleware into a 500.
                     try:
                         response = _render(operation, view(_read(operation, request, path_values)))
@@ -197,7 +208,9 @@ class Routes(Blueprint):
                 return response
 
             # A request without a body has no content type to be wrong.
-            more: dict[str, Any] = {} if method in ("POST", "PUT") else {"content_types": []}
+            more: dict[str, Any] = {}
+            if method not in ("POST", "PUT") or media != JSON:
+                more["content_types"] = []
             if roles:
                 more["authorizer"] = authorizer
             return cast(
@@ -357,7 +370,7 @@ def _invalid(message: str) -> InvalidInput:
 
 
 def _render(operation: Operation, reply: Reply) -> TextResponse:
-    headers: dict[str, Any] = {"Content-Type": "application/json"}
+    headers: dict[str, Any] = {"Content-Type": operation.media, **(reply.headers or {})}
     if operation.roles:
         headers["Cache-Control"] = "no-store"
     if reply.version is not None:
