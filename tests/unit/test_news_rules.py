@@ -29,6 +29,7 @@ from chalicelib.domain.news.rules import (
 from chalicelib.domain.news.table import messages_of
 from chalicelib.domain.tab.attempt import Operation
 from chalicelib.domain.tab.commands import bill, booking, payment
+from chalicelib.domain.tab.commands.followup import pause_followup
 from chalicelib.domain.tab.facts.fact import FactKind
 from chalicelib.domain.tab.policy import Policy, Resolution
 from chalicelib.domain.tab.tab import Tab
@@ -223,7 +224,7 @@ def due(**policy: Any) -> Till:
     return till.wait(days=1, hours=1)
 
 
-def test_nobody_is_reminded_of_what_is_paid_contested_or_disputed() -> None:
+def test_nobody_is_reminded_of_what_is_paid_contested_or_paused() -> None:
     """The reminder was due; what has happened since decides."""
     till = due()
     assert of(till, MessageKind.REMINDER) == BOTH
@@ -232,6 +233,7 @@ def test_nobody_is_reminded_of_what_is_paid_contested_or_disputed() -> None:
     assert of(due().do(bill.contest, "no", None, by=ADA), MessageKind.REMINDER) == Suppress(Why.CONTESTED)
     assert of(due().do(bill.waive, "sorry"), MessageKind.REMINDER) == Suppress(Why.GONE_ON)
     assert of(due().do(payment.take_cash, 10_00), MessageKind.REMINDER) == BOTH
+    assert of(due().do(pause_followup, "holidays", None), MessageKind.REMINDER) == Suppress(Why.PAUSED)
 
 
 def test_a_dispute_stops_every_request_for_money() -> None:
@@ -274,6 +276,19 @@ def test_a_bill_is_told_while_it_is_that_bill() -> None:
     assert of(till, MessageKind.BILL_PRESENTED) == Suppress(Why.CONTESTED)
     paid = Till().serve(50_00).do(payment.take_cash, 50_00)
     assert of(paid, MessageKind.BILL_PRESENTED) == Suppress(Why.PAID)
+
+
+def test_a_receipt_is_replaced_by_the_next_and_not_by_a_refund() -> None:
+    """A tip within minutes makes another; what went back makes none."""
+    till = Till().accept(*EVERYTHING, customer=CUSTOMER).serve(50_00).accept_bill().charged()
+    first = last(till, MessageKind.RECEIPT)
+    assert of(till, MessageKind.RECEIPT) == BOTH
+
+    till.do(payment.tip, 5_00, by=ADA).awaiting(Operation.CHARGE, "pi_tip").charged("pi_tip")
+    assert of(till, MessageKind.RECEIPT, at=first) == Suppress(Why.SUPERSEDED)
+    assert of(till, MessageKind.RECEIPT) == BOTH
+    till.do(payment.refund, 20_00, "sorry").refunded()
+    assert of(till, MessageKind.RECEIPT) == BOTH
 
 
 def test_the_banks_question_is_passed_on_while_it_is_asked() -> None:

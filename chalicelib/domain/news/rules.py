@@ -34,6 +34,7 @@ class Why(StrEnum):
     PAID = "paid"
     CONTESTED = "contested"
     DISPUTED = "disputed"
+    PAUSED = "paused"
     GONE_ON = "gone_on"
     SUPERSEDED = "superseded"
     NO_ADDRESS = "no_address"
@@ -121,7 +122,7 @@ def decide(
     now: datetime,
 ) -> Decision:
     """`tab` None: it is about the whole business. `phone_zones`: where the contact's phone number may lie."""
-    why = _outdated(message, tab, merchant)
+    why = _outdated(message, tab, merchant, now)
     if why is not None:
         return Suppress(why)
     if message.to == Recipient.OWNER:
@@ -169,11 +170,13 @@ def _closed(channel: Channel, contact: Contact | None, counted: Counted) -> Why 
 # Whether what it says is still so
 
 
-def _outdated(message: Message, tab: Tab | None, merchant: Merchant) -> Why | None:
+def _outdated(message: Message, tab: Tab | None, merchant: Merchant, now: datetime) -> Why | None:
     if message.kind == MessageKind.ACCOUNT_LOST:
         return None if merchant.disconnected_at else Why.GONE_ON
     if tab is None:
         return None
+    if message.kind == MessageKind.REMINDER and tab.after_pause(now) != now:
+        return Why.PAUSED
     check = _CHECKS.get((message.kind, message.to)) or _CHECKS.get((message.kind, None))
     return check(message, tab) if check else None
 
@@ -217,6 +220,8 @@ def _confirmation(message: Message, tab: Tab) -> Why | None:
 
 
 def _receipt(message: Message, tab: Tab) -> Why | None:
+    if message.seq < tab.receipt_seq:
+        return Why.SUPERSEDED
     return None if tab.receipt_minor else Why.GONE_ON
 
 
