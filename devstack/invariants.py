@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
-from itertools import pairwise, zip_longest
+from itertools import pairwise
 from typing import Any
 
 Json = Mapping[str, Any]
@@ -351,15 +351,15 @@ def customers_cancel_as_promised(tab: Json, history: History) -> Iterator[str]:
 def clocks_waive_and_people_uphold(tab: Json, history: History) -> Iterator[str]:
     """An unanswered contest is waived, at most the contested amount; only a person upholds a bill."""
     contested = 0
-    for entry, then in zip_longest(history, history[1:]):
+    for before, entry in zip([None, *history], history, strict=False):
         if entry["kind"] == "contested":
             contested = entry["details"]["contested_minor"]
         if entry["kind"] != "contest_resolved" or entry["by"] != _SYSTEM:
             continue
-        if entry["details"]["resolution"] != "waive" or then is None or then["kind"] != "waived":
+        if entry["details"]["resolution"] != "waive" or before is None or before["kind"] != "waived":
             yield f"at entry {entry['seq']} nobody answered, and the contest was not waived"
-        elif then["details"]["amount_minor"] > contested:
-            yield f"at entry {then['seq']} {then['details']['amount_minor']} are waived, contested were {contested}"
+        elif before["details"]["amount_minor"] > contested:
+            yield f"at entry {before['seq']} {before['details']['amount_minor']} are waived, contested were {contested}"
 
 
 def cash_is_handed_back_by_people(tab: Json, history: History) -> Iterator[str]:

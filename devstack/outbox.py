@@ -22,7 +22,7 @@ class FileOutbox:
             "to": message.to,
             "tab_id": message.tab_id,
             "at": message.at.isoformat(),
-            "text": message.text,
+            "text": ", ".join(f"{name} {value}" for name, value in message.values.items()),
         }
         with self._lock, self._path.open("a") as outbox:
             outbox.write(json.dumps(line) + "\n")

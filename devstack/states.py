@@ -99,7 +99,6 @@ STEPS: Mapping[StepKind, str] = {
     "not in quiet hours.",
     StepKind.TELL_END: "Tell the owner that the card is not charged any more, and why; or that no reminder is left.",
     StepKind.CLOSE: "Nothing is owed either way: close the tab.",
-    StepKind.SEND_RECEIPT: "Send the receipt under one id, and repeat until it is handed over.",
 }
 
 _COMMANDS = {Action.NO_SHOW: "mark_no_show"}

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from chalicelib.domain.news.message import MessageKind
-from chalicelib.domain.news.messages import Message
+from chalicelib.domain.news.message import Message, MessageKind
 
 
 @dataclass

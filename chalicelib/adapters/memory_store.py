@@ -40,6 +40,7 @@ from chalicelib.ports.store import (
     TabSummary,
     VersionConflict,
 )
+from chalicelib.ports.stream import NewEntry
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -66,6 +67,8 @@ class MemoryStore:
         self.tokens: dict[tuple[str, int], Token] = {}
         self._changes: set[tuple[str, str, str]] = set()
         self._others_due: dict[Due, datetime] = {}
+        self.stream: list[NewEntry] = []
+        """Every entry that was committed, in order, as the stream of the table has it."""
 
     # Tabs
 
@@ -117,6 +120,10 @@ class MemoryStore:
             self._tabs[key] = tab
             self._changes.add((*key, tab.change_id))
             self._entries.setdefault(key, []).extend(change.entries)
+            self.stream += [
+                NewEntry(merchant_id=tab.merchant_id, tab_id=tab.tab_id, customer_id=tab.customer_id, entry=entry)
+                for entry in change.entries
+            ]
             self._attempts.update({(*key, attempt.attempt_id): attempt for attempt in change.closed_attempts})
             self._facts.update((*key, fact) for fact in change.fact_keys)
             self._put_record(record)
@@ -215,8 +222,15 @@ class MemoryStore:
     def add_merchant(self, merchant: Merchant, *, record: IdempotencyRecord) -> None:
         self._put_party(self._merchants, merchant.merchant_id, merchant, 0, record)
 
-    def update_merchant(self, merchant: Merchant, *, record: IdempotencyRecord | None = None) -> None:
+    def update_merchant(
+        self, merchant: Merchant, *, record: IdempotencyRecord | None = None, entry: Entry | None = None
+    ) -> None:
         self._put_party(self._merchants, merchant.merchant_id, merchant, merchant.version - 1, record)
+        if entry is not None:
+            with self._lock:
+                self.stream.append(
+                    NewEntry(merchant_id=merchant.merchant_id, tab_id=None, customer_id=None, entry=entry)
+                )
 
     def get_customer(self, merchant_id: str, customer_id: str) -> Customer:
         with self._lock:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from chalicelib.domain.news.messages import Message
+from chalicelib.domain.news.message import Message
 
 
 class Notifier(Protocol):

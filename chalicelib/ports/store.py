@@ -289,8 +289,13 @@ class TabStore(Protocol):
         """Raises RecordExists."""
         ...
 
-    def update_merchant(self, merchant: Merchant, *, record: IdempotencyRecord | None = None) -> None:
-        """Put the next version (`merchant.version` is one above the stored). Raises VersionConflict, RecordExists."""
+    def update_merchant(
+        self, merchant: Merchant, *, record: IdempotencyRecord | None = None, entry: Entry | None = None
+    ) -> None:
+        """Put the next version (`merchant.version` is one above the stored), with an entry of the merchant's history.
+
+        Raises VersionConflict, RecordExists.
+        """
         ...
 
     def get_customer(self, merchant_id: str, customer_id: str) -> Customer: ...

@@ -146,7 +146,8 @@ def test_a_tip_that_a_declined_card_did_not_pay_is_never_owed(world: World, shop
     assert declined["payment"]["amount_minor"] == 9000
     assert (declined["balance_minor"], declined["tip_minor"]) == (8000, 0)
     world.move(days=1)
-    assert "80.00" in next(m.text for m in world.outbox.messages if m.kind == "reminder")
+    assert "customer: reminder" in world.said()
+    assert shop.seen(tab)["balance_minor"] == 8000
 
     asked = ana.post(verb(tab, "charges"), {"mode": "on_session", "tip_minor": 500}).ok()["payment"]
     assert asked["amount_minor"] == 8500
@@ -393,9 +394,10 @@ def test_the_owner_hears_of_the_end_of_collection(world: World, shop: Shop, ana:
         for _ in range(9):
             world.move(days=1)
 
-    told = [message for message in world.outbox.messages if message.kind == "collection_ended"]
+    told = [message for message in world.messages if message.kind == "collection_ended"]
     assert [message.to for message in told] == ["owner"]
-    assert ("last reminder" if how == "reminders used up" else "No card is saved") in told[0].text
+    what, why = ("reminding", None) if how == "reminders used up" else ("charging", "no_card")
+    assert (told[0].values["what"], told[0].values["why"]) == (what, why)
 
 
 def test_a_hold_captured_early_never_takes_what_is_contested(world: World) -> None:

@@ -23,13 +23,14 @@ from chalice.test import Client
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from chalicelib.adapters.memory_queues import MemoryQueues
+from chalicelib.domain.news.message import Message
 from chalicelib.handlers.api import openapi
 from chalicelib.handlers.api.operations import OPERATIONS
 from chalicelib.ports.deps import Deps
 from chalicelib.ports.queues import QueueName
 from devstack.invariants import check_tab
 from devstack.stripe_standin.server import App
-from tests.outbox import Outbox
+from tests.news import messages_of_all
 from tests.pump import TICK, empty
 
 ISSUER = "https://issuer.test"
@@ -211,6 +212,7 @@ class World:
     http: httpx.Client
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     _delivered: set[str] = field(default_factory=set)
+    _said: int = 0
 
     def new_key(self) -> str:
         return f"key-{next(self._numbers)}"
@@ -288,13 +290,14 @@ class World:
     # Messages
 
     @property
-    def outbox(self) -> Outbox:
-        assert isinstance(self.deps.notifier, Outbox)
-        return self.deps.notifier
+    def messages(self) -> list[Message]:
+        """What is told because of everything that was committed since the last call of `said`."""
+        return messages_of_all(self.deps.store)[self._said :]
 
     def said(self) -> list[str]:
         """The messages since the last call: recipient and kind."""
-        messages, self.outbox.messages = self.outbox.messages, []
+        messages = self.messages
+        self._said += len(messages)
         return [f"{message.to}: {message.kind}" for message in messages]
 
     # Stripe's events

@@ -248,7 +248,7 @@ def full_tab() -> Tab:
             remind_at=NOW + timedelta(days=2),
         ),
         pause=Pause(by="sam", at=NOW, reason="on holiday", until=NOW + timedelta(hours=12)),
-        receipt_owed=True,
+        receipt_seq=9,
         deposit=Deposit(amount_minor=1000, state=DepositState.HELD, place_at=NOW, lapses_at=NOW, failures=1),
         card=Card(card_id="pm_1", brand="visa", last4="4242", saved_at=NOW, refused="stolen_card"),
         holds=(

@@ -153,13 +153,13 @@ LEFT_OUT = {
         "Attempt.checks Attempt.redone Attempt.tip_minor Deposit.amount_minor Deposit.failures "
         "Dispute.reinstated_minor Dispute.returned_minor Dispute.withdrawn_minor Followup.refusals "
         "Followup.reminders_sent Followup.tries Hold.captured_minor Leg.elsewhere_minor "
-        "Plan.tip_minor Tab.adjusted_minor Tab.entry_count Tab.tip_minor "
+        "Plan.tip_minor Tab.adjusted_minor Tab.entry_count Tab.receipt_seq Tab.tip_minor "
         "Tab.version Tab.waived_minor Tab.written_off_minor TabSummary.held_minor"
     ),
     str(Deposit()): "Tab.deposit",
     "False": (
         "Attempt.customer_present Attempt.saves_card Contest.reminded Dispute.charge_refundable "
-        "Followup.charging_end_told Followup.reminding_end_told Promise.deposit_needs_card Tab.receipt_owed"
+        "Followup.charging_end_told Followup.reminding_end_told Promise.deposit_needs_card"
     ),
     str(Followup()): "Tab.followup",
     "None": (

@@ -42,8 +42,9 @@ a change of what it shows, 2 where its key changes.
 |---|---|---|---|---|
 {rows}
 
-A receipt is sent by the schedule, and marked as sent in a transaction of its own. Where a promise is accepted, the
-second read is the customer's saved card. A bill that is charged, and a refund, read their closed attempt as well.
+A message costs the request nothing: it follows from an entry that the transaction writes anyway. Where a promise is
+accepted, the second read is the customer's saved card. A bill that is charged, and a refund, read
+their closed attempt as well.
 """
 
 _TABS = """
@@ -51,7 +52,7 @@ _TABS = """
 
 From the opening to the last event, for a customer who has been here before. Left out: reads of the app's own screens
 (1 `Get` each), and the schedule's look for what is due (64 queries, 32 RCU every five minutes, for one tab as for ten
-thousand); what it then does for the tab, the receipt at its end, is in it.
+thousand); what the worker then does for the tab is in it.
 
 | tab | requests to us | events | DynamoDB | of them transactions | RCU | WCU | Stripe |
 |---|---|---|---|---|---|---|---|

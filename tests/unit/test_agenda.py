@@ -120,11 +120,11 @@ def test_lapse_deposit_after_the_policys_time() -> None:
 
 
 def test_close_at_once_where_nothing_is_owed() -> None:
-    """In the same change as the last payment; only the receipt is still to be sent."""
+    """In the same change as the last payment; the receipt follows from that and is nothing to be done."""
     till = Till().serve(50_00).do(payment.pay_on_phone, by=ADA).charged()
 
     assert till.tab.status == Status.CLOSED
-    assert planned(till.tab) == {StepKind.SEND_RECEIPT: 0}
+    assert planned(till.tab) == {}
 
 
 def test_nothing_is_planned_for_a_tab_that_waits_for_people() -> None:
@@ -161,13 +161,6 @@ def test_contest_overdue_then_its_default() -> None:
     assert planned(till.tab) == {StepKind.CONTEST_DEFAULT: 9 * 24}
 
 
-def test_send_receipt_until_it_is_sent() -> None:
-    """Due at once, and still due where nobody could take it."""
-    till = Till().serve(50_00).do(payment.pay_on_phone, by=ADA).charged().wait(days=1)
-
-    assert planned(till.tab) == {StepKind.SEND_RECEIPT: 0}
-
-
 # Order
 
 
@@ -191,7 +184,6 @@ def test_the_order_is_unknown_hold_clock_obligations_charges_reminders() -> None
         StepKind.REMIND,
         StepKind.TELL_END,
         StepKind.CLOSE,
-        StepKind.SEND_RECEIPT,
     ]
 
 

@@ -111,13 +111,11 @@ def test_what_is_due_at_once_says_what_why_and_about_which(
 
 
 def test_what_calls_somebody_waits_for_those_who_may_call() -> None:
-    """What is due is no call to the gateway, however urgent it is; nor is a receipt."""
+    """What is due is no call to the gateway, however urgent it is."""
     assert agenda.due_call(canceled(), NOON + timedelta(hours=1)) is None
 
     paid = Till().serve(50_00).do(payment.take_cash, 50_00).tab
     assert agenda.due_call(paid, NOON) is None
-    assert agenda.due_receipt(paid)
-    assert not agenda.due_receipt(canceled())
 
 
 def test_what_is_forgiven_or_given_up_is_planned_for_no_longer() -> None:

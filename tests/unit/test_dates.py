@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,7 @@ from chalicelib.domain.news import dates
 from chalicelib.domain.tab.attempt import Operation
 from chalicelib.domain.tab.commands import bill, booking
 from chalicelib.domain.tab.policy import Policy
-from tests.unit.till import ADA, CUSTOMER, EVERYTHING, NOON, TRY_LATER, WITH_CARD, WITHOUT_CARD, Till
+from tests.unit.till import ADA, CUSTOMER, EVERYTHING, TRY_LATER, WITH_CARD, WITHOUT_CARD, Till
 
 CODE = Path(dates.__file__).resolve().parents[2]
 
@@ -65,31 +65,19 @@ def test_a_date_is_written_in_one_place() -> None:
 TOKYO = Policy(time_zone="Asia/Tokyo", quiet_from_hour=0, quiet_until_hour=0)
 
 
-@pytest.mark.parametrize(("hour", "said"), [(14, "08 March"), (15, "09 March")])
-def test_the_next_try_is_on_the_readers_day(hour: int, said: str) -> None:
-    """In Tokyo it is the next day from three in the afternoon, UTC."""
-    till = Till(policy=TOKYO).accept(*EVERYTHING, customer=CUSTOMER).serve(50_00)
-    till.wait_until(datetime(2026, 3, 6, hour, tzinfo=UTC)).declined(Operation.CHARGE, failure=TRY_LATER)
+def test_a_message_carries_instants_and_leaves_the_day_to_the_words() -> None:
+    """The next try, the next placement, the end of a contest: which day that is, the reader's zone says."""
+    declined = Till(policy=TOKYO).accept(*EVERYTHING, customer=CUSTOMER).serve(50_00)
+    declined.wait_until(datetime(2026, 3, 6, 15, tzinfo=UTC)).declined(Operation.CHARGE, failure=TRY_LATER)
+    unsecured = Till.booked(in_hours=48, policy=TOKYO).accept(*WITH_CARD, customer=CUSTOMER)
+    unsecured.declined(Operation.PLACE_HOLD, failure=TRY_LATER)
+    contested = Till(policy=TOKYO).accept(*WITHOUT_CARD).serve(50_00).do(bill.contest, "cold", None, by=ADA)
 
-    assert till.tab.followup.next_try_at == till.now + timedelta(days=2)
-    assert f"We try again on {said}" in till.messages[-1].text
+    contested.wait(days=7)
 
-
-def test_the_next_placement_is_on_the_readers_day() -> None:
-    """Declined at noon, tried again at midnight: tomorrow in Tokyo."""
-    till = Till.booked(in_hours=48, policy=TOKYO).accept(*WITH_CARD, customer=CUSTOMER)
-
-    till.declined(Operation.PLACE_HOLD, failure=TRY_LATER)
-
-    assert till.tab.deposit.place_at == NOON + timedelta(hours=12)
-    assert "We try again on 03 March." in till.messages[-1].text
-
-
-def test_the_owner_reads_when_a_contest_ends_in_their_time() -> None:
-    """Reminded a week later, it ends two days after that: at nine in the evening in Tokyo."""
-    till = Till(policy=TOKYO).accept(*WITHOUT_CARD).serve(50_00).do(bill.contest, "cold", None, by=ADA).wait(days=7)
-
-    assert "on 11 March at 21:00" in till.messages[-1].text
+    assert declined.messages[-1].values["next_try_at"] == "2026-03-08T15:00:00+00:00"
+    assert unsecured.messages[-1].values["again_at"] == "2026-03-03T00:00:00+00:00"
+    assert contested.messages[-1].values["default_at"] == "2026-03-11T12:00:00+00:00"
 
 
 def test_a_refusal_that_names_a_time_names_the_zone() -> None:

@@ -10,8 +10,7 @@ from msgspec.structs import replace
 
 from chalicelib.domain.books.ledger import Account, Posting
 from chalicelib.domain.errors import TransitionRefused
-from chalicelib.domain.news.message import MessageKind, Recipient
-from chalicelib.domain.news.messages import Message
+from chalicelib.domain.news.message import Message, MessageKind, Recipient, message_id
 from chalicelib.domain.tab import agenda
 from chalicelib.domain.tab.adjust import lower_bill
 from chalicelib.domain.tab.attempt import Attempt, AttemptState, Operation
@@ -78,7 +77,7 @@ def test_a_change_has_everything_that_goes_into_one_transaction() -> None:
     )
     assert attempt.attempt_id.startswith("att_")
     assert change.tab.next_action_at == attempt.check_at
-    assert (change.closed_attempts, change.fact_keys, change.objects, change.messages) == ((), (), (), ())
+    assert (change.closed_attempts, change.fact_keys, change.objects) == ((), (), ())
 
 
 def test_a_fact_is_written_with_its_key_its_object_and_the_attempt_it_ends() -> None:
@@ -101,24 +100,25 @@ def test_a_fact_is_written_with_its_key_its_object_and_the_attempt_it_ends() -> 
 
 
 def test_a_message_is_about_its_tab_and_for_its_people() -> None:
-    """With an id by which a second one is told apart."""
+    """With an id made of its entry, by which a second one is told apart."""
     till = Till()
 
     till.serve(50_00)
 
+    presented = next(entry for entry in till.entries if entry.kind == "bill_presented")
     assert till.messages == [
         Message(
-            message_id=till.messages[0].message_id,
+            message_id=message_id(till.tab.tab_id, presented.seq, MessageKind.BILL_PRESENTED, Recipient.CUSTOMER),
             kind=MessageKind.BILL_PRESENTED,
             to=Recipient.CUSTOMER,
             merchant_id="mer_1",
             customer_id="cus_1",
             tab_id=till.tab.tab_id,
+            seq=presented.seq,
             at=NOON,
-            text="Haircut: your bill is EUR 50.00. Have a look, accept it, or tell us what is wrong.",
+            values={"total_minor": 50_00, "review_s": 86400, "after_review": "due"},
         )
     ]
-    assert till.messages[0].message_id.startswith("msg_")
 
 
 def test_what_is_begun_and_confirmed_in_one_change_is_not_performed() -> None:

@@ -9,9 +9,7 @@ from hypothesis import strategies as st
 from chalicelib.domain.books.ledger import Account
 from chalicelib.domain.errors import AmountTooSmall, InvalidInput, NothingToPay, PaymentInProgress, TransitionRefused
 from chalicelib.domain.news.message import MessageKind, Recipient
-from chalicelib.domain.news.messages import receipt_of
 from chalicelib.domain.tab.actions import Action
-from chalicelib.domain.tab.agenda import StepKind
 from chalicelib.domain.tab.attempt import Failure, Operation
 from chalicelib.domain.tab.commands import bill, booking, payment
 from chalicelib.domain.tab.draft import check_invariants
@@ -33,6 +31,7 @@ from tests.unit.till import (
 
 A = Account
 REFUND, CHARGE = Operation.REFUND, Operation.CHARGE
+RECEIPT = (MessageKind.RECEIPT, Recipient.CUSTOMER)
 
 
 def paid(amount: int = 50_00, tip: int = 0) -> Till:
@@ -355,13 +354,10 @@ def test_what_is_paid_twice_goes_back_by_itself() -> None:
 def test_what_is_too_much_is_no_reason_for_another_receipt() -> None:
     """Only what was due was paid."""
     till = Till().serve(50_00).do(payment.take_cash, 50_00)
-    draft = till.draft()
-    draft.update(receipt_owed=False)
-    till._finish(draft)
 
     till.hear(till.fact(FactKind.CHARGED, "pi_late", 50_00, attempt_id="att_gone"))
 
-    assert StepKind.SEND_RECEIPT not in till.planned
+    assert till.told.count(RECEIPT) == 1
 
 
 # The tip after the payment
@@ -387,7 +383,8 @@ def test_a_tip_that_is_not_paid_leaves_nothing_owed() -> None:
     till.hear(till.fact(FactKind.PAYMENT_CANCELED, "pi_tip")).wait(days=30)
 
     assert (till.tab.balance_minor, till.tab.tip_minor, till.tab.attempts) == (0, 0, ())
-    assert set(till.planned) == {StepKind.SEND_RECEIPT}
+    assert till.planned == {}
+    assert till.told.count(RECEIPT) == 1
 
 
 def test_a_tip_paid_after_it_was_given_up_goes_back() -> None:
@@ -403,19 +400,13 @@ def test_a_tip_paid_after_it_was_given_up_goes_back() -> None:
 
 
 def test_a_tip_after_the_payment_has_its_own_receipt() -> None:
-    """Another id, because more was paid."""
-    till = paid()
-    first = receipt_of(till.tab, till.now)
-    draft = till.draft()
-    draft.update(receipt_owed=False)
-    till._finish(draft)
+    """Over all of it, and the tab says that it replaces the first."""
+    till = paid().do(payment.tip, 5_00, by=ADA).charged("pi_tip")
 
-    till.do(payment.tip, 5_00, by=ADA).charged("pi_tip")
+    first, second = (message for message in till.messages if message.kind == MessageKind.RECEIPT)
 
-    assert set(till.planned) == {StepKind.SEND_RECEIPT}
-    second = receipt_of(till.tab, till.now)
-    assert first.message_id != second.message_id
-    assert "55.00" in second.text
+    assert [first.values["receipt_minor"], second.values["receipt_minor"]] == [50_00, 55_00]
+    assert first.seq < second.seq == till.tab.receipt_seq
 
 
 def test_a_tip_is_the_customers_for_a_service_that_was_paid() -> None:

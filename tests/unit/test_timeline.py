@@ -16,6 +16,7 @@ import pytest
 from msgspec import NODEFAULT, Struct
 from msgspec.structs import fields
 
+from chalicelib.domain.news.message import Message
 from chalicelib.domain.tab import agenda
 from chalicelib.domain.tab.actions import allowed_actions
 from chalicelib.domain.tab.entry import Entry
@@ -74,6 +75,10 @@ def _entry(entry: Entry) -> str:
     return f"  {_when(entry.at)} {entry.by}: {entry.kind}{details}" + (f" |{posted}" if posted else "")
 
 
+def _values(message: Message) -> str:
+    return "".join(f" {name}={_value(value)}" for name, value in message.values.items())
+
+
 def _state(till: Till) -> dict[str, str]:
     """What is to be said of the tab, by name."""
     tab = till.tab
@@ -99,7 +104,7 @@ def timeline(told: Callable[[], Story]) -> str:
         state = _state(now)
         lines.append("")
         lines += [_entry(entry) for entry in now.entries[seen:]]
-        lines += [f"  to {message.to} ({message.kind}): {message.text}" for message in now.messages[heard:]]
+        lines += [f"  to {message.to} ({message.kind}):{_values(message)}" for message in now.messages[heard:]]
         lines += [f"    {name}: {value}" for name, value in state.items() if before.get(name) != value]
         lines += [f"    {name}: none" for name in before if name not in state]
         seen, heard, before = len(now.entries), len(now.messages), state

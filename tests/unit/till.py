@@ -10,8 +10,8 @@ from typing import Any
 from msgspec.structs import replace
 
 from chalicelib.domain.books.ledger import Account
-from chalicelib.domain.news.message import MessageKind, Recipient
-from chalicelib.domain.news.messages import Message
+from chalicelib.domain.news.message import Message, MessageKind, Recipient
+from chalicelib.domain.news.table import messages_of
 from chalicelib.domain.parties import Customer, Merchant
 from chalicelib.domain.tab import agenda
 from chalicelib.domain.tab.actions import Action, allowed_actions
@@ -91,7 +91,6 @@ class Till:
         self.now = NOON
         self.entries: list[Entry] = []
         self.closed: dict[str, Attempt] = {}
-        self.messages: list[Message] = []
         self.known_facts: set[str] = set()
         self._numbers = count(1)
         merchant = replace(merchant, policy=policy) if policy else merchant
@@ -160,7 +159,6 @@ class Till:
         if change is not None:
             self.tab = change.tab
             self.entries.extend(change.entries)
-            self.messages.extend(change.messages)
             self.known_facts |= set(change.fact_keys)
             self.closed |= {attempt.attempt_id: attempt for attempt in change.closed_attempts}
         return change
@@ -252,6 +250,16 @@ class Till:
     @property
     def kinds(self) -> list[str]:
         return [entry.kind for entry in self.entries]
+
+    @property
+    def messages(self) -> list[Message]:
+        """What is told because of everything that was written so far."""
+        tab = self.tab
+        return [
+            message
+            for entry in self.entries
+            for message in messages_of(tab.merchant_id, tab.customer_id, tab.tab_id, entry)
+        ]
 
     @property
     def told(self) -> list[tuple[MessageKind, Recipient]]:

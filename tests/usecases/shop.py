@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from chalicelib.adapters.addresses import LibraryAddresses
 from chalicelib.adapters.memory_queues import MemoryQueues
 from chalicelib.adapters.memory_store import MemoryStore
+from chalicelib.domain.news.message import Message, MessageKind
 from chalicelib.domain.tab.actor import Actor, Role
 from chalicelib.domain.tab.attempt import Attempt, Operation
 from chalicelib.domain.tab.commands.bill import ItemInput
@@ -33,6 +34,7 @@ from devstack.invariants import check_books, check_claims, check_everything, che
 from tests import views
 from tests.channels import BareWords, Mails, Texts
 from tests.deliveries import deliveries_beside
+from tests.news import messages_of_all
 from tests.outbox import Outbox
 from tests.people import links_beside, people_beside
 from tests.usecases.fake_gateway import SIGNATURE, Crash, FakeGateway
@@ -116,6 +118,17 @@ class Shop:
     def request(self, by: Actor, *, key: str | None = None, body: str = "", version: int | None = None) -> Request:
         key = key or f"key-{next(self._keys)}"
         return Request(by=by, record_id=f"{by.subject}/{key}", request_sha256=body or key, expected_version=version)
+
+    # What is told
+
+    @property
+    def messages(self) -> list[Message]:
+        """What is told because of everything that was committed so far."""
+        return messages_of_all(self.store)
+
+    @property
+    def told(self) -> list[MessageKind]:
+        return [message.kind for message in self.messages]
 
     # Time and webhooks
 

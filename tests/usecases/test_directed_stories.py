@@ -196,7 +196,7 @@ def test_a_call_that_is_refused_is_not_the_banks_word(told: Directed) -> None:
 
     told.days_pass(2)
 
-    kinds = told.shop.outbox.kinds()
+    kinds = told.shop.told
     assert MessageKind.CALL_REFUSED in kinds
     assert MessageKind.CARD_DECLINED not in kinds
     assert told.taken == 50_00

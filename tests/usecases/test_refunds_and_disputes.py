@@ -82,7 +82,7 @@ def test_a_pending_refund_that_fails_is_owed_again_and_not_made_for_ever(shop: S
 
     assert shop.tab.refund_owed_minor == 20_00
     assert shop.gateway.calls.count(Operation.REFUND) == 1
-    assert MessageKind.REFUND_FAILED in shop.outbox.kinds()
+    assert MessageKind.REFUND_FAILED in shop.told
     shop.check_books()
 
 
@@ -217,7 +217,7 @@ def test_a_card_removed_by_the_customers_own_call(shop: Shop) -> None:
     assert customer.card is None
     assert shop.gateway.removed_cards == ["pm_1"]
     assert (shop.tab.card, shop.tab.deposit.state) == (None, DepositState.WANTED)
-    assert shop.outbox.kinds() == [MessageKind.CARD_REMOVED, MessageKind.PROTECTION_LOST]
+    assert shop.told == [MessageKind.CARD_REMOVED, MessageKind.PROTECTION_LOST]
 
 
 def test_a_card_removed_at_the_gateway_is_heard_of_by_every_tab(shop: Shop) -> None:
@@ -244,7 +244,7 @@ def test_our_own_removal_heard_again_by_webhook_says_nothing_twice(shop: Shop) -
     shop.gateway.remove_card_there("pm_1", customer.customer_ref)
     shop.deliver_all()
 
-    assert shop.outbox.kinds().count(MessageKind.CARD_REMOVED) == 1
+    assert shop.told.count(MessageKind.CARD_REMOVED) == 1
 
 
 def test_a_repeated_removal_leaves_the_card_that_was_saved_since(shop: Shop) -> None:
@@ -272,4 +272,4 @@ def test_a_removed_card_is_not_charged_at_the_windows_end(shop: Shop) -> None:
 
     assert shop.tab.status == Status.DUE
     assert shop.gateway.payments == {}
-    assert shop.outbox.kinds()[-2:] == [MessageKind.REMINDER, MessageKind.COLLECTION_ENDED]
+    assert shop.told[-2:] == [MessageKind.REMINDER, MessageKind.COLLECTION_ENDED]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from chalicelib.domain.news.messages import Message
+from chalicelib.domain.news.message import Message
 
 log = logging.getLogger(__name__)
 

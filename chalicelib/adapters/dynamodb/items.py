@@ -98,6 +98,10 @@ def merchant_key(merchant_id: str) -> Key:
     return _key(f"MERCHANT#{merchant_id}", "PROFILE")
 
 
+def merchant_entry_key(merchant_id: str, position: str) -> Key:
+    return _key(f"MERCHANT#{merchant_id}", f"ENTRY#{position}")
+
+
 def merchant_line_key(merchant_id: str) -> Key:
     """The partition with a row for each merchant, so that merchants can be listed; written with each change of one."""
     return _key(MERCHANTS_PARTITION, merchant_id)
@@ -276,6 +280,11 @@ def entry_item(tab: Tab, entry: Entry) -> Item:
         entry_key(tab.merchant_id, tab.tab_id, entry_position(entry.seq)),
         _data(entry) | {"customer_id": {"S": tab.customer_id}},
     )
+
+
+def merchant_entry_item(merchant_id: str, entry: Entry) -> Item:
+    """An entry of the merchant's own history, from which messages follow as from a tab's."""
+    return _item(merchant_entry_key(merchant_id, entry_position(entry.seq)), _data(entry))
 
 
 def attempt_item(tab: Tab, attempt: Attempt) -> Item:

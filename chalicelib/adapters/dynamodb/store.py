@@ -288,9 +288,13 @@ class DynamoDbStore:
     def add_merchant(self, merchant: Merchant, *, record: IdempotencyRecord) -> None:
         self._put_party(items.merchant_item(merchant), 0, record, Put(items.merchant_line_item(merchant)))
 
-    def update_merchant(self, merchant: Merchant, *, record: IdempotencyRecord | None = None) -> None:
-        line = Put(items.merchant_line_item(merchant))
-        self._put_party(items.merchant_item(merchant), merchant.version - 1, record, line)
+    def update_merchant(
+        self, merchant: Merchant, *, record: IdempotencyRecord | None = None, entry: Entry | None = None
+    ) -> None:
+        others = [Put(items.merchant_line_item(merchant))]
+        if entry is not None:
+            others.append(Put(items.merchant_entry_item(merchant.merchant_id, entry)))
+        self._put_party(items.merchant_item(merchant), merchant.version - 1, record, *others)
 
     def get_customer(self, merchant_id: str, customer_id: str) -> Customer:
         _check_ids("customer", merchant_id, customer_id)

@@ -14,6 +14,8 @@ from msgspec import Struct
 from chalicelib.domain.news.message import Message, MessageKind, Recipient, message_id
 from chalicelib.domain.tab.entry import Entry
 
+_LEFT = ("balance_minor", "back_minor")
+"""What is left to pay and what goes back, at that moment: by the time it is told, the refund may have been made."""
 _CUSTOMER = (Recipient.CUSTOMER,)
 _OWNER = (Recipient.OWNER,)
 _BOTH = (Recipient.CUSTOMER, Recipient.OWNER)
@@ -130,19 +132,19 @@ NEWS: Mapping[str, tuple[Rule, ...]] = {
         Rule(
             kind=MessageKind.BILL_ADJUSTED,
             to=_CUSTOMER,
-            values=("amount_minor",),
+            values=("amount_minor", *_LEFT),
             fixed={"why": "adjusted"},
             when=_is("command", "adjust"),
         ),
     ),
     "waived": (
         # What ends a contest or goes back as a refund is told as that.
-        Rule(kind=MessageKind.WAIVED, to=_CUSTOMER, values=("amount_minor", "of"), when=_is("why", "waive")),
+        Rule(kind=MessageKind.WAIVED, to=_CUSTOMER, values=("amount_minor", "of", *_LEFT), when=_is("why", "waive")),
     ),
     "contested": (Rule(kind=MessageKind.CONTESTED, to=_OWNER, values=("contested_minor", "deadline_at")),),
     "contest_overdue": (Rule(kind=MessageKind.CONTEST_OVERDUE, to=_OWNER, values=("contested_minor", "default_at")),),
     "contest_resolved": (
-        Rule(kind=MessageKind.CONTEST_RESOLVED, to=_CUSTOMER, values=("resolution", "of", "resolved_by")),
+        Rule(kind=MessageKind.CONTEST_RESOLVED, to=_CUSTOMER, values=("resolution", "of", "resolved_by", *_LEFT)),
     ),
     # Money that comes in
     "captured": (
@@ -186,14 +188,14 @@ NEWS: Mapping[str, tuple[Rule, ...]] = {
         Rule(
             kind=MessageKind.BILL_ADJUSTED,
             to=_OWNER,
-            values=("amount_minor",),
+            values=("amount_minor", *_LEFT),
             fixed={"why": "refunded"},
             when=_is("why", "made_at_gateway"),
         ),
         Rule(
             kind=MessageKind.BILL_ADJUSTED,
             to=_CUSTOMER,
-            values=("amount_minor",),
+            values=("amount_minor", *_LEFT),
             fixed={"why": "refunded"},
             when=lambda details: details.get("why") == "made_at_gateway" and details.get("balance_minor", 0) > 0,
         ),

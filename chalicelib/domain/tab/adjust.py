@@ -5,8 +5,11 @@ What was taken above the lowered amount becomes a refund obligation in the same 
 
 from __future__ import annotations
 
+from typing import Any
+
 from chalicelib.domain.books.ledger import Account, Posting, transfer
 from chalicelib.domain.tab.draft import Draft
+from chalicelib.domain.tab.tab import Tab
 
 
 def lower_bill(draft: Draft, amount_minor: int, kind: str, **details: object) -> None:
@@ -16,8 +19,20 @@ def lower_bill(draft: Draft, amount_minor: int, kind: str, **details: object) ->
     draft.update(adjusted_minor=tab.adjusted_minor + amount_minor)
     tax_minor = tab.tax_minor - draft.tab.tax_minor
     draft.record(
-        kind, amount_minor=amount_minor, postings=bill_postings(-(amount_minor - tax_minor), -tax_minor), **details
+        kind,
+        amount_minor=amount_minor,
+        **what_is_left(draft.tab),
+        postings=bill_postings(-(amount_minor - tax_minor), -tax_minor),
+        **details,
     )
+
+
+def what_is_left(tab: Tab) -> dict[str, Any]:
+    """For the entry that lowers what is due: what is left to pay, and what goes back because of it.
+
+    By the time that it is told, the refund may have been made.
+    """
+    return {"balance_minor": tab.balance_minor, "back_minor": tab.goes_back_minor}
 
 
 def bill_postings(net_minor: int, tax_minor: int) -> tuple[Posting, ...]:
@@ -52,7 +67,7 @@ def lower_paid(draft: Draft, amount_minor: int, why: str, reason: str = "") -> N
 
 def announce_refund(draft: Draft, amount_minor: int, why: str) -> None:
     """Record that the customer gets money back, once for all the entries that lower what is due. `why`: a code."""
-    draft.record("refund_announced", amount_minor=amount_minor, why=why, balance_minor=draft.tab.balance_minor)
+    draft.record("refund_announced", amount_minor=amount_minor, why=why, **what_is_left(draft.tab))
 
 
 def forgive(draft: Draft, amount_minor: int, account: Account, why: str, reason: str) -> None:
@@ -64,6 +79,7 @@ def forgive(draft: Draft, amount_minor: int, account: Account, why: str, reason:
         reason=reason,
         of="bill" if draft.tab.fee is None else "fee",
         amount_minor=amount_minor,
+        **what_is_left(draft.tab),
         postings=transfer(amount_minor, debit=account, credit=Account.CUSTOMER_RECEIVABLE),
     )
 

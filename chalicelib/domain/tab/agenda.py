@@ -15,8 +15,6 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from chalicelib.domain.money import format_amount
-from chalicelib.domain.news import dates
-from chalicelib.domain.news.message import MessageKind, Recipient
 from chalicelib.domain.tab import contest, deposit, fees, followup, presenting, settlement
 from chalicelib.domain.tab.actor import SYSTEM
 from chalicelib.domain.tab.attempt import Attempt, AttemptState, Operation
@@ -49,11 +47,10 @@ class StepKind(IntEnum):
     REMIND = 14
     TELL_END = 15
     CLOSE = 16
-    SEND_RECEIPT = 17
 
 
-NEEDS_CALL = frozenset({StepKind.RESOLVE, StepKind.CLOSE_PAYMENT, StepKind.SEND_RECEIPT})
-"""Steps that begin with a call: to the gateway, or to the delivery of a receipt."""
+NEEDS_CALL = frozenset({StepKind.RESOLVE, StepKind.CLOSE_PAYMENT})
+"""Steps that begin with a call to the gateway."""
 DECIDED_HERE = frozenset(StepKind) - NEEDS_CALL
 """All other steps. If they need the gateway, they write an attempt ahead."""
 
@@ -89,11 +86,6 @@ def due_call(tab: Tab, now: datetime) -> Step | None:
     return _most_urgent(_attempt_steps(tab), now, NEEDS_CALL)
 
 
-def due_receipt(tab: Tab) -> bool:
-    """Whether a receipt is due."""
-    return tab.receipt_owed and tab.receipt_minor > 0
-
-
 def _earliest(pending: Iterable[Step]) -> datetime | None:
     return min((step.at for step in pending), default=None)
 
@@ -112,7 +104,7 @@ def conclude(draft: Draft) -> Change | None:
     if not draft.is_empty:
         draft.update(updated_at=draft.now)
     pending = advance(draft)
-    _tell_of_cash(draft)
+    _note_cash_to_return(draft)
     if draft.is_empty and draft.base.version and _earliest(pending) == draft.tab.next_action_at:
         return None
     if draft.tab.updated_at != draft.now:
@@ -121,14 +113,11 @@ def conclude(draft: Draft) -> Change | None:
     return draft.seal(_earliest(pending))
 
 
-def _tell_of_cash(draft: Draft) -> None:
-    """Tell both sides of cash that is owed back: staff must hand it over."""
+def _note_cash_to_return(draft: Draft) -> None:
+    """Both sides learn of cash that is owed back: staff must hand it over."""
     minor = draft.tab.cash_to_return_minor
     if minor > draft.base.cash_to_return_minor:
         draft.record("cash_to_return", amount_minor=minor)
-        draft.notify(MessageKind.CASH_TO_RETURN, Recipient.CUSTOMER, minor, "is yours to collect at the counter.")
-        owner = "is owed back to the customer: hand it over and record it."
-        draft.notify(MessageKind.CASH_TO_RETURN, Recipient.OWNER, minor, owner)
 
 
 def advance(draft: Draft) -> list[Step]:
@@ -323,8 +312,6 @@ def _people_steps(tab: Tab) -> Iterator[Step]:
             yield Step(StepKind.REMIND, remind_at, "the customer is reminded of what is unpaid")
         if end := followup.end_of_collection(tab):
             yield Step(StepKind.TELL_END, end.at, "the owner is told what is not collected automatically any more")
-    if due_receipt(tab):
-        yield Step(StepKind.SEND_RECEIPT, tab.updated_at, "the customer gets a receipt")
 
 
 def _may_close(tab: Tab) -> bool:
@@ -367,10 +354,6 @@ def _take_hold_clock(draft: Draft, step: Step) -> None:
         draft.record("hold_expiring", payment_id=hold.payment_id, action="capture")
         settlement.start(draft, PlanReason.HOLD_EXPIRING)
         return
-    elif tab.balance_minor:
-        ends = dates.day(hold.capture_before, tab.policy.time_zone)
-        why = f"{ends}. The promise does not let us take it for the bill: ask the customer to pay before that."
-        draft.notify(MessageKind.HOLD_ENDS, Recipient.OWNER, hold.amount_minor, why)
     draft.record(
         "hold_expiring",
         payment_id=hold.payment_id,
@@ -424,7 +407,6 @@ def _take_refund_by_hand(draft: Draft, step: Step) -> None:
         "way and record that."
     )
     draft.flag(FlagKind.REFUND_BY_HAND, payment_id, reason, amount_minor)
-    draft.notify(MessageKind.REFUND_FAILED, Recipient.OWNER, amount_minor)
 
 
 def _take_leg(draft: Draft, step: Step) -> None:
@@ -484,12 +466,9 @@ def _take_close(draft: Draft, step: Step) -> None:
     tab = draft.tab
     outcome = {Status.CANCELED: Outcome.CANCELED, Status.NO_SHOW: Outcome.NO_SHOW}.get(tab.status, Outcome.FULFILLED)
     draft.move_to(Status.CLOSED, "nothing_owed")
-    # The receipt for a fee became due when the fee was paid.
-    receipt_owed = tab.receipt_owed if tab.fee else tab.paid_minor > 0
-    draft.update(closed_at=draft.now, outcome=outcome, plan=None, review_ends_at=None, receipt_owed=receipt_owed)
-    draft.record(
-        "closed", outcome=outcome, paid_minor=tab.paid_minor, receipt_minor=0 if tab.fee else tab.receipt_minor
-    )
+    draft.update(closed_at=draft.now, outcome=outcome, plan=None, review_ends_at=None)
+    # The receipt for a fee went out when the fee was paid.
+    draft.record_receipt("closed", 0 if tab.fee else tab.receipt_minor, outcome=outcome, paid_minor=tab.paid_minor)
     for flag in draft.tab.flags:
         if flag.kind == FlagKind.CALL_REFUSED:
             draft.lower_flag(flag, "Nothing is left to be taken or given back.")

@@ -7,10 +7,8 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace
 
 from chalicelib.domain.books.ledger import Account
-from chalicelib.domain.news import dates
-from chalicelib.domain.news.message import MessageKind, Recipient
 from chalicelib.domain.tab import fees, followup
-from chalicelib.domain.tab.adjust import forgive, lower_bill
+from chalicelib.domain.tab.adjust import forgive, lower_bill, what_is_left
 from chalicelib.domain.tab.bill import Contest
 from chalicelib.domain.tab.draft import Draft
 from chalicelib.domain.tab.policy import Resolution
@@ -38,7 +36,6 @@ def open_contest(draft: Draft, reason: str, contested_minor: int) -> None:
         review_ends_at=None,
     )
     draft.record("contested", reason=reason, contested_minor=contested_minor, deadline_at=deadline_at)
-    draft.notify(MessageKind.CONTESTED, Recipient.OWNER, contested_minor, reason)
 
 
 def review_ends_at(draft: Draft) -> datetime:
@@ -57,8 +54,6 @@ def remind_owner(draft: Draft) -> None:
     assert contest is not None, "a contested tab has its contest"
     draft.update(contest=replace(contest, reminded=True))
     draft.record("contest_overdue", default_at=contest.default_at, contested_minor=_contested_minor(draft.tab))
-    when = dates.day_and_time(contest.default_at, draft.tab.policy.time_zone)
-    draft.notify(MessageKind.CONTEST_OVERDUE, Recipient.OWNER, _contested_minor(draft.tab), when)
 
 
 def resolve(draft: Draft, resolution: Resolution, *, reduction_minor: int = 0, reason: str = "") -> None:
@@ -66,7 +61,6 @@ def resolve(draft: Draft, resolution: Resolution, *, reduction_minor: int = 0, r
 
     Adjust: lowered and in review again. Uphold: due. Waive: nothing is due, and what was taken is refunded.
     """
-    _record_end(draft, resolution, reason, "business")
     if draft.tab.fee is not None:
         _resolve_fee(draft, resolution, reduction_minor, reason)
         return
@@ -74,16 +68,12 @@ def resolve(draft: Draft, resolution: Resolution, *, reduction_minor: int = 0, r
         draft.move_to(Status.IN_REVIEW, "resolve")
         lower_bill(draft, reduction_minor, "bill_adjusted", command="resolve", reason=reason)
         draft.update(review_ends_at=review_ends_at(draft), due_at=None)
-        words = "Your bill was lowered."
     else:
         draft.move_to(Status.DUE, "resolve")
         draft.update(due_at=not_before_start(draft.tab, draft.now))
         if resolution == Resolution.WAIVE:
             forgive(draft, draft.tab.amount_due_minor, Account.GOODWILL, "contest", reason)
-            words = "Your bill was forgiven."
-        else:
-            words = "We looked at it again, and the bill stands."
-    _end(draft, words)
+    _end(draft, resolution, reason, "business")
     if resolution == Resolution.UPHOLD:
         _collect(draft)
 
@@ -94,16 +84,14 @@ def resolve_unanswered(draft: Draft) -> None:
     The clock never upholds: only a person may decide against the customer (decision 0023).
     """
     contested_minor = _contested_minor(draft.tab)
-    _record_end(draft, Resolution.WAIVE, "", "deadline")
-    words = "Nobody answered you in time: what you contested was forgiven."
     if draft.tab.fee is not None:
         _go_on_with_fee(draft, contested_minor, "", timedelta())
-        _end(draft, words)
+        _end(draft, Resolution.WAIVE, "", "deadline")
         return
     draft.move_to(Status.DUE, "resolve")
     draft.update(due_at=not_before_start(draft.tab, draft.now))
     forgive(draft, contested_minor, Account.GOODWILL, "contest", "")
-    _end(draft, words)
+    _end(draft, Resolution.WAIVE, "", "deadline")
     _collect(draft)
 
 
@@ -113,19 +101,16 @@ def _contested_minor(tab: Tab) -> int:
     return min(tab.contest.contested_minor, tab.amount_due_minor)
 
 
-def _record_end(draft: Draft, resolution: Resolution, reason: str, resolved_by: str) -> None:
+def _end(draft: Draft, resolution: Resolution, reason: str, resolved_by: str) -> None:
+    draft.update(contest=None)
     draft.record(
         "contest_resolved",
         resolution=resolution,
         reason=reason,
         of="bill" if draft.tab.fee is None else "fee",
         resolved_by=resolved_by,
+        **what_is_left(draft.tab),
     )
-
-
-def _end(draft: Draft, words: str) -> None:
-    draft.update(contest=None)
-    draft.notify(MessageKind.CONTEST_RESOLVED, Recipient.CUSTOMER, detail=words)
 
 
 def _collect(draft: Draft) -> None:
@@ -138,14 +123,11 @@ def _resolve_fee(draft: Draft, resolution: Resolution, reduction_minor: int, rea
     """Resolve a contest about a fee: lowered or upheld, the fee is taken; waived, it is refunded."""
     if resolution == Resolution.ADJUST:
         _go_on_with_fee(draft, reduction_minor, reason, fees.NOTICE)
-        words = "The fee was lowered."
     elif resolution == Resolution.WAIVE:
         _go_on_with_fee(draft, draft.tab.amount_due_minor, reason, timedelta())
-        words = "The fee was forgiven."
     else:
         _go_on_with_fee(draft, 0, reason, timedelta())
-        words = "We looked at it again, and the fee stands."
-    _end(draft, words)
+    _end(draft, resolution, reason, "business")
 
 
 def _go_on_with_fee(draft: Draft, forgiven_minor: int, reason: str, notice: timedelta) -> None:

@@ -6,8 +6,6 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
-from chalicelib.domain.news import dates
-from chalicelib.domain.news.message import MessageKind, Recipient
 from chalicelib.domain.tab import fees
 from chalicelib.domain.tab.actor import SYSTEM
 from chalicelib.domain.tab.attempt import Attempt, AttemptState, Failure, Operation
@@ -117,7 +115,6 @@ def card_removed(draft: Draft) -> bool:
         return False
     lapses_at = draft.now + timedelta(seconds=tab.policy.deposit_lapse_s)
     draft.update(deposit=replace(tab.deposit, state=DepositState.WANTED, place_at=None, lapses_at=lapses_at))
-    draft.notify(MessageKind.PROTECTION_LOST, Recipient.OWNER, tab.deposit.amount_minor, "The card was removed.")
     return True
 
 
@@ -134,20 +131,18 @@ def placement_failed(draft: Draft, failure: Failure | None) -> None:
     in_time = tab.starts_at is not None and again_at <= tab.starts_at - OWNER_DECIDES_BEFORE
     place_at = again_at if may_retry and in_time else None
     draft.update(deposit=replace(tab.deposit, state=DepositState.FAILED, failures=failures, place_at=place_at))
-    _tell_both_of_failure(draft, place_at)
+    _record_failure(draft, place_at)
 
 
-def _tell_both_of_failure(draft: Draft, place_at: datetime | None = None) -> None:
+def _record_failure(draft: Draft, place_at: datetime | None = None) -> None:
     draft.record("deposit_failed", amount_minor=draft.tab.deposit.amount_minor, again_at=place_at)
-    again = "Another card is needed."
-    if place_at:
-        again = f"We try again on {dates.day(place_at, draft.tab.policy.time_zone)}."
-    for recipient in (Recipient.CUSTOMER, Recipient.OWNER):
-        draft.notify(MessageKind.DEPOSIT_FAILED, recipient, draft.tab.deposit.amount_minor, again)
 
 
-def not_renewed(draft: Draft, code: str = "refused", why: str = "It could not be renewed.") -> None:
-    """The hold that is about to expire was not renewed: tell both sides while something can be done."""
+def not_renewed(draft: Draft, why: str = "refused") -> None:
+    """The hold that is about to expire was not renewed: both sides learn of it while something can be done.
+
+    `why`: a code.
+    """
     tab = draft.tab
     hold = tab.live_hold
     assert hold is not None, "a hold that is not renewed still stands"
@@ -157,26 +152,13 @@ def not_renewed(draft: Draft, code: str = "refused", why: str = "It could not be
         payment_id=hold.payment_id,
         amount_minor=hold.amount_minor,
         capture_before=hold.capture_before,
-        why=code,
+        why=why,
     )
-    ends = f"{dates.day(hold.capture_before, tab.policy.time_zone)}. {why}"
-    for recipient, can_do in (
-        (Recipient.CUSTOMER, "Nothing was charged. Save another card, or agree to a new hold once this one has ended."),
-        (Recipient.OWNER, "Ask the customer for another card, present the bill, or go on without a deposit."),
-    ):
-        draft.notify(MessageKind.HOLD_ENDS, recipient, hold.amount_minor, f"{ends} {can_do}")
 
 
 def hold_lost(draft: Draft, hold: Hold) -> bool:
     """The last hold of a deposit that is still needed is gone: tell both sides, unless they were told before."""
-    if not is_wanted_by(draft.tab) or hold.clock_done_for == draft.tab.status:
-        return False
-    for recipient, can_do in (
-        (Recipient.CUSTOMER, "Nothing was charged. You can agree to a new one."),
-        (Recipient.OWNER, "Ask the customer to agree to a new one, or go on without a deposit."),
-    ):
-        draft.notify(MessageKind.PROTECTION_LOST, recipient, hold.amount_minor, f"Its hold is gone. {can_do}")
-    return True
+    return is_wanted_by(draft.tab) and hold.clock_done_for != draft.tab.status
 
 
 def placement_refused(draft: Draft, attempt: Attempt) -> None:
@@ -202,7 +184,7 @@ def placement_closed(draft: Draft) -> None:
         not_renewed(draft)
     else:
         draft.update(deposit=replace(tab.deposit, state=DepositState.FAILED))
-        _tell_both_of_failure(draft)
+        _record_failure(draft)
 
 
 def asked_of_customer(draft: Draft) -> None:
@@ -233,13 +215,6 @@ def lapse(draft: Draft) -> None:
             reason="",
             **fees.outlook(draft.tab, 0, timedelta(), draft.now),
         )
-        fees.tell_of_cancellation(draft, "because the deposit was not confirmed in time")
-        return
-    for recipient, can_do in (
-        (Recipient.CUSTOMER, "Your booking stands, and nothing was charged. You can still confirm the deposit."),
-        (Recipient.OWNER, "The booking stands without a deposit. Ask the customer to confirm it, or cancel for free."),
-    ):
-        draft.notify(MessageKind.DEPOSIT_LAPSED, recipient, tab.deposit.amount_minor, can_do)
 
 
 def renew(draft: Draft) -> bool:
@@ -249,12 +224,10 @@ def renew(draft: Draft) -> bool:
     """
     tab = draft.tab
     if not tab.may_use_card:
-        not_renewed(draft, "no_card", "There is no saved card to renew it with.")
+        not_renewed(draft, "no_card")
         return False
     if draft.now >= kept_until(tab):
-        not_renewed(
-            draft, "forgotten", f"It is not renewed any more, {RENEWED_FOR.days} days after the service was to begin."
-        )
+        not_renewed(draft, "forgotten")
         return False
     draft.update(deposit=replace(tab.deposit, state=DepositState.PLACING))
     return True
@@ -324,7 +297,7 @@ def _place_anew(draft: Draft) -> None:
     elif draft.by.is_customer and may_hold_now(tab.starts_at, draft.now, tab.policy):
         begin_hold(draft, on_session=True)
     else:
-        not_renewed(draft, "moved", "The new time lies beyond that.")
+        not_renewed(draft, "moved")
 
 
 def want_again(draft: Draft) -> None:

@@ -9,8 +9,6 @@ from msgspec.structs import replace
 
 from chalicelib.domain.books.ledger import Account, Posting, post, transfer
 from chalicelib.domain.errors import TransitionRefused
-from chalicelib.domain.news.message import MessageKind, Recipient
-from chalicelib.domain.news.messages import Message, text_of
 from chalicelib.domain.parties import Customer
 from chalicelib.domain.tab.actor import Actor
 from chalicelib.domain.tab.attempt import Attempt, AttemptState, Failure, Operation
@@ -42,7 +40,6 @@ class Change(Struct, frozen=True, kw_only=True):
     begun: tuple[Attempt, ...] = ()
     closed_attempts: tuple[Attempt, ...] = ()
     objects: tuple[tuple[str, str | None], ...] = ()
-    messages: tuple[Message, ...] = ()
     link_pointers: tuple[LinkPointer, ...] = ()
     token: Token | None = None
     customer: Customer | None = None
@@ -76,7 +73,6 @@ class Draft:
         self.entries: list[Entry] = []
         self.fact_keys: list[str] = []
         self.objects: list[tuple[str, str | None]] = []
-        self.messages: list[Message] = []
         self.link_pointers: list[LinkPointer] = []
         self.token: Token | None = None
         self.customer: Customer | None = None
@@ -104,20 +100,11 @@ class Draft:
         )
         self.update(entry_count=seq, balances=post(self.tab.balances, postings))
 
-    def notify(self, kind: MessageKind, to: Recipient, amount_minor: int = 0, detail: str = "") -> None:
-        """Add a message, which is sent once the change is committed. Its text describes the tab as it is now."""
-        self.messages.append(
-            Message(
-                message_id=self.new_id("msg"),
-                kind=kind,
-                to=to,
-                merchant_id=self.tab.merchant_id,
-                customer_id=self.tab.customer_id,
-                tab_id=self.tab.tab_id,
-                at=self.now,
-                text=text_of(kind, self.tab, amount_minor, detail),
-            )
-        )
+    def record_receipt(self, kind: str, receipt_minor: int, **details: Any) -> None:
+        """Append an entry for which the customer gets a receipt over `receipt_minor`; 0: none."""
+        self.record(kind, receipt_minor=receipt_minor, **details)
+        if receipt_minor:
+            self.update(receipt_seq=self.tab.entry_count)
 
     def move_to(self, status: Status, command: str) -> None:
         """Change the status if the table of transitions allows it. Raises TransitionRefused."""
@@ -254,7 +241,6 @@ class Draft:
             ),
             closed_attempts=tuple(self._closed),
             objects=tuple(self.objects),
-            messages=tuple(self.messages),
             link_pointers=tuple(self.link_pointers),
             token=self.token,
             customer=self.customer,

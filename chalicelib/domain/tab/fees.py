@@ -11,9 +11,6 @@ from typing import Any
 from msgspec.structs import replace
 
 from chalicelib.domain.books.ledger import Account, transfer
-from chalicelib.domain.money import format_amount
-from chalicelib.domain.news import dates
-from chalicelib.domain.news.message import MessageKind, Recipient
 from chalicelib.domain.tab import settlement
 from chalicelib.domain.tab.bill import Fee, FeeKind
 from chalicelib.domain.tab.draft import Draft
@@ -85,7 +82,6 @@ def take_back(draft: Draft) -> None:
         plan=None,
         waived_minor=0,
         followup=Followup(),
-        receipt_owed=False,
     )
     draft.record(
         "no_show_taken_back",
@@ -94,16 +90,6 @@ def take_back(draft: Draft) -> None:
         paid_is=_paid_is(tab),
         postings=transfer(void_minor, debit=Account.FEES_INCOME, credit=Account.CUSTOMER_RECEIVABLE),
     )
-    taken = f"{format_amount(tab.paid_minor, tab.currency)} was taken."
-    if not tab.paid_minor:
-        detail = "Nothing is taken for it."
-    elif all(leg.kind == LegKind.CAPTURE for leg in tab.legs):
-        detail = f"{taken} It counts towards your bill."
-    elif any(leg.kind == LegKind.CAPTURE for leg in tab.legs):
-        detail = f"{taken} What came from your deposit counts towards your bill; the rest is given back."
-    else:
-        detail = f"{taken} It is given back."
-    draft.notify(MessageKind.NO_SHOW_TAKEN_BACK, Recipient.CUSTOMER, void_minor, detail)
 
 
 def _paid_is(tab: Tab) -> str:
@@ -124,51 +110,3 @@ def outlook(tab: Tab, fee_minor: int, notice: timedelta, now: datetime) -> dict[
         "final_at": tab.final_at or (now + OBJECTION_WINDOW if fee_minor else None),
         "held_minor": tab.held_minor,
     }
-
-
-# Messages to both sides
-
-
-def tell_of_cancellation(draft: Draft, why: str = "") -> None:
-    """Tell both sides who canceled, the fee, and what they can do. `why`: the reason if the system canceled."""
-    by = draft.by
-    to_customer = why or ("by the business" if by.is_business else "as you asked")
-    to_owner = why or (f"by {by.subject}" if by.is_business else "by the customer")
-    draft.notify(MessageKind.CANCELED, Recipient.CUSTOMER, detail=f"{to_customer}. {_cost_to_customer(draft.tab)}")
-    draft.notify(MessageKind.CANCELED, Recipient.OWNER, detail=f"{to_owner}. {_cost_to_owner(draft.tab)}")
-
-
-def tell_of_no_show(draft: Draft) -> None:
-    """Tell both sides the fee, when it is taken, and until when it can be contested or reversed."""
-    tab = draft.tab
-    assert tab.final_at is not None, "a no-show is final some time"
-    mistake = f"If it was a mistake, check them in by {dates.day(tab.final_at, tab.policy.time_zone)}."
-    draft.notify(MessageKind.NO_SHOW, Recipient.CUSTOMER, detail=_cost_to_customer(tab))
-    draft.notify(MessageKind.NO_SHOW, Recipient.OWNER, detail=f"{_cost_to_owner(tab)} {mistake}")
-
-
-def _cost_to_customer(tab: Tab) -> str:
-    held = f" {format_amount(tab.held_minor, tab.currency)} were held, not charged, and are released."
-    if tab.fee is None:
-        return f"It costs you nothing.{held if tab.live_hold else ''}"
-    assert tab.final_at is not None, "a fee can be contested for a while"
-    from_hold = ", first from your hold" if tab.live_hold else ""
-    until = dates.day(tab.final_at, tab.policy.time_zone)
-    return (
-        f"The fee of {format_amount(tab.fee.amount_minor, tab.currency)} that you agreed to is due on "
-        f"{_due_on(tab)}{from_hold}. If that is not right, tell us by {until}: nothing is taken while we look at it."
-    )
-
-
-def _cost_to_owner(tab: Tab) -> str:
-    if tab.fee is None:
-        return "It costs the customer nothing."
-    return (
-        f"The fee of {format_amount(tab.fee.amount_minor, tab.currency)} is due on {_due_on(tab)}; "
-        "until then and after you can waive it."
-    )
-
-
-def _due_on(tab: Tab) -> str:
-    assert tab.due_at is not None, "a fee is due some time"
-    return dates.day(tab.due_at, tab.policy.time_zone)

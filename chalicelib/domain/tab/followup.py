@@ -8,8 +8,6 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 from msgspec.structs import replace
 
-from chalicelib.domain.news import dates
-from chalicelib.domain.news.message import MessageKind, Recipient
 from chalicelib.domain.tab import settlement
 from chalicelib.domain.tab.attempt import Failure
 from chalicelib.domain.tab.draft import Draft
@@ -112,7 +110,7 @@ def forget_old_request(draft: Draft) -> bool:
 
 
 def remind(draft: Draft) -> None:
-    """Mark the reminder as sent, then send it: at most once. Other overdue reminders are skipped."""
+    """Record a reminder, which is then sent at most once. Other overdue reminders are skipped."""
     tab = draft.tab
     overdue = sum(_reminder_time(tab, offset_s) <= draft.now for offset_s in tab.policy.reminder_offsets_s)
     sent = max(tab.followup.reminders_sent + 1, overdue)
@@ -120,9 +118,6 @@ def remind(draft: Draft) -> None:
     # A balance below the minimum charge, or covered by a hold, cannot be paid on the phone.
     payable = "phone" if settlement.phone_amount_minor(tab) else "counter"
     draft.record("reminded", number=sent, balance_minor=tab.balance_minor, payable=payable)
-    where = "on your phone" if settlement.phone_amount_minor(tab) else "at the counter"
-    detail = f"You can pay {where}, or tell us what is wrong."
-    draft.notify(MessageKind.REMINDER, Recipient.CUSTOMER, tab.balance_minor, detail)
 
 
 def collect(draft: Draft) -> None:
@@ -150,10 +145,6 @@ def charge_failed(draft: Draft, amount_minor: int, failure: Failure | None) -> N
     next_try_at = None if wait is None else outside_quiet_hours(draft.now + wait, tab.policy)
     draft.update(followup=replace(tab.followup, tries=tries, refusals=0, next_try_at=next_try_at))
     draft.record("charge_failed", tries=tries, amount_minor=amount_minor, next_try_at=next_try_at)
-    again = "Please pay on your phone."
-    if next_try_at:
-        again = f"We try again on {dates.day(next_try_at, tab.policy.time_zone)}, or pay on your phone."
-    draft.notify(MessageKind.CARD_DECLINED, Recipient.CUSTOMER, amount_minor, again)
 
 
 def charge_refused(draft: Draft, amount_minor: int) -> None:
@@ -171,9 +162,6 @@ def charge_refused(draft: Draft, amount_minor: int) -> None:
         next_try_at=again_at,
         again_by="us" if again_at else "customer",
     )
-    if refusals == 1:
-        again = "We try again, and you need not do anything." if again_at else "You can pay on your phone."
-        draft.notify(MessageKind.CALL_REFUSED, Recipient.CUSTOMER, amount_minor, again)
 
 
 def try_new_card(draft: Draft) -> None:
@@ -184,11 +172,10 @@ def try_new_card(draft: Draft) -> None:
 
 
 class End(Struct, frozen=True):
-    """What has ended (charging or reminding), from when the owner should be told, and why, in words."""
+    """What has ended (charging or reminding), from when the owner should be told, and why it is not charged, a code."""
 
     at: datetime
-    why: str
-    code: str | None
+    why: str | None
     charging: bool = False
     reminding: bool = False
 
@@ -211,13 +198,10 @@ def end_of_collection(tab: Tab) -> End | None:
     at = tab.after_pause(tab.updated_at if reminding or followup.tries else max(tab.due_at + LEASE, tab.updated_at))
     if at is None:
         return None
-    why = [_why_not_charged(tab)] if charging else []
-    why += ["The last reminder has been sent."] if reminding else []
-    code = _why_code(tab) if charging else None
-    return End(at, " ".join(why), code, charging=charging, reminding=reminding)
+    return End(at, _why_not_charged(tab) if charging else None, charging=charging, reminding=reminding)
 
 
-def _why_code(tab: Tab) -> str:
+def _why_not_charged(tab: Tab) -> str:
     if tab.balance_minor < tab.minimum_charge_minor:
         return "below_minimum"
     if any(leg.is_disputed for leg in tab.legs):
@@ -231,24 +215,8 @@ def _why_code(tab: Tab) -> str:
     return "declined" if tab.followup.tries else "unconfirmed"
 
 
-def _why_not_charged(tab: Tab) -> str:
-    if tab.balance_minor < tab.minimum_charge_minor:
-        return "It is less than a card may be charged."
-    if any(leg.is_disputed for leg in tab.legs):
-        return "The customer's bank has taken a payment back."
-    if tab.card is None:
-        return "No card is saved."
-    if tab.card.refused:
-        return f"The bank refuses the card for good ({tab.card.refused})."
-    if tab.followup.refusals:
-        return "The payment provider refuses our call, which is no fault of the card."
-    if tab.followup.tries:
-        return "The bank declines the card."
-    return "The customer did not answer their bank's question."
-
-
 def tell_end(draft: Draft) -> None:
-    """Mark the end as told, then tell the owner: once for each end."""
+    """Mark the end as told, and record what the owner is told: once for each end."""
     end = end_of_collection(draft.tab)
     assert end is not None, "something has ended"
     followup = draft.tab.followup
@@ -265,10 +233,9 @@ def tell_end(draft: Draft) -> None:
         "collection_ended",
         balance_minor=draft.tab.balance_minor,
         what=what,
-        why=end.code,
-        decline_code=card.refused if card and end.code == "card_refused" else None,
+        why=end.why,
+        decline_code=card.refused if card and end.why == "card_refused" else None,
     )
-    draft.notify(MessageKind.COLLECTION_ENDED, Recipient.OWNER, draft.tab.balance_minor, end.why)
 
 
 def _wait(policy: Policy, tries: int, failure: Failure | None) -> timedelta | None:

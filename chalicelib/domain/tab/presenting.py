@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from chalicelib.domain.money import format_amount
-from chalicelib.domain.news import dates
-from chalicelib.domain.news.message import MessageKind, Recipient
 from chalicelib.domain.tab import contest, followup
 from chalicelib.domain.tab.adjust import bill_postings
 from chalicelib.domain.tab.draft import Draft
@@ -55,17 +52,6 @@ def walk_out(draft: Draft) -> None:
         taken_minor=min(tab.held_minor, tab.balance_minor) if discloses_capture(tab) else 0,
         capture_before=tab.hold_expires_at,
     )
-    hold = ""
-    if tab.live_hold is not None:
-        amount = format_amount(min(tab.held_minor, tab.balance_minor), tab.currency)
-        ends = dates.day(tab.live_hold.capture_before, tab.policy.time_zone)
-        taken = f" Of the hold {amount} are taken for it before it ends on {ends}, as was agreed."
-        untaken = f" The hold ends on {ends}; nothing is taken from it without consent."
-        hold = taken if discloses_capture(tab) else untaken
-    to_customer = f"{hold} You can pay on your phone, or tell us what is wrong."
-    draft.notify(MessageKind.WALKED_OUT, Recipient.CUSTOMER, tab.balance_minor, to_customer)
-    to_owner = f"{hold} The customer is reminded of the rest once it is due."
-    draft.notify(MessageKind.WALKED_OUT, Recipient.OWNER, tab.balance_minor, to_owner)
 
 
 def is_left_behind(tab: Tab, now: datetime) -> bool:

@@ -68,8 +68,9 @@ class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True):
     to the account's own words (None: nothing). All four are frozen at opening.
     `final_at`: when a no-show, or a cancellation for a fee, can't be objected to or taken back any more.
     `adjusted_minor`: the reductions of a presented bill; they stay when the bill is amended.
-    `receipt_owed`: the customer has paid and not been told. `change_id`: the change that wrote this version. `flags`:
-    what a person must look at. `links`: the keys to it that guests hold, and some that are dead by now.
+    `receipt_seq`: the last entry that the customer gets a receipt for; it replaces earlier ones. `change_id`: the
+    change that wrote this version. `flags`: what a person must look at. `links`: the keys to it that guests hold, and
+    some that are dead by now.
     """
 
     tab_id: str
@@ -109,7 +110,7 @@ class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True):
     feedback: Feedback | None = None
     followup: Followup = Followup()
     pause: Pause | None = None
-    receipt_owed: bool = False
+    receipt_seq: int = 0
     deposit: Deposit = Deposit()
     card: Card | None = None
     holds: tuple[Hold, ...] = ()
@@ -183,6 +184,11 @@ class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True):
             owed_minor -= part_minor
             in_cash_minor += part_minor if leg.kind == LegKind.CASH else 0
         return in_cash_minor
+
+    @property
+    def goes_back_minor(self) -> int:
+        """The part of what is owed back that is refunded without anybody's doing."""
+        return max(0, self.refund_owed_minor - self.cash_to_return_minor)
 
     @property
     def refund_by_hand_minor(self) -> int:

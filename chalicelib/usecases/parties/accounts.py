@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import logging
+from datetime import datetime
 
 from msgspec.structs import replace
 
-from chalicelib.domain.news.messages import account_lost
+from chalicelib.domain.news.table import messages_of
+from chalicelib.domain.parties import Merchant
+from chalicelib.domain.tab.actor import SYSTEM
+from chalicelib.domain.tab.entry import Entry
 from chalicelib.ports.deps import Deps
 from chalicelib.ports.gateway import GatewayEvent
 from chalicelib.ports.store import VersionConflict
@@ -38,11 +42,19 @@ def _note(deps: Deps, merchant_id: str, event: GatewayEvent) -> None:
             connection_told_at=event.occurred_at,
             version=merchant.version + 1,
         )
+        entry = _entry(changed, deps.clock.now())
         try:
-            deps.store.update_merchant(changed)
+            deps.store.update_merchant(changed, entry=entry)
         except VersionConflict:
             continue
         if disconnected_at is not None:
             log.error("an account is cut off from us", extra={"account": event.account, "merchant_id": merchant_id})
-            deps.notifier.send(account_lost(changed, deps.clock.now()))
+        for message in messages_of(merchant_id, None, None, entry):
+            deps.notifier.send(message)
         return
+
+
+def _entry(merchant: Merchant, now: datetime) -> Entry:
+    """The entry of the merchant's history from which the owner's message follows; its number is the version."""
+    kind = "account_connected" if merchant.disconnected_at is None else "account_lost"
+    return Entry(seq=merchant.version, at=now, kind=kind, by=SYSTEM.subject, details={"account": merchant.account})

@@ -18,7 +18,6 @@ import msgspec
 from msgspec import Struct
 
 from chalicelib import correlation
-from chalicelib.domain.news.messages import receipt_of
 from chalicelib.domain.tab import agenda
 from chalicelib.domain.tab.actor import SYSTEM
 from chalicelib.domain.tab.attempt import Attempt
@@ -106,7 +105,6 @@ def work(deps: Deps, jobs: Sequence[str]) -> list[int]:
     worked = advance_each(deps, named)
     counted = {"TabsAdvanced": worked.advanced, "TabsNotAdvanced": len(worked.failed), "SweepLagSeconds": worked.lag_s}
     log.info("worked", extra={"metrics": counted})
-    _send_due_receipts(deps, worked.tabs)
     return [index for index, due in enumerate(named) if due in worked.failed]
 
 
@@ -188,35 +186,7 @@ def advance_due_tabs(deps: Deps) -> Worked:
     while batch := list(islice(waiting, 10)):
         batches.append(advance_each(deps, batch))
     tabs = {found: tab for worked in batches for found, tab in worked.tabs.items()}
-    _send_due_receipts(deps, tabs)
     if unread is not None:
         raise unread
     lag_s = max((worked.lag_s for worked in batches), default=0.0)
     return Worked(tabs=tabs, advanced=sum(worked.advanced for worked in batches), lag_s=lag_s)
-
-
-def _send_due_receipts(deps: Deps, tabs: Mapping[DueTab, Tab | None]) -> None:
-    """Receipts come last: delivery may be slow, and an expiring hold cannot wait for it."""
-    for tab in tabs.values():
-        if tab is not None and agenda.due_receipt(tab):
-            try:
-                send_receipt(deps, tab)
-            except Exception:
-                log.exception("the receipt was not sent, or not marked as sent: the next sweep sends it")
-
-
-def send_receipt(deps: Deps, tab: Tab) -> Tab:
-    """Send the receipt, then mark it as sent: at least once, under an id by which a second one can be dropped.
-
-    Only sweeps send receipts, so that neither payer nor webhook waits for delivery.
-    """
-    receipt = receipt_of(tab, deps.clock.now())
-    deps.notifier.send(receipt)
-
-    def sent(draft: Draft) -> None:
-        # More may have been paid while it was sent, for example a tip, which needs another receipt.
-        if draft.tab.receipt_owed and draft.tab.receipt_minor == tab.receipt_minor:
-            draft.update(receipt_owed=False)
-            draft.record("receipt_sent", message_id=receipt.message_id)
-
-    return run(deps, *record_outcome(deps, tab, sent))

@@ -18,6 +18,7 @@ from chalicelib.domain.errors import (
     RequestInProgress,
     StaleVersion,
 )
+from chalicelib.domain.news.table import messages_of
 from chalicelib.domain.tab import agenda
 from chalicelib.domain.tab.actor import SYSTEM, Actor, Role
 from chalicelib.domain.tab.agenda import Step, StepKind
@@ -180,10 +181,7 @@ def _check_version(tab: Tab, expected_version: int | None) -> None:
 def commit(
     deps: Deps, change: Change, *, record: IdempotencyRecord | None = None, event: SeenEvent | None = None
 ) -> Tab:
-    """Write the change, then send its messages. Raises what the store raises.
-
-    A message is sent at most once: one that cannot be handed over is logged and lost, but never sent twice.
-    """
+    """Write the change; what is told to others follows from its entries. Raises what the store raises."""
     tab = deps.store.commit(change, record=record, event=event)
     _tell(deps, change)
     return tab
@@ -202,11 +200,10 @@ def commit_each(deps: Deps, changes: Sequence[Change]) -> list[bool]:
 
 def _tell(deps: Deps, change: Change) -> None:
     _log_what_happened(change)
-    for message in change.messages:
-        try:
+    tab = change.tab
+    for entry in change.entries:
+        for message in messages_of(tab.merchant_id, tab.customer_id, tab.tab_id, entry):
             deps.notifier.send(message)
-        except Exception:
-            log.exception("message %s (%s) was not sent", message.message_id, message.kind)
 
 
 _COUNTED = {

@@ -10,7 +10,6 @@ from msgspec.structs import replace
 from chalicelib.domain.books.ledger import Account, transfer
 from chalicelib.domain.errors import CapExceeded, InvalidInput, NotFound
 from chalicelib.domain.money import check_amount, currency_of, format_amount, share_minor
-from chalicelib.domain.news.message import MessageKind, Recipient
 from chalicelib.domain.tab import adjust as adjustments
 from chalicelib.domain.tab import contest as contests
 from chalicelib.domain.tab import presenting, settlement
@@ -94,8 +93,6 @@ def complete(draft: Draft) -> None:
     """The service is done: the total is final, the bill is presented, the review window begins."""
     require(draft, Action.COMPLETE)
     presenting.present(draft, "complete")
-    if draft.tab.total_minor:
-        draft.notify(MessageKind.BILL_PRESENTED, Recipient.CUSTOMER, draft.tab.total_minor)
 
 
 def walk_out(draft: Draft) -> None:
@@ -147,7 +144,6 @@ def adjust(draft: Draft, reduction_minor: int, reason: str) -> None:
     require(draft, Action.ADJUST)
     lower_bill(draft, _reduction(draft.tab, reduction_minor), "bill_adjusted", command="adjust", reason=reason)
     settlement.replan(draft)
-    draft.notify(MessageKind.BILL_ADJUSTED, Recipient.CUSTOMER, reduction_minor)
 
 
 def _reduction(tab: Tab, reduction_minor: int | None) -> int:
@@ -166,13 +162,10 @@ def write_off(draft: Draft, reason: str) -> None:
     require(draft, Action.WRITE_OFF)
     adjustments.write_off(draft, reason)
     draft.move_to(Status.CLOSED, "write_off")
+    draft.update(closed_at=draft.now, outcome=Outcome.WRITTEN_OFF)
     # A customer who has paid a part gets a receipt for it.
-    draft.update(closed_at=draft.now, outcome=Outcome.WRITTEN_OFF, receipt_owed=draft.tab.receipt_minor > 0)
-    draft.record(
-        "closed",
-        outcome=Outcome.WRITTEN_OFF,
-        paid_minor=draft.tab.paid_minor,
-        receipt_minor=draft.tab.receipt_minor,
+    draft.record_receipt(
+        "closed", draft.tab.receipt_minor, outcome=Outcome.WRITTEN_OFF, paid_minor=draft.tab.paid_minor
     )
 
 
@@ -215,4 +208,3 @@ def waive(draft: Draft, reason: str) -> None:
     tab = draft.tab
     waived_minor = tab.amount_due_minor if tab.fee else tab.balance_minor
     forgive(draft, waived_minor, Account.FEES_INCOME if tab.fee else Account.GOODWILL, "waive", reason)
-    draft.notify(MessageKind.WAIVED, Recipient.CUSTOMER, waived_minor)

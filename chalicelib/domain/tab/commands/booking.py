@@ -9,8 +9,6 @@ from msgspec.structs import replace
 
 from chalicelib.domain.errors import AccountLost, CurrencyMismatch, InvalidInput
 from chalicelib.domain.money import check_amount, currency_of, minimum_charge_minor
-from chalicelib.domain.news import dates
-from chalicelib.domain.news.message import MessageKind, Recipient
 from chalicelib.domain.parties import Customer, Merchant, statement_suffix_of
 from chalicelib.domain.tab import deposit, fees
 from chalicelib.domain.tab.actions import Action
@@ -206,18 +204,13 @@ def _seal(draft: Draft, promise: Promise, acceptance: Acceptance) -> None:
 
 
 def _move(draft: Draft, starts_at: datetime | None) -> None:
-    """Move the start of the service with everything that depends on it, and tell both sides."""
+    """Move the start of the service with everything that depends on it."""
     assert starts_at is not None, "a booking is moved to a time"
     before = draft.tab.starts_at
     draft.update(starts_at=starts_at)
     free_until = draft.tab.promise.free_until(draft.now)
     draft.record("rescheduled", before=before, starts_at=starts_at, free_cancel_until=free_until)
     deposit.moved(draft)
-    when = f"to {dates.day_and_time(starts_at, draft.tab.policy.time_zone)}."
-    if free_until is not None:
-        when += f" Cancelling is free until {dates.day_and_time(free_until, draft.tab.policy.time_zone)}."
-    for recipient in (Recipient.CUSTOMER, Recipient.OWNER):
-        draft.notify(MessageKind.RESCHEDULED, recipient, detail=when)
 
 
 def reschedule(draft: Draft, starts_at: datetime, origin: Origin) -> None:
@@ -264,8 +257,6 @@ def reschedule(draft: Draft, starts_at: datetime, origin: Origin) -> None:
         before=tab.starts_at,
         starts_at=starts_at,
     )
-    when = f"{dates.day_and_time(starts_at, tab.policy.time_zone)}. Until it is accepted, the old time stands."
-    draft.notify(MessageKind.RESCHEDULE_PROPOSED, Recipient.CUSTOMER, detail=when)
 
 
 def propose_promise(draft: Draft, limits: Limits) -> None:
@@ -346,7 +337,6 @@ def cancel(draft: Draft, reason: str) -> None:
     if fee_minor:
         # Whoever cancels has seen the fee, so it need not be announced.
         fees.announce(draft, kind, fee_minor, timedelta())
-    fees.tell_of_cancellation(draft)
 
 
 def mark_no_show(draft: Draft) -> None:
@@ -361,4 +351,3 @@ def mark_no_show(draft: Draft) -> None:
     draft.record("no_show", **fees.outlook(draft.tab, fee_minor, fees.NOTICE, draft.now))
     if fee_minor:
         fees.announce(draft, FeeKind.NO_SHOW, fee_minor, fees.NOTICE)
-    fees.tell_of_no_show(draft)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from chalicelib.domain.errors import InvalidInput, NotFound, TransitionRefused
 from chalicelib.domain.money import check_amount, currency_of
-from chalicelib.domain.news.message import MessageKind, Recipient
 from chalicelib.domain.tab import deposit, settlement
 from chalicelib.domain.tab.actions import Action, is_resolvable, refundable_minor
 from chalicelib.domain.tab.actor import Actor
@@ -39,7 +38,6 @@ def refund(draft: Draft, amount_minor: int | None, reason: str) -> None:
     announce_refund(draft, amount, "refund")
     # Cash is handed over at once; the agenda makes the card refunds.
     legs.return_cash(draft, draft.tab.cash_to_return_minor)
-    draft.notify(MessageKind.REFUND, Recipient.CUSTOMER, amount)
 
 
 def retry_refund(draft: Draft) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from chalicelib.domain.news.message import MessageKind, Recipient
 from chalicelib.domain.tab import deposit, followup, settlement
 from chalicelib.domain.tab.adjust import announce_refund, lower_paid
 from chalicelib.domain.tab.attempt import Attempt, AttemptState, Failure, Operation
@@ -84,15 +83,12 @@ def wait_for_bank(draft: Draft, leg: Leg, amount_minor: int) -> None:
     """
     draft.update_leg(leg, refund_again_at=draft.now + DAILY)
     draft.record("refund_waits_for_bank", payment_id=leg.payment_id, amount_minor=amount_minor)
-    draft.notify(MessageKind.REFUND_WAITS, Recipient.OWNER, amount_minor)
 
 
 def _flag_refused_call(draft: Draft, attempt: Attempt, failure: Failure) -> None:
-    """One flag and one message for each operation, however often its call is refused."""
+    """One flag and one entry for each operation, however often its call is refused."""
     reason = f"The gateway refused our call ({attempt.operation}): {failure.code}. Nothing was taken."
     if not any(flag.kind == FlagKind.CALL_REFUSED for flag in draft.tab.flags):
-        again = "The customer can try again." if attempt.is_on_session else "We try again."
-        draft.notify(MessageKind.CALL_REFUSED, Recipient.OWNER, attempt.amount_minor, again)
         draft.record(
             "call_refused",
             attempt_id=attempt.attempt_id,
@@ -138,11 +134,6 @@ def granted(draft: Draft, fact: Fact) -> None:
     if unasked_minor > 0:
         lower_paid(draft, unasked_minor, "made_at_gateway")
         announce_refund(draft, unasked_minor, "made_at_gateway")
-        draft.notify(MessageKind.REFUND, Recipient.CUSTOMER, unasked_minor)
-        draft.notify(MessageKind.BILL_ADJUSTED, Recipient.OWNER, unasked_minor)
-        if draft.tab.balance_minor:
-            # The remaining balance has changed with it.
-            draft.notify(MessageKind.BILL_ADJUSTED, Recipient.CUSTOMER, unasked_minor)
 
 
 def attempt_of(draft: Draft, fact: Fact, operation: Operation) -> Attempt | None:

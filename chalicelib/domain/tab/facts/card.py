@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from chalicelib.domain.news.message import MessageKind, Recipient
 from chalicelib.domain.tab import deposit, followup
 from chalicelib.domain.tab.attempt import Attempt, AttemptState, Failure, Operation
 from chalicelib.domain.tab.draft import Draft
@@ -28,15 +27,12 @@ def card_removed(draft: Draft, fact: Fact) -> None:
     if tab.card is None or tab.card.card_id != fact.object_id:
         return
     draft.update(card=None, followup=replace(tab.followup, next_try_at=None))
-    draft.notify(MessageKind.CARD_REMOVED, Recipient.CUSTOMER, detail="Save another, or pay on your phone.")
     was_for = None
     if deposit.card_removed(draft):
         was_for = "deposit"
     elif tab.may_charge_automatically and not (tab.is_finished or followup.is_followed_up(tab)):
         was_for = "bill"
     draft.record("card_removed", card_id=fact.object_id, was_for=was_for, amount_minor=tab.deposit.amount_minor)
-    if was_for == "bill":
-        draft.notify(MessageKind.CARD_GONE, Recipient.OWNER)
 
 
 def customer_gone(draft: Draft, fact: Fact) -> None:

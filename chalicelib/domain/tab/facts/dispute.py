@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from msgspec.structs import replace
 
 from chalicelib.domain.books.ledger import Account, transfer
-from chalicelib.domain.news.message import MessageKind, Recipient
 from chalicelib.domain.tab import followup
 from chalicelib.domain.tab.draft import Draft
 from chalicelib.domain.tab.facts.attempt_outcomes import know_object
@@ -39,12 +38,7 @@ _STAGE: Mapping[DisputeState, int] = {
 }
 _DECIDED = 3
 _AFTER_OPENING = frozenset({FactKind.DISPUTE_APPEALED, FactKind.DISPUTE_WON, FactKind.DISPUTE_LOST})
-_WORDS: Mapping[DisputeState, str] = {
-    DisputeState.INQUIRY_CLOSED: "closed: the bank only asked, and no money was taken",
-    DisputeState.WON: "won",
-    DisputeState.LOST: "lost",
-    DisputeState.PREVENTED: "ended before it counted as one",
-}
+_ENDED = frozenset({DisputeState.INQUIRY_CLOSED, DisputeState.WON, DisputeState.LOST, DisputeState.PREVENTED})
 
 
 def is_forward(before: DisputeState, after: DisputeState) -> bool:
@@ -92,7 +86,7 @@ def dispute_came_to(draft: Draft, fact: Fact) -> None:
 
 
 def _move(draft: Draft, leg: Leg, dispute: Dispute, fact: Fact, *, was: DisputeState | None) -> None:
-    """Move the dispute to its new state, with postings and messages."""
+    """Move the dispute to its new state, with postings."""
     draft.update_dispute(leg.payment_id, dispute)
     lost_now, lost_before = dispute.state == DisputeState.LOST, was == DisputeState.LOST
     loss_minor = (lost_now - lost_before) * dispute.outstanding_minor
@@ -103,13 +97,7 @@ def _move(draft: Draft, leg: Leg, dispute: Dispute, fact: Fact, *, was: DisputeS
         amount_minor=fact.amount_minor,
         postings=transfer(loss_minor, debit=Account.BAD_DEBT, credit=Account.DISPUTES_RECEIVABLE),
     )
-    is_end = dispute.state in _WORDS
-    if is_end:
-        draft.notify(MessageKind.DISPUTE_CLOSED, Recipient.OWNER, dispute.amount_minor, _WORDS[dispute.state])
-    elif dispute.state == DisputeState.INQUIRY:
-        draft.notify(MessageKind.INQUIRY, Recipient.OWNER, dispute.amount_minor)
-    else:
-        draft.notify(MessageKind.DISPUTED, Recipient.OWNER, dispute.amount_minor)
+    is_end = dispute.state in _ENDED
     if dispute.state in (DisputeState.OPEN, DisputeState.LOST) and draft.tab.plan is not None:
         # Automatic steps pause until the dispute is decided.
         draft.update(plan=None)

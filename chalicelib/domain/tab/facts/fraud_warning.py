@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from chalicelib.domain.news.message import MessageKind, Recipient
 from chalicelib.domain.tab.actions import Action, refusal
 from chalicelib.domain.tab.actor import Actor, Role
 from chalicelib.domain.tab.adjust import announce_refund, lower_paid
@@ -14,7 +13,6 @@ from chalicelib.domain.tab.facts.fact import Fact
 from chalicelib.domain.tab.policy import FraudWarningAction
 
 _OWNER = Actor(subject="", role=Role.OWNER)
-_ADVICE = "Refund it, and it can't be disputed; disputes cost a fee. Or leave it, if you know the customer."
 
 
 def fraud_warned(draft: Draft, fact: Fact) -> None:
@@ -41,14 +39,9 @@ def fraud_warned(draft: Draft, fact: Fact) -> None:
     refused = refusal(draft.tab, Action.REFUND, _OWNER, draft.now)
     if refused is not None:
         draft.record("fraud_warned", **warning, advice="not_now", refused=refused.code)
-        advice = f"Money that went back can't be disputed; disputes cost a fee. {refused.detail}"
     elif by_policy and gives_back_minor:
         draft.record("fraud_warned", **warning, advice="refunding")
         lower_paid(draft, gives_back_minor, "fraud_warning")
         announce_refund(draft, gives_back_minor, "fraud_warning")
-        draft.notify(MessageKind.REFUND, Recipient.CUSTOMER, gives_back_minor)
-        advice = "It is being refunded, as your policy says."
     else:
         draft.record("fraud_warned", **warning, advice="decide")
-        advice = _ADVICE
-    draft.notify(MessageKind.FRAUD_WARNED, Recipient.OWNER, leg.refundable_minor, advice)

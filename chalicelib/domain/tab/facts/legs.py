@@ -104,12 +104,11 @@ def _add_leg(draft: Draft, leg: Leg, entry: str, account: Account, **details: ob
     is_paid = tab.status == Status.CLOSED or (tab.fee is not None and tab.is_finished and not tab.balance_minor)
     # A fee whose tab closes later, a later tip, or a recovery of a write-off has another receipt.
     has_receipt = is_paid and not tab.refund_owed_minor
-    draft.update(receipt_owed=tab.receipt_owed or has_receipt)
-    draft.record(
+    draft.record_receipt(
         entry,
+        tab.receipt_minor if has_receipt else 0,
         payment_id=leg.payment_id,
         amount_minor=leg.amount_minor,
-        receipt_minor=tab.receipt_minor if has_receipt else 0,
         **details,
         postings=transfer(leg.amount_minor, debit=account, credit=Account.CUSTOMER_RECEIVABLE),
     )

@@ -7,7 +7,6 @@ from typing import Any
 from msgspec.structs import replace
 
 from chalicelib.domain.books.ledger import Account, transfer
-from chalicelib.domain.news.message import MessageKind, Recipient
 from chalicelib.domain.tab import deposit, settlement
 from chalicelib.domain.tab.attempt import Attempt, AttemptState, Failure, Operation
 from chalicelib.domain.tab.draft import Draft
@@ -83,14 +82,7 @@ def hold_captured(draft: Draft, fact: Fact) -> None:
     is_ours = attempt is not None and attempt.amount_minor == fact.amount_minor
     if attempt and is_ours:
         _give_tip(draft, attempt)
-    why = _why_captured(draft.tab, is_ours)
-    take(draft, fact, LegKind.CAPTURE, why)
-    if why == "before_due":
-        for recipient in (Recipient.CUSTOMER, Recipient.OWNER):
-            draft.notify(MessageKind.DEPOSIT_TAKEN, recipient, fact.amount_minor)
-    elif why == "hold_expiring":
-        for recipient in (Recipient.CUSTOMER, Recipient.OWNER):
-            draft.notify(MessageKind.HOLD_TAKEN, recipient, fact.amount_minor)
+    take(draft, fact, LegKind.CAPTURE, _why_captured(draft.tab, is_ours))
     if attempt:
         if is_ours:
             draft.end_attempt(attempt, AttemptState.SUCCEEDED)
@@ -168,8 +160,6 @@ def _await_customer(draft: Draft, fact: Fact, attempt: Attempt) -> None:
         deposit.asked_of_customer(draft)
     else:
         until = draft.now + (LEASE if attempt.is_with_customer else SCA_LEASE)
-    if not attempt.is_with_customer:
-        draft.notify(MessageKind.CONFIRMATION_NEEDED, Recipient.CUSTOMER, attempt.amount_minor)
     draft.call_was_taken(attempt)
     where: dict[str, Any] = {"page_id" if attempt.is_on_page else "payment_id": fact.object_id}
     draft.update_attempt(
