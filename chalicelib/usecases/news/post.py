@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import UTC, date, timedelta
 from typing import Any
 
 import msgspec
@@ -156,7 +156,7 @@ def _decide(deps: Deps, message: Message, scene: Scene) -> Send | PutOff | Suppr
         zones = deps.addresses.zones(contact.phone)
         if Channel.SMS in merchant.channels and contact.consents_to(Channel.SMS):
             country = deps.addresses.country(contact.phone)
-            sent = deps.deliveries.sms_counted(merchant.merchant_id, now.date(), contact.phone, country)
+            sent = deps.deliveries.sms_counted(merchant.merchant_id, _today(deps), contact.phone, country)
             counted = Counted(*sent)
     return decide(
         message, tab=scene.tab, contact=contact, merchant=merchant, phone_zones=zones, counted=counted, now=now
@@ -236,9 +236,14 @@ def _hand_over(deps: Deps, message: Message, scene: Scene, channel: Channel, wri
     if channel == Channel.SMS:
         assert contact is not None and contact.phone, "there is a number, says the decision"
         country = deps.addresses.country(contact.phone)
-        deps.deliveries.count_sms(merchant.merchant_id, deps.clock.now().date(), contact.phone, country)
+        deps.deliveries.count_sms(merchant.merchant_id, _today(deps), contact.phone, country)
         return deps.texter.send(Sms(to=contact.phone, text=written.sms))
     raise ChannelRefused("not_connected")
+
+
+def _today(deps: Deps) -> date:
+    """The day by which text messages are counted."""
+    return deps.clock.now().astimezone(UTC).date()
 
 
 # Words
