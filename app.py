@@ -15,7 +15,18 @@ from chalice.app import Chalice, CloudWatchEvent, Cron, DynamoDBEvent, Rate, SQS
 
 from chalicelib import bootstrap
 from chalicelib.handlers import logs
-from chalicelib.handlers.api import bills, contacts, customers, links, merchants, problems, reports, tabs, unsubscribe
+from chalicelib.handlers.api import (
+    bills,
+    contacts,
+    customers,
+    links,
+    merchants,
+    problems,
+    reports,
+    tabs,
+    tokens,
+    unsubscribe,
+)
 from chalicelib.handlers.api import service as pages
 from chalicelib.handlers.authorizer import authorizer_routes
 from chalicelib.handlers.events import stripe_webhook
@@ -26,7 +37,19 @@ app = Chalice(app_name="aftertab", configure_logs=False)
 app.api.binary_types = []  # All bodies are text, which API Gateway must pass on unchanged.
 app.register_middleware(problems.dress, "http")
 app.register_blueprint(authorizer_routes)
-for resource in (pages, merchants, customers, contacts, tabs, bills, links, reports, unsubscribe, stripe_webhook):
+for resource in (
+    pages,
+    merchants,
+    customers,
+    contacts,
+    tabs,
+    bills,
+    links,
+    tokens,
+    reports,
+    unsubscribe,
+    stripe_webhook,
+):
     app.register_blueprint(resource.routes)
 
 

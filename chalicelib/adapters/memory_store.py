@@ -87,11 +87,13 @@ class MemoryStore:
             return _get(self._tabs, (merchant_id, tab_id), "tab"), self._standing_record(record_id, now)
 
     def get_parties_and_record(
-        self, merchant_id: str, customer_id: str, record_id: str, now: datetime
-    ) -> tuple[Merchant, Customer, IdempotencyRecord | None]:
+        self, merchant_id: str, customer_id: str | None, record_id: str, now: datetime
+    ) -> tuple[Merchant, Customer | None, IdempotencyRecord | None]:
         with self._lock:
             merchant = _get(self._merchants, merchant_id, "merchant")
-            customer = _get(self._customers, (merchant_id, customer_id), "customer")
+            customer = None
+            if customer_id is not None:
+                customer = _get(self._customers, (merchant_id, customer_id), "customer")
             return merchant, customer, self._standing_record(record_id, now)
 
     def find_record(self, record_id: str, now: datetime) -> IdempotencyRecord | None:
@@ -116,6 +118,9 @@ class MemoryStore:
             if (stored.version if stored else 0) != change.base_version:
                 raise VersionConflict(tab.tab_id)
             self._check_token(change.token)
+            made = change.customer
+            if made is not None and (made.merchant_id, made.customer_id) in self._customers:
+                raise VersionConflict(made.customer_id)
 
             self._tabs[key] = tab
             self._changes.add((*key, tab.change_id))
@@ -135,8 +140,8 @@ class MemoryStore:
                 self.link_pointers[leads.sha256] = leads
             if change.token is not None:
                 self.tokens[change.token.merchant_id, change.token.number] = change.token
-            if change.customer is not None:
-                self._customers[change.customer.merchant_id, change.customer.customer_id] = change.customer
+            if made is not None:
+                self._customers[made.merchant_id, made.customer_id] = made
             return tab
 
     def commit_each(self, changes: Sequence[Change]) -> Sequence[Exception | None]:
@@ -253,9 +258,10 @@ class MemoryStore:
         self._put_party(self._customers, key, customer, customer.version - 1, record)
 
     def customers_of(self, merchant_id: str) -> list[Customer]:
-        """For the people store, which lists them."""
+        """For the people store, which lists them. Those without a name are not listed."""
         with self._lock:
-            return [customer for (owner, _), customer in self._customers.items() if owner == merchant_id]
+            customers = [customer for (owner, _), customer in self._customers.items() if owner == merchant_id]
+        return [customer for customer in customers if not customer.is_anonymous]
 
     def add_record(self, record: IdempotencyRecord) -> None:
         """For the people store, whose writes carry records too. Raises RecordExists."""

@@ -73,6 +73,7 @@ class Customer(Struct, frozen=True, kw_only=True):
     None where that is gone, until the next payment or card makes another.
 
     `reference` is the merchant's own word for the customer (a loyalty number, say); it goes nowhere else.
+    `is_anonymous`: made with a tab that was opened for nobody in particular; left out of the list of customers.
     """
 
     customer_id: str
@@ -82,4 +83,17 @@ class Customer(Struct, frozen=True, kw_only=True):
     created_at: datetime
     card_consent: CardConsent | None = None
     card: Card | None = None
+    is_anonymous: bool = False
     version: int = 1
+
+
+def anonymous(customer_id: str, merchant_id: str, now: datetime) -> Customer:
+    """The customer of a tab that is opened for nobody in particular. The gateway gets to know them when they pay."""
+    return Customer(
+        customer_id=customer_id,
+        merchant_id=merchant_id,
+        customer_ref=None,
+        reference="",
+        created_at=now,
+        is_anonymous=True,
+    )

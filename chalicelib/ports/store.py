@@ -208,9 +208,12 @@ class TabStore(Protocol):
         ...
 
     def get_parties_and_record(
-        self, merchant_id: str, customer_id: str, record_id: str, now: datetime
-    ) -> tuple[Merchant, Customer, IdempotencyRecord | None]:
-        """What opening a tab needs, in one database request. Raises NotFound for merchant and customer."""
+        self, merchant_id: str, customer_id: str | None, record_id: str, now: datetime
+    ) -> tuple[Merchant, Customer | None, IdempotencyRecord | None]:
+        """What opening a tab needs, in one database request. Raises NotFound for merchant and customer.
+
+        `customer_id` None: the tab's customer is made with it, so there is none yet.
+        """
         ...
 
     def find_record(self, record_id: str, now: datetime) -> IdempotencyRecord | None: ...

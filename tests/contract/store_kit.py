@@ -22,6 +22,7 @@ from chalicelib.domain.tab.bill import Contest, Fee, Feedback, FeeKind, Item
 from chalicelib.domain.tab.commands import bill, booking
 from chalicelib.domain.tab.draft import Change, Draft
 from chalicelib.domain.tab.flag import Flag, FlagKind
+from chalicelib.domain.tab.link import BoundToken, Link, LinkMethod, Scope
 from chalicelib.domain.tab.payments import (
     Card,
     Deposit,
@@ -327,5 +328,17 @@ def full_tab() -> Tab:
                 amount_minor=30,
             ),
         ),
+        links=(
+            Link(
+                link_id="lnk_1",
+                scope=Scope.PAY,
+                method=LinkMethod.REISSUED,
+                made_by="staff_1",
+                made_at=NOW,
+                expires_at=NOW + timedelta(days=1),
+                revoked_at=NOW,
+            ),
+        ),
+        token=BoundToken(number=17, bound_at=NOW, taken_over_at=NOW),
         next_action_at=NOW + timedelta(days=1),
     )

@@ -11,13 +11,14 @@ from msgspec.structs import replace
 
 from chalicelib.domain.books.differences import Progress, Stage
 from chalicelib.domain.errors import InvalidInput, NotFound
-from chalicelib.domain.parties import CardConsent
+from chalicelib.domain.parties import CardConsent, anonymous
 from chalicelib.domain.tab.attempt import AttemptState, Operation
 from chalicelib.domain.tab.commands import bill, booking
 from chalicelib.domain.tab.draft import Draft
 from chalicelib.domain.tab.payments import Card, HoldState
 from chalicelib.domain.tab.status import Status
 from chalicelib.domain.tab.tab import Followup, Tab
+from chalicelib.ports.people import People
 from chalicelib.ports.store import (
     DueTab,
     EventAlreadySeen,
@@ -845,6 +846,28 @@ def test_a_merchant_is_kept(store: TabStore) -> None:
 
     assert store.get_merchant(MERCHANT) == updated
     assert store.find_record(second.record_id, NOW) == second
+
+
+def test_a_customer_is_made_with_their_tab_or_not_at_all(store: TabStore, people: People) -> None:
+    """Without a name they are in no list; a tab that is not written leaves nobody behind."""
+    store.add_merchant(merchant(), record=record())
+    change = opening(customer_id="cus_new")
+    nobody = anonymous("cus_new", MERCHANT, NOW)
+
+    store.commit(replace(change, customer=nobody))
+    again = replace(opening(customer_id="cus_new"), customer=nobody)
+    other = replace(opening(), base_version=7, customer=anonymous("cus_other", MERCHANT, NOW))
+    for refused in (again, other):
+        with pytest.raises(VersionConflict):
+            store.commit(refused)
+
+    assert store.get_customer(MERCHANT, "cus_new") == nobody
+    assert people.list_customers(MERCHANT, limit=10, cursor=None).items == ()
+    assert store.get_parties_and_record(MERCHANT, None, "unused", NOW) == (merchant(), None, None)
+    with pytest.raises(NotFound):
+        store.get_customer(MERCHANT, "cus_other")
+    with pytest.raises(NotFound):
+        store.get_tab(MERCHANT, again.tab.tab_id)
 
 
 def test_what_opening_a_tab_needs_is_read_at_once(store: TabStore) -> None:

@@ -352,6 +352,8 @@ def progress_item(progress: Progress) -> Item:
 
 def customer_item(customer: Customer) -> Item:
     item = _item(customer_key(customer.merchant_id, customer.customer_id), _data(customer) | _version(customer))
+    if customer.is_anonymous:
+        return item
     return item | {
         _LINE: _json(customer),
         "gm_pk": {"S": customers_partition(customer.merchant_id)},

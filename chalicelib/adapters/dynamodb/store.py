@@ -125,20 +125,24 @@ class DynamoDbStore:
         return items.tab_of(tab_item), _standing(record_item, now)
 
     def get_parties_and_record(
-        self, merchant_id: str, customer_id: str, record_id: str, now: datetime
-    ) -> tuple[Merchant, Customer, IdempotencyRecord | None]:
+        self, merchant_id: str, customer_id: str | None, record_id: str, now: datetime
+    ) -> tuple[Merchant, Customer | None, IdempotencyRecord | None]:
         _check_ids("merchant", merchant_id)
-        _check_ids("customer", customer_id)
-        merchant_key, customer_key = items.merchant_key(merchant_id), items.customer_key(merchant_id, customer_id)
-        record_key = items.record_key(record_id)
-        found = self._reads.find_all([merchant_key, customer_key, record_key])
+        merchant_key, record_key = items.merchant_key(merchant_id), items.record_key(record_id)
+        keys = [merchant_key, record_key]
+        customer_key = None
+        if customer_id is not None:
+            _check_ids("customer", customer_id)
+            customer_key = items.customer_key(merchant_id, customer_id)
+            keys.append(customer_key)
+        found = self._reads.find_all(keys)
         if flat(merchant_key) not in found:
             raise _not_found("merchant")
-        if flat(customer_key) not in found:
+        if customer_key is not None and flat(customer_key) not in found:
             raise _not_found("customer")
-        merchant, customer = found[flat(merchant_key)], found[flat(customer_key)]
+        customer = items.customer_of(found[flat(customer_key)]) if customer_key is not None else None
         record = _standing(found.get(flat(record_key)), now)
-        return items.merchant_of(merchant), items.customer_of(customer), record
+        return items.merchant_of(found[flat(merchant_key)]), customer, record
 
     def find_record(self, record_id: str, now: datetime) -> IdempotencyRecord | None:
         return _standing(self._reads.find(items.record_key(record_id)), now)

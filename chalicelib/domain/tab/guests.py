@@ -22,8 +22,14 @@ def scope_of(tab: Tab, subject: str, now: datetime) -> Scope | None:
 def holds_token(tab: Tab, subject: str) -> bool:
     """Whether the token that is this guest's only key is bound to the tab: until it closes or is taken over."""
     token = tab.token
-    is_bound = token is not None and token.taken_over_at is None and tab.status != Status.CLOSED
-    return is_bound and token is not None and subject == token_subject(token.number)
+    if token is None or token.taken_over_at is not None or tab.status == Status.CLOSED:
+        return False
+    return subject == token_subject(token.number)
+
+
+def has_token(tab: Tab, number: int) -> bool:
+    """Whether the tab has this token, so that no other may: until it closes, or staff take the token back."""
+    return tab.token is not None and tab.token.number == number and tab.status != Status.CLOSED
 
 
 def may_confirm(attempt: Attempt, by: Actor) -> bool:

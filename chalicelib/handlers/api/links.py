@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from chalicelib import config
 from chalicelib.bootstrap import get_deps
 from chalicelib.handlers.api import fields, render, requests, views
@@ -84,7 +86,7 @@ def take_over(call: Call[requests.Nothing]) -> Reply:
     return _made(call, tab_links.take_over(get_deps(), request=call.request))
 
 
-def _made(call: Call[object], made: NewLink) -> Reply:
+def _made(call: Call[Any], made: NewLink) -> Reply:
     body = views.NewLinkView(
         link=render.link(made.link, made.tab, get_deps().clock.now(), call.by),
         secret=made.secret,
@@ -93,7 +95,7 @@ def _made(call: Call[object], made: NewLink) -> Reply:
     return Reply(body=body, version=made.tab.version, replayed=made.secret is None)
 
 
-def page_url(call: Call[object], secret: str) -> str:
+def page_url(call: Call[Any], secret: str) -> str:
     """The address of the page that the secret opens."""
     base = config.pages_url()
     if not base:

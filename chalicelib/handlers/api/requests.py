@@ -1,5 +1,6 @@
 """Bodies of requests."""
 
+from enum import StrEnum
 from typing import Annotated, Literal
 
 import msgspec
@@ -11,6 +12,7 @@ from chalicelib.domain.tab.link import Scope
 from chalicelib.domain.tab.payments import RefundMeans
 from chalicelib.domain.tab.policy import FraudWarningAction, LapseAction, Policy, Resolution
 from chalicelib.domain.tab.promise import Consent
+from chalicelib.domain.token import MAXIMUM_NUMBER, MOST_AT_ONCE
 from chalicelib.handlers.api.fields import (
     PLAIN,
     READABLE,
@@ -31,6 +33,16 @@ Sha256 = Annotated[
 ]
 
 Email = Annotated[str, Meta(min_length=3, max_length=254, examples=["ada@example.com"])]
+
+TokenNumber = Annotated[int, Meta(ge=1, le=MAXIMUM_NUMBER, examples=[17])]
+
+
+class Paper(StrEnum):
+    """`a4`: 24 on a sheet. `label`: one on a label of 62 mm by 76 mm."""
+
+    A4 = "a4"
+    LABEL = "label"
+
 
 _POLICY = Policy()
 
@@ -124,9 +136,12 @@ class CardSetupRequest(Body):
 
 
 class NewTab(Body):
-    """`cap_minor`: the highest bill without a new promise; by default the estimate."""
+    """`cap_minor`: the highest bill without a new promise; by default the estimate.
 
-    customer_id: Id
+    `customer_id`: left out for a guest nobody knows; an anonymous customer is then made with the tab. `token`: the
+    number of the one that the guest gets; its QR code shows the tab until that closes.
+    """
+
     title: Line
     expected_outcome: Text
     estimate_minor: Amount
@@ -138,6 +153,8 @@ class NewTab(Body):
     currency: CurrencyCode | None = None
     starts_at: Instant | None = None
     terms_version: Annotated[str, Meta(min_length=1, max_length=40, pattern=READABLE)] = "1"
+    customer_id: Id | None = None
+    token: TokenNumber | None = None
 
 
 class NewLink(Body):
@@ -152,6 +169,22 @@ class NewLink(Body):
 
 class ReissueLink(Body):
     expires_at: Instant | None = None
+
+
+class NewTokens(Body):
+    """`count` tokens with the numbers from `first` on. `sheet`: the paper that their QR codes are printed on."""
+
+    first: TokenNumber
+    count: Annotated[int, Meta(ge=1, le=MOST_AT_ONCE)] = 1
+    sheet: Paper | None = None
+
+
+class ReplaceToken(Body):
+    sheet: Paper | None = None
+
+
+class BindToken(Body):
+    token: TokenNumber
 
 
 class AcceptPromise(Body):

@@ -43,7 +43,8 @@ def open_tab(call: Call[requests.NewTab]) -> Reply:
         starts_at=fields.instant(body.starts_at, "starts_at"),
         terms_version=body.terms_version,
     )
-    return answer_reply(call, open_tab_use_case(get_deps(), body.customer_id, terms, request=call.request))
+    answer = open_tab_use_case(get_deps(), body.customer_id, terms, token=body.token, request=call.request)
+    return answer_reply(call, answer)
 
 
 @routes.operation(

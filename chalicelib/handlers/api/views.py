@@ -122,6 +122,40 @@ class NewLinkView(Answer):
     url: str | None
 
 
+class NewTokenView(Answer):
+    """`secret`, `url`: shown this once and stored nowhere; null in a repetition."""
+
+    number: int
+    secret: str | None
+    url: str | None
+
+
+class NewTokensView(Answer):
+    """`sheet`: a page of HTML to be printed, where one was asked for. It is shown this once, too: keep it.
+
+    If the request is repeated, it is null with the secrets: replace the tokens if the first answer was lost.
+    """
+
+    tokens: list[NewTokenView]
+    sheet: str | None
+
+
+class TokenView(Answer):
+    """`tab_id`: the tab that has it now. `taken_over`: its guest has a link by now, and it is no key any more."""
+
+    number: int
+    state: Literal["free", "bound", "revoked"]
+    tab_id: str | None
+    taken_over: bool
+    made_at: datetime
+    revoked_at: datetime | None
+
+
+class TokenList(Answer):
+    tokens: list[TokenView]
+    next_cursor: str | None
+
+
 class VisitView(Answer):
     """What the caller's link or token opens. `token`: its number, null for a link."""
 

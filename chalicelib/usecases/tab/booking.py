@@ -6,45 +6,79 @@ from datetime import datetime
 
 from msgspec import Struct
 
+from chalicelib.domain.errors import Contention
+from chalicelib.domain.parties import Customer, Merchant, anonymous
 from chalicelib.domain.tab import agenda
-from chalicelib.domain.tab.commands import booking
+from chalicelib.domain.tab.commands import booking, links
 from chalicelib.domain.tab.commands.booking import Limits, Origin, Terms
 from chalicelib.domain.tab.draft import Draft
 from chalicelib.domain.tab.promise import Acceptance, Consent
 from chalicelib.ports.deps import Deps
-from chalicelib.ports.store import RecordExists
-from chalicelib.usecases.tab.attempts import Answer, Request, carry_out, commit, merchant_of, record_of, replay_of
+from chalicelib.ports.store import RecordExists, VersionConflict
+from chalicelib.usecases.tab.attempts import (
+    ROUNDS,
+    Answer,
+    Request,
+    carry_out,
+    commit,
+    merchant_of,
+    record_of,
+    replay_of,
+)
 from chalicelib.usecases.tab.exposure import check_exposure
+from chalicelib.usecases.tab.token_binding import get_free_token
 
 
-def open_tab(deps: Deps, customer_id: str, terms: Terms, *, request: Request) -> Answer:
+def open_tab(
+    deps: Deps, customer_id: str | None, terms: Terms, *, token: int | None = None, request: Request
+) -> Answer:
     """Open a tab: booked if it starts later, otherwise open.
 
-    Raises NotFound (no such customer), IdempotencyMismatch, ExposureExceeded, and what booking.open_tab raises.
+    `customer_id` None: an anonymous customer is made in the same transaction. `token`: the number of one to bind.
+    Raises NotFound (no such customer or token), TokenInUse, IdempotencyMismatch, ExposureExceeded, Contention, and what
+    booking.open_tab raises.
     """
     merchant_id = merchant_of(request.by)
-    merchant, customer, record = deps.store.get_parties_and_record(
-        merchant_id, customer_id, request.record_id, deps.clock.now()
-    )
-    if record is None:
-        draft = booking.open_tab(merchant, customer, terms, now=deps.clock.now(), by=request.by, new_id=deps.ids.new)
-        check_exposure(
-            deps,
-            merchant.policy,
-            merchant_id=merchant_id,
-            customer_id=customer_id,
-            more_minor=terms.estimate_minor,
-            currency=merchant.currency,
+    for _ in range(ROUNDS):
+        merchant, customer, record = deps.store.get_parties_and_record(
+            merchant_id, customer_id, request.record_id, deps.clock.now()
         )
+        if record is not None:
+            break
+        draft = _opened(deps, merchant, customer, terms, request)
+        if token is not None:
+            links.bind_token(draft, get_free_token(deps, merchant_id, token))
         change = agenda.conclude(draft)
         assert change is not None, "a new tab is a change"
         try:
             return Answer(tab=commit(deps, change, record=record_of(deps, request, change)))
         except RecordExists as exists:
             record = exists.record
+            break
+        except VersionConflict:
+            # Another tab has got the token meanwhile.
+            continue
+    else:
+        raise Contention("Other requests are changing this token. Nothing was done; send the request again.")
     request.check_same(record)
     assert record.tab_id is not None, "the same request made a tab"
     return replay_of(deps, record, deps.store.get_tab(merchant_id, record.tab_id))
+
+
+def _opened(deps: Deps, merchant: Merchant, customer: Customer | None, terms: Terms, request: Request) -> Draft:
+    now = deps.clock.now()
+    known = customer or anonymous(deps.ids.new("cus"), merchant.merchant_id, now)
+    draft = booking.open_tab(merchant, known, terms, now=now, by=request.by, new_id=deps.ids.new)
+    draft.customer = known if customer is None else None
+    check_exposure(
+        deps,
+        merchant.policy,
+        merchant_id=merchant.merchant_id,
+        customer_id=known.customer_id,
+        more_minor=terms.estimate_minor,
+        currency=merchant.currency,
+    )
+    return draft
 
 
 class Agreement(Struct, frozen=True, kw_only=True):
