@@ -29,7 +29,7 @@ SETTINGS: Mapping[str, str] = MappingProxyType(
         "AFTERTAB_JWT_ISSUER": "iss of the tokens that are accepted",
         "AFTERTAB_JWT_AUDIENCE": "aud of the tokens that are accepted",
         "AFTERTAB_JWT_JWKS_URL": "where the issuer's public keys are: https, or http on loopback",
-        "AFTERTAB_PAGES_URL": "where customers' pages are, /t/… is added; empty: at the API's own address",
+        "AFTERTAB_PAGES_URL": "where customers' pages are, /t/… is added; empty: at the API's address",
         "STRIPE_SECRET_KEY": "sk_… or rk_…",
         "STRIPE_PUBLISHABLE_KEY": "pk_…, handed to phones",
         "STRIPE_WEBHOOK_SECRET": "whsec_…; several, separated by commas, while one is replaced by another",
@@ -58,11 +58,7 @@ def queue_url(queue: str) -> str:
 
 def api_url() -> str:
     """Empty where it is not set. Raises BadSetting: the links in mails are keys, so they need https."""
-    url = _optional("AFTERTAB_API_URL").rstrip("/")
-    parts = urlsplit(url)
-    if not url or parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK):
-        return url
-    raise BadSetting(f"AFTERTAB_API_URL must be an https URL, not {url!r}.")
+    return _address("AFTERTAB_API_URL")
 
 
 def mail_sender() -> str:
@@ -95,12 +91,8 @@ def jwt_jwks_url() -> str:
 
 
 def pages_url() -> str:
-    """Empty for the API's own address. Raises BadSetting: the addresses of links are keys, so they need https."""
-    url = _optional("AFTERTAB_PAGES_URL").rstrip("/")
-    parts = urlsplit(url)
-    if not url or parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK):
-        return url
-    raise BadSetting(f"AFTERTAB_PAGES_URL must be an https URL, not {url!r}.")
+    """By default the API's own address. Empty where neither is set. Raises BadSetting, as api_url does."""
+    return _address("AFTERTAB_PAGES_URL") or api_url()
 
 
 def stripe_secret_key() -> str:
@@ -129,6 +121,14 @@ def stripe_api_base() -> str:
 
 def aws_endpoint_url() -> str | None:
     return _optional("AWS_ENDPOINT_URL") or None
+
+
+def _address(name: str) -> str:
+    url = _optional(name).rstrip("/")
+    parts = urlsplit(url)
+    if not url or parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK):
+        return url
+    raise BadSetting(f"{name} must be an https URL, not {url!r}.")
 
 
 def _required(name: str) -> str:

@@ -134,6 +134,8 @@ LEFT_OUT: Mapping[str, str] = {
     f"{CATALOGUES}/**/*.po": "what is compiled into the .mo beside it",
     "babel/messages": "makes and compiles catalogues, which packaging has done",
     "babel/support.py": "lazy texts and Babel's own catalogues; ours are the standard library's",
+    "segno/cli.py": "a command",
+    "segno/helpers.py": "codes for contacts, networks and transfers; ours say an address",
     "phonenumbers/geodata": "names of places, 40 MB",
     "phonenumbers/carrierdata": "names of carriers",
     "phonenumbers/geocoder.py": "reads the names of places",

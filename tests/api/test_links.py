@@ -226,6 +226,38 @@ def test_the_secret_is_told_once_and_listed_never(world: World, shop: Shop) -> N
     assert (first.json["link"]["state"], first.json["link"]["method"]) == ("live", "made")
 
 
+@pytest.mark.parametrize(
+    ("settings", "begins"),
+    [
+        ({}, "http://localhost/t/"),
+        ({"AFTERTAB_API_URL": "https://api.example.com/"}, "https://api.example.com/t/"),
+        ({"AFTERTAB_API_URL": "https://api.example.com", "AFTERTAB_PAGES_URL": "https://p.ex"}, "https://p.ex/t/"),
+        ({"AFTERTAB_PAGES_URL": "http://127.0.0.1:8000"}, "http://127.0.0.1:8000/t/"),
+    ],
+)
+def test_addresses_begin_where_the_pages_are(
+    shop: Shop, settings: dict[str, str], begins: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the settings, or else where the API was reached."""
+    tab = shop.open(shop.customer(), 4000)
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+
+    answer = made(shop.staff, tab)
+
+    assert answer["url"] == begins + answer["secret"]
+
+
+def test_no_address_without_https(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wrong setting is our mistake, and no secret is drawn that nobody would be told."""
+    tab = shop.open(shop.customer(), 4000)
+    monkeypatch.setenv("AFTERTAB_PAGES_URL", "http://pay.example.com")
+
+    assert shop.staff.post(f"{path(tab)}/links", {"scope": "view"}).status == 500
+
+    assert shop.staff.get(f"{path(tab)}/links").ok()["links"] == []
+
+
 def test_a_revoked_link_opens_nothing_at_once(world: World, shop: Shop) -> None:
     """API Gateway keeps what the authorizer said for a minute. The tab is asked again, so that does not matter."""
     tab = shop.open(shop.customer(), 4000)

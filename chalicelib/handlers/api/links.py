@@ -22,8 +22,9 @@ _LINKS = "/v1/tabs/{tab_id}/links"
 def make_link(call: Call[requests.NewLink]) -> Reply:
     """Make a link to the tab for a guest. The address is shown once and stored nowhere."""
     expires_at = fields.instant(call.body.expires_at, "expires_at")
+    pages = pages_at(call)
     made = tab_links.make_link(get_deps(), call.path["tab_id"], call.body.scope, expires_at, request=call.request)
-    return _made(call, made)
+    return _made(call, made, pages)
 
 
 @routes.operation("GET", _LINKS, roles=BUSINESS | CUSTOMER, answer=views.LinkList, tagged=True)
@@ -58,7 +59,7 @@ def reissue_link(call: Call[requests.ReissueLink]) -> Reply:
     made = tab_links.reissue_link(
         get_deps(), call.path["tab_id"], call.path["link_id"], expires_at, request=call.request
     )
-    return _made(call, made)
+    return _made(call, made, pages)
 
 
 @routes.operation("GET", "/v1/link", roles=GUEST, answer=views.VisitView)
@@ -83,20 +84,24 @@ def get_link(call: Call[None]) -> Reply:
 @routes.operation("POST", "/v1/link/take_over", roles=GUEST, answer=views.NewLinkView, status=201)
 def take_over(call: Call[requests.Nothing]) -> Reply:
     """Take the token's tab over: the guest gets a link of their own, and the token opens the tab no more."""
-    return _made(call, tab_links.take_over(get_deps(), request=call.request))
+    pages = pages_at(call)
+    return _made(call, tab_links.take_over(get_deps(), request=call.request), pages)
 
 
-def _made(call: Call[Any], made: NewLink) -> Reply:
+def _made(call: Call[Any], made: NewLink, pages: str) -> Reply:
     body = views.NewLinkView(
         link=render.link(made.link, made.tab, get_deps().clock.now(), call.by),
         secret=made.secret,
-        url=page_url(call, made.secret) if made.secret else None,
+        url=pages + made.secret if made.secret else None,
     )
     return Reply(body=body, version=made.tab.version, replayed=made.secret is None)
 
 
-def page_url(call: Call[Any], secret: str) -> str:
-    """The address of the page that the secret opens."""
+def pages_at(call: Call[Any]) -> str:
+    """What the address of a guest's page begins with; the secret follows.
+
+    Asked for before a secret is drawn: a wrong setting must not lose one. Raises BadSetting.
+    """
     base = config.pages_url()
     if not base:
         # Of API Gateway's own making; the local server has none, and is asked by the name that it was reached by.
@@ -104,4 +109,4 @@ def page_url(call: Call[Any], secret: str) -> str:
         host = context.get("domainName")
         stage = f"/{context['stage']}" if context.get("stage") and str(host).endswith(".amazonaws.com") else ""
         base = f"https://{host}{stage}" if host else f"http://{call.http.headers.get('host', 'localhost')}"
-    return f"{base}/t/{secret}"
+    return f"{base}/t/"

@@ -7,7 +7,7 @@ import re
 from chalicelib.bootstrap import get_deps
 from chalicelib.domain.errors import NotFound
 from chalicelib.handlers.api import requests, views
-from chalicelib.handlers.api.links import page_url
+from chalicelib.handlers.api.links import pages_at
 from chalicelib.handlers.api.operations import BUSINESS, OWNER, Call, Query, Reply, Routes
 from chalicelib.handlers.api.replies import answer_reply
 from chalicelib.handlers.api.views import TabView
@@ -23,8 +23,9 @@ _NUMBER = re.compile(r"[1-9][0-9]{0,3}")
 @routes.operation("POST", "/v1/tokens", roles=OWNER, body=requests.NewTokens, answer=views.NewTokensView, status=201)
 def make_tokens(call: Call[requests.NewTokens]) -> Reply:
     """Make numbered tokens, and a sheet of their QR codes. The addresses are shown once and stored nowhere."""
+    pages = pages_at(call)
     made = tokens.make_tokens(get_deps(), call.body.first, call.body.count, request=call.request)
-    return _made(call, made, call.body.sheet)
+    return _made(call, made, pages, call.body.sheet)
 
 
 @routes.operation(
@@ -53,8 +54,9 @@ def list_tokens(call: Call[None]) -> Reply:
 )
 def replace_token(call: Call[requests.ReplaceToken]) -> Reply:
     """Replace a token that is lost or revoked: a new QR code with the same number; the old one opens nothing."""
+    pages = pages_at(call)
     replaced = tokens.replace_token(get_deps(), _number(call), request=call.request)
-    return _made(call, [replaced], call.body.sheet)
+    return _made(call, [replaced], pages, call.body.sheet)
 
 
 @routes.operation("POST", "/v1/tokens/{number}/revoke", roles=OWNER, answer=views.TokenView)
@@ -85,12 +87,12 @@ def _number(call: Call[object]) -> int:
     return int(text)
 
 
-def _made(call: Call[object], made: list[NewToken], paper: requests.Paper | None) -> Reply:
+def _made(call: Call[object], made: list[NewToken], pages: str, paper: requests.Paper | None) -> Reply:
     shown = [
         views.NewTokenView(
             number=new.token.number,
             secret=new.secret,
-            url=page_url(call, new.secret) if new.secret else None,
+            url=pages + new.secret if new.secret else None,
         )
         for new in made
     ]
