@@ -227,7 +227,7 @@ def test_the_secret_is_told_once_and_listed_never(world: World, shop: Shop) -> N
 
 
 @pytest.mark.parametrize(
-    ("settings", "begins"),
+    ("environment", "begins"),
     [
         ({}, "http://localhost/t/"),
         ({"AFTERTAB_API_URL": "https://api.example.com/"}, "https://api.example.com/t/"),
@@ -236,11 +236,11 @@ def test_the_secret_is_told_once_and_listed_never(world: World, shop: Shop) -> N
     ],
 )
 def test_addresses_begin_where_the_pages_are(
-    shop: Shop, settings: dict[str, str], begins: str, monkeypatch: pytest.MonkeyPatch
+    shop: Shop, environment: dict[str, str], begins: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By the settings, or else where the API was reached."""
     tab = shop.open(shop.customer(), 4000)
-    for name, value in settings.items():
+    for name, value in environment.items():
         monkeypatch.setenv(name, value)
 
     answer = made(shop.staff, tab)
@@ -530,13 +530,12 @@ def test_looking_changes_nothing(world: World, shop: Shop, calls: list[str]) -> 
     paying = shop.link(tab, "pay")
     paying.post(f"{path(tab)}/charges", {"mode": "on_session"}).ok()
     callers = [ana, shop.staff, shop.owner, paying, shop.link(tab), shop.link(tab, "view"), world.operator]
+    ids = {"tab_id": tab["tab_id"], "customer_id": str(ana.customer_id), "link_id": link["link_id"]}
     calls.clear()
 
     for operation in OPERATIONS.values():
         if operation.method == "GET":
-            route = operation.path.format(
-                tab_id=tab["tab_id"], customer_id=ana.customer_id, link_id=link["link_id"], number=1
-            )
+            route = re.sub(r"{(\w+)}", lambda name: ids.get(name[1], "1"), operation.path)
             for caller in callers:
                 if not operation.roles or caller.role in operation.roles:
                     caller.get(route)

@@ -56,6 +56,7 @@ def revoke_link(call: Call[requests.Nothing]) -> Reply:
 def reissue_link(call: Call[requests.ReissueLink]) -> Reply:
     """Replace a link by a new one of the same scope; the old one opens nothing from now on."""
     expires_at = fields.instant(call.body.expires_at, "expires_at")
+    pages = pages_at(call)
     made = tab_links.reissue_link(
         get_deps(), call.path["tab_id"], call.path["link_id"], expires_at, request=call.request
     )
