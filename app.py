@@ -78,6 +78,14 @@ def relay(event: DynamoDBEvent) -> Any:
     return stream.relay(bootstrap.get_deps(), event.to_dict())
 
 
+@app.on_sqs_message(queue="post", batch_size=10, maximum_concurrency=10)
+def post(event: SQSEvent) -> Any:
+    """Hand messages to people over to e-mail or SMS, or record why not."""
+    from chalicelib.handlers.events import post as delivery
+
+    return delivery.deliver(bootstrap.get_deps(), event.to_dict())
+
+
 @app.schedule(Cron("17", "3", "*", "*", "?", "*"))
 def reconcile(event: CloudWatchEvent) -> dict[str, Any]:
     """Every night at 03:17 UTC: compare Stripe's objects of the last days with our records."""

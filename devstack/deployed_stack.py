@@ -43,7 +43,8 @@ SCHEDULE_S = 60
 
 QUEUES_S = 60
 """How long the queues may take to be emptied."""
-READ_QUEUES = ("due",)
+MAIL_SENDER = "hello@aftertab.example"
+READ_QUEUES = ("due", "post")
 
 
 class TooLong(Exception):
@@ -92,6 +93,7 @@ class DeployedStack(Stack):
                 "JwtJwksUrl": self.issuer.jwks_url,
                 "StripePublishableKey": PUBLISHABLE_KEY,
                 "StripeApiBase": self.standin.base_url,
+                "MailSender": MAIL_SENDER,
                 "SweepSchedule": "rate(1 minute)",
             },
         )

@@ -60,7 +60,7 @@ def test_every_function_has_its_name_role_log_and_alarms(template: Template) -> 
         if dimension["Name"] == "FunctionName"
     }
 
-    assert {"api", "webhook", "sweep", "worker", "relay", "reconcile", "authorizer"} <= {
+    assert {"api", "webhook", "sweep", "worker", "relay", "post", "reconcile", "authorizer"} <= {
         name.removeprefix("aftertab-${Stage}-") for name in names.values()
     }
     assert len({json.dumps(properties["Role"]) for properties in functions.values()}) == len(functions)

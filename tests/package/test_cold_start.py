@@ -80,6 +80,8 @@ OF_SCHEDULES = {
     "chalicelib.adapters.aws.queues",
     "chalicelib.usecases.tab.advance_tab",
     "chalicelib.usecases.books.reconcile",
+    "chalicelib.usecases.news.post",
+    "chalicelib.usecases.news.relay",
 }
 
 
@@ -91,6 +93,7 @@ OF_SCHEDULES = {
         ("app.sweep", {"stripe", *OF_TOKENS}),
         ("app.worker", {"stripe", *OF_TOKENS}),
         ("app.relay", {"stripe", *OF_TOKENS}),
+        ("app.post", {"stripe", *OF_TOKENS}),
         ("app.reconcile", {"stripe", *OF_TOKENS}),
         (
             "chalicelib.handlers.authorizer.authorizer",
@@ -116,6 +119,7 @@ def test_every_function_is_watched() -> None:
     """A function that is added here and not above is not looked at."""
     assert HANDLERS == [
         "app.app",
+        "app.post",
         "app.reconcile",
         "app.relay",
         "app.sweep",
