@@ -18,11 +18,13 @@ from chalicelib.ports.deliveries import Deliveries
 from chalicelib.ports.deps import Deps
 from chalicelib.ports.gateway import PaymentGateway
 from chalicelib.ports.links import Links
+from chalicelib.ports.notices import Notices
 from chalicelib.ports.notifier import Notifier
 from chalicelib.ports.people import People
 from chalicelib.ports.queues import Queues
 from chalicelib.ports.store import TabStore
 from chalicelib.ports.stream import NewEntry
+from chalicelib.ports.webhooks import Webhooks
 from chalicelib.ports.words import Words
 
 _lock = Lock()
@@ -56,11 +58,12 @@ def prepare() -> None:
 
 def build(*, clock: Clock | None = None, notifier: Notifier | None = None) -> Deps:
     """Create adapters from the settings. `clock`, `notifier`: those of devstack. Raises BadSetting."""
-    store, people, deliveries, links = _stores()
+    store, people, deliveries, notices, links = _stores()
     return Deps(
         store=store,
         people=people,
         deliveries=deliveries,
+        notices=notices,
         links=links,
         addresses=LibraryAddresses(),
         # Importing the stripe package takes a quarter of a second, and most requests move no money.
@@ -73,6 +76,7 @@ def build(*, clock: Clock | None = None, notifier: Notifier | None = None) -> De
         mailer=cast(Mailer, _Lazy(_mailer)),
         texter=cast(Texter, _Lazy(_texter)),
         words=cast(Words, _Lazy(_words)),
+        webhooks=cast(Webhooks, _Lazy(_webhooks)),
         api_url=config.api_url(),
     )
 
@@ -84,10 +88,11 @@ def entry_of(record: Mapping[str, Any]) -> NewEntry:
     return stream.entry_of(record)
 
 
-def _stores() -> tuple[TabStore, People, Deliveries, Links]:
+def _stores() -> tuple[TabStore, People, Deliveries, Notices, Links]:
     # Imported here: health and the authorizer do not need the AWS SDK, which takes longest to import.
     from chalicelib.adapters.dynamodb.deliveries import DynamoDbDeliveries
     from chalicelib.adapters.dynamodb.links import DynamoDbLinks
+    from chalicelib.adapters.dynamodb.notices import DynamoDbNotices
     from chalicelib.adapters.dynamodb.people import DynamoDbPeople
     from chalicelib.adapters.dynamodb.store import DynamoDbStore, dynamodb_client
 
@@ -98,6 +103,7 @@ def _stores() -> tuple[TabStore, People, Deliveries, Links]:
         DynamoDbStore(client, table),
         DynamoDbPeople(client, table),
         DynamoDbDeliveries(client, table),
+        DynamoDbNotices(client, table),
         DynamoDbLinks(client, table, config.stage()),
     )
 
@@ -130,6 +136,12 @@ def _words() -> Words:
     from chalicelib.adapters.words.writer import Writer
 
     return Writer()
+
+
+def _webhooks() -> Webhooks:
+    from chalicelib.adapters.channels.webhook import HttpWebhooks
+
+    return HttpWebhooks(local=config.is_local_stack())
 
 
 def _gateway(secret_key: str) -> PaymentGateway:

@@ -123,6 +123,11 @@ def aws_endpoint_url() -> str | None:
     return _optional("AWS_ENDPOINT_URL") or None
 
 
+def is_local_stack() -> bool:
+    """Whether AWS itself is an emulator on this machine. Only then may notices go to this machine, and without TLS."""
+    return urlsplit(aws_endpoint_url() or "").hostname in _LOOPBACK
+
+
 def _address(name: str) -> str:
     url = _optional(name).rstrip("/")
     parts = urlsplit(url)

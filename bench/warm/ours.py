@@ -34,6 +34,7 @@ from chalicelib.adapters.addresses import LibraryAddresses
 from chalicelib.adapters.channels.log import LogNotifier
 from chalicelib.adapters.dynamodb.deliveries import DynamoDbDeliveries
 from chalicelib.adapters.dynamodb.links import DynamoDbLinks
+from chalicelib.adapters.dynamodb.notices import DynamoDbNotices
 from chalicelib.adapters.dynamodb.people import DynamoDbPeople
 from chalicelib.adapters.dynamodb.store import DynamoDbStore, dynamodb_client
 from chalicelib.adapters.memory_queues import MemoryQueues
@@ -41,6 +42,7 @@ from chalicelib.adapters.stripe.gateway import StripeGateway, stripe_client
 from chalicelib.adapters.system import SystemClock, SystemIds
 from chalicelib.ports.deps import Deps
 from tests.channels import BareWords, Mails, Texts
+from tests.notices import Receivers
 
 SECRET = "whsec_bench"
 KEY = "sk_test_bench"
@@ -125,6 +127,7 @@ def deps(client: Any, standin: str) -> Deps:
         store=DynamoDbStore(client, table),
         people=DynamoDbPeople(client, table),
         deliveries=DynamoDbDeliveries(client, table),
+        notices=DynamoDbNotices(client, table),
         links=DynamoDbLinks(client, table, "dev"),
         addresses=LibraryAddresses(),
         gateway=gateway,
@@ -135,6 +138,7 @@ def deps(client: Any, standin: str) -> Deps:
         mailer=Mails(),
         texter=Texts(),
         words=BareWords(),
+        webhooks=Receivers(),
     )
 
 

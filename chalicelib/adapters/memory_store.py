@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from threading import Lock
 from typing import TypeVar
@@ -310,6 +311,14 @@ class MemoryStore:
         self._others_due.pop(due, None)
         if at is not None:
             self._others_due[due] = at
+
+    @contextmanager
+    def writing(self, record: IdempotencyRecord | None) -> Iterator[None]:
+        """The lock; what is written inside is written with the request's record, or neither. Raises RecordExists."""
+        with self._lock:
+            self._check_record(record)
+            yield
+            self._put_record(record)
 
     def check_version(self, tab: Tab) -> None:
         """Inside the lock. Raises VersionConflict where the tab has changed since it was read."""

@@ -30,3 +30,6 @@ class SystemIds:
 
     def new_secret(self) -> str:
         return "".join(secrets.choice(_ALPHABET) for _ in range(_SECRET_CHARS))
+
+    def new_signing_key(self) -> bytes:
+        return secrets.token_bytes(32)

@@ -67,6 +67,18 @@ class CustomerExists(DomainError):
     code = "customer_exists"
 
 
+class TooManyEndpoints(DomainError):
+    """The merchant has as many endpoints as it may have; `maximum` is in the context (409)."""
+
+    code = "too_many_endpoints"
+
+
+class EndpointDisabled(DomainError):
+    """Nothing is sent to a disabled endpoint (409)."""
+
+    code = "endpoint_disabled"
+
+
 class TransitionRefused(DomainError):
     """The tab's status does not allow the command (409)."""
 

@@ -11,10 +11,12 @@ from chalicelib.ports.deliveries import Deliveries
 from chalicelib.ports.gateway import PaymentGateway
 from chalicelib.ports.ids import Ids
 from chalicelib.ports.links import Links
+from chalicelib.ports.notices import Notices
 from chalicelib.ports.notifier import Notifier
 from chalicelib.ports.people import People
 from chalicelib.ports.queues import Queues
 from chalicelib.ports.store import TabStore
+from chalicelib.ports.webhooks import Webhooks
 from chalicelib.ports.words import Words
 
 
@@ -27,6 +29,7 @@ class Deps(Struct, frozen=True):
     store: TabStore
     people: People
     deliveries: Deliveries
+    notices: Notices
     links: Links
     addresses: Addresses
     gateway: PaymentGateway
@@ -37,4 +40,5 @@ class Deps(Struct, frozen=True):
     mailer: Mailer
     texter: Texter
     words: Words
+    webhooks: Webhooks
     api_url: str = ""

@@ -13,3 +13,7 @@ class Ids(Protocol):
     def new_secret(self) -> str:
         """The secret of a link or a token: 26 Crockford characters, all random (130 bits)."""
         ...
+
+    def new_signing_key(self) -> bytes:
+        """32 random bytes, which notices are signed with."""
+        ...

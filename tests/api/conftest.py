@@ -21,6 +21,7 @@ from chalicelib.ports.store import TabStore
 from devstack.stripe_standin.server import App, create_app, serve_in_thread
 from tests.channels import BareWords, Mails, Texts
 from tests.deliveries import deliveries_beside
+from tests.notices import Receivers, notices_beside
 from tests.outbox import Outbox
 from tests.people import links_beside, people_beside
 
@@ -107,6 +108,7 @@ def make_world(
             store=store,
             people=people_beside(store),
             deliveries=deliveries_beside(store),
+            notices=notices_beside(store),
             links=links_beside(store),
             addresses=LibraryAddresses(),
             gateway=gateway,
@@ -117,6 +119,7 @@ def make_world(
             mailer=Mails(),
             texter=Texts(),
             words=BareWords(),
+            webhooks=Receivers(),
         )
         bootstrap.use(deps)
         client = Client(application.app, project_dir=empty_folder)

@@ -47,6 +47,7 @@ from tests.api.world import (
 from tests.channels import BareWords, Mails, Texts
 from tests.costs.meter import Meter, MeteredClient, Usage
 from tests.deliveries import deliveries_beside
+from tests.notices import Receivers, notices_beside
 from tests.outbox import Outbox
 from tests.people import links_beside, people_beside
 
@@ -148,6 +149,7 @@ def _metered_world() -> Iterator[tuple[World, Meter, Callable[[], None]]]:
                 store=store,
                 people=people_beside(store),
                 deliveries=deliveries_beside(store),
+                notices=notices_beside(store),
                 links=links_beside(store),
                 addresses=LibraryAddresses(),
                 gateway=gateway,
@@ -158,6 +160,7 @@ def _metered_world() -> Iterator[tuple[World, Meter, Callable[[], None]]]:
                 mailer=Mails(),
                 texter=Texts(),
                 words=BareWords(),
+                webhooks=Receivers(),
             )
         )
         try:

@@ -137,7 +137,7 @@ def store_methods(function: str) -> set[str]:
         for node in ast.walk(code)
         if isinstance(node, ast.Attribute)
         and isinstance(node.value, ast.Attribute)
-        and node.value.attr in ("store", "people", "deliveries", "links")
+        and node.value.attr in ("store", "people", "deliveries", "links", "notices")
     }
 
 
@@ -155,10 +155,10 @@ def _calls(node: ast.AST) -> Iterator[str]:
 
 METHODS = {
     node.name: set(_calls(node))
-    for name in ("store.py", "people.py", "deliveries.py", "links.py")
+    for name in ("store.py", "people.py", "deliveries.py", "links.py", "notices.py")
     for parent in ast.walk(ast.parse((ADAPTERS / name).read_text()))
     if isinstance(parent, ast.ClassDef)
-    and parent.name in ("DynamoDbStore", "DynamoDbPeople", "DynamoDbDeliveries", "DynamoDbLinks")
+    and parent.name in ("DynamoDbStore", "DynamoDbPeople", "DynamoDbDeliveries", "DynamoDbLinks", "DynamoDbNotices")
     for node in parent.body
     if isinstance(node, ast.FunctionDef)
 }

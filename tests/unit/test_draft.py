@@ -259,6 +259,7 @@ def test_an_entry_is_what_it_was_given() -> None:
             kind="note",
             by="ada",
             details={"about": "x"},
+            version=till.tab.version + 1,
             postings=(Posting(Account.TIPS, 1), Posting(Account.CASH, -1)),
         )
     ]

@@ -35,6 +35,7 @@ from tests import views
 from tests.channels import BareWords, Mails, Texts
 from tests.deliveries import deliveries_beside
 from tests.news import messages_of_all
+from tests.notices import Receivers, notices_beside
 from tests.outbox import Outbox
 from tests.people import links_beside, people_beside
 from tests.usecases.fake_gateway import SIGNATURE, Crash, FakeGateway
@@ -63,6 +64,9 @@ class Ids:
     def new_secret(self) -> str:
         return f"SECRET{next(self._numbers):020}"
 
+    def new_signing_key(self) -> bytes:
+        return next(self._numbers).to_bytes(32, "big")
+
 
 class Ran(NamedTuple):
     """The number of tabs that a run of the schedule advanced and failed to advance, and how late the latest was."""
@@ -86,6 +90,7 @@ class Shop:
             store=self.store,
             people=people_beside(self.store),
             deliveries=deliveries_beside(self.store),
+            notices=notices_beside(self.store),
             links=links_beside(self.store),
             addresses=LibraryAddresses(),
             gateway=self.gateway,
@@ -96,6 +101,7 @@ class Shop:
             mailer=self.mails,
             texter=self.texts,
             words=BareWords(),
+            webhooks=Receivers(),
             api_url="https://api.example.com",
         )
         self._keys = count(1)

@@ -21,6 +21,8 @@ from chalicelib.domain.books.differences import Progress, Records
 from chalicelib.domain.contact import Channel, Contact, SearchBy
 from chalicelib.domain.errors import InvalidInput
 from chalicelib.domain.news.delivery import Delivery
+from chalicelib.domain.news.endpoint import Endpoint, Secrets
+from chalicelib.domain.news.sending import KEPT, Sending
 from chalicelib.domain.parties import Customer, Merchant
 from chalicelib.domain.tab.attempt import Attempt
 from chalicelib.domain.tab.draft import Change
@@ -149,6 +151,29 @@ def provider_key(channel: Channel, provider_id: str) -> Key:
     return _key(f"PROVIDER#{channel}#{provider_id}", "-")
 
 
+def endpoint_key(merchant_id: str, endpoint_id: str) -> Key:
+    return _key(f"MERCHANT#{merchant_id}", f"ENDPOINT#{endpoint_id}")
+
+
+def slot_key(endpoint: Endpoint) -> Key:
+    """The place of an endpoint: there are so many, and each is taken once."""
+    return _key(f"MERCHANT#{endpoint.merchant_id}", f"ENDPOINT_SLOT#{endpoint.slot}")
+
+
+def secrets_key(merchant_id: str, endpoint_id: str) -> Key:
+    """In a partition of its own, which no list and no function but those that sign and rotate reads."""
+    return _key(f"SECRETS#{merchant_id}#{endpoint_id}", "-")
+
+
+def sending_key(merchant_id: str, endpoint_id: str, notice_id: str) -> Key:
+    return _key(f"NOTICE#{merchant_id}#{endpoint_id}", notice_id)
+
+
+def sendings_partition(merchant_id: str, endpoint_id: str) -> str:
+    """All sendings to an endpoint, in the index that has the merchant's tabs by status."""
+    return f"{merchant_id}#notices#{endpoint_id}"
+
+
 def number_count_key(merchant_id: str, on: date, number: str) -> Key:
     """The number is hashed, as it is where customers are found by it."""
     digest = hashlib.sha256(f"{merchant_id}\n{number}".encode()).hexdigest()
@@ -230,9 +255,7 @@ _DECODERS: dict[type[Any], msgspec.json.Decoder[Any]] = {
     kind: msgspec.json.Decoder(kind)
     for kind in (
         *(Tab, Entry, Attempt, Pointer, IdempotencyRecord, Merchant, Customer, TabSummary, Contact, Progress),
-        Delivery,
-        LinkPointer,
-        Token,
+        *(Delivery, LinkPointer, Token, Endpoint, Secrets, Sending),
     )
 }
 
@@ -245,7 +268,7 @@ def _json(contents: Struct) -> Item:
     return {"S": _encode(contents).decode()}
 
 
-def _version(of: Tab | Merchant | Customer | Contact | Delivery | Token) -> Item:
+def _version(of: Tab | Merchant | Customer | Contact | Delivery | Token | Endpoint | Sending) -> Item:
     """The version, for the condition of a write."""
     return {"version": {"N": str(of.version)}}
 
@@ -371,6 +394,33 @@ def delivery_item(delivery: Delivery) -> Item:
     return item | due(delivery.message.message_id, delivery.next_action_at)
 
 
+def endpoint_item(endpoint: Endpoint) -> Item:
+    return _item(endpoint_key(endpoint.merchant_id, endpoint.endpoint_id), _data(endpoint) | _version(endpoint))
+
+
+def slot_item(endpoint: Endpoint) -> Item:
+    return _item(slot_key(endpoint), {"endpoint_id": {"S": endpoint.endpoint_id}})
+
+
+def secrets_item(secrets: Secrets) -> Item:
+    return _item(secrets_key(secrets.merchant_id, secrets.endpoint_id), _data(secrets))
+
+
+def sending_item(sending: Sending, wall_now_s: float) -> Item:
+    """With its place in the log, and its due key until it has come to an end."""
+    notice = sending.notice
+    item = _item(
+        sending_key(notice.merchant_id, sending.endpoint_id, notice.notice_id), _data(sending) | _version(sending)
+    )
+    item |= {
+        "ttl": _ttl(wall_now_s, KEPT),
+        "gm_pk": {"S": sendings_partition(notice.merchant_id, sending.endpoint_id)},
+        "gm_sk": {"S": listing_position(notice.notice_id, notice.at)},
+    }
+    # By endpoint too: all of a tab's endpoints have the same notice.
+    return item | due(f"{sending.endpoint_id}{notice.notice_id}", sending.next_action_at)
+
+
 def provider_item(delivery: Delivery, wall_now_s: float) -> Item:
     """From the channel's own id to the delivery."""
     assert delivery.provider_id is not None and delivery.channel is not None, "it was handed over"
@@ -494,6 +544,18 @@ def count_of(item: Item | None) -> int:
 
 def delivery_of(item: Item) -> Delivery:
     return _contents(Delivery, item)
+
+
+def endpoint_of(item: Item) -> Endpoint:
+    return _contents(Endpoint, item)
+
+
+def secrets_of(item: Item) -> Secrets:
+    return _contents(Secrets, item)
+
+
+def sending_of(item: Item) -> Sending:
+    return _contents(Sending, item)
 
 
 def delivery_key_of(provider_item: Item) -> Key:

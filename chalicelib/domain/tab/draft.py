@@ -96,7 +96,15 @@ class Draft:
         seq = self.tab.entry_count + 1
         details = {name: value.isoformat() if isinstance(value, datetime) else value for name, value in details.items()}
         self.entries.append(
-            Entry(seq=seq, at=self.now, kind=kind, by=self.by.subject, details=details, postings=postings)
+            Entry(
+                seq=seq,
+                at=self.now,
+                kind=kind,
+                by=self.by.subject,
+                details=details,
+                postings=postings,
+                version=self.base.version + 1,
+            )
         )
         self.update(entry_count=seq, balances=post(self.tab.balances, postings))
 

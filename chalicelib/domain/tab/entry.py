@@ -12,7 +12,7 @@ from chalicelib.domain.books.ledger import Posting
 
 
 class Entry(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """`seq` counts from 1 within the tab, or within the merchant.
+    """`seq` counts from 1 within the tab, or within the merchant. `version`: of the tab, as this change wrote it.
 
     `details` is JSON-able: ids, amounts in minor units, instants as RFC 3339, codes, and what people wrote; never an
     address.
@@ -24,3 +24,4 @@ class Entry(Struct, frozen=True, kw_only=True, omit_defaults=True):
     by: str
     details: Mapping[str, Any]
     postings: tuple[Posting, ...] = ()
+    version: int = 0

@@ -55,6 +55,8 @@ STATUS: dict[type[DomainError], HTTPStatus] = {
     errors.Forbidden: HTTPStatus.FORBIDDEN,
     errors.NotFound: HTTPStatus.NOT_FOUND,
     errors.CustomerExists: HTTPStatus.CONFLICT,
+    errors.TooManyEndpoints: HTTPStatus.CONFLICT,
+    errors.EndpointDisabled: HTTPStatus.CONFLICT,
     errors.TransitionRefused: HTTPStatus.CONFLICT,
     errors.CapExceeded: HTTPStatus.CONFLICT,
     errors.PromiseNotAccepted: HTTPStatus.CONFLICT,

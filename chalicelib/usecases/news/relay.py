@@ -6,14 +6,17 @@ Nothing is stored: the same entry makes the same jobs whenever it comes, and a d
 from __future__ import annotations
 
 import logging
+from collections import defaultdict
 from collections.abc import Sequence
 
 import msgspec
 
 from chalicelib import correlation
 from chalicelib.domain.news.message import Message, MessageKind
+from chalicelib.domain.news.notice import Notice, notice_of
 from chalicelib.domain.news.table import messages_of
 from chalicelib.ports.deps import Deps
+from chalicelib.ports.notices import NoticeJob, queue_job_of
 from chalicelib.ports.queues import Job, QueueName
 from chalicelib.ports.stream import NewEntry
 
@@ -30,14 +33,20 @@ def relay(deps: Deps, entries: Sequence[NewEntry]) -> list[int]:
     """
     failed: list[int] = []
     messages: list[Message] = []
+    notices: dict[str, list[Notice]] = defaultdict(list)
     for index, new in enumerate(entries):
         with correlation.about(tab_id=new.tab_id):
             try:
                 messages += messages_of(new.merchant_id, new.customer_id, new.tab_id, new.entry)
+                if new.tab_id is not None:
+                    notices[new.merchant_id].append(notice_of(new.merchant_id, new.customer_id, new.tab_id, new.entry))
             except Exception:
                 log.exception("nothing could be made of an entry", extra={"seq": new.entry.seq, "kind": new.entry.kind})
                 failed.append(index)
     deps.queues.send(QueueName.POST, [_job(message) for message in messages])
+    # One job for all of a merchant, so that its endpoints are read once.
+    jobs = [NoticeJob(merchant_id=merchant_id, notices=tuple(of)) for merchant_id, of in notices.items()]
+    deps.queues.send(QueueName.NOTICES, [queue_job_of(job) for job in jobs])
     counted = {"EntriesRelayed": len(entries) - len(failed), "MessagesMade": len(messages)}
     log.info("relayed", extra={"metrics": counted})
     return failed

@@ -53,6 +53,7 @@ from tests.channels import BareWords, Mails, Texts
 from tests.deliveries import deliveries_beside
 from tests.faults.matrix.table import ON_PAGE, Cell, Order
 from tests.faults.matrix.traps import STRIPE, Call, Died, InProcess, Lane, Trap, TrappedStore, call
+from tests.notices import Receivers, notices_beside
 from tests.outbox import Outbox
 from tests.people import links_beside, people_beside
 
@@ -141,6 +142,7 @@ class World:
                 store=TrappedStore(self.store, self.trap, lane),  # type: ignore[arg-type]
                 people=people_beside(self.store),
                 deliveries=deliveries_beside(self.store),
+                notices=notices_beside(self.store),
                 links=links_beside(self.store),
                 addresses=LibraryAddresses(),
                 gateway=self._gateway(lane),
@@ -151,6 +153,7 @@ class World:
                 mailer=Mails(),
                 texter=Texts(),
                 words=BareWords(),
+                webhooks=Receivers(),
             )
         return self._lanes[lane]
 

@@ -1,0 +1,152 @@
+"""The store of endpoints and sendings in DynamoDB."""
+
+from __future__ import annotations
+
+import secrets as randomness
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from chalicelib.adapters.dynamodb import cursors, items
+from chalicelib.adapters.dynamodb.reads import Reads, flat
+from chalicelib.adapters.dynamodb.writes import ABSENT, Put, Refused, Transactions, record_put, versioned
+from chalicelib.domain.errors import InvalidInput
+from chalicelib.domain.news.endpoint import Endpoint, Secrets
+from chalicelib.domain.news.sending import Sending
+from chalicelib.ports.store import IdempotencyRecord, Page, RecordExists, VersionConflict
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+
+
+class DynamoDbNotices:
+    """Implements ports.Notices. `clock_for_ttl`: the wall clock in seconds, for TTL attributes only."""
+
+    def __init__(
+        self,
+        client: DynamoDBClient,
+        table_name: str,
+        *,
+        clock_for_ttl: Callable[[], float] = time.time,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._wall_now_s = clock_for_ttl
+        self._transactions = Transactions(client, table_name, sleep=sleep)
+        self._reads = Reads(client, table_name, self._transactions.back_off)
+
+    # Endpoints
+
+    def list_endpoints(self, merchant_id: str) -> tuple[Endpoint, ...]:
+        first = items.endpoint_key(merchant_id, "")
+        found = self._reads.range(first["pk"], first["sk"]["S"], items.endpoint_key(merchant_id, "~")["sk"]["S"])
+        endpoints = [items.endpoint_of(item) for item in found]
+        return tuple(sorted(endpoints, key=lambda endpoint: (endpoint.created_at, endpoint.endpoint_id)))
+
+    def find_endpoint(self, merchant_id: str, endpoint_id: str) -> Endpoint | None:
+        if not items.is_id(endpoint_id):
+            return None
+        item = self._reads.find(items.endpoint_key(merchant_id, endpoint_id))
+        return None if item is None else items.endpoint_of(item)
+
+    def find_secrets(self, merchant_id: str, endpoint_id: str) -> Secrets | None:
+        item = self._reads.find(items.secrets_key(merchant_id, endpoint_id))
+        return None if item is None else items.secrets_of(item)
+
+    def put_endpoint(
+        self, endpoint: Endpoint, *, secrets: Secrets | None = None, record: IdempotencyRecord | None = None
+    ) -> None:
+        puts = [versioned(items.endpoint_item(endpoint), endpoint.version - 1)]
+        if endpoint.version == 1:
+            puts.append(Put(items.slot_item(endpoint), ABSENT))
+        if secrets is not None:
+            puts.append(Put(items.secrets_item(secrets)))
+        self._write(puts, record, endpoint.endpoint_id)
+
+    def delete_endpoint(self, endpoint: Endpoint, *, record: IdempotencyRecord) -> None:
+        deletes = [
+            items.endpoint_key(endpoint.merchant_id, endpoint.endpoint_id),
+            items.secrets_key(endpoint.merchant_id, endpoint.endpoint_id),
+            items.slot_key(endpoint),
+        ]
+        put = record_put(record, self._wall_now_s())
+        try:
+            self._transactions.write([put], f"chg_{randomness.token_hex(16)}", deletes=deletes)
+        except Refused as refused:
+            raise RecordExists(items.record_of(refused.failed[0])) from None
+
+    # Sendings
+
+    def add_sending(self, sending: Sending) -> bool:
+        assert sending.version == 1, "a new one"
+        try:
+            self.put_sending(sending)
+        except VersionConflict:
+            return False
+        return True
+
+    def put_sending(self, sending: Sending, *, record: IdempotencyRecord | None = None) -> None:
+        put = versioned(items.sending_item(sending, self._wall_now_s()), sending.version - 1)
+        self._write([put], record, sending.notice.notice_id)
+
+    def find_sending(self, merchant_id: str, endpoint_id: str, notice_id: str) -> Sending | None:
+        if not (items.is_id(endpoint_id) and items.is_id(notice_id)):
+            return None
+        item = self._reads.find(items.sending_key(merchant_id, endpoint_id, notice_id))
+        return None if item is None else items.sending_of(item)
+
+    def list_sendings_of_tab(self, merchant_id: str, endpoint_id: str, tab_id: str) -> Sequence[Sending]:
+        pk = items.sending_key(merchant_id, endpoint_id, "")["pk"]
+        return [items.sending_of(item) for item in self._reads.range(pk, f"{tab_id}-", f"{tab_id}-~")]
+
+    def list_sendings(
+        self,
+        merchant_id: str,
+        endpoint_id: str,
+        since: datetime,
+        until: datetime,
+        *,
+        limit: int,
+        cursor: str | None,
+        newest_first: bool = False,
+    ) -> Page[Sending]:
+        partition = items.sendings_partition(merchant_id, endpoint_id)
+        start = None
+        if cursor is not None:
+            position = cursors.decode(partition, cursor)
+            notice_id = position.rpartition("#")[2]
+            if not items.is_id(notice_id):
+                raise InvalidInput("The cursor does not belong to this listing. Start again without it.")
+            key = items.sending_key(merchant_id, endpoint_id, notice_id)
+            start = key | {"gm_pk": {"S": partition}, "gm_sk": {"S": position}}
+        found, has_more = self._reads.page(
+            limit,
+            start,
+            IndexName="by_merchant",
+            KeyConditionExpression="gm_pk = :partition AND gm_sk BETWEEN :since AND :until",
+            ExpressionAttributeValues={
+                ":partition": {"S": partition},
+                ":since": {"S": items.instant(since)},
+                # Whatever happened at that very instant has more behind it.
+                ":until": {"S": items.instant(until)},
+            },
+            ScanIndexForward=not newest_first,
+        )
+        # The index has the keys alone, so that a try need not write it, too.
+        keys = [{"pk": item["pk"], "sk": item["sk"]} for item in found]
+        whole = self._reads.find_all(keys) if keys else {}
+        return Page(
+            items=tuple(items.sending_of(whole[flat(key)]) for key in keys if flat(key) in whole),
+            next_cursor=cursors.encode(partition, found[-1]["gm_sk"]["S"]) if has_more else None,
+        )
+
+    def _write(self, puts: list[Put], record: IdempotencyRecord | None, what: str) -> None:
+        """Raises RecordExists, VersionConflict."""
+        if record is not None:
+            puts = [*puts, record_put(record, self._wall_now_s())]
+        try:
+            self._transactions.write(puts, f"chg_{randomness.token_hex(16)}")
+        except Refused as refused:
+            if record is not None and len(puts) - 1 in refused.failed:
+                raise RecordExists(items.record_of(refused.failed[len(puts) - 1])) from None
+            raise VersionConflict(what) from None

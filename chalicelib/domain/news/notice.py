@@ -1,0 +1,206 @@
+"""Notices: what is told to a merchant's systems. Their types are the kinds of a tab's entries, their bodies are thin.
+
+A body holds ids, the kind, the tab's version, amounts and instants: who wants more asks the API for the tab. It holds
+nothing that a person has written, no name and no address. docs/events.md is made from this module.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from msgspec import Struct
+
+from chalicelib.domain.news.message import Message
+from chalicelib.domain.tab.entry import Entry
+
+TEST = "endpoint.test"
+PUSH = "message.push"
+MAXIMUM_BODY_BYTES = 20_000
+"""Standard Webhooks advises to stay below 20 kB."""
+
+KINDS: Mapping[str, str] = {
+    # Before the service
+    "opened": "A tab was opened.",
+    "promise_proposed": "Other terms were proposed; the customer has not accepted them yet.",
+    "promise_accepted": "The customer accepted the promise.",
+    "consents_added": "The customer gave further consents.",
+    "rescheduled": "The appointment has another time.",
+    "checked_in": "The customer is there.",
+    "canceled": "The booking was canceled.",
+    "no_show": "The customer did not come.",
+    "no_show_taken_back": "The no-show was a mistake.",
+    "fee_due": "A fee was announced; it is taken at its time unless the customer objects.",
+    # Deposit and holds
+    "deposit_card_saved": "The card for the deposit is saved; the hold is placed later.",
+    "deposit_failed": "The deposit could not be secured.",
+    "deposit_lapsed": "Nobody confirmed the deposit in time.",
+    "placement_refused": "Placing the hold was refused; it is tried again.",
+    "hold_placed": "An amount is held on the card. It is not charged.",
+    "hold_expiring": "A hold is about to expire.",
+    "hold_renewal": "A new hold is placed before the old one expires.",
+    "hold_not_renewed": "A hold that expires could not be renewed.",
+    "hold_released": "A hold was released.",
+    "hold_expired": "A hold expired.",
+    # The service and its bill
+    "items_added": "Items were added.",
+    "item_voided": "An item was voided.",
+    "bill_presented": "The bill was presented; the review begins.",
+    "bill_amended": "The bill was taken back to be changed.",
+    "bill_adjusted": "The bill was lowered.",
+    "bill_accepted": "The customer accepted the bill.",
+    "review_ended": "The time for review is over.",
+    "walked_out": "The customer left without paying.",
+    "waived": "An amount was waived.",
+    "tip_given": "The customer gave a tip.",
+    "tip_returned": "A tip goes back.",
+    # Contests
+    "contested": "The customer says that something is wrong with the bill.",
+    "contest_overdue": "A contest was not answered in time.",
+    "contest_resolved": "A contest was answered.",
+    # Payments
+    "settlement_planned": "It was decided in which payments the bill is taken.",
+    "attempt_begun": "A payment, hold, release or refund was begun.",
+    "attempt_ended": "A payment, hold, release or refund has its outcome.",
+    "awaiting_customer": "A payment waits for the customer to confirm it.",
+    "outcome_unknown": "The outcome of a payment is not known yet.",
+    "payment_declined": "A payment was declined.",
+    "call_refused": "The payment provider refused a call of ours; no bank has declined.",
+    "charged": "The card was charged.",
+    "captured": "Money was taken from a hold.",
+    "cash_taken": "The customer paid in cash.",
+    "recovered": "A written-off amount was paid after all.",
+    "charge_failed": "Charging the saved card failed; it may be tried again.",
+    "charge_refused": "Charging the saved card was refused before a bank was asked.",
+    "reminded": "A reminder is due to the customer.",
+    "reminder_requested": "The business asked for a reminder now.",
+    "followup_paused": "Reminders and automatic charges are paused.",
+    "followup_resumed": "Reminders and automatic charges go on.",
+    "collection_ended": "The bill is collected no further by itself; the owner decides.",
+    "written_off": "The balance was given up.",
+    "closed": "The tab was closed.",
+    "processing_fee": "The payment provider's fee is known.",
+    # Money that goes back
+    "refund_granted": "The business gives an amount back.",
+    "refund_announced": "It was decided how an amount goes back.",
+    "refund_obligation": "What is owed back to the customer has changed.",
+    "refund_pending": "A refund is on its way.",
+    "refunded": "A refund has arrived.",
+    "refund_failed": "A refund came back.",
+    "refund_retried": "A refund is tried again.",
+    "refund_waits_for_bank": "A refund waits until a dispute at the bank is decided.",
+    "refunded_elsewhere": "An amount was given back outside of Aftertab.",
+    "cash_to_return": "Cash is to be returned to the customer.",
+    "cash_returned": "Cash was returned to the customer.",
+    "returned_by_bank": "The bank gave the customer money back.",
+    # Cards
+    "card_saved": "The customer saved a card.",
+    "card_updated": "The saved card has new details.",
+    "card_removed": "The saved card was removed.",
+    "card_refused": "The bank says that the saved card must not be tried again.",
+    "customer_gone": "The customer is gone at the payment provider.",
+    "customer_made_anew": "The customer was made anew at the payment provider.",
+    # Disputes
+    "inquiry_opened": "The bank asks about a payment.",
+    "inquiry_closed": "The bank's question is settled.",
+    "dispute_opened": "The customer disputes a payment with the bank.",
+    "dispute_appealed": "A dispute goes on.",
+    "dispute_withdrawn": "The bank took the disputed money.",
+    "dispute_reinstated": "The bank gave disputed money back to the business.",
+    "dispute_won": "A dispute was decided for the business.",
+    "dispute_lost": "A dispute was decided for the customer.",
+    "dispute_prevented": "A dispute was prevented.",
+    "fraud_warned": "The bank warns that a payment may be fraud.",
+    # Links and tokens
+    "link_made": "A link to the tab was made for a guest.",
+    "link_revoked": "A link to the tab opens nothing any more.",
+    "taken_over": "A guest took the tab over.",
+    "token_bound": "A token shows the tab now.",
+    "token_unbound": "A token shows the tab no more.",
+    # For the business
+    "flagged": "Somebody at the business must look at something.",
+    "flag_resolved": "What had to be looked at is settled.",
+    "pointer_restored": "A record of ours was mended.",
+}
+"""Kind of entry → what it says."""
+
+TYPES: Mapping[str, str] = {
+    **{f"tab.{kind}": text for kind, text in KINDS.items()},
+    PUSH: "A message for a customer, for the merchant's app to show.",
+    TEST: "A test that the owner has asked for. It goes to one endpoint, whatever types that wants, and is tried once.",
+}
+"""Type of notice → what it says."""
+
+
+class Notice(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """`notice_id` is made of what it follows from, so that the same entry always makes the same notice.
+
+    `tab_id`, `seq`: the entry that it follows from, else None and 0. `at`: when it happened. `data`: JSON-able.
+    """
+
+    notice_id: str
+    type: str
+    merchant_id: str
+    tab_id: str | None = None
+    seq: int = 0
+    at: datetime
+    data: Mapping[str, Any] = {}
+
+
+def notice_of(merchant_id: str, customer_id: str | None, tab_id: str, entry: Entry) -> Notice:
+    return Notice(
+        notice_id=notice_id(tab_id, entry.seq),
+        type=f"tab.{entry.kind}",
+        merchant_id=merchant_id,
+        tab_id=tab_id,
+        seq=entry.seq,
+        at=entry.at,
+        data={
+            "merchant_id": merchant_id,
+            "tab_id": tab_id,
+            "customer_id": customer_id,
+            "seq": entry.seq,
+            "kind": entry.kind,
+            "version": entry.version,
+            "details": {name: value for name, value in entry.details.items() if _is_thin(name, value)},
+        },
+    )
+
+
+def push_of(message: Message) -> Notice:
+    """A message to a customer as a notice to the merchant's system, whose app shows it."""
+    return Notice(
+        notice_id=f"push-{hashlib.sha256(message.message_id.encode()).hexdigest()[:32]}",
+        type=PUSH,
+        merchant_id=message.merchant_id,
+        at=message.at,
+        data={
+            "merchant_id": message.merchant_id,
+            "tab_id": message.tab_id,
+            "customer_id": message.customer_id,
+            "kind": message.kind,
+            "details": dict(message.values),
+        },
+    )
+
+
+def notice_id(tab_id: str, seq: int) -> str:
+    """Ids of one tab sort like its entries."""
+    return f"{tab_id}-{seq:06}"
+
+
+def body_of(notice: Notice) -> str:
+    """The JSON that is sent: the standard's `type`, `timestamp` and `data`."""
+    at = notice.at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    body = {"type": notice.type, "timestamp": at, "data": dict(notice.data)}
+    return json.dumps(body, separators=(",", ":"), ensure_ascii=False)
+
+
+def _is_thin(name: str, value: Any) -> bool:
+    """Whether a detail of an entry may be told: an amount, an id or an instant, never what a person wrote."""
+    if name.endswith("_minor"):
+        return isinstance(value, int)
+    return name.endswith(("_id", "_at")) and isinstance(value, str)
