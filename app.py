@@ -11,7 +11,7 @@ from chalicelib import cold_start
 # isort: split
 from typing import Any
 
-from chalice.app import Chalice, CloudWatchEvent, Cron, DynamoDBEvent, Rate, SQSEvent
+from chalice.app import Chalice, CloudWatchEvent, Cron, DynamoDBEvent, Rate, SNSEvent, SQSEvent
 
 from chalicelib import bootstrap
 from chalicelib.handlers import logs
@@ -84,6 +84,14 @@ def post(event: SQSEvent) -> Any:
     from chalicelib.handlers.events import post as delivery
 
     return delivery.deliver(bootstrap.get_deps(), event.to_dict())
+
+
+@app.on_sns_message(topic="feedback")
+def feedback(event: SNSEvent) -> Any:
+    """Note what became of mails and texts: delivered, bounced, complained about, stopped."""
+    from chalicelib.handlers.events import feedback as reports
+
+    return reports.take(bootstrap.get_deps(), event.to_dict())
 
 
 @app.schedule(Cron("17", "3", "*", "*", "?", "*"))

@@ -32,6 +32,10 @@ METRICS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "TabsDue": ("Count", "a sweep found a tab due and sent it to the queue"),
         "EntriesRelayed": ("Count", "a new entry of a tab was turned into what is told of it"),
         "MessagesMade": ("Count", "a message to a person was put on the queue"),
+        "MessagesPosted": ("Count", "a message was handed over, put off or not sent, as its delivery says"),
+        "MessagesNotPosted": ("Count", "a message failed; the queue brings it again"),
+        "FeedbackNoted": ("Count", "a report on a mail or a text was noted at its delivery"),
+        "FeedbackOfOthers": ("Count", "a report on a mail or a text that is none of ours"),
         "TabsAdvanced": ("Count", "a worker did what was due on a tab"),
         "TabsNotAdvanced": ("Count", "a worker failed on a tab; the queue or the next sweep brings it again"),
         "SweepLagSeconds": (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from collections.abc import Iterator
@@ -60,7 +61,7 @@ def test_every_function_has_its_name_role_log_and_alarms(template: Template) -> 
         if dimension["Name"] == "FunctionName"
     }
 
-    assert {"api", "webhook", "sweep", "worker", "relay", "post", "reconcile", "authorizer"} <= {
+    assert {"api", "webhook", "sweep", "worker", "relay", "post", "feedback", "reconcile", "authorizer"} <= {
         name.removeprefix("aftertab-${Stage}-") for name in names.values()
     }
     assert len({json.dumps(properties["Role"]) for properties in functions.values()}) == len(functions)
@@ -409,6 +410,35 @@ def test_every_metric_is_written_somewhere() -> None:
     texts = "".join(path.read_text() for path in sources if path.name != "metrics.py")
 
     assert [name for name in METRICS if f'"{name}"' not in texts] == []
+
+
+def test_every_metric_that_is_written_is_known() -> None:
+    """A line with an unknown one would be no line at all: its unit is looked up when it is written."""
+    written = {
+        key.value
+        for path in (ROOT / "chalicelib").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        for counted in _counted(node)
+        for key in counted.keys
+        if isinstance(key, ast.Constant)
+    }
+
+    assert written - set(METRICS) == set()
+
+
+def _counted(node: ast.AST) -> Iterator[ast.Dict]:
+    """`{"metrics": {…}}`, and what is put together under the name `counted` before."""
+    if isinstance(node, ast.Dict):
+        pairs = zip(node.keys, node.values, strict=True)
+        yield from (
+            value
+            for key, value in pairs
+            if isinstance(key, ast.Constant) and key.value == "metrics" and isinstance(value, ast.Dict)
+        )
+    if isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict):
+        names = [target.id for target in node.targets if isinstance(target, ast.Name)]
+        if "counted" in names:
+            yield node.value
 
 
 def _subs(value: Any) -> Iterator[str]:

@@ -76,6 +76,7 @@ BEGINS: dict[str, Function] = {
     "worker": ("tab.advance_tab", "work"),
     "relay": ("news.relay", "relay"),
     "post": ("news.post", "deliver_each"),
+    "feedback": ("news.feedback", "note_feedback"),
     "reconcile": ("books.reconcile", "reconcile"),
 }
 """The one use case of a deployed function that has only one."""
@@ -205,6 +206,7 @@ def test_a_function_may_do_what_it_does_and_nothing_more(function: str) -> None:
         ("worker", ["stripe-secret-key"]),
         ("relay", []),
         ("post", []),
+        ("feedback", []),
         ("reconcile", ["stripe-secret-key"]),
         ("authorizer", []),
     ],

@@ -94,6 +94,7 @@ OF_SCHEDULES = {
         ("app.worker", {"stripe", *OF_TOKENS}),
         ("app.relay", {"stripe", *OF_TOKENS}),
         ("app.post", {"stripe", *OF_TOKENS}),
+        ("app.feedback", {"stripe", *OF_TOKENS}),
         ("app.reconcile", {"stripe", *OF_TOKENS}),
         (
             "chalicelib.handlers.authorizer.authorizer",
@@ -119,6 +120,7 @@ def test_every_function_is_watched() -> None:
     """A function that is added here and not above is not looked at."""
     assert HANDLERS == [
         "app.app",
+        "app.feedback",
         "app.post",
         "app.reconcile",
         "app.relay",
