@@ -18,6 +18,7 @@ from chalicelib.adapters.dynamodb.items import (
     tab_pointers,
 )
 from chalicelib.domain.books.differences import Progress, Records
+from chalicelib.domain.branding import Branding
 from chalicelib.domain.errors import NotFound, TokenExists
 from chalicelib.domain.parties import Customer, Merchant
 from chalicelib.domain.tab.attempt import Attempt
@@ -62,6 +63,7 @@ class MemoryStore:
         self._events: set[SeenEvent] = set()
         self._pointers: dict[tuple[str | None, str], Pointer] = {}
         self._merchants: dict[str, Merchant] = {}
+        self._brandings: dict[str, Branding] = {}
         self._customers: dict[tuple[str, str], Customer] = {}
         self._progress: dict[str | None, Progress] = {}
         self.link_pointers: dict[str, LinkPointer] = {}
@@ -224,6 +226,14 @@ class MemoryStore:
     def get_merchant(self, merchant_id: str) -> Merchant:
         with self._lock:
             return _get(self._merchants, merchant_id, "merchant")
+
+    def get_merchant_and_branding(self, merchant_id: str) -> tuple[Merchant, Branding]:
+        with self._lock:
+            merchant = _get(self._merchants, merchant_id, "merchant")
+            return merchant, self._brandings.get(merchant_id, Branding(merchant_id=merchant_id))
+
+    def put_branding(self, branding: Branding, *, record: IdempotencyRecord) -> None:
+        self._put_party(self._brandings, branding.merchant_id, branding, branding.version - 1, record)
 
     def add_merchant(self, merchant: Merchant, *, record: IdempotencyRecord) -> None:
         self._put_party(self._merchants, merchant.merchant_id, merchant, 0, record)

@@ -7,6 +7,7 @@ from typing import Generic, Protocol, Self, TypeVar
 from msgspec import Struct
 
 from chalicelib.domain.books.differences import Progress, Records
+from chalicelib.domain.branding import Branding
 from chalicelib.domain.parties import Customer, Merchant
 from chalicelib.domain.tab.attempt import Attempt
 from chalicelib.domain.tab.draft import Change
@@ -283,6 +284,14 @@ class TabStore(Protocol):
         ...
 
     def get_merchant(self, merchant_id: str) -> Merchant: ...
+
+    def get_merchant_and_branding(self, merchant_id: str) -> tuple[Merchant, Branding]:
+        """In one database request; an empty branding where none was set. Raises NotFound."""
+        ...
+
+    def put_branding(self, branding: Branding, *, record: IdempotencyRecord) -> None:
+        """Put the next version (`branding.version` is one above the stored). Raises VersionConflict, RecordExists."""
+        ...
 
     def iter_merchants(self) -> Iterator[tuple[str, str | None]]:
         """(merchant_id, account) of every merchant."""

@@ -38,6 +38,7 @@ ALLOWED = {
     "unbind_token": {"staff", "owner"},
     "take_over": {"guest"},
     "set_policy": {"owner"},
+    "set_branding": {"owner"},
     "set_merchant_contact": {"owner"},
     "create_customer": {"staff", "owner"},
     "get_customer": {"staff", "owner", "customer"},

@@ -10,6 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from chalicelib.domain.books.differences import Progress, Stage
+from chalicelib.domain.branding import Branding
 from chalicelib.domain.errors import InvalidInput, NotFound
 from chalicelib.domain.parties import CardConsent, anonymous
 from chalicelib.domain.tab.attempt import AttemptState, Operation
@@ -846,6 +847,24 @@ def test_a_merchant_is_kept(store: TabStore) -> None:
 
     assert store.get_merchant(MERCHANT) == updated
     assert store.find_record(second.record_id, NOW) == second
+
+
+def test_a_branding_is_read_with_its_merchant(store: TabStore) -> None:
+    """Empty until one is set; each version replaces the one before it, once a request."""
+    store.add_merchant(merchant(), record=record())
+    assert store.get_merchant_and_branding(MERCHANT) == (merchant(), Branding(merchant_id=MERCHANT))
+    first = Branding(merchant_id=MERCHANT, name="Café", colour="#7a1f5c", version=1)
+    request = record()
+
+    store.put_branding(first, record=request)
+
+    assert store.get_merchant_and_branding(MERCHANT) == (merchant(), first)
+    with pytest.raises(RecordExists):
+        store.put_branding(replace(first, version=2), record=request)
+    with pytest.raises(VersionConflict):
+        store.put_branding(first, record=record())
+    with pytest.raises(NotFound):
+        store.get_merchant_and_branding("mer_b")
 
 
 def test_a_customer_is_made_with_their_tab_or_not_at_all(store: TabStore, people: People) -> None:

@@ -18,6 +18,7 @@ import msgspec
 from msgspec import Struct
 
 from chalicelib.domain.books.differences import Progress, Records
+from chalicelib.domain.branding import Branding
 from chalicelib.domain.contact import Channel, Contact, SearchBy
 from chalicelib.domain.errors import InvalidInput
 from chalicelib.domain.news.delivery import Delivery
@@ -102,6 +103,10 @@ def merchant_key(merchant_id: str) -> Key:
 
 def merchant_entry_key(merchant_id: str, position: str) -> Key:
     return _key(f"MERCHANT#{merchant_id}", f"ENTRY#{position}")
+
+
+def branding_key(merchant_id: str) -> Key:
+    return _key(f"MERCHANT#{merchant_id}", "BRANDING")
 
 
 def merchant_line_key(merchant_id: str) -> Key:
@@ -255,7 +260,7 @@ _DECODERS: dict[type[Any], msgspec.json.Decoder[Any]] = {
     kind: msgspec.json.Decoder(kind)
     for kind in (
         *(Tab, Entry, Attempt, Pointer, IdempotencyRecord, Merchant, Customer, TabSummary, Contact, Progress),
-        *(Delivery, LinkPointer, Token, Endpoint, Secrets, Sending),
+        *(Delivery, Branding, LinkPointer, Token, Endpoint, Secrets, Sending),
     )
 }
 
@@ -268,7 +273,7 @@ def _json(contents: Struct) -> Item:
     return {"S": _encode(contents).decode()}
 
 
-def _version(of: Tab | Merchant | Customer | Contact | Delivery | Token | Endpoint | Sending) -> Item:
+def _version(of: Tab | Merchant | Customer | Contact | Delivery | Token | Endpoint | Sending | Branding) -> Item:
     """The version, for the condition of a write."""
     return {"version": {"N": str(of.version)}}
 
@@ -362,6 +367,10 @@ def event_item(event: SeenEvent, wall_now_s: float) -> Item:
 
 def merchant_item(merchant: Merchant) -> Item:
     return _item(merchant_key(merchant.merchant_id), _data(merchant) | _version(merchant))
+
+
+def branding_item(branding: Branding) -> Item:
+    return _item(branding_key(branding.merchant_id), _data(branding) | _version(branding))
 
 
 def merchant_line_item(merchant: Merchant) -> Item:
@@ -499,6 +508,10 @@ def record_of(item: Item) -> IdempotencyRecord:
 
 def merchant_of(item: Item) -> Merchant:
     return _contents(Merchant, item)
+
+
+def branding_of(item: Item) -> Branding:
+    return _contents(Branding, item)
 
 
 def merchant_line_of(item: Item) -> tuple[str, str | None]:

@@ -32,6 +32,7 @@ from chalicelib.adapters.dynamodb.writes import (
     versioned,
 )
 from chalicelib.domain.books.differences import Progress, Records
+from chalicelib.domain.branding import Branding
 from chalicelib.domain.contact import reference_values
 from chalicelib.domain.errors import NotFound
 from chalicelib.domain.parties import Customer, Merchant
@@ -288,6 +289,19 @@ class DynamoDbStore:
         if item is None:
             raise _not_found("merchant")
         return items.merchant_of(item)
+
+    def get_merchant_and_branding(self, merchant_id: str) -> tuple[Merchant, Branding]:
+        _check_ids("merchant", merchant_id)
+        merchant_key, branding_key = items.merchant_key(merchant_id), items.branding_key(merchant_id)
+        found = self._reads.find_all([merchant_key, branding_key])
+        if flat(merchant_key) not in found:
+            raise _not_found("merchant")
+        item = found.get(flat(branding_key))
+        branding = Branding(merchant_id=merchant_id) if item is None else items.branding_of(item)
+        return items.merchant_of(found[flat(merchant_key)]), branding
+
+    def put_branding(self, branding: Branding, *, record: IdempotencyRecord) -> None:
+        self._put_party(items.branding_item(branding), branding.version - 1, record)
 
     def add_merchant(self, merchant: Merchant, *, record: IdempotencyRecord) -> None:
         self._put_party(items.merchant_item(merchant), 0, record, Put(items.merchant_line_item(merchant)))

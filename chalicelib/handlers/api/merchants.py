@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from chalicelib.bootstrap import get_deps
+from chalicelib.domain.branding import Branding
 from chalicelib.domain.tab.policy import Policy
 from chalicelib.handlers.api import render, requests, views
 from chalicelib.handlers.api.operations import (
@@ -49,9 +50,26 @@ def create_merchant(call: Call[requests.NewMerchant]) -> Reply:
 
 @routes.operation("GET", "/v1/merchant", roles=BUSINESS | CUSTOMER | GUEST, answer=views.MerchantView, tagged=True)
 def get_merchant(call: Call[None]) -> Reply:
-    """Get the caller's own merchant."""
-    merchant = merchants.get_merchant(get_deps(), by=call.by)
-    return Reply(body=render.merchant(merchant), version=merchant.version)
+    """Get the caller's own merchant; customers and guests see what it shows of itself, and nothing else."""
+    merchant, branding = merchants.get_merchant_and_branding(get_deps(), by=call.by)
+    shown = render.merchant if call.by.is_business else render.merchant_for_customers
+    return Reply(body=shown(merchant, branding), version=merchant.version)
+
+
+@routes.operation(
+    "PUT",
+    "/v1/merchant/branding",
+    roles=OWNER,
+    body=requests.BrandingInput,
+    answer=views.MerchantView,
+)
+def set_branding(call: Call[requests.BrandingInput]) -> Reply:
+    """Set how the business shows itself to customers: name, colour, logo, how it is reached, its terms."""
+    deps, request, body = get_deps(), call.request, call.body
+    replayed = is_replay(deps, request)
+    given = Branding(merchant_id=call.by.merchant_id or "", **msgspec.structs.asdict(body))
+    merchant, branding = merchants.set_branding(deps, given, request=request)
+    return Reply(body=render.merchant(merchant, branding), version=merchant.version, replayed=replayed)
 
 
 @routes.operation(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from chalicelib.domain.branding import Branding
 from chalicelib.domain.contact import Contact, Given
 from chalicelib.domain.parties import Customer, Merchant
 from chalicelib.domain.tab import agenda
@@ -27,7 +28,8 @@ from chalicelib.usecases.books.receivables import Receivables
 from chalicelib.usecases.parties.contacts import Found
 
 
-def merchant(merchant: Merchant) -> views.MerchantView:
+def merchant(merchant: Merchant, branding: Branding | None = None) -> views.MerchantView:
+    """As the business itself sees it."""
     return views.MerchantView(
         merchant_id=merchant.merchant_id,
         name=merchant.name,
@@ -41,6 +43,39 @@ def merchant(merchant: Merchant) -> views.MerchantView:
         channels=merchant.channels,
         version=merchant.version,
         created_at=merchant.created_at,
+        branding=_branding(merchant, branding) if branding else None,
+    )
+
+
+def merchant_for_customers(merchant: Merchant, branding: Branding) -> views.MerchantView:
+    """Written out, so that no field of a merchant is ever shown to customers by accident."""
+    return views.MerchantView(
+        merchant_id=merchant.merchant_id,
+        name=branding.name or merchant.name,
+        currency=merchant.currency,
+        settlement_currency=None,
+        disconnected_at=None,
+        account=None,
+        policy=None,
+        notify_email=None,
+        language=merchant.language,
+        channels=None,
+        version=merchant.version,
+        created_at=None,
+        branding=_branding(merchant, branding),
+    )
+
+
+def _branding(merchant: Merchant, branding: Branding) -> views.BrandingView:
+    return views.BrandingView(
+        name=branding.name or merchant.name,
+        colour=branding.colour,
+        logo=branding.logo,
+        email=branding.email,
+        phone=branding.phone,
+        website=branding.website,
+        address=branding.address,
+        terms_url=branding.terms_url,
     )
 
 

@@ -32,6 +32,10 @@ Sha256 = Annotated[
     str, Meta(min_length=64, max_length=64, pattern="^[0-9a-f]{64}$", description="SHA-256, hexadecimal, lower case.")
 ]
 
+Phone = Annotated[
+    str, Meta(min_length=5, max_length=40, description="With its country code.", examples=["+49 170 1234567"])
+]
+HttpsUrl = Annotated[str, Meta(min_length=9, max_length=500, examples=["https://example.com/terms"])]
 Email = Annotated[str, Meta(min_length=3, max_length=254, examples=["ada@example.com"])]
 
 TokenNumber = Annotated[int, Meta(ge=1, le=MAXIMUM_NUMBER, examples=[17])]
@@ -97,6 +101,23 @@ class MerchantContact(Body):
     channels: Annotated[tuple[Channel, ...], Meta(min_length=1, max_length=len(Channel))] = CHANNELS
 
 
+class BrandingInput(Body):
+    """All of it: what is left out is removed. `name`: by default the merchant's own.
+
+    `colour`: `#rrggbb`, dark enough for white text. `logo`: a picture of at most 6 KB as data:image/png;base64,… (or
+    jpeg, webp), or its https address, which an app may load and our pages do not.
+    """
+
+    name: Line | None = None
+    colour: Annotated[str, Meta(min_length=7, max_length=7, examples=["#7a1f5c"])] | None = None
+    logo: Annotated[str, Meta(min_length=1, max_length=9000)] | None = None
+    email: Email | None = None
+    phone: Phone | None = None
+    website: HttpsUrl | None = None
+    address: Annotated[str, Meta(min_length=1, max_length=300, pattern=READABLE)] | None = None
+    terms_url: HttpsUrl | None = None
+
+
 class NewCustomer(Body):
     """`reference`: the merchant's own name for the customer, for example a loyalty number.
 
@@ -112,12 +133,7 @@ class PutContact(Body):
 
     name: Annotated[str, Meta(max_length=120, pattern=PLAIN)] = ""
     email: Email | None = None
-    phone: (
-        Annotated[
-            str, Meta(min_length=5, max_length=40, description="With its country code.", examples=["+49 170 1234567"])
-        ]
-        | None
-    ) = None
+    phone: Phone | None = None
     language: Language | None = None
     time_zone: Annotated[str, Meta(min_length=1, max_length=64, examples=["Europe/Berlin"])] | None = None
     sms_consent: bool = False

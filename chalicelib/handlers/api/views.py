@@ -55,19 +55,38 @@ class PolicyView(Answer):
     exposure_per_merchant_minor: int
 
 
+class BrandingView(Answer):
+    """What customers see of the business. `colour`: `#rrggbb`, on which white text is readable.
+
+    `logo`: a picture as a `data:` address, or its https address. `email`, `phone`: how the business is reached.
+    """
+
+    name: str
+    colour: str | None
+    logo: str | None
+    email: str | None
+    phone: str | None
+    website: str | None
+    address: str | None
+    terms_url: str | None
+
+
 class MerchantView(Answer):
+    """A business. What is only its own is null for customers and guests: account, policy, channels and the like."""
+
     merchant_id: str
     name: str
     currency: str
     settlement_currency: str | None
     account: str | None
-    policy: PolicyView
+    policy: PolicyView | None
     notify_email: str | None
     language: Language
-    channels: tuple[Channel, ...]
+    channels: tuple[Channel, ...] | None
     disconnected_at: datetime | None
     version: int
-    created_at: datetime
+    created_at: datetime | None
+    branding: BrandingView | None
 
 
 class PolicyChanged(Answer):

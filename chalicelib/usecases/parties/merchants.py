@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from chalicelib.domain.branding import Branding, check_colour, check_https, check_logo
 from chalicelib.domain.contact import Channel, Language
 from chalicelib.domain.errors import Contention, InvalidInput, StaleVersion
 from chalicelib.domain.money import currency_of
@@ -102,6 +103,35 @@ def set_contact(
         raise InvalidInput("Name at least one channel, and each of them once.", field="channels")
     address = deps.addresses.email(notify_email) if notify_email else None
     return _change(deps, request, notify_email=address, language=language, channels=channels)
+
+
+def get_merchant_and_branding(deps: Deps, *, by: Actor) -> tuple[Merchant, Branding]:
+    """The caller's merchant, and how it shows itself. Raises NotFound."""
+    return deps.store.get_merchant_and_branding(merchant_of(by))
+
+
+def set_branding(deps: Deps, given: Branding, *, request: Request) -> tuple[Merchant, Branding]:
+    """Replace the branding; its version is counted here. Raises InvalidInput, IdempotencyMismatch, Contention."""
+    checked = replace(
+        given,
+        colour=check_colour(given.colour) if given.colour else None,
+        logo=check_logo(given.logo) if given.logo else None,
+        email=deps.addresses.email(given.email) if given.email else None,
+        phone=deps.addresses.phone(given.phone) if given.phone else None,
+        website=check_https(given.website, "website") if given.website else None,
+        terms_url=check_https(given.terms_url, "terms_url") if given.terms_url else None,
+    )
+    merchant, stored = deps.store.get_merchant_and_branding(merchant_of(request.by))
+    record = deps.store.find_record(request.record_id, deps.clock.now())
+    if record is not None:
+        request.check_same(record)
+        return merchant, stored
+    changed = replace(checked, merchant_id=merchant.merchant_id, version=stored.version + 1)
+    try:
+        deps.store.put_branding(changed, record=request.new_record(deps, resource_id=merchant.merchant_id))
+    except (VersionConflict, RecordExists):
+        raise Contention("Other requests are changing this merchant. Nothing was done; try again.") from None
+    return merchant, changed
 
 
 def _change(deps: Deps, request: Request, **fields: Any) -> Merchant:
