@@ -22,7 +22,7 @@ def shown(tab: Tab, now: datetime, payment: Attempt | None = None) -> dict[str, 
 def history(store: TabStore, tab: Tab) -> list[dict[str, Any]]:
     """All entries, oldest first."""
     page = store.list_entries(tab.merchant_id, tab.tab_id, limit=10_000, cursor=None)
-    entries: list[dict[str, Any]] = msgspec.to_builtins(render.timeline(page, _staff(tab)).entries)
+    entries: list[dict[str, Any]] = msgspec.to_builtins(render.timeline(page, (), _staff(tab)).entries)
     return entries
 
 

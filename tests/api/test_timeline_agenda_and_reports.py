@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 
+from chalicelib.domain.news.table import messages_of
+from chalicelib.usecases.news.post import deliver
+
 from .world import Caller, Shop, World, billed, booking, held, paid
 
 DAY_S = 24 * 3600
@@ -148,6 +151,57 @@ def test_a_saved_card_that_was_stolen_is_told_to_the_business_only(world: World,
     assert "stolen_card" in json.dumps(timeline(shop.staff, tab))
     assert "stolen_card" not in json.dumps(timeline(ana, tab))
     assert "do_not_try_again" not in json.dumps(timeline(ana, tab))
+
+
+# What was told
+
+
+def told_about(caller: Caller, tab: dict[str, Any]) -> dict[str, list[tuple[Any, ...]]]:
+    """Entry kind → what was told because of it: to whom, on which channel, what became of it, and why."""
+    return {
+        entry["kind"]: [(told["to"], told["channel"], told["state"], told["reason"]) for told in entry["told"]]
+        for entry in timeline(caller, tab)
+        if entry["told"]
+    }
+
+
+def send_all(world: World, shop: Shop, tab: dict[str, Any]) -> None:
+    """Deliver everything that follows from the tab's entries, as the relay and the queue do."""
+    customer_id = shop.seen(tab)["customer_id"]
+    page = world.deps.store.list_entries(shop.merchant_id, tab["tab_id"], limit=1000, cursor=None)
+    for entry in page.items:
+        for message in messages_of(shop.merchant_id, customer_id, tab["tab_id"], entry):
+            deliver(world.deps, message)
+
+
+def test_a_timeline_shows_what_was_said_and_deliberately_not_said(world: World, shop: Shop, ana: Caller) -> None:
+    """Beside the entry that it follows from, to the business; to customers what was for them, and no address."""
+    shop.owner.put("/v1/merchant/contact", {"notify_email": "olga@example.com"}).ok()
+    ana.put(f"/v1/customers/{ana.customer_id}/contact", {"email": "ana@example.com"}).ok()
+    tab = billed(shop, ana, 8000)
+    send_all(world, shop, tab)
+    ana.post(f"/v1/tabs/{tab['tab_id']}/contest", {"reason": "Too short."}).ok()
+    send_all(world, shop, tab)
+    nobody = billed(shop, shop.customer(), 8000)
+    send_all(world, shop, nobody)
+
+    assert told_about(shop.staff, tab) == {
+        "bill_presented": [("customer", "email", "handed_over", None)],
+        "contested": [("owner", "email", "handed_over", None)],
+    }
+    assert told_about(ana, tab) == {"bill_presented": [("customer", "email", "handed_over", None)]}
+    assert told_about(shop.staff, nobody) == {"bill_presented": [("customer", None, "suppressed", "no_address")]}
+    assert "@" not in json.dumps(timeline(shop.owner, tab))
+
+
+def test_a_guest_is_not_told_how_the_customer_is_reached(world: World, shop: Shop, ana: Caller) -> None:
+    """Whoever pays for somebody else; a link that stands for the customer shows it."""
+    tab = billed(shop, ana, 8000)
+    send_all(world, shop, tab)
+
+    for scope, sees in (("pay", False), ("view", False), ("full", True)):
+        guest = shop.link(tab, scope)
+        assert bool(told_about(guest, tab)) is sees, scope
 
 
 # Agendas

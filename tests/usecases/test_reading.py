@@ -96,7 +96,7 @@ def test_the_timeline_page_by_page(shop: Shop) -> None:
     entries = []
     cursor: str | None = None
     while True:
-        page = get_timeline(shop.deps, shop.tab_id, limit=2, cursor=cursor, by=shop.ada)
+        page, _ = get_timeline(shop.deps, shop.tab_id, limit=2, cursor=cursor, by=shop.ada)
         assert len(page.items) <= 2
         entries += page.items
         cursor = page.next_cursor

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
 from chalicelib.domain.branding import Branding
 from chalicelib.domain.contact import Contact, Given
+from chalicelib.domain.news.delivery import Delivery
+from chalicelib.domain.news.message import Recipient
 from chalicelib.domain.parties import Customer, Merchant
 from chalicelib.domain.tab import agenda
 from chalicelib.domain.tab.actions import Action, allowed_actions
@@ -378,12 +381,36 @@ _NOT_TOLD = frozenset(
 _GENERIC = "generic_decline"
 
 
-def timeline(page: Page[Entry], by: Actor) -> views.Timeline:
+def timeline(page: Page[Entry], deliveries: Iterable[Delivery], by: Actor) -> views.Timeline:
     seen = [entry for entry in page.items if by.is_business or entry.kind not in _FOR_BUSINESS_ONLY]
-    return views.Timeline(entries=[_entry(entry, by) for entry in seen], next_cursor=page.next_cursor)
+    told: dict[int, list[Delivery]] = {}
+    for delivery in deliveries:
+        if by.is_business or (delivery.message.to == Recipient.CUSTOMER and _is_the_customer(by)):
+            told.setdefault(delivery.message.seq, []).append(delivery)
+    return views.Timeline(
+        entries=[_entry(entry, told.get(entry.seq, ()), by) for entry in seen], next_cursor=page.next_cursor
+    )
 
 
-def _entry(entry: Entry, by: Actor) -> views.EntryView:
+def _is_the_customer(by: Actor) -> bool:
+    """Signed in, or with the link that stands for that. How the customer is reached is nothing for other guests."""
+    return by.scope not in (Scope.VIEW, Scope.PAY)
+
+
+def _delivery(delivery: Delivery) -> views.DeliveryView:
+    return views.DeliveryView(
+        message_id=delivery.message.message_id,
+        kind=delivery.message.kind,
+        to=delivery.message.to,
+        channel=delivery.channel,
+        state=delivery.state,
+        reason=delivery.reason,
+        at=delivery.at,
+        again_at=delivery.next_action_at,
+    )
+
+
+def _entry(entry: Entry, told: Iterable[Delivery], by: Actor) -> views.EntryView:
     postings = [
         views.PostingView(account=posting.account, amount_minor=posting.amount_minor) for posting in entry.postings
     ]
@@ -394,6 +421,7 @@ def _entry(entry: Entry, by: Actor) -> views.EntryView:
         by=entry.by if by.is_business or entry.by in (by.subject, SYSTEM.subject) else None,
         details=dict(entry.details) if by.is_business else _for_customer(entry),
         postings=postings if by.is_business else None,
+        told=[_delivery(delivery) for delivery in sorted(told, key=lambda one: one.at)],
     )
 
 

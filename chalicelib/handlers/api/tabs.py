@@ -95,11 +95,11 @@ def get_tab(call: Call[None]) -> Reply:
     ),
 )
 def get_timeline(call: Call[None]) -> Reply:
-    """What has happened to the tab, oldest first. Only the business sees the postings."""
-    page = read_tabs.get_timeline(
+    """What has happened to the tab, oldest first, and what was told because of it. The business sees the postings."""
+    page, deliveries = read_tabs.get_timeline(
         get_deps(), call.path["tab_id"], limit=call.query["limit"], cursor=call.query["cursor"], by=call.by
     )
-    return Reply(body=render.timeline(page, call.by))
+    return Reply(body=render.timeline(page, deliveries, call.by))
 
 
 @routes.operation("GET", "/v1/tabs/{tab_id}/agenda", roles=BUSINESS | CUSTOMER | GUEST, answer=views.AgendaView)

@@ -8,6 +8,8 @@ from typing import Any, Literal
 import msgspec
 
 from chalicelib.domain.contact import Channel, Language, Source
+from chalicelib.domain.news.delivery import DeliveryState
+from chalicelib.domain.news.message import MessageKind, Recipient
 from chalicelib.domain.tab.actions import Action
 from chalicelib.domain.tab.attempt import AttemptState, Operation
 from chalicelib.domain.tab.bill import FeeKind
@@ -500,10 +502,27 @@ class PostingView(Answer):
     amount_minor: int
 
 
+class DeliveryView(Answer):
+    """What became of a message on a channel; `channel` null: it was decided before one was chosen.
+
+    `reason`: why it was suppressed, put off (until `again_at`), refused or came back. `at`: when that became so.
+    """
+
+    message_id: str
+    kind: MessageKind
+    to: Recipient
+    channel: Channel | None
+    state: DeliveryState
+    reason: str | None
+    at: datetime
+    again_at: datetime | None
+
+
 class EntryView(Answer):
     """One event of the timeline. For customers, `postings` is null, and so is `by` if it was the business.
 
-    Entries that only the business sees are left out for customers, so `seq` may have gaps.
+    Entries that only the business sees are left out for customers, so `seq` may have gaps. `told`: what was said
+    because of it, deliberately not said, and why; customers see what was for them.
     """
 
     seq: int
@@ -512,6 +531,7 @@ class EntryView(Answer):
     by: str | None
     details: dict[str, Any]
     postings: list[PostingView] | None
+    told: list[DeliveryView]
 
 
 class Timeline(Answer):

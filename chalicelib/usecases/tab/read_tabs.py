@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from chalicelib.domain.errors import InvalidInput
+from chalicelib.domain.news.delivery import Delivery
 from chalicelib.domain.tab.actor import Actor, Role
 from chalicelib.domain.tab.entry import Entry
 from chalicelib.domain.tab.status import Status
@@ -36,7 +37,16 @@ def list_tabs(
     return deps.store.list_by_customer(merchant_id, customer_id, limit=limit, cursor=cursor)
 
 
-def get_timeline(deps: Deps, tab_id: str, *, limit: int, cursor: str | None, by: Actor) -> Page[Entry]:
-    """What has happened to the tab, oldest first. Raises NotFound, InvalidInput (cursor)."""
+def get_timeline(
+    deps: Deps, tab_id: str, *, limit: int, cursor: str | None, by: Actor
+) -> tuple[Page[Entry], tuple[Delivery, ...]]:
+    """What has happened to the tab, oldest first, and what became of the messages that follow from it.
+
+    Raises NotFound, InvalidInput (cursor).
+    """
     tab = get_tab(deps, tab_id, by=by)
-    return deps.store.list_entries(tab.merchant_id, tab_id, limit=limit, cursor=cursor)
+    page = deps.store.list_entries(tab.merchant_id, tab_id, limit=limit, cursor=cursor)
+    if not page.items:
+        return page, ()
+    first, last = page.items[0].seq, page.items[-1].seq
+    return page, deps.deliveries.list_of_entries(tab.merchant_id, tab_id, first, last)
