@@ -23,13 +23,14 @@ from chalicelib.handlers.api import (
     merchants,
     problems,
     reports,
+    service,
     tabs,
     tokens,
     unsubscribe,
 )
-from chalicelib.handlers.api import service as pages
 from chalicelib.handlers.authorizer import authorizer_routes
 from chalicelib.handlers.events import stripe_webhook
+from chalicelib.handlers.pages import routes as page_routes
 
 logs.configure()
 
@@ -38,17 +39,8 @@ app.api.binary_types = []  # All bodies are text, which API Gateway must pass on
 app.register_middleware(problems.dress, "http")
 app.register_blueprint(authorizer_routes)
 for resource in (
-    pages,
-    merchants,
-    customers,
-    contacts,
-    tabs,
-    bills,
-    links,
-    tokens,
-    reports,
-    unsubscribe,
-    stripe_webhook,
+    *(service, merchants, customers, contacts, tabs, bills, links, tokens, reports, unsubscribe),
+    *(page_routes, stripe_webhook),
 ):
     app.register_blueprint(resource.routes)
 
@@ -105,6 +97,13 @@ def reconcile(event: CloudWatchEvent) -> dict[str, Any]:
 @app.lambda_function(name="webhook")
 def webhook(event: dict[str, Any], context: object) -> dict[str, Any]:
     """The webhook's route as a separate function, so that many customers at once do not delay Stripe's events."""
+    answer: dict[str, Any] = app(event, context)
+    return answer
+
+
+@app.lambda_function(name="pages")
+def pages(event: dict[str, Any], context: object) -> dict[str, Any]:
+    """The customers' pages as a separate function: the API need not load what writes them."""
     answer: dict[str, Any] = app(event, context)
     return answer
 

@@ -20,6 +20,7 @@ from chalicelib.ports.gateway import PaymentGateway
 from chalicelib.ports.links import Links
 from chalicelib.ports.notices import Notices
 from chalicelib.ports.notifier import Notifier
+from chalicelib.ports.pages import Pages
 from chalicelib.ports.people import People
 from chalicelib.ports.queues import Queues
 from chalicelib.ports.store import TabStore
@@ -86,6 +87,18 @@ def entry_of(record: Mapping[str, Any]) -> NewEntry:
     from chalicelib.adapters.dynamodb import stream
 
     return stream.entry_of(record)
+
+
+def get_pages() -> Pages:
+    """What writes the pages that customers meet. Only the function that serves them imports it."""
+    if not _pages:
+        from chalicelib.adapters.words.pages import PageWriter
+
+        _pages.append(PageWriter())
+    return _pages[0]
+
+
+_pages: list[Pages] = []
 
 
 def _stores() -> tuple[TabStore, People, Deliveries, Notices, Links]:

@@ -95,6 +95,12 @@ def pages_url() -> str:
     return _address("AFTERTAB_PAGES_URL") or api_url()
 
 
+def payment_pages() -> str:
+    """The origin of Stripe's pages, to which a form of ours may lead on."""
+    base = urlsplit(stripe_api_base())
+    return f"{base.scheme}://{base.netloc}" if base.netloc else "https://checkout.stripe.com"
+
+
 def stripe_secret_key() -> str:
     return _required("STRIPE_SECRET_KEY")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from chalicelib.domain.tab.actions import POSSIBLE_IN, ROLES, Action
 from chalicelib.domain.tab.actor import Role
 from chalicelib.domain.tab.agenda import NEEDS_CALL, StepKind
-from chalicelib.domain.tab.commands import bill, booking, followup, payment
+from chalicelib.domain.tab.commands import bill, booking, followup, links, payment
 from chalicelib.domain.tab.facts.fact import FactKind
 from chalicelib.domain.tab.link import Scope
 from chalicelib.domain.tab.status import TRANSITIONS, PaymentState, Status
@@ -195,7 +195,9 @@ def _purpose(action: Action) -> str:
     if action == Action.SAVE_CARD:
         return "Prepare saving a card for this tab, for which the promise must consent to its being kept."
     name = _COMMANDS.get(action, action.value)
-    command = next(getattr(module, name) for module in (bill, booking, payment, followup) if hasattr(module, name))
+    command = next(
+        getattr(module, name) for module in (bill, booking, payment, followup, links) if hasattr(module, name)
+    )
     sentence, _, _ = (command.__doc__ or "").partition(". ")
     return sentence.split("\n")[0].rstrip(".") + "."
 

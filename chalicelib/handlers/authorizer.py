@@ -16,6 +16,7 @@ from chalice.app import AuthRequest, AuthResponse, Blueprint
 
 from chalicelib import cold_start, config
 from chalicelib.domain.tab.actor import Role
+from chalicelib.domain.tab.link import is_secret
 from chalicelib.handlers import keys, logs
 
 log = logging.getLogger(__name__)
@@ -29,8 +30,6 @@ _ALGORITHM = "RS256"
 _REQUIRED = ["exp", "iat", "iss", "aud", "sub"]
 _ROLES = frozenset({Role.CUSTOMER, Role.STAFF, Role.OWNER, Role.OPERATOR})
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_SECRET = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}")
-"""The form of a link's secret. Whatever else is no JWT either is refused before anything is read."""
 _SUBJECT = re.compile(r"[\x20-\x7e]{1,255}")
 
 # Without a prefix: the deployed URI of an authorizer with a prefix would point to no function.
@@ -68,7 +67,7 @@ def read_token(header: str) -> dict[str, str]:
     scheme, _, token = header.partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise Refused("not a bearer token")
-    return _guest(token) if _SECRET.fullmatch(token) else _claims(token)
+    return _guest(token) if is_secret(token) else _claims(token)
 
 
 def _guest(secret: str) -> dict[str, str]:

@@ -90,8 +90,12 @@ def test_allowed_actions_are_what_is_allowed(shop: Shop) -> None:
     ana = shop.customer()
     tab = shop.complete(shop.open(ana, 4000), 4000)
 
-    assert shop.seen(tab, ana)["allowed_actions"] == ["accept_bill", "contest", "pay_on_phone"]
-    assert shop.seen(tab)["allowed_actions"] == ["walk_out", "amend", "take_cash", "adjust", "waive"]
+    assert shop.seen(tab, ana)["allowed_actions"] == [
+        *("accept_bill", "contest", "pay_on_phone", "announce_cash", "rate")
+    ]
+    assert shop.seen(tab)["allowed_actions"] == [
+        *("walk_out", "amend", "take_cash", "adjust", "waive", "pause_followup")
+    ]
     assert shop.seen(tab)["next_action"]["why"] == "the review window ends"
 
 

@@ -55,8 +55,8 @@ def test_a_guest_sees_the_tab_and_what_its_link_allows(world: World, shop: Shop)
     ("scope", "allowed"),
     [
         ("view", set()),
-        ("pay", {"pay_on_phone"}),
-        ("full", {"save_card", "accept_bill", "contest", "pay_on_phone", "charge_saved_card"}),
+        ("pay", {"pay_on_phone", "announce_cash"}),
+        ("full", {"save_card", "accept_bill", "contest", "pay_on_phone", "charge_saved_card", "announce_cash", "rate"}),
     ],
 )
 def test_the_scope_is_what_a_guest_may_do(shop: Shop, scope: str, allowed: set[str]) -> None:
@@ -65,7 +65,7 @@ def test_the_scope_is_what_a_guest_may_do(shop: Shop, scope: str, allowed: set[s
     tab = billed(shop, ana, 4000, card="pm_card_visa")
     guest = shop.link(tab, scope)
 
-    assert set(guest.get(path(tab)).ok()["allowed_actions"]) == allowed
+    assert set(guest.get(path(tab)).ok()["allowed_actions"]) == allowed | {"disown"}
     assert set(shop.seen(tab, ana)["allowed_actions"]) >= allowed
     bodies: dict[str, Any] = {
         "accept_bill": {},
@@ -142,6 +142,7 @@ def test_a_guest_sees_no_other_tab(world: World, shop: Shop) -> None:
                 "charge": {"mode": "on_session"},
                 "contest": {"reason": "No."},
                 "tip": {"tip_minor": 100},
+                "rate": {"rating": 4},
             }.get(operation.name, {})
             found = guest.send(operation.method, operation.path.format(tab_id=other["tab_id"]), body)
             missing = guest.send(operation.method, operation.path.format(tab_id="tab_nowhere"), body)
@@ -388,7 +389,7 @@ def test_links_die_thirty_days_after_their_tab(world: World, shop: Shop) -> None
     paid(shop, guest, tab)
     world.move(days=29)
     assert guest.get("/v1/link").ok()["expires_at"] is not None
-    assert guest.get(path(tab)).ok()["allowed_actions"] == ["tip"]
+    assert guest.get(path(tab)).ok()["allowed_actions"] == ["tip", "rate", "disown"]
 
     world.move(days=1)
 

@@ -61,7 +61,7 @@ def test_every_function_has_its_name_role_log_and_alarms(template: Template) -> 
         if dimension["Name"] == "FunctionName"
     }
 
-    assert {"api", "webhook", "sweep", "worker", "relay", "post", "feedback", "reconcile", "authorizer"} <= {
+    assert {"api", "webhook", "pages", "sweep", "worker", "relay", "post", "feedback", "reconcile", "authorizer"} <= {
         name.removeprefix("aftertab-${Stage}-") for name in names.values()
     }
     assert len({json.dumps(properties["Role"]) for properties in functions.values()}) == len(functions)
@@ -195,7 +195,7 @@ def test_what_a_schedule_could_not_do_is_kept(template: Template) -> None:
 
 
 def test_stripe_calls_its_own_function(template: Template) -> None:
-    """The webhook's route ends at the webhook function, which API Gateway may call; all other routes at the API's."""
+    """The webhook's route ends at the webhook function, pages at theirs, all other routes at the API's."""
     paths = template["Resources"]["RestAPI"]["Properties"]["Body"]["paths"]
     called = {
         path: {
@@ -205,14 +205,16 @@ def test_stripe_calls_its_own_function(template: Template) -> None:
         for path, methods in paths.items()
     }
     allowed = {
-        p["FunctionName"]["Ref"]: p["SourceArn"]
+        p["SourceArn"]["Fn::Sub"].split("${RestAPI}")[-1]: p["FunctionName"]["Ref"]
         for p in of_type(template, "AWS::Lambda::Permission").values()
-        if "Ref" in p["FunctionName"]
+        if "Ref" in p["FunctionName"] and isinstance(p["SourceArn"].get("Fn::Sub"), str)
     }
 
     assert called.pop("/v1/webhooks/stripe") == {"WebhookLive"}
+    assert [called.pop(path) for path in ("/t/{secret}", "/t/{secret}/{act}", "/back/{mark}")] == [{"PagesLive"}] * 3
     assert set().union(*called.values()) == {"APIHandlerLive"}
-    assert allowed["WebhookLive"]["Fn::Sub"].endswith("/*/POST/v1/webhooks/stripe")
+    assert allowed["/*/POST/v1/webhooks/stripe"] == "WebhookLive"
+    assert {allowed["/*/*/t/*"], allowed["/*/*/back/*"]} == {"PagesLive"}
 
 
 def mentioned(node: Any) -> set[str]:
@@ -273,7 +275,9 @@ def test_prod_starts_from_snapshots_where_lambda_can(
     assert template["Parameters"]["SnapStart"]["AllowedValues"] == allowed
     snapped = {"Fn::If": ["HasSnapStart", "PublishedVersions", "None"]}
     apply_on = {name: f["SnapStart"]["ApplyOn"] for name, f in of_type(template, "AWS::Lambda::Function").items()}
-    assert {name for name, value in apply_on.items() if value == snapped} == {"APIHandler", "Authorizer", "Webhook"}
+    assert {name for name, value in apply_on.items() if value == snapped} == {
+        *("APIHandler", "Authorizer", "Webhook", "Pages")
+    }
     assert {value for value in apply_on.values() if value != snapped} == {"None"}
 
 

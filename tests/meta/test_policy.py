@@ -87,8 +87,12 @@ def begins(function: str) -> list[Function]:
     if function in BEGINS:
         return [BEGINS[function]]
     handlers = ROOT / "chalicelib" / "handlers"
-    files = {"authorizer": [handlers / "authorizer.py"]}.get(function, sorted(handlers.rglob("*.py")))
-    trees = [ast.parse(path.read_text()) for path in files if path.parent.name != "events"]
+    files = {
+        "authorizer": [handlers / "authorizer.py"],
+        "pages": sorted((handlers / "pages").glob("*.py")),
+        "api": sorted({*handlers.glob("*.py"), *(handlers / "api").glob("*.py")}),
+    }[function]
+    trees = [ast.parse(path.read_text()) for path in files]
     whole = [module for tree in trees for module in _modules(tree)]
     return [found for tree in trees for found in imported(tree).values()] + [
         (module, node.name) for module in whole for node in TREES[module].body if isinstance(node, ast.FunctionDef)
@@ -181,7 +185,7 @@ def test_every_call_to_the_database_is_known() -> None:
     assert set(re.findall(r"client\.([a-z_]+)\(", texts)) == known
 
 
-@pytest.mark.parametrize("function", ["api", "authorizer", *BEGINS])
+@pytest.mark.parametrize("function", ["api", "pages", "authorizer", *BEGINS])
 def test_a_function_may_do_what_it_does_and_nothing_more(function: str) -> None:
     """The table's and the indexes' rights are exactly those of the store methods that the function can reach."""
     methods = store_methods(function)
@@ -201,6 +205,7 @@ def test_a_function_may_do_what_it_does_and_nothing_more(function: str) -> None:
     ("function", "secrets"),
     [
         ("api", ["stripe-secret-key"]),
+        ("pages", ["stripe-secret-key"]),
         ("webhook", ["stripe-secret-key", "stripe-webhook-secret"]),
         ("sweep", []),
         ("worker", ["stripe-secret-key"]),
@@ -237,7 +242,7 @@ def queues_sent_to(function: str) -> set[str]:
     return {SENDS[node.attr] for node in nodes if isinstance(node.value, ast.Name) and node.value.id == "QueueName"}
 
 
-@pytest.mark.parametrize("function", ["api", "authorizer", *BEGINS])
+@pytest.mark.parametrize("function", ["api", "pages", "authorizer", *BEGINS])
 def test_a_function_sends_to_the_queues_it_fills_and_reads_its_own(function: str) -> None:
     """One that could read another's queue could make its jobs disappear."""
     found = statements(function)

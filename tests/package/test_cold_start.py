@@ -89,6 +89,7 @@ OF_SCHEDULES = {
     ("handler", "without"),
     [
         ("app.app", {"stripe", *OF_TOKENS, *OF_SCHEDULES}),
+        ("app.pages", {"stripe", *OF_TOKENS, *OF_SCHEDULES}),
         ("app.webhook", {"stripe", *OF_TOKENS, *OF_SCHEDULES}),
         ("app.sweep", {"stripe", *OF_TOKENS}),
         ("app.worker", {"stripe", *OF_TOKENS}),
@@ -121,6 +122,7 @@ def test_every_function_is_watched() -> None:
     assert HANDLERS == [
         "app.app",
         "app.feedback",
+        "app.pages",
         "app.post",
         "app.reconcile",
         "app.relay",

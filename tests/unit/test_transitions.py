@@ -13,7 +13,8 @@ from chalicelib.domain.tab.actions import ROLES, Action, allowed_actions, refusa
 from chalicelib.domain.tab.actor import SYSTEM, Actor, Role
 from chalicelib.domain.tab.agenda import conclude
 from chalicelib.domain.tab.attempt import Failure, Operation
-from chalicelib.domain.tab.commands import bill, booking, followup, payment
+from chalicelib.domain.tab.bill import Feedback
+from chalicelib.domain.tab.commands import bill, booking, followup, links, payment
 from chalicelib.domain.tab.commands.bill import ItemInput
 from chalicelib.domain.tab.commands.booking import Limits, Origin
 from chalicelib.domain.tab.commands.require import require
@@ -187,6 +188,9 @@ def _act(draft: Draft, action: Action) -> None:
         Action.TAKE_CASH: lambda: payment.take_cash(draft, 1),
         Action.RETURN_CASH: lambda: payment.return_cash(draft, 1),
         Action.TIP: lambda: payment.tip(draft, 5_00),
+        Action.ANNOUNCE_CASH: lambda: payment.announce_cash(draft),
+        Action.RATE: lambda: bill.rate(draft, Feedback(rating=4)),
+        Action.DISOWN: lambda: links.disown(draft),
         Action.ADJUST: lambda: bill.adjust(draft, 1, "so"),
         Action.REFUND: lambda: payment.refund(draft, None, "so"),
         Action.CANCEL: lambda: booking.cancel(draft, "so"),

@@ -80,7 +80,7 @@ def test_every_rule_of_the_table_has_its_words_and_its_examples() -> None:
     told = {(rule.kind, to) for rules in NEWS.values() for rule in rules for to in rule.to}
 
     assert set(KINDS) == told
-    assert {path.relative_to(TEMPLATES).as_posix() for path in TEMPLATES.glob("*/*")} == {
+    assert {path.relative_to(TEMPLATES).as_posix() for path in TEMPLATES.glob("*/*.jinja")} == {
         f"{to}/{kind}.jinja" for kind, to in told
     }
 

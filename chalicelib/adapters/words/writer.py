@@ -59,7 +59,7 @@ class Writer:
 
     def write(self, message: Message, setting: Setting) -> Written:
         try:
-            return _write(_environment(setting.language), message, setting)
+            return _write(environment(setting.language), message, setting)
         except UndefinedError as missing:
             raise MissingValue(f"A {message.kind} to the {message.to} lacks a value: {missing}.") from missing
         except TemplateNotFound as missing:
@@ -141,7 +141,7 @@ def _without_gaps(text: str) -> str:
 
 
 @cache
-def _environment(language: Language) -> Environment:
+def environment(language: Language) -> Environment:
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         # A message's parts are plain text; the mail in HTML escapes them.

@@ -50,6 +50,9 @@ class Action(StrEnum):
     TAKE_CASH = "take_cash"
     RETURN_CASH = "return_cash"
     TIP = "tip"
+    ANNOUNCE_CASH = "announce_cash"
+    RATE = "rate"
+    DISOWN = "disown"
     ADJUST = "adjust"
     REFUND = "refund"
     RETRY_REFUND = "retry_refund"
@@ -88,6 +91,9 @@ ROLES: Mapping[Action, frozenset[Role | Scope]] = {
     Action.TAKE_CASH: _BUSINESS,
     Action.RETURN_CASH: _BUSINESS,
     Action.TIP: _PAYER,
+    Action.ANNOUNCE_CASH: _PAYER,
+    Action.RATE: _CUSTOMER,
+    Action.DISOWN: frozenset(Scope),
     Action.ADJUST: _BUSINESS,
     Action.REFUND: _BUSINESS,
     Action.RETRY_REFUND: _OWNER,
@@ -128,6 +134,9 @@ POSSIBLE_IN: Mapping[Action, tuple[Status, ...]] = {
     Action.TAKE_CASH: _ONCE_OWED,
     Action.RETURN_CASH: tuple(Status),
     Action.TIP: (Status.CLOSED,),
+    Action.ANNOUNCE_CASH: _ONCE_OWED,
+    Action.RATE: (Status.IN_REVIEW, Status.DUE, Status.CLOSED),
+    Action.DISOWN: tuple(Status),
     Action.ADJUST: (Status.IN_REVIEW, Status.DUE, Status.CLOSED),
     Action.REFUND: tuple(Status),
     Action.RETRY_REFUND: tuple(Status),
@@ -436,6 +445,14 @@ def _charge_saved_card(tab: Tab, actor: Actor, now: datetime) -> Why | None:
     return None
 
 
+def _rate(tab: Tab, actor: Actor, now: datetime) -> Why | None:
+    if tab.feedback is not None:
+        return lambda: TransitionRefused("The customer has already said how it was.", status=tab.status)
+    if tab.fee is not None or not tab.total_minor:
+        return lambda: TransitionRefused("There was no service to rate.", status=tab.status)
+    return None
+
+
 def _reschedule(tab: Tab, actor: Actor, now: datetime) -> Why | None:
     if actor.is_business:
         return None
@@ -553,6 +570,8 @@ _REFUSALS: Mapping[Action, Refusal] = {
     Action.TAKE_CASH: _collect,
     Action.RETURN_CASH: _return_cash,
     Action.TIP: _tip,
+    Action.ANNOUNCE_CASH: _collect,
+    Action.RATE: _rate,
     Action.ADJUST: _adjust,
     Action.REFUND: _refund,
     Action.RETRY_REFUND: _refund_by_hand,

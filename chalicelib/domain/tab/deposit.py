@@ -238,6 +238,14 @@ def kept_until(tab: Tab) -> datetime:
     return (tab.checked_in_at or tab.starts_at or tab.opened_at) + RENEWED_FOR
 
 
+def fee_of_canceling(tab: Tab, now: datetime) -> tuple[FeeKind, int]:
+    """What canceling costs the customer now: nothing until the cut-off, then the disclosed fee, by the start's."""
+    free_until = tab.promise.free_until(now)
+    kind = FeeKind.NO_SHOW if tab.starts_at is not None and now > tab.starts_at else FeeKind.LATE_CANCEL
+    costs = free_until is not None and now > free_until
+    return kind, disclosed_fee_minor(tab, kind) if costs else 0
+
+
 def waits_with_card(tab: Tab) -> bool:
     """Whether the hold is to be placed later, on the saved card: one that lives now is for another time."""
     place_at = tab.deposit.place_at

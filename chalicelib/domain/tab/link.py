@@ -6,6 +6,7 @@ read from the tab itself, so that a link which is revoked, or a token which is t
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -85,5 +86,18 @@ class LinkPointer(Struct, frozen=True, kw_only=True):
     subject: str
 
 
+_TOKEN = "token_"
+_SECRET = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}")
+
+
 def token_subject(number: int) -> str:
-    return f"token_{number}"
+    return f"{_TOKEN}{number}"
+
+
+def is_token_subject(subject: str) -> bool:
+    return subject.startswith(_TOKEN)
+
+
+def is_secret(text: str) -> bool:
+    """Whether this can be a link's or a token's secret. Whatever else is refused before anything is read."""
+    return _SECRET.fullmatch(text) is not None

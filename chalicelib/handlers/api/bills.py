@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from chalicelib.bootstrap import get_deps
+from chalicelib.domain.tab.bill import Feedback
 from chalicelib.handlers.api import requests
 from chalicelib.handlers.api.operations import BUSINESS, CUSTOMER, GUEST, OWNER, Call, Reply, Routes
 from chalicelib.handlers.api.replies import answer_reply
 from chalicelib.handlers.api.views import TabView
 from chalicelib.usecases.tab.bill import adjust_bill, amend_bill, contest_bill, resolve_contest
+from chalicelib.usecases.tab.bill import rate as rate_use_case
 from chalicelib.usecases.tab.bill import walk_out as walk_out_use_case
 from chalicelib.usecases.tab.bill import write_off as write_off_use_case
 from chalicelib.usecases.tab.followup import pause_followup as pause_followup_use_case
 from chalicelib.usecases.tab.followup import resume_followup as resume_followup_use_case
 from chalicelib.usecases.tab.followup import send_reminder as send_reminder_use_case
+from chalicelib.usecases.tab.payment import announce_cash as announce_cash_use_case
 from chalicelib.usecases.tab.payment import give_tip
 from chalicelib.usecases.tab.payment import return_cash as return_cash_use_case
 from chalicelib.usecases.tab.payment import take_cash as take_cash_use_case
@@ -209,6 +212,21 @@ def return_cash(call: Call[requests.ReturnCash]) -> Reply:
 def tip(call: Call[requests.NewTip]) -> Reply:
     """Give a tip after the bill was paid: a separate payment, confirmed on the phone."""
     return answer_reply(call, give_tip(get_deps(), call.path["tab_id"], call.body.tip_minor, request=call.request))
+
+
+@routes.operation("POST", "/v1/tabs/{tab_id}/announce_cash", roles=CUSTOMER | GUEST, answer=TabView, tagged=True)
+def announce_cash(call: Call[requests.Nothing]) -> Reply:
+    """Say that the customer pays at the counter: staff are told. No money moves."""
+    return answer_reply(call, announce_cash_use_case(get_deps(), call.path["tab_id"], request=call.request))
+
+
+@routes.operation(
+    "POST", "/v1/tabs/{tab_id}/rate", roles=CUSTOMER | GUEST, body=requests.Rate, answer=TabView, tagged=True
+)
+def rate(call: Call[requests.Rate]) -> Reply:
+    """Say how it was, once, where that was not said with the acceptance of the bill."""
+    feedback = Feedback(rating=call.body.rating, comment=call.body.comment)
+    return answer_reply(call, rate_use_case(get_deps(), call.path["tab_id"], feedback, request=call.request))
 
 
 @routes.operation(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from chalicelib import config
 from chalicelib.bootstrap import get_deps
 from chalicelib.handlers.api import fields, render, requests, views
 from chalicelib.handlers.api.operations import BUSINESS, CUSTOMER, GUEST, Call, Reply, Routes
+from chalicelib.handlers.api.replies import answer_reply
+from chalicelib.handlers.api.views import TabView
+from chalicelib.handlers.pages.address import pages_at
 from chalicelib.usecases.links import tab_links
 from chalicelib.usecases.links.tab_links import NewLink
 
@@ -22,7 +24,7 @@ _LINKS = "/v1/tabs/{tab_id}/links"
 def make_link(call: Call[requests.NewLink]) -> Reply:
     """Make a link to the tab for a guest. The address is shown once and stored nowhere."""
     expires_at = fields.instant(call.body.expires_at, "expires_at")
-    pages = pages_at(call)
+    pages = pages_at(call.http)
     made = tab_links.make_link(get_deps(), call.path["tab_id"], call.body.scope, expires_at, request=call.request)
     return _made(call, made, pages)
 
@@ -56,11 +58,17 @@ def revoke_link(call: Call[requests.Nothing]) -> Reply:
 def reissue_link(call: Call[requests.ReissueLink]) -> Reply:
     """Replace a link by a new one of the same scope; the old one opens nothing from now on."""
     expires_at = fields.instant(call.body.expires_at, "expires_at")
-    pages = pages_at(call)
+    pages = pages_at(call.http)
     made = tab_links.reissue_link(
         get_deps(), call.path["tab_id"], call.path["link_id"], expires_at, request=call.request
     )
     return _made(call, made, pages)
+
+
+@routes.operation("POST", "/v1/tabs/{tab_id}/disown", roles=GUEST, answer=TabView, tagged=True)
+def disown(call: Call[requests.Nothing]) -> Reply:
+    """Say that this is not the caller's tab: their link or token opens nothing from now on."""
+    return answer_reply(call, tab_links.disown(get_deps(), call.path["tab_id"], request=call.request))
 
 
 @routes.operation("GET", "/v1/link", roles=GUEST, answer=views.VisitView)
@@ -85,7 +93,7 @@ def get_link(call: Call[None]) -> Reply:
 @routes.operation("POST", "/v1/link/take_over", roles=GUEST, answer=views.NewLinkView, status=201)
 def take_over(call: Call[requests.Nothing]) -> Reply:
     """Take the token's tab over: the guest gets a link of their own, and the token opens the tab no more."""
-    pages = pages_at(call)
+    pages = pages_at(call.http)
     return _made(call, tab_links.take_over(get_deps(), request=call.request), pages)
 
 
@@ -96,18 +104,3 @@ def _made(call: Call[Any], made: NewLink, pages: str) -> Reply:
         url=pages + made.secret if made.secret else None,
     )
     return Reply(body=body, version=made.tab.version, replayed=made.secret is None)
-
-
-def pages_at(call: Call[Any]) -> str:
-    """What the address of a guest's page begins with; the secret follows.
-
-    Asked for before a secret is drawn: a wrong setting must not lose one. Raises BadSetting.
-    """
-    base = config.pages_url()
-    if not base:
-        # Of API Gateway's own making; the local server has none, and is asked by the name that it was reached by.
-        context = call.http.context
-        host = context.get("domainName")
-        stage = f"/{context['stage']}" if context.get("stage") and str(host).endswith(".amazonaws.com") else ""
-        base = f"https://{host}{stage}" if host else f"http://{call.http.headers.get('host', 'localhost')}"
-    return f"{base}/t/"

@@ -242,6 +242,13 @@ class AcceptBill(Body):
     comment: Annotated[str, Meta(max_length=1000, pattern=PLAIN)] = ""
 
 
+class Rate(Body):
+    """`rating`: how content the customer is, from 1 to 5."""
+
+    rating: Annotated[int, Meta(ge=1, le=5)]
+    comment: Annotated[str, Meta(max_length=1000, pattern=PLAIN)] = ""
+
+
 class NewContest(Body):
     """`contested_minor`: how much of the bill is contested; by default all of it."""
 

@@ -7,10 +7,10 @@ import re
 from chalicelib.bootstrap import get_deps
 from chalicelib.domain.errors import NotFound
 from chalicelib.handlers.api import requests, views
-from chalicelib.handlers.api.links import pages_at
 from chalicelib.handlers.api.operations import BUSINESS, OWNER, Call, Query, Reply, Routes
 from chalicelib.handlers.api.replies import answer_reply
 from chalicelib.handlers.api.views import TabView
+from chalicelib.handlers.pages.address import pages_at
 from chalicelib.usecases.links import tokens
 from chalicelib.usecases.links.tokens import Listed, NewToken
 from chalicelib.usecases.parties.merchants import get_merchant
@@ -23,7 +23,7 @@ _NUMBER = re.compile(r"[1-9][0-9]{0,3}")
 @routes.operation("POST", "/v1/tokens", roles=OWNER, body=requests.NewTokens, answer=views.NewTokensView, status=201)
 def make_tokens(call: Call[requests.NewTokens]) -> Reply:
     """Make numbered tokens, and a sheet of their QR codes. The addresses are shown once and stored nowhere."""
-    pages = pages_at(call)
+    pages = pages_at(call.http)
     made = tokens.make_tokens(get_deps(), call.body.first, call.body.count, request=call.request)
     return _made(call, made, pages, call.body.sheet)
 
@@ -54,7 +54,7 @@ def list_tokens(call: Call[None]) -> Reply:
 )
 def replace_token(call: Call[requests.ReplaceToken]) -> Reply:
     """Replace a token that is lost or revoked: a new QR code with the same number; the old one opens nothing."""
-    pages = pages_at(call)
+    pages = pages_at(call.http)
     replaced = tokens.replace_token(get_deps(), _number(call), request=call.request)
     return _made(call, [replaced], pages, call.body.sheet)
 

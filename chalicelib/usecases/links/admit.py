@@ -7,7 +7,7 @@ from msgspec import Struct
 from chalicelib.domain.errors import NotFound
 from chalicelib.domain.tab.actor import Actor, Role
 from chalicelib.domain.tab.guests import scope_of
-from chalicelib.domain.tab.link import LinkPointer
+from chalicelib.domain.tab.link import LinkPointer, is_token_subject
 from chalicelib.domain.tab.tab import Tab
 from chalicelib.ports.deps import Deps
 
@@ -21,6 +21,11 @@ class Visit(Struct, frozen=True, kw_only=True):
     guest: Actor | None
     tab: Tab | None
     subject: str
+
+    @property
+    def is_free_token(self) -> bool:
+        """Whether it is the secret of a token that is bound to no open tab now."""
+        return self.guest is None and is_token_subject(self.subject)
 
 
 def admit(deps: Deps, secret: str) -> Visit:

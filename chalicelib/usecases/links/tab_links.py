@@ -47,6 +47,11 @@ def revoke_link(deps: Deps, tab_id: str, link_id: str, *, request: Request) -> A
     return carry_out(deps, tab_id, request, lambda draft: links.revoke_link(draft, link_id))
 
 
+def disown(deps: Deps, tab_id: str, *, request: Request) -> Answer:
+    """The guest's own key opens nothing from now on: it is not their tab. Raises Forbidden (no guest)."""
+    return carry_out(deps, tab_id, request, links.disown)
+
+
 def get_tab_with_links(deps: Deps, tab_id: str, *, by: Actor) -> Tab:
     """Raises NotFound."""
     tab = deps.store.get_tab(merchant_of(by), tab_id)

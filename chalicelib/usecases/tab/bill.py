@@ -68,6 +68,11 @@ def accept_bill(
     )
 
 
+def rate(deps: Deps, tab_id: str, feedback: Feedback, *, request: Request) -> Answer:
+    """Record how content the customer was. Raises TransitionRefused."""
+    return carry_out(deps, tab_id, request, lambda draft: bill.rate(draft, feedback))
+
+
 def contest_bill(deps: Deps, tab_id: str, reason: str, contested_minor: int | None, *, request: Request) -> Answer:
     """Contest the bill; `contested_minor` None means all of it. Raises TransitionRefused, InvalidInput."""
     return carry_out(deps, tab_id, request, lambda draft: bill.contest(draft, reason, contested_minor))

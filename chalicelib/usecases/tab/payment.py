@@ -46,6 +46,11 @@ def take_cash(deps: Deps, tab_id: str, amount_minor: int, *, request: Request) -
     return carry_out(deps, tab_id, request, lambda draft: payment.take_cash(draft, amount_minor), closes_payment=True)
 
 
+def announce_cash(deps: Deps, tab_id: str, *, request: Request) -> Answer:
+    """Tell staff that the customer pays at the counter. Raises NothingToPay, PaymentInProgress, TransitionRefused."""
+    return carry_out(deps, tab_id, request, payment.announce_cash)
+
+
 def return_cash(deps: Deps, tab_id: str, amount_minor: int, *, request: Request) -> Answer:
     """Record cash that was handed back. Raises NothingToPay, InvalidInput."""
     return carry_out(deps, tab_id, request, lambda draft: payment.return_cash(draft, amount_minor))

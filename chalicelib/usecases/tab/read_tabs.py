@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from chalicelib.domain.errors import InvalidInput
 from chalicelib.domain.news.delivery import Delivery
+from chalicelib.domain.parties import Merchant
 from chalicelib.domain.tab.actor import Actor, Role
+from chalicelib.domain.tab.attempt import AttemptState
 from chalicelib.domain.tab.entry import Entry
+from chalicelib.domain.tab.facts.fact import FactKind
 from chalicelib.domain.tab.status import Status
 from chalicelib.domain.tab.tab import Tab
 from chalicelib.ports.deps import Deps
@@ -18,6 +21,26 @@ def get_tab(deps: Deps, tab_id: str, *, by: Actor) -> Tab:
     tab = deps.store.get_tab(merchant_of(by), tab_id)
     check_visible(tab, by, deps.clock.now())
     return tab
+
+
+def read_page(deps: Deps, tab: Tab) -> tuple[Merchant, tuple[Entry, ...]]:
+    """What the page of a tab shows beside it: the business, and the latest of what has happened."""
+    entries = deps.store.list_entries(tab.merchant_id, tab.tab_id, limit=100, cursor=None)
+    return deps.store.get_merchant(tab.merchant_id), entries.items
+
+
+def find_outcome(deps: Deps, tab: Tab) -> bool | None:
+    """Whether the payment that waits on the gateway's page was made there; None where none waits. Writes nothing.
+
+    Raises GatewayUnavailable, GatewayRejected.
+    """
+    waiting = next((a for a in tab.attempts if a.is_on_page and a.state == AttemptState.AWAITING_CUSTOMER), None)
+    if waiting is None:
+        return None
+    return any(fact.kind in _MADE for fact in deps.gateway.find_facts(tab, waiting))
+
+
+_MADE = frozenset({FactKind.CHARGED, FactKind.HOLD_PLACED, FactKind.HOLD_CAPTURED, FactKind.PROCESSING})
 
 
 def list_tabs(

@@ -202,6 +202,13 @@ def accept_bill(draft: Draft, tip_minor: int, feedback: Feedback | None = None) 
         )
 
 
+def rate(draft: Draft, feedback: Feedback) -> None:
+    """Record how content the customer was, once."""
+    require(draft, Action.RATE)
+    draft.update(feedback=feedback)
+    draft.record("rated", rating=feedback.rating)
+
+
 def waive(draft: Draft, reason: str) -> None:
     """Waive the whole fee (refunded if it was taken), or what is still owed of a bill."""
     require(draft, Action.WAIVE)

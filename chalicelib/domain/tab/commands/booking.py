@@ -321,10 +321,8 @@ def cancel(draft: Draft, reason: str) -> None:
     """
     require(draft, Action.CANCEL)
     tab = draft.tab
-    free_until = tab.promise.free_until(draft.now)
-    costs = not draft.by.is_business and free_until is not None and draft.now > free_until
-    kind = FeeKind.NO_SHOW if tab.starts_at is not None and draft.now > tab.starts_at else FeeKind.LATE_CANCEL
-    fee_minor = deposit.disclosed_fee_minor(tab, kind) if costs else 0
+    kind, fee_minor = deposit.fee_of_canceling(tab, draft.now)
+    fee_minor = 0 if draft.by.is_business else fee_minor
     draft.move_to(Status.CANCELED, "cancel")
     draft.update(proposed=None)
     draft.record(

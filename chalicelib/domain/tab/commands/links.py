@@ -7,6 +7,8 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from chalicelib.domain.errors import Forbidden, InvalidInput, NotFound, TooManyLinks, TransitionRefused
+from chalicelib.domain.tab.actions import Action
+from chalicelib.domain.tab.commands.require import require
 from chalicelib.domain.tab.draft import Draft
 from chalicelib.domain.tab.guests import holds_token
 from chalicelib.domain.tab.link import (
@@ -36,6 +38,17 @@ def revoke_link(draft: Draft, link_id: str) -> None:
     if link.revoked_at is None:
         _update(draft, replace(link, revoked_at=draft.now))
         draft.record("link_revoked", link_id=link_id)
+
+
+def disown(draft: Draft) -> None:
+    """The guest says that this is not their tab: their key opens nothing from now on, and the business is told."""
+    require(draft, Action.DISOWN)
+    subject = draft.by.subject
+    draft.record("disowned", subject=subject)
+    if draft.tab.link(subject) is not None:
+        revoke_link(draft, subject)
+    else:
+        unbind_token(draft)
 
 
 def reissue_link(draft: Draft, link_id: str, secret_sha256: str, expires_at: datetime | None) -> Link:

@@ -88,6 +88,12 @@ def take_cash(draft: Draft, amount_minor: int) -> None:
     legs.take_cash(draft, draft.new_id("csh"), amount_minor)
 
 
+def announce_cash(draft: Draft) -> None:
+    """The customer says that they pay at the counter: staff are told, and nothing else changes."""
+    require(draft, Action.ANNOUNCE_CASH)
+    draft.record("cash_announced", balance_minor=draft.tab.balance_minor)
+
+
 def return_cash(draft: Draft, amount_minor: int) -> None:
     """Record that owed cash was handed to the customer. Raises InvalidInput and its kinds."""
     require(draft, Action.RETURN_CASH)

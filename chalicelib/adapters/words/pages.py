@@ -1,0 +1,67 @@
+"""Writes pages with Jinja2: the words by gettext, amounts and times by Babel, one stylesheet, one small script."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from decimal import Decimal
+from functools import cached_property
+from typing import Any
+
+from babel import Locale
+from babel.numbers import NumberFormatError, parse_decimal
+
+from chalicelib.adapters.words.formats import Formats
+from chalicelib.adapters.words.writer import TEMPLATES, environment
+from chalicelib.domain.contact import Language
+from chalicelib.domain.money import currency_of
+from chalicelib.ports.pages import Scene
+
+_FOLDER = TEMPLATES / "page"
+LANGUAGES = tuple((language.value, Locale.parse(language).get_display_name() or language) for language in Language)
+"""Each language with its own name for itself."""
+
+
+class PageWriter:
+    """Implements ports.pages.Pages. A template is compiled at its first use in a language."""
+
+    def write(self, page: str, scene: Scene, values: Mapping[str, Any]) -> str:
+        locale = Locale.parse(scene.language)
+        formats = Formats(locale, scene.time_zone, scene.currency)
+        return (
+            environment(scene.language)
+            .get_template(f"page/{page}.html")
+            .render(
+                values,
+                language=scene.language.value,
+                direction=locale.text_direction,
+                languages=LANGUAGES,
+                money=formats.money,
+                moment=lambda at: formats.moment(at.isoformat()),
+                style=self._style,
+                script=self._script,
+            )
+        )
+
+    def script_sha256(self) -> str:
+        return base64.b64encode(hashlib.sha256(self._script.encode()).digest()).decode()
+
+    def read_amount(self, text: str, scene: Scene) -> int | None:
+        currency = currency_of(scene.currency)
+        for locale in (Locale.parse(scene.language), Locale.parse("en")):
+            try:
+                amount = parse_decimal(text.strip(), locale=locale, strict=True)
+            except NumberFormatError:
+                continue
+            minor = amount.scaleb(currency.exponent)
+            return int(minor) if minor == minor.to_integral_value() and Decimal(0) <= minor < 10**12 else None
+        return None
+
+    @cached_property
+    def _style(self) -> str:
+        return (_FOLDER / "style.css").read_text(encoding="utf-8").strip()
+
+    @cached_property
+    def _script(self) -> str:
+        return (_FOLDER / "live.js").read_text(encoding="utf-8").strip()

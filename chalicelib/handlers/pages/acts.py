@@ -1,0 +1,221 @@
+"""What can be sent from a page: each form, read and handed to the use case that the API has for it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Final
+
+from msgspec import Struct
+
+from chalicelib.domain.errors import AmountTooSmall, InvalidInput
+from chalicelib.domain.tab import deposit
+from chalicelib.domain.tab.attempt import Attempt
+from chalicelib.domain.tab.bill import Feedback
+from chalicelib.domain.tab.promise import Consent
+from chalicelib.domain.tab.tab import Tab
+from chalicelib.ports.deps import Deps
+from chalicelib.ports.pages import Scene
+from chalicelib.usecases.links import tab_links
+from chalicelib.usecases.parties import customers
+from chalicelib.usecases.tab import bill, booking, payment
+from chalicelib.usecases.tab.attempts import Answer, Request
+
+CARD_TERMS: Final = (
+    "The card is kept at Stripe for this business. It is charged only what the agreement of this tab allows, and can "
+    "be removed at any time."
+)
+"""The card-on-file terms. Their hash is sealed with the consent; each language says the same."""
+
+
+class Again(Exception):
+    """The form is not complete. `code`: what to say about it; nothing was done."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+class Form:
+    """The fields of a form."""
+
+    def __init__(self, fields: Mapping[str, list[str]]) -> None:
+        self._fields = fields
+
+    def text(self, name: str) -> str:
+        return (self._fields.get(name) or [""])[0].strip()
+
+    def all(self, name: str) -> list[str]:
+        return self._fields.get(name) or []
+
+    @property
+    def given(self) -> dict[str, str]:
+        """What a person typed, to be shown again where the form could not be taken."""
+        return {name: self.text(name) for name in ("tip_other", "amount", "reason")}
+
+
+class Sent(Struct, frozen=True, kw_only=True):
+    """A form that was sent, for the tab as it was read then."""
+
+    deps: Deps
+    tab: Tab
+    form: Form
+    scene: Scene
+    request: Request
+    ip: str
+    user_agent: str
+
+    def amount(self, name: str) -> int:
+        """Raises Again."""
+        from chalicelib.bootstrap import get_pages
+
+        minor = get_pages().read_amount(self.form.text(name), self.scene)
+        if minor is None:
+            raise Again("amount")
+        return minor
+
+
+class Done(Struct, frozen=True, kw_only=True):
+    """`code`: what to say on the page. `leave_for`: another page to go to first. `secret`: a new key to the tab."""
+
+    code: str
+    leave_for: str | None = None
+    secret: str | None = None
+
+
+def _agree(sent: Sent) -> Done:
+    known = {consent.value: consent for consent in Consent}
+    consents = tuple(sorted({known[name] for name in sent.form.all("consent") if name in known}))
+    agreement = booking.Agreement(
+        promise_sha256=sent.form.text("promise"),
+        consents=consents,
+        card_terms_sha256=hashlib.sha256(CARD_TERMS.encode()).hexdigest() if Consent.CARD_ON_FILE in consents else None,
+        ip=sent.ip,
+        user_agent=sent.user_agent,
+    )
+    try:
+        answer = booking.accept_promise(sent.deps, sent.tab.tab_id, agreement, request=sent.request)
+    except InvalidInput:
+        raise Again("consent") from None
+    return _done("agreed", answer.attempt)
+
+
+def _accept(sent: Sent) -> Done:
+    return _done("accepted", bill.accept_bill(sent.deps, sent.tab.tab_id, _tip(sent), request=sent.request).attempt)
+
+
+def _pay(sent: Sent) -> Done:
+    tip_minor = 0 if sent.tab.fee is not None else _tip(sent)
+    return _done("accepted", _paid(partial(payment.pay_on_phone, sent.deps, sent.tab.tab_id, tip_minor), sent).attempt)
+
+
+def _give_tip(sent: Sent) -> Done:
+    pay = partial(payment.give_tip, sent.deps, sent.tab.tab_id, sent.amount("tip_other"))
+    return _done("accepted", _paid(pay, sent).attempt)
+
+
+def _paid(pay: Callable[..., Answer], sent: Sent) -> Answer:
+    try:
+        return pay(request=sent.request)
+    except AmountTooSmall:
+        raise Again("too_small") from None
+    except InvalidInput:
+        raise Again("amount") from None
+
+
+def _tip(sent: Sent) -> int:
+    """The chosen tip. Raises Again where none was chosen: "no tip" is a choice, too."""
+    chosen = sent.form.text("tip")
+    if chosen == "other":
+        return sent.amount("tip_other")
+    if not chosen.isdigit() or len(chosen) > 12:
+        raise Again("choose")
+    return int(chosen)
+
+
+def _contest(sent: Sent) -> Done:
+    reason, what = sent.form.text("reason"), sent.form.text("what")
+    if not reason:
+        raise Again("reason")
+    contested_minor: int | None = None
+    if what == "items":
+        chosen = set(sent.form.all("item"))
+        amounts = [item.amount_minor for item in sent.tab.items if item.item_id in chosen and item.voided_at is None]
+        if not amounts:
+            raise Again("choose")
+        contested_minor = min(sum(amounts), sent.tab.amount_due_minor)
+    elif what == "amount":
+        contested_minor = sent.amount("amount")
+    elif what != "all":
+        raise Again("choose")
+    try:
+        bill.contest_bill(sent.deps, sent.tab.tab_id, reason, contested_minor, request=sent.request)
+    except InvalidInput:
+        raise Again("amount") from None
+    return Done(code="contested")
+
+
+def _cancel(sent: Sent) -> Done:
+    """Only at the price that the page has shown."""
+    _, fee_minor = deposit.fee_of_canceling(sent.tab, sent.deps.clock.now())
+    if sent.form.text("fee") != str(fee_minor):
+        raise Again("fee_changed")
+    booking.cancel_tab(sent.deps, sent.tab.tab_id, sent.form.text("why"), request=sent.request)
+    return Done(code="canceled")
+
+
+def _save_card(sent: Sent) -> Done:
+    terms = customers.CardTerms(
+        terms_sha256=hashlib.sha256(CARD_TERMS.encode()).hexdigest(),
+        tab_id=sent.tab.tab_id,
+        ip=sent.ip,
+        user_agent=sent.user_agent,
+    )
+    prepared = customers.prepare_card(sent.deps, sent.tab.customer_id, terms, request=sent.request)
+    return Done(code="agreed", leave_for=prepared.setup.page_url)
+
+
+def _rate(sent: Sent) -> Done:
+    rating = sent.form.text("rating")
+    if rating not in {"1", "2", "3", "4", "5"}:
+        raise Again("choose")
+    feedback = Feedback(rating=int(rating), comment=sent.form.text("comment")[:1000])
+    bill.rate(sent.deps, sent.tab.tab_id, feedback, request=sent.request)
+    return Done(code="rated")
+
+
+def _counter(sent: Sent) -> Done:
+    payment.announce_cash(sent.deps, sent.tab.tab_id, request=sent.request)
+    return Done(code="counter")
+
+
+def _take_over(sent: Sent) -> Done:
+    made = tab_links.take_over(sent.deps, request=sent.request)
+    return Done(code="taken_over", secret=made.secret)
+
+
+def _disown(sent: Sent) -> Done:
+    tab_links.disown(sent.deps, sent.tab.tab_id, request=sent.request)
+    return Done(code="disowned")
+
+
+def _done(code: str, attempt: Attempt | None) -> Done:
+    """To the page of the payment that waits for the customer, or back to the tab."""
+    return Done(code=code, leave_for=None if attempt is None else attempt.page_url)
+
+
+ACTS: Final[Mapping[str, Callable[[Sent], Done]]] = {
+    "agree": _agree,
+    "accept": _accept,
+    "pay": _pay,
+    "tip": _give_tip,
+    "contest": _contest,
+    "cancel": _cancel,
+    "card": _save_card,
+    "rate": _rate,
+    "counter": _counter,
+    "take_over": _take_over,
+    "disown": _disown,
+}
+"""What a form's address ends with → what is done."""

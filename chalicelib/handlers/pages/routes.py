@@ -1,0 +1,306 @@
+"""/t/{secret}: the page of a tab for whoever holds its link or token.
+
+GET and HEAD change nothing, because scanners and previews follow links. A form is sent with the version that it was
+made from and a key of its own, goes through the same use cases as the API, and is answered with a redirect.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from http.cookies import CookieError, SimpleCookie
+from typing import Any
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+from chalice.app import Blueprint
+from chalice.app import Request as HttpRequest
+from msgspec import Struct
+
+from chalicelib import bootstrap, config, correlation
+from chalicelib.domain.contact import Language
+from chalicelib.domain.errors import DomainError
+from chalicelib.domain.tab.actor import Actor
+from chalicelib.domain.tab.link import is_secret
+from chalicelib.domain.tab.tab import Tab
+from chalicelib.handlers.api.operations import record_id
+from chalicelib.handlers.api.text import TextResponse
+from chalicelib.handlers.pages import acts, view
+from chalicelib.handlers.pages.address import pages_at, site_of
+from chalicelib.handlers.pages.view import Notice
+from chalicelib.ports.deps import Deps
+from chalicelib.ports.gateway import GatewayRejected, GatewayUnavailable
+from chalicelib.ports.pages import Scene
+from chalicelib.ports.store import StoreUnavailable
+from chalicelib.usecases.links.admit import Visit, admit
+from chalicelib.usecases.tab.attempts import Request
+from chalicelib.usecases.tab.read_tabs import find_outcome, read_page
+
+log = logging.getLogger(__name__)
+routes = Blueprint(__name__)
+
+MAXIMUM_BODY_BYTES = 64 * 1024
+COOKIE_S = 3600
+"""For so long a browser finds back from Stripe's page to the tab that it came from."""
+_MARK_LENGTH = 20
+
+
+@routes.route("/t/{secret}", methods=["GET", "HEAD"], name="page")
+def show(secret: str) -> TextResponse:
+    """The page of the tab; 304 where it is as the browser has it."""
+    return _answer(lambda asked: _show(asked, secret))
+
+
+@routes.route(
+    "/t/{secret}/{act}", methods=["POST"], name="page_act", content_types=["application/x-www-form-urlencoded"]
+)
+def act(secret: str, act: str) -> TextResponse:
+    """What was sent from the page."""
+    return _answer(lambda asked: _act(asked, secret, act))
+
+
+@routes.route("/back/{mark}", methods=["GET", "HEAD"], name="page_back")
+def back(mark: str) -> TextResponse:
+    """Where Stripe's page leads back to. The tab is found by a cookie, because its address is nobody else's to know."""
+    return _answer(lambda asked: _back(asked, mark))
+
+
+class Asked(Struct, frozen=True, kw_only=True):
+    """A request for a page."""
+
+    deps: Deps
+    http: HttpRequest
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        return self.http.headers
+
+    def query(self, name: str) -> str:
+        given: Mapping[str, str] = self.http.query_params or {}
+        return str(given.get(name) or "")
+
+
+def _answer(page: Callable[[Asked], TextResponse]) -> TextResponse:
+    http = routes.current_request
+    with correlation.about(api_request_id=http.context.get("requestId")):
+        try:
+            answer = page(Asked(deps=bootstrap.get_deps(), http=http))
+        except Exception:
+            log.exception("a page could not be shown")
+            answer = _gone(http, "broken", HTTPStatus.INTERNAL_SERVER_ERROR)
+        log.info("answered", extra={"operation": "page", "status": answer.status_code})
+    return answer
+
+
+def _show(asked: Asked, secret: str) -> TextResponse:
+    visit = _visit(asked.deps, secret)
+    if visit is None or visit.guest is None or visit.tab is None:
+        return _closed_door(asked.http, visit)
+    notice = Notice(code) if (code := asked.query("done")) in view.DONE else None
+    if asked.query("back") and notice is None:
+        notice = _outcome(asked.deps, visit.tab)
+    return _tab_page(asked, visit.tab, visit.guest, secret, notice=notice)
+
+
+def _act(asked: Asked, secret: str, name: str) -> TextResponse:
+    visit = _visit(asked.deps, secret)
+    if visit is None or visit.guest is None or visit.tab is None:
+        return _closed_door(asked.http, visit)
+    raw = asked.http.raw_body
+    raw = raw if isinstance(raw, bytes) else raw.encode()
+    perform, form = acts.ACTS.get(name), _form(raw)
+    if perform is None or form is None:
+        return _tab_page(asked, visit.tab, visit.guest, secret, notice=Notice("refused", bad=True))
+    language = _language(asked, form.text("lang"))
+    mark = _mark(secret)
+    sent = acts.Sent(
+        deps=asked.deps,
+        tab=visit.tab,
+        form=form,
+        scene=_scene(visit.tab, language),
+        request=Request(
+            by=visit.guest,
+            record_id=record_id(visit.guest, form.text("key")),
+            request_sha256=hashlib.sha256(f"page {name}\n".encode() + raw).hexdigest(),
+            expected_version=_version(visit.tab, form),
+            return_url=f"{site_of(asked.http)}/back/{mark}?lang={language}",
+        ),
+        ip=str(asked.http.context.get("identity", {}).get("sourceIp") or ""),
+        user_agent=str(asked.headers.get("user-agent") or "")[:256],
+    )
+    try:
+        done = perform(sent)
+    except acts.Again as again:
+        notice = Notice(again.code, bad=True)
+    except DomainError as error:
+        notice = Notice(error.code if error.code in view.SAID else "refused", bad=True)
+    except (GatewayUnavailable, GatewayRejected, StoreUnavailable) as unavailable:
+        log.warning("unavailable: %r", unavailable)
+        notice = Notice("unavailable", bad=True)
+    else:
+        if done.leave_for is not None:
+            return _redirect(done.leave_for, cookie=_cookie(asked.http, mark, secret))
+        to = pages_at(asked.http) + (done.secret or secret)
+        return _redirect(f"{to}?{urlencode({'lang': language, 'done': done.code})}")
+    # As it is now: what was typed stays, the version and the key of the form are new.
+    visit = _visit(asked.deps, secret) or visit
+    if visit.guest is None or visit.tab is None:
+        return _closed_door(asked.http, visit)
+    return _tab_page(asked, visit.tab, visit.guest, secret, notice=notice, form=form, opened=name, language=language)
+
+
+def _back(asked: Asked, mark: str) -> TextResponse:
+    secret = _secret_in_cookie(asked.headers.get("cookie", ""), mark)
+    if secret is None:
+        return _gone(asked.http, "back", HTTPStatus.OK)
+    query = urlencode({"lang": _language(asked, ""), "back": "1"})
+    return _redirect(f"{pages_at(asked.http) + secret}?{query}")
+
+
+def _visit(deps: Deps, secret: str) -> Visit | None:
+    """None for what cannot be a secret: it is refused before anything is read."""
+    return admit(deps, secret) if is_secret(secret) else None
+
+
+def _outcome(deps: Deps, tab: Tab) -> Notice | None:
+    """What Stripe says of the payment that the customer comes back from, where we have not heard of it yet."""
+    try:
+        paid = find_outcome(deps, tab)
+    except (GatewayUnavailable, GatewayRejected):
+        return None
+    return None if paid is None else Notice("back_paid" if paid else "back_open", bad=not paid)
+
+
+def _tab_page(
+    asked: Asked,
+    tab: Tab,
+    by: Actor,
+    secret: str,
+    *,
+    notice: Notice | None = None,
+    form: acts.Form | None = None,
+    opened: str = "",
+    language: Language | None = None,
+) -> TextResponse:
+    deps = asked.deps
+    merchant, entries = read_page(deps, tab)
+    language = language or _language(asked, asked.query("lang"))
+    values = view.tab_page(tab, merchant, entries, by=by, now=deps.clock.now()) | {
+        "prefix": pages_at(asked.http) + secret,
+        "key": deps.ids.new("page"),
+        "notice": notice,
+        "given": (form or acts.Form({})).given,
+        "opened": opened,
+    }
+    tag = view.tag_of(values, language, by.rights)
+    if notice is None and asked.headers.get("if-none-match") == tag:
+        return TextResponse("", headers=_headers(tag), status_code=int(HTTPStatus.NOT_MODIFIED))
+    pages = bootstrap.get_pages()
+    html = pages.write("tab", _scene(tab, language), values | {"tag": tag})
+    status = HTTPStatus.CONFLICT if notice is not None and notice.bad and form is not None else HTTPStatus.OK
+    return _html(asked.http, html, status, tag, script=pages.script_sha256())
+
+
+def _closed_door(http: HttpRequest, visit: Visit | None) -> TextResponse:
+    free = visit is not None and visit.is_free_token
+    return _gone(http, "free" if free else "unknown", HTTPStatus.OK if free else HTTPStatus.NOT_FOUND)
+
+
+def _gone(http: HttpRequest, why: str, status: HTTPStatus) -> TextResponse:
+    asked = Asked(deps=None, http=http)  # type: ignore[arg-type]
+    scene = Scene(language=_language(asked, asked.query("lang")), time_zone="UTC", currency="EUR")
+    html = bootstrap.get_pages().write("gone", scene, {"why": why, "brand": None})
+    return _html(http, html, status)
+
+
+def _scene(tab: Tab, language: Language) -> Scene:
+    return Scene(language=language, time_zone=tab.policy.time_zone, currency=tab.currency)
+
+
+def _language(asked: Asked, chosen: str) -> Language:
+    """The one that was chosen on the page, else the first of the browser's that we have, else English."""
+    known = {language.value: language for language in Language}
+    wanted = [chosen, asked.query("lang")]
+    wanted += [
+        part.partition(";")[0].strip()[:2].lower() for part in asked.headers.get("accept-language", "").split(",")
+    ]
+    return next((known[code] for code in wanted if code in known), Language.ENGLISH)
+
+
+def _form(raw: bytes) -> acts.Form | None:
+    """None for what no form of ours has sent."""
+    if len(raw) > MAXIMUM_BODY_BYTES:
+        return None
+    try:
+        form = acts.Form(parse_qs(raw.decode(), keep_blank_values=True, max_num_fields=200))
+    except ValueError:
+        return None
+    key, version = form.text("key"), form.text("version")
+    is_ours = key.isascii() and 0 < len(key) <= 64 and version.isdecimal() and version.isascii() and len(version) < 10
+    return form if is_ours else None
+
+
+def _version(tab: Tab, form: acts.Form) -> int:
+    """The version that the form is for: the present one, if all that it was decided on is as it was."""
+    return tab.version if form.text("seen") == view.seen_of(tab) else int(form.text("version"))
+
+
+# Headers
+
+
+def _html(
+    http: HttpRequest, html: str, status: HTTPStatus, tag: str | None = None, *, script: str | None = None
+) -> TextResponse:
+    body = "" if http.method == "HEAD" else html
+    headers = {"Content-Type": "text/html; charset=utf-8", **_headers(tag, script)}
+    return TextResponse(body, headers=headers, status_code=int(status))
+
+
+def _headers(tag: str | None, script: str | None = None) -> dict[str, Any]:
+    """Nothing from elsewhere, nothing kept, found by nobody, and the address told to nobody."""
+    scripts = f"script-src 'sha256-{script}'; connect-src 'self'; " if script else ""
+    return {
+        "Content-Security-Policy": (
+            f"default-src 'none'; style-src 'unsafe-inline'; img-src data:; {scripts}"
+            f"form-action 'self' {config.payment_pages()}; base-uri 'none'; frame-ancestors 'none'"
+        ),
+        "Cache-Control": "no-store",
+        "Referrer-Policy": "no-referrer",
+        "X-Robots-Tag": "noindex, nofollow",
+        "X-Content-Type-Options": "nosniff",
+        "Strict-Transport-Security": "max-age=31536000",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        **({"ETag": tag} if tag else {}),
+    }
+
+
+def _redirect(to: str, *, cookie: str | None = None) -> TextResponse:
+    headers = {**_headers(None), "Location": to} | ({"Set-Cookie": cookie} if cookie else {})
+    return TextResponse("", headers=headers, status_code=int(HTTPStatus.SEE_OTHER))
+
+
+# Back from Stripe
+
+
+def _mark(secret: str) -> str:
+    """Tells the tabs of one browser apart, and nothing about the secret."""
+    return hashlib.sha256(f"back {secret}".encode()).hexdigest()[:_MARK_LENGTH]
+
+
+def _cookie(http: HttpRequest, mark: str, secret: str) -> str:
+    cookie: SimpleCookie = SimpleCookie()
+    cookie[f"tab_{mark}"] = secret
+    morsel = cookie[f"tab_{mark}"]
+    site = urlsplit(site_of(http))
+    morsel["path"], morsel["max-age"] = f"{site.path}/back/{mark}", COOKIE_S
+    morsel["httponly"], morsel["samesite"], morsel["secure"] = True, "Lax", site.scheme == "https"
+    return morsel.OutputString()
+
+
+def _secret_in_cookie(header: str, mark: str) -> str | None:
+    try:
+        morsel = SimpleCookie(header).get(f"tab_{mark}")
+    except CookieError:
+        return None
+    return morsel.value if morsel is not None and is_secret(morsel.value) else None

@@ -1,0 +1,126 @@
+"""What the page of a tab shows: the API's own view of the tab, and what a person needs beside it. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from msgspec import Struct
+
+from chalicelib import config
+from chalicelib.domain.money import currency_of, share_minor
+from chalicelib.domain.parties import Merchant
+from chalicelib.domain.tab import agenda, deposit
+from chalicelib.domain.tab.actions import Action
+from chalicelib.domain.tab.actor import Actor, Role
+from chalicelib.domain.tab.entry import Entry
+from chalicelib.domain.tab.link import is_token_subject
+from chalicelib.domain.tab.promise import Consent, Promise
+from chalicelib.domain.tab.settlement import phone_amount_minor
+from chalicelib.domain.tab.tab import Tab
+from chalicelib.handlers.api import render
+
+TIP_PERCENTS = (5, 10, 15)
+"""What is offered beside "no tip" and another amount; none is chosen beforehand."""
+
+TOLD = frozenset(
+    {
+        *("opened", "promise_accepted", "promise_proposed", "checked_in", "items_added", "item_voided"),
+        *("bill_presented", "bill_amended", "bill_adjusted", "bill_accepted", "review_ended", "contested"),
+        *("contest_resolved", "hold_placed", "hold_released", "hold_expired", "captured", "charged"),
+        *("payment_declined", "charge_failed", "cash_taken", "cash_announced", "cash_returned", "refunded"),
+        *("tip_given", "reminded", "rescheduled", "canceled", "no_show", "waived", "closed"),
+    }
+)
+"""The kinds of entries that the page has words for; the others are told by what they lead to."""
+
+_AMOUNTS = ("amount_minor", "tip_minor")
+
+
+DONE = frozenset({"agreed", "accepted", "contested", "counter", "canceled", "rated", "taken_over"})
+"""What can be said after a form was taken: it stands in the address, so nothing else is believed."""
+SAID = frozenset(
+    {
+        *("stale_version", "payment_in_progress", "request_in_progress", "nothing_to_pay", "promise_changed"),
+        *("forbidden", "card_refused"),
+    }
+)
+"""The codes of refusals that the page has words of their own for."""
+
+
+class Notice(Struct, frozen=True):
+    """What became of what was sent. `code`: that of `phrases.html`."""
+
+    code: str
+    bad: bool = False
+
+
+def tab_page(tab: Tab, merchant: Merchant, entries: Iterable[Entry], *, by: Actor, now: datetime) -> dict[str, Any]:
+    """The values of `tab.html`, but for those of the request: `prefix`, `key`, `tag`, `notice`, `given`, `opened`."""
+    view = render.tab(tab, render.waiting_payment(tab), by=by, now=now, publishable_key=None)
+    may = frozenset(view.allowed_actions)
+    offered = view.proposed_promise or view.promise
+    return {
+        "tab": view,
+        "seen": seen_of(tab),
+        "asks_agreement": any(need.action == Action.ACCEPT_PROMISE for need in view.needs),
+        "may_take_over": is_token_subject(by.subject) and by.role == Role.GUEST,
+        "merchant": merchant,
+        "may": may,
+        "offered": offered,
+        "consents": _consents(tab.proposed or tab.promise),
+        "tips": _tips(tab),
+        "to_pay_minor": phone_amount_minor(tab),
+        "accepting_pays": tab.may_use_card or tab.live_hold is not None,
+        "charged_after_review": tab.may_charge_automatically,
+        "needs_card": Action.SAVE_CARD in may and any(need.action == Action.SAVE_CARD for need in view.needs),
+        "cancel_fee_minor": deposit.fee_of_canceling(tab, now)[1] if Action.CANCEL in may else 0,
+        "happened": [
+            {"at": entry.at, "kind": entry.kind, "amount_minor": _amount(entry.details)}
+            for entry in entries
+            if entry.kind in TOLD
+        ],
+        "coming": [
+            {"at": step.at, "kind": step.kind.name.lower()}
+            for step in sorted(agenda.steps(tab), key=lambda step: step.at)
+            if step.at > now
+        ],
+        "brand": None,
+        "contact": None,
+        "terms_url": None,
+    }
+
+
+def tag_of(values: Mapping[str, Any], *shown: object) -> str:
+    """Changes whenever the page does: by the versions of what it shows, and by what only time changes."""
+    tab, merchant = values["tab"], values["merchant"]
+    parts = (tab.version, merchant.version, sorted(values["may"]), values["cancel_fee_minor"], len(values["coming"]))
+    return f'"{hashlib.sha256(repr((config.VERSION, tab.tab_id, *parts, *shown)).encode()).hexdigest()[:24]}"'
+
+
+def seen_of(tab: Tab) -> str:
+    """What a form is decided on: state, amounts and words of the agreement. A message that was sent, say, is not it."""
+    proposed = tab.proposed.sha256 if tab.proposed else ""
+    parts = (tab.status, tab.amount_due_minor, tab.balance_minor, tab.fee, tab.promise.sha256, proposed)
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+
+
+def _consents(promise: Promise) -> list[dict[str, Any]]:
+    """What can be agreed to and was not yet, each by itself; what the promise needs is required."""
+    given = promise.consents
+    asked = [consent for consent in Consent if consent in promise.asks and consent not in given]
+    return [{"name": consent, "required": consent in promise.needs} for consent in asked]
+
+
+def _tips(tab: Tab) -> list[dict[str, int]]:
+    currency = currency_of(tab.currency)
+    tips = (
+        {"percent": percent, "minor": share_minor(tab.total_minor, percent, 100, currency)} for percent in TIP_PERCENTS
+    )
+    return [tip for tip in tips if tip["minor"]]
+
+
+def _amount(details: Mapping[str, Any]) -> int | None:
+    return next((details[name] for name in _AMOUNTS if isinstance(details.get(name), int)), None)
