@@ -79,6 +79,19 @@ from stripe._object_classes import get_object_class
 for kind in sys.argv[3].split():
     get_object_class("V1", kind)
 importlib.import_module("jwt")
+from datetime import datetime, timezone
+from chalicelib.adapters.words.writer import Writer
+from chalicelib.domain.contact import Language
+from chalicelib.domain.news.message import Message, MessageKind, Recipient
+from chalicelib.ports.words import Setting
+values = {"amount_minor": 1250, "capture_before": "2026-03-05T12:00:00+00:00", "why": "no_card"}
+hold_ends = Message(
+    message_id="", kind=MessageKind.HOLD_ENDS, to=Recipient.CUSTOMER, merchant_id="", values=values,
+    at=datetime.now(timezone.utc),
+)
+for language in Language:
+    names = {"merchant": "Salon", "title": "Haircut"}
+    Writer().write(hold_ends, Setting(language=language, time_zone="Europe/Berlin", currency="EUR", names=names))
 """
 
 

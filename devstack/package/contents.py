@@ -136,6 +136,12 @@ LEFT_OUT: Mapping[str, str] = {
     "babel/support.py": "lazy texts and Babel's own catalogues; ours are the standard library's",
     "segno/cli.py": "a command",
     "segno/helpers.py": "codes for contacts, networks and transfers; ours say an address",
+    **{
+        f"babel/{name}.py": "we format no lists, units or names of languages"
+        for name in ("languages", "lists", "units")
+    },
+    "babel/util.py": "babel/messages uses it",
+    **{f"jinja2/{name}.py": "no template of ours asks for it" for name in ("constants", "nativetypes", "sandbox")},
     "phonenumbers/geodata": "names of places, 40 MB",
     "phonenumbers/carrierdata": "names of carriers",
     "phonenumbers/geocoder.py": "reads the names of places",

@@ -287,7 +287,16 @@ def test_what_is_left_out_is_not_missed_by_what_we_import() -> None:
         input=json.dumps(
             sorted(
                 left_out_modules(
-                    "babel", "boto3", "botocore", "cryptography", "dateutil", "idna", "jwt", "phonenumbers", "urllib3"
+                    "babel",
+                    "boto3",
+                    "botocore",
+                    "cryptography",
+                    "dateutil",
+                    "idna",
+                    "jinja2",
+                    "jwt",
+                    "phonenumbers",
+                    "urllib3",
                 )
             )
         ),
