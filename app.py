@@ -78,6 +78,14 @@ def post(event: SQSEvent) -> Any:
     return delivery.deliver(bootstrap.get_deps(), event.to_dict())
 
 
+@app.on_sqs_message(queue="notices", batch_size=10, maximum_concurrency=10)
+def notices(event: SQSEvent) -> Any:
+    """Record notices for merchants' endpoints, and send them until they are taken."""
+    from chalicelib.handlers.events import notices as delivery
+
+    return delivery.deliver(bootstrap.get_deps(), event.to_dict())
+
+
 @app.on_sns_message(topic="feedback")
 def feedback(event: SNSEvent) -> Any:
     """Note what became of mails and texts: delivered, bounced, complained about, stopped."""

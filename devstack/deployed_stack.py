@@ -44,7 +44,7 @@ SCHEDULE_S = 60
 QUEUES_S = 60
 """How long the queues may take to be emptied."""
 MAIL_SENDER = "hello@aftertab.example"
-READ_QUEUES = ("due", "post")
+READ_QUEUES = ("due", "post", "notices")
 
 
 class TooLong(Exception):

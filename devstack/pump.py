@@ -199,7 +199,7 @@ def pump_of(app: Any, delayed: DelayedQueues, lock: Path) -> Pump:
     return Pump(
         table=os.environ["AFTERTAB_TABLE"],
         relay=app.relay,
-        readers={QueueName.DUE: app.worker, QueueName.POST: app.post},
+        readers={QueueName.DUE: app.worker, QueueName.POST: app.post, QueueName.NOTICES: app.notices},
         urls=urls,
         delayed=delayed,
         database_url=os.environ["AWS_ENDPOINT_URL"],

@@ -76,6 +76,7 @@ BEGINS: dict[str, Function] = {
     "worker": ("tab.advance_tab", "work"),
     "relay": ("news.relay", "relay"),
     "post": ("news.post", "deliver_each"),
+    "notices": ("news.notices", "work"),
     "feedback": ("news.feedback", "note_feedback"),
     "reconcile": ("books.reconcile", "reconcile"),
 }
@@ -211,6 +212,7 @@ def test_a_function_may_do_what_it_does_and_nothing_more(function: str) -> None:
         ("worker", ["stripe-secret-key"]),
         ("relay", []),
         ("post", []),
+        ("notices", []),
         ("feedback", []),
         ("reconcile", ["stripe-secret-key"]),
         ("authorizer", []),
@@ -230,7 +232,7 @@ SENDS = {
     "UNRELAYED": "RelayDeadLetters",
 }
 """Queue → the resource."""
-READS = {"worker": "DueQueue", "post": "PostQueue"}
+READS = {"worker": "DueQueue", "post": "PostQueue", "notices": "NoticesQueue"}
 """Function → the queue that it reads."""
 
 

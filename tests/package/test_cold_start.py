@@ -80,6 +80,7 @@ OF_SCHEDULES = {
     "chalicelib.adapters.aws.queues",
     "chalicelib.usecases.tab.advance_tab",
     "chalicelib.usecases.books.reconcile",
+    "chalicelib.usecases.news.notices",
     "chalicelib.usecases.news.post",
     "chalicelib.usecases.news.relay",
 }
@@ -95,6 +96,7 @@ OF_SCHEDULES = {
         ("app.worker", {"stripe", *OF_TOKENS}),
         ("app.relay", {"stripe", *OF_TOKENS}),
         ("app.post", {"stripe", *OF_TOKENS}),
+        ("app.notices", {"stripe", *OF_TOKENS}),
         ("app.feedback", {"stripe", *OF_TOKENS}),
         ("app.reconcile", {"stripe", *OF_TOKENS}),
         (
@@ -122,6 +124,7 @@ def test_every_function_is_watched() -> None:
     assert HANDLERS == [
         "app.app",
         "app.feedback",
+        "app.notices",
         "app.pages",
         "app.post",
         "app.reconcile",
