@@ -30,7 +30,8 @@ class Branding(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What customers see of a business. `name` None: the merchant's own. `colour`: `#rrggbb`, white text is read on it.
 
     `logo`: the picture itself as a `data:` address, or an https address of it, which pages do not load. `phone` is
-    E.164. `version` counts changes from 1; 0: nothing was ever set.
+    E.164. `tip_percents`: the tips that are offered beside "no tip" and another amount; none is chosen beforehand.
+    `version` counts changes from 1; 0: nothing was ever set.
     """
 
     merchant_id: str
@@ -42,6 +43,7 @@ class Branding(Struct, frozen=True, kw_only=True, omit_defaults=True):
     website: str | None = None
     address: str | None = None
     terms_url: str | None = None
+    tip_percents: tuple[int, ...] = (5, 10, 15)
     version: int = 0
 
 

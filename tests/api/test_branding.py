@@ -23,6 +23,7 @@ WHOLE = {
     "website": "https://lisboa.example.com",
     "address": "Rua Augusta 1\nLisboa",
     "terms_url": "https://lisboa.example.com/terms?lang=pt",
+    "tip_percents": [10, 20],
 }
 
 
@@ -53,7 +54,7 @@ def test_customers_and_guests_see_nothing_else_of_it(world: World, shop: Shop) -
         seen = caller.get("/v1/merchant").ok()
         shown = {name for name, value in seen.items() if value is not None}
         assert shown == {"merchant_id", "name", "currency", "language", "version", "branding"}
-        assert {name for name, value in seen["branding"].items() if value is not None} == {"name"}
+        assert {name for name, value in seen["branding"].items() if value is not None} == {"name", "tip_percents"}
         assert "owner@example.com" not in caller.get("/v1/merchant").raw.decode()
     assert shop.staff.get("/v1/merchant").ok()["policy"]["review_window_s"] == 86400
 

@@ -366,3 +366,30 @@ def test_a_form_that_is_none_of_ours_is_refused(world: World, shop: Shop, ana: C
         answer = world.client.http.request("POST", f"/t/{guest.secret}/{act}", headers=headers, body=body)
         assert answer.status_code in (200, 409)
     assert shop.seen(tab)["version"] == tab["version"] + 1, "only the link was made"
+
+
+PIXEL = "data:image/png;base64," + (
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+
+
+def test_a_business_shows_itself(shop: Shop, ana: Caller) -> None:
+    """Its own name, colour, logo, tips and ways to reach it; a picture that lies elsewhere is not loaded."""
+    branding = {
+        "name": "Salon Iris",
+        "colour": "#7a1f5c",
+        "logo": PIXEL,
+        "phone": "+351 213 456 789",
+        "terms_url": "https://salon.example/terms",
+        "tip_percents": [7],
+    }
+    shop.owner.put("/v1/merchant/branding", branding).ok()
+    guest = browser(shop, billed(shop, ana, 4000))
+    html = guest.page.raw.decode()
+    assert "Salon Iris" in guest.text and "Salon Lisboa" not in guest.text
+    assert "--main:#7a1f5c" in html and PIXEL in html
+    assert "7 % (€2.80)" in guest.text and "15 %" not in guest.text
+    assert 'href="tel:+351213456789"' in html and "https://salon.example/terms" in html
+    shop.owner.put("/v1/merchant/branding", {"logo": "https://salon.example/logo.png"}).ok()
+    guest.open()
+    assert "logo.png" not in guest.page.raw.decode()

@@ -79,6 +79,7 @@ def _branding(merchant: Merchant, branding: Branding) -> views.BrandingView:
         website=branding.website,
         address=branding.address,
         terms_url=branding.terms_url,
+        tip_percents=branding.tip_percents,
     )
 
 

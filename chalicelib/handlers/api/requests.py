@@ -116,6 +116,10 @@ class BrandingInput(Body):
     website: HttpsUrl | None = None
     address: Annotated[str, Meta(min_length=1, max_length=300, pattern=READABLE)] | None = None
     terms_url: HttpsUrl | None = None
+    tip_percents: Annotated[
+        tuple[Annotated[int, Meta(ge=1, le=100)], ...],
+        Meta(max_length=4, description="Tips that a page offers beside no tip and another amount.", examples=[[5, 10]]),
+    ] = (5, 10, 15)
 
 
 class NewCustomer(Body):

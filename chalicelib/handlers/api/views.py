@@ -71,6 +71,7 @@ class BrandingView(Answer):
     website: str | None
     address: str | None
     terms_url: str | None
+    tip_percents: tuple[int, ...]
 
 
 class MerchantView(Answer):

@@ -184,9 +184,9 @@ def _tab_page(
     language: Language | None = None,
 ) -> TextResponse:
     deps = asked.deps
-    merchant, entries = read_page(deps, tab)
+    merchant, branding, entries = read_page(deps, tab)
     language = language or _language(asked, asked.query("lang"))
-    values = view.tab_page(tab, merchant, entries, by=by, now=deps.clock.now()) | {
+    values = view.tab_page(tab, merchant, branding, entries, by=by, now=deps.clock.now()) | {
         "prefix": pages_at(asked.http) + secret,
         "key": deps.ids.new("page"),
         "notice": notice,
@@ -210,7 +210,7 @@ def _closed_door(http: HttpRequest, visit: Visit | None) -> TextResponse:
 def _gone(http: HttpRequest, why: str, status: HTTPStatus) -> TextResponse:
     asked = Asked(deps=None, http=http)  # type: ignore[arg-type]
     scene = Scene(language=_language(asked, asked.query("lang")), time_zone="UTC", currency="EUR")
-    html = bootstrap.get_pages().write("gone", scene, {"why": why, "brand": None})
+    html = bootstrap.get_pages().write("gone", scene, {"why": why, "branding": None})
     return _html(http, html, status)
 
 

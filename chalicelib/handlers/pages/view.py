@@ -10,6 +10,7 @@ from typing import Any
 from msgspec import Struct
 
 from chalicelib import config
+from chalicelib.domain.branding import Branding
 from chalicelib.domain.money import currency_of, share_minor
 from chalicelib.domain.parties import Merchant
 from chalicelib.domain.tab import agenda, deposit
@@ -21,9 +22,6 @@ from chalicelib.domain.tab.promise import Consent, Promise
 from chalicelib.domain.tab.settlement import phone_amount_minor
 from chalicelib.domain.tab.tab import Tab
 from chalicelib.handlers.api import render
-
-TIP_PERCENTS = (5, 10, 15)
-"""What is offered beside "no tip" and another amount; none is chosen beforehand."""
 
 TOLD = frozenset(
     {
@@ -57,7 +55,9 @@ class Notice(Struct, frozen=True):
     bad: bool = False
 
 
-def tab_page(tab: Tab, merchant: Merchant, entries: Iterable[Entry], *, by: Actor, now: datetime) -> dict[str, Any]:
+def tab_page(
+    tab: Tab, merchant: Merchant, branding: Branding, entries: Iterable[Entry], *, by: Actor, now: datetime
+) -> dict[str, Any]:
     """The values of `tab.html`, but for those of the request: `prefix`, `key`, `tag`, `notice`, `given`, `opened`."""
     view = render.tab(tab, render.waiting_payment(tab), by=by, now=now, publishable_key=None)
     may = frozenset(view.allowed_actions)
@@ -67,11 +67,12 @@ def tab_page(tab: Tab, merchant: Merchant, entries: Iterable[Entry], *, by: Acto
         "seen": seen_of(tab),
         "asks_agreement": any(need.action == Action.ACCEPT_PROMISE for need in view.needs),
         "may_take_over": is_token_subject(by.subject) and by.role == Role.GUEST,
-        "merchant": merchant,
+        "business": branding.name or merchant.name,
+        "branding": branding,
         "may": may,
         "offered": offered,
         "consents": _consents(tab.proposed or tab.promise),
-        "tips": _tips(tab),
+        "tips": _tips(tab, branding.tip_percents),
         "to_pay_minor": phone_amount_minor(tab),
         "accepting_pays": tab.may_use_card or tab.live_hold is not None,
         "charged_after_review": tab.may_charge_automatically,
@@ -87,16 +88,13 @@ def tab_page(tab: Tab, merchant: Merchant, entries: Iterable[Entry], *, by: Acto
             for step in sorted(agenda.steps(tab), key=lambda step: step.at)
             if step.at > now
         ],
-        "brand": None,
-        "contact": None,
-        "terms_url": None,
     }
 
 
 def tag_of(values: Mapping[str, Any], *shown: object) -> str:
     """Changes whenever the page does: by the versions of what it shows, and by what only time changes."""
-    tab, merchant = values["tab"], values["merchant"]
-    parts = (tab.version, merchant.version, sorted(values["may"]), values["cancel_fee_minor"], len(values["coming"]))
+    tab, branding = values["tab"], values["branding"]
+    parts = (tab.version, branding.version, sorted(values["may"]), values["cancel_fee_minor"], len(values["coming"]))
     return f'"{hashlib.sha256(repr((config.VERSION, tab.tab_id, *parts, *shown)).encode()).hexdigest()[:24]}"'
 
 
@@ -114,11 +112,9 @@ def _consents(promise: Promise) -> list[dict[str, Any]]:
     return [{"name": consent, "required": consent in promise.needs} for consent in asked]
 
 
-def _tips(tab: Tab) -> list[dict[str, int]]:
+def _tips(tab: Tab, percents: Iterable[int]) -> list[dict[str, int]]:
     currency = currency_of(tab.currency)
-    tips = (
-        {"percent": percent, "minor": share_minor(tab.total_minor, percent, 100, currency)} for percent in TIP_PERCENTS
-    )
+    tips = ({"percent": percent, "minor": share_minor(tab.total_minor, percent, 100, currency)} for percent in percents)
     return [tip for tip in tips if tip["minor"]]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chalicelib.domain.branding import Branding
 from chalicelib.domain.errors import InvalidInput
 from chalicelib.domain.news.delivery import Delivery
 from chalicelib.domain.parties import Merchant
@@ -23,10 +24,10 @@ def get_tab(deps: Deps, tab_id: str, *, by: Actor) -> Tab:
     return tab
 
 
-def read_page(deps: Deps, tab: Tab) -> tuple[Merchant, tuple[Entry, ...]]:
-    """What the page of a tab shows beside it: the business, and the latest of what has happened."""
+def read_page(deps: Deps, tab: Tab) -> tuple[Merchant, Branding, tuple[Entry, ...]]:
+    """What the page of a tab shows beside it: the business, how it shows itself, and what has happened."""
     entries = deps.store.list_entries(tab.merchant_id, tab.tab_id, limit=100, cursor=None)
-    return deps.store.get_merchant(tab.merchant_id), entries.items
+    return *deps.store.get_merchant_and_branding(tab.merchant_id), entries.items
 
 
 def find_outcome(deps: Deps, tab: Tab) -> bool | None:
