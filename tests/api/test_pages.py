@@ -368,7 +368,8 @@ def test_a_form_that_is_none_of_ours_is_refused(world: World, shop: Shop, ana: C
     assert shop.seen(tab)["version"] == tab["version"] + 1, "only the link was made"
 
 
-PIXEL = "data:image/png;base64," + (
+PIXEL = (
+    "data:image/png;base64,"
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
 
