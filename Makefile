@@ -160,6 +160,10 @@ bench-load: setup ## Play many walk-ins at once over HTTP, then check every tab;
 bench-standin: setup ## Measure the Stripe stand-in against itself at commit 80861af: memory, pairs a second, start
 	@$(PY) -m bench.standin $(ARGS)
 
+.PHONY: bench-sweep
+bench-sweep: setup ## Measure the sweep and its workers: capacity, processor time against commit 80861af, fairness
+	@$(PY) -m bench.sweep $(ARGS)
+
 .PHONY: lint
 lint: setup ## Check style, formatting, types and layers
 	@failed=0; \

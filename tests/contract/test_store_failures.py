@@ -434,6 +434,22 @@ def test_changes_that_cannot_be_written_together_are_written_alone(
     assert [store.get_tab(MERCHANT, change.tab.tab_id) for change in changes] == [change.tab for change in changes]
 
 
+def test_a_change_that_lost_a_race_is_left_out_and_the_others_stay_together(
+    store: DynamoDbStore, faults: Faults, tab: Tab
+) -> None:
+    """A webhook was faster on one tab of ten: two tries together, and one of the loser alone."""
+    tabs = [tab, *(store.commit(opening()) for _ in range(9))]
+    changes = [next_change(each) for each in tabs]
+    store.commit(next_change(tabs[4]))
+    faults.before(WRITE)
+    faults.calls = 0
+
+    errors = store.commit_each(changes)
+
+    assert [type(error) for error in errors] == [VersionConflict if n == 4 else type(None) for n in range(10)]
+    assert faults.calls == 3
+
+
 def test_changes_whose_common_answer_is_lost_are_not_written_twice(
     store: DynamoDbStore, faults: Faults, tab: Tab
 ) -> None:

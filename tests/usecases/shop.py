@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import count
-from typing import Any, NamedTuple
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -26,7 +26,6 @@ from chalicelib.ports.deps import Deps
 from chalicelib.usecases.news.take_event import take_event
 from chalicelib.usecases.parties.customers import create_customer
 from chalicelib.usecases.parties.merchants import NewMerchant, create_merchant
-from chalicelib.usecases.tab.advance_tab import advance_due_tabs
 from chalicelib.usecases.tab.attempts import Answer, Request
 from chalicelib.usecases.tab.bill import accept_bill, add_items, complete_service
 from chalicelib.usecases.tab.booking import Agreement, accept_promise, open_tab
@@ -38,6 +37,7 @@ from tests.news import messages_of_all
 from tests.notices import Receivers, notices_beside
 from tests.outbox import Outbox
 from tests.people import links_beside, people_beside
+from tests.schedule import Ran, run_schedule
 from tests.usecases.fake_gateway import SIGNATURE, Crash, FakeGateway
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -66,14 +66,6 @@ class Ids:
 
     def new_signing_key(self) -> bytes:
         return next(self._numbers).to_bytes(32, "big")
-
-
-class Ran(NamedTuple):
-    """The number of tabs that a run of the schedule advanced and failed to advance, and how late the latest was."""
-
-    advanced: int
-    failed: int
-    lag_s: float
 
 
 class Shop:
@@ -141,8 +133,7 @@ class Shop:
     def wait(self, **by: float) -> Ran:
         """Move time and run the schedule."""
         self.clock.instant += timedelta(**by)
-        worked = advance_due_tabs(self.deps)
-        return Ran(worked.advanced, len(worked.failed), worked.lag_s)
+        return run_schedule(self.deps)
 
     def sweep_until_quiet(self, limit: int = 60) -> None:
         """Run the schedule at each time for which something is planned."""
@@ -151,7 +142,7 @@ class Shop:
             if at is None:
                 return
             self.clock.instant = max(self.clock.instant, at)
-            advance_due_tabs(self.deps)
+            run_schedule(self.deps)
         raise AssertionError(f"the tab does not come to rest: {self.tab}")
 
     def deliver(self, event_id: str | None = None) -> str:

@@ -25,9 +25,10 @@ from chalicelib.usecases.tab.attempts import CALLS, REPLAY_HORIZON, outcome_of, 
 from chalicelib.usecases.tab.bill import contest_bill
 from chalicelib.usecases.tab.booking import open_tab
 from chalicelib.usecases.tab.payment import give_tip, pay_on_phone
+from tests.schedule import Ran
 from tests.unit.till import terms
 from tests.usecases.fake_gateway import CLOSE, FIND, Fault
-from tests.usecases.shop import NOON, WITH_CARD, WITHOUT_CARD, Ran, Shop
+from tests.usecases.shop import NOON, WITH_CARD, WITHOUT_CARD, Shop
 from tests.usecases.test_events import add_event
 
 

@@ -13,11 +13,14 @@ import pytest
 from msgspec.structs import replace
 
 from chalicelib.domain.tab import agenda
+from chalicelib.domain.tab.attempt import Operation
 from chalicelib.domain.tab.draft import Change, Draft
 from chalicelib.domain.tab.status import Status
-from chalicelib.ports.queues import QueueName
+from chalicelib.ports.queues import QueueName, QueueUnavailable
 from chalicelib.ports.store import Due, DueDelivery, DueNotice, DueTab, StoreUnavailable, VersionConflict
+from chalicelib.usecases.tab import advance_tab
 from chalicelib.usecases.tab.advance_tab import Swept, in_turns, sweep, work
+from tests.usecases.fake_gateway import Fault
 from tests.usecases.shop import EVERYTHING, WITHOUT_CARD, Shop
 
 
@@ -74,6 +77,28 @@ def test_merchants_take_turns() -> None:
     few = [DueTab("mer_small", "tab_a"), DueTab("mer_small", "tab_b")]
 
     assert list(in_turns([*many, *few])) == [many[0], few[0], many[1], few[1], *many[2:]]
+
+
+def test_thousands_are_sent_in_parts_and_all_of_them(shop: Shop) -> None:
+    """Each once, the parts side by side, so roughly in turns."""
+    due = [DueTab(f"mer_{number % 3}", f"tab_{number}") for number in range(1_234)]
+
+    assert swept(shop, DueStore(*due)) == Swept(due=1_234)
+
+    assert sorted(body["tab_id"] for _, body in sent(shop)) == sorted(each.tab_id for each in due)
+
+
+def test_a_queue_that_takes_no_jobs_is_told(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether few are due or many: the schedule fails, an alarm goes off, and the next run sends them again."""
+
+    def full(queue: QueueName, jobs: object) -> None:
+        raise QueueUnavailable("no answer")
+
+    monkeypatch.setattr(shop.queues, "send", full)
+
+    for count in (1, 1_000):
+        with pytest.raises(QueueUnavailable):
+            swept(shop, DueStore(*[DueTab("mer_1", f"tab_{number}") for number in range(count)]))
 
 
 def test_what_was_found_is_sent_before_a_failing_index_is_told(shop: Shop) -> None:
@@ -167,6 +192,26 @@ def test_a_poisoned_tab_stops_none_of_its_neighbours(shop: Shop, monkeypatch: py
     assert [entries(shop, tab_id, "review_ended") for tab_id in tab_ids] == [1, 1, 1, 0, 1, 1, 1, 1, 1, 1]
 
 
+def test_a_bad_tab_in_every_batch_ends_with_the_dead_letters(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One in ten: after three tries it is a dead letter; its neighbours are done once, in the first try."""
+    tab_ids = tabs_in_review(shop, 50)
+    bad = set(tab_ids[::10])
+    conclude = agenda.conclude
+
+    def poisoned(draft: Draft) -> Change | None:
+        assert draft.tab.tab_id not in bad, "poisoned"
+        return conclude(draft)
+
+    monkeypatch.setattr(agenda, "conclude", poisoned)
+    sweep(shop.deps)
+    while batch := shop.queues.take(QueueName.DUE):
+        for index in work(shop.deps, [waiting.job.body for waiting in batch]):
+            shop.queues.fail(QueueName.DUE, batch[index])
+
+    assert {json.loads(job.body)["tab_id"] for job in shop.queues.dead[QueueName.DUE]} == bad
+    assert [entries(shop, tab_id, "review_ended") for tab_id in tab_ids] == [int(each not in bad) for each in tab_ids]
+
+
 def test_a_tab_that_does_not_exist_fails_alone(shop: Shop) -> None:
     """Its job is tried again and becomes a dead letter, which a person sees."""
     tab_ids = tabs_in_review(shop, 2)
@@ -184,7 +229,7 @@ def test_a_batch_that_arrives_again_changes_nothing(shop: Shop) -> None:
 
     assert work(replace(shop.deps, store=store), jobs(shop, tab_ids)) == []
 
-    assert store.calls == {"find_tabs": 1, "commit_each": 1}
+    assert store.calls == {"find_tabs": 1}
     assert [shop.store.get_tab(shop.merchant_id, tab_id) for tab_id in tab_ids] == before
 
 
@@ -229,6 +274,71 @@ def test_tabs_that_need_the_gateway_wait_for_it_side_by_side(shop: Shop, monkeyp
     monkeypatch.setattr(shop.gateway, "perform", together)
 
     assert work(shop.deps, jobs(shop, tab_ids)) == []
+    assert set(statuses(shop, tab_ids)) == {Status.CLOSED}
+
+
+def test_what_the_gateway_answers_is_written_together(shop: Shop) -> None:
+    """Ten charges: one read, one write before the calls and one after them; no tab is read again."""
+    tab_ids = tabs_in_review(shop, 10, *EVERYTHING)
+    store: Any = CountingStore(shop)
+
+    assert work(replace(shop.deps, store=store), jobs(shop, tab_ids)) == []
+
+    assert store.calls == {"find_tabs": 1, "commit_each": 2}
+    assert set(statuses(shop, tab_ids)) == {Status.CLOSED}
+    assert shop.gateway.calls.count(Operation.CHARGE) == 10
+
+
+def test_an_answer_that_does_not_come_delays_nobody_else(shop: Shop) -> None:
+    """One charge of three is lost: its outcome is unknown and asked for later, the others are paid."""
+    tab_ids = tabs_in_review(shop, 3, *EVERYTHING)
+    shop.gateway.fail(Operation.CHARGE, Fault.LOST_AFTER)
+
+    assert work(shop.deps, jobs(shop, tab_ids)) == []
+
+    (unknown,) = [tab_id for tab_id in tab_ids if shop.store.get_tab(shop.merchant_id, tab_id).attempts]
+    assert shop.gateway.calls.count(Operation.CHARGE) == 3
+    shop.wait(minutes=2)
+    assert set(statuses(shop, tab_ids)) == {Status.CLOSED}
+    assert entries(shop, unknown, "charged") == 1
+
+
+def test_a_webhook_that_is_faster_than_the_worker_wins(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has recorded the charge before the answers are written together: the payment is counted once."""
+    tab_ids = tabs_in_review(shop, 3, *EVERYTHING)
+    perform = shop.gateway.perform
+
+    def and_tell(tab: Any, attempt: Any) -> Any:
+        facts = perform(tab, attempt)
+        if tab.tab_id == tab_ids[1]:
+            shop.deliver_all()
+        return facts
+
+    monkeypatch.setattr(shop.gateway, "perform", and_tell)
+    monkeypatch.setattr(advance_tab, "CALLS_AT_ONCE", 1)
+
+    assert work(shop.deps, jobs(shop, tab_ids)) == []
+
+    assert set(statuses(shop, tab_ids)) == {Status.CLOSED}
+    assert [entries(shop, tab_id, "charged") for tab_id in tab_ids] == [1, 1, 1]
+
+
+def test_a_call_that_breaks_our_code_fails_its_tab_only(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its attempt is written ahead, so what became of it is asked for like that of any other."""
+    tab_ids = tabs_in_review(shop, 3, *EVERYTHING)
+    perform = shop.gateway.perform
+
+    def broken(tab: Any, attempt: Any) -> Any:
+        assert tab.tab_id != tab_ids[2], "a bug"
+        return perform(tab, attempt)
+
+    monkeypatch.setattr(shop.gateway, "perform", broken)
+
+    assert work(shop.deps, jobs(shop, tab_ids)) == [2]
+
+    assert statuses(shop, tab_ids) == [Status.CLOSED, Status.CLOSED, Status.DUE]
+    monkeypatch.undo()
+    shop.wait(minutes=2)
     assert set(statuses(shop, tab_ids)) == {Status.CLOSED}
 
 

@@ -175,11 +175,19 @@ class DynamoDbStore:
             # What can't be prepared is left to `commit`, which says why.
             with suppress(Exception):
                 prepared.append((_puts_of(change)[0], change.tab.change_id))
-        written: set[str] = set()
-        for group in _groups(prepared):
-            if len(group) > 1 and self._transactions.try_together(group):
-                written.update(change_id for _, change_id in group)
+        written = {change_id for group in _groups(prepared) for change_id in self._write_together(group)}
         return [None if change.tab.change_id in written else self._try_to_commit(change) for change in changes]
+
+    def _write_together(self, group: list[tuple[list[Put], str]]) -> list[str]:
+        """The change ids of those that were written, in a first try or in a second without those that hindered it."""
+        for _ in range(2):
+            if len(group) < 2:
+                break
+            hindering = self._transactions.try_together(group)
+            if not hindering:
+                return [change_id for _, change_id in group]
+            group = [change for index, change in enumerate(group) if index not in hindering]
+        return []
 
     def _try_to_commit(self, change: Change) -> Exception | None:
         try:

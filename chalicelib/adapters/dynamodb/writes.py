@@ -150,18 +150,26 @@ class Transactions:
             raise Contention("Other requests are changing the same thing. Nothing was done; send the request again.")
         raise StoreUnavailable("the database did not take the change in time")
 
-    def try_together(self, changes: Sequence[tuple[Sequence[Put], str]]) -> bool:
-        """Write several changes, each with its change_id, in one transaction, in one try. False: none is written for
-        certain, and each has to be written by itself; `write` recognises what this try has written after all.
+    def try_together(self, changes: Sequence[tuple[Sequence[Put], str]]) -> list[int]:
+        """Write several changes, each with its change_id, in one transaction, in one try.
+
+        Returns the indexes of those that kept it from being written; none: all are written. If the answer is lost, all
+        indexes: each is then to be written by itself, and `write` recognises what this try has written after all.
         """
         actions: list[Any] = [self._action(put, change_id) for puts, change_id in changes for put in puts]
         assert len(actions) <= MAXIMUM_ACTIONS, f"{len(actions)} items together, DynamoDB takes {MAXIMUM_ACTIONS}"
         try:
             self._client.transact_write_items(TransactItems=actions, ClientRequestToken=secrets.token_hex(16))
         except (ClientError, *_LOST) as error:
-            log.info("%d changes are written one by one: %s", len(changes), error)
-            return False
-        return True
+            log.info("%d changes were not written together: %s", len(changes), error)
+            reasons: list[Any] = error.response.get("CancellationReasons", []) if isinstance(error, ClientError) else []
+            owners = [index for index, (puts, _) in enumerate(changes) for _ in puts]
+            # As many reasons as items, in their order; an item that was no hindrance has the code "None".
+            hindered = zip(owners, reasons, strict=False)
+            return sorted({owner for owner, reason in hindered if reason.get("Code", "None") != "None"}) or [
+                *range(len(changes))
+            ]
+        return []
 
     def back_off(self, number: int) -> None:
         """Wait before try `number` (from 1), with full jitter, so that conflicting writers do not conflict again."""

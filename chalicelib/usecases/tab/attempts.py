@@ -350,10 +350,10 @@ def run(deps: Deps, tab: Tab, begun: Iterable[Attempt]) -> Tab:
             if attempt is None or attempt.state != AttemptState.PENDING:
                 continue
             attempt_id = attempt.attempt_id
-            if attempt.makes_payment and attempt.customer_ref is None and tab.customer_ref is None:
+            if needs_customer_ref(tab, attempt):
                 tab, more = record_outcome(deps, tab, _with_customer(deps, tab, attempt))
             else:
-                tab, more = record_outcome(deps, tab, _perform(deps, tab, attempt))
+                tab, more = record_outcome(deps, tab, perform(deps, tab, attempt))
             prepared = tab.attempt(attempt_id)
             if prepared is not None and prepared.state == AttemptState.PENDING:
                 queue.appendleft(prepared)
@@ -407,7 +407,13 @@ def outcome_of(facts: Iterable[Fact]) -> Outcome:
     return apply
 
 
-def _perform(deps: Deps, tab: Tab, attempt: Attempt) -> Outcome:
+def needs_customer_ref(tab: Tab, attempt: Attempt) -> bool:
+    """Whether the attempt's customer is gone at the gateway, and a new one has to be created first."""
+    return attempt.makes_payment and attempt.customer_ref is None and tab.customer_ref is None
+
+
+def perform(deps: Deps, tab: Tab, attempt: Attempt) -> Outcome:
+    """Make the call of an attempt that is written ahead; return what is to be recorded on the tab."""
     ids = {"tab_id": tab.tab_id, "attempt_id": attempt.attempt_id}
     try:
         facts = deps.gateway.perform(tab, attempt)
@@ -512,7 +518,7 @@ def _resolve(deps: Deps, tab: Tab, attempt: Attempt) -> tuple[Tab, tuple[Attempt
     now = deps.clock.now()
     replayable = now - attempt.created_at < REPLAY_HORIZON and attempt.checks < len(LADDER)
     if replayable and agenda.still_holds(tab, attempt, now):
-        outcome = _perform(deps, tab, attempt)
+        outcome = perform(deps, tab, attempt)
     else:
         outcome = _absent(attempt)
     tab, more = record_outcome(deps, tab, outcome)

@@ -37,7 +37,6 @@ from chalicelib.ports.store import StoreUnavailable, TabStore
 from chalicelib.usecases.news.take_event import NotYetKnown, take_event
 from chalicelib.usecases.parties.customers import create_customer
 from chalicelib.usecases.parties.merchants import NewMerchant, create_merchant
-from chalicelib.usecases.tab.advance_tab import advance_due_tabs
 from chalicelib.usecases.tab.attempts import Answer, Request
 from devstack.acknowledged import Acknowledged
 from devstack.invariants import Objects, by_tab
@@ -56,6 +55,7 @@ from tests.faults.matrix.traps import STRIPE, Call, Died, InProcess, Lane, Trap,
 from tests.notices import Receivers, notices_beside
 from tests.outbox import Outbox
 from tests.people import links_beside, people_beside
+from tests.schedule import run_schedule
 
 START = 1_767_603_600
 """Monday, 2026-01-05T09:00:00Z: in nobody's quiet hours."""
@@ -225,7 +225,7 @@ class World:
         """The schedule runs. What a dead process left under way goes through only afterwards: it asks too early."""
         late = self.trap.take_under_way()
         try:
-            advance_due_tabs(self.deps(Lane.SWEEP))
+            run_schedule(self.deps(Lane.SWEEP))
         except Died:
             self._lanes.pop(Lane.SWEEP, None)
         self._go_through(late)
