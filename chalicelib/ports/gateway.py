@@ -51,6 +51,13 @@ class CardSetup(Struct, frozen=True, kw_only=True):
     page_url: str | None = None
 
 
+class CustomerSession(Struct, frozen=True, kw_only=True):
+    """What lets the SDK's payment screen in an app show the customer's saved cards, until `expires_at`."""
+
+    client_secret: str
+    expires_at: datetime
+
+
 class GatewayEvent(Struct, frozen=True, kw_only=True):
     """A verified event. `ours`: its object has this app's and stage's metadata, from which the ids come.
 
@@ -127,6 +134,13 @@ class PaymentGateway(Protocol):
         """Prepare saving a card for later charges. The same key prepares no second one. Raises CustomerGone.
 
         `return_url`: on the gateway's page, which leads back there.
+        """
+        ...
+
+    def add_customer_session(self, account: str | None, customer_ref: str, *, key: str) -> CustomerSession:
+        """Let the SDK's payment screen show the customer's cards, and neither save nor remove any. Raises CustomerGone.
+
+        Cards are saved with consent, and removed here, so that tabs learn of it.
         """
         ...
 

@@ -36,6 +36,7 @@ STRIPE_SERVICES: Mapping[str, str] = {
     "accounts": "account",
     "charges": "charge",
     "checkout": "checkout.session",
+    "customer_sessions": "customer_session",
     "customers": "customer",
     "disputes": "dispute",
     "events": "event",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Struct, UnsetType, field
 
 Expandable = Any  # an id, or the object itself in a copy made for one answer
 Maybe = Any  # a value, or UNSET for a field that Stripe leaves out
@@ -581,6 +581,31 @@ class CardToken(Shape, kw_only=True):
     metadata: dict[str, str] = {}
     name: str | None = None
     tokenization_method: str | None = None
+
+
+def _disabled() -> dict[str, Any]:
+    return {"enabled": False, "features": None}
+
+
+class CustomerSessionComponents(Shape, kw_only=True):
+    buy_button: dict[str, Any] = field(default_factory=lambda: {"enabled": False})
+    customer_sheet: dict[str, Any] = field(default_factory=_disabled)
+    mobile_payment_element: dict[str, Any] = field(default_factory=_disabled)
+    payment_element: dict[str, Any] = field(default_factory=_disabled)
+    pricing_table: dict[str, Any] = field(default_factory=lambda: {"enabled": False})
+
+
+class CustomerSession(Shape, kw_only=True):
+    """Without an id: it is answered once and never asked for."""
+
+    object: str = "customer_session"
+    client_secret: str
+    components: CustomerSessionComponents
+    created: int
+    customer: Expandable
+    customer_account: str | None = None
+    expires_at: int
+    livemode: bool = False
 
 
 class Token(Shape, kw_only=True):

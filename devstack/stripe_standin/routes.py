@@ -12,6 +12,7 @@ from . import (
     catalog,
     charges,
     checkout,
+    customer_sessions,
     customers,
     direct_charges,
     disputes,
@@ -41,7 +42,8 @@ class Route:
 ROUTES: dict[tuple[str, str], Route] = {}
 _KINDS = {
     "account": "account", "accounts": "account", "application_fees": "application_fee", "balance": "balance",
-    "balance_transactions": "balance_transaction", "charges": "charge", "customers": "customer",
+    "balance_transactions": "balance_transaction", "charges": "charge", "customer_sessions": "customer_session",
+    "customers": "customer",
     "disputes": "dispute", "early_fraud_warnings": "radar.early_fraud_warning", "events": "event", "files": "file",
     "line_items": "item", "payment_intents": "payment_intent", "payment_methods": "payment_method",
     "payment_pages": "checkout.session", "prices": "price", "products": "product", "refunds": "refund",
@@ -71,6 +73,14 @@ _add("POST", "customers/{}", customers.update, customers.WRITE)
 _add("DELETE", "customers/{}", customers.delete, {})
 _add("GET", "customers/{}/payment_methods", customers.list_methods, customers.LIST_METHODS)
 _add("GET", "customers/{}/payment_methods/{}", customers.retrieve_method)
+
+_add(
+    "POST",
+    "customer_sessions",
+    customer_sessions.create,
+    customer_sessions.CREATE,
+    check=customer_sessions.check_create,
+)
 
 _add("POST", "payment_methods", payment_methods.create, payment_methods.CREATE, publishable=True)
 _add("GET", "payment_methods", payment_methods.list_all, payment_methods.LIST)

@@ -62,6 +62,7 @@ ALLOWED = {
     "void_item": {"staff", "owner"},
     "complete": {"staff", "owner"},
     "accept_bill": {"customer", "guest"},
+    "payment_sheet": {"customer", "guest"},
     "charge": {"staff", "owner", "customer", "guest"},
     "cancel": {"staff", "owner", "customer", "guest"},
     "no_show": {"staff", "owner"},

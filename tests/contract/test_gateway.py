@@ -19,6 +19,7 @@ from msgspec.structs import replace
 
 from chalicelib.adapters.stripe import facts as stripe_facts
 from chalicelib.adapters.stripe import gateway as stripe_gateway
+from chalicelib.adapters.stripe import params
 from chalicelib.adapters.stripe.gateway import StripeGateway, stripe_client
 from chalicelib.domain.books.differences import Payment
 from chalicelib.domain.parties import Customer
@@ -26,7 +27,7 @@ from chalicelib.domain.tab.attempt import Attempt, Failure, Operation
 from chalicelib.domain.tab.facts.fact import DISPUTE_STATES, Fact, FactKind
 from chalicelib.domain.tab.payments import Card
 from chalicelib.domain.tab.tab import Tab
-from chalicelib.ports.gateway import BadSignature, GatewayEvent, GatewayRejected, GatewayUnavailable
+from chalicelib.ports.gateway import BadSignature, CustomerGone, GatewayEvent, GatewayRejected, GatewayUnavailable
 from devstack.stripe_standin.server import serve_in_thread
 from tests.contract.test_gateway_objects import NOW, STAMP, a_tab, an_attempt
 
@@ -850,6 +851,31 @@ def test_the_same_key_makes_one_customer(stage: Stage) -> None:
 
     assert first == second
     assert stage.api().customers.retrieve(first).metadata.to_dict()["customer"] == "cus_2"
+
+
+def test_a_customer_session_shows_saved_cards_and_changes_none(stage: Stage) -> None:
+    """A secret for half an hour, once for a key; the screen shows every card of ours, saves none and removes none."""
+    ref = stage.tab.customer_ref or ""
+
+    one_, two = (stage.gateway().add_customer_session(None, ref, key="k") for _ in range(2))
+
+    assert one_ == two
+    assert one_.client_secret.startswith("cuss_secret_")
+    assert one_.expires_at == NOW + timedelta(minutes=30)
+    features = params.customer_session(ref)["components"]["mobile_payment_element"]["features"]
+    switches = {name: features[f"payment_method_{name}"] for name in ("redisplay", "save", "remove")}
+    assert switches == {"redisplay": "enabled", "save": "disabled", "remove": "disabled"}
+
+
+def test_a_customer_who_is_gone_gets_no_session(stage: Stage) -> None:
+    """CustomerGone says who; another mistake stays a refusal of ours."""
+    ref = stage.tab.customer_ref or ""
+    stage.api().customers.delete(ref)
+
+    with pytest.raises(CustomerGone) as gone:
+        stage.gateway().add_customer_session(None, ref, key="k")
+
+    assert gone.value.customer_ref == ref
 
 
 def save_card(stage: Stage, card: str = "visa") -> str:

@@ -144,6 +144,9 @@ client = stripe.StripeClient("sk_test_x", http_client=Answers())
 for name in sys.argv[2:]:
     service = getattr(client.v1, name)
     service = service.sessions if name == "checkout" else service
+    if name == "customer_sessions":  # They are made, and never listed.
+        assert type(service.create({"components": {}})).__name__ == "ListObject"
+        continue
     listed = service.list({"payment_intent": "pi_1"}) if name != "payment_methods" else service.list({"customer": "c"})
     assert [type(found).OBJECT_NAME for found in listed.data] == KINDS, listed
 """

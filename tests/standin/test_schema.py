@@ -35,6 +35,7 @@ SHAPES = {
     objects.Charge: stripe.Charge,
     objects.CheckoutSession: stripe.checkout.Session,
     objects.Customer: stripe.Customer,
+    objects.CustomerSession: stripe.CustomerSession,
     objects.Dispute: stripe.Dispute,
     objects.EarlyFraudWarning: stripe.radar.EarlyFraudWarning,
     objects.PaymentIntent: stripe.PaymentIntent,

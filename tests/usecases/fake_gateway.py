@@ -23,6 +23,7 @@ from chalicelib.domain.tab.tab import Tab
 from chalicelib.ports.gateway import (
     BadSignature,
     CardSetup,
+    CustomerSession,
     GatewayEvent,
     GatewayRejected,
     GatewayUnavailable,
@@ -316,6 +317,11 @@ class FakeGateway:
             self.consents.append((customer, tab_id))
             setup_id = self._by_key.setdefault(f"{key}/setup", f"seti_{next(self._ids)}")
             return CardSetup(setup_id=setup_id, client_secret=f"{setup_id}_secret")
+
+    def add_customer_session(self, account: str | None, customer_ref: str, *, key: str) -> CustomerSession:
+        with self._calling("add_customer_session"):
+            self._check_account(account)
+            return CustomerSession(client_secret=f"cuss_{customer_ref}", expires_at=self.now() + timedelta(minutes=30))
 
     def remove_cards(self, account: str | None, customer: Customer, *, key: str) -> tuple[str, ...]:
         with self._calling("remove_cards"):

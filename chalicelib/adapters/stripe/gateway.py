@@ -9,7 +9,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import stripe
@@ -26,6 +26,7 @@ from chalicelib.domain.tab.tab import Tab
 from chalicelib.ports.gateway import (
     CardSetup,
     CustomerGone,
+    CustomerSession,
     GatewayEvent,
     GatewayRejected,
     GatewayUnavailable,
@@ -408,6 +409,18 @@ class StripeGateway:
                 if self._is_customer_gone(account, customer.customer_ref):
                     raise CustomerGone(customer.customer_ref) from error
                 raise
+
+    def add_customer_session(self, account: str | None, customer_ref: str, *, key: str) -> CustomerSession:
+        options = _options(account, f"{self._stage}/{key}/customer_session")
+        with _operation():
+            try:
+                made = self._stripe.customer_sessions.create(stripe_params.customer_session(customer_ref), options)
+            except stripe.InvalidRequestError as error:
+                if self._is_customer_gone(account, customer_ref):
+                    raise CustomerGone(customer_ref) from error
+                raise
+        expires_at = datetime.fromtimestamp(made.expires_at, UTC)
+        return CustomerSession(client_secret=made.client_secret, expires_at=expires_at)
 
     def _add_setup_intent(
         self, customer_ref: str, metadata: dict[str, str], options: stripe.RequestOptions

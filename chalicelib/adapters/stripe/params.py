@@ -103,6 +103,22 @@ def page_fields(return_url: str | None) -> dict[str, Any]:
     return {"allowed_payment_method_types": ["card"], "success_url": return_url, "cancel_url": return_url}
 
 
+def customer_session(customer_ref: str) -> Any:
+    """The payment screen of an app shows the cards we have saved, whatever their `allow_redisplay`.
+
+    It neither saves nor removes any: the first takes the consent in the promise, the second has to be told to tabs
+    (https://docs.stripe.com/api/customer_sessions/create).
+    """
+    features = {
+        "payment_method_redisplay": "enabled",
+        "payment_method_allow_redisplay_filters": ["always", "limited", "unspecified"],
+        "payment_method_save": "disabled",
+        "payment_method_remove": "disabled",
+    }
+    components = {"mobile_payment_element": {"enabled": True, "features": features}}
+    return {"customer": customer_ref, "components": components}
+
+
 def _capture_method(attempt: Attempt) -> str:
     return "manual" if attempt.operation == Operation.PLACE_HOLD else "automatic"
 

@@ -208,7 +208,7 @@ def _responses(operation: Operation) -> dict[str, Any]:
         failures |= {400, 409, 413}
         if operation.tagged:
             failures |= {412}
-        if _tag(operation) == "customers":
+        if _tag(operation) == "customers" or operation.name == "payment_sheet":
             failures |= {502}
     if operation.name == "stripe_webhook":
         failures |= {400, 503}

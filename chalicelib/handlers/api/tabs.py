@@ -22,6 +22,7 @@ from chalicelib.usecases.tab.booking import check_in as check_in_use_case
 from chalicelib.usecases.tab.booking import open_tab as open_tab_use_case
 from chalicelib.usecases.tab.booking import propose_promise as propose_promise_use_case
 from chalicelib.usecases.tab.payment import charge_saved_card, pay_on_phone
+from chalicelib.usecases.tab.payment_sheet import prepare_payment_sheet
 
 routes = Routes(__name__)
 
@@ -241,6 +242,14 @@ def charge(call: Call[requests.NewCharge]) -> Reply:
         return answer_reply(call, charge_saved_card(get_deps(), call.path["tab_id"], request=call.request))
     answer = pay_on_phone(get_deps(), call.path["tab_id"], call.body.tip_minor, request=call.request)
     return answer_reply(call, answer)
+
+
+@routes.operation("POST", "/v1/tabs/{tab_id}/payment_sheet", roles=CUSTOMER | GUEST, answer=views.PaymentSheetView)
+def payment_sheet(call: Call[requests.Nothing]) -> Reply:
+    """Get all that Stripe's PaymentSheet in an app needs for the payment or hold that waits for the customer."""
+    deps = get_deps()
+    sheet = prepare_payment_sheet(deps, call.path["tab_id"], request=call.request)
+    return Reply(body=render.payment_sheet(sheet, deps.gateway.publishable_key))
 
 
 @routes.operation(

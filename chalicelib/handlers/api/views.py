@@ -402,6 +402,26 @@ class PaymentView(Answer):
     account: str | None
 
 
+class PaymentSheetView(Answer):
+    """What Stripe's PaymentSheet in an app needs, in one answer, for the payment or hold that waits for the customer.
+
+    `customer`, `customer_session_client_secret`: they let it show the customer's saved cards, until `expires_at`; null
+    for a guest who may only pay, and before Stripe knows the customer. It works without them.
+    """
+
+    payment_id: str
+    operation: Operation
+    amount_minor: int
+    currency: str
+    merchant_name: str
+    client_secret: str
+    publishable_key: str
+    account: str | None
+    customer: str | None
+    customer_session_client_secret: str | None
+    expires_at: datetime | None
+
+
 class NeedView(Answer):
     """A step that the promise still needs from the customer, and what it takes.
 
