@@ -6,7 +6,7 @@ import base64
 import hashlib
 from collections.abc import Mapping
 from decimal import Decimal
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 from babel import Locale
@@ -27,18 +27,17 @@ class PageWriter:
     """Implements ports.pages.Pages. A template is compiled at its first use in a language."""
 
     def write(self, page: str, scene: Scene, values: Mapping[str, Any]) -> str:
-        locale = Locale.parse(scene.language)
-        formats = Formats(locale, scene.time_zone, scene.currency)
+        formats = _formats(scene)
         return (
             environment(scene.language)
             .get_template(f"page/{page}.html")
             .render(
                 values,
                 language=scene.language.value,
-                direction=locale.text_direction,
+                direction=formats.direction,
                 languages=LANGUAGES,
                 money=formats.money,
-                moment=lambda at: formats.moment(at.isoformat()),
+                moment=formats.moment,
                 style=self._style,
                 script=self._script,
             )
@@ -65,3 +64,17 @@ class PageWriter:
     @cached_property
     def _script(self) -> str:
         return (_FOLDER / "live.js").read_text(encoding="utf-8").strip()
+
+
+class _Formats:
+    """Amounts and times of one scene. Prices and times of day come again and again, and Babel is slow at them."""
+
+    def __init__(self, scene: Scene) -> None:
+        locale = Locale.parse(scene.language)
+        formats = Formats(locale, scene.time_zone, scene.currency)
+        self.direction = locale.text_direction
+        self.money = lru_cache(maxsize=2048)(formats.money)
+        self.moment = lru_cache(maxsize=512)(lambda at: formats.moment(at.isoformat()))
+
+
+_formats = lru_cache(maxsize=64)(_Formats)

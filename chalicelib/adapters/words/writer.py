@@ -147,6 +147,8 @@ def environment(language: Language) -> Environment:
         # A message's parts are plain text; the mail in HTML escapes them.
         autoescape=select_autoescape(["html"]),
         undefined=StrictUndefined,
+        # Nobody edits templates where they are deployed.
+        auto_reload=False,
         extensions=["jinja2.ext.i18n"],
         trim_blocks=True,
         lstrip_blocks=True,
