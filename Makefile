@@ -133,6 +133,10 @@ openapi: setup ## Write the OpenAPI document from the routes and their structs
 states: setup ## Write docs/states.md from the tables in the domain
 	@$(PY) -m devstack.states $(ARGS)
 
+.PHONY: events
+events: setup ## Write docs/events.md, what merchants' systems are told, from the domain
+	@$(PY) -m devstack.events $(ARGS)
+
 .PHONY: messages
 messages: setup ## Bring the catalogues and docs/messages.md up to date with the templates of messages, and say what is untranslated
 	@$(PY) -m devstack.words $(ARGS)

@@ -19,6 +19,7 @@ from chalicelib.handlers.api import (
     bills,
     contacts,
     customers,
+    endpoints,
     links,
     merchants,
     problems,
@@ -39,7 +40,7 @@ app.api.binary_types = []  # All bodies are text, which API Gateway must pass on
 app.register_middleware(problems.dress, "http")
 app.register_blueprint(authorizer_routes)
 for resource in (
-    *(service, merchants, customers, contacts, tabs, bills, links, tokens, reports, unsubscribe),
+    *(service, merchants, customers, contacts, tabs, bills, links, tokens, endpoints, reports, unsubscribe),
     *(page_routes, stripe_webhook),
 ):
     app.register_blueprint(resource.routes)

@@ -12,7 +12,7 @@ from chalicelib.adapters.dynamodb.store import DynamoDbStore
 from chalicelib.adapters.memory_notices import MemoryNotices
 from chalicelib.adapters.memory_store import MemoryStore
 from chalicelib.ports.notices import Notices
-from chalicelib.ports.webhooks import Answer, Failure, NoAnswer
+from chalicelib.ports.webhooks import Answer, NoAnswer, WhyNoAnswer
 
 
 def notices_beside(store: Any) -> Notices:
@@ -38,7 +38,7 @@ class Receivers:
     """
 
     def __init__(self) -> None:
-        self.answers: dict[str, Answer | Failure | Exception] = {}
+        self.answers: dict[str, Answer | WhyNoAnswer | Exception] = {}
         self.heard: list[Sent] = []
         self.taken: list[Sent] = []
         self.secrets: list[list[str]] = []
@@ -46,7 +46,7 @@ class Receivers:
 
     def check(self, url: str) -> None:
         if "private" in url:
-            raise NoAnswer(Failure.ADDRESS_REFUSED)
+            raise NoAnswer(WhyNoAnswer.ADDRESS_REFUSED)
 
     def post(self, url: str, notice_id: str, body: bytes, secrets: Sequence[str]) -> Answer:
         with self._lock:
@@ -54,7 +54,7 @@ class Receivers:
             self.heard.append(sent)
             self.secrets.append(list(secrets))
             answer = self.answers.get(url, Answer(status=200))
-            if isinstance(answer, Failure):
+            if isinstance(answer, WhyNoAnswer):
                 raise NoAnswer(answer)
             if isinstance(answer, Exception):
                 raise answer

@@ -9,7 +9,7 @@ from typing import Protocol
 from msgspec import Struct
 
 
-class Failure(StrEnum):
+class WhyNoAnswer(StrEnum):
     """Why there was no answer. The delivery log shows these codes.
 
     `address_refused`: the name leads to an address that is not public, or to none that may be called. `unresolved`: the
@@ -35,7 +35,7 @@ class Answer(Struct, frozen=True, kw_only=True):
 class NoAnswer(Exception):
     """The system may have taken the notice, unless no connection was made."""
 
-    def __init__(self, failure: Failure) -> None:
+    def __init__(self, failure: WhyNoAnswer) -> None:
         super().__init__(failure)
         self.failure = failure
 

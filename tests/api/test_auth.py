@@ -90,6 +90,19 @@ ALLOWED = {
     "get_receivables": {"owner"},
     "health": set(),
     "openapi": set(),
+    "create_endpoint": {"owner"},
+    "list_endpoints": {"owner"},
+    "get_endpoint": {"owner"},
+    "update_endpoint": {"owner"},
+    "delete_endpoint": {"owner"},
+    "disable_endpoint": {"owner"},
+    "enable_endpoint": {"owner"},
+    "rotate_secret": {"owner"},
+    "send_test_notice": {"owner"},
+    "list_notices": {"owner"},
+    "get_notice": {"owner"},
+    "replay_notice": {"owner"},
+    "replay_since": {"owner"},
     "stripe_webhook": set(),
     "show_unsubscribe": set(),
     "unsubscribe": set(),
@@ -100,7 +113,13 @@ PROTECTED = [operation for operation in OPERATIONS.values() if operation.roles]
 
 def url(operation: Operation) -> str:
     return operation.path.format(
-        tab_id="tab_nowhere", item_id="itm_nowhere", customer_id="cus_nowhere", link_id="lnk_nowhere", number=9
+        tab_id="tab_nowhere",
+        item_id="itm_nowhere",
+        customer_id="cus_nowhere",
+        link_id="lnk_nowhere",
+        endpoint_id="end_nowhere",
+        notice_id="tab_nowhere-000001",
+        number=9,
     )
 
 
@@ -359,13 +378,22 @@ def test_foreign_objects_are_not_found(world: World, shop: Shop) -> None:
         "opt_in": {"channel": "email"},
         "make_link": {"scope": "full"},
         "bind_token": {"token": 9},
+        "update_endpoint": {"url": "https://till.example/"},
+        "replay_since": {"since": "2026-01-01T00:00:00Z"},
     }
+    endpoint = shop.owner.post("/v1/endpoints", {"url": "https://till.example/"}).ok(201)["endpoint"]
+    notice = shop.owner.post(f"/v1/endpoints/{endpoint['endpoint_id']}/test").ok(202)
 
     for operation in PROTECTED:
         if "{" not in operation.path or "{number}" in operation.path:
             continue
         path = operation.path.format(
-            tab_id=tab["tab_id"], item_id=item["item_id"], customer_id=ana.customer_id, link_id=link["link_id"]
+            tab_id=tab["tab_id"],
+            item_id=item["item_id"],
+            customer_id=ana.customer_id,
+            link_id=link["link_id"],
+            endpoint_id=endpoint["endpoint_id"],
+            notice_id=notice["notice_id"],
         )
         for caller in (other.staff, other.owner, bob, guest):
             if caller.role in operation.roles:

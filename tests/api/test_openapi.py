@@ -114,6 +114,7 @@ def test_no_input_makes_a_500(world: World, shop: Shop, seed: int) -> None:
     shop.save_card(ana)
     tabs = [shop.open(ana, 4000) for _ in range(4)]
     guest = shop.link(tabs[3])
+    endpoint = shop.owner.post("/v1/endpoints", {"url": "https://till.example/"}).ok(201)["endpoint"]
     by_role = {"customer": ana, "guest": guest, "staff": shop.staff, "owner": shop.owner, "operator": world.operator}
     for tab in tabs[1:]:
         shop.agree(ana, tab)
@@ -125,7 +126,13 @@ def test_no_input_makes_a_500(world: World, shop: Shop, seed: int) -> None:
         caller: Caller = by_role[rng.choice(sorted(operation.roles))]
         tab = rng.choice(tabs)
         path = operation.path.format(
-            tab_id=tab["tab_id"], item_id="itm_1", customer_id=ana.customer_id, link_id="lnk_1", number=1
+            tab_id=tab["tab_id"],
+            item_id="itm_1",
+            customer_id=ana.customer_id,
+            link_id="lnk_1",
+            endpoint_id=endpoint["endpoint_id"],
+            notice_id="tab_1-000001",
+            number=1,
         )
         body = sample(rng, {"$ref": f"/{operation.body.__name__}"}, document) if operation.writes else None
         if isinstance(body, dict):

@@ -20,7 +20,7 @@ from standardwebhooks import Webhook
 
 from chalicelib.adapters.channels.webhook import HttpWebhooks, is_public
 from chalicelib.domain.news.signing import secret_of
-from chalicelib.ports.webhooks import Answer, Failure, NoAnswer
+from chalicelib.ports.webhooks import Answer, NoAnswer, WhyNoAnswer
 from tests.contract.http_kit import Server, certificate, serving
 
 SECRET = secret_of(bytes(range(32)))
@@ -36,7 +36,7 @@ def post(webhooks: HttpWebhooks, url: str) -> Answer:
     return webhooks.post(url, "tab_1-000001", BODY, [SECRET])
 
 
-def failure_of(webhooks: HttpWebhooks, url: str) -> Failure:
+def failure_of(webhooks: HttpWebhooks, url: str) -> WhyNoAnswer:
     with pytest.raises(NoAnswer) as none:
         post(webhooks, url)
     return none.value.failure
@@ -103,7 +103,7 @@ def test_a_receiver_that_hangs_or_trickles_is_left_in_time(server: Server, manne
     server.manner = manner
     begun = time.monotonic()
 
-    assert failure_of(local(total_s=0.4), url_of(server)) == Failure.TIMED_OUT
+    assert failure_of(local(total_s=0.4), url_of(server)) == WhyNoAnswer.TIMED_OUT
     assert time.monotonic() - begun < 3
 
 
@@ -115,7 +115,7 @@ def test_the_same_through_tls(tmp_path: Path, manner: str) -> None:
         server.manner = manner
         url = f"https://localhost:{server.http.server_port}/"
 
-        assert failure_of(local(ca_file=trusted, total_s=0.4), url) == Failure.TIMED_OUT
+        assert failure_of(local(ca_file=trusted, total_s=0.4), url) == WhyNoAnswer.TIMED_OUT
 
 
 def test_an_answer_without_end_is_not_read(server: Server) -> None:
@@ -130,11 +130,11 @@ def test_a_handshake_that_hangs_ends_too(tmp_path: Path) -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as mute:
         url = f"https://127.0.0.1:{mute.getsockname()[1]}/"
 
-        assert failure_of(local(connect_s=0.3), url) == Failure.TIMED_OUT
+        assert failure_of(local(connect_s=0.3), url) == WhyNoAnswer.TIMED_OUT
 
 
-@pytest.mark.parametrize(("manner", "failure"), [("reset", Failure.BROKEN), ("half", None)])
-def test_a_connection_that_ends_early(server: Server, manner: str, failure: Failure | None) -> None:
+@pytest.mark.parametrize(("manner", "failure"), [("reset", WhyNoAnswer.BROKEN), ("half", None)])
+def test_a_connection_that_ends_early(server: Server, manner: str, failure: WhyNoAnswer | None) -> None:
     """Without a status there is no answer; with one, the rest does not count."""
     server.manner = manner
 
@@ -157,7 +157,7 @@ def test_what_speaks_no_http_is_broken() -> None:
 
         thread = Thread(target=speak)
         thread.start()
-        assert failure_of(local(), url) == Failure.BROKEN
+        assert failure_of(local(), url) == WhyNoAnswer.BROKEN
         thread.join()
 
 
@@ -166,9 +166,9 @@ def test_nobody_there_is_unreachable() -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as gone:
         port = gone.getsockname()[1]
 
-    assert failure_of(local(), f"http://127.0.0.1:{port}/") == Failure.UNREACHABLE
-    assert failure_of(local(), "http://nobody.invalid/") == Failure.UNRESOLVED
-    assert failure_of(local(), f"http://{'a' * 70}.example/") == Failure.UNRESOLVED
+    assert failure_of(local(), f"http://127.0.0.1:{port}/") == WhyNoAnswer.UNREACHABLE
+    assert failure_of(local(), "http://nobody.invalid/") == WhyNoAnswer.UNRESOLVED
+    assert failure_of(local(), f"http://{'a' * 70}.example/") == WhyNoAnswer.UNRESOLVED
 
 
 def test_the_next_address_is_tried_where_one_does_not_take_the_connection(server: Server) -> None:
@@ -197,7 +197,7 @@ def test_no_address_that_is_not_public(address: str) -> None:
     assert not is_public(address)
     for found in ([address], [PUBLIC[0], address]):
         webhooks = HttpWebhooks(resolve=lambda host, port, found=found: found)  # type: ignore[misc]
-        assert failure_of(webhooks, "https://receiver.example/") == Failure.ADDRESS_REFUSED
+        assert failure_of(webhooks, "https://receiver.example/") == WhyNoAnswer.ADDRESS_REFUSED
         with pytest.raises(NoAnswer):
             webhooks.check("https://receiver.example/")
 
@@ -218,16 +218,16 @@ def test_public_addresses_may_be_called(address: str) -> None:
 )
 def test_no_spelling_leads_inside(url: str) -> None:
     """The machine's own resolver reads them; what counts is the address that it makes of them."""
-    assert failure_of(HttpWebhooks(), url) in (Failure.ADDRESS_REFUSED, Failure.UNRESOLVED)
+    assert failure_of(HttpWebhooks(), url) in (WhyNoAnswer.ADDRESS_REFUSED, WhyNoAnswer.UNRESOLVED)
 
 
 def test_plain_http_is_for_the_local_stack_only() -> None:
     """Anybody on the way could read and change it."""
     public = HttpWebhooks(resolve=lambda host, port: PUBLIC)
 
-    assert failure_of(public, "http://receiver.example/") == Failure.ADDRESS_REFUSED
+    assert failure_of(public, "http://receiver.example/") == WhyNoAnswer.ADDRESS_REFUSED
     assert failure_of(local(resolve=lambda host, port: ["10.0.0.1"]), "http://receiver.example/") == (
-        Failure.ADDRESS_REFUSED
+        WhyNoAnswer.ADDRESS_REFUSED
     )
 
 
@@ -244,7 +244,7 @@ def test_a_name_that_changes_after_the_check_changes_nothing(server: Server) -> 
 
     assert post(webhooks, url_of(server, "receiver.example")).status == 200
     assert asked == ["receiver.example"]
-    assert failure_of(webhooks, url_of(server, "receiver.example")) == Failure.ADDRESS_REFUSED
+    assert failure_of(webhooks, url_of(server, "receiver.example")) == WhyNoAnswer.ADDRESS_REFUSED
     assert len(server.heard) == 1
 
 
@@ -261,11 +261,11 @@ def test_the_certificate_must_be_for_the_name(tmp_path: Path) -> None:
         webhooks = local(ca_file=trusted, resolve=lambda host, port: ["127.0.0.1"])
 
         assert post(webhooks, f"https://receiver.example:{port}/").status == 200
-        assert failure_of(webhooks, f"https://other.example:{port}/") == Failure.BAD_CERTIFICATE
-        assert failure_of(webhooks, f"https://127.0.0.1:{port}/") == Failure.BAD_CERTIFICATE
+        assert failure_of(webhooks, f"https://other.example:{port}/") == WhyNoAnswer.BAD_CERTIFICATE
+        assert failure_of(webhooks, f"https://127.0.0.1:{port}/") == WhyNoAnswer.BAD_CERTIFICATE
         # One that nobody has signed whom the public trusts.
         assert failure_of(local(resolve=lambda host, port: ["127.0.0.1"]), f"https://receiver.example:{port}/") == (
-            Failure.BAD_CERTIFICATE
+            WhyNoAnswer.BAD_CERTIFICATE
         )
         assert len(server.heard) == 1
         assert asked[0] == "receiver.example"
@@ -287,7 +287,7 @@ def test_old_tls_is_refused(tmp_path: Path) -> None:
         tls.maximum_version = ssl.TLSVersion.TLSv1_1
     with serving(tls) as (server, _):
         url = f"https://localhost:{server.http.server_port}/"
-        assert failure_of(local(ca_file=trusted), url) == Failure.BAD_CERTIFICATE
+        assert failure_of(local(ca_file=trusted), url) == WhyNoAnswer.BAD_CERTIFICATE
 
 
 def test_nothing_secret_is_logged(server: Server, caplog: pytest.LogCaptureFixture) -> None:

@@ -21,6 +21,7 @@ from chalicelib.domain.news.notice import KINDS, MAXIMUM_BODY_BYTES, PUSH, TEST,
 from chalicelib.domain.news.sending import LASTS, WAITS, Sending, SendingState, Try, after_try, new_sending
 from chalicelib.domain.tab.entry import Entry
 from chalicelib.domain.tab.facts.fact import FactKind
+from devstack import events
 from tests.unit.stories import STORIES
 
 CODE = Path(__file__).resolve().parents[2] / "chalicelib"
@@ -305,3 +306,8 @@ def test_secrets_show_themselves_in_no_text() -> None:
 def test_a_notice_of_no_tab_has_no_place_among_the_entries() -> None:
     """A test belongs to the endpoint alone."""
     assert Notice(notice_id="test_1", type=TEST, merchant_id="mer_1", at=NOON).tab_id is None
+
+
+def test_the_page_of_events_is_up_to_date() -> None:
+    """docs/events.md is what `make events` writes."""
+    assert events.TARGET.read_text(encoding="utf-8") == events.page()

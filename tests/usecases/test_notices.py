@@ -30,7 +30,7 @@ from chalicelib.domain.news.sending import LASTS, LEASE, ON_QUEUE, Sending, Send
 from chalicelib.ports.notices import NoticeJob, queue_job_of
 from chalicelib.ports.queues import Job, QueueName, QueueUnavailable
 from chalicelib.ports.store import VersionConflict
-from chalicelib.ports.webhooks import Answer, Failure
+from chalicelib.ports.webhooks import Answer, WhyNoAnswer
 from chalicelib.usecases.news import endpoints, notices
 from chalicelib.usecases.news.endpoints import EndpointInput
 from chalicelib.usecases.tab.advance_tab import sweep
@@ -271,9 +271,10 @@ def test_a_bug_with_one_notice_fails_its_own_job_only(tills: Tills) -> None:
 
 
 @pytest.mark.parametrize(
-    "answer", [Answer(status=500), Answer(status=302), Answer(status=404), Failure.TIMED_OUT, Failure.ADDRESS_REFUSED]
+    "answer",
+    [Answer(status=500), Answer(status=302), Answer(status=404), WhyNoAnswer.TIMED_OUT, WhyNoAnswer.ADDRESS_REFUSED],
 )
-def test_what_was_not_taken_is_tried_again(tills: Tills, answer: Answer | Failure) -> None:
+def test_what_was_not_taken_is_tried_again(tills: Tills, answer: Answer | WhyNoAnswer) -> None:
     """First by the delayed job, seconds later; the log says why."""
     endpoint = tills.endpoint()
     tills.receivers.answers[URL] = answer
@@ -294,7 +295,7 @@ def test_what_was_not_taken_is_tried_again(tills: Tills, answer: Answer | Failur
 def test_an_endpoint_that_hangs_holds_no_neighbour_up(tills: Tills) -> None:
     """It is tried once in a batch; its other jobs wait a little and do not count as tried; neighbours are served."""
     hanging, other = tills.endpoint(), tills.endpoint(OTHER_URL)
-    tills.receivers.answers[URL] = Failure.TIMED_OUT
+    tills.receivers.answers[URL] = WhyNoAnswer.TIMED_OUT
     told(tills, 3)
     tills.work()
     tills.work(20)
@@ -579,8 +580,8 @@ def test_a_test_goes_to_one_endpoint_once(tills: Tills) -> None:
     assert [(sent.url, sent.body["type"]) for sent in tills.receivers.taken] == [(URL, TEST)]
 
 
-@pytest.mark.parametrize("answer", [Answer(status=410), Failure.TIMED_OUT])
-def test_a_failed_test_changes_nothing_of_the_endpoint(tills: Tills, answer: Answer | Failure) -> None:
+@pytest.mark.parametrize("answer", [Answer(status=410), WhyNoAnswer.TIMED_OUT])
+def test_a_failed_test_changes_nothing_of_the_endpoint(tills: Tills, answer: Answer | WhyNoAnswer) -> None:
     """It is tried once, and its answer is in the log."""
     endpoint = tills.endpoint()
     tills.receivers.answers[URL] = answer
@@ -756,7 +757,7 @@ def test_nothing_secret_is_logged(tills: Tills, caplog: pytest.LogCaptureFixture
     caplog.set_level(logging.DEBUG)
     given = EndpointInput(url="https://till.example/k3y", event_types=(), description="", ordered=False)
     made = endpoints.create_endpoint(tills.deps, given, request=tills.request(tills.owner))
-    for answer in (Answer(status=200), DOWN, Failure.TIMED_OUT, RuntimeError("a bug")):
+    for answer in (Answer(status=200), DOWN, WhyNoAnswer.TIMED_OUT, RuntimeError("a bug")):
         tills.receivers.answers[given.url] = answer
         told(tills)
         tills.work_all()

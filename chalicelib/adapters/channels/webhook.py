@@ -23,7 +23,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, SSLError
 
 from chalicelib.domain.news.signing import headers_of
-from chalicelib.ports.webhooks import Answer, Failure, NoAnswer
+from chalicelib.ports.webhooks import Answer, NoAnswer, WhyNoAnswer
 
 CONNECT_S = 3.0
 """For each address, and again for TLS."""
@@ -96,15 +96,15 @@ class HttpWebhooks:
     def _addresses(self, parts: SplitResult) -> list[str]:
         """The addresses that may be called, in the resolver's order. Raises NoAnswer: one bad address spoils all."""
         if parts.scheme != "https" and not (parts.scheme == "http" and self._local):
-            raise NoAnswer(Failure.ADDRESS_REFUSED)
+            raise NoAnswer(WhyNoAnswer.ADDRESS_REFUSED)
         try:
             found = list(self._resolve(parts.hostname or "", _port(parts)))
         except (OSError, UnicodeError):
-            raise NoAnswer(Failure.UNRESOLVED) from None
+            raise NoAnswer(WhyNoAnswer.UNRESOLVED) from None
         if not found:
-            raise NoAnswer(Failure.UNRESOLVED)
+            raise NoAnswer(WhyNoAnswer.UNRESOLVED)
         if not all(is_public(address) or (self._local and is_loopback(address)) for address in found):
-            raise NoAnswer(Failure.ADDRESS_REFUSED)
+            raise NoAnswer(WhyNoAnswer.ADDRESS_REFUSED)
         return found[:ADDRESSES]
 
     @contextmanager
@@ -127,17 +127,17 @@ class HttpWebhooks:
             yield connection
             if cut_by_us:
                 # http.client takes headers that end with the connection for whole ones.
-                raise NoAnswer(Failure.TIMED_OUT)
+                raise NoAnswer(WhyNoAnswer.TIMED_OUT)
         except (HTTPError, HTTPException, OSError, ValueError) as error:
             timed_out = cut_by_us or isinstance(error, TimeoutError)
-            raise NoAnswer(Failure.TIMED_OUT if timed_out else Failure.BROKEN) from None
+            raise NoAnswer(WhyNoAnswer.TIMED_OUT if timed_out else WhyNoAnswer.BROKEN) from None
         finally:
             timer.cancel()
             connection.close()
 
     def _connected(self, parts: SplitResult, addresses: Sequence[str], ends_at: float) -> HTTPConnection:
         """To the first of the addresses that takes the connection. Raises NoAnswer."""
-        failure = Failure.UNREACHABLE
+        failure = WhyNoAnswer.UNREACHABLE
         for address in addresses:
             left_s = ends_at - time.monotonic()
             if left_s <= 0:
@@ -147,13 +147,13 @@ class HttpWebhooks:
                 connection.connect()
             except (SSLError, ssl.SSLError):
                 connection.close()
-                raise NoAnswer(Failure.BAD_CERTIFICATE) from None
+                raise NoAnswer(WhyNoAnswer.BAD_CERTIFICATE) from None
             except (ConnectTimeoutError, TimeoutError) as error:
                 # urllib3 derives one from the other.
                 refused = isinstance(error, NewConnectionError)
-                failure = Failure.UNREACHABLE if refused else Failure.TIMED_OUT
+                failure = WhyNoAnswer.UNREACHABLE if refused else WhyNoAnswer.TIMED_OUT
             except (HTTPError, OSError):
-                failure = Failure.UNREACHABLE
+                failure = WhyNoAnswer.UNREACHABLE
             else:
                 # From here on the timer watches the time.
                 assert connection.sock is not None, "it is connected"

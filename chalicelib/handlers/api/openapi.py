@@ -13,6 +13,7 @@ import msgspec
 
 from chalicelib import config
 from chalicelib.domain.errors import DomainError
+from chalicelib.domain.news.notice import TYPES
 from chalicelib.handlers.api import fields, problems, views
 from chalicelib.handlers.api.operations import JSON, OPERATIONS, Operation, Query
 
@@ -55,7 +56,7 @@ def document_bytes() -> bytes:
 
 def document() -> dict[str, Any]:
     operations = sorted(OPERATIONS.values(), key=lambda operation: (operation.path, operation.method))
-    structs = {operation.answer for operation in operations if operation.answer} | {views.Problem}
+    structs = {operation.answer for operation in operations if operation.answer} | {views.Problem, views.NoticeBody}
     structs |= {operation.body for operation in operations if operation.writes}
     enums = {query.kind for operation in operations for query in operation.query if issubclass(query.kind, StrEnum)}
     _, components = msgspec.json.schema_components(
@@ -81,6 +82,7 @@ def document() -> dict[str, Any]:
         "security": [{"bearer": []}],
         "tags": [{"name": name} for name in sorted({_tag(operation) for operation in operations})],
         "paths": paths,
+        "webhooks": {kind: {"post": _webhook(kind, text)} for kind, text in sorted(TYPES.items())},
         "components": {
             "securitySchemes": {
                 "bearer": {
@@ -90,6 +92,16 @@ def document() -> dict[str, Any]:
                     "description": "RS256, with iss, aud, exp, iat, sub and role; merchant_id for staff and owners, "
                     "merchant_id and customer_id for customers.",
                 }
+            },
+            "parameters": {
+                name: {
+                    "name": name,
+                    "in": "header",
+                    "required": True,
+                    "description": text,
+                    "schema": {"type": "string"},
+                }
+                for name, text in _WEBHOOK_HEADERS.items()
             },
             "headers": {
                 "ETag": {"description": "The version, in quotes.", "schema": {"type": "string", "examples": ['"3"']}},
@@ -140,6 +152,30 @@ def _operation(operation: Operation) -> dict[str, Any]:
         found["requestBody"] = {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}
     found["responses"] = _responses(operation)
     return found
+
+
+def _webhook(kind: str, text: str) -> dict[str, Any]:
+    """What a merchant's system receives, of one type."""
+    body = {"allOf": [{"$ref": _REF.format(name="NoticeBody")}, {"properties": {"type": {"const": kind}}}]}
+    return {
+        "summary": text.removesuffix("."),
+        "tags": ["endpoints"],
+        "security": [],
+        "parameters": [{"$ref": f"#/components/parameters/{name}"} for name in _WEBHOOK_HEADERS],
+        "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
+        "responses": {"2XX": {"description": "Taken."}, "410": {"description": "Send nothing more."}},
+    }
+
+
+def _webhook_header(name: str, text: str) -> dict[str, Any]:
+    return {"name": name, "in": "header", "required": True, "description": text, "schema": {"type": "string"}}
+
+
+_WEBHOOK_HEADERS = {
+    "webhook-id": "The same at every try: drop what came before.",
+    "webhook-timestamp": "When this try was made, Unix time in seconds.",
+    "webhook-signature": "`v1,` and a signature, once for each secret (Standard Webhooks).",
+}
 
 
 def _path_parameters(operation: Operation) -> list[dict[str, Any]]:
@@ -239,6 +275,14 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "create_merchant": {"name": "Salon Lisboa", "currency": "EUR", "settlement_currency": "EUR"},
     "set_policy": {"free_cancel_s": 172800, "review_window_s": 86400},
     "create_customer": {"reference": "Ana, card 1207"},
+    "create_endpoint": {
+        "url": "https://example.com/hooks/aftertab",
+        "event_types": ["tab.bill_presented", "tab.closed"],
+        "description": "Till",
+        "ordered": True,
+    },
+    "update_endpoint": {"url": "https://example.com/hooks/aftertab"},
+    "replay_since": {"since": "2026-05-01T09:00:00Z"},
     "prepare_card": {"card_terms_sha256": _SHA256},
     "open_tab": {
         "customer_id": "cus_01KE6JGWG00000000000000000",

@@ -15,6 +15,7 @@ from chalicelib.domain import errors
 from chalicelib.domain.errors import DomainError
 from chalicelib.handlers.api.text import TextResponse
 from chalicelib.ports.gateway import BadSignature, GatewayRejected, GatewayUnavailable
+from chalicelib.ports.queues import QueueUnavailable
 from chalicelib.ports.store import StoreUnavailable
 from chalicelib.usecases.news.take_event import NotYetKnown
 
@@ -89,7 +90,7 @@ def response_to(error: Exception) -> TextResponse:
         return problem(HTTPStatus.BAD_REQUEST, "bad_signature", "The webhook's signature does not fit its body.")
     if isinstance(error, NotYetKnown):
         return _try_again("not_yet_known", "What the event is about is not on record yet. Send it again.")
-    if isinstance(error, GatewayUnavailable | StoreUnavailable):
+    if isinstance(error, GatewayUnavailable | StoreUnavailable | QueueUnavailable):
         log.warning("unavailable: %r", error)
         return _try_again(
             "unavailable", "Something we depend on did not answer. Trying again with the same key is safe."

@@ -9,7 +9,9 @@ from typing import Any
 from chalicelib.domain.branding import Branding
 from chalicelib.domain.contact import Contact, Given
 from chalicelib.domain.news.delivery import Delivery
+from chalicelib.domain.news.endpoint import Endpoint
 from chalicelib.domain.news.message import Recipient
+from chalicelib.domain.news.sending import Sending, SendingState
 from chalicelib.domain.parties import Customer, Merchant
 from chalicelib.domain.tab import agenda
 from chalicelib.domain.tab.actions import Action, allowed_actions
@@ -27,6 +29,7 @@ from chalicelib.domain.tab.promise import Consent, Promise
 from chalicelib.domain.tab.tab import Pause, Tab
 from chalicelib.handlers.api import views
 from chalicelib.ports.store import Page, TabSummary
+from chalicelib.ports.webhooks import WhyNoAnswer
 from chalicelib.usecases.books.receivables import Receivables
 from chalicelib.usecases.parties.contacts import Found
 from chalicelib.usecases.tab.payment_sheet import PaymentSheet
@@ -147,6 +150,40 @@ def customers(page: Page[Found], by: Actor) -> views.CustomerList:
             for found in page.items
         ],
         next_cursor=page.next_cursor,
+    )
+
+
+def endpoint(endpoint: Endpoint) -> views.EndpointView:
+    return views.EndpointView(
+        endpoint_id=endpoint.endpoint_id,
+        url=endpoint.url,
+        event_types=list(endpoint.event_types),
+        description=endpoint.description,
+        ordered=endpoint.ordered,
+        state=endpoint.state,
+        disabled_by=endpoint.disabled_by,
+        disabled_at=endpoint.disabled_at,
+        failing_since=endpoint.failing_since,
+        created_at=endpoint.created_at,
+        version=endpoint.version,
+    )
+
+
+def notice(sending: Sending) -> views.NoticeView:
+    is_waiting = sending.state == SendingState.WAITING
+    return views.NoticeView(
+        notice_id=sending.notice.notice_id,
+        type=sending.notice.type,
+        tab_id=sending.notice.tab_id,
+        at=sending.notice.at,
+        state=sending.state,
+        body=sending.body,
+        tried=sending.tried,
+        tries=[
+            views.TryView(at=one.at, status=one.status, failure=WhyNoAnswer(one.failure) if one.failure else None)
+            for one in sending.tries
+        ],
+        next_try_at=sending.next_action_at if is_waiting else None,
     )
 
 

@@ -29,12 +29,12 @@ from chalicelib.ports.deps import Deps
 from chalicelib.ports.notices import NoticeJob, Replay, queue_job_of
 from chalicelib.ports.queues import QueueName, QueueUnavailable
 from chalicelib.ports.store import Page, RecordExists, VersionConflict
-from chalicelib.ports.webhooks import Failure, NoAnswer
+from chalicelib.ports.webhooks import NoAnswer, WhyNoAnswer
 from chalicelib.usecases.tab.attempts import Request, merchant_of
 
 _WHY_NOT = {
-    Failure.ADDRESS_REFUSED: "Its address is not a public one, or it is not https. Notices go over the internet only.",
-    Failure.UNRESOLVED: "Its host name is not known. Check the spelling, or wait until the name is known everywhere.",
+    WhyNoAnswer.ADDRESS_REFUSED: "It must be https, and its address a public one: notices go over the internet.",
+    WhyNoAnswer.UNRESOLVED: "Its host name is not known. Check the spelling, or wait until the name is spread.",
 }
 ALL = (*sorted(REPLAYABLE), SendingState.DELIVERED)
 

@@ -31,7 +31,7 @@ from chalicelib.ports.deps import Deps
 from chalicelib.ports.notices import NoticeJob, Replay, queue_job_of
 from chalicelib.ports.queues import Job, QueueName, QueueUnavailable
 from chalicelib.ports.store import VersionConflict
-from chalicelib.ports.webhooks import Failure, NoAnswer
+from chalicelib.ports.webhooks import NoAnswer, WhyNoAnswer
 
 log = logging.getLogger(__name__)
 
@@ -200,7 +200,7 @@ def _send_one(deps: Deps, endpoint: Endpoint | None, sending: Sending, chance: C
         _note_health(deps, endpoint, one)
     if endpoint.ordered and not after.is_under_way:
         _wake_next(deps, endpoint, sending)
-    return one.failure == Failure.TIMED_OUT
+    return one.failure == WhyNoAnswer.TIMED_OUT
 
 
 GONE = 410
