@@ -125,6 +125,11 @@ bench-cold: setup ## Measure cold starts of the package, beside a hello world in
 doctor: setup ## Say what is missing or wrong with a deployed stage, and how to fix it: STAGE=dev|prod
 	@$(PY) -m devstack.deploy.doctor --stage $(STAGE) $(ARGS)
 
+.PHONY: redrive
+redrive: setup ## Take dead letters back to their queue once what they failed on is mended: QUEUE=due|post|notices|relay STAGE=dev|prod
+	@test -n "$(QUEUE)" || { echo "Say which: make redrive QUEUE=due|post|notices|relay STAGE=$(STAGE)" >&2; exit 2; }
+	@$(PY) -m devstack.deploy.redrive --stage $(STAGE) --queue $(QUEUE) $(ARGS)
+
 .PHONY: openapi
 openapi: setup ## Write the OpenAPI document from the routes and their structs
 	@$(PY) -m devstack.openapi $(ARGS)
