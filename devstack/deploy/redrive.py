@@ -122,7 +122,7 @@ def main() -> int:
     parser.add_argument("--stage", default="dev")
     parser.add_argument("--queue", choices=QUEUES, required=True)
     given = parser.parse_args()
-    redrive = Redrive(boto3.client, given.stage, print)
+    redrive = Redrive(boto3.client, given.stage, print)  # type: ignore[arg-type]
     try:
         moved = redrive.run(given.queue)
     except (NotRelayed, ClientError, BotoCoreError) as failure:
