@@ -159,6 +159,10 @@ bench-warm: setup ## Measure the processor time of a request, beside FastAPI, dj
 	@sh devstack/setup.sh bench
 	@$(PY) -m bench.warm $(ARGS)
 
+.PHONY: bench-post
+bench-post: setup ## Measure a webhook that leads to a receipt, against the build before news; and messages delivered a second
+	@$(PY) -m bench.post $(ARGS)
+
 .PHONY: bench-load
 bench-load: setup ## Play many walk-ins at once over HTTP, then check every tab; DEPLOYED=1 uses the deployed package
 	@sh devstack/setup.sh bench
