@@ -133,8 +133,17 @@ _VARIANTS: Mapping[MessageKind, tuple[Mapping[str, int | str | None], ...]] = {
         _AMOUNT | {"advice": "not_now", "refused": "payment_in_progress"},
     ),
     MessageKind.ACCOUNT_LOST: ({"account": "acct_1Example"},),
+    MessageKind.ENDPOINT_FAILING: ({"endpoint_id": "end_Example", "failing_since": NOON, "disabled_at": LATER},),
+    MessageKind.ENDPOINT_DISABLED: (
+        {"endpoint_id": "end_Example", "why": "gone"},
+        {"endpoint_id": "end_Example", "why": "failing"},
+    ),
     MessageKind.RECEIPT: ({"receipt_minor": 4000, **_PAID},),
 }
+
+
+OF_THE_BUSINESS = (MessageKind.ACCOUNT_LOST, MessageKind.ENDPOINT_FAILING, MessageKind.ENDPOINT_DISABLED)
+"""Kinds that are about no tab."""
 
 
 def recipients_of(kind: MessageKind) -> tuple[Recipient, ...]:
@@ -144,7 +153,7 @@ def recipients_of(kind: MessageKind) -> tuple[Recipient, ...]:
 
 def messages(kind: MessageKind, to: Recipient) -> Iterator[Message]:
     """One for each variant of the words."""
-    is_of_tab = kind != MessageKind.ACCOUNT_LOST
+    is_of_tab = kind not in OF_THE_BUSINESS
     for values in _VARIANTS[kind]:
         yield Message(
             message_id=message_id("tab_1", 1, kind, to),
@@ -160,7 +169,7 @@ def messages(kind: MessageKind, to: Recipient) -> Iterator[Message]:
 
 def setting(language: Language, kind: MessageKind, **changed: str) -> Setting:
     names = NAMES | {"title": TITLES[language]}
-    if kind == MessageKind.ACCOUNT_LOST:
+    if kind in OF_THE_BUSINESS:
         names = {"merchant": NAMES["merchant"]}
     return Setting(
         language=language,

@@ -25,6 +25,7 @@ from chalicelib.domain.errors import (
     TooManyEndpoints,
 )
 from chalicelib.domain.news.endpoint import MAXIMUM_ENDPOINTS, DisabledBy, Endpoint
+from chalicelib.domain.news.message import Message, MessageKind, Recipient
 from chalicelib.domain.news.notice import TEST, Notice, notice_of
 from chalicelib.domain.news.sending import LASTS, LEASE, ON_QUEUE, Sending, SendingState
 from chalicelib.ports.notices import NoticeJob, queue_job_of
@@ -34,6 +35,7 @@ from chalicelib.ports.webhooks import Answer, WhyNoAnswer
 from chalicelib.usecases.news import endpoints, notices
 from chalicelib.usecases.news.endpoints import EndpointInput
 from chalicelib.usecases.tab.advance_tab import sweep
+from tests.news import messages_of_all
 from tests.notices import Receivers
 from tests.usecases.shop import Shop
 
@@ -380,6 +382,66 @@ def test_a_failing_endpoint_is_disabled_after_days_and_loses_nothing(tills: Till
     tills.work_all()
 
     assert sorted(tills.receivers.taken_ids(URL)) == [notice.notice_id for notice in tills.happened()]
+
+
+def owner_told(tills: Tills) -> list[Message]:
+    """What follows from the entries of the merchant's own history."""
+    return [message for message in messages_of_all(tills.store) if message.tab_id is None]
+
+
+def test_the_owner_is_told_before_an_endpoint_is_disabled_and_when_it_is(tills: Tills) -> None:
+    """Once each, with the endpoint's id and the time; never with its URL."""
+    endpoint = tills.endpoint()
+    tills.receivers.answers[URL] = DOWN
+    for _ in range(3):
+        # Something happens now and then, so that there are tries until the end.
+        told(tills, 1)
+        tills.work_all()
+        tills.let_pass(timedelta(days=2), every=timedelta(hours=1))
+
+    assert tills.seen(endpoint).disabled_by == DisabledBy.FAILING
+    messages = owner_told(tills)
+    assert [(one.kind, one.to) for one in messages] == [
+        (MessageKind.ENDPOINT_FAILING, Recipient.OWNER),
+        (MessageKind.ENDPOINT_DISABLED, Recipient.OWNER),
+    ]
+    failing, disabled = messages
+    assert failing.values["endpoint_id"] == endpoint.endpoint_id
+    assert failing.at < disabled.at
+    assert str(failing.values["disabled_at"]) <= disabled.at.isoformat()
+    assert disabled.values["why"] == "failing"
+    assert URL not in repr(messages)
+
+
+def test_the_owner_is_told_that_a_system_wants_no_more(tills: Tills) -> None:
+    """410 leaves no time for a warning."""
+    tills.endpoint()
+    tills.receivers.answers[URL] = Answer(status=410)
+    told(tills)
+    tills.work_all()
+
+    assert [(one.kind, one.values["why"]) for one in owner_told(tills)] == [(MessageKind.ENDPOINT_DISABLED, "gone")]
+
+
+def test_an_owner_who_is_told_twice_is_told_rather_than_never(tills: Tills) -> None:
+    """The process dies between telling and writing the endpoint: the next failure tells again."""
+    endpoint = tills.endpoint()
+    tills.receivers.answers[URL] = Answer(status=410)
+    told(tills, 2)
+    tills.work()
+    put = tills.deps.notices.put_endpoint
+
+    def die(*given: object, **more: object) -> None:
+        raise Died
+
+    tills.deps.notices.put_endpoint = die  # type: ignore[method-assign]
+    with pytest.raises(Died):
+        tills.work()
+    tills.deps.notices.put_endpoint = put  # type: ignore[method-assign]
+    tills.let_pass(timedelta(minutes=20))
+
+    assert not tills.seen(endpoint).is_enabled
+    assert [one.kind for one in owner_told(tills)] == [MessageKind.ENDPOINT_DISABLED] * 2
 
 
 def test_a_success_ends_the_failing(tills: Tills) -> None:

@@ -148,7 +148,7 @@ def test_a_message_without_words_is_a_missing_value() -> None:
 
 
 ENGLISH_WORDS = re.compile(r"[A-Za-z]{2,}")
-NOT_TRANSLATED = {"Stripe", "Aftertab", "STOP", "Salon", "ller", "Ada", "Lovelace", "acct", "Example"}
+NOT_TRANSLATED = {"Stripe", "Aftertab", "STOP", "Salon", "ller", "Ada", "Lovelace", "acct", "end", "Example"}
 CODES = {"expired_card", "payment_in_progress"}
 
 

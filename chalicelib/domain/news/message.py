@@ -49,6 +49,8 @@ class MessageKind(StrEnum):
     DISPUTE_CLOSED = "dispute_closed"
     FRAUD_WARNED = "fraud_warned"
     ACCOUNT_LOST = "account_lost"
+    ENDPOINT_FAILING = "endpoint_failing"
+    ENDPOINT_DISABLED = "endpoint_disabled"
     RECEIPT = "receipt"
 
 

@@ -220,6 +220,10 @@ NEWS: Mapping[str, tuple[Rule, ...]] = {
     ),
     # The business
     "account_lost": (Rule(kind=MessageKind.ACCOUNT_LOST, to=_OWNER, values=("account",)),),
+    "endpoint_failing": (
+        Rule(kind=MessageKind.ENDPOINT_FAILING, to=_OWNER, values=("endpoint_id", "failing_since", "disabled_at")),
+    ),
+    "endpoint_disabled": (Rule(kind=MessageKind.ENDPOINT_DISABLED, to=_OWNER, values=("endpoint_id", "why")),),
 }
 """Entry kind → its rules. An entry of another kind is told to nobody."""
 
