@@ -18,7 +18,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from devstack.deploy import doctor
+from devstack.deploy import doctor, news
 from devstack.deploy.alarms import ALARMS
 from devstack.deploy.artifacts import CODE, Artifacts, write_template
 from devstack.deploy.doctor import Finding, Patient, State
@@ -71,6 +71,8 @@ def play(stack: DeployedStack, show: Show) -> None:
     for story in STORIES:
         if story not in NEED_THE_CLOCK:
             show.run(title_of(story), lambda story=story: story(stack, show.say))  # type: ignore[misc]
+    news.may_send(stack)
+    show.run(title_of(news.told), lambda: news.told(stack, show.say))  # type: ignore[arg-type]
     stack.waits_for_schedule = True
     show.run(f"{title_of(ON_SCHEDULE)}: by the schedule alone", lambda: ON_SCHEDULE(stack, show.say))
     stack.waits_for_schedule = False

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from chalicelib.adapters.dynamodb.items import contact_key
+
 ROOT = Path(__file__).resolve().parents[2]
 ADAPTERS = ROOT / "chalicelib" / "adapters" / "dynamodb"
 USECASES = ROOT / "chalicelib" / "usecases"
@@ -226,6 +228,28 @@ def test_a_function_reads_the_secrets_it_needs(function: str, secrets: list[str]
     resources = statements(function).get("ItsSecrets", {}).get("Resource", [])
 
     assert [resource["Fn::Sub"].rsplit("/", 1)[1] for resource in resources] == secrets
+
+
+CONTACTS = {"find_contact", "find_contacts", "put_contact"}
+
+
+@pytest.mark.parametrize("function", ["api", "pages", "authorizer", *BEGINS])
+def test_a_function_that_writes_to_nobody_can_not_read_contacts(function: str) -> None:
+    """Even if its code were changed to: contacts lie in partitions of their own, which its policy denies."""
+    found = statements(function)
+    table = found.get("OneTable")
+
+    assert contact_key("mer_1", "cus_1")["pk"] == {"S": "CONTACT#mer_1#cus_1"}
+    if table is None:
+        assert not store_methods(function) & CONTACTS
+        return
+    denied = found.get("NoContacts")
+    assert (denied is None) == bool(store_methods(function) & CONTACTS)
+    if denied is not None:
+        assert denied["Effect"] == "Deny"
+        assert set(denied["Action"]) == set(table["Action"])
+        assert denied["Resource"] == table["Resource"]
+        assert denied["Condition"] == {"ForAnyValue:StringLike": {"dynamodb:LeadingKeys": ["CONTACT#*"]}}
 
 
 SENDS = {

@@ -123,7 +123,7 @@ def customer_key(merchant_id: str, customer_id: str) -> Key:
 
 
 def contact_key(merchant_id: str, customer_id: str) -> Key:
-    return _key(f"CUSTOMER#{merchant_id}#{customer_id}", "CONTACT")
+    return _key(f"CONTACT#{merchant_id}#{customer_id}", "-")
 
 
 def lookup_key(merchant_id: str, by: SearchBy, searchable: str, customer_id: str) -> Key:
