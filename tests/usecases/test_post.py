@@ -18,10 +18,14 @@ from chalicelib.domain.news.rules import SMS_PER_NUMBER, Why
 from chalicelib.domain.news.table import messages_of
 from chalicelib.domain.tab.policy import Policy
 from chalicelib.ports.channels import ChannelRefused, ChannelUnavailable
+from chalicelib.ports.queues import QueueName, QueueUnavailable
 from chalicelib.ports.store import DueDelivery, VersionConflict
 from chalicelib.ports.words import MissingValue, Setting, Written
+from chalicelib.usecases.news import notices
+from chalicelib.usecases.news.endpoints import EndpointInput, create_endpoint
 from chalicelib.usecases.news.post import LEASE, NotNow, deliver, deliver_each, how_told
 from chalicelib.usecases.tab.payment import take_cash
+from tests.notices import Receivers
 from tests.usecases.fake_gateway import Crash
 from tests.usecases.shop import NOON, WITHOUT_CARD, Shop
 
@@ -469,3 +473,66 @@ def test_a_bill_counts_as_told_when_a_channel_took_it_or_none_is_there() -> None
     assert after(Channel.EMAIL, DeliveryState.REFUSED) == "refused"
     assert after(None, DeliveryState.SUPPRESSED, Why.NO_ADDRESS) == "no_address"
     assert after(None, DeliveryState.SUPPRESSED, Why.SUPERSEDED) is None
+
+
+# Push
+
+
+def pushing(shop: Shop, *types: str) -> Shop:
+    """The merchant tells its customers by its app first, and has a system that receives notices of these types."""
+    merchant = shop.store.get_merchant(shop.merchant_id)
+    channels = (Channel.PUSH, Channel.EMAIL)
+    shop.store.update_merchant(replace(merchant, channels=channels, version=merchant.version + 1))
+    given = EndpointInput(url="https://app.example/hook", event_types=types, description="", ordered=False)
+    create_endpoint(shop.deps, given, request=shop.request(shop.owner))
+    return shop
+
+
+def test_a_push_is_a_notice_to_the_merchants_system(shop: Shop) -> None:
+    """Once, however often its job comes, and without a word or an address in it."""
+    tell(pushing(shop, "message.push"))
+    shop.open(*WITHOUT_CARD).serve()
+    for _ in range(2):
+        deliver(shop.deps, bill(shop))
+    jobs = shop.queues.take(QueueName.NOTICES)
+    notices.work(shop.deps, [waiting.job.body for waiting in jobs] * 2)
+    notices.work(shop.deps, [waiting.job.body for waiting in shop.queues.take(QueueName.NOTICES)])
+
+    [pushed] = receivers(shop).taken
+    assert (pushed.body["type"], pushed.body["data"]["kind"]) == ("message.push", "bill_presented")
+    assert pushed.body["data"]["details"]["total_minor"] == 50_00
+    assert seen(shop, bill(shop)) == [(Channel.PUSH, HANDED_OVER, None)]
+    assert sent(shop) == (0, 0)
+
+
+def test_without_a_system_that_takes_pushes_the_next_channel_is_used(shop: Shop) -> None:
+    """No endpoint wants them: the reason is on record."""
+    pushing(shop, "tab.closed")
+    deliver(shop.deps, bill(shop))
+
+    assert sent(shop) == (1, 0)
+    assert (Channel.PUSH, DeliveryState.REFUSED, "no_endpoint") in seen(shop, bill(shop))
+
+
+def test_a_push_that_the_queue_did_not_take_comes_again(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message's job fails, and its next try hands it over."""
+    pushing(shop)
+    shop.clock.instant += timedelta(seconds=1)
+    shop.open(*WITHOUT_CARD).serve()
+
+    def unavailable(queue: QueueName, jobs: object) -> None:
+        raise QueueUnavailable(queue)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shop.queues, "send", unavailable)
+        with pytest.raises(ChannelUnavailable):
+            deliver(shop.deps, bill(shop))
+    deliver(shop.deps, bill(shop))
+
+    assert seen(shop, bill(shop)) == [(Channel.PUSH, HANDED_OVER, None)]
+
+
+def receivers(shop: Shop) -> Receivers:
+    found = shop.deps.webhooks
+    assert isinstance(found, Receivers)
+    return found

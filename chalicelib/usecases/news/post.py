@@ -20,6 +20,7 @@ from chalicelib.domain.contact import Channel, Contact, Source
 from chalicelib.domain.news import values
 from chalicelib.domain.news.delivery import Delivery, DeliveryState
 from chalicelib.domain.news.message import Message, Recipient
+from chalicelib.domain.news.notice import push_of
 from chalicelib.domain.news.rules import (
     ASKS_TO_PAY,
     AT_MOST_ONCE,
@@ -34,6 +35,8 @@ from chalicelib.domain.parties import Merchant
 from chalicelib.domain.tab.tab import Tab
 from chalicelib.ports.channels import ChannelRefused, ChannelUnavailable, Mail, Sms
 from chalicelib.ports.deps import Deps
+from chalicelib.ports.notices import NoticeJob, queue_job_of
+from chalicelib.ports.queues import QueueName, QueueUnavailable
 from chalicelib.ports.store import DueDelivery, VersionConflict
 from chalicelib.ports.words import MissingValue, Setting, Written
 from chalicelib.usecases.news.opt_outs import opt_out, with_key
@@ -238,7 +241,22 @@ def _hand_over(deps: Deps, message: Message, scene: Scene, channel: Channel, wri
         country = deps.addresses.country(contact.phone)
         deps.deliveries.count_sms(merchant.merchant_id, _today(deps), contact.phone, country)
         return deps.texter.send(Sms(to=contact.phone, text=written.sms))
-    raise ChannelRefused("not_connected")
+    return _push(deps, message)
+
+
+def _push(deps: Deps, message: Message) -> str:
+    """To the merchant's app, as a notice to the merchant's system. Raises ChannelRefused, ChannelUnavailable."""
+    notice = push_of(message)
+    endpoints = deps.notices.list_endpoints(message.merchant_id)
+    if not any(endpoint.is_enabled and endpoint.wants(notice) for endpoint in endpoints):
+        raise ChannelRefused("no_endpoint")
+    job = NoticeJob(merchant_id=message.merchant_id, notices=(notice,))
+    try:
+        deps.queues.send(QueueName.NOTICES, [queue_job_of(job)])
+    except QueueUnavailable as error:
+        # If it was taken all the same, the second one is the same notice, which is sent once.
+        raise ChannelUnavailable(str(error), may_have_taken=False) from error
+    return notice.notice_id
 
 
 def _today(deps: Deps) -> date:
