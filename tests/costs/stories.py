@@ -87,7 +87,7 @@ def measure() -> Measured:
     """Everything, in a world of its own; the same figures every time."""
     with _metered_world() as (world, meter, new_table):
         measured = Measured()
-        for act in (_one_by_one, _on_the_phone, _rare):
+        for act in (_one_by_one, _on_the_phone, _rare, _by_link):
             act(world, _Clerk(meter, measured.operations))
             new_table()
         for name, tell in _STORIES.items():
@@ -298,6 +298,22 @@ def _rare(world: World, clerk: _Clerk) -> None:
     third = booking(shop, ana, hours=100)
     clerk("cancel, free", lambda: ana.post(f"/v1/tabs/{third['tab_id']}/cancel", {"reason": "ill"}))
     clerk("report of what is owed", lambda: shop.owner.get("/v1/reports/receivables"))
+
+
+def _by_link(world: World, clerk: _Clerk) -> None:
+    """Guests; their requests are counted with what the authorizer reads, as if its answer was never kept."""
+    shop = world.shop()
+    made = clerk("make 24 tokens", lambda: shop.owner.post("/v1/tokens", {"first": 1, "count": 24}))["tokens"]
+    new = {"title": "Cut", "expected_outcome": "Hair cut.", "estimate_minor": 9500}
+    tab = clerk("open a tab for a guest, with a token", lambda: shop.staff.post("/v1/tabs", {**new, "token": 1}))
+    path = f"/v1/tabs/{tab['tab_id']}"
+    guest = world.guest(made[0]["secret"])
+    clerk("read a tab with a token", lambda: guest.get(path))
+    own = clerk("take a token's tab over", lambda: guest.post("/v1/link/take_over"))
+    link = clerk("make a link", lambda: shop.staff.post(f"{path}/links", {"scope": "pay"}))
+    clerk("read a tab with a link", lambda: world.guest(own["secret"]).get(path))
+    clerk("revoke a link", lambda: shop.staff.post(f"{path}/links/{link['link']['link_id']}/revoke"))
+    clerk("list the tokens", lambda: shop.staff.get("/v1/tokens"))
 
 
 def _next_event(world: World, kind: str) -> dict[str, Any]:

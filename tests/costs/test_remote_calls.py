@@ -35,12 +35,27 @@ def test_reading_a_tab_is_one_request(measured: Measured) -> None:
         "contest",
         "resolve a contest",
         "cancel, free",
+        "make a link",
+        "revoke a link",
     ],
 )
 def test_a_change_is_one_read_and_one_transaction(measured: Measured, change: str) -> None:
     """What moves no money asks for nothing else."""
     assert measured.operations[change].requests == READ_AND_WRITE
     assert measured.operations[change].stripe == 0
+
+
+def test_a_guest_costs_two_reads_more(measured: Measured) -> None:
+    """The secret's pointer, and the tab that it leads to: with a link as with a token, and once a minute at most."""
+    for key in ("link", "token"):
+        assert measured.operations[f"read a tab with a {key}"].requests == Counter(GetItem=3)
+
+
+def test_a_token_costs_one_read_more_to_bind(measured: Measured) -> None:
+    """The anonymous customer, the token and its pointer are in the tab's own transaction."""
+    opened = measured.operations["open a tab for a guest, with a token"]
+
+    assert opened.requests == READ_AND_WRITE + Counter(GetItem=1)
 
 
 def test_an_event_is_one_read_and_one_transaction(measured: Measured) -> None:
