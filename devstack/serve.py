@@ -18,6 +18,8 @@ HERE = ROOT / ".devstack"
 ENV = "env"
 RUNNING = HERE / "serve.json"
 CURL_STORY = Path(__file__).with_name("curl_story.sh")
+TOKEN_STORY = Path(__file__).with_name("token_story.sh")
+"""docs/links.md shows it: a guest who has nothing but a token."""
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from devstack.books import Money
-from devstack.serve import CURL_STORY, write_env
+from devstack.serve import CURL_STORY, TOKEN_STORY, write_env
 from devstack.stack import ROOT, Stack
 from devstack.stories.business import StoryFailed
 from devstack.stories.usual import STORIES, Story, walk_in
@@ -72,6 +72,26 @@ def test_the_curl_lines_pay_a_tab(stack: Stack, tmp_path: Path) -> None:
     tab = json.loads(last.stdout)
 
     assert (tab["status"], tab["payment_state"], tab["paid_minor"]) == ("closed", "paid", 700)
+
+
+def test_the_curl_lines_of_a_token_pay_a_tab(stack: Stack, tmp_path: Path) -> None:
+    """A guest with nothing but the token pays and tips; the tab is closed, and has let go of the token."""
+    write_env(stack, tmp_path / ".devstack")
+
+    script = TOKEN_STORY.read_text().replace("sleep 1; ", "").rsplit("\n", 2)
+    pasted = subprocess.run(["bash", "-eu", "-c", script[0]], cwd=tmp_path, capture_output=True, check=True)
+    stack.drain()
+    tab_id = _tab_id(pasted.stdout)
+    last = subprocess.run(
+        ["bash", "-eu", "-c", f". .devstack/env\nTAB={tab_id}\n{script[1]}"],
+        cwd=tmp_path,
+        capture_output=True,
+        check=True,
+    )
+    tab = json.loads(last.stdout)
+
+    assert (tab["status"], tab["payment_state"], tab["paid_minor"], tab["tip_minor"]) == ("closed", "paid", 430, 50)
+    assert TOKEN_STORY.read_text() in (ROOT / "docs" / "links.md").read_text()
 
 
 def test_the_readme_tells_the_same_curl_lines() -> None:
