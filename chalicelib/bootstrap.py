@@ -10,7 +10,6 @@ from typing import Any, cast
 from chalicelib import config, snapshots
 from chalicelib.adapters.addresses import LibraryAddresses
 from chalicelib.adapters.aws.secrets import KeptSecret
-from chalicelib.adapters.channels.log import LogNotifier
 from chalicelib.adapters.system import SystemClock, SystemIds
 from chalicelib.ports.channels import Mailer, Texter
 from chalicelib.ports.clock import Clock
@@ -19,7 +18,6 @@ from chalicelib.ports.deps import Deps
 from chalicelib.ports.gateway import PaymentGateway
 from chalicelib.ports.links import Links
 from chalicelib.ports.notices import Notices
-from chalicelib.ports.notifier import Notifier
 from chalicelib.ports.pages import Pages
 from chalicelib.ports.people import People
 from chalicelib.ports.queues import Queues
@@ -57,8 +55,8 @@ def prepare() -> None:
         from chalicelib.adapters.stripe import gateway  # noqa: F401
 
 
-def build(*, clock: Clock | None = None, notifier: Notifier | None = None) -> Deps:
-    """Create adapters from the settings. `clock`, `notifier`: those of devstack. Raises BadSetting."""
+def build(*, clock: Clock | None = None) -> Deps:
+    """Create adapters from the settings. `clock`: that of devstack. Raises BadSetting."""
     store, people, deliveries, notices, links = _stores()
     return Deps(
         store=store,
@@ -71,7 +69,6 @@ def build(*, clock: Clock | None = None, notifier: Notifier | None = None) -> De
         gateway=cast(PaymentGateway, _Gateway()),
         clock=clock or SystemClock(),
         ids=SystemIds(),
-        notifier=notifier or LogNotifier(),
         # What news needs, a request of the API seldom or never does.
         queues=cast(Queues, _Lazy(_queues)),
         mailer=cast(Mailer, _Lazy(_mailer)),

@@ -1,6 +1,6 @@
 """Serves app.py with Chalice's own local server, on the local stack's clock, and fires its schedule.
 
-    python -m devstack.app_server --port 8000 --control-port 8001 --outbox .devstack/outbox.jsonl
+    python -m devstack.app_server --port 8000 --control-port 8001 --folder .devstack
 
 The control port takes `POST /sweep` and `POST /reconcile` (fire that schedule now), and `POST /pump`. A sweep and a
 pump read stream and queues until nothing is left, and answer the counts. With `--ticker` the sweep also fires every
@@ -37,7 +37,6 @@ from devstack.crash import with_crashes
 from devstack.http_tuning import before_each_request, send_answers_in_one_packet, use_fast_header_parser
 from devstack.local_queues import DelayedQueues
 from devstack.lookup_log import with_lookups
-from devstack.outbox import FileOutbox
 from devstack.pump import Pump
 
 TICK = timedelta(minutes=5)
@@ -48,7 +47,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--control-port", type=int, required=True)
-    parser.add_argument("--outbox", type=Path, required=True, help="where messages to people go, a line of JSON each")
+    parser.add_argument("--folder", type=Path, required=True, help="of this stack, for the lock of its pump")
     parser.add_argument("--ticker", action="store_true")
     parser.add_argument("--forks", action="store_true")
     parser.add_argument("--lookups", type=Path, help="where the attempts go that had to be asked about, one a line")
@@ -60,7 +59,7 @@ def main() -> None:
     ThreadedHTTPServer.request_queue_size = 128
     clock = StandinClock(os.environ["STRIPE_API_BASE"])
     before_each_request(ChaliceRequestHandler, clock.forget)
-    deps = bootstrap.build(clock=clock, notifier=FileOutbox(given.outbox))
+    deps = bootstrap.build(clock=clock)
     if given.lookups:
         deps = with_lookups(deps, given.lookups)
 
@@ -81,7 +80,7 @@ def main() -> None:
     def serve(is_ready: Callable[[], None]) -> None:
         # Here, because each forked worker has its own environment.
         bootstrap.use(with_crashes(deps))
-        pumping = pump.pump_of(functions, queues, given.outbox.with_name("pump.lock"))
+        pumping = pump.pump_of(functions, queues, given.folder / "pump.lock")
         sweep = Sweeper(functions.sweep, pumping)
         acts = {"/sweep": sweep.fire, "/pump": pumping.run, "/reconcile": Sweeper(functions.reconcile).fire}
         control = ThreadedHTTPServer(("127.0.0.1", given.control_port), _control(acts, clock))

@@ -164,6 +164,11 @@ class DeployedStack(Stack):
         self.drain()
         return swept
 
+    def pump(self) -> dict[str, int]:
+        """Wait for the functions that read stream and queues, which nobody has to call."""
+        self.await_queues()
+        return {}
+
     def await_queues(self) -> None:
         """Wait until the functions that read the queues have emptied them, delayed messages aside.
 
@@ -212,9 +217,3 @@ class DeployedStack(Stack):
                 for event in page["events"]:
                     if event["message"].startswith('{"at"'):
                         yield json.loads(event["message"])
-
-    def sent(self, tab_id: str) -> list[dict[str, Any]]:
-        """The messages about a tab. A deployed app sends none yet; its log names them without their texts."""
-        lines = [line for line in self.log_lines() if line["message"] == "message" and line["tab_id"] == tab_id]
-        told = {line["message_id"]: line for line in sorted(lines, key=lambda line: str(line["at"]))}
-        return [{"text": f"({line['kind']})", **line} for line in told.values()]

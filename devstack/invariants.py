@@ -464,26 +464,31 @@ def a_deposit_is_not_given_back_and_taken_again(tab: Json, history: History) -> 
 def nothing_is_charged_unasked_too_soon(tab: Json, history: History) -> Iterator[str]:
     """Before the promised start money is taken only with the customer's consent; without it, after the review window.
 
-    The consent: accepting the bill, or paying on the phone. A contest or an amended bill withdraws it. During the
-    review, a hold that is about to expire may be captured, but nothing charged.
+    The consent: accepting the bill, or paying on the phone. A contest or an amended bill withdraws it. The window
+    begins when the customer was told of the bill or has seen it. During the review, a hold that is about to expire may
+    be captured, but nothing charged.
     """
     starts_at = _instant(tab["starts_at"])
     window = timedelta(seconds=tab["promise"]["review_window_s"])
     with_customer: set[str] = set()
-    accepted, reviewed_since = False, None
+    accepted, is_reviewed, known_since = False, False, None
     for entry in history:
         kind, details, at = entry["kind"], entry["details"], _instant(entry["at"])
         assert at is not None, "an entry has its time"
         if kind == "fee_due":
             return
         if kind == "bill_presented" or (kind == "contest_resolved" and details["resolution"] == "adjust"):
-            accepted, reviewed_since = False, at
+            accepted, is_reviewed, known_since = False, True, None
+        elif kind in ("bill_told", "bill_seen"):
+            known_since = at
         elif kind in ("bill_accepted", "contested", "bill_amended", "contest_resolved"):
-            accepted, reviewed_since = kind == "bill_accepted", None
+            accepted, is_reviewed = kind == "bill_accepted", False
         elif kind == "review_ended":
-            if reviewed_since is not None and at < reviewed_since + window:
-                yield f"at entry {entry['seq']} the review ends {reviewed_since + window - at} too soon"
-            reviewed_since = None
+            if known_since is None:
+                yield f"at entry {entry['seq']} the review ends, and the customer does not know the bill"
+            elif at < known_since + window:
+                yield f"at entry {entry['seq']} the review ends {known_since + window - at} too soon"
+            is_reviewed = False
         elif kind == "attempt_ended" and details["state"] == "succeeded":
             accepted |= details["attempt_id"] in with_customer
         elif kind == "attempt_begun" and details["operation"] in _TAKES_MONEY:
@@ -491,7 +496,7 @@ def nothing_is_charged_unasked_too_soon(tab: Json, history: History) -> Iterator
                 with_customer.add(details["attempt_id"])
             elif not accepted and starts_at is not None and at < starts_at:
                 yield f"at entry {entry['seq']} {details['amount_minor']} are taken unasked before the promised start"
-            elif not accepted and reviewed_since is not None and details["operation"] == "charge":
+            elif not accepted and is_reviewed and details["operation"] == "charge":
                 yield f"at entry {entry['seq']} {details['amount_minor']} are charged while the bill is under review"
 
 

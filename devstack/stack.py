@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn, Self
 
-from devstack import dynamodb_emulators, dynamodb_table, local_queues, ministack, outbox
+from devstack import dynamodb_emulators, dynamodb_table, local_queues, ministack
 from devstack.app_workers import Workers
 from devstack.http import JsonClient
 from devstack.issuer import AUDIENCE, ISSUER, Issuer
@@ -120,8 +120,6 @@ class Stack:
 
     def _begin(self) -> None:
         self._logs.mkdir(parents=True, exist_ok=True)
-        self.outbox = self._logs / "outbox.jsonl"
-        self.outbox.unlink(missing_ok=True)
         self.lookups = self._logs / "lookups"
         self.lookups.write_text("")
         standin_port = self._ports.standin or free_port()
@@ -234,7 +232,7 @@ class Stack:
     def start_app(self) -> None:
         """Start the app and wait until it answers."""
         arguments = ["--port", str(self.app_port), "--control-port", str(self.control_port)]
-        arguments += ["--outbox", str(self.outbox), "--lookups", str(self.lookups)]
+        arguments += ["--folder", str(self._logs), "--lookups", str(self.lookups)]
         arguments += [*(["--ticker"] if self._ticker else []), *(["--forks"] if self._worker_count else [])]
         self._app = self._popen("app_server", arguments, self._environment, piped=self._worker_count > 0)
         if self._worker_count:
@@ -316,12 +314,6 @@ class Stack:
         """Fire the nightly reconciliation once, as EventBridge would; its figures."""
         figures: dict[str, Any] = self.control.post("/reconcile")
         return figures
-
-    # People
-
-    def sent(self, tab_id: str) -> list[dict[str, Any]]:
-        """The messages about a tab, in order: kind, to whom, text."""
-        return outbox.read(self.outbox, tab_id)
 
     def discard_state(self) -> None:
         """Kill the database at once, without its writing `state`, which may be gigabytes and is not needed."""

@@ -88,6 +88,8 @@ STEPS: Mapping[StepKind, str] = {
     StepKind.REFUND_BY_HAND: "Flag the current amount that is owed back and cannot be refunded automatically.",
     StepKind.END_REVIEW: "The review window ends, never before the promised start: the bill is due, and charged if "
     "that was agreed to.",
+    StepKind.BILL_NOT_TOLD: "A day after the bill was presented, no channel has taken its message, and the customer "
+    "has not seen it: flag the tab. Its review window does not begin by itself.",
     StepKind.CONTEST_OVERDUE: "The contest's deadline has passed: remind the owner.",
     StepKind.CONTEST_DEFAULT: "The contest was not answered: the contested part is waived, the rest is due.",
     StepKind.TAKE_LEG: "Take the next leg of the settlement.",

@@ -31,7 +31,6 @@ from warm import aws_event, signed
 import app as application
 from chalicelib import bootstrap
 from chalicelib.adapters.addresses import LibraryAddresses
-from chalicelib.adapters.channels.log import LogNotifier
 from chalicelib.adapters.dynamodb.deliveries import DynamoDbDeliveries
 from chalicelib.adapters.dynamodb.links import DynamoDbLinks
 from chalicelib.adapters.dynamodb.notices import DynamoDbNotices
@@ -133,7 +132,6 @@ def deps(client: Any, standin: str) -> Deps:
         gateway=gateway,
         clock=SystemClock(),
         ids=SystemIds(),
-        notifier=LogNotifier(),
         queues=MemoryQueues(SystemClock()),
         mailer=Mails(),
         texter=Texts(),

@@ -12,7 +12,6 @@ from chalicelib.ports.gateway import PaymentGateway
 from chalicelib.ports.ids import Ids
 from chalicelib.ports.links import Links
 from chalicelib.ports.notices import Notices
-from chalicelib.ports.notifier import Notifier
 from chalicelib.ports.people import People
 from chalicelib.ports.queues import Queues
 from chalicelib.ports.store import TabStore
@@ -35,7 +34,6 @@ class Deps(Struct, frozen=True):
     gateway: PaymentGateway
     clock: Clock
     ids: Ids
-    notifier: Notifier
     queues: Queues
     mailer: Mailer
     texter: Texter

@@ -9,7 +9,6 @@ from datetime import datetime
 from chalicelib import bootstrap
 from chalicelib.handlers.events import reconciliation
 from devstack.clock import StandinClock
-from devstack.outbox import FileOutbox
 from devstack.reconcile.show import Report
 from devstack.stack import Stack
 
@@ -39,5 +38,5 @@ def on_stack(stack: Stack, since: datetime, progress: Callable[[int, int], None]
     """Beside the running app, as a Lambda of its own would."""
     os.environ.update(stack.environment)
     clock = StandinClock(stack.standin.base_url)
-    deps = bootstrap.build(clock=clock, notifier=FileOutbox(stack.outbox))
+    deps = bootstrap.build(clock=clock)
     return reconciliation.by_hand(deps, since, progress=progress)

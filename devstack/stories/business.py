@@ -22,6 +22,9 @@ ALL_CONSENTS = ["cap", "deposit_and_fees", "automatic_charge", "capture_before_e
 Say = Callable[[str], None]
 
 
+RECEIPT_DELAY = timedelta(minutes=5)
+
+
 class StoryFailed(Exception):
     """A result differs from what the story says."""
 
@@ -65,7 +68,7 @@ class Business:
             "/merchants", {"name": name, "currency": currency, "settlement_currency": currency, "policy": policy}
         )
         self.name = name
-        self._told: dict[str, int] = {}
+        self._told: set[str] = set()
         self.merchant_id: str = merchant["merchant_id"]
         self.told = Acknowledged()
         self.staff = self._api("staff")
@@ -83,8 +86,9 @@ class Business:
         return Api(self.stack.app, token, told=self.told)
 
     def tab(self, tab: dict[str, Any]) -> dict[str, Any]:
-        """The tab as staff see it, after every webhook has arrived."""
+        """The tab as staff see it, after every webhook has arrived and everything was told."""
         self.stack.drain()
+        self.stack.pump()
         found: dict[str, Any] = self.staff.get(f"/tabs/{tab['tab_id']}")
         return found
 
@@ -145,19 +149,24 @@ class Business:
         ]
 
     def messages(self, tab: dict[str, Any]) -> list[str]:
-        """The kinds of the messages about the tab since the last call; each text is passed to `say`."""
-        sent = self.stack.sent(tab["tab_id"])
-        new = sent[self._told.get(tab["tab_id"], 0) :]
-        self._told[tab["tab_id"]] = len(sent)
+        """The kinds of the messages about the tab that were decided on since the last call; `say` hears of each."""
+        self.stack.drain()
+        self.stack.pump()
+        history = self.staff.history(tab["tab_id"])
+        new = [one for entry in history for one in entry["told"] if one["message_id"] not in self._told]
         for message in new:
-            self.say(f"  to the {message['to']}: “{message['text']}”")
-        return [message["kind"] for message in new]
+            how = message["channel"] or message["reason"]
+            self.say(f"  to the {message['to']}: {message['kind']} ({message['state']}, {how})")
+        self._told |= {message["message_id"] for message in new}
+        return list({message["message_id"]: message["kind"] for message in new}.values())
 
     def expect_messages(self, tab: dict[str, Any], *kinds: str) -> None:
-        """Raises StoryFailed if other messages were sent.
+        """Raises StoryFailed if other messages were decided on. A receipt goes out minutes after the payment.
 
         The order is free: webhook and answer may overtake each other.
         """
+        if "receipt" in kinds:
+            self.stack.move_clock(self.stack.now() + RECEIPT_DELAY)
         found = self.messages(tab)
         if sorted(found) != sorted(kinds):
             raise StoryFailed(f"the messages are {found}, not {list(kinds)}")

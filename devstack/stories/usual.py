@@ -214,7 +214,8 @@ def long_review(stack: Stack, say: Say) -> None:
     atelier.staff.post(
         f"/tabs/{tab['tab_id']}/items", {"items": [{"description": "Portrait session", "unit_price_minor": 12000}]}
     )
-    tab = atelier.staff.post(f"/tabs/{tab['tab_id']}/complete")
+    atelier.staff.post(f"/tabs/{tab['tab_id']}/complete")
+    tab = atelier.tab(tab)
     say(f"The bill of EUR 120.00 is his to review until {tab['review_ends_at']}; the hold does not last that long.")
     tab = atelier.travel(tab, stack.now() + stack.span(days=6))
     say("A day before the hold expires EUR 50.00 are captured, as the promise disclosed; the review goes on.")

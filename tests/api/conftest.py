@@ -22,7 +22,6 @@ from devstack.stripe_standin.server import App, create_app, serve_in_thread
 from tests.channels import BareWords, Mails, Texts
 from tests.deliveries import deliveries_beside
 from tests.notices import Receivers, notices_beside
-from tests.outbox import Outbox
 from tests.people import links_beside, people_beside
 
 from .world import (
@@ -114,7 +113,6 @@ def make_world(
             gateway=gateway,
             clock=clock,
             ids=SystemIds(),
-            notifier=Outbox(),
             queues=MemoryQueues(clock),
             mailer=Mails(),
             texter=Texts(),

@@ -71,6 +71,7 @@ ALLOWED = {
     "waive": {"staff", "owner"},
     "amend": {"staff", "owner"},
     "contest": {"customer", "guest"},
+    "seen": {"customer", "guest"},
     "resolve": {"staff", "owner"},
     "adjust": {"staff", "owner"},
     "refund": {"staff", "owner"},

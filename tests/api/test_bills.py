@@ -41,8 +41,10 @@ def test_a_contested_bill_is_adjusted_and_paid(world: World, shop: Shop, ana: Ca
 
     assert (resolved["status"], resolved["contest"], resolved["adjusted_minor"]) == ("in_review", None, 2000)
     assert (resolved["total_minor"], resolved["balance_minor"]) == (6000, 6000)
-    assert resolved["review_ends_at"] is not None
+    assert resolved["review_ends_at"] is None
     assert world.said() == ["customer: contest_resolved"]
+    world.pump.run()
+    assert shop.seen(tab)["review_ends_at"] is not None
     ana.post(verb(tab, "accept_bill"), {"rating": 5, "comment": "Fair."}).ok()
     paid(shop, ana, tab)
 
@@ -535,3 +537,51 @@ def test_staff_send_a_reminder_now(world: World, shop: Shop, ana: Caller) -> Non
     assert kinds[-2:] == ["reminder_requested", "reminded"]
     world.sweep()
     assert world.said().count("customer: reminder") == 1
+
+
+# The review window
+
+
+def test_the_window_begins_when_the_customer_has_seen_the_bill(world: World, shop: Shop, ana: Caller) -> None:
+    """Looking at the tab says nothing; saying so does, once."""
+    tab = shop.open(ana, 8000)
+    shop.agree(ana, tab)
+    shop.add(tab, 8000)
+    presented = shop.staff.post(verb(tab, "complete")).ok()
+    assert presented["review_ends_at"] is None
+    assert shop.seen(tab, ana)["review_ends_at"] is None
+
+    seen = ana.post(verb(tab, "seen")).ok()
+
+    assert seen["review_ends_at"] == world.in_(days=1).replace("+00:00", "Z")
+    world.move(hours=1)
+    assert ana.post(verb(tab, "seen")).ok()["review_ends_at"] == seen["review_ends_at"]
+    kinds = [entry["kind"] for entry in ana.get(f"{verb(tab, 'timeline')}").ok()["entries"]]
+    assert (kinds.count("bill_seen"), kinds.count("bill_told")) == (1, 0)
+
+
+def test_a_customer_nobody_can_reach_is_charged_after_a_day_of_review(world: World, shop: Shop, ana: Caller) -> None:
+    """Without an address the window begins at once; the timeline says why."""
+    tab = billed(shop, ana, 8000, card="pm_card_visa")
+
+    (told,) = [e for e in shop.staff.get(verb(tab, "timeline")).ok()["entries"] if e["kind"] == "bill_told"]
+    assert told["details"]["how"] == "no_address"
+    world.move(hours=25)
+    assert settled(shop, tab)["status"] == "closed"
+
+
+def test_a_bill_that_nobody_was_told_of_waits_and_is_flagged(world: World, shop: Shop, ana: Caller) -> None:
+    """The post is down for days: nothing is charged, and the owner sees it."""
+    world.pump.rests = True
+    tab = billed(shop, ana, 8000, card="pm_card_visa")
+
+    world.move(days=1)
+    world.move(days=10)
+
+    waiting = shop.seen(tab, shop.owner)
+    assert (waiting["status"], waiting["review_ends_at"], waiting["paid_minor"]) == ("in_review", None, 0)
+    assert [flag["kind"] for flag in waiting["flags"]] == ["bill_not_told"]
+    world.pump.rests = False
+    world.move(hours=1)
+    told = shop.seen(tab, shop.owner)
+    assert (told["flags"], told["review_ends_at"] is not None) == ([], True)

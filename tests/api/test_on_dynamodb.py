@@ -61,6 +61,7 @@ def test_a_review_that_ends_is_found_by_the_schedule(world: World, shop: Shop) -
     ana = shop.customer()
     tab = held(shop, ana, booking(shop, ana, hours=24))
     shop.complete(tab, 8000)
+    ana.post(f"/v1/tabs/{tab['tab_id']}/seen").ok()
 
     world.move(hours=25)
 
@@ -104,6 +105,7 @@ def test_a_card_that_goes_and_a_report(world: World, shop: Shop) -> None:
     shop.agree(ana, later)
     shop.save_card(ana, tab=later)
     expected = billed(shop, bob, 5000, card="pm_card_visa")
+    expected = bob.post(f"/v1/tabs/{expected['tab_id']}/seen").ok()
     card = world.deps.store.get_customer(shop.merchant_id, ana.customer_id or "").card
     assert card is not None
 

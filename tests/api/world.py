@@ -23,6 +23,7 @@ from chalice.test import Client
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from chalicelib.adapters.memory_queues import MemoryQueues
+from chalicelib.adapters.memory_store import MemoryStore
 from chalicelib.domain.news.message import Message
 from chalicelib.handlers.api import openapi
 from chalicelib.handlers.api.operations import OPERATIONS
@@ -30,7 +31,7 @@ from chalicelib.ports.deps import Deps
 from chalicelib.ports.queues import QueueName
 from devstack.invariants import check_tab
 from devstack.stripe_standin.server import App
-from tests.news import messages_of_all
+from tests.news import Pump, messages_of_all
 from tests.pump import TICK, empty
 
 ISSUER = "https://issuer.test"
@@ -214,6 +215,11 @@ class World:
     _delivered: set[str] = field(default_factory=set)
     _said: int = 0
 
+    def __post_init__(self) -> None:
+        self.pump = Pump(self.deps)
+        # What is tried on the real store has no stream.
+        self.pump.rests = not isinstance(self.deps.store, MemoryStore)
+
     def new_key(self) -> str:
         return f"key-{next(self._numbers)}"
 
@@ -327,7 +333,8 @@ class World:
     # Time
 
     def move(self, **by: float) -> None:
-        """Move time, deliver Stripe's events, and run the schedule."""
+        """Let the post arrive, move time, deliver Stripe's events, and run the schedule."""
+        self.pump.run()
         self.control("clock", {"advance_seconds": int(timedelta(**by).total_seconds())})
         self.deliver()
         self.sweep()
@@ -336,6 +343,7 @@ class World:
         """Run the schedule and what it sets off, then deliver Stripe's events."""
         swept = self.run_schedule()
         self.deliver()
+        self.pump.run()
         return swept
 
     def run_schedule(self) -> dict[str, int]:
@@ -396,13 +404,14 @@ class Shop:
         return added
 
     def complete(self, tab: dict[str, Any], *prices_minor: int) -> dict[str, Any]:
-        """Add items with these prices and present the bill."""
+        """Add items with these prices and present the bill, of which the customer is told."""
         if tab["status"] == "booked":
             self.staff.post(f"/v1/tabs/{tab['tab_id']}/check_in").ok()
         if prices_minor:
             self.add(tab, *prices_minor)
-        done: dict[str, Any] = self.staff.post(f"/v1/tabs/{tab['tab_id']}/complete").ok()
-        return done
+        self.staff.post(f"/v1/tabs/{tab['tab_id']}/complete").ok()
+        self.world.pump.run()
+        return self.seen(tab)
 
     def seen(self, tab: dict[str, Any], caller: Caller | None = None) -> dict[str, Any]:
         found: dict[str, Any] = (caller or self.staff).get(f"/v1/tabs/{tab['tab_id']}").ok()

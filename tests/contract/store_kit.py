@@ -18,7 +18,7 @@ from chalicelib.domain.parties import Customer, Merchant
 from chalicelib.domain.tab import agenda
 from chalicelib.domain.tab.actor import Actor, Role
 from chalicelib.domain.tab.attempt import Attempt, AttemptState, Failure, Operation
-from chalicelib.domain.tab.bill import Contest, Fee, Feedback, FeeKind, Item
+from chalicelib.domain.tab.bill import Contest, Fee, Feedback, FeeKind, Item, UntoldBill
 from chalicelib.domain.tab.commands import bill, booking
 from chalicelib.domain.tab.draft import Change, Draft
 from chalicelib.domain.tab.flag import Flag, FlagKind
@@ -215,6 +215,7 @@ def full_tab() -> Tab:
         presented_at=NOW,
         walked_out_at=NOW,
         review_ends_at=NOW + timedelta(hours=2),
+        untold_bill=UntoldBill(seq=8, since=NOW, flagged=True),
         due_at=NOW,
         final_at=NOW + timedelta(days=14),
         closed_at=NOW,

@@ -159,7 +159,8 @@ LEFT_OUT = {
     str(Deposit()): "Tab.deposit",
     "False": (
         "Attempt.customer_present Attempt.saves_card Contest.reminded Dispute.charge_refundable "
-        "Followup.charging_end_told Followup.reminding_end_told Promise.deposit_needs_card"
+        "Followup.charging_end_told Followup.reminding_end_told Promise.deposit_needs_card "
+        "UntoldBill.flagged"
     ),
     str(Followup()): "Tab.followup",
     "None": (
@@ -173,8 +174,8 @@ LEFT_OUT = {
         "Leg.refund_again_at Leg.refund_failure Link.expires_at Link.revoked_at Pause.until Plan.customer_until "
         "Promise.accepted Tab.card Tab.checked_in_at Tab.closed_at Tab.contest Tab.due_at Tab.fee Tab.feedback "
         "Tab.final_at Tab.next_action_at Tab.outcome Tab.pause Tab.plan Tab.presented_at Tab.proposed "
-        "Tab.review_ends_at Tab.starts_at Tab.statement_suffix Tab.token Tab.walked_out_at TabSummary.due_at "
-        "TabSummary.expected_at TabSummary.hold_expires_at TabSummary.starts_at TabSummary.updated_at"
+        "Tab.review_ends_at Tab.starts_at Tab.statement_suffix Tab.token Tab.untold_bill Tab.walked_out_at "
+        "TabSummary.due_at TabSummary.expected_at TabSummary.hold_expires_at TabSummary.starts_at TabSummary.updated_at"
     ),
     "in_review": "Contest.contested_in",
     "live": "Hold.state",

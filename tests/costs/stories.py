@@ -48,7 +48,6 @@ from tests.channels import BareWords, Mails, Texts
 from tests.costs.meter import Meter, MeteredClient, Usage
 from tests.deliveries import deliveries_beside
 from tests.notices import Receivers, notices_beside
-from tests.outbox import Outbox
 from tests.people import links_beside, people_beside
 
 TABLE = "aftertab-dev"
@@ -155,7 +154,6 @@ def _metered_world() -> Iterator[tuple[World, Meter, Callable[[], None]]]:
                 gateway=gateway,
                 clock=clock,
                 ids=SystemIds(),
-                notifier=Outbox(),
                 queues=MemoryQueues(clock),
                 mailer=Mails(),
                 texter=Texts(),

@@ -174,6 +174,7 @@ def test_the_order_is_unknown_hold_clock_obligations_charges_reminders() -> None
         StepKind.REFUND,
         StepKind.REFUND_BY_HAND,
         StepKind.END_REVIEW,
+        StepKind.BILL_NOT_TOLD,
         StepKind.CONTEST_OVERDUE,
         StepKind.CONTEST_DEFAULT,
         StepKind.TAKE_LEG,

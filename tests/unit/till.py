@@ -13,7 +13,7 @@ from chalicelib.domain.books.ledger import Account
 from chalicelib.domain.news.message import Message, MessageKind, Recipient
 from chalicelib.domain.news.table import messages_of
 from chalicelib.domain.parties import Customer, Merchant
-from chalicelib.domain.tab import agenda
+from chalicelib.domain.tab import agenda, presenting
 from chalicelib.domain.tab.actions import Action, allowed_actions
 from chalicelib.domain.tab.actor import SYSTEM, Actor, Role
 from chalicelib.domain.tab.agenda import StepKind
@@ -92,6 +92,8 @@ class Till:
         self.entries: list[Entry] = []
         self.closed: dict[str, Attempt] = {}
         self.known_facts: set[str] = set()
+        self.post_works = True
+        """Whether the customer is told of a bill as soon as it is presented."""
         self._numbers = count(1)
         merchant = replace(merchant, policy=policy) if policy else merchant
         draft = booking.open_tab(merchant, CUSTOMER, terms(**given), now=self.now, by=STAFF, new_id=self.new_id)
@@ -161,7 +163,17 @@ class Till:
             self.entries.extend(change.entries)
             self.known_facts |= set(change.fact_keys)
             self.closed |= {attempt.attempt_id: attempt for attempt in change.closed_attempts}
+        untold = self.tab.untold_bill
+        if untold is not None and self.post_works:
+            self.hear_of_post(untold.seq)
         return change
+
+    def hear_of_post(self, seq: int, how: str = "email") -> Till:
+        """The message that follows from this entry was handed over."""
+        draft = self.draft(SYSTEM)
+        presenting.told(draft, seq, how)
+        self._finish(draft)
+        return self
 
     # Facts from the gateway
 

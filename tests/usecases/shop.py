@@ -33,9 +33,8 @@ from devstack.invariants import check_books, check_claims, check_everything, che
 from tests import views
 from tests.channels import BareWords, Mails, Texts
 from tests.deliveries import deliveries_beside
-from tests.news import messages_of_all
+from tests.news import Pump, messages_of_all
 from tests.notices import Receivers, notices_beside
-from tests.outbox import Outbox
 from tests.people import links_beside, people_beside
 from tests.schedule import Ran, run_schedule
 from tests.usecases.fake_gateway import SIGNATURE, Crash, FakeGateway
@@ -75,7 +74,6 @@ class Shop:
         self.clock = Clock()
         self.gateway = FakeGateway(self.clock.now, account)
         self.store = MemoryStore()
-        self.outbox = Outbox()
         self.queues = MemoryQueues(self.clock)
         self.mails, self.texts = Mails(), Texts()
         self.deps = Deps(
@@ -88,7 +86,6 @@ class Shop:
             gateway=self.gateway,
             clock=self.clock,
             ids=Ids(),
-            notifier=self.outbox,
             queues=self.queues,
             mailer=self.mails,
             texter=self.texts,
@@ -96,6 +93,7 @@ class Shop:
             webhooks=Receivers(),
             api_url="https://api.example.com",
         )
+        self.pump = Pump(self.deps)
         self._keys = count(1)
         operator = Actor(subject="root", role=Role.OPERATOR)
         new = NewMerchant(
@@ -131,13 +129,17 @@ class Shop:
     # Time and webhooks
 
     def wait(self, **by: float) -> Ran:
-        """Move time and run the schedule."""
+        """Let the post arrive, move time, and run the schedule."""
+        self.pump.run()
         self.clock.instant += timedelta(**by)
-        return run_schedule(self.deps)
+        ran = run_schedule(self.deps)
+        self.pump.run()
+        return ran
 
     def sweep_until_quiet(self, limit: int = 60) -> None:
         """Run the schedule at each time for which something is planned."""
         for _ in range(limit):
+            self.pump.run()
             at = self.tab.next_action_at
             if at is None:
                 return
@@ -189,6 +191,7 @@ class Shop:
         item = ItemInput(description="Service", unit_price_minor=price)
         add_items(self.deps, self.tab_id, [item], request=self.request(self.staff))
         complete_service(self.deps, self.tab_id, request=self.request(self.staff))
+        self.pump.run()
         return self
 
     def accept_bill(self, tip_minor: int = 0, **request: Any) -> Answer:

@@ -38,6 +38,7 @@ THROTTLED = ChannelUnavailable("throttled", may_have_taken=False)
 def shop() -> Shop:
     """Ada has both channels, and owes 50.00 of which she was reminded a day after."""
     shop = Shop()
+    shop.pump.rests = True
     tell(shop)
     shop.open(*WITHOUT_CARD).serve()
     return shop

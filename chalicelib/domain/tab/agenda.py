@@ -37,16 +37,17 @@ class StepKind(IntEnum):
     REFUND = 4
     REFUND_BY_HAND = 5
     END_REVIEW = 6
-    CONTEST_OVERDUE = 7
-    CONTEST_DEFAULT = 8
-    TAKE_LEG = 9
-    TAKE_FEE = 10
-    RETRY_CHARGE = 11
-    PLACE_HOLD = 12
-    LAPSE_DEPOSIT = 13
-    REMIND = 14
-    TELL_END = 15
-    CLOSE = 16
+    BILL_NOT_TOLD = 7
+    CONTEST_OVERDUE = 8
+    CONTEST_DEFAULT = 9
+    TAKE_LEG = 10
+    TAKE_FEE = 11
+    RETRY_CHARGE = 12
+    PLACE_HOLD = 13
+    LAPSE_DEPOSIT = 14
+    REMIND = 15
+    TELL_END = 16
+    CLOSE = 17
 
 
 NEEDS_CALL = frozenset({StepKind.RESOLVE, StepKind.CLOSE_PAYMENT})
@@ -103,6 +104,9 @@ def conclude(draft: Draft) -> Change | None:
     """
     if not draft.is_empty:
         draft.update(updated_at=draft.now)
+    if draft.customer_present and draft.base.untold_bill is not None:
+        # Whoever acts on the tab has it before them.
+        presenting.seen(draft)
     pending = advance(draft)
     _note_cash_to_return(draft)
     if draft.is_empty and draft.base.version and _earliest(pending) == draft.tab.next_action_at:
@@ -227,6 +231,9 @@ def _money_steps(tab: Tab) -> Iterator[Step]:
         yield from _refund_steps(tab)
     if tab.status == Status.IN_REVIEW and tab.review_ends_at:
         yield Step(StepKind.END_REVIEW, tab.review_ends_at, "the review window ends")
+    if tab.untold_bill is not None and not tab.untold_bill.flagged:
+        at = tab.untold_bill.since + presenting.TOLD_WITHIN
+        yield Step(StepKind.BILL_NOT_TOLD, at, "the owner is told that the customer does not know the bill")
     if tab.plan is not None and tab.plan.legs and tab.taking_attempt is None and tab.placing_attempt is None:
         yield Step(StepKind.TAKE_LEG, tab.updated_at, "what is owed is taken as promised")
     if fees.is_to_be_taken(tab) and tab.plan is None and tab.taking_attempt is None:
@@ -366,9 +373,13 @@ def _take_hold_clock(draft: Draft, step: Step) -> None:
 
 def _take_end_review(draft: Draft, step: Step) -> None:
     draft.move_to(Status.DUE, "review_ended")
-    draft.update(due_at=draft.now, review_ends_at=None)
+    draft.update(due_at=draft.now)
     draft.record("review_ended", balance_minor=draft.tab.balance_minor)
     followup.collect(draft)
+
+
+def _take_bill_not_told(draft: Draft, step: Step) -> None:
+    presenting.flag_untold(draft)
 
 
 def _take_release(draft: Draft, step: Step) -> None:
@@ -466,7 +477,7 @@ def _take_close(draft: Draft, step: Step) -> None:
     tab = draft.tab
     outcome = {Status.CANCELED: Outcome.CANCELED, Status.NO_SHOW: Outcome.NO_SHOW}.get(tab.status, Outcome.FULFILLED)
     draft.move_to(Status.CLOSED, "nothing_owed")
-    draft.update(closed_at=draft.now, outcome=outcome, plan=None, review_ends_at=None)
+    draft.update(closed_at=draft.now, outcome=outcome, plan=None)
     # The receipt for a fee went out when the fee was paid.
     draft.record_receipt("closed", 0 if tab.fee else tab.receipt_minor, outcome=outcome, paid_minor=tab.paid_minor)
     for flag in draft.tab.flags:
@@ -480,6 +491,7 @@ _TAKE = {
     StepKind.REFUND: _take_refund,
     StepKind.REFUND_BY_HAND: _take_refund_by_hand,
     StepKind.END_REVIEW: _take_end_review,
+    StepKind.BILL_NOT_TOLD: _take_bill_not_told,
     StepKind.CONTEST_OVERDUE: _take_contest_overdue,
     StepKind.CONTEST_DEFAULT: _take_contest_default,
     StepKind.TAKE_LEG: _take_leg,

@@ -41,6 +41,17 @@ class Fee(Struct, frozen=True, kw_only=True, omit_defaults=True):
     take_at: datetime | None = None
 
 
+class UntoldBill(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A bill in review that the customer may not know of yet, so its window has not begun.
+
+    `seq`: the entry that presented it. `since`: when that was. `flagged`: whether the owner was told.
+    """
+
+    seq: int
+    since: datetime
+    flagged: bool = False
+
+
 class Contest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The customer contests a bill or a fee. `contested_minor`: how much of it.
 

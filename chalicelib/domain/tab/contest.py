@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from chalicelib.domain.books.ledger import Account
 from chalicelib.domain.tab import fees, followup
 from chalicelib.domain.tab.adjust import forgive, lower_bill, what_is_left
-from chalicelib.domain.tab.bill import Contest
+from chalicelib.domain.tab.bill import Contest, UntoldBill
 from chalicelib.domain.tab.draft import Draft
 from chalicelib.domain.tab.policy import Resolution
 from chalicelib.domain.tab.status import Status
@@ -33,14 +33,20 @@ def open_contest(draft: Draft, reason: str, contested_minor: int) -> None:
             contested_in=contested_in,
         ),
         plan=None,
-        review_ends_at=None,
     )
     draft.record("contested", reason=reason, contested_minor=contested_minor, deadline_at=deadline_at)
 
 
-def review_ends_at(draft: Draft) -> datetime:
-    """The end of the review window, after which the bill is charged; never before the promised start."""
-    return not_before_start(draft.tab, draft.now + timedelta(seconds=draft.tab.promise.review_window_s))
+def await_customer(draft: Draft) -> None:
+    """The last entry says what the bill is now: its review window begins once the customer was told, or has seen it."""
+    draft.update(review_ends_at=None, untold_bill=UntoldBill(seq=draft.tab.entry_count, since=draft.now))
+
+
+def begin_review(draft: Draft) -> None:
+    """The customer knows the bill: after the review window it is charged, but never before the promised start."""
+    ends_at = not_before_start(draft.tab, draft.now + timedelta(seconds=draft.tab.promise.review_window_s))
+    draft.update(review_ends_at=ends_at)
+    draft.bill_is_known("The customer knows the bill by now.")
 
 
 def not_before_start(tab: Tab, at: datetime) -> datetime:
@@ -67,13 +73,15 @@ def resolve(draft: Draft, resolution: Resolution, *, reduction_minor: int = 0, r
     if resolution == Resolution.ADJUST:
         draft.move_to(Status.IN_REVIEW, "resolve")
         lower_bill(draft, reduction_minor, "bill_adjusted", command="resolve", reason=reason)
-        draft.update(review_ends_at=review_ends_at(draft), due_at=None)
+        draft.update(due_at=None)
     else:
         draft.move_to(Status.DUE, "resolve")
         draft.update(due_at=not_before_start(draft.tab, draft.now))
         if resolution == Resolution.WAIVE:
             forgive(draft, draft.tab.amount_due_minor, Account.GOODWILL, "contest", reason)
     _end(draft, resolution, reason, "business")
+    if resolution == Resolution.ADJUST:
+        await_customer(draft)
     if resolution == Resolution.UPHOLD:
         _collect(draft)
 

@@ -122,7 +122,15 @@ class Draft:
                 f"by {command}.",
                 status=self.tab.status,
             )
+        if self.tab.status == Status.IN_REVIEW:
+            self.update(review_ends_at=None)
+            self.bill_is_known("The bill is not in review any more.")
         self.update(status=status)
+
+    def bill_is_known(self, note: str) -> None:
+        """Nobody need be told of the bill any more."""
+        self.update(untold_bill=None)
+        self.lower_flags(FlagKind.BILL_NOT_TOLD, "bill", note)
 
     # Attempts
 

@@ -9,7 +9,7 @@ from msgspec import Struct
 class FlagKind(StrEnum):
     """`refund_by_hand`: money owed back that cannot be refunded automatically.
 
-    `stray`: a fact of an unknown payment.
+    `stray`: a fact of an unknown payment. `bill_not_told`: a bill whose customer nobody could tell of it.
     """
 
     OUTCOME_UNKNOWN = "outcome_unknown"
@@ -18,6 +18,7 @@ class FlagKind(StrEnum):
     REFUND_BY_HAND = "refund_by_hand"
     STRAY = "stray"
     OTHER_CURRENCY = "other_currency"
+    BILL_NOT_TOLD = "bill_not_told"
 
 
 class Flag(Struct, frozen=True, kw_only=True):

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from msgspec.structs import replace
+
 from chalicelib.domain.tab import contest, followup
 from chalicelib.domain.tab.adjust import bill_postings
 from chalicelib.domain.tab.draft import Draft
+from chalicelib.domain.tab.flag import FlagKind
 from chalicelib.domain.tab.promise import Consent
 from chalicelib.domain.tab.status import Status
 from chalicelib.domain.tab.tab import Tab
@@ -16,12 +19,11 @@ IDLE_FOR = timedelta(hours=24)
 
 
 def present(draft: Draft, command: str) -> None:
-    """The total is final and the review window begins."""
+    """The total is final; its review window begins once the customer was told of it, or has seen it."""
     draft.move_to(Status.IN_REVIEW, command)
     items_minor = sum(item.amount_minor for item in draft.tab.items)
     draft.update(
         presented_at=draft.now,
-        review_ends_at=contest.review_ends_at(draft),
         proposed=None,
         # What was taken off a bill can't be more than is left on it, whatever was voided since.
         adjusted_minor=min(draft.tab.adjusted_minor, items_minor),
@@ -37,6 +39,40 @@ def present(draft: Draft, command: str) -> None:
         after_review="charged" if tab.charges_after_review else "due",
         postings=bill_postings(tab.total_minor - tab.tax_minor, tab.tax_minor),
     )
+    contest.await_customer(draft)
+
+
+def told(draft: Draft, seq: int, how: str) -> None:
+    """The customer was told of a bill, by the message that follows from entry `seq`. An older bill's changes nothing.
+
+    `how`: the channel that took it; or why nothing can be sent to the customer, who then has to look at the tab.
+    """
+    untold = draft.tab.untold_bill
+    if untold is None or seq < untold.seq:
+        return
+    contest.begin_review(draft)
+    draft.record("bill_told", how=how, review_ends_at=draft.tab.review_ends_at)
+
+
+def seen(draft: Draft) -> None:
+    """The customer has seen the bill; nothing changes where they knew it."""
+    if draft.tab.untold_bill is None:
+        return
+    contest.begin_review(draft)
+    draft.record("bill_seen", review_ends_at=draft.tab.review_ends_at)
+
+
+TOLD_WITHIN = timedelta(hours=24)
+"""If nothing was heard of a bill's message for this long, a person must look."""
+
+
+def flag_untold(draft: Draft) -> None:
+    """The window does not begin by itself: nobody is charged for a bill that they may not know of."""
+    untold = draft.tab.untold_bill
+    assert untold is not None, "only a bill that was not told is flagged"
+    draft.update(untold_bill=replace(untold, flagged=True))
+    reason = "The customer could not be told of the bill. Tell them yourself; it is not charged before they know it."
+    draft.flag(FlagKind.BILL_NOT_TOLD, "bill", reason)
 
 
 def walk_out(draft: Draft) -> None:

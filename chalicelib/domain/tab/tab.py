@@ -9,7 +9,7 @@ from msgspec import Struct, field
 from chalicelib.domain.books.ledger import Account
 from chalicelib.domain.money import currency_of, share_minor
 from chalicelib.domain.tab.attempt import Attempt, Operation
-from chalicelib.domain.tab.bill import Contest, Fee, Feedback, Item
+from chalicelib.domain.tab.bill import Contest, Fee, Feedback, Item, UntoldBill
 from chalicelib.domain.tab.flag import Flag
 from chalicelib.domain.tab.link import BoundToken, Link
 from chalicelib.domain.tab.payments import Card, Deposit, Hold, HoldState, Leg, LegKind, Plan
@@ -67,6 +67,7 @@ class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True):
     `minimum_charge_minor`: the least a card may be charged. `statement_suffix`: what the customer's bank statement adds
     to the account's own words (None: nothing). All four are frozen at opening.
     `final_at`: when a no-show, or a cancellation for a fee, can't be objected to or taken back any more.
+    `review_ends_at`: None while `untold_bill` says that the customer may not know of the bill.
     `adjusted_minor`: the reductions of a presented bill; they stay when the bill is amended.
     `receipt_seq`: the last entry that the customer gets a receipt for; it replaces earlier ones. `change_id`: the
     change that wrote this version. `flags`: what a person must look at. `links`: the keys to it that guests hold, and
@@ -96,6 +97,7 @@ class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True):
     presented_at: datetime | None = None
     walked_out_at: datetime | None = None
     review_ends_at: datetime | None = None
+    untold_bill: UntoldBill | None = None
     due_at: datetime | None = None
     final_at: datetime | None = None
     closed_at: datetime | None = None

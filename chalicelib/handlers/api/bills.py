@@ -8,7 +8,7 @@ from chalicelib.handlers.api import requests
 from chalicelib.handlers.api.operations import BUSINESS, CUSTOMER, GUEST, OWNER, Call, Reply, Routes
 from chalicelib.handlers.api.replies import answer_reply
 from chalicelib.handlers.api.views import TabView
-from chalicelib.usecases.tab.bill import adjust_bill, amend_bill, contest_bill, resolve_contest
+from chalicelib.usecases.tab.bill import adjust_bill, amend_bill, contest_bill, resolve_contest, see_bill
 from chalicelib.usecases.tab.bill import rate as rate_use_case
 from chalicelib.usecases.tab.bill import walk_out as walk_out_use_case
 from chalicelib.usecases.tab.bill import write_off as write_off_use_case
@@ -31,6 +31,12 @@ routes = Routes(__name__)
 def walk_out(call: Call[requests.Nothing]) -> Reply:
     """Record that the guest left without paying: the bill is presented, the hold captured up to it before it ends."""
     return answer_reply(call, walk_out_use_case(get_deps(), call.path["tab_id"], request=call.request))
+
+
+@routes.operation("POST", "/v1/tabs/{tab_id}/seen", roles=CUSTOMER | GUEST, answer=TabView)
+def seen(call: Call[requests.Nothing]) -> Reply:
+    """Say that the customer has the bill on their screen: its review window begins, unless it has already."""
+    return answer_reply(call, see_bill(get_deps(), call.path["tab_id"], request=call.request))
 
 
 @routes.operation(

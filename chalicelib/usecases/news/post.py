@@ -31,6 +31,7 @@ from chalicelib.domain.news.rules import (
     Suppress,
     decide,
 )
+from chalicelib.domain.news.table import TELLS_THE_BILL
 from chalicelib.domain.parties import Merchant
 from chalicelib.domain.tab.tab import Tab
 from chalicelib.ports.channels import ChannelRefused, ChannelUnavailable, Mail, Sms
@@ -40,6 +41,7 @@ from chalicelib.ports.queues import QueueName, QueueUnavailable
 from chalicelib.ports.store import DueDelivery, VersionConflict
 from chalicelib.ports.words import MissingValue, Setting, Written
 from chalicelib.usecases.news.opt_outs import opt_out, with_key
+from chalicelib.usecases.tab.bill import note_bill_told
 
 log = logging.getLogger(__name__)
 
@@ -128,6 +130,11 @@ def _deliver(deps: Deps, message: Message) -> None:
             case Send(channels):
                 _send(deps, message, scene, channels, found)
     _close(deps, found)
+    if message.to == Recipient.CUSTOMER and message.kind in TELLS_THE_BILL:
+        how = how_told(found)
+        if how is not None:
+            # Also where the job comes again: the process may have died before this.
+            note_bill_told(deps, message, how)
 
 
 def _end_stale_claim(deps: Deps, message: Message, found: dict[Channel | None, Delivery]) -> None:

@@ -7,7 +7,6 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from chalicelib.domain.news.table import messages_of
 from chalicelib.domain.parties import Merchant
 from chalicelib.domain.tab.actor import SYSTEM
 from chalicelib.domain.tab.entry import Entry
@@ -49,8 +48,6 @@ def _note(deps: Deps, merchant_id: str, event: GatewayEvent) -> None:
             continue
         if disconnected_at is not None:
             log.error("an account is cut off from us", extra={"account": event.account, "merchant_id": merchant_id})
-        for message in messages_of(merchant_id, None, None, entry):
-            deps.notifier.send(message)
         return
 
 

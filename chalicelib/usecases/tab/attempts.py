@@ -18,7 +18,6 @@ from chalicelib.domain.errors import (
     RequestInProgress,
     StaleVersion,
 )
-from chalicelib.domain.news.table import messages_of
 from chalicelib.domain.tab import agenda
 from chalicelib.domain.tab.actor import SYSTEM, Actor, Role
 from chalicelib.domain.tab.agenda import Step, StepKind
@@ -183,7 +182,7 @@ def commit(
 ) -> Tab:
     """Write the change; what is told to others follows from its entries. Raises what the store raises."""
     tab = deps.store.commit(change, record=record, event=event)
-    _tell(deps, change)
+    _log_what_happened(change)
     return tab
 
 
@@ -192,18 +191,10 @@ def commit_each(deps: Deps, changes: Sequence[Change]) -> list[bool]:
     errors = deps.store.commit_each(changes)
     for change, error in zip(changes, errors, strict=True):
         if error is None:
-            _tell(deps, change)
+            _log_what_happened(change)
         else:
             log.info("%s was not written with others: %r", change.tab.tab_id, error)
     return [error is None for error in errors]
-
-
-def _tell(deps: Deps, change: Change) -> None:
-    _log_what_happened(change)
-    tab = change.tab
-    for entry in change.entries:
-        for message in messages_of(tab.merchant_id, tab.customer_id, tab.tab_id, entry):
-            deps.notifier.send(message)
 
 
 _COUNTED = {

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from chalicelib.domain.news.message import Message
+from chalicelib.domain.news.table import TELLS_THE_BILL
+from chalicelib.domain.tab import presenting
 from chalicelib.domain.tab.bill import Feedback
 from chalicelib.domain.tab.commands import bill
 from chalicelib.domain.tab.commands.bill import ItemInput
 from chalicelib.domain.tab.draft import Draft
 from chalicelib.domain.tab.policy import Resolution
+from chalicelib.domain.tab.tab import Tab
 from chalicelib.ports.deps import Deps
-from chalicelib.usecases.tab.attempts import Answer, Request, carry_out
+from chalicelib.usecases.tab.attempts import Answer, Request, carry_out, record_outcome, run
 from chalicelib.usecases.tab.exposure import check_exposure
 
 
@@ -40,6 +44,21 @@ def void_item(deps: Deps, tab_id: str, item_id: str, *, request: Request) -> Ans
 def complete_service(deps: Deps, tab_id: str, *, request: Request) -> Answer:
     """Present the bill; the tab is then in review. Raises TransitionRefused."""
     return carry_out(deps, tab_id, request, bill.complete)
+
+
+def see_bill(deps: Deps, tab_id: str, *, request: Request) -> Answer:
+    """The customer has seen the bill, so its review window begins. Seen again, nothing changes."""
+    return carry_out(deps, tab_id, request, bill.see)
+
+
+def note_bill_told(deps: Deps, message: Message, how: str) -> Tab:
+    """The customer was told of the bill, or can't be (`how`): its review window begins. Noted again, nothing changes.
+
+    `message`: one of the kinds in TELLS_THE_BILL. Raises NotFound, Contention, and what the store raises.
+    """
+    assert message.tab_id is not None and message.kind in TELLS_THE_BILL, "it tells of a bill"
+    tab = deps.store.get_tab(message.merchant_id, message.tab_id)
+    return run(deps, *record_outcome(deps, tab, lambda draft: presenting.told(draft, message.seq, how)))
 
 
 def walk_out(deps: Deps, tab_id: str, *, request: Request) -> Answer:

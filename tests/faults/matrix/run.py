@@ -66,9 +66,7 @@ def _play(world: World, story: Story) -> list[str]:
     world.hear_of_yen()
     problems += player.repeated()
     end = story.end_of(world.cell)
-    problems += [*_not_fired(world), *_wrong(world, end)]
-    # A message is sent at most once: two faults in a row may keep it from being sent at all.
-    return problems if world.trap.shaken else [*problems, *_wrong_messages(world, end)]
+    return [*problems, *_not_fired(world), *_wrong(world, end), *_wrong_messages(world, end)]
 
 
 class Player:
@@ -219,12 +217,12 @@ def _wrong(world: World, end: End) -> Iterator[str]:
 
 
 def _wrong_messages(world: World, end: End) -> Iterator[str]:
-    kinds = set(world.outbox.kinds())
+    kinds = {message.kind for message in world.messages}
     for kind in sorted(end.messages - kinds):
         yield f"nobody was told: {kind}"
     unwanted = end.never if world.cell.fault in OF_BANK else (end.never | BOTHERED) - end.messages
     for kind in sorted(unwanted & kinds):
         yield f"somebody was told: {kind}"
-    receipts = {m.message_id for m in world.outbox.messages if m.kind == MessageKind.RECEIPT}
+    receipts = {m.message_id for m in world.messages if m.kind == MessageKind.RECEIPT}
     if len(receipts) > end.receipts:
         yield f"{len(receipts)} different receipts were sent"

@@ -195,6 +195,7 @@ def late_without_a_hold(world: World) -> None:
 def silent(world: World) -> None:
     """The customer has said nothing until the window is about to end."""
     billed(world, 7500)
+    world.tell_of_bill()
     assert world.tab.review_ends_at is not None
     world.move_to(world.tab.review_ends_at)
 

@@ -26,6 +26,8 @@ from chalicelib.adapters.addresses import LibraryAddresses
 from chalicelib.adapters.memory_queues import MemoryQueues
 from chalicelib.adapters.stripe.gateway import StripeGateway, stripe_client
 from chalicelib.domain.errors import DomainError
+from chalicelib.domain.news.message import Message, Recipient
+from chalicelib.domain.news.table import TELLS_THE_BILL, messages_of
 from chalicelib.domain.tab.actor import Actor, Role
 from chalicelib.domain.tab.attempt import Attempt, Operation
 from chalicelib.domain.tab.policy import Policy
@@ -38,6 +40,7 @@ from chalicelib.usecases.news.take_event import NotYetKnown, take_event
 from chalicelib.usecases.parties.customers import create_customer
 from chalicelib.usecases.parties.merchants import NewMerchant, create_merchant
 from chalicelib.usecases.tab.attempts import Answer, Request
+from chalicelib.usecases.tab.bill import note_bill_told
 from devstack.acknowledged import Acknowledged
 from devstack.invariants import Objects, by_tab
 from devstack.stack import EVENTS
@@ -53,7 +56,6 @@ from tests.deliveries import deliveries_beside
 from tests.faults.matrix.table import ON_PAGE, Cell, Order
 from tests.faults.matrix.traps import STRIPE, Call, Died, InProcess, Lane, Trap, TrappedStore, call
 from tests.notices import Receivers, notices_beside
-from tests.outbox import Outbox
 from tests.people import links_beside, people_beside
 from tests.schedule import run_schedule
 
@@ -113,7 +115,6 @@ class World:
         self.names_payments = zlib.crc32(cell.name.encode()) % 2 == 0
         self.store = store
         self.ids = Ids(cell)
-        self.outbox = Outbox()
         self.told = Acknowledged()
         self.deliveries = Deliveries()
         self.paid_on_phone: set[str] = set()
@@ -148,7 +149,6 @@ class World:
                 gateway=self._gateway(lane),
                 clock=self.clock,
                 ids=self.ids,
-                notifier=self.outbox,
                 queues=MemoryQueues(self.clock),
                 mailer=Mails(),
                 texter=Texts(),
@@ -204,9 +204,29 @@ class World:
     def _note(self, answer: Answer, key: str = "") -> None:
         self.told.note(views.shown(answer.tab, self.clock.now(), answer.attempt), key=key)
 
+    # News
+
+    @property
+    def messages(self) -> list[Message]:
+        """What is told because of the tab's entries."""
+        entries = self.store.list_entries(self.merchant_id, self.tab_id, limit=1000, cursor=None).items
+        return [
+            message
+            for entry in entries
+            for message in messages_of(self.merchant_id, self.customer_id, self.tab_id, entry)
+        ]
+
+    def tell_of_bill(self) -> None:
+        """The post has handed over what tells of the bill; no fault meets it here."""
+        if self.tab_id and self.tab.untold_bill is not None:
+            deps = replace(self.deps(Lane.WEBHOOK), store=self.store, gateway=self._untrapped_gateway())
+            [*_, told] = [m for m in self.messages if m.to == Recipient.CUSTOMER and m.kind in TELLS_THE_BILL]
+            note_bill_told(deps, told, "email")
+
     # Time
 
     def move_to(self, at: datetime) -> None:
+        self.tell_of_bill()
         if at > self.clock.now():
             self.standin.move_clock(ceil(at.timestamp()))
         self.deliver()

@@ -95,6 +95,11 @@ def complete(draft: Draft) -> None:
     presenting.present(draft, "complete")
 
 
+def see(draft: Draft) -> None:
+    """The customer has the bill before them; nothing changes where they knew it, or where there is none to review."""
+    presenting.seen(draft)
+
+
 def walk_out(draft: Draft) -> None:
     """The guest has left without paying: the bill is presented, the hold captured up to it before it ends.
 
@@ -113,7 +118,7 @@ def amend(draft: Draft) -> None:
     draft.move_to(Status.OPEN, "amend")
     tab = draft.tab
     draft.record("bill_amended", postings=bill_postings(-(tab.total_minor - tab.tax_minor), -tab.tax_minor))
-    draft.update(presented_at=None, review_ends_at=None, walked_out_at=None, plan=None)
+    draft.update(presented_at=None, walked_out_at=None, plan=None)
 
 
 def contest(draft: Draft, reason: str, contested_minor: int | None) -> None:
@@ -186,7 +191,6 @@ def accept_bill(draft: Draft, tip_minor: int, feedback: Feedback | None = None) 
     draft.update(
         tip_minor=tab.tip_minor - returned_minor,
         due_at=draft.now,
-        review_ends_at=None,
         feedback=feedback or draft.tab.feedback,
     )
     draft.record(

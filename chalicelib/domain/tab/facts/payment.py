@@ -118,7 +118,7 @@ def charged(draft: Draft, fact: Fact) -> None:
     if draft.tab.status == Status.IN_REVIEW:
         # Paying the bill accepts it. A late effect of an abandoned attempt does not.
         draft.move_to(Status.DUE, "accept_bill")
-        draft.update(due_at=draft.now, review_ends_at=None)
+        draft.update(due_at=draft.now)
         settlement.start(draft, PlanReason.ACCEPTED)
     elif (
         draft.tab.status not in (Status.CONTESTED, Status.CLOSED) and draft.tab.plan is None and draft.tab.balance_minor
