@@ -39,7 +39,8 @@ def deploy(clients: Clients, artifacts: Artifacts, *, bucket: str, parameters: M
     Parameters that are not given keep the values they have, or get the template's defaults.
     """
     stack = stack_name(artifacts.stage)
-    _upload(clients.s3, bucket, artifacts.code_key, artifacts.code_path)
+    for key, path in artifacts.zips.items():
+        _upload(clients.s3, bucket, key, path)
     _upload(clients.s3, bucket, artifacts.template_key, artifacts.template_path)
     cloudformation = clients.cloudformation
     url = _url(clients.s3, bucket, artifacts.template_key)

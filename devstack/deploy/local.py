@@ -20,7 +20,7 @@ from rich.markup import escape
 
 from devstack.deploy import doctor, news
 from devstack.deploy.alarms import ALARMS
-from devstack.deploy.artifacts import CODE, Artifacts, write_template
+from devstack.deploy.artifacts import AUTHORIZER, CODE, Artifacts, write_template
 from devstack.deploy.doctor import Finding, Patient, State
 from devstack.deployed_stack import STACK, STAGE, DeployedStack
 from devstack.http import Reply
@@ -108,8 +108,10 @@ def title_of(story: Story) -> str:
 
 def check_zip(artifacts: Artifacts) -> None:
     """Check that the stand-in, the movable clock and the token issuer are not in the package."""
-    with zipfile.ZipFile(artifacts.code_path) as archive:
-        names = archive.namelist()
+    names = []
+    for path in artifacts.zips.values():
+        with zipfile.ZipFile(path) as archive:
+            names += archive.namelist()
     top = {name.split("/")[0] for name in names}
     expect({"app.py", "chalicelib"} <= top, True, "the app is in the zip")
     ours = {path.name for path in ROOT.iterdir()} - {"app.py", "chalicelib", "__pycache__"}
@@ -146,6 +148,7 @@ def changed(artifacts: Artifacts, folder: Path) -> Artifacts:
     """A copy of the package with another version."""
     folder.mkdir()
     shutil.copyfile(artifacts.folder / "sam.json", folder / "sam.json")
+    shutil.copyfile(artifacts.folder / AUTHORIZER, folder / AUTHORIZER)
     with zipfile.ZipFile(artifacts.code_path) as old, zipfile.ZipFile(folder / CODE, "w", zipfile.ZIP_DEFLATED) as new:
         for name in old.namelist():
             content = old.read(name)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -75,8 +75,11 @@ GATEWAY_PROBLEMS: dict[str, tuple[HTTPStatus | None, str, str]] = {
 """API Gateway's own answers, in the form of all other problems. None: API Gateway's own status."""
 
 
-def native(sam: dict[str, Any], stage: str, code_key: str) -> dict[str, Any]:
-    """The template without a transform. `code_key`: the zip's name in the bucket that CodeBucket names."""
+def native(sam: dict[str, Any], stage: str, code_key: str, own_keys: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """The template without a transform. `code_key`: the zip's name in the bucket that CodeBucket names.
+
+    `own_keys`: the same for handlers that have a zip of their own.
+    """
     template = copy.deepcopy(sam)
     template.pop("Transform")
     template["Parameters"]["Stage"] |= {"Default": stage, "AllowedValues": [stage]}
@@ -86,7 +89,8 @@ def native(sam: dict[str, Any], stage: str, code_key: str) -> dict[str, Any]:
     for logical_id, resource in template["Resources"].items():
         if resource["Type"] == "AWS::Serverless::Function":
             functions.append(logical_id)
-            resources |= _function(logical_id, resource["Properties"], code_key, stage)
+            own_key = (own_keys or {}).get(resource["Properties"]["Handler"], code_key)
+            resources |= _function(logical_id, resource["Properties"], own_key, stage)
         elif resource["Type"] == "AWS::Serverless::Api":
             resources |= _api(resource["Properties"])
         else:

@@ -16,6 +16,8 @@ from typing import Any
 
 from stripe._object_classes import OBJECT_CLASSES, V2_OBJECT_CLASSES
 
+from devstack.deploy.artifacts import AUTHORIZER, CODE
+
 AWS_CALLS: Mapping[str, frozenset[str]] = {
     "dynamodb": frozenset({"BatchGetItem", "GetItem", "PutItem", "Query", "TransactWriteItems", "UpdateItem"}),
     "sesv2": frozenset({"SendEmail"}),
@@ -157,6 +159,36 @@ LEFT_OUT: Mapping[str, str] = {
     "**/__pycache__": "compiled anew, for the runtime",
 }
 """Path or pattern → why nothing of ours loads it. What is left is what the wheels hold, unchanged."""
+
+
+BUNDLES: Mapping[str, Mapping[str, str]] = {
+    CODE: {
+        "cryptography": "checks the signatures of tokens, which the authorizer alone does; two fifths of everything",
+        "_cffi_backend*": "cryptography loads it",
+        "jwt": "reads tokens",
+    },
+    AUTHORIZER: {
+        "babel": "amounts and days in messages",
+        "jinja2": "templates of messages",
+        "markupsafe": "jinja2 uses it",
+        "segno": "draws codes",
+        "stripe": "moves money",
+        "phonenumbers": "checks contacts",
+        "email_validator": "the same",
+        "idna": "email_validator uses it",
+        CATALOGUES: "words of messages",
+    },
+}
+"""Zip → what of the whole its functions never load, and what that does for others."""
+
+
+def part(tree: Path, name: str, target: Path) -> None:
+    """Copy what belongs into this zip of the whole tree."""
+    shutil.rmtree(target, ignore_errors=True)
+    shutil.copytree(tree, target)
+    for pattern in BUNDLES[name]:
+        for path in sorted(target.glob(pattern), reverse=True):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def slim(tree: Path) -> None:

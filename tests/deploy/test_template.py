@@ -15,6 +15,7 @@ from chalicelib.adapters.memory_queues import TRIES
 from chalicelib.handlers.api.problems import CONTENT_TYPE
 from chalicelib.handlers.metrics import METRICS, NAMESPACE
 from devstack.deploy import alarms, change_set, dashboard
+from devstack.deploy.artifacts import OF_THEIR_OWN
 from devstack.deploy.template import ALIAS, GATEWAY_PROBLEMS, GATEWAY_RESPONSES, native
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -461,3 +462,17 @@ def test_every_substitution_names_something(template: Template) -> None:
     named = {name.split(".")[0] for text in _subs(template) for name in re.findall(r"\$\{([^}]+)\}", text)}
 
     assert {name for name in named if not name.startswith("AWS::")} <= known
+
+
+def test_the_authorizer_runs_from_its_own_zip(sams: dict[str, dict[str, Any]]) -> None:
+    """All other functions do without what reads tokens."""
+    made = native(sams["dev"], "dev", "code.zip", dict.fromkeys(OF_THEIR_OWN, "authorizer.zip"))
+
+    keys = {
+        properties["Handler"]: properties["Code"]["S3Key"]
+        for properties in (
+            it["Properties"] for it in made["Resources"].values() if it["Type"] == "AWS::Lambda::Function"
+        )
+    }
+    assert {handler for handler, key in keys.items() if key == "authorizer.zip"} == set(OF_THEIR_OWN)
+    assert set(keys.values()) == {"code.zip", "authorizer.zip"}

@@ -309,3 +309,62 @@ def test_what_is_left_out_is_not_missed_by_what_we_import() -> None:
     )
 
     assert done.returncode == 0, done.stderr
+
+
+WITHOUT = """
+import importlib.abc, json, os, sys
+left_out = json.loads(sys.stdin.read())
+class Gone(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name.split(".")[0] in left_out:
+            raise ModuleNotFoundError(f"{name} is not in this zip", name=name)
+sys.meta_path.insert(0, Gone())
+os.environ |= {"AFTERTAB_STAGE": "dev", "AFTERTAB_TABLE": "t", "AWS_DEFAULT_REGION": "eu-west-1"}
+os.environ |= {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x"}
+"""
+BUNDLED_CODE = {
+    contents.CODE: "import app, chalicelib.adapters.words.writer, chalicelib.adapters.stripe.gateway",
+    contents.AUTHORIZER: "import chalicelib.handlers.authorizer, jwt\nchalicelib.bootstrap.get_deps().links",
+}
+
+
+@pytest.mark.parametrize("name", list(contents.BUNDLES))
+def test_a_zip_has_what_its_functions_load(name: str) -> None:
+    """What the other zip alone has is not missed."""
+    code = WITHOUT + "import chalicelib.bootstrap\n" + BUNDLED_CODE[name]
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        input=json.dumps([pattern for pattern in contents.BUNDLES[name] if "/" not in pattern]),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+
+
+def test_what_reads_tokens_is_in_the_authorizers_zip_alone(tmp_path: Path) -> None:
+    """It is two fifths of everything; of the whole tree each zip gets its part, and the tree stays as it is."""
+    tree = tmp_path / "tree"
+    for path in (
+        "app.py",
+        "cryptography/x.py",
+        "_cffi_backend.cpython-311.so",
+        "stripe/x.py",
+        "chalicelib/locale/de/x.mo",
+    ):
+        (tree / path).parent.mkdir(parents=True, exist_ok=True)
+        (tree / path).touch()
+
+    parts = {}
+    for name in contents.BUNDLES:
+        contents.part(tree, name, tmp_path / name)
+        files = (path for path in (tmp_path / name).rglob("*") if path.is_file())
+        parts[name] = {path.relative_to(tmp_path / name).parts[0] for path in files}
+
+    assert parts == {
+        contents.CODE: {"app.py", "stripe", "chalicelib"},
+        contents.AUTHORIZER: {"app.py", "cryptography", "_cffi_backend.cpython-311.so"},
+    }
+    assert (tree / "cryptography" / "x.py").exists()
