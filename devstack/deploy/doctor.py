@@ -27,12 +27,18 @@ from rich.console import Console
 from rich.markup import escape
 
 from devstack.deploy.change_set import stack_name
+from devstack.deploy.redrive import QUEUES
+from devstack.deploy.template import ALIAS
 from devstack.dynamodb_table import RESOURCES
 from devstack.stack import API_VERSION, EVENTS
 
 SKEW_MAXIMUM_S = 30
 """The clock difference that tokens tolerate; webhooks tolerate five minutes."""
 HTTP_TIMEOUT_S = 10
+OPTIONAL = ("STRIPE_API_BASE", "AFTERTAB_API_URL", "AFTERTAB_PAGES_URL", "AFTERTAB_SMS_SENDER", "AFTERTAB_MAIL_SENDER")
+"""Settings that may be empty, or that a check of its own is about."""
+READERS = 4
+"""The relay, and the readers of the three queues."""
 UNRESERVED_LEAST = 100
 """The concurrency that AWS keeps unreserved."""
 
@@ -186,7 +192,7 @@ def check_functions(patient: Patient) -> Findings:
         if state != ("Active", "Successful"):
             yield wrong(f"The function {name} is {' and '.join(state)}", "Deploy again; the stack's events say why.")
         variables = found["Environment"]["Variables"]
-        empty = [setting for setting, value in variables.items() if not value and setting != "STRIPE_API_BASE"]
+        empty = [setting for setting, value in variables.items() if not value and setting not in OPTIONAL]
         if empty:
             yield wrong(
                 f"The function {name} has no {', '.join(empty)}", 'make deploy … ARGS="--set …"; see docs/settings.md.'
@@ -227,7 +233,7 @@ def check_alarms(patient: Patient) -> Findings:
         elif found[name]["StateValue"] == "ALARM":
             yield wrong(f"The alarm {name} is on", found[name].get("AlarmDescription", ""))
     yield ok(f"{len(wanted)} alarms were looked at")
-    (topic,) = patient.names_of("AWS::SNS::Topic")
+    (topic,) = (name for name in patient.names_of("AWS::SNS::Topic") if name.endswith("-alarms"))
     told = patient.client("sns").list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
     if not [one for one in told if one["SubscriptionArn"].startswith("arn:")]:
         finding = wrong if patient.stage == "prod" else look
@@ -238,18 +244,52 @@ def check_alarms(patient: Patient) -> Findings:
         )
 
 
+def check_readers(patient: Patient) -> Findings:
+    """What reads the stream and the queues."""
+    mappings = [
+        mapping
+        for name in patient.functions
+        for mapping in patient.client("lambda").list_event_source_mappings(FunctionName=f"{name}:{ALIAS}")[
+            "EventSourceMappings"
+        ]
+    ]
+    for mapping in mappings:
+        name = mapping["FunctionArn"].split(":")[6]
+        if mapping["State"] not in ("Enabled", "Enabling", "Updating", "Creating"):
+            yield wrong(
+                f"The function {name} does not read {mapping['EventSourceArn']}: {mapping['State']}",
+                f"aws lambda update-event-source-mapping --uuid {mapping['UUID']} --enabled",
+            )
+    if len(mappings) < READERS:
+        yield wrong(f"{len(mappings)} of {READERS} readers of stream and queues are there", "Deploy again.")
+    else:
+        yield ok(f"{len(mappings)} readers of stream and queues were looked at")
+
+
 def check_dead_letters(patient: Patient) -> Findings:
-    attributes = patient.client("sqs").get_queue_attributes(
-        QueueUrl=patient.outputs["DeadLettersURL"], AttributeNames=["ApproximateNumberOfMessages"]
-    )["Attributes"]
-    waiting = int(attributes["ApproximateNumberOfMessages"])
-    if waiting:
+    runs = _waiting(patient, patient.outputs["DeadLettersURL"])
+    if runs:
         yield wrong(
-            f"{waiting} failed runs are in the dead letters",
+            f"{runs} failed runs are in the dead letters",
             "Read them and the function's log of that minute; delete them when understood. The next run does the work.",
         )
-    else:
+    of_queues = 0
+    for queue in QUEUES:
+        url = patient.client("sqs").get_queue_url(QueueName=f"{patient.name}-{queue}-dead-letters")["QueueUrl"]
+        if waiting := _waiting(patient, url):
+            of_queues += waiting
+            yield wrong(
+                f"{waiting} dead letters of {queue} wait",
+                f"Its function's log says why. Once that is mended: make redrive STAGE={patient.stage} QUEUE={queue}",
+            )
+    if not runs + of_queues:
         yield ok("No dead letters")
+
+
+def _waiting(patient: Patient, url: str) -> int:
+    name = "ApproximateNumberOfMessages"
+    found = patient.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=[name])
+    return int(found["Attributes"][name])
 
 
 def check_api(patient: Patient) -> Findings:
@@ -344,10 +384,31 @@ def _check_endpoint(patient: Patient, endpoints: list[Any]) -> Findings:
 
 
 def check_messages(patient: Patient) -> Findings:
-    yield look(
-        "Messages to customers and owners are only written to the log in this version",
-        "Nothing to mend. There is no SES to leave the sandbox yet.",
-    )
+    """Whether SES takes mails from the sender, for anybody."""
+    sender = patient.settings["AFTERTAB_MAIL_SENDER"]
+    if not sender:
+        yield wrong("No e-mail can be sent: there is no sender", 'make deploy … ARGS="--set MailSender=…"')
+        return
+    ses = patient.client("sesv2")
+    if not any(_may_send(ses, identity) for identity in (sender, sender.rpartition("@")[2])):
+        yield wrong(
+            f"SES takes no mail from {sender}",
+            "Verify its domain: aws sesv2 create-email-identity --email-identity …, and the DNS records it answers.",
+        )
+    elif not ses.get_account().get("ProductionAccessEnabled"):
+        finding = wrong if patient.stage == "prod" else look
+        yield finding("SES is in its sandbox: mails reach verified addresses only", "See docs/deploy.md, messages.")
+    else:
+        yield ok(f"SES takes mail from {sender}")
+    if not patient.settings["AFTERTAB_API_URL"]:
+        yield look("Mails have no link by which they can be stopped", 'make deploy … ARGS="--set ApiUrl=https://…"')
+
+
+def _may_send(ses: Any, identity: str) -> bool:
+    try:
+        return bool(ses.get_email_identity(EmailIdentity=identity)["VerifiedForSendingStatus"])
+    except ses.exceptions.NotFoundException:
+        return False
 
 
 CHECKS: tuple[Callable[[Patient], Findings], ...] = (
@@ -357,6 +418,7 @@ CHECKS: tuple[Callable[[Patient], Findings], ...] = (
     check_functions,
     check_schedules,
     check_alarms,
+    check_readers,
     check_dead_letters,
     check_api,
     check_keys,

@@ -1,14 +1,15 @@
-"""Applies the parts of a template that the emulator ignores. AWS needs none of this."""
+"""Applies the parts of a template that the emulator ignores, or reads in another way. AWS needs none of this."""
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from devstack.deploy.template import API, GATEWAY_RESPONSES
 
 
 def complete(template: dict[str, Any], outputs: dict[str, str], client: Any) -> None:
-    """TTL and backups of the table, and API Gateway's own answers. `client`: name of a service → its client."""
+    """TTL and backups of the table, API Gateway's own answers, one right. `client`: name of a service → its client."""
     table = template["Resources"]["TabTable"]["Properties"]
     name = outputs["TabTableName"]
     dynamodb = client("dynamodb")
@@ -27,3 +28,19 @@ def complete(template: dict[str, Any], outputs: dict[str, str], client: Any) -> 
             **({"statusCode": str(answer["statusCode"])} if "statusCode" in answer else {}),
         )
     gateway.create_deployment(restApiId=api, stageName=template["Parameters"]["Stage"]["Default"])
+    _let_send_batches(client)
+
+
+def _let_send_batches(client: Any) -> None:
+    """At AWS the right to send messages is one to send batches of them, and no other has that name.
+
+    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-api-permissions-reference.html
+    """
+    iam = client("iam")
+    for role in iam.list_roles()["Roles"]:
+        for name in iam.list_role_policies(RoleName=role["RoleName"])["PolicyNames"]:
+            policy = iam.get_role_policy(RoleName=role["RoleName"], PolicyName=name)["PolicyDocument"]
+            for statement in policy["Statement"]:
+                if statement["Action"] == ["sqs:SendMessage"]:
+                    statement["Action"] = ["sqs:SendMessage", "sqs:SendMessageBatch"]
+            iam.put_role_policy(RoleName=role["RoleName"], PolicyName=name, PolicyDocument=json.dumps(policy))

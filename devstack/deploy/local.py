@@ -22,6 +22,7 @@ from devstack.deploy import doctor, news
 from devstack.deploy.alarms import ALARMS
 from devstack.deploy.artifacts import AUTHORIZER, CODE, Artifacts, write_template
 from devstack.deploy.doctor import Finding, Patient, State
+from devstack.deploy.template import ALIAS
 from devstack.deployed_stack import STACK, STAGE, DeployedStack
 from devstack.http import Reply
 from devstack.stack import EVENTS, LOGS, ROOT, SECRET_KEY, stop_on_signals
@@ -185,6 +186,12 @@ def break_things(stack: DeployedStack) -> list[str]:
     stack.client("cloudwatch").delete_alarms(AlarmNames=[alarm])
     stack.client("events").disable_rule(Name=f"{STACK}-sweep")
     stack.client("sqs").send_message(QueueUrl=stack.outputs["DeadLettersURL"], MessageBody="{}")
+    post = stack.client("sqs").get_queue_url(QueueName=f"{STACK}-post-dead-letters")["QueueUrl"]
+    stack.client("sqs").send_message(QueueUrl=post, MessageBody="{}")
+    (reader,) = stack.client("lambda").list_event_source_mappings(FunctionName=f"{STACK}-notices:{ALIAS}")[
+        "EventSourceMappings"
+    ]
+    stack.client("lambda").update_event_source_mapping(UUID=reader["UUID"], Enabled=False)
     stack.client("dynamodb").update_table(TableName=table, DeletionProtectionEnabled=False)
     stack.client("dynamodb").update_time_to_live(
         TableName=table, TimeToLiveSpecification={"AttributeName": "ttl", "Enabled": False}
@@ -196,6 +203,8 @@ def break_things(stack: DeployedStack) -> list[str]:
         f"The alarm {alarm} is missing",
         f"The schedule {STACK}-sweep is DISABLED",
         "1 failed runs are in the dead letters",
+        "1 dead letters of post wait",
+        f"The function {STACK}-notices does not read",
         f"The table {table} can be deleted",
         f"Nothing expires in {table}",
         "stripe-webhook-secret is stored in clear",

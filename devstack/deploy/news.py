@@ -60,7 +60,7 @@ def told(stack: DeployedStack, say: Callable[[str], None]) -> None:
     with receiver() as system:
         salon = Business(stack, say, name="Salon Lisboa")
         salon.owner.put("/merchant/contact", {"notify_email": "olga@example.com", "channels": ["email"]})
-        endpoint = salon.owner.post("/endpoints", {"url": system.url, "event_types": ["bill_presented"]})
+        endpoint = salon.owner.post("/endpoints", {"url": system.url, "event_types": ["tab.bill_presented"]})
         ana = salon.customer("Ada")
         salon.staff.put(f"/customers/{ana.customer_id}/contact", {"name": "Ada", "email": ADA, "language": "de"})
         tab = salon.staff.post(
@@ -85,7 +85,7 @@ def told(stack: DeployedStack, say: Callable[[str], None]) -> None:
         # Raises where the signature is not the endpoint's.
         Webhook(endpoint["secret"]).verify(body, headers)
         notice: dict[str, Any] = json.loads(body)
-        if (notice["type"], notice["data"]["tab_id"]) != ("bill_presented", tab["tab_id"]):
+        if (notice["type"], notice["data"]["tab_id"]) != ("tab.bill_presented", tab["tab_id"]):
             raise StoryFailed(f"the notice is {notice}")
         if ADA in body.decode():
             raise StoryFailed("the notice has contact details in it")

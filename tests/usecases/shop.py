@@ -68,12 +68,15 @@ class Ids:
 
 
 class Shop:
-    """A merchant in Vienna with a customer, Ada, who has a card on file. `account`: its connected account."""
+    """A merchant in Vienna with a customer, Ada, who has a card on file.
 
-    def __init__(self, policy: Policy | None = None, *, account: str | None = None) -> None:
+    `account`: its connected account. `store`: another one than that in memory.
+    """
+
+    def __init__(self, policy: Policy | None = None, *, account: str | None = None, store: Any = None) -> None:
         self.clock = Clock()
         self.gateway = FakeGateway(self.clock.now, account)
-        self.store = MemoryStore()
+        self.store: MemoryStore = MemoryStore() if store is None else store
         self.queues = MemoryQueues(self.clock)
         self.mails, self.texts = Mails(), Texts()
         self.deps = Deps(
