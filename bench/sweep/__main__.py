@@ -5,8 +5,8 @@
 Everything runs against one ministack on this machine. Processor time is compared with the sweep of an earlier commit,
 which advanced the tabs inline: both sides run in turns, each in a process of its own, on equal tabs, so that whatever
 else the machine does hits both; the figure is the median of the rounds' ratios. A third of the tabs are due for a
-reminder, a third for the end of their review without a charge, and a third for a charge. Ends with 1 where a figure is
-missed.
+reminder, a third for the end of their review without a charge, and a third for a charge. This side uses the AWS SDK as
+it is packaged, with short descriptions of the services. Ends with 1 where a figure is missed.
 """
 
 from __future__ import annotations
@@ -26,9 +26,11 @@ from statistics import median
 from typing import Any
 
 import boto3
+import botocore
 
 from bench.sweep import capacity, fairness
 from devstack import ministack
+from devstack.package import contents
 
 ROOT = Path(__file__).resolve().parents[2]
 BASE = "80861af"
@@ -50,6 +52,8 @@ Ask = Callable[..., dict[str, Any]]
 def side(tree: Path, endpoint: str, table: str) -> Iterator[Ask]:
     """A process in this tree, which is asked by keyword: `ask(do="work")`."""
     environment = {**os.environ, **AWS, "PYTHONPATH": str(tree)}
+    if tree != ROOT:
+        environment.pop("BENCH_AWS_MODELS", None)
     command = [sys.executable, str(ROOT / "bench" / "sweep" / "side.py"), endpoint, table]
     running = subprocess.Popen(
         command, cwd=tree, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -153,9 +157,10 @@ def main() -> int:
             ratio = after / before
             what = f"{name}, among {capacity.MANY:,} by among {capacity.FEW:,}"
             figures.append((what, ratio, ratio <= REQUESTS, f"at most {REQUESTS}"))
-    with ministack.start() as emulator:
+    with ministack.start() as emulator, tempfile.TemporaryDirectory(prefix="bench-sweep-") as models:
         endpoint = emulator.endpoint_url
-        os.environ["AWS_ENDPOINT_URL"] = endpoint
+        contents.describe_aws(Path(botocore.__file__).parent / "data", Path(models))
+        os.environ |= {"AWS_ENDPOINT_URL": endpoint, "BENCH_AWS_MODELS": models}
         print(f"2 · tabs a second of processor time, the worker beside the inline sweep of {options.base}")
         ratio = speed(endpoint, options.base, options.tabs, options.rounds)
         figures.append(("tabs a second of processor time, by inline", ratio, ratio >= SPEED, f"at least {SPEED}"))

@@ -26,7 +26,7 @@ from devstack import dynamodb_table
 from tests.costs.meter import Meter, MeteredClient, Usage
 from tests.usecases.shop import WITHOUT_CARD, Shop
 
-DUE, FEW, MANY = 1_000, 3_000, 6_000
+DUE, FEW, MANY = 1_000, 10_000, 200_000
 TABLE = "bench-sweep-capacity"
 PUT_AT_ONCE = 25
 

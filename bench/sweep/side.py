@@ -14,6 +14,7 @@ import importlib
 import io
 import json
 import logging
+import os
 import sys
 import time
 from datetime import timedelta
@@ -51,10 +52,17 @@ class Side:
             load("devstack.dynamodb_table", "devstack.table").create_with(self.client, table_name)
         self.shop = self.shops.Shop()
         self.templates = self._templates()
+        # As in the package, whose descriptions of AWS's services are short (devstack/package/contents.py).
+        if models := os.environ.get("BENCH_AWS_MODELS"):
+            os.environ["AWS_DATA_PATH"] = models
+            boto3.setup_default_session()
         client = store.dynamodb_client(endpoint, "eu-west-1")
         self.deps = replace(self.shop.deps, store=store.DynamoDbStore(client, table_name))
         self.number = 0
         self._log_as_on_lambda()
+        # As the deployed function does at the end of its start.
+        gc.collect()
+        gc.freeze()
 
     def _templates(self) -> dict[str, Any]:
         """A tab of each kind. One thing is due on each from the moment that the clock then shows.

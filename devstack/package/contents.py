@@ -194,7 +194,7 @@ def part(tree: Path, name: str, target: Path) -> None:
 def slim(tree: Path) -> None:
     """Take out of an unpacked bundle what is never loaded, and put the short descriptions of AWS's services into it."""
     data = tree / "botocore" / "data"
-    _describe(data, tree / AWS_MODELS)
+    describe_aws(data, tree / AWS_MODELS)
     for directory in sorted(path for path in data.iterdir() if path.is_dir()):
         shutil.rmtree(directory)
     for pattern in LEFT_OUT:
@@ -243,8 +243,8 @@ def changed(tree: Path, untouched: Path) -> list[str]:
     ]
 
 
-def _describe(data: Path, models: Path) -> None:
-    """Write descriptions of the services and operations we call, without their texts.
+def describe_aws(data: Path, models: Path) -> None:
+    """Write descriptions of the services and operations we call, without their texts. `data`: botocore's own.
 
     Not compressed, as botocore's own are: there is little of it, and at a cold start unpacking is work, too.
     """
@@ -265,7 +265,11 @@ def _describe(data: Path, models: Path) -> None:
 
 def _only(operations: frozenset[str], service: dict[str, Any]) -> dict[str, Any]:
     """The service with these operations, and the shapes that they need. Raises KeyError for one it does not have."""
-    kept = {name: service["operations"][name] for name in sorted(operations)}
+    kept = {name: service["operations"][name].copy() for name in sorted(operations)}
+    for operation in kept.values():
+        # Where to look in a request for ARNs of tables, which may tell another endpoint. We name tables by their names,
+        # and looking through all items for ARNs is a quarter of the processor time of a transaction of thirty.
+        operation.pop("operationContextParams", None)
     shapes: dict[str, Any] = {}
     wanted = [reference["shape"] for operation in kept.values() for reference in _references(operation)]
     while wanted:
