@@ -1,0 +1,208 @@
+"""The customer's page in a real browser: readable for everybody, by keyboard, without scripts, and alive while open."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.api.world import Caller, Shop, World, amounts, billed, booking, held, settled
+from tests.browser.visitor import DESKTOP, PHONE, SMALL, Visitor
+
+Visit = Callable[..., Visitor]
+
+
+@pytest.fixture
+def ana(shop: Shop) -> Caller:
+    return shop.customer()
+
+
+def link(shop: Shop, tab: dict[str, Any], scope: str = "full") -> str:
+    made = shop.staff.post(f"/v1/tabs/{tab['tab_id']}/links", {"scope": scope}).ok(201)
+    return str(made["secret"])
+
+
+def promised(shop: Shop, ana: Caller) -> str:
+    limits = ["Washing and drying", "More than two colours"]
+    return link(shop, booking(shop, ana, hours=24 * 20, limits=limits))
+
+
+def is_booked(shop: Shop, ana: Caller) -> str:
+    tab = booking(shop, ana, hours=24)
+    held(shop, ana, tab)
+    return link(shop, tab)
+
+
+def is_open(shop: Shop, ana: Caller) -> str:
+    tab = shop.open(ana, 5000)
+    shop.agree(ana, tab, ["cap"])
+    shop.add(tab, 1800, 1200)
+    return link(shop, tab)
+
+
+def in_review(shop: Shop, ana: Caller) -> str:
+    return link(shop, billed(shop, ana, 1800, 1200, 950))
+
+
+def with_card(shop: Shop, ana: Caller) -> str:
+    return link(shop, billed(shop, ana, 1800, 1200, card="pm_card_visa"))
+
+
+def is_contested(shop: Shop, ana: Caller) -> str:
+    tab = billed(shop, ana, 4000)
+    ana.post(f"/v1/tabs/{tab['tab_id']}/contest", {"reason": "Not the colour we agreed on."}).ok()
+    return link(shop, tab)
+
+
+def is_paid(shop: Shop, ana: Caller) -> str:
+    tab = billed(shop, ana, 4000)
+    asked = ana.post(f"/v1/tabs/{tab['tab_id']}/charges", {"mode": "on_session", "tip_minor": 400}).ok()["payment"]
+    shop.world.confirm(asked)
+    shop.world.deliver()
+    return link(shop, tab)
+
+
+def is_missed(shop: Shop, ana: Caller) -> str:
+    tab = booking(shop, ana, hours=24)
+    held(shop, ana, tab)
+    shop.world.move(hours=25)
+    shop.staff.post(f"/v1/tabs/{tab['tab_id']}/no_show").ok()
+    return link(shop, tab)
+
+
+def with_token(shop: Shop, ana: Caller) -> str:
+    return link(shop, billed(shop, ana, 4000), "pay")
+
+
+def opens_nothing(shop: Shop, ana: Caller) -> str:
+    return "0" * 26
+
+
+STATES: dict[str, Callable[[Shop, Caller], str]] = {
+    "promised": promised,
+    "booked": is_booked,
+    "open": is_open,
+    "bill": in_review,
+    "bill-with-card": with_card,
+    "contested": is_contested,
+    "paid": is_paid,
+    "missed": is_missed,
+    "to-pay-only": with_token,
+    "nothing": opens_nothing,
+}
+"""The ten most important states → the secret of a link to one in it."""
+
+
+LOOKS = (
+    (PHONE, False, "en"),
+    (PHONE, True, "de"),
+    (PHONE, False, "ar"),
+    (SMALL, False, "ko"),
+    (SMALL, True, "ar"),
+    (DESKTOP, False, "es"),
+    (DESKTOP, True, "en"),
+)
+"""Size, whether it is dark, language."""
+
+
+def open_all(visitor: Visitor) -> None:
+    """Unfold everything that is folded, so that it is looked at as well."""
+    visitor.page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true; })")
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_every_state_is_readable_for_everybody(shop: Shop, ana: Caller, visit: Visit, state: str) -> None:
+    """axe finds nothing, on a phone and on a desktop, light and dark, in five languages, from left and from right."""
+    secret = STATES[state](shop, ana)
+    found = {}
+    for size, dark, language in LOOKS:
+        visitor = visit(secret, size=size, dark=dark, language=language)
+        faults = visitor.faults() if (size, language) == (PHONE, "en") else []
+        open_all(visitor)
+        if faults := faults + visitor.faults():
+            found[size, dark, language] = faults
+    assert found == {}
+
+
+def test_the_first_screen_says_what_matters(shop: Shop, ana: Caller, visit: Visit) -> None:
+    """Business, state and amount are within the first 600 pixels of a phone; the bill comes in one request."""
+    visitor = visit(link(shop, billed(shop, ana, 1800, 1200, 950)))
+    for what in (visitor.page.locator("header"), visitor.page.locator("h1"), visitor.page.locator(".figure").first):
+        box = what.bounding_box()
+        assert box is not None and box["y"] + box["height"] < 600
+    assert len(visitor.requests) == 1
+
+
+def fill_stripes_page(page: Any) -> None:
+    page.fill("#number", "4242 4242 4242 4242")
+    page.fill("#expiry", "12 / 34")
+    page.fill("#cvc", "123")
+    page.click("#pay")
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_a_bill_is_paid_with_a_tip(
+    world: World, shop: Shop, ana: Caller, visit: Visit, site: str, scripts: bool
+) -> None:
+    """From the link to the receipt, over Stripe's page and back, with a script and without one."""
+    tab = billed(shop, ana, 4000)
+    visitor = visit(link(shop, tab), scripts=scripts)
+    page = visitor.page
+    page.get_by_label("10 %").check()
+    page.get_by_role("button", name="Pay €40.00").click()
+    fill_stripes_page(page)
+    page.wait_for_url(f"{site}/t/**")
+    assert "Your payment went through" in visitor.text
+    world.deliver()
+    page.get_by_role("link", name="Load the page again").click()
+    page.get_by_text("Paid. Thank you!").wait_for()
+    assert "Paid. Thank you! €44.00" in visitor.text
+    assert amounts(settled(shop, tab)) == [("charge", 4400)]
+
+
+def test_half_of_a_bill_is_contested_with_the_keyboard_alone(shop: Shop, ana: Caller, visit: Visit) -> None:
+    tab = billed(shop, ana, 3000, 1000)
+    visitor = visit(link(shop, tab))
+    keys = visitor.page.keyboard
+    visitor.tab_to("Something is wrong")
+    keys.press("Enter")
+    visitor.tab_to("All of it")
+    for _ in range(2):
+        keys.press("ArrowDown")
+    visitor.tab_to("How much")
+    keys.type("20.00")
+    visitor.tab_to("What happened?")
+    keys.type("Not the colour we agreed on.")
+    visitor.tab_to("Tell them")
+    keys.press("Enter")
+    visitor.page.wait_for_url("**done=contested**")
+    assert "The business was told" in visitor.text
+    assert shop.seen(tab)["contest"]["contested_minor"] == 2000
+
+
+def test_an_open_page_shows_what_changes_and_says_so(shop: Shop, ana: Caller, visit: Visit) -> None:
+    """Items appear while it is open; who is writing is not interrupted, but told."""
+    tab = shop.open(ana, 5000)
+    shop.agree(ana, tab, ["cap"])
+    visitor = visit(link(shop, tab))
+    shop.add(tab, 1800)
+    visitor.page.get_by_role("cell", name="€18.00").first.wait_for(timeout=20_000)
+    assert visitor.page.locator("#said").inner_text() == "This page has changed."
+
+
+def test_who_is_writing_is_not_interrupted(shop: Shop, ana: Caller, visit: Visit) -> None:
+    tab = billed(shop, ana, 3000)
+    visitor = visit(link(shop, tab))
+    visitor.page.get_by_text("Something is wrong").click()
+    visitor.page.get_by_label("What happened?").fill("Half of it was")
+    shop.staff.post(f"/v1/tabs/{tab['tab_id']}/adjust", {"reduction_minor": 500, "reason": "A sorry."}).ok()
+    visitor.page.wait_for_selector("#stale:not([hidden])", timeout=20_000)
+    assert visitor.page.get_by_label("What happened?").input_value() == "Half of it was"
+
+
+def test_a_receipt_prints_without_what_is_for_the_screen(shop: Shop, ana: Caller, visit: Visit) -> None:
+    visitor = visit(is_paid(shop, ana))
+    visitor.page.emulate_media(media="print")
+    assert visitor.page.get_by_text("This is not my tab").is_hidden()
+    assert visitor.page.get_by_text("In all").is_visible()
