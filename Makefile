@@ -129,6 +129,10 @@ doctor: setup ## Say what is missing or wrong with a deployed stage, and how to 
 redrive: setup ## Take dead letters back to their queue once what they failed on is mended: QUEUE=due|post|notices|relay STAGE=dev|prod
 	@test -n "$(QUEUE)" || { echo "Say which: make redrive QUEUE=due|post|notices|relay STAGE=$(STAGE)" >&2; exit 2; }
 	@$(PY) -m devstack.deploy.redrive --stage $(STAGE) --queue $(QUEUE) $(ARGS)
+.PHONY: screenshots
+screenshots: setup ## Take the pictures of the customer's page for docs/pages, and of all sizes into .devstack/screens; needs Chromium
+	@mkdir -p .devstack/screens docs/pages
+	@AFTERTAB_SCREENSHOTS=.devstack/screens $(PY) -m pytest -q -n 0 tests/browser/test_screens.py -k take
 
 .PHONY: openapi
 openapi: setup ## Write the OpenAPI document from the routes and their structs

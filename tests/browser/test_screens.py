@@ -1,0 +1,60 @@
+"""Pictures of the ten states for docs/pages.md, and the test that says when they are not of today's page.
+
+    make screenshots
+
+takes them anew. Pixels differ from machine to machine, so what is compared is what they are made of: templates,
+stylesheet and the English words.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from chalicelib.adapters.words.writer import TEMPLATES
+from tests.api.world import Shop
+from tests.browser.test_pages import STATES, open_all
+from tests.browser.visitor import DESKTOP, PHONE, SMALL, Visitor
+
+PICTURES = Path(__file__).resolve().parents[2] / "docs" / "pages"
+MADE_OF = PICTURES / "made-of.sha256"
+TAKE = "AFTERTAB_SCREENSHOTS"
+"""Set by `make screenshots`: where the pictures of all sizes go; those of a phone go to docs/pages, too."""
+SIZES = {"320": SMALL, "390": PHONE, "1280": DESKTOP}
+ALSO = {"bill": ({"dark": True}, {"language": "ar"})}
+"""Looks beside the plain one, of a phone."""
+
+
+def made_of() -> str:
+    """A digest of all that a page is made of."""
+    files = sorted(path for path in (TEMPLATES / "page").iterdir() if path.is_file())
+    return hashlib.sha256(b"\n".join(path.read_bytes() for path in files)).hexdigest()
+
+
+def test_the_pictures_are_of_todays_page() -> None:
+    assert MADE_OF.read_text().strip() == made_of(), (
+        "The page has changed since its pictures were taken: run `make screenshots`, look at docs/pages, commit."
+    )
+    assert {path.stem for path in PICTURES.glob("*.png")} == {*STATES, "bill-dark", "bill-ar"}
+
+
+if TAKE in os.environ:
+
+    @pytest.mark.parametrize("state", STATES)
+    def test_take_pictures(shop: Shop, visit: Callable[..., Visitor], state: str) -> None:
+        secret = STATES[state](shop, shop.customer())
+        folder = Path(os.environ[TAKE])
+        for name, size in SIZES.items():
+            visitor = visit(secret, size=size)
+            visitor.page.screenshot(path=folder / f"{state}-{name}.png", full_page=True)
+            open_all(visitor)
+            visitor.page.screenshot(path=folder / f"{state}-{name}-unfolded.png", full_page=True)
+        visit(secret).page.screenshot(path=PICTURES / f"{state}.png", full_page=True)
+        for look in ALSO.get(state, ()):
+            suffix = "dark" if "dark" in look else look["language"]
+            visit(secret, **look).page.screenshot(path=PICTURES / f"{state}-{suffix}.png", full_page=True)
+        MADE_OF.write_text(made_of() + "\n")
