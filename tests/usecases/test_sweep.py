@@ -212,6 +212,15 @@ def test_a_bad_tab_in_every_batch_ends_with_the_dead_letters(shop: Shop, monkeyp
     assert [entries(shop, tab_id, "review_ended") for tab_id in tab_ids] == [int(each not in bad) for each in tab_ids]
 
 
+@pytest.mark.parametrize("job", ["", "{", "[]", '{"merchant_id": "mer_1"}', '{"merchant_id": 1, "tab_id": "#"}'])
+def test_a_job_that_names_no_tab_fails_alone(shop: Shop, job: str) -> None:
+    """Whoever has put it there: it becomes a dead letter, and the others are done."""
+    (tab_id,) = tabs_in_review(shop, 1)
+
+    assert work(shop.deps, [job, *jobs(shop, [tab_id])]) == [0]
+    assert statuses(shop, [tab_id]) == [Status.DUE]
+
+
 def test_a_tab_that_does_not_exist_fails_alone(shop: Shop) -> None:
     """Its job is tried again and becomes a dead letter, which a person sees."""
     tab_ids = tabs_in_review(shop, 2)
@@ -237,7 +246,10 @@ def test_a_tab_that_is_twice_in_a_batch_is_advanced_once(shop: Shop, monkeypatch
     """And if it fails, both of its jobs have failed."""
     (tab_id,) = tabs_in_review(shop, 1)
 
-    assert work(shop.deps, jobs(shop, [tab_id, tab_id])) == []
+    store: Any = CountingStore(shop)
+
+    assert work(replace(shop.deps, store=store), jobs(shop, [tab_id, tab_id])) == []
+    assert store.calls == {"find_tabs": 1, "commit_each": 1}
     assert entries(shop, tab_id, "review_ended") == 1
     assert work(shop.deps, jobs(shop, ["tab_gone", tab_id, "tab_gone"])) == [0, 2]
 

@@ -120,14 +120,23 @@ def work(deps: Deps, jobs: Sequence[str]) -> list[int]:
 
     A tab that fails does not stop the others. Raises StoreUnavailable if the tabs can't be read; then nothing is done.
     """
-    named = [_decode(job) for job in jobs]
-    worked = advance_each(deps, named)
+    named = [_named(job) for job in jobs]
+    worked = advance_each(deps, [due for due in named if due is not None])
     counted = {"TabsAdvanced": worked.advanced, "TabsNotAdvanced": len(worked.failed), "SweepLagSeconds": worked.lag_s}
     log.info("worked", extra={"metrics": counted})
-    return [index for index, due in enumerate(named) if due in worked.failed]
+    return [index for index, due in enumerate(named) if due is None or due in worked.failed]
 
 
 _decode = msgspec.json.Decoder(DueTab).decode
+
+
+def _named(job: str) -> DueTab | None:
+    """The tab that a job names; None if it names none, which is nobody else's fault."""
+    try:
+        return _decode(job)
+    except msgspec.MsgspecError:
+        log.exception("a job of the queue `due` names no tab")
+        return None
 
 
 def advance_each(deps: Deps, all_due: Iterable[DueTab]) -> Worked:
