@@ -5,54 +5,18 @@ Nothing is pumped: the emulator's own event source mappings read its stream and 
 
 from __future__ import annotations
 
-import json
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
 from typing import Any
-
-from standardwebhooks import Webhook
 
 from devstack.deployed_stack import MAIL_SENDER, DeployedStack
 from devstack.http import JsonClient
+from devstack.receiver import receiver
 from devstack.stories.business import Business, StoryFailed
 
 ADA = "ada@example.com"
 WAIT_S = 60
 LOOK_AGAIN_S = 0.2
-
-
-@dataclass
-class Receiver:
-    """A merchant's system: takes every notice, and keeps it as it came."""
-
-    url: str
-    notices: list[tuple[bytes, dict[str, str]]] = field(default_factory=list)
-
-
-@contextmanager
-def receiver() -> Iterator[Receiver]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            made.notices.append((body, {name.lower(): value for name, value in self.headers.items()}))
-            self.send_response(204)
-            self.end_headers()
-
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    made = Receiver(f"http://127.0.0.1:{server.server_address[1]}/notices")
-    threading.Thread(target=server.serve_forever, daemon=True, name="receiver").start()
-    try:
-        yield made
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 def told(stack: DeployedStack, say: Callable[[str], None]) -> None:
@@ -81,15 +45,14 @@ def told(stack: DeployedStack, say: Callable[[str], None]) -> None:
             if text not in mail["Subject"] + mail["BodyText"]:
                 raise StoryFailed(f"the mail does not say {text}: {mail['Subject']}: {mail['BodyText']}")
         say(f"{mail['Source']} wrote to {ADA}: {mail['Subject']}")
-        ((body, headers),) = wait_for(lambda: [*system.notices], "a notice to the business's system")
+        wait_for(lambda: [*system.notices], "a notice to the business's system")
         # Raises where the signature is not the endpoint's.
-        Webhook(endpoint["secret"]).verify(body, headers)
-        notice: dict[str, Any] = json.loads(body)
+        ((notice_id, notice),) = system.verified(endpoint["secret"])
         if (notice["type"], notice["data"]["tab_id"]) != ("tab.bill_presented", tab["tab_id"]):
             raise StoryFailed(f"the notice is {notice}")
-        if ADA in body.decode():
+        if ADA in str(notice):
             raise StoryFailed("the notice has contact details in it")
-        say(f"{notice['type']} reached {system.url.rpartition(':')[0]}, signed: {headers['webhook-id']}")
+        say(f"{notice['type']} reached {system.url.rpartition(':')[0]}, signed: {notice_id}")
         stack.await_queues()
 
 

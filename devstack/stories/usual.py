@@ -9,6 +9,7 @@ from devstack.books import Money
 from devstack.stack import Stack
 from devstack.stories.business import Business, Say, iso
 from devstack.stories.problems import ROUGH_STORIES, disputed, unpaid
+from devstack.stories.systems import outage
 
 Story = Callable[[Stack, Say], None]
 
@@ -240,7 +241,7 @@ def long_review(stack: Stack, say: Say) -> None:
     )
 
 
-STORIES: tuple[Story, ...] = (walk_in, appointment, no_show, cancellations, long_review, *ROUGH_STORIES)
+STORIES: tuple[Story, ...] = (walk_in, appointment, no_show, cancellations, long_review, *ROUGH_STORIES, outage)
 
 NEED_THE_CLOCK: dict[Story, str] = {
     cancellations: "an hour of free cancelling goes by",
@@ -249,5 +250,6 @@ NEED_THE_CLOCK: dict[Story, str] = {
     long_review: "a hold comes near its end, in the bank's time",
     unpaid: "reminders and retries are a minute apart at least",
     disputed: "the bank takes nine days",
+    outage: "a till is down for three days",
 }
 """The stories that need a movable clock, and so the local server, with the part that takes longer than a minute."""
