@@ -111,6 +111,7 @@ LEFT_OUT: Mapping[str, str] = {
     "boto3/crt.py": "boto3/s3 uses it",
     "botocore/crt/auth.py": "signatures by awscrt, which is not installed",
     "botocore/stub.py": "for tests",
+    "botocore/cacert.pem": "botocore takes certifi's, where that is installed",
     "botocore/data/endpoints.json": "the short one in aws_models is found first",
     "urllib3/contrib/emscripten": "for Python in a browser",
     "urllib3/contrib/pyopenssl.py": "for pyOpenSSL, which is not installed; botocore does without it",

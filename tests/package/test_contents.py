@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import botocore
+import botocore.httpsession
 import botocore.session
+import certifi
 import pytest
 import stripe
 from stripe._object_classes import OBJECT_CLASSES
@@ -259,6 +261,14 @@ def test_a_changed_file_of_a_library_stops_the_packaging(tmp_path: Path) -> None
     (built / "stripe" / "_new.py").write_text("")
 
     assert contents.changed(built, tmp_path / "untouched.zip") == ["stripe/__init__.py", "stripe/_new.py"]
+
+
+def test_aws_is_trusted_by_certifis_certificates() -> None:
+    """botocore's own are left out, because it prefers those of certifi, which is bundled for the notices."""
+    assert "botocore/cacert.pem" in contents.LEFT_OUT
+    assert "certifi" not in contents.LEFT_OUT
+
+    assert botocore.httpsession.get_cert_path(verify=True) == certifi.where()
 
 
 def left_out_modules(*packages: str) -> set[str]:
