@@ -25,6 +25,11 @@ What Aftertab tells people. Written by `make messages` from `chalicelib/domain/n
 `chalicelib/adapters/words/templates`; the other languages are in `chalicelib/locale` ({languages}).
 Each message has one template for all its channels. The texts below are examples: of each message the first variant,
 with its subject, its text and its SMS. `make mails` shows all of them, in all languages, as they look.
+
+| on a phone | in the dark | from right to left | on a small phone |
+|---|---|---|---|
+| ![A bill: the amount, what for, until when, and two buttons](mail-phone.png) | ![The same, dark](mail-dark.png) | \
+![A declined payment in Arabic](mail-arabic.png) | ![A fee in German, 320 pixels wide](mail-small.png) |
 """
 
 

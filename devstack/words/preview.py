@@ -1,8 +1,12 @@
-"""`make mails`: every message in every variant and language, as files to look at in a browser or a mail program."""
+"""`make mails`: every message in every variant and language, as files to look at in a browser or a mail program.
+
+`--pictures docs` takes the pictures of docs/messages.md anew; it needs a Chromium (apt-get install chromium).
+"""
 
 from __future__ import annotations
 
 import argparse
+import shutil
 from html import escape
 from pathlib import Path
 
@@ -36,11 +40,42 @@ def write(folder: Path) -> list[Path]:
     return written
 
 
+PICTURES = {
+    "mail-phone.png": ("en/bill_presented.customer.1.html", 390, "light"),
+    "mail-dark.png": ("en/bill_presented.customer.1.html", 390, "dark"),
+    "mail-arabic.png": ("ar/card_declined.customer.1.html", 390, "light"),
+    "mail-small.png": ("de/canceled.customer.1.html", 320, "light"),
+}
+"""Picture → the mail, the width of the phone, and its colour scheme."""
+
+
+def take_pictures(mails: Path, target: Path) -> None:
+    from playwright.sync_api import sync_playwright
+
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if found is None:
+        raise SystemExit("There is no Chromium on this machine: apt-get install chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        for name, (mail, width, scheme) in PICTURES.items():
+            page = browser.new_page(
+                viewport={"width": width, "height": 600},
+                device_scale_factor=2,
+                color_scheme="dark" if scheme == "dark" else "light",
+            )
+            page.goto((mails / mail).resolve().as_uri())
+            page.screenshot(path=target / name, full_page=True)
+        browser.close()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="make mails", description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("dist/mails"))
-    folder = parser.parse_args().out
-    print(f"{len(write(folder))} mails: open {folder / 'index.html'}")
+    parser.add_argument("--pictures", type=Path, help="the folder for pictures of some of them")
+    given = parser.parse_args()
+    print(f"{len(write(given.out))} mails: open {given.out / 'index.html'}")
+    if given.pictures:
+        take_pictures(given.out, given.pictures)
 
 
 if __name__ == "__main__":

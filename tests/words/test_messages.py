@@ -12,6 +12,7 @@ from chalicelib.adapters.words.writer import TEMPLATES, Writer
 from chalicelib.domain.contact import Language
 from chalicelib.domain.news.message import Message, MessageKind, Recipient
 from chalicelib.domain.news.table import NEWS, VALUES
+from chalicelib.domain.news.values import STANDARD
 from chalicelib.ports.words import MissingValue, Setting, Written
 from devstack.words import catalogues, examples
 
@@ -99,9 +100,9 @@ def test_words_use_the_values_of_the_message_and_all_of_them(kind: MessageKind) 
     """A value that no template shows is carried for nothing; one that is not carried would fail at the customer's."""
     used = {to: names_used(kind, to) for to in examples.recipients_of(kind)}
 
-    assert set().union(*used.values()) - set(examples.OF_TAB) == VALUES[kind] - set(examples.OF_TAB)
+    assert set().union(*used.values()) - STANDARD == VALUES[kind] - STANDARD
     for message in (message for to in used for message in examples.messages(kind, to)):
-        carried = VALUES[kind] | (set(examples.OF_TAB) if message.tab_id else set())
+        carried = VALUES[kind] | (STANDARD if message.tab_id else set())
         assert set(message.values) == carried, "examples carry what the table and the tab give"
 
 
@@ -216,6 +217,20 @@ def test_without_a_page_a_message_says_where_to_go() -> None:
         assert "You can do this in the app of Salon Müller, or at the counter." in told.text
         assert "href" not in told.html
         assert "http" not in told.text + told.sms
+
+
+@pytest.mark.parametrize("language", list(Language))
+def test_an_sms_without_a_page_does_not_end_in_the_air(language: Language) -> None:
+    """What an address would have followed is followed by words."""
+    for message in (
+        message for kind, to in KINDS if to == Recipient.CUSTOMER for message in examples.messages(kind, to)
+    ):
+        setting = examples.setting(language, message.kind)
+        names = {name: text for name, text in setting.names.items() if name != "page"}
+        sms = Writer().write(message, replace(setting, names=names)).sms
+
+        assert "http" not in sms
+        assert re.search(r"(?<!:) (Opt out|Abmelden|Baja|수신거부|للإيقاف): STOP$", sms), sms
 
 
 def test_markup_in_a_name_is_text() -> None:
