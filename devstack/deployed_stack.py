@@ -94,7 +94,7 @@ class DeployedStack(Stack):
                 "StripePublishableKey": PUBLISHABLE_KEY,
                 "StripeApiBase": self.standin.base_url,
                 "MailSender": MAIL_SENDER,
-                "SweepSchedule": "rate(1 minute)",
+                "SweepRate": "rate(1 minute)",
             },
         )
         self.outputs = change_set.outputs(self.clients, STACK)

@@ -456,6 +456,11 @@ def _subs(value: Any) -> Iterator[str]:
             yield from _subs(inner)
 
 
+def test_no_resource_has_the_name_of_a_parameter(template: Template) -> None:
+    """CloudFormation refuses it: functions are named in app.py, and their rules after them."""
+    assert set(template["Parameters"]) & set(template["Resources"]) == set()
+
+
 def test_every_substitution_names_something(template: Template) -> None:
     """`${…}` is a parameter, a resource, one of AWS's own, or was given with it."""
     known = set(template["Parameters"]) | set(template["Resources"]) | {"RestAPIId"}
