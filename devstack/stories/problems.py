@@ -1,4 +1,4 @@
-"""Stories 6 to 10 of `make demo`: something goes wrong. The expected amounts are literals."""
+"""Stories 7 to 11 of `make demo`: something goes wrong. The expected amounts are literals."""
 
 from __future__ import annotations
 

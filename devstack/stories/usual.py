@@ -1,13 +1,15 @@
-"""Stories 1 to 5 of `make demo`, played over HTTP. The expected amounts are literals."""
+"""Stories 1 to 6 and 12 of `make demo`, played over HTTP. The expected amounts are literals."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
 
+from devstack.api import Api
 from devstack.books import Money
+from devstack.phone import Phone
 from devstack.stack import Stack
-from devstack.stories.business import Business, Say, iso
+from devstack.stories.business import Business, Say, StoryFailed, iso
 from devstack.stories.problems import ROUGH_STORIES, disputed, unpaid
 from devstack.stories.systems import outage
 
@@ -53,6 +55,40 @@ def walk_in(stack: Stack, say: Say) -> None:
         money=Money(charged=700),
         ledger={"service_revenue": -607, "tax": -43, "tips": -50, "stripe_balance": 700},
     )
+
+
+def handed_a_token(stack: Stack, say: Say) -> None:
+    """ "Just pay me after you've enjoyed your drink": a guest with a token, and no account"""
+    bar = Business(stack, say, name="Espresso Lange")
+    coins = bar.owner.post("/tokens", {"first": 17, "count": 2})["tokens"]
+    say("Espresso Lange has its coins printed: 17 and 18, each with a QR code.")
+    new = {"title": "Counter", "expected_outcome": "A drink you enjoy", "estimate_minor": 420, "token": 17}
+    tab = bar.staff.post("/tabs", new)
+    say(f"The barista hands coin 17 over and opens {tab['tab_id']}. Nobody asks for a name.")
+    bar.staff.post(
+        f"/tabs/{tab['tab_id']}/items", {"items": [{"description": "Espresso tonic", "unit_price_minor": 420}]}
+    )
+    bar.staff.post(f"/tabs/{tab['tab_id']}/complete")
+    coin = Api(stack.app, coins[0]["secret"], told=bar.told)
+    visit = coin.get("/link")
+    say(f"The guest enjoyed it and scans the coin: it opens {visit['tab_id']}, to look and to pay.")
+    mine = coin.post("/link/take_over")
+    guest = Api(stack.app, mine["secret"], told=bar.told)
+    say("They take the tab over: the key is on their phone now, and the coin on the counter opens it no more.")
+    asked = {"mode": "on_session", "tip_minor": 80}
+    payment = guest.post(f"/tabs/{tab['tab_id']}/charges", asked)["payment"]
+    Phone(stack.standin).pay(payment)
+    say(f"{payment['payment_id']}: EUR 4.20 and a tip of EUR 0.80. Coin 17 is free for the next one.")
+    bar.expect(
+        tab,
+        status="closed",
+        payment_state="paid",
+        money=Money(charged=500),
+        ledger={"service_revenue": -420, "tips": -80, "stripe_balance": 500},
+    )
+    free = [token["state"] for token in bar.staff.get("/tokens")["tokens"]]
+    if free != ["free", "free"]:
+        raise StoryFailed(f"the tokens are {free}")
 
 
 def appointment(stack: Stack, say: Say) -> None:
@@ -241,7 +277,11 @@ def long_review(stack: Stack, say: Say) -> None:
     )
 
 
-STORIES: tuple[Story, ...] = (walk_in, appointment, no_show, cancellations, long_review, *ROUGH_STORIES, outage)
+STORIES: tuple[Story, ...] = (
+    *(walk_in, handed_a_token, appointment, no_show, cancellations, long_review),
+    *ROUGH_STORIES,
+    outage,
+)
 
 NEED_THE_CLOCK: dict[Story, str] = {
     cancellations: "an hour of free cancelling goes by",
