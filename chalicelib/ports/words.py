@@ -24,7 +24,7 @@ class Setting(Struct, frozen=True, kw_only=True):
 
 
 class Written(Struct, frozen=True, kw_only=True):
-    """A message in words: `subject`, `text` and `html` of a mail, `sms`."""
+    """A message in words: `subject`, `text` and `html` of a mail, `sms` ("" for an owner, who gets mails only)."""
 
     subject: str
     text: str
