@@ -565,11 +565,11 @@ def finished_tab_has_no_live_hold(tab: Json) -> Iterator[str]:
 
 
 def the_owner_hears_of_the_end(tab: Json, history: History) -> Iterator[str]:
-    """If an automatically collected bill is still unpaid at the end, the owner has been told."""
+    """If an automatically collected bill is still unpaid at the end, the owner has been told, or has paused that."""
     asked = any(entry["kind"] in ("reminded", "charge_failed", "charge_refused") for entry in history)
     told = any(entry["kind"] == "collection_ended" for entry in history)
     unpaid = tab["balance_minor"] and tab["status"] in _OWED and tab["payment_state"] != "disputed"
-    if unpaid and asked and not told and tab["next_action"] is None:
+    if unpaid and asked and not told and tab["next_action"] is None and not tab["pause"]:
         yield f"{tab['balance_minor']} are asked for no more, and the owner does not know"
 
 

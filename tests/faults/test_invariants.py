@@ -78,6 +78,7 @@ def sound() -> World:
             "holds": [{"payment_id": "pi_1", "amount_minor": 3000, "captured_minor": 2000, "state": "captured"}],
             "legs": [leg("pi_1", "capture", 2000), leg("pi_2", "charge", 5500, refunded_minor=500)],
             "flags": [],
+            "pause": None,
             "next_action": None,
             "payment": None,
         },
@@ -366,6 +367,9 @@ def test_a_bill_that_is_asked_for_no_more_is_with_the_owner():
     world.history.append(entry(16, "reminded"))
     said = "7000 are asked for no more, and the owner does not know"
     assert said in world.problems()
+    world.tab["pause"] = {"by": "sam", "reason": "on holiday", "until": None}
+    assert said not in world.problems()
+    world.tab["pause"] = None
 
     world.history.append(entry(17, "collection_ended"))
     assert said not in world.problems()

@@ -62,6 +62,7 @@ TAB = {
     "refund_owed_minor": 0,
     "cash_to_return_minor": 0,
     "flags": [],
+    "pause": None,
     "next_action": None,
     "payment": None,
 }

@@ -49,6 +49,7 @@ from chalicelib.usecases.tab.booking import (
     propose_promise,
     reschedule_tab,
 )
+from chalicelib.usecases.tab.followup import pause_followup, resume_followup, send_reminder
 from chalicelib.usecases.tab.payment import charge_saved_card, give_tip, pay_on_phone, return_cash, take_cash
 from chalicelib.usecases.tab.refund import refund_elsewhere, refund_tab, resolve_flag, retry_refund
 from tests.usecases.fake_gateway import CLOSE, FIND, CardBehaviour, Crash, Fault, Payment
@@ -353,6 +354,19 @@ class AnyStory(RuleBasedStateMachine):
     @rule()
     def write_off(self) -> None:
         self.act(Action.WRITE_OFF, self.shop.owner, write_off, "so")
+
+    @rule(days=st.none() | st.integers(1, 20))
+    def pause_followup(self, days: int | None) -> None:
+        until = None if days is None else self.shop.clock.now() + timedelta(days=days)
+        self.act(Action.PAUSE_FOLLOWUP, self.shop.staff, pause_followup, "so", until)
+
+    @rule()
+    def resume_followup(self) -> None:
+        self.act(Action.RESUME_FOLLOWUP, self.shop.staff, resume_followup)
+
+    @rule()
+    def send_reminder(self) -> None:
+        self.act(Action.SEND_REMINDER, self.shop.staff, send_reminder)
 
     @rule(there=st.booleans())
     def card_is_removed(self, there: bool) -> None:

@@ -357,6 +357,9 @@ class Walk(RuleBasedStateMachine):
             "waive": ("waive", why),
             "reschedule": ("reschedule", {"starts_at": iso(self.stack.now() + timedelta(minutes=amount))}),
             "write_off": ("write_off", why),
+            "pause_followup": ("pause_followup", why),
+            "resume_followup": ("resume_followup", {}),
+            "send_reminder": ("send_reminder", {}),
             "refund_elsewhere": ("refund_elsewhere", {"amount_minor": 1, "how": "cash", "reference": "receipt 7"}),
             "resolve_flag": ("resolve_flag", {"flag_id": self.resolvable(model), "note": "seen to"}),
         }
