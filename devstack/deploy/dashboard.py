@@ -1,4 +1,4 @@
-"""The dashboard: payments first, then events and sweep, then API, functions and table."""
+"""The dashboard: payments first, then events and sweep, queues and news, then API, functions and table."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import json
 from typing import Any
 
 from devstack.deploy.alarms import OURS
+from devstack.deploy.alarms import QUEUES as WATCHED
 
+QUEUES = tuple(queue.name for queue in WATCHED)
 _WIDTH, _HEIGHT = 12, 6
 _FULL = "aftertab-${Stage}"
 
@@ -28,6 +30,7 @@ def _graphs(functions: list[str]) -> dict[str, list[list[Any]]]:
     lambdas = [("FunctionName", f"{_FULL}-{name}") for name in functions]
     api = [("ApiName", _FULL), ("Stage", "${Stage}")]
     table = [("TableName", "${TabTable}")]
+    queues = [("QueueName", f"{_FULL}-{queue}") for queue in QUEUES]
     return {
         "Payments": [_ours("PaymentsTaken"), _ours("PaymentsDeclined"), _ours("PaymentsUnanswered")],
         "For a person": [_ours("TabsFlagged"), _ours("MoneyMismatches"), _ours("DisputesOpened")],
@@ -43,6 +46,27 @@ def _graphs(functions: list[str]) -> dict[str, list[list[Any]]]:
         ],
         "Sweep: tabs": [_ours("TabsAdvanced"), _ours("TabsNotAdvanced")],
         "Sweep: seconds that the oldest due tab has waited": [_ours("SweepLagSeconds", stat="Maximum")],
+        "Queues: messages that wait": [
+            _line("AWS/SQS", "ApproximateNumberOfMessagesVisible", [name]) for name in queues
+        ],
+        "Queues: seconds that the oldest message has waited": [
+            _line("AWS/SQS", "ApproximateAgeOfOldestMessage", [name], stat="Maximum") for name in queues
+        ],
+        "Dead letters": [
+            _line(
+                "AWS/SQS", "ApproximateNumberOfMessagesVisible", [("QueueName", f"{name}-dead-letters")], stat="Maximum"
+            )
+            for name in (_FULL, *(f"{_FULL}-{queue}" for queue in ("relay", *QUEUES)))
+        ],
+        "News: entries relayed, messages made and delivered": [
+            _ours("EntriesRelayed"),
+            _ours("MessagesMade"),
+            _ours("MessagesPosted"),
+            _ours("MessagesNotPosted"),
+        ],
+        "Relay: milliseconds that it is behind": [
+            _line("AWS/Lambda", "IteratorAge", [("FunctionName", f"{_FULL}-relay")], stat="Maximum")
+        ],
         "API: requests": [_line("AWS/ApiGateway", name, api) for name in ("Count", "4XXError", "5XXError")],
         "API: milliseconds": [_line("AWS/ApiGateway", "Latency", api, stat=stat) for stat in ("p50", "p95", "p99")],
         "Functions: milliseconds, p99": [_line("AWS/Lambda", "Duration", [name], stat="p99") for name in lambdas],
