@@ -290,6 +290,7 @@ def test_a_fee_that_is_taken_or_final_too_soon_is_told():
 
 
 PRESENTED = entry(16, "bill_presented") | {"at": "2026-01-06T10:00:00Z"}
+TOLD = entry(17, "bill_told") | {"at": "2026-01-06T11:00:00Z"}
 TOO_SOON = {"at": "2026-01-06T08:59:59Z"}
 
 
@@ -306,8 +307,12 @@ TOO_SOON = {"at": "2026-01-06T08:59:59Z"}
             "at entry 18 100 are taken unasked before the promised start",
         ),
         (
-            [PRESENTED, entry(17, "review_ended") | {"at": "2026-01-07T09:59:59Z"}],
-            "at entry 17 the review ends 0:00:01 too soon",
+            [PRESENTED, TOLD, entry(18, "review_ended") | {"at": "2026-01-07T10:59:59Z"}],
+            "at entry 18 the review ends 0:00:01 too soon",
+        ),
+        (
+            [PRESENTED, entry(17, "review_ended") | {"at": "2026-01-08T10:00:00Z"}],
+            "at entry 17 the review ends, and the customer does not know the bill",
         ),
         ([PRESENTED, begun(17, "att_5", "charge", 100)], "at entry 17 100 are charged while the bill is under review"),
         (
@@ -333,7 +338,7 @@ def test_each_charge_that_should_not_be_is_told(entries: list[Json], said: str):
     [
         [entry(16, "bill_accepted"), begun(17, "att_5", "charge", 100) | TOO_SOON, ended(18, "att_5", "failed")],
         [PRESENTED, begun(17, "att_5", "capture", 100, "pi_1"), ended(18, "att_5", "failed")],
-        [PRESENTED, entry(17, "review_ended") | {"at": "2026-01-07T10:00:00Z"}],
+        [PRESENTED, TOLD, entry(18, "review_ended") | {"at": "2026-01-07T11:00:00Z"}],
         [
             entry(16, "card_refused", card_id="pm_1"),
             entry(17, "card_updated", card_id="pm_1"),
@@ -414,10 +419,10 @@ UNTIL_TEN = accepted(16, "words", *BOOKED, free_cancel_until="2026-01-05T10:00:0
         (
             [
                 entry(16, "contested", contested_minor=1000),
-                entry(17, "contest_resolved", resolution="waive") | BY_CLOCK,
-                entry(18, "waived", amount_minor=1001) | BY_CLOCK,
+                entry(17, "waived", amount_minor=1001) | BY_CLOCK,
+                entry(18, "contest_resolved", resolution="waive") | BY_CLOCK,
             ],
-            "at entry 18 1001 are waived, contested were 1000",
+            "at entry 17 1001 are waived, contested were 1000",
         ),
         ([entry(16, "cash_returned") | BY_CLOCK], "at entry 16 cash went back, and nobody handed it over"),
         ([UNTIL_TEN, canceled(17, "2026-01-05T10:00:00Z", 1000)], "cancelling cost 1000 at entry 17, promised were 0"),
