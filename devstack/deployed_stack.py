@@ -164,6 +164,20 @@ class DeployedStack(Stack):
         self.drain()
         return swept
 
+    telling_s = 30.0
+    """Nobody can be asked how far the relay is."""
+
+    def await_receipts(self) -> bool:
+        """Five minutes of real time are not waited for: the receipt is on its queue, with a delay."""
+        deadline = time.monotonic() + self.telling_s
+        url = self.client("sqs").get_queue_url(QueueName=f"{STACK}-post")["QueueUrl"]
+        name = "ApproximateNumberOfMessagesDelayed"
+        while not int(self.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=[name])["Attributes"][name]):
+            if time.monotonic() > deadline:
+                raise RuntimeError("no receipt waits on its queue")
+            time.sleep(0.1)
+        return False
+
     def pump(self) -> dict[str, int]:
         """Wait for the functions that read stream and queues, which nobody has to call."""
         self.await_queues()

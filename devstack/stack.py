@@ -55,6 +55,7 @@ EVENTS = (
 )
 """The events that the webhook endpoint of a deployment subscribes to; each delivery costs an invocation."""
 START_TIMEOUT_S = 60.0
+RECEIPT_DELAY = timedelta(minutes=5)
 DEFAULT_START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 """A Monday morning, when the stories begin."""
 
@@ -304,6 +305,14 @@ class Stack:
         swept: dict[str, int] = self.control.post("/sweep")
         self.drain()
         return swept
+
+    telling_s = 0.0
+    """How long it may take until what was committed is told: `pump` comes back when it is."""
+
+    def await_receipts(self) -> bool:
+        """Let the time pass after which receipts go out; False where that takes too long."""
+        self.move_clock(self.now() + RECEIPT_DELAY)
+        return True
 
     def pump(self) -> dict[str, int]:
         """Read stream and queues until nothing is left, without firing the schedule."""
