@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.adapters.dynamodb.items import contact_key
+from chalicelib.adapters.dynamodb.items import contact_key, secrets_key
 
 ROOT = Path(__file__).resolve().parents[2]
 ADAPTERS = ROOT / "chalicelib" / "adapters" / "dynamodb"
@@ -230,26 +230,37 @@ def test_a_function_reads_the_secrets_it_needs(function: str, secrets: list[str]
     assert [resource["Fn::Sub"].rsplit("/", 1)[1] for resource in resources] == secrets
 
 
-CONTACTS = {"find_contact", "find_contacts", "put_contact"}
+APART = {
+    "NoContacts": ("CONTACT#*", {"find_contact", "find_contacts", "put_contact"}),
+    "NoSecrets": ("SECRETS#*", {"find_secrets", "put_endpoint", "delete_endpoint"}),
+}
+"""Statement → the partitions that it denies, and the methods that need them."""
 
 
+@pytest.mark.parametrize("sid", APART)
 @pytest.mark.parametrize("function", ["api", "pages", "authorizer", *BEGINS])
-def test_a_function_that_writes_to_nobody_can_not_read_contacts(function: str) -> None:
-    """Even if its code were changed to: contacts lie in partitions of their own, which its policy denies."""
+def test_what_is_kept_apart_is_denied_to_who_does_not_need_it(function: str, sid: str) -> None:
+    """Even if its code were changed to: they lie in partitions of their own, which its policy denies."""
+    partitions, needed_by = APART[sid]
     found = statements(function)
     table = found.get("OneTable")
 
-    assert contact_key("mer_1", "cus_1")["pk"] == {"S": "CONTACT#mer_1#cus_1"}
     if table is None:
-        assert not store_methods(function) & CONTACTS
+        assert not store_methods(function) & needed_by
         return
-    denied = found.get("NoContacts")
-    assert (denied is None) == bool(store_methods(function) & CONTACTS)
+    denied = found.get(sid)
+    assert (denied is None) == bool(store_methods(function) & needed_by)
     if denied is not None:
         assert denied["Effect"] == "Deny"
         assert set(denied["Action"]) == set(table["Action"])
         assert denied["Resource"] == table["Resource"]
-        assert denied["Condition"] == {"ForAnyValue:StringLike": {"dynamodb:LeadingKeys": ["CONTACT#*"]}}
+        assert denied["Condition"] == {"ForAnyValue:StringLike": {"dynamodb:LeadingKeys": [partitions]}}
+
+
+def test_contacts_and_secrets_are_where_the_policies_say() -> None:
+    """A key that is made otherwise would escape them."""
+    assert contact_key("mer_1", "cus_1")["pk"] == {"S": "CONTACT#mer_1#cus_1"}
+    assert secrets_key("mer_1", "end_1")["pk"] == {"S": "SECRETS#mer_1#end_1"}
 
 
 SENDS = {

@@ -67,10 +67,11 @@ class Try(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Sending(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """`body`: what is sent, byte for byte, at every try. `tries`: the last MAXIMUM_TRIES_KEPT; `tried`: all of them.
+    """`notice`: without its data. `body`: what is sent, byte for byte, at every try.
 
-    `scheduled_from`: when its tries began, anew with each replay; `failures`: those since then. `next_action_at`: when
-    a sweep looks at it next, None at an end. `version` counts from 1.
+    `tries`: the last MAXIMUM_TRIES_KEPT; `tried`: the number of all. `scheduled_from`: when its tries began, anew with
+    each replay; `failures`: those since then. `next_action_at`: when a sweep looks at it next, None at an end.
+    `version` counts from 1.
     """
 
     endpoint_id: str
@@ -96,11 +97,13 @@ class Sending(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def new_sending(notice: Notice, endpoint_id: str, now: datetime, *, is_held: bool = False) -> Sending:
-    """A sending in its first state; one that is too large is refused here, with the beginning of its body."""
+    """A sending in its first state; one that is too large is refused here, and its body is not kept."""
     body = body_of(notice)
+    # What it says is in the body, once.
+    notice = replace(notice, data={})
     new = Sending(endpoint_id=endpoint_id, notice=notice, body=body, state=SendingState.QUEUED, scheduled_from=now)
     if len(body.encode()) > MAXIMUM_BODY_BYTES:
-        return replace(new, body="", notice=replace(notice, data={}), state=SendingState.REFUSED)
+        return replace(new, body="", state=SendingState.REFUSED)
     if is_held:
         return replace(new, state=SendingState.HELD)
     return replace(new, next_action_at=now + ON_QUEUE)
