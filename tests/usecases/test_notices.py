@@ -547,6 +547,9 @@ def test_what_happens_while_it_is_disabled_is_held(tills: Tills) -> None:
     endpoint = tills.endpoint(ordered=True)
     endpoints.disable_endpoint(tills.deps, endpoint.endpoint_id, request=tills.request(tills.owner))
     happened = told(tills)
+    tills.work()
+    # At once, without a job for each.
+    assert tills.queues.waiting[QueueName.NOTICES] == []
     tills.let_pass(timedelta(days=2), every=timedelta(hours=6))
     assert tills.states(endpoint) == {SendingState.HELD: 3}
 
