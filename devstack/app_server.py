@@ -3,9 +3,10 @@
     python -m devstack.app_server --port 8000 --control-port 8001 --folder .devstack
 
 The control port takes `POST /sweep` and `POST /reconcile` (fire that schedule now), and `POST /pump`. A sweep and a
-pump read stream and queues until nothing is left, and answer the counts. With `--ticker` the sweep also fires every
-five clock-minutes and on every move of the clock, and stream and queues are read twice a second. With `--forks` it
-serves nothing itself, but forks workers that do, as commanded on standard input. Settings come from the environment,
+pump read stream and queues until nothing is left, and answer the counts. `POST /feedback` takes what SES or SNS would
+report of a message, and `GET /_outbox` shows the mails and texts that were sent. With `--ticker` the sweep also fires
+every five clock-minutes and on every move of the clock, and stream and queues are read twice a second. With `--forks`
+it serves nothing itself, but forks workers that do, as commanded on standard input. Settings come from the environment,
 as in Lambda.
 """
 
@@ -30,13 +31,14 @@ from chalice.local import ChaliceRequestHandler, ThreadedHTTPServer
 from msgspec.structs import replace
 
 from chalicelib import bootstrap
-from devstack import local_queues, pump
+from devstack import local_queues, outbox, pump
 from devstack.app_workers import fork_on_request
 from devstack.clock import StandinClock
 from devstack.crash import with_crashes
 from devstack.http_tuning import before_each_request, send_answers_in_one_packet, use_fast_header_parser
 from devstack.local_queues import DelayedQueues
 from devstack.lookup_log import with_lookups
+from devstack.outbox import LocalOutbox
 from devstack.pump import Pump
 
 TICK = timedelta(minutes=5)
@@ -47,7 +49,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--control-port", type=int, required=True)
-    parser.add_argument("--folder", type=Path, required=True, help="of this stack, for the lock of its pump")
+    parser.add_argument("--folder", type=Path, required=True, help="of this stack: its outbox, the pump's lock")
     parser.add_argument("--ticker", action="store_true")
     parser.add_argument("--forks", action="store_true")
     parser.add_argument("--lookups", type=Path, help="where the attempts go that had to be asked about, one a line")
@@ -65,7 +67,9 @@ def main() -> None:
 
     database = local_queues.client("dynamodb", os.environ["AWS_ENDPOINT_URL"], os.environ["AWS_REGION"])
     queues = DelayedQueues(deps.queues, database, clock)
-    deps = replace(deps, queues=queues)
+    sent = given.folder / outbox.NAME
+    local = LocalOutbox(sent, clock)
+    deps = replace(deps, queues=queues, mailer=local.mailer, texter=local.texter)
 
     import app as functions
 
@@ -82,8 +86,13 @@ def main() -> None:
         bootstrap.use(with_crashes(deps))
         pumping = pump.pump_of(functions, queues, given.folder / "pump.lock")
         sweep = Sweeper(functions.sweep, pumping)
-        acts = {"/sweep": sweep.fire, "/pump": pumping.run, "/reconcile": Sweeper(functions.reconcile).fire}
-        control = ThreadedHTTPServer(("127.0.0.1", given.control_port), _control(acts, clock))
+        acts: dict[str, Callable[..., Any]] = {
+            "/sweep": sweep.fire,
+            "/pump": pumping.run,
+            "/reconcile": Sweeper(functions.reconcile).fire,
+            "/feedback": lambda report: functions.feedback(_from_topic(report), None),
+        }
+        control = ThreadedHTTPServer(("127.0.0.1", given.control_port), _control(acts, sent, clock))
         threading.Thread(target=control.serve_forever, daemon=True, name="control").start()
         if given.ticker:
             threading.Thread(target=_tick, args=(clock, sweep, pumping), daemon=True, name="ticker").start()
@@ -146,17 +155,32 @@ def _tick(clock: StandinClock, sweep: Sweeper, pumping: Pump) -> None:
             logging.getLogger(__name__).exception("the schedule could not be fired")
 
 
-def _control(acts: Mapping[str, Callable[[], Any]], clock: StandinClock) -> type[BaseHTTPRequestHandler]:
+def _from_topic(report: Any) -> dict[str, Any]:
+    """A report of SES or SNS as the topic hands it to a function."""
+    message: dict[str, Any] = {"Message": json.dumps(report), "Subject": None, "MessageAttributes": {}}
+    return {"Records": [{"EventSource": "aws:sns", "Sns": message}]}
+
+
+def _control(acts: Mapping[str, Callable[..., Any]], sent: Path, clock: StandinClock) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
-            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             act = acts.get(self.path)
-            answer = act() if act else {"error": f"POST {' or '.join(acts)}"}
-            content = json.dumps(answer).encode()
-            self.send_response(200 if act else 404)
-            self.send_header("Content-Type", "application/json")
+            given = json.loads(body) if body else None
+            answer = (act(given) if given else act()) if act else {"error": f"POST {' or '.join(acts)}"}
+            self._answer(200 if act else 404, "application/json", json.dumps(answer).encode())
+
+        def do_GET(self) -> None:
+            if self.path != outbox.PATH:
+                return self._answer(404, "application/json", json.dumps({"error": f"GET {outbox.PATH}"}).encode())
+            page = outbox.page(outbox.read(sent))
+            return self._answer(200, "text/html; charset=utf-8", page.encode())
+
+        def _answer(self, status: int, media: str, content: bytes) -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", media)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)

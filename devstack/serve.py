@@ -11,6 +11,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from devstack import outbox
 from devstack.stack import LOGS, PUBLISHABLE_KEY, ROOT, Ports, Stack, stop_on_signals
 from devstack.stories.business import Business
 
@@ -79,6 +80,7 @@ def _welcome(stack: Stack) -> str:
   app              {stack.app_url}/v1      its document: {stack.app_url}/v1/openapi.json
   Stripe stand-in  {stack.standin.base_url}
   DynamoDB         {stack.aws_url}
+  outbox           {stack.control.base_url}{outbox.PATH}      mails and texts, as a phone shows them
   tokens           make token ROLE=staff|owner|customer|operator
   logs             {LOGS.relative_to(ROOT)}
 

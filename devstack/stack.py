@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn, Self
 
-from devstack import dynamodb_emulators, dynamodb_table, local_queues, ministack
+from devstack import dynamodb_emulators, dynamodb_table, local_queues, ministack, outbox
 from devstack.app_workers import Workers
 from devstack.http import JsonClient
 from devstack.issuer import AUDIENCE, ISSUER, Issuer
@@ -121,6 +121,8 @@ class Stack:
 
     def _begin(self) -> None:
         self._logs.mkdir(parents=True, exist_ok=True)
+        self.mails = self._logs / outbox.NAME
+        self.mails.unlink(missing_ok=True)
         self.lookups = self._logs / "lookups"
         self.lookups.write_text("")
         standin_port = self._ports.standin or free_port()
@@ -174,6 +176,7 @@ class Stack:
             "AFTERTAB_STAGE": "dev",
             "AFTERTAB_TABLE": "aftertab-dev",
             **{f"AFTERTAB_QUEUE_{queue.upper()}": url for queue, url in queues.items()},
+            "AFTERTAB_API_URL": self.app_url,
             "AFTERTAB_JWT_ISSUER": ISSUER,
             "AFTERTAB_JWT_AUDIENCE": AUDIENCE,
             "AFTERTAB_JWT_JWKS_URL": self.issuer.jwks_url,
@@ -323,6 +326,17 @@ class Stack:
         """Fire the nightly reconciliation once, as EventBridge would; its figures."""
         figures: dict[str, Any] = self.control.post("/reconcile")
         return figures
+
+    # People
+
+    def handed_over(self, address: str) -> list[dict[str, Any]]:
+        """The mails and texts to this address or number, oldest first."""
+        return [line for line in outbox.read(self.mails) if line["to"] == address]
+
+    def report(self, feedback: dict[str, Any]) -> dict[str, int]:
+        """Let SES or SNS report what became of a message, or what somebody answered."""
+        noted: dict[str, int] = self.control.post("/feedback", feedback)
+        return noted
 
     def discard_state(self) -> None:
         """Kill the database at once, without its writing `state`, which may be gigabytes and is not needed."""

@@ -10,6 +10,7 @@ from devstack.books import Money
 from devstack.phone import Phone
 from devstack.stack import Stack
 from devstack.stories.business import Business, Say, StoryFailed, iso
+from devstack.stories.followup import week_of_followup
 from devstack.stories.problems import ROUGH_STORIES, disputed, unpaid
 from devstack.stories.systems import outage
 
@@ -280,6 +281,7 @@ def long_review(stack: Stack, say: Say) -> None:
 STORIES: tuple[Story, ...] = (
     *(walk_in, handed_a_token, appointment, no_show, cancellations, long_review),
     *ROUGH_STORIES,
+    week_of_followup,
     outage,
 )
 
@@ -291,5 +293,6 @@ NEED_THE_CLOCK: dict[Story, str] = {
     unpaid: "reminders and retries are a minute apart at least",
     disputed: "the bank takes nine days",
     outage: "a till is down for three days",
+    week_of_followup: "a week goes by",
 }
 """The stories that need a movable clock, and so the local server, with the part that takes longer than a minute."""
