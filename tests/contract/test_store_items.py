@@ -147,11 +147,11 @@ LEFT_OUT = {
     "": "Feedback.comment Tab.change_id",
     "()": (
         "Entry.postings Leg.disputes Leg.failed_refunds Promise.added Tab.attempts Tab.flags Tab.holds Tab.items "
-        "Tab.legs"
+        "Tab.legs Tab.links"
     ),
     "0": (
         "Attempt.checks Attempt.redone Attempt.tip_minor Deposit.amount_minor Deposit.failures "
-        "Dispute.reinstated_minor Dispute.returned_minor Dispute.withdrawn_minor Followup.refusals "
+        "Dispute.reinstated_minor Dispute.returned_minor Dispute.withdrawn_minor Entry.version Followup.refusals "
         "Followup.reminders_sent Followup.tries Hold.captured_minor Leg.elsewhere_minor "
         "Plan.tip_minor Tab.adjusted_minor Tab.entry_count Tab.receipt_seq Tab.tip_minor "
         "Tab.version Tab.waived_minor Tab.written_off_minor TabSummary.held_minor"
@@ -230,7 +230,7 @@ def heard(frame, event, _):
     if event == "call" and frame.f_code.co_name == "get_class_annotations":
         made.append(event)
 kinds = ("tab", "entry", "attempt", "pointer", "record", "merchant", "customer", "summary", "contact",
-         "progress", "delivery")
+         "progress", "delivery", "branding", "link_pointer", "token", "endpoint", "secrets", "sending")
 readers = [getattr(items, f"{kind}_of") for kind in kinds]
 sys.setprofile(heard)
 for read in readers:
@@ -389,6 +389,18 @@ def test_what_is_due_is_known_by_its_key(pk: str, sk: str, due: Due) -> None:
 
         assert list(store.iter_due(NOW)) == [due]
         assert list(store.iter_due(NOW - timedelta(microseconds=1))) == []
+
+
+def test_what_a_newer_release_has_made_due_stops_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    """After a rollback, for example: it is left alone and told, and everything else is swept."""
+    with moto_store() as store:
+        tab = store.commit(acting_at(opening(), NOW))
+        key = {"pk": {"S": "STORY#mer_a#tab_1"}, "sk": {"S": "ASKED"}}
+        store._client.put_item(TableName=TABLE, Item={**key, **dynamodb_items.due(tab.tab_id, NOW)})
+
+        assert list(store.iter_due(NOW)) == [DueTab(MERCHANT, tab.tab_id)]
+
+    assert "STORY#mer_a#tab_1" in caplog.text
 
 
 # The client

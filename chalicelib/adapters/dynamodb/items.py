@@ -595,8 +595,8 @@ def summary_of(item: Item) -> TabSummary:
     return line
 
 
-def due_of(item: Item) -> Due:
-    """What is due, from its key; the due index has nothing else. Raises ValueError for a key that is never due."""
+def due_of(item: Item) -> Due | None:
+    """What is due, from its key; the due index has nothing else. None for items that this release does not know."""
     of, *owner = item["pk"]["S"].split("#")
     kind, *rest = item["sk"]["S"].split("#")
     match of, kind:
@@ -609,7 +609,7 @@ def due_of(item: Item) -> Due:
         case "NOTICE", _:
             merchant_id, endpoint_id = owner
             return DueNotice(merchant_id, endpoint_id, kind)
-    raise ValueError(f"{item['pk']['S']} {item['sk']['S']} is in the due index, and nothing is known of such items")
+    return None
 
 
 # Limits

@@ -5,6 +5,7 @@ It uses one table. A screen is one read, a change one TransactWriteItems, a list
 
 from __future__ import annotations
 
+import logging
 import secrets
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -58,6 +59,8 @@ from chalicelib.ports.store import (
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
+
+log = logging.getLogger(__name__)
 
 DUE_PAGE = 1000
 BATCH = 100
@@ -378,7 +381,12 @@ class DynamoDbStore:
         while True:
             with reading():
                 answer = self._client.query(**query)
-            due += [items.due_of(item) for item in answer["Items"]]
+            for item in answer["Items"]:
+                if known := items.due_of(item):
+                    due.append(known)
+                else:
+                    # A newer release has put it there. It must not keep everything else from being swept.
+                    log.error("%s %s is due, and this release does not know such items", item["pk"], item["sk"])
             if "LastEvaluatedKey" not in answer:
                 return due
             query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
