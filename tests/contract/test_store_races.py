@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from functools import partial
 from threading import Barrier
 from typing import Any
@@ -14,7 +16,9 @@ from msgspec.structs import replace
 
 from chalicelib.adapters.dynamodb.store import DynamoDbStore
 from chalicelib.adapters.memory_store import MemoryStore
+from chalicelib.domain.tab.attempt import Operation
 from chalicelib.domain.tab.draft import Draft
+from chalicelib.domain.tab.status import Status
 from chalicelib.domain.tab.tab import Tab
 from chalicelib.ports.store import (
     EventAlreadySeen,
@@ -24,8 +28,10 @@ from chalicelib.ports.store import (
     TabStore,
     VersionConflict,
 )
+from chalicelib.usecases.tab.advance_tab import work
 from tests.contract.conftest import EMULATOR
 from tests.contract.store_kit import MERCHANT, add_items, next_change, opening, record
+from tests.usecases.shop import EVERYTHING, Shop
 
 THREADS = 16
 ROUNDS = 10
@@ -139,3 +145,38 @@ def test_a_fact_brought_by_many_is_applied_once_and_nothing_else_is_lost(store: 
     entries = store.list_entries(MERCHANT, tab.tab_id, limit=99, cursor=None).items
     assert [entry.seq for entry in entries] == list(range(1, THREADS + 2))
     assert [entry.details.get("with_fact") for entry in entries].count(True) == 1
+
+
+def test_batches_that_share_tabs_leave_one_winner_for_each_tab(store: TabStore) -> None:
+    """Six workers write the same ten tabs together: each tab has one change more, and nobody is told of two."""
+    tabs = [store.commit(opening()) for _ in range(10)]
+    for _ in range(ROUNDS // 2):
+        batches = [[next_change(tab, add_items(100 + n)) for tab in tabs] for n in range(6)]
+
+        results = at_once([partial(store.commit_each, batch) for batch in batches])
+
+        for index, tab in enumerate(tabs):
+            errors = [result[index] for result in results]
+            assert [type(error) for error in errors].count(VersionConflict) == 5, errors
+            (winner,) = [number for number, error in enumerate(errors) if error is None]
+            tabs[index] = store.get_tab(MERCHANT, tab.tab_id)
+            assert tabs[index] == batches[winner][index].tab
+
+
+def test_a_batch_that_several_workers_get_at_once_charges_each_tab_once(store: TabStore) -> None:
+    """SQS delivers at least once, and a second sweep sends what still waits: four workers, ten charges."""
+    shop = Shop()
+    shop.open(*EVERYTHING).serve(50_00)
+    tabs = [replace(shop.tab, tab_id=f"tab_race{number}") for number in range(10)]
+    for tab in tabs:
+        store.commit(replace(opening(), tab=replace(tab, version=1), entries=()))
+    shop.clock.instant += timedelta(days=2)
+    deps = replace(shop.deps, store=store)
+    jobs = [json.dumps({"merchant_id": tab.merchant_id, "tab_id": tab.tab_id}) for tab in tabs]
+
+    results = at_once([partial(work, deps, jobs)] * 4)
+
+    assert results == [[]] * 4
+    assert shop.gateway.calls.count(Operation.CHARGE) == 10
+    found = store.find_tabs([(tab.merchant_id, tab.tab_id) for tab in tabs])
+    assert {(tab.status, tab.paid_minor) for tab in found.values()} == {(Status.CLOSED, 50_00)}
