@@ -101,6 +101,26 @@ def test_a_queue_that_takes_no_jobs_is_told(shop: Shop, monkeypatch: pytest.Monk
             swept(shop, DueStore(*[DueTab("mer_1", f"tab_{number}") for number in range(count)]))
 
 
+def test_a_queue_that_takes_no_jobs_does_not_keep_the_others_empty(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What people and systems are to be told is sent although tabs can't be; then the failure is told."""
+    send = shop.queues.send
+
+    def due_is_full(queue: QueueName, jobs: Any) -> None:
+        if queue == QueueName.DUE:
+            raise QueueUnavailable("no answer")
+        send(queue, jobs)
+
+    monkeypatch.setattr(shop.queues, "send", due_is_full)
+    store = DueStore(
+        DueTab("mer_1", "tab_1"), DueDelivery("mer_2", None, "msg_1", "email"), DueNotice("mer_3", "end_1", "not_1")
+    )
+
+    with pytest.raises(QueueUnavailable):
+        swept(shop, store)
+
+    assert [len(sent(shop, queue)) for queue in (QueueName.DUE, QueueName.POST, QueueName.NOTICES)] == [0, 1, 1]
+
+
 def test_what_was_found_is_sent_before_a_failing_index_is_told(shop: Shop) -> None:
     """A shard that can't be read fails the sweep, after everything in the others was sent."""
     store = DueStore(DueTab("mer_1", "tab_1"), DueTab("mer_1", "tab_2"), fails=True)

@@ -24,7 +24,7 @@ from chalicelib.domain.tab.attempt import Attempt, AttemptState
 from chalicelib.domain.tab.draft import Change, Draft
 from chalicelib.domain.tab.tab import Tab
 from chalicelib.ports.deps import Deps
-from chalicelib.ports.queues import Job, QueueName
+from chalicelib.ports.queues import Job, QueueName, QueueUnavailable
 from chalicelib.ports.store import Due, DueDelivery, DueNotice, DueTab, StoreUnavailable
 from chalicelib.usecases.tab.attempts import Outcome, commit_each, needs_customer_ref, perform, record_outcome, run
 
@@ -54,22 +54,25 @@ def sweep(deps: Deps) -> Swept:
     """Send everything that is due to its queue, as JSON of its ids.
 
     Merchants take turns in the queue, so that thousands of due tabs of one do not delay ten of another. Raises
-    QueueUnavailable, and what the store raises, after all that was found is sent.
+    StoreUnavailable or QueueUnavailable at the end, after everything that can be sent is sent.
     """
     found: dict[QueueName, list[Due]] = defaultdict(list)
-    unread: StoreUnavailable | None = None
+    failure: StoreUnavailable | QueueUnavailable | None = None
     try:
         for due in deps.store.iter_due(deps.clock.now()):
             found[_QUEUE_OF[type(due)]].append(due)
     except StoreUnavailable as error:
-        unread = error
+        failure = error
     for queue, all_due in found.items():
-        _send(deps, queue, [Job(body=_encode(due).decode(), group=due.merchant_id) for due in in_turns(all_due)])
+        try:
+            _send(deps, queue, [Job(body=_encode(due).decode(), group=due.merchant_id) for due in in_turns(all_due)])
+        except QueueUnavailable as error:
+            failure = error
     swept = Swept(**{queue.value: len(all_due) for queue, all_due in found.items()})
     # The worker measures how late each tab is. A sweep that finds nothing says that nothing is late.
     log.info("swept", extra={"metrics": {"TabsDue": swept.due, "SweepLagSeconds": 0.0}})
-    if unread is not None:
-        raise unread
+    if failure is not None:
+        raise failure
     return swept
 
 
