@@ -219,38 +219,6 @@ def test_older_items_are_upcast_and_newer_ones_refused(monkeypatch: pytest.Monke
         dynamodb_items.tab_of(item | {"schema_version": {"N": "4"}})
 
 
-READ_EACH_KIND = """
-import sys
-from msgspec import ValidationError
-from chalicelib.adapters.dynamodb import items
-
-made = []
-def heard(frame, event, _):
-    # What msgspec asks for when it first makes a decoder of a struct.
-    if event == "call" and frame.f_code.co_name == "get_class_annotations":
-        made.append(event)
-kinds = ("tab", "entry", "attempt", "pointer", "record", "merchant", "customer", "summary", "contact",
-         "progress", "delivery", "branding", "link_pointer", "token", "endpoint", "secrets", "sending")
-readers = [getattr(items, f"{kind}_of") for kind in kinds]
-sys.setprofile(heard)
-for read in readers:
-    try:
-        read({"schema_version": {"N": "1"}, "data": {"S": "{}"}, "line": {"S": "{}"}})
-    except ValidationError:
-        pass
-sys.setprofile(None)
-print(len(readers), len(made))
-"""
-
-
-def test_no_decoder_is_made_by_the_first_who_reads() -> None:
-    """msgspec dies (SIGSEGV) where two threads first make decoders of the same structs: that is for the import."""
-    done = subprocess.run([sys.executable, "-c", READ_EACH_KIND], capture_output=True, check=True, text=True)
-
-    readers, made = map(int, done.stdout.split())
-    assert (readers, made) == (len(dynamodb_items._DECODERS), 0)
-
-
 # Keys and attributes
 
 

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Struct
 
+from chalicelib.decoders import decoder_of
 from chalicelib.domain.books.differences import Progress, Records
 from chalicelib.domain.branding import Branding
 from chalicelib.domain.contact import Channel, Contact, SearchBy
@@ -254,17 +255,6 @@ _LINE = "line"
 _encode = msgspec.json.Encoder().encode
 
 
-# Created at import, by one thread: if two threads create the first decoders of the same structs at the same time,
-# one sees a half-built type of the other, and the process dies (SIGSEGV in msgspec 0.22).
-_DECODERS: dict[type[Any], msgspec.json.Decoder[Any]] = {
-    kind: msgspec.json.Decoder(kind)
-    for kind in (
-        *(Tab, Entry, Attempt, Pointer, IdempotencyRecord, Merchant, Customer, TabSummary, Contact, Progress),
-        *(Delivery, Branding, LinkPointer, Token, Endpoint, Secrets, Sending),
-    )
-}
-
-
 def _data(contents: Struct) -> Item:
     return {_DATA: _json(contents)}
 
@@ -472,7 +462,7 @@ def _contents(cls: type[R], item: Item) -> R:
     """
     version = int(item["schema_version"]["N"])
     if version == SCHEMA_VERSION:
-        found: R = _DECODERS[cls].decode(item[_DATA]["S"])
+        found: R = decoder_of(cls).decode(item[_DATA]["S"])
         return found
     if version > SCHEMA_VERSION:
         raise NewerSchema(
@@ -585,13 +575,13 @@ def token_of(item: Item) -> Token:
 
 def customer_line_of(item: Item) -> Customer:
     """Read a row of a listing's index."""
-    line: Customer = _DECODERS[Customer].decode(item[_LINE]["S"])
+    line: Customer = decoder_of(Customer).decode(item[_LINE]["S"])
     return line
 
 
 def summary_of(item: Item) -> TabSummary:
     """A row of a listing's index. It has no schema version: new fields have defaults."""
-    line: TabSummary = _DECODERS[TabSummary].decode(item[_LINE]["S"])
+    line: TabSummary = decoder_of(TabSummary).decode(item[_LINE]["S"])
     return line
 
 

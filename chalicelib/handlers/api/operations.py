@@ -21,6 +21,7 @@ from chalice.app import Blueprint
 from chalice.app import Request as HttpRequest
 
 from chalicelib import correlation
+from chalicelib.decoders import decoder_of
 from chalicelib.domain.errors import Forbidden, InvalidInput, NotFound
 from chalicelib.domain.tab.actor import Actor, Role
 from chalicelib.domain.tab.link import Scope
@@ -93,7 +94,6 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     query: tuple[Query, ...]
     tagged: bool
     moves_money: bool
-    decoder: msgspec.json.Decoder[Any]
     media: str
 
 
@@ -187,7 +187,6 @@ class Routes(Blueprint):
                 query=query,
                 tagged=tagged,
                 moves_money=moves_money,
-                decoder=msgspec.json.Decoder(body),
                 media=media,
             )
             assert operation.name not in OPERATIONS, f"{operation.name} twice"
@@ -339,7 +338,7 @@ def _body(operation: Operation, raw: bytes) -> Any:
         with suppress(TypeError):  # A field is missing.
             return operation.body()
     try:
-        return operation.decoder.decode(raw)
+        return decoder_of(operation.body).decode(raw)
     except msgspec.ValidationError as wrong:
         # msgspec stops at the first wrong value; the rest may not even be JSON.
         _check_json(raw)
