@@ -5,26 +5,28 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from threading import Lock
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from chalicelib import config, snapshots
 from chalicelib.adapters.addresses import LibraryAddresses
 from chalicelib.adapters.aws.secrets import KeptSecret
 from chalicelib.adapters.system import SystemClock, SystemIds
-from chalicelib.ports.channels import Mailer, Texter
-from chalicelib.ports.clock import Clock
-from chalicelib.ports.deliveries import Deliveries
 from chalicelib.ports.deps import Deps
-from chalicelib.ports.gateway import PaymentGateway
-from chalicelib.ports.links import Links
-from chalicelib.ports.notices import Notices
-from chalicelib.ports.pages import Pages
-from chalicelib.ports.people import People
-from chalicelib.ports.queues import Queues
-from chalicelib.ports.store import TabStore
-from chalicelib.ports.stream import NewEntry
-from chalicelib.ports.webhooks import Webhooks
-from chalicelib.ports.words import Words
+
+if TYPE_CHECKING:
+    from chalicelib.ports.channels import Mailer, Texter
+    from chalicelib.ports.clock import Clock
+    from chalicelib.ports.deliveries import Deliveries
+    from chalicelib.ports.gateway import PaymentGateway
+    from chalicelib.ports.links import Links
+    from chalicelib.ports.notices import Notices
+    from chalicelib.ports.pages import Pages
+    from chalicelib.ports.people import People
+    from chalicelib.ports.queues import Queues
+    from chalicelib.ports.store import TabStore
+    from chalicelib.ports.stream import NewEntry
+    from chalicelib.ports.webhooks import Webhooks
+    from chalicelib.ports.words import Words
 
 _lock = Lock()
 _cached: list[Deps] = []
@@ -69,15 +71,15 @@ def build(*, clock: Clock | None = None) -> Deps:
         links=links,
         addresses=LibraryAddresses(),
         # Importing the stripe package takes a quarter of a second, and most requests move no money.
-        gateway=cast(PaymentGateway, _Gateway()),
+        gateway=cast("PaymentGateway", _Gateway()),
         clock=clock or SystemClock(),
         ids=SystemIds(),
         # What news needs, a request of the API seldom or never does.
-        queues=cast(Queues, _Lazy(_queues)),
-        mailer=cast(Mailer, _Lazy(_mailer)),
-        texter=cast(Texter, _Lazy(_texter)),
-        words=cast(Words, _Lazy(_words)),
-        webhooks=cast(Webhooks, _Lazy(_webhooks)),
+        queues=cast("Queues", _Lazy(_queues)),
+        mailer=cast("Mailer", _Lazy(_mailer)),
+        texter=cast("Texter", _Lazy(_texter)),
+        words=cast("Words", _Lazy(_words)),
+        webhooks=cast("Webhooks", _Lazy(_webhooks)),
         api_url=config.api_url(),
     )
 

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from msgspec import Struct
 
-from chalicelib.ports.addresses import Addresses
-from chalicelib.ports.channels import Mailer, Texter
-from chalicelib.ports.clock import Clock
-from chalicelib.ports.deliveries import Deliveries
-from chalicelib.ports.gateway import PaymentGateway
-from chalicelib.ports.ids import Ids
-from chalicelib.ports.links import Links
-from chalicelib.ports.notices import Notices
-from chalicelib.ports.people import People
-from chalicelib.ports.queues import Queues
-from chalicelib.ports.store import TabStore
-from chalicelib.ports.webhooks import Webhooks
-from chalicelib.ports.words import Words
+if TYPE_CHECKING:
+    # Types only: a start does not load the ports that no adapter of it needs.
+    from chalicelib.ports.addresses import Addresses
+    from chalicelib.ports.channels import Mailer, Texter
+    from chalicelib.ports.clock import Clock
+    from chalicelib.ports.deliveries import Deliveries
+    from chalicelib.ports.gateway import PaymentGateway
+    from chalicelib.ports.ids import Ids
+    from chalicelib.ports.links import Links
+    from chalicelib.ports.notices import Notices
+    from chalicelib.ports.people import People
+    from chalicelib.ports.queues import Queues
+    from chalicelib.ports.store import TabStore
+    from chalicelib.ports.webhooks import Webhooks
+    from chalicelib.ports.words import Words
 
 
 class Deps(Struct, frozen=True):
