@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
 from msgspec.structs import replace
 
+from chalicelib.adapters.dynamodb.store import DynamoDbStore
 from chalicelib.domain.errors import InvalidInput
 from chalicelib.domain.news.endpoint import Endpoint, OldSecret, Secrets
 from chalicelib.domain.news.notice import Notice
@@ -19,10 +21,12 @@ from chalicelib.domain.news.sending import (
     new_sending,
     put_off,
 )
-from chalicelib.ports.notices import Notices
+from chalicelib.ports.notices import NoticeJob, Notices, queue_job_of
 from chalicelib.ports.store import DueNotice, RecordExists, TabStore, VersionConflict
+from chalicelib.usecases.news.notices import work
 from tests.contract.store_kit import MERCHANT, NOW, new_id, record
-from tests.notices import notices_beside
+from tests.notices import Receivers, notices_beside
+from tests.usecases.shop import Shop
 
 ENDPOINT = Endpoint(
     endpoint_id="end_a",
@@ -242,3 +246,24 @@ def test_what_is_under_way_is_due_at_its_time(notices: Notices, store: TabStore)
     assert list(store.iter_due(NOW + timedelta(hours=2))) == [due]
     notices.put_sending(replace(first, state=SendingState.DELIVERED, next_action_at=None, version=3))
     assert list(store.iter_due(NOW + timedelta(days=9))) == []
+
+
+@pytest.mark.ministack
+def test_many_who_work_at_once_send_a_notice_once(emulated_store: DynamoDbStore) -> None:
+    """Sixteen have the same job, twenty times over: one claim of each is written, and one POST is made."""
+    shop = Shop()
+    receivers = Receivers()
+    notices = notices_beside(emulated_store)
+    deps = replace(shop.deps, store=emulated_store, notices=notices, webhooks=receivers)
+    endpoint = replace(ENDPOINT, since=shop.clock.instant, failing_since=None, ordered=False)
+    notices.put_endpoint(endpoint, secrets=SECRETS)
+    sent = [new_sending(sending(f"tab_{number}").notice, "end_a", shop.clock.instant) for number in range(20)]
+    with ThreadPoolExecutor(16) as pool:
+        for one in sent:
+            notices.add_sending(one)
+            job = NoticeJob(merchant_id=MERCHANT, endpoint_id="end_a", notice_id=one.notice.notice_id)
+            done = [pool.submit(work, deps, [queue_job_of(job).body]) for _ in range(16)]
+            assert [it.result() for it in done] == [[]] * 16
+
+    assert sorted(receivers.taken_ids(endpoint.url)) == sorted(one.notice.notice_id for one in sent)
+    assert len(receivers.heard) == len(sent)

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from chalicelib.adapters.memory_notices import MemoryNotices
 from chalicelib.adapters.memory_queues import MemoryQueues
 from chalicelib.domain.errors import (
     Contention,
@@ -537,6 +538,26 @@ def test_an_earlier_entry_that_has_not_come_yet_is_sent_first(tills: Tills) -> N
     tills.work_all()
 
     assert tills.receivers.taken_ids(URL) == [notice.notice_id for notice in happened]
+
+
+def test_what_has_left_the_log_is_not_sent_again(tills: Tills) -> None:
+    """A tab lives longer than the log: its old entries are not known any more, and are not missing."""
+    endpoint = tills.endpoint(ordered=True)
+    old = told(tills, 2)
+    tills.work_all()
+    tills.clock.instant += timedelta(days=31)
+    forget = tills.deps.notices
+    assert isinstance(forget, MemoryNotices)
+    for notice in old:
+        # As the database does by its TTL.
+        del forget._sendings[tills.merchant_id, endpoint.endpoint_id, notice.notice_id]
+    accepted = tills.accept_bill().tab
+    tills.tell(*(notice for notice in tills.happened() if notice.at == tills.clock.instant))
+    tills.work_all()
+
+    assert accepted.version > 1
+    taken = tills.receivers.taken_ids(URL)
+    assert len(taken) == len(set(taken)) > len(old)
 
 
 # The owner's

@@ -113,6 +113,8 @@ def _missing_before(deps: Deps, endpoint: Endpoint, notice: Notice) -> list[Noti
     if not endpoint.ordered or notice.tab_id is None or notice.seq <= 1:
         return []
     tab_id = notice.tab_id
+    # What is older may have left the log, so that nobody knows whether it was sent.
+    since = deps.clock.now() - sendings.KEPT / 2
     known = {
         it.notice.seq for it in deps.notices.list_sendings_of_tab(endpoint.merchant_id, endpoint.endpoint_id, tab_id)
     }
@@ -123,7 +125,7 @@ def _missing_before(deps: Deps, endpoint: Endpoint, notice: Notice) -> list[Noti
         for entry in page.items:
             if entry.seq < notice.seq and entry.seq not in known:
                 earlier = notice_of(endpoint.merchant_id, notice.data.get("customer_id"), tab_id, entry)
-                if endpoint.wants(earlier):
+                if earlier.at >= since and endpoint.wants(earlier):
                     found.append(earlier)
         cursor = page.next_cursor
         if cursor is None or page.items[-1].seq >= notice.seq:
