@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import signal
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
 
+import segno
 from rich.console import Console
 
 from devstack import outbox
@@ -44,8 +46,9 @@ def main() -> None:
     signal.signal(signal.SIGINT, lambda number, frame: stopped.set())
     with Stack(ports, start=datetime.now(UTC), ticker=True, real_time=True) as stack:
         try:
-            write_env(stack, HERE)
+            cafe = write_env(stack, HERE)
             console.print(_welcome(stack))
+            print(_to_scan(bill_to_scan(cafe)))
             stopped.wait()
         finally:
             (HERE / ENV).unlink(missing_ok=True)
@@ -53,8 +56,30 @@ def main() -> None:
     console.print("\nThe servers are stopped.")
 
 
-def write_env(stack: Stack, folder: Path) -> None:
-    """Create a business, a customer and their tokens; write them to a file for the shell and one for `make token`."""
+def bill_to_scan(cafe: Business) -> str:
+    """Present a guest's bill; return the address of a link to it."""
+    new = {"title": "Table 7", "expected_outcome": "A drink you enjoy", "estimate_minor": 700}
+    path = f"/tabs/{cafe.staff.post('/tabs', new)['tab_id']}"
+    ordered = [
+        {"description": "Flat white", "unit_price_minor": 380},
+        {"description": "Croissant", "unit_price_minor": 270},
+    ]
+    cafe.staff.post(f"{path}/items", {"items": ordered})
+    cafe.staff.post(f"{path}/complete")
+    return str(cafe.staff.post(f"{path}/links", {"scope": "full"})["url"])
+
+
+def _to_scan(address: str) -> str:
+    code = io.StringIO()
+    segno.make_qr(address).terminal(code, compact=True)
+    return f"A guest's bill, as they see it:  {address}\n\n{code.getvalue()}"
+
+
+def write_env(stack: Stack, folder: Path) -> Business:
+    """Create a business, a customer and their tokens; write them to a file for the shell and one for `make token`.
+
+    Returns the business.
+    """
     cafe = Business(stack, lambda text: None, name="Kaffee Morgen")
     ana = cafe.customer("Ana")
     values = {
@@ -71,6 +96,7 @@ def write_env(stack: Stack, folder: Path) -> None:
     (folder / ENV).write_text("".join(f"{name}={value}\n" for name, value in values.items()))
     running = {"issuer": stack.issuer.base_url, "merchant_id": cafe.merchant_id, "customer_id": ana.customer_id}
     (folder / RUNNING.name).write_text(json.dumps(running))
+    return cafe
 
 
 def _welcome(stack: Stack) -> str:

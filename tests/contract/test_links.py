@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import pytest
 from msgspec.structs import replace
 
-from chalicelib.domain.errors import InvalidInput, TokenExists
+from chalicelib.adapters.dynamodb.store import DynamoDbStore
+from chalicelib.domain.errors import Contention, InvalidInput, TokenExists
 from chalicelib.domain.tab.commands import links as commands
 from chalicelib.domain.tab.draft import Draft
 from chalicelib.domain.tab.link import Scope
+from chalicelib.domain.tab.tab import Tab
 from chalicelib.domain.token import Token
 from chalicelib.ports.links import Links
 from chalicelib.ports.store import RecordExists, TabStore, VersionConflict
@@ -141,3 +145,31 @@ def test_a_token_is_bound_with_the_tab_or_not_at_all(links: Links, store: TabSto
     assert bound is not None and (bound.tab_id, bound.version) == (one.tab_id, 2)
     assert pointer is not None and pointer.tab_id == one.tab_id
     assert store.get_tab(MERCHANT, two.tab_id) == two
+
+
+@pytest.mark.ministack
+def test_of_many_tabs_at_once_one_gets_the_token(emulated_store: DynamoDbStore) -> None:
+    """Eight threads bind it to eight tabs: one is written, seven are told that they decided on an old version."""
+    store, links = emulated_store, links_beside(emulated_store)
+    coin = token(1, links)
+    links.add_tokens([coin], record=record())
+    tabs = [store.commit(opening()) for _ in range(8)]
+    start = Barrier(len(tabs))
+
+    def bind(tab: Tab) -> bool:
+        change = next_change(tab, lambda draft: commands.bind_token(draft, coin))
+        start.wait()
+        try:
+            store.commit(change)
+        except (VersionConflict, Contention):
+            return False
+        return True
+
+    with ThreadPoolExecutor(len(tabs)) as pool:
+        won = [tab for tab, is_bound in zip(tabs, pool.map(bind, tabs), strict=True) if is_bound]
+
+    (winner,) = won
+    bound, pointer = links.find_token(MERCHANT, 1), links.find_pointer(coin.sha256)
+    assert bound is not None and pointer is not None
+    assert bound.tab_id == pointer.tab_id == winner.tab_id
+    assert [tab.tab_id for tab in tabs if store.get_tab(MERCHANT, tab.tab_id).token] == [winner.tab_id]

@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
+import httpx
 import pytest
 
 from devstack.books import Money
-from devstack.serve import CURL_STORY, TOKEN_STORY, write_env
+from devstack.serve import CURL_STORY, TOKEN_STORY, bill_to_scan, write_env
 from devstack.stack import ROOT, Stack
-from devstack.stories.business import StoryFailed
+from devstack.stories.business import Business, StoryFailed
 from devstack.stories.usual import STORIES, Story, walk_in
 
 pytestmark = pytest.mark.e2e
@@ -92,6 +93,16 @@ def test_the_curl_lines_of_a_token_pay_a_tab(stack: Stack, tmp_path: Path) -> No
 
     assert (tab["status"], tab["payment_state"], tab["paid_minor"], tab["tip_minor"]) == ("closed", "paid", 430, 50)
     assert TOKEN_STORY.read_text() in (ROOT / "docs" / "links.md").read_text()
+
+
+def test_what_serve_prints_can_be_opened(stack: Stack) -> None:
+    """The address of the guest's bill leads to the page that shows it."""
+    address = bill_to_scan(Business(stack, lambda text: None, name="Kaffee Morgen"))
+
+    page = httpx.get(address)
+
+    assert page.status_code == 200
+    assert "Kaffee Morgen" in page.text and "Croissant" in page.text
 
 
 def test_the_readme_tells_the_same_curl_lines() -> None:
