@@ -193,6 +193,26 @@ def test_a_friends_card_is_not_kept(world: World, shop: Shop) -> None:
     assert settled(shop, tab)["paid_minor"] == 4000
 
 
+def test_only_a_full_link_shows_the_customers_card(world: World, shop: Shop) -> None:
+    """Neither the tab nor its timeline tells it to who may only look or pay, a token's finder for example."""
+    ana = shop.customer()
+    tab = shop.open(ana, 4000)
+    shop.agree(ana, tab)
+    shop.save_card(ana, tab=tab)
+    shop.complete(tab, 4000)
+
+    def told(guest: Caller) -> bool:
+        return "4242" in (guest.get(path(tab)).raw + guest.get(f"{path(tab)}/timeline?limit=100").raw).decode()
+
+    assert [told(shop.link(tab, scope)) for scope in ("view", "pay", "full")] == [False, False, True]
+    assert told(ana)
+    own, others = (
+        [entry["details"] for entry in guest.get(f"{path(tab)}/timeline?limit=100").ok()["entries"]]
+        for guest in (shop.link(tab), shop.link(tab, "pay"))
+    )
+    assert any("last4" in details for details in own) and not any("last4" in details for details in others)
+
+
 def test_only_a_full_link_confirms_a_hold(world: World, shop: Shop) -> None:
     """The deposit waits for the customer: its secret is not for a guest who may pay the bill."""
     ana = shop.customer()

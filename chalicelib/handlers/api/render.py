@@ -432,7 +432,7 @@ def timeline(page: Page[Entry], deliveries: Iterable[Delivery], by: Actor) -> vi
 
 
 def _is_the_customer(by: Actor) -> bool:
-    """Signed in, or with the link that stands for that. How the customer is reached is nothing for other guests."""
+    """Signed in, or with the link that stands for that. Their card, and how they are reached, is nothing for others."""
     return by.scope not in (Scope.VIEW, Scope.PAY)
 
 
@@ -458,14 +458,19 @@ def _entry(entry: Entry, told: Iterable[Delivery], by: Actor) -> views.EntryView
         at=entry.at,
         kind=entry.kind,
         by=entry.by if by.is_business or entry.by in (by.subject, SYSTEM.subject) else None,
-        details=dict(entry.details) if by.is_business else _for_customer(entry),
+        details=dict(entry.details) if by.is_business else _for_customer(entry, by),
         postings=postings if by.is_business else None,
         told=[_delivery(delivery) for delivery in sorted(told, key=lambda one: one.at)],
     )
 
 
-def _for_customer(entry: Entry) -> dict[str, Any]:
+_CARD = ("card_id", "brand", "last4")
+
+
+def _for_customer(entry: Entry, by: Actor) -> dict[str, Any]:
     details = dict(entry.details)
+    if not _is_the_customer(by):
+        details = {name: value for name, value in details.items() if name not in _CARD}
     if entry.kind in _FOR_OURSELVES:
         details.pop(_FOR_OURSELVES[entry.kind], None)
     if details.get("decline_code") in _NOT_TOLD:
@@ -513,7 +518,7 @@ def receivables(report: Receivables) -> views.ReceivablesView:
 
 
 def _card(card: Card | None, by: Actor) -> views.CardView | None:
-    if card is None or by.scope in (Scope.VIEW, Scope.PAY):
+    if card is None or not _is_the_customer(by):
         return None
     is_told = by.is_business or card.refused not in _NOT_TOLD
     return views.CardView(brand=card.brand, last4=card.last4, refused=card.refused if is_told else _GENERIC)
