@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import re
+from contextlib import suppress
 from typing import Any
 
 from chalice.app import AuthRequest, AuthResponse, Blueprint
@@ -134,10 +135,21 @@ def _context(claims: dict[str, Any]) -> dict[str, str]:
 
 
 def prepare() -> None:
-    """Import what checks the first token; this takes longer than everything else here."""
+    """Import what checks the first JWT; this takes longer than everything else here.
+
+    What looks a link up takes longer still. Only guests need it, so it is loaded here for a snapshot alone, where
+    nobody waits. If a setting is missing, the first request reports it.
+    """
     import urllib.request  # noqa: F401
 
     import jwt  # noqa: F401
+
+    if config.starts_from_snapshot():
+        from chalicelib.bootstrap import get_deps
+        from chalicelib.usecases.links import admit  # noqa: F401
+
+        with suppress(config.BadSetting):
+            get_deps()
 
 
 cold_start.ready(__name__, prepare)

@@ -29,11 +29,14 @@ HANDLERS = sorted(
 )
 
 
-def start(handler: str, then: str) -> Any:
-    """Load a function in a process of its own, as Lambda does, and return what `then` prints as JSON."""
+def start(handler: str, then: str, **more: str) -> Any:
+    """Load a function in a process of its own, as Lambda does, and return what `then` prints as JSON.
+
+    `more`: of the environment.
+    """
     module = handler.rpartition(".")[0]
     code = f"import json, sys\nsys.path.insert(0, {str(ROOT)!r})\nimport {module}\n{then}"
-    environment = {**os.environ, **SETTINGS, "_HANDLER": handler, "AWS_LAMBDA_FUNCTION_NAME": "test"}
+    environment = {**os.environ, **SETTINGS, "_HANDLER": handler, "AWS_LAMBDA_FUNCTION_NAME": "test", **more}
     done = subprocess.run(
         [sys.executable, "-c", code], env=environment, cwd=ROOT, capture_output=True, text=True, check=False
     )
@@ -117,6 +120,15 @@ def test_the_authorizer_has_loaded_what_reads_tokens() -> None:
     loaded = set(start("chalicelib.handlers.authorizer.authorizer", "print(json.dumps(sorted(sys.modules)))"))
 
     assert loaded >= OF_TOKENS | {"urllib.request"}
+
+
+def test_a_snapshot_of_the_authorizer_has_what_looks_links_up() -> None:
+    """Nobody waits while it is made, and so no guest waits for the AWS SDK."""
+    handler, show = "chalicelib.handlers.authorizer.authorizer", "print(json.dumps(sorted(sys.modules)))"
+    loaded = set(start(handler, show, AWS_LAMBDA_INITIALIZATION_TYPE="snap-start"))
+
+    assert loaded >= OF_TOKENS | {"botocore", "chalicelib.adapters.dynamodb.links", "chalicelib.usecases.links.admit"}
+    assert loaded & {"stripe", "phonenumbers"} == set()
 
 
 def test_every_function_is_watched() -> None:
