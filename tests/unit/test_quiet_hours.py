@@ -93,6 +93,23 @@ def test_from_nine_in_the_evening_until_eight_in_the_morning(at: datetime, allow
     assert allowed_from(at.astimezone(UTC), [ZoneInfo("Europe/Rome")], NIGHT) == allowed
 
 
+@pytest.mark.parametrize(
+    ("quiet", "quiet_at"),
+    [
+        (QuietHours(21, 8), {21, 22, 23, *range(8)}),
+        (QuietHours(1, 3), {1, 2}),
+        (QuietHours(0, 23), set(range(23))),
+        (QuietHours(23, 0), {23}),
+        (QuietHours(9, 9), set()),
+    ],
+    ids=str,
+)
+def test_quiet_hours_begin_with_the_first_and_end_before_the_last(quiet: QuietHours, quiet_at: set[int]) -> None:
+    """Over midnight or within a day; from an hour until the same there are none."""
+    assert {hour for hour in range(24) if quiet.include(rome(2, hour, 59))} == quiet_at
+    assert {hour for hour in range(24) if quiet.include(rome(2, hour))} == quiet_at
+
+
 def test_an_hour_that_the_clock_skips_ends_with_the_gap() -> None:
     """Quiet until 2:00, which does not exist on 29 March: allowed from 3:00, which is the same instant."""
     allowed = allowed_from(rome(29, 1).astimezone(UTC), [ZoneInfo("Europe/Rome")], QuietHours(22, 2))

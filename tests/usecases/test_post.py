@@ -537,3 +537,14 @@ def receivers(shop: Shop) -> Receivers:
     found = shop.deps.webhooks
     assert isinstance(found, Receivers)
     return found
+
+
+@pytest.mark.parametrize("phone", ["nonsense", "+999"])
+def test_a_number_that_is_none_any_more_is_refused_and_recorded(shop: Shop, phone: str) -> None:
+    """It was stored under older rules; the provider does not take it, and the job is done."""
+    tell(shop, email=None, phone=phone, time_zone="Mars/Olympus")
+    shop.texts.failures = [ChannelRefused(ChannelRefused.BAD_ADDRESS)]
+    job = msgspec.json.encode(bill(shop)).decode()
+
+    assert deliver_each(shop.deps, [job]) == []
+    assert seen(shop, bill(shop)) == [(Channel.SMS, DeliveryState.REFUSED, "bad_address")]
