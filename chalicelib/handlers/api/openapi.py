@@ -90,7 +90,8 @@ def document() -> dict[str, Any]:
                     "scheme": "bearer",
                     "bearerFormat": "JWT",
                     "description": "RS256, with iss, aud, exp, iat, sub and role; merchant_id for staff and owners, "
-                    "merchant_id and customer_id for customers.",
+                    "merchant_id and customer_id for customers. Or, of a guest, the secret of a link or of a numbered "
+                    "token: 26 characters, for one tab.",
                 }
             },
             "parameters": {
@@ -284,6 +285,10 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "update_endpoint": {"url": "https://example.com/hooks/aftertab"},
     "replay_since": {"since": "2026-05-01T09:00:00Z"},
     "prepare_card": {"card_terms_sha256": _SHA256},
+    "set_branding": {"colour": "#7a1f5c", "email": "hello@example.com", "terms_url": "https://example.com/terms"},
+    "make_link": {"scope": "pay"},
+    "make_tokens": {"first": 1, "count": 24, "sheet": "a4"},
+    "bind_token": {"token": 17},
     "open_tab": {
         "customer_id": "cus_01KE6JGWG00000000000000000",
         "title": "Cut and colour",
