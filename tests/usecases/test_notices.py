@@ -278,13 +278,15 @@ def test_a_bug_with_one_notice_fails_its_own_job_only(tills: Tills) -> None:
     [Answer(status=500), Answer(status=302), Answer(status=404), WhyNoAnswer.TIMED_OUT, WhyNoAnswer.ADDRESS_REFUSED],
 )
 def test_what_was_not_taken_is_tried_again(tills: Tills, answer: Answer | WhyNoAnswer) -> None:
-    """First by the delayed job, seconds later; the log says why."""
+    """By a delayed job, seconds later, or a minute where it hung; the log says why."""
     endpoint = tills.endpoint()
     tills.receivers.answers[URL] = answer
     (notice,) = told(tills, 1)
     tills.work_all()
     (waiting,) = tills.log(endpoint)
     tills.receivers.answers.clear()
+    if answer == WhyNoAnswer.TIMED_OUT:
+        tills.let_pass(timedelta(minutes=2), every=timedelta(seconds=30))
     tills.clock.instant += timedelta(seconds=5)
     tills.work_all()
 
@@ -296,7 +298,7 @@ def test_what_was_not_taken_is_tried_again(tills: Tills, answer: Answer | WhyNoA
 
 
 def test_an_endpoint_that_hangs_holds_no_neighbour_up(tills: Tills) -> None:
-    """It is tried once in a batch; its other jobs wait a little and do not count as tried; neighbours are served."""
+    """It is tried once and rests; its other jobs wait and do not count as tried; neighbours are served."""
     hanging, other = tills.endpoint(), tills.endpoint(OTHER_URL)
     tills.receivers.answers[URL] = WhyNoAnswer.TIMED_OUT
     told(tills, 3)
@@ -309,6 +311,39 @@ def test_an_endpoint_that_hangs_holds_no_neighbour_up(tills: Tills) -> None:
     tills.receivers.answers.clear()
     tills.let_pass(timedelta(minutes=10))
     assert tills.states(hanging) == {SendingState.DELIVERED: 3}
+
+
+def test_an_endpoint_that_goes_on_hanging_is_tried_seldom(tills: Tills) -> None:
+    """In all batches together, the seldomer the longer it hangs; what was not tried then arrives within its rest."""
+    endpoint = tills.endpoint()
+    tills.receivers.answers[URL] = WhyNoAnswer.TIMED_OUT
+    for _ in range(10):
+        told(tills)
+    tills.work_all()
+    assert len(tills.receivers.heard) == 1
+    tills.let_pass(timedelta(hours=10), every=timedelta(minutes=1))
+    tried = len(tills.receivers.heard)
+    tills.receivers.answers.clear()
+    tills.let_pass(timedelta(minutes=20), every=timedelta(minutes=1))
+
+    assert 40 < tried < 80
+    assert tills.states(endpoint)[SendingState.DELIVERED] >= 20
+    assert tills.seen(endpoint).rests_until is None
+    tills.let_pass(timedelta(days=1), every=timedelta(hours=1))
+    assert tills.states(endpoint) == {SendingState.DELIVERED: 30}
+
+
+def test_a_test_is_sent_though_the_endpoint_rests(tills: Tills) -> None:
+    """Its owner wants to see whether it answers by now."""
+    endpoint = tills.endpoint()
+    tills.receivers.answers[URL] = WhyNoAnswer.TIMED_OUT
+    told(tills, 1)
+    tills.work_all()
+    tills.receivers.answers.clear()
+    endpoints.send_test(tills.deps, endpoint.endpoint_id, request=tills.request(tills.owner))
+    tills.work_all()
+
+    assert [sent.body["type"] for sent in tills.receivers.taken] == [TEST]
 
 
 def test_retry_after_is_heard(tills: Tills) -> None:
@@ -461,8 +496,11 @@ def test_a_success_ends_the_failing(tills: Tills) -> None:
 # The outage
 
 
+@pytest.mark.parametrize("down", [DOWN, WhyNoAnswer.TIMED_OUT], ids=["503", "hangs"])
 @pytest.mark.parametrize("chance", [0.0, 0.5, 1.0, None])
-def test_an_endpoint_that_is_down_for_three_days_gets_everything(chance: float | None) -> None:
+def test_an_endpoint_that_is_down_for_three_days_gets_everything(
+    chance: float | None, down: Answer | WhyNoAnswer
+) -> None:
     """72 hours down, then up: every id arrives, exactly as logged, once; in order by tab where it is asked for.
 
     However the jitter falls (None: drawn anew each time), and though the queue repeats and reorders its jobs.
@@ -472,7 +510,7 @@ def test_an_endpoint_that_is_down_for_three_days_gets_everything(chance: float |
     tills.chance = drawn.random if chance is None else lambda: chance
     plain, ordered = tills.endpoint(), tills.endpoint(OTHER_URL, ordered=True)
     for url in (URL, OTHER_URL):
-        tills.receivers.answers[url] = DOWN
+        tills.receivers.answers[url] = down
     begun = tills.clock.instant
     happened: list[Notice] = []
     while tills.clock.instant < begun + timedelta(hours=72):

@@ -17,6 +17,8 @@ SECRET_OVERLAP = timedelta(hours=24)
 MAXIMUM_SECRETS = 5
 WARN_AFTER = timedelta(days=1)
 DISABLE_AFTER = timedelta(days=5)
+SHORTEST_REST = timedelta(minutes=1)
+LONGEST_REST = timedelta(minutes=15)
 
 
 class EndpointState(StrEnum):
@@ -37,7 +39,8 @@ class Endpoint(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `slot`: which of the merchant's MAXIMUM_ENDPOINTS places it has. `since`: it receives what happens from then on.
     `failing_since`: since when every try has failed, None if the last one did not; `warned_at`: when the owner was told
-    of that. `version` counts changes from 1. The secrets are kept apart (`Secrets`).
+    of that; `rests_until`: nothing is tried before, because it has hung. `version` counts changes from 1. The secrets
+    are kept apart (`Secrets`).
     """
 
     endpoint_id: str
@@ -54,6 +57,7 @@ class Endpoint(Struct, frozen=True, kw_only=True, omit_defaults=True):
     disabled_at: datetime | None = None
     failing_since: datetime | None = None
     warned_at: datetime | None = None
+    rests_until: datetime | None = None
     version: int = 1
 
     @property
@@ -86,6 +90,7 @@ def enabled(endpoint: Endpoint) -> Endpoint:
         disabled_at=None,
         failing_since=None,
         warned_at=None,
+        rests_until=None,
         version=endpoint.version + 1,
     )
 
@@ -94,24 +99,30 @@ def after_success(endpoint: Endpoint) -> Endpoint:
     """The next version; the same one where it was not failing."""
     if endpoint.failing_since is None:
         return endpoint
-    return replace(endpoint, failing_since=None, warned_at=None, version=endpoint.version + 1)
+    return replace(endpoint, failing_since=None, warned_at=None, rests_until=None, version=endpoint.version + 1)
 
 
-def after_failure(endpoint: Endpoint, now: datetime) -> Endpoint:
+def after_failure(endpoint: Endpoint, now: datetime, *, hung: bool = False) -> Endpoint:
     """The next version: failing since now, warned about after WARN_AFTER, disabled after DISABLE_AFTER.
 
-    The same one where there is nothing new to say. It is never disabled without a warning before.
+    The same one where there is nothing new to say. It is never disabled without a warning before. `hung`: it kept us
+    waiting, so it rests, the longer the longer it has been failing.
     """
     if not endpoint.is_enabled:
         return endpoint
+    changed = endpoint
+    failing_since = endpoint.failing_since or now
     if endpoint.failing_since is None:
-        return replace(endpoint, failing_since=now, version=endpoint.version + 1)
-    if endpoint.warned_at is None:
-        if now >= endpoint.failing_since + WARN_AFTER:
-            return replace(endpoint, warned_at=now, version=endpoint.version + 1)
-    elif now >= max(endpoint.failing_since + DISABLE_AFTER, endpoint.warned_at + WARN_AFTER):
+        changed = replace(changed, failing_since=now)
+    elif endpoint.warned_at is None:
+        if now >= failing_since + WARN_AFTER:
+            changed = replace(changed, warned_at=now)
+    elif now >= max(failing_since + DISABLE_AFTER, endpoint.warned_at + WARN_AFTER):
         return disabled(endpoint, DisabledBy.FAILING, now)
-    return endpoint
+    if hung:
+        rest = min(max((now - failing_since) / 10, SHORTEST_REST), LONGEST_REST)
+        changed = replace(changed, rests_until=now + rest)
+    return changed if changed is endpoint else replace(changed, version=endpoint.version + 1)
 
 
 def news_of(before: Endpoint, after: Endpoint) -> str | None:

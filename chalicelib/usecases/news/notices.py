@@ -39,8 +39,8 @@ ENDPOINTS_AT_ONCE = 10
 """As many as a batch may name: one that hangs delays none of the others."""
 BEHIND = timedelta(seconds=30)
 """So long after the next try of an earlier notice, one that waits for it looks again; its success wakes it at once."""
-PUT_OFF = timedelta(minutes=1)
-"""For so long the other jobs of an endpoint wait that has just hung."""
+SPREAD = timedelta(minutes=1)
+"""Over so long a time after an endpoint's rest its jobs come back."""
 LONGEST_DELAY_S = 900
 """The longest delay of a queue. What is to wait longer is found by the sweep."""
 PAGE = 100
@@ -158,14 +158,13 @@ def _replay(deps: Deps, merchant_id: str, endpoint_id: str, replay: Replay) -> N
 def _send(deps: Deps, merchant_id: str, endpoint_id: str, notice_ids: Sequence[str], chance: Chance) -> set[str]:
     """Try these notices to one endpoint, in this order; return the ids of those whose job failed."""
     failed: set[str] = set()
-    hangs = False
     for notice_id in notice_ids:
         try:
-            # Read anew each time: the try before may have disabled it.
+            # Read anew each time: after the try before it may be disabled, or rest.
             endpoint = deps.notices.find_endpoint(merchant_id, endpoint_id)
             sending = deps.notices.find_sending(merchant_id, endpoint_id, notice_id)
             if sending is not None and sending.may_be_tried(deps.clock.now()):
-                hangs |= _send_one(deps, endpoint, sending, chance, hangs=hangs)
+                _send_one(deps, endpoint, sending, chance)
         except VersionConflict:
             log.info("another job has this notice")
         except Exception:
@@ -174,20 +173,20 @@ def _send(deps: Deps, merchant_id: str, endpoint_id: str, notice_ids: Sequence[s
     return failed
 
 
-def _send_one(deps: Deps, endpoint: Endpoint | None, sending: Sending, chance: Chance, *, hangs: bool) -> bool:
-    """Try it, or put it off; returns whether the endpoint has hung. Raises VersionConflict: another job has it."""
+def _send_one(deps: Deps, endpoint: Endpoint | None, sending: Sending, chance: Chance) -> None:
+    """Try it, or put it off. Raises VersionConflict: another job has it."""
     now = deps.clock.now()
     if endpoint is None or not endpoint.receives(sending.notice):
         deps.notices.put_sending(sendings.held(sending))
-        return False
+        return
     earlier = _earlier(deps, endpoint, sending)
     if earlier is not None:
         deps.notices.put_sending(sendings.put_off(sending, (earlier.next_action_at or now) + BEHIND))
-        return False
-    if hangs:
-        # Without a try: it would hang as well, and the other jobs of the batch wait.
-        _wait(deps, sendings.put_off(sending, now + PUT_OFF * (1 + chance())))
-        return False
+        return
+    if endpoint.rests_until is not None and now < endpoint.rests_until and sending.notice.type != TEST:
+        # Without a try: it would hang as well, while the jobs of others wait.
+        _wait(deps, sendings.put_off(sending, endpoint.rests_until + SPREAD * chance()))
+        return
     secrets = deps.notices.find_secrets(endpoint.merchant_id, endpoint.endpoint_id)
     assert secrets is not None, "an endpoint is written with its secrets"
     sending = sendings.claimed(sending, now)
@@ -202,7 +201,6 @@ def _send_one(deps: Deps, endpoint: Endpoint | None, sending: Sending, chance: C
         _note_health(deps, endpoint, one)
     if endpoint.ordered and not after.is_under_way:
         _wake_next(deps, endpoint, sending)
-    return one.failure == WhyNoAnswer.TIMED_OUT
 
 
 GONE = 410
@@ -284,7 +282,7 @@ def _after(endpoint: Endpoint, one: Try) -> Endpoint:
         return endpoints.after_success(endpoint)
     if one.status == GONE:
         return endpoints.disabled(endpoint, DisabledBy.GONE, one.at)
-    return endpoints.after_failure(endpoint, one.at)
+    return endpoints.after_failure(endpoint, one.at, hung=one.failure == WhyNoAnswer.TIMED_OUT)
 
 
 def _tell_owner(deps: Deps, before: Endpoint, after: Endpoint) -> None:
