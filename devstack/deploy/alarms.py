@@ -106,7 +106,7 @@ QUEUES = (
         name="notices",
         waits="Notices to merchants' systems",
         reader="notices",
-        age_s=900,
+        age_s=3600,
         depth=20_000,
         given_up="A merchant's system was not told.",
     ),
