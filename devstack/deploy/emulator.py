@@ -9,7 +9,7 @@ from devstack.deploy.template import API, GATEWAY_RESPONSES
 
 
 def complete(template: dict[str, Any], outputs: dict[str, str], client: Any) -> None:
-    """TTL and backups of the table, API Gateway's own answers, one right. `client`: name of a service → its client."""
+    """TTL and backups of the table, API Gateway's own answers, two rights. `client`: name of a service → its client."""
     table = template["Resources"]["TabTable"]["Properties"]
     name = outputs["TabTableName"]
     dynamodb = client("dynamodb")
@@ -28,13 +28,15 @@ def complete(template: dict[str, Any], outputs: dict[str, str], client: Any) -> 
             **({"statusCode": str(answer["statusCode"])} if "statusCode" in answer else {}),
         )
     gateway.create_deployment(restApiId=api, stageName=template["Parameters"]["Stage"]["Default"])
-    _let_send_batches(client)
+    _let_send(client)
 
 
-def _let_send_batches(client: Any) -> None:
-    """At AWS the right to send messages is one to send batches of them, and no other has that name.
+def _let_send(client: Any) -> None:
+    """At AWS the right to send messages is one to send batches of them, and mail is sent by an identity.
 
+    The emulator wants a right with another name, and one on everything.
     https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-api-permissions-reference.html
+    https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonses.html
     """
     iam = client("iam")
     for role in iam.list_roles()["Roles"]:
@@ -43,4 +45,7 @@ def _let_send_batches(client: Any) -> None:
             for statement in policy["Statement"]:
                 if statement["Action"] == ["sqs:SendMessage"]:
                     statement["Action"] = ["sqs:SendMessage", "sqs:SendMessageBatch"]
+                if statement["Action"] == ["ses:SendEmail"]:
+                    statement["Resource"] = "*"
+                    del statement["Condition"]
             iam.put_role_policy(RoleName=role["RoleName"], PolicyName=name, PolicyDocument=json.dumps(policy))
