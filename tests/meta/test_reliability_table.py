@@ -42,3 +42,18 @@ def test_what_a_line_names_exists(number: str, tests: list[str], proofs: list[st
     assert proofs
     assert [name for name in tests if not exists(name, ROOT / "tests" / "api")] == []
     assert [name for name in proofs if not exists(name, ROOT / "tests")] == []
+
+
+def test_what_the_notices_are_shown_by_exists() -> None:
+    """Tests by name, in the file that the section names or in the one before `::`."""
+    text = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
+    section = text.split("## Notices\n", 1)[1].split("\n## ")[0]
+    rows = [line for line in section.splitlines() if line.startswith("| ") and "`" in line]
+    names = [name for line in rows for name in re.findall("`(.+?)`", line) if not name.startswith("make ")]
+
+    assert len(names) > 10
+    for name in names:
+        file, _, function = name.rpartition("::") if "::" in name or "/" not in name else (name, "", "")
+        path = ROOT / "tests" / (file or "usecases/test_notices.py")
+        assert path.is_file(), name
+        assert not function or f"def {function}(" in path.read_text(encoding="utf-8"), name
