@@ -73,6 +73,9 @@ class Server:
                 pass
 
         class Http(ThreadingHTTPServer):
+            def handle_error(self, request: Any, client_address: Any) -> None:
+                """A client that hangs up while it is answered is part of the tests."""
+
             def shutdown_request(self, request: Any) -> None:
                 super().shutdown_request(request)
                 server.hung_up.set()
