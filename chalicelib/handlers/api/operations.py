@@ -192,11 +192,15 @@ class Routes(Blueprint):
             assert operation.name not in OPERATIONS, f"{operation.name} twice"
             OPERATIONS[operation.name] = operation
 
+            has_secret = f"{{{SECRET}}}" in path
+
             @functools.wraps(view)
             def serve(**path_values: str) -> TextResponse:
                 request = self.current_request
-                # The key in an address is a secret, so it is in no log.
-                ids = {name: value for name, value in path_values.items() if name != SECRET}
+                ids = path_values
+                if has_secret:
+                    # The key in an address is a secret, so it is in no log.
+                    ids = {name: value for name, value in path_values.items() if name != SECRET}
                 with correlation.about(api_request_id=request.context.get("requestId"), **ids):
                     # Here, not in a middleware, because Chalice turns errors of a middleware into a 500.
                     try:
@@ -369,7 +373,9 @@ def _invalid(message: str) -> InvalidInput:
 
 
 def _render(operation: Operation, reply: Reply) -> TextResponse:
-    headers: dict[str, Any] = {"Content-Type": operation.media, **(reply.headers or {})}
+    headers: dict[str, Any] = {"Content-Type": operation.media}
+    if reply.headers is not None:
+        headers |= reply.headers
     if operation.roles:
         headers["Cache-Control"] = "no-store"
     if reply.version is not None:
