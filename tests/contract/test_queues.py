@@ -49,6 +49,7 @@ def test_jobs_arrive_on_their_queue_with_their_group(aws: Any, monkeypatch: pyte
     url = aws.create_queue(QueueName="aftertab-dev-due")["QueueUrl"]
     monkeypatch.setenv("AFTERTAB_QUEUE_DUE", url)
     monkeypatch.setenv("AFTERTAB_TABLE", "aftertab-dev")
+    monkeypatch.setenv("AFTERTAB_STAGE", "dev")
 
     bootstrap.build().queues.send(QueueName.DUE, jobs(25))
 
