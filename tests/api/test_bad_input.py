@@ -237,6 +237,8 @@ def test_every_write_wants_an_idempotency_key(
             "item_id": "itm_1",
             "customer_id": ana.customer_id,
             "link_id": "lnk_1",
+            "endpoint_id": "end_1",
+            "notice_id": "not_1",
             "number": 1,
         }
         path = operation.path.format(**ids)
