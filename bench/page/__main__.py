@@ -1,0 +1,339 @@
+"""`make bench-page`: what the customer's page costs the customer, and us.
+
+1. The first view of a bill on the wire, compressed, and the requests that it takes.
+2. When the bill can be read on a throttled phone (Chromium, processor four times slower, slow 4G), beside the same bill in a
+   React page built from Vite's template that fetches it from our API. Both begin with a cold function. Interleaved.
+3. Processor time of a page beside that of `GET /v1/tabs/{id}`.
+4. Thousands of GETs and HEADs, with the headers of prefetchers and scanners: writes to the table.
+
+Fails where a figure is missed. `--rounds N` (of 2), `--gets N` (of 4). Needs Chromium, Node and npm.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import gzip
+import itertools
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from statistics import median
+from threading import Lock, Thread
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "bench" / "warm"))
+
+from warm import aws_event
+
+from bench.cold.backend import Backend
+
+HERE = Path(__file__).resolve().parent
+SPA = ROOT / ".devstack" / "bench" / "spa"
+LARGEST_BYTES = 14 * 1024
+MOST_OF_SPA = 0.35
+MOST_OF_GET = 2.0
+SLOW_4G = {"offline": False, "downloadThroughput": 1.6e6 / 8, "uploadThroughput": 750e3 / 8, "latency": 150}
+"""As Lighthouse has it: 1.6 Mbit/s down, 750 kbit/s up, 150 ms."""
+SLOWER = 4
+BILL = "€39.50"
+READABLE = f"""
+(() => {{
+  const look = () => {{
+    if (document.body && document.body.innerText.includes("{BILL}")) window.readableAt = performance.now();
+    else requestAnimationFrame(look);
+  }};
+  requestAnimationFrame(look);
+}})();
+"""
+"""Notes when the amount is on the screen, counted from the beginning of the navigation."""
+VISITORS: tuple[dict[str, str], ...] = (
+    {},
+    {"Purpose": "prefetch"},
+    {"Sec-Purpose": "prefetch;prerender"},
+    {"User-Agent": "Mozilla/5.0 (compatible; LinkScanner/2.0)"},
+    {"X-Moz": "prefetch", "If-None-Match": "*"},
+)
+
+
+class CountingBackend(Backend):
+    """Counts what is written to the table."""
+
+    writes = 0
+
+    def dynamodb(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
+        self.writes += operation in ("PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems")
+        return super().dynamodb(operation, request)
+
+
+class Function:
+    """The app's process. `stop` makes the next request a cold start."""
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        self._environment = environment
+        self._process: subprocess.Popen[str] | None = None
+        self._lock = Lock()
+
+    def ask(self, event: dict[str, Any], times: int = 1) -> tuple[dict[str, Any], float]:
+        """The answer to the last of so many equal events, and the processor seconds of all of them."""
+        with self._lock:
+            if self._process is None:
+                self._process = subprocess.Popen(
+                    [sys.executable, str(HERE / "function.py")],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.DEVNULL,
+                    text=True,
+                    env=self._environment,
+                    cwd=ROOT,
+                )
+            assert self._process.stdin is not None
+            assert self._process.stdout is not None
+            self._process.stdin.write(json.dumps({"event": event, "times": times}) + "\n")
+            self._process.stdin.flush()
+            answered = json.loads(self._process.stdout.readline())
+        return answered["answer"], answered["cpu_s"]
+
+    def stop(self) -> None:
+        with self._lock:
+            if self._process is not None:
+                self._process.kill()
+                self._process.wait()
+                self._process = None
+
+
+@dataclass(frozen=True)
+class Bill:
+    """A presented bill, and the secret of a link to it."""
+
+    tab_id: str
+    guest: dict[str, str]
+    secret: str
+
+
+def make_bill(function: Function) -> Bill:
+    keys = itertools.count()
+
+    def call(context: dict[str, str], method: str, route: str, body: Any = None, **path: str) -> Any:
+        event = aws_event(method, route, json.dumps(body or {}), {"Idempotency-Key": f"key-{next(keys)}"}, **path)
+        event["requestContext"]["authorizer"] = {"principalId": "bench", **context}
+        answer, _ = function.ask(event)
+        assert answer["statusCode"] < 300, answer
+        return json.loads(answer["body"])
+
+    merchant = call({"role": "operator"}, "POST", "/v1/merchants", {"name": "Salon Iris", "currency": "EUR"})
+    staff = {"role": "staff", "merchant_id": merchant["merchant_id"]}
+    opened = {"title": "Colour and cut", "expected_outcome": "The colour we agreed on.", "estimate_minor": 4000}
+    tab = call(staff, "POST", "/v1/tabs", opened)
+    lines = [
+        {"description": name, "unit_price_minor": minor}
+        for name, minor in (("Cut", 1800), ("Colour", 1200), ("Care", 950))
+    ]
+    where = {"tab_id": tab["tab_id"]}
+    call(staff, "POST", "/v1/tabs/{tab_id}/items", {"items": lines}, **where)
+    call(staff, "POST", "/v1/tabs/{tab_id}/complete", **where)
+    link = call(staff, "POST", "/v1/tabs/{tab_id}/links", {"scope": "full"}, **where)
+    guest = {
+        "principalId": link["link"]["link_id"],
+        "role": "guest",
+        "merchant_id": merchant["merchant_id"],
+        "customer_id": tab["customer_id"],
+        "tab_id": tab["tab_id"],
+        "scope": "full",
+    }
+    return Bill(tab["tab_id"], guest, link["secret"])
+
+
+def page_event(bill: Bill, method: str = "GET", **headers: str) -> dict[str, Any]:
+    return aws_event(method, "/t/{secret}", None, {"Host": "salon.example", **headers}, secret=bill.secret)
+
+
+def api_event(bill: Bill) -> dict[str, Any]:
+    event = aws_event("GET", "/v1/tabs/{tab_id}", None, None, tab_id=bill.tab_id)
+    event["requestContext"]["authorizer"] = bill.guest
+    return event
+
+
+@contextlib.contextmanager
+def gateway(function: Function, bill: Bill) -> Iterator[str]:
+    """What stands before the function: compresses as API Gateway does, and serves the React page's files from memory."""
+    files = {
+        f"/{path.relative_to(SPA / 'dist')}": path.read_bytes() for path in (SPA / "dist").rglob("*") if path.is_file()
+    }
+    kinds = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        wbufsize = -1
+
+        def do_GET(self) -> None:
+            path = self.path.partition("?")[0]
+            if path in files:
+                self.reply(200, {"Content-Type": kinds[Path(path).suffix], "Cache-Control": "max-age=60"}, files[path])
+                return
+            if path.startswith(("/t/", "/v1/")):
+                event = page_event(bill) if path.startswith("/t/") else api_event(bill)
+                answer, _ = function.ask(event)
+                self.reply(answer["statusCode"], answer["headers"], answer["body"].encode())
+                return
+            self.reply(404, {}, b"")
+
+        def reply(self, status: int, headers: dict[str, str], body: bytes) -> None:
+            sent = gzip.compress(body, 6)
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Encoding", "gzip")
+            self.send_header("Content-Length", str(len(sent)))
+            self.end_headers()
+            self.wfile.write(sent)
+
+        def log_message(self, *args: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def build_spa() -> None:
+    """Vite's template for React with one fetch, built for production."""
+    if shutil.which("npm") is None:
+        raise SystemExit("The React page needs Node and npm: install nodejs and npm.")
+    if not (SPA / "node_modules").exists():
+        shutil.copytree(HERE / "spa", SPA, dirs_exist_ok=True)
+        quietly = ["--no-package-lock", "--no-audit", "--no-fund", "--loglevel=error"]
+        subprocess.run(["npm", "install", *quietly], cwd=SPA, check=True)
+    shutil.copytree(HERE / "spa", SPA, dirs_exist_ok=True)
+    subprocess.run(["npm", "run", "build"], cwd=SPA, check=True, stdout=subprocess.DEVNULL)
+
+
+def readable_ms(browser: Any, address: str) -> tuple[float, int]:
+    """When the amount is on the screen of a new phone, and how many requests were made until then."""
+    context = browser.new_context(viewport={"width": 390, "height": 844})
+    page = context.new_page()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    devtools = context.new_cdp_session(page)
+    devtools.send("Network.enable")
+    devtools.send("Network.emulateNetworkConditions", SLOW_4G)
+    devtools.send("Emulation.setCPUThrottlingRate", {"rate": SLOWER})
+    page.add_init_script(READABLE)
+    page.goto(address, wait_until="commit")
+    page.get_by_text(BILL).first.wait_for(timeout=60_000)
+    found = page.evaluate(
+        "new Promise(done => { const look = () => window.readableAt ? done(window.readableAt) : setTimeout(look, 5); look(); })"
+    )
+    context.close()
+    return float(found), len(asked)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="make bench-page", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--gets", type=int, default=10_000)
+    given = parser.parse_args()
+    chromium = next(
+        (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
+    )
+    if chromium is None:
+        raise SystemExit("Pages are looked at in Chromium, which is not there: apt-get install chromium")
+    build_spa()
+    from playwright.sync_api import sync_playwright
+
+    kept = True
+
+    def say(what: str, figure: str, goal: str, *, holds: bool) -> None:
+        nonlocal kept
+        kept &= holds
+        print(f"{what:<44} {figure:>28}   {goal:<12} {'kept' if holds else 'MISSED'}", flush=True)
+
+    with contextlib.closing(CountingBackend()) as backend:
+        function = Function(environment(backend.url))
+        try:
+            bill = make_bill(function)
+            with gateway(function, bill) as site, sync_playwright() as playwright:
+                browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+                answer, _ = function.ask(page_event(bill))
+                bytes_sent = len(gzip.compress(answer["body"].encode(), 6))
+                say(
+                    "first view of a bill, compressed",
+                    f"{bytes_sent:,} bytes",
+                    "<= 14,336",
+                    holds=bytes_sent <= LARGEST_BYTES,
+                )
+                ours: list[float] = []
+                theirs: list[float] = []
+                requests = 0
+                for _ in range(given.rounds):
+                    function.stop()
+                    ms, requests = readable_ms(browser, f"{site}/t/{bill.secret}")
+                    ours.append(ms)
+                    function.stop()
+                    ms, _ = readable_ms(browser, f"{site}/index.html#{bill.tab_id}.{bill.secret}")
+                    theirs.append(ms)
+                browser.close()
+            say("requests of the first view", f"{requests}", "1", holds=requests == 1)
+            ratio = median(one / other for one, other in zip(ours, theirs, strict=True))
+            figure = f"{median(ours):.0f} / {median(theirs):.0f} ms = {ratio:.2f}"
+            say("readable, of the React page's, both cold", figure, f"<= {MOST_OF_SPA}", holds=ratio <= MOST_OF_SPA)
+            ratio, page_ms, get_ms = processor_time(function, bill)
+            figure = f"{page_ms:.2f} / {get_ms:.2f} ms = {ratio:.2f}"
+            say("processor time, of GET /v1/tabs/{id}", figure, f"<= {MOST_OF_GET}", holds=ratio <= MOST_OF_GET)
+            backend.writes = 0
+            times = given.gets // (2 * len(VISITORS))
+            for headers in VISITORS:
+                for method in ("GET", "HEAD"):
+                    answer, _ = function.ask(page_event(bill, method, **headers), times)
+                    assert answer["statusCode"] in (200, 304), answer
+            made = times * 2 * len(VISITORS)
+            say(f"writes of {made:,} GETs and HEADs", f"{backend.writes}", "0", holds=backend.writes == 0)
+        finally:
+            function.stop()
+    return 0 if kept else 1
+
+
+def processor_time(function: Function, bill: Bill) -> tuple[float, float, float]:
+    """The median ratio of interleaved rounds, and both in milliseconds."""
+    calls, rounds = 200, 7
+    page, get = page_event(bill), api_event(bill)
+    function.ask(page, calls)
+    function.ask(get, calls)
+    pairs = [(function.ask(page, calls)[1], function.ask(get, calls)[1]) for _ in range(rounds)]
+    ratio = median(one / other for one, other in pairs)
+    return ratio, median(one for one, _ in pairs) / calls * 1e3, median(other for _, other in pairs) / calls * 1e3
+
+
+def environment(backend_url: str) -> dict[str, str]:
+    return {
+        **os.environ,
+        "AFTERTAB_STAGE": "dev",
+        "AFTERTAB_TABLE": "aftertab-dev",
+        "AFTERTAB_JWT_ISSUER": "https://issuer.example.com",
+        "AFTERTAB_JWT_AUDIENCE": "aftertab",
+        "AFTERTAB_JWT_JWKS_URL": "https://issuer.example.com/jwks.json",
+        "AWS_ENDPOINT_URL": backend_url,
+        "AWS_ACCESS_KEY_ID": "bench",
+        "AWS_SECRET_ACCESS_KEY": "bench",
+        "AWS_DEFAULT_REGION": "eu-west-1",
+        "STRIPE_SECRET_KEY": "sk_test_bench",
+        "STRIPE_PUBLISHABLE_KEY": "pk_test_bench",
+        "STRIPE_WEBHOOK_SECRET": "whsec_bench",
+        "STRIPE_API_BASE": backend_url,
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())
