@@ -167,6 +167,11 @@ bench-warm: setup ## Measure the processor time of a request, beside FastAPI, dj
 bench-post: setup ## Measure a webhook that leads to a receipt, against the build before news; and messages delivered a second
 	@$(PY) -m bench.post $(ARGS)
 
+.PHONY: bench-page
+bench-page: setup ## Measure the customer's page: bytes, when a bill can be read on a slow phone beside a React page, processor time, writes
+	@$(PY) -m devstack.package --stage dev --arch here --out dist/dev
+	@$(PY) -m bench.page $(ARGS)
+
 .PHONY: bench-load
 bench-load: setup ## Play many walk-ins at once over HTTP, then check every tab; DEPLOYED=1 uses the deployed package
 	@sh devstack/setup.sh bench
