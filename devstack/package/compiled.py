@@ -11,6 +11,9 @@ import py_compile
 import sys
 from pathlib import Path
 
+from chalicelib.adapters.words.writer import compile_templates
+
+TEMPLATES_COMPILED = "chalicelib/adapters/words/compiled"
 TASK_ROOT = "/var/task"
 """Where Lambda unpacks a function: what tracebacks show."""
 UNCHECKED = b"\x01\x00\x00\x00"
@@ -47,5 +50,13 @@ def _is_good(compiled: Path, source: Path) -> bool:
     return head == importlib.util.MAGIC_NUMBER + UNCHECKED + importlib.util.source_hash(source.read_bytes())
 
 
+def compile_words(tree: Path) -> None:
+    """The same for templates, which Jinja2 would compile at each start."""
+    folder = tree / TEMPLATES_COMPILED
+    folder.mkdir()
+    compile_templates(folder)
+
+
 if __name__ == "__main__":
     compile_tree(Path(sys.argv[1]))
+    compile_words(Path(sys.argv[1]))

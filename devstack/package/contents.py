@@ -17,6 +17,7 @@ from typing import Any
 from stripe._object_classes import OBJECT_CLASSES, V2_OBJECT_CLASSES
 
 from devstack.deploy.artifacts import AUTHORIZER, CODE
+from devstack.package.compiled import TEMPLATES_COMPILED
 
 AWS_CALLS: Mapping[str, frozenset[str]] = {
     "dynamodb": frozenset({"BatchGetItem", "GetItem", "PutItem", "Query", "TransactWriteItems", "UpdateItem"}),
@@ -239,7 +240,7 @@ def changed(tree: Path, untouched: Path) -> list[str]:
         name
         for name, path in sorted(names.items())
         if path.suffix != ".pyc"
-        and not name.startswith(f"{AWS_MODELS}/")
+        and not name.startswith((f"{AWS_MODELS}/", f"{TEMPLATES_COMPILED}/"))
         and as_packed.get(name) != zlib.crc32(path.read_bytes())
     ]
 
