@@ -51,6 +51,21 @@ def test_the_functions_are_all_of_them(templates: dict[str, dict[str, Any]]) -> 
     }
 
 
+def test_a_command_for_all_functions_names_all_of_them(templates: dict[str, dict[str, Any]]) -> None:
+    """A function that is not rolled back, or not stopped before the table is replaced, works against the others."""
+    resources = templates["prod"]["Resources"].values()
+    functions = {
+        r["Properties"]["FunctionName"]["Fn::Sub"].rsplit("-", 1)[1]
+        for r in resources
+        if r["Type"] == "AWS::Lambda::Function"
+    }
+    rolled_back, stopped = (set(names.split()) for names in re.findall(r"for f in ([a-z ]+);", TEXT))
+
+    assert rolled_back == functions
+    # Guests' links are read by the authorizer, which writes nothing.
+    assert stopped == functions - {"authorizer"}
+
+
 def test_the_reservations_are_added_up(templates: dict[str, dict[str, Any]]) -> None:
     """How much of an account's limit prod takes for itself."""
     config = json.loads((ROOT / ".chalice" / "config.json").read_text())
