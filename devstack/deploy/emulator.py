@@ -47,5 +47,5 @@ def _let_send(client: Any) -> None:
                     statement["Action"] = ["sqs:SendMessage", "sqs:SendMessageBatch"]
                 if statement["Action"] == ["ses:SendEmail"]:
                     statement["Resource"] = "*"
-                    del statement["Condition"]
+                    statement.pop("Condition", None)
             iam.put_role_policy(RoleName=role["RoleName"], PolicyName=name, PolicyDocument=json.dumps(policy))
