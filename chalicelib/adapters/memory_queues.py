@@ -30,7 +30,7 @@ class MemoryQueues:
 
     def __init__(self, clock: Clock, disorder: random.Random | None = None) -> None:
         self._clock = clock
-        self._disorder = disorder
+        self.disorder = disorder
         self.waiting: dict[QueueName, list[Waiting]] = {queue: [] for queue in QueueName}
         self.dead: dict[QueueName, list[Job]] = {queue: [] for queue in QueueName}
 
@@ -45,12 +45,12 @@ class MemoryQueues:
         """Take up to `limit` visible jobs off the queue. One that fails is given to `fail`."""
         now = self._clock.now()
         visible = [waiting for waiting in self.waiting[queue] if waiting.at <= now]
-        if self._disorder is not None:
-            self._disorder.shuffle(visible)
+        if self.disorder is not None:
+            self.disorder.shuffle(visible)
         taken = visible[:limit]
         self.waiting[queue] = [waiting for waiting in self.waiting[queue] if all(waiting is not it for it in taken)]
-        if self._disorder is not None:
-            again = [waiting for waiting in taken if self._disorder.random() < REPEATED]
+        if self.disorder is not None:
+            again = [waiting for waiting in taken if self.disorder.random() < REPEATED]
             self.waiting[queue] += [Waiting(waiting.job, now) for waiting in again]
         return taken
 

@@ -18,7 +18,6 @@ import pytest
 from msgspec.structs import replace
 
 from chalicelib.adapters.memory_queues import MemoryQueues
-from chalicelib.domain.contact import Contact
 from chalicelib.domain.news import rules
 from chalicelib.domain.news.delivery import Delivery, DeliveryState
 from chalicelib.domain.news.message import Message, MessageKind, Recipient
@@ -32,9 +31,8 @@ from chalicelib.ports.stream import NewEntry
 from chalicelib.usecases.news.post import deliver, deliver_each
 from chalicelib.usecases.news.relay import relay
 from chalicelib.usecases.tab.payment import take_cash
-from tests.usecases.shop import NOON, WITHOUT_CARD, Shop
+from tests.usecases.shop import NOON, OLGA, WITHOUT_CARD, Shop
 
-ADA, OLGA = "ada@example.com", "olga@example.com"
 VISIBILITY = timedelta(seconds=90)
 """After this a job that was in the hands of a dead process comes again; longer than the lease of a claim."""
 BATCH = 10
@@ -97,10 +95,10 @@ class Town:
     """One tab with its customer and its owner, and one entry of each kind that is told."""
 
     def __init__(self, boundaries: Boundaries, disorder: random.Random | None = None) -> None:
-        self.shop = shop = Shop()
+        self.shop = shop = Shop(Policy(quiet_from_hour=0, quiet_until_hour=0))
         shop.pump.rests = True
         shop.open()
-        self._give_addresses()
+        shop.give_addresses()
         self.disorder = disorder
         self.queues = MemoryQueues(shop.clock, disorder)
         told = [(kind, EXAMPLES.get(kind, {})) for kind in NEWS] + [("captured", {"why": "hold_expiring"})]
@@ -116,16 +114,6 @@ class Town:
             deliveries=_Wrapped(deps.deliveries, put=boundaries.around("put", deps.deliveries.put)),
             mailer=_Wrapped(deps.mailer, send=boundaries.around("hand over", self._hand_over)),
         )
-
-    def _give_addresses(self) -> None:
-        shop = self.shop
-        contact = Contact(
-            merchant_id=shop.merchant_id, customer_id=shop.customer_id, name="Ada", email=ADA, updated_at=NOON
-        )
-        shop.deps.people.put_contact(contact, None)
-        merchant = shop.store.get_merchant(shop.merchant_id)
-        policy = replace(merchant.policy, quiet_from_hour=0, quiet_until_hour=0)
-        shop.store.update_merchant(replace(merchant, notify_email=OLGA, policy=policy, version=merchant.version + 1))
 
     def _new(self, seq: int, kind: str, details: dict[str, Any]) -> NewEntry:
         shop = self.shop
@@ -321,10 +309,7 @@ def due_and_reminded() -> Shop:
     # The order of claim and payment is written down under the lock that the store takes, too.
     shop.store._lock = RLock()  # type: ignore[assignment]
     shop.pump.rests = True
-    contact = Contact(
-        merchant_id=shop.merchant_id, customer_id=shop.customer_id, name="Ada", email=ADA, updated_at=NOON
-    )
-    shop.deps.people.put_contact(contact, None)
+    shop.give_addresses()
     shop.open(*WITHOUT_CARD).serve(50_00).accept_bill()
     shop.wait(days=1)
     assert shop.tab.followup.reminders_sent == 1

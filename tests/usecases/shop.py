@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from chalicelib.adapters.addresses import LibraryAddresses
 from chalicelib.adapters.memory_queues import MemoryQueues
 from chalicelib.adapters.memory_store import MemoryStore
+from chalicelib.domain.contact import Contact
 from chalicelib.domain.news.message import Message, MessageKind
 from chalicelib.domain.tab.actor import Actor, Role
 from chalicelib.domain.tab.attempt import Attempt, Operation
@@ -39,6 +40,7 @@ from tests.people import links_beside, people_beside
 from tests.schedule import Ran, run_schedule
 from tests.usecases.fake_gateway import SIGNATURE, Crash, FakeGateway
 
+ADA, OLGA = "ada@example.com", "olga@example.com"
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 WITHOUT_CARD = (Consent.CAP, Consent.DEPOSIT_AND_FEES)
 WITH_CARD = (*WITHOUT_CARD, Consent.CARD_ON_FILE)
@@ -119,6 +121,15 @@ class Shop:
         return Request(by=by, record_id=f"{by.subject}/{key}", request_sha256=body or key, expected_version=version)
 
     # What is told
+
+    def give_addresses(self) -> None:
+        """Ada has an e-mail address, and so has the owner, Olga."""
+        contact = Contact(
+            merchant_id=self.merchant_id, customer_id=self.customer_id, name="Ada", email=ADA, updated_at=NOON
+        )
+        self.deps.people.put_contact(contact, None)
+        merchant = self.store.get_merchant(self.merchant_id)
+        self.store.update_merchant(replace(merchant, notify_email=OLGA, version=merchant.version + 1))
 
     @property
     def messages(self) -> list[Message]:

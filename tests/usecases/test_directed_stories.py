@@ -40,7 +40,8 @@ class Directed:
     def begin(self, **given: Any) -> None:
         usual = {"starts_in_hours": None, "deposit": 0, "fee": 0, "late_fee": 0, "opens_later": 0, "review_days": 1}
         kept = {"lapse": LapseAction.KEEP_UNSECURED, "card": CardBehaviour.GOOD, "refunds_end": "succeeded"}
-        self.open(**{**usual, **kept, "time_zone": "UTC", "consents": EVERYTHING, "billed": False, **given})
+        asked = {"time_zone": "UTC", "consents": EVERYTHING, "billed": False, "addresses": True}
+        self.open(**{**usual, **kept, **asked, **given})
 
     def days_pass(self, days: int) -> None:
         """The schedule runs at each hour of them."""

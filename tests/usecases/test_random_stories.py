@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import random
 import re
 from collections.abc import Callable
 from datetime import timedelta
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from chalicelib.domain.errors import CapExceeded, DomainError, InvalidInput, PaymentInProgress
+from chalicelib.domain.news.delivery import DeliveryState
 from chalicelib.domain.news.message import MessageKind, Recipient
 from chalicelib.domain.tab import agenda
 from chalicelib.domain.tab.actions import Action, allowed_actions, is_resolvable
@@ -72,6 +74,30 @@ NEEDED: dict[PlanReason, tuple[Consent, ...]] = {
 }
 
 
+CUSTOMER, OWNER = Recipient.CUSTOMER, Recipient.OWNER
+NOT_IN_SILENCE = {
+    "canceled": {(MessageKind.CANCELED, CUSTOMER), (MessageKind.CANCELED, OWNER)},
+    "no_show": {(MessageKind.NO_SHOW, CUSTOMER), (MessageKind.NO_SHOW, OWNER)},
+    "no_show_taken_back": {(MessageKind.NO_SHOW_TAKEN_BACK, CUSTOMER)},
+    "rescheduled": {(MessageKind.RESCHEDULED, CUSTOMER), (MessageKind.RESCHEDULED, OWNER)},
+    "walked_out": {(MessageKind.WALKED_OUT, CUSTOMER), (MessageKind.WALKED_OUT, OWNER)},
+    "contested": {(MessageKind.CONTESTED, OWNER)},
+    "contest_overdue": {(MessageKind.CONTEST_OVERDUE, OWNER)},
+    "contest_resolved": {(MessageKind.CONTEST_RESOLVED, CUSTOMER)},
+    "deposit_failed": {(MessageKind.DEPOSIT_FAILED, CUSTOMER), (MessageKind.DEPOSIT_FAILED, OWNER)},
+    "hold_not_renewed": {(MessageKind.HOLD_ENDS, CUSTOMER), (MessageKind.HOLD_ENDS, OWNER)},
+    "reminded": {(MessageKind.REMINDER, CUSTOMER)},
+    "charge_failed": {(MessageKind.CARD_DECLINED, CUSTOMER)},
+    "collection_ended": {(MessageKind.COLLECTION_ENDED, OWNER)},
+    "card_removed": {(MessageKind.CARD_REMOVED, CUSTOMER)},
+    "cash_to_return": {(MessageKind.CASH_TO_RETURN, CUSTOMER), (MessageKind.CASH_TO_RETURN, OWNER)},
+    "refund_announced": {(MessageKind.REFUND, CUSTOMER)},
+    "refund_waits_for_bank": {(MessageKind.REFUND_WAITS, OWNER)},
+    "inquiry_opened": {(MessageKind.INQUIRY, OWNER)},
+    "dispute_opened": {(MessageKind.DISPUTED, OWNER)},
+    "dispute_won": {(MessageKind.DISPUTE_CLOSED, OWNER)},
+    "dispute_lost": {(MessageKind.DISPUTE_CLOSED, OWNER)},
+}
 VALUE = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+\+00:00|[a-z][a-z0-9_]*|acct_\w+")
 """An instant in UTC, a code, or an account's id."""
 
@@ -102,6 +128,7 @@ class AnyStory(RuleBasedStateMachine):
         time_zone=st.sampled_from(["UTC", "Asia/Tokyo"]),
         consents=CONSENTS | st.none(),
         billed=st.booleans(),
+        addresses=st.booleans(),
     )
     def open(
         self,
@@ -117,6 +144,7 @@ class AnyStory(RuleBasedStateMachine):
         time_zone: str,
         consents: tuple[Consent, ...] | None,
         billed: bool,
+        addresses: bool,
     ) -> None:
         policy = Policy(
             deposit_lapse_action=lapse,
@@ -124,6 +152,9 @@ class AnyStory(RuleBasedStateMachine):
             time_zone=time_zone,
         )
         self.shop = Shop(policy)
+        if addresses:
+            self.shop.give_addresses()
+            self.shop.queues.disorder = random.Random(opens_later)
         self.shop.clock.instant += timedelta(hours=opens_later)
         self.shop.gateway.cards["pm_1"] = card
         self.shop.gateway.refunds_end = refunds_end
@@ -597,6 +628,8 @@ class AnyStory(RuleBasedStateMachine):
             assert (tab.status == Status.CLOSED) == (
                 (tab.live_hold is None and tab.balance_minor == 0 and not refused) or tab.closed_at is not None
             )
+        self.everybody_hears_of_what_has_happened()
+        self.what_is_to_be_told_is_told()
         receipts = {m.message_id for m in shop.messages if m.kind == MessageKind.RECEIPT}
         ended = (Outcome.FULFILLED, Outcome.WRITTEN_OFF)
         if tab.status == Status.CLOSED and tab.outcome in ended and tab.receipt_minor:
@@ -613,6 +646,36 @@ class AnyStory(RuleBasedStateMachine):
         assert ours <= tab.amount_due_minor + by_hand, "more is kept than is due"
         returned = sum(dispute.returned_minor for leg in tab.legs for dispute in leg.disputes)
         assert ours >= tab.amount_due_minor - tab.balance_minor - (at_bank - returned), "more went back than was owed"
+
+    def everybody_hears_of_what_has_happened(self) -> None:
+        """What may not happen in silence: by the history, and not by the table of news."""
+        shop = self.shop
+        entries = shop.store.list_entries(shop.merchant_id, shop.tab_id, limit=1000, cursor=None).items
+        for entry in entries:
+            told = {(message.kind, message.to) for message in shop.messages if message.seq == entry.seq}
+            assert NOT_IN_SILENCE.get(entry.kind, frozenset()) <= told, f"{entry.kind} happened in silence"
+        gone = sum(leg.refunded_minor + leg.elsewhere_minor for leg in shop.tab.legs)
+        kinds = {message.kind for message in shop.messages if message.to == Recipient.CUSTOMER}
+        back = {
+            *(MessageKind.REFUND, MessageKind.WAIVED, MessageKind.BILL_ADJUSTED, MessageKind.CONTEST_RESOLVED),
+            *(MessageKind.NO_SHOW_TAKEN_BACK, MessageKind.CANCELED, MessageKind.DEPOSIT_TAKEN, MessageKind.RECEIPT),
+        }
+        assert not gone or kinds & back, "money went back, and the customer heard of nothing that explains it"
+
+    def what_is_to_be_told_is_told(self) -> None:
+        """Each message has gone out, once, or it stands there why not, however its jobs came."""
+        shop = self.shop
+        for _ in range(8):
+            # What waits for the morning comes with it, and receipts after their five minutes.
+            shop.wait(hours=6)
+        ends: dict[str, set[DeliveryState]] = {}
+        for delivery in shop.deps.deliveries.list_of_entries(shop.merchant_id, shop.tab_id, 1, shop.tab.entry_count):
+            ends.setdefault(delivery.message.message_id, set()).add(delivery.state)
+        for message in shop.messages:
+            states = ends.get(message.message_id, set()) - {DeliveryState.PUT_OFF}
+            assert states in ({DeliveryState.HANDED_OVER}, {DeliveryState.SUPPRESSED}), (message.kind, states)
+        handed_over = sum(states >= {DeliveryState.HANDED_OVER} for states in ends.values())
+        assert len(shop.mails.sent) == handed_over, "a mail went out twice, or without a record"
 
     def those_concerned_heard_of_what_was_lowered(self) -> None:
         """The owner of what went back past us, the customer of what was waived."""
