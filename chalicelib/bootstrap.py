@@ -81,6 +81,7 @@ def build(*, clock: Clock | None = None) -> Deps:
         words=cast("Words", _Lazy(_words)),
         webhooks=cast("Webhooks", _Lazy(_webhooks)),
         api_url=config.api_url(),
+        pages_url=config.pages_url(),
     )
 
 

@@ -27,6 +27,7 @@ class Deps(Struct, frozen=True):
     """The ports that a use case works with; its first argument.
 
     `api_url`: where the API is for people outside, "" where nobody said: messages then have no address to opt out by.
+    `pages_url`: where the customers' pages are, "" where nobody said: messages then have no link to the tab.
     """
 
     store: TabStore
@@ -44,3 +45,4 @@ class Deps(Struct, frozen=True):
     words: Words
     webhooks: Webhooks
     api_url: str = ""
+    pages_url: str = ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -16,11 +17,13 @@ from chalicelib.domain.news.delivery import Delivery, DeliveryState
 from chalicelib.domain.news.message import Message, MessageKind, Recipient
 from chalicelib.domain.news.rules import SMS_PER_NUMBER, Why
 from chalicelib.domain.news.table import messages_of
+from chalicelib.domain.tab.link import LinkMethod, Scope
 from chalicelib.domain.tab.policy import Policy
 from chalicelib.ports.channels import ChannelRefused, ChannelUnavailable
 from chalicelib.ports.queues import QueueName, QueueUnavailable
 from chalicelib.ports.store import DueDelivery, VersionConflict
 from chalicelib.ports.words import MissingValue, Setting, Written
+from chalicelib.usecases.links.admit import admit
 from chalicelib.usecases.news import notices
 from chalicelib.usecases.news.endpoints import EndpointInput, create_endpoint
 from chalicelib.usecases.news.post import LEASE, NotNow, deliver, deliver_each, how_told
@@ -548,3 +551,43 @@ def test_a_number_that_is_none_any_more_is_refused_and_recorded(shop: Shop, phon
 
     assert deliver_each(shop.deps, [job]) == []
     assert seen(shop, bill(shop)) == [(Channel.SMS, DeliveryState.REFUSED, "bad_address")]
+
+
+def test_a_mail_leads_to_the_tab_by_a_link_of_its_own(shop: Shop) -> None:
+    """Made as the mail is sent, and told to nobody else; a repeated job sends no second mail."""
+    deps = replace(shop.deps, pages_url="https://pages.example.com", words=PlainWords())
+    deliver(deps, bill(shop))
+    deliver(deps, bill(shop))
+    (mail,) = shop.mails.sent
+    secret = re.search(r"https://pages\.example\.com/t/(\w+)", mail.text)
+    assert secret is not None
+    visit = admit(deps, secret[1])
+    assert visit.guest is not None and visit.guest.scope == Scope.FULL
+    assert [link.method for link in shop.tab.links] == [LinkMethod.MESSAGE]
+
+
+def test_a_reminder_with_a_link_is_not_sent_after_a_payment(shop: Shop) -> None:
+    """The link is a change of the tab, after which it is decided anew."""
+    deps = replace(shop.deps, pages_url="https://pages.example.com")
+    of = reminder(shop)
+    digest = deps.links.digest
+
+    class PaidMeanwhile:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(shop.deps.links, name)
+
+        def digest(self, secret: str) -> str:
+            take_cash(shop.deps, shop.tab_id, shop.tab.balance_minor, request=shop.request(shop.staff))
+            return digest(secret)
+
+    deliver(replace(deps, links=PaidMeanwhile()), of)
+    assert shop.mails.sent == []
+    assert [state for _, state, _ in seen(shop, of)] == [DeliveryState.SUPPRESSED]
+
+
+class PlainWords:
+    """The address of the page, and nothing else."""
+
+    def write(self, message: Message, setting: Setting) -> Written:
+        page = setting.names.get("page", "")
+        return Written(subject=message.kind, text=page, html=page, sms=page)

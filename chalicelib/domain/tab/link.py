@@ -29,11 +29,12 @@ class Scope(StrEnum):
 
 
 class LinkMethod(StrEnum):
-    """How a link came about: it was asked for, it replaces another one, or a guest took over the tab of a token."""
+    """How a link came about: asked for, in place of another one, by taking over a token's tab, or for a message."""
 
     MADE = "made"
     REISSUED = "reissued"
     TAKEN_OVER = "taken_over"
+    MESSAGE = "message"
 
 
 class LinkState(StrEnum):

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 
 from msgspec import Struct
 
-from chalicelib.domain.errors import NotFound
+from chalicelib.domain.errors import NotFound, TooManyLinks, TransitionRefused
 from chalicelib.domain.tab.actor import Actor
 from chalicelib.domain.tab.commands import links
 from chalicelib.domain.tab.draft import Draft
 from chalicelib.domain.tab.link import Link, Scope
 from chalicelib.domain.tab.tab import Tab
 from chalicelib.ports.deps import Deps
-from chalicelib.usecases.tab.attempts import Answer, Request, carry_out, check_visible, merchant_of
+from chalicelib.usecases.tab.attempts import (
+    Answer,
+    Request,
+    carry_out,
+    check_visible,
+    merchant_of,
+    record_outcome,
+)
 
 
 class NewLink(Struct, frozen=True, kw_only=True):
@@ -40,6 +48,21 @@ def take_over(deps: Deps, *, request: Request) -> NewLink:
     if request.by.tab_id is None:
         raise NotFound("There is no such tab.")
     return _made(deps, request.by.tab_id, links.take_over, request)
+
+
+def make_for_message(deps: Deps, tab: Tab) -> tuple[Tab, str]:
+    """The tab with a link for a message to its customer, and the secret; "" where it can have no more links."""
+    secret = deps.ids.new_secret()
+    sha256 = deps.links.digest(secret)
+    made = []
+
+    def write(draft: Draft) -> None:
+        with suppress(TooManyLinks, TransitionRefused):
+            made.append(links.make_for_message(draft, sha256))
+
+    # What has become due on the tab meanwhile is the worker's: whoever delivers messages has no key to the gateway.
+    tab, _ = record_outcome(deps, tab, write)
+    return tab, secret if made else ""
 
 
 def revoke_link(deps: Deps, tab_id: str, link_id: str, *, request: Request) -> Answer:

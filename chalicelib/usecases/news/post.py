@@ -40,6 +40,7 @@ from chalicelib.ports.notices import NoticeJob, queue_job_of
 from chalicelib.ports.queues import QueueName, QueueUnavailable
 from chalicelib.ports.store import DueDelivery, VersionConflict
 from chalicelib.ports.words import MissingValue, Setting, Written
+from chalicelib.usecases.links.tab_links import make_for_message
 from chalicelib.usecases.news.opt_outs import opt_out, with_key
 from chalicelib.usecases.tab.bill import note_bill_told
 
@@ -64,11 +65,12 @@ class NotNow(Exception):
 
 
 class Scene(Struct, frozen=True):
-    """What a message is about and whom it is for, as they are now."""
+    """What a message is about and whom it is for, as they are now. `page`: the address of the tab's page for them."""
 
     tab: Tab | None
     merchant: Merchant
     contact: Contact | None
+    page: str = ""
 
 
 def deliver_each(deps: Deps, jobs: Sequence[str]) -> list[int]:
@@ -121,7 +123,12 @@ def _deliver(deps: Deps, message: Message) -> None:
     _end_stale_claim(deps, message, found)
     if not any(delivery.state in _OVER for delivery in found.values()):
         scene = _read(deps, message)
-        match _decide(deps, message, scene):
+        decision = _decide(deps, message, scene)
+        if isinstance(decision, Send) and (linked := _with_page(deps, message, scene)) is not scene:
+            # The link is a change of the tab, and others may have changed it before.
+            scene = linked
+            decision = _decide(deps, message, scene)
+        match decision:
             case PutOff(until, why):
                 _record(deps, message, found, DeliveryState.PUT_OFF, why, next_action_at=until)
                 return
@@ -274,6 +281,14 @@ def _today(deps: Deps) -> date:
 # Words
 
 
+def _with_page(deps: Deps, message: Message, scene: Scene) -> Scene:
+    """With a link to the tab, for a customer. It goes to the address on file, and is shown nowhere else."""
+    if scene.tab is None or message.to != Recipient.CUSTOMER or not deps.pages_url:
+        return scene
+    tab, secret = make_for_message(deps, scene.tab)
+    return replace(scene, tab=tab, page=f"{deps.pages_url}/t/{secret}" if secret else "")
+
+
 def _with_key(deps: Deps, message: Message, scene: Scene) -> Scene:
     """With the key of the contact's unsubscribe address, made for the first mail."""
     if message.to != Recipient.CUSTOMER or scene.contact is None or not scene.contact.email:
@@ -298,6 +313,7 @@ def _setting(deps: Deps, message: Message, scene: Scene) -> Setting:
         "merchant": merchant.name,
         "title": tab.title if tab else "",
         "customer": contact.name if contact else "",
+        "page": scene.page,
         "unsubscribe": _unsubscribe_address(deps, scene) if is_customer else "",
     }
     return Setting(

@@ -14,7 +14,7 @@ from chalicelib.domain.tab.draft import Draft
 from chalicelib.domain.tab.policy import Resolution
 from chalicelib.domain.tab.tab import Tab
 from chalicelib.ports.deps import Deps
-from chalicelib.usecases.tab.attempts import Answer, Request, carry_out, record_outcome, run
+from chalicelib.usecases.tab.attempts import Answer, Request, carry_out, record_outcome
 from chalicelib.usecases.tab.exposure import check_exposure
 
 
@@ -54,11 +54,12 @@ def see_bill(deps: Deps, tab_id: str, *, request: Request) -> Answer:
 def note_bill_told(deps: Deps, message: Message, how: str) -> Tab:
     """The customer was told of the bill, or can't be (`how`): its review window begins. Noted again, nothing changes.
 
-    `message`: one of the kinds in TELLS_THE_BILL. Raises NotFound, Contention, and what the store raises.
+    `message`: one of the kinds in TELLS_THE_BILL. Raises NotFound, Contention, and what the store raises. What has
+    become due meanwhile is the worker's: whoever delivers messages has no key to the gateway.
     """
     assert message.tab_id is not None and message.kind in TELLS_THE_BILL, "it tells of a bill"
     tab = deps.store.get_tab(message.merchant_id, message.tab_id)
-    return run(deps, *record_outcome(deps, tab, lambda draft: presenting.told(draft, message.seq, how)))
+    return record_outcome(deps, tab, lambda draft: presenting.told(draft, message.seq, how))[0]
 
 
 def walk_out(deps: Deps, tab_id: str, *, request: Request) -> Answer:

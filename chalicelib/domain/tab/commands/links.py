@@ -40,6 +40,11 @@ def revoke_link(draft: Draft, link_id: str) -> None:
         draft.record("link_revoked", link_id=link_id)
 
 
+def make_for_message(draft: Draft, secret_sha256: str) -> Link:
+    """A key for the address that the customer has given. Raises TooManyLinks, TransitionRefused (closed long ago)."""
+    return _add(draft, secret_sha256, Scope.FULL, LinkMethod.MESSAGE, None)
+
+
 def disown(draft: Draft) -> None:
     """The guest says that this is not their tab: their key opens nothing from now on, and the business is told."""
     require(draft, Action.DISOWN)
