@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hmac
-import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 
+import msgspec
 from msgspec.structs import replace
 
 from chalicelib.adapters.stripe.facts import CARD_DETACHED, DISPUTE_KINDS
@@ -73,8 +73,8 @@ def check_signature(payload: bytes, header: str, secrets: Sequence[str], now_s: 
 def read_event(payload: bytes, stage: str, *, live: bool) -> GatewayEvent:
     """Parse an event. Raises BadSignature if the bytes are not one."""
     try:
-        return event_of(json.loads(payload.decode("utf-8")), stage, live=live)
-    except (ValueError, LookupError, TypeError, AttributeError, OverflowError, OSError) as error:
+        return event_of(msgspec.json.decode(payload), stage, live=live)
+    except (msgspec.DecodeError, ValueError, LookupError, TypeError, AttributeError, OverflowError, OSError) as error:
         raise BadSignature(f"The body is signed, but is no event that can be read ({type(error).__name__}).") from None
 
 

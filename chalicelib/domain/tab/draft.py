@@ -278,13 +278,13 @@ def check_invariants(tab: Tab) -> None:
 
     Raises AssertionError, naming the tab.
     """
-    balances = tab.balances
+    balances, balance_minor = tab.balances, tab.balance_minor
     pending = sum(leg.refund_pending_minor for leg in tab.legs)
     broken = [
         text
         for text, holds in (
             ("the ledger sums to zero", sum(balances.values()) == 0),
-            ("receivable = balance", balances.get(Account.CUSTOMER_RECEIVABLE, 0) == tab.balance_minor),
+            ("receivable = balance", balances.get(Account.CUSTOMER_RECEIVABLE, 0) == balance_minor),
             (
                 "refund payable = what is owed back",
                 -balances.get(Account.REFUND_PAYABLE, 0) == tab.refund_owed_minor + pending,
@@ -302,7 +302,7 @@ def check_invariants(tab: Tab) -> None:
             ("amount due >= 0", tab.amount_due_minor >= 0),
             (
                 "a closed tab owes and is owed nothing",
-                tab.status != Status.CLOSED or not tab.balance_minor or tab.outcome is not None,
+                tab.status != Status.CLOSED or not balance_minor or tab.outcome is not None,
             ),
             ("captured <= held", all(hold.captured_minor <= hold.amount_minor for hold in tab.holds)),
             (

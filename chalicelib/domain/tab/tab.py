@@ -179,6 +179,8 @@ class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
         Staff hand it over and record it.
         """
+        if LegKind.CASH not in [leg.kind for leg in self.legs]:
+            return 0
         owed_minor = self.refund_owed_minor - sum([leg.lost_minor for leg in self.legs])
         in_cash_minor = 0
         for leg in reversed(self.legs):
@@ -196,7 +198,7 @@ class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True):
     def refund_by_hand_minor(self) -> int:
         """The part of what is owed back that a person must return, because its refund failed."""
         failed = sum([leg.refundable_minor for leg in self.legs if leg.refund_failure])
-        return min(self.refund_owed_minor - self.cash_to_return_minor, failed)
+        return min(self.refund_owed_minor - self.cash_to_return_minor, failed) if failed else 0
 
     @property
     def payment_state(self) -> PaymentState:
