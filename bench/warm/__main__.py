@@ -24,6 +24,10 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import botocore
+
+from devstack.package import contents
+
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 PEERS = ROOT / ".venv-bench" / "bin" / "python"
@@ -154,6 +158,9 @@ def main() -> int:
         folder = stack.enter_context(TemporaryDirectory(prefix="aftertab-bench-", dir="/tmp"))
         stripe = stack.enter_context(standin())
         event = f"{folder}/event.json"
+        # As in the bundle: botocore's descriptions of our calls alone.
+        contents.describe_aws(Path(botocore.__file__).parent / "data", Path(folder, "aws_models"))
+        os.environ["AWS_DATA_PATH"] = f"{folder}/aws_models"
         # First: it makes the event that all of them take.
         sides = [Side("Aftertab", sys.executable, HERE / "ours.py", stripe, event)]
         sides.append(Side(BARE, PEERS, HERE / "fastapi_peer.py"))
