@@ -34,6 +34,7 @@ IDLE = timedelta(hours=24)
 FEE_NOTICE = timedelta(hours=24)
 CONTESTABLE = timedelta(days=14)
 _LOWERS_BILL = frozenset({"bill_adjusted", "refund_granted"})
+_SENT = frozenset({"handed_over", "delivered", "bounced", "complained"})
 _OWED = frozenset({"due", "no_show", "canceled"})
 _FINISHED = frozenset({"closed", "canceled", "no_show"})
 _DISPUTE_STATES = {
@@ -97,6 +98,67 @@ def check_books(tab: Json, history: History | None, objects: Objects) -> list[st
 def check_everything(tab: Json, history: History | None, objects: Objects) -> list[str]:
     """Check everything, for a tab with nothing left to do."""
     return check_tab(tab, history) + check_dry(tab, history) + check_books(tab, history, objects)
+
+
+Heard = frozenset[tuple[str, str]]
+"""Kinds of messages, each with its recipient."""
+
+
+def _customer(kind: str) -> Heard:
+    return frozenset({(kind, "customer")})
+
+
+def _owner(kind: str) -> Heard:
+    return frozenset({(kind, "owner")})
+
+
+def _both(kind: str) -> Heard:
+    return _customer(kind) | _owner(kind)
+
+
+NOT_IN_SILENCE: Mapping[str, Heard] = {
+    "canceled": _both("canceled"),
+    "no_show": _both("no_show"),
+    "no_show_taken_back": _customer("no_show_taken_back"),
+    "rescheduled": _both("rescheduled"),
+    "walked_out": _both("walked_out"),
+    "contested": _owner("contested"),
+    "contest_overdue": _owner("contest_overdue"),
+    "contest_resolved": _customer("contest_resolved"),
+    "deposit_failed": _both("deposit_failed"),
+    "hold_not_renewed": _both("hold_ends"),
+    "reminded": _customer("reminder"),
+    "charge_failed": _customer("card_declined"),
+    "collection_ended": _owner("collection_ended"),
+    "card_removed": _customer("card_removed"),
+    "cash_to_return": _both("cash_to_return"),
+    "refund_announced": _customer("refund"),
+    "refund_waits_for_bank": _owner("refund_waits"),
+    "inquiry_opened": _owner("inquiry"),
+    "dispute_opened": _owner("disputed"),
+    "dispute_won": _owner("dispute_closed"),
+    "dispute_lost": _owner("dispute_closed"),
+}
+"""Kind of entry → what must be told because of it: by what is promised to people, not by the app's own table."""
+
+
+def check_told(history: History) -> list[str]:
+    """Check what people heard once stream and queues are empty: all that they must, and nothing twice."""
+    return [problem for entry in history for problem in _told_wrong(entry)]
+
+
+def _told_wrong(entry: Json) -> Iterator[str]:
+    deliveries = entry["told"]
+    heard = {(one["kind"], one["to"]) for one in deliveries}
+    for kind, to in sorted(NOT_IN_SILENCE.get(entry["kind"], frozenset()) - heard):
+        yield f"the {to} heard no {kind} of entry {entry['seq']}"
+    sent = Counter(one["message_id"] for one in deliveries if one["state"] in _SENT)
+    for message_id, channels in sent.items():
+        if channels > 1:
+            yield f"{message_id} went out on {channels} channels"
+    for one in deliveries:
+        if one["state"] == "claimed":
+            yield f"{one['message_id']} is claimed, and nobody sends it"
 
 
 def by_tab(payments: Iterable[Json], refunds: Iterable[Json], disputes: Iterable[Json] = ()) -> dict[str, Objects]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from devstack.end_state import StripeBooks, run_until_idle
 from devstack.http import HttpError
+from devstack.invariants import check_told
 from devstack.kill_test.caller import Caller
 from devstack.kill_test.run import Run
 
@@ -43,10 +44,12 @@ def check_endings(run: Run) -> None:
     stack, told = run.stack, run.diary.told
     stack.standin.post("/_control/webhooks/retry")
     tabs = run_until_idle(stack, {ending.tab_id: ending.staff.get for ending in run.endings}, late=LATE)
+    stack.pump()
     books = StripeBooks(stack)
     for ending in run.endings:
         tab = tabs[ending.tab_id]
-        problems = books.problems(tab, history(ending.staff, ending.tab_id), told, ending.money)
+        entries = history(ending.staff, ending.tab_id)
+        problems = [*books.problems(tab, entries, told, ending.money), *check_told(entries)]
         cash = sum(leg["amount_minor"] for leg in tab["legs"] if leg["kind"] == "cash")
         listed = ending.staff.get(f"/tabs?customer_id={ending.customer_id}")["tabs"]
         problems += [

@@ -19,6 +19,7 @@ from devstack.invariants import (
     check_claims,
     check_dry,
     check_everything,
+    check_told,
     every_dispute_is_in_the_books,
 )
 
@@ -694,3 +695,22 @@ def test_every_promise_is_asked_for():
     lists = [found for name, found in vars(invariants).items() if name.startswith("_OF_")]
 
     assert rules - {"by_tab", "attempts_of"} == {rule.__name__ for rules in lists for rule in rules}
+
+
+def test_what_nobody_was_told_is_noticed() -> None:
+    """An entry in silence, a message on two channels, a claim without an end."""
+
+    def said(to: str, state: str, channel: str = "email") -> dict[str, Any]:
+        return {"message_id": f"m.{to}", "kind": "canceled", "to": to, "channel": channel, "state": state}
+
+    heard = [said("customer", "handed_over"), said("owner", "suppressed")]
+    assert check_told([{"seq": 4, "kind": "canceled", "told": heard}]) == []
+
+    wrong = [said("customer", "handed_over"), said("customer", "delivered", "sms")]
+    assert check_told([{"seq": 4, "kind": "canceled", "told": wrong}]) == [
+        "the owner heard no canceled of entry 4",
+        "m.customer went out on 2 channels",
+    ]
+    assert check_told([{"seq": 4, "kind": "opened", "told": [said("owner", "claimed")]}]) == [
+        "m.owner is claimed, and nobody sends it"
+    ]

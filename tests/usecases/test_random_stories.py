@@ -54,6 +54,7 @@ from chalicelib.usecases.tab.booking import (
 from chalicelib.usecases.tab.followup import pause_followup, resume_followup, send_reminder
 from chalicelib.usecases.tab.payment import charge_saved_card, give_tip, pay_on_phone, return_cash, take_cash
 from chalicelib.usecases.tab.refund import refund_elsewhere, refund_tab, resolve_flag, retry_refund
+from devstack import invariants
 from tests.usecases.fake_gateway import CLOSE, FIND, CardBehaviour, Crash, Fault, Payment
 from tests.usecases.shop import EVERYTHING, WITHOUT_CARD, Shop
 
@@ -74,30 +75,6 @@ NEEDED: dict[PlanReason, tuple[Consent, ...]] = {
 }
 
 
-CUSTOMER, OWNER = Recipient.CUSTOMER, Recipient.OWNER
-NOT_IN_SILENCE = {
-    "canceled": {(MessageKind.CANCELED, CUSTOMER), (MessageKind.CANCELED, OWNER)},
-    "no_show": {(MessageKind.NO_SHOW, CUSTOMER), (MessageKind.NO_SHOW, OWNER)},
-    "no_show_taken_back": {(MessageKind.NO_SHOW_TAKEN_BACK, CUSTOMER)},
-    "rescheduled": {(MessageKind.RESCHEDULED, CUSTOMER), (MessageKind.RESCHEDULED, OWNER)},
-    "walked_out": {(MessageKind.WALKED_OUT, CUSTOMER), (MessageKind.WALKED_OUT, OWNER)},
-    "contested": {(MessageKind.CONTESTED, OWNER)},
-    "contest_overdue": {(MessageKind.CONTEST_OVERDUE, OWNER)},
-    "contest_resolved": {(MessageKind.CONTEST_RESOLVED, CUSTOMER)},
-    "deposit_failed": {(MessageKind.DEPOSIT_FAILED, CUSTOMER), (MessageKind.DEPOSIT_FAILED, OWNER)},
-    "hold_not_renewed": {(MessageKind.HOLD_ENDS, CUSTOMER), (MessageKind.HOLD_ENDS, OWNER)},
-    "reminded": {(MessageKind.REMINDER, CUSTOMER)},
-    "charge_failed": {(MessageKind.CARD_DECLINED, CUSTOMER)},
-    "collection_ended": {(MessageKind.COLLECTION_ENDED, OWNER)},
-    "card_removed": {(MessageKind.CARD_REMOVED, CUSTOMER)},
-    "cash_to_return": {(MessageKind.CASH_TO_RETURN, CUSTOMER), (MessageKind.CASH_TO_RETURN, OWNER)},
-    "refund_announced": {(MessageKind.REFUND, CUSTOMER)},
-    "refund_waits_for_bank": {(MessageKind.REFUND_WAITS, OWNER)},
-    "inquiry_opened": {(MessageKind.INQUIRY, OWNER)},
-    "dispute_opened": {(MessageKind.DISPUTED, OWNER)},
-    "dispute_won": {(MessageKind.DISPUTE_CLOSED, OWNER)},
-    "dispute_lost": {(MessageKind.DISPUTE_CLOSED, OWNER)},
-}
 VALUE = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+\+00:00|[a-z][a-z0-9_]*|acct_\w+")
 """An instant in UTC, a code, or an account's id."""
 
@@ -653,7 +630,7 @@ class AnyStory(RuleBasedStateMachine):
         entries = shop.store.list_entries(shop.merchant_id, shop.tab_id, limit=1000, cursor=None).items
         for entry in entries:
             told = {(message.kind, message.to) for message in shop.messages if message.seq == entry.seq}
-            assert NOT_IN_SILENCE.get(entry.kind, frozenset()) <= told, f"{entry.kind} happened in silence"
+            assert invariants.NOT_IN_SILENCE.get(entry.kind, frozenset()) <= told, f"{entry.kind} happened in silence"
         gone = sum(leg.refunded_minor + leg.elsewhere_minor for leg in shop.tab.legs)
         kinds = {message.kind for message in shop.messages if message.to == Recipient.CUSTOMER}
         back = {

@@ -517,6 +517,7 @@ class Walk(RuleBasedStateMachine):
             self.sweep()
         else:
             raise Broken(f"the agenda does not run dry: {[tab['next_action'] for tab in tabs]}")
+        self.stack.pump()
         theirs = invariants.by_tab(*(self.stack.at_stripe(kind) for kind in ("payment_intents", "refunds", "disputes")))
         for model, tab in zip(town.tabs, tabs, strict=True):
             self.counts["tabs checked"] += 1

@@ -279,6 +279,7 @@ class Town:
         """Check a tab with nothing left to do: its history, the answers about it, and Stripe's objects."""
         history = self.history(model)
         wrong = [*invariants.check_everything(tab, history, objects), *self.told.check(tab, history)]
+        wrong += invariants.check_told(history)
         if wrong:
             raise Broken(f"{model.tab_id}: {'; '.join(wrong)}")
 
