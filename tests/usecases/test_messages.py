@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from chalicelib.domain.news.message import Message, MessageKind
 from chalicelib.domain.tab.attempt import Operation
+from chalicelib.domain.tab.policy import Policy
+from chalicelib.domain.tab.status import Status
 from chalicelib.ports.store import StoreUnavailable
 from chalicelib.usecases.tab.bill import write_off
 from chalicelib.usecases.tab.payment import give_tip, pay_on_phone
@@ -83,6 +85,19 @@ def test_what_is_owed_back_is_not_on_a_receipt(shop: Shop) -> None:
     refund_tab(shop.deps, shop.tab_id, 20_00, "a discount", request=shop.request(shop.owner))
 
     assert shop.tab.receipt_minor == 30_00
+
+
+def test_who_sends_messages_moves_no_money() -> None:
+    """A review of no time ends when the bill is told, by the post; the worker charges, minutes later."""
+    shop = Shop(Policy(review_window_s=0))
+    shop.open(*EVERYTHING).serve(50_00)
+    assert shop.tab.status == Status.DUE
+    assert shop.gateway.calls.count(Operation.CHARGE) == 0
+
+    shop.wait(minutes=3)
+
+    assert shop.gateway.calls.count(Operation.CHARGE) == 1
+    assert shop.tab.status == Status.CLOSED
 
 
 def test_a_recovery_has_its_receipt(shop: Shop) -> None:
