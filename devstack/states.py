@@ -18,7 +18,8 @@ TARGET = Path(__file__).resolve().parent.parent / "docs" / "states.md"
 STATUSES: Mapping[Status, str] = {
     Status.BOOKED: "The service lies ahead.",
     Status.OPEN: "The service is under way; items are added.",
-    Status.IN_REVIEW: "The bill is presented: the customer accepts it, contests it, or lets the window pass.",
+    Status.IN_REVIEW: "The bill is presented: the customer accepts it, contests it, or lets the window pass, "
+    "which begins once they know the bill.",
     Status.DUE: "The bill is accepted, or its window has passed: it is taken as promised, and followed up.",
     Status.CONTESTED: "The customer says that something is wrong: nothing is charged until that is resolved.",
     Status.CLOSED: "Nothing is owed either way, or it was written off.",

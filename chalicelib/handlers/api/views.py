@@ -443,7 +443,8 @@ class NeedView(Answer):
 class TabView(Answer):
     """A tab as its caller sees it. `ledger`, `flags` and `pause` are for the business, null for customers.
 
-    `cash_to_return_minor`: of what is owed back, the part that staff hand over in cash.
+    `cash_to_return_minor`: of what is owed back, the part that staff hand over in cash. `review_ends_at`: null until
+    the customer knows the bill.
     `final_at`: until then a no-show can be reversed and a fee contested. `token`: the number of the one that is bound
     to it. `card` is null for guests who may only look or pay.
     """

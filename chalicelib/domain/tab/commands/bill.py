@@ -90,7 +90,7 @@ def void_item(draft: Draft, item_id: str) -> None:
 
 
 def complete(draft: Draft) -> None:
-    """The service is done: the total is final, the bill is presented, the review window begins."""
+    """The service is done: the total is final, the bill is presented; its review begins once the customer knows it."""
     require(draft, Action.COMPLETE)
     presenting.present(draft, "complete")
 
