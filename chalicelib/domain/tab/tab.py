@@ -156,6 +156,9 @@ class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def paid_minor(self) -> int:
         """What was taken minus refunds; a refund counts from its request."""
+        # Every answer asks for it several times, and most tabs have no payment yet.
+        if not self.legs:
+            return 0
         return sum([leg.amount_minor - leg.refunded_minor - leg.refund_pending_minor for leg in self.legs])
 
     @property

@@ -246,7 +246,7 @@ def tab(tab: Tab, payment: Attempt | None, *, by: Actor, now: datetime, publisha
         balance_minor=tab.balance_minor,
         refund_owed_minor=tab.refund_owed_minor,
         cash_to_return_minor=tab.cash_to_return_minor,
-        refunded_minor=sum(leg.refunded_minor for leg in tab.legs),
+        refunded_minor=sum([leg.refunded_minor for leg in tab.legs]),
         deposit=views.DepositView(
             amount_minor=tab.deposit.amount_minor,
             state=tab.deposit.state,
