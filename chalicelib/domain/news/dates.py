@@ -1,4 +1,4 @@
-"""Formats times for people, in the reader's time zone (the merchant's, unless the person has one)."""
+"""The merchant's own day and hour of an instant, for reports and refusals. Messages are dated by their words."""
 
 from __future__ import annotations
 
@@ -9,11 +9,6 @@ from zoneinfo import ZoneInfo
 def local_date(at: datetime, time_zone: str) -> date:
     """The local date of `at`."""
     return at.astimezone(ZoneInfo(time_zone)).date()
-
-
-def day(at: datetime, time_zone: str) -> str:
-    """`05 March`."""
-    return f"{at.astimezone(ZoneInfo(time_zone)):%d %B}"
 
 
 def day_and_time(at: datetime, time_zone: str) -> str:
