@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterator
 from contextlib import closing
 from email.header import decode_header, make_header
@@ -233,3 +234,20 @@ def test_what_sns_refuses_is_final_and_what_it_cannot_do_now_is_not(
                 SnsTexter(sns, "").send(TEXT)
         found = failed.value.reason if isinstance(failed.value, ChannelRefused) else failed.value.may_have_taken
         assert found == (outcome and failing == "publish" if isinstance(outcome, bool) else outcome)
+
+
+@pytest.mark.parametrize("code", ["AuthorizationError", "AccessDeniedException", "MessageRejected", "InvalidParameter"])
+def test_an_error_tells_the_log_no_address(ses: Any, sns: Any, code: str) -> None:
+    """AWS's own texts name whom the message is for (`not authorized to perform: SNS:Publish on resource: +49…`)."""
+    for client, call, send in (
+        (ses, "send_email", lambda: SesMailer(ses, SENDER, "").send(MAIL)),
+        (sns, "check_if_phone_number_is_opted_out", lambda: SnsTexter(sns, "").send(TEXT)),
+    ):
+        with Stubber(client) as stub:
+            stub.add_client_error(call, code, f"not authorized on resource: {MAIL.to} {TEXT.to}", http_status_code=403)
+            with pytest.raises((ChannelRefused, ChannelUnavailable)) as failed:
+                send()
+        told = "".join(traceback.format_exception(failed.value))
+        assert code in told or isinstance(failed.value, ChannelRefused)
+        assert MAIL.to not in told
+        assert TEXT.to not in told

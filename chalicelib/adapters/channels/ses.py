@@ -69,10 +69,10 @@ class SesMailer:
         except ClientError as error:
             code = error.response["Error"]["Code"]
             if code in _REFUSED:
-                raise ChannelRefused(_REFUSED[code]) from error
-            raise unavailable(error) from error
+                raise ChannelRefused(_REFUSED[code]) from None
+            raise unavailable(error) from None
         except BotoCoreError as error:
-            raise unavailable(error) from error
+            raise unavailable(error) from None
 
 
 def _from(name: str, address: str) -> str:

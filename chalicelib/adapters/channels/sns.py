@@ -47,11 +47,11 @@ class SnsTexter:
             if self._sns.check_if_phone_number_is_opted_out(phoneNumber=sms.to)["isOptedOut"]:
                 raise ChannelRefused(ChannelRefused.OPTED_OUT)
         except (ClientError, BotoCoreError) as error:
-            raise _failure(error, may_have_taken=False) from error
+            raise _failure(error, may_have_taken=False) from None
         try:
             answer = self._sns.publish(PhoneNumber=sms.to, Message=sms.text, MessageAttributes=self._attributes)
         except (ClientError, BotoCoreError) as error:
-            raise _failure(error) from error
+            raise _failure(error) from None
         return str(answer["MessageId"])
 
 
