@@ -171,6 +171,16 @@ def test_nobody_there_is_unreachable() -> None:
     assert failure_of(local(), f"http://{'a' * 70}.example/") == WhyNoAnswer.UNRESOLVED
 
 
+def test_a_name_whose_servers_do_not_answer_hangs() -> None:
+    """As a receiver that does, so that its endpoint rests: ten such tries would outlast the function."""
+
+    def slowly(host: str, port: int) -> list[str]:
+        raise socket.gaierror(socket.EAI_AGAIN, "no answer")
+
+    assert failure_of(local(resolve=slowly, connect_s=0.0), "http://slow.example/") == WhyNoAnswer.TIMED_OUT
+    assert failure_of(local(resolve=slowly), "http://slow.example/") == WhyNoAnswer.UNRESOLVED
+
+
 def test_the_next_address_is_tried_where_one_does_not_take_the_connection(server: Server) -> None:
     """A name with an IPv6 address where only IPv4 works, say."""
     webhooks = local(resolve=lambda host, port: ["127.0.0.99", "::1", "127.0.0.1"])

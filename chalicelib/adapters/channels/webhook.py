@@ -97,10 +97,13 @@ class HttpWebhooks:
         """The addresses that may be called, in the resolver's order. Raises NoAnswer: one bad address spoils all."""
         if parts.scheme != "https" and not (parts.scheme == "http" and self._local):
             raise NoAnswer(WhyNoAnswer.ADDRESS_REFUSED)
+        began = time.monotonic()
         try:
             found = list(self._resolve(parts.hostname or "", _port(parts)))
         except (OSError, UnicodeError):
-            raise NoAnswer(WhyNoAnswer.UNRESOLVED) from None
+            # The resolver has no time limit of ours: a name whose servers don't answer keeps us waiting.
+            hung = time.monotonic() - began >= self._connect_s
+            raise NoAnswer(WhyNoAnswer.TIMED_OUT if hung else WhyNoAnswer.UNRESOLVED) from None
         if not found:
             raise NoAnswer(WhyNoAnswer.UNRESOLVED)
         if not all(is_public(address) or (self._local and is_loopback(address)) for address in found):
