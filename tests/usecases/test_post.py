@@ -479,6 +479,24 @@ def test_a_bill_counts_as_told_when_a_channel_took_it_or_none_is_there() -> None
     assert after(None, DeliveryState.SUPPRESSED, Why.SUPERSEDED) is None
 
 
+def test_an_opt_out_while_the_first_mail_is_prepared_is_heard(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The key for the mail's own link is a change of the contact, too: who changed it first may have opted out."""
+    put = shop.deps.people.put_contact
+    out = Given(channel=Channel.EMAIL, at=NOON, source=Source.CUSTOMER)
+
+    def after_an_opt_out(contact: Contact, before: Contact | None) -> None:
+        monkeypatch.setattr(shop.deps.people, "put_contact", put)
+        tell(shop, opt_outs=(out,), unsubscribe_key="K")
+        put(contact, before)
+
+    monkeypatch.setattr(shop.deps.people, "put_contact", after_an_opt_out)
+    deps = replace(shop.deps, api_url="https://api.example.com")
+    deliver(deps, bill(shop))
+
+    assert len(shop.mails.sent) == 0
+    assert sent(shop) == (0, 1)
+
+
 # Push
 
 

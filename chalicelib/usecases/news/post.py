@@ -124,9 +124,9 @@ def _deliver(deps: Deps, message: Message) -> None:
     if not any(delivery.state in _OVER for delivery in found.values()):
         scene = _read(deps, message)
         decision = _decide(deps, message, scene)
-        if isinstance(decision, Send) and (linked := _with_page(deps, message, scene)) is not scene:
-            # The link is a change of the tab, and others may have changed it before.
-            scene = linked
+        if isinstance(decision, Send) and (prepared := _prepared(deps, message, scene)) is not scene:
+            # The link is a change of the tab, the key one of the contact: others may have changed them before.
+            scene = prepared
             decision = _decide(deps, message, scene)
         match decision:
             case PutOff(until, why):
@@ -188,7 +188,6 @@ def _send(
         before = found.get(channel)
         if before is not None and before.state == DeliveryState.REFUSED:
             continue
-        scene = _with_key(deps, message, scene)
         written = _write(deps, message, scene, found)
         claim = _claim(deps, message, scene, channel, before)
         try:
@@ -281,6 +280,11 @@ def _today(deps: Deps) -> date:
 # Words
 
 
+def _prepared(deps: Deps, message: Message, scene: Scene) -> Scene:
+    """With what its words lead to; the same scene where nothing was made."""
+    return _with_page(deps, message, _with_key(deps, message, scene))
+
+
 def _with_page(deps: Deps, message: Message, scene: Scene) -> Scene:
     """With a link to the tab, for a customer. It goes to the address on file, and is shown nowhere else."""
     if scene.tab is None or message.to != Recipient.CUSTOMER or not deps.pages_url:
@@ -291,9 +295,10 @@ def _with_page(deps: Deps, message: Message, scene: Scene) -> Scene:
 
 def _with_key(deps: Deps, message: Message, scene: Scene) -> Scene:
     """With the key of the contact's unsubscribe address, made for the first mail."""
-    if message.to != Recipient.CUSTOMER or scene.contact is None or not scene.contact.email:
+    contact = scene.contact
+    if message.to != Recipient.CUSTOMER or contact is None or not contact.email or contact.unsubscribe_key is not None:
         return scene
-    return replace(scene, contact=with_key(deps, scene.contact))
+    return replace(scene, contact=with_key(deps, contact))
 
 
 def _write(deps: Deps, message: Message, scene: Scene, found: dict[Channel | None, Delivery]) -> Written:
