@@ -126,8 +126,8 @@ doctor: setup ## Say what is missing or wrong with a deployed stage, and how to 
 	@$(PY) -m devstack.deploy.doctor --stage $(STAGE) $(ARGS)
 
 .PHONY: redrive
-redrive: setup ## Take dead letters back to their queue once what they failed on is mended: QUEUE=due|post|notices|relay STAGE=dev|prod
-	@test -n "$(QUEUE)" || { echo "Say which: make redrive QUEUE=due|post|notices|relay STAGE=$(STAGE)" >&2; exit 2; }
+redrive: setup ## Take dead letters back to their queue once what they failed on is mended: QUEUE=due|post|notices|relay|feedback STAGE=dev|prod
+	@test -n "$(QUEUE)" || { echo "Say which: make redrive QUEUE=due|post|notices|relay|feedback STAGE=$(STAGE)" >&2; exit 2; }
 	@$(PY) -m devstack.deploy.redrive --stage $(STAGE) --queue $(QUEUE) $(ARGS)
 .PHONY: screenshots
 screenshots: setup ## Take the pictures of the customer's page for docs/pages, and of all sizes into .devstack/screens; needs Chromium

@@ -119,8 +119,9 @@ ALARMS = (
         metric="ApproximateNumberOfMessagesVisible",
         dimensions={"QueueName": {"Fn::GetAtt": ["DeadLetters", "QueueName"]}},
         statistic="Maximum",
-        means="A scheduled run failed twice, or could not be started.",
-        then="Read the message in the queue and the function's log of that minute. The next run catches up.",
+        means="A scheduled run failed twice or could not start, or a report on a mail or text failed three times.",
+        then="Read the function's log of that minute. The next run catches up. "
+        "A report may be an opt-out: make redrive QUEUE=feedback takes it again.",
     ),
     *(alarm for queue in QUEUES for alarm in queue.alarms()),
     Alarm(

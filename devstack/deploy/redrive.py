@@ -2,6 +2,7 @@
 
 Dead letters of `due`, `post` and `notices` go back to their queue. Those of `relay` are given to the relay again: whole
 records that it had put aside, and places in the stream that Lambda had given up, as long as the stream keeps them.
+Reports on mails and texts, maybe an opt-out, are in the queue of calls that nobody waits for: `feedback` gets its own.
 A letter is deleted after it was handed over, so a run that is broken off loses none; one may then be handled twice.
 """
 
@@ -22,14 +23,16 @@ from devstack.deploy.change_set import stack_name
 from devstack.deploy.template import ALIAS
 
 RELAY = "relay"
+FEEDBACK = "feedback"
 QUEUES = ("due", "post", "notices", RELAY)
+"""Those with dead letters of their own."""
 VISIBILITY_S = 300
 _IDS = ("tab_id", "message_id", "kind", "endpoint_id", "notice_id", "merchant_id")
 """What is shown of a body: no text and no value."""
 
 
-class NotRelayed(Exception):
-    """The relay could not take a record again; it stays among the dead letters. The relay's log says why."""
+class NotTaken(Exception):
+    """The function could not take it again; it stays among the dead letters. The function's log says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +44,16 @@ class Redrive:
     say: Callable[[str], None]
 
     def run(self, queue: str) -> int:
-        """Take the queue's dead letters back; returns how many. Raises NotRelayed."""
+        """Take the queue's dead letters back; returns how many. Raises NotTaken."""
         sqs = self.client("sqs")
-        target = None if queue == RELAY else self._url(queue)
-        letters = self._url(f"{queue}-dead-letters")
+        target = None if queue in (RELAY, FEEDBACK) else self._url(queue)
+        letters = self._url("dead-letters" if queue == FEEDBACK else f"{queue}-dead-letters")
         moved = 0
         for letter in self._letters(letters):
-            if target is None:
+            if queue == FEEDBACK:
+                if not self._report(json.loads(letter["Body"])):
+                    continue
+            elif target is None:
                 for record in self._records(json.loads(letter["Body"])):
                     self._relay(record)
             else:
@@ -72,15 +78,33 @@ class Redrive:
         while batch := receive(QueueUrl=url, **ask).get("Messages", []):
             yield from (letter for letter in batch if int(letter["Attributes"]["SentTimestamp"]) <= began)
 
+    def _call(self, function: str, event: dict[str, Any]) -> dict[str, Any]:
+        """The function's answer. Raises NotTaken without what it says: that may hold an address."""
+        name = f"{stack_name(self.stage)}-{function}"
+        answer = self.client("lambda").invoke(FunctionName=name, Qualifier=ALIAS, Payload=json.dumps(event))
+        if "FunctionError" in answer:
+            raise NotTaken(f"{name} has failed; its log says why.")
+        told: dict[str, Any] = json.loads(answer["Payload"].read())
+        return told
+
+    # Reports on mails and texts
+
+    def _report(self, body: dict[str, Any]) -> bool:
+        """Whether the letter is a report; then the function has taken it. The queue has other functions' letters, too.
+
+        https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
+        """
+        function = body.get("requestContext", {}).get("functionArn", "")
+        if f":{stack_name(self.stage)}-{FEEDBACK}" not in function:
+            return False
+        self._call(FEEDBACK, body["requestPayload"])
+        return True
+
     # The relay
 
     def _relay(self, record: dict[str, Any]) -> None:
-        answer = self.client("lambda").invoke(
-            FunctionName=f"{stack_name(self.stage)}-{RELAY}", Qualifier=ALIAS, Payload=json.dumps({"Records": [record]})
-        )
-        told = json.loads(answer["Payload"].read())
-        if "FunctionError" in answer or told["batchItemFailures"]:
-            raise NotRelayed(f"{about(json.dumps(record))}: {told}")
+        if self._call(RELAY, {"Records": [record]})["batchItemFailures"]:
+            raise NotTaken(f"The relay could not take {about(json.dumps(record))}; its log says why.")
 
     def _records(self, body: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """The record itself, or those of the batch that Lambda has given up: it names only their places.
@@ -112,6 +136,8 @@ class Redrive:
 def about(body: str) -> str:
     """The ids in a letter."""
     said = json.loads(body)
+    if "requestPayload" in said:
+        return "a report on a mail or a text"
     if "dynamodb" in said:
         return " ".join(key["S"] for key in said["dynamodb"]["Keys"].values())
     return " ".join(f"{name} {said[name]}" for name in _IDS if said.get(name)) or "a batch of the stream"
@@ -120,12 +146,12 @@ def about(body: str) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make redrive", description=__doc__)
     parser.add_argument("--stage", default="dev")
-    parser.add_argument("--queue", choices=QUEUES, required=True)
+    parser.add_argument("--queue", choices=(*QUEUES, FEEDBACK), required=True)
     given = parser.parse_args()
     redrive = Redrive(boto3.client, given.stage, print)  # type: ignore[arg-type]
     try:
         moved = redrive.run(given.queue)
-    except (NotRelayed, ClientError, BotoCoreError) as failure:
+    except (NotTaken, ClientError, BotoCoreError) as failure:
         print(f"Stopped; what was not named above is still among the dead letters. {failure}", file=sys.stderr)
         return 1
     print(f"{moved} dead letters of {given.queue} were taken back in {stack_name(given.stage)}.")

@@ -11,21 +11,27 @@ import pytest
 
 from chalicelib.adapters.dynamodb.store import DynamoDbStore, dynamodb_client
 from devstack import dynamodb_table, local_queues, ministack
-from devstack.deploy.redrive import NotRelayed, Redrive, about
+from devstack.deploy.redrive import NotTaken, Redrive, about
 from tests.contract.store_kit import REGION, TABLE, opening
 
 pytestmark = pytest.mark.ministack
 
 
 class Relay:
-    """Stands for the deployed function; `refuses`: it answers that the record has to come again."""
+    """Stands for the deployed functions; `refuses`: they answer that what they got has to come again."""
 
     def __init__(self) -> None:
         self.records: list[dict[str, Any]] = []
+        self.reports: list[dict[str, Any]] = []
         self.refuses = False
 
     def invoke(self, *, FunctionName: str, Qualifier: str, Payload: str) -> dict[str, Any]:  # noqa: N803
-        assert (FunctionName, Qualifier) == ("aftertab-dev-relay", "live")
+        assert Qualifier == "live"
+        if FunctionName == "aftertab-dev-feedback":
+            self.reports.append(json.loads(Payload))
+            answer: dict[str, Any] = {"Payload": io.BytesIO(b"{}")}
+            return answer | ({"FunctionError": "Unhandled"} if self.refuses else {})
+        assert FunctionName == "aftertab-dev-relay"
         failed = [{"itemIdentifier": "1"}] if self.refuses else []
         self.records += json.loads(Payload)["Records"]
         return {"Payload": io.BytesIO(json.dumps({"batchItemFailures": failed}).encode())}
@@ -38,6 +44,7 @@ class Stage:
         self.said: list[str] = []
         local_queues.create(url, REGION)
         self.sqs = local_queues.client("sqs", url, REGION)
+        self.sqs.create_queue(QueueName="aftertab-dev-dead-letters")
 
     def client(self, service: str) -> Any:
         return self.relay if service == "lambda" else local_queues.client(service, self.url, REGION)
@@ -73,6 +80,7 @@ def stage(emulator: str) -> Stage:
         made.sqs.purge_queue(QueueUrl=made.queue(queue))
         made.sqs.purge_queue(QueueUrl=made.queue(f"{queue}-dead-letters"))
     made.sqs.purge_queue(QueueUrl=made.queue("relay-dead-letters"))
+    made.sqs.purge_queue(QueueUrl=made.queue("dead-letters"))
     return made
 
 
@@ -117,13 +125,45 @@ def test_what_the_relay_can_not_take_stays(stage: Stage) -> None:
     stage.put("relay-dead-letters", RECORD)
     stage.relay.refuses = True
 
-    with pytest.raises(NotRelayed, match="ENTRY#00000001"):
+    with pytest.raises(NotTaken, match="ENTRY#00000001"):
         stage.redrive("relay")
 
     attributes = stage.sqs.get_queue_attributes(
         QueueUrl=stage.queue("relay-dead-letters"), AttributeNames=["ApproximateNumberOfMessagesNotVisible"]
     )
     assert attributes["Attributes"] == {"ApproximateNumberOfMessagesNotVisible": "1"}
+
+
+def letter_of(function: str, event: dict[str, Any]) -> dict[str, Any]:
+    """As Lambda writes it: https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html."""
+    arn = f"arn:aws:lambda:{REGION}:123456789012:function:aftertab-dev-{function}:live"
+    context = {"requestId": "r-1", "functionArn": arn, "condition": "RetriesExhausted", "approximateInvokeCount": 3}
+    return {"version": "1.0", "requestContext": context, "requestPayload": event}
+
+
+STOP = {"Records": [{"Sns": {"Message": '{"originationNumber": "+491701234567", "messageBody": "STOP"}'}}]}
+
+
+def test_a_report_that_was_given_up_is_taken_again(stage: Stage) -> None:
+    """It may be somebody's STOP. No address is shown; what the schedule has left in the same queue stays there."""
+    stage.put("dead-letters", letter_of("feedback", STOP))
+    stage.put("dead-letters", letter_of("sweep", {"source": "aws.events"}))
+
+    assert stage.redrive("feedback") == 1
+
+    assert stage.relay.reports == [STOP]
+    assert stage.said == ["feedback: a report on a mail or a text"]
+
+
+def test_a_report_that_fails_again_stays(stage: Stage) -> None:
+    """The run ends, and says no address either."""
+    stage.put("dead-letters", letter_of("feedback", STOP))
+    stage.relay.refuses = True
+
+    with pytest.raises(NotTaken) as stopped:
+        stage.redrive("feedback")
+
+    assert "+49" not in str(stopped.value)
 
 
 def test_a_batch_that_lambda_gave_up_is_read_from_the_stream(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
