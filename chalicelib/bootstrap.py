@@ -50,9 +50,6 @@ def use(replacement: Deps | None) -> None:
 
 def prepare() -> None:
     """Create at start what most requests need. If a setting is missing, the first request reports it."""
-    from chalicelib.adapters.aws import client as aws
-
-    aws.prepare_session()
     with suppress(config.BadSetting):
         get_deps()
     if config.starts_from_snapshot():

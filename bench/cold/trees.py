@@ -34,7 +34,6 @@ from chalice.app import Chalice
 from chalicelib.adapters.aws import client as aws
 
 app = Chalice(app_name="floor", configure_logs=False)
-aws.prepare_session()
 client = boto3.client("dynamodb", config=aws.config())
 
 
