@@ -98,6 +98,7 @@ _VARIANTS: Mapping[MessageKind, tuple[Mapping[str, int | str | None], ...]] = {
     MessageKind.PROTECTION_LOST: (_AMOUNT | {"why": "hold_gone"}, _AMOUNT | {"why": "card_removed"}),
     MessageKind.CARD_REMOVED: ({},),
     MessageKind.CARD_GONE: ({},),
+    MessageKind.LINK_WANTED: ({},),
     MessageKind.CALL_REFUSED: (_AMOUNT | {"again_by": "us"}, _AMOUNT | {"again_by": "customer"}),
     MessageKind.CONTESTED: ({"contested_minor": 1250, "deadline_at": LATER},),
     MessageKind.CONTEST_OVERDUE: ({"contested_minor": 1250, "default_at": LATER},),

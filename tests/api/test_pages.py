@@ -17,6 +17,9 @@ def ana(shop: Shop) -> Caller:
     return shop.customer()
 
 
+FORM = {"content-type": "application/x-www-form-urlencoded"}
+
+
 class Browser:
     """A browser that has opened a link: reads the page, sends its forms, and follows to pages of ours."""
 
@@ -41,12 +44,22 @@ class Browser:
         bare = re.sub(r"<(style|script)>.*?</\1>", " ", self.page.raw.decode(), flags=re.S)
         return " ".join(unescape(re.sub(r"<[^>]+>", " ", bare)).split())
 
+    @property
+    def alike(self) -> str:
+        """The page without the address that it was opened by."""
+        return self.page.raw.decode().replace(self.secret, "")
+
     def form(self, act: str) -> dict[str, str]:
         """The hidden fields of this form. AssertionError where the page has none."""
+        return dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', self._form(act)[2]))
+
+    def _form(self, act: str) -> re.Match[str]:
+        """Its address and what is in it."""
         html = self.page.raw.decode()
-        found = re.search(rf'<form method="post" action="[^"]*/{act}"[^>]*>(.*?)</form>', html, flags=re.S)
+        pattern = rf'<form method="post" action="([^"]*/{act}(?:\?[^"]*)?)"[^>]*>(.*?)</form>'
+        found = re.search(pattern, html, flags=re.S)
         assert found, f"the page has no form {act}: {self.text}"
-        return dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', found[1]))
+        return found
 
     def has(self, act: str) -> bool:
         return f'/{act}"' in self.page.raw.decode()
@@ -54,9 +67,10 @@ class Browser:
     def send(self, act: str, fields: dict[str, Any] | None = None, **more: str) -> Reply:
         """Send the form as the page shows it now; follow its redirect where that is ours."""
         body = urlencode({**self.form(act), **(fields or {}), **more}, doseq=True)
+        action = urlsplit(self._form(act)[1])
         answer = self.world.client.http.request(
             "POST",
-            f"/t/{self.secret}/{act}",
+            f"{action.path}?{action.query}",
             headers={
                 "host": "salon.example",
                 "content-type": "application/x-www-form-urlencoded",
@@ -303,8 +317,46 @@ def test_a_revoked_and_an_expired_link_look_as_an_unknown_one(world: World, shop
     shop.staff.post(f"/v1/tabs/{tab['tab_id']}/links/{made['link']['link_id']}/revoke").ok()
     world.move(hours=2)
     unknown, revoked, expired = (Browser(world, secret) for secret in ("0" * 26, made["secret"], short["secret"]))
-    assert unknown.page.raw == revoked.page.raw == expired.page.raw
+    assert unknown.alike == revoked.alike == expired.alike
     assert {unknown.page.status, revoked.page.status, expired.page.status} == {404}
+    for opened in (unknown, revoked, expired):
+        opened.send("renew")
+        assert opened.sent.status == 303
+        assert "a new one is on its way" in opened.text
+    assert unknown.alike == revoked.alike == expired.alike
+    assert {unknown.page.status, revoked.page.status, expired.page.status} == {404}
+    kinds = [entry["kind"] for entry in shop.staff.get(f"/v1/tabs/{tab['tab_id']}/timeline").ok()["entries"]]
+    assert kinds.count("link_wanted") == 1
+
+
+def test_a_new_link_goes_to_the_address_on_file(world: World, shop: Shop, ana: Caller) -> None:
+    """One mail, however often it is asked for; the answer shows no more of it than the page before."""
+    shop.staff.put(f"/v1/customers/{ana.customer_id}/contact", {"email": "ana@example.com"}).ok()
+    tab = billed(shop, ana, 4000)
+    ends = {"scope": "view", "expires_at": world.in_(hours=1)}
+    guest = Browser(world, shop.staff.post(f"/v1/tabs/{tab['tab_id']}/links", ends).ok(201)["secret"], "de")
+    world.move(hours=2)
+    mails: Any = world.deps.mailer
+    before = len(mails.sent)
+    for _ in range(3):
+        guest.open()
+        guest.send("renew")
+        assert "ist ein neuer unterwegs" in guest.text
+        assert "ana" not in guest.page.raw.decode()
+        world.pump.run()
+    (mail,) = mails.sent[before:]
+    assert (mail.to, mail.subject) == ("ana@example.com", "link_wanted")
+
+
+def test_a_link_that_works_needs_no_new_one(world: World, shop: Shop, ana: Caller) -> None:
+    tab = billed(shop, ana, 4000)
+    guest = browser(shop, tab)
+    version = shop.seen(tab)["version"]
+    answer = world.client.http.request("POST", f"/t/{guest.secret}/renew", headers={**FORM, "host": "salon.example"})
+    assert answer.status_code == 303
+    guest.open(answer.headers["Location"].removeprefix("http://salon.example"))
+    assert guest.page.status == 200
+    assert shop.seen(tab)["version"] == version
 
 
 def test_looking_changes_nothing(world: World, shop: Shop, ana: Caller) -> None:

@@ -340,6 +340,7 @@ def full_tab() -> Tab:
                 revoked_at=NOW,
             ),
         ),
+        links_wanted=(NOW,),
         token=BoundToken(number=17, bound_at=NOW, taken_over_at=NOW),
         next_action_at=NOW + timedelta(days=1),
     )

@@ -147,7 +147,7 @@ LEFT_OUT = {
     "": "Feedback.comment Tab.change_id",
     "()": (
         "Entry.postings Leg.disputes Leg.failed_refunds Promise.added Tab.attempts Tab.flags Tab.holds Tab.items "
-        "Tab.legs Tab.links"
+        "Tab.legs Tab.links Tab.links_wanted"
     ),
     "0": (
         "Attempt.checks Attempt.redone Attempt.tip_minor Deposit.amount_minor Deposit.failures "

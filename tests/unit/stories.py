@@ -9,11 +9,12 @@ from msgspec.structs import replace
 
 from chalicelib.domain.tab.attempt import Failure, Operation
 from chalicelib.domain.tab.bill import Feedback
-from chalicelib.domain.tab.commands import bill, booking, payment
+from chalicelib.domain.tab.commands import bill, booking, links, payment
 from chalicelib.domain.tab.commands.bill import ItemInput
 from chalicelib.domain.tab.commands.booking import Limits
 from chalicelib.domain.tab.facts.attempt_outcomes import note_absent, note_rejected, note_unknown
 from chalicelib.domain.tab.facts.fact import FactKind
+from chalicelib.domain.tab.link import Scope
 from chalicelib.domain.tab.policy import LapseAction, Policy, Resolution
 from chalicelib.domain.tab.promise import AcceptanceMethod
 from tests.unit.till import (
@@ -484,3 +485,10 @@ def a_bill_lowered_and_amended() -> Story:
     till = Till().accept(*WITHOUT_CARD).serve(50_00).do(bill.contest, "too short", None, by=ADA)
     yield till.do(bill.resolve, Resolution.ADJUST, 10_00, "so").do(bill.amend)
     yield till.do(bill.complete)
+
+
+@story
+def an_expired_link_asks_for_a_new_one() -> Story:
+    till = Till()
+    till.do(links.make_link, "cd" * 32, Scope.VIEW, till.now + timedelta(hours=1)).wait(hours=2)
+    yield till.do(links.want_link, till.tab.links[0].link_id)

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from chalicelib.domain.errors import Forbidden, InvalidInput, NotFound, TooManyLinks, TransitionRefused
+from chalicelib.domain.news.message import MessageKind, Recipient
 from chalicelib.domain.tab.actions import ROLES, Action, allowed_actions, refusal
 from chalicelib.domain.tab.actor import Actor, Role
 from chalicelib.domain.tab.attempt import Operation
@@ -131,6 +132,54 @@ def test_a_reissued_link_keeps_its_scope() -> None:
     assert (old.revoked_at, new.scope, new.method, new.expires_at) == (till.now, Scope.PAY, LinkMethod.REISSUED, None)
     with pytest.raises(TransitionRefused):
         till.do(links.reissue_link, link_id, "ef" * 32, None)
+
+
+def asked(till: Till, link_id: str, **after: float) -> int:
+    """How often a new link was asked for by now, after one more try."""
+    till.wait(**after).do(links.want_link, link_id)
+    return till.kinds.count("link_wanted")
+
+
+def test_an_expired_link_asks_for_a_new_one_once_an_hour_and_three_times_a_day() -> None:
+    till = Till()
+    link_id, other = linked(till, Scope.VIEW, hours=1), linked(till, hours=1)
+
+    assert asked(till, link_id) == 0, "it is live"
+    assert asked(till, link_id, hours=1) == 1
+    assert asked(till, other, minutes=59) == 1, "the limits are the tab's"
+    assert asked(till, other, minutes=1) == 2
+    assert asked(till, link_id, hours=1) == 3
+    assert asked(till, link_id, hours=21, minutes=59) == 3
+    assert asked(till, link_id, minutes=1) == 4
+    assert len(till.tab.links_wanted) == 3, "those of the day before are not kept"
+    assert (MessageKind.LINK_WANTED, Recipient.CUSTOMER) in till.told
+
+
+def test_what_was_revoked_or_ended_with_its_tab_asks_for_nothing() -> None:
+    till = Till()
+    revoked, ends, stays = linked(till, hours=1), linked(till, hours=1), linked(till)
+    till.do(links.revoke_link, revoked).do(links.bind_token, TOKEN).serve(50_00).do(payment.take_cash, 50_00)
+    version = till.tab.version
+
+    assert [asked(till, it) for it in (revoked, stays, "lnk_nowhere", "token_17", "nobody")] == [0] * 5
+    assert asked(till, revoked, hours=2) == 0
+    assert till.tab.version == version
+    assert asked(till, ends) == 1
+    assert asked(till, ends, days=30) == 1
+    assert asked(till, stays) == 1, "it ended with its tab"
+
+
+def test_nothing_is_asked_for_where_there_can_be_no_new_link() -> None:
+    """The customer has twenty that work; a message without one would help nobody."""
+    till = Till()
+    ended = linked(till, hours=1)
+    till.wait(hours=1)
+    for _ in range(MOST_LINKS - 1):
+        linked(till)
+    assert asked(till, ended) == 1
+    linked(till)
+
+    assert asked(till, ended, hours=1) == 1
 
 
 def test_a_token_pays_until_it_is_taken_over_or_the_tab_closes() -> None:

@@ -28,9 +28,10 @@ from chalicelib.domain.news.rules import (
 )
 from chalicelib.domain.news.table import messages_of
 from chalicelib.domain.tab.attempt import Operation
-from chalicelib.domain.tab.commands import bill, booking, payment
+from chalicelib.domain.tab.commands import bill, booking, links, payment
 from chalicelib.domain.tab.commands.followup import pause_followup
 from chalicelib.domain.tab.facts.fact import FactKind
+from chalicelib.domain.tab.link import Scope
 from chalicelib.domain.tab.policy import Policy, Resolution
 from chalicelib.domain.tab.tab import Tab
 from tests.unit.till import ADA, CUSTOMER, EVERYTHING, MERCHANT, NOON, WITHOUT_CARD, Till
@@ -174,6 +175,14 @@ def test_what_answers_the_customers_own_act_goes_by_e_mail_at_any_hour() -> None
     assert decided(receipt, paid.tab, replace(CONTACT, email=None), now=night) == PutOff(
         datetime(2026, 3, 3, 8, tzinfo=UTC), Why.QUIET_HOURS
     )
+
+
+def test_a_new_link_comes_at_night_by_e_mail() -> None:
+    """Whoever asked for it waits for it."""
+    till = Till().do(links.make_link, "cd" * 32, Scope.VIEW, NOON + timedelta(hours=1)).wait(hours=2)
+    till.do(links.want_link, till.tab.links[0].link_id)
+
+    assert decided(last(till, MessageKind.LINK_WANTED), till.tab, now=NOON.replace(hour=23)) == Send((Channel.EMAIL,))
 
 
 def test_who_can_never_be_told_at_a_fit_hour_is_not_told() -> None:

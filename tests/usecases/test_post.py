@@ -24,6 +24,7 @@ from chalicelib.ports.queues import QueueName, QueueUnavailable
 from chalicelib.ports.store import DueDelivery, VersionConflict
 from chalicelib.ports.words import MissingValue, Setting, Written
 from chalicelib.usecases.links.admit import admit
+from chalicelib.usecases.links.tab_links import make_link, want_link
 from chalicelib.usecases.news import notices
 from chalicelib.usecases.news.endpoints import EndpointInput, create_endpoint
 from chalicelib.usecases.news.post import LEASE, NotNow, deliver, deliver_each, how_told
@@ -601,6 +602,29 @@ def test_a_reminder_with_a_link_is_not_sent_after_a_payment(shop: Shop) -> None:
     deliver(replace(deps, links=PaidMeanwhile()), of)
     assert shop.mails.sent == []
     assert [state for _, state, _ in seen(shop, of)] == [DeliveryState.SUPPRESSED]
+
+
+def test_who_opens_an_expired_link_has_a_new_one_sent_to_the_customer(shop: Shop) -> None:
+    """By mail, and only there; once, though it was asked for three times, two of them at once."""
+    deps = replace(shop.deps, pages_url="https://pages.example.com", words=PlainWords())
+    request = shop.request(shop.staff)
+    old = make_link(deps, shop.tab_id, Scope.VIEW, shop.clock.now() + timedelta(hours=1), request=request).secret
+    link_id = admit(deps, old or "").subject
+    want_link(deps, shop.tab, link_id)
+    assert shop.tab.links_wanted == (), "it is live"
+    shop.wait(hours=2)
+
+    before = shop.tab
+    want_link(deps, before, link_id)
+    want_link(deps, before, link_id)  # Another request that has read the same version.
+    want_link(deps, shop.tab, link_id)
+
+    deliver(deps, message(shop, MessageKind.LINK_WANTED))
+    (mail,) = [mail for mail in shop.mails.sent if mail.subject == MessageKind.LINK_WANTED]
+    assert mail.to == EMAIL
+    new = admit(deps, mail.text.rpartition("/")[2])
+    assert new.guest is not None and new.guest.scope == Scope.FULL
+    assert len(shop.tab.links_wanted) == 1
 
 
 class PlainWords:

@@ -52,6 +52,7 @@ class MessageKind(StrEnum):
     ENDPOINT_FAILING = "endpoint_failing"
     ENDPOINT_DISABLED = "endpoint_disabled"
     RECEIPT = "receipt"
+    LINK_WANTED = "link_wanted"
 
 
 class Message(Struct, frozen=True, kw_only=True, omit_defaults=True):

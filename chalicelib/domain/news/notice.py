@@ -129,6 +129,7 @@ KINDS_BY_SUBJECT: Mapping[str, Mapping[str, str]] = {
     "Links and tokens": {
         "link_made": "A link to the tab was made for a guest.",
         "link_revoked": "A link to the tab opens nothing any more.",
+        "link_wanted": "Somebody opened an expired link and asked for a new one, which is sent to the customer.",
         "disowned": "Somebody said that this is not their tab.",
         "taken_over": "A guest took the tab over.",
         "token_bound": "A token shows the tab now.",

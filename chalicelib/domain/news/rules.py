@@ -105,7 +105,13 @@ ASKS_TO_PAY = frozenset(
 """Kinds that are claimed only while the tab is as it was read: a payment in between stops them."""
 
 ANY_TIME = frozenset(
-    {MessageKind.BILL_PRESENTED, MessageKind.RECEIPT, MessageKind.CARD_REMOVED, MessageKind.CONFIRMATION_NEEDED}
+    {
+        MessageKind.BILL_PRESENTED,
+        MessageKind.CARD_REMOVED,
+        MessageKind.CONFIRMATION_NEEDED,
+        MessageKind.LINK_WANTED,
+        MessageKind.RECEIPT,
+    }
 )
 """Kinds that may go by e-mail in quiet hours: they answer what the customer has just done or taken part in, or they
 wait for the customer (docs/decisions/0033). A text message rings, so it never goes then."""

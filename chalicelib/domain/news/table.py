@@ -218,6 +218,8 @@ NEWS: Mapping[str, tuple[Rule, ...]] = {
             kind=MessageKind.FRAUD_WARNED, to=_OWNER, values=("amount_minor", "advice", "refused"), when=_has("advice")
         ),
     ),
+    # Links
+    "link_wanted": (Rule(kind=MessageKind.LINK_WANTED, to=_CUSTOMER),),
     # The business
     "account_lost": (Rule(kind=MessageKind.ACCOUNT_LOST, to=_OWNER, values=("account",)),),
     "endpoint_failing": (

@@ -18,6 +18,10 @@ LONGEST_LIFE = timedelta(days=366)
 """The latest `expires_at` that can be asked for."""
 MOST_LINKS = 20
 """The maximum number of live links of one tab."""
+WANTED_APART = timedelta(hours=1)
+"""A new link is sent at an expired one's request only so long after the last such request."""
+WANTED_A_DAY = 3
+"""The most such requests of one tab in 24 hours: nobody's inbox can be filled with an old link."""
 
 
 class Scope(StrEnum):

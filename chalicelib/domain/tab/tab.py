@@ -71,7 +71,7 @@ class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True):
     `adjusted_minor`: the reductions of a presented bill; they stay when the bill is amended.
     `receipt_seq`: the last entry that the customer gets a receipt for; it replaces earlier ones. `change_id`: the
     change that wrote this version. `flags`: what a person must look at. `links`: the keys to it that guests hold, and
-    some that are dead by now.
+    some that are dead by now. `links_wanted`: when a new link was asked for with an expired one, of the last 24 hours.
     """
 
     tab_id: str
@@ -122,6 +122,7 @@ class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True):
     balances: Mapping[Account, int] = field(default_factory=dict)
     flags: tuple[Flag, ...] = ()
     links: tuple[Link, ...] = ()
+    links_wanted: tuple[datetime, ...] = ()
     token: BoundToken | None = None
     next_action_at: datetime | None = None
 

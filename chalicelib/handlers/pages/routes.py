@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 from chalice.app import Blueprint
 from chalice.app import Request as HttpRequest
@@ -34,6 +34,7 @@ from chalicelib.ports.gateway import GatewayRejected, GatewayUnavailable
 from chalicelib.ports.pages import Scene
 from chalicelib.ports.store import StoreUnavailable
 from chalicelib.usecases.links.admit import Visit, admit
+from chalicelib.usecases.links.tab_links import want_link
 from chalicelib.usecases.tab.attempts import Request
 from chalicelib.usecases.tab.read_tabs import find_outcome, read_page
 
@@ -43,6 +44,8 @@ routes = Blueprint(__name__)
 MAXIMUM_BODY_BYTES = 64 * 1024
 COOKIE_S = 3600
 """For so long a browser finds back from Stripe's page to the tab that it came from."""
+RENEW = "renew"
+"""What can be sent from the page of a secret that opens nothing."""
 _MARK_LENGTH = 20
 
 
@@ -96,7 +99,7 @@ def _answer(page: Callable[[Asked], TextResponse]) -> TextResponse:
 def _show(asked: Asked, secret: str) -> TextResponse:
     visit = _visit(asked.deps, secret)
     if visit is None or visit.guest is None or visit.tab is None:
-        return _closed_door(asked.http, visit)
+        return _closed_door(asked, visit, secret)
     notice = Notice(code) if (code := asked.query("done")) in view.DONE else None
     if asked.query("back") and notice is None:
         notice = _outcome(asked.deps, visit.tab)
@@ -105,8 +108,10 @@ def _show(asked: Asked, secret: str) -> TextResponse:
 
 def _act(asked: Asked, secret: str, name: str) -> TextResponse:
     visit = _visit(asked.deps, secret)
+    if name == RENEW:
+        return _renew(asked, visit, secret)
     if visit is None or visit.guest is None or visit.tab is None:
-        return _closed_door(asked.http, visit)
+        return _closed_door(asked, visit, secret)
     raw = asked.http.raw_body
     raw = raw if isinstance(raw, bytes) else raw.encode()
     perform, form = acts.ACTS.get(name), _form(raw)
@@ -146,8 +151,16 @@ def _act(asked: Asked, secret: str, name: str) -> TextResponse:
     # As it is now: what was typed stays, the version and the key of the form are new.
     visit = _visit(asked.deps, secret) or visit
     if visit.guest is None or visit.tab is None:
-        return _closed_door(asked.http, visit)
+        return _closed_door(asked, visit, secret)
     return _tab_page(asked, visit.tab, visit.guest, secret, notice=notice, form=form, opened=name, language=language)
+
+
+def _renew(asked: Asked, visit: Visit | None, secret: str) -> TextResponse:
+    """The same answer whatever the secret was: a new link goes to the customer's address, and is shown nowhere."""
+    if visit is not None and visit.tab is not None:
+        want_link(asked.deps, visit.tab, visit.subject)
+    query = urlencode({"lang": _language(asked, ""), "done": RENEW})
+    return _redirect(f"{_address(asked.http, secret)}?{query}")
 
 
 def _back(asked: Asked, mark: str) -> TextResponse:
@@ -202,16 +215,23 @@ def _tab_page(
     return _html(asked.http, html, status, tag, script=pages.script_sha256())
 
 
-def _closed_door(http: HttpRequest, visit: Visit | None) -> TextResponse:
-    free = visit is not None and visit.is_free_token
-    return _gone(http, "free" if free else "unknown", HTTPStatus.OK if free else HTTPStatus.NOT_FOUND)
+def _closed_door(asked: Asked, visit: Visit | None, secret: str) -> TextResponse:
+    if visit is not None and visit.is_free_token:
+        return _gone(asked.http, "free", HTTPStatus.OK)
+    renew = f"{_address(asked.http, secret)}/{RENEW}?{urlencode({'lang': _language(asked, '')})}"
+    return _gone(asked.http, "unknown", HTTPStatus.NOT_FOUND, renew=renew, renewed=asked.query("done") == RENEW)
 
 
-def _gone(http: HttpRequest, why: str, status: HTTPStatus) -> TextResponse:
+def _gone(http: HttpRequest, why: str, status: HTTPStatus, **values: object) -> TextResponse:
     asked = Asked(deps=None, http=http)  # type: ignore[arg-type]
-    scene = Scene(language=_language(asked, asked.query("lang")), time_zone="UTC", currency="EUR")
-    html = bootstrap.get_pages().write("gone", scene, {"why": why, "branding": None})
+    scene = Scene(language=_language(asked, ""), time_zone="UTC", currency="EUR")
+    html = bootstrap.get_pages().write("gone", scene, {"why": why, "branding": None, **values})
     return _html(http, html, status)
+
+
+def _address(http: HttpRequest, secret: str) -> str:
+    """Of the page of this secret, which may be anything that a visitor has typed."""
+    return pages_at(http) + quote(secret, safe="")
 
 
 def _scene(tab: Tab, language: Language) -> Scene:

@@ -65,6 +65,15 @@ def make_for_message(deps: Deps, tab: Tab) -> tuple[Tab, str]:
     return tab, secret if made else ""
 
 
+def want_link(deps: Deps, tab: Tab, link_id: str) -> None:
+    """Whoever opened an expired link asks for a new one: it goes to the customer's address. Else nothing changes.
+
+    `tab`: as it was just read; it is not read again. `link_id`: of any key that leads to it. Raises Contention.
+    """
+    if links.can_want_link(tab, link_id, deps.clock.now()):
+        record_outcome(deps, tab, lambda draft: links.want_link(draft, link_id))
+
+
 def revoke_link(deps: Deps, tab_id: str, link_id: str, *, request: Request) -> Answer:
     """The link opens nothing from now on. Raises NotFound."""
     return carry_out(deps, tab_id, request, lambda draft: links.revoke_link(draft, link_id))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
@@ -15,6 +15,8 @@ from chalicelib.domain.tab.link import (
     LONGEST_LIFE,
     MOST_LINKS,
     OUTLIVES_TAB,
+    WANTED_A_DAY,
+    WANTED_APART,
     BoundToken,
     Link,
     LinkMethod,
@@ -24,6 +26,7 @@ from chalicelib.domain.tab.link import (
     token_subject,
 )
 from chalicelib.domain.tab.status import Status
+from chalicelib.domain.tab.tab import Tab
 from chalicelib.domain.token import Token
 
 
@@ -43,6 +46,25 @@ def revoke_link(draft: Draft, link_id: str) -> None:
 def make_for_message(draft: Draft, secret_sha256: str) -> Link:
     """A key for the address that the customer has given. Raises TooManyLinks, TransitionRefused (closed long ago)."""
     return _add(draft, secret_sha256, Scope.FULL, LinkMethod.MESSAGE, None)
+
+
+def can_want_link(tab: Tab, link_id: str, now: datetime) -> bool:
+    """Whether this link may ask for a new one: it has expired and was not revoked, and one could be made and is due.
+
+    A tab with MOST_LINKS live links has forgotten its dead ones, so an expired one leaves room for a new one.
+    """
+    link = tab.link(link_id)
+    if link is None or link.state(now, tab.closed_at) != LinkState.EXPIRED or _closed_long_ago(tab, now):
+        return False
+    wanted = _wanted(tab, now)
+    return not wanted or (len(wanted) < WANTED_A_DAY and now >= wanted[-1] + WANTED_APART)
+
+
+def want_link(draft: Draft, link_id: str) -> None:
+    """The customer is sent a new link, at the request of whoever opened an expired one. Else nothing changes."""
+    if can_want_link(draft.tab, link_id, draft.now):
+        draft.update(links_wanted=(*_wanted(draft.tab, draft.now), draft.now))
+        draft.record("link_wanted", link_id=link_id)
 
 
 def disown(draft: Draft) -> None:
@@ -114,7 +136,7 @@ def _add(draft: Draft, secret_sha256: str, scope: Scope, method: LinkMethod, exp
             f"expires_at must lie ahead, by {LONGEST_LIFE.days} days at most; without it the link ends with its tab.",
             field="expires_at",
         )
-    if tab.closed_at is not None and draft.now >= tab.closed_at + OUTLIVES_TAB:
+    if _closed_long_ago(tab, draft.now):
         raise TransitionRefused(
             f"The tab was closed more than {OUTLIVES_TAB.days} days ago, so a link would open nothing.",
             status=tab.status,
@@ -147,6 +169,15 @@ def _add(draft: Draft, secret_sha256: str, scope: Scope, method: LinkMethod, exp
         LinkPointer(sha256=secret_sha256, merchant_id=tab.merchant_id, tab_id=tab.tab_id, subject=link.link_id)
     )
     return link
+
+
+def _closed_long_ago(tab: Tab, now: datetime) -> bool:
+    return tab.closed_at is not None and now >= tab.closed_at + OUTLIVES_TAB
+
+
+def _wanted(tab: Tab, now: datetime) -> list[datetime]:
+    """When a new link was asked for, in the last 24 hours."""
+    return [at for at in tab.links_wanted if now < at + timedelta(days=1)]
 
 
 def _get(draft: Draft, link_id: str) -> Link:
