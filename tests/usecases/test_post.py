@@ -16,12 +16,15 @@ from chalicelib.domain.contact import Channel, Contact, Given, Language, Source
 from chalicelib.domain.news.delivery import Delivery, DeliveryState
 from chalicelib.domain.news.message import Message, MessageKind, Recipient
 from chalicelib.domain.news.rules import SMS_PER_NUMBER, Why
+from chalicelib.domain.news.sending import SendingState
 from chalicelib.domain.news.table import messages_of
 from chalicelib.domain.tab.link import LinkMethod, Scope
 from chalicelib.domain.tab.policy import Policy
 from chalicelib.ports.channels import ChannelRefused, ChannelUnavailable
+from chalicelib.ports.notices import NoticeJob, queue_job_of
 from chalicelib.ports.queues import QueueName, QueueUnavailable
 from chalicelib.ports.store import DueDelivery, VersionConflict
+from chalicelib.ports.webhooks import Answer
 from chalicelib.ports.words import MissingValue, Setting, Written
 from chalicelib.usecases.links.admit import admit
 from chalicelib.usecases.links.tab_links import make_link, want_link
@@ -526,6 +529,34 @@ def test_a_push_is_a_notice_to_the_merchants_system(shop: Shop) -> None:
     assert pushed.body["data"]["details"]["total_minor"] == 50_00
     assert seen(shop, bill(shop)) == [(Channel.PUSH, HANDED_OVER, None)]
     assert sent(shop) == (0, 0)
+
+
+def test_a_push_that_asks_to_pay_is_not_sent_after_the_payment(shop: Shop) -> None:
+    """The merchant's system was down when it was handed over, and is up again when nothing is owed any more."""
+    tell(pushing(shop, "message.push"))
+    shop.open(*WITHOUT_CARD).serve()
+    shop.accept_bill()
+    shop.wait(days=1, hours=1)
+    receivers(shop).answers["https://app.example/hook"] = Answer(status=503)
+    deliver(shop.deps, message(shop, MessageKind.REMINDER))
+    for _ in range(2):
+        notices.work(shop.deps, [waiting.job.body for waiting in shop.queues.take(QueueName.NOTICES)])
+    [endpoint] = shop.deps.notices.list_endpoints(shop.merchant_id)
+    log = shop.deps.notices.list_sendings(
+        shop.merchant_id, endpoint.endpoint_id, NOON, shop.clock.now() + timedelta(days=1), limit=9, cursor=None
+    ).items
+    [waiting] = [it for it in log if it.state == SendingState.WAITING]
+    del receivers(shop).answers["https://app.example/hook"]
+
+    take_cash(shop.deps, shop.tab_id, shop.tab.balance_minor, request=shop.request(shop.staff))
+    shop.clock.instant += timedelta(hours=1)
+    job = NoticeJob(merchant_id=shop.merchant_id, endpoint_id=endpoint.endpoint_id, notice_id=waiting.notice.notice_id)
+    notices.work(shop.deps, [queue_job_of(job).body])
+
+    assert receivers(shop).taken == []
+    found = shop.deps.notices.find_sending(shop.merchant_id, endpoint.endpoint_id, waiting.notice.notice_id)
+    assert found is not None
+    assert (found.state, found.next_action_at) == (SendingState.SUPPRESSED, None)
 
 
 def test_without_a_system_that_takes_pushes_the_next_channel_is_used(shop: Shop) -> None:

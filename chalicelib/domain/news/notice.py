@@ -14,7 +14,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from chalicelib.domain.news.message import Message
+from chalicelib.domain.news.message import Message, MessageKind, Recipient
 from chalicelib.domain.tab.entry import Entry
 
 TEST = "endpoint.test"
@@ -201,6 +201,21 @@ def push_of(message: Message) -> Notice:
             "kind": message.kind,
             "details": dict(message.values),
         },
+    )
+
+
+def message_of_push(notice: Notice, body: str) -> Message:
+    """The message that a push tells, but for its ids: those are not in the body."""
+    data = json.loads(body)["data"]
+    return Message(
+        message_id=notice.notice_id,
+        kind=MessageKind(data["kind"]),
+        to=Recipient.CUSTOMER,
+        merchant_id=notice.merchant_id,
+        customer_id=data["customer_id"],
+        tab_id=data["tab_id"],
+        at=notice.at,
+        values=data["details"],
     )
 
 

@@ -128,7 +128,7 @@ def decide(
     now: datetime,
 ) -> Decision:
     """`tab` None: it is about the whole business. `phone_zones`: where the contact's phone number may lie."""
-    why = _outdated(message, tab, merchant, now)
+    why = outdated(message, tab, merchant, now)
     if why is not None:
         return Suppress(why)
     if message.to == Recipient.OWNER:
@@ -176,7 +176,8 @@ def _closed(channel: Channel, contact: Contact | None, counted: Counted) -> Why 
 # Whether what it says is still so
 
 
-def _outdated(message: Message, tab: Tab | None, merchant: Merchant, now: datetime) -> Why | None:
+def outdated(message: Message, tab: Tab | None, merchant: Merchant, now: datetime) -> Why | None:
+    """Why what the message says is not so any more; None: it still is."""
     if message.kind == MessageKind.ACCOUNT_LOST:
         return None if merchant.disconnected_at else Why.GONE_ON
     if tab is None:

@@ -37,8 +37,9 @@ MAXIMUM_TRIES_KEPT = 20
 class SendingState(StrEnum):
     """`queued`: a job is on its way. `waiting`: for the next try. `claimed`: being sent.
 
-    `held`: not sent, because the endpoint is disabled. `given_up`: every try failed. `refused`: it is too large. These
-    two, and `delivered`, are ends; `held` and `given_up` can be replayed.
+    `held`: not sent, because the endpoint is disabled. `given_up`: every try failed. `refused`: it is too large.
+    `suppressed`: it asks a customer for a payment that is not asked for any more. These three, and `delivered`, are
+    ends; `held` and `given_up` can be replayed.
     """
 
     QUEUED = "queued"
@@ -48,6 +49,7 @@ class SendingState(StrEnum):
     HELD = "held"
     GIVEN_UP = "given_up"
     REFUSED = "refused"
+    SUPPRESSED = "suppressed"
 
 
 UNDER_WAY = frozenset({SendingState.QUEUED, SendingState.WAITING, SendingState.CLAIMED})
@@ -129,6 +131,10 @@ def claimed(sending: Sending, now: datetime) -> Sending:
 
 def held(sending: Sending) -> Sending:
     return _next(sending, SendingState.HELD, None)
+
+
+def suppressed(sending: Sending) -> Sending:
+    return _next(sending, SendingState.SUPPRESSED, None)
 
 
 def put_off(sending: Sending, until: datetime) -> Sending:

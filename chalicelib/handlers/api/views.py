@@ -610,7 +610,8 @@ class NoticeView(Answer):
     """A notice and what became of it at one endpoint.
 
     `body`: the text that is signed and sent; empty where it was too large. `tried`: how often; `tries`: the last 20.
-    `next_try_at`: null where none is planned. `delivered`, `held`, `given_up` and `refused` (too large) are ends.
+    `next_try_at`: null where none is planned. `delivered`, `held`, `given_up`,
+    `refused` (too large) and `suppressed` (a push that asks for what is not owed any more) are ends.
     """
 
     notice_id: str

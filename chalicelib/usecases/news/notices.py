@@ -23,7 +23,8 @@ from chalicelib import correlation
 from chalicelib.domain.news import endpoint as endpoints
 from chalicelib.domain.news import sending as sendings
 from chalicelib.domain.news.endpoint import DisabledBy, Endpoint
-from chalicelib.domain.news.notice import TEST, Notice, notice_of
+from chalicelib.domain.news.notice import PUSH, TEST, Notice, message_of_push, notice_of
+from chalicelib.domain.news.rules import ASKS_TO_PAY, outdated
 from chalicelib.domain.news.sending import Sending, SendingState, Try
 from chalicelib.domain.tab.actor import SYSTEM
 from chalicelib.domain.tab.entry import Entry
@@ -179,6 +180,9 @@ def _send_one(deps: Deps, endpoint: Endpoint | None, sending: Sending, chance: C
     if endpoint is None or not endpoint.receives(sending.notice):
         deps.notices.put_sending(sendings.held(sending))
         return
+    if sending.notice.type == PUSH and _asks_in_vain(deps, sending):
+        deps.notices.put_sending(sendings.suppressed(sending))
+        return
     earlier = _earlier(deps, endpoint, sending)
     if earlier is not None:
         deps.notices.put_sending(sendings.put_off(sending, (earlier.next_action_at or now) + BEHIND))
@@ -204,6 +208,16 @@ def _send_one(deps: Deps, endpoint: Endpoint | None, sending: Sending, chance: C
 
 
 GONE = 410
+
+
+def _asks_in_vain(deps: Deps, sending: Sending) -> bool:
+    """Whether it is a push that asks for a payment, and its customer has paid or is left alone meanwhile."""
+    message = message_of_push(sending.notice, sending.body)
+    if message.kind not in ASKS_TO_PAY or message.tab_id is None:
+        return False
+    tab = deps.store.get_tab(message.merchant_id, message.tab_id)
+    merchant = deps.store.get_merchant(message.merchant_id)
+    return outdated(message, tab, merchant, deps.clock.now()) is not None
 
 
 def _try(deps: Deps, endpoint: Endpoint, sending: Sending, secrets: Sequence[str]) -> tuple[Try, int | None]:
