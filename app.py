@@ -25,6 +25,7 @@ from chalicelib.handlers.api import (
     problems,
     reports,
     service,
+    shares,
     tabs,
     tokens,
     unsubscribe,
@@ -40,7 +41,7 @@ app.api.binary_types = []  # All bodies are text, which API Gateway must pass on
 app.register_middleware(problems.dress, "http")
 app.register_blueprint(authorizer_routes)
 for resource in (
-    *(service, merchants, customers, contacts, tabs, bills, links, tokens, endpoints, reports, unsubscribe),
+    *(service, merchants, customers, contacts, tabs, bills, shares, links, tokens, endpoints, reports, unsubscribe),
     *(page_routes, stripe_webhook),
 ):
     app.register_blueprint(resource.routes)

@@ -274,6 +274,41 @@ def finished_tab_lets_go(tab: Json) -> Iterator[str]:
         yield f"a hold is still live on a tab that is {tab['status']}, and nothing will be done about it"
 
 
+# A split bill with its shares, at every moment
+
+
+def check_split(parent: Json, shares: list[Json]) -> list[str]:
+    """What is broken in a bill and all its shares, also those of earlier splits; empty: nothing."""
+    return [f"{parent['tab_id']}: {problem}" for problem in _broken_in_split(parent, shares)]
+
+
+def _broken_in_split(parent: Json, shares: list[Json]) -> Iterator[str]:
+    known = {share["tab_id"]: share for share in parent["shares"]}
+    # What has left a share, and of which its parent was not told yet.
+    under_way = sum(
+        share["parent"]["returned_minor"] - known[share["tab_id"]]["returned_minor"]
+        for share in shares
+        if share["tab_id"] in known
+    )
+    moved = sum(tab["ledger"].get("shares", 0) for tab in (parent, *shares))
+    if moved != under_way:
+        yield f"{moved} is between the bill and its shares, {under_way} is under way"
+    if under_way < 0:
+        yield f"{-under_way} has come back more than once"
+    owed = _bill_minor(parent) + sum(_bill_minor(share) + share["adjusted_minor"] for share in shares) + under_way
+    if owed != parent["total_minor"]:
+        yield f"bill and shares are {owed} together, the bill was {parent['total_minor']}"
+    for share in shares:
+        if share["parent"]["returned_minor"] > share["parent"]["amount_minor"]:
+            yield f"more came back of share {share['tab_id']} than it was"
+
+
+def _bill_minor(tab: Json) -> int:
+    """What the tab's payer has to pay of the bill, or was forgiven."""
+    minor: int = tab["amount_due_minor"] - tab["tip_minor"] + tab["waived_minor"] + tab["written_off_minor"]
+    return minor
+
+
 # Its history, at every moment
 
 

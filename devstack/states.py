@@ -8,7 +8,7 @@ from pathlib import Path
 from chalicelib.domain.tab.actions import POSSIBLE_IN, ROLES, Action
 from chalicelib.domain.tab.actor import Role
 from chalicelib.domain.tab.agenda import NEEDS_CALL, StepKind
-from chalicelib.domain.tab.commands import bill, booking, followup, links, payment
+from chalicelib.domain.tab.commands import bill, booking, followup, links, payment, sharing
 from chalicelib.domain.tab.facts.fact import FactKind
 from chalicelib.domain.tab.link import Scope
 from chalicelib.domain.tab.status import TRANSITIONS, PaymentState, Status
@@ -98,10 +98,13 @@ STEPS: Mapping[StepKind, str] = {
     StepKind.RETRY_CHARGE: "Try the saved card again, as the bank advised; four times at most, not in quiet hours.",
     StepKind.PLACE_HOLD: "Place the deposit's hold on the saved card.",
     StepKind.LAPSE_DEPOSIT: "The deposit was not confirmed: continue without it, or cancel, by the policy.",
+    StepKind.RETURN_SHARE: "A share was not paid in its time: what is owed on it is the split tab's again.",
     StepKind.REMIND: "Remind the customer of what is unpaid, as planned or as staff asked; each reminder once, "
     "not in quiet hours.",
     StepKind.TELL_END: "Tell the owner that the card is not charged any more, and why; or that no reminder is left.",
-    StepKind.CLOSE: "Nothing is owed either way: close the tab.",
+    StepKind.CLOSE: "Nothing is owed either way, and no share is open: close the tab.",
+    StepKind.TELL_PARENT: "The split tab learns what was paid of its share, what came back, and that it is over. Both "
+    "are written in one transaction.",
 }
 
 _COMMANDS = {Action.NO_SHOW: "mark_no_show"}
@@ -199,7 +202,7 @@ def _purpose(action: Action) -> str:
         return "Prepare saving a card for this tab, for which the promise must consent to its being kept."
     name = _COMMANDS.get(action, action.value)
     command = next(
-        getattr(module, name) for module in (bill, booking, payment, followup, links) if hasattr(module, name)
+        getattr(module, name) for module in (bill, booking, payment, followup, links, sharing) if hasattr(module, name)
     )
     sentence, _, _ = (command.__doc__ or "").partition(". ")
     return sentence.split("\n")[0].rstrip(".") + "."

@@ -115,37 +115,49 @@ class MemoryStore:
             if event is not None and event in self._events:
                 raise EventAlreadySeen(event.event_id)
             self._check_record(record)
-            if applied := [fact for fact in change.fact_keys if (*key, fact) in self._facts]:
-                raise FactsAlreadyApplied(applied)
-            stored = self._tabs.get(key)
-            if (stored.version if stored else 0) != change.base_version:
-                raise VersionConflict(tab.tab_id)
-            self._check_token(change.token)
-            made = change.customer
-            if made is not None and (made.merchant_id, made.customer_id) in self._customers:
-                raise VersionConflict(made.customer_id)
-
-            self._tabs[key] = tab
+            for one in change.all:
+                self._check_change(one)
+            for one in change.all:
+                self._put_change(one)
             self._changes.add((*key, tab.change_id))
-            self._entries.setdefault(key, []).extend(change.entries)
-            self.stream += [
-                NewEntry(merchant_id=tab.merchant_id, tab_id=tab.tab_id, customer_id=tab.customer_id, entry=entry)
-                for entry in change.entries
-            ]
-            self._attempts.update({(*key, attempt.attempt_id): attempt for attempt in change.closed_attempts})
-            self._facts.update((*key, fact) for fact in change.fact_keys)
             self._put_record(record)
             if event is not None:
                 self._events.add(event)
-            for pointer in tab_pointers(change):
-                self._pointers[pointer.account, pointer.object_id] = pointer
-            for leads in change.link_pointers:
-                self.link_pointers[leads.sha256] = leads
-            if change.token is not None:
-                self.tokens[change.token.merchant_id, change.token.number] = change.token
-            if made is not None:
-                self._customers[made.merchant_id, made.customer_id] = made
             return tab
+
+    def _check_change(self, change: Change) -> None:
+        """Inside the lock."""
+        key = (change.tab.merchant_id, change.tab.tab_id)
+        if applied := [fact for fact in change.fact_keys if (*key, fact) in self._facts]:
+            raise FactsAlreadyApplied(applied)
+        stored = self._tabs.get(key)
+        if (stored.version if stored else 0) != change.base_version:
+            raise VersionConflict(change.tab.tab_id)
+        self._check_token(change.token)
+        made = change.customer
+        if made is not None and (made.merchant_id, made.customer_id) in self._customers:
+            raise VersionConflict(made.customer_id)
+
+    def _put_change(self, change: Change) -> None:
+        """Inside the lock."""
+        tab = change.tab
+        key = (tab.merchant_id, tab.tab_id)
+        self._tabs[key] = tab
+        self._entries.setdefault(key, []).extend(change.entries)
+        self.stream += [
+            NewEntry(merchant_id=tab.merchant_id, tab_id=tab.tab_id, customer_id=tab.customer_id, entry=entry)
+            for entry in change.entries
+        ]
+        self._attempts.update({(*key, attempt.attempt_id): attempt for attempt in change.closed_attempts})
+        self._facts.update((*key, fact) for fact in change.fact_keys)
+        for pointer in tab_pointers(change):
+            self._pointers[pointer.account, pointer.object_id] = pointer
+        for leads in change.link_pointers:
+            self.link_pointers[leads.sha256] = leads
+        if change.token is not None:
+            self.tokens[change.token.merchant_id, change.token.number] = change.token
+        if (made := change.customer) is not None:
+            self._customers[made.merchant_id, made.customer_id] = made
 
     def commit_each(self, changes: Sequence[Change]) -> Sequence[Exception | None]:
         return [self._try_to_commit(change) for change in changes]

@@ -126,7 +126,7 @@ class TabSummary(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A tab in a listing, from an eventually consistent index.
 
     `held_minor`, until `hold_expires_at`: the live hold. `expected_at`: when the balance will be taken automatically.
-    `updated_at`: the time of the last change.
+    `updated_at`: the time of the last change. `moved_minor`: what of the total is another tab's, as it was split.
     """
 
     tab_id: str
@@ -146,6 +146,7 @@ class TabSummary(Struct, frozen=True, kw_only=True, omit_defaults=True):
     hold_expires_at: datetime | None = None
     expected_at: datetime | None = None
     updated_at: datetime | None = None
+    moved_minor: int = 0
 
     @classmethod
     def of(cls, tab: Tab) -> Self:
@@ -167,6 +168,7 @@ class TabSummary(Struct, frozen=True, kw_only=True, omit_defaults=True):
             hold_expires_at=tab.hold_expires_at,
             expected_at=tab.expected_at,
             updated_at=tab.updated_at,
+            moved_minor=tab.moved_minor,
         )
 
     @property
@@ -176,7 +178,7 @@ class TabSummary(Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def exposure_minor(self) -> int:
         """What the business loses if nothing more is paid: the total so far or the amount due, minus what was paid."""
-        return max(0, max(self.total_minor, self.amount_due_minor) - self.paid_minor)
+        return max(0, max(self.total_minor - self.moved_minor, self.amount_due_minor) - self.paid_minor)
 
 
 T = TypeVar("T")
@@ -235,7 +237,8 @@ class TabStore(Protocol):
         database's answer is lost, it reads the snapshot: if that has `change.tab.change_id`, the write succeeded and is
         not repeated. Raises InvalidInput if a request (a change with a record) would make a booked or open tab larger
         than 64 KB; outcomes are never refused. If the stored version of `change.token` is not the one before it, that
-        is a VersionConflict, too.
+        is a VersionConflict, too. The changes in `change.also` are written in the same transaction, each on the
+        condition of its own versions and facts; if one of them fails, nothing is written.
         """
         ...
 

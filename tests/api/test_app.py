@@ -91,10 +91,10 @@ def test_allowed_actions_are_what_is_allowed(shop: Shop) -> None:
     tab = shop.complete(shop.open(ana, 4000), 4000)
 
     assert shop.seen(tab, ana)["allowed_actions"] == [
-        *("accept_bill", "contest", "pay_on_phone", "announce_cash", "rate")
+        *("accept_bill", "contest", "pay_on_phone", "announce_cash", "split", "rate")
     ]
     assert shop.seen(tab)["allowed_actions"] == [
-        *("walk_out", "amend", "take_cash", "adjust", "waive", "pause_followup")
+        *("walk_out", "amend", "take_cash", "split", "adjust", "waive", "pause_followup")
     ]
     assert shop.seen(tab)["next_action"]["why"] == "the review window ends"
 

@@ -84,6 +84,8 @@ ALLOWED = {
     "announce_cash": {"customer", "guest"},
     "rate": {"customer", "guest"},
     "disown": {"guest"},
+    "split": {"staff", "owner", "customer", "guest"},
+    "unsplit": {"staff", "owner", "customer", "guest"},
     "write_off": {"owner"},
     "pause_followup": {"staff", "owner"},
     "resume_followup": {"staff", "owner"},

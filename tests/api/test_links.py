@@ -56,7 +56,13 @@ def test_a_guest_sees_the_tab_and_what_its_link_allows(world: World, shop: Shop)
     [
         ("view", set()),
         ("pay", {"pay_on_phone", "announce_cash"}),
-        ("full", {"save_card", "accept_bill", "contest", "pay_on_phone", "charge_saved_card", "announce_cash", "rate"}),
+        (
+            "full",
+            {
+                *("save_card", "accept_bill", "contest", "pay_on_phone", "charge_saved_card", "announce_cash"),
+                *("split", "rate"),
+            },
+        ),
     ],
 )
 def test_the_scope_is_what_a_guest_may_do(shop: Shop, scope: str, allowed: set[str]) -> None:

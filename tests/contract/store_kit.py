@@ -39,6 +39,7 @@ from chalicelib.domain.tab.payments import (
 )
 from chalicelib.domain.tab.policy import Policy
 from chalicelib.domain.tab.promise import Acceptance, AcceptanceMethod, Consent
+from chalicelib.domain.tab.share import Parent, Report, Share
 from chalicelib.domain.tab.status import Status
 from chalicelib.domain.tab.tab import Followup, Outcome, Pause, Tab
 from chalicelib.ports.store import IdempotencyRecord, Pointer, SeenEvent, TabStore
@@ -249,6 +250,8 @@ def full_tab() -> Tab:
             reminded_at=NOW + timedelta(days=1),
             remind_at=NOW + timedelta(days=2),
         ),
+        parent=Parent(tab_id="tab_p", amount_minor=900, time_s=3600, told=Report(paid_minor=1)),
+        shares=(Share(tab_id="tab_s", amount_minor=700, told=Report(returned_minor=700, is_over=True)),),
         pause=Pause(by="sam", at=NOW, reason="on holiday", until=NOW + timedelta(hours=12)),
         receipt_seq=9,
         deposit=Deposit(amount_minor=1000, state=DepositState.HELD, place_at=NOW, lapses_at=NOW, failures=1),

@@ -15,7 +15,7 @@ from chalicelib.domain.errors import InvalidInput, NotFound
 from chalicelib.domain.parties import CardConsent, anonymous
 from chalicelib.domain.tab.attempt import AttemptState, Operation
 from chalicelib.domain.tab.commands import bill, booking
-from chalicelib.domain.tab.draft import Draft
+from chalicelib.domain.tab.draft import Change, Draft
 from chalicelib.domain.tab.payments import Card, HoldState
 from chalicelib.domain.tab.status import Status
 from chalicelib.domain.tab.tab import Followup, Tab
@@ -1055,3 +1055,76 @@ def test_how_far_a_reconciliation_came_is_kept_by_account(store: TabStore, accou
     assert store.find_progress("acct_2") is None
     store.put_progress(replace(at, stage=None, reported=()))
     assert store.find_progress(account) == Progress(account=account, since=NOW, until=NOW, stage=None, after="evt_1")
+
+
+# Several tabs in one change
+
+
+def split_change() -> Change:
+    """A change of a stored tab that makes two others with their customers, as a split does."""
+    others = [replace(opening(), customer=anonymous(new_id("cus"), MERCHANT, NOW)) for _ in range(2)]
+    return replace(next_change(opening().tab), also=tuple(others))
+
+
+def test_a_change_of_several_tabs_is_written_whole(store: TabStore) -> None:
+    """All its tabs, with their entries and customers."""
+    first = opening()
+    store.commit(first)
+    made = split_change()
+    change = replace(next_change(first.tab), also=made.also)
+
+    store.commit(change)
+
+    for one in change.all:
+        assert store.get_tab(MERCHANT, one.tab.tab_id) == one.tab
+        listed = store.list_entries(MERCHANT, one.tab.tab_id, limit=50, cursor=None).items
+        assert one.entries and listed[-len(one.entries) :] == one.entries
+    for other in change.also:
+        assert other.customer is not None
+        assert store.get_customer(MERCHANT, other.customer.customer_id) == other.customer
+
+
+@pytest.mark.parametrize("which", ["the first", "one of the others"])
+def test_a_change_of_several_tabs_is_written_whole_or_not_at_all(store: TabStore, which: str) -> None:
+    """If one of them has changed since, none is written."""
+    first, second = opening(), opening()
+    store.commit(first)
+    store.commit(second)
+    change = replace(next_change(first.tab), also=(*split_change().also, next_change(second.tab)))
+    changed = store.commit(next_change(first.tab if which == "the first" else second.tab))
+
+    with pytest.raises(VersionConflict):
+        store.commit(change, record=(kept := record()))
+
+    assert store.get_tab(MERCHANT, changed.tab_id) == changed
+    unchanged = second if which == "the first" else first
+    assert store.get_tab(MERCHANT, unchanged.tab.tab_id) == unchanged.tab
+    for made in change.also[:2]:
+        with pytest.raises(NotFound):
+            store.get_tab(MERCHANT, made.tab.tab_id)
+    assert store.find_record(kept.record_id, NOW) is None
+
+
+def test_a_change_of_several_tabs_may_be_sent_twice(store: TabStore) -> None:
+    """As after a lost answer: it is written once, and the second time is a success."""
+    first = opening()
+    store.commit(first)
+    change = replace(next_change(first.tab), also=split_change().also)
+
+    store.commit(change)
+    store.commit(change)
+
+    assert store.get_tab(MERCHANT, change.also[0].tab.tab_id) == change.also[0].tab
+
+
+def test_a_change_of_several_tabs_is_written_among_others(store: TabStore) -> None:
+    """`commit_each` writes all its tabs, too."""
+    first, other = opening(), opening()
+    store.commit(first)
+    store.commit(other)
+    change = replace(next_change(first.tab), also=split_change().also)
+
+    assert store.commit_each([change, next_change(other.tab)]) == [None, None]
+
+    for one in change.all:
+        assert store.get_tab(MERCHANT, one.tab.tab_id) == one.tab

@@ -26,6 +26,7 @@ from chalicelib.domain.parties import Customer, Merchant
 from chalicelib.domain.tab.attempt import Attempt
 from chalicelib.domain.tab.entry import Entry
 from chalicelib.domain.tab.payments import Deposit
+from chalicelib.domain.tab.share import Report
 from chalicelib.domain.tab.tab import Followup, Tab
 from chalicelib.ports.store import (
     Due,
@@ -147,22 +148,25 @@ LEFT_OUT = {
     "": "Feedback.comment Tab.change_id",
     "()": (
         "Entry.postings Leg.disputes Leg.failed_refunds Promise.added Tab.attempts Tab.flags Tab.holds Tab.items "
-        "Tab.legs Tab.links Tab.links_wanted"
+        "Tab.legs Tab.links Tab.links_wanted Tab.shares"
     ),
     "0": (
         "Attempt.checks Attempt.redone Attempt.tip_minor Deposit.amount_minor Deposit.failures "
         "Dispute.reinstated_minor Dispute.returned_minor Dispute.withdrawn_minor Entry.version Followup.refusals "
         "Followup.reminders_sent Followup.tries Hold.captured_minor Leg.elsewhere_minor "
-        "Plan.tip_minor Tab.adjusted_minor Tab.entry_count Tab.receipt_seq Tab.tip_minor "
-        "Tab.version Tab.waived_minor Tab.written_off_minor TabSummary.held_minor"
+        "Parent.returned_minor Plan.tip_minor Report.paid_minor Report.returned_minor "
+        "Tab.adjusted_minor Tab.entry_count Tab.receipt_seq Tab.tip_minor "
+        "Tab.version Tab.waived_minor Tab.written_off_minor TabSummary.held_minor "
+        "TabSummary.moved_minor"
     ),
     str(Deposit()): "Tab.deposit",
     "False": (
         "Attempt.customer_present Attempt.saves_card Contest.reminded Dispute.charge_refundable "
         "Followup.charging_end_told Followup.reminding_end_told Promise.deposit_needs_card "
-        "UntoldBill.flagged"
+        "Report.is_over UntoldBill.flagged"
     ),
     str(Followup()): "Tab.followup",
+    str(Report()): "Parent.told Share.told",
     "None": (
         "Acceptance.card_terms_sha256 Acceptance.free_cancel_until Attempt.card_id Attempt.check_at "
         "Attempt.client_secret Attempt.customer_ref Attempt.failure Attempt.page_id Attempt.page_url "
@@ -173,7 +177,7 @@ LEFT_OUT = {
         "IdempotencyRecord.snapshot IdempotencyRecord.tab_id Item.voided_at Leg.attempt_id Leg.fraud_warning "
         "Leg.refund_again_at Leg.refund_failure Link.expires_at Link.revoked_at Pause.until Plan.customer_until "
         "Promise.accepted Tab.card Tab.checked_in_at Tab.closed_at Tab.contest Tab.due_at Tab.fee Tab.feedback "
-        "Tab.final_at Tab.next_action_at Tab.outcome Tab.pause Tab.plan Tab.presented_at Tab.proposed "
+        "Tab.final_at Tab.next_action_at Tab.outcome Tab.parent Tab.pause Tab.plan Tab.presented_at Tab.proposed "
         "Tab.review_ends_at Tab.starts_at Tab.statement_suffix Tab.token Tab.untold_bill Tab.walked_out_at "
         "TabSummary.due_at TabSummary.expected_at TabSummary.hold_expires_at TabSummary.starts_at TabSummary.updated_at"
     ),

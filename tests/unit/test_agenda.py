@@ -182,9 +182,11 @@ def test_the_order_is_unknown_hold_clock_obligations_charges_reminders() -> None
         StepKind.RETRY_CHARGE,
         StepKind.PLACE_HOLD,
         StepKind.LAPSE_DEPOSIT,
+        StepKind.RETURN_SHARE,
         StepKind.REMIND,
         StepKind.TELL_END,
         StepKind.CLOSE,
+        StepKind.TELL_PARENT,
     ]
 
 

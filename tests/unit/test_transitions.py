@@ -14,15 +14,17 @@ from chalicelib.domain.tab.actor import SYSTEM, Actor, Role
 from chalicelib.domain.tab.agenda import conclude
 from chalicelib.domain.tab.attempt import Failure, Operation
 from chalicelib.domain.tab.bill import Feedback
-from chalicelib.domain.tab.commands import bill, booking, followup, links, payment
+from chalicelib.domain.tab.commands import bill, booking, followup, links, payment, sharing
 from chalicelib.domain.tab.commands.bill import ItemInput
 from chalicelib.domain.tab.commands.booking import Limits, Origin
 from chalicelib.domain.tab.commands.require import require
+from chalicelib.domain.tab.commands.sharing import Parts
 from chalicelib.domain.tab.draft import Draft
 from chalicelib.domain.tab.facts.fact import FactKind
 from chalicelib.domain.tab.flag import FlagKind
 from chalicelib.domain.tab.payments import RefundMeans
 from chalicelib.domain.tab.policy import Resolution
+from chalicelib.domain.tab.share import USUAL_TIME
 from chalicelib.domain.tab.status import TRANSITIONS, Status
 from chalicelib.domain.tab.tab import Outcome, Tab
 from tests.unit.till import (
@@ -67,6 +69,7 @@ STARTS: dict[str, Callable[[], Till]] = {
         .accept_bill(5_00)
         .declined(Operation.CHARGE, failure=TRY_LATER)
     ),
+    "due, split": lambda: split(Till().serve(50_00).accept_bill()),
     "due, residue": lambda: Till().serve(30).accept_bill(),
     "due, partly paid in cash": lambda: Till().serve(50_00).accept_bill().do(payment.take_cash, 20_00),
     "in review, partly paid in cash": lambda: Till().serve(50_00).do(payment.take_cash, 20_00),
@@ -144,6 +147,10 @@ STARTS: dict[str, Callable[[], Till]] = {
 }
 
 
+def split(till: Till) -> Till:
+    return till.do(sharing.split, Parts(equally=2), USUAL_TIME, ["1" * 64, "2" * 64])
+
+
 def dispute(till: Till, kind: FactKind, amount_minor: int = 50_00) -> Till:
     return till.hear(till.fact(kind, "dp_1", amount_minor, payment_id="pi_charge"))
 
@@ -189,6 +196,8 @@ def _act(draft: Draft, action: Action) -> None:
         Action.RETURN_CASH: lambda: payment.return_cash(draft, 1),
         Action.TIP: lambda: payment.tip(draft, 5_00),
         Action.ANNOUNCE_CASH: lambda: payment.announce_cash(draft),
+        Action.SPLIT: lambda: sharing.split(draft, Parts(equally=2), USUAL_TIME, ["1" * 64, "2" * 64]),
+        Action.UNSPLIT: lambda: sharing.unsplit(draft, []),
         Action.RATE: lambda: bill.rate(draft, Feedback(rating=4)),
         Action.DISOWN: lambda: links.disown(draft),
         Action.ADJUST: lambda: bill.adjust(draft, 1, "so"),

@@ -407,7 +407,17 @@ class DynamoDbStore:
 
 
 def _puts_of(change: Change) -> tuple[list[Put], dict[str, Put]]:
-    """What a change writes, the snapshot first; and of it the facts, by their keys."""
+    """What a change writes with those that go with it, its snapshot first; and of that the facts, by their keys."""
+    puts: list[Put] = []
+    facts: dict[str, Put] = {}
+    for one in change.all:
+        more_puts, more_facts = _puts_of_one(one)
+        puts += more_puts
+        facts |= more_facts
+    return puts, facts
+
+
+def _puts_of_one(change: Change) -> tuple[list[Put], dict[str, Put]]:
     tab = change.tab
     facts = {key: Put(items.fact_item(tab, key), ABSENT) for key in change.fact_keys}
     return [

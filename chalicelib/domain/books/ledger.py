@@ -25,6 +25,8 @@ class Account(StrEnum):
     REFUND_PAYABLE = "refund_payable"
     CUSTOMER_CREDIT = "customer_credit"
     DISPUTES_RECEIVABLE = "disputes_receivable"
+    SHARES = "shares"
+    """What a split bill has moved to its shares; zero over a parent and all its shares."""
 
 
 class Posting(Struct, frozen=True):

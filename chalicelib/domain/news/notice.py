@@ -64,6 +64,14 @@ KINDS_BY_SUBJECT: Mapping[str, Mapping[str, str]] = {
         "tip_given": "The customer gave a tip.",
         "tip_returned": "A tip goes back.",
     },
+    "Shares of a bill": {
+        "split": "The bill was split; each share is a tab of its own.",
+        "share_paid": "A share was paid, or a part of it.",
+        "share_paid_back": "What was paid of a share was given back.",
+        "share_returned": "A share was not paid in its time, so it is owed on this tab again.",
+        "unsplit": "The split was taken back; everything is owed on this tab again.",
+        "returned_to_parent": "This share was not paid in its time, so it is owed on the tab that was split.",
+    },
     "Contests": {
         "contested": "The customer says that something is wrong with the bill.",
         "contest_overdue": "A contest was not answered in time.",

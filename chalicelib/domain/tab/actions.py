@@ -27,6 +27,7 @@ from chalicelib.domain.tab.followup import BETWEEN_REMINDERS
 from chalicelib.domain.tab.link import Scope
 from chalicelib.domain.tab.promise import Consent
 from chalicelib.domain.tab.settlement import phone_amount_minor
+from chalicelib.domain.tab.share import FEWEST_SHARES
 from chalicelib.domain.tab.status import Status
 from chalicelib.domain.tab.tab import Outcome, Tab
 
@@ -51,6 +52,8 @@ class Action(StrEnum):
     RETURN_CASH = "return_cash"
     TIP = "tip"
     ANNOUNCE_CASH = "announce_cash"
+    SPLIT = "split"
+    UNSPLIT = "unsplit"
     RATE = "rate"
     DISOWN = "disown"
     ADJUST = "adjust"
@@ -92,6 +95,8 @@ ROLES: Mapping[Action, frozenset[Role | Scope]] = {
     Action.RETURN_CASH: _BUSINESS,
     Action.TIP: _PAYER,
     Action.ANNOUNCE_CASH: _PAYER,
+    Action.SPLIT: _CUSTOMER | _BUSINESS,
+    Action.UNSPLIT: _CUSTOMER | _BUSINESS,
     Action.RATE: _CUSTOMER,
     Action.DISOWN: frozenset(Scope),
     Action.ADJUST: _BUSINESS,
@@ -135,6 +140,8 @@ POSSIBLE_IN: Mapping[Action, tuple[Status, ...]] = {
     Action.RETURN_CASH: tuple(Status),
     Action.TIP: (Status.CLOSED,),
     Action.ANNOUNCE_CASH: _ONCE_OWED,
+    Action.SPLIT: (Status.IN_REVIEW, Status.DUE),
+    Action.UNSPLIT: (Status.IN_REVIEW, Status.DUE),
     Action.RATE: (Status.IN_REVIEW, Status.DUE, Status.CLOSED),
     Action.DISOWN: tuple(Status),
     Action.ADJUST: (Status.IN_REVIEW, Status.DUE, Status.CLOSED),
@@ -261,6 +268,8 @@ def _check_in(tab: Tab, actor: Actor, now: datetime) -> Why | None:
 
 
 def _amend(tab: Tab, actor: Actor, now: datetime) -> Why | None:
+    if tab.parent is not None or tab.moved_minor:
+        return _is_split(tab)
     if tab.paid_minor:
         return lambda: TransitionRefused("Part of the bill is paid. Adjust the bill instead.", status=tab.status)
     if tab.waived_minor:
@@ -290,6 +299,8 @@ def _tip(tab: Tab, actor: Actor, now: datetime) -> Why | None:
 def _adjust(tab: Tab, actor: Actor, now: datetime) -> Why | None:
     if tab.fee is not None or tab.total_minor == 0:
         return lambda: TransitionRefused("There is no bill to adjust; a fee can be waived.", status=tab.status)
+    if tab.moved_minor and not tab.amount_due_minor:
+        return _is_split(tab)
     if tab.written_off_minor or (tab.waived_minor and not tab.balance_minor):
         return lambda: TransitionRefused("The rest of this bill is already waived or written off.", status=tab.status)
     return _in_progress(tab, actor, now)
@@ -374,6 +385,8 @@ def _return_cash(tab: Tab, actor: Actor, now: datetime) -> Why | None:
 
 
 def _write_off(tab: Tab, actor: Actor, now: datetime) -> Why | None:
+    if tab.open_shares:
+        return _is_split(tab)
     if tab.balance_minor:
         return _in_progress(tab, actor, now)
     return lambda: NothingToPay("Nothing is owed on this tab.")
@@ -441,6 +454,47 @@ def _charge_saved_card(tab: Tab, actor: Actor, now: datetime) -> Why | None:
     if not tab.promise.consents_to(needed):
         return lambda: PromiseNotAccepted(
             "The customer has not agreed to charges without them. They can pay on the phone.", consent=needed
+        )
+    return None
+
+
+def _is_split(tab: Tab) -> Why:
+    if tab.parent is not None:
+        words = "This is a share of a split bill. Change the tab that was split; its split can be taken back (unsplit)."
+    else:
+        words = "The bill is split. Take that back first (unsplit), or change the shares."
+    return lambda: TransitionRefused(words, status=tab.status)
+
+
+def _split(tab: Tab, actor: Actor, now: datetime) -> Why | None:
+    if tab.parent is not None or tab.open_shares:
+        return _is_split(tab)
+    if tab.fee is not None:
+        return lambda: TransitionRefused("A fee is one person's matter, so it is not split.", status=tab.status)
+    if tab.live_hold is not None:
+        return lambda: TransitionRefused(
+            "The deposit that is held pays the bill first. Accept the bill; what is still owed then can be split.",
+            status=tab.status,
+        )
+    if not tab.balance_minor:
+        return lambda: NothingToPay("Nothing is owed on this tab.")
+    if tab.balance_minor < FEWEST_SHARES * tab.minimum_charge_minor:
+        return lambda: NothingToPay(
+            "What is owed is too little to split: each share must be as much as a card may be charged. Pay it as one.",
+            minimum_minor=tab.minimum_charge_minor,
+        )
+    return _in_progress(tab, actor, now)
+
+
+def _unsplit(tab: Tab, actor: Actor, now: datetime) -> Why | None:
+    if not tab.open_shares:
+        return lambda: TransitionRefused(
+            "No share of this bill is open, so there is no split to take back.", status=tab.status
+        )
+    if any(share.told.paid_minor for share in tab.shares):
+        return lambda: TransitionRefused(
+            "A share is paid, so the split stands. What others do not pay in their time comes back by itself.",
+            status=tab.status,
         )
     return None
 
@@ -571,6 +625,8 @@ _REFUSALS: Mapping[Action, Refusal] = {
     Action.RETURN_CASH: _return_cash,
     Action.TIP: _tip,
     Action.ANNOUNCE_CASH: _collect,
+    Action.SPLIT: _split,
+    Action.UNSPLIT: _unsplit,
     Action.RATE: _rate,
     Action.ADJUST: _adjust,
     Action.REFUND: _refund,

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime, timedelta
 from enum import IntEnum
+from itertools import chain
 from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from chalicelib.domain.money import format_amount
-from chalicelib.domain.tab import contest, deposit, fees, followup, presenting, settlement
+from chalicelib.domain.tab import contest, deposit, fees, followup, presenting, settlement, sharing
 from chalicelib.domain.tab.actor import SYSTEM
 from chalicelib.domain.tab.attempt import Attempt, AttemptState, Operation
 from chalicelib.domain.tab.draft import Change, Draft
@@ -45,13 +46,15 @@ class StepKind(IntEnum):
     RETRY_CHARGE = 12
     PLACE_HOLD = 13
     LAPSE_DEPOSIT = 14
-    REMIND = 15
-    TELL_END = 16
-    CLOSE = 17
+    RETURN_SHARE = 15
+    REMIND = 16
+    TELL_END = 17
+    CLOSE = 18
+    TELL_PARENT = 19
 
 
-NEEDS_CALL = frozenset({StepKind.RESOLVE, StepKind.CLOSE_PAYMENT})
-"""Steps that begin with a call to the gateway."""
+NEEDS_CALL = frozenset({StepKind.RESOLVE, StepKind.CLOSE_PAYMENT, StepKind.TELL_PARENT})
+"""Steps that begin with a call to the gateway, or need another tab."""
 DECIDED_HERE = frozenset(StepKind) - NEEDS_CALL
 """All other steps. If they need the gateway, they write an attempt ahead."""
 
@@ -74,6 +77,7 @@ def steps(tab: Tab) -> Iterator[Step]:
     yield from _money_steps(tab)
     yield from _deposit_steps(tab)
     yield from _people_steps(tab)
+    yield from _share_steps(tab)
     if _may_close(tab):
         yield Step(StepKind.CLOSE, _closes_at(tab), "nothing is owed either way")
 
@@ -83,8 +87,8 @@ def next_action_at(tab: Tab) -> datetime | None:
 
 
 def due_call(tab: Tab, now: datetime) -> Step | None:
-    """The due step that asks the gateway first, if any. Such steps are about attempts, so only those are checked."""
-    return _most_urgent(_attempt_steps(tab), now, NEEDS_CALL)
+    """The due step that asks the gateway first, or needs another tab, if any."""
+    return _most_urgent(chain(_attempt_steps(tab), _share_steps(tab)), now, NEEDS_CALL)
 
 
 def _earliest(pending: Iterable[Step]) -> datetime | None:
@@ -111,10 +115,11 @@ def conclude(draft: Draft) -> Change | None:
     _note_cash_to_return(draft)
     if draft.is_empty and draft.base.version and _earliest(pending) == draft.tab.next_action_at:
         return None
+    also = [conclude(other) for other in draft.also]
     if draft.tab.updated_at != draft.now:
         draft.update(updated_at=draft.now)
         pending = list(steps(draft.tab))
-    return draft.seal(_earliest(pending))
+    return draft.seal(_earliest(pending), tuple(change for change in also if change is not None))
 
 
 def _note_cash_to_return(draft: Draft) -> None:
@@ -321,6 +326,15 @@ def _people_steps(tab: Tab) -> Iterator[Step]:
             yield Step(StepKind.TELL_END, end.at, "the owner is told what is not collected automatically any more")
 
 
+def _share_steps(tab: Tab) -> Iterator[Step]:
+    if tab.parent is None:
+        return
+    if at := sharing.goes_back_at(tab):
+        yield Step(StepKind.RETURN_SHARE, at, "the share goes back to the tab that was split")
+    if sharing.must_tell(tab):
+        yield Step(StepKind.TELL_PARENT, tab.updated_at, "the split tab learns of its share", tab.parent.tab_id)
+
+
 def _may_close(tab: Tab) -> bool:
     return (
         tab.status in (Status.IN_REVIEW, Status.DUE, Status.CANCELED, Status.NO_SHOW)
@@ -329,6 +343,7 @@ def _may_close(tab: Tab) -> bool:
         and not any(leg.refund_pending_minor for leg in tab.legs)
         and tab.live_hold is None
         and not tab.attempts
+        and not tab.open_shares
     )
 
 
@@ -456,6 +471,10 @@ def _take_retry(draft: Draft, step: Step) -> None:
     settlement.start(draft, PlanReason.REVIEW_ENDED if draft.tab.fee is None else PlanReason.FEE)
 
 
+def _take_return_share(draft: Draft, step: Step) -> None:
+    sharing.give_back(draft)
+
+
 def _take_remind(draft: Draft, step: Step) -> None:
     if not followup.rests_at_night(draft) and not followup.forget_old_request(draft):
         followup.remind(draft)
@@ -476,6 +495,8 @@ def _take_lapse(draft: Draft, step: Step) -> None:
 def _take_close(draft: Draft, step: Step) -> None:
     tab = draft.tab
     outcome = {Status.CANCELED: Outcome.CANCELED, Status.NO_SHOW: Outcome.NO_SHOW}.get(tab.status, Outcome.FULFILLED)
+    if tab.parent is not None and tab.parent.out_minor == 0:
+        outcome = Outcome.CANCELED
     draft.move_to(Status.CLOSED, "nothing_owed")
     draft.update(closed_at=draft.now, outcome=outcome, plan=None)
     # The receipt for a fee went out when the fee was paid.
@@ -497,6 +518,7 @@ _TAKE = {
     StepKind.TAKE_LEG: _take_leg,
     StepKind.TAKE_FEE: _take_fee,
     StepKind.RETRY_CHARGE: _take_retry,
+    StepKind.RETURN_SHARE: _take_return_share,
     StepKind.REMIND: _take_remind,
     StepKind.TELL_END: _take_tell_end,
     StepKind.PLACE_HOLD: _take_place_hold,

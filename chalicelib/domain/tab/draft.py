@@ -30,7 +30,7 @@ class Change(Struct, frozen=True, kw_only=True):
     `base_version`: the version on which it was decided (0: a new tab). `begun`: attempts written ahead, to be performed
     next. `closed_attempts`: attempts that left the snapshot. `objects`: new ids of gateway objects, with their
     attempt. `link_pointers`: of secrets that lead to the tab from now on. `token`: the next version of the one that is
-    bound to it. `customer`: one who is made with the tab.
+    bound to it. `customer`: one who is made with the tab. `also`: of other tabs, written with it or not at all.
     """
 
     tab: Tab
@@ -43,6 +43,12 @@ class Change(Struct, frozen=True, kw_only=True):
     link_pointers: tuple[LinkPointer, ...] = ()
     token: Token | None = None
     customer: Customer | None = None
+    also: tuple["Change", ...] = ()
+
+    @property
+    def all(self) -> tuple["Change", ...]:
+        """This change, and those that are written with it."""
+        return (self, *self.also)
 
 
 class Draft:
@@ -76,6 +82,8 @@ class Draft:
         self.link_pointers: list[LinkPointer] = []
         self.token: Token | None = None
         self.customer: Customer | None = None
+        self.also: list[Draft] = []
+        """Other tabs that change with this one; the agenda concludes them, too."""
         self._begun: list[str] = []
         self._closed: list[Attempt] = []
 
@@ -236,7 +244,7 @@ class Draft:
 
     # Sealing
 
-    def seal(self, next_action_at: datetime | None) -> Change:
+    def seal(self, next_action_at: datetime | None, also: tuple[Change, ...] = ()) -> Change:
         """Check the invariants and return the change. Raises AssertionError if one is broken, which is a bug."""
         self._reclassify_obligation()
         self.update(
@@ -260,6 +268,7 @@ class Draft:
             link_pointers=tuple(self.link_pointers),
             token=self.token,
             customer=self.customer,
+            also=also,
         )
 
     def _reclassify_obligation(self) -> None:
@@ -298,6 +307,11 @@ def check_invariants(tab: Tab) -> None:
             (
                 "what a bank took is counted once",
                 all(0 <= d.returned_minor <= d.at_bank_minor for leg in tab.legs for d in leg.disputes),
+            ),
+            (
+                "what was moved between a bill and its shares is in the books",
+                balances.get(Account.SHARES, 0)
+                == (-tab.parent.out_minor if tab.parent else sum(share.out_minor for share in tab.shares)),
             ),
             ("amount due >= 0", tab.amount_due_minor >= 0),
             (

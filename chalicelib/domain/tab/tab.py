@@ -15,6 +15,7 @@ from chalicelib.domain.tab.link import BoundToken, Link
 from chalicelib.domain.tab.payments import Card, Deposit, Hold, HoldState, Leg, LegKind, Plan
 from chalicelib.domain.tab.policy import Policy
 from chalicelib.domain.tab.promise import Consent, Promise
+from chalicelib.domain.tab.share import Parent, Share
 from chalicelib.domain.tab.status import PaymentState, Status
 
 MAXIMUM_ITEMS = 100
@@ -72,6 +73,7 @@ class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True):
     `receipt_seq`: the last entry that the customer gets a receipt for; it replaces earlier ones. `change_id`: the
     change that wrote this version. `flags`: what a person must look at. `links`: the keys to it that guests hold, and
     some that are dead by now. `links_wanted`: when a new link was asked for with an expired one, of the last 24 hours.
+    `parent`: of a share, the tab that it is a part of; `shares`: of a split tab, its parts.
     """
 
     tab_id: str
@@ -124,6 +126,8 @@ class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True):
     links: tuple[Link, ...] = ()
     links_wanted: tuple[datetime, ...] = ()
     token: BoundToken | None = None
+    parent: Parent | None = None
+    shares: tuple[Share, ...] = ()
     next_action_at: datetime | None = None
 
     # Sums
@@ -152,7 +156,14 @@ class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True):
             gross = self.total_minor + self.tip_minor
         else:
             gross = 0
-        return gross - self.waived_minor - self.written_off_minor
+        return gross - self.waived_minor - self.written_off_minor - self.moved_minor
+
+    @property
+    def moved_minor(self) -> int:
+        """What of the bill is another tab's: moved to the shares, or from a share back to its parent."""
+        if self.parent is not None:
+            return self.parent.returned_minor
+        return sum([share.out_minor for share in self.shares]) if self.shares else 0
 
     @property
     def paid_minor(self) -> int:
@@ -203,6 +214,11 @@ class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True):
         """The part of what is owed back that a person must return, because its refund failed."""
         failed = sum([leg.refundable_minor for leg in self.legs if leg.refund_failure])
         return min(self.refund_owed_minor - self.cash_to_return_minor, failed) if failed else 0
+
+    @property
+    def open_shares(self) -> tuple[Share, ...]:
+        """The shares of which something may still come back."""
+        return tuple(share for share in self.shares if not share.told.is_over)
 
     @property
     def payment_state(self) -> PaymentState:

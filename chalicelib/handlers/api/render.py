@@ -13,7 +13,7 @@ from chalicelib.domain.news.endpoint import Endpoint
 from chalicelib.domain.news.message import Recipient
 from chalicelib.domain.news.sending import Sending, SendingState
 from chalicelib.domain.parties import Customer, Merchant
-from chalicelib.domain.tab import agenda
+from chalicelib.domain.tab import agenda, sharing
 from chalicelib.domain.tab.actions import Action, allowed_actions
 from chalicelib.domain.tab.actor import SYSTEM, Actor
 from chalicelib.domain.tab.attempt import Attempt, AttemptState, Failure
@@ -291,6 +291,24 @@ def tab(tab: Tab, payment: Attempt | None, *, by: Actor, now: datetime, publisha
         ledger={account.value: minor for account, minor in tab.balances.items()} if by.is_business else None,
         flags=[_flag(flag) for flag in tab.flags] if by.is_business else None,
         token=tab.token.number if tab.token else None,
+        parent=views.ParentView(
+            tab_id=tab.parent.tab_id,
+            amount_minor=tab.parent.amount_minor,
+            returned_minor=tab.parent.returned_minor,
+            goes_back_at=sharing.goes_back_at(tab),
+        )
+        if tab.parent
+        else None,
+        shares=[
+            views.ShareView(
+                tab_id=share.tab_id,
+                amount_minor=share.amount_minor,
+                paid_minor=share.told.paid_minor,
+                returned_minor=share.told.returned_minor,
+                state=share.state,
+            )
+            for share in tab.shares
+        ],
         pause=_pause(tab.pause) if tab.pause and by.is_business else None,
         opened_at=tab.opened_at,
         starts_at=tab.starts_at,

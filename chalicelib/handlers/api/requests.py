@@ -13,6 +13,7 @@ from chalicelib.domain.tab.link import Scope
 from chalicelib.domain.tab.payments import RefundMeans
 from chalicelib.domain.tab.policy import FraudWarningAction, LapseAction, Policy, Resolution
 from chalicelib.domain.tab.promise import Consent
+from chalicelib.domain.tab.share import FEWEST_SHARES, MOST_SHARES, USUAL_TIME
 from chalicelib.domain.token import MAXIMUM_NUMBER, MOST_AT_ONCE
 from chalicelib.handlers.api.fields import (
     PLAIN,
@@ -277,6 +278,19 @@ class NewContest(Body):
 
     reason: Text
     contested_minor: Amount | None = None
+
+
+class SplitBill(Body):
+    """One of the three ways: so many equal shares, what cannot be divided being added to the first; or an amount for
+    each share; or the ids of each share's items. What is not shared stays on the tab.
+
+    `return_after_s`: what is not paid by then is owed on the tab again.
+    """
+
+    equally: Annotated[int, Meta(ge=FEWEST_SHARES, le=MOST_SHARES, examples=[3])] | None = None
+    amounts_minor: Annotated[tuple[Amount, ...], Meta(min_length=FEWEST_SHARES, max_length=MOST_SHARES)] | None = None
+    items: Annotated[tuple[tuple[Id, ...], ...], Meta(min_length=FEWEST_SHARES, max_length=MOST_SHARES)] | None = None
+    return_after_s: Seconds = int(USUAL_TIME.total_seconds())
 
 
 class ResolveContest(Body):

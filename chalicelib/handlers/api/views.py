@@ -20,6 +20,7 @@ from chalicelib.domain.tab.link import LinkMethod, LinkState, Scope
 from chalicelib.domain.tab.payments import DepositState, DisputeState, HoldState, LegKind, PlanReason
 from chalicelib.domain.tab.policy import FraudWarningAction, LapseAction
 from chalicelib.domain.tab.promise import AcceptanceMethod, Consent
+from chalicelib.domain.tab.share import ShareState
 from chalicelib.domain.tab.status import PaymentState, Status
 from chalicelib.domain.tab.tab import Outcome
 from chalicelib.ports.webhooks import WhyNoAnswer
@@ -440,13 +441,32 @@ class NeedView(Answer):
     until: datetime | None
 
 
+class ShareView(Answer):
+    """A share of a split bill. `paid_minor`: without the tip. `returned_minor`: what is owed on the split tab again."""
+
+    tab_id: str
+    amount_minor: int
+    paid_minor: int
+    returned_minor: int
+    state: ShareState
+
+
+class ParentView(Answer):
+    """The tab that this one is a share of. `goes_back_at`: when what is not paid by then is owed there again."""
+
+    tab_id: str
+    amount_minor: int
+    returned_minor: int
+    goes_back_at: datetime | None
+
+
 class TabView(Answer):
     """A tab as its caller sees it. `ledger`, `flags` and `pause` are for the business, null for customers.
 
     `cash_to_return_minor`: of what is owed back, the part that staff hand over in cash. `review_ends_at`: null until
     the customer knows the bill.
     `final_at`: until then a no-show can be reversed and a fee contested. `token`: the number of the one that is bound
-    to it. `card` is null for guests who may only look or pay.
+    to it. `parent`: of a share; `shares`: of a split bill. `card` is null for guests who may only look or pay.
     """
 
     tab_id: str
@@ -484,6 +504,8 @@ class TabView(Answer):
     ledger: dict[str, int] | None
     flags: list[FlagView] | None
     token: int | None
+    parent: ParentView | None
+    shares: list[ShareView]
     pause: PauseView | None
     opened_at: datetime
     starts_at: datetime | None
@@ -498,6 +520,22 @@ class TabView(Answer):
     allowed_actions: list[Action]
     needs: list[NeedView]
     payment: PaymentView | None
+
+
+class NewShareView(Answer):
+    """`secret` and `url`, the address for its payer, are shown this once; in a repetition of the request null."""
+
+    tab_id: str
+    amount_minor: int
+    secret: str | None
+    url: str | None
+
+
+class SplitView(Answer):
+    """The split tab and the shares that were made. If the answer is lost, take the split back and split again."""
+
+    tab: TabView
+    shares: list[NewShareView]
 
 
 class TabLine(Answer):

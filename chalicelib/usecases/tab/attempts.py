@@ -18,7 +18,7 @@ from chalicelib.domain.errors import (
     RequestInProgress,
     StaleVersion,
 )
-from chalicelib.domain.tab import agenda
+from chalicelib.domain.tab import agenda, sharing
 from chalicelib.domain.tab.actor import SYSTEM, Actor, Role
 from chalicelib.domain.tab.agenda import Step, StepKind
 from chalicelib.domain.tab.attempt import Attempt, AttemptState
@@ -182,7 +182,8 @@ def commit(
 ) -> Tab:
     """Write the change; what is told to others follows from its entries. Raises what the store raises."""
     tab = deps.store.commit(change, record=record, event=event)
-    _log_what_happened(change)
+    for one in change.all:
+        _log_what_happened(one)
     return tab
 
 
@@ -191,7 +192,8 @@ def commit_each(deps: Deps, changes: Sequence[Change]) -> list[bool]:
     errors = deps.store.commit_each(changes)
     for change, error in zip(changes, errors, strict=True):
         if error is None:
-            _log_what_happened(change)
+            for one in change.all:
+                _log_what_happened(one)
         else:
             log.info("%s was not written with others: %r", change.tab.tab_id, error)
     return [error is None for error in errors]
@@ -349,7 +351,7 @@ def run(deps: Deps, tab: Tab, begun: Iterable[Attempt]) -> Tab:
             if prepared is not None and prepared.state == AttemptState.PENDING:
                 queue.appendleft(prepared)
         elif step := agenda.due_call(tab, deps.clock.now()):
-            assert step.subject is not None, "what the gateway is asked first is about an attempt"
+            assert step.subject is not None, "it is about an attempt, or another tab"
             attempt_id = step.subject
             tab, more = _due_call(deps, tab, step)
         else:
@@ -475,11 +477,37 @@ def _if_open(draft: Draft, attempt: Attempt, then: Callable[[Attempt], None]) ->
 
 
 def _due_call(deps: Deps, tab: Tab, step: Step) -> tuple[Tab, tuple[Attempt, ...]]:
+    if step.kind == StepKind.TELL_PARENT:
+        return _tell_parent(deps, tab), ()
     attempt = tab.attempt(step.subject)
     assert attempt is not None, "a step that needs this call is about an open attempt"
     if step.kind == StepKind.CLOSE_PAYMENT:
         return _close_payment(deps, tab, attempt)
     return _resolve(deps, tab, attempt)
+
+
+def _tell_parent(deps: Deps, share: Tab) -> Tab:
+    """Write a share's report on it and on its parent, in one transaction. Raises Contention."""
+    assert share.parent is not None, "only a share has a parent"
+    for _ in range(ROUNDS):
+        if not sharing.must_tell(share):
+            return share
+        parent = deps.store.get_tab(share.merchant_id, share.parent.tab_id)
+        draft, above = (Draft(tab, now=deps.clock.now(), by=SYSTEM, new_id=deps.ids.new) for tab in (share, parent))
+        sharing.tell(draft, above)
+        draft.also.append(above)
+        change = agenda.conclude(draft)
+        assert change is not None, "a report is a change"
+        try:
+            share = commit(deps, change)
+        except (VersionConflict, Contention):
+            share = deps.store.get_tab(share.merchant_id, share.tab_id)
+            continue
+        for other in change.also:
+            # What came back may be taken at once, as the parent's customer has agreed.
+            run(deps, other.tab, other.begun)
+        return share
+    raise Contention("Other requests are changing the tab that was split. It learns of its share later.")
 
 
 def _close_payment(deps: Deps, tab: Tab, attempt: Attempt) -> tuple[Tab, tuple[Attempt, ...]]:

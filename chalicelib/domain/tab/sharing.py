@@ -1,0 +1,84 @@
+"""What a share does by itself: it goes back when it was not paid in its time, and its parent is told of each change."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from msgspec.structs import replace
+
+from chalicelib.domain.books.ledger import Account, transfer
+from chalicelib.domain.tab import followup, settlement
+from chalicelib.domain.tab.draft import Draft
+from chalicelib.domain.tab.share import Report
+from chalicelib.domain.tab.status import Status
+from chalicelib.domain.tab.tab import Tab
+
+
+def goes_back_at(share: Tab) -> datetime | None:
+    """When the share goes back to its parent; None while it is contested or being paid, and when nothing is owed."""
+    if share.parent is None or share.status != Status.DUE or not share.balance_minor or share.taking_attempt:
+        return None
+    assert share.due_at is not None, "what is due has its time"
+    return share.due_at + timedelta(seconds=share.parent.time_s)
+
+
+def give_back(share: Draft) -> None:
+    """What is still owed on the share is the parent's again; the parent hears of it by the report that follows."""
+    tab = share.tab
+    assert tab.parent is not None, "only a share goes back"
+    amount_minor = tab.balance_minor
+    share.update(parent=replace(tab.parent, returned_minor=tab.parent.returned_minor + amount_minor), plan=None)
+    share.record(
+        "returned_to_parent",
+        amount_minor=amount_minor,
+        parent_id=tab.parent.tab_id,
+        postings=transfer(amount_minor, debit=Account.SHARES, credit=Account.CUSTOMER_RECEIVABLE),
+    )
+
+
+def report_of(share: Tab) -> Report:
+    """What the parent must know of the share, as it is now. Tips are the payer's own matter."""
+    assert share.parent is not None, "only a share reports"
+    return Report(
+        paid_minor=max(0, min(share.paid_minor, share.amount_due_minor - share.tip_minor)),
+        returned_minor=share.parent.returned_minor,
+        is_over=share.status == Status.CLOSED or share.parent.out_minor == 0,
+    )
+
+
+def must_tell(share: Tab) -> bool:
+    return share.parent is not None and report_of(share) != share.parent.told
+
+
+def tell(share: Draft, parent: Draft) -> None:
+    """Write the share's report on both tabs, which are committed together: so nothing is told twice or lost."""
+    assert share.tab.parent is not None, "only a share reports"
+    report, share_id = report_of(share.tab), share.tab.tab_id
+    share.update(parent=replace(share.tab.parent, told=report))
+    before = next(known.told for known in parent.tab.shares if known.tab_id == share_id)
+    shares = tuple(replace(known, told=report) if known.tab_id == share_id else known for known in parent.tab.shares)
+    parent.update(shares=shares)
+    more_minor = report.paid_minor - before.paid_minor
+    if more_minor > 0:
+        parent.record("share_paid", share_id=share_id, amount_minor=more_minor)
+    elif more_minor < 0:
+        parent.record("share_paid_back", share_id=share_id, amount_minor=-more_minor)
+    if returned_minor := report.returned_minor - before.returned_minor:
+        parent.record(
+            "share_returned",
+            share_id=share_id,
+            amount_minor=returned_minor,
+            balance_minor=parent.tab.balance_minor,
+            postings=transfer(returned_minor, debit=Account.CUSTOMER_RECEIVABLE, credit=Account.SHARES),
+        )
+        _owe_again(parent)
+
+
+def _owe_again(parent: Draft) -> None:
+    """What has come back is followed up from now on, and taken as promised; a bill in review is at the end of that."""
+    if parent.tab.status == Status.DUE and parent.tab.taking_attempt is None:
+        parent.update(due_at=parent.now)
+        followup.restart(parent)
+        followup.collect(parent)
+    else:
+        settlement.replan(parent)

@@ -1,0 +1,62 @@
+"""/v1/tabs/{tab_id}/split and …/unsplit: a bill in shares, each a tab of its own."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from chalicelib.bootstrap import get_deps
+from chalicelib.domain.tab.commands.sharing import Parts
+from chalicelib.handlers.api import render, requests, views
+from chalicelib.handlers.api.operations import BUSINESS, CUSTOMER, GUEST, Call, Reply, Routes
+from chalicelib.handlers.api.replies import answer_reply
+from chalicelib.handlers.api.views import TabView
+from chalicelib.handlers.pages.address import pages_at
+from chalicelib.usecases.tab.split import split_bill, unsplit_bill
+
+routes = Routes(__name__)
+
+
+@routes.operation(
+    "POST",
+    "/v1/tabs/{tab_id}/split",
+    roles=BUSINESS | CUSTOMER | GUEST,
+    body=requests.SplitBill,
+    answer=views.SplitView,
+    status=201,
+    tagged=True,
+    moves_money=True,
+)
+def split(call: Call[requests.SplitBill]) -> Reply:
+    """Split what is owed into shares, each a tab of its own with a link for its payer."""
+    deps, body, pages = get_deps(), call.body, pages_at(call.http)
+    parts = Parts(equally=body.equally, amounts_minor=body.amounts_minor, items=body.items)
+    made = split_bill(deps, call.path["tab_id"], parts, timedelta(seconds=body.return_after_s), request=call.request)
+    return Reply(
+        body=views.SplitView(
+            tab=render.tab(made.tab, None, by=call.by, now=deps.clock.now(), publishable_key=None),
+            shares=[
+                views.NewShareView(
+                    tab_id=share.tab_id,
+                    amount_minor=share.amount_minor,
+                    secret=share.secret,
+                    url=pages + share.secret if share.secret else None,
+                )
+                for share in made.shares
+            ],
+        ),
+        version=made.tab.version,
+        replayed=made.replayed,
+    )
+
+
+@routes.operation(
+    "POST",
+    "/v1/tabs/{tab_id}/unsplit",
+    roles=BUSINESS | CUSTOMER | GUEST,
+    answer=TabView,
+    tagged=True,
+    moves_money=True,
+)
+def unsplit(call: Call[requests.Nothing]) -> Reply:
+    """Take a split back while nothing of it is paid: everything is owed on this tab again."""
+    return answer_reply(call, unsplit_bill(get_deps(), call.path["tab_id"], request=call.request))

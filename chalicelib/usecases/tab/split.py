@@ -1,0 +1,69 @@
+"""Splits a bill into shares, each a tab of its own with a link, and takes a split back."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from msgspec import Struct
+
+from chalicelib.domain.tab.commands import sharing
+from chalicelib.domain.tab.commands.sharing import Parts
+from chalicelib.domain.tab.draft import Draft
+from chalicelib.domain.tab.tab import Tab
+from chalicelib.ports.deps import Deps
+from chalicelib.usecases.tab.attempts import Answer, Request, carry_out
+
+
+class NewShare(Struct, frozen=True, kw_only=True):
+    """A share that was made. `secret`: of its link; None in a repetition of the request, because it is kept nowhere."""
+
+    tab_id: str
+    amount_minor: int
+    secret: str | None
+
+
+class Split(Struct, frozen=True, kw_only=True):
+    tab: Tab
+    shares: tuple[NewShare, ...]
+    replayed: bool
+
+
+def split_bill(deps: Deps, tab_id: str, parts: Parts, time: timedelta, *, request: Request) -> Split:
+    """Move what is owed to shares. The split is one transaction: all shares are made, or none.
+
+    Raises TransitionRefused, NothingToPay, PaymentInProgress, InvalidInput and its kinds.
+    """
+    secrets: list[str] = []
+
+    def command(draft: Draft) -> None:
+        secrets[:] = [deps.ids.new_secret() for _ in range(parts.count)]
+        sharing.split(draft, parts, time, [deps.links.digest(secret) for secret in secrets])
+
+    answer = carry_out(deps, tab_id, request, command, closes_payment=True)
+    # The newest are last. A repetition is answered from the tab as the first request left it.
+    made = answer.tab.shares[-parts.count :]
+    return Split(
+        tab=answer.tab,
+        shares=tuple(
+            NewShare(
+                tab_id=share.tab_id,
+                amount_minor=share.amount_minor,
+                secret=None if answer.replayed else secrets[number],
+            )
+            for number, share in enumerate(made)
+        ),
+        replayed=answer.replayed,
+    )
+
+
+def unsplit_bill(deps: Deps, tab_id: str, *, request: Request) -> Answer:
+    """Everything is owed on the tab again. Raises TransitionRefused (something was paid), PaymentInProgress."""
+
+    def command(draft: Draft) -> None:
+        tab = draft.tab
+        owners = [(tab.merchant_id, share.tab_id) for share in tab.open_shares]
+        found = deps.store.find_tabs(owners)
+        shares = [Draft(found[owner], now=draft.now, by=draft.by, new_id=draft.new_id) for owner in owners]
+        sharing.unsplit(draft, shares)
+
+    return carry_out(deps, tab_id, request, command, closes_payment=True)

@@ -1,0 +1,169 @@
+"""Splitting a bill: how it is divided, what is refused, and what becomes of a share that nobody pays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib.domain.books.ledger import Account
+from chalicelib.domain.errors import AmountTooSmall, DomainError, InvalidInput, NothingToPay, TransitionRefused
+from chalicelib.domain.tab import agenda
+from chalicelib.domain.tab.actions import Action, refusal
+from chalicelib.domain.tab.commands import bill, sharing
+from chalicelib.domain.tab.commands.bill import ItemInput
+from chalicelib.domain.tab.commands.sharing import Parts
+from chalicelib.domain.tab.draft import Change, Draft
+from chalicelib.domain.tab.share import USUAL_TIME
+from chalicelib.domain.tab.tab import Outcome, Tab
+from tests.unit.till import ADA, STAFF, WITHOUT_CARD, Till
+
+DAY = timedelta(days=1)
+
+
+def billed(*prices_minor: int) -> Till:
+    till = Till()
+    items = [ItemInput(description="Dish", unit_price_minor=price, tax_basis_points=1900) for price in prices_minor]
+    return till.do(bill.add_items, items).do(bill.complete)
+
+
+def split(till: Till, time: timedelta = USUAL_TIME, **way: object) -> Change:
+    """The change that splits the bill; the till goes on with its tab."""
+    parts = Parts(**way)  # type: ignore[arg-type]
+    draft = till.draft(ADA)
+    sharing.split(draft, parts, time, [f"{number:064}" for number in range(parts.count)])
+    change = agenda.conclude(draft)
+    assert change is not None
+    till.tab = change.tab
+    return change
+
+
+def amounts(change: Change) -> list[int]:
+    return [share.tab.balance_minor for share in change.also]
+
+
+def moved(tabs: Sequence[Tab]) -> int:
+    return sum(tab.balances.get(Account.SHARES, 0) for tab in tabs)
+
+
+@given(total_minor=st.integers(6_00, 200_00), count=st.integers(2, 12))
+def test_equal_shares_are_the_bill_to_the_cent(total_minor: int, count: int) -> None:
+    """What can't be divided goes to the first; nothing stays on the tab, and the books move exactly the bill."""
+    till = billed(total_minor)
+
+    change = split(till, equally=count)
+
+    first, *others = amounts(change)
+    assert (first + sum(others), till.tab.balance_minor) == (total_minor, 0)
+    assert set(others) == {total_minor // count} and 0 <= first - total_minor // count < count
+    assert moved([change.tab, *(share.tab for share in change.also)]) == 0
+    assert till.tab.balances[Account.SHARES] == total_minor
+
+
+def test_by_amounts_the_rest_stays_on_the_tab() -> None:
+    """Whoever splits it pays the rest."""
+    till = billed(50_00)
+
+    change = split(till, amounts_minor=(20_00, 5_00))
+
+    assert (amounts(change), till.tab.balance_minor) == ([20_00, 5_00], 25_00)
+    assert [(share.tab_id, share.amount_minor) for share in till.tab.shares] == [
+        (share.tab.tab_id, share.tab.balance_minor) for share in change.also
+    ]
+
+
+def test_by_items_a_share_shows_what_it_is_for() -> None:
+    """With the items themselves, their tax included; what nobody took stays."""
+    till = billed(12_00, 8_00, 30_00)
+    one, other, _ = till.tab.items
+
+    change = split(till, items=((one.item_id,), (other.item_id,)))
+
+    assert [share.tab.items for share in change.also] == [(one,), (other,)]
+    assert (amounts(change), till.tab.balance_minor) == ([12_00, 8_00], 30_00)
+
+
+def test_a_share_asks_nothing_but_to_be_paid() -> None:
+    """It is due at once for somebody without a name; no consent, no hold, no reminder, and a link of its own."""
+    change = split(billed(30_00), equally=2)
+
+    for share in change.also:
+        assert share.customer is not None and share.customer.is_anonymous
+        assert not share.tab.accepted and not share.tab.policy.reminder_offsets_s
+        assert [link.scope for link in share.tab.links] == ["full"] and len(share.link_pointers) == 1
+        assert [step.kind.name for step in agenda.steps(share.tab)] == ["RETURN_SHARE"]
+        assert refusal(share.tab, Action.PAY_ON_PHONE, ADA, change.tab.updated_at) is None
+        assert refusal(share.tab, Action.CONTEST, ADA, change.tab.updated_at) is None
+
+
+@pytest.mark.parametrize(
+    ("way", "error"),
+    [
+        ({"equally": 60, "amounts_minor": None}, InvalidInput),
+        ({"equally": 1}, InvalidInput),
+        ({}, InvalidInput),
+        ({"equally": 2, "amounts_minor": (10_00, 10_00)}, InvalidInput),
+        ({"amounts_minor": (20_00, 10_01)}, InvalidInput),
+        ({"amounts_minor": (20_00, 49)}, AmountTooSmall),
+        ({"amounts_minor": (20_00, 9_99)}, AmountTooSmall),
+        ({"amounts_minor": (20_00, -1)}, InvalidInput),
+        ({"items": (("itm_unknown",), ("itm_2",))}, InvalidInput),
+        ({"items": ((), ())}, InvalidInput),
+    ],
+)
+def test_what_is_no_split_is_refused(way: dict[str, object], error: type[DomainError]) -> None:
+    """With what to do; nothing is changed."""
+    till = billed(30_00)
+    before = till.tab
+
+    with pytest.raises(error):
+        split(till, **way)
+
+    assert till.tab == before
+
+
+@pytest.mark.parametrize("time", [timedelta(minutes=14), timedelta(days=8)])
+def test_a_share_waits_from_a_quarter_of_an_hour_to_a_week(time: timedelta) -> None:
+    with pytest.raises(InvalidInput, match="return_after_s"):
+        split(billed(30_00), time, equally=2)
+
+
+def test_a_split_bill_is_not_changed_under_its_shares() -> None:
+    """No second split, no amending, adjusting, writing off; a share is not split, and not amended, either."""
+    till = billed(30_00)
+    assert isinstance(refusal(till.tab, Action.UNSPLIT, ADA, till.now), TransitionRefused)
+    share = split(till, equally=2).also[0].tab
+
+    for action in (Action.SPLIT, Action.AMEND, Action.ADJUST):
+        assert isinstance(refusal(till.tab, action, STAFF, till.now), TransitionRefused), action
+    assert isinstance(refusal(share, Action.SPLIT, ADA, till.now), TransitionRefused)
+    assert isinstance(refusal(till.tab, Action.PAY_ON_PHONE, ADA, till.now), NothingToPay)
+    assert refusal(till.tab, Action.UNSPLIT, ADA, till.now) is None
+
+
+def test_a_deposit_that_is_held_pays_first() -> None:
+    """A split would leave the hold with nothing to pay, so the bill is accepted first."""
+    till = Till(deposit_minor=20_00)
+    till.accept(*WITHOUT_CARD).hold_placed()
+    till.do(bill.add_items, [ItemInput(description="Dish", unit_price_minor=50_00)]).do(bill.complete)
+
+    with pytest.raises(TransitionRefused, match="deposit"):
+        split(till, equally=2)
+
+
+def test_a_share_that_nobody_pays_goes_back_in_two_steps() -> None:
+    """First off the share, into the books between the two; then onto the parent, whose owner is followed up."""
+    till = billed(30_00)
+    change = split(till, equally=2)
+    share = Draft(change.also[0].tab, now=till.now + DAY, by=STAFF, new_id=till.new_id)
+
+    returned = agenda.conclude(share)
+
+    assert returned is not None
+    assert (returned.tab.balance_minor, returned.tab.outcome) == (0, Outcome.CANCELED)
+    assert moved([till.tab, returned.tab, change.also[1].tab]) == 15_00, "under way"
+    step = agenda.due_call(returned.tab, till.now + DAY)
+    assert step is not None and (step.kind.name, step.subject) == ("TELL_PARENT", till.tab.tab_id)
