@@ -91,6 +91,8 @@ def test_a_secret_is_shown_once(shop: Shop, caplog: pytest.LogCaptureFixture) ->
         ("url", "http://"),
         ("url", "https://user:key@till.example/"),
         ("url", "https://private.example/hooks"),
+        ("url", "https://example.com/a b"),
+        ("url", "https://example.com/hook\r\nX-More: 1"),
         ("url", "x" * 501),
         ("event_types", ["tab.nothing"]),
         ("description", "\u0000"),

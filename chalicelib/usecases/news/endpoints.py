@@ -326,10 +326,11 @@ def _check(deps: Deps, given: EndpointInput) -> None:
         parts.port  # noqa: B018  # It is read, and wrong, only here.
     except ValueError:
         raise InvalidInput("This is no URL.", field="url") from None
-    if parts.scheme not in ("https", "http") or not parts.hostname or not given.url.isascii():
+    is_plain = given.url.isascii() and given.url.isprintable() and " " not in given.url
+    if parts.scheme not in ("https", "http") or not parts.hostname or not is_plain:
         raise InvalidInput(
-            "It must be an https URL in ASCII, such as https://example.com/hooks; write other letters of a host name "
-            "as punycode and those of a path with percent signs.",
+            "It must be an https URL in ASCII, with no space, such as https://example.com/hooks; write other letters "
+            "of a host name as punycode and those of a path with percent signs.",
             field="url",
         )
     if "@" in parts.netloc or parts.fragment:
