@@ -28,7 +28,7 @@ from chalicelib.ports.webhooks import Answer
 from chalicelib.ports.words import MissingValue, Setting, Written
 from chalicelib.usecases.links.admit import admit
 from chalicelib.usecases.links.tab_links import make_link, want_link
-from chalicelib.usecases.news import notices
+from chalicelib.usecases.news import notices, post
 from chalicelib.usecases.news.endpoints import EndpointInput, create_endpoint
 from chalicelib.usecases.news.post import LEASE, NotNow, deliver, deliver_each, how_told
 from chalicelib.usecases.tab.payment import take_cash
@@ -481,6 +481,27 @@ def test_a_bill_counts_as_told_when_a_channel_took_it_or_none_is_there() -> None
     assert after(Channel.EMAIL, DeliveryState.REFUSED) == "refused"
     assert after(None, DeliveryState.SUPPRESSED, Why.NO_ADDRESS) == "no_address"
     assert after(None, DeliveryState.SUPPRESSED, Why.SUPERSEDED) is None
+
+
+def test_a_channel_that_hangs_does_not_outlast_the_function(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What cannot be done in time is not begun: a process that is killed leaves claims, and a reminder is given up."""
+    bills = [bill(shop)]
+    for _ in range(2):
+        shop.open(*WITHOUT_CARD).serve()
+        bills.append(bill(shop))
+    now = [0.0]
+    monkeypatch.setattr(post, "monotonic", lambda: now[0])
+    send = shop.mails.send
+
+    def slowly(mail: Any) -> str:
+        now[0] += 20
+        return send(mail)
+
+    monkeypatch.setattr(shop.mails, "send", slowly)
+    assert deliver_each(shop.deps, [msgspec.json.encode(one).decode() for one in bills]) == [2]
+
+    assert sent(shop) == (2, 0)
+    assert shop.deps.deliveries.find_of(bills[2]) == ()
 
 
 def test_an_opt_out_while_the_first_mail_is_prepared_is_heard(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:

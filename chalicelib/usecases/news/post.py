@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, timedelta
+from time import monotonic
 from typing import Any
 
 import msgspec
@@ -49,6 +50,8 @@ log = logging.getLogger(__name__)
 LEASE = timedelta(seconds=60)
 """Longer than a channel takes, and shorter than the queue waits before a job comes again."""
 TRIES = 4
+BEGINS_WITHIN_S = 30
+"""No job of a batch is begun later: the function has a minute, and a text may take twenty seconds of it."""
 MISSING_VALUE = "missing_value"
 CHANNEL_UNAVAILABLE = "channel_unavailable"
 
@@ -78,8 +81,13 @@ def deliver_each(deps: Deps, jobs: Sequence[str]) -> list[int]:
 
     A job is a Message, or the ids of a delivery that was put off (DueDelivery), as JSON.
     """
-    failed = []
+    failed: list[int] = []
+    began = monotonic()
     for index, job in enumerate(jobs):
+        if monotonic() - began > BEGINS_WITHIN_S:
+            log.warning("a channel is slow: the rest of the batch comes again")
+            failed += range(index, len(jobs))
+            break
         try:
             message = _message_of(deps, job)
             if message is not None:
