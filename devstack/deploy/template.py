@@ -314,6 +314,7 @@ def _api(properties: dict[str, Any]) -> Resources:
             "Properties": {
                 "Name": {"Fn::Sub": "aftertab-${Stage}"},
                 "EndpointConfiguration": {"Types": [properties["EndpointConfiguration"]]},
+                "MinimumCompressionSize": properties["MinimumCompressionSize"],
                 "Body": body,
             },
         },
