@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from functools import cached_property, lru_cache
 from typing import Any
+from unicodedata import decimal
 
 from babel import Locale
 from babel.numbers import NumberFormatError, parse_decimal
@@ -21,6 +23,9 @@ from chalicelib.ports.pages import Scene
 _FOLDER = TEMPLATES / "page"
 LANGUAGES = tuple((language.value, Locale.parse(language).get_display_name() or language) for language in Language)
 """Each language with its own name for itself."""
+_SEPARATORS = {"٫": ".", "٬": ","}
+"""Those of Arabic keyboards → those that Babel reads in Arabic."""
+_AMOUNT = re.compile(r"[0-9][0-9.,]{0,20}")
 
 
 class PageWriter:
@@ -48,9 +53,13 @@ class PageWriter:
 
     def read_amount(self, text: str, scene: Scene) -> int | None:
         currency = currency_of(scene.currency)
+        # Each digit as the keyboard of a language has it. Python would read more as a number: 1e3, 5_0, NaN.
+        text = "".join(str(decimal(sign)) if sign.isdecimal() else _SEPARATORS.get(sign, sign) for sign in text)
+        if not _AMOUNT.fullmatch(text):
+            return None
         for locale in (Locale.parse(scene.language), Locale.parse("en")):
             try:
-                amount = parse_decimal(text.strip(), locale=locale, strict=True)
+                amount = parse_decimal(text, locale=locale, strict=True)
             except NumberFormatError:
                 continue
             minor = amount.scaleb(currency.exponent)

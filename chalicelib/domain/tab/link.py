@@ -6,6 +6,7 @@ read from the tab itself, so that a link which is revoked, or a token which is t
 
 from __future__ import annotations
 
+import hmac
 import re
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -92,7 +93,20 @@ class LinkPointer(Struct, frozen=True, kw_only=True):
 
 
 _TOKEN = "token_"
-_SECRET = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}")
+_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+SECRET_LENGTH = 26
+_SECRET = re.compile(rf"[{_ALPHABET}]{{{SECRET_LENGTH}}}")
+
+
+def own_secret(token_secret: str, key: str) -> str:
+    """The secret of the link of the guest who takes a token's tab over with a form of this key.
+
+    Not drawn but derived, so that the same form, sent twice by a double click, leads to the same link: the browser
+    shows the second answer only, and the secret is stored nowhere. Another guest who knows the token does not know
+    the key.
+    """
+    number = int.from_bytes(hmac.digest(token_secret.encode(), key.encode(), "sha256"))
+    return "".join(_ALPHABET[(number >> 5 * place) & 31] for place in range(SECRET_LENGTH))
 
 
 def token_subject(number: int) -> str:

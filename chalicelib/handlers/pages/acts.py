@@ -5,16 +5,17 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Struct
 
 from chalicelib.domain.errors import AmountTooSmall, InvalidInput
 from chalicelib.domain.tab import deposit
-from chalicelib.domain.tab.attempt import Attempt
+from chalicelib.domain.tab.attempt import Attempt, AttemptState
 from chalicelib.domain.tab.bill import Feedback
 from chalicelib.domain.tab.promise import Consent
 from chalicelib.domain.tab.tab import Tab
+from chalicelib.handlers.api.operations import is_replay
 from chalicelib.ports.deps import Deps
 from chalicelib.ports.pages import Scene
 from chalicelib.usecases.links import tab_links
@@ -50,9 +51,13 @@ class Form:
         return self._fields.get(name) or []
 
     @property
-    def given(self) -> dict[str, str]:
-        """What a person typed, to be shown again where the form could not be taken."""
-        return {name: self.text(name) for name in ("tip_other", "amount", "reason")}
+    def given(self) -> dict[str, Any]:
+        """What a person typed and chose, to be shown again where the form could not be taken.
+
+        A tip and a consent are chosen anew, on what the page shows now.
+        """
+        names = ("tip_other", "amount", "reason", "comment", "why", "what", "rating")
+        return {name: self.text(name) for name in names} | {"items": self.all("item")}
 
 
 class Sent(Struct, frozen=True, kw_only=True):
@@ -63,6 +68,8 @@ class Sent(Struct, frozen=True, kw_only=True):
     form: Form
     scene: Scene
     request: Request
+    own_secret: str
+    """That of the link of a guest who takes a token's tab over."""
     ip: str
     user_agent: str
 
@@ -77,7 +84,10 @@ class Sent(Struct, frozen=True, kw_only=True):
 
 
 class Done(Struct, frozen=True, kw_only=True):
-    """`code`: what to say on the page. `leave_for`: another page to go to first. `secret`: a new key to the tab."""
+    """`code`: what to say on the page, "" for nothing. `leave_for`: another page to go to first.
+
+    `secret`: a new key to the tab.
+    """
 
     code: str
     leave_for: str | None = None
@@ -98,30 +108,35 @@ def _agree(sent: Sent) -> Done:
         answer = booking.accept_promise(sent.deps, sent.tab.tab_id, agreement, request=sent.request)
     except InvalidInput:
         raise Again("consent") from None
-    return _done("agreed", answer.attempt)
+    return Done(code="agreed", leave_for=_page_of(answer.attempt))
 
 
 def _accept(sent: Sent) -> Done:
-    return _done("accepted", bill.accept_bill(sent.deps, sent.tab.tab_id, _tip(sent), request=sent.request).attempt)
+    answer = bill.accept_bill(sent.deps, sent.tab.tab_id, _tip(sent), request=sent.request)
+    return Done(code="accepted", leave_for=_page_of(answer.attempt))
 
 
 def _pay(sent: Sent) -> Done:
     tip_minor = 0 if sent.tab.fee is not None else _tip(sent)
-    return _done("accepted", _paid(partial(payment.pay_on_phone, sent.deps, sent.tab.tab_id, tip_minor), sent).attempt)
+    return _paid(partial(payment.pay_on_phone, sent.deps, sent.tab.tab_id, tip_minor), sent)
 
 
 def _give_tip(sent: Sent) -> Done:
-    pay = partial(payment.give_tip, sent.deps, sent.tab.tab_id, sent.amount("tip_other"))
-    return _done("accepted", _paid(pay, sent).attempt)
+    return _paid(partial(payment.give_tip, sent.deps, sent.tab.tab_id, sent.amount("tip_other")), sent)
 
 
-def _paid(pay: Callable[..., Answer], sent: Sent) -> Answer:
+def _paid(pay: Callable[..., Answer], sent: Sent) -> Done:
     try:
-        return pay(request=sent.request)
+        attempt = pay(request=sent.request).attempt
     except AmountTooSmall:
         raise Again("too_small") from None
     except InvalidInput:
         raise Again("amount") from None
+    if attempt is not None and attempt.state == AttemptState.FAILED:
+        raise Again("unavailable")
+    if attempt is not None and attempt.state in (AttemptState.CLOSED, AttemptState.ABANDONED):
+        raise Again("page_ended")
+    return Done(code="", leave_for=_page_of(attempt))
 
 
 def _tip(sent: Sent) -> int:
@@ -129,7 +144,7 @@ def _tip(sent: Sent) -> int:
     chosen = sent.form.text("tip")
     if chosen == "other":
         return sent.amount("tip_other")
-    if not chosen.isdigit() or len(chosen) > 12:
+    if not (chosen.isascii() and chosen.isdecimal() and len(chosen) <= 12):
         raise Again("choose")
     return int(chosen)
 
@@ -159,7 +174,7 @@ def _contest(sent: Sent) -> Done:
 def _cancel(sent: Sent) -> Done:
     """Only at the price that the page has shown."""
     _, fee_minor = deposit.fee_of_canceling(sent.tab, sent.deps.clock.now())
-    if sent.form.text("fee") != str(fee_minor):
+    if sent.form.text("fee") != str(fee_minor) and not is_replay(sent.deps, sent.request):
         raise Again("fee_changed")
     booking.cancel_tab(sent.deps, sent.tab.tab_id, sent.form.text("why"), request=sent.request)
     return Done(code="canceled")
@@ -191,8 +206,8 @@ def _counter(sent: Sent) -> Done:
 
 
 def _take_over(sent: Sent) -> Done:
-    made = tab_links.take_over(sent.deps, request=sent.request)
-    return Done(code="taken_over", secret=made.secret)
+    tab_links.take_over(sent.deps, request=sent.request, secret=sent.own_secret)
+    return Done(code="taken_over", secret=sent.own_secret)
 
 
 def _disown(sent: Sent) -> Done:
@@ -200,9 +215,10 @@ def _disown(sent: Sent) -> Done:
     return Done(code="disowned")
 
 
-def _done(code: str, attempt: Attempt | None) -> Done:
-    """To the page of the payment that waits for the customer, or back to the tab."""
-    return Done(code=code, leave_for=None if attempt is None else attempt.page_url)
+def _page_of(attempt: Attempt | None) -> str | None:
+    """The page of a payment that waits for the customer. One that has ended is a dead end."""
+    waits = attempt is not None and attempt.state == AttemptState.AWAITING_CUSTOMER
+    return attempt.page_url if attempt is not None and waits else None
 
 
 ACTS: Final[Mapping[str, Callable[[Sent], Done]]] = {

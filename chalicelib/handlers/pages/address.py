@@ -14,7 +14,8 @@ def site_of(http: HttpRequest) -> str:
     # Of API Gateway's own making; the local server has none, and is asked by the name that it was reached by.
     context = http.context
     host = context.get("domainName")
-    stage = f"/{context['stage']}" if context.get("stage") and str(host).endswith(".amazonaws.com") else ""
+    is_its_own = str(host).endswith((".amazonaws.com", ".amazonaws.com.cn"))
+    stage = f"/{context['stage']}" if context.get("stage") and is_its_own else ""
     return f"https://{host}{stage}" if host else f"http://{http.headers.get('host', 'localhost')}"
 
 

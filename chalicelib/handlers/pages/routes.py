@@ -22,7 +22,7 @@ from chalicelib import bootstrap, config, correlation
 from chalicelib.domain.contact import Language
 from chalicelib.domain.errors import DomainError
 from chalicelib.domain.tab.actor import Actor
-from chalicelib.domain.tab.link import is_secret
+from chalicelib.domain.tab.link import is_secret, own_secret
 from chalicelib.domain.tab.tab import Tab
 from chalicelib.handlers.api.operations import record_id
 from chalicelib.handlers.api.text import TextResponse
@@ -107,14 +107,14 @@ def _show(asked: Asked, secret: str) -> TextResponse:
 
 
 def _act(asked: Asked, secret: str, name: str) -> TextResponse:
+    raw = asked.http.raw_body
+    raw = raw if isinstance(raw, bytes) else raw.encode()
+    perform, form = acts.ACTS.get(name), _form(raw)
     visit = _visit(asked.deps, secret)
     if name == RENEW:
         return _renew(asked, visit, secret)
     if visit is None or visit.guest is None or visit.tab is None:
-        return _closed_door(asked, visit, secret)
-    raw = asked.http.raw_body
-    raw = raw if isinstance(raw, bytes) else raw.encode()
-    perform, form = acts.ACTS.get(name), _form(raw)
+        return _taken_over(asked, secret, name, form) or _closed_door(asked, visit, secret)
     if perform is None or form is None:
         return _tab_page(asked, visit.tab, visit.guest, secret, notice=Notice("refused", bad=True))
     language = _language(asked, form.text("lang"))
@@ -127,10 +127,11 @@ def _act(asked: Asked, secret: str, name: str) -> TextResponse:
         request=Request(
             by=visit.guest,
             record_id=record_id(visit.guest, form.text("key")),
-            request_sha256=hashlib.sha256(f"page {name}\n".encode() + raw).hexdigest(),
+            request_sha256=hashlib.sha256(f"page {visit.tab.tab_id} {name}\n".encode() + raw).hexdigest(),
             expected_version=_version(visit.tab, form),
             return_url=f"{site_of(asked.http)}/back/{mark}?lang={language}",
         ),
+        own_secret=own_secret(secret, form.text("key")),
         ip=str(asked.http.context.get("identity", {}).get("sourceIp") or ""),
         user_agent=str(asked.headers.get("user-agent") or "")[:256],
     )
@@ -146,13 +147,27 @@ def _act(asked: Asked, secret: str, name: str) -> TextResponse:
     else:
         if done.leave_for is not None:
             return _redirect(done.leave_for, cookie=_cookie(asked.http, mark, secret))
-        to = pages_at(asked.http) + (done.secret or secret)
-        return _redirect(f"{to}?{urlencode({'lang': language, 'done': done.code})}")
+        said = {"done": done.code} if done.code else {}
+        return _to_tab(asked, done.secret or secret, language, **said)
     # As it is now: what was typed stays, the version and the key of the form are new.
     visit = _visit(asked.deps, secret) or visit
     if visit.guest is None or visit.tab is None:
-        return _closed_door(asked, visit, secret)
+        return _taken_over(asked, secret, name, form) or _closed_door(asked, visit, secret)
     return _tab_page(asked, visit.tab, visit.guest, secret, notice=notice, form=form, opened=name, language=language)
+
+
+def _taken_over(asked: Asked, secret: str, name: str, form: acts.Form | None) -> TextResponse | None:
+    """Where a form that took a token's tab over leads when it is sent again: the token opens nothing any more."""
+    if name != "take_over" or form is None or not is_secret(secret):
+        return None
+    own = own_secret(secret, form.text("key"))
+    if admit(asked.deps, own).guest is None:
+        return None
+    return _to_tab(asked, own, _language(asked, form.text("lang")), done="taken_over")
+
+
+def _to_tab(asked: Asked, secret: str, language: Language, **query: str) -> TextResponse:
+    return _redirect(f"{pages_at(asked.http)}{secret}?{urlencode({'lang': language.value, **query})}")
 
 
 def _renew(asked: Asked, visit: Visit | None, secret: str) -> TextResponse:
@@ -167,8 +182,7 @@ def _back(asked: Asked, mark: str) -> TextResponse:
     secret = _secret_in_cookie(asked.headers.get("cookie", ""), mark)
     if secret is None:
         return _gone(asked.http, "back", HTTPStatus.OK)
-    query = urlencode({"lang": _language(asked, ""), "back": "1"})
-    return _redirect(f"{pages_at(asked.http) + secret}?{query}")
+    return _to_tab(asked, secret, _language(asked, ""), back="1")
 
 
 def _visit(deps: Deps, secret: str) -> Visit | None:
@@ -207,6 +221,8 @@ def _tab_page(
         "opened": opened,
     }
     tag = view.tag_of(values, language, by.rights)
+    if notice is not None and notice.code == "back_paid":
+        values["may"] -= view.PAYING
     if notice is None and asked.headers.get("if-none-match") == tag:
         return TextResponse("", headers=_headers(tag), status_code=int(HTTPStatus.NOT_MODIFIED))
     pages = bootstrap.get_pages()

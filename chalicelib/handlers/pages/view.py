@@ -16,6 +16,7 @@ from chalicelib.domain.parties import Merchant
 from chalicelib.domain.tab import agenda, deposit
 from chalicelib.domain.tab.actions import Action
 from chalicelib.domain.tab.actor import Actor, Role
+from chalicelib.domain.tab.attempt import AttemptState
 from chalicelib.domain.tab.entry import Entry
 from chalicelib.domain.tab.link import is_token_subject
 from chalicelib.domain.tab.promise import Consent, Promise
@@ -34,6 +35,8 @@ TOLD = frozenset(
 )
 """The kinds of entries that the page has words for; the others are told by what they lead to."""
 
+PAYING = frozenset({Action.ACCEPT_BILL, Action.PAY_ON_PHONE, Action.ANNOUNCE_CASH})
+"""What is not offered to a customer who has just paid, as Stripe says, before we have heard of it."""
 _AMOUNTS = ("amount_minor", "tip_minor")
 
 
@@ -74,6 +77,7 @@ def tab_page(
         "consents": _consents(tab.proposed or tab.promise),
         "tips": _tips(tab, branding.tip_percents),
         "to_pay_minor": phone_amount_minor(tab),
+        "asked_minor": _asked_minor(tab),
         "accepting_pays": tab.may_use_card or tab.live_hold is not None,
         "charged_after_review": tab.may_charge_automatically,
         "needs_card": Action.SAVE_CARD in may and any(need.action == Action.SAVE_CARD for need in view.needs),
@@ -99,10 +103,15 @@ def tag_of(values: Mapping[str, Any], *shown: object) -> str:
 
 
 def seen_of(tab: Tab) -> str:
-    """What a form is decided on: state, amounts and words of the agreement. A message that was sent, say, is not it."""
-    proposed = tab.proposed.sha256 if tab.proposed else ""
-    parts = (tab.status, tab.amount_due_minor, tab.balance_minor, tab.fee, tab.promise.sha256, proposed)
-    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+    """What a form is decided on: state, items, amounts, the words of the agreement, and what a click would take.
+
+    A message that was sent, say, is not it.
+    """
+    agreement = (tab.promise.sha256, tab.proposed.sha256 if tab.proposed else "")
+    bill = (tab.total_minor, tab.amount_due_minor, tab.balance_minor, tab.tip_minor, tab.fee)
+    items = [item.item_id for item in tab.items if item.voided_at is None]
+    taken_by = (phone_amount_minor(tab), tab.may_use_card, tab.live_hold and tab.live_hold.amount_minor)
+    return hashlib.sha256(repr((tab.status, agreement, bill, items, taken_by)).encode()).hexdigest()[:16]
 
 
 def _consents(promise: Promise) -> list[dict[str, Any]]:
@@ -116,6 +125,12 @@ def _tips(tab: Tab, percents: Iterable[int]) -> list[dict[str, int]]:
     currency = currency_of(tab.currency)
     tips = ({"percent": percent, "minor": share_minor(tab.total_minor, percent, 100, currency)} for percent in percents)
     return [tip for tip in tips if tip["minor"]]
+
+
+def _asked_minor(tab: Tab) -> int:
+    """What the bank is being asked for, without an answer as yet; 0 for nothing."""
+    attempt = tab.taking_attempt
+    return attempt.amount_minor if attempt and attempt.state in (AttemptState.PENDING, AttemptState.UNKNOWN) else 0
 
 
 def _amount(details: Mapping[str, Any]) -> int | None:

@@ -43,11 +43,14 @@ def reissue_link(deps: Deps, tab_id: str, link_id: str, expires_at: datetime | N
     return _made(deps, tab_id, lambda draft, sha256: links.reissue_link(draft, link_id, sha256, expires_at), request)
 
 
-def take_over(deps: Deps, *, request: Request) -> NewLink:
-    """A link of their own for the guest who holds the tab's token. Raises NotFound, Forbidden."""
+def take_over(deps: Deps, *, request: Request, secret: str | None = None) -> NewLink:
+    """A link of their own for the guest who holds the tab's token; `secret` None: a new one is drawn.
+
+    Raises NotFound, Forbidden.
+    """
     if request.by.tab_id is None:
         raise NotFound("There is no such tab.")
-    return _made(deps, request.by.tab_id, links.take_over, request)
+    return _made(deps, request.by.tab_id, links.take_over, request, secret)
 
 
 def make_for_message(deps: Deps, tab: Tab) -> tuple[Tab, str]:
@@ -91,8 +94,10 @@ def get_tab_with_links(deps: Deps, tab_id: str, *, by: Actor) -> Tab:
     return tab
 
 
-def _made(deps: Deps, tab_id: str, command: Callable[[Draft, str], Link], request: Request) -> NewLink:
-    secret = deps.ids.new_secret()
+def _made(
+    deps: Deps, tab_id: str, command: Callable[[Draft, str], Link], request: Request, secret: str | None = None
+) -> NewLink:
+    secret = secret or deps.ids.new_secret()
     sha256 = deps.links.digest(secret)
 
     def write(draft: Draft) -> None:
