@@ -28,7 +28,7 @@ from devstack.http import Reply
 from devstack.stack import EVENTS, LOGS, ROOT, SECRET_KEY, stop_on_signals
 from devstack.stories.business import StoryFailed
 from devstack.stories.problems import asked_by_the_bank
-from devstack.stories.usual import NEED_THE_CLOCK, STORIES, Story
+from devstack.stories.usual import NEED_THE_LOCAL_SERVER, STORIES, Story
 
 ON_SCHEDULE = asked_by_the_bank
 """The stories that are played a second time, with only the schedule sweeping."""
@@ -70,7 +70,7 @@ def play(stack: DeployedStack, show: Show) -> None:
     show.run("The zip holds what is deployed, and nothing else", lambda: check_zip(stack.artifacts))
     show.run("API Gateway's own answers are problems like ours", lambda: check_edge(stack))
     for story in STORIES:
-        if story not in NEED_THE_CLOCK:
+        if story not in NEED_THE_LOCAL_SERVER:
             show.run(title_of(story), lambda story=story: story(stack, show.say))  # type: ignore[misc]
     news.may_send(stack)
     show.run(title_of(news.told), lambda: news.told(stack, show.say))  # type: ignore[arg-type]
@@ -253,11 +253,11 @@ def main() -> int:
         show.run("An update in place", lambda: update(stack, artifacts, Path(folder) / "changed", show))
         show.run("The doctor", lambda: check_doctor(stack, show))
         show.run("Teardown", lambda: tear_down(stack, show))
-    for story, why in NEED_THE_CLOCK.items():
+    for story, why in NEED_THE_LOCAL_SERVER.items():
         console.print(f"  local server only: {title_of(story)} ({why})", soft_wrap=True)
     console.print(
-        f"{len(show.passed)} passed, {len(show.failed)} failed on the deployed stack, {len(NEED_THE_CLOCK)} stories "
-        f"need the movable clock, in {time.monotonic() - began:.0f} s."
+        f"{len(show.passed)} passed, {len(show.failed)} failed on the deployed stack, "
+        f"{len(NEED_THE_LOCAL_SERVER)} stories need the local server, in {time.monotonic() - began:.0f} s."
     )
     if show.failed:
         console.print(f"The servers' logs are in {LOGS}.")

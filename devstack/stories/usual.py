@@ -10,6 +10,7 @@ from devstack.books import Money
 from devstack.phone import Phone
 from devstack.stack import Stack
 from devstack.stories.business import Business, Say, StoryFailed, iso
+from devstack.stories.by_mail import paid_from_the_mail
 from devstack.stories.followup import week_of_followup
 from devstack.stories.problems import ROUGH_STORIES, disputed, unpaid
 from devstack.stories.systems import outage
@@ -283,9 +284,10 @@ STORIES: tuple[Story, ...] = (
     *ROUGH_STORIES,
     week_of_followup,
     outage,
+    paid_from_the_mail,
 )
 
-NEED_THE_CLOCK: dict[Story, str] = {
+NEED_THE_LOCAL_SERVER: dict[Story, str] = {
     cancellations: "an hour of free cancelling goes by",
     appointment: "three weeks go by",
     no_show: "a fee is taken a day after it was announced, and can be contested for two weeks",
@@ -294,5 +296,6 @@ NEED_THE_CLOCK: dict[Story, str] = {
     disputed: "the bank takes nine days",
     outage: "a till is down for three days",
     week_of_followup: "a week goes by",
+    paid_from_the_mail: "its mail is read in the local outbox",
 }
-"""The stories that need a movable clock, and so the local server, with the part that takes longer than a minute."""
+"""The stories that need the local server: its clock, for the part that takes longer than a minute, or its outbox."""
