@@ -446,3 +446,37 @@ def test_a_business_shows_itself(shop: Shop, ana: Caller) -> None:
     shop.owner.put("/v1/merchant/branding", {"logo": "https://salon.example/logo.png"}).ok()
     guest.open()
     assert "logo.png" not in guest.page.raw.decode()
+
+
+# A split bill
+
+
+@pytest.mark.parametrize("language", ["en", "de", "es", "ko", "ar"])
+def test_host_and_payer_see_their_side_of_a_split(world: World, shop: Shop, ana: Caller, language: str) -> None:
+    """The host's page lists the shares and who has paid; a share's page says what it is, and until when it waits."""
+    tab = billed(shop, ana, 4000)
+    made = ana.post(f"/v1/tabs/{tab['tab_id']}/split", {"amounts_minor": [1500, 1000]}).ok(201)
+    one, other = (Browser(world, share["secret"], language) for share in made["shares"])
+    link = shop.staff.post(f"/v1/tabs/{tab['tab_id']}/links", {"scope": "full"}).ok(201)
+    host = Browser(world, link["secret"], language)
+    assert one.has("pay") and other.has("contest")
+    before = host.text
+
+    payment = world.guest(made["shares"][0]["secret"]).post(
+        f"/v1/tabs/{made['shares'][0]['tab_id']}/charges", {"mode": "on_session"}
+    )
+    world.confirm(payment.ok()["payment"])
+    world.deliver()
+    host.open()
+
+    assert host.text != before
+    if language == "en":
+        assert "Share 1, €15.00: paid" in host.text and "Share 2, €10.00: not paid yet" in host.text
+        assert "Split with others -€25.00" in host.text
+        assert "This is a share of a bill that was split. If it is not paid by" in other.text
+        world.move(hours=24, minutes=1)
+        world.run_schedule()
+        host.open()
+        other.open()
+        assert "Share 2, €10.00: not paid in time, so it is yours again" in host.text
+        assert "went back to whoever split the bill" in other.text and not other.has("pay")

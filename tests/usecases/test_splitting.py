@@ -22,6 +22,7 @@ from chalicelib.domain.tab.policy import Resolution
 from chalicelib.domain.tab.share import USUAL_TIME
 from chalicelib.domain.tab.status import PaymentState, Status
 from chalicelib.domain.tab.tab import Outcome, Tab
+from chalicelib.ports.store import TabSummary
 from chalicelib.usecases.links.admit import admit
 from chalicelib.usecases.tab.advance_tab import advance_tab
 from chalicelib.usecases.tab.bill import adjust_bill, contest_bill, resolve_contest
@@ -262,6 +263,57 @@ def test_money_back_on_a_share_is_told_to_the_host() -> None:
     check(shop)
 
 
+def test_a_split_bill_is_no_more_at_risk_than_before() -> None:
+    """What the business may lose counts once: on the shares, or on the bill."""
+    shop = billed(60_00)
+    share = split(shop).shares[0]
+
+    assert sum(TabSummary.of(tab).exposure_minor for tab in (shop.tab, *shares_of(shop))) == 60_00
+    pay(shop, share.tab_id)
+    shop.wait(hours=25)
+    assert [TabSummary.of(tab).exposure_minor for tab in (shop.tab, *shares_of(shop))] == [40_00, 0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("what", "change"),
+    [
+        ("between the bill and its shares", {"ledger": {}}),
+        ("together, the bill was", {"amount_due_minor": 20_01}),
+        ("more came back", {"parent": {"tab_id": "tab_1", "amount_minor": 20_00, "returned_minor": 20_01}}),
+    ],
+)
+def test_the_invariants_tell_what_is_wrong_with_a_split(what: str, change: dict[str, Any]) -> None:
+    """Each of them, where a share's view was tampered with."""
+    shop = billed(60_00)
+    split(shop)
+    parent, share, *others = (views.shown(tab, shop.clock.now()) for tab in (shop.tab, *shares_of(shop)))
+    assert check_split(parent, [share, *others]) == []
+
+    problems = check_split(parent, [share | change, *others])
+
+    assert any(what in problem for problem in problems), problems
+
+
+def test_a_late_payment_of_a_share_that_the_bill_has_forgotten_is_refunded() -> None:
+    """It came back whole, the bill was split anew, and then its payer's money arrives."""
+    shop = billed(60_00)
+    share = split(shop, equally=2).shares[0]
+    answer = pay_on_phone(shop.deps, share.tab_id, 1_00, request=shop.request(guest(shop, share.tab_id)))
+    shop.wait(hours=25)
+    split(shop, equally=3)
+
+    payment = shop.gateway.payments[answer.attempt.client_secret.removesuffix("_secret")]  # type: ignore[union-attr]
+    payment.state = "waiting"
+    shop.gateway.confirm(payment.payment_id)
+    shop.deliver_all()
+    shop.wait(minutes=5)
+
+    late = shop.store.get_tab(shop.merchant_id, share.tab_id)
+    assert (payment.kept_minor, late.balance_minor, late.refund_owed_minor) == (late.tip_minor, 0, 0)
+    assert shop.tab.shares[0].told.paid_minor == 0
+    check(shop)
+
+
 @pytest.mark.parametrize("which", [1, 2], ids=["before it left the share", "before it reached the bill"])
 def test_nothing_is_lost_when_the_process_dies_between_the_two_steps(which: int) -> None:
     """Share, crash, bill: the money is in the books between the two, and the next sweep brings it home, once."""
@@ -355,7 +407,6 @@ def test_a_thousand_races_of_phones_paying_shares() -> None:
 
 
 def _race(shop: Shop, pool: ThreadPoolExecutor, chance: random.Random) -> list[str]:
-    # A fresh store each time, so that reading all tabs stays short.
     shop.open(*WITHOUT_CARD).serve(chance.randrange(20_00, 90_00))
     made = split(shop)
     tips = [chance.choice((0, 1_00, 2_50)) for _ in range(PHONES)]

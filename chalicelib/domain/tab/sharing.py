@@ -55,7 +55,10 @@ def tell(share: Draft, parent: Draft) -> None:
     assert share.tab.parent is not None, "only a share reports"
     report, share_id = report_of(share.tab), share.tab.tab_id
     share.update(parent=replace(share.tab.parent, told=report))
-    before = next(known.told for known in parent.tab.shares if known.tab_id == share_id)
+    before = next((known.told for known in parent.tab.shares if known.tab_id == share_id), None)
+    if before is None:
+        # It came back whole before the bill was split anew, so nothing that happens to it is the bill's matter.
+        return
     shares = tuple(replace(known, told=report) if known.tab_id == share_id else known for known in parent.tab.shares)
     parent.update(shares=shares)
     more_minor = report.paid_minor - before.paid_minor

@@ -30,6 +30,7 @@ TOLD = frozenset(
         *("bill_presented", "bill_amended", "bill_adjusted", "bill_accepted", "review_ended", "contested"),
         *("contest_resolved", "hold_placed", "hold_released", "hold_expired", "captured", "charged"),
         *("payment_declined", "charge_failed", "cash_taken", "cash_announced", "cash_returned", "refunded"),
+        *("split", "unsplit", "share_paid", "share_paid_back", "share_returned", "returned_to_parent"),
         *("tip_given", "reminded", "rescheduled", "canceled", "no_show", "waived", "closed"),
     }
 )
@@ -76,6 +77,7 @@ def tab_page(
         "offered": offered,
         "consents": _consents(tab.proposed or tab.promise),
         "tips": _tips(tab, branding.tip_percents),
+        "moved_minor": tab.moved_minor,
         "to_pay_minor": phone_amount_minor(tab),
         "asked_minor": _asked_minor(tab),
         "accepting_pays": tab.may_use_card or tab.live_hold is not None,
