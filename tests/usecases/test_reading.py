@@ -14,8 +14,9 @@ from chalicelib.domain.tab.status import Status
 from chalicelib.usecases.parties.customers import create_customer
 from chalicelib.usecases.tab.bill import add_items, void_item
 from chalicelib.usecases.tab.booking import cancel_tab
-from chalicelib.usecases.tab.read_tabs import get_tab, get_timeline, list_tabs
-from tests.usecases.shop import WITHOUT_CARD, Shop
+from chalicelib.usecases.tab.payment import pay_on_phone
+from chalicelib.usecases.tab.read_tabs import Outcome, find_outcome, get_tab, get_timeline, list_tabs
+from tests.usecases.shop import WITH_CARD, WITHOUT_CARD, Shop
 
 
 def listed(
@@ -134,3 +135,19 @@ def test_a_voided_item_counts_nothing_any_more(shop: Shop) -> None:
     assert again.tab == answer.tab
     with pytest.raises(NotFound):
         void_item(shop.deps, shop.tab_id, "itm_none", request=shop.request(shop.staff))
+
+
+@pytest.mark.parametrize(
+    ("state", "outcome"),
+    [("waiting", Outcome.OPEN), ("processing", Outcome.PROCESSING), ("paid", Outcome.PAID)],
+)
+def test_what_became_of_a_payment_on_the_page_is_the_gateways_word(shop: Shop, state: str, outcome: Outcome) -> None:
+    """A slow bank is neither paid nor still open: it is not to be paid again, nor said to have gone through."""
+    shop.open(*WITH_CARD).serve(50_00)
+    pay_on_phone(shop.deps, shop.tab_id, request=shop.request(shop.ada))
+    on_page = tuple(replace(attempt, return_url="https://shop.example/back") for attempt in shop.tab.attempts)
+    for payment in shop.gateway.payments.values():
+        payment.state = state
+
+    assert find_outcome(shop.deps, shop.tab) is None, "what waits on the phone is no page's"
+    assert find_outcome(shop.deps, replace(shop.tab, attempts=on_page)) == outcome

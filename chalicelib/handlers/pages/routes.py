@@ -36,7 +36,7 @@ from chalicelib.ports.store import StoreUnavailable
 from chalicelib.usecases.links.admit import Visit, admit
 from chalicelib.usecases.links.tab_links import want_link
 from chalicelib.usecases.tab.attempts import Request
-from chalicelib.usecases.tab.read_tabs import find_outcome, read_page
+from chalicelib.usecases.tab.read_tabs import Outcome, find_outcome, read_page
 
 log = logging.getLogger(__name__)
 routes = Blueprint(__name__)
@@ -193,10 +193,10 @@ def _visit(deps: Deps, secret: str) -> Visit | None:
 def _outcome(deps: Deps, tab: Tab) -> Notice | None:
     """What Stripe says of the payment that the customer comes back from, where we have not heard of it yet."""
     try:
-        paid = find_outcome(deps, tab)
+        outcome = find_outcome(deps, tab)
     except (GatewayUnavailable, GatewayRejected):
         return None
-    return None if paid is None else Notice("back_paid" if paid else "back_open", bad=not paid)
+    return None if outcome is None else Notice(f"back_{outcome}", bad=outcome == Outcome.OPEN)
 
 
 def _tab_page(
@@ -221,7 +221,7 @@ def _tab_page(
         "opened": opened,
     }
     tag = view.tag_of(values, language, by.rights)
-    if notice is not None and notice.code == "back_paid":
+    if notice is not None and notice.code in view.SETTLING:
         values["may"] -= view.PAYING
     if notice is None and asked.headers.get("if-none-match") == tag:
         return TextResponse("", headers=_headers(tag), status_code=int(HTTPStatus.NOT_MODIFIED))

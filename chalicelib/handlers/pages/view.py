@@ -38,6 +38,8 @@ TOLD = frozenset(
 
 PAYING = frozenset({Action.ACCEPT_BILL, Action.PAY_ON_PHONE, Action.ANNOUNCE_CASH})
 """What is not offered to a customer who has just paid, as Stripe says, before we have heard of it."""
+SETTLING = frozenset({"back_paid", "back_processing"})
+"""What the page says of a payment that Stripe has and we have not heard of yet."""
 _AMOUNTS = ("amount_minor", "tip_minor")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 from chalicelib.domain.branding import Branding
 from chalicelib.domain.errors import InvalidInput
 from chalicelib.domain.news.delivery import Delivery
@@ -30,18 +32,26 @@ def read_page(deps: Deps, tab: Tab) -> tuple[Merchant, Branding, tuple[Entry, ..
     return *deps.store.get_merchant_and_branding(tab.merchant_id), entries.items
 
 
-def find_outcome(deps: Deps, tab: Tab) -> bool | None:
-    """Whether the payment that waits on the gateway's page was made there; None where none waits. Writes nothing.
+class Outcome(StrEnum):
+    """Of a payment that waits on the gateway's page, as the gateway has it."""
+
+    PAID = "paid"
+    PROCESSING = "processing"
+    OPEN = "open"
+
+
+def find_outcome(deps: Deps, tab: Tab) -> Outcome | None:
+    """What became of the payment that waits on the gateway's page; None where none waits. Writes nothing.
 
     Raises GatewayUnavailable, GatewayRejected.
     """
     waiting = next((a for a in tab.attempts if a.is_on_page and a.state == AttemptState.AWAITING_CUSTOMER), None)
     if waiting is None:
         return None
-    return any(fact.kind in _MADE for fact in deps.gateway.find_facts(tab, waiting))
-
-
-_MADE = frozenset({FactKind.CHARGED, FactKind.HOLD_PLACED, FactKind.HOLD_CAPTURED, FactKind.PROCESSING})
+    kinds = {fact.kind for fact in deps.gateway.find_facts(tab, waiting)}
+    if kinds & {FactKind.CHARGED, FactKind.HOLD_PLACED, FactKind.HOLD_CAPTURED}:
+        return Outcome.PAID
+    return Outcome.PROCESSING if FactKind.PROCESSING in kinds else Outcome.OPEN
 
 
 def list_tabs(
