@@ -96,6 +96,11 @@ replay: setup ## Send real bookings through the API: DATA=file.csv; RESUME=1 con
 	@test -n "$(DATA)" || { echo "Say which bookings: make replay DATA=file.csv" >&2; exit 2; }
 	@$(PY) -m devstack.replay "$(DATA)" $(if $(RESUME),--resume) $(ARGS)
 
+.PHONY: backtest
+backtest: setup ## Forecast each week of real bookings from what was known then, and compare: DATA=file.csv
+	@test -n "$(DATA)" || { echo "Say which bookings: make backtest DATA=file.csv" >&2; exit 2; }
+	@$(PY) -m devstack.backtest "$(DATA)" $(ARGS)
+
 .PHONY: package
 package: setup ## Write the template and the zip for a deployment: STAGE=dev|prod, ARCH=arm64|x86_64, OUT=folder
 	@$(PY) -m devstack.package --stage $(STAGE) --arch $(ARCH) --out $(OUT) $(ARGS)
