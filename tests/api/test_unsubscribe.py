@@ -125,14 +125,15 @@ def test_the_page_speaks_the_persons_language(world: World, shop: Shop, ana: Cal
 
 
 def test_the_key_is_in_no_log_and_handed_to_nobody(
-    world: World, shop: Shop, ana: Caller, caplog: pytest.LogCaptureFixture
+    world: World, shop: Shop, ana: Caller, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither by our lines, nor by the browser to a page that is opened from there."""
     path = link(world, shop, ana)
     key = path.rpartition("/")[2]
     assert len(key) == 26
 
-    caplog.handler.setFormatter(logs.JsonLines())
+    # pytest has one handler for all tests of a process.
+    monkeypatch.setattr(caplog.handler, "formatter", logs.JsonLines())
     with caplog.at_level(logging.DEBUG, logger="chalicelib"):
         page = world.stranger.get(path)
         post(world, path)
