@@ -126,7 +126,7 @@ class TabSummary(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A tab in a listing, from an eventually consistent index.
 
     `held_minor`, until `hold_expires_at`: the live hold. `expected_at`: when the balance will be taken automatically.
-    `updated_at`: the time of the last change. `moved_minor`: what of the total is another tab's, as it was split.
+    `updated_at`: the time of the last change.
     """
 
     tab_id: str
@@ -146,7 +146,6 @@ class TabSummary(Struct, frozen=True, kw_only=True, omit_defaults=True):
     hold_expires_at: datetime | None = None
     expected_at: datetime | None = None
     updated_at: datetime | None = None
-    moved_minor: int = 0
 
     @classmethod
     def of(cls, tab: Tab) -> Self:
@@ -168,7 +167,6 @@ class TabSummary(Struct, frozen=True, kw_only=True, omit_defaults=True):
             hold_expires_at=tab.hold_expires_at,
             expected_at=tab.expected_at,
             updated_at=tab.updated_at,
-            moved_minor=tab.moved_minor,
         )
 
     @property
@@ -178,7 +176,8 @@ class TabSummary(Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def exposure_minor(self) -> int:
         """What the business loses if nothing more is paid: the total so far or the amount due, minus what was paid."""
-        return max(0, max(self.total_minor - self.moved_minor, self.amount_due_minor) - self.paid_minor)
+        is_open = self.status in (Status.BOOKED, Status.OPEN)
+        return max(0, (self.total_minor if is_open else self.amount_due_minor) - self.paid_minor)
 
 
 T = TypeVar("T")

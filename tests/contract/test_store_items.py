@@ -156,8 +156,7 @@ LEFT_OUT = {
         "Followup.reminders_sent Followup.tries Hold.captured_minor Leg.elsewhere_minor "
         "Parent.returned_minor Plan.tip_minor Report.paid_minor Report.returned_minor "
         "Tab.adjusted_minor Tab.entry_count Tab.receipt_seq Tab.tip_minor "
-        "Tab.version Tab.waived_minor Tab.written_off_minor TabSummary.held_minor "
-        "TabSummary.moved_minor"
+        "Tab.version Tab.waived_minor Tab.written_off_minor TabSummary.held_minor"
     ),
     str(Deposit()): "Tab.deposit",
     "False": (

@@ -63,6 +63,26 @@ def test_equal_shares_are_the_bill_to_the_cent(total_minor: int, count: int) -> 
     assert till.tab.balances[Account.SHARES] == total_minor
 
 
+@given(total_minor=st.integers(6_00, 200_00), count=st.integers(2, 11), stays=st.booleans())
+def test_the_tax_of_all_shares_is_that_of_the_bill(total_minor: int, count: int, stays: bool) -> None:
+    """Once everything that was paid is refunded, no cent of tax or revenue is left in the books."""
+    till = billed(total_minor)
+    each_minor = total_minor // (count + stays)
+    of_shares = [total_minor - each_minor * (count + stays - 1), *[each_minor] * (count - 1)]
+
+    change = split(till, amounts_minor=tuple(of_shares))
+    tills = [till]
+    for share in change.also:
+        tills.append(Till())
+        tills[-1].tab = share.tab
+    for one in tills:
+        if one.tab.balance_minor:
+            one.do(bill.adjust, one.tab.balance_minor, "sorry")
+
+    assert sum(one.tab.balances.get(Account.TAX, 0) for one in tills) == 0
+    assert sum(one.tab.balances.get(Account.SERVICE_REVENUE, 0) for one in tills) == 0
+
+
 def test_by_amounts_the_rest_stays_on_the_tab() -> None:
     """Whoever splits it pays the rest."""
     till = billed(50_00)

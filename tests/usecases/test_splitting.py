@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from chalicelib.domain.errors import DomainError, NotFound, PaymentInProgress, TransitionRefused
+from chalicelib.domain.books.ledger import Account
+from chalicelib.domain.errors import DomainError, InvalidInput, NotFound, PaymentInProgress, TransitionRefused
 from chalicelib.domain.tab.actor import Actor, Role
 from chalicelib.domain.tab.commands.sharing import Parts
 from chalicelib.domain.tab.draft import Change
@@ -23,15 +24,17 @@ from chalicelib.domain.tab.share import USUAL_TIME
 from chalicelib.domain.tab.status import PaymentState, Status
 from chalicelib.domain.tab.tab import Outcome, Tab
 from chalicelib.ports.store import TabSummary
+from chalicelib.usecases.books.receivables import receivables
 from chalicelib.usecases.links.admit import admit
 from chalicelib.usecases.tab.advance_tab import advance_tab
-from chalicelib.usecases.tab.bill import adjust_bill, contest_bill, resolve_contest
-from chalicelib.usecases.tab.payment import pay_on_phone, take_cash
+from chalicelib.usecases.tab.bill import adjust_bill, contest_bill, resolve_contest, waive
+from chalicelib.usecases.tab.payment import give_tip, pay_on_phone, take_cash
 from chalicelib.usecases.tab.read_tabs import get_tab
+from chalicelib.usecases.tab.refund import refund_tab
 from chalicelib.usecases.tab.split import Split, split_bill, unsplit_bill
 from devstack.invariants import check_everything, check_split, check_tab
 from tests import views
-from tests.usecases.fake_gateway import Crash, FakeGateway
+from tests.usecases.fake_gateway import CardBehaviour, Crash, FakeGateway
 from tests.usecases.shop import EVERYTHING, WITHOUT_CARD, Shop
 
 
@@ -163,6 +166,24 @@ def test_what_comes_back_is_taken_as_the_host_has_agreed() -> None:
     check(shop, at_rest=True)
 
 
+def test_a_declined_card_is_not_tried_anew_for_each_share_that_comes_back() -> None:
+    """Six come back in the same minute: one try, and the next when the bank advised it, of all that is owed."""
+    shop = billed(60_00, *EVERYTHING)
+    split(shop, equally=6)
+    shop.accept_bill()
+    shop.gateway.cards["pm_1"] = CardBehaviour.NO_MONEY
+
+    shop.wait(hours=24, minutes=1)
+    assert [attempt.amount_minor for _, attempt in shop.gateway.asked] == [10_00]
+    assert (shop.tab.balance_minor, shop.tab.followup.tries) == (60_00, 1)
+    assert shop.tab.followup.next_try_at is not None
+    for _ in range(20):
+        shop.wait(hours=24)
+
+    assert [attempt.amount_minor for _, attempt in shop.gateway.asked] == [10_00, 60_00, 60_00, 60_00]
+    check(shop)
+
+
 def test_a_share_that_is_being_paid_does_not_go_back() -> None:
     """Its time is over while the payer types: the payment counts. One that is left alone ends after half an hour."""
     shop = billed(60_00)
@@ -260,6 +281,59 @@ def test_money_back_on_a_share_is_told_to_the_host() -> None:
 
     assert shop.tab.shares[0].told.paid_minor == 16_00
     assert "share_paid_back" in shop.kinds()
+    check(shop)
+
+
+def paid_with_tip(*, by_host: bool) -> tuple[Shop, str]:
+    """A split bill, and the tab of it that was partly paid, with a tip: the bill itself, or a share of it."""
+    shop = billed(50_00)
+    share_id = split(shop, amounts_minor=(20_00, 13_32)).shares[0].tab_id
+    if by_host:
+        answer = pay_on_phone(shop.deps, shop.tab_id, 2_00, request=shop.request(shop.ada))
+    else:
+        take_cash(shop.deps, share_id, 5_00, request=shop.request(shop.staff))
+        shop.wait(hours=25)
+        answer = give_tip(shop.deps, share_id, 2_00, request=shop.request(guest(shop, share_id)))
+    shop.gateway.confirm(answer.attempt.client_secret.removesuffix("_secret"))  # type: ignore[union-attr]
+    shop.deliver_all()
+    return shop, shop.tab_id if by_host else share_id
+
+
+@pytest.mark.parametrize("by_host", [True, False], ids=["the host", "who has paid a share in part"])
+def test_all_that_one_has_paid_is_refunded_as_bill_and_tip(by_host: bool) -> None:
+    """The bill was more than their part of it; what is refunded above the part is the tip, and no revenue of others."""
+    shop, tab_id = paid_with_tip(by_host=by_host)
+
+    refund_tab(shop.deps, tab_id, None, "sorry", request=shop.request(shop.staff))
+    shop.wait(minutes=5)
+
+    tab = shop.store.get_tab(shop.merchant_id, tab_id)
+    assert (tab.paid_minor, tab.tip_minor, tab.balances[Account.TIPS]) == (0, 0, 0)
+    assert tab.total_minor == tab.moved_minor
+    check(shop)
+
+
+def test_a_split_bill_is_not_lowered_by_more_than_stayed_on_it() -> None:
+    """Not by its tip, either: that is no part of the bill."""
+    shop, tab_id = paid_with_tip(by_host=True)
+
+    with pytest.raises(InvalidInput, match="from 1 to 1668"):
+        adjust_bill(shop.deps, tab_id, 16_69, "sorry", request=shop.request(shop.staff))
+    adjust_bill(shop.deps, tab_id, 16_68, "sorry", request=shop.request(shop.staff))
+
+    assert (shop.tab.amount_due_minor, shop.tab.tip_minor) == (2_00, 2_00)
+    check(shop)
+
+
+def test_what_was_waived_of_a_split_bill_is_not_at_risk() -> None:
+    """It stays open for its shares; what is at risk is theirs."""
+    shop = billed(60_00)
+    split(shop, amounts_minor=(20_00, 10_00))
+
+    waive(shop.deps, shop.tab_id, "sorry", request=shop.request(shop.staff))
+
+    assert [TabSummary.of(tab).exposure_minor for tab in (shop.tab, *shares_of(shop))] == [0, 20_00, 10_00]
+    assert receivables(shop.deps, by=shop.owner).total_minor == 30_00
     check(shop)
 
 

@@ -52,7 +52,7 @@ def lower_paid(draft: Draft, amount_minor: int, why: str, reason: str = "") -> N
     if tab.fee is not None:
         forgive(draft, amount_minor, Account.FEES_INCOME, why, reason)
         return
-    from_bill = min(amount_minor, tab.total_minor)
+    from_bill = min(amount_minor, tab.bill_due_minor)
     from_tip = amount_minor - from_bill
     if from_bill:
         lower_bill(draft, from_bill, "refund_granted", why=why, reason=reason)

@@ -171,6 +171,20 @@ def try_new_card(draft: Draft) -> None:
     draft.update(followup=replace(tab.followup, tries=0, refusals=0, next_try_at=next_try_at, charging_end_told=False))
 
 
+def owe_more(draft: Draft, more_minor: int) -> None:
+    """`more_minor` was added to what is owed: it is collected from now on, with reminders from the first.
+
+    A card that was declined for the rest is tried again when its bank advised it, not for each addition.
+    """
+    before = draft.tab.followup
+    restart(draft)
+    if draft.tab.balance_minor > more_minor and (before.tries or before.refusals):
+        charging = ("tries", "refusals", "next_try_at", "not_before", "charging_end_told")
+        draft.update(followup=Followup(**{name: getattr(before, name) for name in charging}))
+    else:
+        collect(draft)
+
+
 class End(Struct, frozen=True):
     """What has ended (charging or reminding), from when the owner should be told, and why it is not charged, a code."""
 

@@ -40,7 +40,7 @@ def report_of(share: Tab) -> Report:
     """What the parent must know of the share, as it is now. Tips are the payer's own matter."""
     assert share.parent is not None, "only a share reports"
     return Report(
-        paid_minor=max(0, min(share.paid_minor, share.amount_due_minor - share.tip_minor)),
+        paid_minor=min(share.paid_minor, share.bill_due_minor),
         returned_minor=share.parent.returned_minor,
         is_over=share.status == Status.CLOSED or share.parent.out_minor == 0,
     )
@@ -74,14 +74,13 @@ def tell(share: Draft, parent: Draft) -> None:
             balance_minor=parent.tab.balance_minor,
             postings=transfer(returned_minor, debit=Account.CUSTOMER_RECEIVABLE, credit=Account.SHARES),
         )
-        _owe_again(parent)
+        _owe_again(parent, returned_minor)
 
 
-def _owe_again(parent: Draft) -> None:
+def _owe_again(parent: Draft, returned_minor: int) -> None:
     """What has come back is followed up from now on, and taken as promised; a bill in review is at the end of that."""
     if parent.tab.status == Status.DUE and parent.tab.taking_attempt is None:
         parent.update(due_at=parent.now)
-        followup.restart(parent)
-        followup.collect(parent)
+        followup.owe_more(parent, returned_minor)
     else:
         settlement.replan(parent)

@@ -159,6 +159,11 @@ class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True):
         return gross - self.waived_minor - self.written_off_minor - self.moved_minor
 
     @property
+    def bill_due_minor(self) -> int:
+        """What is due of the bill, without the tip: what was waived, or is another tab's, is not."""
+        return max(0, self.amount_due_minor - self.tip_minor)
+
+    @property
     def moved_minor(self) -> int:
         """What of the bill is another tab's: moved to the shares, or from a share back to its parent."""
         if self.parent is not None:

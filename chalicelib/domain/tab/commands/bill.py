@@ -155,8 +155,8 @@ def _reduction(tab: Tab, reduction_minor: int | None) -> int:
     if reduction_minor is None:
         raise InvalidInput("Give reduction_minor: by how much the bill is lowered.")
     check_amount(reduction_minor, currency_of(tab.currency), "reduction_minor")
-    # Less than the total if part of the bill was waived. A fee may exist beside voided items.
-    most = tab.amount_due_minor if tab.fee else min(tab.total_minor, tab.amount_due_minor)
+    # Less than the total if part of the bill was waived or split. A fee may exist beside voided items.
+    most = tab.amount_due_minor if tab.fee else tab.bill_due_minor
     if not 0 < reduction_minor <= most:
         raise InvalidInput(f"reduction_minor must be from 1 to {most}, what is on the bill.")
     return reduction_minor

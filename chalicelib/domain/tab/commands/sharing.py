@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from itertools import accumulate, pairwise
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -139,7 +140,7 @@ def _by_items(draft: Draft, wanted: tuple[tuple[str, ...], ...]) -> list[tuple[I
 
 
 def _by_amounts(draft: Draft, parts: Parts) -> list[tuple[Item, ...]]:
-    """Each share has one line, with its part of the bill's tax."""
+    """Each share has one line, with its part of the bill's tax: they add up to the cent."""
     tab, currency = draft.tab, currency_of(draft.tab.currency)
     amounts = list(parts.amounts_minor or ())
     if parts.equally is not None:
@@ -148,6 +149,9 @@ def _by_amounts(draft: Draft, parts: Parts) -> list[tuple[Item, ...]]:
         amounts = [tab.balance_minor - each_minor * (parts.equally - 1), *[each_minor] * (parts.equally - 1)]
     for number, amount_minor in enumerate(amounts):
         check_amount(amount_minor, currency, f"amounts_minor[{number}]")
+    # The shares are the end of the bill, because a reduction of what stays takes the tax of its beginning.
+    ends = accumulate(amounts, initial=tab.total_minor - tab.moved_minor - sum(amounts))
+    taxes = pairwise(share_minor(tab.tax_minor, end_minor, tab.total_minor, currency) for end_minor in ends)
     return [
         (
             Item(
@@ -155,11 +159,11 @@ def _by_amounts(draft: Draft, parts: Parts) -> list[tuple[Item, ...]]:
                 description=tab.title,
                 unit_price_minor=amount_minor,
                 quantity=1,
-                tax_minor=share_minor(tab.tax_minor, amount_minor, tab.total_minor, currency),
+                tax_minor=until_minor - from_minor,
                 added_at=draft.now,
             ),
         )
-        for amount_minor in amounts
+        for amount_minor, (from_minor, until_minor) in zip(amounts, taxes, strict=True)
     ]
 
 
