@@ -75,6 +75,24 @@ def with_token(shop: Shop, ana: Caller) -> str:
     return link(shop, billed(shop, ana, 4000), "pay")
 
 
+def split(shop: Shop, ana: Caller) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """A bill over which three share, of whom the first has paid."""
+    tab = billed(shop, ana, 1800, 1200, 950)
+    shares = ana.post(f"/v1/tabs/{tab['tab_id']}/split", {"amounts_minor": [1500, 1000]}).ok(201)["shares"]
+    guest = shop.world.guest(shares[0]["secret"])
+    shop.world.confirm(guest.post(f"/v1/tabs/{shares[0]['tab_id']}/charges", {"mode": "on_session"}).ok()["payment"])
+    shop.world.deliver()
+    return tab, shares
+
+
+def is_split(shop: Shop, ana: Caller) -> str:
+    return link(shop, split(shop, ana)[0])
+
+
+def is_a_share(shop: Shop, ana: Caller) -> str:
+    return str(split(shop, ana)[1][1]["secret"])
+
+
 def opens_nothing(shop: Shop, ana: Caller) -> str:
     return "0" * 26
 
@@ -89,9 +107,11 @@ STATES: dict[str, Callable[[Shop, Caller], str]] = {
     "paid": is_paid,
     "missed": is_missed,
     "to-pay-only": with_token,
+    "split": is_split,
+    "share": is_a_share,
     "nothing": opens_nothing,
 }
-"""The ten most important states → the secret of a link to one in it."""
+"""The twelve most important states → the secret of a link to one in it."""
 
 
 LOOKS = (

@@ -1,4 +1,4 @@
-"""Pictures of the ten states for docs/pages.md, and the test that says when they are not of today's page.
+"""Pictures of the twelve states for docs/pages.md, and the test that says when they are not of today's page.
 
     make screenshots
 
