@@ -120,11 +120,14 @@ class Pump:
         return {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
 
     def _wait_for_others(self) -> bool:
-        """Whether jobs are in the hands of a process that was killed. They come again after VISIBILITY_S."""
-        name = "ApproximateNumberOfMessagesNotVisible"
+        """Whether jobs are in the hands of a process that was killed, or have just come back from there.
+
+        They come again after VISIBILITY_S, which may end between the last look into the queue and this one.
+        """
+        names = ["ApproximateNumberOfMessagesNotVisible", "ApproximateNumberOfMessages"]
         for queue in self._readers:
-            found = self._sqs.get_queue_attributes(QueueUrl=self._urls[queue], AttributeNames=[name])
-            if int(found["Attributes"][name]):
+            found = self._sqs.get_queue_attributes(QueueUrl=self._urls[queue], AttributeNames=names)
+            if any(int(found["Attributes"][name]) for name in names):
                 sleep(LOOK_AGAIN_S)
                 return True
         return False

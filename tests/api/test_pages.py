@@ -473,6 +473,7 @@ def test_host_and_payer_see_their_side_of_a_split(world: World, shop: Shop, ana:
     if language == "en":
         assert "Share 1, €15.00: paid" in host.text and "Share 2, €10.00: not paid yet" in host.text
         assert "Split with others -€25.00" in host.text
+        assert "10 % (€1.50)" in host.text, "of the host's own €15.00: the others are asked for tips themselves"
         assert "This is a share of a bill that was split. If it is not paid by" in other.text
         world.move(hours=24, minutes=1)
         world.run_schedule()

@@ -73,6 +73,9 @@ class Server:
                 pass
 
         class Http(ThreadingHTTPServer):
+            request_queue_size = 128
+            """With the usual five, one of many connections at once is dropped, and tried again a second later."""
+
             def handle_error(self, request: Any, client_address: Any) -> None:
                 """A client that hangs up while it is answered is part of the tests."""
 

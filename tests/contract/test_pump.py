@@ -177,6 +177,25 @@ def test_a_delayed_job_comes_at_its_business_time(local: Local) -> None:
     assert local.pump()["due"] == 0
 
 
+def test_a_job_that_comes_back_while_the_pump_looks_around_is_done(
+    local: Local, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The queue was empty a moment ago, and now nobody has the job any more: it is in the queue again."""
+    tab = local.store.commit(opening())
+    local.pump()
+    body = json.dumps({"merchant_id": tab.merchant_id, "tab_id": tab.tab_id})
+    wait = Pump._wait_for_others
+    come_back = [Job(body=body, group="mer_a")]
+
+    def late(pump: Pump) -> bool:
+        if come_back:
+            local.queues.send(QueueName.DUE, [come_back.pop()])
+        return wait(pump)
+
+    monkeypatch.setattr(Pump, "_wait_for_others", late)
+    assert local.pump()["due"] == 1
+
+
 def test_a_job_in_the_hands_of_a_killed_process_is_waited_for(local: Local, monkeypatch: pytest.MonkeyPatch) -> None:
     """The pump ends when nothing is left, and that job is not done yet."""
     tab = local.store.commit(opening())

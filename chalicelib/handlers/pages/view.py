@@ -126,8 +126,9 @@ def _consents(promise: Promise) -> list[dict[str, Any]]:
 
 
 def _tips(tab: Tab, percents: Iterable[int]) -> list[dict[str, int]]:
-    currency = currency_of(tab.currency)
-    tips = ({"percent": percent, "minor": share_minor(tab.total_minor, percent, 100, currency)} for percent in percents)
+    """Of what this customer pays of a bill: those who share it are asked for tips themselves."""
+    currency, own_minor = currency_of(tab.currency), tab.total_minor - tab.moved_minor
+    tips = ({"percent": percent, "minor": share_minor(own_minor, percent, 100, currency)} for percent in percents)
     return [tip for tip in tips if tip["minor"]]
 
 
