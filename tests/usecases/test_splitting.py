@@ -131,6 +131,24 @@ def test_each_link_opens_its_share_only() -> None:
     assert (len(shares_of(shop)), again.replayed) == (2, True)
 
 
+def test_a_repeated_split_is_answered_with_its_own_shares() -> None:
+    """Also where the card was tried again for the rest with it, and the bill was split anew since."""
+    shop = billed(60_00, *EVERYTHING)
+    shop.gateway.cards["pm_1"] = CardBehaviour.NO_MONEY
+    shop.accept_bill()
+    shop.clock.instant += timedelta(days=2)
+    request, parts = shop.request(shop.ada), Parts(amounts_minor=(20_00, 10_00))
+    made = split_bill(shop.deps, shop.tab_id, parts, USUAL_TIME, request=request)
+    assert [attempt.amount_minor for _, attempt in shop.gateway.asked] == [60_00, 30_00]
+    unsplit_bill(shop.deps, shop.tab_id, request=shop.request(shop.ada))
+    split(shop, equally=3)
+
+    again = split_bill(shop.deps, shop.tab_id, parts, USUAL_TIME, request=request)
+
+    assert [(share.tab_id, share.secret) for share in again.shares] == [(s.tab_id, None) for s in made.shares]
+    check(shop)
+
+
 def test_what_is_not_paid_in_its_time_is_the_hosts_again() -> None:
     """After a day the agenda gives it back, whole or the rest of it; the host is asked for it as for any bill."""
     shop = billed(60_00)

@@ -234,9 +234,13 @@ _LOGGED = ("attempt_id", "payment_id", "operation", "amount_minor")
 
 
 def record_of(deps: Deps, request: Request, change: Change) -> IdempotencyRecord:
-    """The idempotency record: a repetition is answered from the attempt if money moves, else from this snapshot."""
+    """The idempotency record: a repetition is answered from the attempt if money moves, else from this snapshot.
+
+    Also from the snapshot if other tabs were made: only it says for sure which.
+    """
     tab_id, link_id = change.tab.tab_id, _link_of(change)
-    if change.begun:
+    makes_others = any(other.base_version == 0 for other in change.also)
+    if change.begun and not makes_others:
         return request.new_record(deps, tab_id=tab_id, attempt_id=change.begun[0].attempt_id, resource_id=link_id)
     return request.new_record(deps, tab_id=tab_id, snapshot=change.tab, resource_id=link_id)
 
