@@ -37,7 +37,7 @@ def rendering(secret: str) -> Callable[[], Any]:
     """What is left of a page's request once all is read."""
     from chalicelib import bootstrap
     from chalicelib.domain.contact import Language
-    from chalicelib.handlers.pages import view
+    from chalicelib.handlers.pages import acts, view
     from chalicelib.ports.pages import Scene
     from chalicelib.usecases.links.admit import admit
     from chalicelib.usecases.tab.read_tabs import read_page
@@ -46,7 +46,7 @@ def rendering(secret: str) -> Callable[[], Any]:
     visit = admit(deps, secret)
     merchant, branding, entries = read_page(deps, visit.tab)
     scene = Scene(language=Language.ENGLISH, time_zone=visit.tab.policy.time_zone, currency=visit.tab.currency)
-    rest = {"prefix": "/t/x", "key": "page_1", "notice": None, "given": {"reason": "", "amount": "", "tip_other": ""}}
+    rest = {"prefix": "/t/x", "key": "page_1", "notice": None, "given": acts.Form({}).given}
 
     def render() -> int:
         now = deps.clock.now()

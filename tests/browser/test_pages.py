@@ -116,12 +116,10 @@ STATES: dict[str, Callable[[Shop, Caller], str]] = {
 
 LOOKS = (
     (PHONE, False, "en"),
-    (PHONE, True, "de"),
-    (PHONE, False, "ar"),
+    (PHONE, True, "ar"),
     (SMALL, False, "ko"),
-    (SMALL, True, "ar"),
+    (DESKTOP, True, "de"),
     (DESKTOP, False, "es"),
-    (DESKTOP, True, "en"),
 )
 """Size, whether it is dark, language."""
 
