@@ -112,13 +112,14 @@ def _occurrence(error: Mapping[str, Any]) -> str:
     return str(error.get("charge") or id_of(error.get("payment_method")) or error.get("code") or "")
 
 
-def _fact(kind: FactKind, intent: Mapping[str, Any], at: datetime) -> Fact:
+def _fact(kind: FactKind, made: Mapping[str, Any], at: datetime) -> Fact:
+    """`made`: the PaymentIntent or Checkout Session."""
     return Fact(
         kind=kind,
-        object_id=intent["id"],
+        object_id=made["id"],
         at=at,
-        currency=currency_of(intent),
-        attempt_id=metadata_of(intent).get("attempt"),
+        currency=currency_of(made),
+        attempt_id=metadata_of(made).get("attempt"),
     )
 
 
@@ -298,21 +299,11 @@ def facts_of_page(page: Mapping[str, Any], at: datetime) -> tuple[Fact, ...]:
     """
     status, intent = page["status"], page.get("payment_intent")
     if status == "expired":
-        return (_of_page(FactKind.PAYMENT_CANCELED, page, at),)
+        return (_fact(FactKind.PAYMENT_CANCELED, page, at),)
     if status == "open":
         # Whatever became of a try to pay, they can try again.
-        return (replace(_of_page(FactKind.AWAITING_CUSTOMER, page, at), page_url=page.get("url")),)
+        return (replace(_fact(FactKind.AWAITING_CUSTOMER, page, at), page_url=page.get("url")),)
     return facts_of_intent(intent, at) if isinstance(intent, Mapping) else ()
-
-
-def _of_page(kind: FactKind, page: Mapping[str, Any], at: datetime) -> Fact:
-    return Fact(
-        kind=kind,
-        object_id=page["id"],
-        at=at,
-        currency=currency_of(page),
-        attempt_id=metadata_of(page).get("attempt"),
-    )
 
 
 def customer_gone(customer_ref: str, at: datetime, attempt_id: str | None = None) -> Fact:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Callable
 
 from msgspec.structs import replace
 
@@ -34,26 +35,32 @@ def unsubscribe(deps: Deps, merchant_id: str, customer_id: str, key: str) -> Con
 def opt_out(deps: Deps, contact: Contact, channel: Channel, source: Source, *, address: str | None = None) -> Contact:
     """The contact without the channel. `address`: only if it is still this one that they have. Raises Contention."""
     given = Given(channel=channel, at=deps.clock.now(), source=source)
-    for _ in range(TRIES):
+
+    def without(contact: Contact) -> Contact | None:
         current = contact.email if channel == Channel.EMAIL else contact.phone
         if contact.opted_out_of(channel) or (address is not None and address != current):
-            return contact
-        changed = replace(contacts.opted_out(contact, given), updated_at=given.at, version=contact.version + 1)
-        try:
-            deps.people.put_contact(changed, contact)
-        except VersionConflict:
-            contact = deps.people.find_contact(contact.merchant_id, contact.customer_id) or contact
-        else:
-            return changed
-    raise Contention("The contact is being changed at the same time. Try again.")
+            return None
+        return replace(contacts.opted_out(contact, given), updated_at=given.at)
+
+    return _change(deps, contact, without)
 
 
 def with_key(deps: Deps, contact: Contact) -> Contact:
     """The contact with the key of its unsubscribe address, which is made for the first mail. Raises Contention."""
+    return _change(
+        deps,
+        contact,
+        lambda now: None if now.unsubscribe_key is not None else replace(now, unsubscribe_key=deps.ids.new_secret()),
+    )
+
+
+def _change(deps: Deps, contact: Contact, change: Callable[[Contact], Contact | None]) -> Contact:
+    """The contact as `change` made it of the newest version; None leaves it as it is. Raises Contention."""
     for _ in range(TRIES):
-        if contact.unsubscribe_key is not None:
+        changed = change(contact)
+        if changed is None:
             return contact
-        changed = replace(contact, unsubscribe_key=deps.ids.new_secret(), version=contact.version + 1)
+        changed = replace(changed, version=contact.version + 1)
         try:
             deps.people.put_contact(changed, contact)
         except VersionConflict:
