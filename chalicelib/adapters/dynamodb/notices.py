@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from chalicelib.adapters.dynamodb import cursors, items
-from chalicelib.adapters.dynamodb.reads import Reads, flat
+from chalicelib.adapters.dynamodb.reads import Reads, flat, position_of
 from chalicelib.adapters.dynamodb.writes import ABSENT, Put, Refused, Transactions, reading, record_put, versioned
-from chalicelib.domain.errors import InvalidInput
 from chalicelib.domain.news.endpoint import Endpoint, Secrets
 from chalicelib.domain.news.sending import Sending
 from chalicelib.ports.store import IdempotencyRecord, Page, RecordExists, VersionConflict
@@ -120,10 +119,7 @@ class DynamoDbNotices:
         partition = items.sendings_partition(merchant_id, endpoint_id)
         start = None
         if cursor is not None:
-            position = cursors.decode(partition, cursor)
-            notice_id = position.rpartition("#")[2]
-            if not items.is_id(notice_id):
-                raise InvalidInput("The cursor does not belong to this listing. Start again without it.")
+            position, notice_id = position_of(partition, cursor)
             key = items.sending_key(merchant_id, endpoint_id, notice_id)
             start = key | {"gm_pk": {"S": partition}, "gm_sk": {"S": position}}
         found, has_more = self._reads.page(

@@ -64,10 +64,7 @@ class Reads:
         pk, sk = f"{prefix}_pk", f"{prefix}_sk"
         start = None
         if cursor is not None:
-            position = cursors.decode(listing, cursor)
-            item_id = position.rpartition("#")[2]
-            if not items.is_id(item_id):
-                raise InvalidInput("The cursor does not belong to this listing. Start again without it.")
+            position, item_id = position_of(listing, cursor)
             start = key_of(item_id) | {pk: {"S": partition}, sk: {"S": position}}
         found, has_more = self.page(
             limit,
@@ -105,3 +102,15 @@ class Reads:
 
 def flat(key: Item) -> tuple[str, str]:
     return key["pk"]["S"], key["sk"]["S"]
+
+
+def position_of(listing: str, cursor: str) -> tuple[str, str]:
+    """The position in an index that a cursor names, and the id that it ends with (items.listing_position).
+
+    Raises InvalidInput for a cursor that is not of this listing.
+    """
+    position = cursors.decode(listing, cursor)
+    item_id = position.rpartition("#")[2]
+    if not items.is_id(item_id):
+        raise InvalidInput("The cursor does not belong to this listing. Start again without it.")
+    return position, item_id
