@@ -33,6 +33,7 @@ from typing import Any
 
 from bench.cold.backend import Backend
 from bench.warm.warm import aws_event
+from devstack.chromium import CHROMIUM, QUIETLY
 from devstack.package import archive
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -279,10 +280,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--gets", type=int, default=10_000)
     given = parser.parse_args()
-    chromium = next(
-        (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
-    )
-    if chromium is None:
+    if CHROMIUM is None:
         raise SystemExit("Pages are looked at in Chromium, which is not there: apt-get install chromium")
     build_spa()
     from playwright.sync_api import sync_playwright
@@ -301,7 +299,7 @@ def main() -> int:
         try:
             bill = make_bill(functions.api)
             with gateway(functions, bill) as site, sync_playwright() as playwright:
-                browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+                browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIETLY)
                 answer, _ = functions.pages.ask(event=page_event(bill))
                 bytes_sent = len(gzip.compress(answer["body"].encode(), 6))
                 say(

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import re
-import shutil
 from concurrent.futures import ThreadPoolExecutor
 
 from devstack.books import Money
+from devstack.chromium import CHROMIUM, QUIETLY
 from devstack.stack import Stack
 from devstack.stories.business import Business, Say, StoryFailed
 
 MAIL = "noa@example.com"
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-# It talks to nobody but this machine, and runs as root in containers.
-QUIETLY = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
 
 
 def paid_from_the_mail(stack: Stack, say: Say) -> None:

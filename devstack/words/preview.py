@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import argparse
-import shutil
 from html import escape
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from chalicelib.adapters.words import gsm
 from chalicelib.adapters.words.writer import Writer
 from chalicelib.domain.contact import Language
 from chalicelib.domain.news.message import MessageKind
+from devstack.chromium import CHROMIUM, QUIETLY
 from devstack.words import examples
 
 
@@ -52,11 +52,10 @@ PICTURES = {
 def take_pictures(mails: Path, target: Path) -> None:
     from playwright.sync_api import sync_playwright
 
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if found is None:
+    if CHROMIUM is None:
         raise SystemExit("There is no Chromium on this machine: apt-get install chromium")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIETLY)
         for name, (mail, width, scheme) in PICTURES.items():
             page = browser.new_page(
                 viewport={"width": width, "height": 600},

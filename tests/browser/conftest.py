@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from threading import Thread
 from typing import Any
@@ -12,6 +11,7 @@ from chalice.config import Config
 from chalice.local import ChaliceRequestHandler, LocalDevServer
 
 import app as application
+from devstack.chromium import CHROMIUM, QUIETLY
 from tests.api.conftest import (  # noqa: F401
     empty_folder,
     http,
@@ -25,20 +25,6 @@ from tests.api.conftest import (  # noqa: F401
 )
 from tests.api.world import World
 from tests.browser.visitor import Visitor
-
-CHROMIUM = next(
-    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
-)
-# It talks to nobody but this machine, and runs as root in containers.
-QUIETLY = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 @pytest.fixture(scope="session")

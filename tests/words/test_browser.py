@@ -1,6 +1,5 @@
 """Mails in a browser: nothing is wider than a small phone, whatever a title is."""
 
-import shutil
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,11 +8,9 @@ import pytest
 from chalicelib.adapters.words.writer import Writer
 from chalicelib.domain.contact import Language
 from chalicelib.domain.news.message import MessageKind
+from devstack.chromium import CHROMIUM, QUIETLY
 from devstack.words import examples
 
-CHROMIUM = next(
-    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
-)
 pytestmark = pytest.mark.skipif(
     CHROMIUM is None, reason="there is no Chromium on this machine: apt-get install chromium"
 )
@@ -25,7 +22,7 @@ def page() -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIETLY)
         yield browser.new_page()
         browser.close()
 
