@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from fractions import Fraction
 from hashlib import sha256
 from itertools import pairwise
 from typing import Any
@@ -301,6 +302,27 @@ def _broken_in_split(parent: Json, shares: list[Json]) -> Iterator[str]:
     for share in shares:
         if share["parent"]["returned_minor"] > share["parent"]["amount_minor"]:
             yield f"more came back of share {share['tab_id']} than it was"
+    yield from _wrong_taxes(parent, shares)
+
+
+def _wrong_taxes(parent: Json, shares: list[Json]) -> Iterator[str]:
+    """What was taken off a tab had the tax of items that were on it; the books have reversed that and no more."""
+    out = {
+        item["item_id"] for share in shares if not share["parent"]["returned_minor"] for item in share["items"]
+    }  # No item of the bill, where that was split by amounts.
+    for tab in (parent, *shares):
+        items = [item for item in tab["items"] if not item["voided"] and item["amount_minor"]]
+        reversed_minor = sum(item["tax_minor"] for item in items) - tab["tax_minor"]
+        in_books = tab["ledger"].get("tax", 0)
+        if in_books != (reversed_minor if tab["parent"] else -tab["tax_minor"]):
+            yield f"{in_books} of tax is in the books of {tab['tab_id']}, {reversed_minor} of it reversed"
+        own = [item for item in items if tab["parent"] or item["item_id"] not in out]
+        rates = [Fraction(item["tax_minor"], item["amount_minor"]) for item in own] or [Fraction(0)]
+        # Each part that was moved may have rounded it once more.
+        least, most = (rate(rates) * tab["adjusted_minor"] for rate in (min, max))
+        if not least - len(shares) <= reversed_minor <= most + len(shares):
+            was_in_it = f"from {float(least)} to {float(most)} was in it"
+            yield f"{reversed_minor} of tax was taken off {tab['tab_id']}, {was_in_it}"
 
 
 def _bill_minor(tab: Json) -> int:

@@ -18,7 +18,7 @@ from chalicelib.domain.parties import Customer, Merchant
 from chalicelib.domain.tab import agenda
 from chalicelib.domain.tab.actor import Actor, Role
 from chalicelib.domain.tab.attempt import Attempt, AttemptState, Failure, Operation
-from chalicelib.domain.tab.bill import Contest, Fee, Feedback, FeeKind, Item, UntoldBill
+from chalicelib.domain.tab.bill import Contest, Fee, Feedback, FeeKind, Item, Lowered, UntoldBill
 from chalicelib.domain.tab.commands import bill, booking
 from chalicelib.domain.tab.draft import Change, Draft
 from chalicelib.domain.tab.flag import Flag, FlagKind
@@ -230,6 +230,7 @@ def full_tab() -> Tab:
         waived_minor=1,
         written_off_minor=2,
         adjusted_minor=3,
+        lowered_before=Lowered(amount_minor=2, tax_minor=1),
         statement_suffix="Cafe",
         contest=Contest(
             reason="Too short “by far”",
@@ -250,8 +251,8 @@ def full_tab() -> Tab:
             reminded_at=NOW + timedelta(days=1),
             remind_at=NOW + timedelta(days=2),
         ),
-        parent=Parent(tab_id="tab_p", amount_minor=900, time_s=3600, told=Report(paid_minor=1)),
-        shares=(Share(tab_id="tab_s", amount_minor=700, told=Report(returned_minor=700, is_over=True)),),
+        parent=Parent(tab_id="tab_p", amount_minor=900, time_s=3600, returned_tax_minor=1, told=Report(paid_minor=1)),
+        shares=(Share(tab_id="tab_s", amount_minor=700, tax_minor=70, told=Report(returned_minor=700, is_over=True)),),
         pause=Pause(by="sam", at=NOW, reason="on holiday", until=NOW + timedelta(hours=12)),
         receipt_seq=9,
         deposit=Deposit(amount_minor=1000, state=DepositState.HELD, place_at=NOW, lapses_at=NOW, failures=1),

@@ -24,6 +24,7 @@ from chalicelib.adapters.dynamodb.store import DynamoDbStore, dynamodb_client
 from chalicelib.domain.errors import InvalidInput
 from chalicelib.domain.parties import Customer, Merchant
 from chalicelib.domain.tab.attempt import Attempt
+from chalicelib.domain.tab.bill import Lowered
 from chalicelib.domain.tab.entry import Entry
 from chalicelib.domain.tab.payments import Deposit
 from chalicelib.domain.tab.share import Report
@@ -154,7 +155,8 @@ LEFT_OUT = {
         "Attempt.checks Attempt.redone Attempt.tip_minor Deposit.amount_minor Deposit.failures "
         "Dispute.reinstated_minor Dispute.returned_minor Dispute.withdrawn_minor Entry.version Followup.refusals "
         "Followup.reminders_sent Followup.tries Hold.captured_minor Leg.elsewhere_minor "
-        "Parent.returned_minor Plan.tip_minor Report.paid_minor Report.returned_minor "
+        "Lowered.amount_minor Lowered.tax_minor Parent.returned_minor Parent.returned_tax_minor Plan.tip_minor "
+        "Report.paid_minor Report.returned_minor Report.returned_tax_minor "
         "Tab.adjusted_minor Tab.entry_count Tab.receipt_seq Tab.tip_minor "
         "Tab.version Tab.waived_minor Tab.written_off_minor TabSummary.held_minor"
     ),
@@ -165,6 +167,7 @@ LEFT_OUT = {
         "Report.is_over UntoldBill.flagged"
     ),
     str(Followup()): "Tab.followup",
+    str(Lowered()): "Tab.lowered_before",
     str(Report()): "Parent.told Share.told",
     "None": (
         "Acceptance.card_terms_sha256 Acceptance.free_cancel_until Attempt.card_id Attempt.check_at "

@@ -372,6 +372,8 @@ def test_a_split_bill_is_no_more_at_risk_than_before() -> None:
         ("between the bill and its shares", {"ledger": {}}),
         ("together, the bill was", {"amount_due_minor": 20_01}),
         ("more came back", {"parent": {"tab_id": "tab_1", "amount_minor": 20_00, "returned_minor": 20_01}}),
+        ("of tax is in the books", {"tax_minor": -1}),
+        ("of tax was taken off", {"tax_minor": -4, "adjusted_minor": 0}),
     ],
 )
 def test_the_invariants_tell_what_is_wrong_with_a_split(what: str, change: dict[str, Any]) -> None:

@@ -8,14 +8,15 @@ from __future__ import annotations
 from typing import Any
 
 from chalicelib.domain.books.ledger import Account, Posting, transfer
+from chalicelib.domain.tab.bill import Lowered
 from chalicelib.domain.tab.draft import Draft
 from chalicelib.domain.tab.tab import Tab
 
 
 def lower_bill(draft: Draft, amount_minor: int, kind: str, **details: object) -> None:
-    """Take `amount_minor` off the bill, its tax in proportion; at most the total."""
+    """Take `amount_minor` off the tab's own part of the bill, with its tax in proportion; at most that part."""
     tab = draft.tab
-    assert 0 < amount_minor <= tab.total_minor, "a bill can't be lowered below zero"
+    assert 0 < amount_minor <= tab.own_minor, "a bill can't be lowered below zero"
     draft.update(adjusted_minor=tab.adjusted_minor + amount_minor)
     tax_minor = tab.tax_minor - draft.tab.tax_minor
     draft.record(
@@ -25,6 +26,13 @@ def lower_bill(draft: Draft, amount_minor: int, kind: str, **details: object) ->
         postings=bill_postings(-(amount_minor - tax_minor), -tax_minor),
         **details,
     )
+
+
+def keep_lowered(draft: Draft) -> None:
+    """Before a part of the bill goes to another tab or comes back: later reductions are of another mix of tax rates."""
+    tab = draft.tab
+    if tab.adjusted_minor:
+        draft.update(lowered_before=Lowered(amount_minor=tab.adjusted_minor, tax_minor=tab.adjusted_tax_minor))
 
 
 def what_is_left(tab: Tab) -> dict[str, Any]:

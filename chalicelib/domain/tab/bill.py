@@ -27,6 +27,13 @@ class Item(Struct, frozen=True, kw_only=True, omit_defaults=True):
         return 0 if self.voided_at else self.unit_price_minor * self.quantity
 
 
+class Lowered(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What was taken off a bill, and the tax in that."""
+
+    amount_minor: int = 0
+    tax_minor: int = 0
+
+
 class FeeKind(StrEnum):
     NO_SHOW = "no_show"
     LATE_CANCEL = "late_cancel"

@@ -282,6 +282,13 @@ class Draft:
             )
 
 
+def _tax_minor(tab: Tab) -> int:
+    """The tax that the tab's own entries post: a share has only the reductions, because its parent posted the bill."""
+    if tab.parent is not None:
+        return -tab.adjusted_tax_minor
+    return tab.tax_minor if tab.presented_at is not None else 0
+
+
 def check_invariants(tab: Tab) -> None:
     """Check what must hold for every snapshot (money rules, design §4 and §5).
 
@@ -313,6 +320,8 @@ def check_invariants(tab: Tab) -> None:
                 balances.get(Account.SHARES, 0)
                 == (-tab.parent.out_minor if tab.parent else sum(share.out_minor for share in tab.shares)),
             ),
+            ("the bill's tax is in the books", -balances.get(Account.TAX, 0) == _tax_minor(tab)),
+            ("0 <= the tab's own tax <= what it is in", 0 <= tab.own_tax_minor <= tab.own_minor),
             ("amount due >= 0", tab.amount_due_minor >= 0),
             (
                 "a closed tab owes and is owed nothing",

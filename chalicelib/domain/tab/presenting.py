@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from chalicelib.domain.tab import contest, followup
 from chalicelib.domain.tab.adjust import bill_postings
+from chalicelib.domain.tab.bill import Lowered
 from chalicelib.domain.tab.draft import Draft
 from chalicelib.domain.tab.flag import FlagKind
 from chalicelib.domain.tab.promise import Consent
@@ -27,6 +28,7 @@ def present(draft: Draft, command: str) -> None:
         proposed=None,
         # What was taken off a bill can't be more than is left on it, whatever was voided since.
         adjusted_minor=min(draft.tab.adjusted_minor, items_minor),
+        lowered_before=Lowered(),
     )
     tab = draft.tab
     followup.restart(draft)

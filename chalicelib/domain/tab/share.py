@@ -21,10 +21,14 @@ LONGEST_TIME = timedelta(days=7)
 
 
 class Report(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a share tells its parent. `paid_minor`: without the tip. `is_over`: nothing will come back any more."""
+    """What a share tells its parent. `paid_minor`: without the tip. `is_over`: nothing will come back any more.
+
+    `returned_tax_minor`: the tax in `returned_minor`.
+    """
 
     paid_minor: int = 0
     returned_minor: int = 0
+    returned_tax_minor: int = 0
     is_over: bool = False
 
 
@@ -38,16 +42,22 @@ class ShareState(StrEnum):
 
 
 class Share(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A share, as its parent knows it: how much of the bill went to it, and what it has told last."""
+    """A share, as its parent knows it: how much of the bill went to it, the tax in that, and what it has told last."""
 
     tab_id: str
     amount_minor: int
+    tax_minor: int
     told: Report = Report()
 
     @property
     def out_minor(self) -> int:
         """What the share owes, or has paid, in the place of its parent."""
         return self.amount_minor - self.told.returned_minor
+
+    @property
+    def out_tax_minor(self) -> int:
+        """The tax in `out_minor`."""
+        return self.tax_minor - self.told.returned_tax_minor
 
     @property
     def state(self) -> ShareState:
@@ -61,13 +71,14 @@ class Share(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Parent(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The tab that a share is a part of. `time_s`: how long the share may wait once it is due. `told`: the last report.
 
-    `returned_minor`: what was not paid in time and is the parent's again.
+    `returned_minor`: what was not paid in time and is the parent's again; `returned_tax_minor`: the tax in that.
     """
 
     tab_id: str
     amount_minor: int
     time_s: int
     returned_minor: int = 0
+    returned_tax_minor: int = 0
     told: Report = Report()
 
     @property

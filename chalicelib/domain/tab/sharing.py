@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import accumulate, pairwise
 
 from msgspec.structs import replace
 
 from chalicelib.domain.books.ledger import Account, transfer
+from chalicelib.domain.money import currency_of, share_minor
 from chalicelib.domain.tab import followup, settlement
+from chalicelib.domain.tab.adjust import keep_lowered
 from chalicelib.domain.tab.draft import Draft
 from chalicelib.domain.tab.share import Report
 from chalicelib.domain.tab.status import Status
@@ -27,7 +31,14 @@ def give_back(share: Draft) -> None:
     tab = share.tab
     assert tab.parent is not None, "only a share goes back"
     amount_minor = tab.balance_minor
-    share.update(parent=replace(tab.parent, returned_minor=tab.parent.returned_minor + amount_minor), plan=None)
+    (tax_minor,) = taxes_of(tab, [amount_minor])
+    keep_lowered(share)
+    parent = replace(
+        tab.parent,
+        returned_minor=tab.parent.returned_minor + amount_minor,
+        returned_tax_minor=tab.parent.returned_tax_minor + tax_minor,
+    )
+    share.update(parent=parent, plan=None)
     share.record(
         "returned_to_parent",
         amount_minor=amount_minor,
@@ -36,12 +47,21 @@ def give_back(share: Draft) -> None:
     )
 
 
+def taxes_of(tab: Tab, amounts: Sequence[int]) -> list[int]:
+    """The tax in each of these parts of what is the tab's own, in proportion. What stays on the tab comes first."""
+    own_minor, currency = tab.own_minor, currency_of(tab.currency)
+    ends = accumulate(amounts, initial=own_minor - sum(amounts))
+    taxes = pairwise(share_minor(tab.own_tax_minor, end_minor, own_minor, currency) for end_minor in ends)
+    return [until_minor - from_minor for from_minor, until_minor in taxes]
+
+
 def report_of(share: Tab) -> Report:
     """What the parent must know of the share, as it is now. Tips are the payer's own matter."""
     assert share.parent is not None, "only a share reports"
     return Report(
         paid_minor=min(share.paid_minor, share.bill_due_minor),
         returned_minor=share.parent.returned_minor,
+        returned_tax_minor=share.parent.returned_tax_minor,
         is_over=share.status == Status.CLOSED or share.parent.out_minor == 0,
     )
 
@@ -59,6 +79,9 @@ def tell(share: Draft, parent: Draft) -> None:
     if before is None:
         # It came back whole before the bill was split anew, so nothing that happens to it is the bill's matter.
         return
+    returned_minor = report.returned_minor - before.returned_minor
+    if returned_minor:
+        keep_lowered(parent)
     shares = tuple(replace(known, told=report) if known.tab_id == share_id else known for known in parent.tab.shares)
     parent.update(shares=shares)
     more_minor = report.paid_minor - before.paid_minor
@@ -66,7 +89,7 @@ def tell(share: Draft, parent: Draft) -> None:
         parent.record("share_paid", share_id=share_id, amount_minor=more_minor)
     elif more_minor < 0:
         parent.record("share_paid_back", share_id=share_id, amount_minor=-more_minor)
-    if returned_minor := report.returned_minor - before.returned_minor:
+    if returned_minor:
         parent.record(
             "share_returned",
             share_id=share_id,

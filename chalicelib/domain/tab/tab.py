@@ -9,7 +9,7 @@ from msgspec import Struct, field
 from chalicelib.domain.books.ledger import Account
 from chalicelib.domain.money import currency_of, share_minor
 from chalicelib.domain.tab.attempt import Attempt, Operation
-from chalicelib.domain.tab.bill import Contest, Fee, Feedback, Item, UntoldBill
+from chalicelib.domain.tab.bill import Contest, Fee, Feedback, Item, Lowered, UntoldBill
 from chalicelib.domain.tab.flag import Flag
 from chalicelib.domain.tab.link import BoundToken, Link
 from chalicelib.domain.tab.payments import Card, Deposit, Hold, HoldState, Leg, LegKind, Plan
@@ -69,7 +69,8 @@ class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True):
     to the account's own words (None: nothing). All four are frozen at opening.
     `final_at`: when a no-show, or a cancellation for a fee, can't be objected to or taken back any more.
     `review_ends_at`: None while `untold_bill` says that the customer may not know of the bill.
-    `adjusted_minor`: the reductions of a presented bill; they stay when the bill is amended.
+    `adjusted_minor`: the reductions of a presented bill; they stay when the bill is amended. `lowered_before`: those
+    from before a part of the bill went to a share or came back; their tax is known, whatever is on the tab now.
     `receipt_seq`: the last entry that the customer gets a receipt for; it replaces earlier ones. `change_id`: the
     change that wrote this version. `flags`: what a person must look at. `links`: the keys to it that guests hold, and
     some that are dead by now. `links_wanted`: when a new link was asked for with an expired one, of the last 24 hours.
@@ -108,6 +109,7 @@ class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True):
     tip_minor: int = 0
     fee: Fee | None = None
     adjusted_minor: int = 0
+    lowered_before: Lowered = Lowered()
     waived_minor: int = 0
     written_off_minor: int = 0
     contest: Contest | None = None
@@ -139,13 +141,39 @@ class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def tax_minor(self) -> int:
-        """The tax in the total; reductions of the bill include their share of tax."""
-        tax_minor = sum([item.tax_minor for item in self.items if not item.voided_at])
+        """The tax in the total; reductions of the bill include their part of the tax."""
+        return self._items_tax_minor - self.adjusted_tax_minor
+
+    @property
+    def adjusted_tax_minor(self) -> int:
+        """The tax in what was taken off: in proportion to the part of the bill that is this tab's own."""
+        tax_minor = self._items_tax_minor
         if not self.adjusted_minor or not tax_minor:
-            return tax_minor
-        items_minor = sum([item.amount_minor for item in self.items])
-        off_minor = min(self.adjusted_minor, items_minor)
-        return tax_minor - share_minor(tax_minor, off_minor, items_minor, currency_of(self.currency))
+            return 0
+        before, items_minor = self.lowered_before, sum([item.amount_minor for item in self.items])
+        off_minor = min(self.adjusted_minor, items_minor) - before.amount_minor
+        if not off_minor:
+            return before.tax_minor
+        return before.tax_minor + share_minor(
+            tax_minor - self.moved_tax_minor - before.tax_minor,
+            off_minor,
+            items_minor - self.moved_minor - before.amount_minor,
+            currency_of(self.currency),
+        )
+
+    @property
+    def _items_tax_minor(self) -> int:
+        return sum([item.tax_minor for item in self.items if not item.voided_at])
+
+    @property
+    def own_minor(self) -> int:
+        """The part of the bill that is this tab's own: what is not another tab's."""
+        return self.total_minor - self.moved_minor
+
+    @property
+    def own_tax_minor(self) -> int:
+        """The tax in `own_minor`. Over a bill and all its shares these are the tax of the bill."""
+        return self.tax_minor - self.moved_tax_minor
 
     @property
     def amount_due_minor(self) -> int:
@@ -169,6 +197,13 @@ class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True):
         if self.parent is not None:
             return self.parent.returned_minor
         return sum([share.out_minor for share in self.shares]) if self.shares else 0
+
+    @property
+    def moved_tax_minor(self) -> int:
+        """The tax in `moved_minor`."""
+        if self.parent is not None:
+            return self.parent.returned_tax_minor
+        return sum([share.out_tax_minor for share in self.shares]) if self.shares else 0
 
     @property
     def paid_minor(self) -> int:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from itertools import accumulate, pairwise
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from chalicelib.domain.books.ledger import Account, transfer
 from chalicelib.domain.errors import AmountTooSmall, InvalidInput, PaymentInProgress, TransitionRefused
-from chalicelib.domain.money import check_amount, currency_of, format_amount, share_minor
+from chalicelib.domain.money import check_amount, currency_of, format_amount
 from chalicelib.domain.parties import anonymous
 from chalicelib.domain.tab import settlement, sharing
 from chalicelib.domain.tab.actions import Action
+from chalicelib.domain.tab.adjust import keep_lowered
 from chalicelib.domain.tab.bill import Item
 from chalicelib.domain.tab.commands.links import make_link
 from chalicelib.domain.tab.commands.require import require
@@ -71,8 +71,12 @@ def split(draft: Draft, parts: Parts, time: timedelta, secrets_sha256: Sequence[
     amounts = [sum(item.amount_minor for item in items) for items in lines]
     _check(tab, amounts)
     shares = [_open_share(draft, items, time, sha256) for items, sha256 in zip(lines, secrets_sha256, strict=True)]
-    known = [Share(tab_id=share.tab.tab_id, amount_minor=amount) for share, amount in zip(shares, amounts, strict=True)]
+    known = [
+        Share(tab_id=share.tab.tab_id, amount_minor=share.tab.total_minor, tax_minor=share.tab.tax_minor)
+        for share in shares
+    ]
     draft.also += shares
+    keep_lowered(draft)
     draft.update(shares=(*kept, *known))
     draft.record(
         "split",
@@ -123,7 +127,7 @@ def _part_is_paid(share: Tab) -> TransitionRefused:
 
 def _by_items(draft: Draft, wanted: tuple[tuple[str, ...], ...]) -> list[tuple[Item, ...]]:
     tab = draft.tab
-    if tab.balance_minor != tab.total_minor:
+    if tab.adjusted_minor or tab.balance_minor != tab.total_minor:
         raise InvalidInput(
             "The items are not what is owed any more: something was paid, taken off, or split before. "
             "Split it equally or by amounts.",
@@ -149,9 +153,7 @@ def _by_amounts(draft: Draft, parts: Parts) -> list[tuple[Item, ...]]:
         amounts = [tab.balance_minor - each_minor * (parts.equally - 1), *[each_minor] * (parts.equally - 1)]
     for number, amount_minor in enumerate(amounts):
         check_amount(amount_minor, currency, f"amounts_minor[{number}]")
-    # The shares are the end of the bill, because a reduction of what stays takes the tax of its beginning.
-    ends = accumulate(amounts, initial=tab.total_minor - tab.moved_minor - sum(amounts))
-    taxes = pairwise(share_minor(tab.tax_minor, end_minor, tab.total_minor, currency) for end_minor in ends)
+    taxes = sharing.taxes_of(tab, amounts)
     return [
         (
             Item(
@@ -159,11 +161,11 @@ def _by_amounts(draft: Draft, parts: Parts) -> list[tuple[Item, ...]]:
                 description=tab.title,
                 unit_price_minor=amount_minor,
                 quantity=1,
-                tax_minor=until_minor - from_minor,
+                tax_minor=tax_minor,
                 added_at=draft.now,
             ),
         )
-        for amount_minor, (from_minor, until_minor) in zip(amounts, taxes, strict=True)
+        for amount_minor, tax_minor in zip(amounts, taxes, strict=True)
     ]
 
 
