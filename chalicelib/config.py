@@ -29,6 +29,7 @@ SETTINGS: Mapping[str, str] = MappingProxyType(
         "AFTERTAB_JWT_ISSUER": "iss of the tokens that are accepted",
         "AFTERTAB_JWT_AUDIENCE": "aud of the tokens that are accepted",
         "AFTERTAB_JWT_JWKS_URL": "where the issuer's public keys are: https, or http on loopback",
+        "AFTERTAB_CORS_ORIGINS": "origins whose browser apps may call the API, by commas; * for all, empty: none",
         "AFTERTAB_PAGES_URL": "where customers' pages are, /t/… is added; empty: at the API's address",
         "STRIPE_SECRET_KEY": "sk_… or rk_…",
         "STRIPE_PUBLISHABLE_KEY": "pk_…, handed to phones",
@@ -88,6 +89,12 @@ def jwt_jwks_url() -> str:
     if parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK):
         return url
     raise BadSetting(f"AFTERTAB_JWT_JWKS_URL must be an https URL, not {url!r}.")
+
+
+def cors_origins() -> frozenset[str]:
+    """Empty where no browser app may call the API; `*` in it where every one may."""
+    given = _optional("AFTERTAB_CORS_ORIGINS")
+    return frozenset(map(str.strip, given.split(","))) if given else frozenset()
 
 
 def pages_url() -> str:

@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from chalice.cli.factory import CLIFactory
-from chalice.local import ChaliceRequestHandler, ThreadedHTTPServer
+from chalice.local import ThreadedHTTPServer
 from msgspec.structs import replace
 
 from chalicelib import bootstrap
@@ -36,6 +36,7 @@ from devstack.app_workers import fork_on_request
 from devstack.clock import StandinClock
 from devstack.crash import with_crashes
 from devstack.http_tuning import before_each_request, send_answers_in_one_packet, use_fast_header_parser
+from devstack.local_gateway import Handler, make_server
 from devstack.local_queues import DelayedQueues
 from devstack.lookup_log import with_lookups
 from devstack.outbox import LocalOutbox
@@ -56,11 +57,11 @@ def main() -> None:
     given = parser.parse_args()
 
     use_fast_header_parser()
-    send_answers_in_one_packet(ChaliceRequestHandler)
+    send_answers_in_one_packet(Handler)
     # The backlog of connections that wait; the default of five is too short when 32 clients connect at once.
     ThreadedHTTPServer.request_queue_size = 128
     clock = StandinClock(os.environ["STRIPE_API_BASE"])
-    before_each_request(ChaliceRequestHandler, clock.forget)
+    before_each_request(Handler, clock.forget)
     deps = bootstrap.build(clock=clock)
     if given.lookups:
         deps = with_lookups(deps, given.lookups)
@@ -74,7 +75,6 @@ def main() -> None:
     import app as functions
 
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
-    ChaliceRequestHandler.log_message = lambda *args: None
     factory = CLIFactory(os.getcwd(), environ=os.environ)
     config = factory.create_config_obj(chalice_stage_name="dev")
     # Imported objects live as long as the process: the garbage collector need not scan them again.
@@ -96,7 +96,7 @@ def main() -> None:
         threading.Thread(target=control.serve_forever, daemon=True, name="control").start()
         if given.ticker:
             threading.Thread(target=_tick, args=(clock, sweep, pumping), daemon=True, name="ticker").start()
-        server = factory.create_local_server(functions.app, config, "127.0.0.1", given.port)
+        server = make_server(functions.app, config, "127.0.0.1", given.port)
         is_ready()
         server.serve_forever()
 
@@ -162,7 +162,7 @@ def _from_topic(report: Any) -> dict[str, Any]:
 
 
 def _control(acts: Mapping[str, Callable[..., Any]], sent: Path, clock: StandinClock) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
+    class Control(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
@@ -188,9 +188,9 @@ def _control(acts: Mapping[str, Callable[..., Any]], sent: Path, clock: StandinC
         def log_message(self, format: str, *args: object) -> None:
             pass
 
-    send_answers_in_one_packet(Handler)
-    before_each_request(Handler, clock.forget)
-    return Handler
+    send_answers_in_one_packet(Control)
+    before_each_request(Control, clock.forget)
+    return Control
 
 
 if __name__ == "__main__":

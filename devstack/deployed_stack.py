@@ -94,6 +94,7 @@ class DeployedStack(Stack):
                 "StripePublishableKey": PUBLISHABLE_KEY,
                 "StripeApiBase": self.standin.base_url,
                 "MailSender": MAIL_SENDER,
+                "CorsOrigins": "*",
                 "SweepRate": "rate(1 minute)",
             },
         )

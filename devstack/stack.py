@@ -177,6 +177,7 @@ class Stack:
             "AFTERTAB_TABLE": "aftertab-dev",
             **{f"AFTERTAB_QUEUE_{queue.upper()}": url for queue, url in queues.items()},
             "AFTERTAB_API_URL": self.app_url,
+            "AFTERTAB_CORS_ORIGINS": "*",
             "AFTERTAB_JWT_ISSUER": ISSUER,
             "AFTERTAB_JWT_AUDIENCE": AUDIENCE,
             "AFTERTAB_JWT_JWKS_URL": self.issuer.jwks_url,

@@ -2,8 +2,9 @@
 
 A bearer is a JWT of the issuer, or the secret of a link or of a numbered token, whose holder is a guest of one tab.
 
-API Gateway itself refuses a missing token (401); a wrong token gets no permission from here (403). Token times are
-compared with the wall clock, because the issuer uses one (design §9).
+A token that is not accepted is denied from here, with a code that API Gateway's answer hands on: 401 `token_expired`
+or `token_invalid`. A missing token it refuses by itself (401 `unauthorized`). Token times are compared with the wall
+clock, because the issuer uses one (design §9).
 """
 
 from __future__ import annotations
@@ -38,8 +39,8 @@ authorizer_routes = Blueprint(__name__)
 
 
 @authorizer_routes.authorizer(ttl_seconds=CACHED_S, name="authorizer")
-def authorizer(request: AuthRequest) -> AuthResponse | None:
-    """Allow all routes for the token's caller, or none. If the issuer's keys cannot be fetched, answer None: a 500."""
+def authorizer(request: AuthRequest) -> AuthResponse | dict[str, Any] | None:
+    """Allow all routes for the token's caller, or none. If the issuer's keys cannot be fetched, answer None: a 503."""
     try:
         context = read_token(request.token)
     except (keys.KeysUnavailable, LinksUnavailable, config.BadSetting) as unavailable:
@@ -47,13 +48,37 @@ def authorizer(request: AuthRequest) -> AuthResponse | None:
         return None
     except Refused as refused:
         log.info("token refused: %s", refused)
-        return AuthResponse(routes=[], principal_id="nobody")
+        return _deny(refused)
     # All routes, because API Gateway caches the answer for the token and uses it for the next route as well.
     return AuthResponse(routes=["*"], principal_id=context.pop("sub"), context=context)
 
 
+def _deny(refused: Refused) -> dict[str, Any]:
+    """No permission, and why. Not Chalice's AuthResponse, which can only leave permissions out.
+
+    Denied with a context, and not by raising "Unauthorized": so the answer is cached as all others are, has a code, and
+    counts as no failure of the function.
+    """
+    statement = {"Action": "execute-api:Invoke", "Effect": "Deny", "Resource": ["*"]}
+    return {
+        "principalId": "nobody",
+        "policyDocument": {"Version": "2012-10-17", "Statement": [statement]},
+        "context": {"code": refused.code, "detail": refused.detail},
+    }
+
+
 class Refused(Exception):
     """The token is not accepted; the text says why, for our log only."""
+
+    code = "token_invalid"
+    detail = "This token or link is not accepted. Sign in again, or ask for a new link."
+
+
+class Expired(Refused):
+    """It was good once."""
+
+    code = "token_expired"
+    detail = "This token has expired. Refresh it, and send the request again."
 
 
 class LinksUnavailable(Exception):
@@ -113,6 +138,8 @@ def _claims(token: str) -> dict[str, str]:
             leeway=LEEWAY_S,
             options={"require": _REQUIRED},
         )
+    except jwt.ExpiredSignatureError as error:
+        raise Expired(str(error)) from None
     except (jwt.PyJWTError, keys.UnknownKey) as error:
         raise Refused(f"{type(error).__name__}: {error}") from None
     return _context(claims)

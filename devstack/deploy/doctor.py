@@ -35,7 +35,10 @@ from devstack.stack import API_VERSION, EVENTS
 SKEW_MAXIMUM_S = 30
 """The clock difference that tokens tolerate; webhooks tolerate five minutes."""
 HTTP_TIMEOUT_S = 10
-OPTIONAL = ("STRIPE_API_BASE", "AFTERTAB_API_URL", "AFTERTAB_PAGES_URL", "AFTERTAB_SMS_SENDER", "AFTERTAB_MAIL_SENDER")
+OPTIONAL = (
+    *("STRIPE_API_BASE", "AFTERTAB_API_URL", "AFTERTAB_PAGES_URL", "AFTERTAB_CORS_ORIGINS"),
+    *("AFTERTAB_SMS_SENDER", "AFTERTAB_MAIL_SENDER"),
+)
 """Settings that may be empty, or that a check of its own is about."""
 READERS = 4
 """The relay, and the readers of the three queues."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from devstack.deploy.template import API, GATEWAY_RESPONSES
+from devstack.deploy.template import ANY, API, GATEWAY_RESPONSES
 
 
 def complete(template: dict[str, Any], outputs: dict[str, str], client: Any) -> None:
@@ -19,16 +19,41 @@ def complete(template: dict[str, Any], outputs: dict[str, str], client: Any) -> 
         TableName=name, PointInTimeRecoverySpecification=table["PointInTimeRecoverySpecification"]
     )
     gateway, api = client("apigateway"), outputs["RestAPIId"]
-    for kind, answer in template["Resources"][API]["Properties"]["Body"][GATEWAY_RESPONSES].items():
+    document = template["Resources"][API]["Properties"]["Body"]
+    for kind, answer in document[GATEWAY_RESPONSES].items():
+        # The emulator throttles nobody, and hands on nothing of what the authorizer has said.
+        parameters = {name: value for name, value in answer["responseParameters"].items() if isinstance(value, str)}
+        said = {
+            "$context.authorizer.code": "token_invalid",
+            "$context.authorizer.detail": "This token is not accepted.",
+        }
+        text = answer["responseTemplates"]["application/json"]
+        for variable, value in said.items():
+            text = text.replace(variable, value)
         gateway.put_gateway_response(
             restApiId=api,
             responseType=kind,
-            responseParameters=answer["responseParameters"],
-            responseTemplates=answer["responseTemplates"],
-            **({"statusCode": str(answer["statusCode"])} if "statusCode" in answer else {}),
+            statusCode=str(answer["statusCode"]),
+            responseParameters=parameters,
+            responseTemplates={"application/json": text},
         )
+    _let_any(gateway, api, document["paths"])
     gateway.create_deployment(restApiId=api, stageName=template["Parameters"]["Stage"]["Default"])
     _let_send(client)
+
+
+def _let_any(gateway: Any, api: str, paths: dict[str, Any]) -> None:
+    """The `ANY` of each path, which the emulator does not read from the document."""
+    resources = {item["path"]: item for item in gateway.get_resources(restApiId=api, limit=500)["items"]}
+    health = {"restApiId": api, "resourceId": resources["/v1/health"]["id"], "httpMethod": "GET"}
+    uri = gateway.get_integration(**health)["uri"]
+    for path, item in paths.items():
+        found = resources[path]
+        if ANY not in item or "ANY" in found["resourceMethods"]:
+            continue
+        where = {"restApiId": api, "resourceId": found["id"], "httpMethod": "ANY"}
+        gateway.put_method(**where, authorizationType="NONE")
+        gateway.put_integration(**where, type="AWS_PROXY", integrationHttpMethod="POST", uri=uri)
 
 
 def _let_send(client: Any) -> None:

@@ -121,16 +121,24 @@ def check_zip(artifacts: Artifacts) -> None:
 
 
 def check_edge(stack: DeployedStack) -> None:
-    """Check the answers without a token, with a wrong one, and on an unknown path."""
+    """Check the answers without a token, with a wrong one, on an unknown path, to a wrong method, to a preflight."""
+    nonsense = {"Authorization": "Bearer nonsense"}
     asked = {
-        401: stack.app.request("GET", "/v1/merchant"),
-        403: stack.app.request("GET", "/v1/merchant", headers={"Authorization": "Bearer nonsense"}),
-        404: stack.app.request("GET", "/v1/nothing"),
+        (401, "unauthorized"): stack.app.request("GET", "/v1/merchant"),
+        (401, "token_invalid"): stack.app.request("GET", "/v1/merchant", headers=nonsense),
+        (404, "not_found"): stack.app.request("GET", "/v1/nothing"),
+        (405, "method_not_allowed"): stack.app.request("PATCH", "/v1/merchant"),
     }
-    for status, reply in asked.items():
+    for (status, code), reply in asked.items():
         expect((reply.status, reply.headers.get("content-type")), (status, PROBLEM), "the edge")
-        expect(reply.body.get("status"), status, "the body's own status")
+        expect((reply.body.get("status"), reply.body.get("code")), (status, code), "the body's own status and code")
         expect(reply.headers.get("access-control-allow-origin"), "*", "CORS")
+    preflight = stack.app.request("OPTIONS", "/v1/merchant", headers={"Origin": "https://app.example"})
+    allowed = (
+        preflight.headers.get("access-control-allow-origin"),
+        preflight.headers.get("access-control-allow-methods"),
+    )
+    expect((preflight.status, *allowed), (204, "*", "GET"), "a preflight")
 
 
 def update(stack: DeployedStack, artifacts: Artifacts, folder: Path, show: Show) -> None:

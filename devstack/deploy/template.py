@@ -10,11 +10,11 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
-from http import HTTPStatus
 from typing import Any
 
-from devstack.deploy import alarms, dashboard, mappings
+from devstack.deploy import alarms, dashboard, gateway_answers, mappings
 
 Resource = dict[str, Any]
 Resources = dict[str, Resource]
@@ -39,40 +39,6 @@ WEBHOOK_PATH = "/v1/webhooks/stripe"
 GATEWAY_RESPONSES = "x-amazon-apigateway-gateway-responses"
 _NAMES = {"APIHandler": "api"}
 """Logical id → the last part of the function's name, if it is not the id in lower case."""
-
-_CORS = {
-    "gatewayresponse.header.Access-Control-Allow-Origin": "'*'",
-    "gatewayresponse.header.Access-Control-Expose-Headers": "'Retry-After'",
-}
-
-GATEWAY_PROBLEMS: dict[str, tuple[HTTPStatus | None, str, str]] = {
-    "UNAUTHORIZED": (HTTPStatus.UNAUTHORIZED, "unauthorized", "Send a token: Authorization: Bearer …"),
-    "ACCESS_DENIED": (HTTPStatus.FORBIDDEN, "forbidden", "This token is not accepted."),
-    # API Gateway's answer for an unknown path, a 403.
-    "MISSING_AUTHENTICATION_TOKEN": (HTTPStatus.NOT_FOUND, "not_found", "There is no such thing."),
-    "REQUEST_TOO_LARGE": (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body_too_large", "The body is too large."),
-    "THROTTLED": (HTTPStatus.TOO_MANY_REQUESTS, "too_many_requests", "Too many requests at once. Try again."),
-    "INTEGRATION_FAILURE": (
-        HTTPStatus.SERVICE_UNAVAILABLE,
-        "unavailable",
-        "The answer got lost. Trying again with the same key is safe.",
-    ),
-    "INTEGRATION_TIMEOUT": (
-        HTTPStatus.GATEWAY_TIMEOUT,
-        "unavailable",
-        "The answer took too long. Trying again with the same key is safe.",
-    ),
-    # The issuer's keys cannot be fetched: a temporary error that is not the caller's fault.
-    "AUTHORIZER_FAILURE": (HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", "The token could not be checked. Try again."),
-    "AUTHORIZER_CONFIGURATION_ERROR": (
-        HTTPStatus.SERVICE_UNAVAILABLE,
-        "unavailable",
-        "The token could not be checked. Try again.",
-    ),
-    "DEFAULT_4XX": (None, "bad_request", "The request was refused before it was read."),
-    "DEFAULT_5XX": (None, "internal_error", "Something went wrong here. It has been recorded."),
-}
-"""API Gateway's own answers, in the form of all other problems. None: API Gateway's own status."""
 
 
 def native(sam: dict[str, Any], stage: str, code_key: str, own_keys: Mapping[str, str] | None = None) -> dict[str, Any]:
@@ -303,8 +269,11 @@ def _failures(logical_id: str, *, retries: int, age_s: int) -> Resources:
 
 def _api(properties: dict[str, Any]) -> Resources:
     # In the document, not as separate resources, because an update overwrites the API with the document.
-    problems = {kind: _gateway_response(kind) for kind in GATEWAY_PROBLEMS}
-    body = properties["DefinitionBody"] | {GATEWAY_RESPONSES: problems}
+    given = properties["DefinitionBody"]
+    body = given | {
+        GATEWAY_RESPONSES: {kind: gateway_answers.of_template(kind) for kind in gateway_answers.GATEWAY_ANSWERS},
+        "paths": {path: _with_any(given["paths"], path) for path in given["paths"]},
+    }
     # A deployment is a snapshot of the API, so each change of the document needs one with a new name.
     digest = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()[:10]
     deployment = f"ApiDeployment{digest}"
@@ -340,6 +309,25 @@ def _api(properties: dict[str, Any]) -> Resources:
     }
 
 
+ANY = "x-amazon-apigateway-any-method"
+_INTEGRATION = "x-amazon-apigateway-integration"
+
+
+def _with_any(paths: dict[str, Any], path: str) -> dict[str, Any]:
+    """The path, on which the app also gets methods that it does not have: for preflights, and to say which it has.
+
+    Only the API's paths: of pages nobody asks that. Always the API's function, whoever has the methods that there are.
+    """
+    item: dict[str, Any] = paths[path]
+    if not path.startswith("/v1/"):
+        return item
+    integration = paths["/v1/health"]["get"][_INTEGRATION]
+    names = re.findall(r"{(\w+)}", path)
+    parameters = [{"name": name, "in": "path", "required": True, "type": "string"} for name in names]
+    # Without security: a browser sends no token with a preflight.
+    return item | {ANY: {"parameters": parameters, "responses": {}, _INTEGRATION: integration}}
+
+
 _ACCESS_LINE = {
     "request_id": "$context.requestId",
     "at": "$context.requestTime",
@@ -363,26 +351,6 @@ def _throttle(path: str, method: str) -> dict[str, Any]:
         "LoggingLevel": "ERROR",
         # Off, because it would log bodies and tokens.
         "DataTraceEnabled": False,
-    }
-
-
-def _gateway_response(kind: str) -> dict[str, Any]:
-    status, code, detail = GATEWAY_PROBLEMS[kind]
-    body: dict[str, Any] = {
-        "type": f"urn:aftertab:problem:{code}",
-        "title": status.phrase if status else "Request failed",
-        **({"status": int(status)} if status else {}),
-        "code": code,
-        "detail": detail,
-        "request_id": "$context.requestId",
-    }
-    headers = {"gatewayresponse.header.Content-Type": "'application/problem+json'", **_CORS}
-    if status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT):
-        headers["gatewayresponse.header.Retry-After"] = "'5'"
-    return {
-        **({"statusCode": int(status)} if status else {}),
-        "responseParameters": headers,
-        "responseTemplates": {"application/json": json.dumps(body, ensure_ascii=False)},
     }
 
 

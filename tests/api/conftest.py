@@ -18,6 +18,7 @@ from chalicelib.adapters.system import SystemIds
 from chalicelib.handlers import keys
 from chalicelib.ports.deps import Deps
 from chalicelib.ports.store import TabStore
+from devstack.local_gateway import Gateway
 from devstack.stripe_standin.server import App, create_app, serve_in_thread
 from tests.channels import BareWords, Mails, Texts
 from tests.deliveries import deliveries_beside
@@ -121,6 +122,8 @@ def make_world(
         )
         bootstrap.use(deps)
         client = Client(application.app, project_dir=empty_folder)
+        # What API Gateway answers by itself, the test client says in Chalice's words.
+        client.http._local_gateway = Gateway(application.app, client._chalice_config)
         return World(client, deps, issuer, app, base, clock, http)
 
     yield make

@@ -173,7 +173,7 @@ def test_every_route_against_every_role(world: World, shop: Shop, role: str) -> 
 def test_every_route_without_a_token(world: World) -> None:
     """Without a token every route but the public ones answers 401, and nothing else."""
     for operation in PROTECTED:
-        assert world.stranger.send(operation.method, url(operation), {}).status == 401, operation.name
+        world.stranger.send(operation.method, url(operation), {}).problem(401, "unauthorized")
 
 
 def unsigned(claims: dict[str, Any]) -> str:
@@ -252,14 +252,13 @@ WRONG: dict[str, Callable[[Issuer, dict[str, Any]], str]] = {
 
 @pytest.mark.parametrize("kind", WRONG)
 def test_a_wrong_token_opens_no_route(world: World, shop: Shop, issuer: Issuer, kind: str) -> None:
-    """Whatever is wrong with a token, every route answers 403 and changes nothing."""
+    """Whatever is wrong with a token, every route answers 401 with a code that says what to do, and changes nothing."""
     token = WRONG[kind](issuer, issuer.claims("staff", merchant_id=shop.merchant_id))
 
     for operation in PROTECTED:
         refused = Caller(world, token).send(operation.method, url(operation), {})
-        assert refused.status == 403, operation.name
-        # By the authorizer, before any code of the route's runs.
-        assert refused.json == {"Message": "User is not authorized to access this resource"}
+        refused.problem(401, "token_expired" if kind == "expired" else "token_invalid")
+        assert refused.header("WWW-Authenticate") == 'Bearer error="invalid_token"'
 
 
 def test_the_token_that_the_wrong_ones_are_made_from_is_good(shop: Shop) -> None:
@@ -272,7 +271,7 @@ def test_only_the_bearer_scheme_is_read(world: World, shop: Shop, header: str) -
     """Another scheme than Bearer is refused, though the token in it be good."""
     header = header.format(token=shop.staff.token)
 
-    assert world.stranger.get("/v1/merchant", authorization=header).status == 403
+    world.stranger.get("/v1/merchant", authorization=header).problem(401, "token_invalid")
 
 
 def test_a_clock_that_is_a_little_off_is_forgiven(world: World, shop: Shop, issuer: Issuer) -> None:
@@ -299,7 +298,7 @@ def test_keys_are_fetched_once_and_unknown_ids_do_not_change_that(world: World, 
     for number in range(5):
         claims = issuer.claims("staff", merchant_id=shop.merchant_id)
         forged = issuer.sign(claims, headers={"kid": f"made-up-{number}"})
-        assert Caller(world, forged).get("/v1/merchant").status == 403
+        Caller(world, forged).get("/v1/merchant").problem(401, "token_invalid")
 
     assert issuer.fetches <= before + 1
 
@@ -317,12 +316,12 @@ def test_a_new_key_is_fetched_when_it_is_first_used(
 
 
 def test_without_keys_nobody_gets_in(world: World, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While the issuer's keys can't be had the authorizer fails (500), which opens nothing."""
+    """While the issuer's keys can't be had the authorizer fails (503), which opens nothing."""
     token = shop.staff.token
     keys.forget()
     monkeypatch.setenv("AFTERTAB_JWT_JWKS_URL", "http://127.0.0.1:9/jwks.json")
 
-    assert Caller(world, token).get("/v1/merchant").status == 500
+    Caller(world, token).get("/v1/merchant").problem(503, "unavailable")
 
 
 @pytest.mark.parametrize("url", ["http://issuer.example/jwks", "file:///etc/passwd", "ftp://127.0.0.1/jwks", ""])
@@ -333,7 +332,7 @@ def test_keys_come_over_https_or_from_this_machine(
     token = shop.staff.token
     monkeypatch.setenv("AFTERTAB_JWT_JWKS_URL", url)
 
-    assert Caller(world, token).get("/v1/merchant").status == 500
+    Caller(world, token).get("/v1/merchant").problem(503, "unavailable")
 
 
 def test_the_authorizer_is_deployed_unprefixed() -> None:

@@ -220,8 +220,21 @@ def test_a_method_that_the_route_does_not_have(shop: Shop, tab: dict[str, Any]) 
 
 
 def test_a_route_that_does_not_exist(shop: Shop) -> None:
-    """Unknown routes are answered by the gateway, before us: 403."""
-    assert shop.staff.get("/v1/nothing").status == 403
+    """Unknown routes are answered by the gateway, before us: a 404 of the usual shape, with a token and without."""
+    shop.staff.get("/v1/nothing").problem(404, "not_found")
+    shop.world.stranger.get("/v1/nothing").problem(404, "not_found")
+
+
+@pytest.mark.parametrize("method", ["TRACE", "CONNECT", "HEAD", "PATCH", "PUT"])
+def test_every_method_is_answered(shop: Shop, tab: dict[str, Any], method: str) -> None:
+    """Whatever HTTP knows and the path does not have is a 405, with a token or without."""
+    shop.staff.send(method, f"/v1/tabs/{tab['tab_id']}").problem(405, "method_not_allowed")
+    shop.world.stranger.send(method, f"/v1/tabs/{tab['tab_id']}").problem(405, "method_not_allowed")
+
+
+def test_a_body_that_the_gateway_does_not_take(shop: Shop) -> None:
+    """Ten megabytes are refused before anybody has read them, with the same code."""
+    shop.staff.send("POST", "/v1/tabs", b" " * 10_000_001).problem(413, "body_too_large")
 
 
 WRITES = [operation for operation in OPERATIONS.values() if operation.writes]

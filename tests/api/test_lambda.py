@@ -173,7 +173,9 @@ def test_the_authorizer_answers_with_a_policy(world: World, shop: Shop) -> None:
     (allowed,) = good["policyDocument"]["Statement"]
     assert allowed["Resource"] == ["arn:aws:execute-api:eu-west-1:123456789012:api/dev/*/*"]
     assert good["context"] == {"role": "staff", "merchant_id": shop.merchant_id}
-    assert bad["policyDocument"]["Statement"][0]["Resource"] == []
+    (denied,) = bad["policyDocument"]["Statement"]
+    assert (denied["Effect"], denied["Resource"]) == ("Deny", ["*"])
+    assert bad["context"]["code"] == "token_invalid"
 
 
 def test_an_acceptance_keeps_who_agreed_to_what_and_from_where(world: World, shop: Shop) -> None:

@@ -12,11 +12,13 @@ from typing import Any
 import pytest
 
 from chalicelib.adapters.memory_queues import TRIES
+from chalicelib.handlers.api import openapi
 from chalicelib.handlers.api.problems import CONTENT_TYPE
 from chalicelib.handlers.metrics import METRICS, NAMESPACE
 from devstack.deploy import alarms, change_set, dashboard
 from devstack.deploy.artifacts import OF_THEIR_OWN
-from devstack.deploy.template import ALIAS, GATEWAY_PROBLEMS, GATEWAY_RESPONSES, native
+from devstack.deploy.gateway_answers import AUTHORIZER_CODES, GATEWAY_ANSWERS
+from devstack.deploy.template import ALIAS, ANY, GATEWAY_RESPONSES, native
 
 ROOT = Path(__file__).resolve().parents[2]
 STAGES = ("dev", "prod")
@@ -200,7 +202,8 @@ def test_stripe_calls_its_own_function(template: Template) -> None:
     called = {
         path: {
             m["x-amazon-apigateway-integration"]["uri"]["Fn::Sub"].split("${")[-1].split("}")[0]
-            for m in methods.values()
+            for method, m in methods.items()
+            if method != ANY
         }
         for path, methods in paths.items()
     }
@@ -365,7 +368,7 @@ def test_no_secret_is_in_the_template(template: Template) -> None:
     ]
 
 
-@pytest.mark.parametrize("kind", GATEWAY_PROBLEMS)
+@pytest.mark.parametrize("kind", GATEWAY_ANSWERS)
 def test_what_the_gateway_answers_is_a_problem_too(templates: dict[str, Template], kind: str) -> None:
     """Callers read one shape of errors, whoever answers, and browsers may read it."""
     answer = templates["dev"]["Resources"]["RestAPI"]["Properties"]["Body"][GATEWAY_RESPONSES][kind]
@@ -376,7 +379,34 @@ def test_what_the_gateway_answers_is_a_problem_too(templates: dict[str, Template
     assert headers["gatewayresponse.header.Access-Control-Allow-Origin"] == "'*'"
     assert body["type"] == f"urn:aftertab:problem:{body['code']}"
     assert {"title", "detail", "request_id"} <= set(body)
-    assert body.get("status") == answer.get("statusCode")
+    assert body["status"] == answer["statusCode"]
+    codes = AUTHORIZER_CODES if body["code"] == "$context.authorizer.code" else {body["code"]}
+    document = openapi.document()
+    assert codes <= set(document["components"]["schemas"]["Problem"]["properties"]["code"]["enum"])
+    responses = document["paths"]["/v1/tabs"]["post"]["responses"]
+    # Of an address that does not exist no operation can tell.
+    assert str(body["status"]) in responses or body["code"] == "forbidden"
+
+
+def test_what_a_throttled_caller_is_told_is_what_the_stage_allows(template: Template) -> None:
+    """RateLimit and its policy come with 429, and their figures from the parameter that throttles."""
+    body = template["Resources"]["RestAPI"]["Properties"]["Body"]
+    headers = body[GATEWAY_RESPONSES]["THROTTLED"]["responseParameters"]
+
+    assert headers["gatewayresponse.header.RateLimit-Policy"] == {"Fn::Sub": """'"all";q=${ThrottleRate};w=1'"""}
+    assert headers["gatewayresponse.header.RateLimit"] == {"Fn::Sub": """'"all";r=0;t=1'"""}
+    assert headers["gatewayresponse.header.Retry-After"] == "'1'"
+
+
+def test_the_app_answers_methods_that_a_path_does_not_have(template: Template) -> None:
+    """Preflights and 405 are the API's, on every path of its, and without a token."""
+    paths = template["Resources"]["RestAPI"]["Properties"]["Body"]["paths"]
+
+    for path, item in paths.items():
+        assert (ANY in item) == path.startswith("/v1/"), path
+        if ANY in item:
+            assert "security" not in item[ANY]
+            assert item[ANY]["x-amazon-apigateway-integration"]["uri"]["Fn::Sub"].count("${APIHandlerLive}") == 1
 
 
 def test_the_stage_is_throttled_and_logged(template: Template) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import re
+from collections.abc import Mapping
 from enum import StrEnum
 from inspect import cleandoc
 from typing import Any
@@ -26,26 +27,37 @@ Every write needs an `Idempotency-Key`: the same key with the same method, path 
 answer, marked `Idempotent-Replayed: true`; with others it is a 422. A request that was refused leaves its key unused. \
 Keys are kept for 24 hours.
 
-Errors are `application/problem+json` (RFC 9457) with a stable `code`. Three answers come from API Gateway in front of \
-us, and are `application/json` with a `message`: 401 without a token, 403 with a wrong or expired one, and 403 for a \
-route that does not exist.
+Errors are `application/problem+json` (RFC 9457) with a stable `code`, whoever answers. 401 `token_expired` asks for a \
+fresh token, 401 `token_invalid` for another one; 403 means that the role may not. An address that does not exist is a \
+404, a method that it does not have a 405 `method_not_allowed` with `Allow`.
+
+All callers together may send so many requests a second; the 429 above that says how many in `RateLimit-Policy`. How \
+many are left is not known before.
 
 Where money moves, 200 says that the attempt has ended or waits for the customer, 202 that its outcome is not known \
 yet: get the tab again in a while."""
 
-_STATUS_TEXT = {
-    400: "The request can't be read: no JSON, or a header is missing.",
-    401: "Nobody has said who asks (API Gateway).",
-    403: "The token is not good (API Gateway), or its role may not do this.",
-    404: "There is no such thing, or it is somebody else's.",
-    409: "The rules refuse it now. `detail` says what to do.",
-    412: "`If-Match` names an older version.",
-    413: "The body is too large.",
-    422: "The request is wrong in itself. `field` says where.",
-    500: "Our mistake.",
-    502: "The payment provider refused a call of ours. Nothing was charged.",
-    503: "Something we depend on did not answer. Try again with the same key after `Retry-After` seconds.",
+_FAILURES: Mapping[int, tuple[str, str]] = {
+    400: ("BadRequest", "The request can't be read: no JSON, or a header is missing."),
+    401: ("Unauthorized", "There is no token, or it is not accepted: `code` says whether to refresh it."),
+    403: ("Forbidden", "The token is good, and its role may not do this."),
+    404: ("NotFound", "There is no such thing, or it is somebody else's."),
+    409: ("Conflict", "The rules refuse it now. `detail` says what to do."),
+    412: ("PreconditionFailed", "`If-Match` names an older version."),
+    413: ("ContentTooLarge", "The body is too large."),
+    415: ("UnsupportedMediaType", "The body says that it is something else than JSON."),
+    422: ("UnprocessableContent", "The request is wrong in itself. `errors` says where."),
+    429: ("TooManyRequests", "More requests at once than this deployment takes, all callers together."),
+    500: ("InternalServerError", "Our mistake."),
+    502: ("BadGateway", "The payment provider refused a call of ours. Nothing was charged."),
+    503: (
+        "ServiceUnavailable",
+        "Something we depend on did not answer. Try again with the same key, after `Retry-After`.",
+    ),
+    504: ("GatewayTimeout", "The answer took too long. Try again with the same key."),
 }
+"""Status → the name of the response for generators of clients, and what it means."""
+_WITH_RETRY_AFTER = frozenset({409, 429, 503, 504})
 
 
 @functools.cache
@@ -111,8 +123,20 @@ def document() -> dict[str, Any]:
                     "schema": {"const": "true"},
                 },
                 "Retry-After": {"description": "In seconds.", "schema": {"type": "integer"}},
+                "RateLimit": {
+                    "description": "What is left (`r`), and for how many seconds (`t`).",
+                    "schema": {"type": "string", "examples": ['"all";r=0;t=1']},
+                },
+                "RateLimit-Policy": {
+                    "description": "How many requests (`q`) in how many seconds (`w`), all callers together.",
+                    "schema": {"type": "string", "examples": ['"all";q=100;w=1']},
+                },
+                "WWW-Authenticate": {
+                    "description": "How to ask: with a bearer token.",
+                    "schema": {"type": "string", "examples": ['Bearer error="invalid_token"']},
+                },
             },
-            "responses": {str(status): _problem(status, text) for status, text in _STATUS_TEXT.items()},
+            "responses": {name: _problem(status, text) for status, (name, text) in _FAILURES.items()},
             "schemas": dict(sorted(components.items())),
         },
     }
@@ -237,23 +261,23 @@ def _responses(operation: Operation) -> dict[str, Any]:
     found: dict[int, Any] = {operation.status: answer}
     if operation.moves_money:
         found[202] = {**answer, "description": "The outcome is not known yet: get the tab again in a while."}
-    failures = {500}
+    failures = {429, 500, 503, 504}
     if operation.roles:
         # 404 everywhere: the token may name a merchant that does not exist.
-        failures |= {401, 403, 404, 422, 503}
+        failures |= {401, 403, 404, 422}
     if operation.writes:
-        failures |= {400, 409, 413}
+        failures |= {400, 409, 413, 415}
         if operation.tagged:
             failures |= {412}
         if _tag(operation) == "customers" or operation.name == "payment_sheet":
             failures |= {502}
     if operation.name == "stripe_webhook":
-        failures |= {400, 503}
+        failures |= {400, 413, 415}
     if operation.media != JSON:
         # A page, too.
         found[404] = {**answer, "description": "The address leads nowhere."}
-        failures |= {409, 503}
-    found |= {status: {"$ref": f"#/components/responses/{status}"} for status in failures}
+        failures |= {409}
+    found |= {status: {"$ref": f"#/components/responses/{_FAILURES[status][0]}"} for status in failures}
     return {str(status): found[status] for status in sorted(found)}
 
 
@@ -262,11 +286,11 @@ def _problem(status: int, text: str) -> dict[str, Any]:
         "description": text,
         "content": {problems.CONTENT_TYPE: {"schema": {"$ref": _REF.format(name="Problem")}}},
     }
-    if status in (401, 403):
-        # API Gateway's own body. Its field is `message` for a missing token and `Message` for a refused one.
-        found["content"]["application/json"] = {"schema": {"type": "object"}}
-    if status in (409, 503):
-        found["headers"] = {"Retry-After": {"$ref": "#/components/headers/Retry-After"}}
+    headers = ["Retry-After"] if status in _WITH_RETRY_AFTER else []
+    headers += ["RateLimit", "RateLimit-Policy"] if status == 429 else []
+    headers += ["WWW-Authenticate"] if status == 401 else []
+    if headers:
+        found["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in headers}
     return found
 
 

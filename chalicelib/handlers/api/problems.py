@@ -13,6 +13,7 @@ from chalice.app import Response
 
 from chalicelib.domain import errors
 from chalicelib.domain.errors import DomainError
+from chalicelib.handlers.api import cors
 from chalicelib.handlers.api.text import TextResponse
 from chalicelib.ports.gateway import BadSignature, GatewayRejected, GatewayUnavailable
 from chalicelib.ports.queues import QueueUnavailable
@@ -153,21 +154,45 @@ OTHER_CODES = frozenset(
         "gateway_rejected",
         "internal_error",
         "method_not_allowed",
+        # API Gateway says these, and what the authorizer has found (devstack/deploy/gateway_answers.py).
+        "token_expired",
+        "token_invalid",
+        "too_many_requests",
         "unsupported_media_type",
     }
 )
 """Problems that are not domain errors."""
 
 _CHALICE_CODES = {405: "method_not_allowed", 415: "unsupported_media_type", 500: "internal_error"}
+_CHALICE_DETAILS = {
+    405: "This address does not have this method; `Allow` says which it has.",
+    415: "Send JSON: Content-Type: application/json.",
+}
 
 
 def dress(event: Any, get_response: Callable[[Any], Response]) -> Response:
-    """Middleware: give Chalice's own answers (405, 415, 500) the shape of all other problems."""
+    """Middleware: what all answers of the API have in common with those that Chalice gives by itself (405, 415, 500).
+
+    They get the shape of all other problems, and a preflight's 405 becomes the answer to it. Every answer of the API
+    says which origin may read it.
+    """
     response = get_response(event)
-    if isinstance(response, TextResponse):
-        return response
+    # What API Gateway would never send is no request.
+    if event is None or not event.path.startswith("/v1/"):
+        return response if isinstance(response, TextResponse) else _dressed(response)
+    origin = event.headers.get("origin")
+    if response.status_code == HTTPStatus.METHOD_NOT_ALLOWED and event.method == "OPTIONS":
+        return cors.preflight(origin, response.headers["Allow"])
+    if not isinstance(response, TextResponse):
+        response = _dressed(response)
+    response.headers |= cors.headers(origin)
+    return response
+
+
+def _dressed(response: Response) -> TextResponse:
     status = HTTPStatus(response.status_code)
-    dressed = problem(status, _CHALICE_CODES.get(status, "bad_request"), status.description or status.phrase)
-    # Allow, and a route's CORS headers.
+    detail = _CHALICE_DETAILS.get(status, status.description or status.phrase)
+    dressed = problem(status, _CHALICE_CODES.get(status, "bad_request"), detail)
+    # Allow.
     dressed.headers = {**response.headers, **dressed.headers}
     return dressed
