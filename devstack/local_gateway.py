@@ -87,7 +87,7 @@ class Handler(ChaliceRequestHandler):
         self.local_gateway = Gateway(app_object, config)
         BaseHTTPRequestHandler.__init__(self, request, client_address, server)
 
-    do_TRACE = do_CONNECT = ChaliceRequestHandler._generic_handle
+    do_TRACE = do_CONNECT = ChaliceRequestHandler._generic_handle  # noqa: N815
 
     def _send_http_response_with_body(self, code: int, headers: Any, body: Any) -> None:
         if self.command == "HEAD" or code in (204, 304):
@@ -102,5 +102,5 @@ class Handler(ChaliceRequestHandler):
 def make_server(app: Chalice, config: Config, host: str, port: int) -> LocalDevServer:
     """Chalice's local server, which serves with our handler."""
     made = create_local_server(app, config, host, port)
-    made.server.RequestHandlerClass = functools.partial(Handler, app_object=app, config=config)  # type: ignore[assignment]
+    made.server.RequestHandlerClass = functools.partial(Handler, app_object=app, config=config)
     return made

@@ -114,7 +114,7 @@ def of_template(kind: str) -> dict[str, Any]:
 
 
 def rendered(kind: str, context: Mapping[str, str]) -> tuple[int, dict[str, str], bytes]:
-    """Status, headers and body as API Gateway would send them. `context`: `requestId`, `authorizer.code` and the like."""
+    """Status, headers and body as API Gateway would send them. `context`: `requestId`, `authorizer.code` and so on."""
     answer = GATEWAY_ANSWERS[kind]
     text = json.dumps(_body(answer), ensure_ascii=False)
     body = re.sub(r"\$context\.([\w.]+)", lambda named: context.get(named[1], ""), text)

@@ -182,7 +182,7 @@ def dress(event: Any, get_response: Callable[[Any], Response]) -> Response:
         return response if isinstance(response, TextResponse) else _dressed(response)
     origin = event.headers.get("origin")
     if response.status_code == HTTPStatus.METHOD_NOT_ALLOWED and event.method == "OPTIONS":
-        return cors.preflight(origin, response.headers["Allow"])
+        return cors.preflight(origin, str(response.headers["Allow"]))
     if not isinstance(response, TextResponse):
         response = _dressed(response)
     response.headers |= cors.headers(origin)
