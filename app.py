@@ -1,4 +1,4 @@
-"""The Chalice app: blueprints, authorizer, schedules and readers of stream and queues. The rest is in chalicelib/.
+"""The Chalice app: routes, authorizer, schedules and readers of stream and queues. The rest is in chalicelib/.
 
 What reads a stream or a queue, and how, is completed in devstack/deploy/mappings.py: Chalice knows only a part of it.
 """
@@ -14,37 +14,17 @@ from typing import Any
 from chalice.app import Chalice, CloudWatchEvent, Cron, DynamoDBEvent, Rate, SNSEvent, SQSEvent
 
 from chalicelib import bootstrap
-from chalicelib.handlers import logs
-from chalicelib.handlers.api import (
-    bills,
-    contacts,
-    customers,
-    endpoints,
-    links,
-    merchants,
-    problems,
-    reports,
-    service,
-    shares,
-    tabs,
-    tokens,
-    unsubscribe,
-)
+from chalicelib.handlers import logs, routes
+from chalicelib.handlers.api import middleware
 from chalicelib.handlers.authorizer import authorizer_routes
-from chalicelib.handlers.events import stripe_webhook
-from chalicelib.handlers.pages import routes as page_routes
 
 logs.configure()
 
 app = Chalice(app_name="aftertab", configure_logs=False)
 app.api.binary_types = []  # All bodies are text, which API Gateway must pass on unchanged.
-app.register_middleware(problems.dress, "http")
+app.register_middleware(middleware.dress, "http")
 app.register_blueprint(authorizer_routes)
-for resource in (
-    *(service, merchants, customers, contacts, tabs, bills, shares, links, tokens, endpoints, reports, unsubscribe),
-    *(page_routes, stripe_webhook),
-):
-    app.register_blueprint(resource.routes)
+routes.register(app)
 
 
 @app.schedule(Rate(5, unit=Rate.MINUTES))
@@ -118,4 +98,4 @@ def pages(event: dict[str, Any], context: object) -> dict[str, Any]:
     return answer
 
 
-cold_start.ready(__name__, bootstrap.prepare)
+cold_start.ready(__name__, routes.prepare)

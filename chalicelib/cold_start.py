@@ -16,15 +16,16 @@ def begin() -> None:
         gc.disable()
 
 
-def ready(module: str, prepare: Callable[[], object] | None = None) -> None:
+def ready(module: str, prepare: Callable[[str], object] | None = None) -> None:
     """End the start if `module`, which is now loaded, is the one with the function's handler.
 
-    `prepare` runs before: Lambda gives a start more processor time than the first request.
+    `prepare` runs before, with the function's name: Lambda gives a start more processor time than the first request.
     """
-    if os.environ.get(_HANDLER, "").rpartition(".")[0] != module:
+    of, _, function = os.environ.get(_HANDLER, "").rpartition(".")
+    if of != module:
         return
     if prepare is not None:
-        prepare()
+        prepare(function)
     # These objects live as long as the process: the collector need not scan them again.
     gc.freeze()
     gc.enable()

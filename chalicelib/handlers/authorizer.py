@@ -161,7 +161,7 @@ def _context(claims: dict[str, Any]) -> dict[str, str]:
     return {"sub": subject, "role": role, **given}
 
 
-def prepare() -> None:
+def prepare(function: str) -> None:
     """Import what checks the first JWT; this takes longer than everything else here.
 
     What looks a link up takes longer still. Only guests need it, so it is loaded here for a snapshot alone, where

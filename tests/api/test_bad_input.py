@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from chalicelib import bootstrap
 from chalicelib.adapters.memory_store import MemoryStore
-from chalicelib.handlers.api.operations import MAXIMUM_BODY_BYTES, OPERATIONS
+from chalicelib.handlers.api.operations import MAXIMUM_BODY_BYTES, all_operations
 from chalicelib.ports.store import TabStore
 
 from .world import EVERYTHING, Caller, Shop, World, booking, sign
@@ -237,7 +237,7 @@ def test_a_body_that_the_gateway_does_not_take(shop: Shop) -> None:
     shop.staff.send("POST", "/v1/tabs", b" " * 10_000_001).problem(413, "body_too_large")
 
 
-WRITES = [operation for operation in OPERATIONS.values() if operation.writes]
+WRITES = [operation for operation in all_operations().values() if operation.writes]
 
 
 def test_every_write_wants_an_idempotency_key(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chalicelib.handlers.api.operations import OPERATIONS
+from chalicelib.handlers.api.operations import all_operations
 
 from .world import Caller, Shop, World
 
@@ -45,7 +45,7 @@ def test_every_operation_answers_a_preflight(world: World, monkeypatch: pytest.M
     """Without a token, for each path: its methods, and the headers that our requests have."""
     monkeypatch.setenv("AFTERTAB_CORS_ORIGINS", SETTING)
 
-    for operation in OPERATIONS.values():
+    for operation in all_operations().values():
         reply = world.stranger.send("OPTIONS", operation.path, headers={"origin": APP})
         assert (reply.status, reply.raw) == (204, b""), operation.name
         assert operation.method in str(reply.header("Access-Control-Allow-Methods")).split(", ")

@@ -113,7 +113,7 @@ def test_what_no_operation_answers_is_answered(shop: Shop, monkeypatch: pytest.M
     def broken(error: Exception) -> None:
         raise RuntimeError("no words")
 
-    monkeypatch.setattr("chalicelib.handlers.api.operations.response_to", broken)
+    monkeypatch.setattr("chalicelib.handlers.api.problems.response_to", broken)
     answer = application.app(event, None)
 
     assert (answer["statusCode"], json.loads(answer["body"])["code"]) == (500, "internal_error")

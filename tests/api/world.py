@@ -26,7 +26,7 @@ from chalicelib.adapters.memory_queues import MemoryQueues
 from chalicelib.adapters.memory_store import MemoryStore
 from chalicelib.domain.news.message import Message
 from chalicelib.handlers.api import openapi
-from chalicelib.handlers.api.operations import OPERATIONS
+from chalicelib.handlers.api.operations import all_operations
 from chalicelib.ports.deps import Deps
 from chalicelib.ports.queues import QueueName
 from devstack.invariants import check_tab
@@ -185,7 +185,7 @@ _DOCUMENT = openapi.document()
 _CODES = frozenset(_DOCUMENT["components"]["schemas"]["Problem"]["properties"]["code"]["enum"])
 _ROUTES = [
     (operation.method, re.compile(re.sub(r"{\w+}", "[^/]+", operation.path)), operation)
-    for operation in OPERATIONS.values()
+    for operation in all_operations().values()
 ]
 
 

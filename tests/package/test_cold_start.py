@@ -89,12 +89,16 @@ OF_SCHEDULES = {
 }
 
 
+OF_OTHER_ROUTES = {f"chalicelib.handlers.api.{name}" for name in ("bills", "endpoints", "links", "openapi", "problems")}
+OF_PAGES = {"chalicelib.handlers.pages.routes", "http.cookies"}
+
+
 @pytest.mark.parametrize(
     ("handler", "without"),
     [
-        ("app.app", {"stripe", *OF_TOKENS, *OF_SCHEDULES}),
-        ("app.pages", {"stripe", *OF_TOKENS, *OF_SCHEDULES}),
-        ("app.webhook", {"stripe", *OF_TOKENS, *OF_SCHEDULES}),
+        ("app.app", {"stripe", *OF_TOKENS, *OF_SCHEDULES, *OF_OTHER_ROUTES, *OF_PAGES}),
+        ("app.pages", {"stripe", *OF_TOKENS, *OF_SCHEDULES, *OF_OTHER_ROUTES, "chalicelib.handlers.api.tabs"}),
+        ("app.webhook", {"stripe", *OF_TOKENS, *OF_SCHEDULES, *OF_OTHER_ROUTES, *OF_PAGES}),
         ("app.sweep", {"stripe", *OF_TOKENS}),
         ("app.worker", {"stripe", *OF_TOKENS}),
         ("app.relay", {"stripe", *OF_TOKENS}),
@@ -113,6 +117,23 @@ def test_a_function_loads_what_it_needs_at_once_and_no_more(handler: str, withou
     loaded = set(start(handler, "print(json.dumps(sorted(sys.modules)))"))
 
     assert loaded & (NEVER_AT_A_START | without) == set()
+
+
+def test_a_function_has_loaded_what_its_first_request_needs() -> None:
+    """Lambda gives a start more of the processor than the first request."""
+    show = "print(json.dumps(sorted(sys.modules)))"
+
+    assert "chalicelib.handlers.api.tabs" in start("app.app", show)
+    assert "chalicelib.handlers.pages.routes" in start("app.pages", show)
+    assert "chalicelib.handlers.events.stripe_webhook" in start("app.webhook", show)
+
+
+def test_a_snapshot_has_all_routes() -> None:
+    """Nobody waits while it is made."""
+    show = "print(json.dumps(sorted(sys.modules)))"
+    loaded = set(start("app.app", show, AWS_LAMBDA_INITIALIZATION_TYPE="snap-start"))
+
+    assert loaded >= {"chalicelib.handlers.api.bills", "chalicelib.handlers.api.endpoints", "stripe"}
 
 
 def test_the_authorizer_has_loaded_what_reads_tokens() -> None:

@@ -16,7 +16,7 @@ from chalicelib import config
 from chalicelib.domain.errors import DomainError
 from chalicelib.domain.news.notice import TYPES
 from chalicelib.handlers.api import fields, problems, views
-from chalicelib.handlers.api.operations import JSON, OPERATIONS, Operation, Query
+from chalicelib.handlers.api.operations import JSON, Operation, Query, all_operations
 
 _REF = "#/components/schemas/{name}"
 
@@ -67,7 +67,7 @@ def document_bytes() -> bytes:
 
 
 def document() -> dict[str, Any]:
-    operations = sorted(OPERATIONS.values(), key=lambda operation: (operation.path, operation.method))
+    operations = sorted(all_operations().values(), key=lambda operation: (operation.path, operation.method))
     structs = {operation.answer for operation in operations if operation.answer} | {views.Problem, views.NoticeBody}
     structs |= {operation.body for operation in operations if operation.writes}
     enums = {query.kind for operation in operations for query in operation.query if issubclass(query.kind, StrEnum)}

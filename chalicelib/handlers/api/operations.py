@@ -1,7 +1,6 @@
 """Operations: what all routes share. Read the request, check the caller, call the route's function, write the answer.
 
-Each route declares its roles and structs. `OPERATIONS` collects all of them; role checks, OpenAPI document and tests
-use this one table.
+Each operation declares its roles and structs. Role checks, OpenAPI document and tests use these declarations.
 """
 
 from __future__ import annotations
@@ -13,11 +12,10 @@ import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from enum import StrEnum
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
 import msgspec
-from chalice.app import Blueprint
 from chalice.app import Request as HttpRequest
 
 from chalicelib import correlation
@@ -26,16 +24,14 @@ from chalicelib.domain.errors import Forbidden, InvalidInput, NotFound
 from chalicelib.domain.tab.actor import Actor, Role
 from chalicelib.domain.tab.link import Scope
 from chalicelib.handlers.api import fields, requests
-from chalicelib.handlers.api.problems import (
+from chalicelib.handlers.api.bad_requests import (
     BadRequest,
     BodyNotJson,
     BodyTooLarge,
     IdempotencyKeyMissing,
     Unauthorized,
-    response_to,
 )
 from chalicelib.handlers.api.text import TextResponse
-from chalicelib.handlers.authorizer import authorizer
 from chalicelib.ports.deps import Deps
 from chalicelib.usecases.tab.attempts import Request
 
@@ -83,6 +79,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     """One route. `roles` empty: no token is needed. `writes`: an Idempotency-Key is required. `media`: the answer's."""
 
     name: str
+    module: str
     method: str
     path: str
     summary: str
@@ -98,6 +95,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 OPERATIONS: dict[str, Operation] = {}
+"""Of the modules that are loaded; `all_operations` loads the others."""
 
 
 class Call(msgspec.Struct, Generic[B], frozen=True, kw_only=True):
@@ -150,8 +148,11 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     headers: Mapping[str, str] | None = None
 
 
-class Routes(Blueprint):
-    """A blueprint whose routes are operations."""
+class Routes:
+    """Declares the operations of a module. `handlers/routes.py` says which method and path leads to which function."""
+
+    def __init__(self, module: str) -> None:
+        self._module = module
 
     def operation(
         self,
@@ -167,15 +168,16 @@ class Routes(Blueprint):
         moves_money: bool = False,
         media: str = JSON,
     ) -> Callable[[Callable[[Call[Any]], Reply]], Callable[..., TextResponse]]:
-        """Register a function of a Call as a route. Its docstring's first line is the summary in the OpenAPI document.
+        """Make a function of a Call serve requests. Its docstring's first line is the summary in the OpenAPI document.
 
         `tagged`: the answer has an ETag, and a write checks If-Match. `media`: of the answer; one that people see is
         asked for by a browser's form, so its request may be of any type.
         """
 
-        def register(view: Callable[[Call[Any]], Reply]) -> Callable[..., TextResponse]:
+        def declare(view: Callable[[Call[Any]], Reply]) -> Callable[..., TextResponse]:
             operation = Operation(
                 name=view.__name__,
+                module=self._module,
                 method=method,
                 path=path,
                 summary=(view.__doc__ or "").strip().split("\n")[0].rstrip("."),
@@ -195,8 +197,7 @@ class Routes(Blueprint):
             has_secret = f"{{{SECRET}}}" in path
 
             @functools.wraps(view)
-            def serve(**path_values: str) -> TextResponse:
-                request = self.current_request
+            def serve(request: HttpRequest, **path_values: str) -> TextResponse:
                 ids = path_values
                 if has_secret:
                     # The key in an address is a secret, so it is in no log.
@@ -206,22 +207,23 @@ class Routes(Blueprint):
                     try:
                         response = _render(operation, view(_read(operation, request, path_values)))
                     except Exception as error:
+                        from chalicelib.handlers.api.problems import response_to  # Few requests have one.
+
                         response = response_to(error)
                     log.info("answered", extra={"operation": operation.name, "status": response.status_code})
                 return response
 
-            # A request without a body has no content type to be wrong.
-            more: dict[str, Any] = {}
-            if method not in ("POST", "PUT") or media != JSON:
-                more["content_types"] = []
-            if roles:
-                more["authorizer"] = authorizer
-            return cast(
-                Callable[..., TextResponse],
-                self.route(path, methods=[method], name=operation.name, **more)(serve),
-            )
+            return serve
 
-        return register
+        return declare
+
+
+def all_operations() -> Mapping[str, Operation]:
+    """Every operation by its name, for what looks at all of them: the OpenAPI document and tests."""
+    from chalicelib.handlers import routes  # Imported here: a request needs its own operation only.
+
+    routes.load()
+    return OPERATIONS
 
 
 def is_replay(deps: Deps, request: Request) -> bool:

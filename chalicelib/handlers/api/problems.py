@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any
@@ -13,7 +13,7 @@ from chalice.app import Response
 
 from chalicelib.domain import errors
 from chalicelib.domain.errors import DomainError
-from chalicelib.handlers.api import cors
+from chalicelib.handlers.api.bad_requests import BadRequest, BodyTooLarge, Unauthorized
 from chalicelib.handlers.api.text import TextResponse
 from chalicelib.ports.gateway import BadSignature, GatewayRejected, GatewayUnavailable
 from chalicelib.ports.queues import QueueUnavailable
@@ -25,30 +25,6 @@ log = logging.getLogger(__name__)
 CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER_S = 5
 """When to try again after a service that we depend on has failed."""
-
-
-class BadRequest(DomainError):
-    """The request can't be read at all (400)."""
-
-    code = "bad_request"
-
-
-class BodyNotJson(BadRequest):
-    code = "body_not_json"
-
-
-class IdempotencyKeyMissing(BadRequest):
-    code = "idempotency_key_missing"
-
-
-class Unauthorized(DomainError):
-    """The caller is unknown (401). The authorizer answers this earlier; this is a second check."""
-
-    code = "unauthorized"
-
-
-class BodyTooLarge(DomainError):
-    code = "body_too_large"
 
 
 STATUS: dict[type[DomainError], HTTPStatus] = {
@@ -163,6 +139,7 @@ OTHER_CODES = frozenset(
 )
 """Problems that are not domain errors."""
 
+
 _CHALICE_CODES = {405: "method_not_allowed", 415: "unsupported_media_type", 500: "internal_error"}
 _CHALICE_DETAILS = {
     405: "This address does not have this method; `Allow` says which it has.",
@@ -170,26 +147,8 @@ _CHALICE_DETAILS = {
 }
 
 
-def dress(event: Any, get_response: Callable[[Any], Response]) -> Response:
-    """Middleware: what all answers of the API have in common with those that Chalice gives by itself (405, 415, 500).
-
-    They get the shape of all other problems, and a preflight's 405 becomes the answer to it. Every answer of the API
-    says which origin may read it.
-    """
-    response = get_response(event)
-    # What API Gateway would never send is no request.
-    if event is None or not event.path.startswith("/v1/"):
-        return response if isinstance(response, TextResponse) else _dressed(response)
-    origin = event.headers.get("origin")
-    if response.status_code == HTTPStatus.METHOD_NOT_ALLOWED and event.method == "OPTIONS":
-        return cors.preflight(origin, str(response.headers["Allow"]))
-    if not isinstance(response, TextResponse):
-        response = _dressed(response)
-    response.headers |= cors.headers(origin)
-    return response
-
-
-def _dressed(response: Response) -> TextResponse:
+def of_chalice(response: Response) -> TextResponse:
+    """Chalice's own answers (405, 415, 500) in the shape of all other problems."""
     status = HTTPStatus(response.status_code)
     detail = _CHALICE_DETAILS.get(status, status.description or status.phrase)
     dressed = problem(status, _CHALICE_CODES.get(status, "bad_request"), detail)

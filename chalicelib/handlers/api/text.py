@@ -1,4 +1,4 @@
-"""The response of every operation: text, and one value for each header."""
+"""The response of every route: text, and one value for each header."""
 
 from __future__ import annotations
 

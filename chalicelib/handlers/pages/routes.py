@@ -14,7 +14,6 @@ from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
-from chalice.app import Blueprint
 from chalice.app import Request as HttpRequest
 from msgspec import Struct
 
@@ -39,7 +38,6 @@ from chalicelib.usecases.tab.attempts import Request
 from chalicelib.usecases.tab.read_tabs import Outcome, find_outcome, read_page
 
 log = logging.getLogger(__name__)
-routes = Blueprint(__name__)
 
 MAXIMUM_BODY_BYTES = 64 * 1024
 COOKIE_S = 3600
@@ -49,24 +47,19 @@ RENEW = "renew"
 _MARK_LENGTH = 20
 
 
-@routes.route("/t/{secret}", methods=["GET", "HEAD"], name="page")
-def show(secret: str) -> TextResponse:
+def show(http: HttpRequest, secret: str) -> TextResponse:
     """The page of the tab; 304 where it is as the browser has it."""
-    return _answer(lambda asked: _show(asked, secret))
+    return _answer(http, lambda asked: _show(asked, secret))
 
 
-@routes.route(
-    "/t/{secret}/{act}", methods=["POST"], name="page_act", content_types=["application/x-www-form-urlencoded"]
-)
-def act(secret: str, act: str) -> TextResponse:
+def act(http: HttpRequest, secret: str, act: str) -> TextResponse:
     """What was sent from the page."""
-    return _answer(lambda asked: _act(asked, secret, act))
+    return _answer(http, lambda asked: _act(asked, secret, act))
 
 
-@routes.route("/back/{mark}", methods=["GET", "HEAD"], name="page_back")
-def back(mark: str) -> TextResponse:
+def back(http: HttpRequest, mark: str) -> TextResponse:
     """Where Stripe's page leads back to. The tab is found by a cookie, because its address is nobody else's to know."""
-    return _answer(lambda asked: _back(asked, mark))
+    return _answer(http, lambda asked: _back(asked, mark))
 
 
 class Asked(Struct, frozen=True, kw_only=True):
@@ -84,8 +77,7 @@ class Asked(Struct, frozen=True, kw_only=True):
         return str(given.get(name) or "")
 
 
-def _answer(page: Callable[[Asked], TextResponse]) -> TextResponse:
-    http = routes.current_request
+def _answer(http: HttpRequest, page: Callable[[Asked], TextResponse]) -> TextResponse:
     with correlation.about(api_request_id=http.context.get("requestId")):
         try:
             answer = page(Asked(deps=bootstrap.get_deps(), http=http))

@@ -1,0 +1,169 @@
+"""Every route: its method, its path, and the function that serves it. Its module is imported when it is first called.
+
+A start registers ninety routes, and a request needs one of them: therefore these tables hold nothing but strings. What
+an operation takes, answers and allows is declared at its function (`operations.Routes`); a test holds both together.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from importlib import import_module
+
+from chalice.app import Chalice, Response
+
+from chalicelib import bootstrap, config
+from chalicelib.handlers.authorizer import authorizer
+
+Serve = Callable[..., Response]
+"""Takes the request, and the values of its path by name."""
+
+ROUTES = (
+    ("POST", "/v1/merchants", "api.merchants:create_merchant"),
+    ("GET", "/v1/merchant", "api.merchants:get_merchant"),
+    ("PUT", "/v1/merchant/branding", "api.merchants:set_branding"),
+    ("PUT", "/v1/merchant/policy", "api.merchants:set_policy"),
+    ("PUT", "/v1/merchant/contact", "api.merchants:set_merchant_contact"),
+    ("POST", "/v1/customers", "api.customers:create_customer"),
+    ("GET", "/v1/customers", "api.contacts:list_customers"),
+    ("GET", "/v1/customers/{customer_id}", "api.customers:get_customer"),
+    ("POST", "/v1/customers/{customer_id}/setup_intent", "api.customers:prepare_card"),
+    ("POST", "/v1/customers/{customer_id}/remove_card", "api.customers:remove_card"),
+    ("GET", "/v1/customers/{customer_id}/contact", "api.contacts:get_contact"),
+    ("PUT", "/v1/customers/{customer_id}/contact", "api.contacts:put_contact"),
+    ("DELETE", "/v1/customers/{customer_id}/contact", "api.contacts:erase_contact"),
+    ("POST", "/v1/customers/{customer_id}/opt_out", "api.contacts:opt_out"),
+    ("POST", "/v1/customers/{customer_id}/opt_in", "api.contacts:opt_in"),
+    ("POST", "/v1/tabs", "api.tabs:open_tab"),
+    ("GET", "/v1/tabs", "api.tabs:list_tabs"),
+    ("GET", "/v1/tabs/{tab_id}", "api.tabs:get_tab"),
+    ("GET", "/v1/tabs/{tab_id}/timeline", "api.tabs:get_timeline"),
+    ("GET", "/v1/tabs/{tab_id}/agenda", "api.tabs:get_agenda"),
+    ("POST", "/v1/tabs/{tab_id}/accept_promise", "api.tabs:accept_promise"),
+    ("POST", "/v1/tabs/{tab_id}/propose_promise", "api.tabs:propose_promise"),
+    ("POST", "/v1/tabs/{tab_id}/reschedule", "api.tabs:reschedule"),
+    ("POST", "/v1/tabs/{tab_id}/check_in", "api.tabs:check_in"),
+    ("POST", "/v1/tabs/{tab_id}/items", "api.tabs:add_items"),
+    ("POST", "/v1/tabs/{tab_id}/items/{item_id}/void", "api.tabs:void_item"),
+    ("POST", "/v1/tabs/{tab_id}/complete", "api.tabs:complete"),
+    ("POST", "/v1/tabs/{tab_id}/accept_bill", "api.tabs:accept_bill"),
+    ("POST", "/v1/tabs/{tab_id}/charges", "api.tabs:charge"),
+    ("POST", "/v1/tabs/{tab_id}/payment_sheet", "api.tabs:payment_sheet"),
+    ("POST", "/v1/tabs/{tab_id}/cancel", "api.tabs:cancel"),
+    ("POST", "/v1/tabs/{tab_id}/no_show", "api.tabs:no_show"),
+    ("POST", "/v1/tabs/{tab_id}/waive", "api.tabs:waive"),
+    ("POST", "/v1/tabs/{tab_id}/walk_out", "api.bills:walk_out"),
+    ("POST", "/v1/tabs/{tab_id}/seen", "api.bills:seen"),
+    ("POST", "/v1/tabs/{tab_id}/amend", "api.bills:amend"),
+    ("POST", "/v1/tabs/{tab_id}/contest", "api.bills:contest"),
+    ("POST", "/v1/tabs/{tab_id}/resolve", "api.bills:resolve"),
+    ("POST", "/v1/tabs/{tab_id}/adjust", "api.bills:adjust"),
+    ("POST", "/v1/tabs/{tab_id}/refunds", "api.bills:refund"),
+    ("POST", "/v1/tabs/{tab_id}/retry_refund", "api.bills:retry_refund"),
+    ("POST", "/v1/tabs/{tab_id}/refund_elsewhere", "api.bills:refund_elsewhere"),
+    ("POST", "/v1/tabs/{tab_id}/resolve_flag", "api.bills:resolve_flag"),
+    ("POST", "/v1/tabs/{tab_id}/cash", "api.bills:take_cash"),
+    ("POST", "/v1/tabs/{tab_id}/return_cash", "api.bills:return_cash"),
+    ("POST", "/v1/tabs/{tab_id}/tip", "api.bills:tip"),
+    ("POST", "/v1/tabs/{tab_id}/announce_cash", "api.bills:announce_cash"),
+    ("POST", "/v1/tabs/{tab_id}/rate", "api.bills:rate"),
+    ("POST", "/v1/tabs/{tab_id}/write_off", "api.bills:write_off"),
+    ("POST", "/v1/tabs/{tab_id}/pause_followup", "api.bills:pause_followup"),
+    ("POST", "/v1/tabs/{tab_id}/resume_followup", "api.bills:resume_followup"),
+    ("POST", "/v1/tabs/{tab_id}/send_reminder", "api.bills:send_reminder"),
+    ("POST", "/v1/tabs/{tab_id}/split", "api.shares:split"),
+    ("POST", "/v1/tabs/{tab_id}/unsplit", "api.shares:unsplit"),
+    ("POST", "/v1/tabs/{tab_id}/links", "api.links:make_link"),
+    ("GET", "/v1/tabs/{tab_id}/links", "api.links:list_links"),
+    ("POST", "/v1/tabs/{tab_id}/links/{link_id}/revoke", "api.links:revoke_link"),
+    ("POST", "/v1/tabs/{tab_id}/links/{link_id}/reissue", "api.links:reissue_link"),
+    ("POST", "/v1/tabs/{tab_id}/disown", "api.links:disown"),
+    ("GET", "/v1/link", "api.links:get_link"),
+    ("POST", "/v1/link/take_over", "api.links:take_over"),
+    ("POST", "/v1/tokens", "api.tokens:make_tokens"),
+    ("GET", "/v1/tokens", "api.tokens:list_tokens"),
+    ("POST", "/v1/tokens/{number}/replace", "api.tokens:replace_token"),
+    ("POST", "/v1/tokens/{number}/revoke", "api.tokens:revoke_token"),
+    ("POST", "/v1/tabs/{tab_id}/bind_token", "api.tokens:bind_token"),
+    ("POST", "/v1/tabs/{tab_id}/unbind_token", "api.tokens:unbind_token"),
+    ("POST", "/v1/endpoints", "api.endpoints:create_endpoint"),
+    ("GET", "/v1/endpoints", "api.endpoints:list_endpoints"),
+    ("GET", "/v1/endpoints/{endpoint_id}", "api.endpoints:get_endpoint"),
+    ("PUT", "/v1/endpoints/{endpoint_id}", "api.endpoints:update_endpoint"),
+    ("DELETE", "/v1/endpoints/{endpoint_id}", "api.endpoints:delete_endpoint"),
+    ("POST", "/v1/endpoints/{endpoint_id}/disable", "api.endpoints:disable_endpoint"),
+    ("POST", "/v1/endpoints/{endpoint_id}/enable", "api.endpoints:enable_endpoint"),
+    ("POST", "/v1/endpoints/{endpoint_id}/rotate_secret", "api.endpoints:rotate_secret"),
+    ("POST", "/v1/endpoints/{endpoint_id}/test", "api.endpoints:send_test_notice"),
+    ("GET", "/v1/endpoints/{endpoint_id}/notices", "api.endpoints:list_notices"),
+    ("GET", "/v1/endpoints/{endpoint_id}/notices/{notice_id}", "api.endpoints:get_notice"),
+    ("POST", "/v1/endpoints/{endpoint_id}/notices/{notice_id}/replay", "api.endpoints:replay_notice"),
+    ("POST", "/v1/endpoints/{endpoint_id}/replay", "api.endpoints:replay_since"),
+    ("GET", "/v1/reports/receivables", "api.reports:get_receivables"),
+)
+"""Behind the authorizer. Bodies are JSON."""
+
+JSON, FORM, ANYTHING = "application/json", "application/x-www-form-urlencoded", ""
+PUBLIC_ROUTES = (
+    ("GET", "/v1/health", "api.service:health", ANYTHING),
+    ("GET", "/v1/openapi.json", "api.service:openapi", ANYTHING),
+    ("GET", "/v1/unsubscribe/{merchant_id}/{customer_id}/{key}", "api.unsubscribe:show_unsubscribe", ANYTHING),
+    ("POST", "/v1/unsubscribe/{merchant_id}/{customer_id}/{key}", "api.unsubscribe:unsubscribe", ANYTHING),
+    ("POST", "/v1/webhooks/stripe", "events.stripe_webhook:stripe_webhook", JSON),
+    ("GET", "/t/{secret}", "pages.routes:show", ANYTHING),
+    ("HEAD", "/t/{secret}", "pages.routes:show", ANYTHING),
+    ("POST", "/t/{secret}/{act}", "pages.routes:act", FORM),
+    ("GET", "/back/{mark}", "pages.routes:back", ANYTHING),
+    ("HEAD", "/back/{mark}", "pages.routes:back", ANYTHING),
+)
+"""Without the authorizer: the answer is public, the request is signed, or a secret is in the address. Last the type of
+the body."""
+
+
+def register(app: Chalice) -> None:
+    """Tell Chalice of all routes. Nothing that serves them is imported."""
+    for method, path, target in ROUTES:
+        # A request without a body has no content type to be wrong.
+        content_types = [JSON] if method in ("POST", "PUT") else []
+        app.route(path, methods=[method], name=target, content_types=content_types, authorizer=authorizer)(
+            _view(app, target)
+        )
+    for method, path, target, content_type in PUBLIC_ROUTES:
+        app.route(path, methods=[method], name=target, content_types=[content_type] if content_type else [])(
+            _view(app, target)
+        )
+
+
+def _view(app: Chalice, target: str) -> Callable[..., Response]:
+    def view(**path: str) -> Response:
+        return serving(target)(app.current_request, **path)
+
+    return view
+
+
+@functools.cache
+def serving(target: str) -> Serve:
+    """The function that serves a route; `target`: its module below `handlers`, a colon, its name."""
+    module, _, name = target.partition(":")
+    serve: Serve = getattr(import_module(f"chalicelib.handlers.{module}"), name)
+    return serve
+
+
+def load(*modules: str) -> None:
+    """Import the modules of these routes now; without a name, all of them."""
+    for _, _, target, *_ in ROUTES + PUBLIC_ROUTES:
+        if not modules or target.partition(":")[0] in modules:
+            serving(target)
+
+
+_FIRST = {"app": "api.tabs", "webhook": "events.stripe_webhook", "pages": "pages.routes"}
+"""What most requests of a function are served by."""
+
+
+def prepare(function: str) -> None:
+    """At the start of a function, import what most of its requests need; for a snapshot, where nobody waits, all."""
+    if config.starts_from_snapshot():
+        load()
+    elif function in _FIRST:
+        load(_FIRST[function])
+    bootstrap.prepare()
