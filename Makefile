@@ -143,6 +143,10 @@ screenshots: setup ## Take the pictures of the customer's page for docs/pages, a
 openapi: setup ## Write the OpenAPI document from the routes and their structs
 	@$(PY) -m devstack.openapi $(ARGS)
 
+.PHONY: access
+access: setup ## Write docs/access.md, who may call what, from the operations
+	@$(PY) -m tests.api.access
+
 .PHONY: states
 states: setup ## Write docs/states.md from the tables in the domain
 	@$(PY) -m devstack.states $(ARGS)

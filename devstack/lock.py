@@ -21,6 +21,7 @@ PURPOSES = {
     DEVELOPMENT: "What .venv holds: what is deployed, and what tests, checks and the local stack need on top.",
     "requirements-mutants.txt": "What .venv-mutants holds: what .venv holds, and the mutation tester.",
     "requirements-template.txt": "What .venv-template holds: the checks of the CloudFormation template.",
+    "requirements-fuzz.txt": "What .venv-fuzz holds: the client that makes requests from the OpenAPI document.",
     "requirements-bench.txt": "What .venv-bench holds: what the benchmarks compare with, and what makes their load.",
 }
 """Every lock file, with the description in its header."""
@@ -81,7 +82,7 @@ def main() -> int:
     ours = ("pyproject.toml", "--constraint", RUNTIME, *upgrade)
     compile_lock(DEVELOPMENT, pyproject, *ours, "--group", "dev")
     compile_lock("requirements-mutants.txt", pyproject, *ours, "--constraint", DEVELOPMENT, "--group", "mutants")
-    for group in ("template", "bench"):
+    for group in ("template", "fuzz", "bench"):
         compile_lock(f"requirements-{group}.txt", pyproject, "--group", f"pyproject.toml:{group}", *upgrade)
     print(f"wrote {', '.join(PURPOSES)}")
     return 0

@@ -34,8 +34,16 @@ def guest(shop: Shop) -> Caller:
     return shop.link(shop.open(shop.customer("Bob"), 4000))
 
 
+@pytest.fixture
+def at_the_table(world: World, shop: Shop) -> Caller:
+    """A guest with a numbered token."""
+    (token,) = shop.owner.post("/v1/tokens", {"first": 1, "count": 1}).ok(201)["tokens"]
+    shop.open(shop.customer("Carl"), 4000, token=1)
+    return world.guest(token["secret"])
+
+
 @pytest.fixture(autouse=True)
-def nothing_changed(store: TabStore, tab: dict[str, Any], guest: Caller) -> Iterator[None]:
+def nothing_changed(store: TabStore, tab: dict[str, Any], guest: Caller, at_the_table: Caller) -> Iterator[None]:
     """Whatever a test of this file sends, the store is the same afterwards: tabs, records, everything in it."""
     assert isinstance(store, MemoryStore)
     before = everything(store)
@@ -241,7 +249,7 @@ WRITES = [operation for operation in all_operations().values() if operation.writ
 
 
 def test_every_write_wants_an_idempotency_key(
-    world: World, shop: Shop, ana: Caller, guest: Caller, tab: dict[str, Any]
+    world: World, shop: Shop, ana: Caller, guest: Caller, at_the_table: Caller, tab: dict[str, Any]
 ) -> None:
     """Without the header every write is a 400; with one that is no key, too."""
     for operation in WRITES:
@@ -257,7 +265,7 @@ def test_every_write_wants_an_idempotency_key(
         path = operation.path.format(**ids)
         role = sorted(operation.roles)[0]
         callers = {"customer": ana, "guest": guest, "owner": shop.owner, "operator": world.operator}
-        caller = callers[role]
+        caller = at_the_table if operation.for_token else callers[role]
         caller.send(operation.method, path, {}, headers={"idempotency_key": ""}).problem(400, "idempotency_key_missing")
         for wrong in ("k" * 256, "two words", "schlüssel"):
             caller.send(operation.method, path, {}, key=wrong).problem(400, "bad_request")

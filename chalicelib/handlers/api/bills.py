@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from chalicelib.bootstrap import get_deps
+from chalicelib.domain.tab.actions import ROLES, Action
 from chalicelib.domain.tab.bill import Feedback
 from chalicelib.handlers.api import requests
-from chalicelib.handlers.api.operations import BUSINESS, CUSTOMER, GUEST, OWNER, Call, Reply, Routes
+from chalicelib.handlers.api.operations import Call, Reply, Routes
 from chalicelib.handlers.api.replies import answer_reply
 from chalicelib.handlers.api.views import TabView
 from chalicelib.usecases.tab.bill import adjust_bill, amend_bill, contest_bill, resolve_contest, see_bill
@@ -27,13 +28,15 @@ from chalicelib.usecases.tab.refund import retry_refund as retry_refund_use_case
 routes = Routes(__name__)
 
 
-@routes.operation("POST", "/v1/tabs/{tab_id}/walk_out", roles=BUSINESS, answer=TabView, tagged=True, moves_money=True)
+@routes.operation(
+    "POST", "/v1/tabs/{tab_id}/walk_out", roles=ROLES[Action.WALK_OUT], answer=TabView, tagged=True, moves_money=True
+)
 def walk_out(call: Call[requests.Nothing]) -> Reply:
     """Record that the guest left without paying: the bill is presented, the hold captured up to it before it ends."""
     return answer_reply(call, walk_out_use_case(get_deps(), call.path["tab_id"], request=call.request))
 
 
-@routes.operation("POST", "/v1/tabs/{tab_id}/seen", roles=CUSTOMER | GUEST, answer=TabView)
+@routes.operation("POST", "/v1/tabs/{tab_id}/seen", roles=ROLES[Action.PAY_ON_PHONE], answer=TabView)
 def seen(call: Call[requests.Nothing]) -> Reply:
     """Say that the customer has the bill on their screen: its review window begins, unless it has already."""
     return answer_reply(call, see_bill(get_deps(), call.path["tab_id"], request=call.request))
@@ -42,7 +45,7 @@ def seen(call: Call[requests.Nothing]) -> Reply:
 @routes.operation(
     "POST",
     "/v1/tabs/{tab_id}/amend",
-    roles=BUSINESS,
+    roles=ROLES[Action.AMEND],
     answer=TabView,
     tagged=True,
     moves_money=True,
@@ -55,7 +58,7 @@ def amend(call: Call[requests.Nothing]) -> Reply:
 @routes.operation(
     "POST",
     "/v1/tabs/{tab_id}/contest",
-    roles=CUSTOMER | GUEST,
+    roles=ROLES[Action.CONTEST],
     body=requests.NewContest,
     answer=TabView,
     tagged=True,
@@ -74,7 +77,7 @@ def contest(call: Call[requests.NewContest]) -> Reply:
 @routes.operation(
     "POST",
     "/v1/tabs/{tab_id}/resolve",
-    roles=BUSINESS,
+    roles=ROLES[Action.RESOLVE],
     body=requests.ResolveContest,
     answer=TabView,
     tagged=True,
@@ -98,7 +101,7 @@ def resolve(call: Call[requests.ResolveContest]) -> Reply:
 @routes.operation(
     "POST",
     "/v1/tabs/{tab_id}/adjust",
-    roles=BUSINESS,
+    roles=ROLES[Action.ADJUST],
     body=requests.AdjustBill,
     answer=TabView,
     tagged=True,
@@ -115,7 +118,7 @@ def adjust(call: Call[requests.AdjustBill]) -> Reply:
 @routes.operation(
     "POST",
     "/v1/tabs/{tab_id}/refunds",
-    roles=BUSINESS,
+    roles=ROLES[Action.REFUND],
     body=requests.NewRefund,
     answer=TabView,
     tagged=True,
@@ -132,7 +135,7 @@ def refund(call: Call[requests.NewRefund]) -> Reply:
 @routes.operation(
     "POST",
     "/v1/tabs/{tab_id}/retry_refund",
-    roles=OWNER,
+    roles=ROLES[Action.RETRY_REFUND],
     answer=TabView,
     tagged=True,
     moves_money=True,
@@ -145,7 +148,7 @@ def retry_refund(call: Call[requests.Nothing]) -> Reply:
 @routes.operation(
     "POST",
     "/v1/tabs/{tab_id}/refund_elsewhere",
-    roles=OWNER,
+    roles=ROLES[Action.REFUND_ELSEWHERE],
     body=requests.RefundElsewhere,
     answer=TabView,
     tagged=True,
@@ -162,7 +165,7 @@ def refund_elsewhere(call: Call[requests.RefundElsewhere]) -> Reply:
 @routes.operation(
     "POST",
     "/v1/tabs/{tab_id}/resolve_flag",
-    roles=OWNER,
+    roles=ROLES[Action.RESOLVE_FLAG],
     body=requests.ResolveFlag,
     answer=TabView,
     tagged=True,
@@ -178,7 +181,7 @@ def resolve_flag(call: Call[requests.ResolveFlag]) -> Reply:
 @routes.operation(
     "POST",
     "/v1/tabs/{tab_id}/cash",
-    roles=BUSINESS,
+    roles=ROLES[Action.TAKE_CASH],
     body=requests.NewCash,
     answer=TabView,
     tagged=True,
@@ -194,7 +197,7 @@ def take_cash(call: Call[requests.NewCash]) -> Reply:
 @routes.operation(
     "POST",
     "/v1/tabs/{tab_id}/return_cash",
-    roles=BUSINESS,
+    roles=ROLES[Action.RETURN_CASH],
     body=requests.ReturnCash,
     answer=TabView,
     tagged=True,
@@ -209,7 +212,7 @@ def return_cash(call: Call[requests.ReturnCash]) -> Reply:
 @routes.operation(
     "POST",
     "/v1/tabs/{tab_id}/tip",
-    roles=CUSTOMER | GUEST,
+    roles=ROLES[Action.TIP],
     body=requests.NewTip,
     answer=TabView,
     tagged=True,
@@ -220,14 +223,16 @@ def tip(call: Call[requests.NewTip]) -> Reply:
     return answer_reply(call, give_tip(get_deps(), call.path["tab_id"], call.body.tip_minor, request=call.request))
 
 
-@routes.operation("POST", "/v1/tabs/{tab_id}/announce_cash", roles=CUSTOMER | GUEST, answer=TabView, tagged=True)
+@routes.operation(
+    "POST", "/v1/tabs/{tab_id}/announce_cash", roles=ROLES[Action.ANNOUNCE_CASH], answer=TabView, tagged=True
+)
 def announce_cash(call: Call[requests.Nothing]) -> Reply:
     """Say that the customer pays at the counter: staff are told. No money moves."""
     return answer_reply(call, announce_cash_use_case(get_deps(), call.path["tab_id"], request=call.request))
 
 
 @routes.operation(
-    "POST", "/v1/tabs/{tab_id}/rate", roles=CUSTOMER | GUEST, body=requests.Rate, answer=TabView, tagged=True
+    "POST", "/v1/tabs/{tab_id}/rate", roles=ROLES[Action.RATE], body=requests.Rate, answer=TabView, tagged=True
 )
 def rate(call: Call[requests.Rate]) -> Reply:
     """Say how it was, once, where that was not said with the acceptance of the bill."""
@@ -238,7 +243,7 @@ def rate(call: Call[requests.Rate]) -> Reply:
 @routes.operation(
     "POST",
     "/v1/tabs/{tab_id}/write_off",
-    roles=OWNER,
+    roles=ROLES[Action.WRITE_OFF],
     body=requests.WriteOff,
     answer=TabView,
     tagged=True,
@@ -254,7 +259,7 @@ def write_off(call: Call[requests.WriteOff]) -> Reply:
 @routes.operation(
     "POST",
     "/v1/tabs/{tab_id}/pause_followup",
-    roles=BUSINESS,
+    roles=ROLES[Action.PAUSE_FOLLOWUP],
     body=requests.PauseFollowup,
     answer=TabView,
     tagged=True,
@@ -269,14 +274,21 @@ def pause_followup(call: Call[requests.PauseFollowup]) -> Reply:
 
 
 @routes.operation(
-    "POST", "/v1/tabs/{tab_id}/resume_followup", roles=BUSINESS, answer=TabView, tagged=True, moves_money=True
+    "POST",
+    "/v1/tabs/{tab_id}/resume_followup",
+    roles=ROLES[Action.RESUME_FOLLOWUP],
+    answer=TabView,
+    tagged=True,
+    moves_money=True,
 )
 def resume_followup(call: Call[requests.Nothing]) -> Reply:
     """End a pause of the follow-up: reminders and charges that have become due meanwhile are made now."""
     return answer_reply(call, resume_followup_use_case(get_deps(), call.path["tab_id"], request=call.request))
 
 
-@routes.operation("POST", "/v1/tabs/{tab_id}/send_reminder", roles=BUSINESS, answer=TabView, tagged=True)
+@routes.operation(
+    "POST", "/v1/tabs/{tab_id}/send_reminder", roles=ROLES[Action.SEND_REMINDER], answer=TabView, tagged=True
+)
 def send_reminder(call: Call[requests.Nothing]) -> Reply:
     """Remind the customer of what is owed now, or when the quiet hours end. Once a day at most."""
     return answer_reply(call, send_reminder_use_case(get_deps(), call.path["tab_id"], request=call.request))

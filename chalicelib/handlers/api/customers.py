@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from chalicelib.bootstrap import get_deps
+from chalicelib.domain.tab.actions import ROLES, Action
 from chalicelib.handlers.api import render, requests, views
-from chalicelib.handlers.api.operations import BUSINESS, CUSTOMER, GUEST, Call, Reply, Routes, is_replay
+from chalicelib.handlers.api.operations import BUSINESS, CUSTOMER, Call, Reply, Routes, is_replay
 from chalicelib.usecases.parties import customers
 
 routes = Routes(__name__)
@@ -34,7 +35,7 @@ def get_customer(call: Call[None]) -> Reply:
 @routes.operation(
     "POST",
     "/v1/customers/{customer_id}/setup_intent",
-    roles=CUSTOMER | GUEST,
+    roles=ROLES[Action.SAVE_CARD],
     body=requests.CardSetupRequest,
     answer=views.CardSetupView,
     status=201,

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from chalicelib.bootstrap import get_deps
+from chalicelib.domain.tab.actions import ROLES, Action
 from chalicelib.handlers.api import fields, render, requests, views
-from chalicelib.handlers.api.operations import BUSINESS, CUSTOMER, GUEST, Call, Reply, Routes
+from chalicelib.handlers.api.operations import BUSINESS, CUSTOMER, GUEST, PAYING_GUEST, Call, Reply, Routes
 from chalicelib.handlers.api.replies import answer_reply
 from chalicelib.handlers.api.views import TabView
 from chalicelib.handlers.pages.address import pages_at
@@ -65,7 +66,7 @@ def reissue_link(call: Call[requests.ReissueLink]) -> Reply:
     return _made(call, made, pages)
 
 
-@routes.operation("POST", "/v1/tabs/{tab_id}/disown", roles=GUEST, answer=TabView, tagged=True)
+@routes.operation("POST", "/v1/tabs/{tab_id}/disown", roles=ROLES[Action.DISOWN], answer=TabView, tagged=True)
 def disown(call: Call[requests.Nothing]) -> Reply:
     """Say that this is not the caller's tab: their link or token opens nothing from now on."""
     return answer_reply(call, tab_links.disown(get_deps(), call.path["tab_id"], request=call.request))
@@ -90,7 +91,9 @@ def get_link(call: Call[None]) -> Reply:
     )
 
 
-@routes.operation("POST", "/v1/link/take_over", roles=GUEST, answer=views.NewLinkView, status=201)
+@routes.operation(
+    "POST", "/v1/link/take_over", roles=PAYING_GUEST, for_token=True, answer=views.NewLinkView, status=201
+)
 def take_over(call: Call[requests.Nothing]) -> Reply:
     """Take the token's tab over: the guest gets a link of their own, and the token opens the tab no more."""
     pages = pages_at(call.http)

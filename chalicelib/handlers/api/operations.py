@@ -22,7 +22,7 @@ from chalicelib import correlation
 from chalicelib.decoders import decoder_of
 from chalicelib.domain.errors import Forbidden, InvalidInput, NotFound
 from chalicelib.domain.tab.actor import Actor, Role
-from chalicelib.domain.tab.link import Scope
+from chalicelib.domain.tab.link import Scope, is_token_subject
 from chalicelib.handlers.api import fields, requests
 from chalicelib.handlers.api.bad_requests import (
     BadRequest,
@@ -38,12 +38,13 @@ from chalicelib.usecases.tab.attempts import Request
 log = logging.getLogger(__name__)
 
 CUSTOMER = frozenset({Role.CUSTOMER})
-GUEST = frozenset({Role.GUEST})
-"""Whoever has a link or a token; what the scope allows is checked with the tab."""
+GUEST = frozenset(Scope)
+"""Whoever has a link of any scope, or a token, which is one to pay with."""
+PAYING_GUEST = frozenset({Scope.PAY})
 BUSINESS = frozenset({Role.STAFF, Role.OWNER})
 OWNER = frozenset({Role.OWNER})
 OPERATOR = frozenset({Role.OPERATOR})
-PUBLIC: frozenset[Role] = frozenset()
+PUBLIC: frozenset[Role | Scope] = frozenset()
 """No token is needed: the answer is public, or the request is signed."""
 
 JSON = "application/json"
@@ -76,14 +77,19 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Operation(msgspec.Struct, frozen=True, kw_only=True):
-    """One route. `roles` empty: no token is needed. `writes`: an Idempotency-Key is required. `media`: the answer's."""
+    """One route. `rights` empty: no token is needed. `writes`: an Idempotency-Key is required. `media`: the answer's.
+
+    `rights`: the roles that may call it and, for guests, the scopes of their links, as in the domain's table of
+    actions. `for_token`: for guests with a numbered token only.
+    """
 
     name: str
     module: str
     method: str
     path: str
     summary: str
-    roles: frozenset[Role]
+    rights: frozenset[Role | Scope]
+    for_token: bool
     writes: bool
     body: type[Any]
     answer: type[Any] | None
@@ -92,6 +98,11 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     tagged: bool
     moves_money: bool
     media: str
+
+    @property
+    def roles(self) -> frozenset[Role]:
+        """The roles alone: whoever has a link is a guest."""
+        return frozenset(Role.GUEST if isinstance(right, Scope) else right for right in self.rights)
 
 
 OPERATIONS: dict[str, Operation] = {}
@@ -159,7 +170,8 @@ class Routes:
         method: str,
         path: str,
         *,
-        roles: frozenset[Role],
+        roles: frozenset[Role | Scope] | frozenset[Role] | frozenset[Scope],
+        for_token: bool = False,
         body: type[Any] = requests.Nothing,
         answer: type[Any] | None,
         status: int = 200,
@@ -170,6 +182,7 @@ class Routes:
     ) -> Callable[[Callable[[Call[Any]], Reply]], Callable[..., TextResponse]]:
         """Make a function of a Call serve requests. Its docstring's first line is the summary in the OpenAPI document.
 
+        `roles`: who may call it. What an action of a tab needs is in the domain: `ROLES[Action.…]`.
         `tagged`: the answer has an ETag, and a write checks If-Match. `media`: of the answer; one that people see is
         asked for by a browser's form, so its request may be of any type.
         """
@@ -181,7 +194,8 @@ class Routes:
                 method=method,
                 path=path,
                 summary=(view.__doc__ or "").strip().split("\n")[0].rstrip("."),
-                roles=roles,
+                rights=frozenset(roles),
+                for_token=for_token,
                 writes=method in ("POST", "PUT", "DELETE") and bool(roles),
                 body=body,
                 answer=answer,
@@ -244,12 +258,12 @@ def record_id(by: Actor, key: str) -> str:
 
 def _read(operation: Operation, http: HttpRequest, path: dict[str, str]) -> Call[Any]:
     """Check a request. The caller is checked first, so that strangers learn nothing about valid requests."""
-    actor = _actor(http) if operation.roles else None
-    if actor is not None and actor.role not in operation.roles:
-        raise Forbidden(f"A {actor.role} may not do this.", role=actor.role)
+    actor = _actor(http) if operation.rights else None
+    if actor is not None and not may_call(operation, actor.rights, has_token=is_token_subject(actor.subject)):
+        raise _forbidden(actor)
     raw = http.raw_body
     raw = raw if isinstance(raw, bytes) else raw.encode()
-    if operation.roles and len(raw) > MAXIMUM_BODY_BYTES:
+    if operation.rights and len(raw) > MAXIMUM_BODY_BYTES:
         raise BodyTooLarge(f"A body has at most {MAXIMUM_BODY_BYTES} bytes.", maximum_bytes=MAXIMUM_BODY_BYTES)
     if not all(map(_ID.match, path.values())):
         raise NotFound("It does not exist, or it belongs to somebody else.")
@@ -258,12 +272,27 @@ def _read(operation: Operation, http: HttpRequest, path: dict[str, str]) -> Call
         operation=operation,
         http=http,
         path=path,
-        query=_query(operation, http) if operation.roles else {},
+        query=_query(operation, http) if operation.rights else {},
         body=_body(operation, raw) if operation.writes else None,
         raw_body=raw,
         actor=actor,
         idempotency_key=key,
     )
+
+
+def may_call(operation: Operation, right: Role | Scope, *, has_token: bool) -> bool:
+    """Whether callers with this role, or with a link of this scope, may use the operation at all.
+
+    `has_token`: whether the caller is a guest whose only key is a numbered token.
+    """
+    return right in operation.rights and (has_token or not operation.for_token)
+
+
+def _forbidden(actor: Actor) -> Forbidden:
+    if actor.scope is not None:
+        words = "This link does not allow that. Ask the business for one that does."
+        return Forbidden(words, role=actor.role, scope=actor.scope)
+    return Forbidden(f"A {actor.role} may not do this.", role=actor.role)
 
 
 def _actor(http: HttpRequest) -> Actor:
@@ -378,7 +407,7 @@ def _render(operation: Operation, reply: Reply) -> TextResponse:
     headers: dict[str, Any] = {"Content-Type": operation.media}
     if reply.headers is not None:
         headers |= reply.headers
-    if operation.roles:
+    if operation.rights:
         headers["Cache-Control"] = "no-store"
     if reply.version is not None:
         headers["ETag"] = f'"{reply.version}"'

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 
 from chalicelib.bootstrap import get_deps
+from chalicelib.domain.tab.actions import ROLES, Action
 from chalicelib.domain.tab.commands.sharing import Parts
 from chalicelib.handlers.api import render, requests, views
-from chalicelib.handlers.api.operations import BUSINESS, CUSTOMER, GUEST, Call, Reply, Routes
+from chalicelib.handlers.api.operations import Call, Reply, Routes
 from chalicelib.handlers.api.replies import answer_reply
 from chalicelib.handlers.api.views import TabView
 from chalicelib.handlers.pages.address import pages_at
@@ -19,7 +20,7 @@ routes = Routes(__name__)
 @routes.operation(
     "POST",
     "/v1/tabs/{tab_id}/split",
-    roles=BUSINESS | CUSTOMER | GUEST,
+    roles=ROLES[Action.SPLIT],
     body=requests.SplitBill,
     answer=views.SplitView,
     status=201,
@@ -52,7 +53,7 @@ def split(call: Call[requests.SplitBill]) -> Reply:
 @routes.operation(
     "POST",
     "/v1/tabs/{tab_id}/unsplit",
-    roles=BUSINESS | CUSTOMER | GUEST,
+    roles=ROLES[Action.UNSPLIT],
     answer=TabView,
     tagged=True,
     moves_money=True,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from chalicelib.bootstrap import get_deps
 from chalicelib.domain.errors import InvalidInput
+from chalicelib.domain.tab.actions import ROLES, Action
 from chalicelib.domain.tab.bill import Feedback
 from chalicelib.domain.tab.commands.bill import ItemInput
 from chalicelib.domain.tab.commands.booking import Limits, Origin, Terms
@@ -112,7 +113,7 @@ def get_agenda(call: Call[None]) -> Reply:
 @routes.operation(
     "POST",
     "/v1/tabs/{tab_id}/accept_promise",
-    roles=BUSINESS | CUSTOMER | GUEST,
+    roles=ROLES[Action.ACCEPT_PROMISE],
     body=requests.AcceptPromise,
     answer=TabView,
     tagged=True,
@@ -134,7 +135,7 @@ def accept_promise(call: Call[requests.AcceptPromise]) -> Reply:
 @routes.operation(
     "POST",
     "/v1/tabs/{tab_id}/propose_promise",
-    roles=BUSINESS,
+    roles=ROLES[Action.PROPOSE_PROMISE],
     body=requests.ProposePromise,
     answer=TabView,
     tagged=True,
@@ -154,7 +155,7 @@ def propose_promise(call: Call[requests.ProposePromise]) -> Reply:
 @routes.operation(
     "POST",
     "/v1/tabs/{tab_id}/reschedule",
-    roles=BUSINESS | CUSTOMER | GUEST,
+    roles=ROLES[Action.RESCHEDULE],
     body=requests.Reschedule,
     answer=TabView,
     tagged=True,
@@ -168,14 +169,19 @@ def reschedule(call: Call[requests.Reschedule]) -> Reply:
     return answer_reply(call, reschedule_tab(get_deps(), call.path["tab_id"], starts_at, origin, request=call.request))
 
 
-@routes.operation("POST", "/v1/tabs/{tab_id}/check_in", roles=BUSINESS, answer=TabView, tagged=True)
+@routes.operation("POST", "/v1/tabs/{tab_id}/check_in", roles=ROLES[Action.CHECK_IN], answer=TabView, tagged=True)
 def check_in(call: Call[requests.Nothing]) -> Reply:
     """Check the customer in: the service begins."""
     return answer_reply(call, check_in_use_case(get_deps(), call.path["tab_id"], request=call.request))
 
 
 @routes.operation(
-    "POST", "/v1/tabs/{tab_id}/items", roles=BUSINESS, body=requests.NewItems, answer=TabView, tagged=True
+    "POST",
+    "/v1/tabs/{tab_id}/items",
+    roles=ROLES[Action.ADD_ITEMS],
+    body=requests.NewItems,
+    answer=TabView,
+    tagged=True,
 )
 def add_items(call: Call[requests.NewItems]) -> Reply:
     """Add 1 to 50 items to the bill: all of them, or none."""
@@ -191,14 +197,16 @@ def add_items(call: Call[requests.NewItems]) -> Reply:
     return answer_reply(call, bill.add_items(get_deps(), call.path["tab_id"], items, request=call.request))
 
 
-@routes.operation("POST", "/v1/tabs/{tab_id}/items/{item_id}/void", roles=BUSINESS, answer=TabView, tagged=True)
+@routes.operation(
+    "POST", "/v1/tabs/{tab_id}/items/{item_id}/void", roles=ROLES[Action.VOID_ITEM], answer=TabView, tagged=True
+)
 def void_item(call: Call[requests.Nothing]) -> Reply:
     """Remove an item from the bill. It stays in the history."""
     answer = bill.void_item(get_deps(), call.path["tab_id"], call.path["item_id"], request=call.request)
     return answer_reply(call, answer)
 
 
-@routes.operation("POST", "/v1/tabs/{tab_id}/complete", roles=BUSINESS, answer=TabView, tagged=True)
+@routes.operation("POST", "/v1/tabs/{tab_id}/complete", roles=ROLES[Action.COMPLETE], answer=TabView, tagged=True)
 def complete(call: Call[requests.Nothing]) -> Reply:
     """Complete the service: the bill is presented, the review window begins. No money moves."""
     return answer_reply(call, complete_service(get_deps(), call.path["tab_id"], request=call.request))
@@ -207,7 +215,7 @@ def complete(call: Call[requests.Nothing]) -> Reply:
 @routes.operation(
     "POST",
     "/v1/tabs/{tab_id}/accept_bill",
-    roles=CUSTOMER | GUEST,
+    roles=ROLES[Action.ACCEPT_BILL],
     body=requests.AcceptBill,
     answer=TabView,
     tagged=True,
@@ -228,7 +236,7 @@ def accept_bill(call: Call[requests.AcceptBill]) -> Reply:
 @routes.operation(
     "POST",
     "/v1/tabs/{tab_id}/charges",
-    roles=BUSINESS | CUSTOMER | GUEST,
+    roles=ROLES[Action.PAY_ON_PHONE] | ROLES[Action.CHARGE_SAVED_CARD],
     body=requests.NewCharge,
     answer=TabView,
     tagged=True,
@@ -244,7 +252,9 @@ def charge(call: Call[requests.NewCharge]) -> Reply:
     return answer_reply(call, answer)
 
 
-@routes.operation("POST", "/v1/tabs/{tab_id}/payment_sheet", roles=CUSTOMER | GUEST, answer=views.PaymentSheetView)
+@routes.operation(
+    "POST", "/v1/tabs/{tab_id}/payment_sheet", roles=ROLES[Action.PAY_ON_PHONE], answer=views.PaymentSheetView
+)
 def payment_sheet(call: Call[requests.Nothing]) -> Reply:
     """Get all that Stripe's PaymentSheet in an app needs for the payment or hold that waits for the customer."""
     deps = get_deps()
@@ -255,7 +265,7 @@ def payment_sheet(call: Call[requests.Nothing]) -> Reply:
 @routes.operation(
     "POST",
     "/v1/tabs/{tab_id}/cancel",
-    roles=BUSINESS | CUSTOMER | GUEST,
+    roles=ROLES[Action.CANCEL],
     body=requests.Cancel,
     answer=TabView,
     tagged=True,
@@ -266,7 +276,9 @@ def cancel(call: Call[requests.Cancel]) -> Reply:
     return answer_reply(call, cancel_tab(get_deps(), call.path["tab_id"], call.body.reason, request=call.request))
 
 
-@routes.operation("POST", "/v1/tabs/{tab_id}/no_show", roles=BUSINESS, answer=TabView, tagged=True, moves_money=True)
+@routes.operation(
+    "POST", "/v1/tabs/{tab_id}/no_show", roles=ROLES[Action.NO_SHOW], answer=TabView, tagged=True, moves_money=True
+)
 def no_show(call: Call[requests.Nothing]) -> Reply:
     """Record that the customer did not come. The disclosed fee is announced, and taken a day later."""
     return answer_reply(call, mark_no_show(get_deps(), call.path["tab_id"], request=call.request))
@@ -275,7 +287,7 @@ def no_show(call: Call[requests.Nothing]) -> Reply:
 @routes.operation(
     "POST",
     "/v1/tabs/{tab_id}/waive",
-    roles=BUSINESS,
+    roles=ROLES[Action.WAIVE],
     body=requests.Waive,
     answer=TabView,
     tagged=True,
