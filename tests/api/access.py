@@ -128,8 +128,8 @@ A link's `view`, `pay` and `full` are its [scopes](links.md). A numbered token i
 
 _FOOT = """
 The operations for all: `health` and `openapi` say the same to everybody. `stripe_webhook` takes what Stripe has signed,
-and nothing else. `show_unsubscribe` and `unsubscribe` have a key in their address, which is worth one customer's e-mails
-at one merchant. The pages below `/t/` have the link's or token's secret in theirs, and go by the same table.
+and nothing else. `show_unsubscribe` and `unsubscribe` have a key in their address, which is worth one customer's
+e-mails at one merchant. The pages below `/t/` have the link's or token's secret in theirs, and go by the same table.
 """
 
 
@@ -143,7 +143,8 @@ def page() -> str:
         rows.append(f"| `{operation.name}` | `{operation.method} {operation.path}` | {' | '.join(cells_of_it)} |")
     count = (
         f"\n{len(every):,} cells: {len(OPERATIONS)} operations, {len(Who)} kinds of callers, and whose thing is asked "
-        f"for (their own, another tab of the same customer, another customer's, another merchant's, as far as the path names one). "
+        f"for (their own, another tab of the same customer, another customer's, another merchant's, as far as the path "
+        "names one). "
         f"{by_verdict[Verdict.PASSES]:,} pass, {by_verdict[Verdict.UNAUTHORIZED]:,} are 401, "
         f"{by_verdict[Verdict.FORBIDDEN]:,} are 403, {by_verdict[Verdict.NOT_FOUND]:,} are 404.\n"
     )

@@ -160,7 +160,7 @@ def town(world: World) -> Town:
 def judged(reply: Reply, cell: Cell) -> str:
     """The verdict that this answer is; a cell that should pass may still be refused by the tab's state (409)."""
     match reply.status:
-        case 401:
+        case 401 if reply.json["code"] == "unauthorized":
             return Verdict.UNAUTHORIZED
         case 403 if reply.json.get("code") == "forbidden":
             return Verdict.FORBIDDEN
