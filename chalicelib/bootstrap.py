@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from chalicelib.ports.queues import Queues
     from chalicelib.ports.store import TabStore
     from chalicelib.ports.stream import NewEntry
+    from chalicelib.ports.visits import Visits
     from chalicelib.ports.webhooks import Webhooks
     from chalicelib.ports.words import Words
 
@@ -59,13 +60,14 @@ def prepare() -> None:
 
 def build(*, clock: Clock | None = None) -> Deps:
     """Create adapters from the settings. `clock`: that of devstack. Raises BadSetting."""
-    store, people, deliveries, notices, links = _stores()
+    store, people, deliveries, notices, links, visits = _stores()
     return Deps(
         store=store,
         people=people,
         deliveries=deliveries,
         notices=notices,
         links=links,
+        visits=visits,
         addresses=LibraryAddresses(),
         # Importing the stripe package takes a quarter of a second, and most requests move no money.
         gateway=cast("PaymentGateway", _Gateway()),
@@ -101,13 +103,14 @@ def get_pages() -> Pages:
 _pages: list[Pages] = []
 
 
-def _stores() -> tuple[TabStore, People, Deliveries, Notices, Links]:
+def _stores() -> tuple[TabStore, People, Deliveries, Notices, Links, Visits]:
     # Imported here: health and the authorizer do not need the AWS SDK, which takes longest to import.
     from chalicelib.adapters.dynamodb.deliveries import DynamoDbDeliveries
     from chalicelib.adapters.dynamodb.links import DynamoDbLinks
     from chalicelib.adapters.dynamodb.notices import DynamoDbNotices
     from chalicelib.adapters.dynamodb.people import DynamoDbPeople
     from chalicelib.adapters.dynamodb.store import DynamoDbStore, dynamodb_client
+    from chalicelib.adapters.dynamodb.visits import DynamoDbVisits
 
     client, table = dynamodb_client(config.aws_endpoint_url()), config.table()
     # The client is kept, because creating it takes longest; it reconnects and renews its credentials automatically.
@@ -118,6 +121,7 @@ def _stores() -> tuple[TabStore, People, Deliveries, Notices, Links]:
         DynamoDbDeliveries(client, table),
         DynamoDbNotices(client, table),
         DynamoDbLinks(client, table, config.stage()),
+        DynamoDbVisits(client, table),
     )
 
 

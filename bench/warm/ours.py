@@ -36,6 +36,7 @@ from chalicelib.adapters.dynamodb.links import DynamoDbLinks
 from chalicelib.adapters.dynamodb.notices import DynamoDbNotices
 from chalicelib.adapters.dynamodb.people import DynamoDbPeople
 from chalicelib.adapters.dynamodb.store import DynamoDbStore, dynamodb_client
+from chalicelib.adapters.dynamodb.visits import DynamoDbVisits
 from chalicelib.adapters.memory_queues import MemoryQueues
 from chalicelib.adapters.stripe.gateway import StripeGateway, stripe_client
 from chalicelib.adapters.system import SystemClock, SystemIds
@@ -128,6 +129,7 @@ def deps(client: Any, standin: str) -> Deps:
         deliveries=DynamoDbDeliveries(client, table),
         notices=DynamoDbNotices(client, table),
         links=DynamoDbLinks(client, table, "dev"),
+        visits=DynamoDbVisits(client, table),
         addresses=LibraryAddresses(),
         gateway=gateway,
         clock=SystemClock(),

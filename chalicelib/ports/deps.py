@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from chalicelib.ports.people import People
     from chalicelib.ports.queues import Queues
     from chalicelib.ports.store import TabStore
+    from chalicelib.ports.visits import Visits
     from chalicelib.ports.webhooks import Webhooks
     from chalicelib.ports.words import Words
 
@@ -35,6 +36,7 @@ class Deps(Struct, frozen=True):
     deliveries: Deliveries
     notices: Notices
     links: Links
+    visits: Visits
     addresses: Addresses
     gateway: PaymentGateway
     clock: Clock

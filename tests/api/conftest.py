@@ -24,6 +24,7 @@ from tests.channels import BareWords, Mails, Texts
 from tests.deliveries import deliveries_beside
 from tests.notices import Receivers, notices_beside
 from tests.people import links_beside, people_beside
+from tests.visits import visits_beside
 
 from .world import (
     AUDIENCE,
@@ -110,6 +111,7 @@ def make_world(
             deliveries=deliveries_beside(store),
             notices=notices_beside(store),
             links=links_beside(store),
+            visits=visits_beside(store),
             addresses=LibraryAddresses(),
             gateway=gateway,
             clock=clock,

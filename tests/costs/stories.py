@@ -49,6 +49,7 @@ from tests.costs.meter import Meter, MeteredClient, Usage
 from tests.deliveries import deliveries_beside
 from tests.notices import Receivers, notices_beside
 from tests.people import links_beside, people_beside
+from tests.visits import visits_beside
 
 TABLE = "aftertab-dev"
 SETTINGS = {
@@ -150,6 +151,7 @@ def _metered_world() -> Iterator[tuple[World, Meter, Callable[[], None]]]:
                 deliveries=deliveries_beside(store),
                 notices=notices_beside(store),
                 links=links_beside(store),
+                visits=visits_beside(store),
                 addresses=LibraryAddresses(),
                 gateway=gateway,
                 clock=clock,

@@ -48,6 +48,7 @@ INDEX_OF = {
     "iter_due": "due",
     "list_customers": "by_merchant",
     "list_sendings": "by_merchant",
+    "list_visits_by_merchant": "by_merchant",
 }
 
 
@@ -146,7 +147,7 @@ def store_methods(function: str) -> set[str]:
         for node in ast.walk(code)
         if isinstance(node, ast.Attribute)
         and isinstance(node.value, ast.Attribute)
-        and node.value.attr in ("store", "people", "deliveries", "links", "notices")
+        and node.value.attr in ("store", "people", "deliveries", "links", "notices", "visits")
     }
 
 
@@ -162,12 +163,12 @@ def _calls(node: ast.AST) -> Iterator[str]:
             yield inner.attr
 
 
+CLASSES = frozenset(f"DynamoDb{name}" for name in ("Store", "People", "Deliveries", "Links", "Notices", "Visits"))
 METHODS = {
     node.name: set(_calls(node))
-    for name in ("store.py", "people.py", "deliveries.py", "links.py", "notices.py")
+    for name in ("store.py", "people.py", "deliveries.py", "links.py", "notices.py", "visits.py")
     for parent in ast.walk(ast.parse((ADAPTERS / name).read_text()))
-    if isinstance(parent, ast.ClassDef)
-    and parent.name in ("DynamoDbStore", "DynamoDbPeople", "DynamoDbDeliveries", "DynamoDbLinks", "DynamoDbNotices")
+    if isinstance(parent, ast.ClassDef) and parent.name in CLASSES
     for node in parent.body
     if isinstance(node, ast.FunctionDef)
 }

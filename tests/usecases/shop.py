@@ -39,6 +39,7 @@ from tests.notices import Receivers, notices_beside
 from tests.people import links_beside, people_beside
 from tests.schedule import Ran, run_schedule
 from tests.usecases.fake_gateway import SIGNATURE, Crash, FakeGateway
+from tests.visits import visits_beside
 
 ADA, OLGA = "ada@example.com", "olga@example.com"
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -87,6 +88,7 @@ class Shop:
             deliveries=deliveries_beside(self.store),
             notices=notices_beside(self.store),
             links=links_beside(self.store),
+            visits=visits_beside(self.store),
             addresses=LibraryAddresses(),
             gateway=self.gateway,
             clock=self.clock,

@@ -23,11 +23,12 @@ from chalicelib.domain.tab.commands.bill import ItemInput
 from chalicelib.domain.tab.commands.booking import Limits, Origin
 from chalicelib.domain.tab.facts.fact import FactKind
 from chalicelib.domain.tab.followup import outside_quiet_hours
-from chalicelib.domain.tab.payments import LegKind, PlanReason, RefundMeans
+from chalicelib.domain.tab.payments import HoldState, LegKind, PlanReason, RefundMeans
 from chalicelib.domain.tab.policy import LapseAction, Policy, Resolution
 from chalicelib.domain.tab.promise import Consent
 from chalicelib.domain.tab.status import Status
 from chalicelib.domain.tab.tab import Outcome
+from chalicelib.domain.trust.visit import visit_of
 from chalicelib.usecases.parties.customers import remove_card
 from chalicelib.usecases.tab.bill import (
     accept_bill,
@@ -601,6 +602,7 @@ class AnyStory(RuleBasedStateMachine):
         refused = tab.refund_by_hand_minor > 0 or tab.cash_to_return_minor > 0
         self.the_customer_has_what_is_theirs()
         self.those_concerned_heard_of_what_was_lowered()
+        self.the_visit_says_what_the_tab_has_come_to()
         if tab.status not in (Status.BOOKED, Status.OPEN):
             assert (tab.status == Status.CLOSED) == (
                 (tab.live_hold is None and tab.balance_minor == 0 and not refused) or tab.closed_at is not None
@@ -653,6 +655,45 @@ class AnyStory(RuleBasedStateMachine):
             assert states in ({DeliveryState.HANDED_OVER}, {DeliveryState.SUPPRESSED}), (message.kind, states)
         handed_over = sum(states >= {DeliveryState.HANDED_OVER} for states in ends.values())
         assert len(shop.mails.sent) == handed_over, "a mail went out twice, or without a record"
+
+    def the_visit_says_what_the_tab_has_come_to(self) -> None:
+        """As the relay folded it, batch by batch, it is what all entries make; and that agrees with the snapshot."""
+        shop, tab = self.shop, self.shop.tab
+        shop.pump.run()
+        key = (shop.merchant_id, shop.customer_id, shop.tab_id)
+        visit = shop.deps.visits.find_visits([key])[key]
+        entries = shop.store.list_entries(shop.merchant_id, shop.tab_id, limit=1000, cursor=None).items
+        assert visit == visit_of(shop.merchant_id, shop.tab_id, shop.customer_id, entries)
+        assert {
+            "seq": tab.entry_count,
+            "opened_at": tab.opened_at,
+            "starts_at": tab.starts_at,
+            "total_minor": tab.total_minor if tab.presented_at else 0,
+            "tip_minor": tab.tip_minor,
+            "owed_minor": tab.balance_minor,
+            "paid_minor": sum(leg.amount_minor - leg.refunded_minor for leg in tab.legs),
+            "written_off_minor": tab.written_off_minor,
+            "held_minor": sum(hold.amount_minor for hold in tab.holds if hold.state == HoldState.LIVE),
+            "disputes": {one.dispute_id: one.state for leg in tab.legs for one in leg.disputes},
+            "contested": tab.contest is not None,
+            "outcome": tab.outcome,
+            "closed_at": tab.closed_at,
+        } == {
+            "seq": visit.seq,
+            "opened_at": visit.opened_at,
+            "starts_at": visit.starts_at,
+            "total_minor": visit.total_minor,
+            "tip_minor": visit.tip_minor,
+            "owed_minor": visit.owed_minor,
+            "paid_minor": visit.paid_minor,
+            "written_off_minor": visit.written_off_minor,
+            "held_minor": visit.held_minor,
+            "disputes": {one.dispute_id: one.state for one in visit.disputes},
+            "contested": visit.open_contest is not None,
+            "outcome": visit.outcome,
+            "closed_at": visit.closed_at,
+        }
+        assert not tab.balance_minor or tab.status == Status.IN_REVIEW or visit.due_at == tab.due_at
 
     def those_concerned_heard_of_what_was_lowered(self) -> None:
         """The owner of what went back past us, the customer of what was waived."""

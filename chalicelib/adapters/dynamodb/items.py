@@ -33,6 +33,7 @@ from chalicelib.domain.tab.link import LinkPointer
 from chalicelib.domain.tab.status import Status
 from chalicelib.domain.tab.tab import Tab
 from chalicelib.domain.token import Token
+from chalicelib.domain.trust.visit import Visit
 from chalicelib.ports.store import (
     Due,
     DueDelivery,
@@ -201,6 +202,21 @@ def token_key(merchant_id: str, number: int) -> Key:
 
 def token_position(number: int) -> str:
     return f"{number:06}"
+
+
+def visit_key(merchant_id: str, customer_id: str, tab_id: str) -> Key:
+    """A customer's visits are a partition of their own, so that they are read with one query."""
+    return _key(f"VISITS#{merchant_id}#{customer_id}", tab_id)
+
+
+def visits_partition(merchant_id: str) -> str:
+    """All visits of a merchant, in the index that has its tabs by status."""
+    return f"{merchant_id}#visits"
+
+
+def visit_position(visit: Visit) -> str:
+    assert visit.opened_at is not None, "the first entry of a tab says when it was opened"
+    return f"{instant(visit.opened_at)}#{visit.customer_id}#{visit.tab_id}"
 
 
 def status_partition(merchant_id: str, status: Status) -> str:
@@ -436,6 +452,17 @@ def token_item(token: Token) -> Item:
     return _item(token_key(token.merchant_id, token.number), _data(token) | _version(token))
 
 
+def visit_item(visit: Visit) -> Item:
+    """Its place in the index never changes, so that folding an entry writes the table only."""
+    assert visit.customer_id is not None, "a tab has its customer"
+    native = {
+        "seq": {"N": str(visit.seq)},
+        "gm_pk": {"S": visits_partition(visit.merchant_id)},
+        "gm_sk": {"S": visit_position(visit)},
+    }
+    return _item(visit_key(visit.merchant_id, visit.customer_id, visit.tab_id), _data(visit) | native)
+
+
 def lookup_item(merchant_id: str, by: SearchBy, searchable: str, customer_id: str) -> Item:
     return _item(lookup_key(merchant_id, by, searchable, customer_id), {})
 
@@ -571,6 +598,10 @@ def link_pointer_of(item: Item) -> LinkPointer:
 
 def token_of(item: Item) -> Token:
     return _contents(Token, item)
+
+
+def visit_of(item: Item) -> Visit:
+    return _contents(Visit, item)
 
 
 def customer_line_of(item: Item) -> Customer:

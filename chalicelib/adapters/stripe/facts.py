@@ -66,6 +66,7 @@ def _hold_placed(intent: Mapping[str, Any]) -> Fact:
         amount_minor=from_wire(intent["amount_capturable"], intent["currency"]),
         capture_before=capture_before,
         card=_saved_card(intent, placed_at),
+        fingerprint=_card_details(charge).get("fingerprint"),
     )
 
 
@@ -80,6 +81,7 @@ def _charged(intent: Mapping[str, Any], at: datetime) -> Fact:
         _fact(FactKind.CHARGED, intent, taken_at),
         amount_minor=from_wire(intent["amount_received"], intent["currency"]),
         card=_saved_card(intent, taken_at),
+        fingerprint=_card_details(intent.get("latest_charge")).get("fingerprint"),
     )
 
 
@@ -136,7 +138,17 @@ def _saved_card(intent: Mapping[str, Any], at: datetime) -> Card | None:
     card_id, details = id_of(intent.get("payment_method")), _card_details(intent.get("latest_charge"))
     if not _saves_card(intent) or card_id is None or not details:
         return None
-    return Card(card_id=card_id, brand=details.get("brand") or "card", last4=details.get("last4") or "", saved_at=at)
+    return _card(card_id, details, at)
+
+
+def _card(card_id: str, details: Mapping[str, Any], at: datetime) -> Card:
+    return Card(
+        card_id=card_id,
+        brand=details.get("brand") or "card",
+        last4=details.get("last4") or "",
+        saved_at=at,
+        fingerprint=details.get("fingerprint"),
+    )
 
 
 def _charged_at(charge: Any) -> datetime | None:
@@ -264,6 +276,7 @@ def _dispute_fact(dispute: Mapping[str, Any], kind: FactKind, at: datetime) -> F
         currency=currency_of(dispute),
         payment_id=id_of(dispute.get("payment_intent")),
         refundable=bool(dispute.get("is_charge_refundable")),
+        reason=dispute.get("reason") or "",
     )
 
 
@@ -358,10 +371,9 @@ def expired(payment_id: str, held: Mapping[str, Any], attempt_id: str | None, at
 
 
 def card_saved(setup_id: str, method: Mapping[str, Any], at: datetime) -> Fact:
-    card = method.get("card") or {}
     return Fact(
         kind=FactKind.CARD_SAVED,
         object_id=setup_id,
         at=at,
-        card=Card(card_id=method["id"], brand=card.get("brand") or "card", last4=card.get("last4") or "", saved_at=at),
+        card=_card(method["id"], method.get("card") or {}, at),
     )

@@ -117,6 +117,7 @@ def _end(draft: Draft, resolution: Resolution, reason: str, resolved_by: str) ->
         reason=reason,
         of="bill" if draft.tab.fee is None else "fee",
         resolved_by=resolved_by,
+        due_at=draft.tab.due_at,
         **what_is_left(draft.tab),
     )
 

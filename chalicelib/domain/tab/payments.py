@@ -40,6 +40,7 @@ class Deposit(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Card(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A saved card: an opaque reference, and its brand and digits for people.
 
+    `fingerprint`: the gateway's word for the card itself, the same whoever saves it, within one account.
     `refused`: the code of the decline after which it must not be tried again (Failure.is_final).
     """
 
@@ -48,6 +49,7 @@ class Card(Struct, frozen=True, kw_only=True, omit_defaults=True):
     last4: str
     saved_at: datetime
     refused: str | None = None
+    fingerprint: str | None = None
 
 
 class HoldState(StrEnum):

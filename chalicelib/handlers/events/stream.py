@@ -13,6 +13,7 @@ from chalicelib import bootstrap
 from chalicelib.handlers.events import batches
 from chalicelib.ports.deps import Deps
 from chalicelib.ports.queues import Job, QueueName, QueueUnavailable
+from chalicelib.ports.store import StoreUnavailable
 from chalicelib.ports.stream import NewEntry, UnreadableRecord
 from chalicelib.usecases.news.relay import relay as relay_entries
 
@@ -20,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 def relay(deps: Deps, event: batches.Event) -> batches.Answer:
-    """Relay a batch. If a queue does not take its jobs, the whole batch comes again and makes the same jobs again."""
+    """Relay a batch. If a queue or the table does not answer, the whole batch comes again, to the same end."""
     entries: list[NewEntry] = []
     readable: list[batches.Event] = []
     aside: list[batches.Event] = []
@@ -34,7 +35,7 @@ def relay(deps: Deps, event: batches.Event) -> batches.Answer:
     try:
         aside += [readable[index] for index in relay_entries(deps, entries)]
         deps.queues.send(QueueName.UNRELAYED, [Job(body=json.dumps(record), group="relay") for record in aside])
-    except QueueUnavailable:
+    except (QueueUnavailable, StoreUnavailable):
         log.exception("the batch comes again")
         return batches.answer([_position(event["Records"][0])])
     return batches.answer([])

@@ -1,6 +1,7 @@
-"""The relay: from a committed entry to the jobs of those who tell it, people's and systems' (design §11).
+"""The relay: from a committed entry to the jobs of those who tell it, people's and systems', and to its visit (§11).
 
-Nothing is stored: the same entry makes the same jobs whenever it comes, and a delivery is claimed by its message's id.
+The same entry makes the same jobs whenever it comes, and a delivery is claimed by its message's id; a visit knows which
+entries were folded into it.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from chalicelib.ports.deps import Deps
 from chalicelib.ports.notices import NoticeJob, queue_job_of
 from chalicelib.ports.queues import Job, QueueName
 from chalicelib.ports.stream import NewEntry
+from chalicelib.usecases.trust.project import project
 
 log = logging.getLogger(__name__)
 
@@ -27,11 +29,12 @@ RECEIPT_DELAY_S = 300
 
 
 def relay(deps: Deps, entries: Sequence[NewEntry]) -> list[int]:
-    """Send what follows from these entries to the queues; returns the indexes of those that could not be told.
+    """Send what follows from these entries to the queues, and fold them into their visits.
 
-    Raises QueueUnavailable: then some of the jobs may have been sent.
+    Returns the indexes of those that could not be told or folded. Raises QueueUnavailable, StoreUnavailable: then some
+    of the jobs may have been sent, and some of the visits written.
     """
-    failed: list[int] = []
+    failed: set[int] = set()
     messages: list[Message] = []
     notices: dict[str, list[Notice]] = defaultdict(list)
     for index, new in enumerate(entries):
@@ -42,14 +45,16 @@ def relay(deps: Deps, entries: Sequence[NewEntry]) -> list[int]:
                     notices[new.merchant_id].append(notice_of(new.merchant_id, new.customer_id, new.tab_id, new.entry))
             except Exception:
                 log.exception("nothing could be made of an entry", extra={"seq": new.entry.seq, "kind": new.entry.kind})
-                failed.append(index)
+                failed.add(index)
     deps.queues.send(QueueName.POST, [_job(message) for message in messages])
     # One job for all of a merchant, so that its endpoints are read once.
     jobs = [NoticeJob(merchant_id=merchant_id, notices=tuple(of)) for merchant_id, of in notices.items()]
     deps.queues.send(QueueName.NOTICES, [queue_job_of(job) for job in jobs])
+    # People first: a visit may lag, a message had better not.
+    failed |= project(deps, entries)
     counted = {"EntriesRelayed": len(entries) - len(failed), "MessagesMade": len(messages)}
     log.info("relayed", extra={"metrics": counted})
-    return failed
+    return sorted(failed)
 
 
 def _job(message: Message) -> Job:

@@ -58,6 +58,7 @@ from tests.faults.matrix.traps import STRIPE, Call, Died, InProcess, Lane, Trap,
 from tests.notices import Receivers, notices_beside
 from tests.people import links_beside, people_beside
 from tests.schedule import run_schedule
+from tests.visits import visits_beside
 
 START = 1_767_603_600
 """Monday, 2026-01-05T09:00:00Z: in nobody's quiet hours."""
@@ -145,6 +146,7 @@ class World:
                 deliveries=deliveries_beside(self.store),
                 notices=notices_beside(self.store),
                 links=links_beside(self.store),
+                visits=visits_beside(self.store),
                 addresses=LibraryAddresses(),
                 gateway=self._gateway(lane),
                 clock=self.clock,

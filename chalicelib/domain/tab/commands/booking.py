@@ -125,7 +125,13 @@ def open_tab(merchant: Merchant, customer: Customer, terms: Terms, *, now: datet
         deposit=deposit.wanted(terms.deposit_minor, now, policy.deposit_lapse_s),
     )
     draft = Draft(tab, now=now, by=by, new_id=new_id)
-    draft.record("opened", status=tab.status, promise_sha256=promise.sha256)
+    draft.record(
+        "opened",
+        status=tab.status,
+        promise_sha256=promise.sha256,
+        currency=tab.currency,
+        starts_at=tab.starts_at,
+    )
     return draft
 
 

@@ -237,6 +237,7 @@ def _open_share(draft: Draft, items: tuple[Item, ...], time: timedelta, sha256: 
         "opened",
         status=tab.status,
         promise_sha256=tab.promise.sha256,
+        currency=tab.currency,
         parent_id=parent.tab_id,
         postings=transfer(amount_minor, debit=Account.CUSTOMER_RECEIVABLE, credit=Account.SHARES),
     )

@@ -93,5 +93,11 @@ def keep_card(draft: Draft, fact: Fact) -> None:
     """Save the card for later charges, only if the customer agreed to that."""
     if fact.card is not None and deposit.may_keep_card(draft.tab):
         draft.update(card=fact.card)
-        draft.record("card_saved", card_id=fact.card.card_id, brand=fact.card.brand, last4=fact.card.last4)
+        draft.record(
+            "card_saved",
+            card_id=fact.card.card_id,
+            brand=fact.card.brand,
+            last4=fact.card.last4,
+            fingerprint=fact.card.fingerprint,
+        )
         followup.try_new_card(draft)

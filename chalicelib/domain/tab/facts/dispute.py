@@ -95,6 +95,7 @@ def _move(draft: Draft, leg: Leg, dispute: Dispute, fact: Fact, *, was: DisputeS
         dispute_id=dispute.dispute_id,
         payment_id=leg.payment_id,
         amount_minor=fact.amount_minor,
+        reason=fact.reason,
         postings=transfer(loss_minor, debit=Account.BAD_DEBT, credit=Account.DISPUTES_RECEIVABLE),
     )
     is_end = dispute.state in _ENDED

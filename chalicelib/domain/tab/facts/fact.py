@@ -64,7 +64,8 @@ class Fact(Struct, frozen=True, kw_only=True):
     `object_id`: the payment, setup, refund, dispute, card or balance transaction concerned. `amount_minor`: cumulative
     for that object. `currency`: the object's; None if it has none (a card). `attempt_id`: the attempt that made the
     object, from its metadata. `payment_id`: the payment that is refunded, disputed or charged a fee for.
-    `refundable`: with a dispute's state: whether the payment can still be refunded.
+    `refundable`, `reason`: with a dispute's state: whether the payment can still be refunded, and the network's reason.
+    `fingerprint`: with HOLD_PLACED and CHARGED, that of the card, where the gateway tells it.
     `occurrence` distinguishes repeated declines of one payment. `capture_before` and `card` come with HOLD_PLACED,
     `card` also with CARD_SAVED, `failure` with DECLINED, CARD_REFUSED and REFUND_FAILED, `card_id` (the card that was
     declined) with DECLINED. With AWAITING_CUSTOMER comes `client_secret`, or `page_url` where `object_id` is a page of
@@ -86,6 +87,8 @@ class Fact(Struct, frozen=True, kw_only=True):
     page_url: str | None = None
     failure: Failure | None = None
     refundable: bool = False
+    reason: str = ""
+    fingerprint: str | None = None
 
     @property
     def key(self) -> str | None:

@@ -84,8 +84,8 @@ def return_elsewhere(draft: Draft, amount_minor: int, how: RefundMeans, referenc
     assert left == 0, "no more is given back elsewhere than a person has to see to"
 
 
-def take(draft: Draft, fact: Fact, kind: LegKind, why: str) -> None:
-    """Add a payment that the gateway reports. `why`: the reason for taking it, a code."""
+def take(draft: Draft, fact: Fact, kind: LegKind, why: str, **details: object) -> None:
+    """Add a payment that the gateway reports. `why`: the reason for taking it, a code. `details`: of its entry."""
     leg = Leg(
         payment_id=fact.object_id,
         kind=kind,
@@ -93,7 +93,8 @@ def take(draft: Draft, fact: Fact, kind: LegKind, why: str) -> None:
         taken_at=fact.at,
         attempt_id=fact.attempt_id,
     )
-    _add_leg(draft, leg, "captured" if kind == LegKind.CAPTURE else "charged", Account.STRIPE_BALANCE, why=why)
+    entry = "captured" if kind == LegKind.CAPTURE else "charged"
+    _add_leg(draft, leg, entry, Account.STRIPE_BALANCE, why=why, **details)
 
 
 def _add_leg(draft: Draft, leg: Leg, entry: str, account: Account, **details: object) -> None:

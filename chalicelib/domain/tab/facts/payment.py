@@ -50,10 +50,18 @@ def hold_placed(draft: Draft, fact: Fact) -> None:
         payment_id=hold.payment_id,
         amount_minor=hold.amount_minor,
         capture_before=hold.capture_before.isoformat(),
+        fingerprint=_fingerprint(draft, fact, attempt_of(draft, fact, Operation.PLACE_HOLD)),
     )
     keep_card(draft, fact)
     if attempt := attempt_of(draft, fact, Operation.PLACE_HOLD):
         draft.end_attempt(attempt, AttemptState.SUCCEEDED)
+
+
+def _fingerprint(draft: Draft, fact: Fact, attempt: Attempt | None) -> str | None:
+    """That of the card of this payment: as the gateway tells it, or of the saved card that the attempt has used."""
+    card = draft.tab.card
+    is_saved = attempt is not None and card is not None and attempt.card_id == card.card_id
+    return fact.fingerprint or (card.fingerprint if card is not None and is_saved else None)
 
 
 _ALREADY_CAPTURED = Failure(code="already_captured")
@@ -109,7 +117,7 @@ def charged(draft: Draft, fact: Fact) -> None:
     attempt = attempt_of(draft, fact, Operation.CHARGE)
     if attempt:
         _give_tip(draft, attempt)
-    take(draft, fact, LegKind.CHARGE, "due")
+    take(draft, fact, LegKind.CHARGE, "due", fingerprint=_fingerprint(draft, fact, attempt))
     keep_card(draft, fact)
     if attempt:
         draft.end_attempt(attempt, AttemptState.SUCCEEDED)

@@ -1,0 +1,102 @@
+"""The store of visits in DynamoDB: a customer's visits are one partition, a merchant's are found by an index."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from chalicelib.adapters.dynamodb import cursors, items
+from chalicelib.adapters.dynamodb.reads import Reads, flat
+from chalicelib.adapters.dynamodb.writes import ABSENT, Transactions, reading
+from chalicelib.domain.errors import InvalidInput
+from chalicelib.domain.trust.visit import Visit
+from chalicelib.ports.store import Page, VersionConflict
+from chalicelib.ports.visits import VisitKey
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+
+BATCH = 100
+"""The maximum number of items in one BatchGetItem."""
+
+
+class DynamoDbVisits:
+    """Implements ports.visits.Visits."""
+
+    def __init__(self, client: DynamoDBClient, table_name: str, *, sleep: Callable[[float], None] = time.sleep) -> None:
+        self._client = client
+        self._table_name = table_name
+        self._reads = Reads(client, table_name, Transactions(client, table_name, sleep=sleep).back_off)
+
+    def find_visits(self, keys: Collection[VisitKey]) -> Mapping[VisitKey, Visit]:
+        wanted = [key for key in dict.fromkeys(keys) if all(map(items.is_id, key))]
+        found: dict[VisitKey, Visit] = {}
+        for start in range(0, len(wanted), BATCH):
+            at = {key: items.visit_key(*key) for key in wanted[start : start + BATCH]}
+            there = self._reads.find_all(list(at.values()))
+            found |= {key: items.visit_of(there[flat(one)]) for key, one in at.items() if flat(one) in there}
+        return found
+
+    def put_visit(self, visit: Visit, before: Visit | None) -> None:
+        condition: Any = {"ConditionExpression": ABSENT}
+        if before is not None:
+            condition = {
+                "ConditionExpression": "seq = :before",
+                "ExpressionAttributeValues": {":before": {"N": str(before.seq)}},
+            }
+        try:
+            with reading():
+                self._client.put_item(TableName=self._table_name, Item=items.visit_item(visit), **condition)
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+                raise
+            raise VersionConflict(visit.tab_id) from None
+
+    def list_visits_by_customer(self, merchant_id: str, customer_id: str, since: datetime) -> Sequence[Visit]:
+        if not (items.is_id(merchant_id) and items.is_id(customer_id)):
+            return ()
+        # Ids sort by when they were made, which is not the business's time on every stack: the visits say when.
+        pk = items.visit_key(merchant_id, customer_id, "")["pk"]
+        visits = [items.visit_of(item) for item in self._reads.partition(pk, ConsistentRead=True)]
+        recent = [(visit.opened_at, visit) for visit in visits if visit.opened_at and visit.opened_at >= since]
+        return [visit for _, visit in sorted(recent, key=lambda pair: (pair[0], pair[1].tab_id))]
+
+    def list_visits_by_merchant(
+        self, merchant_id: str, since: datetime, until: datetime, *, limit: int, cursor: str | None
+    ) -> Page[Visit]:
+        if not items.is_id(merchant_id):
+            return Page(items=(), next_cursor=None)
+        partition = items.visits_partition(merchant_id)
+        start = None
+        if cursor is not None:
+            position = cursors.decode(partition, cursor)
+            _, customer_id, tab_id = (*position.split("#"), "", "")[:3]
+            if not (items.is_id(customer_id) and items.is_id(tab_id)):
+                raise InvalidInput("The cursor does not belong to this listing. Start again without it.")
+            key = items.visit_key(merchant_id, customer_id, tab_id)
+            start = key | {"gm_pk": {"S": partition}, "gm_sk": {"S": position}}
+        found, has_more = self._reads.page(
+            limit,
+            start,
+            IndexName="by_merchant",
+            KeyConditionExpression="gm_pk = :partition AND gm_sk BETWEEN :since AND :until",
+            ExpressionAttributeValues={
+                ":partition": {"S": partition},
+                ":since": {"S": items.instant(since)},
+                # What was opened at that very instant has more behind it, and `~` is above all of that.
+                ":until": {"S": f"{items.instant(until)}~"},
+            },
+        )
+        # The index has the keys alone, so that an entry's fold need not write it, too.
+        keys = [{"pk": item["pk"], "sk": item["sk"]} for item in found]
+        whole: dict[tuple[str, str], items.Item] = {}
+        for first in range(0, len(keys), BATCH):
+            whole |= self._reads.find_all(keys[first : first + BATCH])
+        return Page(
+            items=tuple(items.visit_of(whole[flat(key)]) for key in keys if flat(key) in whole),
+            next_cursor=cursors.encode(partition, found[-1]["gm_sk"]["S"]) if has_more else None,
+        )

@@ -1,0 +1,50 @@
+"""The store of visits in a dictionary, for fast tests; it keeps the contract of Visits."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+
+from chalicelib.adapters.dynamodb.items import visit_position, visits_partition
+from chalicelib.adapters.memory_store import MemoryStore, page
+from chalicelib.domain.trust.visit import Visit
+from chalicelib.ports.store import Page, VersionConflict
+from chalicelib.ports.visits import VisitKey
+
+
+class MemoryVisits:
+    """`store`: under whose lock visits are written."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self._store = store
+        self.visits: dict[VisitKey, Visit] = {}
+
+    def find_visits(self, keys: Collection[VisitKey]) -> Mapping[VisitKey, Visit]:
+        with self._store.lock:
+            return {key: self.visits[key] for key in keys if key in self.visits}
+
+    def put_visit(self, visit: Visit, before: Visit | None) -> None:
+        assert visit.customer_id is not None, "a tab has its customer"
+        key = (visit.merchant_id, visit.customer_id, visit.tab_id)
+        with self._store.lock:
+            stored = self.visits.get(key)
+            if (stored.seq if stored else None) != (before.seq if before else None):
+                raise VersionConflict(visit.tab_id)
+            self.visits[key] = visit
+
+    def list_visits_by_customer(self, merchant_id: str, customer_id: str, since: datetime) -> Sequence[Visit]:
+        with self._store.lock:
+            of = [visit for key, visit in self.visits.items() if key[:2] == (merchant_id, customer_id)]
+        recent = [(visit.opened_at, visit) for visit in of if visit.opened_at and visit.opened_at >= since]
+        return [visit for _, visit in sorted(recent, key=lambda pair: (pair[0], pair[1].tab_id))]
+
+    def list_visits_by_merchant(
+        self, merchant_id: str, since: datetime, until: datetime, *, limit: int, cursor: str | None
+    ) -> Page[Visit]:
+        with self._store.lock:
+            rows = {
+                visit_position(visit): visit
+                for key, visit in self.visits.items()
+                if key[0] == merchant_id and visit.opened_at is not None and since <= visit.opened_at <= until
+            }
+        return page(rows, visits_partition(merchant_id), limit, cursor)

@@ -1,0 +1,495 @@
+"""The visit: what one tab has come to, folded from its entries alone. Everything that trusts on facts reads visits.
+
+A fold is pure and knows each entry by its `seq`: the same entries always make the same visit, and an entry that was
+folded before changes nothing. What it holds are ids, instants, amounts and codes: nothing personal but the id of the
+customer, nothing that anybody wrote.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from chalicelib.domain.books.ledger import Account
+from chalicelib.domain.tab.bill import FeeKind
+from chalicelib.domain.tab.entry import Entry
+from chalicelib.domain.tab.payments import DisputeState, LegKind
+from chalicelib.domain.tab.policy import Resolution
+from chalicelib.domain.tab.promise import AcceptanceMethod
+from chalicelib.domain.tab.tab import Outcome
+
+
+class ContestEnd(StrEnum):
+    """How a contest ended. `default`: nobody answered in time, so what was contested was waived."""
+
+    ADJUSTED = "adjusted"
+    WAIVED = "waived"
+    UPHELD = "upheld"
+    DEFAULT = "default"
+
+
+class Contested(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One contest. `of`: `bill` or `fee`, None while it is open."""
+
+    at: datetime
+    amount_minor: int
+    answered_at: datetime | None = None
+    end: ContestEnd | None = None
+    of: str | None = None
+
+    @property
+    def is_won(self) -> bool:
+        """Whether the customer was right, at least in part, or nobody answered them."""
+        return self.end not in (None, ContestEnd.UPHELD)
+
+
+class Paid(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One payment. `card`: the fingerprint of the card, where the gateway told it.
+
+    `refunded_minor`: what has gone back of it, whoever gave it.
+    """
+
+    payment_id: str
+    means: LegKind
+    at: datetime
+    amount_minor: int
+    refunded_minor: int = 0
+    card: str | None = None
+
+
+class Held(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A hold that lives: held, not charged."""
+
+    payment_id: str
+    amount_minor: int
+    capture_before: datetime
+    card: str | None = None
+
+
+class Disputed(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A dispute of a payment. `reason`: the network's, in Stripe's code; "" where it was not told."""
+
+    dispute_id: str
+    payment_id: str
+    at: datetime
+    amount_minor: int
+    state: DisputeState
+    reason: str = ""
+    decided_at: datetime | None = None
+
+
+class Visit(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What one tab has come to, after its entry `seq`. Amounts are in the tab's currency, in its smallest unit.
+
+    `estimate_minor`, `cap_minor`, `deposit_minor`, `starts_at`: as sealed last; before that, 0 and as opened.
+    `cap_raises`: how often the customer accepted a higher cap than before. `presented_minor`: the bill as first
+    presented, before anything was taken off. `total_minor`, with `tax_minor` in it: the bill as it is now.
+    `moved_minor`: what of it is at the shares of a split bill; negative on a share. `owed_minor`: what is owed now, at
+    any moment the tab's balance. `paid_at`: when nothing was owed any more, None while something is. `due_at`: since
+    when, or from when on, what is owed is due. `declines`, `declined_at`: charges of the saved card without the
+    customer that failed, and the first of them. `parent_id`: of a share, the tab that it is a part of.
+    """
+
+    tab_id: str
+    merchant_id: str
+    customer_id: str | None
+    seq: int = 0
+    currency: str = ""
+    opened_at: datetime | None = None
+    starts_at: datetime | None = None
+    parent_id: str | None = None
+    accepted_at: datetime | None = None
+    method: AcceptanceMethod | None = None
+    estimate_minor: int = 0
+    cap_minor: int = 0
+    deposit_minor: int = 0
+    cap_raises: int = 0
+    checked_in_at: datetime | None = None
+    presented_at: datetime | None = None
+    presented_minor: int = 0
+    total_minor: int = 0
+    tax_minor: int = 0
+    tip_minor: int = 0
+    fee: FeeKind | None = None
+    fee_minor: int = 0
+    waived_minor: int = 0
+    written_off_minor: int = 0
+    moved_minor: int = 0
+    receivable_minor: int = 0
+    processing_fee_minor: int = 0
+    due_at: datetime | None = None
+    paid_at: datetime | None = None
+    declines: int = 0
+    declined_at: datetime | None = None
+    payments: tuple[Paid, ...] = ()
+    holds: tuple[Held, ...] = ()
+    contests: tuple[Contested, ...] = ()
+    disputes: tuple[Disputed, ...] = ()
+    fraud_warned_at: datetime | None = None
+    cards: tuple[str, ...] = ()
+    no_show_at: datetime | None = None
+    canceled_at: datetime | None = None
+    canceled_by: str | None = None
+    rating: int | None = None
+    outcome: Outcome | None = None
+    closed_at: datetime | None = None
+
+    @property
+    def owed_minor(self) -> int:
+        return max(0, self.receivable_minor)
+
+    @property
+    def net_minor(self) -> int:
+        """The bill without its tax."""
+        return self.total_minor - self.tax_minor
+
+    @property
+    def paid_minor(self) -> int:
+        """What was taken and has not gone back."""
+        return sum(payment.amount_minor - payment.refunded_minor for payment in self.payments)
+
+    @property
+    def refunded_minor(self) -> int:
+        return sum(payment.refunded_minor for payment in self.payments)
+
+    @property
+    def held_minor(self) -> int:
+        return sum(hold.amount_minor for hold in self.holds)
+
+    @property
+    def open_contest(self) -> Contested | None:
+        return next((contest for contest in self.contests if contest.end is None), None)
+
+    @property
+    def is_late_cancel(self) -> bool:
+        """Whether the customer canceled when it cost something."""
+        return self.canceled_at is not None and self.fee is not None
+
+    def payment(self, payment_id: str) -> Paid | None:
+        return next((payment for payment in self.payments if payment.payment_id == payment_id), None)
+
+
+def begin(merchant_id: str, tab_id: str, customer_id: str | None) -> Visit:
+    """The visit of a tab of which no entry was folded yet."""
+    return Visit(merchant_id=merchant_id, tab_id=tab_id, customer_id=customer_id)
+
+
+def visit_of(merchant_id: str, tab_id: str, customer_id: str | None, entries: Iterable[Entry]) -> Visit:
+    """The visit that all these entries of a tab make, in their order."""
+    visit = begin(merchant_id, tab_id, customer_id)
+    for entry in entries:
+        visit = fold(visit, entry)
+    return visit
+
+
+def fold(visit: Visit, entry: Entry) -> Visit:
+    """The visit after this entry. One that was folded before changes nothing; kinds that say nothing of trust only
+    move `seq`.
+
+    Raises Gap if entries before this one are missing.
+    """
+    if entry.seq <= visit.seq:
+        return visit
+    if entry.seq != visit.seq + 1:
+        raise Gap(visit.tab_id, visit.seq, entry.seq)
+    owed_before = visit.owed_minor
+    visit = replace(visit, seq=entry.seq, **_posted(visit, entry))
+    if told := _FOLDS.get(entry.kind):
+        visit = replace(visit, **told(visit, entry))
+    if visit.owed_minor:
+        return visit if visit.paid_at is None else replace(visit, paid_at=None)
+    return replace(visit, paid_at=entry.at) if owed_before else visit
+
+
+class Gap(Exception):
+    """Entries between the last one folded and this one are missing."""
+
+    def __init__(self, tab_id: str, seq: int, next_seq: int) -> None:
+        super().__init__(f"{tab_id} has been folded to entry {seq}, so {next_seq} can't follow")
+
+
+_Changes = dict[str, Any]
+
+_FIELD_OF = {
+    Account.SERVICE_REVENUE: (("total_minor", -1),),
+    Account.TAX: (("total_minor", -1), ("tax_minor", -1)),
+    Account.TIPS: (("tip_minor", -1),),
+    Account.FEES_INCOME: (("fee_minor", -1),),
+    Account.GOODWILL: (("waived_minor", 1),),
+    Account.CUSTOMER_RECEIVABLE: (("receivable_minor", 1),),
+    Account.SHARES: (("moved_minor", 1),),
+    Account.STRIPE_FEES: (("processing_fee_minor", 1),),
+}
+"""Account → the sums that its postings move, and their sign: income is a credit, which is negative."""
+
+
+def _posted(visit: Visit, entry: Entry) -> _Changes:
+    changes: _Changes = {}
+    for posting in entry.postings:
+        for name, sign in _FIELD_OF.get(posting.account, ()):
+            changes[name] = changes.get(name, getattr(visit, name)) + sign * posting.amount_minor
+    return changes
+
+
+def _at(value: object) -> datetime | None:
+    return datetime.fromisoformat(value) if isinstance(value, str) else None
+
+
+def _opened(visit: Visit, entry: Entry) -> _Changes:
+    details = entry.details
+    opened: _Changes = {
+        "opened_at": entry.at,
+        "currency": details.get("currency", ""),
+        "starts_at": _at(details.get("starts_at")),
+        "parent_id": details.get("parent_id"),
+    }
+    if opened["parent_id"]:
+        # A share is due when it is made.
+        opened |= {"presented_at": entry.at, "presented_minor": visit.receivable_minor, "due_at": entry.at}
+    return opened
+
+
+def _promise_accepted(visit: Visit, entry: Entry) -> _Changes:
+    """The text that was sealed has the numbers."""
+    terms = json.loads(entry.details["text"])
+    cap_minor: int = terms["cap_minor"]
+    raised = visit.accepted_at is not None and cap_minor > visit.cap_minor
+    return {
+        "accepted_at": visit.accepted_at or entry.at,
+        "method": AcceptanceMethod(entry.details["method"]),
+        "currency": terms["currency"],
+        "estimate_minor": terms["estimate_minor"],
+        "cap_minor": cap_minor,
+        "deposit_minor": terms["deposit_minor"],
+        "cap_raises": visit.cap_raises + raised,
+        "starts_at": _at(terms["starts_at"]),
+    }
+
+
+def _rescheduled(visit: Visit, entry: Entry) -> _Changes:
+    return {"starts_at": _at(entry.details["starts_at"])}
+
+
+def _checked_in(visit: Visit, entry: Entry) -> _Changes:
+    return {"checked_in_at": entry.at}
+
+
+def _bill_presented(visit: Visit, entry: Entry) -> _Changes:
+    first = {} if visit.presented_minor else {"presented_minor": entry.details["total_minor"]}
+    return {"presented_at": entry.at, **first}
+
+
+def _bill_amended(visit: Visit, entry: Entry) -> _Changes:
+    return {"presented_at": None, "due_at": None}
+
+
+def _became_due(visit: Visit, entry: Entry) -> _Changes:
+    return {"due_at": entry.at}
+
+
+def _share_returned(visit: Visit, entry: Entry) -> _Changes:
+    return {} if visit.due_at is None else {"due_at": entry.at}
+
+
+def _fee_due(visit: Visit, entry: Entry) -> _Changes:
+    return {"fee": FeeKind(entry.details["fee"]), "due_at": _at(entry.details["take_at"])}
+
+
+def _canceled(visit: Visit, entry: Entry) -> _Changes:
+    return {"canceled_at": entry.at, "canceled_by": entry.details["why"]}
+
+
+def _no_show(visit: Visit, entry: Entry) -> _Changes:
+    return {"no_show_at": entry.at}
+
+
+def _no_show_taken_back(visit: Visit, entry: Entry) -> _Changes:
+    return {"no_show_at": None, "fee": None, "due_at": None}
+
+
+def _contested(visit: Visit, entry: Entry) -> _Changes:
+    contest = Contested(at=entry.at, amount_minor=entry.details["contested_minor"])
+    return {"contests": (*visit.contests, contest)}
+
+
+def _contest_resolved(visit: Visit, entry: Entry) -> _Changes:
+    details = entry.details
+    ends = {
+        Resolution.ADJUST: ContestEnd.ADJUSTED,
+        Resolution.UPHOLD: ContestEnd.UPHELD,
+        Resolution.WAIVE: ContestEnd.DEFAULT if details.get("resolved_by") == "deadline" else ContestEnd.WAIVED,
+    }
+    end = ends[Resolution(details["resolution"])]
+    *before, last = visit.contests
+    answered = replace(last, answered_at=entry.at, end=end, of=details.get("of"))
+    # Entries of before this was in them leave the time as it was.
+    due = {"due_at": _at(details["due_at"])} if "due_at" in details else {}
+    return {"contests": (*before, answered), **due}
+
+
+def _paid(means: LegKind) -> Callable[[Visit, Entry], _Changes]:
+    def paid(visit: Visit, entry: Entry) -> _Changes:
+        payment_id = entry.details["payment_id"]
+        held = next((hold for hold in visit.holds if hold.payment_id == payment_id), None)
+        card = entry.details.get("fingerprint") or (held.card if held else None)
+        payment = Paid(
+            payment_id=payment_id, means=means, at=entry.at, amount_minor=entry.details["amount_minor"], card=card
+        )
+        # Whoever pays the bill on the phone while it is in review accepts it, which has no entry of its own.
+        accepts = means == LegKind.CHARGE and visit.due_at is None and visit.presented_at is not None
+        return {
+            "payments": (*visit.payments, payment),
+            "holds": tuple(hold for hold in visit.holds if hold is not held),
+            "cards": _with_card(visit, card),
+            **({"due_at": entry.at} if accepts else {}),
+        }
+
+    return paid
+
+
+def _went_back(visit: Visit, entry: Entry) -> _Changes:
+    return _back(visit, entry, entry.details["amount_minor"])
+
+
+def _refund_failed(visit: Visit, entry: Entry) -> _Changes:
+    """Only of a refund that had arrived does money come back."""
+    came_back = sum(one.amount_minor for one in entry.postings if one.account == Account.STRIPE_BALANCE)
+    return _back(visit, entry, -came_back)
+
+
+def _back(visit: Visit, entry: Entry, amount_minor: int) -> _Changes:
+    payment_id = entry.details["payment_id"]
+    return {
+        "payments": tuple(
+            replace(payment, refunded_minor=payment.refunded_minor + amount_minor)
+            if payment.payment_id == payment_id
+            else payment
+            for payment in visit.payments
+        )
+    }
+
+
+def _written_off(visit: Visit, entry: Entry) -> _Changes:
+    return {"written_off_minor": visit.written_off_minor + entry.details["amount_minor"]}
+
+
+def _recovered(visit: Visit, entry: Entry) -> _Changes:
+    return {"written_off_minor": visit.written_off_minor - entry.details["amount_minor"]}
+
+
+def _charge_failed(visit: Visit, entry: Entry) -> _Changes:
+    return {"declines": visit.declines + 1, "declined_at": visit.declined_at or entry.at}
+
+
+def _hold_placed(visit: Visit, entry: Entry) -> _Changes:
+    details = entry.details
+    capture_before = _at(details["capture_before"])
+    assert capture_before is not None, "a placed hold says until when"
+    hold = Held(
+        payment_id=details["payment_id"],
+        amount_minor=details["amount_minor"],
+        capture_before=capture_before,
+        card=details.get("fingerprint"),
+    )
+    return {"holds": (*visit.holds, hold), "cards": _with_card(visit, hold.card)}
+
+
+def _hold_gone(visit: Visit, entry: Entry) -> _Changes:
+    return {"holds": tuple(hold for hold in visit.holds if hold.payment_id != entry.details["payment_id"])}
+
+
+def _card_saved(visit: Visit, entry: Entry) -> _Changes:
+    return {"cards": _with_card(visit, entry.details.get("fingerprint"))}
+
+
+def _with_card(visit: Visit, fingerprint: str | None) -> tuple[str, ...]:
+    return visit.cards if fingerprint is None else tuple(sorted({*visit.cards, fingerprint}))
+
+
+_DISPUTE_STATES: Mapping[str, DisputeState] = {
+    "inquiry_opened": DisputeState.INQUIRY,
+    "inquiry_closed": DisputeState.INQUIRY_CLOSED,
+    "dispute_opened": DisputeState.OPEN,
+    "dispute_appealed": DisputeState.OPEN,
+    "dispute_won": DisputeState.WON,
+    "dispute_lost": DisputeState.LOST,
+    "dispute_prevented": DisputeState.PREVENTED,
+}
+"""Kind of entry → the state that the dispute has come to. Entries are written for steps forward only."""
+_DECIDED = (DisputeState.WON, DisputeState.LOST, DisputeState.PREVENTED)
+
+
+def _dispute(visit: Visit, entry: Entry) -> _Changes:
+    details, state = entry.details, _DISPUTE_STATES[entry.kind]
+    by_id = {dispute.dispute_id: dispute for dispute in visit.disputes}
+    dispute = by_id.get(details["dispute_id"]) or Disputed(
+        dispute_id=details["dispute_id"],
+        payment_id=details["payment_id"],
+        at=entry.at,
+        amount_minor=details["amount_minor"],
+        state=state,
+    )
+    dispute = replace(
+        dispute,
+        state=state,
+        reason=details.get("reason") or dispute.reason,
+        decided_at=entry.at if state in _DECIDED else None,
+    )
+    return {"disputes": tuple((by_id | {dispute.dispute_id: dispute}).values())}
+
+
+def _fraud_warned(visit: Visit, entry: Entry) -> _Changes:
+    return {"fraud_warned_at": visit.fraud_warned_at or entry.at}
+
+
+def _rated(visit: Visit, entry: Entry) -> _Changes:
+    return {"rating": entry.details["rating"]}
+
+
+def _closed(visit: Visit, entry: Entry) -> _Changes:
+    return {"outcome": Outcome(entry.details["outcome"]), "closed_at": entry.at}
+
+
+_FOLDS: Mapping[str, Callable[[Visit, Entry], _Changes]] = {
+    "opened": _opened,
+    "promise_accepted": _promise_accepted,
+    "rescheduled": _rescheduled,
+    "checked_in": _checked_in,
+    "canceled": _canceled,
+    "no_show": _no_show,
+    "no_show_taken_back": _no_show_taken_back,
+    "fee_due": _fee_due,
+    "bill_presented": _bill_presented,
+    "bill_amended": _bill_amended,
+    "bill_accepted": _became_due,
+    "review_ended": _became_due,
+    "share_returned": _share_returned,
+    "contested": _contested,
+    "contest_resolved": _contest_resolved,
+    "charged": _paid(LegKind.CHARGE),
+    "captured": _paid(LegKind.CAPTURE),
+    "cash_taken": _paid(LegKind.CASH),
+    "refunded": _went_back,
+    "cash_returned": _went_back,
+    "refunded_elsewhere": _went_back,
+    "returned_by_bank": _went_back,
+    "refund_failed": _refund_failed,
+    "written_off": _written_off,
+    "recovered": _recovered,
+    "charge_failed": _charge_failed,
+    "hold_placed": _hold_placed,
+    "hold_released": _hold_gone,
+    "hold_expired": _hold_gone,
+    "card_saved": _card_saved,
+    **dict.fromkeys(_DISPUTE_STATES, _dispute),
+    "fraud_warned": _fraud_warned,
+    "rated": _rated,
+    "closed": _closed,
+}
+"""Kind of entry → what it changes of the visit, besides the sums that follow from its postings."""

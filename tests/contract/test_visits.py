@@ -1,0 +1,73 @@
+"""The contract of the store of visits, against memory, moto and the emulator."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+from msgspec.structs import replace
+
+from chalicelib.domain.errors import InvalidInput
+from chalicelib.domain.trust.visit import Visit
+from chalicelib.ports.store import TabStore, VersionConflict
+from chalicelib.ports.visits import Visits
+from tests.contract.store_kit import MERCHANT, NOW
+from tests.visits import visits_beside
+
+ADA, BEN = "cus_a", "cus_b"
+
+
+@pytest.fixture
+def visits(store: TabStore) -> Visits:
+    return visits_beside(store)
+
+
+def visit(tab_id: str = "tab_1", customer_id: str = ADA, at: datetime = NOW, seq: int = 1) -> Visit:
+    return Visit(tab_id=tab_id, merchant_id=MERCHANT, customer_id=customer_id, opened_at=at, seq=seq)
+
+
+def test_a_visit_is_written_in_the_place_of_the_one_that_was_read(visits: Visits) -> None:
+    """Of two that fold from the same, one is refused; and nobody's visit is another's."""
+    first = visit()
+    visits.put_visit(first, None)
+    with pytest.raises(VersionConflict):
+        visits.put_visit(visit(seq=2), None)
+    second = replace(first, seq=4, total_minor=1200)
+    visits.put_visit(second, first)
+    with pytest.raises(VersionConflict):
+        visits.put_visit(replace(first, seq=5), first)
+
+    key = (MERCHANT, ADA, "tab_1")
+    assert visits.find_visits([key, (MERCHANT, BEN, "tab_1"), (MERCHANT, ADA, "no#id")]) == {key: second}
+    assert visits.find_visits([]) == {}
+
+
+def test_a_customers_visits_come_oldest_first_since_a_time(visits: Visits) -> None:
+    """Whatever the order of their ids; a merchant sees its own customers' only."""
+    for number, days in (("3", 1), ("1", 2), ("2", 3), ("4", 30)):
+        visits.put_visit(visit(f"tab_{number}", at=NOW - timedelta(days=days)), None)
+    visits.put_visit(visit("tab_5", BEN), None)
+
+    found = visits.list_visits_by_customer(MERCHANT, ADA, NOW - timedelta(days=3))
+    assert [one.tab_id for one in found] == ["tab_2", "tab_1", "tab_3"]
+    assert not visits.list_visits_by_customer("mer_other", ADA, NOW - timedelta(days=99))
+    assert not visits.list_visits_by_customer(MERCHANT, "no#id", NOW)
+
+
+def test_a_merchants_visits_are_paged_within_two_times(visits: Visits) -> None:
+    """Both ends included; a cursor of elsewhere is refused."""
+    for day in range(5):
+        visits.put_visit(visit(f"tab_{day}", ADA if day % 2 else BEN, NOW + timedelta(days=day)), None)
+
+    seen, cursor = [], None
+    while True:
+        page = visits.list_visits_by_merchant(
+            MERCHANT, NOW + timedelta(days=1), NOW + timedelta(days=4), limit=3, cursor=cursor
+        )
+        seen += [one.tab_id for one in page.items]
+        if (cursor := page.next_cursor) is None:
+            break
+        assert len(page.items) == 3
+    assert seen == ["tab_1", "tab_2", "tab_3", "tab_4"]
+    with pytest.raises(InvalidInput):
+        visits.list_visits_by_merchant(MERCHANT, NOW, NOW, limit=1, cursor="bm9uc2Vuc2U")
