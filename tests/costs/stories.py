@@ -25,6 +25,8 @@ from chalicelib.adapters.stripe.transport import Urllib3Client
 from chalicelib.adapters.system import SystemIds
 from chalicelib.handlers import keys
 from chalicelib.ports.deps import Deps
+from chalicelib.ports.stream import NewEntry
+from chalicelib.usecases.news.relay import relay
 from devstack import dynamodb_table
 from devstack.stripe_standin.server import create_app, serve_in_thread
 from tests.api.world import (
@@ -232,6 +234,14 @@ def _one_by_one(world: World, clerk: _Clerk) -> None:
     clerk("add three items", lambda: shop.staff.post(f"{path}/items", THREE_ITEMS, key="items"))
     clerk("the same request again", lambda: shop.staff.post(f"{path}/items", THREE_ITEMS, key="items"))
     clerk("complete the service", lambda: shop.staff.post(f"{path}/complete"))
+    history = world.deps.store.list_entries(shop.merchant_id, tab["tab_id"], limit=100, cursor=None).items
+    news = [
+        NewEntry(merchant_id=shop.merchant_id, tab_id=tab["tab_id"], customer_id=customer_id, entry=entry)
+        for entry in history
+    ]
+    clerk("relay: a new tab's entries", lambda: relay(world.deps, news[:-1]))
+    clerk("relay: an entry more", lambda: relay(world.deps, news[-1:]))
+    clerk("relay: the same entry again", lambda: relay(world.deps, news[-1:]))
     clerk("read a tab", lambda: shop.staff.get(path))
     clerk("read a tab's timeline", lambda: shop.staff.get(f"{path}/timeline"))
     clerk("list open tabs", lambda: shop.staff.get("/v1/tabs?status=in_review"))

@@ -93,8 +93,8 @@ def take(draft: Draft, fact: Fact, kind: LegKind, why: str, **details: object) -
         taken_at=fact.at,
         attempt_id=fact.attempt_id,
     )
-    entry = "captured" if kind == LegKind.CAPTURE else "charged"
-    _add_leg(draft, leg, entry, Account.STRIPE_BALANCE, why=why, **details)
+    details |= {"why": why}
+    _add_leg(draft, leg, "captured" if kind == LegKind.CAPTURE else "charged", Account.STRIPE_BALANCE, **details)
 
 
 def _add_leg(draft: Draft, leg: Leg, entry: str, account: Account, **details: object) -> None:
