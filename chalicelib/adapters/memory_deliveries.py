@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from datetime import date
 
 from chalicelib.adapters.memory_store import MemoryStore
@@ -12,8 +13,8 @@ from chalicelib.domain.news.message import Message
 from chalicelib.domain.tab.tab import Tab
 from chalicelib.ports.store import DueDelivery, VersionConflict
 
-Key = tuple[str, str | None, str, Channel | None]
-"""(merchant_id, tab_id, message_id, channel)"""
+Key = tuple[str, str | None, str]
+"""(merchant_id, tab_id, message_id)"""
 
 
 class MemoryDeliveries:
@@ -21,43 +22,44 @@ class MemoryDeliveries:
 
     def __init__(self, store: MemoryStore) -> None:
         self._store = store
-        self.deliveries: dict[Key, Delivery] = {}
+        self._deliveries: dict[Key, dict[Channel | None, Delivery]] = {}
         self._counted: Counter[tuple[str, date, str]] = Counter()
+
+    def __iter__(self) -> Iterator[Delivery]:
+        with self._store.lock:
+            found = [delivery for of_one in self._deliveries.values() for delivery in of_one.values()]
+        return iter(found)
 
     def find_of(self, message: Message) -> tuple[Delivery, ...]:
         with self._store.lock:
-            of = (message.merchant_id, message.tab_id, message.message_id)
-            return tuple(delivery for key, delivery in self.deliveries.items() if key[:3] == of)
+            return tuple(self._deliveries.get(_key(message), {}).values())
 
     def put(self, delivery: Delivery, *, while_at: Tab | None = None) -> None:
-        key = _key(delivery)
+        key, channel = _key(delivery.message), delivery.channel
         with self._store.lock:
             if while_at is not None:
                 self._store.check_version(while_at)
-            if getattr(self.deliveries.get(key), "version", 0) != delivery.version - 1:
+            of_one = self._deliveries.setdefault(key, {})
+            if getattr(of_one.get(channel), "version", 0) != delivery.version - 1:
                 raise VersionConflict(delivery.message.message_id)
-            self.deliveries[key] = delivery
-            merchant_id, tab_id, message_id, channel = key
-            self._store.set_due(DueDelivery(merchant_id, tab_id, message_id, channel or "-"), delivery.next_action_at)
+            of_one[channel] = delivery
+            self._store.set_due(DueDelivery(*key, channel or "-"), delivery.next_action_at)
 
     def list_of_entries(self, merchant_id: str, tab_id: str, first: int, last: int) -> tuple[Delivery, ...]:
-        with self._store.lock:
-            found = [
-                delivery
-                for delivery in self.deliveries.values()
-                if (delivery.message.merchant_id, delivery.message.tab_id) == (merchant_id, tab_id)
-                and first <= delivery.message.seq <= last
-            ]
+        found = [
+            delivery
+            for delivery in self
+            if (delivery.message.merchant_id, delivery.message.tab_id) == (merchant_id, tab_id)
+            and first <= delivery.message.seq <= last
+        ]
         return tuple(sorted(found, key=lambda delivery: (delivery.message.message_id, delivery.channel or "-")))
 
     def find_by_provider_id(self, channel: Channel, provider_id: str) -> Delivery | None:
-        with self._store.lock:
-            found = (it for it in self.deliveries.values() if (it.channel, it.provider_id) == (channel, provider_id))
-            return next(found, None)
+        return next((it for it in self if (it.channel, it.provider_id) == (channel, provider_id)), None)
 
     def find_due(self, due: DueDelivery) -> Delivery | None:
         with self._store.lock:
-            return self.deliveries.get((due.merchant_id, due.tab_id, due.message_id, None))
+            return self._deliveries.get((due.merchant_id, due.tab_id, due.message_id), {}).get(None)
 
     def count_sms(self, merchant_id: str, on: date, number: str, country: str) -> None:
         with self._store.lock:
@@ -68,6 +70,5 @@ class MemoryDeliveries:
             return self._counted[merchant_id, on, number], self._counted[merchant_id, on, country]
 
 
-def _key(delivery: Delivery) -> Key:
-    message = delivery.message
-    return message.merchant_id, message.tab_id, message.message_id, delivery.channel
+def _key(message: Message) -> Key:
+    return message.merchant_id, message.tab_id, message.message_id

@@ -199,7 +199,7 @@ class Town:
             elif not count <= sent <= count + again:
                 problems.append(f"{kind} to {to}: sent {sent} times for {count}, {again} of them without a mark")
         problems += [f"{kind_and_to} follows from no entry" for kind_and_to in self.sent - self.wanted - self.unmarked]
-        claimed = [it for it in self.shop.deps.deliveries.deliveries.values() if it.state == DeliveryState.CLAIMED]  # type: ignore[attr-defined]
+        claimed = [it for it in self.shop.deps.deliveries if it.state == DeliveryState.CLAIMED]  # type: ignore[attr-defined]
         return problems + [f"{it.message.kind} is claimed for ever" for it in claimed]
 
 
