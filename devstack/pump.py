@@ -1,20 +1,22 @@
 """The pump of the local stack: calls the functions that read stream and queues, as Lambda does, until nothing is left.
 
 It stands for the event source mappings of the template (devstack/deploy/mappings.py). One process pumps at a time,
-however many there are, and one that is killed leaves the rest to the next.
+however many there are. One that is killed leaves the rest to the next, and what it had in its hands is tried again at
+once: it had written down in the lock file which jobs these are.
 """
 
 from __future__ import annotations
 
 import fcntl
+import json
 import logging
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import sleep
-from typing import Any
+from typing import IO, Any
 
 from chalicelib.ports.queues import QueueName
 from devstack import local_queues
@@ -64,22 +66,41 @@ class Pump:
     def run(self) -> dict[str, int]:
         """Pump until stream and queues are empty. `failed`: jobs that were given up, of all queues."""
         counts: Counter[str] = Counter(dict.fromkeys(("relayed", "failed", *self._readers), 0))
-        with self._alone():
+        with self._alone() as in_hand:
+            self._give_back(in_hand)
             while True:
                 moved = self._delayed.release() + self._read_stream(counts)
                 for queue in self._readers:
                     while batch := self._receive(queue):
+                        self._note(in_hand, queue, batch)
                         self._handle(queue, batch, counts)
                         moved += len(batch)
                 if not moved and not self._wait_for_others():
+                    in_hand.truncate(0)
                     return dict(counts)
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
-        with self._lock.open("w") as file:
+    def _alone(self) -> Iterator[IO[str]]:
+        """The lock file, which holds the receipt handles of the jobs that its owner works on, one for each line."""
+        with self._lock.open("a+") as file:
             # The kernel takes the lock from a process that is killed.
             fcntl.flock(file, fcntl.LOCK_EX)
-            yield
+            yield file
+
+    def _note(self, in_hand: IO[str], queue: QueueName, batch: list[dict[str, Any]]) -> None:
+        in_hand.truncate(0)
+        for message in batch:
+            handle = {"QueueUrl": self._urls[queue], "ReceiptHandle": message["ReceiptHandle"]}
+            in_hand.write(json.dumps(handle) + "\n")
+        in_hand.flush()
+
+    def _give_back(self, in_hand: IO[str]) -> None:
+        """Make the jobs visible that the last owner of the lock was killed over."""
+        in_hand.seek(0)
+        for line in in_hand.readlines():
+            # Those that it had finished are gone.
+            with suppress(self._sqs.exceptions.ClientError):
+                self._sqs.change_message_visibility(**json.loads(line), VisibilityTimeout=0)
 
     # Queues
 

@@ -205,3 +205,23 @@ def test_a_job_in_the_hands_of_a_killed_process_is_waited_for(local: Local, monk
     assert len(taken) == 1
 
     assert local.pump()["due"] == 1
+
+
+def test_what_a_killed_pump_had_in_its_hands_is_done_at_once(local: Local, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without waiting until the queue shows it again, which takes seconds by the wall clock."""
+    tab = local.store.commit(opening())
+    body = json.dumps({"merchant_id": tab.merchant_id, "tab_id": tab.tab_id})
+    local.queues.send(QueueName.DUE, [Job(body=body, group="mer_a")])
+    work = local._work
+
+    def killed(event: dict[str, Any], context: None) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(local, "_work", killed)
+    with pytest.raises(KeyboardInterrupt):
+        local.pump()
+    monkeypatch.setattr(local, "_work", work)
+    monkeypatch.setattr(Pump, "_wait_for_others", lambda pump: False)
+
+    assert local.pump()["due"] == 1
+    assert local.pump()["due"] == 0
