@@ -29,6 +29,7 @@ from chalicelib.domain.tab.status import Status
 from chalicelib.domain.tab.tab import Tab
 from chalicelib.domain.token import Token
 from chalicelib.ports.store import (
+    WHOLE,
     Due,
     DueTab,
     EventAlreadySeen,
@@ -39,6 +40,7 @@ from chalicelib.ports.store import (
     Pointer,
     RecordExists,
     SeenEvent,
+    Span,
     TabSummary,
     VersionConflict,
 )
@@ -202,15 +204,19 @@ class MemoryStore:
             rows = {entry_position(entry.seq): entry for entry in self._entries.get((merchant_id, tab_id), ())}
         return page(rows, f"entries#{merchant_id}#{tab_id}", limit, cursor)
 
-    def list_by_status(self, merchant_id: str, status: Status, *, limit: int, cursor: str | None) -> Page[TabSummary]:
-        rows = self._summaries(lambda tab: tab.merchant_id == merchant_id and tab.status == status)
-        return page(rows, f"status#{merchant_id}#{status}", limit, cursor, newest_first=True)
+    def list_by_status(
+        self, merchant_id: str, status: Status, *, limit: int, cursor: str | None, span: Span = WHOLE
+    ) -> Page[TabSummary]:
+        rows = self._summaries(span, lambda tab: tab.merchant_id == merchant_id and tab.status == status)
+        listing = f"status#{merchant_id}#{status}{span.name}"
+        return page(rows, listing, limit, cursor, newest_first=not span.oldest_first)
 
     def list_by_customer(
-        self, merchant_id: str, customer_id: str, *, limit: int, cursor: str | None
+        self, merchant_id: str, customer_id: str, *, limit: int, cursor: str | None, span: Span = WHOLE
     ) -> Page[TabSummary]:
-        rows = self._summaries(lambda tab: (tab.merchant_id, tab.customer_id) == (merchant_id, customer_id))
-        return page(rows, f"customer#{merchant_id}#{customer_id}", limit, cursor, newest_first=True)
+        rows = self._summaries(span, lambda tab: (tab.merchant_id, tab.customer_id) == (merchant_id, customer_id))
+        listing = f"customer#{merchant_id}#{customer_id}{span.name}"
+        return page(rows, listing, limit, cursor, newest_first=not span.oldest_first)
 
     def iter_due(self, now: datetime) -> Iterator[Due]:
         with self._lock:
@@ -378,9 +384,15 @@ class MemoryStore:
             parties[key] = party
             self._put_record(record)
 
-    def _summaries(self, wanted: Callable[[Tab], bool]) -> dict[str, TabSummary]:
+    def _summaries(self, span: Span, wanted: Callable[[Tab], bool]) -> dict[str, TabSummary]:
         with self._lock:
-            tabs = [tab for tab in self._tabs.values() if wanted(tab)]
+            tabs = [
+                tab
+                for tab in self._tabs.values()
+                if wanted(tab)
+                and (span.since is None or span.since <= tab.opened_at)
+                and (span.until is None or tab.opened_at < span.until)
+            ]
         return {listing_position(tab.tab_id, tab.opened_at): TabSummary.of(tab) for tab in tabs}
 
 

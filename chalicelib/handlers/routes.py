@@ -100,6 +100,7 @@ ROUTES = (
     ("POST", "/v1/endpoints/{endpoint_id}/notices/{notice_id}/replay", "api.endpoints:replay_notice"),
     ("POST", "/v1/endpoints/{endpoint_id}/replay", "api.endpoints:replay_since"),
     ("GET", "/v1/reports/receivables", "api.reports:get_receivables"),
+    ("GET", "/v1/reports/totals", "api.reports:get_totals"),
 )
 """Behind the authorizer. Bodies are JSON."""
 

@@ -183,6 +183,30 @@ class TabSummary(Struct, frozen=True, kw_only=True, omit_defaults=True):
 T = TypeVar("T")
 
 
+class Span(Struct, frozen=True, kw_only=True):
+    """Which part of a listing of tabs, and in which order. `since`, `until`: opened from then on, and before then.
+
+    `only`: what the reader takes of it; not the store's business, but its cursors are good for nothing else.
+    """
+
+    since: datetime | None = None
+    until: datetime | None = None
+    oldest_first: bool = False
+    only: str = ""
+
+    @property
+    def name(self) -> str:
+        """Tells this span's cursors from those of another."""
+        if self == WHOLE:
+            return ""
+        ends = (at.isoformat() if at else "" for at in (self.since, self.until))
+        return "#".join(("", *ends, "oldest" if self.oldest_first else "", self.only))
+
+
+WHOLE = Span()
+"""All of a listing, newest first."""
+
+
 class Page(Struct, Generic[T], frozen=True, kw_only=True):
     """`next_cursor` is opaque, None on the last page."""
 
@@ -269,12 +293,14 @@ class TabStore(Protocol):
         """The tab's history, oldest first. Raises InvalidInput for an invalid cursor."""
         ...
 
-    def list_by_status(self, merchant_id: str, status: Status, *, limit: int, cursor: str | None) -> Page[TabSummary]:
-        """Newest first, from an index that lags a little. Raises InvalidInput for an invalid cursor."""
+    def list_by_status(
+        self, merchant_id: str, status: Status, *, limit: int, cursor: str | None, span: Span = WHOLE
+    ) -> Page[TabSummary]:
+        """Newest first by default, from an index that lags a little. Raises InvalidInput for an invalid cursor."""
         ...
 
     def list_by_customer(
-        self, merchant_id: str, customer_id: str, *, limit: int, cursor: str | None
+        self, merchant_id: str, customer_id: str, *, limit: int, cursor: str | None, span: Span = WHOLE
     ) -> Page[TabSummary]: ...
 
     def iter_due(self, now: datetime) -> Iterator[Due]:

@@ -76,7 +76,7 @@ BODIES: dict[str, tuple[str, dict[str, Any], str | None]] = {
     "contest: control character": ("contest", {"reason": "x\x00"}, "reason"),
     "contest: negative": ("contest", {"reason": "x", "contested_minor": -1}, "contested_minor"),
     "contest: text for an amount": ("contest", {"reason": "x", "contested_minor": "100"}, "contested_minor"),
-    "contest: float for an amount": ("contest", {"reason": "x", "contested_minor": 100.0}, "contested_minor"),
+    "contest: float for an amount": ("contest", {"reason": "x", "contested_minor": 100.5}, "contested_minor"),
     "contest: bool for an amount": ("contest", {"reason": "x", "contested_minor": True}, "contested_minor"),
     "contest: more than JSON can say": ("contest", {"reason": "x", "contested_minor": 2**64}, "contested_minor"),
     "contest: nothing": ("contest", {"reason": "x", "contested_minor": 0}, None),

@@ -76,7 +76,7 @@ NEW_TABS: dict[str, tuple[dict[str, Any], str, str | None]] = {
     "control character": ({"title": "Cut\x00"}, "invalid_input", "title"),
     "too long": ({"title": "x" * 121}, "invalid_input", "title"),
     "string for an amount": ({"estimate_minor": "4000"}, "invalid_input", "estimate_minor"),
-    "float for an amount": ({"estimate_minor": 4000.0}, "invalid_input", "estimate_minor"),
+    "float for an amount": ({"estimate_minor": 4000.5}, "invalid_input", "estimate_minor"),
     "bool for an amount": ({"estimate_minor": True}, "invalid_input", "estimate_minor"),
     "null for an amount": ({"estimate_minor": None}, "invalid_input", "estimate_minor"),
     "negative amount": ({"estimate_minor": -1}, "invalid_input", "estimate_minor"),

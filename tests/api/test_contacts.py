@@ -35,7 +35,7 @@ def test_a_contact_is_set_and_read(shop: Shop) -> None:
     assert (seen["name"], seen["email"], seen["phone"]) == ("Ada Müller", "Ada@example.com", "+491701234567")
     assert (seen["language"], seen["time_zone"], seen["version"]) == ("de", "Europe/Berlin", 1)
     assert [(given["channel"], given["source"]) for given in seen["consents"]] == [("sms", "customer")]
-    assert put.header("ETag") == '"1"'
+    assert str(put.header("ETag")).startswith('"1-')
 
 
 def test_a_customer_without_a_contact_has_an_empty_one(shop: Shop) -> None:

@@ -53,7 +53,7 @@ def test_an_endpoint_is_made_listed_changed_and_deleted(shop: Shop) -> None:
     endpoint = made.ok(201)["endpoint"]
     path = f"/v1/endpoints/{endpoint['endpoint_id']}"
 
-    assert made.header("ETag") == '"1"'
+    assert str(made.header("ETag")).startswith('"1-')
     assert shop.owner.get("/v1/endpoints").ok()["endpoints"] == [endpoint]
     assert shop.owner.get(path).ok() == endpoint
     assert (endpoint["state"], endpoint["event_types"], endpoint["ordered"]) == ("enabled", ["tab.closed"], True)

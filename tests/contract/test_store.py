@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta, timezone
+from functools import partial
 from typing import Any
 
 import pytest
@@ -28,6 +29,7 @@ from chalicelib.ports.store import (
     Pointer,
     RecordExists,
     SeenEvent,
+    Span,
     TabStore,
     VersionConflict,
 )
@@ -665,6 +667,27 @@ def test_tabs_are_listed_newest_first(store: TabStore, limit: int) -> None:
 
     assert [row.tab_id for row in by_status] == newest_first
     assert [row.tab_id for row in by_customer] == newest_first
+
+
+def test_a_span_is_a_part_of_a_listing(store: TabStore) -> None:
+    """Opened from an instant on and before another, in either order; a cursor belongs to its span."""
+    tabs = [store.commit(opening(at=NOW + n * SECOND)).tab_id for n in range(5)]
+    middle = Span(since=NOW + SECOND, until=NOW + 4 * SECOND)
+
+    for lists in (
+        partial(store.list_by_status, MERCHANT, Status.OPEN),
+        partial(store.list_by_customer, MERCHANT, "cus_a"),
+    ):
+        assert listed(lists(limit=10, cursor=None, span=middle)) == [tabs[3], tabs[2], tabs[1]]
+        assert listed(lists(limit=10, cursor=None, span=Span(since=NOW + 3 * SECOND))) == [tabs[4], tabs[3]]
+        assert listed(lists(limit=10, cursor=None, span=Span(until=NOW + SECOND))) == [tabs[0]]
+        oldest = replace(middle, oldest_first=True)
+        page = lists(limit=2, cursor=None, span=oldest)
+        assert listed(page) == [tabs[1], tabs[2]]
+        assert listed(lists(limit=2, cursor=page.next_cursor, span=oldest)) == [tabs[3]]
+        for other in (middle, Span(oldest_first=True), replace(oldest, only="paid"), Span()):
+            with pytest.raises(InvalidInput):
+                lists(limit=2, cursor=page.next_cursor, span=other)
 
 
 def test_a_listing_is_one_merchants_and_one_status_or_customer(store: TabStore) -> None:

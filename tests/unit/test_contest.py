@@ -343,7 +343,7 @@ def test_after_the_deadline_the_owner_is_reminded_then_what_is_contested_is_waiv
     till = contest(Till().accept(*WITHOUT_CARD).serve(50_00), 20_00)
     till.wait(days=7)
     assert till.told[-1] == (MessageKind.CONTEST_OVERDUE, Recipient.OWNER)
-    assert till.messages[-1].values == {"contested_minor": 20_00, "default_at": "2026-03-11T12:00:00+00:00"}
+    assert till.messages[-1].values == {"contested_minor": 20_00, "default_at": "2026-03-11T12:00:00Z"}
     till.wait(days=1, hours=23)
     assert till.tab.status == Status.CONTESTED
     assert till.told.count((MessageKind.CONTEST_OVERDUE, Recipient.OWNER)) == 1

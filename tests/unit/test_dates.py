@@ -74,9 +74,9 @@ def test_a_message_carries_instants_and_leaves_the_day_to_the_words() -> None:
 
     contested.wait(days=7)
 
-    assert declined.messages[-1].values["next_try_at"] == "2026-03-08T15:00:00+00:00"
-    assert unsecured.messages[-1].values["again_at"] == "2026-03-03T00:00:00+00:00"
-    assert contested.messages[-1].values["default_at"] == "2026-03-11T12:00:00+00:00"
+    assert declined.messages[-1].values["next_try_at"] == "2026-03-08T15:00:00Z"
+    assert unsecured.messages[-1].values["again_at"] == "2026-03-03T00:00:00Z"
+    assert contested.messages[-1].values["default_at"] == "2026-03-11T12:00:00Z"
 
 
 def test_a_refusal_that_names_a_time_names_the_zone() -> None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chalicelib.domain import instants
 from chalicelib.domain.books.ledger import Account
 from chalicelib.domain.errors import TransitionRefused
 from chalicelib.domain.news.message import MessageKind, Recipient
@@ -279,7 +280,7 @@ def test_the_next_try_follows_the_banks_advice(advice: str | None, decline_code:
     if again:
         assert till.planned[StepKind.RETRY_CHARGE] == NOON + 2 * DAY
         assert till.told[-1] == (MessageKind.CARD_DECLINED, Recipient.CUSTOMER)
-        assert till.messages[-1].values["next_try_at"] == (NOON + 2 * DAY).isoformat()
+        assert till.messages[-1].values["next_try_at"] == instants.text(NOON + 2 * DAY)
         return
     assert StepKind.RETRY_CHARGE not in till.planned
     assert till.told[-2:] == [
@@ -348,7 +349,7 @@ def test_no_retry_at_night() -> None:
     till.declined(Operation.CHARGE, failure=TRY_LATER)
 
     assert till.planned[StepKind.RETRY_CHARGE] == NOON + 2 * DAY + timedelta(hours=20)
-    assert till.messages[-1].values["next_try_at"] == till.planned[StepKind.RETRY_CHARGE].isoformat()
+    assert till.messages[-1].values["next_try_at"] == instants.text(till.planned[StepKind.RETRY_CHARGE])
 
 
 def test_without_consent_to_automatic_charges_there_is_no_retry_and_none_is_announced() -> None:

@@ -34,7 +34,7 @@ ENTRY = Entry(
     details={
         "refund_id": "re_1",
         "amount_minor": 1500,
-        "takes_until_at": "2026-03-05T12:00:00+00:00",
+        "takes_until_at": "2026-03-05T12:00:00Z",
         "reason": "Anna was sick after the meal",
         "reference": "IBAN DE02",
         "text": "whole promise",
@@ -103,7 +103,7 @@ def test_a_body_is_thin() -> None:
             "details": {
                 "refund_id": "re_1",
                 "amount_minor": 1500,
-                "takes_until_at": "2026-03-05T12:00:00+00:00",
+                "takes_until_at": "2026-03-05T12:00:00Z",
             },
         },
     }

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from chalicelib.domain import instants
 from chalicelib.domain.errors import (
     AmountOffStep,
     AmountTooLarge,
@@ -126,7 +127,7 @@ CASES: dict[str, Case] = {
         Till.booked,
         lambda till: till.wait(hours=24).do(booking.mark_no_show),
         TransitionRefused,
-        {"status": Status.BOOKED, "from_at": (NOON + timedelta(hours=24, minutes=15)).isoformat()},
+        {"status": Status.BOOKED, "from_at": instants.text(NOON + timedelta(hours=24, minutes=15))},
     ),
     # The promise
     "nothing new to accept": (
@@ -332,7 +333,7 @@ CASES: dict[str, Case] = {
         lambda: no_show().wait(days=14),
         lambda till: till.do(bill.contest, "I was there", None, by=ADA),
         TransitionRefused,
-        {"status": Status.NO_SHOW, "contestable_until": (NOON + timedelta(days=15, hours=1)).isoformat()},
+        {"status": Status.NO_SHOW, "contestable_until": instants.text(NOON + timedelta(days=15, hours=1))},
     ),
     "staff charge a fee before its time": (
         lambda: (
@@ -340,7 +341,7 @@ CASES: dict[str, Case] = {
         ),
         lambda till: till.wait(hours=23).do(payment.charge_saved_card),
         TransitionRefused,
-        {"status": Status.NO_SHOW, "take_at": (NOON + timedelta(days=2, hours=1)).isoformat()},
+        {"status": Status.NO_SHOW, "take_at": instants.text(NOON + timedelta(days=2, hours=1))},
     ),
     "waiving twice": (
         lambda: held_no_show().wait(days=1).captured(),
@@ -373,7 +374,7 @@ CASES: dict[str, Case] = {
         upheld_before_the_start,
         lambda till: till.do(payment.charge_saved_card),
         TransitionRefused,
-        {"status": Status.DUE, "from_at": (NOON + timedelta(days=10)).isoformat()},
+        {"status": Status.DUE, "from_at": instants.text(NOON + timedelta(days=10))},
     ),
     "waiving a bill that is forgiven": (
         lambda: held(50_00, *WITHOUT_CARD).do(bill.waive, "so"),

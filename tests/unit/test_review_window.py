@@ -50,7 +50,7 @@ def test_the_window_begins_when_the_message_was_handed_over() -> None:
 
     assert till.tab.review_ends_at == NOON + timedelta(hours=3) + DAY == till.tab.expected_at
     assert till.planned == {StepKind.END_REVIEW: NOON + timedelta(hours=3) + DAY}
-    assert till.entries[-1].details == {"how": "sms", "review_ends_at": "2026-03-03T15:00:00+00:00"}
+    assert till.entries[-1].details == {"how": "sms", "review_ends_at": "2026-03-03T15:00:00Z"}
     assert till.wait(hours=24).tab.status == Status.DUE
 
 

@@ -17,7 +17,7 @@ from chalicelib.usecases.parties.merchants import (
     policy_warnings,
     set_policy,
 )
-from chalicelib.usecases.tab.read_tabs import get_tab, list_tabs
+from chalicelib.usecases.tab.read_tabs import Wanted, get_tab, list_tabs
 from tests.usecases.fake_gateway import Fault
 from tests.usecases.shop import WITH_CARD, WITHOUT_CARD, Shop
 
@@ -161,7 +161,7 @@ def test_customers_see_themselves_and_their_tabs_only(shop: Shop) -> None:
         get_customer(shop.deps, shop.customer_id, by=eve)
     with pytest.raises(NotFound):
         get_tab(shop.deps, shop.tab_id, by=eve)
-    mine = list_tabs(shop.deps, status=None, customer_id=None, limit=10, cursor=None, by=shop.ada)
+    mine = list_tabs(shop.deps, Wanted(status=None, customer_id=None), limit=10, cursor=None, by=shop.ada)
     assert [summary.tab_id for summary in mine.items] == [shop.tab_id]
     with pytest.raises(InvalidInput):
-        list_tabs(shop.deps, status=None, customer_id=shop.customer_id, limit=10, cursor=None, by=eve)
+        list_tabs(shop.deps, Wanted(status=None, customer_id=shop.customer_id), limit=10, cursor=None, by=eve)

@@ -76,7 +76,7 @@ NEEDED: dict[PlanReason, tuple[Consent, ...]] = {
 }
 
 
-VALUE = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+\+00:00|[a-z][a-z0-9_]*|acct_\w+")
+VALUE = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z|[a-z][a-z0-9_]*|acct_\w+")
 """An instant in UTC, a code, or an account's id."""
 
 

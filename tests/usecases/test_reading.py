@@ -15,7 +15,7 @@ from chalicelib.usecases.parties.customers import create_customer
 from chalicelib.usecases.tab.bill import add_items, void_item
 from chalicelib.usecases.tab.booking import cancel_tab
 from chalicelib.usecases.tab.payment import pay_on_phone
-from chalicelib.usecases.tab.read_tabs import Outcome, find_outcome, get_tab, get_timeline, list_tabs
+from chalicelib.usecases.tab.read_tabs import Outcome, Wanted, find_outcome, get_tab, get_timeline, list_tabs
 from tests.usecases.shop import WITH_CARD, WITHOUT_CARD, Shop
 
 
@@ -26,7 +26,7 @@ def listed(
     found: list[str] = []
     cursor: str | None = None
     while True:
-        page = list_tabs(shop.deps, status=status, customer_id=customer_id, limit=limit, cursor=cursor, by=by)
+        page = list_tabs(shop.deps, Wanted(status=status, customer_id=customer_id), limit=limit, cursor=cursor, by=by)
         assert len(page.items) <= limit
         found += [line.tab_id for line in page.items]
         cursor = page.next_cursor

@@ -9,7 +9,7 @@ from chalicelib.adapters.dynamodb import cursors, items
 from chalicelib.adapters.dynamodb.items import Item, Key
 from chalicelib.adapters.dynamodb.writes import TRIES, reading
 from chalicelib.domain.errors import InvalidInput
-from chalicelib.ports.store import StoreUnavailable
+from chalicelib.ports.store import WHOLE, Span, StoreUnavailable
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -53,14 +53,21 @@ class Reads:
         return list(found[:limit]), len(found) > limit or "LastEvaluatedKey" in answer
 
     def newest(
-        self, index: str, prefix: str, partition: str, key_of: Callable[[str], Key], limit: int, cursor: str | None
+        self,
+        index: str,
+        prefix: str,
+        partition: str,
+        key_of: Callable[[str], Key],
+        limit: int,
+        cursor: str | None,
+        span: Span = WHOLE,
     ) -> tuple[list[Item], str | None]:
-        """A page of an index's partition, newest first, and the cursor of the next one.
+        """A page of an index's partition, newest first unless `span` says otherwise, and the cursor of the next one.
 
         `prefix`: of the names of the index's keys. `key_of`: the table's key of the item that a position ends with the
         id of (items.listing_position). Raises InvalidInput for a cursor that is not of this listing.
         """
-        listing = f"{index}#{partition}"
+        listing = f"{index}#{partition}{span.name}"
         pk, sk = f"{prefix}_pk", f"{prefix}_sk"
         start = None
         if cursor is not None:
@@ -70,9 +77,8 @@ class Reads:
             limit,
             start,
             IndexName=index,
-            KeyConditionExpression=f"{pk} = :partition",
-            ExpressionAttributeValues={":partition": {"S": partition}},
-            ScanIndexForward=False,
+            ScanIndexForward=span.oldest_first,
+            **_within(pk, sk, partition, span),
         )
         return found, cursors.encode(listing, found[-1][sk]["S"]) if has_more else None
 
@@ -98,6 +104,17 @@ class Reads:
             if "LastEvaluatedKey" not in answer:
                 return
             query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+
+
+def _within(pk: str, sk: str, partition: str, span: Span) -> dict[str, Any]:
+    """The condition of the keys. Positions begin with an instant, so that texts sort like the times."""
+    condition, values = f"{pk} = :partition", {":partition": {"S": partition}}
+    if span.since is not None or span.until is not None:
+        condition += f" AND {sk} BETWEEN :since AND :until"
+        # What was opened exactly at the end has a position after the end: the id follows the instant.
+        values[":since"] = {"S": items.instant(span.since) if span.since else "0"}
+        values[":until"] = {"S": items.instant(span.until) if span.until else "9999"}
+    return {"KeyConditionExpression": condition, "ExpressionAttributeValues": values}
 
 
 def flat(key: Item) -> tuple[str, str]:

@@ -43,6 +43,7 @@ from chalicelib.domain.tab.entry import Entry
 from chalicelib.domain.tab.status import Status
 from chalicelib.domain.tab.tab import Tab
 from chalicelib.ports.store import (
+    WHOLE,
     Due,
     EventAlreadySeen,
     FactsAlreadyApplied,
@@ -52,6 +53,7 @@ from chalicelib.ports.store import (
     Pointer,
     RecordExists,
     SeenEvent,
+    Span,
     StoreUnavailable,
     TabSummary,
     VersionConflict,
@@ -252,17 +254,19 @@ class DynamoDbStore:
         next_cursor = cursors.encode(pk["S"], items.entry_position(entries[-1].seq)) if has_more else None
         return Page(items=entries, next_cursor=next_cursor)
 
-    def list_by_status(self, merchant_id: str, status: Status, *, limit: int, cursor: str | None) -> Page[TabSummary]:
+    def list_by_status(
+        self, merchant_id: str, status: Status, *, limit: int, cursor: str | None, span: Span = WHOLE
+    ) -> Page[TabSummary]:
         partition = items.status_partition(merchant_id, status)
-        return self._list_tabs("by_merchant", "gm", merchant_id, partition, limit, cursor)
+        return self._list_tabs("by_merchant", "gm", merchant_id, partition, limit, cursor, span)
 
     def list_by_customer(
-        self, merchant_id: str, customer_id: str, *, limit: int, cursor: str | None
+        self, merchant_id: str, customer_id: str, *, limit: int, cursor: str | None, span: Span = WHOLE
     ) -> Page[TabSummary]:
         if not items.is_id(customer_id):
             return Page(items=(), next_cursor=None)
         partition = items.customer_partition(merchant_id, customer_id)
-        return self._list_tabs("by_customer", "gc", merchant_id, partition, limit, cursor)
+        return self._list_tabs("by_customer", "gc", merchant_id, partition, limit, cursor, span)
 
     def iter_due(self, now: datetime) -> Iterator[Due]:
         pool = ThreadPoolExecutor(self._sweep_threads, thread_name_prefix="due")
@@ -358,10 +362,10 @@ class DynamoDbStore:
             self._client.put_item(TableName=self._table_name, Item=items.progress_item(progress))
 
     def _list_tabs(
-        self, index: str, prefix: str, merchant_id: str, partition: str, limit: int, cursor: str | None
+        self, index: str, prefix: str, merchant_id: str, partition: str, limit: int, cursor: str | None, span: Span
     ) -> Page[TabSummary]:
         found, next_cursor = self._reads.newest(
-            index, prefix, partition, partial(items.tab_key, merchant_id), limit, cursor
+            index, prefix, partition, partial(items.tab_key, merchant_id), limit, cursor, span
         )
         return Page(items=tuple(items.summary_of(item) for item in found), next_cursor=next_cursor)
 

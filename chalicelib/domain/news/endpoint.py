@@ -8,6 +8,7 @@ from enum import StrEnum
 from msgspec import Struct
 from msgspec.structs import replace
 
+from chalicelib.domain import instants
 from chalicelib.domain.news.notice import TEST, Notice
 
 MAXIMUM_ENDPOINTS = 10
@@ -139,8 +140,8 @@ def details_of(endpoint: Endpoint) -> dict[str, str | None]:
     failing_since, disabled_by = endpoint.failing_since, endpoint.disabled_by
     return {
         "endpoint_id": endpoint.endpoint_id,
-        "failing_since": None if failing_since is None else failing_since.isoformat(),
-        "disabled_at": None if failing_since is None else (failing_since + DISABLE_AFTER).isoformat(),
+        "failing_since": None if failing_since is None else instants.text(failing_since),
+        "disabled_at": None if failing_since is None else instants.text(failing_since + DISABLE_AFTER),
         "why": disabled_by,
     }
 

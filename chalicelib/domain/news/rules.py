@@ -234,7 +234,7 @@ def _receipt(message: Message, tab: Tab) -> Why | None:
 
 def _rescheduled(message: Message, tab: Tab) -> Why | None:
     starts_at = message.values.get("starts_at")
-    is_current = tab.starts_at is not None and starts_at == tab.starts_at.isoformat()
+    is_current = starts_at is not None and datetime.fromisoformat(str(starts_at)) == tab.starts_at
     return None if is_current else Why.SUPERSEDED
 
 

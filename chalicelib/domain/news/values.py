@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from chalicelib.domain import instants
 from chalicelib.domain.tab.tab import Tab
 
 STANDARD = frozenset({"balance_minor", "back_minor", "due_at"})
@@ -15,5 +16,5 @@ def of_tab(tab: Tab) -> Mapping[str, int | str | None]:
     return {
         "balance_minor": tab.balance_minor,
         "back_minor": max(0, tab.refund_owed_minor - tab.cash_to_return_minor),
-        "due_at": tab.due_at.isoformat() if tab.due_at else None,
+        "due_at": instants.text(tab.due_at) if tab.due_at else None,
     }

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cache
 
+from chalicelib.domain import instants
 from chalicelib.domain.errors import (
     CapExceeded,
     CardRefused,
@@ -283,9 +284,9 @@ def _contest(tab: Tab, actor: Actor, now: datetime) -> Why | None:
         return lambda: NothingToPay("Nothing is due on this tab.")
     if (until := tab.final_at) is not None and now >= until:
         return lambda: TransitionRefused(
-            f"The fee could be contested until {until.isoformat()}. Ask the business to waive it.",
+            f"The fee could be contested until {instants.text(until)}. Ask the business to waive it.",
             status=tab.status,
-            contestable_until=until.isoformat(),
+            contestable_until=instants.text(until),
         )
     return None
 
@@ -435,9 +436,9 @@ def _charge_saved_card(tab: Tab, actor: Actor, now: datetime) -> Why | None:
     if tab.charges_from is not None and now < tab.charges_from and tab.fee is None:
         return lambda: TransitionRefused(
             f"The customer has not accepted the bill, and was promised that the service begins at "
-            f"{tab.starts_at.isoformat() if tab.starts_at else ''}: charge it from then on.",
+            f"{instants.text(tab.starts_at) if tab.starts_at else ''}: charge it from then on.",
             status=tab.status,
-            from_at=tab.charges_from.isoformat() if tab.charges_from else None,
+            from_at=instants.text(tab.charges_from) if tab.charges_from else None,
         )
     if any(leg.is_disputed for leg in tab.legs):
         return lambda: TransitionRefused(
@@ -446,9 +447,9 @@ def _charge_saved_card(tab: Tab, actor: Actor, now: datetime) -> Why | None:
         )
     if tab.fee is not None and tab.fee.take_at is not None and now < (take_at := tab.fee.take_at):
         return lambda: TransitionRefused(
-            f"The customer was told that the fee is taken at {take_at.isoformat()}. It is taken then automatically.",
+            f"The customer was told that the fee is taken at {instants.text(take_at)}. It is taken then automatically.",
             status=tab.status,
-            take_at=take_at.isoformat(),
+            take_at=instants.text(take_at),
         )
     needed = Consent.AUTOMATIC_CHARGE if tab.fee is None else Consent.DEPOSIT_AND_FEES
     if not tab.promise.consents_to(needed):
@@ -515,7 +516,7 @@ def _reschedule(tab: Tab, actor: Actor, now: datetime) -> Why | None:
         return lambda: TransitionRefused(
             "You can move an appointment that you accepted, for as long as cancelling is free. Ask the business.",
             status=tab.status,
-            free_until=until.isoformat() if until else None,
+            free_until=instants.text(until) if until else None,
         )
     return None
 
@@ -547,7 +548,7 @@ def _no_show(tab: Tab, actor: Actor, now: datetime) -> Why | None:
             "The customer still has time: a no-show can be recorded from "
             f"{dates.day_and_time(from_at, tab.policy.time_zone)} ({tab.policy.time_zone}).",
             status=tab.status,
-            from_at=from_at.isoformat(),
+            from_at=instants.text(from_at),
         )
     return None
 
@@ -583,7 +584,7 @@ def _send_reminder(tab: Tab, actor: Actor, now: datetime) -> Why | None:
             status=tab.status,
         )
     if tab.due_at is None or now < tab.due_at:
-        due_at = tab.due_at.isoformat() if tab.due_at else None
+        due_at = instants.text(tab.due_at) if tab.due_at else None
         return lambda: TransitionRefused(
             "What is owed is not due yet. Send a reminder from then on.", status=tab.status, from_at=due_at
         )
@@ -606,7 +607,7 @@ def _send_reminder(tab: Tab, actor: Actor, now: datetime) -> Why | None:
         return lambda: TransitionRefused(
             "The customer was reminded less than a day ago. Send the next reminder later.",
             status=tab.status,
-            from_at=from_at.isoformat(),
+            from_at=instants.text(from_at),
         )
     return None
 

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
+from chalicelib.domain import instants
 from chalicelib.domain.tab import fees
 from chalicelib.domain.tab.actor import SYSTEM
 from chalicelib.domain.tab.attempt import Attempt, AttemptState, Failure, Operation
@@ -169,7 +170,7 @@ def placement_refused(draft: Draft, attempt: Attempt) -> None:
         return
     place_at = draft.now + AFTER_REFUSAL
     draft.update(deposit=replace(tab.deposit, state=DepositState.CARD_SAVED, place_at=place_at))
-    draft.record("placement_refused", again_at=place_at.isoformat())
+    draft.record("placement_refused", again_at=instants.text(place_at))
 
 
 def placement_closed(draft: Draft) -> None:
@@ -294,7 +295,7 @@ def _place_later(draft: Draft) -> None:
     assert tab.starts_at is not None, "what was moved has a start"
     place_at = max(draft.now, tab.starts_at - timedelta(seconds=tab.policy.hold_ahead_s))
     draft.update(deposit=replace(tab.deposit, state=DepositState.CARD_SAVED, place_at=place_at, lapses_at=None))
-    draft.record("deposit_card_saved", place_at=place_at.isoformat())
+    draft.record("deposit_card_saved", place_at=instants.text(place_at))
 
 
 def _place_anew(draft: Draft) -> None:

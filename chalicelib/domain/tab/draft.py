@@ -7,6 +7,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
+from chalicelib.domain import instants
 from chalicelib.domain.books.ledger import Account, Posting, post, transfer
 from chalicelib.domain.errors import TransitionRefused
 from chalicelib.domain.parties import Customer
@@ -102,7 +103,9 @@ class Draft:
     def record(self, kind: str, *, postings: tuple[Posting, ...] = (), **details: Any) -> None:
         """Append an entry with its postings to the ledger. Instants are written as RFC 3339."""
         seq = self.tab.entry_count + 1
-        details = {name: value.isoformat() if isinstance(value, datetime) else value for name, value in details.items()}
+        details = {
+            name: instants.text(value) if isinstance(value, datetime) else value for name, value in details.items()
+        }
         self.entries.append(
             Entry(
                 seq=seq,

@@ -24,6 +24,8 @@ Instant = Annotated[
 ]
 ID_PATTERN = "^[A-Za-z0-9_-]{1,64}(?!\\n)$"
 """The end is matched twice, because Python's `$` allows a final line break and JSON Schema has no `\\Z`."""
+IF_MATCH_PATTERN = r'^"([1-9][0-9]{0,15})(-[0-9a-f]{8})?"(?!\n)$'
+"""An ETag of ours, or a version in quotes alone."""
 Id = Annotated[str, Meta(pattern=ID_PATTERN)]
 CurrencyCode = Annotated[
     str,

@@ -6,6 +6,7 @@ import functools
 import json
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from enum import StrEnum
 from inspect import cleandoc
 from typing import Any
@@ -117,7 +118,10 @@ def document() -> dict[str, Any]:
                 for name, text in _WEBHOOK_HEADERS.items()
             },
             "headers": {
-                "ETag": {"description": "The version, in quotes.", "schema": {"type": "string", "examples": ['"3"']}},
+                "ETag": {
+                    "description": "The version and a checksum of the answer, in quotes.",
+                    "schema": {"type": "string", "pattern": fields.IF_MATCH_PATTERN, "examples": ['"3-9a4e01c7"']},
+                },
                 "Idempotent-Replayed": {
                     "description": "`true` where the request had been made before.",
                     "schema": {"const": "true"},
@@ -213,6 +217,8 @@ def _query_parameter(query: Query) -> dict[str, Any]:
     schema: dict[str, Any]
     if query.kind is int:
         schema = {"type": "integer", "minimum": query.minimum, "maximum": query.maximum, "default": query.default}
+    elif query.kind is datetime:
+        schema = {"type": "string", "format": "date-time", "examples": ["2026-05-01T09:00:00Z"]}
     elif issubclass(query.kind, StrEnum):
         schema = {"$ref": _REF.format(name=query.kind.__name__)}
     else:
@@ -228,13 +234,22 @@ def _headers(operation: Operation) -> list[dict[str, Any]]:
         key = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"}
         found.append({"name": "Idempotency-Key", "in": "header", "required": True, "schema": key})
     if operation.writes and operation.tagged:
-        version = {"type": "string", "pattern": '^("[1-9][0-9]{0,15}"|\\*)$'}
+        version = {"type": "string", "anyOf": [{"const": "*"}, {"pattern": fields.IF_MATCH_PATTERN}]}
         found.append(
             {
                 "name": "If-Match",
                 "in": "header",
                 "description": "The ETag of the version that was decided on.",
                 "schema": version,
+            }
+        )
+    if operation.tagged and not operation.writes:
+        found.append(
+            {
+                "name": "If-None-Match",
+                "in": "header",
+                "description": "ETags of the answers that the caller has: 304 without a body where one is still right.",
+                "schema": {"type": "string"},
             }
         )
     if operation.name == "stripe_webhook":
@@ -261,6 +276,8 @@ def _responses(operation: Operation) -> dict[str, Any]:
     found: dict[int, Any] = {operation.status: answer}
     if operation.moves_money:
         found[202] = {**answer, "description": "The outcome is not known yet: get the tab again in a while."}
+    if operation.tagged and not operation.writes:
+        found[304] = {"description": "It is as the caller has it.", "headers": answer["headers"]}
     failures = {429, 500, 503, 504}
     if operation.roles:
         # 404 everywhere: the token may name a merchant that does not exist.

@@ -11,9 +11,12 @@ import logging
 import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from datetime import datetime
 from enum import StrEnum
+from http import HTTPStatus
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
+from zlib import crc32
 
 import msgspec
 from chalice.app import Request as HttpRequest
@@ -59,21 +62,32 @@ _SCOPE_NAMED = {scope.value: scope for scope in Scope}
 _ROLE_NAMED = {role.value: role for role in Role}
 _ID = re.compile(fields.ID_PATTERN)
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
-_VERSION = re.compile(r'"([1-9][0-9]{0,15})"')
+_VERSION = re.compile(fields.IF_MATCH_PATTERN)
 
 B = TypeVar("B", covariant=True)
 
 
 class Query(msgspec.Struct, frozen=True, kw_only=True):
-    """A query parameter. `kind`: int, str or an enumeration. `pattern`: of a str."""
+    """A query parameter. `kind`: int, str, datetime or an enumeration. `pattern`: of a str."""
 
     name: str
     kind: type
     description: str
     minimum: int = 0
     maximum: int = 0
-    default: int | None = None
+    default: int | str | None = None
     pattern: str | None = None
+
+
+OPENED = (
+    Query(name="opened_since", kind=datetime, description="Opened at this instant or later."),
+    Query(name="opened_until", kind=datetime, description="Opened before this instant."),
+)
+
+
+class Order(StrEnum):
+    NEWEST_FIRST = "newest_first"
+    OLDEST_FIRST = "oldest_first"
 
 
 class Operation(msgspec.Struct, frozen=True, kw_only=True):
@@ -219,11 +233,15 @@ class Routes:
                 with correlation.about(api_request_id=request.context.get("requestId"), **ids):
                     # Here, not in a middleware, because Chalice turns errors of a middleware into a 500.
                     try:
-                        response = _render(operation, view(_read(operation, request, path_values)))
+                        response = _render(
+                            operation,
+                            view(_read(operation, request, path_values)),
+                            request.headers.get("if-none-match"),
+                        )
                     except Exception as error:
                         from chalicelib.handlers.api.problems import response_to  # Few requests have one.
 
-                        response = response_to(error)
+                        response = response_to(error, in_body=operation.writes)
                     log.info("answered", extra={"operation": operation.name, "status": response.status_code})
                 return response
 
@@ -324,94 +342,103 @@ def _idempotency_key(http: HttpRequest) -> str:
 
 def _expected_version(http: HttpRequest) -> int | None:
     given = http.headers.get("if-match")
-    if given is None or given.strip() == "*":
+    if given is None or given == "*":
         return None
-    match = _VERSION.fullmatch(given.strip())
+    match = _VERSION.match(given)
     if match is None:
-        raise BadRequest('If-Match must be the ETag of the last answer, such as "3".', header="If-Match")
+        raise BadRequest('If-Match must be the ETag of the last answer, such as "3-9a4e01c7".', header="If-Match")
     return int(match[1])
 
 
 def _query(operation: Operation, http: HttpRequest) -> dict[str, Any]:
+    """Raises InvalidInput with every mistake, and the parameter that it is in."""
     values: dict[str, Any] = {query.name: query.default for query in operation.query}
     given = http.query_params
     if given is None:
         return values
     known = {query.name: query for query in operation.query}
-    if unknown := sorted(set(given) - set(known)):
-        raise InvalidInput(f"There is no query parameter {unknown[0][:40]!r} here.", field=unknown[0][:40])
-    for name in given:
+    errors = []
+    for name in sorted(given):
         repeated = given.getlist(name)
-        if len(repeated) != 1:
-            raise InvalidInput(f"{name} is given more than once.", field=name)
-        values[name] = _query_value(known[name], repeated[0])
+        if name not in known:
+            errors.append({"parameter": name[:40], "detail": f"There is no query parameter {name[:40]!r} here."})
+        elif len(repeated) != 1:
+            errors.append({"parameter": name, "detail": f"{name} is given more than once."})
+        else:
+            try:
+                values[name] = _query_value(known[name], repeated[0])
+            except ValueError as wrong:
+                errors.append({"parameter": name, "detail": str(wrong)})
+    if errors:
+        raise InvalidInput(errors[0]["detail"], field=errors[0]["parameter"], errors=errors)
     return values
 
 
 def _query_value(query: Query, text: str) -> Any:
+    """Raises ValueError with a text for the caller."""
     if query.kind is int:
         if re.fullmatch(r"[0-9]{1,6}", text) and query.minimum <= int(text) <= query.maximum:
             return int(text)
-        raise InvalidInput(
-            f"{query.name} must be a whole number from {query.minimum} to {query.maximum}.", field=query.name
-        )
-    if issubclass(query.kind, StrEnum):
+        raise ValueError(f"{query.name} must be a whole number from {query.minimum} to {query.maximum}.")
+    if query.kind is datetime:
         try:
+            return msgspec.convert(text, fields.Instant)
+        except msgspec.ValidationError:
+            raise ValueError(f"{query.name} must be an instant such as 2026-05-01T09:00:00Z.") from None
+    if issubclass(query.kind, StrEnum):
+        if text in set(query.kind):
             return query.kind(text)
-        except ValueError:
-            raise InvalidInput(f"{query.name} must be one of: {', '.join(query.kind)}.", field=query.name) from None
+        raise ValueError(f"{query.name} must be one of: {', '.join(query.kind)}.")
     if not 1 <= len(text) <= 512 or (query.pattern and not re.match(query.pattern, text)):
-        raise InvalidInput(
-            f"{query.name} is not one: empty, too long, or with characters it never has.", field=query.name
-        )
+        raise ValueError(f"{query.name} is not one: empty, too long, or with characters it never has.")
     return text
 
 
 def _body(operation: Operation, raw: bytes) -> Any:
-    """Raises BodyNotJson, or InvalidInput naming the field."""
+    """Raises BodyNotJson, or InvalidInput with every mistake and its place."""
     if not raw.strip():
         with suppress(TypeError):  # A field is missing.
             return operation.body()
     try:
         return decoder_of(operation.body).decode(raw)
-    except msgspec.ValidationError as wrong:
-        # msgspec stops at the first wrong value; the rest may not even be JSON.
-        _check_json(raw)
-        raise _invalid(str(wrong)) from None
+    except msgspec.ValidationError:
+        # msgspec stops at the first wrong value; the rest may not even be JSON. Imported here: most requests are valid.
+        from chalicelib.handlers.api import validation
+
+        try:
+            return validation.read(operation.body, raw)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            raise BodyNotJson("The body is not JSON (UTF-8).") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise BodyNotJson("The body is not JSON (UTF-8).") from None
 
 
-def _check_json(raw: bytes) -> None:
-    try:
-        msgspec.json.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise BodyNotJson("The body is not JSON (UTF-8).") from None
-
-
-_PLACE = re.compile(r"(?P<what>.*) - at `\$\.?(?P<field>.*)`", re.DOTALL)
-_NAME = re.compile(r"Object (?:contains unknown|missing required) field `(?P<name>.*?)`", re.DOTALL)
-
-
-def _invalid(message: str) -> InvalidInput:
-    """Split msgspec's message, e.g. "Expected `int`, got `str` - at `$.items[0].quantity`", into text and field."""
-    match = _PLACE.fullmatch(message)
-    what, field = (match["what"], match["field"]) if match else (message, "")
-    if named := _NAME.match(what):
-        field = f"{field}.{named['name']}" if field else named["name"]
-    what = what.replace("`", "")
-    return InvalidInput(f"{field[:120]}: {what[:300]}" if field else what[:300], field=field[:120] or None)
-
-
-def _render(operation: Operation, reply: Reply) -> TextResponse:
+def _render(operation: Operation, reply: Reply, if_none_match: str | None = None) -> TextResponse:
     headers: dict[str, Any] = {"Content-Type": operation.media}
     if reply.headers is not None:
         headers |= reply.headers
     if operation.rights:
         headers["Cache-Control"] = "no-store"
-    if reply.version is not None:
-        headers["ETag"] = f'"{reply.version}"'
     if reply.replayed:
         headers["Idempotent-Replayed"] = "true"
     body = reply.raw if reply.raw is not None else _encode(reply.body)
+    if reply.version is not None:
+        tag = _tag(reply.version, body)
+        headers["ETag"] = tag
+        if if_none_match is not None and not operation.writes and _matches(if_none_match, tag):
+            del headers["Content-Type"]
+            return TextResponse("", headers=headers, status_code=int(HTTPStatus.NOT_MODIFIED))
     return TextResponse(body.decode(), headers=headers, status_code=reply.status or operation.status)
+
+
+def _tag(version: int, body: bytes) -> str:
+    """The version, and a checksum of the answer: what may be done to a tab also changes with the time and the caller.
+
+    If-Match is about the version alone.
+    """
+    return f'"{version}-{crc32(body):08x}"'
+
+
+def _matches(if_none_match: str, tag: str) -> bool:
+    given = {one.strip().removeprefix("W/") for one in if_none_match.split(",")}
+    return tag in given or "*" in given

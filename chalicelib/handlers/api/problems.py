@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from types import MappingProxyType
@@ -58,11 +59,11 @@ STATUS: dict[type[DomainError], HTTPStatus] = {
 """Status by error class. A subclass has its parent's status unless it is listed. A test finds errors without one."""
 
 
-def response_to(error: Exception) -> TextResponse:
-    """The answer to an error, without internal details."""
+def response_to(error: Exception, *, in_body: bool = True) -> TextResponse:
+    """The answer to an error, without internal details. `in_body`: where a field is that an error names."""
     if isinstance(error, DomainError):
         status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
-        return problem(status, error.code, error.detail, error.context)
+        return problem(status, error.code, error.detail, _with_errors(error, in_body))
     if isinstance(error, BadSignature):
         return problem(HTTPStatus.BAD_REQUEST, "bad_signature", "The webhook's signature does not fit its body.")
     if isinstance(error, NotYetKnown):
@@ -87,6 +88,15 @@ def response_to(error: Exception) -> TextResponse:
             "later; if it stays, tell whoever runs this service.",
         )
     return unexpected(error)
+
+
+def _with_errors(error: DomainError, in_body: bool) -> Mapping[str, object]:
+    """The context, with `errors` as validation has them also where the rules have refused a single field."""
+    field = error.context.get("field")
+    if not isinstance(error, errors.InvalidInput) or "errors" in error.context or not isinstance(field, str):
+        return error.context
+    place = {"pointer": "#/" + "/".join(re.findall(r"[^.\[\]]+", field))} if in_body else {"parameter": field}
+    return {**error.context, "errors": [{**place, "detail": error.detail}]}
 
 
 def unexpected(error: Exception) -> TextResponse:

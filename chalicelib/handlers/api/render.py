@@ -27,7 +27,7 @@ from chalicelib.domain.tab.payments import Card, Dispute
 from chalicelib.domain.tab.policy import Policy
 from chalicelib.domain.tab.promise import Consent, Promise
 from chalicelib.domain.tab.tab import Pause, Tab
-from chalicelib.handlers.api import views
+from chalicelib.handlers.api import action_requests, views
 from chalicelib.ports.store import Page, TabSummary
 from chalicelib.ports.webhooks import WhyNoAnswer
 from chalicelib.usecases.books.receivables import Receivables
@@ -210,6 +210,7 @@ def tab(tab: Tab, payment: Attempt | None, *, by: Actor, now: datetime, publisha
     """
     # If the tab is not in the due index, nothing is pending and the agenda need not be computed.
     next_step = min(agenda.steps(tab), key=lambda step: step.at, default=None) if tab.next_action_at else None
+    allowed = allowed_actions(tab, by, now)
     return views.TabView(
         tab_id=tab.tab_id,
         merchant_id=tab.merchant_id,
@@ -319,11 +320,18 @@ def tab(tab: Tab, payment: Attempt | None, *, by: Actor, now: datetime, publisha
         due_at=tab.due_at,
         final_at=tab.final_at,
         closed_at=tab.closed_at,
-        next_action=views.NextActionView(at=next_step.at, why=next_step.why) if next_step else None,
-        allowed_actions=allowed_actions(tab, by, now),
+        next_action=views.NextActionView(code=_code(next_step), at=next_step.at, why=next_step.why)
+        if next_step
+        else None,
+        allowed_actions=allowed,
+        actions=action_requests.of(tab, allowed),
         needs=[_need(tab, need) for need in needs_of(tab, now)],
         payment=_payment(tab, payment, by, publishable_key) if payment else None,
     )
+
+
+def _code(step: agenda.Step) -> views.StepCode:
+    return views.StepCode[step.kind.name]
 
 
 _REQUESTS = {
@@ -504,9 +512,7 @@ def _failure(failure: Failure, by: Actor) -> views.FailureView:
 
 def agenda_of(tab: Tab) -> views.AgendaView:
     pending = sorted(agenda.steps(tab), key=lambda step: (step.at, step.kind))
-    return views.AgendaView(
-        pending=[views.PendingView(what=step.kind.name.lower(), at=step.at, why=step.why) for step in pending]
-    )
+    return views.AgendaView(pending=[views.PendingView(what=_code(step), at=step.at, why=step.why) for step in pending])
 
 
 def receivables(report: Receivables) -> views.ReceivablesView:

@@ -1,11 +1,15 @@
-"""/v1/reports: the owner's reports over all tabs."""
+"""/v1/reports: reports over all tabs."""
 
 from __future__ import annotations
 
+from msgspec.structs import asdict
+
 from chalicelib.bootstrap import get_deps
-from chalicelib.handlers.api import render, views
-from chalicelib.handlers.api.operations import OWNER, Call, Reply, Routes
+from chalicelib.domain.tab.status import PaymentState, Status
+from chalicelib.handlers.api import fields, render, views
+from chalicelib.handlers.api.operations import BUSINESS, OPENED, OWNER, Call, Query, Reply, Routes
 from chalicelib.usecases.books import receivables
+from chalicelib.usecases.tab import read_tabs
 
 routes = Routes(__name__)
 
@@ -14,3 +18,28 @@ routes = Routes(__name__)
 def get_receivables(call: Call[None]) -> Reply:
     """What is unpaid: by age, expected by day, holds about to expire, and exposure by customer."""
     return Reply(body=render.receivables(receivables.receivables(get_deps(), by=call.by)))
+
+
+@routes.operation(
+    "GET",
+    "/v1/reports/totals",
+    roles=BUSINESS,
+    answer=views.TotalsView,
+    query=(
+        Query(name="status", kind=Status, description="Tabs in this status. This or `customer_id`."),
+        Query(name="customer_id", kind=str, pattern=fields.ID_PATTERN, description="Tabs of this customer."),
+        Query(name="payment_state", kind=PaymentState, description="Only with this state of the money."),
+        *OPENED,
+    ),
+)
+def get_totals(call: Call[None]) -> Reply:
+    """How many tabs a listing has, and the sums of their amounts."""
+    given = call.query
+    wanted = read_tabs.Wanted(
+        status=given["status"],
+        customer_id=given["customer_id"],
+        payment_state=given["payment_state"],
+        since=fields.instant(given["opened_since"], "opened_since"),
+        until=fields.instant(given["opened_until"], "opened_until"),
+    )
+    return Reply(body=views.TotalsView(**asdict(read_tabs.count_tabs(get_deps(), wanted, by=call.by))))

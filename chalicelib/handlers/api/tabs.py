@@ -8,9 +8,9 @@ from chalicelib.domain.tab.actions import ROLES, Action
 from chalicelib.domain.tab.bill import Feedback
 from chalicelib.domain.tab.commands.bill import ItemInput
 from chalicelib.domain.tab.commands.booking import Limits, Origin, Terms
-from chalicelib.domain.tab.status import Status
+from chalicelib.domain.tab.status import PaymentState, Status
 from chalicelib.handlers.api import fields, render, requests, views
-from chalicelib.handlers.api.operations import BUSINESS, CUSTOMER, GUEST, Call, Query, Reply, Routes
+from chalicelib.handlers.api.operations import BUSINESS, CUSTOMER, GUEST, OPENED, Call, Order, Query, Reply, Routes
 from chalicelib.handlers.api.replies import answer_reply, tab_reply
 from chalicelib.handlers.api.views import TabView
 from chalicelib.usecases.tab import bill, read_tabs
@@ -62,20 +62,30 @@ def open_tab(call: Call[requests.NewTab]) -> Reply:
             pattern=fields.ID_PATTERN,
             description="Tabs of this customer. Customers always get their own.",
         ),
+        Query(
+            name="payment_state",
+            kind=PaymentState,
+            description="Only with this state of the money. A page may then have fewer tabs, or none: `next_cursor` "
+            "says whether there are more.",
+        ),
+        *OPENED,
+        Query(name="order", kind=Order, description="By when they were opened; `newest_first` if left out."),
         Query(name="limit", kind=int, minimum=1, maximum=100, default=25, description="How many, at most."),
-        Query(name="cursor", kind=str, description="`next_cursor` of the page before."),
+        Query(name="cursor", kind=str, description="`next_cursor` of the page before, with the same filters."),
     ),
 )
 def list_tabs(call: Call[None]) -> Reply:
-    """List tabs by status or by customer, newest first. The list may be a moment behind."""
-    page = read_tabs.list_tabs(
-        get_deps(),
-        status=call.query["status"],
-        customer_id=call.query["customer_id"],
-        limit=call.query["limit"],
-        cursor=call.query["cursor"],
-        by=call.by,
+    """List tabs by status or by customer, newest first unless asked otherwise. The list may be a moment behind."""
+    given = call.query
+    wanted = read_tabs.Wanted(
+        status=given["status"],
+        customer_id=given["customer_id"],
+        payment_state=given["payment_state"],
+        since=fields.instant(given["opened_since"], "opened_since"),
+        until=fields.instant(given["opened_until"], "opened_until"),
+        oldest_first=given["order"] == Order.OLDEST_FIRST,
     )
+    page = read_tabs.list_tabs(get_deps(), wanted, limit=given["limit"], cursor=given["cursor"], by=call.by)
     return Reply(body=render.tabs(page))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, Literal
 
 import msgspec
@@ -13,6 +14,7 @@ from chalicelib.domain.news.endpoint import DisabledBy, EndpointState
 from chalicelib.domain.news.message import MessageKind, Recipient
 from chalicelib.domain.news.sending import SendingState
 from chalicelib.domain.tab.actions import Action
+from chalicelib.domain.tab.agenda import StepKind
 from chalicelib.domain.tab.attempt import AttemptState, Operation
 from chalicelib.domain.tab.bill import FeeKind
 from chalicelib.domain.tab.flag import FlagKind
@@ -24,6 +26,9 @@ from chalicelib.domain.tab.share import ShareState
 from chalicelib.domain.tab.status import PaymentState, Status
 from chalicelib.domain.tab.tab import Outcome
 from chalicelib.ports.webhooks import WhyNoAnswer
+
+StepCode = StrEnum("StepCode", [(kind.name, kind.name.lower()) for kind in StepKind])  # type: ignore[misc]
+"""The kinds of steps, by the names that callers know them by."""
 
 
 class Answer(msgspec.Struct, kw_only=True):
@@ -379,8 +384,20 @@ class PlanView(Answer):
 
 
 class NextActionView(Answer):
+    """The earliest step that is pending. `code`: what it is, as in the agenda's `what`; `why`: in words."""
+
+    code: StepCode
     at: datetime
     why: str
+
+
+class ActionView(Answer):
+    """What the caller may do now, and the request for it. `body`: the fields that make it this action."""
+
+    action: Action
+    method: Literal["POST"]
+    path: str
+    body: dict[str, str]
 
 
 class FailureView(Answer):
@@ -518,6 +535,7 @@ class TabView(Answer):
     closed_at: datetime | None
     next_action: NextActionView | None
     allowed_actions: list[Action]
+    actions: list[ActionView]
     needs: list[NeedView]
     payment: PaymentView | None
 
@@ -692,7 +710,7 @@ class NoticeBody(Answer):
 class PendingView(Answer):
     """A future step: what (a stable word), from when on, and why (a text)."""
 
-    what: str
+    what: StepCode
     at: datetime
     why: str
 
@@ -720,6 +738,16 @@ class ExposureView(Answer):
     amount_minor: int
 
 
+class TotalsView(Answer):
+    """Of the tabs that were asked for. `is_complete` is false if there were more than one report reads."""
+
+    count: int
+    total_minor: int
+    amount_due_minor: int
+    paid_minor: int
+    is_complete: bool
+
+
 class ReceivablesView(Answer):
     """`is_complete` is false if there were more tabs than one report reads."""
 
@@ -733,10 +761,18 @@ class ReceivablesView(Answer):
     is_complete: bool
 
 
-class Problem(Answer):
-    """An RFC 9457 problem.
+class ProblemError(Answer):
+    """One mistake of a request. `pointer`: where in the body it is, a JSON Pointer; `parameter`: of the address."""
 
-    `code` is stable; further fields give details: `field`, `version`, `retry_after_s` and others.
+    detail: str
+    pointer: str | None = None
+    parameter: str | None = None
+
+
+class Problem(Answer):
+    """An RFC 9457 problem. `code` is stable; further fields give details, `version` and `maximum_bytes` among them.
+
+    `errors`: all mistakes of a request that is wrong in itself; `field`: the place of the first.
     """
 
     type: str
@@ -744,3 +780,7 @@ class Problem(Answer):
     status: int
     code: str
     detail: str
+    errors: list[ProblemError] | None = None
+    field: str | None = None
+    retry_after_s: int | None = None
+    request_id: str | None = None

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from msgspec import Struct
 from msgspec.structs import replace
 
+from chalicelib.domain import instants
 from chalicelib.domain.errors import AccountLost, CurrencyMismatch, InvalidInput
 from chalicelib.domain.money import check_amount, currency_of, minimum_charge_minor
 from chalicelib.domain.parties import Customer, Merchant, statement_suffix_of
@@ -202,7 +203,7 @@ def _seal(draft: Draft, promise: Promise, acceptance: Acceptance) -> None:
         promise_sha256=acceptance.promise_sha256,
         method=acceptance.method,
         consents=list(acceptance.consents),
-        free_cancel_until=free_until.isoformat() if free_until else None,
+        free_cancel_until=instants.text(free_until) if free_until else None,
         text=promise.text,
     )
     if is_moved:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
+from chalicelib.domain import instants
 from chalicelib.domain.errors import Forbidden, InvalidInput, NotFound, TooManyLinks, TransitionRefused
 from chalicelib.domain.tab.actions import Action
 from chalicelib.domain.tab.commands.require import require
@@ -163,7 +164,7 @@ def _add(draft: Draft, secret_sha256: str, scope: Scope, method: LinkMethod, exp
         link_id=link.link_id,
         scope=scope,
         method=method,
-        expires_at=expires_at.isoformat() if expires_at else None,
+        expires_at=instants.text(expires_at) if expires_at else None,
     )
     draft.link_pointers.append(
         LinkPointer(sha256=secret_sha256, merchant_id=tab.merchant_id, tab_id=tab.tab_id, subject=link.link_id)

@@ -6,6 +6,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from chalicelib.domain import instants
 from chalicelib.domain.books.ledger import Account, transfer
 from chalicelib.domain.tab import deposit, settlement
 from chalicelib.domain.tab.attempt import Attempt, AttemptState, Failure, Operation
@@ -49,7 +50,7 @@ def hold_placed(draft: Draft, fact: Fact) -> None:
         "hold_placed",
         payment_id=hold.payment_id,
         amount_minor=hold.amount_minor,
-        capture_before=hold.capture_before.isoformat(),
+        capture_before=instants.text(hold.capture_before),
         fingerprint=_fingerprint(draft, fact, attempt_of(draft, fact, Operation.PLACE_HOLD)),
     )
     keep_card(draft, fact)

@@ -1,0 +1,53 @@
+"""Which request performs an action: so that no app has to keep a map from `allowed_actions` to addresses.
+
+Written out, because the routes of a resource are loaded when they are needed; a test compares it with them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Literal
+
+from msgspec import Struct
+
+from chalicelib.domain.tab.actions import Action
+from chalicelib.domain.tab.tab import Tab
+from chalicelib.handlers.api import views
+
+
+class ActionRequest(Struct, frozen=True):
+    """`path`: with the names of the parts to fill in. `body`: what makes this action of the operation."""
+
+    path: str
+    method: Literal["POST"] = "POST"
+    body: Mapping[str, str] = {}
+
+
+_OF_A_TAB = "/v1/tabs/{tab_id}/"
+
+REQUESTS: Mapping[Action, ActionRequest] = {action: ActionRequest(_OF_A_TAB + action.value) for action in Action} | {
+    Action.SAVE_CARD: ActionRequest("/v1/customers/{customer_id}/setup_intent"),
+    Action.ADD_ITEMS: ActionRequest(_OF_A_TAB + "items"),
+    Action.TAKE_CASH: ActionRequest(_OF_A_TAB + "cash"),
+    Action.REFUND: ActionRequest(_OF_A_TAB + "refunds"),
+    # Which item, the caller chooses.
+    Action.VOID_ITEM: ActionRequest(_OF_A_TAB + "items/{item_id}/void"),
+    Action.PAY_ON_PHONE: ActionRequest(_OF_A_TAB + "charges", body={"mode": "on_session"}),
+    Action.CHARGE_SAVED_CARD: ActionRequest(_OF_A_TAB + "charges", body={"mode": "off_session"}),
+}
+"""Action → its request. Most actions are the last part of their path."""
+
+
+def of(tab: Tab, actions: Iterable[Action]) -> list[views.ActionView]:
+    """The requests for these actions on this tab."""
+    tab_path, customer_path = _OF_A_TAB.format(tab_id=tab.tab_id), f"/v1/customers/{tab.customer_id}/"
+    return [
+        views.ActionView(
+            action=action,
+            method=request.method,
+            path=request.path.replace(_OF_A_TAB, tab_path).replace("/v1/customers/{customer_id}/", customer_path),
+            body=dict(request.body),
+        )
+        for action in actions
+        for request in (REQUESTS[action],)
+    ]
