@@ -23,7 +23,7 @@ DOCUMENT = openapi.document()
 CELLS = list(access.cells())
 ENDING = ("delete_endpoint", "disown", "take_over")
 """After these the thing, or the guest's own key, is gone: each gets a town of its own."""
-QUERIES = {"list_tabs": "?status=open"}
+QUERIES = {"list_tabs": "?status=open", "get_totals": "?status=open"}
 """What a list of everything that is the business's must say."""
 
 
