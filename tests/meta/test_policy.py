@@ -6,6 +6,7 @@ import ast
 import json
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,7 @@ def statements(function: str) -> dict[str, dict[str, Any]]:
     return {statement["Sid"]: statement for statement in policy["Statement"]}
 
 
+@cache
 def imported(tree: ast.AST) -> dict[str, Function]:
     """Name in this file → the use case it is."""
     prefix = "chalicelib.usecases."
@@ -122,8 +124,13 @@ def _named(tree: ast.Module) -> Iterator[tuple[str, ast.AST]]:
             yield from ((target.id, node) for target in targets if isinstance(target, ast.Name))
 
 
-def reached(function: str) -> Iterator[ast.AST]:
+@cache
+def reached(function: str) -> tuple[ast.AST, ...]:
     """The code of all that the deployed function comes to in usecases/."""
+    return tuple(_reached(function))
+
+
+def _reached(function: str) -> Iterator[ast.AST]:
     waiting, seen = begins(function), set()
     while waiting:
         module, name = waiting.pop()

@@ -36,6 +36,8 @@ from chalicelib.domain.tab.policy import Policy, Resolution
 from chalicelib.domain.tab.tab import Tab
 from tests.unit.till import ADA, CUSTOMER, EVERYTHING, MERCHANT, NOON, WITHOUT_CARD, Till
 
+ZONES = available_timezones()
+"""Read once: each call looks through the file system."""
 CONTACT = Contact(
     merchant_id="mer_1",
     customer_id="cus_1",
@@ -197,8 +199,8 @@ def test_who_can_never_be_told_at_a_fit_hour_is_not_told() -> None:
 @settings(max_examples=800, deadline=None, derandomize=True)
 @given(
     st.datetimes(datetime(2025, 1, 1), datetime(2028, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001
-    st.sampled_from([*sorted(available_timezones()), "Mars/Olympus", "", None]),
-    st.lists(st.sampled_from([*sorted(available_timezones()), "Etc/Unknown"]), max_size=4),
+    st.sampled_from([*sorted(ZONES), "Mars/Olympus", "", None]),
+    st.lists(st.sampled_from([*sorted(ZONES), "Etc/Unknown"]), max_size=4),
     st.sampled_from([kind for kind in MessageKind if kind not in (*ANY_TIME, MessageKind.ACCOUNT_LOST)]),
     st.integers(0, 23),
     st.integers(0, 23),
@@ -210,8 +212,7 @@ def test_nothing_is_sent_outside_the_window(
     policy = Policy(quiet_from_hour=begin, quiet_until_hour=end, time_zone="Europe/Lisbon")
     more: dict[str, Any] = {"merchant": replace(MERCHANT, policy=policy), "phone_zones": phone}
     message, contact = replace(WAIVED, kind=kind, tab_id=None), replace(CONTACT, time_zone=own)
-    known = available_timezones()
-    zones = [own] if own in known else [name for name in phone if name in known] or ["Europe/Lisbon"]
+    zones = [own] if own in ZONES else [name for name in phone if name in ZONES] or ["Europe/Lisbon"]
 
     decision = decided(message, contact=contact, now=now, **more)
     if isinstance(decision, PutOff):
