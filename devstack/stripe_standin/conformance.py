@@ -133,7 +133,7 @@ class Schemas:
         self._components = dict(components or _closed_components())
         added: dict[tuple[str, str], dict[str, Any]] = {place: {} for place in differences}
         # Fields as they were in an older version, of which the document is not.
-        older = {place: schema for row in versions.of(version) for place, schema in row.schema.items()}
+        older = _older_fields(version)
         for (name, field), schema in {**added, **older}.items():
             if name != "LIST":
                 known = self._components[name]
@@ -213,8 +213,14 @@ class Schemas:
 
 @cache
 def schemas(version: str = versions.NEWEST) -> Schemas:
-    """The one of this process for a version."""
-    return Schemas(version=version)
+    """The one of this process for a version; versions whose objects have the same fields share one."""
+    like = next(other for other in reversed(versions.ALL) if _older_fields(other) == _older_fields(version))
+    return Schemas(version=version) if like == version else schemas(like)
+
+
+def _older_fields(version: str) -> dict[tuple[str, str], dict[str, Any]]:
+    """Object and field → its schema in this version, where the newest has another or none."""
+    return {place: schema for row in versions.of(version) for place, schema in row.schema.items()}
 
 
 def _problems(validator: Any, body: Any, where: str) -> list[str]:
