@@ -147,6 +147,11 @@ openapi: setup ## Write the OpenAPI document from the routes and their structs
 access: setup ## Write docs/access.md, who may call what, from the operations
 	@$(PY) -m tests.api.access
 
+.PHONY: examples
+examples: setup ## Write the examples of answers for the OpenAPI document, from a story that is played
+	@AFTERTAB_WRITE_EXAMPLES=1 $(PY) -m pytest -q -n 0 tests/api/test_openapi.py -k are_what_is_answered
+	@$(PY) -m devstack.openapi $(ARGS)
+
 .PHONY: states
 states: setup ## Write docs/states.md from the tables in the domain
 	@$(PY) -m devstack.states $(ARGS)

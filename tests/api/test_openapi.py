@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+import re
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
-from chalicelib.handlers.api import openapi
+from chalicelib.handlers.api import openapi, property_texts
 from chalicelib.handlers.api.operations import all_operations
 from chalicelib.handlers.api.problems import STATUS
 
+from . import answer_examples
 from .world import Caller, Shop, World
 
 COMMITTED = Path(__file__).resolve().parents[2] / "docs" / "openapi.json"
@@ -145,3 +149,77 @@ def test_no_input_makes_a_500(world: World, shop: Shop, seed: int) -> None:
         answer = caller.send(operation.method, path + query, body)
 
         assert answer.status < 500, (operation.name, body, answer.raw)
+
+
+# Answers
+
+
+@pytest.fixture(scope="module")
+def committed() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(answer_examples.TARGET.read_text())
+    return found
+
+
+def test_the_examples_of_answers_are_what_is_answered(world: World) -> None:
+    """The story that they are from is played, and answers the same."""
+    played = answer_examples.play(world)
+    if os.environ.get("AFTERTAB_WRITE_EXAMPLES"):
+        answer_examples.TARGET.write_text(answer_examples.text(played))
+
+    assert list(answer_examples.missing(played)) == [], "add a request to tests/api/answer_examples.py"
+    assert answer_examples.TARGET.read_text() == answer_examples.text(played), "run: make examples"
+
+
+def test_every_example_fits_its_schema(committed: dict[str, Any]) -> None:
+    """What a reader copies from the document, the document allows."""
+    document = openapi.document()
+    for name, example in committed.items():
+        schema = {"$ref": f"#/components/schemas/{name}", "components": document["components"]}
+        Draft202012Validator(schema).validate(example)
+
+
+def test_every_property_says_what_it_means() -> None:
+    """With its unit. A new one needs a text in property_texts.py, unless its ending says it all."""
+    schemas = openapi.document()["components"]["schemas"]
+
+    assert [
+        f"{struct}.{name}"
+        for struct, schema in schemas.items()
+        for name, of_property in schema.get("properties", {}).items()
+        if not of_property.get("description")
+    ] == []
+
+
+def test_every_text_is_of_a_property() -> None:
+    """None is left over from a property that is gone."""
+    schemas = openapi.document()["components"]["schemas"]
+    names = {name for schema in schemas.values() for name in schema.get("properties", {})}
+    full = {f"{struct}.{name}" for struct, schema in schemas.items() for name in schema.get("properties", {})}
+    in_paths = {name for operation in all_operations().values() for name in re.findall(r"{(\w+)}", operation.path)}
+
+    assert set(property_texts.TEXTS) - names - full - in_paths == set()
+
+
+def test_what_has_a_default_may_be_left_out() -> None:
+    """Generators of clients make a property with a `default` required, so that the text says it instead."""
+    new_tab = openapi.document()["components"]["schemas"]["NewTab"]
+
+    assert '"default":' not in json.dumps(openapi.document()["components"]["schemas"])
+    assert new_tab["required"] == ["title", "expected_outcome", "estimate_minor"]
+    assert new_tab["properties"]["deposit_minor"]["description"].endswith("By default 0.")
+
+
+def test_every_id_in_a_path_is_linked_to_what_makes_it() -> None:
+    """Whoever reads the document, and whatever walks it, comes from an answer to the requests that need its ids."""
+    document = openapi.document()
+    linked = set()
+    for item in document["paths"].values():
+        for described in item.values():
+            for response in described["responses"].values():
+                for name, link in response.get("links", {}).items():
+                    assert set(link["parameters"]) == set(re.findall(r"{(\w+)}", all_operations()[name].path))
+                    linked.add(name)
+
+    # The addresses of these are in mails only.
+    wanted = {operation.name for operation in all_operations().values() if "{" in operation.path}
+    assert wanted - linked == {"show_unsubscribe", "unsubscribe"}

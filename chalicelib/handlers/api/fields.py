@@ -24,8 +24,9 @@ Instant = Annotated[
 ]
 ID_PATTERN = "^[A-Za-z0-9_-]{1,64}(?!\\n)$"
 """The end is matched twice, because Python's `$` allows a final line break and JSON Schema has no `\\Z`."""
-IF_MATCH_PATTERN = r'^"([1-9][0-9]{0,15})(-[0-9a-f]{8})?"(?!\n)$'
+TAG = '"([1-9][0-9]{0,15})(-[0-9a-f]{8})?"'
 """An ETag of ours, or a version in quotes alone."""
+IF_MATCH_PATTERN = rf"^{TAG}(?!\n)$"
 Id = Annotated[str, Meta(pattern=ID_PATTERN)]
 CurrencyCode = Annotated[
     str,

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from inspect import cleandoc
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -16,7 +17,7 @@ import msgspec
 from chalicelib import config
 from chalicelib.domain.errors import DomainError
 from chalicelib.domain.news.notice import TYPES
-from chalicelib.handlers.api import fields, problems, views
+from chalicelib.handlers.api import fields, problems, property_texts, views
 from chalicelib.handlers.api.operations import JSON, Operation, Query, all_operations
 
 _REF = "#/components/schemas/{name}"
@@ -67,6 +68,13 @@ def document_bytes() -> bytes:
     return (json.dumps(document(), indent=2, ensure_ascii=False) + "\n").encode()
 
 
+@functools.cache
+def _answer_examples() -> dict[str, Any]:
+    """Struct → an answer. tests/api/answer_examples.py plays the story that they are from."""
+    found: dict[str, Any] = json.loads(Path(__file__).with_name("answer_examples.json").read_bytes())
+    return found
+
+
 def document() -> dict[str, Any]:
     operations = sorted(all_operations().values(), key=lambda operation: (operation.path, operation.method))
     structs = {operation.answer for operation in operations if operation.answer} | {views.Problem, views.NoticeBody}
@@ -78,6 +86,14 @@ def document() -> dict[str, Any]:
     for schema in components.values():
         # Python leaves the indentation in until 3.13.
         schema |= {"description": cleandoc(schema["description"])} if "description" in schema else {}
+    for struct, schema in components.items():
+        for name, of_property in schema.get("properties", {}).items():
+            if "description" not in of_property and (text := property_texts.text_of(struct, name)):
+                of_property["description"] = text
+            # Generators of clients take what has a default for something that is always there.
+            default = of_property.pop("default", None)
+            if default not in (None, [], "", {}):
+                of_property["description"] += f" By default {json.dumps(default)}."
     components["Problem"]["additionalProperties"] = True
     components["Problem"]["properties"]["code"]["enum"] = sorted(_codes())
     paths: dict[str, dict[str, Any]] = {}
@@ -89,11 +105,15 @@ def document() -> dict[str, Any]:
             "title": "Aftertab",
             "version": config.VERSION,
             "description": _DESCRIPTION,
-            "license": {"name": "MIT"},
+            "contact": {"name": "Whoever runs this deployment"},
+            "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [{"url": "/", "description": "Where this document was served from"}],
         "security": [{"bearer": []}],
-        "tags": [{"name": name} for name in sorted({_tag(operation) for operation in operations})],
+        "tags": [
+            {"name": name, "description": _TAGS.get(name, name.capitalize() + ".")}
+            for name in sorted({_tag(operation) for operation in operations})
+        ],
         "paths": paths,
         "webhooks": {kind: {"post": _webhook(kind, text)} for kind, text in sorted(TYPES.items())},
         "components": {
@@ -140,10 +160,28 @@ def document() -> dict[str, Any]:
                     "schema": {"type": "string", "examples": ['Bearer error="invalid_token"']},
                 },
             },
+            "examples": {
+                name: {"summary": "From a story that the tests play.", "value": value}
+                for name, value in _answer_examples().items()
+            },
             "responses": {name: _problem(status, text) for status, (name, text) in _FAILURES.items()},
             "schemas": dict(sorted(components.items())),
         },
     }
+
+
+_TAGS = {
+    "customers": "The people whom a business serves: how they are called, reached, and which card they have saved.",
+    "endpoints": "Where notices of what happens are sent, and what became of each.",
+    "link": "The key that a guest comes with.",
+    "merchants": "Businesses: how they show themselves, and by which rules their tabs go.",
+    "meta": "The service itself.",
+    "reports": "Figures over all tabs.",
+    "tabs": "From the promise to the books: everything that is done to a tab.",
+    "tokens": "Numbered coins, cards or stands with a QR code.",
+    "unsubscribe": "What the link in a mail leads to.",
+    "webhooks": "What Stripe reports.",
+}
 
 
 def _codes() -> set[str]:
@@ -187,6 +225,7 @@ def _webhook(kind: str, text: str) -> dict[str, Any]:
     """What a merchant's system receives, of one type."""
     body = {"allOf": [{"$ref": _REF.format(name="NoticeBody")}, {"properties": {"type": {"const": kind}}}]}
     return {
+        "operationId": "on_" + kind.replace(".", "_"),
         "summary": text.removesuffix("."),
         "tags": ["endpoints"],
         "security": [],
@@ -194,10 +233,6 @@ def _webhook(kind: str, text: str) -> dict[str, Any]:
         "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
         "responses": {"2XX": {"description": "Taken."}, "410": {"description": "Send nothing more."}},
     }
-
-
-def _webhook_header(name: str, text: str) -> dict[str, Any]:
-    return {"name": name, "in": "header", "required": True, "description": text, "schema": {"type": "string"}}
 
 
 _WEBHOOK_HEADERS = {
@@ -209,8 +244,58 @@ _WEBHOOK_HEADERS = {
 
 def _path_parameters(operation: Operation) -> list[dict[str, Any]]:
     schema = {"type": "string", "pattern": fields.ID_PATTERN}
-    names = re.findall(r"{(\w+)}", operation.path)
-    return [{"name": name, "in": "path", "required": True, "schema": schema} for name in names]
+    return [
+        {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "description": property_texts.text_of("", name) or "The key in the address.",
+            "schema": schema,
+        }
+        for name in _names_in(operation.path)
+    ]
+
+
+def _names_in(path: str) -> list[str]:
+    return re.findall(r"{(\w+)}", path)
+
+
+_MAKERS: Mapping[str, Mapping[str, str]] = {
+    "create_customer": {"customer_id": "/customer_id"},
+    "open_tab": {"tab_id": "/tab_id", "customer_id": "/customer_id"},
+    "add_items": {"item_id": "/items/0/item_id"},
+    "make_link": {"link_id": "/link/link_id"},
+    "make_tokens": {"number": "/tokens/0/number"},
+    "create_endpoint": {"endpoint_id": "/endpoint/endpoint_id"},
+    "send_test_notice": {"notice_id": "/notice_id"},
+    "list_tabs": {"tab_id": "/tabs/0/tab_id"},
+    "list_customers": {"customer_id": "/customers/0/customer_id"},
+}
+"""The operations that answer with an id → name of the id in paths, and where it is in the answer."""
+
+
+def _links(operation: Operation) -> dict[str, Any]:
+    """From an operation that makes an id to all that need it, and from an answer without an outcome to the tab."""
+    given = {name: f"$request.path.{name}" for name in _names_in(operation.path)}
+    made = {name: f"$response.body#{pointer}" for name, pointer in _MAKERS.get(operation.name, {}).items()}
+    known = given | made
+    return {
+        other.name: {"operationId": other.name, "parameters": {name: known[name] for name in names}}
+        for other in all_operations().values()
+        if other is not operation
+        and (names := _names_in(other.path))
+        and set(names) <= set(known)
+        and (set(names) & set(made))
+    }
+
+
+_POLL = {
+    "get_tab": {
+        "operationId": "get_tab",
+        "parameters": {"tab_id": "$request.path.tab_id"},
+        "description": "Ask again, with If-None-Match, until the payment has an outcome.",
+    }
+}
 
 
 def _query_parameter(query: Query) -> dict[str, Any]:
@@ -232,9 +317,17 @@ def _headers(operation: Operation) -> list[dict[str, Any]]:
     found = []
     if operation.writes:
         key = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"}
-        found.append({"name": "Idempotency-Key", "in": "header", "required": True, "schema": key})
+        found.append(
+            {
+                "name": "Idempotency-Key",
+                "in": "header",
+                "required": True,
+                "description": "A new one for each new request; the same to repeat it.",
+                "schema": key,
+            }
+        )
     if operation.writes and operation.tagged:
-        version = {"type": "string", "anyOf": [{"const": "*"}, {"pattern": fields.IF_MATCH_PATTERN}]}
+        version = {"type": "string", "pattern": f"^(\\*|{fields.TAG})(?!\\n)$", "examples": ['"3-9a4e01c7"']}
         found.append(
             {
                 "name": "If-Match",
@@ -253,7 +346,15 @@ def _headers(operation: Operation) -> list[dict[str, Any]]:
             }
         )
     if operation.name == "stripe_webhook":
-        found.append({"name": "Stripe-Signature", "in": "header", "required": True, "schema": {"type": "string"}})
+        found.append(
+            {
+                "name": "Stripe-Signature",
+                "in": "header",
+                "required": True,
+                "description": "Stripe's signature of the body.",
+                "schema": {"type": "string"},
+            }
+        )
     return found
 
 
@@ -269,13 +370,19 @@ def _responses(operation: Operation) -> dict[str, Any]:
     schema = {"$ref": _REF.format(name=operation.answer.__name__)} if operation.answer else {"type": "object"}
     if operation.media != JSON:
         schema = {"type": "string"}
-    answer["content"] = {operation.media.partition(";")[0]: {"schema": schema}}
+    content: dict[str, Any] = {"schema": schema}
+    if operation.answer and operation.answer.__name__ in _answer_examples():
+        content["examples"] = {"story": {"$ref": f"#/components/examples/{operation.answer.__name__}"}}
+    answer["content"] = {operation.media.partition(";")[0]: content}
+    if links := _links(operation):
+        answer["links"] = dict(sorted(links.items()))
     headers = [name for name, has in (("ETag", operation.tagged), ("Idempotent-Replayed", operation.writes)) if has]
     if headers:
         answer["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in headers}
     found: dict[int, Any] = {operation.status: answer}
     if operation.moves_money:
-        found[202] = {**answer, "description": "The outcome is not known yet: get the tab again in a while."}
+        text = "The outcome is not known yet: get the tab again in a while."
+        found[202] = {**answer, "description": text, "links": _POLL}
     if operation.tagged and not operation.writes:
         found[304] = {"description": "It is as the caller has it.", "headers": answer["headers"]}
     failures = {429, 500, 503, 504}
@@ -303,6 +410,8 @@ def _problem(status: int, text: str) -> dict[str, Any]:
         "description": text,
         "content": {problems.CONTENT_TYPE: {"schema": {"$ref": _REF.format(name="Problem")}}},
     }
+    if status == 422:
+        found["content"][problems.CONTENT_TYPE]["examples"] = {"story": {"$ref": "#/components/examples/Problem"}}
     headers = ["Retry-After"] if status in _WITH_RETRY_AFTER else []
     headers += ["RateLimit", "RateLimit-Policy"] if status == 429 else []
     headers += ["WWW-Authenticate"] if status == 401 else []

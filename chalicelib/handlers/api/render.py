@@ -521,9 +521,7 @@ def receivables(report: Receivables) -> views.ReceivablesView:
         at=report.at,
         total_minor=report.total_minor,
         ageing=dict(report.ageing),
-        expected=[
-            views.ExpectedView(day=day.isoformat(), amount_minor=minor) for day, minor in report.expected.items()
-        ],
+        expected=[views.ExpectedView(day=day, amount_minor=minor) for day, minor in report.expected.items()],
         expiring_holds=[
             views.ExpiringHoldView(
                 tab_id=hold.tab_id,

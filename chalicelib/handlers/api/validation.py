@@ -73,7 +73,7 @@ def _errors(kind: Any, value: Any, pointer: str) -> Iterator[tuple[str, str]]:
     try:
         msgspec.convert(value, kind)
     except msgspec.ValidationError as wrong_value:
-        yield pointer, str(wrong_value).partition(" - at `")[0].replace("`", "")[:300]
+        yield pointer, str(wrong_value).partition(" - at `")[0].replace("`", "")[:300] + "."
 
 
 def _in_struct(kind: type[msgspec.Struct], value: dict[str, Any], pointer: str) -> Iterator[tuple[str, str]]:
@@ -83,11 +83,11 @@ def _in_struct(kind: type[msgspec.Struct], value: dict[str, Any], pointer: str) 
         if field.encode_name in value:
             yield from _errors(types[field.name], value[field.encode_name], place)
         elif field.required:
-            yield place, "Required, and missing"
+            yield place, "Required, and missing."
     known = {field.encode_name for field in msgspec.structs.fields(kind)}
     for name in value:
         if name not in known:
-            yield f"{pointer}/{_escaped(name[:_LONGEST_NAME])}", "There is no such field"
+            yield f"{pointer}/{_escaped(name[:_LONGEST_NAME])}", "There is no such field."
 
 
 def _escaped(name: str) -> str:

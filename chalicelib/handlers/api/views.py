@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, Literal
 
@@ -722,7 +722,7 @@ class AgendaView(Answer):
 
 
 class ExpectedView(Answer):
-    day: str
+    day: date
     amount_minor: int
 
 
