@@ -28,6 +28,8 @@ logs.configure()
 LEEWAY_S = 30
 CACHED_S = 60
 """How long API Gateway may cache an answer. An expired token can still pass for this long."""
+MAXIMUM_CHARS = 8 * 1024
+"""Of a bearer. API Gateway takes 10 KB of headers; a token of an issuer has a tenth of that."""
 _ALGORITHM = "RS256"
 _REQUIRED = ["exp", "iat", "iss", "aud", "sub"]
 _ROLES = frozenset({Role.CUSTOMER, Role.STAFF, Role.OWNER, Role.OPERATOR})
@@ -91,7 +93,7 @@ def read_token(header: str) -> dict[str, str]:
     Raises Refused, KeysUnavailable, LinksUnavailable, BadSetting.
     """
     scheme, _, token = header.partition(" ")
-    if scheme.lower() != "bearer" or not token:
+    if scheme.lower() != "bearer" or not token or len(token) > MAXIMUM_CHARS:
         raise Refused("not a bearer token")
     return _guest(token) if is_secret(token) else _claims(token)
 

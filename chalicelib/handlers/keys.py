@@ -1,4 +1,8 @@
-"""The issuer's public keys: fetched by URL and cached. An unknown key id causes another fetch, but not too often."""
+"""The issuer's public keys: fetched by URL and cached. An unknown key id causes another fetch, but not too often.
+
+How many fetches strangers can cause, whatever they send, is therefore bounded: one process makes at most one in
+AGAIN_AFTER_S while it has keys, and one in FAILED_AFTER_S while the issuer does not answer.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,8 @@ from chalicelib import snapshots
 KEPT_S = 600.0
 AGAIN_AFTER_S = 30.0
 """The least time between two fetches, so that made-up key ids cannot cause a call to the issuer each."""
+FAILED_AFTER_S = 1.0
+"""The same while there are no keys at all: short, because nobody can be let in until then."""
 TIMEOUT_S = 4.0
 _MAXIMUM_BYTES = 256 * 1024
 
@@ -41,15 +47,19 @@ def key(url: str, kid: str | None) -> Any:
         cached = _cache.setdefault(url, _Cached())
         now = time.monotonic()
         is_old = now - cached.fetched_at > KEPT_S
-        if (is_old or _find(cached, kid) is None) and now - cached.tried_at > AGAIN_AFTER_S:
+        apart_s = AGAIN_AFTER_S if cached.keys else FAILED_AFTER_S
+        if (is_old or _find(cached, kid) is None) and now - cached.tried_at > apart_s:
             cached.tried_at = now
             try:
                 cached.keys, cached.fetched_at = _fetch(url), now
             except Exception as error:
                 # Keys that were valid ten minutes ago are better than refusing every caller.
                 if not cached.keys:
-                    cached.tried_at = float("-inf")
+                    # Counted from now: what was waited for is not tried again by the requests that waited meanwhile.
+                    cached.tried_at = time.monotonic()
                     raise KeysUnavailable(f"{url}: {error!r}") from error
+        elif not cached.keys:
+            raise KeysUnavailable(f"{url} has just failed")
         found = _find(cached, kid)
     if found is None:
         raise UnknownKey(f"no key {str(kid)[:40]!r}")

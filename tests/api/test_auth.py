@@ -13,8 +13,8 @@ from typing import Any
 
 import jwt
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 import app as application
 from chalicelib.handlers import authorizer, keys
@@ -73,8 +73,45 @@ def with_claims(**changed: Any) -> Callable[[Issuer, dict[str, Any]], str]:
     return forge
 
 
+def with_header(**header: Any) -> Callable[[Issuer, dict[str, Any]], str]:
+    """Signed with the right key, under another header."""
+    return lambda issuer, claims: by_hand(issuer, {"alg": "RS256", "kid": issuer.kid, **header}, json.dumps(claims))
+
+
+def with_payload(payload: str) -> Callable[[Issuer, dict[str, Any]], str]:
+    """Signed with the right key, whatever it is; `exp` and all others in the place of …"""
+
+    def forge(issuer: Issuer, claims: dict[str, Any]) -> str:
+        rest = json.dumps({name: value for name, value in claims.items() if f'"{name}":' not in payload})
+        return by_hand(issuer, {"alg": "RS256", "kid": issuer.kid}, payload.replace("…", rest[1:-1]))
+
+    return forge
+
+
+def by_hand(issuer: Issuer, header: dict[str, Any], payload: str) -> str:
+    """A token of any header and payload, rightly signed: PyJWT would refuse to make most of these."""
+    parts = [base64.urlsafe_b64encode(text.encode()).rstrip(b"=") for text in (json.dumps(header), payload)]
+    signature = issuer.key.sign(b".".join(parts), padding.PKCS1v15(), hashes.SHA256())
+    return b".".join([*parts, base64.urlsafe_b64encode(signature).rstrip(b"=")]).decode()
+
+
+def with_our_jwk(issuer: Issuer, claims: dict[str, Any]) -> str:
+    """The forger's own key in the header, as if a token could bring the key that it is checked with."""
+    mine = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    jwk = jwt.algorithms.RSAAlgorithm.to_jwk(mine.public_key(), as_dict=True)
+    return issuer.sign(claims, key=mine, headers={"kid": issuer.kid, "jwk": jwk})
+
+
+DEEP = '{"a":' * 1500 + "1" + "}" * 1500
+
+
+def deep_header(issuer: Issuer, claims: dict[str, Any]) -> str:
+    """A header that is nested deeper than a parser goes; anybody can send it, because it is read before the signature."""
+    return f"{base64.urlsafe_b64encode(('[' * 3000).encode()).decode().rstrip('=')}.e30.AAAA"
+
+
 NOW = int(time.time())
-WRONG: dict[str, Callable[[Issuer, dict[str, Any]], str]] = {
+WRONG: dict[str, Callable[[Issuer, dict[str, Any]], str]] = {  # docs/security.md has their number.
     "another key": lambda issuer, claims: issuer.sign(
         claims, key=rsa.generate_private_key(public_exponent=65537, key_size=2048)
     ),
@@ -110,23 +147,86 @@ WRONG: dict[str, Callable[[Issuer, dict[str, Any]], str]] = {
     "merchant_id that is a path": with_claims(merchant_id="mer_1#TAB"),
     "merchant_id that is a number": with_claims(merchant_id=1),
     "empty sub": with_claims(sub=""),
+    "no key id, and the signature of another key": lambda issuer, claims: by_hand(
+        Issuer(), {"alg": "RS256"}, json.dumps(claims)
+    ),
+    "a key id of another type": with_header(kid=["key-1"]),
+    "a key id that is a path": with_header(kid="../../dev/null"),
+    "the key in the header": with_our_jwk,
+    "a place for keys in the header": lambda issuer, claims: issuer.sign(
+        claims,
+        key=rsa.generate_private_key(public_exponent=65537, key_size=2048),
+        headers={"jku": "https://forger.example/jwks.json", "kid": "forged"},
+    ),
+    "a critical header that nobody knows": with_header(crit=["exp2"], exp2=1),
+    "a payload that is not encoded": with_header(b64=False, crit=["b64"]),
+    "algorithm of another case": with_header(alg="rs256"),
+    "algorithm of another type": with_header(alg=["RS256"]),
+    "ES256": with_header(alg="ES256"),
+    "a header nested too deep": deep_header,
+    "a payload nested too deep": with_payload(DEEP),
+    "a payload that is a list": with_payload("[1]"),
+    "a payload that is no JSON": with_payload("{"),
+    "a payload that is empty": with_payload(""),
+    "a fourth part": lambda issuer, claims: issuer.sign(claims) + ".AAAA",
+    "two tokens": lambda issuer, claims: f"{issuer.sign(claims)},{issuer.sign(claims)}",
+    "exp as text": with_payload('{"exp": "soon", …}'),
+    "exp in a list": with_payload('{"exp": [9999999999], …}'),
+    "exp null": with_payload('{"exp": null, …}'),
+    "exp that never comes": with_payload('{"exp": Infinity, …}'),
+    "exp that is no number": with_payload('{"exp": NaN, …}'),
+    "exp beyond every clock": with_payload('{"exp": 1e400, …}'),
+    "iat as text": with_payload('{"iat": "now", …}'),
+    "iat in an object": with_payload('{"iat": {}, …}'),
+    "nbf as text": with_payload('{"nbf": "now", …}'),
+    "nbf that never comes": with_payload('{"nbf": Infinity, …}'),
+    "iss in a list": with_payload('{"iss": ["https://issuer.test"], …}'),
+    "iss null": with_payload('{"iss": null, …}'),
+    "aud a number": with_payload('{"aud": 7, …}'),
+    "aud an object": with_payload('{"aud": {"aftertab-test": 1}, …}'),
+    "aud an empty list": with_payload('{"aud": [], …}'),
+    "aud a list with a number": with_payload('{"aud": ["aftertab-test", 7], …}'),
+    "sub a number": with_payload('{"sub": 7, …}'),
+    "sub in a list": with_payload('{"sub": ["staff"], …}'),
+    "sub with a line break": with_claims(sub="staff\n"),
+    "sub too long": with_claims(sub="s" * 256),
+    "role in an object": with_claims(role={"staff": True}),
+    "merchant_id in a list": with_claims(merchant_id=["mer_1"]),
+    "merchant_id too long": with_claims(merchant_id="m" * 65),
+    "merchant_id with a line break": with_claims(merchant_id="mer_1\n"),
+    "too long": with_claims(note="x" * 9000),
 }
 
 
 @pytest.mark.parametrize("kind", WRONG)
 def test_a_wrong_token_opens_no_route(world: World, shop: Shop, issuer: Issuer, kind: str) -> None:
-    """Whatever is wrong with a token, every route answers 401 with a code that says what to do, and changes nothing."""
+    """Whatever is wrong with a token, every kind of route answers 401 with a code that says what to do."""
     token = WRONG[kind](issuer, issuer.claims("staff", merchant_id=shop.merchant_id))
 
-    for operation in PROTECTED:
+    for operation in KINDS:
         refused = Caller(world, token).send(operation.method, url(operation), {})
         refused.problem(401, "token_expired" if kind == "expired" else "token_invalid")
         assert refused.header("WWW-Authenticate") == 'Bearer error="invalid_token"'
 
 
-def test_the_token_that_the_wrong_ones_are_made_from_is_good(shop: Shop) -> None:
+@pytest.mark.parametrize("kind", ["expired", "alg none", "another key"])
+def test_no_route_is_without_the_authorizer(world: World, shop: Shop, issuer: Issuer, kind: str) -> None:
+    """Every single operation refuses these three, not one of each kind only."""
+    token = WRONG[kind](issuer, issuer.claims("staff", merchant_id=shop.merchant_id))
+
+    for operation in PROTECTED:
+        assert Caller(world, token).send(operation.method, url(operation), {}).status == 401, operation.name
+
+
+def test_the_tokens_that_the_wrong_ones_are_made_from_are_good(world: World, shop: Shop, issuer: Issuer) -> None:
     """The same claims, signed as they should be, get in: the matrix above tests what it says."""
-    assert shop.staff.get("/v1/merchant").ok()["merchant_id"] == shop.merchant_id
+    claims = issuer.claims("staff", merchant_id=shop.merchant_id)
+    good = [issuer.sign(claims), with_header()(issuer, claims), with_payload("{…}")(issuer, claims)]
+    # An issuer may name several audiences, and the operation's own clock in fractions of a second.
+    good += [with_claims(aud=["other", "aftertab-test"])(issuer, claims), with_claims(iat=NOW - 1.5)(issuer, claims)]
+
+    for token in good:
+        assert Caller(world, token).get("/v1/merchant").ok()["merchant_id"] == shop.merchant_id
 
 
 @pytest.mark.parametrize("header", ["Basic dXNlcjpwdw==", "Bearer", "Token {token}", "{token}"])
@@ -153,17 +253,75 @@ def test_business_time_does_not_age_tokens(world: World, shop: Shop) -> None:
     assert staff.get("/v1/merchant").status == 200
 
 
-def test_keys_are_fetched_once_and_unknown_ids_do_not_change_that(world: World, shop: Shop, issuer: Issuer) -> None:
-    """Made-up key ids cause one fetch at most, not one each."""
+class Watch:
+    """A clock in place of time.monotonic for the keys' module."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
+    watch = Watch()
+    monkeypatch.setattr(keys, "time", watch)
+    keys.forget()
+    return watch
+
+
+def test_made_up_key_ids_cause_two_fetches_a_minute_at_most(
+    world: World, shop: Shop, issuer: Issuer, watch: Watch
+) -> None:
+    """Ten minutes of forged tokens, one a second, each with another key id."""
     shop.staff.get("/v1/merchant").ok()
     before = issuer.fetches
 
-    for number in range(5):
-        claims = issuer.claims("staff", merchant_id=shop.merchant_id)
-        forged = issuer.sign(claims, headers={"kid": f"made-up-{number}"})
-        Caller(world, forged).get("/v1/merchant").problem(401, "token_invalid")
+    for number in range(600):
+        watch.now += 1
+        forged = issuer.sign({}, key="secret-of-the-forger-32-characters", algorithm="HS256", headers={"kid": "a"})
+        header, _, rest = with_header(kid=f"made-up-{number}")(issuer, {}).partition(".")
+        for token in (forged, f"{header}.{rest}"):
+            with pytest.raises(authorizer.Refused):
+                authorizer.read_token(f"Bearer {token}")
 
-    assert issuer.fetches <= before + 1
+    assert 2 <= issuer.fetches - before <= 600 / keys.AGAIN_AFTER_S + 1
+
+
+def test_a_token_that_is_wrong_by_itself_causes_no_fetch(world: World, issuer: Issuer, watch: Watch) -> None:
+    """What is not RS256, too long, or not a token at all is refused before any key is looked up."""
+    before = issuer.fetches
+    for kind in ("alg none", "HS256 with the public key", "not a token", "too long", "a header nested too deep"):
+        with pytest.raises(authorizer.Refused):
+            authorizer.read_token(f"Bearer {WRONG[kind](issuer, issuer.claims('staff', merchant_id='mer_1'))}")
+
+    assert issuer.fetches == before
+
+
+def test_an_issuer_that_is_down_is_asked_once_a_second_at_most(
+    world: World, shop: Shop, issuer: Issuer, watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without any key every request would wait for the issuer, whoever sends it; and it is asked as soon as it is up."""
+    token = shop.staff.token
+    keys.forget()
+    asked = []
+
+    def down(url: str) -> dict[str | None, Any]:
+        asked.append(watch.now)
+        raise TimeoutError
+
+    fetch = keys._fetch
+    monkeypatch.setattr(keys, "_fetch", down)
+    for _ in range(100):
+        watch.now += 0.1
+        with pytest.raises(keys.KeysUnavailable):
+            authorizer.read_token(f"Bearer {token}")
+    assert 5 <= len(asked) <= 10
+
+    monkeypatch.setattr(keys, "_fetch", fetch)
+    watch.now += keys.FAILED_AFTER_S + 0.1
+    assert authorizer.read_token(f"Bearer {token}")["role"] == "staff"
 
 
 def test_a_new_key_is_fetched_when_it_is_first_used(
