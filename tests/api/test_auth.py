@@ -106,7 +106,7 @@ DEEP = '{"a":' * 1500 + "1" + "}" * 1500
 
 
 def deep_header(issuer: Issuer, claims: dict[str, Any]) -> str:
-    """A header that is nested deeper than a parser goes; anybody can send it, because it is read before the signature."""
+    """A header that is nested deeper than a parser goes. Anybody can send it: it is read before the signature."""
     return f"{base64.urlsafe_b64encode(('[' * 3000).encode()).decode().rstrip('=')}.e30.AAAA"
 
 

@@ -1,0 +1,141 @@
+"""Starts the local stack, lets schemathesis send requests until there were enough, and says what was answered.
+
+Exit status 0 only where schemathesis has no complaint: no 5xx, and no answer that the document does not have (status,
+type, schema, headers). The rounds differ by their seed only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from devstack.stack import ROOT, Stack, stop_on_signals
+from devstack.stories.business import Business
+
+SCHEMATHESIS = ROOT / ".venv-fuzz" / "bin" / "schemathesis"
+CHECKS = (
+    "not_a_server_error",
+    "status_code_conformance",
+    "content_type_conformance",
+    "response_schema_conformance",
+    "response_headers_conformance",
+    "ignored_auth",
+    "use_after_free",
+    "unsupported_method",
+    "missing_required_header",
+)
+PHASES = "examples,fuzzing,stateful"
+THOROUGH = "examples,coverage,fuzzing,stateful"
+A_ROUND = 3_000
+"""About so many requests a round: a thorough one has all phases."""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="make fuzz", description=__doc__)
+    parser.add_argument("--requests", type=int, default=20_000, help="the least number")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--phases", default=THOROUGH)
+    given = parser.parse_args()
+    stop_on_signals()
+    statuses: Counter[str] = Counter()
+    reached: dict[str, set[str]] = {}
+    failed, seed, began = 0, given.seed, time.monotonic()
+    with tempfile.TemporaryDirectory() as folder, Stack(logs=Path(folder) / "logs") as stack:
+        while statuses.total() < given.requests and not failed:
+            failed, report = _round(stack, Path(folder), seed, given.requests, given.phases)
+            statuses.update(report["statuses"])
+            for label, found in report["reached"].items():
+                reached.setdefault(label, set()).update(found)
+            seed += 1
+    good = sum(any(status.startswith("2") for status in found) for found in reached.values())
+    told = ", ".join(f"{count:,} × {status}" for status, count in sorted(statuses.items()))
+    print(
+        f"{statuses.total():,} requests in {time.monotonic() - began:.0f} s, {seed - given.seed} rounds: {told}. "
+        f"{good} of {len(reached)} operations were answered with a success."
+    )
+    return failed
+
+
+def _round(stack: Stack, folder: Path, seed: int, requests: int, phases: str) -> tuple[int, dict[str, Any]]:
+    given, report = folder / "given.json", folder / "report.json"
+    given.write_text(json.dumps({"seed": seed, **_town(stack)}))
+    report.unlink(missing_ok=True)
+    each = 4 if requests <= A_ROUND else 25
+    command = [
+        *(
+            str(SCHEMATHESIS),
+            "run",
+            f"{stack.app_url}/v1/openapi.json",
+            "--seed",
+            str(seed),
+            "--checks",
+            ",".join(CHECKS),
+        ),
+        *("--phases", phases, "--max-examples", str(each), "--no-shrink", "--continue-on-failure"),
+        *("--suppress-health-check", "all", "--warnings", "off", "--no-color", "--request-timeout", "60"),
+    ]
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env={
+            "PATH": os.environ["PATH"],
+            "HOME": str(folder),
+            "PYTHONPATH": str(ROOT),
+            "SCHEMATHESIS_HOOKS": "devstack.fuzz.hooks",
+            "FUZZ_GIVEN": str(given),
+            "FUZZ_REPORT": str(report),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        print(done.stdout, done.stderr, sep="\n", file=sys.stderr)
+    if not report.exists():
+        raise RuntimeError(f"schemathesis sent nothing:\n{done.stdout}\n{done.stderr}")
+    told: dict[str, Any] = json.loads(report.read_text())
+    return done.returncode, told
+
+
+def _town(stack: Stack) -> dict[str, Any]:
+    """A business with tabs in several states: tokens by role, and the ids that there are."""
+    cafe = Business(stack, lambda text: None, name="Kaffee Morgen")
+    ana = cafe.customer("Ana")
+    cafe.owner.post("/tokens", {"first": 1, "count": 20})
+    tabs = []
+    for number in range(6):
+        new = {"customer_id": ana.customer_id, "title": "Cut", "expected_outcome": "Hair cut.", "estimate_minor": 4000}
+        tab = cafe.staff.post("/tabs", new)
+        tabs.append(tab["tab_id"])
+        if number % 2:
+            ana.accept_promise(tab, ["cap"])
+            cafe.staff.post(
+                f"/tabs/{tab['tab_id']}/items", {"items": [{"description": "Cut", "unit_price_minor": 3000}]}
+            )
+        if number % 3 == 2:
+            cafe.staff.post(f"/tabs/{tab['tab_id']}/complete")
+    guest = cafe.staff.post(f"/tabs/{tabs[0]}/links", {"scope": "full"})["secret"]
+    token = stack.issuer.token
+    mine = {"merchant_id": cafe.merchant_id}
+    return {
+        "tokens": {
+            "staff": token("staff", **mine),
+            "owner": token("owner", **mine),
+            "customer": token("customer", **mine, customer_id=ana.customer_id),
+            "operator": token("operator"),
+            "guest": guest,
+        },
+        "ids": {"tab_id": tabs, "customer_id": [ana.customer_id], **{name: [value] for name, value in mine.items()}},
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())
