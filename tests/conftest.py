@@ -1,6 +1,6 @@
-"""Checks every answer and webhook of every stand-in against Stripe's own OpenAPI document, in every test.
+"""Checks that hold in every test: what the stand-in answers is of Stripe's shape, and nothing secret is logged.
 
-The environment enables the check, so that no test can forget it. A wrong answer fails the test in which it occurs.
+The environment enables the first check, so that no test can forget it. A wrong answer fails the test in which it occurs.
 """
 
 from __future__ import annotations
@@ -9,10 +9,32 @@ import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from devstack.stripe_standin import findings
+from tests import log_search
+from tests.log_search import _nothing_secret_is_logged as _nothing_secret_is_logged
+
+
+def pytest_configure() -> None:
+    log_search.begin()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Of pytest-xdist: a worker has ended."""
+    counted = getattr(node, "workeroutput", {}).get(log_search.COUNT, 0)
+    setattr(node.config, log_search.COUNT, getattr(node.config, log_search.COUNT, 0) + counted)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    log_search.finish(session.config)
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    log_search.summary(config, terminalreporter)
 
 
 def pytest_collection_finish() -> None:
