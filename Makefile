@@ -220,5 +220,8 @@ lock: setup ## Compile the lock files after a change to pyproject.toml: UPGRADE=
 
 .PHONY: clean
 clean: ## Remove .venv and everything else that can be made again
-	@rm -rf .venv .venv-* .devstack .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
-	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	@rm -rf .venv .venv-* .devstack .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .schemathesis
+	@rm -rf dist htmlcov .coverage .coverage.* mutants schemathesis-report
+	@rm -rf .chalice/deployed .chalice/deployments .chalice/venv
+	@find . \( -name __pycache__ -o -name node_modules \) -type d -prune -exec rm -rf {} +
+	@find . -name .git -prune -o -type f \( -name '*.py[cod]' -o -name '*.log' \) -exec rm -f {} +

@@ -14,7 +14,7 @@ from rich.markup import escape
 
 from devstack.reconcile.runs import on_stack
 from devstack.reconcile.show import figures
-from devstack.stack import DEFAULT_START, LOGS, Stack, stop_on_signals
+from devstack.stack import DEFAULT_START, Stack, stop_on_signals
 from devstack.stories.business import Say, StoryFailed
 from devstack.stories.usual import STORIES
 
@@ -52,7 +52,7 @@ def main() -> int:
         total = len(list(chosen))
         console.print(f"{total - failed} stories passed, {failed} failed, in {time.monotonic() - began:.0f} s.")
     if failed or not agrees:
-        console.print(f"The servers' logs are in {LOGS}.")
+        console.print(f"The servers' logs are in {stack.logs}.")
     else:
         console.print("The servers are stopped. [bold]make serve[/bold] keeps them running, with curl lines to try.")
     if given.svg is not None:

@@ -23,7 +23,7 @@ from devstack.deploy.change_set import Clients
 from devstack.deploy.template import ALIAS
 from devstack.http import JsonClient
 from devstack.issuer import AUDIENCE, ISSUER
-from devstack.stack import LOGS, PUBLISHABLE_KEY, REGION, SECRET_KEY, Stack, wait_for
+from devstack.stack import PUBLISHABLE_KEY, REGION, SECRET_KEY, Stack, wait_for
 
 STAGE = "dev"
 STACK = change_set.stack_name(STAGE)
@@ -58,7 +58,7 @@ class DeployedStack(Stack):
     else.
     """
 
-    def __init__(self, artifacts: Artifacts, *, logs: Path = LOGS) -> None:
+    def __init__(self, artifacts: Artifacts, *, logs: Path | None = None) -> None:
         super().__init__(start=None, real_time=True, logs=logs)
         self.artifacts = artifacts
         self._moved_at = datetime.now(UTC)

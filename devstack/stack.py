@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn, Self
 
-from devstack import dynamodb_emulators, dynamodb_table, local_queues, ministack, outbox
+from devstack import dynamodb_emulators, dynamodb_table, folders, local_queues, ministack, outbox
 from devstack.app_workers import Workers
 from devstack.http import JsonClient
 from devstack.issuer import AUDIENCE, ISSUER, Issuer
@@ -77,7 +77,8 @@ class Stack:
     `start`: the first time of the business clock; None: now. `ticker`: fire the schedule every five clock-minutes and
     on every move of the clock; otherwise only `sweep` fires it. `real_time`: let the clock run. `state`: the folder
     from which the contents of the database and of Stripe are loaded, and to which they are written; it is complete once
-    the stack has stopped. `database`: the name of the emulator (dynamodb_emulators.NAMES). `workers`: the number of
+    the stack has stopped. `logs`: a folder of this stack's own; None: one below .devstack that no other stack has.
+    `database`: the name of the emulator (dynamodb_emulators.NAMES). `workers`: the number of
     forked processes that serve on one port, as many Lambdas do; 0: one process, not forked.
     """
 
@@ -88,7 +89,7 @@ class Stack:
         start: datetime | None = DEFAULT_START,
         ticker: bool = False,
         real_time: bool = False,
-        logs: Path = LOGS,
+        logs: Path | None = None,
         state: Path | None = None,
         database: str = dynamodb_emulators.MINISTACK,
         workers: int = 0,
@@ -98,7 +99,7 @@ class Stack:
         self._start = start
         self._ticker = ticker
         self._real_time = real_time
-        self._logs = logs
+        self._given_logs = logs
         self._state = state
         self._database = database
         self._worker_count = workers
@@ -120,10 +121,14 @@ class Stack:
         self._exits.close()
 
     def _begin(self) -> None:
-        self._logs.mkdir(parents=True, exist_ok=True)
-        self.mails = self._logs / outbox.NAME
+        if self._given_logs is None:
+            self.logs = self._exits.enter_context(folders.claimed(LOGS, LOGS))
+        else:
+            self.logs = self._given_logs
+            self.logs.mkdir(parents=True, exist_ok=True)
+        self.mails = self.logs / outbox.NAME
         self.mails.unlink(missing_ok=True)
-        self.lookups = self._logs / "lookups"
+        self.lookups = self.logs / "lookups"
         self.lookups.write_text("")
         standin_port = self._ports.standin or free_port()
         if self._state is not None:
@@ -141,7 +146,7 @@ class Stack:
         standin = self._spawn("stripe_standin", [*arguments, *(["--real-time"] if self._real_time else [])])
         self.standin = JsonClient(f"http://127.0.0.1:{standin_port}")
         self._exits.callback(self.standin.close)
-        wait_for(self.standin, "/_control/health", "the Stripe stand-in", standin)
+        wait_for(self.standin, "/_control/health", "the Stripe stand-in", standin, logs=self.logs)
         self._serve()
 
     def _start_aws(self) -> AbstractContextManager[dynamodb_emulators.Emulator]:
@@ -156,15 +161,16 @@ class Stack:
         self._environment = self._settings()
         dynamodb_table.create(self.aws_url, self._environment["AFTERTAB_TABLE"], region=REGION)
         local_queues.create_table(self.aws_url, REGION)
-        self.start_app()
+        # Before it is started: one that does not answer has to be stopped, too.
         self._exits.callback(self.stop_app)
+        self.start_app()
 
     def _start_conflicts(self) -> JsonClient:
         port = free_port()
         process = self._spawn("dynamodb_conflicts", ["--port", str(port), "--upstream", self.aws_url])
         client = JsonClient(f"http://127.0.0.1:{port}")
         self._exits.callback(client.close)
-        wait_for(client, "/_conflicts", "what stands before the database", process)
+        wait_for(client, "/_conflicts", "what stands before the database", process, logs=self.logs)
         return client
 
     def _settings(self) -> dict[str, str]:
@@ -237,14 +243,14 @@ class Stack:
     def start_app(self) -> None:
         """Start the app and wait until it answers."""
         arguments = ["--port", str(self.app_port), "--control-port", str(self.control_port)]
-        arguments += ["--folder", str(self._logs), "--lookups", str(self.lookups)]
+        arguments += ["--folder", str(self.logs), "--lookups", str(self.lookups)]
         arguments += [*(["--ticker"] if self._ticker else []), *(["--forks"] if self._worker_count else [])]
         self._app = self._popen("app_server", arguments, self._environment, piped=self._worker_count > 0)
         if self._worker_count:
             self.workers = Workers(self._app)
             for _ in range(self._worker_count):
                 self.workers.start()
-        wait_for(self.app, "/v1/health", "the app", self._app)
+        wait_for(self.app, "/v1/health", "the app", self._app, logs=self.logs)
 
     def restart_worker(self, **environment: str) -> int:
         """Replace all workers by one, with these variables too, and return its pid once it listens."""
@@ -301,7 +307,7 @@ class Stack:
         """Wait until every webhook has been delivered and answered. Raises RuntimeError if one cannot be delivered."""
         counts = self.standin.post("/_control/webhooks/drain", {"timeout_seconds": 30})
         if not counts["drained"]:
-            raise RuntimeError(f"webhooks are stuck: {counts}; see {self._logs}")
+            raise RuntimeError(f"webhooks are stuck: {counts}; see {self.logs}")
 
     def sweep(self) -> dict[str, int]:
         """Fire the schedule once, as EventBridge would, and wait for the webhooks that follow."""
@@ -353,7 +359,7 @@ class Stack:
     def _popen(
         self, module: str, arguments: list[str], environment: dict[str, str], *, piped: bool = False
     ) -> subprocess.Popen[bytes]:
-        with (self._logs / f"{module}.log").open("ab") as log:
+        with (self.logs / f"{module}.log").open("ab") as log:
             return subprocess.Popen(
                 [sys.executable, "-m", f"devstack.{module}", *arguments],
                 cwd=ROOT,
@@ -366,26 +372,33 @@ class Stack:
             )
 
 
-def wait_for(client: JsonClient, path: str, what: str, process: subprocess.Popen[bytes] | None = None) -> Any:
-    """Wait for the first good answer of a starting server. Raises RuntimeError if it dies or takes too long."""
+class StartFailed(RuntimeError):
+    """A server of the stack did not start; the text says which, and where its log is."""
+
+
+def wait_for(
+    client: JsonClient, path: str, what: str, process: subprocess.Popen[bytes] | None = None, *, logs: Path = LOGS
+) -> Any:
+    """Wait for the first good answer of a starting server. Raises StartFailed if it dies or takes too long."""
     deadline = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < deadline:
         if process is not None and process.poll() is not None:
-            raise RuntimeError(f"{what} ended with {process.returncode} while starting; its log is in {LOGS}")
+            raise StartFailed(f"{what} ended with {process.returncode} while starting; its log is in {logs}")
         try:
             return client.get(path)
         except OSError:
             time.sleep(0.05)
-    raise RuntimeError(f"{what} did not answer within {START_TIMEOUT_S:.0f} s; its log is in {LOGS}")
+    raise StartFailed(f"{what} did not answer within {START_TIMEOUT_S:.0f} s; its log is in {logs}")
 
 
 def stop_on_signals() -> None:
-    """Turn SIGTERM into an ordinary exit, so that everything that was started is stopped."""
+    """Turn SIGTERM, and a closed terminal, into an ordinary exit, so that everything that was started is stopped."""
 
     def leave(number: int, frame: object) -> NoReturn:
         raise SystemExit(128 + number)
 
     signal.signal(signal.SIGTERM, leave)
+    signal.signal(signal.SIGHUP, leave)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

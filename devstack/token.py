@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from pathlib import Path
 
 from devstack.http import HttpError, JsonClient
 from devstack.issuer import ROLES
-from devstack.serve import RUNNING
+from devstack.serve import HERE, RUNNING
 
 
 def main() -> int:
@@ -16,11 +17,13 @@ def main() -> int:
     parser.add_argument("--role", default="staff", choices=ROLES)
     parser.add_argument("--merchant", help="merchant_id; by default the one that make serve made")
     parser.add_argument("--customer", help="customer_id, for a customer's token")
+    parser.add_argument("--folder", type=Path, default=HERE, help="of a second stack, as its make serve prints it")
     given = parser.parse_args()
-    if not RUNNING.exists():
+    running_stack = given.folder / RUNNING
+    if not running_stack.exists():
         print("Nothing is running to issue tokens: start it with `make serve` in another shell.", file=sys.stderr)
         return 1
-    running = json.loads(RUNNING.read_text())
+    running = json.loads(running_stack.read_text())
     try:
         answer = JsonClient(running["issuer"]).get(
             "/token",

@@ -25,7 +25,7 @@ from devstack.deploy.doctor import Finding, Patient, State
 from devstack.deploy.template import ALIAS
 from devstack.deployed_stack import STACK, STAGE, DeployedStack
 from devstack.http import Reply
-from devstack.stack import EVENTS, LOGS, ROOT, SECRET_KEY, stop_on_signals
+from devstack.stack import EVENTS, ROOT, SECRET_KEY, stop_on_signals
 from devstack.stories.business import StoryFailed
 from devstack.stories.problems import asked_by_the_bank
 from devstack.stories.usual import NEED_THE_LOCAL_SERVER, STORIES, Story
@@ -268,7 +268,7 @@ def main() -> int:
         f"{len(NEED_THE_LOCAL_SERVER)} stories need the local server, in {time.monotonic() - began:.0f} s."
     )
     if show.failed:
-        console.print(f"The servers' logs are in {LOGS}.")
+        console.print(f"The servers' logs are in {stack.logs}.")
     return 1 if show.failed else 0
 
 

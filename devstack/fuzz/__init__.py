@@ -1,1 +1,1 @@
-"""`make fuzz`: requests made from the OpenAPI document against the local stack, by schemathesis in its own environment."""
+"""`make fuzz`: requests from the OpenAPI document, by schemathesis in its own environment, against the local stack."""

@@ -10,6 +10,7 @@ FUZZ_GIVEN: tokens by role, and ids by the name of their field. FUZZ_REPORT: wha
 from __future__ import annotations
 
 import atexit
+import contextlib
 import json
 import os
 import random
@@ -78,10 +79,8 @@ def after_call(context: schemathesis.HookContext, case: schemathesis.Case, respo
         _statuses[str(response.status_code)] += 1
         _reached[case.operation.label].add(str(response.status_code))
         if response.status_code < 300 and response.content:
-            try:
+            with contextlib.suppress(ValueError):
                 _remember(json.loads(response.content))
-            except ValueError:
-                pass
 
 
 def _remember(value: Any) -> None:

@@ -166,7 +166,7 @@ def audit_all(stack: Stack, plans: Calendar, replay: Replay) -> Audit:
         if webhooks[name]:
             found.problems.append(f"{webhooks[name]} webhooks {name}")
     if replay.progress.counts.sweep_failures:
-        found.problems.append(f"the schedule failed {replay.progress.counts.sweep_failures} times; see {LOGS}")
+        found.problems.append(f"the schedule failed {replay.progress.counts.sweep_failures} times; see {stack.logs}")
     if replay.progress.counts.missed:
         found.problems.append(f"{replay.progress.counts.missed} tabs were due without our knowing")
     return found
