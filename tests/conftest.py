@@ -1,6 +1,6 @@
 """Checks that hold in every test: what the stand-in answers is of Stripe's shape, and nothing secret is logged.
 
-The environment enables the first check, so that no test can forget it. A wrong answer fails the test in which it occurs.
+The environment enables the first, so that no test can forget it. A wrong answer fails the test in which it occurs.
 """
 
 from __future__ import annotations

@@ -302,7 +302,7 @@ def test_a_token_that_is_wrong_by_itself_causes_no_fetch(world: World, issuer: I
 def test_an_issuer_that_is_down_is_asked_once_a_second_at_most(
     world: World, shop: Shop, issuer: Issuer, watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without any key every request would wait for the issuer, whoever sends it; and it is asked as soon as it is up."""
+    """Without any key every request would wait for the issuer, whoever sends it. Up again, it is asked at once."""
     token = shop.staff.token
     keys.forget()
     asked = []
