@@ -16,6 +16,8 @@ ARCH ?= arm64
 MINUTES ?= 2
 SEED ?= 1
 KILLS ?= 200
+REQUESTS ?= 20000
+BYTES ?= 1000000
 
 .PHONY: help
 help:
@@ -77,6 +79,12 @@ mutants: setup ## Break the rules one at a time and check that a test fails: ARG
 .PHONY: soak
 soak: setup ## Random walks over the whole local stack, with faults: MINUTES=60 SEED=7
 	@$(PY) -m tests.walk --minutes $(MINUTES) --seed $(SEED) $(ARGS)
+
+.PHONY: fuzz
+fuzz: setup ## Send what strangers may send: REQUESTS=20000 made from the OpenAPI document, and BYTES=1000000 raw inputs
+	@sh devstack/setup.sh fuzz
+	@RAW_BYTES=$(BYTES) $(PY) -m pytest -q -n $(WORKERS) tests/api/test_raw_bytes.py
+	@$(PY) -m devstack.fuzz --requests $(REQUESTS) $(ARGS)
 
 .PHONY: kill-test
 kill-test: setup ## Kill the app's processes under load, KILLS=200 times, and check that nothing is lost or taken twice
