@@ -15,9 +15,11 @@ from __future__ import annotations
 import argparse
 import gc
 import importlib
+import importlib.util
 import json
 import logging
 import os
+import pkgutil
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -30,6 +32,7 @@ from chalice.cli.factory import CLIFactory
 from chalice.local import ThreadedHTTPServer
 from msgspec.structs import replace
 
+import chalicelib
 from chalicelib import bootstrap
 from devstack import local_queues, outbox, pump
 from devstack.app_workers import fork_on_request
@@ -101,13 +104,23 @@ def main() -> None:
         server.serve_forever()
 
     if given.forks:
-        # Import before forking what the first request would import.
-        importlib.import_module("jwt")
+        _import_what_requests_would()
         assert deps.gateway.publishable_key, "asking for it makes the gateway, and imports what it needs"
         ThreadedHTTPServer.allow_reuse_port = True
         fork_on_request(serve)
     else:
         serve(lambda: None)
+
+
+def _import_what_requests_would() -> None:
+    """Import all that is deployed, and what it needs of Stripe's SDK, once instead of in each forked worker."""
+    for module in pkgutil.walk_packages(chalicelib.__path__, "chalicelib."):
+        importlib.import_module(module.name)
+    for name in ("customer", "setup_intent", "payment_method", "payment_intent", "refund", "charge"):
+        for part in (f"stripe._{name}", f"stripe._{name}_service"):
+            if importlib.util.find_spec(part):
+                importlib.import_module(part)
+    importlib.import_module("jwt")
 
 
 class Sweeper:
