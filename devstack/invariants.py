@@ -494,6 +494,41 @@ def cash_to_return_is_owed_back(tab: Json) -> Iterator[str]:
         yield f"{tab['cash_to_return_minor']} is to be handed back, {in_cash} of cash is kept"
 
 
+def credit_is_a_part_of_the_bill(tab: Json) -> Iterator[str]:
+    """Credit pays no fee, no tip and no share; what is kept of it is at most what is due without the tip."""
+    kept = sum(leg["amount_minor"] - _given_back_minor(leg) for leg in tab["legs"] if leg["kind"] == "credit")
+    if kept and (tab["fee"] is not None or tab["parent"] is not None):
+        yield f"{kept} of credit pays a fee or a share"
+    if kept > max(0, tab["amount_due_minor"] - tab["tip_minor"]) + tab["refund_owed_minor"] + tab["written_off_minor"]:
+        yield f"{kept} of credit is kept, due are {tab['amount_due_minor']} with a tip of {tab['tip_minor']}"
+
+
+def credit_is_for_tabs_that_ended_well(tab: Json, history: History) -> Iterator[str]:
+    """Nothing is kept of what was earned by a tab that is not fulfilled and paid, was contested, or is disputed."""
+    earned = sum(
+        (1 if entry["kind"] == "credit_earned" else -1) * entry["details"]["amount_minor"]
+        for entry in history
+        if entry["kind"] in ("credit_earned", "credit_reversed")
+    )
+    expired = sum(entry["details"]["amount_minor"] for entry in history if entry["kind"] == "credit_expired")
+    if earned <= expired:
+        return
+    for kind in ("contested", "dispute_opened", "dispute_lost", "written_off"):
+        if any(entry["kind"] == kind for entry in history):
+            yield f"{earned - expired} of credit is kept, and the tab was {kind.replace('_', ' ')}"
+    if tab["outcome"] != "fulfilled" or not tab["paid_minor"]:
+        yield f"{earned - expired} of credit was earned by a tab that ended as {tab['outcome']}"
+    if not max(0, tab["amount_due_minor"] - tab["tip_minor"]):
+        yield f"{earned - expired} of credit is kept of a bill that was given back whole"
+
+
+def credit_posts_what_it_says(tab: Json, history: History) -> Iterator[str]:
+    """The ledger's customer_credit is what the entries gave, less what they took."""
+    owed = sum(_credit_moved(entry) for entry in history)
+    if tab["ledger"].get("customer_credit", 0) != -owed:
+        yield f"customer_credit is {tab['ledger'].get('customer_credit', 0)}, the entries come to {-owed}"
+
+
 def starts_as_promised(tab: Json) -> Iterator[str]:
     """The service begins when the current promise says, whether it was moved or not."""
     if tab["starts_at"] != tab["promise"]["starts_at"]:
@@ -698,6 +733,84 @@ def no_attempt_is_left_open(tab: Json, history: History) -> Iterator[str]:
             yield f"{attempt.attempt_id} ({attempt.operation}) has no outcome, and nobody is told"
 
 
+# The credit of a merchant's customers
+
+
+def check_credits(statements: Iterable[Json], histories: Mapping[str, History]) -> list[str]:
+    """The statements of all customers (with every movement) against the histories of all tabs, by tab."""
+    return list(_wrong_credits(list(statements), histories))
+
+
+def _wrong_credits(statements: list[Json], histories: Mapping[str, History]) -> Iterator[str]:
+    entries = {
+        (tab_id, entry["seq"]): entry
+        for tab_id, history in histories.items()
+        for entry in history
+        if entry["kind"] in _CREDIT_MOVES
+    }
+    for statement in statements:
+        who, movements = statement["account"]["customer_id"], sorted(statement["movements"], key=lambda m: m["seq"])
+        yield from _wrong_statement(who, statement, movements)
+        for moved in movements:
+            entry = entries.pop((moved["tab_id"], moved["tab_seq"]), None)
+            if entry is None:
+                yield f"{who}: movement {moved['seq']} has no entry of its own"
+                continue
+            kind, _ = _CREDIT_MOVES[entry["kind"]]
+            if (moved["kind"], moved["amount_minor"]) != (kind, _credit_moved(entry)):
+                yield f"{who}: movement {moved['seq']} is {moved['kind']} {moved['amount_minor']}, its entry not"
+            if entry["details"].get("credited_customer_id", who) != who:
+                yield f"{who}: movement {moved['seq']} is somebody else's"
+        yield from _spent_too_early(who, movements, histories)
+    for (tab_id, seq), entry in entries.items():
+        yield f"entry {seq} of {tab_id} ({entry['kind']}) is on no statement"
+
+
+def _wrong_statement(who: str, statement: Json, movements: list[Json]) -> Iterator[str]:
+    left = sum(lot["left_minor"] for lot in statement["lots"])
+    balance = 0
+    for number, moved in enumerate(movements, 1):
+        balance += moved["amount_minor"]
+        if (moved["seq"], moved["balance_minor"]) != (number, balance):
+            yield f"{who}: line {number} is {moved['seq']} with {moved['balance_minor']}, the sum is {balance}"
+    if left != balance:
+        yield f"{who}: {left} is left in lots, the movements come to {balance}"
+    reversed_minor = -sum(moved["amount_minor"] for moved in movements if moved["kind"] == "reversed")
+    short = -sum(lot["left_minor"] for lot in statement["lots"] if lot["left_minor"] < 0)
+    if short > reversed_minor:
+        yield f"{who}: {short} is carried below zero, only {reversed_minor} was ever taken back"
+
+
+def _spent_too_early(who: str, movements: list[Json], histories: Mapping[str, History]) -> Iterator[str]:
+    """After each spending, what is left without credit that is not active yet is not below zero."""
+    active_at: dict[tuple[str, int], tuple[str, str]] = {}
+    for tab_id, history in histories.items():
+        for entry in history:
+            if entry["kind"] in ("credit_earned", "credit_returned"):
+                active_at[tab_id, entry["seq"]] = (entry["details"]["lot_id"], entry["details"]["active_at"])
+    lots: dict[str, tuple[str, int]] = {}
+    of_reversal = {
+        (tab_id, entry["seq"]): entry["details"]["lot_id"]
+        for tab_id, history in histories.items()
+        for entry in history
+        if entry["kind"] == "credit_reversed"
+    }
+    balance = 0
+    for moved in movements:
+        balance += moved["amount_minor"]
+        key = (moved["tab_id"], moved["tab_seq"])
+        if moved["kind"] in ("earned", "returned") and key in active_at:
+            lot_id, at = active_at[key]
+            lots[lot_id] = (at, moved["amount_minor"])
+        elif moved["kind"] == "reversed" and (lot_id := of_reversal.get(key, "")) in lots:
+            at, minor = lots[lot_id]
+            lots[lot_id] = (at, minor + moved["amount_minor"])
+        elif moved["kind"] == "spent":
+            pending = sum(minor for at, minor in lots.values() if _is_later(at, moved["at"]))
+            if balance < pending:
+                yield f"{who}: movement {moved['seq']} spends what was not active yet"
+
+
 # Our books and Stripe's
 
 
@@ -823,6 +936,7 @@ _OF_TAB = (
     surplus_is_owed_back,
     finished_tab_lets_go,
     cash_to_return_is_owed_back,
+    credit_is_a_part_of_the_bill,
     a_far_deposit_keeps_a_card,
 )
 _OF_HISTORY = (
@@ -849,6 +963,8 @@ _OF_HISTORY = (
     disclosed_hold_is_taken_for_the_bill,
     no_show_fee_is_announced_first,
     fee_stays_contestable,
+    credit_is_for_tabs_that_ended_well,
+    credit_posts_what_it_says,
 )
 _OF_DRY_TAB = (
     nothing_is_left_to_do,
@@ -923,6 +1039,22 @@ def _flagged(tab: Json, kind: str, about: str | None = None) -> bool:
     return any(flag["kind"] == kind and about in (None, flag["about"]) for flag in tab["flags"])
 
 
+_CREDIT_MOVES = {
+    "credit_earned": ("earned", 1),
+    "credit_returned": ("returned", 1),
+    "credit_spent": ("spent", -1),
+    "credit_reversed": ("reversed", -1),
+    "credit_expired": ("expired", -1),
+}
+"""Kind of entry → the kind of its movement, and which way it goes."""
+
+
+def _credit_moved(entry: Json) -> int:
+    """What an entry adds to somebody's credit."""
+    _, way = _CREDIT_MOVES.get(entry["kind"], ("", 0))
+    return way * int(entry["details"]["amount_minor"]) if way else 0
+
+
 def _begins(entry: Json, operation: str) -> bool:
     return entry["kind"] == "attempt_begun" and bool(entry["details"]["operation"] == operation)
 
@@ -932,7 +1064,7 @@ def _live_holds(tab: Json) -> list[Json]:
 
 
 def _card_legs(tab: Json) -> list[Json]:
-    return [leg for leg in tab["legs"] if leg["kind"] != "cash"]
+    return [leg for leg in tab["legs"] if leg["kind"] not in ("cash", "credit")]
 
 
 def _given_back_minor(leg: Json) -> int:
@@ -953,6 +1085,10 @@ def _minor(amount: int, made: Json) -> int:
 def _metadata(made: Json) -> Json:
     found: Json = made.get("metadata") or {}
     return found
+
+
+def _is_later(at: str, than: str) -> bool:
+    return datetime.fromisoformat(at) > datetime.fromisoformat(than)
 
 
 def _instant(at: str | None) -> datetime | None:

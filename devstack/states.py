@@ -84,9 +84,13 @@ STEPS: Mapping[StepKind, str] = {
     StepKind.HOLD_CLOCK: "A hold is about to expire: renew it, or capture the uncontested bill from it, if "
     "that was agreed to. The review of the rest continues.",
     StepKind.RELEASE: "Release a hold that secures nothing any more.",
+    StepKind.RETURN_CREDIT: "What was paid with credit and is owed back is credit again, in proportion to what it "
+    "paid.",
     StepKind.REFUND: "Refund what was taken above what is due, newest leg first; cash waits for `return_cash`. "
     "A hold captured before the service is kept for it.",
     StepKind.REFUND_BY_HAND: "Flag the current amount that is owed back and cannot be refunded automatically.",
+    StepKind.TAKE_BACK_CREDIT: "The tab was refunded, or disputed at the bank: what it has earned is taken back, in "
+    "proportion or all of it, spent or not.",
     StepKind.END_REVIEW: "The review window ends, never before the promised start: the bill is due, and charged if "
     "that was agreed to.",
     StepKind.BILL_NOT_TOLD: "A day after the bill was presented, no channel has taken its message, and the customer "
@@ -103,6 +107,7 @@ STEPS: Mapping[StepKind, str] = {
     "not in quiet hours.",
     StepKind.TELL_END: "Tell the owner that the card is not charged any more, and why; or that no reminder is left.",
     StepKind.CLOSE: "Nothing is owed either way, and no share is open: close the tab.",
+    StepKind.EXPIRE_CREDIT: "Credit that came with this tab and was not spent in time is lost.",
     StepKind.TELL_PARENT: "The split tab learns what was paid of its share, what came back, and that it is over. Both "
     "are written in one transaction.",
 }

@@ -28,6 +28,7 @@ from chalicelib.domain.tab.link import LinkPointer
 from chalicelib.domain.tab.status import Status
 from chalicelib.domain.tab.tab import Tab
 from chalicelib.domain.token import Token
+from chalicelib.domain.trust.credits import CreditAccount, Movement
 from chalicelib.ports.store import (
     WHOLE,
     Due,
@@ -39,6 +40,7 @@ from chalicelib.ports.store import (
     Page,
     Pointer,
     RecordExists,
+    Referrer,
     SeenEvent,
     Span,
     TabSummary,
@@ -70,6 +72,10 @@ class MemoryStore:
         self._progress: dict[str | None, Progress] = {}
         self.link_pointers: dict[str, LinkPointer] = {}
         self.tokens: dict[tuple[str, int], Token] = {}
+        self.credit_accounts: dict[tuple[str, str], CreditAccount] = {}
+        self.credit_movements: dict[tuple[str, str], list[Movement]] = {}
+        self._referrers: dict[str, Referrer] = {}
+        self._marks: dict[tuple[str, str], set[str]] = {}
         self._changes: set[tuple[str, str, str]] = set()
         self._others_due: dict[Due, datetime] = {}
         self.stream: list[NewEntry] = []
@@ -139,6 +145,11 @@ class MemoryStore:
         made = change.customer
         if made is not None and (made.merchant_id, made.customer_id) in self._customers:
             raise VersionConflict(made.customer_id)
+        for one in change.credits:
+            owner = (one.account.merchant_id, one.account.customer_id)
+            known = self.credit_accounts.get(owner)
+            if (known.version if known else 0) != one.account.version - 1:
+                raise VersionConflict(f"credit of {one.account.customer_id}")
 
     def _put_change(self, change: Change) -> None:
         """Inside the lock."""
@@ -160,6 +171,12 @@ class MemoryStore:
             self.tokens[change.token.merchant_id, change.token.number] = change.token
         if (made := change.customer) is not None:
             self._customers[made.merchant_id, made.customer_id] = made
+        for one in change.credits:
+            owner = (one.account.merchant_id, one.account.customer_id)
+            self.credit_accounts[owner] = one.account
+            self.credit_movements.setdefault(owner, []).extend(one.movements)
+        for mark in change.marks:
+            self._marks.setdefault((mark.merchant_id, mark.sha256), set()).add(mark.customer_id)
 
     def commit_each(self, changes: Sequence[Change]) -> Sequence[Exception | None]:
         return [self._try_to_commit(change) for change in changes]
@@ -286,6 +303,11 @@ class MemoryStore:
         key = (customer.merchant_id, customer.customer_id)
         self._put_party(self._customers, key, customer, customer.version - 1, record)
 
+    def tabs_of(self, merchant_id: str) -> list[Tab]:
+        """Every tab of the merchant, for checks that need them all."""
+        with self._lock:
+            return [tab for (owner, _), tab in self._tabs.items() if owner == merchant_id]
+
     def customers_of(self, merchant_id: str) -> list[Customer]:
         """For the people store, which lists them. Those without a name are not listed."""
         with self._lock:
@@ -319,6 +341,33 @@ class MemoryStore:
                 self.link_pointers[token.sha256] = token.pointer
             self.tokens[token.merchant_id, token.number] = token
             self._put_record(record)
+
+    # Credit accounts
+
+    def find_credit_account(self, merchant_id: str, customer_id: str) -> CreditAccount | None:
+        with self._lock:
+            return self.credit_accounts.get((merchant_id, customer_id))
+
+    def put_credit_account(self, account: CreditAccount, *, record: IdempotencyRecord) -> None:
+        owner = (account.merchant_id, account.customer_id)
+        self._put_party(self.credit_accounts, owner, account, account.version - 1, record)
+        if account.code:
+            self._referrers[account.code] = Referrer(merchant_id=account.merchant_id, customer_id=account.customer_id)
+
+    def list_credit_movements(
+        self, merchant_id: str, customer_id: str, *, limit: int, cursor: str | None
+    ) -> Page[Movement]:
+        with self._lock:
+            lines = self.credit_movements.get((merchant_id, customer_id), [])
+            rows = {entry_position(line.seq): line for line in lines}
+        return page(rows, f"credits#{merchant_id}#{customer_id}", limit, cursor, newest_first=True)
+
+    def find_referrer(self, code: str) -> Referrer | None:
+        return self._referrers.get(code)
+
+    def customers_with(self, merchant_id: str, mark_sha256: str) -> frozenset[str]:
+        with self._lock:
+            return frozenset(self._marks.get((merchant_id, mark_sha256), ()))
 
     # Reconciliation
 

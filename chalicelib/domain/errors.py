@@ -107,6 +107,18 @@ class NothingToPay(DomainError):
     code = "nothing_to_pay"
 
 
+class CreditNotAvailable(DomainError):
+    """Less of the bill can be paid with credit; `spendable_minor` is in the context (409)."""
+
+    code = "credit_not_available"
+
+
+class ReferralRefused(DomainError):
+    """An invitation can't be given or taken; `why` is in the context (409)."""
+
+    code = "referral_refused"
+
+
 class NoCard(DomainError):
     """There is no saved card with consent to charge (409)."""
 

@@ -34,6 +34,10 @@ ROUTES = (
     ("DELETE", "/v1/customers/{customer_id}/contact", "api.contacts:erase_contact"),
     ("POST", "/v1/customers/{customer_id}/opt_out", "api.contacts:opt_out"),
     ("POST", "/v1/customers/{customer_id}/opt_in", "api.contacts:opt_in"),
+    ("GET", "/v1/customers/{customer_id}/credits", "api.credits:get_credits"),
+    ("PUT", "/v1/customers/{customer_id}/credits", "api.credits:set_credits"),
+    ("POST", "/v1/customers/{customer_id}/invitation", "api.credits:make_invitation"),
+    ("POST", "/v1/customers/{customer_id}/invited", "api.credits:take_invitation"),
     ("POST", "/v1/tabs", "api.tabs:open_tab"),
     ("GET", "/v1/tabs", "api.tabs:list_tabs"),
     ("GET", "/v1/tabs/{tab_id}", "api.tabs:get_tab"),
@@ -116,6 +120,8 @@ PUBLIC_ROUTES = (
     ("POST", "/t/{secret}/{act}", "pages.routes:act", FORM),
     ("GET", "/back/{mark}", "pages.routes:back", ANYTHING),
     ("HEAD", "/back/{mark}", "pages.routes:back", ANYTHING),
+    ("GET", "/r/{code}", "pages.routes:invitation", ANYTHING),
+    ("HEAD", "/r/{code}", "pages.routes:invitation", ANYTHING),
 )
 """Without the authorizer: the answer is public, the request is signed, or a secret is in the address. Last the type of
 the body."""

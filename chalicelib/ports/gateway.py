@@ -151,8 +151,11 @@ class PaymentGateway(Protocol):
         """
         ...
 
-    def facts_of(self, event: GatewayEvent) -> tuple[Fact, ...]:
-        """The facts of the event. Fetches the object's current state if the event alone does not say enough."""
+    def facts_of(self, event: GatewayEvent, *, wants_card: bool = False) -> tuple[Fact, ...]:
+        """The facts of the event. Fetches the object's current state if the event alone does not say enough.
+
+        `wants_card`: a payment's facts must say which card it was paid with (`Fact.fingerprint`).
+        """
         ...
 
     def fetch_owner(self, event: GatewayEvent) -> GatewayEvent:

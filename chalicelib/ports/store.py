@@ -14,6 +14,7 @@ from chalicelib.domain.tab.draft import Change
 from chalicelib.domain.tab.entry import Entry
 from chalicelib.domain.tab.status import PaymentState, Status
 from chalicelib.domain.tab.tab import Tab
+from chalicelib.domain.trust.credits import CreditAccount, Movement
 
 # Errors of the store, besides the domain's NotFound
 
@@ -112,6 +113,13 @@ class Pointer(Struct, frozen=True, kw_only=True):
     tab_id: str | None = None
     attempt_id: str | None = None
     customer_id: str | None = None
+
+
+class Referrer(Struct, frozen=True, kw_only=True):
+    """Whose invitation a code is."""
+
+    merchant_id: str
+    customer_id: str
 
 
 class KnownOfEvent(Struct, frozen=True, kw_only=True):
@@ -260,9 +268,35 @@ class TabStore(Protocol):
         database's answer is lost, it reads the snapshot: if that has `change.tab.change_id`, the write succeeded and is
         not repeated. Raises InvalidInput if a request (a change with a record) would make a booked or open tab larger
         than 64 KB; outcomes are never refused. If the stored version of `change.token` is not the one before it, that
-        is a VersionConflict, too. The changes in `change.also` are written in the same transaction, each on the
-        condition of its own versions and facts; if one of them fails, nothing is written.
+        is a VersionConflict, too; so it is for the accounts in `change.credits`. The changes in `change.also` are
+        written in the same transaction, each on the condition of its own versions and facts; if one of them fails,
+        nothing is written.
         """
+        ...
+
+    # Credit accounts are written with the tab that changes them: in `commit`, on the condition of their versions.
+
+    def find_credit_account(self, merchant_id: str, customer_id: str) -> CreditAccount | None:
+        """None where the customer never had one."""
+        ...
+
+    def put_credit_account(self, account: CreditAccount, *, record: IdempotencyRecord) -> None:
+        """Put the next version (`account.version` is one above the stored), and where its code leads.
+
+        What it may spend changes with tabs only. Raises VersionConflict, RecordExists.
+        """
+        ...
+
+    def list_credit_movements(
+        self, merchant_id: str, customer_id: str, *, limit: int, cursor: str | None
+    ) -> Page[Movement]:
+        """The lines of the statement, newest first. Raises InvalidInput for an invalid cursor."""
+        ...
+
+    def find_referrer(self, code: str) -> Referrer | None: ...
+
+    def customers_with(self, merchant_id: str, mark_sha256: str) -> frozenset[str]:
+        """The customers of the merchant who have paid with this card, or agreed from this device."""
         ...
 
     def commit_each(self, changes: Sequence[Change]) -> Sequence[Exception | None]:

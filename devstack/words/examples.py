@@ -29,7 +29,14 @@ TITLES = {
     Language.KOREAN: "커트",
     Language.ARABIC: "قص الشعر",
 }
-OF_TAB: Values = {"balance_minor": 4000, "back_minor": 0, "due_at": NOON}
+OF_TAB: Values = {
+    "balance_minor": 4000,
+    "back_minor": 0,
+    "due_at": NOON,
+    "by_credit_minor": 0,
+    "credit_minor": 0,
+    "credit_active_at": None,
+}
 """What the delivery adds of the tab as it is then."""
 
 _AMOUNT: Values = {"amount_minor": 1250}
@@ -119,7 +126,11 @@ _VARIANTS: Mapping[MessageKind, tuple[Mapping[str, int | str | None], ...]] = {
         {"what": "reminding", "why": None, "decline_code": None},
     ),
     MessageKind.CASH_TO_RETURN: (_AMOUNT,),
-    MessageKind.REFUND: (_AMOUNT,),
+    MessageKind.REFUND: (
+        _AMOUNT | {"as_credit_minor": 0},
+        _AMOUNT | {"as_credit_minor": 250},
+        _AMOUNT | {"as_credit_minor": 1250},
+    ),
     MessageKind.REFUND_FAILED: (_AMOUNT,),
     MessageKind.REFUND_WAITS: (_AMOUNT,),
     MessageKind.DEPOSIT_TAKEN: (_AMOUNT,),
@@ -139,7 +150,11 @@ _VARIANTS: Mapping[MessageKind, tuple[Mapping[str, int | str | None], ...]] = {
         {"endpoint_id": "end_Example", "why": "gone"},
         {"endpoint_id": "end_Example", "why": "failing"},
     ),
-    MessageKind.RECEIPT: ({"receipt_minor": 4000, **_PAID},),
+    MessageKind.RECEIPT: (
+        {"receipt_minor": 4000, **_PAID},
+        {"receipt_minor": 4000, **_PAID, "by_credit_minor": 500},
+        {"receipt_minor": 4000, **_PAID, "credit_minor": 160, "credit_active_at": IN_TWO_WEEKS},
+    ),
 }
 
 

@@ -17,7 +17,7 @@ from chalicelib import bootstrap
 from chalicelib.adapters.system import SystemIds
 from chalicelib.handlers.api.operations import Operation, all_operations
 
-from .world import CARD_TERMS, EVERYTHING, Caller, Reply, World
+from .world import CARD_TERMS, EVERYTHING, Caller, Reply, World, billed, paid
 
 TARGET = Path(__file__).resolve().parents[2] / "chalicelib" / "handlers" / "api" / "answer_examples.json"
 _OF_STRIPE = re.compile(r"\b(pi|pm|seti|cs_test|ch|re|cus|cuss)_(?!0{6})[A-Za-z0-9]{8,}(_secret_[A-Za-z0-9]+)?")
@@ -112,9 +112,21 @@ def play(world: World) -> dict[str, Any]:
     send(ana, "POST", f"/v1/tabs/{bill['tab_id']}/split", {"equally": 2})
     send(owner, "POST", "/v1/tokens/17/revoke", {})
     send(owner, "DELETE", at_endpoint)
+    _earn_and_invite(recorder)
     event = {"id": "evt_1", "object": "event", "type": "payout.paid", "data": {"object": {"id": "po_1"}}}
     recorder.answers["WebhookView"] = world.webhook(event | {"livemode": False, "created": 1}).json
     return _steady(recorder.answers)
+
+
+def _earn_and_invite(recorder: Recorder) -> None:
+    """Another business, which gives credit: a visit is paid, two weeks later its customer invites a friend."""
+    world = recorder.world
+    shop = world.shop(credits={"rate_basis_points": 500, "referral_minor": 500, "referral_least_minor": 2000})
+    eva = shop.customer("Eva")
+    paid(shop, eva, billed(shop, eva, 6000))
+    world.move(days=14)
+    recorder.send(eva, "POST", f"/v1/customers/{eva.customer_id}/invitation", {})
+    recorder.send(shop.staff, "GET", f"/v1/customers/{eva.customer_id}/credits")
 
 
 def missing(answers: dict[str, Any]) -> Iterator[str]:
@@ -158,6 +170,8 @@ def _hide(node: Any) -> None:
         for name, value in node.items():
             if name == "secret" and value:
                 node[name] = "0123456789ABCDEFGHJKMNPQRS" if not value.startswith("whsec") else "whsec_…"
+            elif name == "url" and "/r/" in str(value):
+                node |= {"url": "https://pay.example.com/r/7KQ2M9XH4T", "code": "7KQ2M9XH4T"}
             elif name == "url" and "/t/" in str(value):
                 node[name] = "https://pay.example.com/t/0123456789ABCDEFGHJKMNPQRS"
             _hide(value)

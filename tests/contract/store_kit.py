@@ -22,6 +22,7 @@ from chalicelib.domain.tab.bill import Contest, Fee, Feedback, FeeKind, Item, Lo
 from chalicelib.domain.tab.commands import bill, booking
 from chalicelib.domain.tab.draft import Change, Draft
 from chalicelib.domain.tab.flag import Flag, FlagKind
+from chalicelib.domain.tab.given import GivenCredit, TabCredits
 from chalicelib.domain.tab.link import BoundToken, Link, LinkMethod, Scope
 from chalicelib.domain.tab.payments import (
     Card,
@@ -42,6 +43,7 @@ from chalicelib.domain.tab.promise import Acceptance, AcceptanceMethod, Consent
 from chalicelib.domain.tab.share import Parent, Report, Share
 from chalicelib.domain.tab.status import Status
 from chalicelib.domain.tab.tab import Followup, Outcome, Pause, Tab
+from chalicelib.domain.trust.credits import LotKind
 from chalicelib.ports.store import IdempotencyRecord, Pointer, SeenEvent, TabStore
 from devstack import dynamodb_table
 
@@ -231,6 +233,21 @@ def full_tab() -> Tab:
         written_off_minor=2,
         adjusted_minor=3,
         lowered_before=Lowered(amount_minor=2, tax_minor=1),
+        credits=TabCredits(
+            given=(
+                GivenCredit(
+                    lot_id="lot_1",
+                    customer_id="cus_a",
+                    kind=LotKind.EARNED,
+                    amount_minor=90,
+                    kept_minor=45,
+                    net_minor=9_000,
+                    active_at=NOW,
+                    expires_at=NOW,
+                ),
+            ),
+            contested=True,
+        ),
         statement_suffix="Cafe",
         contest=Contest(
             reason="Too short “by far”",

@@ -26,9 +26,11 @@ from chalicelib.domain.parties import Customer, Merchant
 from chalicelib.domain.tab.attempt import Attempt
 from chalicelib.domain.tab.bill import Lowered
 from chalicelib.domain.tab.entry import Entry
+from chalicelib.domain.tab.given import TabCredits
 from chalicelib.domain.tab.payments import Deposit
 from chalicelib.domain.tab.share import Report
 from chalicelib.domain.tab.tab import Followup, Tab
+from chalicelib.domain.trust.credits import CreditAccount
 from chalicelib.ports.store import (
     Due,
     DueDelivery,
@@ -92,7 +94,7 @@ def structs_in(hint: Any) -> set[type[Struct]]:
 
 
 STORED = set().union(
-    *map(structs_in, (Tab, Entry, Attempt, Merchant, Customer, IdempotencyRecord, Pointer, TabSummary))
+    *map(structs_in, (Tab, Entry, Attempt, Merchant, Customer, CreditAccount, IdempotencyRecord, Pointer, TabSummary))
 )
 
 TO_AND_FRO: dict[type[Any], tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
@@ -103,6 +105,7 @@ TO_AND_FRO: dict[type[Any], tuple[Callable[[Any], Any], Callable[[Any], Any]]] =
     Customer: (dynamodb_items.customer_item, dynamodb_items.customer_of),
     IdempotencyRecord: (lambda value: dynamodb_items.record_item(value, 0), dynamodb_items.record_of),
     Pointer: (dynamodb_items.pointer_item, dynamodb_items.pointer_of),
+    CreditAccount: (dynamodb_items.credits_item, dynamodb_items.credits_of),
 }
 
 
@@ -146,15 +149,18 @@ def test_a_new_field_of_the_code_gets_its_default() -> None:
 
 
 LEFT_OUT = {
-    "": "Feedback.comment Tab.change_id",
+    "": "CreditAccount.currency Feedback.comment Tab.change_id",
     "()": (
-        "Entry.postings Leg.disputes Leg.failed_refunds Promise.added Tab.attempts Tab.flags Tab.holds Tab.items "
-        "Tab.legs Tab.links Tab.links_wanted Tab.shares"
+        "CreditAccount.lots Entry.postings Leg.disputes Leg.failed_refunds Promise.added Tab.attempts Tab.flags "
+        "Tab.holds Tab.items "
+        "Tab.legs Tab.links Tab.links_wanted Tab.shares TabCredits.given"
     ),
     "0": (
-        "Attempt.checks Attempt.redone Attempt.tip_minor Deposit.amount_minor Deposit.failures "
+        "Attempt.checks Attempt.redone Attempt.tip_minor CreditAccount.movement_count CreditAccount.paid_tabs "
+        "CreditAccount.version Deposit.amount_minor Deposit.failures "
         "Dispute.reinstated_minor Dispute.returned_minor Dispute.withdrawn_minor Entry.version Followup.refusals "
-        "Followup.reminders_sent Followup.tries Hold.captured_minor Leg.elsewhere_minor "
+        "Followup.reminders_sent Followup.tries Hold.captured_minor Leg.elsewhere_minor Leg.of_minor "
+        "Lot.expired_minor Lot.reversed_minor Lot.spent_minor "
         "Lowered.amount_minor Lowered.tax_minor Parent.returned_minor Parent.returned_tax_minor Plan.tip_minor "
         "Report.paid_minor Report.returned_minor Report.returned_tax_minor "
         "Tab.adjusted_minor Tab.entry_count Tab.receipt_seq Tab.tip_minor "
@@ -162,26 +168,30 @@ LEFT_OUT = {
     ),
     str(Deposit()): "Tab.deposit",
     "False": (
-        "Attempt.customer_present Attempt.saves_card Contest.reminded Dispute.charge_refundable "
+        "Attempt.customer_present Attempt.saves_card Contest.reminded CreditAccount.spends_by_itself "
+        "Dispute.charge_refundable "
         "Followup.charging_end_told Followup.reminding_end_told Promise.deposit_needs_card "
-        "Report.is_over UntoldBill.flagged"
+        "Report.is_over TabCredits.contested UntoldBill.flagged"
     ),
     str(Followup()): "Tab.followup",
     str(Lowered()): "Tab.lowered_before",
+    str(TabCredits()): "Tab.credits",
     str(Report()): "Parent.told Share.told",
     "None": (
         "Acceptance.card_terms_sha256 Acceptance.free_cancel_until Attempt.card_id Attempt.check_at "
         "Attempt.client_secret Attempt.customer_ref Attempt.failure Attempt.page_id Attempt.page_url "
-        "Attempt.payment_id Attempt.return_url BoundToken.taken_over_at Card.refused Deposit.lapses_at "
-        "Deposit.place_at Dispute.appealed_at Failure.advice Failure.decline_code Failure.network_advice "
-        "Failure.network_code Fee.take_at Followup.next_try_at Followup.not_before Followup.remind_at "
-        "Followup.reminded_at Hold.clock_done_for IdempotencyRecord.attempt_id IdempotencyRecord.resource_id "
-        "IdempotencyRecord.snapshot IdempotencyRecord.tab_id Item.voided_at Leg.attempt_id Leg.fraud_warning "
-        "Leg.refund_again_at Leg.refund_failure Link.expires_at Link.revoked_at Pause.until Plan.customer_until "
-        "Promise.accepted Tab.card Tab.checked_in_at Tab.closed_at Tab.contest Tab.due_at Tab.fee Tab.feedback "
-        "Tab.final_at Tab.next_action_at Tab.outcome Tab.parent Tab.pause Tab.plan Tab.presented_at Tab.proposed "
-        "Tab.review_ends_at Tab.starts_at Tab.statement_suffix Tab.token Tab.untold_bill Tab.walked_out_at "
-        "TabSummary.due_at TabSummary.expected_at TabSummary.hold_expires_at TabSummary.starts_at TabSummary.updated_at"
+        "Attempt.payment_id Attempt.return_url BoundToken.taken_over_at Card.fingerprint Card.refused "
+        "CreditAccount.code CreditAccount.referral Deposit.lapses_at Deposit.place_at Dispute.appealed_at "
+        "Failure.advice Failure.decline_code Failure.network_advice Failure.network_code Fee.take_at "
+        "Followup.next_try_at Followup.not_before Followup.remind_at Followup.reminded_at Hold.clock_done_for "
+        "Hold.fingerprint IdempotencyRecord.attempt_id IdempotencyRecord.resource_id IdempotencyRecord.snapshot "
+        "IdempotencyRecord.tab_id Item.voided_at Leg.attempt_id Leg.fingerprint Leg.fraud_warning Leg.refund_again_at "
+        "Leg.refund_failure Link.expires_at Link.revoked_at Pause.until Plan.customer_until Promise.accepted "
+        "Referral.refused Referral.tab_id Tab.card Tab.checked_in_at Tab.closed_at Tab.contest Tab.due_at Tab.fee "
+        "Tab.feedback Tab.final_at Tab.next_action_at Tab.outcome Tab.parent Tab.pause Tab.plan Tab.presented_at "
+        "Tab.proposed Tab.review_ends_at Tab.starts_at Tab.statement_suffix Tab.token Tab.untold_bill "
+        "Tab.walked_out_at TabSummary.due_at TabSummary.expected_at TabSummary.hold_expires_at TabSummary.starts_at "
+        "TabSummary.updated_at"
     ),
     "in_review": "Contest.contested_in",
     "live": "Hold.state",

@@ -214,10 +214,11 @@ def test_stripe_calls_its_own_function(template: Template) -> None:
     }
 
     assert called.pop("/v1/webhooks/stripe") == {"WebhookLive"}
-    assert [called.pop(path) for path in ("/t/{secret}", "/t/{secret}/{act}", "/back/{mark}")] == [{"PagesLive"}] * 3
+    pages = ("/t/{secret}", "/t/{secret}/{act}", "/back/{mark}", "/r/{code}")
+    assert [called.pop(path) for path in pages] == [{"PagesLive"}] * 4
     assert set().union(*called.values()) == {"APIHandlerLive"}
     assert allowed["/*/POST/v1/webhooks/stripe"] == "WebhookLive"
-    assert {allowed["/*/*/t/*"], allowed["/*/*/back/*"]} == {"PagesLive"}
+    assert {allowed["/*/*/t/*"], allowed["/*/*/back/*"], allowed["/*/*/r/*"]} == {"PagesLive"}
 
 
 def mentioned(node: Any) -> set[str]:

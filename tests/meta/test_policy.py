@@ -147,11 +147,22 @@ def _reached(function: str) -> Iterator[ast.AST]:
 
 
 def store_methods(function: str) -> set[str]:
-    """Methods of the stores, `….store.get_tab(…)` and the like, that the deployed function can come to."""
-    return {
+    """Methods of the stores, `….store.get_tab(…)` and the like, that the deployed function can come to.
+
+    A draft that is given `accounts=deps.store` asks it for credit accounts.
+    """
+    nodes = [node for code in reached(function) for node in ast.walk(code)]
+    of_drafts = {
+        node.name
+        for parent in ast.walk(ast.parse((ROOT / "chalicelib" / "domain" / "tab" / "draft.py").read_text()))
+        if isinstance(parent, ast.ClassDef) and parent.name == "CreditAccounts"
+        for node in parent.body
+        if isinstance(node, ast.FunctionDef)
+    }
+    touch_credit = any(isinstance(node, ast.keyword) and node.arg == "accounts" for node in nodes)
+    return (of_drafts if touch_credit else set()) | {
         node.attr
-        for code in reached(function)
-        for node in ast.walk(code)
+        for node in nodes
         if isinstance(node, ast.Attribute)
         and isinstance(node.value, ast.Attribute)
         and node.value.attr in ("store", "people", "deliveries", "links", "notices", "visits")

@@ -171,8 +171,10 @@ def test_the_order_is_unknown_hold_clock_obligations_charges_reminders() -> None
         StepKind.CLOSE_PAYMENT,
         StepKind.HOLD_CLOCK,
         StepKind.RELEASE,
+        StepKind.RETURN_CREDIT,
         StepKind.REFUND,
         StepKind.REFUND_BY_HAND,
+        StepKind.TAKE_BACK_CREDIT,
         StepKind.END_REVIEW,
         StepKind.BILL_NOT_TOLD,
         StepKind.CONTEST_OVERDUE,
@@ -186,6 +188,7 @@ def test_the_order_is_unknown_hold_clock_obligations_charges_reminders() -> None
         StepKind.REMIND,
         StepKind.TELL_END,
         StepKind.CLOSE,
+        StepKind.EXPIRE_CREDIT,
         StepKind.TELL_PARENT,
     ]
 

@@ -29,6 +29,7 @@ from chalicelib.domain.tab.payments import Card
 from chalicelib.domain.tab.policy import Policy
 from chalicelib.domain.tab.promise import Acceptance, AcceptanceMethod, Consent
 from chalicelib.domain.tab.tab import Tab
+from chalicelib.domain.trust.credits import CreditAccount, Movement
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 MERCHANT = Merchant(
@@ -84,11 +85,45 @@ def acceptance(
     )
 
 
+class Accounts:
+    """The credit accounts of a merchant's customers, for one till or several."""
+
+    def __init__(self) -> None:
+        self.by_customer: dict[str, CreditAccount] = {}
+        self.movements: dict[str, list[Movement]] = {}
+        self.marks: dict[str, set[str]] = {}
+
+    def find_credit_account(self, merchant_id: str, customer_id: str) -> CreditAccount | None:
+        return self.by_customer.get(customer_id)
+
+    def customers_with(self, merchant_id: str, mark_sha256: str) -> frozenset[str]:
+        return frozenset(self.marks.get(mark_sha256, ()))
+
+    def write(self, change: Change) -> None:
+        for one in change.credits:
+            known = self.by_customer.get(one.account.customer_id)
+            assert one.account.version == (known.version if known else 0) + 1, "no version is skipped"
+            self.by_customer[one.account.customer_id] = one.account
+            self.movements.setdefault(one.account.customer_id, []).extend(one.movements)
+        for mark in change.marks:
+            self.marks.setdefault(mark.sha256, set()).add(mark.customer_id)
+
+
 class Till:
     """One tab and its history. Commands and facts go through the agenda, as they do in the use cases."""
 
-    def __init__(self, *, merchant: Merchant = MERCHANT, policy: Policy | None = None, **given: Any) -> None:
-        self.now = NOON
+    def __init__(
+        self,
+        *,
+        merchant: Merchant = MERCHANT,
+        policy: Policy | None = None,
+        customer: Customer = CUSTOMER,
+        accounts: Accounts | None = None,
+        now: datetime = NOON,
+        **given: Any,
+    ) -> None:
+        self.now = now
+        self.accounts = accounts or Accounts()
         self.entries: list[Entry] = []
         self.closed: dict[str, Attempt] = {}
         self.known_facts: set[str] = set()
@@ -96,7 +131,7 @@ class Till:
         """Whether the customer is told of a bill as soon as it is presented."""
         self._numbers = count(1)
         merchant = replace(merchant, policy=policy) if policy else merchant
-        draft = booking.open_tab(merchant, CUSTOMER, terms(**given), now=self.now, by=STAFF, new_id=self.new_id)
+        draft = booking.open_tab(merchant, customer, terms(**given), now=self.now, by=STAFF, new_id=self.new_id)
         self.tab = draft.tab
         self._finish(draft)
 
@@ -119,7 +154,7 @@ class Till:
 
     def draft(self, by: Actor = STAFF) -> Draft:
         known = frozenset(self.known_facts)
-        return Draft(self.tab, now=self.now, by=by, new_id=self.new_id, known_facts=known)
+        return Draft(self.tab, now=self.now, by=by, new_id=self.new_id, known_facts=known, accounts=self.accounts)
 
     def accept(self, *consents: Consent, customer: Customer | None = None, by: Actor = ADA) -> Till:
         return self.do(booking.accept_promise, acceptance(self.tab, *consents, at=self.now), customer, by=by)
@@ -160,6 +195,7 @@ class Till:
         change = agenda.conclude(draft)
         if change is not None:
             self.tab = change.tab
+            self.accounts.write(change)
             self.entries.extend(change.entries)
             self.known_facts |= set(change.fact_keys)
             self.closed |= {attempt.attempt_id: attempt for attempt in change.closed_attempts}
@@ -217,9 +253,17 @@ class Till:
         assert attempt.payment_id is not None
         return self.hear(self.fact(FactKind.PAYMENT_CANCELED, attempt.payment_id))
 
-    def charged(self, payment_id: str = "pi_charge") -> Till:
+    def charged(self, payment_id: str = "pi_charge", *, fingerprint: str | None = None) -> Till:
         attempt = self.open(Operation.CHARGE)
-        return self.hear(self.fact(FactKind.CHARGED, payment_id, attempt.amount_minor, attempt_id=attempt.attempt_id))
+        return self.hear(
+            self.fact(
+                FactKind.CHARGED,
+                payment_id,
+                attempt.amount_minor,
+                attempt_id=attempt.attempt_id,
+                fingerprint=fingerprint,
+            )
+        )
 
     def refunded(self, refund_id: str = "re_1") -> Till:
         attempt = self.open(Operation.REFUND)

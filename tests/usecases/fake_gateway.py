@@ -131,6 +131,12 @@ class Payment(Struct):
         return self.captured_minor - sum(refund.amount_minor for refund in self.refunds if refund.state != "failed")
 
 
+def _fingerprint(payment: Payment) -> str | None:
+    """The card's own, as the gateway says it: whoever pays with it."""
+    card_id = payment.card.card_id if payment.card else payment.declined_card_id
+    return f"fingerprint of {card_id}" if card_id else None
+
+
 class FakeGateway:
     """Implements ports.PaymentGateway. `now`: the gateway's own clock. `refunds_end`: the state refunds are made in.
 
@@ -339,7 +345,7 @@ class FakeGateway:
             raise BadSignature("wrong")
         return self.events[json.loads(payload)["id"]][0]
 
-    def facts_of(self, event: GatewayEvent) -> tuple[Fact, ...]:
+    def facts_of(self, event: GatewayEvent, *, wants_card: bool = False) -> tuple[Fact, ...]:
         with self._calling("facts_of"):
             return self.events[event.event_id][1]
 
@@ -599,12 +605,14 @@ class FakeGateway:
                         amount_minor=payment.amount_minor,
                         capture_before=payment.capture_before,
                         card=payment.card if payment.saves_card else None,
+                        fingerprint=_fingerprint(payment),
                     ),
                 )
             case "paid":
                 kind = FactKind.HOLD_CAPTURED if payment.is_hold else FactKind.CHARGED
                 card = payment.card if payment.saves_card and not payment.is_hold else None
-                return (replace(common, kind=kind, amount_minor=payment.captured_minor, card=card),)
+                paid = replace(common, kind=kind, amount_minor=payment.captured_minor, card=card)
+                return (replace(paid, fingerprint=_fingerprint(payment)),)
             case "canceled":
                 return (replace(common, kind=FactKind.PAYMENT_CANCELED),)
             case "expired":

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from chalicelib.adapters.addresses import LibraryAddresses
 from chalicelib.adapters.memory_queues import MemoryQueues
 from chalicelib.adapters.memory_store import MemoryStore
+from chalicelib.domain.books.ledger import Account
 from chalicelib.domain.contact import Contact
 from chalicelib.domain.news.message import Message, MessageKind
 from chalicelib.domain.tab.actor import Actor, Role
@@ -30,7 +31,7 @@ from chalicelib.usecases.parties.merchants import NewMerchant, create_merchant
 from chalicelib.usecases.tab.attempts import Answer, Request
 from chalicelib.usecases.tab.bill import accept_bill, add_items, complete_service
 from chalicelib.usecases.tab.booking import Agreement, accept_promise, open_tab
-from devstack.invariants import check_books, check_claims, check_everything, check_tab
+from devstack.invariants import check_books, check_claims, check_credits, check_everything, check_tab
 from tests import views
 from tests.channels import BareWords, Mails, Texts
 from tests.deliveries import deliveries_beside
@@ -235,6 +236,15 @@ class Shop:
     def kinds(self) -> list[str]:
         page = self.store.list_entries(self.merchant_id, self.tab_id, limit=1000, cursor=None)
         return [entry.kind for entry in page.items]
+
+    def check_credits(self) -> None:
+        """Check every customer's statement against every tab's history, and the ledgers' sum against the lots'."""
+        tabs = self.store.tabs_of(self.merchant_id)
+        histories = {tab.tab_id: views.history(self.store, tab) for tab in tabs}
+        accounts = [found for (owner, _), found in self.store.credit_accounts.items() if owner == self.merchant_id]
+        none_of(check_credits([views.statement(self.store, found, self.clock.now()) for found in accounts], histories))
+        owed = -sum(tab.balances.get(Account.CUSTOMER_CREDIT, 0) for tab in tabs)
+        assert owed == sum(found.balance_minor for found in accounts), "the ledgers owe what is in the lots"
 
     def check_always(self) -> None:
         """Check what holds at every moment: the tab, its history, and its claims about the gateway."""

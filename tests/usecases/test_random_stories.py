@@ -7,14 +7,16 @@ import random
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from msgspec.structs import replace
 
-from chalicelib.domain.errors import CapExceeded, DomainError, InvalidInput, PaymentInProgress
+from chalicelib.domain.errors import CapExceeded, CreditNotAvailable, DomainError, InvalidInput, PaymentInProgress
 from chalicelib.domain.news.delivery import DeliveryState
-from chalicelib.domain.news.message import MessageKind, Recipient
+from chalicelib.domain.news.message import Message, MessageKind, Recipient
 from chalicelib.domain.tab import agenda
 from chalicelib.domain.tab.actions import Action, allowed_actions, is_resolvable
 from chalicelib.domain.tab.actor import SYSTEM, Actor, Role
@@ -28,6 +30,8 @@ from chalicelib.domain.tab.policy import LapseAction, Policy, Resolution
 from chalicelib.domain.tab.promise import Consent
 from chalicelib.domain.tab.status import Status
 from chalicelib.domain.tab.tab import Outcome
+from chalicelib.domain.trust.credits import Referral
+from chalicelib.domain.trust.terms import CreditTerms
 from chalicelib.domain.trust.visit import visit_of
 from chalicelib.usecases.parties.customers import remove_card
 from chalicelib.usecases.tab.bill import (
@@ -55,6 +59,7 @@ from chalicelib.usecases.tab.booking import (
 from chalicelib.usecases.tab.followup import pause_followup, resume_followup, send_reminder
 from chalicelib.usecases.tab.payment import charge_saved_card, give_tip, pay_on_phone, return_cash, take_cash
 from chalicelib.usecases.tab.refund import refund_elsewhere, refund_tab, resolve_flag, retry_refund
+from chalicelib.usecases.trust.credits import set_spends_by_itself
 from devstack import invariants
 from tests.usecases.fake_gateway import CLOSE, FIND, CardBehaviour, Crash, Fault, Payment
 from tests.usecases.shop import EVERYTHING, WITHOUT_CARD, Shop
@@ -84,6 +89,7 @@ def sealed(extra: set[Consent]) -> tuple[Consent, ...]:
     return tuple(consent for consent in Consent if consent in {*WITHOUT_CARD, *extra})
 
 
+CREDITS = CreditTerms(rate_basis_points=1000, referral_minor=4_00, referral_least_minor=10_00, expires_s=200 * 86400)
 CONSENTS = st.sets(st.sampled_from(EVERYTHING)).map(sealed) | st.just(EVERYTHING)
 
 
@@ -107,6 +113,7 @@ class AnyStory(RuleBasedStateMachine):
         consents=CONSENTS | st.none(),
         billed=st.booleans(),
         addresses=st.booleans(),
+        credit=st.booleans(),
     )
     def open(
         self,
@@ -123,13 +130,17 @@ class AnyStory(RuleBasedStateMachine):
         consents: tuple[Consent, ...] | None,
         billed: bool,
         addresses: bool,
+        credit: bool,
     ) -> None:
         policy = Policy(
             deposit_lapse_action=lapse,
             review_window_s=review_days * 86400,
             time_zone=time_zone,
+            credits=CREDITS if credit else None,
         )
         self.shop = Shop(policy)
+        if credit:
+            self.earn_some_and_be_invited()
         if addresses:
             self.shop.give_addresses()
             self.shop.queues.disorder = random.Random(opens_later)
@@ -146,6 +157,18 @@ class AnyStory(RuleBasedStateMachine):
                 self.check_in()
             self.shop.serve(50_00)
 
+    def earn_some_and_be_invited(self) -> None:
+        """Ada has 5.00 of credit that she can spend, and the next tab that is paid rewards who has invited her."""
+        shop = self.shop
+        shop.open(*EVERYTHING).serve(50_00).accept_bill()
+        self.earlier = shop.tab_id
+        shop.deliver_all()
+        shop.wait(days=14)
+        before = shop.store.credit_accounts[shop.merchant_id, shop.customer_id]
+        referral = Referral(by_customer_id="cus_friend", at=shop.clock.now())
+        invited = replace(before, referral=referral, version=before.version + 1)
+        shop.store.put_credit_account(invited, record=shop.request(shop.ada).new_record(shop.deps))
+
     # People
 
     def attempt_action(self, action: Action, by: Actor, act: Callable[[], object]) -> None:
@@ -156,7 +179,7 @@ class AnyStory(RuleBasedStateMachine):
             act()
         except Crash:
             assert allowed
-        except (PaymentInProgress, InvalidInput, CapExceeded):
+        except (PaymentInProgress, InvalidInput, CapExceeded, CreditNotAvailable):
             # Something that waited for the customer could not be closed, or the input was not what is offered.
             assert allowed or self.shop.tab == before
         except DomainError:
@@ -244,17 +267,25 @@ class AnyStory(RuleBasedStateMachine):
             lambda: complete_service(self.shop.deps, self.shop.tab_id, request=self.shop.request(self.shop.staff)),
         )
 
-    @rule(tip=st.sampled_from([0, 1, 5_00]))
-    def accept_bill(self, tip: int) -> None:
-        self.attempt_action(
-            Action.ACCEPT_BILL,
-            self.shop.ada,
-            lambda: accept_bill(self.shop.deps, self.shop.tab_id, tip, request=self.shop.request(self.shop.ada)),
-        )
+    @rule(tip=st.sampled_from([0, 1, 5_00]), credit=st.sampled_from([None, 0, 1, 5_00]))
+    def accept_bill(self, tip: int, credit: int | None) -> None:
+        self.act(Action.ACCEPT_BILL, self.shop.ada, partial(accept_bill, credit_minor=credit), tip)
 
-    @rule(tip=st.sampled_from([0, 0, 5_00]))
-    def pay_on_phone(self, tip: int) -> None:
-        self.act(Action.PAY_ON_PHONE, self.shop.ada, pay_on_phone, tip)
+    @rule(tip=st.sampled_from([0, 0, 5_00]), credit=st.sampled_from([None, None, 0, 3_00, 5_00]))
+    def pay_on_phone(self, tip: int, credit: int | None) -> None:
+        self.act(Action.PAY_ON_PHONE, self.shop.ada, partial(pay_on_phone, credit_minor=credit), tip)
+
+    @rule(wanted=st.booleans())
+    def wish_for_credit(self, wanted: bool) -> None:
+        set_spends_by_itself(self.shop.deps, self.shop.customer_id, wanted, request=self.shop.request(self.shop.ada))
+
+    @precondition(lambda self: hasattr(self, "earlier"))
+    @rule(amount=st.sampled_from([None, 1, 25_00]))
+    def refund_the_earlier_tab(self, amount: int | None) -> None:
+        """The credit that may have been spent meanwhile was earned there."""
+        shop = self.shop
+        with contextlib.suppress(DomainError, Crash):
+            refund_tab(shop.deps, self.earlier, amount, "so", request=shop.request(shop.staff))
 
     @rule(role=st.sampled_from([Role.CUSTOMER, Role.STAFF]))
     def charge_card(self, role: Role) -> None:
@@ -508,6 +539,11 @@ class AnyStory(RuleBasedStateMachine):
             return
         assert swept.failed == 0
 
+    @property
+    def messages(self) -> list[Message]:
+        """What is told of this tab; the one that was paid before has its own."""
+        return [message for message in self.shop.messages if message.tab_id == self.shop.tab_id]
+
     # What always holds
 
     @invariant()
@@ -516,6 +552,7 @@ class AnyStory(RuleBasedStateMachine):
             return
         tab = self.shop.tab
         self.shop.check_always()
+        self.shop.check_credits()
         assert tab.next_action_at == agenda.next_action_at(tab), "the index knows what the agenda says"
         if tab.attempts or (tab.live_hold and tab.status == Status.CLOSED):
             assert tab.next_action_at is not None, "whatever lives is in the agenda"
@@ -550,7 +587,7 @@ class AnyStory(RuleBasedStateMachine):
         """No words and no local dates: which day an instant is, depends on who reads it."""
         if not hasattr(self, "shop"):
             return
-        for message in self.shop.messages:
+        for message in self.messages:
             for name, value in message.values.items():
                 assert value is None or isinstance(value, int) or VALUE.fullmatch(value), (message.kind, name, value)
 
@@ -562,10 +599,10 @@ class AnyStory(RuleBasedStateMachine):
         if contest is not None:
             later = [p for p in self.shop.gateway.payments.values() if p.made_at > contest.contested_at]
             assert not [payment for payment in later if not payment.is_hold], "nothing is charged while it is contested"
-        for message in self.shop.messages:
+        for message in self.messages:
             if message.kind == MessageKind.REMINDER:
                 assert outside_quiet_hours(message.at, policy) == message.at
-        said = [message.message_id for message in self.shop.messages]
+        said = [message.message_id for message in self.messages]
         assert len(said) == len(set(said)), "each message has an id of its own"
 
     def teardown(self) -> None:
@@ -609,7 +646,7 @@ class AnyStory(RuleBasedStateMachine):
             )
         self.everybody_hears_of_what_has_happened()
         self.what_is_to_be_told_is_told()
-        receipts = {m.message_id for m in shop.messages if m.kind == MessageKind.RECEIPT}
+        receipts = {m.message_id for m in self.messages if m.kind == MessageKind.RECEIPT}
         ended = (Outcome.FULFILLED, Outcome.WRITTEN_OFF)
         if tab.status == Status.CLOSED and tab.outcome in ended and tab.receipt_minor:
             assert receipts, "who has paid, all or a part, has a receipt"
@@ -619,7 +656,9 @@ class AnyStory(RuleBasedStateMachine):
         tab, payments = self.shop.tab, self.shop.gateway.payments.values()
         at_bank = sum(dispute.taken_minor for payment in payments for dispute in payment.disputes)
         given_elsewhere = sum(leg.elsewhere_minor for leg in tab.legs)
-        cash = sum(leg.amount_minor - leg.refunded_minor for leg in tab.legs if leg.kind == LegKind.CASH)
+        without_gateway = (LegKind.CASH, LegKind.CREDIT)
+        cash = sum(leg.amount_minor - leg.refunded_minor for leg in tab.legs if leg.kind in without_gateway)
+        payments = [payment for payment in payments if payment.tab_id == tab.tab_id]
         ours = sum(payment.kept_minor for payment in payments) + cash - at_bank - given_elsewhere
         by_hand = tab.refund_by_hand_minor + tab.cash_to_return_minor
         assert ours <= tab.amount_due_minor + by_hand, "more is kept than is due"
@@ -631,10 +670,10 @@ class AnyStory(RuleBasedStateMachine):
         shop = self.shop
         entries = shop.store.list_entries(shop.merchant_id, shop.tab_id, limit=1000, cursor=None).items
         for entry in entries:
-            told = {(message.kind, message.to) for message in shop.messages if message.seq == entry.seq}
+            told = {(message.kind, message.to) for message in self.messages if message.seq == entry.seq}
             assert invariants.NOT_IN_SILENCE.get(entry.kind, frozenset()) <= told, f"{entry.kind} happened in silence"
         gone = sum(leg.refunded_minor + leg.elsewhere_minor for leg in shop.tab.legs)
-        kinds = {message.kind for message in shop.messages if message.to == Recipient.CUSTOMER}
+        kinds = {message.kind for message in self.messages if message.to == Recipient.CUSTOMER}
         back = {
             *(MessageKind.REFUND, MessageKind.WAIVED, MessageKind.BILL_ADJUSTED, MessageKind.CONTEST_RESOLVED),
             *(MessageKind.NO_SHOW_TAKEN_BACK, MessageKind.CANCELED, MessageKind.DEPOSIT_TAKEN, MessageKind.RECEIPT),
@@ -648,8 +687,9 @@ class AnyStory(RuleBasedStateMachine):
             # What waits for the morning comes with it, and receipts after their five minutes.
             shop.wait(hours=6)
         ends: dict[str, set[DeliveryState]] = {}
-        for delivery in shop.deps.deliveries.list_of_entries(shop.merchant_id, shop.tab_id, 1, shop.tab.entry_count):
-            ends.setdefault(delivery.message.message_id, set()).add(delivery.state)
+        for tab in shop.store.tabs_of(shop.merchant_id):
+            for delivery in shop.deps.deliveries.list_of_entries(shop.merchant_id, tab.tab_id, 1, tab.entry_count):
+                ends.setdefault(delivery.message.message_id, set()).add(delivery.state)
         for message in shop.messages:
             states = ends.get(message.message_id, set()) - {DeliveryState.PUT_OFF}
             assert states in ({DeliveryState.HANDED_OVER}, {DeliveryState.SUPPRESSED}), (message.kind, states)
@@ -700,11 +740,11 @@ class AnyStory(RuleBasedStateMachine):
         shop = self.shop
         entries = shop.store.list_entries(shop.merchant_id, shop.tab_id, limit=1000, cursor=None).items
         lowered = [entry for entry in entries if entry.kind == "refund_granted" and entry.by == SYSTEM.subject]
-        told = [m for m in shop.messages if (m.kind, m.to) == (MessageKind.BILL_ADJUSTED, Recipient.OWNER)]
+        told = [m for m in self.messages if (m.kind, m.to) == (MessageKind.BILL_ADJUSTED, Recipient.OWNER)]
         assert len(told) >= len(lowered), "a bill was lowered, and the owner does not know"
         # A refund of a fee is a waiver in the books, and has its own message.
         kinds = (MessageKind.WAIVED, MessageKind.CONTEST_RESOLVED, MessageKind.REFUND)
-        heard = [m for m in shop.messages if m.kind in kinds and m.to == Recipient.CUSTOMER]
+        heard = [m for m in self.messages if m.kind in kinds and m.to == Recipient.CUSTOMER]
         waived = [entry for entry in entries if entry.kind == "waived"]
         assert len(heard) >= len(waived), "something was waived, and the customer does not know"
 

@@ -33,6 +33,7 @@ from chalicelib.domain.tab.link import LinkPointer
 from chalicelib.domain.tab.status import Status
 from chalicelib.domain.tab.tab import Tab
 from chalicelib.domain.token import Token
+from chalicelib.domain.trust.credits import CreditAccount, Mark, Movement
 from chalicelib.domain.trust.visit import Visit
 from chalicelib.ports.store import (
     Due,
@@ -41,6 +42,7 @@ from chalicelib.ports.store import (
     DueTab,
     IdempotencyRecord,
     Pointer,
+    Referrer,
     SeenEvent,
     TabSummary,
 )
@@ -126,6 +128,23 @@ def customer_key(merchant_id: str, customer_id: str) -> Key:
 
 def contact_key(merchant_id: str, customer_id: str) -> Key:
     return _key(f"CONTACT#{merchant_id}#{customer_id}", "-")
+
+
+def credits_key(merchant_id: str, customer_id: str) -> Key:
+    return _key(f"CUSTOMER#{merchant_id}#{customer_id}", "CREDITS")
+
+
+def movement_key(merchant_id: str, customer_id: str, position: str) -> Key:
+    """A line of a credit account's statement; the position is that of an entry of a tab."""
+    return _key(f"CUSTOMER#{merchant_id}#{customer_id}", f"CREDIT#{position}")
+
+
+def referral_key(code: str) -> Key:
+    return _key(f"REFERRAL#{code}", "-")
+
+
+def mark_key(merchant_id: str, sha256: str, customer_id: str) -> Key:
+    return _key(f"MARK#{merchant_id}#{sha256}", customer_id)
 
 
 def lookup_key(merchant_id: str, by: SearchBy, searchable: str, customer_id: str) -> Key:
@@ -279,7 +298,9 @@ def _json(contents: Struct) -> Item:
     return {"S": _encode(contents).decode()}
 
 
-def _version(of: Tab | Merchant | Customer | Contact | Delivery | Token | Endpoint | Sending | Branding) -> Item:
+def _version(
+    of: Tab | Merchant | Customer | Contact | Delivery | Token | Endpoint | Sending | Branding | CreditAccount,
+) -> Item:
     """The version, for the condition of a write."""
     return {"version": {"N": str(of.version)}}
 
@@ -463,6 +484,25 @@ def visit_item(visit: Visit) -> Item:
     return _item(visit_key(visit.merchant_id, visit.customer_id, visit.tab_id), _data(visit) | native)
 
 
+def credits_item(account: CreditAccount) -> Item:
+    return _item(credits_key(account.merchant_id, account.customer_id), _data(account) | _version(account))
+
+
+def movement_item(account: CreditAccount, movement: Movement) -> Item:
+    position = entry_position(movement.seq)
+    return _item(movement_key(account.merchant_id, account.customer_id, position), _data(movement))
+
+
+def referral_item(account: CreditAccount) -> Item:
+    assert account.code is not None, "it has one"
+    who = Referrer(merchant_id=account.merchant_id, customer_id=account.customer_id)
+    return _item(referral_key(account.code), _data(who))
+
+
+def mark_item(mark: Mark) -> Item:
+    return _item(mark_key(mark.merchant_id, mark.sha256, mark.customer_id), {})
+
+
 def lookup_item(merchant_id: str, by: SearchBy, searchable: str, customer_id: str) -> Item:
     return _item(lookup_key(merchant_id, by, searchable, customer_id), {})
 
@@ -602,6 +642,18 @@ def token_of(item: Item) -> Token:
 
 def visit_of(item: Item) -> Visit:
     return _contents(Visit, item)
+
+
+def credits_of(item: Item) -> CreditAccount:
+    return _contents(CreditAccount, item)
+
+
+def movement_of(item: Item) -> Movement:
+    return _contents(Movement, item)
+
+
+def referrer_of(item: Item) -> Referrer:
+    return _contents(Referrer, item)
 
 
 def customer_line_of(item: Item) -> Customer:

@@ -42,6 +42,7 @@ from chalicelib.domain.tab.draft import Change
 from chalicelib.domain.tab.entry import Entry
 from chalicelib.domain.tab.status import Status
 from chalicelib.domain.tab.tab import Tab
+from chalicelib.domain.trust.credits import CreditAccount, Movement
 from chalicelib.ports.store import (
     WHOLE,
     Due,
@@ -52,6 +53,7 @@ from chalicelib.ports.store import (
     Page,
     Pointer,
     RecordExists,
+    Referrer,
     SeenEvent,
     Span,
     StoreUnavailable,
@@ -351,6 +353,44 @@ class DynamoDbStore:
     def update_customer(self, customer: Customer, *, record: IdempotencyRecord | None = None) -> None:
         self._put_party(items.customer_item(customer), customer.version - 1, record)
 
+    # Credit accounts
+
+    def find_credit_account(self, merchant_id: str, customer_id: str) -> CreditAccount | None:
+        item = self._reads.find(items.credits_key(merchant_id, customer_id))
+        return None if item is None else items.credits_of(item)
+
+    def put_credit_account(self, account: CreditAccount, *, record: IdempotencyRecord) -> None:
+        leads = [Put(items.referral_item(account))] if account.code else []
+        self._put_party(items.credits_item(account), account.version - 1, record, *leads)
+
+    def list_credit_movements(
+        self, merchant_id: str, customer_id: str, *, limit: int, cursor: str | None
+    ) -> Page[Movement]:
+        first = items.movement_key(merchant_id, customer_id, "")
+        listing = first["pk"]["S"]
+        start = None
+        if cursor is not None:
+            start = items.movement_key(merchant_id, customer_id, cursors.decode(listing, cursor))
+        found, has_more = self._reads.page(
+            limit,
+            start,
+            KeyConditionExpression="pk = :pk AND begins_with(sk, :prefix)",
+            ExpressionAttributeValues={":pk": first["pk"], ":prefix": first["sk"]},
+            ConsistentRead=True,
+            ScanIndexForward=False,
+        )
+        lines = tuple(items.movement_of(item) for item in found)
+        next_cursor = cursors.encode(listing, items.entry_position(lines[-1].seq)) if has_more else None
+        return Page(items=lines, next_cursor=next_cursor)
+
+    def find_referrer(self, code: str) -> Referrer | None:
+        item = self._reads.find(items.referral_key(code)) if items.is_id(code) else None
+        return None if item is None else items.referrer_of(item)
+
+    def customers_with(self, merchant_id: str, mark_sha256: str) -> frozenset[str]:
+        pk = items.mark_key(merchant_id, mark_sha256, "")["pk"]
+        return frozenset(item["sk"]["S"] for item in self._reads.partition(pk, ConsistentRead=True))
+
     # Reconciliation
 
     def find_progress(self, account: str | None) -> Progress | None:
@@ -433,19 +473,26 @@ def _puts_of_one(change: Change) -> tuple[list[Put], dict[str, Put]]:
         *(Put(items.link_pointer_item(pointer)) for pointer in change.link_pointers),
         *(versioned(items.token_item(token), token.version - 1) for token in (change.token,) if token),
         *(Put(items.customer_item(customer), ABSENT) for customer in (change.customer,) if customer),
+        *(versioned(items.credits_item(one.account), one.account.version - 1) for one in change.credits),
+        *(Put(items.movement_item(one.account, moved), ABSENT) for one in change.credits for moved in one.movements),
+        *(Put(items.mark_item(mark)) for mark in change.marks),
     ], facts
 
 
 def _groups(changes: Sequence[tuple[list[Put], str]]) -> Iterator[list[tuple[list[Put], str]]]:
-    """The changes in groups that fit into one transaction."""
+    """The changes in groups that fit into one transaction, which writes each item once.
+
+    Two tabs of one customer may both change their credit account.
+    """
     group: list[tuple[list[Put], str]] = []
-    actions = 0
+    keys: set[tuple[str, str]] = set()
     for puts, change_id in changes:
-        if group and actions + len(puts) > MAXIMUM_ACTIONS:
+        more = {flat(put.item) for put in puts}
+        if group and (len(keys) + len(puts) > MAXIMUM_ACTIONS or not keys.isdisjoint(more)):
             yield group
-            group, actions = [], 0
+            group, keys = [], set()
         group.append((puts, change_id))
-        actions += len(puts)
+        keys |= more
     if group:
         yield group
 

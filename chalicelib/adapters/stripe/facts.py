@@ -22,13 +22,16 @@ _EXPIRED = frozenset({"automatic", "expired"})
 CARD_DETACHED = "payment_method.detached"
 
 
-def needs_charge(intent: Mapping[str, Any]) -> bool:
-    """Whether the facts need the charge, which this intent only names: it has the hold's expiry and the card."""
+def needs_charge(intent: Mapping[str, Any], *, wants_card: bool = False) -> bool:
+    """Whether the facts need the charge, which this intent only names: it has the hold's expiry and the card.
+
+    `wants_card`: they need the card of any payment, and not only of one that saves it.
+    """
     if isinstance(intent.get("latest_charge"), Mapping):
         return False
     if intent["status"] == "requires_capture":
         return True
-    return intent["status"] == "succeeded" and not _is_hold(intent) and _saves_card(intent)
+    return intent["status"] == "succeeded" and not _is_hold(intent) and (wants_card or _saves_card(intent))
 
 
 def facts_of_intent(intent: Mapping[str, Any], at: datetime) -> tuple[Fact, ...]:
@@ -66,13 +69,14 @@ def _hold_placed(intent: Mapping[str, Any]) -> Fact:
         amount_minor=from_wire(intent["amount_capturable"], intent["currency"]),
         capture_before=capture_before,
         card=_saved_card(intent, placed_at),
-        fingerprint=_card_details(charge).get("fingerprint"),
+        fingerprint=_fingerprint(intent),
     )
 
 
 def _captured(intent: Mapping[str, Any], at: datetime) -> Fact:
     amount_minor = from_wire(intent["amount_received"], intent["currency"])
-    return replace(_fact(FactKind.HOLD_CAPTURED, intent, at), amount_minor=amount_minor)
+    captured = _fact(FactKind.HOLD_CAPTURED, intent, at)
+    return replace(captured, amount_minor=amount_minor, fingerprint=_fingerprint(intent))
 
 
 def _charged(intent: Mapping[str, Any], at: datetime) -> Fact:
@@ -81,7 +85,7 @@ def _charged(intent: Mapping[str, Any], at: datetime) -> Fact:
         _fact(FactKind.CHARGED, intent, taken_at),
         amount_minor=from_wire(intent["amount_received"], intent["currency"]),
         card=_saved_card(intent, taken_at),
-        fingerprint=_card_details(intent.get("latest_charge")).get("fingerprint"),
+        fingerprint=_fingerprint(intent),
     )
 
 
@@ -153,6 +157,12 @@ def _card(card_id: str, details: Mapping[str, Any], at: datetime) -> Card:
 
 def _charged_at(charge: Any) -> datetime | None:
     return instant_of(charge.get("created")) if isinstance(charge, Mapping) else None
+
+
+def _fingerprint(intent: Mapping[str, Any]) -> str | None:
+    """The same for a card whoever uses it: https://docs.stripe.com/api/charges/object."""
+    found = _card_details(intent.get("latest_charge")).get("fingerprint")
+    return str(found) if found else None
 
 
 def _card_details(charge: Any) -> Mapping[str, Any]:

@@ -461,7 +461,7 @@ class StripeGateway:
         events.check_signature(payload, signature, self._webhook_secrets(), self._wall_clock())
         return events.read_event(payload, self._stage, live=self._live)
 
-    def facts_of(self, event: GatewayEvent) -> tuple[Fact, ...]:
+    def facts_of(self, event: GatewayEvent, *, wants_card: bool = False) -> tuple[Fact, ...]:
         """The facts of an event. Events arrive late and in any order (https://docs.stripe.com/webhooks#event-ordering).
 
         Objects in a final state are used as sent (succeeded, canceled, a failed refund), and so are those that
@@ -471,7 +471,7 @@ class StripeGateway:
         """
         with _operation(), _reading():
             if event.kind in events.INTENT_EVENTS:
-                return self._facts_of_intent_event(event)
+                return self._facts_of_intent_event(event, wants_card)
             if event.kind in events.CARD_EVENTS:
                 return stripe_facts.facts_of_card_event(event.kind, event.body, event.occurred_at)
             if event.kind == events.CUSTOMER_DELETED:
@@ -508,10 +508,10 @@ class StripeGateway:
         method = self._find_card(event.account, event.object_id)
         return event if method is None else replace(event, customer_ref=values.id_of(method.get("customer")))
 
-    def _facts_of_intent_event(self, event: GatewayEvent) -> tuple[Fact, ...]:
+    def _facts_of_intent_event(self, event: GatewayEvent, wants_card: bool) -> tuple[Fact, ...]:
         intent: Mapping[str, Any] | None = event.body
         # An authorization's event always needs its charge, so the intent is never used as sent.
-        if event.kind == "payment_intent.processing" or stripe_facts.needs_charge(event.body):
+        if event.kind == "payment_intent.processing" or stripe_facts.needs_charge(event.body, wants_card=wants_card):
             intent = self._find_intent(event.account, event.object_id)
         return () if intent is None else _told(intent, event.occurred_at)
 

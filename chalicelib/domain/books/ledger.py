@@ -24,6 +24,8 @@ class Account(StrEnum):
     BANK = "bank"
     REFUND_PAYABLE = "refund_payable"
     CUSTOMER_CREDIT = "customer_credit"
+    LOYALTY_EXPENSE = "loyalty_expense"
+    """What credits cost the business; credit that expires or is taken back comes off it."""
     DISPUTES_RECEIVABLE = "disputes_receivable"
     SHARES = "shares"
     """What a split bill has moved to its shares; zero over a parent and all its shares."""

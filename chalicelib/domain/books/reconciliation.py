@@ -19,7 +19,7 @@ from chalicelib.domain.tab.attempt import Attempt, AttemptState, Operation
 from chalicelib.domain.tab.draft import Draft, check_invariants
 from chalicelib.domain.tab.facts.dispute import DISPUTE_STATE, is_forward
 from chalicelib.domain.tab.facts.fact import Fact, FactKind
-from chalicelib.domain.tab.payments import Dispute, Hold, HoldState, Leg, LegKind
+from chalicelib.domain.tab.payments import NOT_AT_GATEWAY, Dispute, Hold, HoldState, Leg, LegKind
 from chalicelib.domain.tab.tab import Tab
 
 
@@ -27,14 +27,14 @@ def known_payments(tab: Tab) -> set[str]:
     """The ids of the payments that the tab names."""
     return {
         *(hold.payment_id for hold in tab.holds),
-        *(leg.payment_id for leg in tab.legs if leg.kind != LegKind.CASH),
+        *(leg.payment_id for leg in tab.legs if leg.kind not in NOT_AT_GATEWAY),
         *(attempt.payment_id for attempt in tab.attempts if attempt.payment_id),
     }
 
 
 def known_objects(tab: Tab) -> set[str]:
     """The ids of the gateway's objects that must have a pointer: payments, their refunds and disputes."""
-    legs = [leg for leg in tab.legs if leg.kind != LegKind.CASH]
+    legs = [leg for leg in tab.legs if leg.kind not in NOT_AT_GATEWAY]
     refunds = {refund_id for leg in legs for refund_id in (*leg.refunds, *leg.pending_refunds)}
     return known_payments(tab) | refunds | {dispute.dispute_id for leg in legs for dispute in leg.disputes}
 
@@ -468,7 +468,7 @@ def _facts_of(tab: Tab) -> set[str]:
     kinds = {LegKind.CAPTURE: FactKind.HOLD_CAPTURED, LegKind.CHARGE: FactKind.CHARGED}
     keys = set()
     for leg in tab.legs:
-        if leg.kind == LegKind.CASH:
+        if leg.kind in NOT_AT_GATEWAY:
             continue
         keys.add(f"{leg.payment_id}:{kinds[leg.kind]}:{leg.amount_minor}")
         keys |= {f"{refund_id}:{FactKind.REFUNDED}:{minor}" for refund_id, minor in leg.refunds.items()}
@@ -480,5 +480,5 @@ def _net_minor(tab: Tab) -> int:
     return -tab.balances.get(Account.STRIPE_FEES, 0) + sum(
         leg.amount_minor - sum(leg.refunds.values()) - sum(dispute.outstanding_minor for dispute in leg.disputes)
         for leg in tab.legs
-        if leg.kind != LegKind.CASH
+        if leg.kind not in NOT_AT_GATEWAY
     )

@@ -114,6 +114,14 @@ KINDS_BY_SUBJECT: Mapping[str, Mapping[str, str]] = {
         "cash_returned": "Cash was returned to the customer.",
         "returned_by_bank": "The bank gave the customer money back.",
     },
+    "Credit": {
+        "credit_spent": "The customer paid with their credit.",
+        "credit_returned": "What was paid with credit went back as credit.",
+        "credit_earned": "The tab earned credit, for its customer or for who invited them.",
+        "credit_reversed": "The tab has not earned its credit after all: it was taken back.",
+        "credit_expired": "Credit that nobody has spent in time is lost.",
+        "referral_refused": "An invitation is not rewarded.",
+    },
     "Cards": {
         "card_saved": "The customer saved a card.",
         "card_updated": "The saved card has new details.",

@@ -183,7 +183,7 @@ NEWS: Mapping[str, tuple[Rule, ...]] = {
     "collection_ended": (Rule(kind=MessageKind.COLLECTION_ENDED, to=_OWNER, values=("what", "why", "decline_code")),),
     # Money that goes back
     "refund_announced": (
-        Rule(kind=MessageKind.REFUND, to=_CUSTOMER, values=("amount_minor",)),
+        Rule(kind=MessageKind.REFUND, to=_CUSTOMER, values=("amount_minor", "as_credit_minor")),
         # Made in the dashboard, it lowers the bill: the owner learns that, and who still owes some of it.
         Rule(
             kind=MessageKind.BILL_ADJUSTED,

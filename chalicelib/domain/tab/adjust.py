@@ -75,7 +75,14 @@ def lower_paid(draft: Draft, amount_minor: int, why: str, reason: str = "") -> N
 
 def announce_refund(draft: Draft, amount_minor: int, why: str) -> None:
     """Record that the customer gets money back, once for all the entries that lower what is due. `why`: a code."""
-    draft.record("refund_announced", amount_minor=amount_minor, why=why, **what_is_left(draft.tab))
+    as_credit_minor = draft.tab.credit_to_return_minor
+    draft.record(
+        "refund_announced",
+        amount_minor=amount_minor,
+        as_credit_minor=as_credit_minor,
+        why=why,
+        **what_is_left(draft.tab),
+    )
 
 
 def forgive(draft: Draft, amount_minor: int, account: Account, why: str, reason: str) -> None:

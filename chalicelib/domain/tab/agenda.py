@@ -16,16 +16,17 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from chalicelib.domain.money import format_amount
-from chalicelib.domain.tab import contest, deposit, fees, followup, presenting, settlement, sharing
+from chalicelib.domain.tab import contest, crediting, deposit, fees, followup, presenting, settlement, sharing
 from chalicelib.domain.tab.actor import SYSTEM
 from chalicelib.domain.tab.attempt import Attempt, AttemptState, Operation
 from chalicelib.domain.tab.draft import Change, Draft
 from chalicelib.domain.tab.facts import legs
 from chalicelib.domain.tab.flag import Flag, FlagKind
-from chalicelib.domain.tab.payments import DepositState, Hold, HoldState, Leg, LegKind, PlanReason
+from chalicelib.domain.tab.payments import NOT_AT_GATEWAY, DepositState, Hold, HoldState, Leg, LegKind, PlanReason
 from chalicelib.domain.tab.promise import Consent
 from chalicelib.domain.tab.status import Status
 from chalicelib.domain.tab.tab import Outcome, Tab
+from chalicelib.domain.trust.credits import CreditAccount
 
 
 class StepKind(IntEnum):
@@ -35,22 +36,25 @@ class StepKind(IntEnum):
     CLOSE_PAYMENT = 1
     HOLD_CLOCK = 2
     RELEASE = 3
-    REFUND = 4
-    REFUND_BY_HAND = 5
-    END_REVIEW = 6
-    BILL_NOT_TOLD = 7
-    CONTEST_OVERDUE = 8
-    CONTEST_DEFAULT = 9
-    TAKE_LEG = 10
-    TAKE_FEE = 11
-    RETRY_CHARGE = 12
-    PLACE_HOLD = 13
-    LAPSE_DEPOSIT = 14
-    RETURN_SHARE = 15
-    REMIND = 16
-    TELL_END = 17
-    CLOSE = 18
-    TELL_PARENT = 19
+    RETURN_CREDIT = 4
+    REFUND = 5
+    REFUND_BY_HAND = 6
+    TAKE_BACK_CREDIT = 7
+    END_REVIEW = 8
+    BILL_NOT_TOLD = 9
+    CONTEST_OVERDUE = 10
+    CONTEST_DEFAULT = 11
+    TAKE_LEG = 12
+    TAKE_FEE = 13
+    RETRY_CHARGE = 14
+    PLACE_HOLD = 15
+    LAPSE_DEPOSIT = 16
+    RETURN_SHARE = 17
+    REMIND = 18
+    TELL_END = 19
+    CLOSE = 20
+    EXPIRE_CREDIT = 21
+    TELL_PARENT = 22
 
 
 NEEDS_CALL = frozenset({StepKind.RESOLVE, StepKind.CLOSE_PAYMENT, StepKind.TELL_PARENT})
@@ -78,6 +82,7 @@ def steps(tab: Tab) -> Iterator[Step]:
     yield from _deposit_steps(tab)
     yield from _people_steps(tab)
     yield from _share_steps(tab)
+    yield from _credit_steps(tab)
     if _may_close(tab):
         yield Step(StepKind.CLOSE, _closes_at(tab), "nothing is owed either way")
 
@@ -148,7 +153,7 @@ def still_holds(tab: Tab, attempt: Attempt, now: datetime) -> bool:
     if attempt.is_on_session:
         return False
     without = replace(tab, attempts=tuple(a for a in tab.attempts if a.attempt_id != attempt.attempt_id))
-    draft = Draft(without, now=now, by=SYSTEM, new_id=lambda prefix: f"{prefix}_probe")
+    draft = Draft(without, now=now, by=SYSTEM, new_id=lambda prefix: f"{prefix}_probe", accounts=_NoAccounts())
     advance(draft)
     return any(
         (again.operation, again.amount_minor, again.payment_id, again.card_id)
@@ -156,6 +161,16 @@ def still_holds(tab: Tab, attempt: Attempt, now: datetime) -> bool:
         for again in draft.tab.attempts
         if again.attempt_id == "att_probe"
     )
+
+
+class _NoAccounts:
+    """For a draft that is thrown away: what would become of somebody's credit does not matter."""
+
+    def find_credit_account(self, merchant_id: str, customer_id: str) -> CreditAccount | None:
+        return None
+
+    def customers_with(self, merchant_id: str, mark_sha256: str) -> frozenset[str]:
+        return frozenset()
 
 
 # Pending steps
@@ -270,11 +285,11 @@ def _next_refund(tab: Tab) -> _Refund | None:
     for leg in reversed(tab.legs):
         if leg.lost_minor:
             return _Refund(leg, min(leg.lost_minor, tab.refund_owed_minor), tab.updated_at)
-    owed_minor = tab.refund_owed_minor - tab.cash_to_return_minor
+    owed_minor = tab.refund_owed_minor - tab.cash_to_return_minor - tab.credit_to_return_minor
     refunds = [
         _Refund(leg, min(leg.refundable_minor, owed_minor), _refund_at(tab, leg))
         for leg in reversed(tab.legs)
-        if owed_minor and leg.refundable_minor and not leg.refund_failure and leg.kind != LegKind.CASH
+        if owed_minor and leg.refundable_minor and not leg.refund_failure and leg.kind not in NOT_AT_GATEWAY
     ]
     # Payments that a bank suspects go back first, because a dispute would cost more.
     return min(refunds, key=lambda refund: (refund.at, refund.leg.fraud_warning is None), default=None)
@@ -335,6 +350,17 @@ def _share_steps(tab: Tab) -> Iterator[Step]:
         yield Step(StepKind.TELL_PARENT, tab.updated_at, "the split tab learns of its share", tab.parent.tab_id)
 
 
+def _credit_steps(tab: Tab) -> Iterator[Step]:
+    if tab.credit_to_return_minor:
+        yield Step(StepKind.RETURN_CREDIT, tab.updated_at, "what was paid with credit goes back as credit")
+    if not tab.credits.given:
+        return
+    if crediting.is_to_be_taken_back(tab):
+        yield Step(StepKind.TAKE_BACK_CREDIT, tab.updated_at, "the tab has not earned its credit after all")
+    if at := crediting.expires_at(tab):
+        yield Step(StepKind.EXPIRE_CREDIT, at, "credit that nobody has spent expires")
+
+
 def _may_close(tab: Tab) -> bool:
     return (
         tab.status in (Status.IN_REVIEW, Status.DUE, Status.CANCELED, Status.NO_SHOW)
@@ -390,6 +416,7 @@ def _take_end_review(draft: Draft, step: Step) -> None:
     draft.move_to(Status.DUE, "review_ended")
     draft.update(due_at=draft.now)
     draft.record("review_ended", balance_minor=draft.tab.balance_minor)
+    crediting.spend_by_itself(draft)
     followup.collect(draft)
 
 
@@ -504,6 +531,19 @@ def _take_close(draft: Draft, step: Step) -> None:
     for flag in draft.tab.flags:
         if flag.kind == FlagKind.CALL_REFUSED:
             draft.lower_flag(flag, "Nothing is left to be taken or given back.")
+    crediting.earn(draft)
+
+
+def _take_return_credit(draft: Draft, step: Step) -> None:
+    crediting.give_back(draft)
+
+
+def _take_back_credit(draft: Draft, step: Step) -> None:
+    crediting.take_back(draft)
+
+
+def _take_expire_credit(draft: Draft, step: Step) -> None:
+    crediting.expire(draft)
 
 
 _TAKE = {
@@ -524,4 +564,7 @@ _TAKE = {
     StepKind.PLACE_HOLD: _take_place_hold,
     StepKind.LAPSE_DEPOSIT: _take_lapse,
     StepKind.CLOSE: _take_close,
+    StepKind.RETURN_CREDIT: _take_return_credit,
+    StepKind.TAKE_BACK_CREDIT: _take_back_credit,
+    StepKind.EXPIRE_CREDIT: _take_expire_credit,
 }

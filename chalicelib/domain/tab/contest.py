@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace
 
 from chalicelib.domain.books.ledger import Account
-from chalicelib.domain.tab import fees, followup
+from chalicelib.domain.tab import crediting, fees, followup
 from chalicelib.domain.tab.adjust import forgive, lower_bill, what_is_left
 from chalicelib.domain.tab.bill import Contest, UntoldBill
 from chalicelib.domain.tab.draft import Draft
@@ -34,6 +34,7 @@ def open_contest(draft: Draft, reason: str, contested_minor: int) -> None:
         ),
         plan=None,
     )
+    crediting.note_contest(draft)
     draft.record("contested", reason=reason, contested_minor=contested_minor, deadline_at=deadline_at)
 
 

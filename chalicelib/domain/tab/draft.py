@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -16,13 +16,22 @@ from chalicelib.domain.tab.attempt import Attempt, AttemptState, Failure, Operat
 from chalicelib.domain.tab.entry import Entry
 from chalicelib.domain.tab.flag import Flag, FlagKind
 from chalicelib.domain.tab.link import LinkPointer
-from chalicelib.domain.tab.payments import Dispute, Hold, HoldState, Leg
+from chalicelib.domain.tab.payments import Dispute, Hold, HoldState, Leg, LegKind
 from chalicelib.domain.tab.status import TRANSITIONS, Status
 from chalicelib.domain.tab.tab import Tab
 from chalicelib.domain.token import Token
+from chalicelib.domain.trust.credits import CreditAccount, CreditChange, Mark, Movement, MovementKind
 
 NewId = Callable[[str], str]
 """Creates an id with a prefix: `new_id("att")` → `att_01J…`."""
+
+
+class CreditAccounts(Protocol):
+    """Where a draft finds the accounts that it changes, and only those: most changes touch none."""
+
+    def find_credit_account(self, merchant_id: str, customer_id: str) -> CreditAccount | None: ...
+
+    def customers_with(self, merchant_id: str, mark_sha256: str) -> frozenset[str]: ...
 
 
 class Change(Struct, frozen=True, kw_only=True):
@@ -31,7 +40,8 @@ class Change(Struct, frozen=True, kw_only=True):
     `base_version`: the version on which it was decided (0: a new tab). `begun`: attempts written ahead, to be performed
     next. `closed_attempts`: attempts that left the snapshot. `objects`: new ids of gateway objects, with their
     attempt. `link_pointers`: of secrets that lead to the tab from now on. `token`: the next version of the one that is
-    bound to it. `customer`: one who is made with the tab. `also`: of other tabs, written with it or not at all.
+    bound to it. `customer`: one who is made with the tab. `credits`: accounts that it changes, on the condition of
+    their versions. `marks`: of its customer. `also`: of other tabs, written with it or not at all.
     """
 
     tab: Tab
@@ -44,6 +54,8 @@ class Change(Struct, frozen=True, kw_only=True):
     link_pointers: tuple[LinkPointer, ...] = ()
     token: Token | None = None
     customer: Customer | None = None
+    credits: tuple[CreditChange, ...] = ()
+    marks: tuple[Mark, ...] = ()
     also: tuple["Change", ...] = ()
 
     @property
@@ -57,7 +69,8 @@ class Draft:
 
     `now`: the business time of the change. `by`: the actor. `new_id`: creates ids. `known_facts`: keys of facts
     that were already applied, and are skipped. `return_url`: the customer is in a browser and can pay on the gateway's
-    page, which returns there; None: they are in an app.
+    page, which returns there; None: they are in an app. `accounts`: of the merchant's customers; None where no credit
+    can be touched.
     """
 
     def __init__(
@@ -69,6 +82,7 @@ class Draft:
         new_id: NewId,
         known_facts: frozenset[str] = frozenset(),
         return_url: str | None = None,
+        accounts: CreditAccounts | None = None,
     ) -> None:
         self.base = tab
         self.tab = tab
@@ -77,6 +91,7 @@ class Draft:
         self.new_id = new_id
         self.known_facts = known_facts
         self.return_url = return_url
+        self.accounts = accounts
         self.entries: list[Entry] = []
         self.fact_keys: list[str] = []
         self.objects: list[tuple[str, str | None]] = []
@@ -85,6 +100,10 @@ class Draft:
         self.customer: Customer | None = None
         self.also: list[Draft] = []
         """Other tabs that change with this one; the agenda concludes them, too."""
+        self.marks: tuple[Mark, ...] = ()
+        self._credit_read: dict[str, CreditAccount] = {}
+        self._credit: dict[str, CreditAccount] = {}
+        self._movements: list[tuple[str, Movement]] = []
         self._begun: list[str] = []
         self._closed: list[Attempt] = []
 
@@ -245,6 +264,52 @@ class Draft:
         by_id = {other.dispute_id: other for other in leg.disputes}
         self.update_leg(leg, disputes=tuple((by_id | {dispute.dispute_id: dispute}).values()))
 
+    # Credit
+
+    def credit_account(self, customer_id: str) -> CreditAccount:
+        """The account as it is after this change so far."""
+        if customer_id not in self._credit:
+            assert self.accounts is not None, "a change that touches credit knows where the accounts are"
+            found = self.accounts.find_credit_account(self.tab.merchant_id, customer_id)
+            account = found or CreditAccount(merchant_id=self.tab.merchant_id, customer_id=customer_id)
+            self._credit_read[customer_id] = self._credit[customer_id] = account
+        return self._credit[customer_id]
+
+    def put_credit_account(self, account: CreditAccount) -> None:
+        """The account's next state; it is written with the tab."""
+        self._credit[account.customer_id] = account
+
+    def move_credit(self, account: CreditAccount, kind: MovementKind, amount_minor: int) -> None:
+        """The same, with a line of the statement that names the last entry."""
+        seq = account.movement_count + 1
+        movement = Movement(
+            seq=seq,
+            at=self.now,
+            kind=kind,
+            amount_minor=amount_minor,
+            balance_minor=account.balance_minor,
+            tab_id=self.tab.tab_id,
+            tab_seq=self.tab.entry_count,
+        )
+        before = self._credit[account.customer_id].balance_minor
+        assert account.balance_minor == before + amount_minor, "a statement adds up"
+        self._movements.append((account.customer_id, movement))
+        self.put_credit_account(replace(account, movement_count=seq))
+
+    def customers_with(self, mark: Mark) -> frozenset[str]:
+        assert self.accounts is not None, "a change that touches credit knows where the accounts are"
+        return self.accounts.customers_with(mark.merchant_id, mark.sha256)
+
+    def _credit_changes(self) -> tuple[CreditChange, ...]:
+        return tuple(
+            CreditChange(
+                account=replace(account, version=read.version + 1),
+                movements=tuple(moved for owner, moved in self._movements if owner == customer_id),
+            )
+            for customer_id, read in self._credit_read.items()
+            if (account := self._credit[customer_id]) != read
+        )
+
     # Sealing
 
     def seal(self, next_action_at: datetime | None, also: tuple[Change, ...] = ()) -> Change:
@@ -271,6 +336,8 @@ class Draft:
             link_pointers=tuple(self.link_pointers),
             token=self.token,
             customer=self.customer,
+            credits=self._credit_changes(),
+            marks=self.marks,
             also=also,
         )
 
@@ -326,6 +393,14 @@ def check_invariants(tab: Tab) -> None:
             ("the bill's tax is in the books", -balances.get(Account.TAX, 0) == _tax_minor(tab)),
             ("0 <= the tab's own tax <= what it is in", 0 <= tab.own_tax_minor <= tab.own_minor),
             ("amount due >= 0", tab.amount_due_minor >= 0),
+            (
+                "credit never pays a tip, a fee, or more than the bill",
+                all(0 < leg.amount_minor <= leg.of_minor for leg in tab.legs if leg.kind == LegKind.CREDIT),
+            ),
+            (
+                "what a tab takes back of credit is at most what it gave",
+                all(0 <= given.kept_minor <= given.amount_minor for given in tab.credits.given),
+            ),
             (
                 "a closed tab owes and is owed nothing",
                 tab.status != Status.CLOSED or not balance_minor or tab.outcome is not None,

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from msgspec import Struct, field
 
+from chalicelib.domain.money import Currency, share_minor
 from chalicelib.domain.tab.attempt import Operation
 from chalicelib.domain.tab.status import Status
 
@@ -62,7 +63,7 @@ class HoldState(StrEnum):
 class Hold(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A hold (authorization), by its id at the gateway.
 
-    `clock_done_for`: the status in which the hold clock has acted.
+    `clock_done_for`: the status in which the hold clock has acted. `fingerprint`: of the card that it is on.
     """
 
     payment_id: str
@@ -73,6 +74,7 @@ class Hold(Struct, frozen=True, kw_only=True, omit_defaults=True):
     state: HoldState = HoldState.LIVE
     captured_minor: int = 0
     clock_done_for: Status | None = None
+    fingerprint: str | None = None
 
 
 class DisputeState(StrEnum):
@@ -129,6 +131,11 @@ class LegKind(StrEnum):
     CAPTURE = "capture"
     CHARGE = "charge"
     CASH = "cash"
+    CREDIT = "credit"
+
+
+NOT_AT_GATEWAY = frozenset({LegKind.CASH, LegKind.CREDIT})
+"""Payments that no gateway has taken, reports, or refunds."""
 
 
 class RefundMeans(StrEnum):
@@ -145,6 +152,8 @@ class Leg(Struct, frozen=True, kw_only=True, omit_defaults=True):
     `failed_refunds`: refunds that have failed. `refund_failure`: why the next one is left to a person, in the gateway's
     code; None if it is not. `refund_again_at`: the gateway says that the bank decides first; asked again then.
     `elsewhere_minor`: given back past the gateway. `fraud_warning`: the warning of the card's bank, if there is one.
+    `fingerprint`: the gateway's word for the card, the same for whoever uses it. `of_minor`: of a leg of credit, what
+    the bill was when it was spent.
     """
 
     payment_id: str
@@ -159,7 +168,16 @@ class Leg(Struct, frozen=True, kw_only=True, omit_defaults=True):
     refund_again_at: datetime | None = None
     elsewhere_minor: int = 0
     fraud_warning: str | None = None
+    fingerprint: str | None = None
+    of_minor: int = 0
     disputes: tuple[Dispute, ...] = ()
+
+    def credit_above_minor(self, bill_minor: int, currency: Currency) -> int:
+        """What of a leg of credit is too much if the bill is `bill_minor` now: credit pays its part of the bill."""
+        if self.kind != LegKind.CREDIT:
+            return 0
+        part_minor = share_minor(self.amount_minor, min(bill_minor, self.of_minor), self.of_minor, currency)
+        return max(0, self.amount_minor - self.refunded_minor - part_minor)
 
     def dispute(self, dispute_id: str) -> Dispute | None:
         return next((dispute for dispute in self.disputes if dispute.dispute_id == dispute_id), None)

@@ -4,6 +4,8 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from chalicelib.domain.trust.terms import CreditTerms
+
 
 class LapseAction(StrEnum):
     """What happens to a booking whose deposit is not confirmed."""
@@ -37,7 +39,7 @@ class Policy(Struct, frozen=True, kw_only=True):
     resolved; then the owner is reminded, and `contest_default_after_s` later what is contested is waived.
     `reminder_offsets_s`: after the bill fell due. `retry_offsets_s`: from one automatic charge to the next. Nobody is
     reminded from `quiet_from_hour` to `quiet_until_hour` in `time_zone`, or in the customer's where that is known.
-    `exposure_per_*_minor`: how much may be unpaid at once; 0: no limit.
+    `exposure_per_*_minor`: how much may be unpaid at once; 0: no limit. `credits`: None: nothing is earned or spent.
     """
 
     free_cancel_s: int = 48 * 3600
@@ -58,3 +60,4 @@ class Policy(Struct, frozen=True, kw_only=True):
     fraud_warning_action: FraudWarningAction = FraudWarningAction.TELL
     exposure_per_customer_minor: int = 0
     exposure_per_merchant_minor: int = 0
+    credits: CreditTerms | None = None

@@ -11,6 +11,7 @@ from chalicelib.domain.money import currency_of, share_minor
 from chalicelib.domain.tab.attempt import Attempt, Operation
 from chalicelib.domain.tab.bill import Contest, Fee, Feedback, Item, Lowered, UntoldBill
 from chalicelib.domain.tab.flag import Flag
+from chalicelib.domain.tab.given import TabCredits
 from chalicelib.domain.tab.link import BoundToken, Link
 from chalicelib.domain.tab.payments import Card, Deposit, Hold, HoldState, Leg, LegKind, Plan
 from chalicelib.domain.tab.policy import Policy
@@ -74,7 +75,8 @@ class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True):
     `receipt_seq`: the last entry that the customer gets a receipt for; it replaces earlier ones. `change_id`: the
     change that wrote this version. `flags`: what a person must look at. `links`: the keys to it that guests hold, and
     some that are dead by now. `links_wanted`: when a new link was asked for with an expired one, of the last 24 hours.
-    `parent`: of a share, the tab that it is a part of; `shares`: of a split tab, its parts.
+    `parent`: of a share, the tab that it is a part of; `shares`: of a split tab, its parts. `credits`: what it has
+    given to credit accounts.
     """
 
     tab_id: str
@@ -130,6 +132,7 @@ class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True):
     token: BoundToken | None = None
     parent: Parent | None = None
     shares: tuple[Share, ...] = ()
+    credits: TabCredits = TabCredits()
     next_action_at: datetime | None = None
 
     # Sums
@@ -229,6 +232,23 @@ class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True):
         return max(0, self.paid_minor - self.amount_due_minor)
 
     @property
+    def by_credit_minor(self) -> int:
+        """What the customer's credit pays of the tab; what came back as credit is not in it."""
+        return sum([leg.amount_minor - leg.refunded_minor for leg in self.legs if leg.kind == LegKind.CREDIT])
+
+    @property
+    def credit_to_return_minor(self) -> int:
+        """The part of what is owed back that was paid with credit, and goes back as credit.
+
+        It is in proportion to what credit paid of the bill, so a refund is neither a way to cash nor a loss of it.
+        """
+        if LegKind.CREDIT not in [leg.kind for leg in self.legs]:
+            return 0
+        bill_minor, currency = self.bill_due_minor, currency_of(self.currency)
+        above_minor = sum([leg.credit_above_minor(bill_minor, currency) for leg in self.legs])
+        return min(self.refund_owed_minor, above_minor)
+
+    @property
     def cash_to_return_minor(self) -> int:
         """The part of what is owed back that was paid in cash, newest payment first.
 
@@ -236,9 +256,10 @@ class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True):
         """
         if LegKind.CASH not in [leg.kind for leg in self.legs]:
             return 0
-        owed_minor = self.refund_owed_minor - sum([leg.lost_minor for leg in self.legs])
+        lost_minor = sum([leg.lost_minor for leg in self.legs])
+        owed_minor = self.refund_owed_minor - lost_minor - self.credit_to_return_minor
         in_cash_minor = 0
-        for leg in reversed(self.legs):
+        for leg in reversed([leg for leg in self.legs if leg.kind != LegKind.CREDIT]):
             part_minor = max(0, min(leg.refundable_minor, owed_minor))
             owed_minor -= part_minor
             in_cash_minor += part_minor if leg.kind == LegKind.CASH else 0
@@ -253,7 +274,8 @@ class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True):
     def refund_by_hand_minor(self) -> int:
         """The part of what is owed back that a person must return, because its refund failed."""
         failed = sum([leg.refundable_minor for leg in self.legs if leg.refund_failure])
-        return min(self.refund_owed_minor - self.cash_to_return_minor, failed) if failed else 0
+        owed_minor = self.refund_owed_minor - self.cash_to_return_minor - self.credit_to_return_minor
+        return min(owed_minor, failed) if failed else 0
 
     @property
     def open_shares(self) -> tuple[Share, ...]:

@@ -7,6 +7,7 @@ import msgspec
 from chalicelib.bootstrap import get_deps
 from chalicelib.domain.branding import Branding
 from chalicelib.domain.tab.policy import Policy
+from chalicelib.domain.trust.terms import CreditTerms
 from chalicelib.handlers.api import render, requests, views
 from chalicelib.handlers.api.operations import (
     BUSINESS,
@@ -106,4 +107,6 @@ def set_merchant_contact(call: Call[requests.MerchantContact]) -> Reply:
 
 
 def _policy(given: requests.PolicyInput) -> Policy:
-    return Policy(**msgspec.structs.asdict(given))
+    fields = msgspec.structs.asdict(given)
+    fields["credits"] = None if given.credits is None else CreditTerms(**msgspec.structs.asdict(given.credits))
+    return Policy(**fields)

@@ -426,6 +426,8 @@ _SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 EXAMPLES: dict[str, dict[str, Any]] = {
     "create_merchant": {"name": "Salon Lisboa", "currency": "EUR", "settlement_currency": "EUR"},
     "set_policy": {"free_cancel_s": 172800, "review_window_s": 86400},
+    "set_credits": {"spends_by_itself": True},
+    "take_invitation": {"code": "7KQ2M9XH4T"},
     "create_customer": {"reference": "Ana, card 1207"},
     "create_endpoint": {
         "url": "https://example.com/hooks/aftertab",

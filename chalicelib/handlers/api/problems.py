@@ -46,6 +46,8 @@ STATUS: dict[type[DomainError], HTTPStatus] = {
     errors.TokenExists: HTTPStatus.CONFLICT,
     errors.ExposureExceeded: HTTPStatus.CONFLICT,
     errors.NoCard: HTTPStatus.CONFLICT,
+    errors.CreditNotAvailable: HTTPStatus.CONFLICT,
+    errors.ReferralRefused: HTTPStatus.CONFLICT,
     errors.CardRefused: HTTPStatus.CONFLICT,
     errors.PaymentInProgress: HTTPStatus.CONFLICT,
     errors.RequestInProgress: HTTPStatus.CONFLICT,

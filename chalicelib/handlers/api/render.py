@@ -13,7 +13,7 @@ from chalicelib.domain.news.endpoint import Endpoint
 from chalicelib.domain.news.message import Recipient
 from chalicelib.domain.news.sending import Sending, SendingState
 from chalicelib.domain.parties import Customer, Merchant
-from chalicelib.domain.tab import agenda, sharing
+from chalicelib.domain.tab import agenda, crediting, sharing
 from chalicelib.domain.tab.actions import Action, allowed_actions
 from chalicelib.domain.tab.actor import SYSTEM, Actor
 from chalicelib.domain.tab.attempt import Attempt, AttemptState, Failure
@@ -27,12 +27,14 @@ from chalicelib.domain.tab.payments import Card, Dispute
 from chalicelib.domain.tab.policy import Policy
 from chalicelib.domain.tab.promise import Consent, Promise
 from chalicelib.domain.tab.tab import Pause, Tab
+from chalicelib.domain.trust.credits import CreditAccount, LotKind
 from chalicelib.handlers.api import action_requests, views
 from chalicelib.ports.store import Page, TabSummary
 from chalicelib.ports.webhooks import WhyNoAnswer
 from chalicelib.usecases.books.receivables import Receivables
 from chalicelib.usecases.parties.contacts import Found
 from chalicelib.usecases.tab.payment_sheet import PaymentSheet
+from chalicelib.usecases.trust.credits import Statement
 
 
 def merchant(merchant: Merchant, branding: Branding | None = None) -> views.MerchantView:
@@ -88,7 +90,59 @@ def _branding(merchant: Merchant, branding: Branding) -> views.BrandingView:
 
 
 def _policy(policy: Policy) -> views.PolicyView:
-    return views.PolicyView(**{name: getattr(policy, name) for name in views.PolicyView.__struct_fields__})
+    fields = {name: getattr(policy, name) for name in views.PolicyView.__struct_fields__}
+    terms = views.CreditTermsView.__struct_fields__
+    credits = policy.credits and views.CreditTermsView(**{name: getattr(policy.credits, name) for name in terms})
+    return views.PolicyView(**fields | {"credits": credits})
+
+
+def _credit(tab: Tab) -> views.TabCreditView:
+    earned = [given for given in tab.credits.given if given.kind == LotKind.EARNED]
+    return views.TabCreditView(
+        would_earn_minor=0 if tab.is_finished else crediting.would_earn_minor(tab),
+        earned_minor=sum([given.kept_minor for given in earned]),
+        active_at=earned[0].active_at if earned else None,
+    )
+
+
+def credit_account(account: CreditAccount, now: datetime, site: str) -> views.CreditAccountView:
+    """`site`: where pages are, for the address of the customer's invitation."""
+    referral = account.referral
+    return views.CreditAccountView(
+        customer_id=account.customer_id,
+        currency=account.currency or None,
+        active_minor=account.active_minor(now),
+        pending_minor=account.pending_minor(now),
+        carried_minor=account.carried_minor,
+        spends_by_itself=account.spends_by_itself,
+        invitation=views.InvitationView(code=account.code, url=f"{site}/r/{account.code}") if account.code else None,
+        invited=views.InvitedView(
+            by_customer_id=referral.by_customer_id,
+            at=referral.at,
+            rewarded_with_tab_id=referral.tab_id,
+            refused=referral.refused,
+        )
+        if referral
+        else None,
+        version=account.version,
+    )
+
+
+def credit_statement(statement: Statement, account: views.CreditAccountView) -> views.CreditStatement:
+    lots = views.LotView.__struct_fields__
+    lines = views.MovementView.__struct_fields__
+    return views.CreditStatement(
+        account=account,
+        lots=[
+            views.LotView(**{name: getattr(lot, name) for name in lots})
+            for lot in statement.account.lots
+            if lot.left_minor
+        ],
+        movements=[
+            views.MovementView(**{name: getattr(moved, name) for name in lines}) for moved in statement.movements.items
+        ],
+        next_cursor=statement.movements.next_cursor,
+    )
 
 
 def customer(customer: Customer, by: Actor) -> views.CustomerView:
@@ -248,6 +302,7 @@ def tab(tab: Tab, payment: Attempt | None, *, by: Actor, now: datetime, publisha
         refund_owed_minor=tab.refund_owed_minor,
         cash_to_return_minor=tab.cash_to_return_minor,
         refunded_minor=sum([leg.refunded_minor for leg in tab.legs]),
+        credit=_credit(tab) if tab.policy.credits else None,
         deposit=views.DepositView(
             amount_minor=tab.deposit.amount_minor,
             state=tab.deposit.state,

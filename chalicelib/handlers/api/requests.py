@@ -15,6 +15,7 @@ from chalicelib.domain.tab.policy import FraudWarningAction, LapseAction, Policy
 from chalicelib.domain.tab.promise import Consent
 from chalicelib.domain.tab.share import FEWEST_SHARES, MOST_SHARES, USUAL_TIME
 from chalicelib.domain.token import MAXIMUM_NUMBER, MOST_AT_ONCE
+from chalicelib.domain.trust.terms import CreditTerms
 from chalicelib.handlers.api.fields import (
     PLAIN,
     READABLE,
@@ -51,6 +52,7 @@ class Paper(StrEnum):
 
 
 _POLICY = Policy()
+_CREDITS = CreditTerms()
 
 
 class Body(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -59,6 +61,23 @@ class Body(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 class Nothing(Body):
     """No fields; the body may be left out."""
+
+
+class CreditTermsInput(Body):
+    """What customers earn and how friends are rewarded. `rate_basis_points`: of the service that was paid with money,
+    without tax and tip (250 = 2.5 %). 0 is no limit in the limits, and nothing in rate and reward. A month: any 30
+    days.
+    """
+
+    rate_basis_points: Annotated[int, Meta(ge=0, le=10_000)] = _CREDITS.rate_basis_points
+    least_minor: Amount = _CREDITS.least_minor
+    per_tab_minor: Amount = _CREDITS.per_tab_minor
+    per_month_minor: Amount = _CREDITS.per_month_minor
+    pending_s: Seconds = _CREDITS.pending_s
+    expires_s: Annotated[int, Meta(ge=3600, le=10 * 366 * 24 * 3600)] = _CREDITS.expires_s
+    referral_minor: Amount = _CREDITS.referral_minor
+    referral_least_minor: Amount = _CREDITS.referral_least_minor
+    referrals_per_month: Annotated[int, Meta(ge=0, le=1000)] = _CREDITS.referrals_per_month
 
 
 class PolicyInput(Body):
@@ -82,6 +101,7 @@ class PolicyInput(Body):
     fraud_warning_action: FraudWarningAction = _POLICY.fraud_warning_action
     exposure_per_customer_minor: Amount = _POLICY.exposure_per_customer_minor
     exposure_per_merchant_minor: Amount = _POLICY.exposure_per_merchant_minor
+    credits: CreditTermsInput | None = None
 
 
 class NewMerchant(Body):
@@ -258,10 +278,25 @@ class NewItems(Body):
     items: Annotated[list[NewItem], Meta(min_length=1, max_length=50)]
 
 
+class CreditWish(Body):
+    """`spends_by_itself`: the customer's credit is used for every bill, without being asked each time."""
+
+    spends_by_itself: bool
+
+
+class TakeInvitation(Body):
+    code: Annotated[str, Meta(min_length=1, max_length=40, pattern="^[A-Za-z0-9]+(?!\\n)$", examples=["7KQ2M9XH4T"])]
+
+
 class AcceptBill(Body):
-    """`rating`: how content the customer is, from 1 to 5; required with a comment."""
+    """`rating`: how content the customer is, from 1 to 5; required with a comment.
+
+    `credit_minor`: how much of the bill their credit pays, all of it or nothing; 0: none; left out: as the customer has
+    said for all bills, by default none.
+    """
 
     tip_minor: Amount = 0
+    credit_minor: Amount | None = None
     rating: Annotated[int, Meta(ge=1, le=5)] | None = None
     comment: Annotated[str, Meta(max_length=1000, pattern=PLAIN)] = ""
 
@@ -357,11 +392,13 @@ class PauseFollowup(Body):
 class NewCharge(Body):
     """`on_session`: the customer confirms on the phone. `off_session`: the hold and the saved card, with consent.
 
-    `tip_minor`: the customer's tip, on_session only; due only when it is paid.
+    `tip_minor`: the customer's tip, on_session only; due only when it is paid. `credit_minor`: how much of the bill
+    their credit pays first, at once and for good, on_session only; left out: as the customer has said for all bills.
     """
 
     mode: Literal["on_session", "off_session"]
     tip_minor: Amount = 0
+    credit_minor: Amount | None = None
     return_url: ReturnUrl | None = None
 
 

@@ -239,7 +239,14 @@ def accept_bill(call: Call[requests.AcceptBill]) -> Reply:
         feedback = Feedback(rating=body.rating, comment=body.comment)
     elif body.comment:
         raise InvalidInput("A comment needs a rating from 1 to 5.", field="rating")
-    answer = accept_bill_use_case(get_deps(), call.path["tab_id"], body.tip_minor, feedback, request=call.request)
+    answer = accept_bill_use_case(
+        get_deps(),
+        call.path["tab_id"],
+        body.tip_minor,
+        feedback,
+        credit_minor=body.credit_minor,
+        request=call.request,
+    )
     return answer_reply(call, answer)
 
 
@@ -257,8 +264,13 @@ def charge(call: Call[requests.NewCharge]) -> Reply:
     if call.body.mode == "off_session":
         if call.body.tip_minor:
             raise InvalidInput("A tip is confirmed on the phone: send it with the mode on_session.", field="tip_minor")
+        if call.body.credit_minor:
+            raise InvalidInput("Credit is spent with the mode on_session, or with accept.", field="credit_minor")
         return answer_reply(call, charge_saved_card(get_deps(), call.path["tab_id"], request=call.request))
-    answer = pay_on_phone(get_deps(), call.path["tab_id"], call.body.tip_minor, request=call.request)
+    body = call.body
+    answer = pay_on_phone(
+        get_deps(), call.path["tab_id"], body.tip_minor, credit_minor=body.credit_minor, request=call.request
+    )
     return answer_reply(call, answer)
 
 

@@ -25,6 +25,7 @@ from chalicelib.domain.tab.promise import AcceptanceMethod, Consent
 from chalicelib.domain.tab.share import ShareState
 from chalicelib.domain.tab.status import PaymentState, Status
 from chalicelib.domain.tab.tab import Outcome
+from chalicelib.domain.trust.credits import LotKind, MovementKind
 from chalicelib.ports.webhooks import WhyNoAnswer
 
 StepCode = StrEnum("StepCode", [(kind.name, kind.name.lower()) for kind in StepKind])  # type: ignore[misc]
@@ -43,6 +44,20 @@ class HealthView(Answer):
 
 class WebhookView(Answer):
     result: Literal["handled", "seen", "ignored", "unclaimed", "misplaced", "other_mode"]
+
+
+class CreditTermsView(Answer):
+    """What customers earn and how friends are rewarded; 0 is no limit in the limits."""
+
+    rate_basis_points: int
+    least_minor: int
+    per_tab_minor: int
+    per_month_minor: int
+    pending_s: int
+    expires_s: int
+    referral_minor: int
+    referral_least_minor: int
+    referrals_per_month: int
 
 
 class PolicyView(Answer):
@@ -64,6 +79,7 @@ class PolicyView(Answer):
     fraud_warning_action: FraudWarningAction
     exposure_per_customer_minor: int
     exposure_per_merchant_minor: int
+    credits: CreditTermsView | None
 
 
 class BrandingView(Answer):
@@ -231,6 +247,72 @@ class CustomerLine(Answer):
 
 class CustomerList(Answer):
     customers: list[CustomerLine]
+    next_cursor: str | None
+
+
+class InvitationView(Answer):
+    """The customer's own, for friends. `url`: the page that tells a friend of it."""
+
+    code: str
+    url: str
+
+
+class InvitedView(Answer):
+    """Whose invitation the customer follows. `refused`: why it is not rewarded, a code."""
+
+    by_customer_id: str
+    at: datetime
+    rewarded_with_tab_id: str | None
+    refused: str | None
+
+
+class CreditAccountView(Answer):
+    """`active_minor` can be spent now, `pending_minor` later. `carried_minor`: what was taken back after it was spent;
+    the next credit covers it. Credit is never paid out.
+    """
+
+    customer_id: str
+    currency: str | None
+    active_minor: int
+    pending_minor: int
+    carried_minor: int
+    spends_by_itself: bool
+    invitation: InvitationView | None
+    invited: InvitedView | None
+    version: int
+
+
+class LotView(Answer):
+    """Credit that came with one tab. `left_minor`: what can still be spent of it, from `active_at` to `expires_at`."""
+
+    lot_id: str
+    kind: LotKind
+    tab_id: str
+    amount_minor: int
+    left_minor: int
+    earned_at: datetime
+    active_at: datetime
+    expires_at: datetime
+
+
+class MovementView(Answer):
+    """One line: what entry `tab_seq` of the tab's timeline did. `balance_minor`: active and pending after it."""
+
+    seq: int
+    at: datetime
+    kind: MovementKind
+    amount_minor: int
+    balance_minor: int
+    tab_id: str
+    tab_seq: int
+
+
+class CreditStatement(Answer):
+    """`lots`: those of which something is left, or owed. `movements`: newest first."""
+
+    account: CreditAccountView
+    lots: list[LotView]
+    movements: list[MovementView]
     next_cursor: str | None
 
 
@@ -477,6 +559,16 @@ class ParentView(Answer):
     goes_back_at: datetime | None
 
 
+class TabCreditView(Answer):
+    """`would_earn_minor`: what this tab earns if it is paid as it is now, before the limit by month. `earned_minor`:
+    what it has earned, less what was taken back; it can be spent from `active_at` on.
+    """
+
+    would_earn_minor: int
+    earned_minor: int
+    active_at: datetime | None
+
+
 class TabView(Answer):
     """A tab as its caller sees it. `ledger`, `flags` and `pause` are for the business, null for customers.
 
@@ -511,6 +603,7 @@ class TabView(Answer):
     refund_owed_minor: int
     cash_to_return_minor: int
     refunded_minor: int
+    credit: TabCreditView | None
     deposit: DepositView
     holds: list[HoldView]
     legs: list[LegView]

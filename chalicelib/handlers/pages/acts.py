@@ -112,13 +112,16 @@ def _agree(sent: Sent) -> Done:
 
 
 def _accept(sent: Sent) -> Done:
-    answer = bill.accept_bill(sent.deps, sent.tab.tab_id, _tip(sent), request=sent.request)
+    answer = bill.accept_bill(sent.deps, sent.tab.tab_id, _tip(sent), credit_minor=_credit(sent), request=sent.request)
     return Done(code="accepted", leave_for=_page_of(answer.attempt))
 
 
 def _pay(sent: Sent) -> Done:
     tip_minor = 0 if sent.tab.fee is not None else _tip(sent)
-    return _paid(partial(payment.pay_on_phone, sent.deps, sent.tab.tab_id, tip_minor), sent)
+    credit_minor = _credit(sent)
+    done = _paid(partial(payment.pay_on_phone, sent.deps, sent.tab.tab_id, tip_minor, credit_minor=credit_minor), sent)
+    # Nothing is left for a page of Stripe's where credit has paid it all.
+    return Done(code="accepted") if credit_minor and done.leave_for is None else done
 
 
 def _give_tip(sent: Sent) -> Done:
@@ -144,6 +147,18 @@ def _tip(sent: Sent) -> int:
     chosen = sent.form.text("tip")
     if chosen == "other":
         return sent.amount("tip_other")
+    if not (chosen.isascii() and chosen.isdecimal() and len(chosen) <= 12):
+        raise Again("choose")
+    return int(chosen)
+
+
+def _credit(sent: Sent) -> int | None:
+    """What was ticked; nothing was ticked: none. None where nobody was asked."""
+    if sent.form.text("asked") != "credit":
+        return None
+    chosen = sent.form.text("credit")
+    if not chosen:
+        return 0
     if not (chosen.isascii() and chosen.isdecimal() and len(chosen) <= 12):
         raise Again("choose")
     return int(chosen)

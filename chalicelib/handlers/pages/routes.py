@@ -36,6 +36,7 @@ from chalicelib.usecases.links.admit import Visit, admit
 from chalicelib.usecases.links.tab_links import want_link
 from chalicelib.usecases.tab.attempts import Request
 from chalicelib.usecases.tab.read_tabs import Outcome, find_outcome, read_page
+from chalicelib.usecases.trust.credits import find_account_of, find_invitation
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +61,11 @@ def act(http: HttpRequest, secret: str, act: str) -> TextResponse:
 def back(http: HttpRequest, mark: str) -> TextResponse:
     """Where Stripe's page leads back to. The tab is found by a cookie, because its address is nobody else's to know."""
     return _answer(http, lambda asked: _back(asked, mark))
+
+
+def invitation(http: HttpRequest, code: str) -> TextResponse:
+    """What a friend's invitation promises."""
+    return _answer(http, lambda asked: _invitation(asked, code))
 
 
 class Asked(Struct, frozen=True, kw_only=True):
@@ -205,7 +211,8 @@ def _tab_page(
     deps = asked.deps
     merchant, branding, entries = read_page(deps, tab)
     language = language or _language(asked, asked.query("lang"))
-    values = view.tab_page(tab, merchant, branding, entries, by=by, now=deps.clock.now()) | {
+    account = find_account_of(deps, tab, by=by)
+    values = view.tab_page(tab, merchant, branding, entries, account, by=by, now=deps.clock.now()) | {
         "prefix": pages_at(asked.http) + secret,
         "key": deps.ids.new("page"),
         "notice": notice,
@@ -228,6 +235,24 @@ def _closed_door(asked: Asked, visit: Visit | None, secret: str) -> TextResponse
         return _gone(asked.http, "free", HTTPStatus.OK)
     renew = f"{_address(asked.http, secret)}/{RENEW}?{urlencode({'lang': _language(asked, '')})}"
     return _gone(asked.http, "unknown", HTTPStatus.NOT_FOUND, renew=renew, renewed=asked.query("done") == RENEW)
+
+
+def _invitation(asked: Asked, code: str) -> TextResponse:
+    found = find_invitation(asked.deps, code)
+    if found is None:
+        return _gone(asked.http, "invitation", HTTPStatus.NOT_FOUND)
+    language, terms, branding = _language(asked, ""), found.terms, found.branding
+    scene = Scene(language=language, time_zone=found.merchant.policy.time_zone, currency=found.merchant.currency)
+    values = {
+        "business": branding.name or found.merchant.name,
+        "branding": branding,
+        "code": code.upper(),
+        "address": f"{site_of(asked.http)}/r/{code.upper()}",
+        "sum_minor": terms.referral_minor,
+        "least_minor": terms.referral_least_minor,
+        "pending_s": terms.pending_s,
+    }
+    return _html(asked.http, bootstrap.get_pages().write("invitation", scene, values), HTTPStatus.OK)
 
 
 def _gone(http: HttpRequest, why: str, status: HTTPStatus, **values: object) -> TextResponse:

@@ -13,7 +13,7 @@ from chalicelib import config
 from chalicelib.domain.branding import Branding
 from chalicelib.domain.money import currency_of, share_minor
 from chalicelib.domain.parties import Merchant
-from chalicelib.domain.tab import agenda, deposit
+from chalicelib.domain.tab import agenda, crediting, deposit
 from chalicelib.domain.tab.actions import Action
 from chalicelib.domain.tab.actor import Actor, Role
 from chalicelib.domain.tab.attempt import AttemptState
@@ -22,6 +22,7 @@ from chalicelib.domain.tab.link import is_token_subject
 from chalicelib.domain.tab.promise import Consent, Promise
 from chalicelib.domain.tab.settlement import phone_amount_minor
 from chalicelib.domain.tab.tab import Tab
+from chalicelib.domain.trust.credits import CreditAccount
 from chalicelib.handlers.api import render
 
 TOLD = frozenset(
@@ -30,6 +31,7 @@ TOLD = frozenset(
         *("bill_presented", "bill_amended", "bill_adjusted", "bill_accepted", "review_ended", "contested"),
         *("contest_resolved", "hold_placed", "hold_released", "hold_expired", "captured", "charged"),
         *("payment_declined", "charge_failed", "cash_taken", "cash_announced", "cash_returned", "refunded"),
+        *("credit_spent", "credit_returned"),
         *("split", "unsplit", "share_paid", "share_paid_back", "share_returned", "returned_to_parent"),
         *("tip_given", "reminded", "rescheduled", "canceled", "no_show", "waived", "closed"),
     }
@@ -48,7 +50,7 @@ DONE = frozenset({"agreed", "accepted", "contested", "counter", "canceled", "rat
 SAID = frozenset(
     {
         *("stale_version", "payment_in_progress", "request_in_progress", "nothing_to_pay", "promise_changed"),
-        *("forbidden", "card_refused"),
+        *("forbidden", "card_refused", "credit_not_available"),
     }
 )
 """The codes of refusals that the page has words of their own for."""
@@ -62,9 +64,18 @@ class Notice(Struct, frozen=True):
 
 
 def tab_page(
-    tab: Tab, merchant: Merchant, branding: Branding, entries: Iterable[Entry], *, by: Actor, now: datetime
+    tab: Tab,
+    merchant: Merchant,
+    branding: Branding,
+    entries: Iterable[Entry],
+    account: CreditAccount | None = None,
+    *,
+    by: Actor,
+    now: datetime,
 ) -> dict[str, Any]:
-    """The values of `tab.html`, but for those of the request: `prefix`, `key`, `tag`, `notice`, `given`, `opened`."""
+    """`account`: the credit of the customer who looks, where it may pay this tab.
+
+    The values of `tab.html`, but for those of the request: `prefix`, `key`, `tag`, `notice`, `given`, `opened`."""
     view = render.tab(tab, render.waiting_payment(tab), by=by, now=now, publishable_key=None)
     may = frozenset(view.allowed_actions)
     offered = view.proposed_promise or view.promise
@@ -80,6 +91,7 @@ def tab_page(
         "consents": _consents(tab.proposed or tab.promise),
         "tips": _tips(tab, branding.tip_percents),
         "moved_minor": tab.moved_minor,
+        "credit": _credit(tab, account, now) if account else None,
         "to_pay_minor": phone_amount_minor(tab),
         "asked_minor": _asked_minor(tab),
         "accepting_pays": tab.may_use_card or tab.live_hold is not None,
@@ -102,7 +114,14 @@ def tab_page(
 def tag_of(values: Mapping[str, Any], *shown: object) -> str:
     """Changes whenever the page does: by the versions of what it shows, and by what only time changes."""
     tab, branding = values["tab"], values["branding"]
-    parts = (tab.version, branding.version, sorted(values["may"]), values["cancel_fee_minor"], len(values["coming"]))
+    parts = (
+        tab.version,
+        branding.version,
+        sorted(values["may"]),
+        values["cancel_fee_minor"],
+        len(values["coming"]),
+        values["credit"],
+    )
     return f'"{hashlib.sha256(repr((config.VERSION, tab.tab_id, *parts, *shown)).encode()).hexdigest()[:24]}"'
 
 
@@ -130,6 +149,18 @@ def _tips(tab: Tab, percents: Iterable[int]) -> list[dict[str, int]]:
     currency, own_minor = currency_of(tab.currency), tab.total_minor - tab.moved_minor
     tips = ({"percent": percent, "minor": share_minor(own_minor, percent, 100, currency)} for percent in percents)
     return [tip for tip in tips if tip["minor"]]
+
+
+def _credit(tab: Tab, account: CreditAccount, now: datetime) -> dict[str, Any] | None:
+    spendable_minor = crediting.spendable_minor(tab, account, now)
+    credit = {
+        "active_minor": account.active_minor(now),
+        "pending_minor": account.pending_minor(now),
+        "spendable_minor": spendable_minor,
+        "left_minor": tab.balance_minor - spendable_minor,
+        "spends_by_itself": account.spends_by_itself,
+    }
+    return credit if credit["active_minor"] or credit["pending_minor"] else None
 
 
 def _asked_minor(tab: Tab) -> int:

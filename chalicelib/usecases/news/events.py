@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from chalicelib.domain.tab import crediting
 from chalicelib.domain.tab.facts.fact import Fact, FactKind
 from chalicelib.domain.tab.tab import Tab
 from chalicelib.ports.deps import Deps
@@ -41,7 +42,7 @@ def bring_in(deps: Deps, event: GatewayEvent, stored: KnownOfEvent) -> None:
     if tab is None and event.merchant_id is not None and event.tab_id is not None:
         tab = deps.store.get_tab(event.merchant_id, event.tab_id)
     _check_account(deps, event, tab)
-    facts = deps.gateway.facts_of(event)
+    facts = deps.gateway.facts_of(event, wants_card=tab is not None and crediting.wants_card(tab, event.payment_id))
     _keep_card(deps, event, tab, facts)
     _bring_in(deps, event, tab, facts)
 

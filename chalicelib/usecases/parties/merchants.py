@@ -204,3 +204,7 @@ def _check_followup(policy: Policy) -> None:
     for name in ("exposure_per_customer_minor", "exposure_per_merchant_minor"):
         if getattr(policy, name) < 0:
             raise InvalidInput(f"policy.{name} can't be negative; 0 means no limit.")
+    if policy.credits is not None and policy.credits.expires_s <= policy.credits.pending_s:
+        raise InvalidInput(
+            "policy.credits.expires_s must be above pending_s: else credit expires before it can be spent."
+        )

@@ -214,7 +214,7 @@ def _record_together(deps: Deps, cases: Iterable[_Case]) -> None:
         if case.tab is None or case.outcome is None or case.has_failed:
             continue
         with suppress(Exception):
-            draft = Draft(case.tab, now=deps.clock.now(), by=SYSTEM, new_id=deps.ids.new)
+            draft = Draft(case.tab, now=deps.clock.now(), by=SYSTEM, new_id=deps.ids.new, accounts=deps.store)
             case.outcome(draft)
             change = agenda.conclude(draft)
             if change is None:

@@ -123,7 +123,14 @@ def carry_out(
         check_visible(tab, request.by, deps.clock.now())
         if record is not None:
             return _replay(deps, tab, record, request)
-        draft = Draft(tab, now=deps.clock.now(), by=request.by, new_id=deps.ids.new, return_url=request.return_url)
+        draft = Draft(
+            tab,
+            now=deps.clock.now(),
+            by=request.by,
+            new_id=deps.ids.new,
+            return_url=request.return_url,
+            accounts=deps.store,
+        )
         try:
             _check_version(tab, expected_version)
             command(draft)
@@ -377,7 +384,9 @@ def record_outcome(
     """
     known_facts: frozenset[str] = frozenset()
     for _ in range(ROUNDS):
-        draft = Draft(tab, now=deps.clock.now(), by=SYSTEM, new_id=deps.ids.new, known_facts=known_facts)
+        draft = Draft(
+            tab, now=deps.clock.now(), by=SYSTEM, new_id=deps.ids.new, known_facts=known_facts, accounts=deps.store
+        )
         outcome(draft)
         change = agenda.conclude(draft)
         if change is None:
@@ -497,7 +506,10 @@ def _tell_parent(deps: Deps, share: Tab) -> Tab:
         if not sharing.must_tell(share):
             return share
         parent = deps.store.get_tab(share.merchant_id, share.parent.tab_id)
-        draft, above = (Draft(tab, now=deps.clock.now(), by=SYSTEM, new_id=deps.ids.new) for tab in (share, parent))
+        draft, above = (
+            Draft(tab, now=deps.clock.now(), by=SYSTEM, new_id=deps.ids.new, accounts=deps.store)
+            for tab in (share, parent)
+        )
         sharing.tell(draft, above)
         draft.also.append(above)
         change = agenda.conclude(draft)

@@ -73,17 +73,24 @@ def amend_bill(deps: Deps, tab_id: str, *, request: Request) -> Answer:
 
 
 def accept_bill(
-    deps: Deps, tab_id: str, tip_minor: int, feedback: Feedback | None = None, *, request: Request
+    deps: Deps,
+    tab_id: str,
+    tip_minor: int,
+    feedback: Feedback | None = None,
+    *,
+    credit_minor: int | None = None,
+    request: Request,
 ) -> Answer:
     """Accept the bill and take what can be taken. The answer's attempt is the first leg.
 
-    Raises TransitionRefused, PaymentInProgress, InvalidInput and its kinds (the tip).
+    `credit_minor`: what the customer's credit pays of it first; None: as they have said for all bills. Raises
+    TransitionRefused, PaymentInProgress, CreditNotAvailable, InvalidInput and its kinds (the tip).
     """
     return carry_out(
         deps,
         tab_id,
         request,
-        lambda draft: bill.accept_bill(draft, tip_minor, feedback),
+        lambda draft: bill.accept_bill(draft, tip_minor, feedback, credit_minor=credit_minor),
         closes_payment=True,
     )
 

@@ -24,10 +24,14 @@ def unfinished_of_merchant(deps: Deps, merchant_id: str) -> Iterator[TabSummary]
         yield from of_merchant(deps, merchant_id, status)
 
 
+def of_customer(deps: Deps, merchant_id: str, customer_id: str) -> Iterator[TabSummary]:
+    """Every tab of the customer, the newest first."""
+    return _all(partial(deps.store.list_by_customer, merchant_id, customer_id, limit=PAGE))
+
+
 def unfinished_of_customer(deps: Deps, merchant_id: str, customer_id: str) -> Iterator[TabSummary]:
     """Every tab of the customer that is not closed, the newest first."""
-    lines = _all(partial(deps.store.list_by_customer, merchant_id, customer_id, limit=PAGE))
-    return (line for line in lines if line.status != Status.CLOSED)
+    return (line for line in of_customer(deps, merchant_id, customer_id) if line.status != Status.CLOSED)
 
 
 def _all(page_at: Callable[..., Page[TabSummary]]) -> Iterator[TabSummary]:

@@ -10,16 +10,21 @@ from chalicelib.ports.deps import Deps
 from chalicelib.usecases.tab.attempts import Answer, Request, carry_out
 
 
-def pay_on_phone(deps: Deps, tab_id: str, tip_minor: int = 0, *, request: Request) -> Answer:
+def pay_on_phone(
+    deps: Deps, tab_id: str, tip_minor: int = 0, *, credit_minor: int | None = None, request: Request
+) -> Answer:
     """Ask for a payment on the phone. A waiting payment of the same amount, in the same place, is returned again.
 
-    Raises NothingToPay, PaymentInProgress, TransitionRefused, InvalidInput and its kinds (the tip).
+    Raises NothingToPay, PaymentInProgress, TransitionRefused, CreditNotAvailable, InvalidInput and its kinds (the tip).
     """
 
     def waits_for_another(tab: Tab) -> bool:
         waiting = tab.taking_attempt
         if waiting is None:
             return False
+        if credit_minor:
+            # What the credit pays, the waiting payment does not.
+            return True
         wanted = (phone_amount_minor(tab) + tip_minor, tip_minor, request.return_url)
         is_other = (waiting.amount_minor, waiting.tip_minor, waiting.return_url) != wanted
         return is_other or not may_confirm(waiting, request.by)
@@ -28,7 +33,7 @@ def pay_on_phone(deps: Deps, tab_id: str, tip_minor: int = 0, *, request: Reques
         deps,
         tab_id,
         request,
-        lambda draft: payment.pay_on_phone(draft, tip_minor),
+        lambda draft: payment.pay_on_phone(draft, tip_minor, credit_minor=credit_minor),
         closes_payment=waits_for_another,
     )
 

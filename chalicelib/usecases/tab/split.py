@@ -63,7 +63,10 @@ def unsplit_bill(deps: Deps, tab_id: str, *, request: Request) -> Answer:
         tab = draft.tab
         owners = [(tab.merchant_id, share.tab_id) for share in tab.open_shares]
         found = deps.store.find_tabs(owners)
-        shares = [Draft(found[owner], now=draft.now, by=draft.by, new_id=draft.new_id) for owner in owners]
+        shares = [
+            Draft(found[owner], now=draft.now, by=draft.by, new_id=draft.new_id, accounts=deps.store)
+            for owner in owners
+        ]
         sharing.unsplit(draft, shares)
 
     return carry_out(deps, tab_id, request, command, closes_payment=True)

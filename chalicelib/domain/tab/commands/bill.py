@@ -12,7 +12,7 @@ from chalicelib.domain.errors import CapExceeded, InvalidInput, NotFound
 from chalicelib.domain.money import check_amount, currency_of, format_amount, share_minor
 from chalicelib.domain.tab import adjust as adjustments
 from chalicelib.domain.tab import contest as contests
-from chalicelib.domain.tab import presenting, settlement
+from chalicelib.domain.tab import crediting, presenting, settlement
 from chalicelib.domain.tab.actions import Action
 from chalicelib.domain.tab.adjust import bill_postings, forgive, lower_bill
 from chalicelib.domain.tab.bill import Feedback, Item
@@ -174,10 +174,13 @@ def write_off(draft: Draft, reason: str) -> None:
     )
 
 
-def accept_bill(draft: Draft, tip_minor: int, feedback: Feedback | None = None) -> None:
-    """Accept the bill: it is due and taken as promised, with the customer's tip. Raises InvalidInput.
+def accept_bill(
+    draft: Draft, tip_minor: int, feedback: Feedback | None = None, *, credit_minor: int | None = None
+) -> None:
+    """Accept the bill: it is due and taken as promised, with the customer's tip. Raises InvalidInput and its kinds.
 
-    A tip is never owed: it is due only when it is paid, so a tip that cannot be paid now is refused.
+    A tip is never owed: it is due only when it is paid, so a tip that cannot be paid now is refused. `credit_minor`:
+    what their credit pays of it first; None: as they have said for all bills. Raises CreditNotAvailable.
     """
     require(draft, Action.ACCEPT_BILL)
     tab = draft.tab
@@ -198,6 +201,7 @@ def accept_bill(draft: Draft, tip_minor: int, feedback: Feedback | None = None) 
         tip_minor=tip_minor,
         postings=transfer(returned_minor, debit=Account.TIPS, credit=Account.CUSTOMER_RECEIVABLE),
     )
+    crediting.spend(draft, credit_minor)
     settlement.start(draft, PlanReason.ACCEPTED, tip_minor=more_minor)
     if more_minor and settlement.planned_minor(draft.tab) < draft.tab.balance_minor + more_minor:
         raise InvalidInput(

@@ -90,6 +90,9 @@ def open_tab(merchant: Merchant, customer: Customer, terms: Terms, *, now: datet
         _check_start(terms.starts_at, now)
 
     policy = merchant.policy
+    if customer.is_anonymous:
+        # Nobody can come back as this customer, so what they earned could never be spent.
+        policy = replace(policy, credits=None)
     promise = Promise(
         expected_outcome=terms.expected_outcome,
         limits=terms.limits,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from chalicelib.domain.errors import InvalidInput, NotFound, TransitionRefused
-from chalicelib.domain.money import check_amount, currency_of
-from chalicelib.domain.tab import deposit, settlement
-from chalicelib.domain.tab.actions import Action, is_resolvable, refundable_minor
+from chalicelib.domain.errors import AmountTooSmall, Forbidden, InvalidInput, NotFound, TransitionRefused
+from chalicelib.domain.money import check_amount, currency_of, format_amount
+from chalicelib.domain.tab import crediting, deposit, settlement
+from chalicelib.domain.tab.actions import ROLES, Action, is_resolvable, refundable_minor
 from chalicelib.domain.tab.actor import Actor
 from chalicelib.domain.tab.adjust import announce_refund, lower_paid
 from chalicelib.domain.tab.attempt import Operation
@@ -117,10 +117,11 @@ def tip(draft: Draft, tip_minor: int) -> None:
         draft.begin(Operation.CHARGE, tip_minor, check_at=draft.now + deposit.ASK_AGAIN, tip_minor=tip_minor)
 
 
-def pay_on_phone(draft: Draft, tip_minor: int = 0) -> None:
+def pay_on_phone(draft: Draft, tip_minor: int = 0, *, credit_minor: int | None = None) -> None:
     """Ask for a payment that the customer confirms on the phone. One that already waits for this amount stays.
 
-    `tip_minor`: the customer's tip, due only when it is paid. Raises InvalidInput and its kinds.
+    `tip_minor`: the customer's tip, due only when it is paid. `credit_minor`: what their credit pays of the bill first,
+    at once; None: as they have said for all bills. Raises CreditNotAvailable, InvalidInput and its kinds.
     """
     require(draft, Action.PAY_ON_PHONE)
     tab = draft.tab
@@ -129,15 +130,44 @@ def pay_on_phone(draft: Draft, tip_minor: int = 0) -> None:
     check_amount(tab.total_minor + tab.tip_minor + tip_minor, currency, "total and tips together")
     if tip_minor and tab.fee is not None:
         raise InvalidInput("There was no service to tip for: leave tip_minor out.")
+    _pay_with_credit(draft, credit_minor)
     if tab.taking_attempt is not None:
         return
+    amount_minor = settlement.phone_amount_minor(draft.tab) + tip_minor
+    if not amount_minor:
+        # Credit has paid everything that the hold does not: paying the bill accepts it.
+        _accept_paid(draft)
+        return
+    if amount_minor < tab.minimum_charge_minor:
+        raise AmountTooSmall(
+            "After the credit, a card would be charged less than "
+            f"{format_amount(tab.minimum_charge_minor, tab.currency)}, which it can't be. Leave out the tip, or give a "
+            "larger one.",
+            minimum_minor=tab.minimum_charge_minor,
+        )
     draft.begin(
         Operation.CHARGE,
-        settlement.phone_amount_minor(tab) + tip_minor,
+        amount_minor,
         check_at=draft.now + deposit.ASK_AGAIN,
         saves_card=_keeps_card(tab, draft.by),
         tip_minor=tip_minor,
     )
+
+
+def _pay_with_credit(draft: Draft, credit_minor: int | None) -> None:
+    if draft.by.rights not in ROLES[Action.ACCEPT_BILL]:
+        if credit_minor:
+            raise Forbidden("This link pays a bill, but not with the customer's credit: only they can spend that.")
+        return
+    if credit_minor is not None or draft.tab.taking_attempt is None:
+        crediting.spend(draft, credit_minor)
+
+
+def _accept_paid(draft: Draft) -> None:
+    if draft.tab.status == Status.IN_REVIEW:
+        accept_bill(draft, draft.tab.tip_minor, credit_minor=0)
+    else:
+        settlement.start(draft, PlanReason.ACCEPTED)
 
 
 def _keeps_card(tab: Tab, by: Actor) -> bool:
@@ -152,4 +182,6 @@ def charge_saved_card(draft: Draft) -> None:
         accept_bill(draft, draft.tab.tip_minor)
     else:
         by_customer = not draft.by.is_business
+        if by_customer:
+            crediting.spend_by_itself(draft)
         settlement.start(draft, PlanReason.ACCEPTED if by_customer else PlanReason.REVIEW_ENDED)

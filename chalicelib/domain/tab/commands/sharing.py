@@ -208,7 +208,7 @@ def _open_share(draft: Draft, items: tuple[Item, ...], time: timedelta, sha256: 
         minimum_charge_minor=parent.minimum_charge_minor,
         statement_suffix=parent.statement_suffix,
         # Nobody is reminded of a share: it goes back to its parent, who is.
-        policy=replace(parent.policy, reminder_offsets_s=()),
+        policy=replace(parent.policy, reminder_offsets_s=(), credits=None),
         promise=replace(
             parent.promise,
             estimate_minor=amount_minor,

@@ -65,7 +65,7 @@ class Fact(Struct, frozen=True, kw_only=True):
     for that object. `currency`: the object's; None if it has none (a card). `attempt_id`: the attempt that made the
     object, from its metadata. `payment_id`: the payment that is refunded, disputed or charged a fee for.
     `refundable`, `reason`: with a dispute's state: whether the payment can still be refunded, and the network's reason.
-    `fingerprint`: with HOLD_PLACED and CHARGED, that of the card, where the gateway tells it.
+    `fingerprint`: with HOLD_PLACED, HOLD_CAPTURED and CHARGED, that of the card, where the gateway tells it.
     `occurrence` distinguishes repeated declines of one payment. `capture_before` and `card` come with HOLD_PLACED,
     `card` also with CARD_SAVED, `failure` with DECLINED, CARD_REFUSED and REFUND_FAILED, `card_id` (the card that was
     declined) with DECLINED. With AWAITING_CUSTOMER comes `client_secret`, or `page_url` where `object_id` is a page of

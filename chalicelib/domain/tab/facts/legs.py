@@ -19,6 +19,18 @@ def take_cash(draft: Draft, cash_id: str, amount_minor: int) -> None:
     settlement.replan(draft)
 
 
+def take_credit(draft: Draft, credit_id: str, amount_minor: int) -> None:
+    """Add a payment with the customer's credit. Not a receipt of its own: it pays with others."""
+    leg = Leg(
+        payment_id=credit_id,
+        kind=LegKind.CREDIT,
+        amount_minor=amount_minor,
+        taken_at=draft.now,
+        of_minor=draft.tab.bill_due_minor,
+    )
+    _add_leg(draft, leg, "credit_spent", Account.CUSTOMER_CREDIT)
+
+
 def return_cash(draft: Draft, amount_minor: int) -> None:
     """Record cash handed back, newest payment first; at most what is owed back in cash."""
     assert amount_minor <= draft.tab.cash_to_return_minor, "more cash was handed over than is owed back"
@@ -86,12 +98,15 @@ def return_elsewhere(draft: Draft, amount_minor: int, how: RefundMeans, referenc
 
 def take(draft: Draft, fact: Fact, kind: LegKind, why: str, **details: object) -> None:
     """Add a payment that the gateway reports. `why`: the reason for taking it, a code. `details`: of its entry."""
+    hold = draft.tab.hold(fact.object_id)
+    found = details.get("fingerprint") or fact.fingerprint or (hold.fingerprint if hold else None)
     leg = Leg(
         payment_id=fact.object_id,
         kind=kind,
         amount_minor=fact.amount_minor,
         taken_at=fact.at,
         attempt_id=fact.attempt_id,
+        fingerprint=str(found) if found else None,
     )
     details |= {"why": why}
     _add_leg(draft, leg, "captured" if kind == LegKind.CAPTURE else "charged", Account.STRIPE_BALANCE, **details)

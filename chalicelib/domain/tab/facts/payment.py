@@ -44,6 +44,7 @@ def hold_placed(draft: Draft, fact: Fact) -> None:
         amount_minor=fact.amount_minor,
         placed_at=fact.at,
         capture_before=fact.capture_before,
+        fingerprint=_fingerprint(draft, fact, attempt_of(draft, fact, Operation.PLACE_HOLD)),
     )
     draft.update(holds=(*draft.tab.holds, hold), deposit=replace(draft.tab.deposit, state=DepositState.HELD))
     draft.record(
@@ -51,7 +52,7 @@ def hold_placed(draft: Draft, fact: Fact) -> None:
         payment_id=hold.payment_id,
         amount_minor=hold.amount_minor,
         capture_before=instants.text(hold.capture_before),
-        fingerprint=_fingerprint(draft, fact, attempt_of(draft, fact, Operation.PLACE_HOLD)),
+        fingerprint=hold.fingerprint,
     )
     keep_card(draft, fact)
     if attempt := attempt_of(draft, fact, Operation.PLACE_HOLD):

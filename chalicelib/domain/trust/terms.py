@@ -1,0 +1,26 @@
+"""The terms of a merchant's credits: what a paid tab earns, until when it can be spent, and what inviting earns."""
+
+from msgspec import Struct
+
+_DAY_S = 24 * 3600
+
+
+class CreditTerms(Struct, frozen=True, kw_only=True):
+    """A part of the policy, copied into each tab at its opening. Amounts are in the merchant's currency; 0: no limit.
+
+    `rate_basis_points`: of the service without tax, tip and what was paid with credit (250 = 2.5 %). `least_minor`:
+    a service below it earns nothing. `per_month_minor`, `referrals_per_month`: in any 30 days. `pending_s`: how long
+    what was earned waits until it can be spent, because until then the tab may be refunded or disputed. `expires_s`:
+    from when it was earned. `referral_minor`: for each of both, after the friend's first paid tab of at least
+    `referral_least_minor`; 0: nobody is rewarded for inviting.
+    """
+
+    rate_basis_points: int = 0
+    least_minor: int = 0
+    per_tab_minor: int = 0
+    per_month_minor: int = 0
+    pending_s: int = 14 * _DAY_S
+    expires_s: int = 365 * _DAY_S
+    referral_minor: int = 0
+    referral_least_minor: int = 0
+    referrals_per_month: int = 5

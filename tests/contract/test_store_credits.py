@@ -1,0 +1,157 @@
+"""Credit accounts in the store: written with the tab that changes them, or not at all, and by one change at a time."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import partial
+
+import pytest
+from msgspec.structs import replace
+
+from chalicelib.adapters.memory_store import MemoryStore
+from chalicelib.domain.errors import InvalidInput
+from chalicelib.domain.tab.draft import Change
+from chalicelib.domain.tab.tab import Tab
+from chalicelib.domain.trust import credits
+from chalicelib.domain.trust.credits import (
+    CreditAccount,
+    CreditChange,
+    Lot,
+    LotKind,
+    Mark,
+    Movement,
+    MovementKind,
+    Referral,
+)
+from chalicelib.ports.store import RecordExists, Referrer, TabStore, VersionConflict
+from tests.contract.conftest import EMULATOR
+from tests.contract.store_kit import MERCHANT, NOW, next_change, opening, record
+from tests.contract.test_store_races import THREADS, at_once
+
+LOT = Lot(
+    lot_id="lot_1",
+    kind=LotKind.EARNED,
+    tab_id="tab_1",
+    amount_minor=5_00,
+    earned_at=NOW,
+    active_at=NOW + timedelta(days=14),
+    expires_at=NOW + timedelta(days=365),
+    spent_minor=1_00,
+)
+ACCOUNT = CreditAccount(
+    merchant_id=MERCHANT,
+    customer_id="cus_a",
+    currency="EUR",
+    lots=(LOT,),
+    movement_count=1,
+    spends_by_itself=True,
+    code="7KQ2M9XH4T",
+    referral=Referral(by_customer_id="cus_b", at=NOW, tab_id="tab_1"),
+    paid_tabs=2,
+    version=1,
+)
+
+
+def movement(seq: int) -> Movement:
+    return Movement(
+        seq=seq,
+        at=NOW,
+        kind=MovementKind.EARNED,
+        amount_minor=5_00,
+        balance_minor=5_00 * seq,
+        tab_id="tab_1",
+        tab_seq=7,
+    )
+
+
+def change_with(account: CreditAccount, *seqs: int, tab: Tab | None = None) -> Change:
+    change = opening() if tab is None else next_change(tab)
+    return replace(change, credits=(CreditChange(account=account, movements=tuple(map(movement, seqs))),))
+
+
+def test_an_account_comes_back_as_it_was_written_with_a_tab(store: TabStore) -> None:
+    assert store.find_credit_account(MERCHANT, "cus_a") is None
+    store.commit(change_with(ACCOUNT, 1))
+
+    assert store.find_credit_account(MERCHANT, "cus_a") == ACCOUNT
+    assert store.find_credit_account("mer_b", "cus_a") is None
+    assert store.list_credit_movements(MERCHANT, "cus_a", limit=9, cursor=None).items == (movement(1),)
+
+
+def test_a_change_on_an_old_version_of_the_account_writes_nothing(store: TabStore) -> None:
+    """Of two tabs that spend the same credit one is refused whole: tab, entries and movements."""
+    store.commit(change_with(ACCOUNT, 1))
+    first, second = store.commit(opening()), store.commit(opening())
+    store.commit(change_with(replace(ACCOUNT, version=2), 2, tab=first))
+
+    with pytest.raises(VersionConflict):
+        store.commit(change_with(replace(ACCOUNT, version=2), 2, tab=second))
+
+    assert store.get_tab(MERCHANT, second.tab_id) == second
+    assert [moved.seq for moved in store.list_credit_movements(MERCHANT, "cus_a", limit=9, cursor=None).items] == [2, 1]
+
+
+def test_a_new_account_is_made_once(store: TabStore) -> None:
+    store.commit(change_with(ACCOUNT))
+    with pytest.raises(VersionConflict):
+        store.commit(change_with(ACCOUNT))
+
+
+def test_two_tabs_of_a_batch_may_change_one_account(store: TabStore) -> None:
+    """DynamoDB writes an item once in a transaction: each goes alone then, and the second is decided anew."""
+    tabs = [store.commit(opening()) for _ in range(2)]
+
+    results = store.commit_each([change_with(ACCOUNT, tab=tab) for tab in tabs])
+
+    assert [type(result) for result in results] == [type(None), VersionConflict]
+    assert store.get_tab(MERCHANT, tabs[1].tab_id) == tabs[1]
+
+
+def test_the_statement_is_read_newest_first_in_pages(store: TabStore) -> None:
+    store.commit(change_with(ACCOUNT, 1, 2, 3))
+
+    first = store.list_credit_movements(MERCHANT, "cus_a", limit=2, cursor=None)
+    rest = store.list_credit_movements(MERCHANT, "cus_a", limit=2, cursor=first.next_cursor)
+
+    assert [moved.seq for moved in (*first.items, *rest.items)] == [3, 2, 1]
+    assert rest.next_cursor is None
+    with pytest.raises(InvalidInput):
+        store.list_credit_movements(MERCHANT, "cus_a", limit=2, cursor="bm9uc2Vuc2U")
+
+
+def test_a_wish_and_a_code_are_put_without_a_tab(store: TabStore) -> None:
+    made = record()
+    store.put_credit_account(ACCOUNT, record=made)
+
+    assert store.find_credit_account(MERCHANT, "cus_a") == ACCOUNT
+    assert store.find_referrer("7KQ2M9XH4T") == Referrer(merchant_id=MERCHANT, customer_id="cus_a")
+    assert store.find_referrer("7KQ2M9XH4U") is store.find_referrer("7#K") is None
+    with pytest.raises(RecordExists):
+        store.put_credit_account(replace(ACCOUNT, version=2), record=made)
+    with pytest.raises(VersionConflict):
+        store.put_credit_account(ACCOUNT, record=record())
+
+
+def test_customers_are_found_by_what_they_have_paid_with(store: TabStore) -> None:
+    sha256 = credits.mark_sha256(MERCHANT, "card", "fingerprint")
+    for customer_id in ("cus_a", "cus_b", "cus_a"):
+        mark = Mark(merchant_id=MERCHANT, sha256=sha256, customer_id=customer_id)
+        store.commit(replace(opening(), marks=(mark,)))
+
+    assert store.customers_with(MERCHANT, sha256) == {"cus_a", "cus_b"}
+    assert store.customers_with("mer_b", sha256) == store.customers_with(MERCHANT, "0" * 64) == frozenset()
+
+
+@pytest.mark.parametrize("kind", ["memory", pytest.param(EMULATOR, marks=pytest.mark.ministack)])
+def test_of_many_tabs_that_spend_one_credit_at_once_one_wins(request: pytest.FixtureRequest, kind: str) -> None:
+    """Nothing is spent twice: the others get VersionConflict, and leave nothing."""
+    store: TabStore = MemoryStore() if kind == "memory" else request.getfixturevalue("emulated_store")
+    store.commit(change_with(ACCOUNT, 1))
+    tabs = [store.commit(opening()) for _ in range(THREADS)]
+    spent = replace(credits.spend(ACCOUNT, 4_00, LOT.active_at), version=2)
+
+    results = at_once([partial(store.commit, change_with(spent, 2, tab=tab)) for tab in tabs])
+
+    assert [type(result) for result in results].count(VersionConflict) == THREADS - 1
+    assert store.find_credit_account(MERCHANT, "cus_a") == spent
+    assert len(store.list_credit_movements(MERCHANT, "cus_a", limit=9, cursor=None).items) == 2

@@ -1,0 +1,497 @@
+"""Credit as tabs make it: earned when one is paid, spent on another, given back, taken back, promised to friends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from chalicelib.domain.books.ledger import Account
+from chalicelib.domain.errors import CreditNotAvailable, Forbidden, InvalidInput
+from chalicelib.domain.tab import crediting
+from chalicelib.domain.tab.actor import Actor, Role
+from chalicelib.domain.tab.agenda import StepKind
+from chalicelib.domain.tab.attempt import Operation
+from chalicelib.domain.tab.commands import bill, payment
+from chalicelib.domain.tab.commands.bill import ItemInput
+from chalicelib.domain.tab.facts.fact import FactKind
+from chalicelib.domain.tab.link import Scope
+from chalicelib.domain.tab.payments import LegKind
+from chalicelib.domain.tab.policy import Policy, Resolution
+from chalicelib.domain.tab.status import Status
+from chalicelib.domain.trust.credits import CreditAccount, LotKind, MovementKind, Referral
+from chalicelib.domain.trust.terms import CreditTerms
+from tests.unit.till import ADA, CUSTOMER, EVERYTHING, NOON, OWNER, WITHOUT_CARD, Accounts, Till
+
+TEN_PERCENT = CreditTerms(rate_basis_points=1000)
+FRIENDS = CreditTerms(referral_minor=5_00, referral_least_minor=20_00, referrals_per_month=2)
+FOURTEEN_DAYS = timedelta(days=14)
+FRIEND = replace(CUSTOMER, customer_id="cus_friend", customer_ref="cust_friend")
+THIRD = replace(CUSTOMER, customer_id="cus_third", customer_ref="cust_third")
+
+
+def till(terms: CreditTerms | None = TEN_PERCENT, **given: Any) -> Till:
+    return Till(policy=Policy(credits=terms), **given)
+
+
+def paid_tab(price_minor: int = 50_00, terms: CreditTerms | None = TEN_PERCENT, **given: Any) -> Till:
+    """A tab that was accepted and charged to the saved card."""
+    fingerprint = given.pop("fingerprint", None)
+    tab = till(terms, **given).accept(*EVERYTHING, customer=given.get("customer", CUSTOMER))
+    tab.serve(price_minor).accept_bill().charged(fingerprint=fingerprint)
+    assert tab.tab.status == Status.CLOSED
+    return tab
+
+
+def with_credit(price_minor: int = 50_00, **given: Any) -> tuple[Accounts, datetime]:
+    """An account with a tenth of the price, which can be spent at the instant that is returned."""
+    first = paid_tab(price_minor, **given)
+    return first.accounts, NOON + FOURTEEN_DAYS
+
+
+def account_of(tab: Till, customer_id: str = CUSTOMER.customer_id) -> CreditAccount:
+    found = tab.accounts.find_credit_account("mer_1", customer_id)
+    assert found is not None
+    return found
+
+
+def accept_with(tab: Till, credit_minor: int | None, tip_minor: int = 0) -> Till:
+    draft = tab.draft(ADA)
+    bill.accept_bill(draft, tip_minor, credit_minor=credit_minor)
+    tab._finish(draft)
+    return tab
+
+
+# Earning
+
+
+def test_a_paid_tab_earns_its_rate_pending_for_two_weeks() -> None:
+    """The business bears it as an expense and owes it as credit."""
+    tab = paid_tab(50_00)
+
+    account = account_of(tab)
+    assert (account.pending_minor(tab.now), account.active_minor(tab.now)) == (5_00, 0)
+    assert account.active_minor(tab.now + FOURTEEN_DAYS) == 5_00
+    assert tab.posted("credit_earned") == [(Account.LOYALTY_EXPENSE, 5_00), (Account.CUSTOMER_CREDIT, -5_00)]
+    (line,) = tab.accounts.movements[CUSTOMER.customer_id]
+    assert (line.kind, line.amount_minor, line.balance_minor) == (MovementKind.EARNED, 5_00, 5_00)
+    assert tab.entries[line.tab_seq - 1].kind == "credit_earned"
+
+
+def test_tax_and_tip_earn_nothing() -> None:
+    tab = till().accept(*EVERYTHING, customer=CUSTOMER)
+    tab.do(bill.add_items, [ItemInput(description="Cut", unit_price_minor=59_50, tax_basis_points=1900)])
+    tab.do(bill.complete).accept_bill(5_00).charged()
+
+    assert account_of(tab).balance_minor == 5_00
+
+
+@pytest.mark.parametrize(
+    ("terms", "earned_minor"),
+    [
+        (CreditTerms(rate_basis_points=1000, least_minor=50_01), 0),
+        (CreditTerms(rate_basis_points=1000, least_minor=50_00), 5_00),
+        (CreditTerms(rate_basis_points=1000, per_tab_minor=3_00), 3_00),
+        (CreditTerms(rate_basis_points=333), 1_66),
+        (CreditTerms(), 0),
+    ],
+)
+def test_the_policy_limits_what_a_tab_earns(terms: CreditTerms, earned_minor: int) -> None:
+    """333 of 10 000 of 50.00 is 1.665, which is rounded half to even."""
+    assert account_of(paid_tab(50_00, terms)).balance_minor == earned_minor
+
+
+def test_the_limit_by_month_is_of_any_thirty_days() -> None:
+    terms = CreditTerms(rate_basis_points=1000, per_month_minor=8_00)
+    first = paid_tab(50_00, terms)
+    second = paid_tab(50_00, terms, accounts=first.accounts, now=NOON + timedelta(days=29))
+    assert account_of(second).balance_minor == 8_00
+    third = paid_tab(50_00, terms, accounts=first.accounts, now=NOON + timedelta(days=31))
+    assert account_of(third).balance_minor == 13_00
+
+
+def test_without_terms_no_account_is_touched() -> None:
+    assert paid_tab(50_00, None).accounts.by_customer == {}
+
+
+def written_off(tab: Till) -> None:
+    tab.serve(50_00).accept_bill().declined(Operation.CHARGE)
+    tab.do(bill.write_off, "gone", by=OWNER)
+
+
+def contested(tab: Till) -> None:
+    tab.serve(50_00).do(bill.contest, "cold", None, by=ADA)
+    tab.do(bill.resolve, Resolution.UPHOLD, None, "it was hot", by=OWNER)
+    tab.charged()
+
+
+def all_waived(tab: Till) -> None:
+    tab.serve(50_00).do(bill.waive, "on the house")
+
+
+@pytest.mark.parametrize("end", [written_off, contested, all_waived])
+def test_a_tab_that_did_not_end_well_earns_nothing(end: Callable[[Till], None]) -> None:
+    tab = till().accept(*EVERYTHING, customer=CUSTOMER)
+    end(tab)
+
+    assert tab.tab.status == Status.CLOSED
+    assert "credit_earned" not in tab.kinds
+
+
+# Losing it again
+
+
+def refund(tab: Till, amount_minor: int | None) -> None:
+    tab.do(payment.refund, amount_minor, "sorry")
+
+
+def test_a_refund_takes_back_in_proportion_in_its_own_change() -> None:
+    """The entries of the refund and of the credit have the same version of the tab."""
+    tab = paid_tab(50_00)
+    refund(tab, 20_00)
+
+    assert account_of(tab).balance_minor == 3_00
+    versions = {entry.kind: entry.version for entry in tab.entries}
+    assert versions["credit_reversed"] == versions["refund_granted"]
+    assert tab.books[Account.CUSTOMER_CREDIT] == -3_00
+    refund(tab.refunded(), None)
+    assert account_of(tab).balance_minor == 0
+
+
+def test_a_limited_tab_gives_back_in_proportion_to_what_it_earned() -> None:
+    tab = paid_tab(50_00, CreditTerms(rate_basis_points=1000, per_tab_minor=2_00))
+    refund(tab, 25_00)
+
+    assert account_of(tab).balance_minor == 1_00
+
+
+@pytest.mark.parametrize("after", [(), (FactKind.DISPUTE_WON,), (FactKind.DISPUTE_LOST,)])
+def test_a_dispute_takes_all_back_for_good(after: tuple[FactKind, ...]) -> None:
+    tab = paid_tab(50_00)
+    tab.disputed(FactKind.DISPUTE_OPENED, *after)
+
+    assert account_of(tab).balance_minor == 0
+    assert account_of(tab).active_minor(NOON + FOURTEEN_DAYS) == 0
+
+
+def test_an_inquiry_takes_nothing_back() -> None:
+    tab = paid_tab(50_00)
+    tab.disputed(FactKind.INQUIRY_OPENED)
+
+    assert account_of(tab).balance_minor == 5_00
+
+
+def test_a_dispute_after_the_credit_was_spent_is_carried() -> None:
+    first = paid_tab(50_00)
+    second = till(accounts=first.accounts, now=NOON + FOURTEEN_DAYS).accept(*WITHOUT_CARD).serve(20_00)
+    accept_with(second, 5_00)
+    first.wait_until(second.now).disputed(FactKind.DISPUTE_OPENED)
+
+    account = account_of(first)
+    assert (account.balance_minor, account.carried_minor, account.active_minor(first.now)) == (-5_00, 5_00, 0)
+
+
+def test_credit_expires_to_the_instant_and_is_owed_no_more() -> None:
+    tab = paid_tab(50_00)
+    end = tab.planned[StepKind.EXPIRE_CREDIT]
+    assert end == NOON + timedelta(days=365)
+
+    tab.wait_until(end - timedelta(seconds=1))
+    assert account_of(tab).active_minor(tab.now) == 5_00
+    tab.wait_until(end)
+
+    assert account_of(tab).balance_minor == 0
+    assert tab.posted("credit_expired") == [(Account.CUSTOMER_CREDIT, 5_00), (Account.LOYALTY_EXPENSE, -5_00)]
+    assert not tab.books.get(Account.CUSTOMER_CREDIT)
+    assert StepKind.EXPIRE_CREDIT not in tab.planned
+    refund(tab, None)
+    assert account_of(tab).balance_minor == 0
+
+
+def test_the_policy_of_the_opening_counts() -> None:
+    """What the owner changes between the promise and the review changes nothing on this tab."""
+    tab = till().accept(*EVERYTHING, customer=CUSTOMER).serve(50_00)
+    assert tab.tab.policy.credits == TEN_PERCENT
+    tab.accept_bill().charged()
+
+    assert account_of(tab).balance_minor == 5_00
+
+
+# Spending
+
+
+def test_credit_pays_first_and_the_card_the_rest() -> None:
+    accounts, now = with_credit(50_00)
+    tab = till(accounts=accounts, now=now).accept(*EVERYTHING, customer=CUSTOMER).serve(30_00)
+    accept_with(tab, 5_00, tip_minor=2_00)
+    assert tab.open(Operation.CHARGE).amount_minor == 27_00
+    tab.charged()
+
+    assert tab.tab.status == Status.CLOSED
+    assert [(leg.kind, leg.amount_minor) for leg in tab.tab.legs] == [(LegKind.CREDIT, 5_00), (LegKind.CHARGE, 27_00)]
+    assert tab.posted("credit_spent") == [(Account.CUSTOMER_CREDIT, 5_00), (Account.CUSTOMER_RECEIVABLE, -5_00)]
+    # 25.00 were paid with money.
+    assert account_of(tab).balance_minor == 2_50
+
+
+def test_credit_may_pay_all_of_it() -> None:
+    accounts, now = with_credit(50_00)
+    tab = till(accounts=accounts, now=now).accept(*WITHOUT_CARD).serve(5_00)
+    accept_with(tab, 5_00)
+
+    assert (tab.tab.status, tab.tab.paid_minor) == (Status.CLOSED, 5_00)
+    assert account_of(tab).balance_minor == 0
+
+
+def test_credit_pays_before_the_hold() -> None:
+    accounts, now = with_credit(50_00)
+    tab = till(accounts=accounts, now=now, deposit_minor=20_00).accept(*WITHOUT_CARD)
+    tab.hold_placed().serve(18_00)
+    accept_with(tab, 5_00)
+
+    assert tab.open(Operation.CAPTURE).amount_minor == 13_00
+
+
+@pytest.mark.parametrize(("price_minor", "most_minor"), [(5_20, 4_70), (5_49, 4_99), (5_50, 5_00), (40, 40)])
+def test_what_stays_can_be_charged_to_a_card(price_minor: int, most_minor: int) -> None:
+    """A card is charged 0.50 or more, so less credit is spent, or the whole bill is paid with it."""
+    accounts, now = with_credit(50_00)
+    tab = till(accounts=accounts, now=now).accept(*WITHOUT_CARD).serve(price_minor)
+    account = account_of(tab)
+
+    assert crediting.spendable_minor(tab.tab, account, now) == most_minor
+    if most_minor < min(price_minor, 5_00):
+        with pytest.raises(CreditNotAvailable):
+            accept_with(tab, most_minor + 1)
+
+
+def test_less_than_all_must_leave_a_charge_too() -> None:
+    accounts, now = with_credit(50_00)
+    tab = till(accounts=accounts, now=now).accept(*WITHOUT_CARD).serve(4_00)
+
+    with pytest.raises(InvalidInput, match="at least"):
+        accept_with(tab, 3_80)
+
+
+def test_pending_credit_is_refused() -> None:
+    accounts, now = with_credit(50_00)
+    tab = till(accounts=accounts, now=now - timedelta(seconds=1)).accept(*WITHOUT_CARD).serve(20_00)
+
+    with pytest.raises(CreditNotAvailable) as refused:
+        accept_with(tab, 5_00)
+    assert refused.value.context == {"spendable_minor": 0}
+
+
+def test_nothing_is_spent_unless_the_customer_says_so() -> None:
+    accounts, now = with_credit(50_00)
+    tab = till(accounts=accounts, now=now).accept(*EVERYTHING, customer=CUSTOMER).serve(30_00)
+    tab.accept_bill()
+    assert tab.open(Operation.CHARGE).amount_minor == 30_00
+
+
+def always(accounts: Accounts) -> None:
+    before = accounts.by_customer[CUSTOMER.customer_id]
+    accounts.by_customer[CUSTOMER.customer_id] = replace(before, spends_by_itself=True)
+
+
+def test_who_always_wants_it_spent_has_it_spent_after_the_review_too() -> None:
+    accounts, now = with_credit(50_00)
+    always(accounts)
+    tab = till(accounts=accounts, now=now).accept(*EVERYTHING, customer=CUSTOMER).serve(30_00)
+    assert tab.tab.review_ends_at is not None
+    tab.wait_until(tab.tab.review_ends_at)
+
+    assert tab.open(Operation.CHARGE).amount_minor == 25_00
+
+
+def test_saying_zero_spends_nothing_this_time() -> None:
+    accounts, now = with_credit(50_00)
+    always(accounts)
+    tab = till(accounts=accounts, now=now).accept(*EVERYTHING, customer=CUSTOMER).serve(30_00)
+    accept_with(tab, 0)
+
+    assert tab.open(Operation.CHARGE).amount_minor == 30_00
+
+
+def pay_with(tab: Till, credit_minor: int | None, tip_minor: int = 0, by: Actor = ADA) -> Till:
+    draft = tab.draft(by)
+    payment.pay_on_phone(draft, tip_minor, credit_minor=credit_minor)
+    tab._finish(draft)
+    return tab
+
+
+def test_paying_on_the_phone_with_credit_asks_for_the_rest() -> None:
+    accounts, now = with_credit(50_00)
+    tab = pay_with(till(accounts=accounts, now=now).accept(*WITHOUT_CARD).serve(30_00), 5_00, 1_00)
+
+    assert tab.open(Operation.CHARGE).amount_minor == 26_00
+
+
+def test_paying_on_the_phone_with_credit_alone_accepts_the_bill() -> None:
+    accounts, now = with_credit(50_00)
+    tab = pay_with(till(accounts=accounts, now=now).accept(*WITHOUT_CARD).serve(5_00), 5_00)
+
+    assert tab.tab.status == Status.CLOSED
+
+
+def test_whoever_only_pays_does_not_spend_the_customers_credit() -> None:
+    accounts, now = with_credit(50_00)
+    always(accounts)
+    tab = till(accounts=accounts, now=now).accept(*WITHOUT_CARD).serve(30_00)
+    friend = Actor(
+        subject="lnk_1", role=Role.GUEST, merchant_id="mer_1", customer_id="cus_1", tab_id="tab_1", scope=Scope.PAY
+    )
+    with pytest.raises(Forbidden):
+        pay_with(tab, 5_00, by=friend)
+    pay_with(tab, None, by=friend)
+
+    assert tab.open(Operation.CHARGE).amount_minor == 30_00
+
+
+# Credit that goes back
+
+
+def test_a_refund_gives_money_and_credit_back_in_proportion() -> None:
+    accounts, now = with_credit(100_00)
+    tab = till(accounts=accounts, now=now).accept(*EVERYTHING, customer=CUSTOMER).serve(40_00)
+    accept_with(tab, 10_00).charged()
+    assert account_of(tab).balance_minor == 3_00
+
+    refund(tab, 20_00)
+    assert tab.open(Operation.REFUND).amount_minor == 15_00
+    assert tab.posted("credit_returned") == [(Account.CUSTOMER_RECEIVABLE, 5_00), (Account.CUSTOMER_CREDIT, -5_00)]
+    # Returned at once, and half of what this tab has earned is gone.
+    assert (account_of(tab).active_minor(now), account_of(tab).pending_minor(now)) == (5_00, 1_50)
+
+    refund(tab.refunded(), None)
+    assert tab.open(Operation.REFUND).amount_minor == 15_00
+    tab.refunded("re_2")
+    assert (account_of(tab).active_minor(now), account_of(tab).balance_minor) == (10_00, 10_00)
+    assert tab.tab.paid_minor == 0
+
+
+def test_what_was_paid_with_credit_alone_goes_back_as_credit() -> None:
+    """No way from credit to money."""
+    accounts, now = with_credit(100_00)
+    tab = till(accounts=accounts, now=now).accept(*WITHOUT_CARD).serve(10_00)
+    accept_with(tab, 10_00)
+    refund(tab, 4_00)
+
+    assert (account_of(tab).active_minor(now), tab.tab.attempts) == (4_00, ())
+
+
+def test_credit_and_cash_go_back_each_in_their_kind() -> None:
+    accounts, now = with_credit(100_00)
+    tab = till(accounts=accounts, now=now).accept(*WITHOUT_CARD).serve(40_00)
+    accept_with(tab, 10_00).do(payment.take_cash, 30_00)
+    refund(tab, 20_00)
+
+    assert account_of(tab).active_minor(now) == 5_00
+    assert tab.posted("cash_returned") == [(Account.CUSTOMER_RECEIVABLE, 15_00), (Account.CASH, -15_00)]
+
+
+def test_a_contest_that_is_waived_gives_the_credit_back() -> None:
+    accounts, now = with_credit(50_00)
+    tab = till(accounts=accounts, now=now).accept(*WITHOUT_CARD).serve(30_00)
+    accept_with(tab, 5_00)
+    tab.do(bill.contest, "cold", None, by=ADA).do(bill.resolve, Resolution.WAIVE, None, "sorry", by=OWNER)
+
+    assert tab.tab.status == Status.CLOSED
+    assert account_of(tab).active_minor(now) == 5_00
+
+
+# Friends
+
+
+def invited(accounts: Accounts, friend: str, by: str) -> None:
+    account = accounts.by_customer.get(friend) or CreditAccount(merchant_id="mer_1", customer_id=friend)
+    accounts.by_customer[friend] = replace(account, referral=Referral(by_customer_id=by, at=NOON))
+
+
+def friends(**given: Any) -> tuple[Accounts, Till]:
+    """Ada has paid with her card and invited a friend, who now pays."""
+    accounts = paid_tab(50_00, FRIENDS, fingerprint="ada's card").accounts
+    invited(accounts, FRIEND.customer_id, CUSTOMER.customer_id)
+    price_minor = given.pop("price_minor", 30_00)
+    return accounts, paid_tab(
+        price_minor, FRIENDS, accounts=accounts, customer=FRIEND, **{"fingerprint": "friend's card"} | given
+    )
+
+
+@pytest.fixture(autouse=True)
+def friends_have_their_own_phones(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In these tests every promise is accepted from one phone; the device has its own test."""
+    marks = crediting._marks
+    monkeypatch.setattr(
+        crediting, "_marks", lambda tab: [(kind, mark) for kind, mark in marks(tab) if kind != "device"]
+    )
+
+
+def test_both_get_their_sum_after_the_friends_first_paid_tab() -> None:
+    accounts, tab = friends()
+
+    for customer_id in (CUSTOMER.customer_id, FRIEND.customer_id):
+        (lot,) = account_of(tab, customer_id).lots
+        assert (lot.kind, lot.amount_minor, lot.active_at) == (LotKind.REFERRAL, 5_00, NOON + FOURTEEN_DAYS)
+    assert tab.books[Account.CUSTOMER_CREDIT] == -10_00
+    paid_tab(30_00, FRIENDS, accounts=accounts, customer=FRIEND, fingerprint="friend's card")
+    assert account_of(tab).balance_minor == 5_00
+
+
+def test_a_first_tab_that_is_too_small_leaves_it_to_the_next() -> None:
+    accounts, tab = friends(price_minor=19_99)
+    assert account_of(tab).balance_minor == 0
+    paid_tab(20_00, FRIENDS, accounts=accounts, customer=FRIEND, fingerprint="friend's card")
+    assert account_of(tab).balance_minor == 5_00
+
+
+def test_the_same_card_is_the_same_person() -> None:
+    _, tab = friends(fingerprint="ada's card")
+
+    assert account_of(tab, FRIEND.customer_id).referral == Referral(
+        by_customer_id="cus_1", at=NOON, refused="same_card"
+    )
+    assert [entry.details["why"] for entry in tab.entries if entry.kind == "referral_refused"] == ["same_card"]
+    assert account_of(tab).balance_minor == account_of(tab, FRIEND.customer_id).balance_minor == 0
+
+
+def test_a_ring_of_three_with_one_card_is_refused() -> None:
+    """Ada invites a friend with a second card, who invites a third with Ada's card."""
+    accounts, _ = friends()
+    invited(accounts, THIRD.customer_id, FRIEND.customer_id)
+    third = paid_tab(30_00, FRIENDS, accounts=accounts, customer=THIRD, fingerprint="ada's card")
+
+    referral = account_of(third, THIRD.customer_id).referral
+    assert referral is not None and referral.refused == "same_card"
+    assert account_of(third, FRIEND.customer_id).balance_minor == 5_00
+
+
+def test_the_same_device_is_the_same_person(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    _, tab = friends()
+
+    referral = account_of(tab, FRIEND.customer_id).referral
+    assert referral is not None and referral.refused == "same_device"
+
+
+def test_only_so_many_are_rewarded_in_a_month() -> None:
+    accounts, _ = friends()
+    for number in (2, 3):
+        other = replace(FRIEND, customer_id=f"cus_friend_{number}")
+        invited(accounts, other.customer_id, CUSTOMER.customer_id)
+        paid_tab(30_00, FRIENDS, accounts=accounts, customer=other, fingerprint=f"card {number}")
+
+    assert accounts.by_customer["cus_1"].balance_minor == 10_00
+    referral = accounts.by_customer["cus_friend_3"].referral
+    assert referral is not None and referral.refused == "too_many"
+
+
+@pytest.mark.parametrize(("back_minor", "left_minor"), [(None, 0), (15_00, 0), (10_00, 5_00)])
+def test_a_refund_below_the_least_takes_both_back(back_minor: int | None, left_minor: int) -> None:
+    _, tab = friends()
+    refund(tab, back_minor)
+
+    assert account_of(tab).balance_minor == account_of(tab, FRIEND.customer_id).balance_minor == left_minor
