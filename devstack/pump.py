@@ -1,8 +1,8 @@
 """The pump of the local stack: calls the functions that read stream and queues, as Lambda does, until nothing is left.
 
 It stands for the event source mappings of the template (devstack/deploy/mappings.py). One process pumps at a time,
-however many there are. One that is killed leaves the rest to the next, and what it had in its hands is tried again at
-once: it had written down in the lock file which jobs these are.
+however many there are. One that is killed leaves the rest to the next: the lock file then still says that it was at
+work, and which jobs it had in its hands. These are tried again at once.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ BATCH, STREAM_BATCH = 10, 100
 TRIES = 3
 LOOK_AGAIN_S = 0.2
 """How often to look for the jobs that a killed process had in its hands; nobody else waits here."""
+BUSY = "busy\n"
 _POSITION = {"pk": {"S": "POSITION"}, "sk": {"S": "-"}}
 
 
@@ -67,7 +68,7 @@ class Pump:
         """Pump until stream and queues are empty. `failed`: jobs that were given up, of all queues."""
         counts: Counter[str] = Counter(dict.fromkeys(("relayed", "failed", *self._readers), 0))
         with self._alone() as in_hand:
-            self._give_back(in_hand)
+            was_killed = self._give_back(in_hand)
             while True:
                 moved = self._delayed.release() + self._read_stream(counts)
                 for queue in self._readers:
@@ -75,13 +76,13 @@ class Pump:
                         self._note(in_hand, queue, batch)
                         self._handle(queue, batch, counts)
                         moved += len(batch)
-                if not moved and not self._wait_for_others():
+                if not moved and not (was_killed and self._wait_for_others()):
                     in_hand.truncate(0)
                     return dict(counts)
 
     @contextmanager
     def _alone(self) -> Iterator[IO[str]]:
-        """The lock file, which holds the receipt handles of the jobs that its owner works on, one for each line."""
+        """The lock file. While its owner works it says so in the first line, and in the next ones which jobs it has."""
         with self._lock.open("a+") as file:
             # The kernel takes the lock from a process that is killed.
             fcntl.flock(file, fcntl.LOCK_EX)
@@ -89,18 +90,24 @@ class Pump:
 
     def _note(self, in_hand: IO[str], queue: QueueName, batch: list[dict[str, Any]]) -> None:
         in_hand.truncate(0)
+        in_hand.write(BUSY)
         for message in batch:
             handle = {"QueueUrl": self._urls[queue], "ReceiptHandle": message["ReceiptHandle"]}
             in_hand.write(json.dumps(handle) + "\n")
         in_hand.flush()
 
-    def _give_back(self, in_hand: IO[str]) -> None:
-        """Make the jobs visible that the last owner of the lock was killed over."""
+    def _give_back(self, in_hand: IO[str]) -> bool:
+        """Whether the last owner of the lock was killed. The jobs that it had in its hands are visible again."""
         in_hand.seek(0)
-        for line in in_hand.readlines():
+        lines = in_hand.readlines()
+        for line in lines[1:]:
             # Those that it had finished are gone.
             with suppress(self._sqs.exceptions.ClientError):
                 self._sqs.change_message_visibility(**json.loads(line), VisibilityTimeout=0)
+        if not lines:
+            in_hand.write(BUSY)
+            in_hand.flush()
+        return bool(lines)
 
     # Queues
 

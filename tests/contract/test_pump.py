@@ -24,7 +24,7 @@ from chalicelib.handlers.events import stream
 from chalicelib.ports.queues import Job, QueueName
 from devstack import dynamodb_table, local_queues, ministack
 from devstack.local_queues import DelayedQueues
-from devstack.pump import Pump
+from devstack.pump import BUSY, Pump
 from tests.contract.store_kit import NOW, REGION, TABLE, next_change, opening
 
 pytestmark = pytest.mark.ministack
@@ -193,6 +193,7 @@ def test_a_job_that_comes_back_while_the_pump_looks_around_is_done(
         return wait(pump)
 
     monkeypatch.setattr(Pump, "_wait_for_others", late)
+    local.lock.write_text(BUSY)
     assert local.pump()["due"] == 1
 
 
@@ -203,6 +204,8 @@ def test_a_job_in_the_hands_of_a_killed_process_is_waited_for(local: Local, monk
     local.queues.send(QueueName.DUE, [Job(body=body, group="mer_a")])
     taken = local.sqs.receive_message(QueueUrl=local.urls[QueueName.DUE], VisibilityTimeout=1)["Messages"]
     assert len(taken) == 1
+    # Killed before it could write down which jobs these are.
+    local.lock.write_text(BUSY)
 
     assert local.pump()["due"] == 1
 
