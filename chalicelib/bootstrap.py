@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING, Any, cast
 
@@ -14,6 +15,8 @@ from chalicelib.adapters.system import SystemClock, SystemIds
 from chalicelib.ports.deps import Deps
 
 if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+
     from chalicelib.ports.channels import Mailer, Texter
     from chalicelib.ports.clock import Clock
     from chalicelib.ports.deliveries import Deliveries
@@ -60,20 +63,20 @@ def prepare() -> None:
 
 def build(*, clock: Clock | None = None) -> Deps:
     """Create adapters from the settings. `clock`: that of devstack. Raises BadSetting."""
-    store, people, deliveries, notices, links, visits = _stores()
+    database = _database()
     return Deps(
-        store=store,
-        people=people,
-        deliveries=deliveries,
-        notices=notices,
-        links=links,
-        visits=visits,
+        store=_store(*database),
+        # These, and what news needs, a request of the API seldom or never does.
+        people=cast("People", _Lazy(partial(_people, *database))),
+        deliveries=cast("Deliveries", _Lazy(partial(_deliveries, *database))),
+        notices=cast("Notices", _Lazy(partial(_notices, *database))),
+        links=cast("Links", _Lazy(partial(_links, *database))),
+        visits=cast("Visits", _Lazy(partial(_visits, *database))),
         addresses=LibraryAddresses(),
         # Importing the stripe package takes a quarter of a second, and most requests move no money.
         gateway=cast("PaymentGateway", _Gateway()),
         clock=clock or SystemClock(),
         ids=SystemIds(),
-        # What news needs, a request of the API seldom or never does.
         queues=cast("Queues", _Lazy(_queues)),
         mailer=cast("Mailer", _Lazy(_mailer)),
         texter=cast("Texter", _Lazy(_texter)),
@@ -103,26 +106,51 @@ def get_pages() -> Pages:
 _pages: list[Pages] = []
 
 
-def _stores() -> tuple[TabStore, People, Deliveries, Notices, Links, Visits]:
+def _database() -> tuple[DynamoDBClient, str]:
+    """The client and the table of all stores."""
     # Imported here: health and the authorizer do not need the AWS SDK, which takes longest to import.
-    from chalicelib.adapters.dynamodb.deliveries import DynamoDbDeliveries
-    from chalicelib.adapters.dynamodb.links import DynamoDbLinks
-    from chalicelib.adapters.dynamodb.notices import DynamoDbNotices
-    from chalicelib.adapters.dynamodb.people import DynamoDbPeople
-    from chalicelib.adapters.dynamodb.store import DynamoDbStore, dynamodb_client
-    from chalicelib.adapters.dynamodb.visits import DynamoDbVisits
+    from chalicelib.adapters.dynamodb.store import dynamodb_client
 
-    client, table = dynamodb_client(config.aws_endpoint_url()), config.table()
+    client = dynamodb_client(config.aws_endpoint_url())
     # The client is kept, because creating it takes longest; it reconnects and renews its credentials automatically.
     snapshots.after_restore(client.close)
-    return (
-        DynamoDbStore(client, table),
-        DynamoDbPeople(client, table),
-        DynamoDbDeliveries(client, table),
-        DynamoDbNotices(client, table),
-        DynamoDbLinks(client, table, config.stage()),
-        DynamoDbVisits(client, table),
-    )
+    return client, config.table()
+
+
+def _store(client: DynamoDBClient, table: str) -> TabStore:
+    from chalicelib.adapters.dynamodb.store import DynamoDbStore
+
+    return DynamoDbStore(client, table)
+
+
+def _people(client: DynamoDBClient, table: str) -> People:
+    from chalicelib.adapters.dynamodb.people import DynamoDbPeople
+
+    return DynamoDbPeople(client, table)
+
+
+def _deliveries(client: DynamoDBClient, table: str) -> Deliveries:
+    from chalicelib.adapters.dynamodb.deliveries import DynamoDbDeliveries
+
+    return DynamoDbDeliveries(client, table)
+
+
+def _notices(client: DynamoDBClient, table: str) -> Notices:
+    from chalicelib.adapters.dynamodb.notices import DynamoDbNotices
+
+    return DynamoDbNotices(client, table)
+
+
+def _links(client: DynamoDBClient, table: str) -> Links:
+    from chalicelib.adapters.dynamodb.links import DynamoDbLinks
+
+    return DynamoDbLinks(client, table, config.stage())
+
+
+def _visits(client: DynamoDBClient, table: str) -> Visits:
+    from chalicelib.adapters.dynamodb.visits import DynamoDbVisits
+
+    return DynamoDbVisits(client, table)
 
 
 def _queues() -> Queues:

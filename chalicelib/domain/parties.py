@@ -1,5 +1,7 @@
 """The two parties of a tab: merchants with their policy, customers with their saved card."""
 
+from __future__ import annotations
+
 import unicodedata
 from datetime import datetime
 

@@ -40,9 +40,9 @@ ROUTES = (
     ("POST", "/v1/customers/{customer_id}/invited", "api.credits:take_invitation"),
     ("POST", "/v1/tabs", "api.tabs:open_tab"),
     ("GET", "/v1/tabs", "api.tabs:list_tabs"),
-    ("GET", "/v1/tabs/{tab_id}", "api.tabs:get_tab"),
+    ("GET", "/v1/tabs/{tab_id}", "api.reading:get_tab"),
     ("GET", "/v1/tabs/{tab_id}/timeline", "api.tabs:get_timeline"),
-    ("GET", "/v1/tabs/{tab_id}/agenda", "api.tabs:get_agenda"),
+    ("GET", "/v1/tabs/{tab_id}/agenda", "api.reading:get_agenda"),
     ("POST", "/v1/tabs/{tab_id}/accept_promise", "api.tabs:accept_promise"),
     ("POST", "/v1/tabs/{tab_id}/propose_promise", "api.tabs:propose_promise"),
     ("POST", "/v1/tabs/{tab_id}/reschedule", "api.tabs:reschedule"),
@@ -163,7 +163,7 @@ def load(*modules: str) -> None:
             serving(target)
 
 
-_FIRST = {"app": "api.tabs", "webhook": "events.stripe_webhook", "pages": "pages.routes"}
+_FIRST = {"app": "api.reading", "webhook": "events.stripe_webhook", "pages": "pages.routes"}
 """What most requests of a function are served by."""
 
 

@@ -1,20 +1,24 @@
 """The store of tabs, merchants and customers."""
 
+from __future__ import annotations
+
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Generic, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, Self, TypeVar
 
 from msgspec import Struct
 
-from chalicelib.domain.books.differences import Progress, Records
-from chalicelib.domain.branding import Branding
-from chalicelib.domain.parties import Customer, Merchant
-from chalicelib.domain.tab.attempt import Attempt
-from chalicelib.domain.tab.draft import Change
-from chalicelib.domain.tab.entry import Entry
 from chalicelib.domain.tab.status import PaymentState, Status
 from chalicelib.domain.tab.tab import Tab
-from chalicelib.domain.trust.credits import CreditAccount, Movement
+
+if TYPE_CHECKING:
+    from chalicelib.domain.books.differences import Progress, Records
+    from chalicelib.domain.branding import Branding
+    from chalicelib.domain.parties import Customer, Merchant
+    from chalicelib.domain.tab.attempt import Attempt
+    from chalicelib.domain.tab.draft import Change
+    from chalicelib.domain.tab.entry import Entry
+    from chalicelib.domain.trust.credits import CreditAccount, Movement
 
 # Errors of the store, besides the domain's NotFound
 
@@ -34,7 +38,7 @@ class FactsAlreadyApplied(Exception):
 class RecordExists(Exception):
     """An idempotency record with this id exists: `record`."""
 
-    def __init__(self, record: "IdempotencyRecord") -> None:
+    def __init__(self, record: IdempotencyRecord) -> None:
         super().__init__(record.record_id)
         self.record = record
 

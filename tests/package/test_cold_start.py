@@ -89,16 +89,30 @@ OF_SCHEDULES = {
 }
 
 
-OF_OTHER_ROUTES = {f"chalicelib.handlers.api.{name}" for name in ("bills", "endpoints", "links", "openapi", "problems")}
+OF_OTHER_ROUTES = {
+    *(
+        f"chalicelib.handlers.api.{name}"
+        for name in ("bills", "endpoints", "fields", "openapi", "problems", "requests")
+    ),
+    *("chalicelib.handlers.api.news_views", "chalicelib.handlers.api.party_views", "chalicelib.handlers.api.tabs"),
+    # Of those: what a tab is read, shown and handled without.
+    *("chalicelib.domain.contact", "chalicelib.domain.news", "zoneinfo"),
+}
+NO_READING = {
+    *("chalicelib.domain.tab.commands", "chalicelib.domain.parties", "chalicelib.domain.books.differences"),
+    *("chalicelib.domain.tab.facts.fact", "chalicelib.ports.gateway", "chalicelib.usecases.tab.attempts"),
+    *(f"chalicelib.adapters.dynamodb.{name}" for name in ("deliveries", "links", "notices", "people", "visits")),
+}
+"""What GET /v1/tabs/{tab_id} does without. An import of a module that is only for types belongs under TYPE_CHECKING."""
 OF_PAGES = {"chalicelib.handlers.pages.routes", "http.cookies"}
 
 
 @pytest.mark.parametrize(
     ("handler", "without"),
     [
-        ("app.app", {"stripe", *OF_TOKENS, *OF_SCHEDULES, *OF_OTHER_ROUTES, *OF_PAGES}),
-        ("app.pages", {"stripe", *OF_TOKENS, *OF_SCHEDULES, *OF_OTHER_ROUTES, "chalicelib.handlers.api.tabs"}),
-        ("app.webhook", {"stripe", *OF_TOKENS, *OF_SCHEDULES, *OF_OTHER_ROUTES, *OF_PAGES}),
+        ("app.app", {"stripe", *OF_TOKENS, *OF_SCHEDULES, *OF_OTHER_ROUTES, *OF_PAGES, *NO_READING}),
+        ("app.pages", {"stripe", *OF_TOKENS, *OF_SCHEDULES, "chalicelib.handlers.api.tabs"}),
+        ("app.webhook", {"stripe", *OF_TOKENS, *OF_SCHEDULES, "chalicelib.handlers.api.tabs", *OF_PAGES}),
         ("app.sweep", {"stripe", *OF_TOKENS}),
         ("app.worker", {"stripe", *OF_TOKENS}),
         ("app.relay", {"stripe", *OF_TOKENS}),
@@ -123,7 +137,7 @@ def test_a_function_has_loaded_what_its_first_request_needs() -> None:
     """Lambda gives a start more of the processor than the first request."""
     show = "print(json.dumps(sorted(sys.modules)))"
 
-    assert "chalicelib.handlers.api.tabs" in start("app.app", show)
+    assert "chalicelib.handlers.api.reading" in start("app.app", show)
     assert "chalicelib.handlers.pages.routes" in start("app.pages", show)
     assert "chalicelib.handlers.events.stripe_webhook" in start("app.webhook", show)
 

@@ -28,9 +28,9 @@ from chalicelib.ports.deps import Deps
 from chalicelib.usecases.news.take_event import take_event
 from chalicelib.usecases.parties.customers import create_customer
 from chalicelib.usecases.parties.merchants import NewMerchant, create_merchant
-from chalicelib.usecases.tab.attempts import Answer, Request
 from chalicelib.usecases.tab.bill import accept_bill, add_items, complete_service
 from chalicelib.usecases.tab.booking import Agreement, accept_promise, open_tab
+from chalicelib.usecases.tab.requests import Answer, Request
 from devstack.invariants import check_books, check_claims, check_credits, check_everything, check_tab
 from tests import views
 from tests.channels import BareWords, Mails, Texts

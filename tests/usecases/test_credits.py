@@ -20,11 +20,11 @@ from chalicelib.domain.tab.tab import Tab
 from chalicelib.domain.trust.credits import CreditAccount, MovementKind
 from chalicelib.domain.trust.terms import CreditTerms
 from chalicelib.usecases.parties.customers import create_customer
-from chalicelib.usecases.tab.attempts import Answer
 from chalicelib.usecases.tab.bill import accept_bill
 from chalicelib.usecases.tab.booking import open_tab
 from chalicelib.usecases.tab.payment import pay_on_phone
 from chalicelib.usecases.tab.refund import refund_tab
+from chalicelib.usecases.tab.requests import Answer
 from chalicelib.usecases.trust.credits import (
     find_invitation,
     get_invitation_code,

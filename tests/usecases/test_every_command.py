@@ -15,7 +15,6 @@ from chalicelib.domain.tab.commands.bill import ItemInput
 from chalicelib.domain.tab.commands.booking import Limits
 from chalicelib.domain.tab.policy import Resolution
 from chalicelib.domain.tab.status import Status
-from chalicelib.usecases.tab.attempts import Answer, Request
 from chalicelib.usecases.tab.bill import (
     accept_bill,
     add_items,
@@ -32,6 +31,7 @@ from chalicelib.usecases.tab.booking import cancel_tab, check_in, mark_no_show, 
 from chalicelib.usecases.tab.followup import pause_followup, resume_followup, send_reminder
 from chalicelib.usecases.tab.payment import charge_saved_card, give_tip, pay_on_phone, return_cash, take_cash
 from chalicelib.usecases.tab.refund import refund_tab
+from chalicelib.usecases.tab.requests import Answer, Request
 from tests.usecases.shop import WITH_CARD, WITHOUT_CARD, Shop
 
 

@@ -24,7 +24,7 @@ from chalicelib.usecases.parties.merchants import (
     set_contact,
     set_policy,
 )
-from chalicelib.usecases.tab.attempts import Request
+from chalicelib.usecases.tab.requests import Request
 from tests.usecases.shop import NOON, Shop
 
 ROOT = Actor(subject="root", role=Role.OPERATOR)

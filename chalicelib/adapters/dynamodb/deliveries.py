@@ -9,17 +9,18 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from chalicelib.adapters.dynamodb import items
-from chalicelib.adapters.dynamodb.items import Key
 from chalicelib.adapters.dynamodb.reads import Reads, flat
 from chalicelib.adapters.dynamodb.writes import Check, Put, Refused, Transactions, reading, versioned
-from chalicelib.domain.contact import Channel
 from chalicelib.domain.news.delivery import Delivery
-from chalicelib.domain.news.message import Message
-from chalicelib.domain.tab.tab import Tab
 from chalicelib.ports.store import DueDelivery, VersionConflict
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
+
+    from chalicelib.adapters.dynamodb.items import Key
+    from chalicelib.domain.contact import Channel
+    from chalicelib.domain.news.message import Message
+    from chalicelib.domain.tab.tab import Tab
 
 
 class DynamoDbDeliveries:
@@ -64,11 +65,11 @@ class DynamoDbDeliveries:
             return None
         pointer = self._reads.find(items.provider_key(channel, provider_id))
         item = None if pointer is None else self._reads.find(items.delivery_key_of(pointer))
-        return None if item is None else items.delivery_of(item)
+        return None if item is None else items.contents(Delivery, item)
 
     def find_due(self, due: DueDelivery) -> Delivery | None:
         item = self._reads.find(items.sent_key(due.merchant_id, due.tab_id, due.message_id, None))
-        return None if item is None else items.delivery_of(item)
+        return None if item is None else items.contents(Delivery, item)
 
     def count_sms(self, merchant_id: str, on: date, number: str, country: str) -> None:
         for key in self._count_keys(merchant_id, on, number, country):
@@ -93,4 +94,4 @@ class DynamoDbDeliveries:
     def _between(self, merchant_id: str, tab_id: str | None, first: str, last: str) -> tuple[Delivery, ...]:
         """All deliveries whose sort keys lie between; a message has a few, a page of entries has some dozens."""
         partition = items.owner_partition(merchant_id, tab_id)
-        return tuple(items.delivery_of(item) for item in self._reads.range({"S": partition}, first, last))
+        return tuple(items.contents(Delivery, item) for item in self._reads.range({"S": partition}, first, last))

@@ -12,28 +12,18 @@ import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 from msgspec import Struct
 
 from chalicelib.decoders import decoder_of
-from chalicelib.domain.books.differences import Progress, Records
-from chalicelib.domain.branding import Branding
-from chalicelib.domain.contact import Channel, Contact, SearchBy
 from chalicelib.domain.errors import InvalidInput
-from chalicelib.domain.news.delivery import Delivery
-from chalicelib.domain.news.endpoint import Endpoint, Secrets
-from chalicelib.domain.news.sending import KEPT, Sending
-from chalicelib.domain.parties import Customer, Merchant
 from chalicelib.domain.tab.attempt import Attempt
-from chalicelib.domain.tab.draft import Change
 from chalicelib.domain.tab.entry import Entry
-from chalicelib.domain.tab.link import LinkPointer
 from chalicelib.domain.tab.status import Status
 from chalicelib.domain.tab.tab import Tab
 from chalicelib.domain.token import Token
-from chalicelib.domain.trust.credits import CreditAccount, Mark, Movement
 from chalicelib.domain.trust.visit import Visit
 from chalicelib.ports.store import (
     Due,
@@ -46,6 +36,20 @@ from chalicelib.ports.store import (
     SeenEvent,
     TabSummary,
 )
+
+if TYPE_CHECKING:
+    from chalicelib.domain.books.differences import Progress, Records
+    from chalicelib.domain.branding import Branding
+    from chalicelib.domain.contact import Channel, Contact, SearchBy
+    from chalicelib.domain.news.delivery import Delivery
+    from chalicelib.domain.news.endpoint import Endpoint, Secrets
+    from chalicelib.domain.news.sending import Sending
+    from chalicelib.domain.parties import Customer, Merchant
+    from chalicelib.domain.tab.draft import Change
+    from chalicelib.domain.tab.link import LinkPointer
+    from chalicelib.domain.token import Token
+    from chalicelib.domain.trust.credits import CreditAccount, Mark, Movement
+    from chalicelib.domain.trust.visit import Visit
 
 Item = dict[str, Any]
 """An item in the form of boto3's client: name → {"S": text} or {"N": digits}."""
@@ -442,14 +446,14 @@ def secrets_item(secrets: Secrets) -> Item:
     return _item(secrets_key(secrets.merchant_id, secrets.endpoint_id), _data(secrets))
 
 
-def sending_item(sending: Sending, wall_now_s: float) -> Item:
+def sending_item(sending: Sending, wall_now_s: float, lifetime: timedelta) -> Item:
     """With its place in the log, and its due key until it has come to an end."""
     notice = sending.notice
     item = _item(
         sending_key(notice.merchant_id, sending.endpoint_id, notice.notice_id), _data(sending) | _version(sending)
     )
     item |= {
-        "ttl": _ttl(wall_now_s, KEPT),
+        "ttl": _ttl(wall_now_s, lifetime),
         "gm_pk": {"S": sendings_partition(notice.merchant_id, sending.endpoint_id)},
         "gm_sk": {"S": listing_position(notice.notice_id, notice.at)},
     }
@@ -522,7 +526,7 @@ class NewerSchema(Exception):
     """A newer release wrote the item; this release would lose its unknown fields."""
 
 
-def _contents(cls: type[R], item: Item) -> R:
+def contents(cls: type[R], item: Item) -> R:
     """The contents, converted to this release's schema; new fields have their defaults.
 
     Raises NewerSchema.
@@ -544,31 +548,35 @@ def _contents(cls: type[R], item: Item) -> R:
 
 
 def tab_of(item: Item) -> Tab:
-    return _contents(Tab, item)
+    return contents(Tab, item)
 
 
 def entry_of(item: Item) -> Entry:
-    return _contents(Entry, item)
+    return contents(Entry, item)
 
 
 def attempt_of(item: Item) -> Attempt:
-    return _contents(Attempt, item)
+    return contents(Attempt, item)
 
 
 def pointer_of(item: Item) -> Pointer:
-    return _contents(Pointer, item)
+    return contents(Pointer, item)
 
 
 def record_of(item: Item) -> IdempotencyRecord:
-    return _contents(IdempotencyRecord, item)
+    return contents(IdempotencyRecord, item)
 
 
 def merchant_of(item: Item) -> Merchant:
-    return _contents(Merchant, item)
+    from chalicelib.domain.parties import Merchant  # Imported here and below: reading a tab needs none of it.
+
+    return contents(Merchant, item)
 
 
 def branding_of(item: Item) -> Branding:
-    return _contents(Branding, item)
+    from chalicelib.domain.branding import Branding
+
+    return contents(Branding, item)
 
 
 def merchant_line_of(item: Item) -> tuple[str, str | None]:
@@ -578,6 +586,8 @@ def merchant_line_of(item: Item) -> tuple[str, str | None]:
 
 def records_of(found: Iterable[Item]) -> Records:
     """The records from all items of one tab, in the order of their sort keys, so the history is oldest first."""
+    from chalicelib.domain.books.differences import Records
+
     tab, entries, attempts, fact_keys = None, [], [], []
     for item in found:
         kind = item["sk"]["S"].partition("#")[0]
@@ -593,15 +603,15 @@ def records_of(found: Iterable[Item]) -> Records:
 
 
 def progress_of(item: Item) -> Progress:
-    return _contents(Progress, item)
+    from chalicelib.domain.books.differences import Progress
+
+    return contents(Progress, item)
 
 
 def customer_of(item: Item) -> Customer:
-    return _contents(Customer, item)
+    from chalicelib.domain.parties import Customer
 
-
-def contact_of(item: Item) -> Contact:
-    return _contents(Contact, item)
+    return contents(Customer, item)
 
 
 def count_ttl(wall_now_s: float) -> Mapping[str, str]:
@@ -612,52 +622,30 @@ def count_of(item: Item | None) -> int:
     return 0 if item is None else int(item["sent"]["N"])
 
 
-def delivery_of(item: Item) -> Delivery:
-    return _contents(Delivery, item)
-
-
-def endpoint_of(item: Item) -> Endpoint:
-    return _contents(Endpoint, item)
-
-
-def secrets_of(item: Item) -> Secrets:
-    return _contents(Secrets, item)
-
-
-def sending_of(item: Item) -> Sending:
-    return _contents(Sending, item)
-
-
 def delivery_key_of(provider_item: Item) -> Key:
     return {"pk": provider_item["of_pk"], "sk": provider_item["of_sk"]}
 
 
-def link_pointer_of(item: Item) -> LinkPointer:
-    return _contents(LinkPointer, item)
-
-
-def token_of(item: Item) -> Token:
-    return _contents(Token, item)
-
-
-def visit_of(item: Item) -> Visit:
-    return _contents(Visit, item)
-
-
 def credits_of(item: Item) -> CreditAccount:
-    return _contents(CreditAccount, item)
+    from chalicelib.domain.trust.credits import CreditAccount
+
+    return contents(CreditAccount, item)
 
 
 def movement_of(item: Item) -> Movement:
-    return _contents(Movement, item)
+    from chalicelib.domain.trust.credits import Movement
+
+    return contents(Movement, item)
 
 
 def referrer_of(item: Item) -> Referrer:
-    return _contents(Referrer, item)
+    return contents(Referrer, item)
 
 
 def customer_line_of(item: Item) -> Customer:
     """Read a row of a listing's index."""
+    from chalicelib.domain.parties import Customer
+
     line: Customer = decoder_of(Customer).decode(item[_LINE]["S"])
     return line
 

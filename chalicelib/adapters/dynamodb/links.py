@@ -46,11 +46,11 @@ class DynamoDbLinks:
 
     def find_pointer(self, sha256: str) -> LinkPointer | None:
         item = self._reads.find(items.link_key(sha256))
-        return None if item is None else items.link_pointer_of(item)
+        return None if item is None else items.contents(LinkPointer, item)
 
     def find_token(self, merchant_id: str, number: int) -> Token | None:
         item = self._reads.find(items.token_key(merchant_id, number))
-        return None if item is None else items.token_of(item)
+        return None if item is None else items.contents(Token, item)
 
     def list_tokens(self, merchant_id: str, *, limit: int, cursor: str | None) -> Page[Token]:
         partition = items.token_key(merchant_id, 0)["pk"]
@@ -64,7 +64,7 @@ class DynamoDbLinks:
             ExpressionAttributeValues={":pk": partition},
             ConsistentRead=True,
         )
-        tokens = tuple(items.token_of(item) for item in found)
+        tokens = tuple(items.contents(Token, item) for item in found)
         next_cursor = cursors.encode(partition["S"], items.token_position(tokens[-1].number)) if has_more else None
         return Page(items=tokens, next_cursor=next_cursor)
 

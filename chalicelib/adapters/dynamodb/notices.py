@@ -14,7 +14,7 @@ from chalicelib.adapters.dynamodb import cursors, items
 from chalicelib.adapters.dynamodb.reads import Reads, flat, position_of
 from chalicelib.adapters.dynamodb.writes import ABSENT, Put, Refused, Transactions, reading, record_put, versioned
 from chalicelib.domain.news.endpoint import Endpoint, Secrets
-from chalicelib.domain.news.sending import Sending
+from chalicelib.domain.news.sending import KEPT, Sending
 from chalicelib.ports.store import IdempotencyRecord, Page, RecordExists, VersionConflict
 
 if TYPE_CHECKING:
@@ -43,18 +43,18 @@ class DynamoDbNotices:
     def list_endpoints(self, merchant_id: str) -> tuple[Endpoint, ...]:
         first = items.endpoint_key(merchant_id, "")
         found = self._reads.range(first["pk"], first["sk"]["S"], items.endpoint_key(merchant_id, "~")["sk"]["S"])
-        endpoints = [items.endpoint_of(item) for item in found]
+        endpoints = [items.contents(Endpoint, item) for item in found]
         return tuple(sorted(endpoints, key=lambda endpoint: (endpoint.created_at, endpoint.endpoint_id)))
 
     def find_endpoint(self, merchant_id: str, endpoint_id: str) -> Endpoint | None:
         if not items.is_id(endpoint_id):
             return None
         item = self._reads.find(items.endpoint_key(merchant_id, endpoint_id))
-        return None if item is None else items.endpoint_of(item)
+        return None if item is None else items.contents(Endpoint, item)
 
     def find_secrets(self, merchant_id: str, endpoint_id: str) -> Secrets | None:
         item = self._reads.find(items.secrets_key(merchant_id, endpoint_id))
-        return None if item is None else items.secrets_of(item)
+        return None if item is None else items.contents(Secrets, item)
 
     def put_endpoint(
         self, endpoint: Endpoint, *, secrets: Secrets | None = None, record: IdempotencyRecord | None = None
@@ -89,7 +89,7 @@ class DynamoDbNotices:
         return True
 
     def put_sending(self, sending: Sending, *, record: IdempotencyRecord | None = None) -> None:
-        put = versioned(items.sending_item(sending, self._wall_now_s()), sending.version - 1)
+        put = versioned(items.sending_item(sending, self._wall_now_s(), KEPT), sending.version - 1)
         if record is None:
             self._put(put, sending.notice.notice_id)
         else:
@@ -99,11 +99,11 @@ class DynamoDbNotices:
         if not (items.is_id(endpoint_id) and items.is_id(notice_id)):
             return None
         item = self._reads.find(items.sending_key(merchant_id, endpoint_id, notice_id))
-        return None if item is None else items.sending_of(item)
+        return None if item is None else items.contents(Sending, item)
 
     def list_sendings_of_tab(self, merchant_id: str, endpoint_id: str, tab_id: str) -> Sequence[Sending]:
         pk = items.sending_key(merchant_id, endpoint_id, "")["pk"]
-        return [items.sending_of(item) for item in self._reads.range(pk, f"{tab_id}-", f"{tab_id}-~")]
+        return [items.contents(Sending, item) for item in self._reads.range(pk, f"{tab_id}-", f"{tab_id}-~")]
 
     def list_sendings(
         self,
@@ -139,7 +139,7 @@ class DynamoDbNotices:
         keys = [{"pk": item["pk"], "sk": item["sk"]} for item in found]
         whole = self._reads.find_all(keys) if keys else {}
         return Page(
-            items=tuple(items.sending_of(whole[flat(key)]) for key in keys if flat(key) in whole),
+            items=tuple(items.contents(Sending, whole[flat(key)]) for key in keys if flat(key) in whole),
             next_cursor=cursors.encode(partition, found[-1]["gm_sk"]["S"]) if has_more else None,
         )
 

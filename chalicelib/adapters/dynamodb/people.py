@@ -13,11 +13,12 @@ from chalicelib.adapters.dynamodb.reads import Reads, flat
 from chalicelib.adapters.dynamodb.writes import Put, Refused, Transactions, record_put, versioned
 from chalicelib.domain.contact import Contact, SearchBy, search_values, searchable
 from chalicelib.domain.errors import InvalidInput
-from chalicelib.domain.parties import Customer
 from chalicelib.ports.store import IdempotencyRecord, Page, RecordExists, VersionConflict
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
+
+    from chalicelib.domain.parties import Customer
 
 
 class DynamoDbPeople:
@@ -37,12 +38,12 @@ class DynamoDbPeople:
 
     def find_contact(self, merchant_id: str, customer_id: str) -> Contact | None:
         item = self._reads.find(items.contact_key(merchant_id, customer_id))
-        return None if item is None else items.contact_of(item)
+        return None if item is None else items.contents(Contact, item)
 
     def find_contacts(self, merchant_id: str, customer_ids: Collection[str]) -> Mapping[str, Contact]:
         keys = {customer_id: items.contact_key(merchant_id, customer_id) for customer_id in customer_ids}
         found = self._reads.find_all(list(keys.values())) if keys else {}
-        return {who: items.contact_of(found[flat(key)]) for who, key in keys.items() if flat(key) in found}
+        return {who: items.contents(Contact, found[flat(key)]) for who, key in keys.items() if flat(key) in found}
 
     def put_contact(self, contact: Contact, before: Contact | None, *, record: IdempotencyRecord | None = None) -> None:
         merchant_id, customer_id = contact.merchant_id, contact.customer_id

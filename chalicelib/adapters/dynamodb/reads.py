@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.adapters.dynamodb import cursors, items
-from chalicelib.adapters.dynamodb.items import Item, Key
 from chalicelib.adapters.dynamodb.writes import TRIES, reading
 from chalicelib.domain.errors import InvalidInput
 from chalicelib.ports.store import WHOLE, Span, StoreUnavailable
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
+
+    from chalicelib.adapters.dynamodb.items import Item, Key
 
 
 class Reads:

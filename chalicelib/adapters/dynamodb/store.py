@@ -20,7 +20,6 @@ import msgspec
 
 from chalicelib.adapters.aws import client as aws
 from chalicelib.adapters.dynamodb import cursors, items
-from chalicelib.adapters.dynamodb.items import Item
 from chalicelib.adapters.dynamodb.reads import Reads, flat
 from chalicelib.adapters.dynamodb.writes import (
     ABSENT,
@@ -32,9 +31,6 @@ from chalicelib.adapters.dynamodb.writes import (
     record_put,
     versioned,
 )
-from chalicelib.domain.books.differences import Progress, Records
-from chalicelib.domain.branding import Branding
-from chalicelib.domain.contact import reference_values
 from chalicelib.domain.errors import NotFound
 from chalicelib.domain.parties import Customer, Merchant
 from chalicelib.domain.tab.attempt import Attempt
@@ -42,7 +38,6 @@ from chalicelib.domain.tab.draft import Change
 from chalicelib.domain.tab.entry import Entry
 from chalicelib.domain.tab.status import Status
 from chalicelib.domain.tab.tab import Tab
-from chalicelib.domain.trust.credits import CreditAccount, Movement
 from chalicelib.ports.store import (
     WHOLE,
     Due,
@@ -63,6 +58,17 @@ from chalicelib.ports.store import (
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
+
+    from chalicelib.adapters.dynamodb.items import Item
+    from chalicelib.domain.books.differences import Progress, Records
+    from chalicelib.domain.branding import Branding
+    from chalicelib.domain.parties import Customer, Merchant
+    from chalicelib.domain.tab.attempt import Attempt
+    from chalicelib.domain.tab.draft import Change
+    from chalicelib.domain.tab.entry import Entry
+    from chalicelib.domain.tab.status import Status
+    from chalicelib.domain.tab.tab import Tab
+    from chalicelib.domain.trust.credits import CreditAccount, Movement
 
 log = logging.getLogger(__name__)
 
@@ -291,7 +297,7 @@ class DynamoDbStore:
 
     def read_records(self, merchant_id: str, tab_id: str) -> Records:
         if not (items.is_id(merchant_id) and items.is_id(tab_id)):
-            return Records(tab=None)
+            return items.records_of(())
         return items.records_of(self._reads.partition(items.tab_key(merchant_id, tab_id)["pk"], ConsistentRead=True))
 
     # Merchants and customers
@@ -308,6 +314,8 @@ class DynamoDbStore:
         return items.merchant_of(item)
 
     def get_merchant_and_branding(self, merchant_id: str) -> tuple[Merchant, Branding]:
+        from chalicelib.domain.branding import Branding  # Imported here: only pages and the merchant's own need it.
+
         _check_ids("merchant", merchant_id)
         merchant_key, branding_key = items.merchant_key(merchant_id), items.branding_key(merchant_id)
         found = self._reads.find_all([merchant_key, branding_key])
@@ -339,6 +347,8 @@ class DynamoDbStore:
         return items.customer_of(item)
 
     def add_customer(self, customer: Customer, *, account: str | None, record: IdempotencyRecord) -> None:
+        from chalicelib.domain.contact import reference_values  # Imported here: seldom needed.
+
         pointer = Put(items.pointer_item(items.customer_pointer(customer, account)))
         found_by = [
             Put(items.lookup_item(customer.merchant_id, by, text, customer.customer_id))

@@ -15,10 +15,11 @@ from chalicelib.adapters.dynamodb.writes import ABSENT, Transactions, reading
 from chalicelib.domain.errors import InvalidInput
 from chalicelib.domain.trust.visit import Visit
 from chalicelib.ports.store import Page, VersionConflict
-from chalicelib.ports.visits import VisitKey
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
+
+    from chalicelib.ports.visits import VisitKey
 
 BATCH = 100
 """The maximum number of items in one BatchGetItem."""
@@ -38,7 +39,7 @@ class DynamoDbVisits:
         for start in range(0, len(wanted), BATCH):
             at = {key: items.visit_key(*key) for key in wanted[start : start + BATCH]}
             there = self._reads.find_all(list(at.values()))
-            found |= {key: items.visit_of(there[flat(one)]) for key, one in at.items() if flat(one) in there}
+            found |= {key: items.contents(Visit, there[flat(one)]) for key, one in at.items() if flat(one) in there}
         return found
 
     def put_visit(self, visit: Visit, before: Visit | None) -> None:
@@ -61,7 +62,7 @@ class DynamoDbVisits:
             return ()
         # Ids sort by when they were made, which is not the business's time on every stack: the visits say when.
         pk = items.visit_key(merchant_id, customer_id, "")["pk"]
-        visits = [items.visit_of(item) for item in self._reads.partition(pk, ConsistentRead=True)]
+        visits = [items.contents(Visit, item) for item in self._reads.partition(pk, ConsistentRead=True)]
         recent = [(visit.opened_at, visit) for visit in visits if visit.opened_at and visit.opened_at >= since]
         return [visit for _, visit in sorted(recent, key=lambda pair: (pair[0], pair[1].tab_id))]
 
@@ -97,6 +98,6 @@ class DynamoDbVisits:
         for first in range(0, len(keys), BATCH):
             whole |= self._reads.find_all(keys[first : first + BATCH])
         return Page(
-            items=tuple(items.visit_of(whole[flat(key)]) for key in keys if flat(key) in whole),
+            items=tuple(items.contents(Visit, whole[flat(key)]) for key in keys if flat(key) in whole),
             next_cursor=cursors.encode(partition, found[-1]["gm_sk"]["S"]) if has_more else None,
         )

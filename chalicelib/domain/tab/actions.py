@@ -19,7 +19,6 @@ from chalicelib.domain.errors import (
     PromiseNotAccepted,
     TransitionRefused,
 )
-from chalicelib.domain.news import dates
 from chalicelib.domain.tab import deposit
 from chalicelib.domain.tab.actor import Actor, Role
 from chalicelib.domain.tab.attempt import AttemptState, Operation
@@ -544,6 +543,8 @@ def _no_show(tab: Tab, actor: Actor, now: datetime) -> Why | None:
     assert tab.starts_at is not None, "a booked tab has a start"
     from_at = tab.starts_at + timedelta(seconds=tab.promise.no_show_grace_s)
     if now < from_at:
+        from chalicelib.domain.news import dates  # Imported here: only a refusal says a time.
+
         return lambda: TransitionRefused(
             "The customer still has time: a no-show can be recorded from "
             f"{dates.day_and_time(from_at, tab.policy.time_zone)} ({tab.policy.time_zone}).",

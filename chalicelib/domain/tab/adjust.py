@@ -5,12 +5,14 @@ What was taken above the lowered amount becomes a refund obligation in the same 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chalicelib.domain.books.ledger import Account, Posting, transfer
 from chalicelib.domain.tab.bill import Lowered
-from chalicelib.domain.tab.draft import Draft
-from chalicelib.domain.tab.tab import Tab
+
+if TYPE_CHECKING:
+    from chalicelib.domain.tab.draft import Draft
+    from chalicelib.domain.tab.tab import Tab
 
 
 def lower_bill(draft: Draft, amount_minor: int, kind: str, **details: object) -> None:

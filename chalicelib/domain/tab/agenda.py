@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime, timedelta
 from enum import IntEnum
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -26,7 +26,9 @@ from chalicelib.domain.tab.payments import NOT_AT_GATEWAY, DepositState, Hold, H
 from chalicelib.domain.tab.promise import Consent
 from chalicelib.domain.tab.status import Status
 from chalicelib.domain.tab.tab import Outcome, Tab
-from chalicelib.domain.trust.credits import CreditAccount
+
+if TYPE_CHECKING:
+    from chalicelib.domain.trust.credits import CreditAccount
 
 
 class StepKind(IntEnum):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -10,10 +11,12 @@ from chalicelib.domain.books.ledger import Account
 from chalicelib.domain.tab import crediting, fees, followup
 from chalicelib.domain.tab.adjust import forgive, lower_bill, what_is_left
 from chalicelib.domain.tab.bill import Contest, UntoldBill
-from chalicelib.domain.tab.draft import Draft
 from chalicelib.domain.tab.policy import Resolution
 from chalicelib.domain.tab.status import Status
-from chalicelib.domain.tab.tab import Tab
+
+if TYPE_CHECKING:
+    from chalicelib.domain.tab.draft import Draft
+    from chalicelib.domain.tab.tab import Tab
 
 
 def open_contest(draft: Draft, reason: str, contested_minor: int) -> None:

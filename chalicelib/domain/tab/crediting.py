@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from chalicelib.domain.books.ledger import Account, transfer
 from chalicelib.domain.errors import CreditNotAvailable, InvalidInput
 from chalicelib.domain.money import check_amount, currency_of, format_amount, share_minor
-from chalicelib.domain.tab.draft import Draft
 from chalicelib.domain.tab.facts import legs
 from chalicelib.domain.tab.given import GivenCredit
 from chalicelib.domain.tab.payments import DisputeState
@@ -24,6 +24,9 @@ from chalicelib.domain.tab.tab import Outcome, Tab
 from chalicelib.domain.trust import credits
 from chalicelib.domain.trust.credits import CreditAccount, Lot, LotKind, Mark, MovementKind
 from chalicelib.domain.trust.terms import CreditTerms
+
+if TYPE_CHECKING:
+    from chalicelib.domain.tab.draft import Draft
 
 _HARMLESS = frozenset({DisputeState.INQUIRY, DisputeState.INQUIRY_CLOSED})
 """The bank only asks, so nothing is disputed."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -11,12 +12,14 @@ from chalicelib.domain.tab import fees
 from chalicelib.domain.tab.actor import SYSTEM
 from chalicelib.domain.tab.attempt import Attempt, AttemptState, Failure, Operation
 from chalicelib.domain.tab.bill import FeeKind
-from chalicelib.domain.tab.draft import Draft
 from chalicelib.domain.tab.payments import Deposit, DepositState, Hold
 from chalicelib.domain.tab.policy import LapseAction, Policy
 from chalicelib.domain.tab.promise import Consent
 from chalicelib.domain.tab.status import Status
 from chalicelib.domain.tab.tab import LEASE, Tab
+
+if TYPE_CHECKING:
+    from chalicelib.domain.tab.draft import Draft
 
 _WAITS_FOR_CUSTOMER = frozenset({DepositState.WANTED, DepositState.REQUIRES_ACTION})
 _UNSECURED = frozenset(

@@ -1,8 +1,10 @@
 """A Draft: one change of a tab in progress. Commands, facts and agenda write on it; `seal` checks it."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -11,7 +13,6 @@ from chalicelib.domain import instants
 from chalicelib.domain.books.ledger import Account, Posting, post, transfer
 from chalicelib.domain.errors import TransitionRefused
 from chalicelib.domain.parties import Customer
-from chalicelib.domain.tab.actor import Actor
 from chalicelib.domain.tab.attempt import Attempt, AttemptState, Failure, Operation
 from chalicelib.domain.tab.entry import Entry
 from chalicelib.domain.tab.flag import Flag, FlagKind
@@ -21,6 +22,10 @@ from chalicelib.domain.tab.status import TRANSITIONS, Status
 from chalicelib.domain.tab.tab import Tab
 from chalicelib.domain.token import Token
 from chalicelib.domain.trust.credits import CreditAccount, CreditChange, Mark, Movement, MovementKind
+
+if TYPE_CHECKING:
+    # A Change is written, and never read from JSON: so these of its fields are names only.
+    from chalicelib.domain.tab.actor import Actor
 
 NewId = Callable[[str], str]
 """Creates an id with a prefix: `new_id("att")` → `att_01J…`."""
@@ -56,10 +61,10 @@ class Change(Struct, frozen=True, kw_only=True):
     customer: Customer | None = None
     credits: tuple[CreditChange, ...] = ()
     marks: tuple[Mark, ...] = ()
-    also: tuple["Change", ...] = ()
+    also: tuple[Change, ...] = ()
 
     @property
-    def all(self) -> tuple["Change", ...]:
+    def all(self) -> tuple[Change, ...]:
         """This change, and those that are written with it."""
         return (self, *self.also)
 

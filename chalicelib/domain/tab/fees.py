@@ -6,17 +6,19 @@ The agenda decides when, `actions` decides who may do what.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
 from chalicelib.domain.books.ledger import Account, transfer
 from chalicelib.domain.tab import settlement
 from chalicelib.domain.tab.bill import Fee, FeeKind
-from chalicelib.domain.tab.draft import Draft
 from chalicelib.domain.tab.payments import LegKind, PlanReason
 from chalicelib.domain.tab.status import Status
 from chalicelib.domain.tab.tab import Followup, Tab
+
+if TYPE_CHECKING:
+    from chalicelib.domain.tab.draft import Draft
 
 NOTICE = timedelta(hours=24)
 """The notice between announcing and taking a no-show's fee.

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from chalicelib.domain.tab import settlement
-from chalicelib.domain.tab.attempt import Failure
-from chalicelib.domain.tab.draft import Draft
 from chalicelib.domain.tab.payments import PlanReason
-from chalicelib.domain.tab.policy import Policy
 from chalicelib.domain.tab.promise import Consent
 from chalicelib.domain.tab.status import Status
 from chalicelib.domain.tab.tab import LEASE, Followup, Tab
+
+if TYPE_CHECKING:
+    from chalicelib.domain.tab.attempt import Failure
+    from chalicelib.domain.tab.draft import Draft
+    from chalicelib.domain.tab.policy import Policy
 
 MAXIMUM_TRIES = 4
 """The maximum of automatic charges for one bill. Card networks allow 15 to 20 in 30 days; far fewer are polite."""
@@ -78,6 +80,8 @@ def _may_charge(tab: Tab) -> bool:
 
 def outside_quiet_hours(at: datetime, policy: Policy) -> datetime:
     """`at`, or the end of the quiet hours if it falls into them, in the policy's time zone."""
+    from zoneinfo import ZoneInfo  # Imported here: a tab that owes nothing is read without it.
+
     local = at.astimezone(ZoneInfo(policy.time_zone))
     begin, end = policy.quiet_from_hour, policy.quiet_until_hour
     if begin == end:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from chalicelib.domain.tab.actor import Actor
-from chalicelib.domain.tab.attempt import Attempt
 from chalicelib.domain.tab.link import LinkState, Scope, token_subject
 from chalicelib.domain.tab.status import Status
-from chalicelib.domain.tab.tab import Tab
+
+if TYPE_CHECKING:
+    from chalicelib.domain.tab.actor import Actor
+    from chalicelib.domain.tab.attempt import Attempt
+    from chalicelib.domain.tab.tab import Tab
 
 
 def scope_of(tab: Tab, subject: str, now: datetime) -> Scope | None:

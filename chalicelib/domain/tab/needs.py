@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -12,7 +13,9 @@ from chalicelib.domain.tab import deposit
 from chalicelib.domain.tab.actions import Action
 from chalicelib.domain.tab.promise import Consent, Promise
 from chalicelib.domain.tab.status import Status
-from chalicelib.domain.tab.tab import Tab
+
+if TYPE_CHECKING:
+    from chalicelib.domain.tab.tab import Tab
 
 
 class Need(Struct, frozen=True, kw_only=True):

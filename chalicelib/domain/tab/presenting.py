@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from chalicelib.domain.tab import contest, followup
 from chalicelib.domain.tab.adjust import bill_postings
 from chalicelib.domain.tab.bill import Lowered
-from chalicelib.domain.tab.draft import Draft
 from chalicelib.domain.tab.flag import FlagKind
 from chalicelib.domain.tab.promise import Consent
 from chalicelib.domain.tab.status import Status
-from chalicelib.domain.tab.tab import Tab
+
+if TYPE_CHECKING:
+    from chalicelib.domain.tab.draft import Draft
+    from chalicelib.domain.tab.tab import Tab
 
 IDLE_FOR = timedelta(hours=24)
 """If nothing was added to the tab for this long and its hold is about to expire, the customer has left."""

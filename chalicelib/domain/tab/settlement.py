@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from msgspec.structs import replace
 
 from chalicelib.domain.tab.attempt import Operation
-from chalicelib.domain.tab.draft import Draft
 from chalicelib.domain.tab.payments import Plan, PlannedLeg, PlanReason
 from chalicelib.domain.tab.tab import LEASE, Tab
+
+if TYPE_CHECKING:
+    from chalicelib.domain.tab.draft import Draft
 
 _CAPTURE, _CHARGE = Operation.CAPTURE, Operation.CHARGE
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import accumulate, pairwise
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -12,10 +13,12 @@ from chalicelib.domain.books.ledger import Account, transfer
 from chalicelib.domain.money import currency_of, share_minor
 from chalicelib.domain.tab import followup, settlement
 from chalicelib.domain.tab.adjust import keep_lowered
-from chalicelib.domain.tab.draft import Draft
 from chalicelib.domain.tab.share import Report
 from chalicelib.domain.tab.status import Status
-from chalicelib.domain.tab.tab import Tab
+
+if TYPE_CHECKING:
+    from chalicelib.domain.tab.draft import Draft
+    from chalicelib.domain.tab.tab import Tab
 
 
 def goes_back_at(share: Tab) -> datetime | None:

@@ -6,13 +6,15 @@ Written out, because the routes of a resource are loaded when they are needed; a
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
 from chalicelib.domain.tab.actions import Action
-from chalicelib.domain.tab.tab import Tab
 from chalicelib.handlers.api import views
+
+if TYPE_CHECKING:
+    from chalicelib.domain.tab.tab import Tab
 
 
 class ActionRequest(Struct, frozen=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from chalicelib.bootstrap import get_deps
 from chalicelib.domain.contact import Contact, SearchBy
 from chalicelib.domain.errors import InvalidInput
-from chalicelib.handlers.api import render, requests, views
+from chalicelib.handlers.api import party_views, render_parties, requests
 from chalicelib.handlers.api.operations import BUSINESS, CUSTOMER, Call, Query, Reply, Routes
 from chalicelib.usecases.parties import contacts
 
@@ -18,7 +18,7 @@ _CONTACT = "/v1/customers/{customer_id}/contact"
     "GET",
     "/v1/customers",
     roles=BUSINESS,
-    answer=views.CustomerList,
+    answer=party_views.CustomerList,
     query=(
         *(
             Query(name=by.value, kind=str, description=f"Those with this {by.value}; one of the four.")
@@ -40,17 +40,22 @@ def list_customers(call: Call[None]) -> Reply:
         cursor=call.query["cursor"],
         by=call.by,
     )
-    return Reply(body=render.customers(page, call.by))
+    return Reply(body=render_parties.customers(page, call.by))
 
 
-@routes.operation("GET", _CONTACT, roles=BUSINESS | CUSTOMER, answer=views.ContactView, tagged=True)
+@routes.operation("GET", _CONTACT, roles=BUSINESS | CUSTOMER, answer=party_views.ContactView, tagged=True)
 def get_contact(call: Call[None]) -> Reply:
     """Get a customer's contact; customers only their own."""
     return _reply(contacts.get_contact(get_deps(), call.path["customer_id"], by=call.by))
 
 
 @routes.operation(
-    "PUT", _CONTACT, roles=BUSINESS | CUSTOMER, body=requests.PutContact, answer=views.ContactView, tagged=True
+    "PUT",
+    _CONTACT,
+    roles=BUSINESS | CUSTOMER,
+    body=requests.PutContact,
+    answer=party_views.ContactView,
+    tagged=True,
 )
 def put_contact(call: Call[requests.PutContact]) -> Reply:
     """Set a customer's contact: name, e-mail address, phone number, language and time zone."""
@@ -66,7 +71,7 @@ def put_contact(call: Call[requests.PutContact]) -> Reply:
     return _reply(contacts.put_contact(get_deps(), call.path["customer_id"], given, request=call.request))
 
 
-@routes.operation("DELETE", _CONTACT, roles=BUSINESS | CUSTOMER, answer=views.ContactView, tagged=True)
+@routes.operation("DELETE", _CONTACT, roles=BUSINESS | CUSTOMER, answer=party_views.ContactView, tagged=True)
 def erase_contact(call: Call[requests.Nothing]) -> Reply:
     """Erase everything personal that is kept of a customer. Tabs and books stay, without a name."""
     return _reply(contacts.erase_contact(get_deps(), call.path["customer_id"], request=call.request))
@@ -77,7 +82,7 @@ def erase_contact(call: Call[requests.Nothing]) -> Reply:
     "/v1/customers/{customer_id}/opt_out",
     roles=BUSINESS | CUSTOMER,
     body=requests.ChooseChannel,
-    answer=views.ContactView,
+    answer=party_views.ContactView,
     tagged=True,
 )
 def opt_out(call: Call[requests.ChooseChannel]) -> Reply:
@@ -90,7 +95,7 @@ def opt_out(call: Call[requests.ChooseChannel]) -> Reply:
     "/v1/customers/{customer_id}/opt_in",
     roles=BUSINESS | CUSTOMER,
     body=requests.ChooseChannel,
-    answer=views.ContactView,
+    answer=party_views.ContactView,
     tagged=True,
 )
 def opt_in(call: Call[requests.ChooseChannel]) -> Reply:
@@ -99,4 +104,4 @@ def opt_in(call: Call[requests.ChooseChannel]) -> Reply:
 
 
 def _reply(contact: Contact) -> Reply:
-    return Reply(body=render.contact(contact), version=contact.version or None)
+    return Reply(body=render_parties.contact(contact), version=contact.version or None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chalicelib.bootstrap import get_deps
 from chalicelib.domain.tab.actions import ROLES, Action
-from chalicelib.handlers.api import render, requests, views
+from chalicelib.handlers.api import party_views, render_parties, requests
 from chalicelib.handlers.api.operations import BUSINESS, CUSTOMER, Call, Reply, Routes, is_replay
 from chalicelib.usecases.parties import customers
 
@@ -12,7 +12,7 @@ routes = Routes(__name__)
 
 
 @routes.operation(
-    "POST", "/v1/customers", roles=BUSINESS, body=requests.NewCustomer, answer=views.CustomerView, status=201
+    "POST", "/v1/customers", roles=BUSINESS, body=requests.NewCustomer, answer=party_views.CustomerView, status=201
 )
 def create_customer(call: Call[requests.NewCustomer]) -> Reply:
     """Create a customer."""
@@ -21,14 +21,14 @@ def create_customer(call: Call[requests.NewCustomer]) -> Reply:
     customer = customers.create_customer(
         deps, call.body.reference, allow_same_reference=call.body.allow_same_reference, request=request
     )
-    return Reply(body=render.customer(customer, call.by), replayed=replayed)
+    return Reply(body=render_parties.customer(customer, call.by), replayed=replayed)
 
 
-@routes.operation("GET", "/v1/customers/{customer_id}", roles=BUSINESS | CUSTOMER, answer=views.CustomerView)
+@routes.operation("GET", "/v1/customers/{customer_id}", roles=BUSINESS | CUSTOMER, answer=party_views.CustomerView)
 def get_customer(call: Call[None]) -> Reply:
     """Get a customer. A customer can get only themselves."""
     return Reply(
-        body=render.customer(customers.get_customer(get_deps(), call.path["customer_id"], by=call.by), call.by)
+        body=render_parties.customer(customers.get_customer(get_deps(), call.path["customer_id"], by=call.by), call.by)
     )
 
 
@@ -37,7 +37,7 @@ def get_customer(call: Call[None]) -> Reply:
     "/v1/customers/{customer_id}/setup_intent",
     roles=ROLES[Action.SAVE_CARD],
     body=requests.CardSetupRequest,
-    answer=views.CardSetupView,
+    answer=party_views.CardSetupView,
     status=201,
 )
 def prepare_card(call: Call[requests.CardSetupRequest]) -> Reply:
@@ -50,7 +50,7 @@ def prepare_card(call: Call[requests.CardSetupRequest]) -> Reply:
     )
     deps = get_deps()
     prepared = customers.prepare_card(deps, call.path["customer_id"], terms, request=call.request)
-    body = views.CardSetupView(
+    body = party_views.CardSetupView(
         setup_id=prepared.setup.setup_id,
         client_secret=prepared.setup.client_secret,
         page_url=prepared.setup.page_url,
@@ -61,11 +61,11 @@ def prepare_card(call: Call[requests.CardSetupRequest]) -> Reply:
 
 
 @routes.operation(
-    "POST", "/v1/customers/{customer_id}/remove_card", roles=BUSINESS | CUSTOMER, answer=views.CustomerView
+    "POST", "/v1/customers/{customer_id}/remove_card", roles=BUSINESS | CUSTOMER, answer=party_views.CustomerView
 )
 def remove_card(call: Call[requests.Nothing]) -> Reply:
     """Remove the saved card: it cannot be charged any more, and deposits that relied on it must be secured again."""
     deps, request = get_deps(), call.request
     replayed = is_replay(deps, request)
     customer = customers.remove_card(deps, call.path["customer_id"], request=request)
-    return Reply(body=render.customer(customer, call.by), replayed=replayed)
+    return Reply(body=render_parties.customer(customer, call.by), replayed=replayed)

@@ -8,6 +8,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from chalicelib.domain.errors import InvalidInput
+from chalicelib.handlers.api.body import ID_PATTERN
 
 EXACT_MAXIMUM = 2**53 - 1
 """Above this a JSON number is not the same integer everywhere."""
@@ -22,11 +23,6 @@ Text = Annotated[str, Meta(min_length=1, max_length=500, pattern=READABLE)]
 Instant = Annotated[
     datetime, Meta(tz=True, description="RFC 3339, with a time zone.", examples=["2026-05-01T09:00:00Z"])
 ]
-ID_PATTERN = "^[A-Za-z0-9_-]{1,64}(?!\\n)$"
-"""The end is matched twice, because Python's `$` allows a final line break and JSON Schema has no `\\Z`."""
-TAG = '"([1-9][0-9]{0,15})(-[0-9a-f]{8})?"'
-"""An ETag of ours, or a version in quotes alone."""
-IF_MATCH_PATTERN = rf"^{TAG}(?!\n)$"
 Id = Annotated[str, Meta(pattern=ID_PATTERN)]
 CurrencyCode = Annotated[
     str,

@@ -8,7 +8,7 @@ from chalicelib.bootstrap import get_deps
 from chalicelib.domain.branding import Branding
 from chalicelib.domain.tab.policy import Policy
 from chalicelib.domain.trust.terms import CreditTerms
-from chalicelib.handlers.api import render, requests, views
+from chalicelib.handlers.api import party_views, render_parties, requests
 from chalicelib.handlers.api.operations import (
     BUSINESS,
     CUSTOMER,
@@ -30,7 +30,7 @@ routes = Routes(__name__)
     "/v1/merchants",
     roles=OPERATOR,
     body=requests.NewMerchant,
-    answer=views.MerchantView,
+    answer=party_views.MerchantView,
     status=201,
 )
 def create_merchant(call: Call[requests.NewMerchant]) -> Reply:
@@ -46,14 +46,16 @@ def create_merchant(call: Call[requests.NewMerchant]) -> Reply:
     deps, request = get_deps(), call.request
     replayed = is_replay(deps, request)
     merchant = merchants.create_merchant(deps, new, request=request)
-    return Reply(body=render.merchant(merchant), version=merchant.version, replayed=replayed)
+    return Reply(body=render_parties.merchant(merchant), version=merchant.version, replayed=replayed)
 
 
-@routes.operation("GET", "/v1/merchant", roles=BUSINESS | CUSTOMER | GUEST, answer=views.MerchantView, tagged=True)
+@routes.operation(
+    "GET", "/v1/merchant", roles=BUSINESS | CUSTOMER | GUEST, answer=party_views.MerchantView, tagged=True
+)
 def get_merchant(call: Call[None]) -> Reply:
     """Get the caller's own merchant; customers and guests see what it shows of itself, and nothing else."""
     merchant, branding = merchants.get_merchant_and_branding(get_deps(), by=call.by)
-    shown = render.merchant if call.by.is_business else render.merchant_for_customers
+    shown = render_parties.merchant if call.by.is_business else render_parties.merchant_for_customers
     return Reply(body=shown(merchant, branding), version=merchant.version)
 
 
@@ -62,7 +64,7 @@ def get_merchant(call: Call[None]) -> Reply:
     "/v1/merchant/branding",
     roles=OWNER,
     body=requests.BrandingInput,
-    answer=views.MerchantView,
+    answer=party_views.MerchantView,
 )
 def set_branding(call: Call[requests.BrandingInput]) -> Reply:
     """Set how the business shows itself to customers: name, colour, logo, how it is reached, its terms."""
@@ -70,7 +72,7 @@ def set_branding(call: Call[requests.BrandingInput]) -> Reply:
     replayed = is_replay(deps, request)
     given = Branding(merchant_id=call.by.merchant_id or "", **msgspec.structs.asdict(body))
     merchant, branding = merchants.set_branding(deps, given, request=request)
-    return Reply(body=render.merchant(merchant, branding), version=merchant.version, replayed=replayed)
+    return Reply(body=render_parties.merchant(merchant, branding), version=merchant.version, replayed=replayed)
 
 
 @routes.operation(
@@ -78,7 +80,7 @@ def set_branding(call: Call[requests.BrandingInput]) -> Reply:
     "/v1/merchant/policy",
     roles=OWNER,
     body=requests.PolicyInput,
-    answer=views.PolicyChanged,
+    answer=party_views.PolicyChanged,
     tagged=True,
 )
 def set_policy(call: Call[requests.PolicyInput]) -> Reply:
@@ -86,7 +88,7 @@ def set_policy(call: Call[requests.PolicyInput]) -> Reply:
     deps, request = get_deps(), call.request
     replayed = is_replay(deps, request)
     merchant, warnings = merchants.set_policy(deps, _policy(call.body), request=request)
-    body = views.PolicyChanged(merchant=render.merchant(merchant), warnings=warnings)
+    body = party_views.PolicyChanged(merchant=render_parties.merchant(merchant), warnings=warnings)
     return Reply(body=body, version=merchant.version, replayed=replayed)
 
 
@@ -95,7 +97,7 @@ def set_policy(call: Call[requests.PolicyInput]) -> Reply:
     "/v1/merchant/contact",
     roles=OWNER,
     body=requests.MerchantContact,
-    answer=views.MerchantView,
+    answer=party_views.MerchantView,
     tagged=True,
 )
 def set_merchant_contact(call: Call[requests.MerchantContact]) -> Reply:
@@ -103,7 +105,7 @@ def set_merchant_contact(call: Call[requests.MerchantContact]) -> Reply:
     deps, request, body = get_deps(), call.request, call.body
     replayed = is_replay(deps, request)
     merchant = merchants.set_contact(deps, body.notify_email, body.language, body.channels, request=request)
-    return Reply(body=render.merchant(merchant), version=merchant.version, replayed=replayed)
+    return Reply(body=render_parties.merchant(merchant), version=merchant.version, replayed=replayed)
 
 
 def _policy(given: requests.PolicyInput) -> Policy:

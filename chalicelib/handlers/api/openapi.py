@@ -17,7 +17,8 @@ import msgspec
 from chalicelib import config
 from chalicelib.domain.errors import DomainError
 from chalicelib.domain.news.notice import TYPES
-from chalicelib.handlers.api import fields, problems, property_texts, views
+from chalicelib.handlers.api import news_views, problems, property_texts, views
+from chalicelib.handlers.api.body import ID_PATTERN, IF_MATCH_PATTERN, TAG
 from chalicelib.handlers.api.operations import JSON, Operation, Query, all_operations
 
 _REF = "#/components/schemas/{name}"
@@ -77,7 +78,10 @@ def _answer_examples() -> dict[str, Any]:
 
 def document() -> dict[str, Any]:
     operations = sorted(all_operations().values(), key=lambda operation: (operation.path, operation.method))
-    structs = {operation.answer for operation in operations if operation.answer} | {views.Problem, views.NoticeBody}
+    structs = {operation.answer for operation in operations if operation.answer} | {
+        views.Problem,
+        news_views.NoticeBody,
+    }
     structs |= {operation.body for operation in operations if operation.writes}
     enums = {query.kind for operation in operations for query in operation.query if issubclass(query.kind, StrEnum)}
     _, components = msgspec.json.schema_components(
@@ -140,7 +144,7 @@ def document() -> dict[str, Any]:
             "headers": {
                 "ETag": {
                     "description": "The version and a checksum of the answer, in quotes.",
-                    "schema": {"type": "string", "pattern": fields.IF_MATCH_PATTERN, "examples": ['"3-9a4e01c7"']},
+                    "schema": {"type": "string", "pattern": IF_MATCH_PATTERN, "examples": ['"3-9a4e01c7"']},
                 },
                 "Idempotent-Replayed": {
                     "description": "`true` where the request had been made before.",
@@ -243,7 +247,7 @@ _WEBHOOK_HEADERS = {
 
 
 def _path_parameters(operation: Operation) -> list[dict[str, Any]]:
-    schema = {"type": "string", "pattern": fields.ID_PATTERN}
+    schema = {"type": "string", "pattern": ID_PATTERN}
     return [
         {
             "name": name,
@@ -327,7 +331,7 @@ def _headers(operation: Operation) -> list[dict[str, Any]]:
             }
         )
     if operation.writes and operation.tagged:
-        version = {"type": "string", "pattern": f"^(\\*|{fields.TAG})(?!\\n)$", "examples": ['"3-9a4e01c7"']}
+        version = {"type": "string", "pattern": f"^(\\*|{TAG})(?!\\n)$", "examples": ['"3-9a4e01c7"']}
         found.append(
             {
                 "name": "If-Match",

@@ -26,7 +26,6 @@ from chalicelib.decoders import decoder_of
 from chalicelib.domain.errors import Forbidden, InvalidInput, NotFound
 from chalicelib.domain.tab.actor import Actor, Role
 from chalicelib.domain.tab.link import Scope, is_token_subject
-from chalicelib.handlers.api import fields, requests
 from chalicelib.handlers.api.bad_requests import (
     BadRequest,
     BodyNotJson,
@@ -34,9 +33,10 @@ from chalicelib.handlers.api.bad_requests import (
     IdempotencyKeyMissing,
     Unauthorized,
 )
+from chalicelib.handlers.api.body import ID_PATTERN, IF_MATCH_PATTERN, Nothing
 from chalicelib.handlers.api.text import TextResponse
 from chalicelib.ports.deps import Deps
-from chalicelib.usecases.tab.attempts import Request
+from chalicelib.usecases.tab.requests import Request
 
 log = logging.getLogger(__name__)
 
@@ -60,9 +60,9 @@ MAXIMUM_BODY_BYTES = 64 * 1024
 _encode = msgspec.json.Encoder().encode
 _SCOPE_NAMED = {scope.value: scope for scope in Scope}
 _ROLE_NAMED = {role.value: role for role in Role}
-_ID = re.compile(fields.ID_PATTERN)
+_ID = re.compile(ID_PATTERN)
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
-_VERSION = re.compile(fields.IF_MATCH_PATTERN)
+_VERSION = re.compile(IF_MATCH_PATTERN)
 
 B = TypeVar("B", covariant=True)
 
@@ -186,7 +186,7 @@ class Routes:
         *,
         roles: frozenset[Role | Scope] | frozenset[Role] | frozenset[Scope],
         for_token: bool = False,
-        body: type[Any] = requests.Nothing,
+        body: type[Any] = Nothing,
         answer: type[Any] | None,
         status: int = 200,
         query: tuple[Query, ...] = (),
@@ -381,6 +381,8 @@ def _query_value(query: Query, text: str) -> Any:
             return int(text)
         raise ValueError(f"{query.name} must be a whole number from {query.minimum} to {query.maximum}.")
     if query.kind is datetime:
+        from chalicelib.handlers.api import fields  # Imported here: few parameters are instants.
+
         try:
             return msgspec.convert(text, fields.Instant)
         except msgspec.ValidationError:

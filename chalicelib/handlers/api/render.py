@@ -1,99 +1,29 @@
-"""Maps domain types (tab, promise, merchant, customer) to the structs of the answers."""
+"""Maps tabs, and what belongs to them, to the structs of the answers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING
 
-from chalicelib.domain.branding import Branding
-from chalicelib.domain.contact import Contact, Given
-from chalicelib.domain.news.delivery import Delivery
-from chalicelib.domain.news.endpoint import Endpoint
-from chalicelib.domain.news.message import Recipient
-from chalicelib.domain.news.sending import Sending, SendingState
-from chalicelib.domain.parties import Customer, Merchant
 from chalicelib.domain.tab import agenda, crediting, sharing
 from chalicelib.domain.tab.actions import Action, allowed_actions
-from chalicelib.domain.tab.actor import SYSTEM, Actor
 from chalicelib.domain.tab.attempt import Attempt, AttemptState, Failure
-from chalicelib.domain.tab.bill import Contest, Fee
-from chalicelib.domain.tab.entry import Entry
-from chalicelib.domain.tab.flag import Flag
 from chalicelib.domain.tab.guests import may_confirm
 from chalicelib.domain.tab.link import Link, Scope
 from chalicelib.domain.tab.needs import Need, needs_of
-from chalicelib.domain.tab.payments import Card, Dispute
-from chalicelib.domain.tab.policy import Policy
 from chalicelib.domain.tab.promise import Consent, Promise
-from chalicelib.domain.tab.tab import Pause, Tab
-from chalicelib.domain.trust.credits import CreditAccount, LotKind
+from chalicelib.domain.trust.credits import LotKind
 from chalicelib.handlers.api import action_requests, views
-from chalicelib.ports.store import Page, TabSummary
-from chalicelib.ports.webhooks import WhyNoAnswer
-from chalicelib.usecases.books.receivables import Receivables
-from chalicelib.usecases.parties.contacts import Found
-from chalicelib.usecases.tab.payment_sheet import PaymentSheet
-from chalicelib.usecases.trust.credits import Statement
 
-
-def merchant(merchant: Merchant, branding: Branding | None = None) -> views.MerchantView:
-    """As the business itself sees it."""
-    return views.MerchantView(
-        merchant_id=merchant.merchant_id,
-        name=merchant.name,
-        currency=merchant.currency,
-        settlement_currency=merchant.settlement_currency,
-        disconnected_at=merchant.disconnected_at,
-        account=merchant.account,
-        policy=_policy(merchant.policy),
-        notify_email=merchant.notify_email,
-        language=merchant.language,
-        channels=merchant.channels,
-        version=merchant.version,
-        created_at=merchant.created_at,
-        branding=_branding(merchant, branding) if branding else None,
-    )
-
-
-def merchant_for_customers(merchant: Merchant, branding: Branding) -> views.MerchantView:
-    """Written out, so that no field of a merchant is ever shown to customers by accident."""
-    return views.MerchantView(
-        merchant_id=merchant.merchant_id,
-        name=branding.name or merchant.name,
-        currency=merchant.currency,
-        settlement_currency=None,
-        disconnected_at=None,
-        account=None,
-        policy=None,
-        notify_email=None,
-        language=merchant.language,
-        channels=None,
-        version=merchant.version,
-        created_at=None,
-        branding=_branding(merchant, branding),
-    )
-
-
-def _branding(merchant: Merchant, branding: Branding) -> views.BrandingView:
-    return views.BrandingView(
-        name=branding.name or merchant.name,
-        colour=branding.colour,
-        logo=branding.logo,
-        email=branding.email,
-        phone=branding.phone,
-        website=branding.website,
-        address=branding.address,
-        terms_url=branding.terms_url,
-        tip_percents=branding.tip_percents,
-    )
-
-
-def _policy(policy: Policy) -> views.PolicyView:
-    fields = {name: getattr(policy, name) for name in views.PolicyView.__struct_fields__}
-    terms = views.CreditTermsView.__struct_fields__
-    credits = policy.credits and views.CreditTermsView(**{name: getattr(policy.credits, name) for name in terms})
-    return views.PolicyView(**fields | {"credits": credits})
+if TYPE_CHECKING:
+    from chalicelib.domain.tab.actor import Actor
+    from chalicelib.domain.tab.bill import Contest, Fee
+    from chalicelib.domain.tab.flag import Flag
+    from chalicelib.domain.tab.payments import Card, Dispute
+    from chalicelib.domain.tab.tab import Pause, Tab
+    from chalicelib.ports.store import Page, TabSummary
+    from chalicelib.usecases.books.receivables import Receivables
+    from chalicelib.usecases.tab.payment_sheet import PaymentSheet
 
 
 def _credit(tab: Tab) -> views.TabCreditView:
@@ -102,55 +32,6 @@ def _credit(tab: Tab) -> views.TabCreditView:
         would_earn_minor=0 if tab.is_finished else crediting.would_earn_minor(tab),
         earned_minor=sum([given.kept_minor for given in earned]),
         active_at=earned[0].active_at if earned else None,
-    )
-
-
-def credit_account(account: CreditAccount, now: datetime, site: str) -> views.CreditAccountView:
-    """`site`: where pages are, for the address of the customer's invitation."""
-    referral = account.referral
-    return views.CreditAccountView(
-        customer_id=account.customer_id,
-        currency=account.currency or None,
-        active_minor=account.active_minor(now),
-        pending_minor=account.pending_minor(now),
-        carried_minor=account.carried_minor,
-        spends_by_itself=account.spends_by_itself,
-        invitation=views.InvitationView(code=account.code, url=f"{site}/r/{account.code}") if account.code else None,
-        invited=views.InvitedView(
-            by_customer_id=referral.by_customer_id,
-            at=referral.at,
-            rewarded_with_tab_id=referral.tab_id,
-            refused=referral.refused,
-        )
-        if referral
-        else None,
-        version=account.version,
-    )
-
-
-def credit_statement(statement: Statement, account: views.CreditAccountView) -> views.CreditStatement:
-    lots = views.LotView.__struct_fields__
-    lines = views.MovementView.__struct_fields__
-    return views.CreditStatement(
-        account=account,
-        lots=[
-            views.LotView(**{name: getattr(lot, name) for name in lots})
-            for lot in statement.account.lots
-            if lot.left_minor
-        ],
-        movements=[
-            views.MovementView(**{name: getattr(moved, name) for name in lines}) for moved in statement.movements.items
-        ],
-        next_cursor=statement.movements.next_cursor,
-    )
-
-
-def customer(customer: Customer, by: Actor) -> views.CustomerView:
-    return views.CustomerView(
-        customer_id=customer.customer_id,
-        reference=customer.reference,
-        card=_card(customer.card, by),
-        created_at=customer.created_at,
     )
 
 
@@ -169,75 +50,6 @@ def link(link: Link, tab: Tab, now: datetime, by: Actor) -> views.LinkView:
         made_at=link.made_at,
         expires_at=link.expires_at,
         revoked_at=link.revoked_at,
-    )
-
-
-def contact(contact: Contact) -> views.ContactView:
-    return views.ContactView(
-        customer_id=contact.customer_id,
-        name=contact.name,
-        email=contact.email,
-        phone=contact.phone,
-        language=contact.language,
-        time_zone=contact.time_zone,
-        consents=[_given(given) for given in contact.consents],
-        opt_outs=[_given(given) for given in contact.opt_outs],
-        updated_at=contact.updated_at,
-        version=contact.version,
-    )
-
-
-def _given(given: Given) -> views.GivenView:
-    return views.GivenView(channel=given.channel, at=given.at, source=given.source)
-
-
-def customers(page: Page[Found], by: Actor) -> views.CustomerList:
-    return views.CustomerList(
-        customers=[
-            views.CustomerLine(
-                customer_id=found.customer.customer_id,
-                reference=found.customer.reference,
-                card=_card(found.customer.card, by),
-                created_at=found.customer.created_at,
-                contact=None if found.contact is None else contact(found.contact),
-            )
-            for found in page.items
-        ],
-        next_cursor=page.next_cursor,
-    )
-
-
-def endpoint(endpoint: Endpoint) -> views.EndpointView:
-    return views.EndpointView(
-        endpoint_id=endpoint.endpoint_id,
-        url=endpoint.url,
-        event_types=list(endpoint.event_types),
-        description=endpoint.description,
-        ordered=endpoint.ordered,
-        state=endpoint.state,
-        disabled_by=endpoint.disabled_by,
-        disabled_at=endpoint.disabled_at,
-        failing_since=endpoint.failing_since,
-        created_at=endpoint.created_at,
-        version=endpoint.version,
-    )
-
-
-def notice(sending: Sending) -> views.NoticeView:
-    is_waiting = sending.state == SendingState.WAITING
-    return views.NoticeView(
-        notice_id=sending.notice.notice_id,
-        type=sending.notice.type,
-        tab_id=sending.notice.tab_id,
-        at=sending.notice.at,
-        state=sending.state,
-        body=sending.body,
-        tried=sending.tried,
-        tries=[
-            views.TryView(at=one.at, status=one.status, failure=WhyNoAnswer(one.failure) if one.failure else None)
-            for one in sending.tries
-        ],
-        next_try_at=sending.next_action_at if is_waiting else None,
     )
 
 
@@ -333,7 +145,7 @@ def tab(tab: Tab, payment: Attempt | None, *, by: Actor, now: datetime, publisha
             )
             for leg in tab.legs
         ],
-        card=_card(tab.card, by),
+        card=card(tab.card, by),
         settlement_plan=views.PlanView(
             reason=tab.plan.reason,
             legs=[
@@ -476,92 +288,23 @@ def _contest(contest: Contest) -> views.ContestView:
     )
 
 
-_FOR_BUSINESS_ONLY = frozenset(
-    {
-        "flagged",
-        "flag_resolved",
-        "fraud_warned",
-        "processing_fee",
-        "pointer_restored",
-        "card_refused",
-        "collection_ended",
-        "followup_paused",
-        "followup_resumed",
-        "reminder_requested",
-        "call_refused",
-    }
-)
-"""Entries hidden from customers: matters of the business, its costs, and our own maintenance."""
-_FOR_OURSELVES = {"written_off": "reason", "refund_failed": "code"}
-"""Details of an entry that only the business sees: the owner's note, and what a bank says about a card."""
-_NOT_TOLD = frozenset(
+NOT_TOLD = frozenset(
     {"fraudulent", "lost_card", "stolen_card", "pickup_card", "merchant_blacklist", "security_violation"}
 )
 """Decline codes that the cardholder must not see: https://docs.stripe.com/declines/codes."""
-_GENERIC = "generic_decline"
 
 
-def timeline(page: Page[Entry], deliveries: Iterable[Delivery], by: Actor) -> views.Timeline:
-    seen = [entry for entry in page.items if by.is_business or entry.kind not in _FOR_BUSINESS_ONLY]
-    told: dict[int, list[Delivery]] = {}
-    for delivery in deliveries:
-        if by.is_business or (delivery.message.to == Recipient.CUSTOMER and _is_the_customer(by)):
-            told.setdefault(delivery.message.seq, []).append(delivery)
-    return views.Timeline(
-        entries=[_entry(entry, told.get(entry.seq, ()), by) for entry in seen], next_cursor=page.next_cursor
-    )
+GENERIC = "generic_decline"
 
 
-def _is_the_customer(by: Actor) -> bool:
+def is_the_customer(by: Actor) -> bool:
     """Signed in, or with the link that stands for that. Their card, and how they are reached, is nothing for others."""
     return by.scope not in (Scope.VIEW, Scope.PAY)
 
 
-def _delivery(delivery: Delivery) -> views.DeliveryView:
-    return views.DeliveryView(
-        message_id=delivery.message.message_id,
-        kind=delivery.message.kind,
-        to=delivery.message.to,
-        channel=delivery.channel,
-        state=delivery.state,
-        reason=delivery.reason,
-        at=delivery.at,
-        again_at=delivery.next_action_at,
-    )
-
-
-def _entry(entry: Entry, told: Iterable[Delivery], by: Actor) -> views.EntryView:
-    postings = [
-        views.PostingView(account=posting.account, amount_minor=posting.amount_minor) for posting in entry.postings
-    ]
-    return views.EntryView(
-        seq=entry.seq,
-        at=entry.at,
-        kind=entry.kind,
-        by=entry.by if by.is_business or entry.by in (by.subject, SYSTEM.subject) else None,
-        details=dict(entry.details) if by.is_business else _for_customer(entry, by),
-        postings=postings if by.is_business else None,
-        told=[_delivery(delivery) for delivery in sorted(told, key=lambda one: one.at)],
-    )
-
-
-_CARD = ("card_id", "brand", "last4")
-
-
-def _for_customer(entry: Entry, by: Actor) -> dict[str, Any]:
-    details = dict(entry.details)
-    if not _is_the_customer(by):
-        details = {name: value for name, value in details.items() if name not in _CARD}
-    if entry.kind in _FOR_OURSELVES:
-        details.pop(_FOR_OURSELVES[entry.kind], None)
-    if details.get("decline_code") in _NOT_TOLD:
-        details |= {"decline_code": _GENERIC, "advice": None}
-    return details
-
-
 def _failure(failure: Failure, by: Actor) -> views.FailureView:
-    if failure.decline_code in _NOT_TOLD and not by.is_business:
-        return views.FailureView(code=failure.code, decline_code=_GENERIC, advice=None)
+    if failure.decline_code in NOT_TOLD and not by.is_business:
+        return views.FailureView(code=failure.code, decline_code=GENERIC, advice=None)
     return views.FailureView(code=failure.code, decline_code=failure.decline_code, advice=failure.advice)
 
 
@@ -594,11 +337,11 @@ def receivables(report: Receivables) -> views.ReceivablesView:
     )
 
 
-def _card(card: Card | None, by: Actor) -> views.CardView | None:
-    if card is None or not _is_the_customer(by):
+def card(card: Card | None, by: Actor) -> views.CardView | None:
+    if card is None or not is_the_customer(by):
         return None
-    is_told = by.is_business or card.refused not in _NOT_TOLD
-    return views.CardView(brand=card.brand, last4=card.last4, refused=card.refused if is_told else _GENERIC)
+    is_told = by.is_business or card.refused not in NOT_TOLD
+    return views.CardView(brand=card.brand, last4=card.last4, refused=card.refused if is_told else GENERIC)
 
 
 def _payment(tab: Tab, attempt: Attempt, by: Actor, publishable_key: str | None) -> views.PaymentView:

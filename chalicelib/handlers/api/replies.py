@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 from chalicelib.bootstrap import get_deps
 from chalicelib.domain.tab.attempt import Attempt, AttemptState
-from chalicelib.domain.tab.tab import Tab
 from chalicelib.handlers.api import render
 from chalicelib.handlers.api.operations import Call, Reply
-from chalicelib.usecases.tab.attempts import Answer
+
+if TYPE_CHECKING:
+    from chalicelib.domain.tab.tab import Tab
+    from chalicelib.usecases.tab.requests import Answer
 
 _STILL_OPEN = frozenset({AttemptState.PENDING, AttemptState.UNKNOWN})
 

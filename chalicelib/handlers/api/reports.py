@@ -7,6 +7,7 @@ from msgspec.structs import asdict
 from chalicelib.bootstrap import get_deps
 from chalicelib.domain.tab.status import PaymentState, Status
 from chalicelib.handlers.api import fields, render, views
+from chalicelib.handlers.api.body import ID_PATTERN
 from chalicelib.handlers.api.operations import BUSINESS, OPENED, OWNER, Call, Query, Reply, Routes
 from chalicelib.usecases.books import receivables
 from chalicelib.usecases.tab import read_tabs
@@ -27,7 +28,7 @@ def get_receivables(call: Call[None]) -> Reply:
     answer=views.TotalsView,
     query=(
         Query(name="status", kind=Status, description="Tabs in this status. This or `customer_id`."),
-        Query(name="customer_id", kind=str, pattern=fields.ID_PATTERN, description="Tabs of this customer."),
+        Query(name="customer_id", kind=str, pattern=ID_PATTERN, description="Tabs of this customer."),
         Query(name="payment_state", kind=PaymentState, description="Only with this state of the money."),
         *OPENED,
     ),

@@ -1,5 +1,7 @@
 """Bodies of requests."""
 
+from __future__ import annotations
+
 from enum import StrEnum
 from typing import Annotated, Literal
 
@@ -16,6 +18,8 @@ from chalicelib.domain.tab.promise import Consent
 from chalicelib.domain.tab.share import FEWEST_SHARES, MOST_SHARES, USUAL_TIME
 from chalicelib.domain.token import MAXIMUM_NUMBER, MOST_AT_ONCE
 from chalicelib.domain.trust.terms import CreditTerms
+from chalicelib.handlers.api.body import Body
+from chalicelib.handlers.api.body import Nothing as Nothing  # Bodies are asked for here, whichever.
 from chalicelib.handlers.api.fields import (
     PLAIN,
     READABLE,
@@ -53,14 +57,6 @@ class Paper(StrEnum):
 
 _POLICY = Policy()
 _CREDITS = CreditTerms()
-
-
-class Body(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """A request's body."""
-
-
-class Nothing(Body):
-    """No fields; the body may be left out."""
 
 
 class CreditTermsInput(Body):

@@ -9,9 +9,10 @@ from chalicelib.domain.tab.bill import Feedback
 from chalicelib.domain.tab.commands.bill import ItemInput
 from chalicelib.domain.tab.commands.booking import Limits, Origin, Terms
 from chalicelib.domain.tab.status import PaymentState, Status
-from chalicelib.handlers.api import fields, render, requests, views
+from chalicelib.handlers.api import fields, news_views, render, render_news, requests, views
+from chalicelib.handlers.api.body import ID_PATTERN
 from chalicelib.handlers.api.operations import BUSINESS, CUSTOMER, GUEST, OPENED, Call, Order, Query, Reply, Routes
-from chalicelib.handlers.api.replies import answer_reply, tab_reply
+from chalicelib.handlers.api.replies import answer_reply
 from chalicelib.handlers.api.views import TabView
 from chalicelib.usecases.tab import bill, read_tabs
 from chalicelib.usecases.tab.bill import accept_bill as accept_bill_use_case
@@ -59,7 +60,7 @@ def open_tab(call: Call[requests.NewTab]) -> Reply:
         Query(
             name="customer_id",
             kind=str,
-            pattern=fields.ID_PATTERN,
+            pattern=ID_PATTERN,
             description="Tabs of this customer. Customers always get their own.",
         ),
         Query(
@@ -89,18 +90,11 @@ def list_tabs(call: Call[None]) -> Reply:
     return Reply(body=render.tabs(page))
 
 
-@routes.operation("GET", "/v1/tabs/{tab_id}", roles=BUSINESS | CUSTOMER | GUEST, answer=TabView, tagged=True)
-def get_tab(call: Call[None]) -> Reply:
-    """Get a tab, with the payment that waits for the customer, if any."""
-    tab = read_tabs.get_tab(get_deps(), call.path["tab_id"], by=call.by)
-    return tab_reply(call, tab, render.waiting_payment(tab))
-
-
 @routes.operation(
     "GET",
     "/v1/tabs/{tab_id}/timeline",
     roles=BUSINESS | CUSTOMER | GUEST,
-    answer=views.Timeline,
+    answer=news_views.Timeline,
     query=(
         Query(name="limit", kind=int, minimum=1, maximum=100, default=50, description="How many, at most."),
         Query(name="cursor", kind=str, description="`next_cursor` of the page before."),
@@ -111,13 +105,7 @@ def get_timeline(call: Call[None]) -> Reply:
     page, deliveries = read_tabs.get_timeline(
         get_deps(), call.path["tab_id"], limit=call.query["limit"], cursor=call.query["cursor"], by=call.by
     )
-    return Reply(body=render.timeline(page, deliveries, call.by))
-
-
-@routes.operation("GET", "/v1/tabs/{tab_id}/agenda", roles=BUSINESS | CUSTOMER | GUEST, answer=views.AgendaView)
-def get_agenda(call: Call[None]) -> Reply:
-    """What happens to the tab next, when and why."""
-    return Reply(body=render.agenda_of(read_tabs.get_tab(get_deps(), call.path["tab_id"], by=call.by)))
+    return Reply(body=render_news.timeline(page, deliveries, call.by))
 
 
 @routes.operation(

@@ -4,15 +4,10 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
-from chalicelib.domain.contact import Channel, Language, Source
-from chalicelib.domain.news.delivery import DeliveryState
-from chalicelib.domain.news.endpoint import DisabledBy, EndpointState
-from chalicelib.domain.news.message import MessageKind, Recipient
-from chalicelib.domain.news.sending import SendingState
 from chalicelib.domain.tab.actions import Action
 from chalicelib.domain.tab.agenda import StepKind
 from chalicelib.domain.tab.attempt import AttemptState, Operation
@@ -20,13 +15,10 @@ from chalicelib.domain.tab.bill import FeeKind
 from chalicelib.domain.tab.flag import FlagKind
 from chalicelib.domain.tab.link import LinkMethod, LinkState, Scope
 from chalicelib.domain.tab.payments import DepositState, DisputeState, HoldState, LegKind, PlanReason
-from chalicelib.domain.tab.policy import FraudWarningAction, LapseAction
 from chalicelib.domain.tab.promise import AcceptanceMethod, Consent
 from chalicelib.domain.tab.share import ShareState
 from chalicelib.domain.tab.status import PaymentState, Status
 from chalicelib.domain.tab.tab import Outcome
-from chalicelib.domain.trust.credits import LotKind, MovementKind
-from chalicelib.ports.webhooks import WhyNoAnswer
 
 StepCode = StrEnum("StepCode", [(kind.name, kind.name.lower()) for kind in StepKind])  # type: ignore[misc]
 """The kinds of steps, by the names that callers know them by."""
@@ -46,97 +38,12 @@ class WebhookView(Answer):
     result: Literal["handled", "seen", "ignored", "unclaimed", "misplaced", "other_mode"]
 
 
-class CreditTermsView(Answer):
-    """What customers earn and how friends are rewarded; 0 is no limit in the limits."""
-
-    rate_basis_points: int
-    least_minor: int
-    per_tab_minor: int
-    per_month_minor: int
-    pending_s: int
-    expires_s: int
-    referral_minor: int
-    referral_least_minor: int
-    referrals_per_month: int
-
-
-class PolicyView(Answer):
-    free_cancel_s: int
-    no_show_grace_s: int
-    review_window_s: int
-    hold_window_s: int
-    hold_ahead_s: int
-    hold_margin_s: int
-    deposit_lapse_s: int
-    deposit_lapse_action: LapseAction
-    contest_deadline_s: int
-    contest_default_after_s: int
-    reminder_offsets_s: tuple[int, ...]
-    retry_offsets_s: tuple[int, ...]
-    time_zone: str
-    quiet_from_hour: int
-    quiet_until_hour: int
-    fraud_warning_action: FraudWarningAction
-    exposure_per_customer_minor: int
-    exposure_per_merchant_minor: int
-    credits: CreditTermsView | None
-
-
-class BrandingView(Answer):
-    """What customers see of the business. `colour`: `#rrggbb`, on which white text is readable.
-
-    `logo`: a picture as a `data:` address, or its https address. `email`, `phone`: how the business is reached.
-    """
-
-    name: str
-    colour: str | None
-    logo: str | None
-    email: str | None
-    phone: str | None
-    website: str | None
-    address: str | None
-    terms_url: str | None
-    tip_percents: tuple[int, ...]
-
-
-class MerchantView(Answer):
-    """A business. What is only its own is null for customers and guests: account, policy, channels and the like."""
-
-    merchant_id: str
-    name: str
-    currency: str
-    settlement_currency: str | None
-    account: str | None
-    policy: PolicyView | None
-    notify_email: str | None
-    language: Language
-    channels: tuple[Channel, ...] | None
-    disconnected_at: datetime | None
-    version: int
-    created_at: datetime | None
-    branding: BrandingView | None
-
-
-class PolicyChanged(Answer):
-    """`warnings`: what the policy cannot guarantee, in words."""
-
-    merchant: MerchantView
-    warnings: list[str]
-
-
 class CardView(Answer):
     """`refused`: the decline code after which the card must not be tried again; null while it may be tried."""
 
     brand: str
     last4: str
     refused: str | None
-
-
-class CustomerView(Answer):
-    customer_id: str
-    reference: str
-    card: CardView | None
-    created_at: datetime
 
 
 class LinkView(Answer):
@@ -212,118 +119,6 @@ class VisitView(Answer):
     link_id: str | None
     token: int | None
     expires_at: datetime | None
-
-
-class GivenView(Answer):
-    """A consent or an opt-out: for which channel, when, and where it came from."""
-
-    channel: Channel
-    at: datetime
-    source: Source
-
-
-class ContactView(Answer):
-    """`version` 0: none was ever given. `language`, `time_zone` null: the merchant's."""
-
-    customer_id: str
-    name: str
-    email: str | None
-    phone: str | None
-    language: Language | None
-    time_zone: str | None
-    consents: list[GivenView]
-    opt_outs: list[GivenView]
-    updated_at: datetime
-    version: int
-
-
-class CustomerLine(Answer):
-    customer_id: str
-    reference: str
-    card: CardView | None
-    created_at: datetime
-    contact: ContactView | None
-
-
-class CustomerList(Answer):
-    customers: list[CustomerLine]
-    next_cursor: str | None
-
-
-class InvitationView(Answer):
-    """The customer's own, for friends. `url`: the page that tells a friend of it."""
-
-    code: str
-    url: str
-
-
-class InvitedView(Answer):
-    """Whose invitation the customer follows. `refused`: why it is not rewarded, a code."""
-
-    by_customer_id: str
-    at: datetime
-    rewarded_with_tab_id: str | None
-    refused: str | None
-
-
-class CreditAccountView(Answer):
-    """`active_minor` can be spent now, `pending_minor` later. `carried_minor`: what was taken back after it was spent;
-    the next credit covers it. Credit is never paid out.
-    """
-
-    customer_id: str
-    currency: str | None
-    active_minor: int
-    pending_minor: int
-    carried_minor: int
-    spends_by_itself: bool
-    invitation: InvitationView | None
-    invited: InvitedView | None
-    version: int
-
-
-class LotView(Answer):
-    """Credit that came with one tab. `left_minor`: what can still be spent of it, from `active_at` to `expires_at`."""
-
-    lot_id: str
-    kind: LotKind
-    tab_id: str
-    amount_minor: int
-    left_minor: int
-    earned_at: datetime
-    active_at: datetime
-    expires_at: datetime
-
-
-class MovementView(Answer):
-    """One line: what entry `tab_seq` of the tab's timeline did. `balance_minor`: active and pending after it."""
-
-    seq: int
-    at: datetime
-    kind: MovementKind
-    amount_minor: int
-    balance_minor: int
-    tab_id: str
-    tab_seq: int
-
-
-class CreditStatement(Answer):
-    """`lots`: those of which something is left, or owed. `movements`: newest first."""
-
-    account: CreditAccountView
-    lots: list[LotView]
-    movements: list[MovementView]
-    next_cursor: str | None
-
-
-class CardSetupView(Answer):
-    """What Stripe's SDK on the phone needs to save a card; with a `return_url`, the page to send the browser to."""
-
-    setup_id: str
-    client_secret: str | None
-    page_url: str | None
-    publishable_key: str
-    account: str | None
 
 
 class AcceptedView(Answer):
@@ -669,135 +464,6 @@ class TabLine(Answer):
 class TabList(Answer):
     tabs: list[TabLine]
     next_cursor: str | None
-
-
-class PostingView(Answer):
-    account: str
-    amount_minor: int
-
-
-class DeliveryView(Answer):
-    """What became of a message on a channel; `channel` null: it was decided before one was chosen.
-
-    `reason`: why it was suppressed, put off (until `again_at`), refused or came back. `at`: when that became so.
-    """
-
-    message_id: str
-    kind: MessageKind
-    to: Recipient
-    channel: Channel | None
-    state: DeliveryState
-    reason: str | None
-    at: datetime
-    again_at: datetime | None
-
-
-class EntryView(Answer):
-    """One event of the timeline. For customers, `postings` is null, and so is `by` if it was the business.
-
-    Entries that only the business sees are left out for customers, so `seq` may have gaps. `told`: what was said
-    because of it, deliberately not said, and why; customers see what was for them.
-    """
-
-    seq: int
-    at: datetime
-    kind: str
-    by: str | None
-    details: dict[str, Any]
-    postings: list[PostingView] | None
-    told: list[DeliveryView]
-
-
-class Timeline(Answer):
-    entries: list[EntryView]
-    next_cursor: str | None
-
-
-class EndpointView(Answer):
-    """`event_types` empty: all. `failing_since`: since when every try has failed.
-
-    `disabled_by`: the owner, `gone` (the system answered 410), or `failing` (it took nothing for five days).
-    """
-
-    endpoint_id: str
-    url: str
-    event_types: list[str]
-    description: str
-    ordered: bool
-    state: EndpointState
-    disabled_by: DisabledBy | None
-    disabled_at: datetime | None
-    failing_since: datetime | None
-    created_at: datetime
-    version: int
-
-
-class EndpointWithSecret(Answer):
-    """`secret`: shown this once, and null where the request is a repetition. Rotate it if it was lost."""
-
-    endpoint: EndpointView
-    secret: str | None
-
-
-class EndpointList(Answer):
-    endpoints: list[EndpointView]
-
-
-class Deleted(Answer):
-    deleted: str
-
-
-class TryView(Answer):
-    """One try: the HTTP status of the answer, or why there was none."""
-
-    at: datetime
-    status: int | None
-    failure: WhyNoAnswer | None
-
-
-class NoticeView(Answer):
-    """A notice and what became of it at one endpoint.
-
-    `body`: the text that is signed and sent; empty where it was too large. `tried`: how often; `tries`: the last 20.
-    `next_try_at`: null where none is planned. `delivered`, `held`, `given_up`,
-    `refused` (too large) and `suppressed` (a push that asks for what is not owed any more) are ends.
-    """
-
-    notice_id: str
-    type: str
-    tab_id: str | None
-    at: datetime
-    state: SendingState
-    body: str
-    tried: int
-    tries: list[TryView]
-    next_try_at: datetime | None
-
-
-class NoticeList(Answer):
-    notices: list[NoticeView]
-    next_cursor: str | None
-
-
-class NoticeData(Answer):
-    """`seq`, `version`: of the entry and of the tab it was written with. `details`: amounts, ids and instants."""
-
-    merchant_id: str
-    tab_id: str | None = None
-    customer_id: str | None = None
-    endpoint_id: str | None = None
-    seq: int | None = None
-    kind: str | None = None
-    version: int | None = None
-    details: dict[str, Any] = {}
-
-
-class NoticeBody(Answer):
-    """The body of a notice. What happened, and when; ask the API for more."""
-
-    type: str
-    timestamp: datetime
-    data: NoticeData
 
 
 class PendingView(Answer):

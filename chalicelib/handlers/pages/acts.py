@@ -21,7 +21,7 @@ from chalicelib.ports.pages import Scene
 from chalicelib.usecases.links import tab_links
 from chalicelib.usecases.parties import customers
 from chalicelib.usecases.tab import bill, booking, payment
-from chalicelib.usecases.tab.attempts import Answer, Request
+from chalicelib.usecases.tab.requests import Answer, Request
 
 CARD_TERMS: Final = (
     "The card is kept at Stripe for this business. It is charged only what the agreement of this tab allows, and can "

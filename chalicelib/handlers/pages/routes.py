@@ -34,8 +34,8 @@ from chalicelib.ports.pages import Scene
 from chalicelib.ports.store import StoreUnavailable
 from chalicelib.usecases.links.admit import Visit, admit
 from chalicelib.usecases.links.tab_links import want_link
-from chalicelib.usecases.tab.attempts import Request
-from chalicelib.usecases.tab.read_tabs import Outcome, find_outcome, read_page
+from chalicelib.usecases.tab.read_page import Outcome, find_outcome, read_page
+from chalicelib.usecases.tab.requests import Request
 from chalicelib.usecases.trust.credits import find_account_of, find_invitation
 
 log = logging.getLogger(__name__)

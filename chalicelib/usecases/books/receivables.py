@@ -17,8 +17,8 @@ from chalicelib.domain.parties import Merchant
 from chalicelib.domain.tab.actor import Actor
 from chalicelib.ports.deps import Deps
 from chalicelib.ports.store import TabSummary
-from chalicelib.usecases.tab.attempts import merchant_of
 from chalicelib.usecases.tab.listings import unfinished_of_merchant
+from chalicelib.usecases.tab.requests import merchant_of
 
 AGES = ((0, "not_due"), (7, "up_to_7_days"), (30, "8_to_30_days"), (90, "31_to_90_days"))
 OLDEST = "over_90_days"

@@ -15,14 +15,8 @@ from chalicelib.domain.tab.draft import Draft
 from chalicelib.domain.tab.link import Link, Scope
 from chalicelib.domain.tab.tab import Tab
 from chalicelib.ports.deps import Deps
-from chalicelib.usecases.tab.attempts import (
-    Answer,
-    Request,
-    carry_out,
-    check_visible,
-    merchant_of,
-    record_outcome,
-)
+from chalicelib.usecases.tab.attempts import carry_out, record_outcome
+from chalicelib.usecases.tab.requests import Answer, Request, check_visible, merchant_of
 
 
 class NewLink(Struct, frozen=True, kw_only=True):

@@ -30,7 +30,7 @@ from chalicelib.ports.notices import NoticeJob, Replay, queue_job_of
 from chalicelib.ports.queues import QueueName, QueueUnavailable
 from chalicelib.ports.store import Page, RecordExists, VersionConflict
 from chalicelib.ports.webhooks import NoAnswer, WhyNoAnswer
-from chalicelib.usecases.tab.attempts import Request, merchant_of
+from chalicelib.usecases.tab.requests import Request, merchant_of
 
 _WHY_NOT = {
     WhyNoAnswer.ADDRESS_REFUSED: "It must be https, and its address a public one: notices go over the internet.",

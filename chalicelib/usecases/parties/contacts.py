@@ -16,7 +16,7 @@ from chalicelib.domain.tab.actor import Actor, Role
 from chalicelib.ports.deps import Deps
 from chalicelib.ports.store import Page, RecordExists, VersionConflict
 from chalicelib.usecases.parties.customers import get_customer
-from chalicelib.usecases.tab.attempts import Request, merchant_of
+from chalicelib.usecases.tab.requests import Request, merchant_of
 
 _STAFF_MAY_LIFT = frozenset({Source.IN_PERSON, Source.UNREACHABLE})
 

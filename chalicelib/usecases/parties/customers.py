@@ -16,7 +16,7 @@ from chalicelib.ports.gateway import CardSetup, CustomerGone
 from chalicelib.ports.store import RecordExists, VersionConflict
 from chalicelib.usecases.parties.cards import change_card
 from chalicelib.usecases.parties.customer_refs import forget_ref, with_ref
-from chalicelib.usecases.tab.attempts import Request, check_visible, merchant_of
+from chalicelib.usecases.tab.requests import Request, check_visible, merchant_of
 
 
 class CardTerms(Struct, frozen=True, kw_only=True):

@@ -18,7 +18,7 @@ from chalicelib.domain.tab.followup import MAXIMUM_TRIES
 from chalicelib.domain.tab.policy import Policy
 from chalicelib.ports.deps import Deps
 from chalicelib.ports.store import RecordExists, VersionConflict
-from chalicelib.usecases.tab.attempts import Request, merchant_of
+from chalicelib.usecases.tab.requests import Request, merchant_of
 
 HOUR_S = 3600
 LONGEST_S = 366 * 24 * HOUR_S

@@ -5,28 +5,23 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime, timedelta
-
-from msgspec import Struct
+from datetime import timedelta
 
 from chalicelib.domain.errors import (
     Contention,
     DomainError,
-    IdempotencyMismatch,
-    NotFound,
     PaymentInProgress,
     RequestInProgress,
     StaleVersion,
 )
 from chalicelib.domain.tab import agenda, sharing
-from chalicelib.domain.tab.actor import SYSTEM, Actor, Role
+from chalicelib.domain.tab.actor import SYSTEM
 from chalicelib.domain.tab.agenda import Step, StepKind
 from chalicelib.domain.tab.attempt import Attempt, AttemptState
 from chalicelib.domain.tab.draft import Change, Draft
 from chalicelib.domain.tab.facts.apply import apply_fact
 from chalicelib.domain.tab.facts.attempt_outcomes import LADDER, note_absent, note_rejected, note_unknown
 from chalicelib.domain.tab.facts.fact import Fact, FactKind
-from chalicelib.domain.tab.guests import scope_of
 from chalicelib.domain.tab.tab import Tab
 from chalicelib.ports.deps import Deps
 from chalicelib.ports.gateway import GatewayRejected, GatewayUnavailable
@@ -39,6 +34,7 @@ from chalicelib.ports.store import (
     VersionConflict,
 )
 from chalicelib.usecases.parties.customer_refs import forget_ref, with_ref
+from chalicelib.usecases.tab.requests import Answer, Request, check_visible, merchant_of
 
 log = logging.getLogger(__name__)
 
@@ -48,53 +44,8 @@ CALLS = 20
 """The gateway calls that one request or sweep makes for a tab; the rest is left to the next sweep."""
 REPLAY_HORIZON = timedelta(hours=23)
 """The gateway may forget an idempotency key after 24 h; we stop relying on it an hour earlier (money rule 4)."""
-RECORD_LIFETIME = timedelta(hours=24)
 IN_PROGRESS = timedelta(seconds=30)
 """If a request is repeated while its attempt is younger than this, the caller is told to try later (money rule 8)."""
-
-
-class Request(Struct, frozen=True, kw_only=True):
-    """The caller, the idempotency key and the expected version of a request.
-
-    `record_id`: merchant, caller and key. `request_sha256`: the hash of method, path and body. `expected_version`: from
-    the caller's If-Match; None if they sent none. `return_url`: where the gateway's page leads back to, for a customer
-    who pays in a browser; None for one in an app.
-    """
-
-    by: Actor
-    record_id: str
-    request_sha256: str
-    expected_version: int | None = None
-    return_url: str | None = None
-
-    def new_record(self, deps: Deps, **what: object) -> IdempotencyRecord:
-        now = deps.clock.now()
-        return IdempotencyRecord(
-            record_id=self.record_id,
-            request_sha256=self.request_sha256,
-            created_at=now,
-            expires_at=now + RECORD_LIFETIME,
-            **what,  # type: ignore[arg-type]
-        )
-
-    def check_same(self, record: IdempotencyRecord) -> None:
-        """Raises IdempotencyMismatch if the key was used for another request."""
-        if record.request_sha256 != self.request_sha256:
-            raise IdempotencyMismatch(
-                "This Idempotency-Key was used for a different request. Use a new key for a new request."
-            )
-
-
-class Answer(Struct, frozen=True, kw_only=True):
-    """The tab after the request, and the attempt that it began or found waiting, in its current state.
-
-    `link_id`: of the link that it made.
-    """
-
-    tab: Tab
-    attempt: Attempt | None = None
-    replayed: bool = False
-    link_id: str | None = None
 
 
 Command = Callable[[Draft], None]
@@ -270,24 +221,6 @@ def finish(deps: Deps, change: Change) -> Answer:
 
 def find_attempt(deps: Deps, tab: Tab, attempt_id: str) -> Attempt | None:
     return tab.attempt(attempt_id) or deps.store.find_attempt(tab.merchant_id, tab.tab_id, attempt_id)
-
-
-def merchant_of(by: Actor) -> str:
-    if by.merchant_id is None:
-        raise NotFound("There is no such tab.")
-    return by.merchant_id
-
-
-def check_visible(tab: Tab, by: Actor, now: datetime) -> None:
-    """Customers see only their own tabs, guests only the one that they have a key to, while that is one.
-
-    Raises NotFound, as for a tab that does not exist.
-    """
-    if by.role == Role.CUSTOMER and tab.customer_id != by.customer_id:
-        raise NotFound("There is no such tab.")
-    # The guest's key was looked up when the request came, or up to a minute earlier; what it opens now, the tab says.
-    if by.role == Role.GUEST and (tab.tab_id != by.tab_id or scope_of(tab, by.subject, now) != by.scope):
-        raise NotFound("There is no such tab.")
 
 
 def replay_of(deps: Deps, record: IdempotencyRecord, tab: Tab) -> Answer:

@@ -14,8 +14,9 @@ from chalicelib.domain.tab.draft import Draft
 from chalicelib.domain.tab.policy import Resolution
 from chalicelib.domain.tab.tab import Tab
 from chalicelib.ports.deps import Deps
-from chalicelib.usecases.tab.attempts import Answer, Request, carry_out, record_outcome
+from chalicelib.usecases.tab.attempts import carry_out, record_outcome
 from chalicelib.usecases.tab.exposure import check_exposure
+from chalicelib.usecases.tab.requests import Answer, Request
 
 
 def add_items(deps: Deps, tab_id: str, items: Sequence[ItemInput], *, request: Request) -> Answer:

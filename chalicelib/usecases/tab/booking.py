@@ -15,17 +15,9 @@ from chalicelib.domain.tab.draft import Draft
 from chalicelib.domain.tab.promise import Acceptance, Consent
 from chalicelib.ports.deps import Deps
 from chalicelib.ports.store import RecordExists, VersionConflict
-from chalicelib.usecases.tab.attempts import (
-    ROUNDS,
-    Answer,
-    Request,
-    carry_out,
-    commit,
-    merchant_of,
-    record_of,
-    replay_of,
-)
+from chalicelib.usecases.tab.attempts import ROUNDS, carry_out, commit, record_of, replay_of
 from chalicelib.usecases.tab.exposure import check_exposure
+from chalicelib.usecases.tab.requests import Answer, Request, merchant_of
 from chalicelib.usecases.tab.token_binding import get_free_token
 
 

@@ -6,7 +6,8 @@ from datetime import datetime
 
 from chalicelib.domain.tab.commands import followup
 from chalicelib.ports.deps import Deps
-from chalicelib.usecases.tab.attempts import Answer, Request, carry_out
+from chalicelib.usecases.tab.attempts import carry_out
+from chalicelib.usecases.tab.requests import Answer, Request
 
 
 def pause_followup(deps: Deps, tab_id: str, reason: str, until: datetime | None, *, request: Request) -> Answer:

@@ -11,7 +11,7 @@ from chalicelib.domain.tab.link import Scope
 from chalicelib.domain.tab.tab import Tab
 from chalicelib.ports.deps import Deps
 from chalicelib.ports.gateway import CustomerGone, CustomerSession
-from chalicelib.usecases.tab.attempts import Request, check_visible, merchant_of
+from chalicelib.usecases.tab.requests import Request, check_visible, merchant_of
 
 
 class PaymentSheet(Struct, frozen=True, kw_only=True):

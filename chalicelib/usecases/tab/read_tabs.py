@@ -4,25 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from enum import StrEnum
 from functools import partial
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from chalicelib.domain.branding import Branding
 from chalicelib.domain.errors import InvalidInput
-from chalicelib.domain.news.delivery import Delivery
-from chalicelib.domain.parties import Merchant
 from chalicelib.domain.tab.actor import Actor, Role
-from chalicelib.domain.tab.attempt import AttemptState
-from chalicelib.domain.tab.entry import Entry
-from chalicelib.domain.tab.facts.fact import FactKind
 from chalicelib.domain.tab.status import PaymentState, Status
-from chalicelib.domain.tab.tab import Tab
-from chalicelib.ports.deps import Deps
 from chalicelib.ports.store import Page, Span, TabSummary
-from chalicelib.usecases.tab.attempts import check_visible, merchant_of
+from chalicelib.usecases.tab.requests import check_visible, merchant_of
+
+if TYPE_CHECKING:
+    from chalicelib.domain.news.delivery import Delivery
+    from chalicelib.domain.tab.entry import Entry
+    from chalicelib.domain.tab.tab import Tab
+    from chalicelib.ports.deps import Deps
 
 
 def get_tab(deps: Deps, tab_id: str, *, by: Actor) -> Tab:
@@ -30,34 +28,6 @@ def get_tab(deps: Deps, tab_id: str, *, by: Actor) -> Tab:
     tab = deps.store.get_tab(merchant_of(by), tab_id)
     check_visible(tab, by, deps.clock.now())
     return tab
-
-
-def read_page(deps: Deps, tab: Tab) -> tuple[Merchant, Branding, tuple[Entry, ...]]:
-    """What the page of a tab shows beside it: the business, how it shows itself, and what has happened."""
-    entries = deps.store.list_entries(tab.merchant_id, tab.tab_id, limit=100, cursor=None)
-    return *deps.store.get_merchant_and_branding(tab.merchant_id), entries.items
-
-
-class Outcome(StrEnum):
-    """Of a payment that waits on the gateway's page, as the gateway has it."""
-
-    PAID = "paid"
-    PROCESSING = "processing"
-    OPEN = "open"
-
-
-def find_outcome(deps: Deps, tab: Tab) -> Outcome | None:
-    """What became of the payment that waits on the gateway's page; None where none waits. Writes nothing.
-
-    Raises GatewayUnavailable, GatewayRejected.
-    """
-    waiting = next((a for a in tab.attempts if a.is_on_page and a.state == AttemptState.AWAITING_CUSTOMER), None)
-    if waiting is None:
-        return None
-    kinds = {fact.kind for fact in deps.gateway.find_facts(tab, waiting)}
-    if kinds & {FactKind.CHARGED, FactKind.HOLD_PLACED, FactKind.HOLD_CAPTURED}:
-        return Outcome.PAID
-    return Outcome.PROCESSING if FactKind.PROCESSING in kinds else Outcome.OPEN
 
 
 class Wanted(Struct, frozen=True, kw_only=True):

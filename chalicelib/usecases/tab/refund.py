@@ -5,7 +5,8 @@ from __future__ import annotations
 from chalicelib.domain.tab.commands import payment
 from chalicelib.domain.tab.payments import RefundMeans
 from chalicelib.ports.deps import Deps
-from chalicelib.usecases.tab.attempts import Answer, Request, carry_out
+from chalicelib.usecases.tab.attempts import carry_out
+from chalicelib.usecases.tab.requests import Answer, Request
 
 
 def refund_tab(deps: Deps, tab_id: str, amount_minor: int | None, reason: str, *, request: Request) -> Answer:

@@ -11,7 +11,8 @@ from chalicelib.domain.tab.commands.sharing import Parts
 from chalicelib.domain.tab.draft import Draft
 from chalicelib.domain.tab.tab import Tab
 from chalicelib.ports.deps import Deps
-from chalicelib.usecases.tab.attempts import Answer, Request, carry_out
+from chalicelib.usecases.tab.attempts import carry_out
+from chalicelib.usecases.tab.requests import Answer, Request
 
 
 class NewShare(Struct, frozen=True, kw_only=True):

@@ -20,8 +20,8 @@ from chalicelib.domain.trust.terms import CreditTerms
 from chalicelib.ports.deps import Deps
 from chalicelib.ports.store import Page, RecordExists, VersionConflict
 from chalicelib.usecases.parties.customers import get_customer
-from chalicelib.usecases.tab.attempts import Request
 from chalicelib.usecases.tab.listings import of_customer
+from chalicelib.usecases.tab.requests import Request
 
 _CODE_LENGTH = 10
 """Characters of an invitation's code: 50 random bits. It opens nothing; it can't be guessed to make trouble."""

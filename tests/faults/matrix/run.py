@@ -10,7 +10,7 @@ from datetime import timedelta
 from chalicelib.domain.news.message import MessageKind
 from chalicelib.domain.tab.flag import FlagKind
 from chalicelib.ports.store import TabStore
-from chalicelib.usecases.tab.attempts import RECORD_LIFETIME
+from chalicelib.usecases.tab.requests import RECORD_LIFETIME
 from devstack.books import differences, money_of_app
 from devstack.invariants import check_claims, check_everything, check_tab
 from tests import views

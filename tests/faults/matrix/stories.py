@@ -14,11 +14,11 @@ from chalicelib.domain.tab.commands.booking import Terms
 from chalicelib.domain.tab.promise import Consent
 from chalicelib.domain.tab.tab import Tab
 from chalicelib.ports.deps import Deps
-from chalicelib.usecases.tab.attempts import Answer, Request
 from chalicelib.usecases.tab.bill import accept_bill, add_items, adjust_bill, complete_service, waive
 from chalicelib.usecases.tab.booking import Agreement, accept_promise, cancel_tab, check_in, mark_no_show, open_tab
 from chalicelib.usecases.tab.payment import give_tip, pay_on_phone
 from chalicelib.usecases.tab.refund import refund_tab, retry_refund
+from chalicelib.usecases.tab.requests import Answer, Request
 from devstack.books import Money
 from tests.faults.matrix.table import DECLINED_FOR_GOOD, DECLINES, Cell, Fault, Use
 from tests.faults.matrix.traps import Lane

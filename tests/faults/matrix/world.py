@@ -39,8 +39,8 @@ from chalicelib.ports.store import StoreUnavailable, TabStore
 from chalicelib.usecases.news.take_event import NotYetKnown, take_event
 from chalicelib.usecases.parties.customers import create_customer
 from chalicelib.usecases.parties.merchants import NewMerchant, create_merchant
-from chalicelib.usecases.tab.attempts import Answer, Request
 from chalicelib.usecases.tab.bill import note_bill_told
+from chalicelib.usecases.tab.requests import Answer, Request
 from devstack.acknowledged import Acknowledged
 from devstack.invariants import Objects, by_tab
 from devstack.stack import EVENTS

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from chalicelib.domain.books.ledger import Account, transfer
 from chalicelib.domain.tab import settlement
-from chalicelib.domain.tab.draft import Draft
 from chalicelib.domain.tab.facts.card import card_refused, card_removed, card_saved, card_updated, customer_gone
 from chalicelib.domain.tab.facts.dispute import dispute_came_to, dispute_money
 from chalicelib.domain.tab.facts.fact import DISPUTE_STATES, REPEATABLE, Fact, FactKind
@@ -20,6 +21,9 @@ from chalicelib.domain.tab.facts.payment import (
 )
 from chalicelib.domain.tab.facts.refund import refund_failed, refund_pending, refunded
 from chalicelib.domain.tab.flag import FlagKind
+
+if TYPE_CHECKING:
+    from chalicelib.domain.tab.draft import Draft
 
 _NOT_ON_RECORD = (
     REPEATABLE

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from chalicelib.domain.tab import deposit, followup, settlement
 from chalicelib.domain.tab.adjust import announce_refund, lower_paid
 from chalicelib.domain.tab.attempt import Attempt, AttemptState, Failure, Operation
-from chalicelib.domain.tab.draft import Draft
-from chalicelib.domain.tab.facts.fact import Fact
 from chalicelib.domain.tab.flag import FlagKind
-from chalicelib.domain.tab.payments import Leg
+
+if TYPE_CHECKING:
+    from chalicelib.domain.tab.draft import Draft
+    from chalicelib.domain.tab.facts.fact import Fact
+    from chalicelib.domain.tab.payments import Leg
 
 SCA_LEASE = timedelta(hours=24)
 """How long a customer has to authenticate a charge that was made without them."""

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from msgspec.structs import replace
 
 from chalicelib.domain.tab import deposit, followup
 from chalicelib.domain.tab.attempt import Attempt, AttemptState, Failure, Operation
-from chalicelib.domain.tab.draft import Draft
 from chalicelib.domain.tab.facts.fact import Fact, FactKind
 from chalicelib.domain.tab.payments import DepositState
+
+if TYPE_CHECKING:
+    from chalicelib.domain.tab.draft import Draft
 
 
 def card_saved(draft: Draft, fact: Fact) -> None:

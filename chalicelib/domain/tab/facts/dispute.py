@@ -7,17 +7,20 @@ are cumulative.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from chalicelib.domain.books.ledger import Account, transfer
 from chalicelib.domain.tab import followup
-from chalicelib.domain.tab.draft import Draft
 from chalicelib.domain.tab.facts.attempt_outcomes import know_object
 from chalicelib.domain.tab.facts.fact import Fact, FactKind
 from chalicelib.domain.tab.facts.legs import count_as_returned
 from chalicelib.domain.tab.flag import FlagKind
 from chalicelib.domain.tab.payments import Dispute, DisputeState, Leg
+
+if TYPE_CHECKING:
+    from chalicelib.domain.tab.draft import Draft
 
 DISPUTE_STATE: Mapping[FactKind, DisputeState] = {
     FactKind.INQUIRY_OPENED: DisputeState.INQUIRY,

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chalicelib.domain.tab.actions import Action, refusal
 from chalicelib.domain.tab.actor import Actor, Role
 from chalicelib.domain.tab.adjust import announce_refund, lower_paid
-from chalicelib.domain.tab.draft import Draft
 from chalicelib.domain.tab.facts.attempt_outcomes import know_object
-from chalicelib.domain.tab.facts.fact import Fact
 from chalicelib.domain.tab.policy import FraudWarningAction
+
+if TYPE_CHECKING:
+    from chalicelib.domain.tab.draft import Draft
+    from chalicelib.domain.tab.facts.fact import Fact
 
 _OWNER = Actor(subject="", role=Role.OWNER)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
@@ -10,7 +10,6 @@ from chalicelib.domain import instants
 from chalicelib.domain.books.ledger import Account, transfer
 from chalicelib.domain.tab import deposit, settlement
 from chalicelib.domain.tab.attempt import Attempt, AttemptState, Failure, Operation
-from chalicelib.domain.tab.draft import Draft
 from chalicelib.domain.tab.facts.attempt_outcomes import (
     SCA_LEASE,
     attempt_of,
@@ -31,6 +30,9 @@ from chalicelib.domain.tab.payments import (
 )
 from chalicelib.domain.tab.status import Status
 from chalicelib.domain.tab.tab import LEASE, Tab
+
+if TYPE_CHECKING:
+    from chalicelib.domain.tab.draft import Draft
 
 
 def hold_placed(draft: Draft, fact: Fact) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from chalicelib.domain.books.ledger import Account, transfer
 from chalicelib.domain.tab.attempt import AttemptState, Operation
-from chalicelib.domain.tab.draft import Draft
 from chalicelib.domain.tab.facts.attempt_outcomes import (
     BANK_DECIDES,
     attempt_of,
@@ -12,9 +13,12 @@ from chalicelib.domain.tab.facts.attempt_outcomes import (
     know_object,
     wait_for_bank,
 )
-from chalicelib.domain.tab.facts.fact import Fact
 from chalicelib.domain.tab.flag import FlagKind
-from chalicelib.domain.tab.payments import Leg
+
+if TYPE_CHECKING:
+    from chalicelib.domain.tab.draft import Draft
+    from chalicelib.domain.tab.facts.fact import Fact
+    from chalicelib.domain.tab.payments import Leg
 
 
 def refund_pending(draft: Draft, fact: Fact) -> None:
