@@ -67,11 +67,11 @@ def build(*, clock: Clock | None = None) -> Deps:
     return Deps(
         store=_store(*database),
         # These, and what news needs, a request of the API seldom or never does.
-        people=cast("People", _Lazy(partial(_people, *database))),
-        deliveries=cast("Deliveries", _Lazy(partial(_deliveries, *database))),
-        notices=cast("Notices", _Lazy(partial(_notices, *database))),
-        links=cast("Links", _Lazy(partial(_links, *database))),
-        visits=cast("Visits", _Lazy(partial(_visits, *database))),
+        people=cast("People", _later(partial(_people, *database))),
+        deliveries=cast("Deliveries", _later(partial(_deliveries, *database))),
+        notices=cast("Notices", _later(partial(_notices, *database))),
+        links=cast("Links", _later(partial(_links, *database))),
+        visits=cast("Visits", _later(partial(_visits, *database))),
         addresses=LibraryAddresses(),
         # Importing the stripe package takes a quarter of a second, and most requests move no money.
         gateway=cast("PaymentGateway", _Gateway()),
@@ -200,6 +200,11 @@ def _gateway(secret_key: str) -> PaymentGateway:
         publishable_key=config.stripe_publishable_key(),
         live=config.is_live(secret_key),
     )
+
+
+def _later(make: Callable[[], Any]) -> Any:
+    """Made when first used; for a snapshot, where nobody waits, at once."""
+    return make() if config.starts_from_snapshot() else _Lazy(make)
 
 
 class _Lazy:
