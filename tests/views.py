@@ -11,7 +11,7 @@ from chalicelib.domain.tab.actor import Actor, Role
 from chalicelib.domain.tab.attempt import Attempt
 from chalicelib.domain.tab.tab import Tab
 from chalicelib.domain.trust.credits import CreditAccount
-from chalicelib.handlers.api import render
+from chalicelib.handlers.api import render, render_news, render_parties
 from chalicelib.ports.store import TabStore
 from chalicelib.usecases.trust.credits import Statement
 
@@ -24,15 +24,15 @@ def shown(tab: Tab, now: datetime, payment: Attempt | None = None) -> dict[str, 
 def history(store: TabStore, tab: Tab) -> list[dict[str, Any]]:
     """All entries, oldest first."""
     page = store.list_entries(tab.merchant_id, tab.tab_id, limit=10_000, cursor=None)
-    entries: list[dict[str, Any]] = msgspec.to_builtins(render.timeline(page, (), _staff(tab)).entries)
+    entries: list[dict[str, Any]] = msgspec.to_builtins(render_news.timeline(page, (), _staff(tab)).entries)
     return entries
 
 
 def statement(store: TabStore, account: CreditAccount, now: datetime) -> dict[str, Any]:
     """A customer's credit with all its movements."""
     page = store.list_credit_movements(account.merchant_id, account.customer_id, limit=10_000, cursor=None)
-    view = render.credit_statement(
-        Statement(account=account, movements=page), render.credit_account(account, now, "https://pay.example.com")
+    view = render_parties.credit_statement(
+        Statement(account=account, movements=page), render_parties.credit_account(account, now, "https://pay.example.com")
     )
     shown: dict[str, Any] = msgspec.to_builtins(view)
     return shown
