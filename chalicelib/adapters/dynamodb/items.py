@@ -23,8 +23,6 @@ from chalicelib.domain.tab.attempt import Attempt
 from chalicelib.domain.tab.entry import Entry
 from chalicelib.domain.tab.status import Status
 from chalicelib.domain.tab.tab import Tab
-from chalicelib.domain.token import Token
-from chalicelib.domain.trust.visit import Visit
 from chalicelib.ports.store import (
     Due,
     DueDelivery,

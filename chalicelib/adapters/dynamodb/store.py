@@ -32,12 +32,6 @@ from chalicelib.adapters.dynamodb.writes import (
     versioned,
 )
 from chalicelib.domain.errors import NotFound
-from chalicelib.domain.parties import Customer, Merchant
-from chalicelib.domain.tab.attempt import Attempt
-from chalicelib.domain.tab.draft import Change
-from chalicelib.domain.tab.entry import Entry
-from chalicelib.domain.tab.status import Status
-from chalicelib.domain.tab.tab import Tab
 from chalicelib.ports.store import (
     WHOLE,
     Due,

@@ -12,20 +12,20 @@ from msgspec.structs import replace
 from chalicelib.domain import instants
 from chalicelib.domain.books.ledger import Account, Posting, post, transfer
 from chalicelib.domain.errors import TransitionRefused
-from chalicelib.domain.parties import Customer
 from chalicelib.domain.tab.attempt import Attempt, AttemptState, Failure, Operation
 from chalicelib.domain.tab.entry import Entry
 from chalicelib.domain.tab.flag import Flag, FlagKind
-from chalicelib.domain.tab.link import LinkPointer
 from chalicelib.domain.tab.payments import Dispute, Hold, HoldState, Leg, LegKind
 from chalicelib.domain.tab.status import TRANSITIONS, Status
 from chalicelib.domain.tab.tab import Tab
-from chalicelib.domain.token import Token
 from chalicelib.domain.trust.credits import CreditAccount, CreditChange, Mark, Movement, MovementKind
 
 if TYPE_CHECKING:
     # A Change is written, and never read from JSON: so these of its fields are names only.
+    from chalicelib.domain.parties import Customer
     from chalicelib.domain.tab.actor import Actor
+    from chalicelib.domain.tab.link import LinkPointer
+    from chalicelib.domain.token import Token
 
 NewId = Callable[[str], str]
 """Creates an id with a prefix: `new_id("att")` → `att_01J…`."""
