@@ -20,12 +20,12 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
-import boto3
 import stripe
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 from rich.markup import escape
 
+from devstack.deploy import account
 from devstack.deploy.change_set import stack_name
 from devstack.deploy.redrive import QUEUES
 from devstack.deploy.template import ALIAS
@@ -487,11 +487,15 @@ def tell(findings: list[Finding], console: Console) -> int:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make doctor", description=__doc__)
-    parser.add_argument("--stage", required=True)
+    parser.add_argument("--stage", required=True, type=account.stage)
     parser.add_argument("--api-url", help="where the API is, if not where the stack says (a domain of your own)")
     given = parser.parse_args()
-    # For an emulator, boto3 itself reads AWS_ENDPOINT_URL.
-    patient = Patient(given.stage, boto3.client, api_url=given.api_url)  # type: ignore[arg-type]
+    try:
+        # For an emulator, boto3 itself reads AWS_ENDPOINT_URL.
+        patient = Patient(given.stage, account.client_of(), api_url=given.api_url)
+    except account.NoAccount as missing:
+        print(missing, file=sys.stderr)
+        return 2
     return tell(examine(patient), Console(highlight=False, no_color=bool(os.environ.get("NO_COLOR"))))
 
 

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from devstack.deploy import account
 from devstack.deploy.change_set import stack_name
 from devstack.deploy.template import ALIAS
 
@@ -145,12 +145,15 @@ def about(body: str) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make redrive", description=__doc__)
-    parser.add_argument("--stage", default="dev")
+    parser.add_argument("--stage", default="dev", type=account.stage)
     parser.add_argument("--queue", choices=(*QUEUES, FEEDBACK), required=True)
     given = parser.parse_args()
-    redrive = Redrive(boto3.client, given.stage, print)  # type: ignore[arg-type]
     try:
+        redrive = Redrive(account.client_of(), given.stage, print)
         moved = redrive.run(given.queue)
+    except account.NoAccount as missing:
+        print(missing, file=sys.stderr)
+        return 2
     except (NotTaken, ClientError, BotoCoreError) as failure:
         print(f"Stopped; what was not named above is still among the dead letters. {failure}", file=sys.stderr)
         return 1

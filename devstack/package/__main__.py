@@ -14,6 +14,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from devstack.deploy import account
 from devstack.deploy.artifacts import AUTHORIZER, CODE, write_template
 from devstack.package import archive, compiled, contents
 from devstack.words import catalogues
@@ -188,7 +189,7 @@ def _check(tree: Path, parts: Mapping[str, Path], out: Path) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make package", description=__doc__)
-    parser.add_argument("--stage", default="dev")
+    parser.add_argument("--stage", default="dev", type=account.stage)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--arch", choices=(*ARCHITECTURES, "here"), default="arm64", help="here: as this machine")
     options = parser.parse_args()

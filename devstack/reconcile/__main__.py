@@ -22,6 +22,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from devstack.books import differences, money_of_app, money_of_standin
+from devstack.deploy import account
 from devstack.reconcile.injected_differences import FOREIGN, MINUTES, Expected, Tab, Town, inject
 from devstack.reconcile.runs import on_stack, on_stage
 from devstack.reconcile.show import Meter, Report, console, figures, show
@@ -32,7 +33,9 @@ REPORT = ROOT / ".devstack" / "reconciliation.json"
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--stage", help="which deployment; none: a local stack with injected differences")
+    parser.add_argument(
+        "--stage", type=account.stage, help="which deployment; none: a local stack with injected differences"
+    )
     parser.add_argument("--from", dest="since", type=_instant, metavar="TIME", help="from when (three days ago)")
     parser.add_argument(
         "--to", dest="until", type=_instant, metavar="TIME", help="until when (a quarter of an hour ago)"
