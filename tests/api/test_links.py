@@ -565,6 +565,22 @@ def test_looking_changes_nothing(world: World, shop: Shop, calls: list[str]) -> 
     assert len(calls) > 20
 
 
+@pytest.mark.parametrize(
+    "pasted", ["7ZKQ0W3M5R8T1V4X6Y9BCDFGHJ", "ana@example.com", "4242424242424242", "+4915112345678"]
+)
+def test_what_somebody_writes_in_place_of_an_id_is_in_no_log(
+    world: World, shop: Shop, caplog: pytest.LogCaptureFixture, pasted: str
+) -> None:
+    """A link's secret in the path instead of the header, an address instead of a customer's id."""
+    caplog.handler.setFormatter(logs.JsonLines())
+
+    for path in ("/v1/tabs/{}", "/v1/customers/{}", "/v1/customers/{}/contact", "/v1/tabs/{}/timeline"):
+        shop.staff.get(path.format(pasted)).problem(404, "not_found")
+
+    assert caplog.text.count("answered") == 4
+    assert pasted not in caplog.text
+
+
 def test_no_log_line_has_a_secret(world: World, shop: Shop) -> None:
     """Of the whole log, as it is on Lambda, at the lowest level: made, used, refused, revoked, failed."""
     written = io.StringIO()
