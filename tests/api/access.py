@@ -127,9 +127,10 @@ A link's `view`, `pay` and `full` are its [scopes](links.md). A numbered token i
 """
 
 _FOOT = """
-The operations for all: `health` and `openapi` say the same to everybody. `stripe_webhook` takes what Stripe has signed,
-and nothing else. `show_unsubscribe` and `unsubscribe` have a key in their address, which is worth one customer's
-e-mails at one merchant. The pages below `/t/` have the link's or token's secret in theirs, and go by the same table.
+The operations for all: `health` and `openapi` say the same to everybody. `stripe_webhook` takes what
+[Stripe has signed](security.md), and nothing else. `show_unsubscribe` and `unsubscribe` have a key in their address,
+which is worth one customer's e-mails at one merchant. The pages below `/t/` have the link's or token's secret in
+theirs, and go by the same table.
 """
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from devstack.deploy.alarms import ALARMS, OF_EACH_FUNCTION
+from devstack.package.contents import STRIPE_SERVICES
 from devstack.stack import API_VERSION, EVENTS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,6 +38,17 @@ def test_the_endpoint_is_made_with_our_version_and_events() -> None:
     """Who pastes the command has the endpoint that the doctor wants."""
     assert f"api_version={API_VERSION}" in TEXT
     assert re.findall(r"enabled_events\[\]=(\S+?)'", TEXT) == list(EVENTS)
+
+
+def test_the_restricted_key_may_do_what_is_called() -> None:
+    """Every part of Stripe's API that the code calls is among the rights of the key, on both pages that list them."""
+    words = {"checkout": "Checkout Sessions"}
+    parts = {words.get(name, name.replace("_", " ").title().replace(" ", "")) for name in STRIPE_SERVICES}
+    parts = {part.replace("CustomerSessions", "Customer Sessions") for part in parts}
+
+    security = (ROOT / "docs" / "security.md").read_text()
+    assert {part for part in parts if part not in TEXT.partition("**3. Stripe.**")[2][:600]} == set()
+    assert {part for part in parts if part not in security.partition("a restricted key with")[2][:400]} == set()
 
 
 def test_the_functions_are_all_of_them(templates: dict[str, dict[str, Any]]) -> None:
