@@ -155,6 +155,11 @@ openapi: setup ## Write the OpenAPI document from the routes and their structs
 access: setup ## Write docs/access.md, who may call what, from the operations
 	@$(PY) -m tests.api.access
 
+.PHONY: clients
+clients: setup ## Lint the OpenAPI document, generate clients of it, compile them, and let three of them play; needs node with npm
+	@sh devstack/setup.sh clients
+	@$(PY) -m devstack.clients $(ARGS)
+
 .PHONY: examples
 examples: setup ## Write the examples of answers for the OpenAPI document, from a story that is played
 	@AFTERTAB_WRITE_EXAMPLES=1 $(PY) -m pytest -q -n 0 tests/api/test_openapi.py -k are_what_is_answered

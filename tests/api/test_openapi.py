@@ -190,6 +190,20 @@ def test_every_property_says_what_it_means() -> None:
     ] == []
 
 
+def test_every_instant_is_a_date_time() -> None:
+    """In answers as in requests, so that clients read an instant and no text."""
+    schemas = openapi.document()["components"]["schemas"]
+    instants = [
+        (f"{struct}.{name}", of_property)
+        for struct, schema in schemas.items()
+        for name, of_property in schema.get("properties", {}).items()
+        if name == "at" or name.endswith(("_at", "until", "capture_before"))
+    ]
+
+    assert len(instants) > 50
+    assert [name for name, of_property in instants if '"format": "date-time"' not in json.dumps(of_property)] == []
+
+
 def test_every_text_is_of_a_property() -> None:
     """None is left over from a property that is gone."""
     schemas = openapi.document()["components"]["schemas"]

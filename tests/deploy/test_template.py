@@ -21,6 +21,7 @@ from devstack.deploy.gateway_answers import AUTHORIZER_CODES, GATEWAY_ANSWERS
 from devstack.deploy.template import ALIAS, ANY, GATEWAY_RESPONSES, native
 
 ROOT = Path(__file__).resolve().parents[2]
+DOCUMENT = openapi.document()
 STAGES = ("dev", "prod")
 API_TIMEOUT_S = 29
 """When API Gateway gives up."""
@@ -382,7 +383,7 @@ def test_what_the_gateway_answers_is_a_problem_too(templates: dict[str, Template
     assert {"title", "detail", "request_id"} <= set(body)
     assert body["status"] == answer["statusCode"]
     codes = AUTHORIZER_CODES if body["code"] == "$context.authorizer.code" else {body["code"]}
-    document = openapi.document()
+    document = DOCUMENT
     assert codes <= set(document["components"]["schemas"]["Problem"]["properties"]["code"]["enum"])
     responses = document["paths"]["/v1/tabs"]["post"]["responses"]
     # Of an address that does not exist no operation can tell.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from enum import StrEnum
 from inspect import cleandoc
@@ -90,6 +90,10 @@ def document() -> dict[str, Any]:
     for schema in components.values():
         # Python leaves the indentation in until 3.13.
         schema |= {"description": cleandoc(schema["description"])} if "description" in schema else {}
+    for struct, name in _instants(structs):
+        for option in components[struct]["properties"][name].get("anyOf", [components[struct]["properties"][name]]):
+            if option.get("type") == "string":
+                option["format"] = "date-time"
     for struct, schema in components.items():
         for name, of_property in schema.get("properties", {}).items():
             if "description" not in of_property and (text := property_texts.text_of(struct, name)):
@@ -186,6 +190,23 @@ _TAGS = {
     "unsubscribe": "What the link in a mail leads to.",
     "webhooks": "What Stripe reports.",
 }
+
+
+def _instants(structs: Iterable[Any]) -> Iterator[tuple[str, str]]:
+    """Struct and name of every property that is an instant. msgspec names the format only of those with a zone."""
+    waiting, seen = list(msgspec.inspect.multi_type_info(structs)), set()
+    while waiting:
+        found = waiting.pop()
+        for inner in ("item_type", "value_type"):
+            waiting += [getattr(found, inner)] if hasattr(found, inner) else []
+        waiting += getattr(found, "types", ())
+        if isinstance(found, msgspec.inspect.StructType) and found.cls not in seen:
+            seen.add(found.cls)
+            for field in found.fields:
+                waiting.append(field.type)
+                options = getattr(field.type, "types", (field.type,))
+                if any(isinstance(option, msgspec.inspect.DateTimeType) for option in options):
+                    yield found.cls.__name__, field.encode_name
 
 
 def _codes() -> set[str]:
