@@ -32,7 +32,8 @@ def statement(store: TabStore, account: CreditAccount, now: datetime) -> dict[st
     """A customer's credit with all its movements."""
     page = store.list_credit_movements(account.merchant_id, account.customer_id, limit=10_000, cursor=None)
     view = render_parties.credit_statement(
-        Statement(account=account, movements=page), render_parties.credit_account(account, now, "https://pay.example.com")
+        Statement(account=account, movements=page),
+        render_parties.credit_account(account, now, "https://pay.example.com"),
     )
     shown: dict[str, Any] = msgspec.to_builtins(view)
     return shown
