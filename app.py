@@ -84,6 +84,14 @@ def reconcile(event: CloudWatchEvent) -> dict[str, Any]:
     return reconciliation.daily(bootstrap.get_deps())
 
 
+@app.schedule(Cron("47", "4", "*", "*", "?", "*"))
+def figures(event: CloudWatchEvent) -> dict[str, int]:
+    """Every night at 04:47 UTC: count each merchant's figures for its owner and its customers."""
+    from chalicelib.usecases.trust.figures import refresh_all
+
+    return refresh_all(bootstrap.get_deps())
+
+
 @app.lambda_function(name="webhook")
 def webhook(event: dict[str, Any], context: object) -> dict[str, Any]:
     """The webhook's route as a separate function, so that many customers at once do not delay Stripe's events."""

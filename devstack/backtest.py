@@ -11,6 +11,7 @@ lie within p10 to p90.
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ ERROR = 0.45
 """Of the naive forecast's, at most."""
 COVERED = (0.75, 0.85)
 WEEK = timedelta(weeks=1)
+AHEAD = 4
+"""How many weeks ahead the forecasts in the plot were made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +92,27 @@ def score(weeks: Weeks, made: Sequence[tuple[Expected, ...]], starts: range, hor
     return found
 
 
+def drawn(weeks: Weeks, made: Sequence[tuple[Expected, ...]], starts: range) -> list[dict[str, int]]:
+    """What the plot shows of each week: what came in, and what was expected of it four weeks before."""
+    return [
+        {
+            "week": start + AHEAD,
+            "received": weeks.received[start + AHEAD],
+            "p10": made[start][AHEAD].p10,
+            "p50": made[start][AHEAD].p50,
+            "p90": made[start][AHEAD].p90,
+            "naive": round(fmean(weeks.received[start - RECENT : start])),
+        }
+        for start in starts
+    ]
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make backtest", description=__doc__)
     parser.add_argument("data", type=Path)
     parser.add_argument("--first", type=int, default=HORIZONS, help="weeks of history before the first forecast")
     parser.add_argument("--weeks", type=int, default=50, help="how many weeks are forecast from")
+    parser.add_argument("--to", type=Path, help="write each week's receipts and the forecasts of it to this file")
     asked = parser.parse_args()
     console = Console()
     try:
@@ -122,6 +141,8 @@ def main() -> int:
         f"{len(starts)} of them, the first after {asked.first}"
     )
     console.print(table)
+    if asked.to:
+        asked.to.write_text(json.dumps(drawn(weeks, made, starts)))
     missed = []
     if whole.error > ERROR:
         missed.append(f"the error is {whole.error:.2f} of the naive forecast's, more than {ERROR}")

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from chalicelib.adapters.dynamodb.items import visit_position, visits_partition
 from chalicelib.adapters.memory_store import MemoryStore, page
 from chalicelib.domain.trust.visit import Visit
 from chalicelib.ports.store import Page, VersionConflict
 from chalicelib.ports.visits import VisitKey
+
+if TYPE_CHECKING:
+    from chalicelib.domain.trust.figures import Figures
 
 
 class MemoryVisits:
@@ -18,6 +22,7 @@ class MemoryVisits:
     def __init__(self, store: MemoryStore) -> None:
         self._store = store
         self.visits: dict[VisitKey, Visit] = {}
+        self._figures: dict[str, Figures] = {}
 
     def find_visits(self, keys: Collection[VisitKey]) -> Mapping[VisitKey, Visit]:
         with self._store.lock:
@@ -48,3 +53,9 @@ class MemoryVisits:
                 if key[0] == merchant_id and visit.opened_at is not None and since <= visit.opened_at <= until
             }
         return page(rows, visits_partition(merchant_id), limit, cursor)
+
+    def find_figures(self, merchant_id: str) -> Figures | None:
+        return self._figures.get(merchant_id)
+
+    def put_figures(self, figures: Figures) -> None:
+        self._figures[figures.merchant_id] = figures

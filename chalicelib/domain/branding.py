@@ -31,7 +31,8 @@ class Branding(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `logo`: the picture itself as a `data:` address, or an https address of it, which pages do not load. `phone` is
     E.164. `tip_percents`: the tips that are offered beside "no tip" and another amount; none is chosen beforehand.
-    `version` counts changes from 1; 0: nothing was ever set.
+    `shows_integrity`: customers see, before they accept, how the business kept its promises. `version` counts changes
+    from 1; 0: nothing was ever set.
     """
 
     merchant_id: str
@@ -44,6 +45,7 @@ class Branding(Struct, frozen=True, kw_only=True, omit_defaults=True):
     address: str | None = None
     terms_url: str | None = None
     tip_percents: tuple[int, ...] = (5, 10, 15)
+    shows_integrity: bool = False
     version: int = 0
 
 

@@ -32,6 +32,8 @@ METRICS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "TabsDue": ("Count", "a sweep found a tab due and sent it to the queue"),
         "EntriesRelayed": ("Count", "a new entry of a tab was turned into what is told of it"),
         "MessagesMade": ("Count", "a message to a person was put on the queue"),
+        "FiguresCounted": ("Count", "a merchant's figures were counted"),
+        "FiguresNotCounted": ("Count", "a merchant's figures could not be counted; the next night tries again"),
         "MessagesPosted": ("Count", "a message was handed over, put off or not sent, as its delivery says"),
         "MessagesNotPosted": ("Count", "a message failed; the queue brings it again"),
         "FeedbackNoted": ("Count", "a report on a mail or a text was noted at its delivery"),

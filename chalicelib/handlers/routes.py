@@ -105,6 +105,9 @@ ROUTES = (
     ("POST", "/v1/endpoints/{endpoint_id}/replay", "api.endpoints:replay_since"),
     ("GET", "/v1/reports/receivables", "api.reports:get_receivables"),
     ("GET", "/v1/reports/totals", "api.reports:get_totals"),
+    ("GET", "/v1/reports/forecast", "api.figures:get_forecast"),
+    ("GET", "/v1/reports/integrity", "api.figures:get_integrity"),
+    ("GET", "/v1/merchant/integrity", "api.figures:get_published_integrity"),
 )
 """Behind the authorizer. Bodies are JSON."""
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from chalicelib.domain.trust.visit import Visit
 from chalicelib.ports.store import Page
+
+if TYPE_CHECKING:
+    from chalicelib.domain.trust.figures import Figures
 
 VisitKey = tuple[str, str, str]
 """(merchant_id, customer_id, tab_id)"""
@@ -35,4 +38,12 @@ class Visits(Protocol):
 
         Raises InvalidInput for an invalid cursor.
         """
+        ...
+
+    def find_figures(self, merchant_id: str) -> Figures | None:
+        """What was counted of the merchant's visits last; None where nothing was yet."""
+        ...
+
+    def put_figures(self, figures: Figures) -> None:
+        """In the place of those before."""
         ...

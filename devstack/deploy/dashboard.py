@@ -64,6 +64,7 @@ def _graphs(functions: list[str]) -> dict[str, list[list[Any]]]:
             _ours("MessagesPosted"),
             _ours("MessagesNotPosted"),
         ],
+        "Figures: merchants counted each night": [_ours("FiguresCounted"), _ours("FiguresNotCounted")],
         "Relay: milliseconds that it is behind": [
             _line("AWS/Lambda", "IteratorAge", [("FunctionName", f"{_FULL}-relay")], stat="Maximum")
         ],

@@ -107,6 +107,10 @@ def play(world: World) -> dict[str, Any]:
     send(staff, "GET", "/v1/tabs?status=in_review")
     send(owner, "GET", "/v1/reports/receivables")
     send(staff, "GET", "/v1/reports/totals?status=in_review")
+    send(owner, "GET", "/v1/reports/forecast")
+    send(owner, "GET", "/v1/reports/integrity")
+    send(owner, "PUT", "/v1/merchant/branding", {"shows_integrity": True})
+    send(ana, "GET", "/v1/merchant/integrity")
 
     bill = shop.complete(shop.open(ana, 4000), 4000)
     send(ana, "POST", f"/v1/tabs/{bill['tab_id']}/split", {"equally": 2})

@@ -7,7 +7,10 @@ from datetime import datetime, timedelta
 import pytest
 from msgspec.structs import replace
 
+from chalicelib.domain.books.outlook import outlook_of
 from chalicelib.domain.errors import InvalidInput
+from chalicelib.domain.trust.figures import Figures
+from chalicelib.domain.trust.integrity import integrity_of
 from chalicelib.domain.trust.visit import Visit
 from chalicelib.ports.store import TabStore, VersionConflict
 from chalicelib.ports.visits import Visits
@@ -71,3 +74,18 @@ def test_a_merchants_visits_are_paged_within_two_times(visits: Visits) -> None:
     assert seen == ["tab_1", "tab_2", "tab_3", "tab_4"]
     with pytest.raises(InvalidInput):
         visits.list_visits_by_merchant(MERCHANT, NOW, NOW, limit=1, cursor="bm9uc2Vuc2U")
+
+
+def test_a_merchants_figures_are_kept_until_the_next(visits: Visits) -> None:
+    """Whole: counts, weeks, days and instants."""
+
+    def counted(at: datetime) -> Figures:
+        outlook = outlook_of([visit(at=NOW)], currency="", time_zone="UTC", now=at)
+        integrity = replace(integrity_of([visit()], at), outcomes={100: 3, 50: 1})
+        return Figures(merchant_id=MERCHANT, at=at, integrity=integrity, outlook=outlook)
+
+    assert visits.find_figures(MERCHANT) is None and visits.find_figures("no#id") is None
+    for at in (NOW, NOW + timedelta(days=1)):
+        visits.put_figures(counted(at))
+        assert visits.find_figures(MERCHANT) == counted(at)
+    assert visits.find_figures("mer_other") is None

@@ -25,7 +25,7 @@ DOCUMENT = openapi.document()
 STAGES = ("dev", "prod")
 API_TIMEOUT_S = 29
 """When API Gateway gives up."""
-EVERY_S = {"rate(5 minutes)": 300, "cron(17 3 * * ? *)": 24 * 3600}
+EVERY_S = {"rate(5 minutes)": 300, "cron(17 3 * * ? *)": 24 * 3600, "cron(47 4 * * ? *)": 24 * 3600}
 VISIBLE = "ApproximateNumberOfMessagesVisible"
 Template = dict[str, Any]
 
@@ -65,7 +65,7 @@ def test_every_function_has_its_name_role_log_and_alarms(template: Template) -> 
         if dimension["Name"] == "FunctionName"
     }
 
-    expected = "api webhook pages sweep worker relay post notices feedback reconcile authorizer"
+    expected = "api webhook pages sweep worker relay post notices feedback reconcile figures authorizer"
     assert set(expected.split()) <= {name.removeprefix("aftertab-${Stage}-") for name in names.values()}
     assert len({json.dumps(properties["Role"]) for properties in functions.values()}) == len(functions)
     for logical_id, properties in functions.items():

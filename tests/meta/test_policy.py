@@ -85,6 +85,7 @@ BEGINS: dict[str, Function] = {
     "notices": ("news.notices", "work"),
     "feedback": ("news.feedback", "note_feedback"),
     "reconcile": ("books.reconcile", "reconcile"),
+    "figures": ("trust.figures", "refresh_all"),
 }
 """The one use case of a deployed function that has only one."""
 

@@ -119,6 +119,7 @@ OF_PAGES = {"chalicelib.handlers.pages.routes", "http.cookies"}
         ("app.post", {"stripe", *OF_TOKENS}),
         ("app.notices", {"stripe", *OF_TOKENS}),
         ("app.feedback", {"stripe", *OF_TOKENS}),
+        ("app.figures", {"stripe", *OF_TOKENS}),
         ("app.reconcile", {"stripe", *OF_TOKENS}),
         (
             "chalicelib.handlers.authorizer.authorizer",
@@ -171,6 +172,7 @@ def test_every_function_is_watched() -> None:
     assert HANDLERS == [
         "app.app",
         "app.feedback",
+        "app.figures",
         "app.notices",
         "app.pages",
         "app.post",

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from chalicelib.domain.tab.link import LinkPointer
     from chalicelib.domain.token import Token
     from chalicelib.domain.trust.credits import CreditAccount, Mark, Movement
+    from chalicelib.domain.trust.figures import Figures
     from chalicelib.domain.trust.visit import Visit
 
 Item = dict[str, Any]
@@ -113,6 +114,10 @@ def merchant_entry_key(merchant_id: str, position: str) -> Key:
 
 def branding_key(merchant_id: str) -> Key:
     return _key(f"MERCHANT#{merchant_id}", "BRANDING")
+
+
+def figures_key(merchant_id: str) -> Key:
+    return _key(f"MERCHANT#{merchant_id}", "FIGURES")
 
 
 def merchant_line_key(merchant_id: str) -> Key:
@@ -402,6 +407,10 @@ def branding_item(branding: Branding) -> Item:
     return _item(branding_key(branding.merchant_id), _data(branding) | _version(branding))
 
 
+def figures_item(figures: Figures) -> Item:
+    return _item(figures_key(figures.merchant_id), _data(figures))
+
+
 def merchant_line_item(merchant: Merchant) -> Item:
     account = {} if merchant.account is None else {"account": {"S": merchant.account}}
     return _item(merchant_line_key(merchant.merchant_id), {"merchant_id": {"S": merchant.merchant_id}, **account})
@@ -575,6 +584,13 @@ def branding_of(item: Item) -> Branding:
     from chalicelib.domain.branding import Branding
 
     return contents(Branding, item)
+
+
+def figures_of(item: Item) -> Figures:
+    # Imported here: of all starts, few read figures.
+    from chalicelib.domain.trust.figures import Figures
+
+    return contents(Figures, item)
 
 
 def merchant_line_of(item: Item) -> tuple[str, str | None]:

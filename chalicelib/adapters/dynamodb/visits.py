@@ -19,6 +19,7 @@ from chalicelib.ports.store import Page, VersionConflict
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
+    from chalicelib.domain.trust.figures import Figures
     from chalicelib.ports.visits import VisitKey
 
 BATCH = 100
@@ -101,3 +102,14 @@ class DynamoDbVisits:
             items=tuple(items.contents(Visit, whole[flat(key)]) for key in keys if flat(key) in whole),
             next_cursor=cursors.encode(partition, found[-1]["gm_sk"]["S"]) if has_more else None,
         )
+
+    def find_figures(self, merchant_id: str) -> Figures | None:
+        if not items.is_id(merchant_id):
+            return None
+        key = items.figures_key(merchant_id)
+        found = self._reads.find_all([key]).get(flat(key))
+        return items.figures_of(found) if found else None
+
+    def put_figures(self, figures: Figures) -> None:
+        with reading():
+            self._client.put_item(TableName=self._table_name, Item=items.figures_item(figures))

@@ -1,11 +1,14 @@
 """What comes in over the next 13 weeks, and how sure that is: from what is booked already, by how such weeks ended.
 
-Each horizon has its own ratio of what came in to what was booked that long before (bookings still to come raise it,
-cancellations and no-shows lower it), over the last eight weeks. The band is conformal: it is as wide as the errors of
+There are two guesses. One is what is booked, times the ratio of what came in to what was booked that long before
+(bookings still to come raise it, cancellations and no-shows lower it), over the last eight weeks; each horizon has its
+own ratio. The other is the mean of the last eight weeks: where little is booked ahead, as in a café, it knows more.
+A horizon takes the mean where it was off by less than half as
+much, in the last eight weeks at about that horizon. The band is conformal: it is as wide as the errors of
 the last year's forecasts at about that horizon, and adapts where it held too often or too seldom (Gibbs and Candès,
 Adaptive Conformal Inference, 2021). Whole minor units of one currency; weeks are numbered from 0. Raises nothing.
 
-A ratio is learned once a week has ended that was forecast so far ahead: for the last horizon after 13 weeks. Until
+Guesses are compared once a week has ended that was forecast so far ahead: for the last horizon after 13 weeks. Until
 then what is booked is the guess, and the band has no width where fewer than two errors are known.
 """
 
@@ -14,6 +17,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean, quantiles
+from typing import TypeVar
+
+T = TypeVar("T")
 
 HORIZONS = 13
 RECENT = 8
@@ -36,6 +42,28 @@ class Expected:
     p10: int
     p50: int
     p90: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Missed:
+    """By how much each guess was off."""
+
+    by_booked: int
+    by_mean: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Guesses:
+    booked: int
+    mean: int
+
+    def missed(self, received: int) -> _Missed:
+        return _Missed(abs(received - self.booked), abs(received - self.mean))
+
+    def best(self, missed: Sequence[_Missed]) -> int:
+        """The mean, if it was off by less than half as much of late; else what is booked tells more of what is new."""
+        by_booked, by_mean = sum(one.by_booked for one in missed), sum(one.by_mean for one in missed)
+        return self.mean if 2 * by_mean < by_booked else self.booked
 
 
 @dataclass(slots=True)
@@ -66,19 +94,29 @@ def forecasts(received: Sequence[int], booked: Sequence[Sequence[int]]) -> Itera
     errors: list[list[float]] = [[] for _ in range(HORIZONS)]
     made: list[tuple[Expected, ...]] = []
     scales: list[list[float]] = []
+    guessed: list[list[_Guesses]] = []
+    missed: list[list[_Missed]] = [[] for _ in range(HORIZONS)]
     for now in range(len(received) + 1):
         for horizon in range(min(HORIZONS, now)):
             then, ended = now - 1 - horizon, received[now - 1]
             if then <= horizon:
                 continue  # That forecast had no ratio yet: its error says nothing of those that have.
             tails[horizon].learn(made[then][horizon], ended)
+            missed[horizon].append(guessed[then][horizon].missed(ended))
             errors[horizon].append((ended - made[then][horizon].p50) / scales[then][horizon])
-        guesses = [round(booked[now][horizon] * _ratio(received, booked, now, horizon)) for horizon in range(HORIZONS)]
-        floor = max(1.0, fmean(received[max(0, now - RECENT) : now]) / 10) if now else 1.0
+        mean = fmean(received[max(0, now - RECENT) : now]) if now else 0.0
+        guessed.append(
+            [
+                _Guesses(round(booked[now][horizon] * _ratio(received, booked, now, horizon)), round(mean))
+                for horizon in range(HORIZONS)
+            ]
+        )
+        guesses = [guessed[now][horizon].best(_near(missed, horizon, RECENT)) for horizon in range(HORIZONS)]
+        floor = max(1.0, mean / 10)
         scales.append([max(floor, guess) for guess in guesses])
         made.append(
             tuple(
-                _band(guess, scale, _near(errors, horizon), tails[horizon])
+                _band(guess, scale, _near(errors, horizon, _REMEMBERED), tails[horizon])
                 for horizon, (guess, scale) in enumerate(zip(guesses, scales[now], strict=True))
             )
         )
@@ -91,9 +129,9 @@ def _ratio(received: Sequence[int], booked: Sequence[Sequence[int]], now: int, h
     return sum(received[week] for week in weeks) / before if before else 1.0
 
 
-def _near(errors: Sequence[Sequence[float]], horizon: int) -> list[float]:
-    near = errors[max(0, horizon - _NEIGHBOURS) : horizon + _NEIGHBOURS + 1]
-    return [error for of_horizon in near for error in of_horizon[-_REMEMBERED:]]
+def _near(known: Sequence[Sequence[T]], horizon: int, newest: int) -> list[T]:
+    near = known[max(0, horizon - _NEIGHBOURS) : horizon + _NEIGHBOURS + 1]
+    return [one for of_horizon in near for one in of_horizon[-newest:]]
 
 
 def _band(guess: int, scale: float, errors: list[float], tails: _Tails) -> Expected:

@@ -89,7 +89,8 @@ class Visit(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `estimate_minor`, `cap_minor`, `deposit_minor`, `starts_at`: as sealed last; before that, 0 and as opened.
     `cap_raises`: how often the customer accepted a higher cap than before. `presented_minor`: the bill as first
-    presented, before anything was taken off. `total_minor`, with `tax_minor` in it: the bill as it is now.
+    presented, at `billed_at`, before anything was taken off.
+    `total_minor`, with `tax_minor` in it: the bill as it is now.
     `moved_minor`: what of it is at the shares of a split bill; negative on a share. `owed_minor`: what is owed now, at
     any moment the tab's balance. `paid_at`: when nothing was owed any more, None while something is. `due_at`: since
     when, or from when on, what is owed is due. `declines`, `declined_at`: charges of the saved card without the
@@ -111,6 +112,7 @@ class Visit(Struct, frozen=True, kw_only=True, omit_defaults=True):
     deposit_minor: int = 0
     cap_raises: int = 0
     checked_in_at: datetime | None = None
+    billed_at: datetime | None = None
     presented_at: datetime | None = None
     presented_minor: int = 0
     total_minor: int = 0
@@ -134,6 +136,7 @@ class Visit(Struct, frozen=True, kw_only=True, omit_defaults=True):
     fraud_warned_at: datetime | None = None
     cards: tuple[str, ...] = ()
     no_show_at: datetime | None = None
+    no_shows_taken_back: int = 0
     canceled_at: datetime | None = None
     canceled_by: str | None = None
     rating: int | None = None
@@ -281,7 +284,7 @@ def _checked_in(visit: Visit, entry: Entry) -> _Changes:
 
 
 def _bill_presented(visit: Visit, entry: Entry) -> _Changes:
-    first = {} if visit.presented_minor else {"presented_minor": entry.details["total_minor"]}
+    first = {} if visit.billed_at else {"billed_at": entry.at, "presented_minor": entry.details["total_minor"]}
     return {"presented_at": entry.at, **first}
 
 
@@ -310,7 +313,8 @@ def _no_show(visit: Visit, entry: Entry) -> _Changes:
 
 
 def _no_show_taken_back(visit: Visit, entry: Entry) -> _Changes:
-    return {"no_show_at": None, "fee": None, "due_at": None}
+    taken_back = visit.no_shows_taken_back + 1
+    return {"no_show_at": None, "no_shows_taken_back": taken_back, "fee": None, "due_at": None}
 
 
 def _contested(visit: Visit, entry: Entry) -> _Changes:

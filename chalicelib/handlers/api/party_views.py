@@ -50,6 +50,7 @@ class BrandingView(Answer):
     """What customers see of the business. `colour`: `#rrggbb`, on which white text is readable.
 
     `logo`: a picture as a `data:` address, or its https address. `email`, `phone`: how the business is reached.
+    `shows_integrity`: how the business kept its promises can be seen.
     """
 
     name: str
@@ -61,6 +62,7 @@ class BrandingView(Answer):
     address: str | None
     terms_url: str | None
     tip_percents: tuple[int, ...]
+    shows_integrity: bool
 
 
 class MerchantView(Answer):

@@ -68,6 +68,7 @@ def _branding(merchant: Merchant, branding: Branding) -> party_views.BrandingVie
         address=branding.address,
         terms_url=branding.terms_url,
         tip_percents=branding.tip_percents,
+        shows_integrity=branding.shows_integrity,
     )
 
 

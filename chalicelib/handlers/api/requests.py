@@ -138,6 +138,9 @@ class BrandingInput(Body):
         tuple[Annotated[int, Meta(ge=1, le=100)], ...],
         Meta(max_length=4, description="Tips that a page offers beside no tip and another amount.", examples=[[5, 10]]),
     ] = (5, 10, 15)
+    shows_integrity: Annotated[
+        bool, Meta(description="Customers see before they accept how the business kept its promises: GET …/integrity.")
+    ] = False
 
 
 class NewCustomer(Body):

@@ -37,6 +37,7 @@ from chalicelib.usecases.links.tab_links import want_link
 from chalicelib.usecases.tab.read_page import Outcome, find_outcome, read_page
 from chalicelib.usecases.tab.requests import Request
 from chalicelib.usecases.trust.credits import find_account_of, find_invitation
+from chalicelib.usecases.trust.shown import find_shown_integrity
 
 log = logging.getLogger(__name__)
 
@@ -211,15 +212,17 @@ def _tab_page(
     deps = asked.deps
     merchant, branding, entries = read_page(deps, tab)
     language = language or _language(asked, asked.query("lang"))
+    integrity = find_shown_integrity(deps, tab, branding)
     account = find_account_of(deps, tab, by=by)
     values = view.tab_page(tab, merchant, branding, entries, account, by=by, now=deps.clock.now()) | {
+        "integrity": integrity,
         "prefix": pages_at(asked.http) + secret,
         "key": deps.ids.new("page"),
         "notice": notice,
         "given": (form or acts.Form({})).given,
         "opened": opened,
     }
-    tag = view.tag_of(values, language, by.rights)
+    tag = view.tag_of(values, language, by.rights, integrity)
     if notice is not None and notice.code in view.SETTLING:
         values["may"] -= view.PAYING
     if notice is None and asked.headers.get("if-none-match") == tag:
