@@ -40,7 +40,7 @@ def rendering(secret: str) -> Callable[[], Any]:
     from chalicelib.handlers.pages import acts, view
     from chalicelib.ports.pages import Scene
     from chalicelib.usecases.links.admit import admit
-    from chalicelib.usecases.tab.read_tabs import read_page
+    from chalicelib.usecases.tab.read_page import read_page
 
     deps = bootstrap.get_deps()
     visit = admit(deps, secret)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from msgspec import Struct
 
-from chalicelib.domain.books.differences import Payment
-from chalicelib.domain.parties import Customer
-from chalicelib.domain.tab.attempt import Attempt, Failure
-from chalicelib.domain.tab.facts.fact import Fact
-from chalicelib.domain.tab.tab import Tab
+if TYPE_CHECKING:
+    from chalicelib.domain.books.differences import Payment
+    from chalicelib.domain.parties import Customer
+    from chalicelib.domain.tab.attempt import Attempt, Failure
+    from chalicelib.domain.tab.facts.fact import Fact
+    from chalicelib.domain.tab.tab import Tab
 
 
 class GatewayUnavailable(Exception):

@@ -98,6 +98,11 @@ OF_OTHER_ROUTES = {
     # Of those: what a tab is read, shown and handled without.
     *("chalicelib.domain.contact", "chalicelib.domain.news", "zoneinfo"),
 }
+OF_FORMS = {
+    *("chalicelib.handlers.api.tabs", "chalicelib.handlers.pages.acts", "chalicelib.usecases.tab.attempts"),
+    *("chalicelib.domain.tab.commands", "chalicelib.domain.tab.facts.fact", "chalicelib.domain.news"),
+}
+"""What a page that is only looked at does without."""
 NO_READING = {
     *("chalicelib.domain.tab.commands", "chalicelib.domain.parties", "chalicelib.domain.books.differences"),
     *("chalicelib.domain.tab.facts.fact", "chalicelib.ports.gateway", "chalicelib.usecases.tab.attempts"),
@@ -111,7 +116,7 @@ OF_PAGES = {"chalicelib.handlers.pages.routes", "http.cookies"}
     ("handler", "without"),
     [
         ("app.app", {"stripe", *OF_TOKENS, *OF_SCHEDULES, *OF_OTHER_ROUTES, *OF_PAGES, *NO_READING}),
-        ("app.pages", {"stripe", *OF_TOKENS, *OF_SCHEDULES, "chalicelib.handlers.api.tabs"}),
+        ("app.pages", {"stripe", *OF_TOKENS, *OF_SCHEDULES, *OF_FORMS}),
         ("app.webhook", {"stripe", *OF_TOKENS, *OF_SCHEDULES, "chalicelib.handlers.api.tabs", *OF_PAGES}),
         ("app.sweep", {"stripe", *OF_TOKENS}),
         ("app.worker", {"stripe", *OF_TOKENS}),

@@ -16,13 +16,12 @@ from babel.numbers import NumberFormatError, parse_decimal
 
 from chalicelib.adapters.words.formats import Formats
 from chalicelib.adapters.words.writer import TEMPLATES, environment
-from chalicelib.domain.contact import Language
 from chalicelib.domain.money import currency_of
 from chalicelib.ports.pages import Scene
 
 _FOLDER = TEMPLATES / "page"
-LANGUAGES = tuple((language.value, Locale.parse(language).get_display_name() or language) for language in Language)
-"""Each language with its own name for itself."""
+LANGUAGES = (("en", "English"), ("de", "Deutsch"), ("es", "español"), ("ko", "한국어"), ("ar", "العربية"))
+"""Each language with its own name for itself, as CLDR has it. Written out: Babel would load the data of all to know."""
 _SEPARATORS = {"٫": ".", "٬": ","}
 """Those of Arabic keyboards → those that Babel reads in Arabic."""
 _AMOUNT = re.compile(r"[0-9][0-9.,]{0,20}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from msgspec import Struct
 
@@ -16,6 +16,7 @@ from chalicelib.domain.tab.bill import Feedback
 from chalicelib.domain.tab.promise import Consent
 from chalicelib.domain.tab.tab import Tab
 from chalicelib.handlers.api.operations import is_replay
+from chalicelib.handlers.pages.form import Form
 from chalicelib.ports.deps import Deps
 from chalicelib.ports.pages import Scene
 from chalicelib.usecases.links import tab_links
@@ -36,28 +37,6 @@ class Again(Exception):
     def __init__(self, code: str) -> None:
         super().__init__(code)
         self.code = code
-
-
-class Form:
-    """The fields of a form."""
-
-    def __init__(self, fields: Mapping[str, list[str]]) -> None:
-        self._fields = fields
-
-    def text(self, name: str) -> str:
-        return (self._fields.get(name) or [""])[0].strip()
-
-    def all(self, name: str) -> list[str]:
-        return self._fields.get(name) or []
-
-    @property
-    def given(self) -> dict[str, Any]:
-        """What a person typed and chose, to be shown again where the form could not be taken.
-
-        A tip and a consent are chosen anew, on what the page shows now.
-        """
-        names = ("tip_other", "amount", "reason", "comment", "why", "what", "rating")
-        return {name: self.text(name) for name in names} | {"items": self.all("item")}
 
 
 class Sent(Struct, frozen=True, kw_only=True):

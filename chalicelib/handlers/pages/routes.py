@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from http.cookies import CookieError, SimpleCookie
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 from chalice.app import Request as HttpRequest
@@ -20,24 +20,26 @@ from msgspec import Struct
 from chalicelib import bootstrap, config, correlation
 from chalicelib.domain.contact import Language
 from chalicelib.domain.errors import DomainError
-from chalicelib.domain.tab.actor import Actor
 from chalicelib.domain.tab.link import is_secret, own_secret
-from chalicelib.domain.tab.tab import Tab
 from chalicelib.handlers.api.operations import record_id
 from chalicelib.handlers.api.text import TextResponse
-from chalicelib.handlers.pages import acts, view
+from chalicelib.handlers.pages import view
 from chalicelib.handlers.pages.address import pages_at, site_of
+from chalicelib.handlers.pages.form import Form
 from chalicelib.handlers.pages.view import Notice
 from chalicelib.ports.deps import Deps
 from chalicelib.ports.gateway import GatewayRejected, GatewayUnavailable
 from chalicelib.ports.pages import Scene
 from chalicelib.ports.store import StoreUnavailable
 from chalicelib.usecases.links.admit import Visit, admit
-from chalicelib.usecases.links.tab_links import want_link
 from chalicelib.usecases.tab.read_page import Outcome, find_outcome, read_page
 from chalicelib.usecases.tab.requests import Request
 from chalicelib.usecases.trust.credits import find_account_of, find_invitation
 from chalicelib.usecases.trust.shown import find_shown_integrity
+
+if TYPE_CHECKING:
+    from chalicelib.domain.tab.actor import Actor
+    from chalicelib.domain.tab.tab import Tab
 
 log = logging.getLogger(__name__)
 
@@ -108,6 +110,10 @@ def _show(asked: Asked, secret: str) -> TextResponse:
 def _act(asked: Asked, secret: str, name: str) -> TextResponse:
     raw = asked.http.raw_body
     raw = raw if isinstance(raw, bytes) else raw.encode()
+    from chalicelib.handlers.pages import (
+        acts,  # Imported here: a page that is looked at does without all that can be done.
+    )
+
     perform, form = acts.ACTS.get(name), _form(raw)
     visit = _visit(asked.deps, secret)
     if name == RENEW:
@@ -155,7 +161,7 @@ def _act(asked: Asked, secret: str, name: str) -> TextResponse:
     return _tab_page(asked, visit.tab, visit.guest, secret, notice=notice, form=form, opened=name, language=language)
 
 
-def _taken_over(asked: Asked, secret: str, name: str, form: acts.Form | None) -> TextResponse | None:
+def _taken_over(asked: Asked, secret: str, name: str, form: Form | None) -> TextResponse | None:
     """Where a form that took a token's tab over leads when it is sent again: the token opens nothing any more."""
     if name != "take_over" or form is None or not is_secret(secret):
         return None
@@ -172,6 +178,8 @@ def _to_tab(asked: Asked, secret: str, language: Language, **query: str) -> Text
 def _renew(asked: Asked, visit: Visit | None, secret: str) -> TextResponse:
     """The same answer whatever the secret was: a new link goes to the customer's address, and is shown nowhere."""
     if visit is not None and visit.tab is not None:
+        from chalicelib.usecases.links.tab_links import want_link  # Imported here, as above.
+
         want_link(asked.deps, visit.tab, visit.subject)
     query = urlencode({"lang": _language(asked, ""), "done": RENEW})
     return _redirect(f"{_address(asked.http, secret)}?{query}")
@@ -205,7 +213,7 @@ def _tab_page(
     secret: str,
     *,
     notice: Notice | None = None,
-    form: acts.Form | None = None,
+    form: Form | None = None,
     opened: str = "",
     language: Language | None = None,
 ) -> TextResponse:
@@ -219,7 +227,7 @@ def _tab_page(
         "prefix": pages_at(asked.http) + secret,
         "key": deps.ids.new("page"),
         "notice": notice,
-        "given": (form or acts.Form({})).given,
+        "given": (form or Form({})).given,
         "opened": opened,
     }
     tag = view.tag_of(values, language, by.rights, integrity)
@@ -284,12 +292,12 @@ def _language(asked: Asked, chosen: str) -> Language:
     return next((known[code] for code in wanted if code in known), Language.ENGLISH)
 
 
-def _form(raw: bytes) -> acts.Form | None:
+def _form(raw: bytes) -> Form | None:
     """None for what no form of ours has sent."""
     if len(raw) > MAXIMUM_BODY_BYTES:
         return None
     try:
-        form = acts.Form(parse_qs(raw.decode(), keep_blank_values=True, max_num_fields=200))
+        form = Form(parse_qs(raw.decode(), keep_blank_values=True, max_num_fields=200))
     except ValueError:
         return None
     key, version = form.text("key"), form.text("version")
@@ -297,7 +305,7 @@ def _form(raw: bytes) -> acts.Form | None:
     return form if is_ours else None
 
 
-def _version(tab: Tab, form: acts.Form) -> int:
+def _version(tab: Tab, form: Form) -> int:
     """The version that the form is for: the present one, if all that it was decided on is as it was."""
     return tab.version if form.text("seen") == view.seen_of(tab) else int(form.text("version"))
 

@@ -5,25 +5,27 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
 from chalicelib import config
-from chalicelib.domain.branding import Branding
 from chalicelib.domain.money import currency_of, share_minor
-from chalicelib.domain.parties import Merchant
 from chalicelib.domain.tab import agenda, crediting, deposit
 from chalicelib.domain.tab.actions import Action
 from chalicelib.domain.tab.actor import Actor, Role
 from chalicelib.domain.tab.attempt import AttemptState
-from chalicelib.domain.tab.entry import Entry
 from chalicelib.domain.tab.link import is_token_subject
 from chalicelib.domain.tab.promise import Consent, Promise
 from chalicelib.domain.tab.settlement import phone_amount_minor
-from chalicelib.domain.tab.tab import Tab
-from chalicelib.domain.trust.credits import CreditAccount
 from chalicelib.handlers.api import render
+
+if TYPE_CHECKING:
+    from chalicelib.domain.branding import Branding
+    from chalicelib.domain.parties import Merchant
+    from chalicelib.domain.tab.entry import Entry
+    from chalicelib.domain.tab.tab import Tab
+    from chalicelib.domain.trust.credits import CreditAccount
 
 TOLD = frozenset(
     {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from msgspec import Struct
 
 from chalicelib.domain.errors import NotFound
@@ -9,7 +11,9 @@ from chalicelib.domain.tab.actor import Actor, Role
 from chalicelib.domain.tab.guests import scope_of
 from chalicelib.domain.tab.link import LinkPointer, is_token_subject
 from chalicelib.domain.tab.tab import Tab
-from chalicelib.ports.deps import Deps
+
+if TYPE_CHECKING:
+    from chalicelib.ports.deps import Deps
 
 _NOWHERE = LinkPointer(sha256="", merchant_id="none", tab_id=None, subject="nobody")
 _NO_TAB = "none"

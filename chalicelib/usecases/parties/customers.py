@@ -10,11 +10,9 @@ from chalicelib.domain.errors import Contention, CustomerExists, InvalidInput, N
 from chalicelib.domain.parties import CardConsent, Customer
 from chalicelib.domain.tab.actions import Action, refusal
 from chalicelib.domain.tab.actor import Actor, Role
-from chalicelib.domain.tab.facts.fact import Fact, FactKind
 from chalicelib.ports.deps import Deps
 from chalicelib.ports.gateway import CardSetup, CustomerGone
 from chalicelib.ports.store import RecordExists, VersionConflict
-from chalicelib.usecases.parties.cards import change_card
 from chalicelib.usecases.parties.customer_refs import forget_ref, with_ref
 from chalicelib.usecases.tab.requests import Request, check_visible, merchant_of
 
@@ -108,6 +106,10 @@ def remove_card(deps: Deps, customer_id: str, *, request: Request) -> Customer:
         card_ids.add(customer.card.card_id)
     if not card_ids:
         return customer
+    # Imported here: the other use cases of customers change no tab.
+    from chalicelib.domain.tab.facts.fact import Fact, FactKind
+    from chalicelib.usecases.parties.cards import change_card
+
     customer = replace(customer, card=None, version=customer.version + 1)
     try:
         deps.store.update_customer(customer, record=request.new_record(deps, resource_id=customer_id))

@@ -6,7 +6,6 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from chalicelib.domain.tab.attempt import AttemptState
-from chalicelib.domain.tab.facts.fact import FactKind
 
 if TYPE_CHECKING:
     from chalicelib.domain.branding import Branding
@@ -38,6 +37,8 @@ def find_outcome(deps: Deps, tab: Tab) -> Outcome | None:
     waiting = next((a for a in tab.attempts if a.is_on_page and a.state == AttemptState.AWAITING_CUSTOMER), None)
     if waiting is None:
         return None
+    from chalicelib.domain.tab.facts.fact import FactKind  # Imported here: only who comes back from paying needs it.
+
     kinds = {fact.kind for fact in deps.gateway.find_facts(tab, waiting)}
     if kinds & {FactKind.CHARGED, FactKind.HOLD_PLACED, FactKind.HOLD_CAPTURED}:
         return Outcome.PAID

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -12,16 +13,18 @@ from chalicelib.domain.contact import SearchBy
 from chalicelib.domain.errors import Contention, ReferralRefused
 from chalicelib.domain.parties import Customer, Merchant
 from chalicelib.domain.tab import crediting
-from chalicelib.domain.tab.actor import Actor
 from chalicelib.domain.tab.link import Scope
-from chalicelib.domain.tab.tab import Tab
 from chalicelib.domain.trust.credits import CreditAccount, Movement, Referral
 from chalicelib.domain.trust.terms import CreditTerms
-from chalicelib.ports.deps import Deps
 from chalicelib.ports.store import Page, RecordExists, VersionConflict
 from chalicelib.usecases.parties.customers import get_customer
 from chalicelib.usecases.tab.listings import of_customer
-from chalicelib.usecases.tab.requests import Request
+
+if TYPE_CHECKING:
+    from chalicelib.domain.tab.actor import Actor
+    from chalicelib.domain.tab.tab import Tab
+    from chalicelib.ports.deps import Deps
+    from chalicelib.usecases.tab.requests import Request
 
 _CODE_LENGTH = 10
 """Characters of an invitation's code: 50 random bits. It opens nothing; it can't be guessed to make trouble."""
