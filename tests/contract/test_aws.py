@@ -176,3 +176,24 @@ def test_every_thread_of_the_sweep_keeps_its_connection(server: Server, client: 
         list(pool.map(lambda _: get(client), range(4 * threads)))
 
     assert server.connections <= threads
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({"AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s", "AWS_SESSION_TOKEN": "t"}, ("k", "s", "t")),
+        ({"AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s"}, ("k", "s", None)),
+        ({"AWS_ACCESS_KEY_ID": "k"}, (None, None, None)),
+        ({}, (None, None, None)),
+    ],
+)
+def test_credentials_are_the_functions_own_or_botocores_to_find(
+    environment: dict[str, str], expected: tuple[str | None, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As botocore's first place to look, all or nothing: after a snapshot there are none, and they are renewed."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+
+    assert aws.credentials() == expected

@@ -4,8 +4,9 @@ import shutil
 from pathlib import Path
 
 import pytest
+from babel import Locale
 
-from chalicelib.adapters.words import writer
+from chalicelib.adapters.words import pages, writer
 from chalicelib.domain.contact import Language
 from devstack.package.__main__ import PackageBroken, make
 from devstack.words import catalogues, document
@@ -86,3 +87,8 @@ def test_english_needs_no_catalogue() -> None:
     """It is what the templates are written in."""
     assert not catalogues.po_path(Language.ENGLISH).exists()
     assert set(catalogues.TRANSLATED) == set(Language) - {Language.ENGLISH}
+
+
+def test_languages_are_called_what_babel_calls_them() -> None:
+    """Written out for the pages, which would otherwise load the data of every language."""
+    assert tuple((language, Locale.parse(language).get_display_name()) for language in Language) == pages.LANGUAGES

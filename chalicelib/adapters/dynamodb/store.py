@@ -78,7 +78,16 @@ def dynamodb_client(endpoint_url: str | None = None, region: str | None = None) 
     `endpoint_url`: the address of an emulator, which shares the machine and gets more time.
     """
     config = aws.config() if endpoint_url is None else aws.config(connect_s=5, read_s=20)
-    return boto3.client("dynamodb", endpoint_url=endpoint_url, region_name=region, config=config)
+    key_id, secret, token = aws.credentials()
+    return boto3.client(
+        "dynamodb",
+        endpoint_url=endpoint_url,
+        region_name=region,
+        config=config,
+        aws_access_key_id=key_id,
+        aws_secret_access_key=secret,
+        aws_session_token=token,
+    )
 
 
 class DynamoDbStore:
