@@ -41,7 +41,7 @@ ROUTES = (
     ("POST", "/v1/tabs", "api.tabs:open_tab"),
     ("GET", "/v1/tabs", "api.tabs:list_tabs"),
     ("GET", "/v1/tabs/{tab_id}", "api.reading:get_tab"),
-    ("GET", "/v1/tabs/{tab_id}/timeline", "api.tabs:get_timeline"),
+    ("GET", "/v1/tabs/{tab_id}/timeline", "api.timeline:get_timeline"),
     ("GET", "/v1/tabs/{tab_id}/agenda", "api.reading:get_agenda"),
     ("POST", "/v1/tabs/{tab_id}/accept_promise", "api.tabs:accept_promise"),
     ("POST", "/v1/tabs/{tab_id}/propose_promise", "api.tabs:propose_promise"),

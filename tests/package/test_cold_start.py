@@ -92,7 +92,7 @@ OF_SCHEDULES = {
 OF_OTHER_ROUTES = {
     *(
         f"chalicelib.handlers.api.{name}"
-        for name in ("bills", "endpoints", "fields", "openapi", "problems", "requests")
+        for name in ("bills", "endpoints", "fields", "openapi", "requests", "timeline")
     ),
     *("chalicelib.handlers.api.news_views", "chalicelib.handlers.api.party_views", "chalicelib.handlers.api.tabs"),
     # Of those: what a tab is read, shown and handled without.

@@ -9,9 +9,9 @@ from chalicelib.domain.tab.bill import Feedback
 from chalicelib.domain.tab.commands.bill import ItemInput
 from chalicelib.domain.tab.commands.booking import Limits, Origin, Terms
 from chalicelib.domain.tab.status import PaymentState, Status
-from chalicelib.handlers.api import fields, news_views, render, render_news, requests, views
+from chalicelib.handlers.api import fields, render, requests, views
 from chalicelib.handlers.api.body import ID_PATTERN
-from chalicelib.handlers.api.operations import BUSINESS, CUSTOMER, GUEST, OPENED, Call, Order, Query, Reply, Routes
+from chalicelib.handlers.api.operations import BUSINESS, CUSTOMER, OPENED, Call, Order, Query, Reply, Routes
 from chalicelib.handlers.api.replies import answer_reply
 from chalicelib.handlers.api.views import TabView
 from chalicelib.usecases.tab import bill, read_tabs
@@ -88,24 +88,6 @@ def list_tabs(call: Call[None]) -> Reply:
     )
     page = read_tabs.list_tabs(get_deps(), wanted, limit=given["limit"], cursor=given["cursor"], by=call.by)
     return Reply(body=render.tabs(page))
-
-
-@routes.operation(
-    "GET",
-    "/v1/tabs/{tab_id}/timeline",
-    roles=BUSINESS | CUSTOMER | GUEST,
-    answer=news_views.Timeline,
-    query=(
-        Query(name="limit", kind=int, minimum=1, maximum=100, default=50, description="How many, at most."),
-        Query(name="cursor", kind=str, description="`next_cursor` of the page before."),
-    ),
-)
-def get_timeline(call: Call[None]) -> Reply:
-    """What has happened to the tab, oldest first, and what was told because of it. The business sees the postings."""
-    page, deliveries = read_tabs.get_timeline(
-        get_deps(), call.path["tab_id"], limit=call.query["limit"], cursor=call.query["cursor"], by=call.by
-    )
-    return Reply(body=render_news.timeline(page, deliveries, call.by))
 
 
 @routes.operation(
