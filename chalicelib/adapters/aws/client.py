@@ -35,7 +35,7 @@ def credentials() -> tuple[str, str, str | None] | tuple[None, None, None]:
     """Key id, secret key and session token, as Lambda puts them into the environment; for a client's arguments.
 
     Without them botocore looks for credentials in twelve places, and first builds what would ask a machine's metadata
-    service: 12 million instructions of a start. None where they are not there, as after a snapshot: then it does, and
+    service: 5 million instructions of a start. None where they are not there, as after a snapshot: then it does, and
     renews what it finds. https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
     """
     key_id, secret = os.environ.get("AWS_ACCESS_KEY_ID"), os.environ.get("AWS_SECRET_ACCESS_KEY")
