@@ -297,8 +297,10 @@ def _broken_in_split(parent: Json, shares: list[Json]) -> Iterator[str]:
     if under_way < 0:
         yield f"{-under_way} has come back more than once"
     owed = _bill_minor(parent) + sum(_bill_minor(share) + share["adjusted_minor"] for share in shares) + under_way
-    if owed != parent["total_minor"]:
-        yield f"bill and shares are {owed} together, the bill was {parent['total_minor']}"
+    # A bill that is amended after its split was taken back is not due.
+    bill = parent["total_minor"] if parent["presented_at"] else 0
+    if owed != bill:
+        yield f"bill and shares are {owed} together, the bill was {bill}"
     for share in shares:
         if share["parent"]["returned_minor"] > share["parent"]["amount_minor"]:
             yield f"more came back of share {share['tab_id']} than it was"
@@ -314,7 +316,8 @@ def _wrong_taxes(parent: Json, shares: list[Json]) -> Iterator[str]:
         items = [item for item in tab["items"] if not item["voided"] and item["amount_minor"]]
         reversed_minor = sum(item["tax_minor"] for item in items) - tab["tax_minor"]
         in_books = tab["ledger"].get("tax", 0)
-        if in_books != (reversed_minor if tab["parent"] else -tab["tax_minor"]):
+        billed = tab["tax_minor"] if tab["presented_at"] else 0
+        if in_books != (reversed_minor if tab["parent"] else -billed):
             yield f"{in_books} of tax is in the books of {tab['tab_id']}, {reversed_minor} of it reversed"
         own = [item for item in items if tab["parent"] or item["item_id"] not in out]
         rates = [Fraction(item["tax_minor"], item["amount_minor"]) for item in own] or [Fraction(0)]

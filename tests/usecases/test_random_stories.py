@@ -544,6 +544,11 @@ class AnyStory(RuleBasedStateMachine):
         """What is told of this tab; the one that was paid before has its own."""
         return [message for message in self.shop.messages if message.tab_id == self.shop.tab_id]
 
+    @property
+    def payments(self) -> list[Payment]:
+        """The tab's, in the gateway's own books."""
+        return [payment for payment in self.shop.gateway.payments.values() if payment.tab_id == self.shop.tab_id]
+
     # What always holds
 
     @invariant()
@@ -597,7 +602,7 @@ class AnyStory(RuleBasedStateMachine):
             return
         contest, policy = self.shop.tab.contest, self.shop.tab.policy
         if contest is not None:
-            later = [p for p in self.shop.gateway.payments.values() if p.made_at > contest.contested_at]
+            later = [payment for payment in self.payments if payment.made_at > contest.contested_at]
             assert not [payment for payment in later if not payment.is_hold], "nothing is charged while it is contested"
         for message in self.messages:
             if message.kind == MessageKind.REMINDER:
@@ -653,7 +658,7 @@ class AnyStory(RuleBasedStateMachine):
 
     def the_customer_has_what_is_theirs(self) -> None:
         """By the gateway's own books: what we have of each customer's money is no more than is due, or for a person."""
-        tab, payments = self.shop.tab, self.shop.gateway.payments.values()
+        tab, payments = self.shop.tab, self.payments
         at_bank = sum(dispute.taken_minor for payment in payments for dispute in payment.disputes)
         given_elsewhere = sum(leg.elsewhere_minor for leg in tab.legs)
         without_gateway = (LegKind.CASH, LegKind.CREDIT)
