@@ -138,7 +138,7 @@ class TabSummary(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A tab in a listing, from an eventually consistent index.
 
     `held_minor`, until `hold_expires_at`: the live hold. `expected_at`: when the balance will be taken automatically.
-    `updated_at`: the time of the last change.
+    `updated_at`: the time of the last change. `shared_minor`: what its shares still owe, and may bring back.
     """
 
     tab_id: str
@@ -158,6 +158,7 @@ class TabSummary(Struct, frozen=True, kw_only=True, omit_defaults=True):
     hold_expires_at: datetime | None = None
     expected_at: datetime | None = None
     updated_at: datetime | None = None
+    shared_minor: int = 0
 
     @classmethod
     def of(cls, tab: Tab) -> Self:
@@ -179,6 +180,7 @@ class TabSummary(Struct, frozen=True, kw_only=True, omit_defaults=True):
             hold_expires_at=tab.hold_expires_at,
             expected_at=tab.expected_at,
             updated_at=tab.updated_at,
+            shared_minor=sum(share.out_minor - share.told.paid_minor for share in tab.open_shares),
         )
 
     @property

@@ -106,6 +106,7 @@ _VARIANTS: Mapping[MessageKind, tuple[Mapping[str, int | str | None], ...]] = {
     MessageKind.CARD_REMOVED: ({},),
     MessageKind.CARD_GONE: ({},),
     MessageKind.LINK_WANTED: ({},),
+    MessageKind.SHARE_RETURNED: ({"after": "charged"}, {"after": "due"}),
     MessageKind.CALL_REFUSED: (_AMOUNT | {"again_by": "us"}, _AMOUNT | {"again_by": "customer"}),
     MessageKind.CONTESTED: ({"contested_minor": 1250, "deadline_at": LATER},),
     MessageKind.CONTEST_OVERDUE: ({"contested_minor": 1250, "default_at": LATER},),

@@ -269,9 +269,18 @@ def full_tab() -> Tab:
             remind_at=NOW + timedelta(days=2),
         ),
         parent=Parent(tab_id="tab_p", amount_minor=900, time_s=3600, returned_tax_minor=1, told=Report(paid_minor=1)),
-        shares=(Share(tab_id="tab_s", amount_minor=700, tax_minor=70, told=Report(returned_minor=700, is_over=True)),),
+        shares=(
+            Share(
+                tab_id="tab_s",
+                amount_minor=700,
+                tax_minor=70,
+                made_by="lnk_1",
+                told=Report(returned_minor=700, is_over=True),
+            ),
+        ),
         pause=Pause(by="sam", at=NOW, reason="on holiday", until=NOW + timedelta(hours=12)),
         receipt_seq=9,
+        returned_seq=8,
         deposit=Deposit(amount_minor=1000, state=DepositState.HELD, place_at=NOW, lapses_at=NOW, failures=1),
         card=Card(card_id="pm_1", brand="visa", last4="4242", saved_at=NOW, refused="stolen_card"),
         holds=(

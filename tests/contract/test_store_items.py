@@ -163,8 +163,8 @@ LEFT_OUT = {
         "Lot.expired_minor Lot.reversed_minor Lot.spent_minor "
         "Lowered.amount_minor Lowered.tax_minor Parent.returned_minor Parent.returned_tax_minor Plan.tip_minor "
         "Report.paid_minor Report.returned_minor Report.returned_tax_minor "
-        "Tab.adjusted_minor Tab.entry_count Tab.receipt_seq Tab.tip_minor "
-        "Tab.version Tab.waived_minor Tab.written_off_minor TabSummary.held_minor"
+        "Tab.adjusted_minor Tab.entry_count Tab.receipt_seq Tab.returned_seq Tab.tip_minor "
+        "Tab.version Tab.waived_minor Tab.written_off_minor TabSummary.held_minor TabSummary.shared_minor"
     ),
     str(Deposit()): "Tab.deposit",
     "False": (

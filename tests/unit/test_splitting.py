@@ -34,7 +34,7 @@ def split(till: Till, time: timedelta = USUAL_TIME, **way: object) -> Change:
     """The change that splits the bill; the till goes on with its tab."""
     parts = Parts(**way)  # type: ignore[arg-type]
     draft = till.draft(ADA)
-    sharing.split(draft, parts, time, [f"{number:064}" for number in range(parts.count)])
+    sharing.split(draft, parts, time, lambda share_id: f"{share_id:0>64}")
     change = agenda.conclude(draft)
     assert change is not None
     till.tab = change.tab

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import timedelta
 from fractions import Fraction
 from itertools import count
 from typing import Any
@@ -30,6 +29,10 @@ RATES = (0, 700, 1900)
 
 Mix = dict[int, Fraction]
 """How much of a tab's own part of the bill is taxed at which rate: a model without rounding."""
+
+
+def digest_for(share_id: str) -> str:
+    return f"{share_id:0>64}"
 
 
 def scaled(mix: Mix, part: Fraction) -> Mix:
@@ -91,8 +94,8 @@ class Family:
             self.tabs |= {one.tab.tab_id: one.tab for one in (change, *change.also)}
 
     def split(self, parts: Parts) -> None:
-        before, secrets = self.bill, [f"{next(self._numbers):064}" for _ in range(parts.count)]
-        if not self.act(before, splitting.split, parts, timedelta(hours=24), secrets):
+        before = self.bill
+        if not self.act(before, splitting.split, parts, USUAL_TIME, digest_for):
             return
         made = [self.tabs[share.tab_id] for share in self.bill.shares[-parts.count :]]
         whole = self.mixes[self.bill_id]
@@ -111,7 +114,7 @@ class Family:
     def give_back(self, share: Tab) -> None:
         if sharing.goes_back_at(share) is not None:
             draft = self.draft(share)
-            sharing.give_back(draft)
+            sharing.give_back(draft, sharing.Back.TIME)
             self.keep(draft)
         self.tell(self.tabs[share.tab_id])
 
@@ -240,4 +243,4 @@ def test_items_are_not_split_off_a_bill_that_was_lowered() -> None:
     ids = [(item.item_id,) for item in till.tab.items]
 
     with pytest.raises(InvalidInput, match="taken off"):
-        till.do(splitting.split, Parts(items=tuple(ids)), USUAL_TIME, ["0" * 64, "1" * 64])
+        till.do(splitting.split, Parts(items=tuple(ids)), USUAL_TIME, digest_for)

@@ -12,24 +12,35 @@ from threading import RLock
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from chalicelib.domain.books.ledger import Account
-from chalicelib.domain.errors import DomainError, InvalidInput, NotFound, PaymentInProgress, TransitionRefused
+from chalicelib.domain.errors import (
+    DomainError,
+    ExposureExceeded,
+    InvalidInput,
+    NotFound,
+    PaymentInProgress,
+    TransitionRefused,
+)
+from chalicelib.domain.news.message import MessageKind
 from chalicelib.domain.tab.actor import Actor, Role
 from chalicelib.domain.tab.commands.sharing import Parts
 from chalicelib.domain.tab.draft import Change
 from chalicelib.domain.tab.link import Scope
-from chalicelib.domain.tab.policy import Resolution
+from chalicelib.domain.tab.policy import Policy, Resolution
 from chalicelib.domain.tab.share import USUAL_TIME
 from chalicelib.domain.tab.status import PaymentState, Status
-from chalicelib.domain.tab.tab import Outcome, Tab
+from chalicelib.domain.tab.tab import Outcome as TabOutcome
+from chalicelib.domain.tab.tab import Tab
 from chalicelib.ports.store import TabSummary
 from chalicelib.usecases.books.receivables import receivables
 from chalicelib.usecases.links.admit import admit
 from chalicelib.usecases.tab.advance_tab import advance_tab
 from chalicelib.usecases.tab.bill import adjust_bill, contest_bill, resolve_contest, waive
+from chalicelib.usecases.tab.followup import send_reminder
 from chalicelib.usecases.tab.payment import give_tip, pay_on_phone, take_cash
-from chalicelib.usecases.tab.read_tabs import get_tab
+from chalicelib.usecases.tab.read_tabs import Outcome, find_outcome, get_tab
 from chalicelib.usecases.tab.refund import refund_tab
 from chalicelib.usecases.tab.split import Split, split_bill, unsplit_bill
 from devstack.invariants import check_everything, check_split, check_tab
@@ -44,7 +55,9 @@ def billed(price_minor: int = 50_00, *consents: Any) -> Shop:
 
 def split(shop: Shop, time: timedelta = USUAL_TIME, *, by: Actor | None = None, **way: Any) -> Split:
     parts = Parts(**(way or {"equally": 3}))
-    return split_bill(shop.deps, shop.tab_id, parts, time, request=shop.request(by or shop.ada))
+    return split_bill(
+        shop.deps, shop.tab_id, parts, time, credential="Ada's token", request=shop.request(by or shop.ada)
+    )
 
 
 def guest(shop: Shop, tab_id: str) -> Actor:
@@ -106,20 +119,20 @@ def test_the_shares_are_paid_and_the_bill_is_closed() -> None:
     assert shop.tab.status == Status.IN_REVIEW
     check(shop)
     take_cash(shop.deps, made.shares[2].tab_id, 16_66, request=shop.request(shop.staff))
-    assert (states(shop), shop.tab.status, shop.tab.outcome) == (["paid"] * 3, Status.CLOSED, Outcome.FULFILLED)
+    assert (states(shop), shop.tab.status, shop.tab.outcome) == (["paid"] * 3, Status.CLOSED, TabOutcome.FULFILLED)
     assert sum(payment.kept_minor for payment in shop.gateway.payments.values()) == 16_68 + 16_66 + 2_00
     assert [kind for kind in shop.kinds() if "share" in kind or kind == "split"] == ["split", *["share_paid"] * 3]
     check(shop, at_rest=True)
 
 
 def test_each_link_opens_its_share_only() -> None:
-    """The secrets of the answer are the keys; a repetition makes nothing and tells no secret again."""
+    """The secrets of the answer are the keys; a repetition makes nothing, and tells them again."""
     shop = billed()
     request = shop.request(shop.ada)
     parts = Parts(equally=2)
 
-    made = split_bill(shop.deps, shop.tab_id, parts, USUAL_TIME, request=request)
-    again = split_bill(shop.deps, shop.tab_id, parts, USUAL_TIME, request=request)
+    made = split_bill(shop.deps, shop.tab_id, parts, USUAL_TIME, credential="hers", request=request)
+    again = split_bill(shop.deps, shop.tab_id, parts, USUAL_TIME, credential="hers", request=request)
 
     for share in made.shares:
         assert share.secret is not None
@@ -127,8 +140,19 @@ def test_each_link_opens_its_share_only() -> None:
         assert payer == guest(shop, share.tab_id)
         with pytest.raises(NotFound):
             get_tab(shop.deps, shop.tab_id, by=payer)
+    assert (again.shares, again.replayed) == (made.shares, True)
+    assert len(shares_of(shop)) == 2
+
+
+def test_the_secrets_are_for_whoever_has_split_the_bill() -> None:
+    """With another credential, as after signing in anew, a repetition tells the shares and no secret of them."""
+    shop = billed()
+    request, parts = shop.request(shop.ada), Parts(equally=2)
+    made = split_bill(shop.deps, shop.tab_id, parts, USUAL_TIME, credential="hers", request=request)
+
+    again = split_bill(shop.deps, shop.tab_id, parts, USUAL_TIME, credential="another", request=request)
+
     assert [(share.tab_id, share.secret) for share in again.shares] == [(s.tab_id, None) for s in made.shares]
-    assert (len(shares_of(shop)), again.replayed) == (2, True)
 
 
 def test_a_repeated_split_is_answered_with_its_own_shares() -> None:
@@ -138,14 +162,14 @@ def test_a_repeated_split_is_answered_with_its_own_shares() -> None:
     shop.accept_bill()
     shop.clock.instant += timedelta(days=2)
     request, parts = shop.request(shop.ada), Parts(amounts_minor=(20_00, 10_00))
-    made = split_bill(shop.deps, shop.tab_id, parts, USUAL_TIME, request=request)
+    made = split_bill(shop.deps, shop.tab_id, parts, USUAL_TIME, credential="hers", request=request)
     assert [attempt.amount_minor for _, attempt in shop.gateway.asked] == [60_00, 30_00]
     unsplit_bill(shop.deps, shop.tab_id, request=shop.request(shop.ada))
     split(shop, equally=3)
 
-    again = split_bill(shop.deps, shop.tab_id, parts, USUAL_TIME, request=request)
+    again = split_bill(shop.deps, shop.tab_id, parts, USUAL_TIME, credential="hers", request=request)
 
-    assert [(share.tab_id, share.secret) for share in again.shares] == [(s.tab_id, None) for s in made.shares]
+    assert again.shares == made.shares
     check(shop)
 
 
@@ -171,14 +195,20 @@ def test_what_is_not_paid_in_its_time_is_the_hosts_again() -> None:
 
 
 def test_what_comes_back_is_taken_as_the_host_has_agreed() -> None:
-    """With a card and the consent to be charged, at once; the host was told when the time of the shares ends."""
+    """With a card and the consent to be charged, by one charge for both; the host is told before."""
     shop = billed(60_00, *EVERYTHING)
     split(shop, amounts_minor=(20_00, 10_00))
     shop.accept_bill()
     assert shop.tab.paid_minor == 30_00
+    shop.give_addresses()
 
     shop.wait(hours=24, minutes=1)
+    assert (shop.tab.paid_minor, shop.tab.balance_minor) == (30_00, 30_00)
+    shop.wait(minutes=6)
+    assert [mail.subject for mail in shop.mails.sent].count(MessageKind.SHARE_RETURNED) == 1
+    shop.wait(minutes=6)
 
+    assert [attempt.amount_minor for _, attempt in shop.gateway.asked] == [30_00, 30_00]
     assert (shop.tab.paid_minor, shop.tab.status) == (60_00, Status.CLOSED)
     shop.deliver_all()
     check(shop, at_rest=True)
@@ -192,13 +222,14 @@ def test_a_declined_card_is_not_tried_anew_for_each_share_that_comes_back() -> N
     shop.gateway.cards["pm_1"] = CardBehaviour.NO_MONEY
 
     shop.wait(hours=24, minutes=1)
-    assert [attempt.amount_minor for _, attempt in shop.gateway.asked] == [10_00]
+    shop.wait(minutes=11)
+    assert [attempt.amount_minor for _, attempt in shop.gateway.asked] == [60_00]
     assert (shop.tab.balance_minor, shop.tab.followup.tries) == (60_00, 1)
     assert shop.tab.followup.next_try_at is not None
     for _ in range(20):
         shop.wait(hours=24)
 
-    assert [attempt.amount_minor for _, attempt in shop.gateway.asked] == [10_00, 60_00, 60_00, 60_00]
+    assert [attempt.amount_minor for _, attempt in shop.gateway.asked] == [60_00, 60_00, 60_00, 60_00]
     check(shop)
 
 
@@ -256,8 +287,8 @@ def test_taking_the_split_back() -> None:
     check(shop)
 
 
-def test_the_split_stands_once_somebody_has_paid_or_is_paying() -> None:
-    """Nobody's payment is pulled away from under them."""
+def test_an_open_share_that_somebody_pays_is_not_taken_back() -> None:
+    """Nobody's payment is pulled away from under them. What others have paid stays; the rest is the host's again."""
     shop = billed(50_00)
     made = split(shop)
     pay_on_phone(shop.deps, made.shares[0].tab_id, request=shop.request(guest(shop, made.shares[0].tab_id)))
@@ -265,10 +296,88 @@ def test_the_split_stands_once_somebody_has_paid_or_is_paying() -> None:
         unsplit_bill(shop.deps, shop.tab_id, request=shop.request(shop.ada))
 
     pay(shop, made.shares[1].tab_id)
-    with pytest.raises(TransitionRefused, match="paid"):
+    shop.wait(minutes=31)
+    take_cash(shop.deps, made.shares[2].tab_id, 1_00, request=shop.request(shop.staff))
+    with pytest.raises(TransitionRefused, match="a part is paid"):
         unsplit_bill(shop.deps, shop.tab_id, request=shop.request(shop.ada))
+    take_cash(shop.deps, made.shares[2].tab_id, 15_66, request=shop.request(shop.staff))
+    unsplit_bill(shop.deps, shop.tab_id, request=shop.request(shop.ada))
 
+    assert (states(shop), shop.tab.balance_minor) == (["returned", "paid", "paid"], 16_68)
     check(shop)
+
+
+def test_a_paid_share_of_an_earlier_split_does_not_hold_a_later_one() -> None:
+    """One has paid, the rest came back and was split anew: that split can be taken back as any."""
+    shop = billed(60_00)
+    pay(shop, split(shop).shares[0].tab_id)
+    shop.wait(hours=25)
+    split(shop, equally=2)
+
+    unsplit_bill(shop.deps, shop.tab_id, request=shop.request(shop.ada))
+
+    assert (states(shop), shop.tab.balance_minor) == (["paid", "returned", "returned"], 40_00)
+    check(shop)
+
+
+def test_one_message_tells_the_host_of_all_that_came_back_by_itself() -> None:
+    """Not one for each share, and none where the host has taken them back."""
+    shop = billed(60_00)
+    shop.give_addresses()
+    split(shop, equally=6)
+    shop.wait(hours=24, minutes=1)
+    shop.wait(minutes=6)
+
+    told = [m for m in shop.messages if m.kind == MessageKind.SHARE_RETURNED]
+    assert (len(told), {m.values["after"] for m in told}) == (6, {"due"})
+    assert [mail.subject for mail in shop.mails.sent].count(MessageKind.SHARE_RETURNED) == 1
+    split(shop, equally=2)
+    unsplit_bill(shop.deps, shop.tab_id, request=shop.request(shop.ada))
+    shop.wait(minutes=6)
+    assert [mail.subject for mail in shop.mails.sent].count(MessageKind.SHARE_RETURNED) == 1
+
+
+def test_a_share_whose_payment_the_bank_still_processes_stays_its_payers() -> None:
+    """Its time ends meanwhile; the page says that the payment is under way, and the split is not taken back."""
+    shop = billed(60_00)
+    share_id = split(shop, equally=2).shares[0].tab_id
+    answer = pay_on_phone(shop.deps, share_id, request=shop.request(guest(shop, share_id)))
+    (payment,) = shop.gateway.payments.values()
+    payment.state = "processing"
+    on_page = tuple(replace(attempt, return_url="https://pay.example.com/back") for attempt in answer.tab.attempts)
+
+    assert find_outcome(shop.deps, replace(answer.tab, attempts=on_page)) == Outcome.PROCESSING
+    shop.gateway.tell_again(payment.payment_id)
+    shop.deliver_all()
+    shop.wait(hours=30)
+    assert states(shop) == ["open", "returned"]
+    with pytest.raises(PaymentInProgress):
+        unsplit_bill(shop.deps, shop.tab_id, request=shop.request(shop.ada))
+    shop.gateway.finish_processing(payment.payment_id)
+    shop.deliver_all()
+
+    assert (states(shop), shop.tab.balance_minor) == (["paid", "returned"], 30_00)
+    check(shop)
+
+
+def test_nobody_is_reminded_of_a_share() -> None:
+    """Its payer has left no address; the host is reminded once it is theirs again."""
+    shop = billed(60_00)
+    share_id = split(shop, equally=2).shares[0].tab_id
+
+    with pytest.raises(TransitionRefused, match="share"):
+        send_reminder(shop.deps, share_id, request=shop.request(shop.staff))
+
+
+def test_a_split_does_not_make_room_under_the_hosts_limit() -> None:
+    """What the shares owe may come back, so it counts for the host; what they have paid does not."""
+    shop = Shop(Policy(exposure_per_customer_minor=100_00)).open(*WITHOUT_CARD).serve(60_00)
+    shares = split(shop, equally=2).shares
+
+    with pytest.raises(ExposureExceeded):
+        shop.open(*WITHOUT_CARD, estimate_minor=50_00, cap_minor=50_00)
+    pay(shop, shares[0].tab_id)
+    shop.open(*WITHOUT_CARD, estimate_minor=50_00, cap_minor=50_00)
 
 
 def test_a_contest_of_a_share_is_about_the_share() -> None:

@@ -53,6 +53,7 @@ class MessageKind(StrEnum):
     ENDPOINT_DISABLED = "endpoint_disabled"
     RECEIPT = "receipt"
     LINK_WANTED = "link_wanted"
+    SHARE_RETURNED = "share_returned"
 
 
 class Message(Struct, frozen=True, kw_only=True, omit_defaults=True):

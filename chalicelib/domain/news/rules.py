@@ -99,6 +99,7 @@ ASKS_TO_PAY = frozenset(
         MessageKind.CALL_REFUSED,
         MessageKind.CARD_DECLINED,
         MessageKind.REMINDER,
+        MessageKind.SHARE_RETURNED,
         MessageKind.WALKED_OUT,
     }
 )
@@ -232,6 +233,11 @@ def _receipt(message: Message, tab: Tab) -> Why | None:
     return None if tab.receipt_minor else Why.GONE_ON
 
 
+def _share_returned(message: Message, tab: Tab) -> Why | None:
+    """One message says it of all that came back with it."""
+    return Why.SUPERSEDED if message.seq < tab.returned_seq else _no_longer_owed(tab)
+
+
 def _rescheduled(message: Message, tab: Tab) -> Why | None:
     starts_at = message.values.get("starts_at")
     is_current = starts_at is not None and datetime.fromisoformat(str(starts_at)) == tab.starts_at
@@ -254,6 +260,7 @@ _CHECKS: Mapping[tuple[MessageKind, Recipient | None], Callable[[Message, Tab], 
     (MessageKind.WALKED_OUT, None): _owed,
     (MessageKind.CONFIRMATION_NEEDED, None): _confirmation,
     (MessageKind.RECEIPT, None): _receipt,
+    (MessageKind.SHARE_RETURNED, None): _share_returned,
     (MessageKind.RESCHEDULED, None): _rescheduled,
     (MessageKind.RESCHEDULE_PROPOSED, None): _while(lambda tab: tab.proposes_other_time),
     (MessageKind.NO_SHOW, None): _while(lambda tab: tab.is_finished),

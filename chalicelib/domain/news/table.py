@@ -146,6 +146,10 @@ NEWS: Mapping[str, tuple[Rule, ...]] = {
     "contest_resolved": (
         Rule(kind=MessageKind.CONTEST_RESOLVED, to=_CUSTOMER, values=("resolution", "of", "resolved_by", *_LEFT)),
     ),
+    "share_returned": (
+        # Whoever takes the split back knows it.
+        Rule(kind=MessageKind.SHARE_RETURNED, to=_CUSTOMER, values=("after",), when=_is("why", "time")),
+    ),
     # Money that comes in
     "captured": (
         Rule(

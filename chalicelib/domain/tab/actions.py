@@ -491,9 +491,10 @@ def _unsplit(tab: Tab, actor: Actor, now: datetime) -> Why | None:
         return lambda: TransitionRefused(
             "No share of this bill is open, so there is no split to take back.", status=tab.status
         )
-    if any(share.told.paid_minor for share in tab.shares):
+    if any(share.told.paid_minor for share in tab.open_shares):
         return lambda: TransitionRefused(
-            "A share is paid, so the split stands. What others do not pay in their time comes back by itself.",
+            "Of an open share a part is paid, so it stays with its payer. What they do not pay in their time comes "
+            "back by itself.",
             status=tab.status,
         )
     return None
@@ -577,6 +578,12 @@ def _resume_followup(tab: Tab, actor: Actor, now: datetime) -> Why | None:
 
 
 def _send_reminder(tab: Tab, actor: Actor, now: datetime) -> Why | None:
+    if tab.parent is not None:
+        return lambda: TransitionRefused(
+            "This is a share of a split bill, and its payer has left no address. What is not paid in time goes back to "
+            "the tab that was split.",
+            status=tab.status,
+        )
     if not tab.balance_minor:
         return lambda: NothingToPay("Nothing is owed on this tab, so there is nothing to remind of.")
     if tab.has_open_dispute:

@@ -501,7 +501,7 @@ def _take_retry(draft: Draft, step: Step) -> None:
 
 
 def _take_return_share(draft: Draft, step: Step) -> None:
-    sharing.give_back(draft)
+    sharing.give_back(draft, sharing.Back.TIME)
 
 
 def _take_remind(draft: Draft, step: Step) -> None:

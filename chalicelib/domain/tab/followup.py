@@ -25,6 +25,9 @@ MAXIMUM_TRIES = 4
 BETWEEN_REMINDERS = timedelta(hours=24)
 """Staff may send a reminder themselves, but not two within a day. So long may one wait for the end of quiet hours."""
 
+TOGETHER = timedelta(minutes=10)
+"""What comes back from shares within this time is charged as one, after its message, which waits five minutes."""
+
 _AGAIN = "try_again_later"
 _TRANSIENT = frozenset({"insufficient_funds", "processing_error"})
 
@@ -76,6 +79,11 @@ def _later(at: datetime, not_before: datetime | None) -> datetime:
 
 def _may_charge(tab: Tab) -> bool:
     return tab.promise.consents_to(Consent.AUTOMATIC_CHARGE if tab.fee is None else Consent.DEPOSIT_AND_FEES)
+
+
+def charges_by_itself(tab: Tab) -> bool:
+    """Whether what is owed is charged without the customer, as far as can be known."""
+    return tab.may_use_card and _may_charge(tab)
 
 
 def outside_quiet_hours(at: datetime, policy: Policy) -> datetime:
@@ -178,15 +186,18 @@ def try_new_card(draft: Draft) -> None:
 def owe_more(draft: Draft, more_minor: int) -> None:
     """`more_minor` was added to what is owed: it is collected from now on, with reminders from the first.
 
-    A card that was declined for the rest is tried again when its bank advised it, not for each addition.
+    What is added within a few minutes is charged as one. A card that was declined for the rest is tried again when its
+    bank advised it, not for each addition.
     """
     before = draft.tab.followup
     restart(draft)
     if draft.tab.balance_minor > more_minor and (before.tries or before.refusals):
         charging = ("tries", "refusals", "next_try_at", "not_before", "charging_end_told")
         draft.update(followup=Followup(**{name: getattr(before, name) for name in charging}))
-    else:
-        collect(draft)
+    elif draft.tab.may_charge_automatically:
+        together_at = draft.now + TOGETHER
+        next_try_at = together_at if before.next_try_at is None else min(before.next_try_at, together_at)
+        draft.update(followup=Followup(next_try_at=next_try_at))
 
 
 class End(Struct, frozen=True):

@@ -98,14 +98,15 @@ SECRET_LENGTH = 26
 _SECRET = re.compile(rf"[{_ALPHABET}]{{{SECRET_LENGTH}}}")
 
 
-def own_secret(token_secret: str, key: str) -> str:
-    """The secret of the link of the guest who takes a token's tab over with a form of this key.
+def derived_secret(credential: str, about: str) -> str:
+    """The secret of a link that whoever has `credential` can find again, and nobody else; it is stored nowhere.
 
-    Not drawn but derived, so that the same form, sent twice by a double click, leads to the same link: the browser
-    shows the second answer only, and the secret is stored nowhere. Another guest who knows the token does not know
-    the key.
+    A guest who takes a token's tab over gets theirs from the token and the key of the form, which others with the token
+    don't know: the same form, sent twice by a double click, leads to the same link, and the browser shows the second
+    answer only. The links of shares are derived from what their host came in with and the share's id, so that a lost
+    answer can be asked for again.
     """
-    number = int.from_bytes(hmac.digest(token_secret.encode(), key.encode(), "sha256"))
+    number = int.from_bytes(hmac.digest(credential.encode(), about.encode(), "sha256"))
     return "".join(_ALPHABET[(number >> 5 * place) & 31] for place in range(SECRET_LENGTH))
 
 

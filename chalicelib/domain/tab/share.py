@@ -42,11 +42,15 @@ class ShareState(StrEnum):
 
 
 class Share(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A share, as its parent knows it: how much of the bill went to it, the tax in that, and what it has told last."""
+    """A share, as its parent knows it: how much of the bill went to it, the tax in that, and what it has told last.
+
+    `made_by`: who has split the bill, and can find the secret of its link again.
+    """
 
     tab_id: str
     amount_minor: int
     tax_minor: int
+    made_by: str
     told: Report = Report()
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from enum import StrEnum
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
 
@@ -13,12 +14,18 @@ from chalicelib.domain.books.ledger import Account, transfer
 from chalicelib.domain.money import currency_of, share_minor
 from chalicelib.domain.tab import followup, settlement
 from chalicelib.domain.tab.adjust import keep_lowered
-from chalicelib.domain.tab.share import Report
+from chalicelib.domain.tab.share import FEWEST_SHARES, Report
 from chalicelib.domain.tab.status import Status
 
 if TYPE_CHECKING:
     from chalicelib.domain.tab.draft import Draft
     from chalicelib.domain.tab.tab import Tab
+
+
+def can_split_by_items(tab: Tab) -> bool:
+    """Whether the items are what is owed, and more than one."""
+    items = [item for item in tab.items if not item.voided_at]
+    return len(items) >= FEWEST_SHARES and not tab.adjusted_minor and tab.balance_minor == tab.total_minor
 
 
 def goes_back_at(share: Tab) -> datetime | None:
@@ -29,7 +36,14 @@ def goes_back_at(share: Tab) -> datetime | None:
     return share.due_at + timedelta(seconds=share.parent.time_s)
 
 
-def give_back(share: Draft) -> None:
+class Back(StrEnum):
+    """Why a share goes back: its time is over, or the split is taken back."""
+
+    TIME = "time"
+    UNSPLIT = "unsplit"
+
+
+def give_back(share: Draft, why: Back) -> None:
     """What is still owed on the share is the parent's again; the parent hears of it by the report that follows."""
     tab = share.tab
     assert tab.parent is not None, "only a share goes back"
@@ -45,6 +59,7 @@ def give_back(share: Draft) -> None:
     share.record(
         "returned_to_parent",
         amount_minor=amount_minor,
+        why=why,
         parent_id=tab.parent.tab_id,
         postings=transfer(amount_minor, debit=Account.SHARES, credit=Account.CUSTOMER_RECEIVABLE),
     )
@@ -73,7 +88,7 @@ def must_tell(share: Tab) -> bool:
     return share.parent is not None and report_of(share) != share.parent.told
 
 
-def tell(share: Draft, parent: Draft) -> None:
+def tell(share: Draft, parent: Draft, why: Back = Back.TIME) -> None:
     """Write the share's report on both tabs, which are committed together: so nothing is told twice or lost."""
     assert share.tab.parent is not None, "only a share reports"
     report, share_id = report_of(share.tab), share.tab.tab_id
@@ -97,15 +112,18 @@ def tell(share: Draft, parent: Draft) -> None:
             "share_returned",
             share_id=share_id,
             amount_minor=returned_minor,
+            why=why,
+            after="charged" if followup.charges_by_itself(parent.tab) else "due",
             balance_minor=parent.tab.balance_minor,
             postings=transfer(returned_minor, debit=Account.CUSTOMER_RECEIVABLE, credit=Account.SHARES),
         )
+        parent.update(returned_seq=parent.tab.entry_count)
         _owe_again(parent, returned_minor)
 
 
 def _owe_again(parent: Draft, returned_minor: int) -> None:
     """What has come back is followed up from now on, and taken as promised; a bill in review is at the end of that."""
-    if parent.tab.status == Status.DUE and parent.tab.taking_attempt is None:
+    if parent.tab.status == Status.DUE and parent.tab.plan is None:
         parent.update(due_at=parent.now)
         followup.owe_more(parent, returned_minor)
     else:

@@ -72,7 +72,8 @@ class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True):
     `review_ends_at`: None while `untold_bill` says that the customer may not know of the bill.
     `adjusted_minor`: the reductions of a presented bill; they stay when the bill is amended. `lowered_before`: those
     from before a part of the bill went to a share or came back; their tax is known, whatever is on the tab now.
-    `receipt_seq`: the last entry that the customer gets a receipt for; it replaces earlier ones. `change_id`: the
+    `receipt_seq`: the last entry that the customer gets a receipt for; it replaces earlier ones. `returned_seq`: the
+    same for what is told of shares that came back. `change_id`: the
     change that wrote this version. `flags`: what a person must look at. `links`: the keys to it that guests hold, and
     some that are dead by now. `links_wanted`: when a new link was asked for with an expired one, of the last 24 hours.
     `parent`: of a share, the tab that it is a part of; `shares`: of a split tab, its parts. `credits`: what it has
@@ -119,6 +120,7 @@ class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True):
     followup: Followup = Followup()
     pause: Pause | None = None
     receipt_seq: int = 0
+    returned_seq: int = 0
     deposit: Deposit = Deposit()
     card: Card | None = None
     holds: tuple[Hold, ...] = ()

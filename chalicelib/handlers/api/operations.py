@@ -143,6 +143,11 @@ class Call(msgspec.Struct, Generic[B], frozen=True, kw_only=True):
         return self.actor
 
     @property
+    def credential(self) -> str:
+        """What the caller has proven who they are with: a token of the issuer, or the secret of a link."""
+        return str(self.http.headers.get("authorization") or "").partition(" ")[2].strip()
+
+    @property
     def ip(self) -> str:
         return str(self.http.context.get("identity", {}).get("sourceIp") or "")
 

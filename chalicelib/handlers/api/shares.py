@@ -31,7 +31,14 @@ def split(call: Call[requests.SplitBill]) -> Reply:
     """Split what is owed into shares, each a tab of its own with a link for its payer."""
     deps, body, pages = get_deps(), call.body, pages_at(call.http)
     parts = Parts(equally=body.equally, amounts_minor=body.amounts_minor, items=body.items)
-    made = split_bill(deps, call.path["tab_id"], parts, timedelta(seconds=body.return_after_s), request=call.request)
+    made = split_bill(
+        deps,
+        call.path["tab_id"],
+        parts,
+        timedelta(seconds=body.return_after_s),
+        credential=call.credential,
+        request=call.request,
+    )
     return Reply(
         body=views.SplitView(
             tab=render.tab(made.tab, None, by=call.by, now=deps.clock.now(), publishable_key=None),
@@ -59,5 +66,5 @@ def split(call: Call[requests.SplitBill]) -> Reply:
     moves_money=True,
 )
 def unsplit(call: Call[requests.Nothing]) -> Reply:
-    """Take a split back while nothing of it is paid: everything is owed on this tab again."""
+    """Take the open shares back while nothing of them is paid: what they owe is owed on this tab again."""
     return answer_reply(call, unsplit_bill(get_deps(), call.path["tab_id"], request=call.request))

@@ -438,7 +438,7 @@ class NewShareView(Answer):
 
 
 class SplitView(Answer):
-    """The split tab and the shares that were made. If the answer is lost, take the split back and split again."""
+    """The split tab and the shares that were made. If the answer is lost, send the request again with its key."""
 
     tab: TabView
     shares: list[NewShareView]

@@ -13,7 +13,9 @@ from chalicelib.domain.errors import AmountTooSmall, InvalidInput
 from chalicelib.domain.tab import deposit
 from chalicelib.domain.tab.attempt import Attempt, AttemptState
 from chalicelib.domain.tab.bill import Feedback
+from chalicelib.domain.tab.commands.sharing import Parts
 from chalicelib.domain.tab.promise import Consent
+from chalicelib.domain.tab.share import USUAL_TIME
 from chalicelib.domain.tab.tab import Tab
 from chalicelib.handlers.api.operations import is_replay
 from chalicelib.handlers.pages.form import Form
@@ -21,7 +23,7 @@ from chalicelib.ports.deps import Deps
 from chalicelib.ports.pages import Scene
 from chalicelib.usecases.links import tab_links
 from chalicelib.usecases.parties import customers
-from chalicelib.usecases.tab import bill, booking, payment
+from chalicelib.usecases.tab import bill, booking, payment, split
 from chalicelib.usecases.tab.requests import Answer, Request
 
 CARD_TERMS: Final = (
@@ -47,6 +49,8 @@ class Sent(Struct, frozen=True, kw_only=True):
     form: Form
     scene: Scene
     request: Request
+    secret: str
+    """The one that the page was opened with."""
     own_secret: str
     """That of the link of a guest who takes a token's tab over."""
     ip: str
@@ -54,9 +58,13 @@ class Sent(Struct, frozen=True, kw_only=True):
 
     def amount(self, name: str) -> int:
         """Raises Again."""
+        return self.read_amount(self.form.text(name))
+
+    def read_amount(self, text: str) -> int:
+        """Raises Again."""
         from chalicelib.bootstrap import get_pages
 
-        minor = get_pages().read_amount(self.form.text(name), self.scene)
+        minor = get_pages().read_amount(text, self.scene)
         if minor is None:
             raise Again("amount")
         return minor
@@ -199,6 +207,42 @@ def _counter(sent: Sent) -> Done:
     return Done(code="counter")
 
 
+def _split(sent: Sent) -> Done:
+    deps, parts = sent.deps, _parts(sent)
+    try:
+        split.split_bill(deps, sent.tab.tab_id, parts, USUAL_TIME, credential=sent.secret, request=sent.request)
+    except AmountTooSmall:
+        raise Again("share_too_small") from None
+    except InvalidInput:
+        raise Again("split_wrong") from None
+    return Done(code="split")
+
+
+def _parts(sent: Sent) -> Parts:
+    """Raises Again."""
+    form, how = sent.form, sent.form.text("how")
+    if how == "equally":
+        number = form.text("parts")
+        if not (number.isascii() and number.isdecimal() and len(number) <= 2):
+            raise Again("choose")
+        return Parts(equally=int(number))
+    if how == "amounts":
+        lines = [line.strip() for line in form.text("amounts").splitlines()]
+        return Parts(amounts_minor=tuple(sent.read_amount(line) for line in lines if line))
+    if how == "items":
+        shares: dict[str, list[str]] = {}
+        for item_id, number in form.shares_of_items.items():
+            shares.setdefault(number, []).append(item_id)
+        shares.pop("0", None)
+        return Parts(items=tuple(map(tuple, shares.values())))
+    raise Again("choose")
+
+
+def _unsplit(sent: Sent) -> Done:
+    split.unsplit_bill(sent.deps, sent.tab.tab_id, request=sent.request)
+    return Done(code="unsplit")
+
+
 def _take_over(sent: Sent) -> Done:
     tab_links.take_over(sent.deps, request=sent.request, secret=sent.own_secret)
     return Done(code="taken_over", secret=sent.own_secret)
@@ -225,6 +269,8 @@ ACTS: Final[Mapping[str, Callable[[Sent], Done]]] = {
     "card": _save_card,
     "rate": _rate,
     "counter": _counter,
+    "split": _split,
+    "unsplit": _unsplit,
     "take_over": _take_over,
     "disown": _disown,
 }

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
+
+_SHARE_OF = "share_"
 
 
 class Form:
@@ -24,5 +27,11 @@ class Form:
 
         A tip and a consent are chosen anew, on what the page shows now.
         """
-        names = ("tip_other", "amount", "reason", "comment", "why", "what", "rating")
-        return {name: self.text(name) for name in names} | {"items": self.all("item")}
+        names = ("tip_other", "amount", "reason", "comment", "why", "what", "rating", "how", "parts", "amounts")
+        share_of = defaultdict(str, self.shares_of_items)
+        return {name: self.text(name) for name in names} | {"items": self.all("item"), "share_of": share_of}
+
+    @property
+    def shares_of_items(self) -> dict[str, str]:
+        """Item → the number of the share that it was put into."""
+        return {name.removeprefix(_SHARE_OF): self.text(name) for name in self._fields if name.startswith(_SHARE_OF)}

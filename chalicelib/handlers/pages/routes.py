@@ -20,10 +20,10 @@ from msgspec import Struct
 from chalicelib import bootstrap, config, correlation
 from chalicelib.domain.contact import Language
 from chalicelib.domain.errors import DomainError
-from chalicelib.domain.tab.link import is_secret, own_secret
+from chalicelib.domain.tab.link import derived_secret, is_secret
 from chalicelib.handlers.api.operations import record_id
 from chalicelib.handlers.api.text import TextResponse
-from chalicelib.handlers.pages import view
+from chalicelib.handlers.pages import share_links, view
 from chalicelib.handlers.pages.address import pages_at, site_of
 from chalicelib.handlers.pages.form import Form
 from chalicelib.handlers.pages.view import Notice
@@ -136,7 +136,8 @@ def _act(asked: Asked, secret: str, name: str) -> TextResponse:
             expected_version=_version(visit.tab, form),
             return_url=f"{site_of(asked.http)}/back/{mark}?lang={language}",
         ),
-        own_secret=own_secret(secret, form.text("key")),
+        secret=secret,
+        own_secret=derived_secret(secret, form.text("key")),
         ip=str(asked.http.context.get("identity", {}).get("sourceIp") or ""),
         user_agent=str(asked.headers.get("user-agent") or "")[:256],
     )
@@ -165,7 +166,7 @@ def _taken_over(asked: Asked, secret: str, name: str, form: Form | None) -> Text
     """Where a form that took a token's tab over leads when it is sent again: the token opens nothing any more."""
     if name != "take_over" or form is None or not is_secret(secret):
         return None
-    own = own_secret(secret, form.text("key"))
+    own = derived_secret(secret, form.text("key"))
     if admit(asked.deps, own).guest is None:
         return None
     return _to_tab(asked, own, _language(asked, form.text("lang")), done="taken_over")
@@ -229,6 +230,7 @@ def _tab_page(
         "notice": notice,
         "given": (form or Form({})).given,
         "opened": opened,
+        "share_links": share_links.links_of(tab, by, secret, pages_at(asked.http)),
     }
     tag = view.tag_of(values, language, by.rights, integrity)
     if notice is not None and notice.code in view.SETTLING:

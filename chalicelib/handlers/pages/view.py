@@ -18,6 +18,8 @@ from chalicelib.domain.tab.attempt import AttemptState
 from chalicelib.domain.tab.link import is_token_subject
 from chalicelib.domain.tab.promise import Consent, Promise
 from chalicelib.domain.tab.settlement import phone_amount_minor
+from chalicelib.domain.tab.share import FEWEST_SHARES, MOST_SHARES
+from chalicelib.domain.tab.sharing import can_split_by_items
 from chalicelib.handlers.api import render
 
 if TYPE_CHECKING:
@@ -47,7 +49,7 @@ SETTLING = frozenset({"back_paid", "back_processing"})
 _AMOUNTS = ("amount_minor", "tip_minor")
 
 
-DONE = frozenset({"agreed", "accepted", "contested", "counter", "canceled", "rated", "taken_over"})
+DONE = frozenset({"agreed", "accepted", "contested", "counter", "canceled", "rated", "taken_over", "split", "unsplit"})
 """What can be said after a form was taken: it stands in the address, so nothing else is believed."""
 SAID = frozenset(
     {
@@ -75,9 +77,11 @@ def tab_page(
     by: Actor,
     now: datetime,
 ) -> dict[str, Any]:
-    """`account`: the credit of the customer who looks, where it may pay this tab.
+    """The values of `tab.html`, but for those of the request.
 
-    The values of `tab.html`, but for those of the request: `prefix`, `key`, `tag`, `notice`, `given`, `opened`."""
+    Those are `prefix`, `key`, `tag`, `notice`, `given`, `opened`, `share_links`. `account`: the credit of the customer
+    who looks, where it may pay this tab.
+    """
     view = render.tab(tab, render.waiting_payment(tab), by=by, now=now, publishable_key=None)
     may = frozenset(view.allowed_actions)
     offered = view.proposed_promise or view.promise
@@ -94,6 +98,10 @@ def tab_page(
         "tips": _tips(tab, branding.tip_percents),
         "moved_minor": tab.moved_minor,
         "credit": _credit(tab, account, now) if account else None,
+        "fewest_shares": FEWEST_SHARES,
+        "most_shares": MOST_SHARES,
+        "can_split_items": can_split_by_items(tab),
+        "item_shares": min(MOST_SHARES, sum(item.voided_at is None for item in tab.items)),
         "to_pay_minor": phone_amount_minor(tab),
         "asked_minor": _asked_minor(tab),
         "accepting_pays": tab.may_use_card or tab.live_hold is not None,

@@ -24,8 +24,8 @@ from chalicelib.usecases.trust.project import project
 
 log = logging.getLogger(__name__)
 
-RECEIPT_DELAY_S = 300
-"""A tip that is given within minutes is on the one receipt."""
+DELAY_S = {MessageKind.RECEIPT: 300, MessageKind.SHARE_RETURNED: 300}
+"""A tip that is given within minutes is on the one receipt; shares that come back within minutes are told as one."""
 
 
 def relay(deps: Deps, entries: Sequence[NewEntry]) -> list[int]:
@@ -58,5 +58,5 @@ def relay(deps: Deps, entries: Sequence[NewEntry]) -> list[int]:
 
 
 def _job(message: Message) -> Job:
-    delay_s = RECEIPT_DELAY_S if message.kind == MessageKind.RECEIPT else 0
-    return Job(body=msgspec.json.encode(message).decode(), group=message.merchant_id, delay_s=delay_s)
+    body, delay_s = msgspec.json.encode(message).decode(), DELAY_S.get(message.kind, 0)
+    return Job(body=body, group=message.merchant_id, delay_s=delay_s)

@@ -8,7 +8,6 @@ from chalicelib.domain.errors import ExposureExceeded
 from chalicelib.domain.money import format_amount
 from chalicelib.domain.tab.policy import Policy
 from chalicelib.ports.deps import Deps
-from chalicelib.ports.store import TabSummary
 from chalicelib.usecases.tab.listings import unfinished_of_customer, unfinished_of_merchant
 
 
@@ -21,13 +20,16 @@ def check_exposure(
     """
     if limit := policy.exposure_per_customer_minor:
         lines = unfinished_of_customer(deps, merchant_id, customer_id)
-        _check(lines, more_minor, limit, currency, "this customer")
+        # What shares owe may come back to this customer. For the business the shares count themselves.
+        unpaid = (line.exposure_minor + line.shared_minor for line in lines)
+        _check(unpaid, more_minor, limit, currency, "this customer")
     if limit := policy.exposure_per_merchant_minor:
-        _check(unfinished_of_merchant(deps, merchant_id), more_minor, limit, currency, "this business")
+        unpaid = (line.exposure_minor for line in unfinished_of_merchant(deps, merchant_id))
+        _check(unpaid, more_minor, limit, currency, "this business")
 
 
-def _check(lines: Iterable[TabSummary], more_minor: int, limit_minor: int, currency: str, whose: str) -> None:
-    unpaid_minor = sum(line.exposure_minor for line in lines)
+def _check(unpaid: Iterable[int], more_minor: int, limit_minor: int, currency: str, whose: str) -> None:
+    unpaid_minor = sum(unpaid)
     if unpaid_minor + more_minor > limit_minor:
         raise ExposureExceeded(
             f"Too much would be unpaid at once for {whose}: at most {format_amount(limit_minor, currency)}. "

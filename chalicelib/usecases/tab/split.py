@@ -9,6 +9,8 @@ from msgspec import Struct
 from chalicelib.domain.tab.commands import sharing
 from chalicelib.domain.tab.commands.sharing import Parts
 from chalicelib.domain.tab.draft import Draft
+from chalicelib.domain.tab.link import derived_secret
+from chalicelib.domain.tab.share import Share
 from chalicelib.domain.tab.tab import Tab
 from chalicelib.ports.deps import Deps
 from chalicelib.usecases.tab.attempts import carry_out
@@ -16,7 +18,7 @@ from chalicelib.usecases.tab.requests import Answer, Request
 
 
 class NewShare(Struct, frozen=True, kw_only=True):
-    """A share that was made. `secret`: of its link; None in a repetition of the request, because it is kept nowhere."""
+    """A share that was made. `secret`: of its link, which is kept nowhere; None where a repetition can't derive it."""
 
     tab_id: str
     amount_minor: int
@@ -29,29 +31,33 @@ class Split(Struct, frozen=True, kw_only=True):
     replayed: bool
 
 
-def split_bill(deps: Deps, tab_id: str, parts: Parts, time: timedelta, *, request: Request) -> Split:
+def split_bill(deps: Deps, tab_id: str, parts: Parts, time: timedelta, *, credential: str, request: Request) -> Split:
     """Move what is owed to shares. The split is one transaction: all shares are made, or none.
 
-    Raises TransitionRefused, NothingToPay, PaymentInProgress, InvalidInput and its kinds.
+    `credential`: what the caller has proven who they are with. The secrets are derived from it, so a repetition with
+    the same one answers them again. Raises TransitionRefused, NothingToPay, PaymentInProgress, InvalidInput and its
+    kinds.
     """
-    secrets: list[str] = []
+
+    def digest_for(share_id: str) -> str:
+        return deps.links.digest(derived_secret(credential, share_id))
 
     def command(draft: Draft) -> None:
-        secrets[:] = [deps.ids.new_secret() for _ in range(parts.count)]
-        sharing.split(draft, parts, time, [deps.links.digest(secret) for secret in secrets])
+        sharing.split(draft, parts, time, digest_for)
 
     answer = carry_out(deps, tab_id, request, command, closes_payment=True)
     # The newest are last. A repetition is answered from the tab as the first request left it.
     made = answer.tab.shares[-parts.count :]
+
+    def secret_of(share: Share) -> str | None:
+        # A caller who has signed in anew meanwhile comes with another credential.
+        is_same = not answer.replayed or deps.links.find_pointer(digest_for(share.tab_id)) is not None
+        return derived_secret(credential, share.tab_id) if is_same else None
+
     return Split(
         tab=answer.tab,
         shares=tuple(
-            NewShare(
-                tab_id=share.tab_id,
-                amount_minor=share.amount_minor,
-                secret=None if answer.replayed else secrets[number],
-            )
-            for number, share in enumerate(made)
+            NewShare(tab_id=share.tab_id, amount_minor=share.amount_minor, secret=secret_of(share)) for share in made
         ),
         replayed=answer.replayed,
     )

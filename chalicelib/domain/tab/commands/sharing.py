@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from msgspec import Struct
@@ -46,11 +46,11 @@ class Parts(Struct, frozen=True, kw_only=True):
         return count
 
 
-def split(draft: Draft, parts: Parts, time: timedelta, secrets_sha256: Sequence[str]) -> None:
+def split(draft: Draft, parts: Parts, time: timedelta, digest_for: Callable[[str], str]) -> None:
     """Move what is owed to shares, each a tab of its own with a link; what is not shared stays on the tab.
 
-    `time`: for how long a share waits for its payer. `secrets_sha256`: one for each share. Raises InvalidInput and its
-    kinds.
+    `time`: for how long a share waits for its payer. `digest_for`: the digest of the secret of a share's link, by the
+    share's id. Raises InvalidInput and its kinds.
     """
     require(draft, Action.SPLIT)
     if not SHORTEST_TIME <= time <= LONGEST_TIME:
@@ -70,9 +70,14 @@ def split(draft: Draft, parts: Parts, time: timedelta, secrets_sha256: Sequence[
     lines = _by_items(draft, parts.items) if parts.items is not None else _by_amounts(draft, parts)
     amounts = [sum(item.amount_minor for item in items) for items in lines]
     _check(tab, amounts)
-    shares = [_open_share(draft, items, time, sha256) for items, sha256 in zip(lines, secrets_sha256, strict=True)]
+    shares = [_open_share(draft, items, time, digest_for) for items in lines]
     known = [
-        Share(tab_id=share.tab.tab_id, amount_minor=share.tab.total_minor, tax_minor=share.tab.tax_minor)
+        Share(
+            tab_id=share.tab.tab_id,
+            amount_minor=share.tab.total_minor,
+            tax_minor=share.tab.tax_minor,
+            made_by=draft.by.subject,
+        )
         for share in shares
     ]
     draft.also += shares
@@ -89,9 +94,9 @@ def split(draft: Draft, parts: Parts, time: timedelta, secrets_sha256: Sequence[
 
 
 def unsplit(draft: Draft, shares: Sequence[Draft]) -> None:
-    """Take the split back: everything is owed on the tab again. `shares`: those that are not over.
+    """Take the open shares back: what they owe is owed on the tab again. Those that are paid stay so.
 
-    Raises TransitionRefused (something was paid, or is contested), PaymentInProgress.
+    `shares`: those that are not over. Raises TransitionRefused (one is paid in part, or contested), PaymentInProgress.
     """
     require(draft, Action.UNSPLIT)
     for share in shares:
@@ -111,15 +116,16 @@ def unsplit(draft: Draft, shares: Sequence[Draft]) -> None:
                 share_id=share.tab.tab_id,
             )
         if share.tab.balance_minor:
-            sharing.give_back(share)
-        sharing.tell(share, draft)
+            sharing.give_back(share, sharing.Back.UNSPLIT)
+        sharing.tell(share, draft, sharing.Back.UNSPLIT)
     draft.also += shares
     draft.record("unsplit", balance_minor=draft.tab.balance_minor)
 
 
 def _part_is_paid(share: Tab) -> TransitionRefused:
     return TransitionRefused(
-        "A share is paid, so the split stands. What others do not pay in their time comes back by itself.",
+        "Of an open share a part is paid, so it stays with its payer. What they do not pay in their time comes back by "
+        "itself.",
         status=share.status,
         share_id=share.tab_id,
     )
@@ -127,10 +133,10 @@ def _part_is_paid(share: Tab) -> TransitionRefused:
 
 def _by_items(draft: Draft, wanted: tuple[tuple[str, ...], ...]) -> list[tuple[Item, ...]]:
     tab = draft.tab
-    if tab.adjusted_minor or tab.balance_minor != tab.total_minor:
+    if not sharing.can_split_by_items(tab):
         raise InvalidInput(
-            "The items are not what is owed any more: something was paid, taken off, or split before. "
-            "Split it equally or by amounts.",
+            "The bill has one item, or its items are not what is owed any more: something was paid, taken off, or "
+            "split before. Split it equally or by amounts.",
             field="items",
         )
     ids = [item_id for part in wanted for item_id in part]
@@ -193,7 +199,7 @@ def _check(tab: Tab, amounts: Sequence[int]) -> None:
         )
 
 
-def _open_share(draft: Draft, items: tuple[Item, ...], time: timedelta, sha256: str) -> Draft:
+def _open_share(draft: Draft, items: tuple[Item, ...], time: timedelta, digest_for: Callable[[str], str]) -> Draft:
     """A tab for whoever gets its link: due at once, with nothing agreed on, so nothing is taken without its payer."""
     parent, now = draft.tab, draft.now
     amount_minor = sum(item.amount_minor for item in items)
@@ -241,5 +247,5 @@ def _open_share(draft: Draft, items: tuple[Item, ...], time: timedelta, sha256: 
         parent_id=parent.tab_id,
         postings=transfer(amount_minor, debit=Account.CUSTOMER_RECEIVABLE, credit=Account.SHARES),
     )
-    make_link(share, sha256, Scope.FULL, None)
+    make_link(share, digest_for(tab.tab_id), Scope.FULL, None)
     return share
