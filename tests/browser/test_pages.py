@@ -75,18 +75,20 @@ def with_token(shop: Shop, ana: Caller) -> str:
     return link(shop, billed(shop, ana, 4000), "pay")
 
 
-def split(shop: Shop, ana: Caller) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """A bill over which three share, of whom the first has paid."""
+def split(shop: Shop, ana: Caller) -> tuple[str, list[dict[str, Any]]]:
+    """A bill over which three share, of whom the first has paid: the link that it was split with, and the shares."""
     tab = billed(shop, ana, 1800, 1200, 950)
-    shares = ana.post(f"/v1/tabs/{tab['tab_id']}/split", {"amounts_minor": [1500, 1000]}).ok(201)["shares"]
+    secret = link(shop, tab)
+    host = shop.world.guest(secret)
+    shares = host.post(f"/v1/tabs/{tab['tab_id']}/split", {"amounts_minor": [1500, 1000]}).ok(201)["shares"]
     guest = shop.world.guest(shares[0]["secret"])
     shop.world.confirm(guest.post(f"/v1/tabs/{shares[0]['tab_id']}/charges", {"mode": "on_session"}).ok()["payment"])
     shop.world.deliver()
-    return tab, shares
+    return secret, shares
 
 
 def is_split(shop: Shop, ana: Caller) -> str:
-    return link(shop, split(shop, ana)[0])
+    return split(shop, ana)[0]
 
 
 def is_a_share(shop: Shop, ana: Caller) -> str:
@@ -197,6 +199,27 @@ def test_half_of_a_bill_is_contested_with_the_keyboard_alone(shop: Shop, ana: Ca
     visitor.page.wait_for_url("**done=contested**")
     assert "The business was told" in visitor.text
     assert shop.seen(tab)["contest"]["contested_minor"] == 2000
+
+
+def test_a_bill_is_split_by_items_with_the_keyboard_alone(shop: Shop, ana: Caller, visit: Visit) -> None:
+    """Without a script; each share's link is there to be given away, with its code."""
+    tab = billed(shop, ana, 3000, 1000, 500)
+    visitor = visit(link(shop, tab), scripts=False)
+    keys = visitor.page.keyboard
+    visitor.tab_to("Split it with others")
+    keys.press("Enter")
+    visitor.tab_to("In equal shares")
+    keys.press("ArrowDown")
+    for share in ("1", "2"):
+        keys.press("Tab")
+        keys.type(f"Share {share}")
+    visitor.tab_to("Split the bill")
+    keys.press("Enter")
+    visitor.page.wait_for_url("**done=split**")
+    assert "Share 1, €30.00: not paid yet" in visitor.text and "Share 2, €10.00: not paid yet" in visitor.text
+    visitor.tab_to("Code of share 2, to scan")
+    keys.press("Enter")
+    assert visitor.page.locator("li svg").last.is_visible()
 
 
 def test_an_open_page_shows_what_changes_and_says_so(shop: Shop, ana: Caller, visit: Visit) -> None:
