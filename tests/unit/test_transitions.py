@@ -148,7 +148,7 @@ STARTS: dict[str, Callable[[], Till]] = {
 
 
 def split(till: Till) -> Till:
-    return till.do(sharing.split, Parts(equally=2), USUAL_TIME, ["1" * 64, "2" * 64])
+    return till.do(sharing.split, Parts(equally=2), USUAL_TIME, lambda share_id: f"{share_id:0>64}")
 
 
 def dispute(till: Till, kind: FactKind, amount_minor: int = 50_00) -> Till:
@@ -196,7 +196,7 @@ def _act(draft: Draft, action: Action) -> None:
         Action.RETURN_CASH: lambda: payment.return_cash(draft, 1),
         Action.TIP: lambda: payment.tip(draft, 5_00),
         Action.ANNOUNCE_CASH: lambda: payment.announce_cash(draft),
-        Action.SPLIT: lambda: sharing.split(draft, Parts(equally=2), USUAL_TIME, ["1" * 64, "2" * 64]),
+        Action.SPLIT: lambda: sharing.split(draft, Parts(equally=2), USUAL_TIME, lambda share_id: f"{share_id:0>64}"),
         Action.UNSPLIT: lambda: sharing.unsplit(draft, []),
         Action.RATE: lambda: bill.rate(draft, Feedback(rating=4)),
         Action.DISOWN: lambda: links.disown(draft),

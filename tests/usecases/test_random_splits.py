@@ -137,6 +137,20 @@ class AnySplit(AnyStory):
             problems = invariants.check_split(views.shown(bill, now), [views.shown(share, now) for share in shares])
             assert not problems, "; ".join(problems)
 
+    def the_visit_says_what_the_tab_has_come_to(self) -> None:
+        """A share's bill is its parent's: its visit says what is owed and what was paid."""
+        tab = self.shop.tab
+        if tab.parent is None:
+            super().the_visit_says_what_the_tab_has_come_to()
+            return
+        key = (tab.merchant_id, tab.customer_id, tab.tab_id)
+        visit = self.shop.deps.visits.find_visits([key])[key]
+        assert (visit.seq, visit.owed_minor, visit.paid_minor - visit.refunded_minor) == (
+            tab.entry_count,
+            tab.balance_minor,
+            sum(leg.amount_minor - leg.refunded_minor - leg.elsewhere_minor for leg in tab.legs),
+        )
+
     def teardown(self) -> None:
         """The shares come to rest first: what comes back may be taken on the bill."""
         if not hasattr(self, "shop"):

@@ -705,10 +705,10 @@ class AnyStory(RuleBasedStateMachine):
         """As the relay folded it, batch by batch, it is what all entries make; and that agrees with the snapshot."""
         shop, tab = self.shop, self.shop.tab
         shop.pump.run()
-        key = (shop.merchant_id, shop.customer_id, shop.tab_id)
+        key = (shop.merchant_id, tab.customer_id, shop.tab_id)
         visit = shop.deps.visits.find_visits([key])[key]
         entries = shop.store.list_entries(shop.merchant_id, shop.tab_id, limit=1000, cursor=None).items
-        assert visit == visit_of(shop.merchant_id, shop.tab_id, shop.customer_id, entries)
+        assert visit == visit_of(shop.merchant_id, shop.tab_id, tab.customer_id, entries)
         assert {
             "seq": tab.entry_count,
             "opened_at": tab.opened_at,

@@ -33,7 +33,7 @@ CALLS = [
     "/v1/refunds",
     None,
 ]
-STAGES = ["presented", "held", "accepted", "paid", "missed", "booked", "served", "agreed", "open"]
+STAGES = ["presented", "split", "held", "accepted", "paid", "missed", "booked", "served", "agreed", "open"]
 STARTS_IN_HOURS = {"booked": 30, "held": 30, "missed": 1}
 SECURED = ("held", "missed")
 HOOK_FAULTS = ["webhook_lose", "webhook_delay", "webhook_duplicate", "webhook_reorder"]
@@ -78,10 +78,12 @@ class Walk(RuleBasedStateMachine):
         if stage == "missed":
             self.pass_time(120)
             self.post(self.shop(model).staff, model, "no_show")
-        if stage in ("served", "presented", "accepted", "paid"):
+        if stage in ("served", "presented", "split", "accepted", "paid"):
             self.serve(model, [price])
-        if stage in ("presented", "accepted", "paid"):
+        if stage in ("presented", "split", "accepted", "paid"):
             self.post(self.shop(model).staff, model, "complete")
+        if stage == "split":
+            self.split_bill(model, {"equally": 2})
         if stage == "accepted":
             self.accept(model, 0)
         if stage == "paid":
@@ -102,7 +104,7 @@ class Walk(RuleBasedStateMachine):
         return self.shop(model).people[model.customer]
 
     def customer(self, model: TabModel) -> str:
-        return self.person(model).token
+        return model.payer or self.person(model).token
 
     def post(self, caller: str, model: TabModel, verb: str, body: Json | None = None) -> Json | None:
         """What was answered; None if it was refused. Who sees a tab sees it in order."""
@@ -269,6 +271,26 @@ class Walk(RuleBasedStateMachine):
         if answer and card:
             self.confirm(answer["payment"], card)
 
+    @rule(
+        data=st.data(),
+        way=st.sampled_from([{"equally": 3}, {"equally": 2, "return_after_s": 900}, {"amounts_minor": [500, 300]}]),
+    )
+    def split(self, data: st.DataObject, way: Json) -> None:
+        model = self.pick(data)
+        if model is not None:
+            self.split_bill(model, way)
+
+    def split_bill(self, model: TabModel, way: Json) -> None:
+        if answer := self.post(self.customer(model), model, "split", way):
+            self.counts["splits"] += 1
+            self.town.split(model, answer)
+
+    @rule(data=st.data())
+    def unsplit(self, data: st.DataObject) -> None:
+        model = self.pick(data)
+        if model is not None:
+            self.post(self.customer(model), model, "unsplit")
+
     @rule(data=st.data(), tip=st.integers(1, 500), card=st.sampled_from(PHONE_CARDS))
     def tip(self, data: st.DataObject, tip: int, card: str) -> None:
         model = self.pick(data)
@@ -379,7 +401,9 @@ class Walk(RuleBasedStateMachine):
                 path = ("tip", {"tip_minor": amount}) if action == "tip" else ("charges", {"mode": "on_session"})
                 if answer := self.post(caller, model, *path):
                     self.confirm(answer["payment"], card)
-            case "check_in" | "complete" | "walk_out" | "no_show" | "amend" | "retry_refund":
+            case "split":
+                self.split_bill(model, {"equally": 2})
+            case "check_in" | "complete" | "walk_out" | "no_show" | "amend" | "retry_refund" | "unsplit":
                 self.post(caller, model, action)
             case _ if action in bodies:
                 model.may_take |= action == "charge_saved_card" and caller == self.customer(model)
@@ -523,6 +547,9 @@ class Walk(RuleBasedStateMachine):
             self.counts["tabs checked"] += 1
             self.counts[f"ends {tab['status']}/{tab['payment_state']}"] += 1
             town.audit(model, tab, theirs.get(model.tab_id, invariants.Objects()))
+            shares = [tabs[town.tabs.index(share)] for share in model.shares]
+            if shares and (wrong := invariants.check_split(tab, shares)):
+                raise Broken("; ".join(wrong))
         for said in town.said[-5:]:
             town.repeat(said)
 

@@ -52,7 +52,10 @@ class Said:
 
 @dataclass(slots=True)
 class TabModel:
-    """The model of a tab. `may_take`: somebody has consented to money being taken for it."""
+    """The model of a tab. `may_take`: somebody has consented to money being taken for it.
+
+    `payer`: of a share, whoever has its link; `shares`: all that were ever made of this tab.
+    """
 
     shop: int
     customer: int
@@ -63,6 +66,8 @@ class TabModel:
     items: dict[str, int] = field(default_factory=dict)
     bill_changed: bool = False
     touched: bool = False
+    payer: str = ""
+    shares: list[TabModel] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -230,6 +235,16 @@ class Town:
             wrong += self.told.check(tab, self.history(model))
         if wrong:
             raise Broken(f"{model.tab_id}: {'; '.join(wrong)}")
+
+    def split(self, model: TabModel, answer: Json) -> None:
+        """Each share is a tab as any, of whoever has the link from the answer."""
+        for share in answer["shares"]:
+            payer = f"payer {share['tab_id']}"
+            self.tokens[payer] = share["secret"]
+            made = TabModel(model.shop, model.customer, share["tab_id"], share["amount_minor"], payer=payer)
+            made.bill_changed = True
+            model.shares.append(made)
+        self.tabs += model.shares[-len(answer["shares"]) :]
 
     # In the dashboard
 

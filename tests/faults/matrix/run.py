@@ -12,7 +12,7 @@ from chalicelib.domain.tab.flag import FlagKind
 from chalicelib.ports.store import TabStore
 from chalicelib.usecases.tab.requests import RECORD_LIFETIME
 from devstack.books import differences, money_of_app
-from devstack.invariants import check_claims, check_everything, check_tab
+from devstack.invariants import check_claims, check_everything, check_split, check_tab
 from tests import views
 from tests.faults.matrix.stories import ASKS_3DS, BOTHERED, STORIES, End, Story
 from tests.faults.matrix.table import DECLINES, OF_BANK, ON_SESSION, Aftershock, Cell, Order
@@ -201,6 +201,7 @@ def _wrong(world: World, end: End) -> Iterator[str]:
     tab = world.tab
     shown, history = views.shown(tab, world.clock.now()), views.history(world.store, tab)
     yield from check_everything(shown, history, world.objects())
+    yield from _wrong_split(world)
     yield from world.told.check(shown, history)
     yield from world.told.check_keys()
     if (tab.status, tab.payment_state, tab.balance_minor) != (end.status, end.payment_state, end.balance_minor):
@@ -214,6 +215,17 @@ def _wrong(world: World, end: End) -> Iterator[str]:
             # Of the foreign news, which is told in every combination.
             continue
         yield f"flagged: {flag.reason}"
+
+
+def _wrong_split(world: World) -> Iterator[str]:
+    """Bill and shares are one sum, and the bill knows what was paid."""
+    if family := world.family():
+        bill, *shares = (views.shown(tab, world.clock.now()) for tab in family)
+        yield from check_split(bill, shares)
+        told = [(share["paid_minor"], share["returned_minor"]) for share in bill["shares"]]
+        true = [(share["paid_minor"] - share["tip_minor"], share["parent"]["returned_minor"]) for share in shares]
+        if told != true:
+            yield f"the bill knows {told} of its shares, and they have {true}"
 
 
 def _wrong_messages(world: World, end: End) -> Iterator[str]:

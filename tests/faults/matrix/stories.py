@@ -11,7 +11,9 @@ from chalicelib.domain.news.message import MessageKind
 from chalicelib.domain.tab.attempt import Operation
 from chalicelib.domain.tab.commands.bill import ItemInput
 from chalicelib.domain.tab.commands.booking import Terms
+from chalicelib.domain.tab.commands.sharing import Parts
 from chalicelib.domain.tab.promise import Consent
+from chalicelib.domain.tab.share import USUAL_TIME
 from chalicelib.domain.tab.tab import Tab
 from chalicelib.ports.deps import Deps
 from chalicelib.usecases.tab.bill import accept_bill, add_items, adjust_bill, complete_service, waive
@@ -198,6 +200,28 @@ def silent(world: World) -> None:
     world.tell_of_bill()
     assert world.tab.review_ends_at is not None
     world.move_to(world.tab.review_ends_at)
+
+
+def split_in_two(world: World) -> None:
+    """A bill of 45.00 is split, and one of the two opens the link of a share of 22.50."""
+    walk_in(world)
+    world.split(Parts(equally=2))
+    world.show_share(0)
+
+
+def shares_came_back(world: World) -> None:
+    """Of a bill of 60.00 the host has paid 30.00; the others have not paid their 20.00 and 10.00 in time."""
+    world.open_shop()
+    open_for(world, hours_ahead=None, consents=EVERYTHING)
+    world.save_card()
+    present(world, 6000)
+    world.split(Parts(amounts_minor=(2000, 1000)))
+    world.do(accept_bill, 0, by=world.ada)
+    world.deliver()
+    world.move_to(world.clock.now() + USUAL_TIME)
+    world.sweep()
+    assert (world.tab.paid_minor, world.tab.balance_minor) == (3000, 3000)
+    world.move_to(world.tab.next_action_at)  # type: ignore[arg-type]
 
 
 def silent_without_a_card(world: World) -> None:
@@ -438,6 +462,19 @@ STORIES: Mapping[Use, Story] = {
         End("closed", "none", Money(held=2000, captured=2000, charged=5500, refunded=7500)),
         tries_again,
         by="owner",
+    ),
+    Use.SHARE_CHARGE: Story(
+        Operation.CHARGE,
+        split_in_two,
+        End("closed", "paid", Money(charged=2250), messages=PAID),
+        pays,
+        wanted=lambda tab: tab.balance_minor > 0,
+    ),
+    Use.SHARE_RETURNED: Story(
+        Operation.CHARGE,
+        shares_came_back,
+        End("closed", "paid", Money(charged=6000), messages=PAID | {K.SHARE_RETURNED}, receipts=2),
+        declined=End("due", "partly_paid", Money(charged=3000), balance_minor=3000, messages=OWED),
     ),
     Use.WAIVED_FEE: Story(
         Operation.REFUND,

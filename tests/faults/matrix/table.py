@@ -37,6 +37,9 @@ class Use(StrEnum):
     WAIVED_FEE = "waived_fee"
     REFUND_BESIDE_LOSS = "refund_beside_loss"
     REFUND_RETRIED = "refund_retried"
+    # Of a bill that is split.
+    SHARE_CHARGE = "share_charge"
+    SHARE_RETURNED = "share_returned"
 
 
 class Boundary(StrEnum):
@@ -130,12 +133,13 @@ class Cell:
 
 ON_PAGE = frozenset({Use.PAGE_CHARGE, Use.PAGE_HOLD})
 """Where the customer is in a browser: a Checkout Session is made, and its payment when they pay."""
-ON_SESSION = frozenset({Use.HOLD, Use.ON_SESSION_CHARGE, Use.CUSTOMER_GONE, Use.TIP}) | ON_PAGE
+ON_SESSION = frozenset({Use.HOLD, Use.ON_SESSION_CHARGE, Use.CUSTOMER_GONE, Use.TIP, Use.SHARE_CHARGE}) | ON_PAGE
 ASKS_A_BANK = frozenset(
     {
         *(Use.HOLD, Use.OFF_SESSION_CHARGE, Use.ON_SESSION_CHARGE, Use.CUSTOMER_GONE),
         *(Use.LATE_CANCEL, Use.HOLD_PLACEMENT, Use.AUTOMATIC_CHARGE),
         *(Use.HOLD_RENEWAL, Use.CHARGE_FIRST, Use.TIP, *ON_PAGE),
+        *(Use.SHARE_CHARGE, Use.SHARE_RETURNED),
     }
 )
 REFUNDS = frozenset({Use.REFUND, Use.REFUND_OF_TWO, Use.WAIVED_FEE, Use.REFUND_BESIDE_LOSS, Use.REFUND_RETRIED})

@@ -30,7 +30,9 @@ from chalicelib.domain.news.message import Message, Recipient
 from chalicelib.domain.news.table import TELLS_THE_BILL, messages_of
 from chalicelib.domain.tab.actor import Actor, Role
 from chalicelib.domain.tab.attempt import Attempt, Operation
+from chalicelib.domain.tab.commands.sharing import Parts
 from chalicelib.domain.tab.policy import Policy
+from chalicelib.domain.tab.share import USUAL_TIME
 from chalicelib.domain.tab.tab import Tab
 from chalicelib.handlers.api.render import waiting_payment
 from chalicelib.ports.deps import Deps
@@ -41,6 +43,7 @@ from chalicelib.usecases.parties.customers import create_customer
 from chalicelib.usecases.parties.merchants import NewMerchant, create_merchant
 from chalicelib.usecases.tab.bill import note_bill_told
 from chalicelib.usecases.tab.requests import Answer, Request
+from chalicelib.usecases.tab.split import split_bill
 from devstack.acknowledged import Acknowledged
 from devstack.invariants import Objects, by_tab
 from devstack.stack import EVENTS
@@ -123,6 +126,7 @@ class World:
         self._lanes: dict[Lane, Deps] = {}
         self._keys = count(1)
         self.tab_id = ""
+        self.bill_id = ""
 
     def open_shop(self, **policy: Any) -> None:
         operator = Actor(subject=f"root-{self.ids.new('usr')}", role=Role.OPERATOR)
@@ -202,6 +206,34 @@ class World:
             return None
         self._note(answer, request.record_id)
         return answer
+
+    # A split bill
+
+    def split(self, parts: Parts) -> None:
+        """The host splits the bill."""
+        request = self.request(self.ada)
+        split_bill(self.deps(Lane.REQUEST), self.tab_id, parts, USUAL_TIME, credential="Ada's", request=request)
+        self.bill_id = self.tab_id
+
+    def show_share(self, number: int) -> None:
+        """The story goes on with this share, and with whoever has its link."""
+        share = self.store.get_tab(self.merchant_id, self.tab.shares[number].tab_id)
+        self.tab_id, self.customer_id = share.tab_id, share.customer_id
+        self.ada = Actor(
+            subject=share.links[0].link_id,
+            role=Role.GUEST,
+            merchant_id=self.merchant_id,
+            customer_id=share.customer_id,
+            tab_id=share.tab_id,
+            scope=share.links[0].scope,
+        )
+
+    def family(self) -> list[Tab]:
+        """The bill that was split and its shares; empty where none was."""
+        if not self.bill_id:
+            return []
+        bill = self.store.get_tab(self.merchant_id, self.bill_id)
+        return [bill, *(self.store.get_tab(self.merchant_id, share.tab_id) for share in bill.shares)]
 
     def _note(self, answer: Answer, key: str = "") -> None:
         self.told.note(views.shown(answer.tab, self.clock.now(), answer.attempt), key=key)
