@@ -53,7 +53,7 @@ class AnySplit(AnyStory):
         self.split_it("equally", timedelta(hours=24), self.host)
         shop.gateway.cards["pm_1"] = card
         if accepts:
-            self.accept_bill(0)
+            self.accept_bill(0, credit=False)
 
     def family(self) -> tuple[Tab, list[Tab]]:
         """The bill, and all shares that were ever made of it."""
