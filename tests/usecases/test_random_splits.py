@@ -53,7 +53,7 @@ class AnySplit(AnyStory):
         self.split_it("equally", timedelta(hours=24), self.host)
         shop.gateway.cards["pm_1"] = card
         if accepts:
-            self.accept_bill(0, credit=False)
+            self.accept_bill(0, None)
 
     def family(self) -> tuple[Tab, list[Tab]]:
         """The bill, and all shares that were ever made of it."""
@@ -120,7 +120,7 @@ class AnySplit(AnyStory):
         if owing:
             self.show(owing[0])
             with contextlib.suppress(Crash):
-                self.pay_on_phone(tip)
+                self.pay_on_phone(tip, None)
             for payment in self.payments:
                 if payment.state == "waiting":
                     self.shop.gateway.confirm(payment.payment_id)
