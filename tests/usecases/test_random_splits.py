@@ -113,6 +113,11 @@ class AnySplit(AnyStory):
         self.look_at(None)
         super().card_is_removed(there=there)
 
+    @rule(wanted=st.booleans())
+    def wish_for_credit(self, wanted: bool) -> None:
+        self.look_at(None)
+        super().wish_for_credit(wanted=wanted)
+
     @rule(tip=st.sampled_from([0, 2_00]))
     def a_share_is_paid(self, tip: int) -> None:
         """From end to end: of the ways through a story it is the one that is gone most."""

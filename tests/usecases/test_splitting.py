@@ -40,7 +40,8 @@ from chalicelib.usecases.tab.advance_tab import advance_tab
 from chalicelib.usecases.tab.bill import adjust_bill, contest_bill, resolve_contest, waive
 from chalicelib.usecases.tab.followup import send_reminder
 from chalicelib.usecases.tab.payment import give_tip, pay_on_phone, take_cash
-from chalicelib.usecases.tab.read_tabs import Outcome, find_outcome, get_tab
+from chalicelib.usecases.tab.read_page import Outcome, find_outcome
+from chalicelib.usecases.tab.read_tabs import get_tab
 from chalicelib.usecases.tab.refund import refund_tab
 from chalicelib.usecases.tab.split import Split, split_bill, unsplit_bill
 from devstack.invariants import check_everything, check_split, check_tab
