@@ -13,7 +13,7 @@ from chalicelib import config
 from chalicelib.handlers.api.text import TextResponse
 
 ALLOWED_HEADERS = "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match"
-EXPOSED_HEADERS = "Allow, Deprecation, ETag, Idempotent-Replayed, Link, Retry-After, Sunset"
+EXPOSED_HEADERS = "Allow, ETag, Idempotent-Replayed, Retry-After"
 MAXIMUM_AGE_S = 7200
 """How long a browser may remember a preflight's answer. No browser keeps one longer than Chromium, which is this."""
 
