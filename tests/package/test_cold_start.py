@@ -148,6 +148,13 @@ def test_a_function_has_loaded_what_its_first_request_needs() -> None:
     assert "chalicelib.handlers.events.stripe_webhook" in start("app.webhook", show)
 
 
+def test_charging_needs_no_news() -> None:
+    """What is told of a payment, and to whom, the relay finds out later."""
+    loaded = start("app.app", "import chalicelib.handlers.api.tabs\nprint(json.dumps(sorted(sys.modules)))")
+
+    assert not [name for name in loaded if name.startswith("chalicelib.domain.news")]
+
+
 def test_a_snapshot_has_all_routes() -> None:
     """Nobody waits while it is made."""
     show = "print(json.dumps(sorted(sys.modules)))"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chalicelib.bootstrap import get_deps
 from chalicelib.domain.news.sending import Sending
-from chalicelib.handlers.api import fields, news_views, render_news, requests
+from chalicelib.handlers.api import endpoint_requests, fields, news_views, render_news, requests
 from chalicelib.handlers.api.operations import OWNER, Call, Query, Reply, Routes, is_replay
 from chalicelib.usecases.news import endpoints
 from chalicelib.usecases.news.endpoints import EndpointInput, WithSecret
@@ -17,9 +17,14 @@ _NOTICE = _ENDPOINT + "/notices/{notice_id}"
 
 
 @routes.operation(
-    "POST", _ENDPOINTS, roles=OWNER, body=requests.EndpointFields, answer=news_views.EndpointWithSecret, status=201
+    "POST",
+    _ENDPOINTS,
+    roles=OWNER,
+    body=endpoint_requests.EndpointFields,
+    answer=news_views.EndpointWithSecret,
+    status=201,
 )
-def create_endpoint(call: Call[requests.EndpointFields]) -> Reply:
+def create_endpoint(call: Call[endpoint_requests.EndpointFields]) -> Reply:
     """Create an endpoint. Its secret is in this answer and in no other."""
     return _with_secret(endpoints.create_endpoint(get_deps(), _given(call.body), request=call.request))
 
@@ -39,9 +44,9 @@ def get_endpoint(call: Call[None]) -> Reply:
 
 
 @routes.operation(
-    "PUT", _ENDPOINT, roles=OWNER, body=requests.EndpointFields, answer=news_views.EndpointView, tagged=True
+    "PUT", _ENDPOINT, roles=OWNER, body=endpoint_requests.EndpointFields, answer=news_views.EndpointView, tagged=True
 )
-def update_endpoint(call: Call[requests.EndpointFields]) -> Reply:
+def update_endpoint(call: Call[endpoint_requests.EndpointFields]) -> Reply:
     """Set an endpoint's URL, event types, description and order. Its secret stays."""
     deps, request = get_deps(), call.request
     replayed = is_replay(deps, request)
@@ -131,12 +136,12 @@ def replay_notice(call: Call[requests.Nothing]) -> Reply:
     "POST",
     _ENDPOINT + "/replay",
     roles=OWNER,
-    body=requests.ReplaySince,
+    body=endpoint_requests.ReplaySince,
     answer=news_views.EndpointView,
     status=202,
     tagged=True,
 )
-def replay_since(call: Call[requests.ReplaySince]) -> Reply:
+def replay_since(call: Call[endpoint_requests.ReplaySince]) -> Reply:
     """Send again, under the same ids, what has happened since a time and was not delivered."""
     deps, request = get_deps(), call.request
     replayed = is_replay(deps, request)
@@ -152,7 +157,7 @@ def replay_since(call: Call[requests.ReplaySince]) -> Reply:
     return Reply(body=render_news.endpoint(endpoint), version=endpoint.version, replayed=replayed)
 
 
-def _given(body: requests.EndpointFields) -> EndpointInput:
+def _given(body: endpoint_requests.EndpointFields) -> EndpointInput:
     return EndpointInput(
         url=body.url,
         event_types=tuple(dict.fromkeys(body.event_types)),

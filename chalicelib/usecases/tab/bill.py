@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from chalicelib.domain.news.message import Message
-from chalicelib.domain.news.table import TELLS_THE_BILL
 from chalicelib.domain.tab import presenting
 from chalicelib.domain.tab.bill import Feedback
 from chalicelib.domain.tab.commands import bill
@@ -17,6 +16,9 @@ from chalicelib.ports.deps import Deps
 from chalicelib.usecases.tab.attempts import carry_out, record_outcome
 from chalicelib.usecases.tab.exposure import check_exposure
 from chalicelib.usecases.tab.requests import Answer, Request
+
+if TYPE_CHECKING:
+    from chalicelib.domain.news.message import Message
 
 
 def add_items(deps: Deps, tab_id: str, items: Sequence[ItemInput], *, request: Request) -> Answer:
@@ -58,6 +60,8 @@ def note_bill_told(deps: Deps, message: Message, how: str) -> Tab:
     `message`: one of the kinds in TELLS_THE_BILL. Raises NotFound, Contention, and what the store raises. What has
     become due meanwhile is the worker's: whoever delivers messages has no key to the gateway.
     """
+    from chalicelib.domain.news.table import TELLS_THE_BILL  # Imported here: only who delivers messages needs it.
+
     assert message.tab_id is not None and message.kind in TELLS_THE_BILL, "it tells of a bill"
     tab = deps.store.get_tab(message.merchant_id, message.tab_id)
     return record_outcome(deps, tab, lambda draft: presenting.told(draft, message.seq, how))[0]
