@@ -17,7 +17,7 @@ from typing import Any
 import boto3
 
 from devstack import dynamodb_emulators, ministack
-from devstack.deploy import change_set, emulator
+from devstack.deploy import change_set, emulator, rights
 from devstack.deploy.artifacts import Artifacts
 from devstack.deploy.change_set import Clients
 from devstack.deploy.template import ALIAS
@@ -71,6 +71,7 @@ class DeployedStack(Stack):
     def _serve(self) -> None:
         self.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
         self._store_secret("stripe-secret-key", SECRET_KEY)
+        self._deployer = self._add_deployer()
         self.app = JsonClient("http://127.0.0.1")
         self.deploy(self.artifacts)
         # Stored after the deployment, because the endpoint needs its address; read when the first event arrives.
@@ -110,17 +111,33 @@ class DeployedStack(Stack):
 
     @property
     def clients(self) -> Clients:
-        return Clients(self.client("cloudformation"), self.client("s3"))
+        """With the rights of docs/deploy-policy.json and no others."""
+        return Clients(self.as_deployer("cloudformation"), self.as_deployer("s3"))
+
+    def as_deployer(self, service: str) -> Any:
+        """A boto3 client of whoever deploys."""
+        return self._client(service, *self._deployer)
 
     def client(self, service: str) -> Any:
         """A boto3 client of the emulator, with every right."""
+        return self._client(service, "test", "test")
+
+    def _client(self, service: str, key_id: str, secret: str) -> Any:
         return boto3.client(  # type: ignore[call-overload]
             service,
             endpoint_url=self.aws_url,
             region_name=REGION,
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
+            aws_access_key_id=key_id,
+            aws_secret_access_key=secret,
         )
+
+    def _add_deployer(self) -> tuple[str, str]:
+        """The access key of a user who may deploy, and nothing else."""
+        iam, policy = self.client("iam"), rights.text().replace(rights.BUCKET, BUCKET)
+        iam.create_user(UserName="deployer")
+        iam.put_user_policy(UserName="deployer", PolicyName="deploy", PolicyDocument=policy)
+        key = iam.create_access_key(UserName="deployer")["AccessKey"]
+        return key["AccessKeyId"], key["SecretAccessKey"]
 
     @property
     def app_url(self) -> str:

@@ -15,6 +15,7 @@ import pytest
 
 from devstack.stripe_standin import findings
 from tests import log_search
+from tests.log_search import _nothing_secret_in_the_logs_of_servers as _nothing_secret_in_the_logs_of_servers
 from tests.log_search import _nothing_secret_is_logged as _nothing_secret_is_logged
 
 

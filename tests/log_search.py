@@ -68,6 +68,20 @@ def _nothing_secret_is_logged() -> Iterator[None]:
     assert collector.take() == [], "this must be in no log"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _nothing_secret_in_the_logs_of_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The stacks of tests write below the run's own folder, which is searched when the last test has ended."""
+    yield
+    lines = [line for path in tmp_path_factory.getbasetemp().rglob("*.log") for line in read(path)]
+    collector.searched += len(lines)
+    found = [found for line in lines for found in log_search.search(line, NAMES)]
+    assert found == [], "this must be in no log of a server"
+
+
+def read(path: Path) -> list[str]:
+    return path.read_text(errors="replace").splitlines()
+
+
 def of_processes() -> list[str]:
     """The lines that servers of this run have added to the local stack's logs."""
     lines: list[str] = []

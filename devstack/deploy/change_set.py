@@ -57,15 +57,15 @@ def deploy(clients: Clients, artifacts: Artifacts, *, bucket: str, parameters: M
         ),
         Capabilities=["CAPABILITY_IAM"],
     )["Id"]
-    planned = _wait(lambda: cloudformation.describe_change_set(ChangeSetName=change_set), "Status")
+    planned = _wait(lambda: cloudformation.describe_change_set(StackName=stack, ChangeSetName=change_set), "Status")
     if planned["Status"] == "FAILED":
         reason = planned.get("StatusReason", "")
         if any(text in reason for text in _NOTHING):
-            cloudformation.delete_change_set(ChangeSetName=change_set)
+            cloudformation.delete_change_set(StackName=stack, ChangeSetName=change_set)
             return "unchanged"
         raise DeployFailed(reason)
-    cloudformation.execute_change_set(ChangeSetName=change_set)
-    _wait(lambda: cloudformation.describe_change_set(ChangeSetName=change_set), "ExecutionStatus")
+    cloudformation.execute_change_set(StackName=stack, ChangeSetName=change_set)
+    _wait(lambda: cloudformation.describe_change_set(StackName=stack, ChangeSetName=change_set), "ExecutionStatus")
     done = _wait(lambda: _find(cloudformation, stack) or {}, "StackStatus")
     if done["StackStatus"] not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
         raise DeployFailed(f"{done['StackStatus']}: {_reasons(cloudformation, stack)}")

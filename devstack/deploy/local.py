@@ -6,18 +6,22 @@ Exit status 0 only if every story and every check comes out.
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import shutil
 import sys
 import tempfile
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
+from botocore.exceptions import ClientError
 from rich.console import Console
 from rich.markup import escape
 
+from devstack import log_search
 from devstack.deploy import doctor, news
 from devstack.deploy.alarms import ALARMS
 from devstack.deploy.artifacts import AUTHORIZER, CODE, Artifacts, write_template
@@ -30,6 +34,8 @@ from devstack.stories.business import StoryFailed
 from devstack.stories.problems import asked_by_the_bank
 from devstack.stories.usual import NEED_THE_LOCAL_SERVER, STORIES, Story
 
+FUNCTIONS = ("api", "webhook", "pages", "authorizer", "sweep", "worker", "relay", "post", "notices", "feedback")
+"""Those that the stories call."""
 ON_SCHEDULE = asked_by_the_bank
 """The stories that are played a second time, with only the schedule sweeping."""
 UPDATED = "updated"
@@ -68,6 +74,7 @@ class Show:
 def play(stack: DeployedStack, show: Show) -> None:
     """The stories, the edge, the schedule."""
     show.run("The zip holds what is deployed, and nothing else", lambda: check_zip(stack.artifacts))
+    show.run("It was deployed with the rights of docs/deploy-policy.json alone", lambda: check_deployer(stack))
     show.run("API Gateway's own answers are problems like ours", lambda: check_edge(stack))
     for story in STORIES:
         if story not in NEED_THE_LOCAL_SERVER:
@@ -100,6 +107,9 @@ def check_logs(stack: DeployedStack, show: Show) -> None:
     expect(any("tab_id" in line for line in lines["worker"]), True, "the worker names its tabs")
     counted = {name for of_it in lines.values() for line in of_it if "_aws" in line for name in METRICS & set(line)}
     expect(counted >= COUNTED, True, f"{sorted(COUNTED)} are counted")
+    every = [json.dumps(line) for function in FUNCTIONS for line in stack.log_lines(function)]
+    expect([found.kind for line in every for found in log_search.search(line)], [], "secrets and people in the logs")
+    show.say(f"{len(every)} log lines of {len(FUNCTIONS)} functions were searched for secrets, cards and people: none")
     show.say(f"{len(followed)} of {len(tabs)} tabs, {followed[0]} for one; {len(counted)} metrics are in the log")
 
 
@@ -118,6 +128,22 @@ def check_zip(artifacts: Artifacts) -> None:
     ours = {path.name for path in ROOT.iterdir()} - {"app.py", "chalicelib", "__pycache__"}
     expect(sorted(top & ours), [], "other parts of this repository in the zip")
     expect([name for name in names if "devstack" in name or "standin" in name], [], "files of the local stack")
+
+
+def check_deployer(stack: DeployedStack) -> None:
+    """Check that whoever deploys can't read the table, delete it, or make a role of another name."""
+    refused: Mapping[str, Callable[[Any], object]] = {
+        "dynamodb": lambda client: client.scan(TableName=stack.outputs["TabTableName"]),
+        "iam": lambda client: client.create_role(RoleName="admin", AssumeRolePolicyDocument="{}"),
+        "ssm": lambda client: client.get_parameter(Name=f"/aftertab/{STAGE}/stripe-secret-key"),
+    }
+    for service, call in refused.items():
+        try:
+            call(stack.as_deployer(service))
+        except ClientError as error:
+            expect("AccessDenied" in error.response["Error"]["Code"], True, f"{service}: {error}")
+        else:
+            raise CheckFailed(f"whoever deploys may use {service} for more")
 
 
 def check_edge(stack: DeployedStack) -> None:

@@ -52,7 +52,7 @@ GRANTS: Sequence[Grant] = (
             "CreateChangeSet DescribeChangeSet ExecuteChangeSet DeleteChangeSet DescribeStacks DescribeStackEvents "
             "DescribeStackResources ListStackResources DeleteStack",
         ),
-        _named("cloudformation", "stack/aftertab-*/*"),
+        _named("cloudformation", "stack/aftertab-*/*", "changeSet/aftertab-*/*"),
     ),
     Grant(
         "TemplateSummary",
