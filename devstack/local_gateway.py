@@ -87,7 +87,11 @@ class Handler(ChaliceRequestHandler):
         self.local_gateway = Gateway(app_object, config)
         BaseHTTPRequestHandler.__init__(self, request, client_address, server)
 
-    do_TRACE = do_CONNECT = ChaliceRequestHandler._generic_handle  # noqa: N815
+    def __getattr__(self, name: str) -> Any:
+        """Whatever method is asked for, also one that HTTP has learned since, is the gateway's to refuse."""
+        if name.startswith("do_"):
+            return self._generic_handle
+        raise AttributeError(name)
 
     def _send_http_response_with_body(self, code: int, headers: Any, body: Any) -> None:
         if self.command == "HEAD" or code in (204, 304):

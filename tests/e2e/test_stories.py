@@ -46,6 +46,14 @@ def test_the_nightly_run_has_nothing_to_say(stack: Stack) -> None:
     assert (figures["differences"], figures["in_progress"], figures["complete"]) == (0, 0, True)
 
 
+@pytest.mark.parametrize("method", ["QUERY", "TRACE", "BREW"])
+def test_a_method_that_is_new_or_none_is_refused_as_all_others(stack: Stack, method: str) -> None:
+    """By a problem with 405, not by the 501 of Python's server."""
+    reply = stack.app.request(method, "/v1/health")
+
+    assert (reply.status, reply.headers["content-type"]) == (405, "application/problem+json")
+
+
 def test_a_story_that_is_wrong_fails(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     """A story's literals are compared, not printed: one cent off in either book ends it."""
     monkeypatch.setattr("devstack.stories.usual.Money", lambda **given: Money(charged=given["charged"] + 1))

@@ -102,6 +102,8 @@ def _listing(deps: Deps, wanted: Wanted, by: Actor) -> Callable[..., Page[TabSum
         customer_id = by.customer_id
     if (status is None) == (customer_id is None):
         raise InvalidInput("Give either status or customer_id.")
+    if wanted.since is not None and wanted.until is not None and wanted.since >= wanted.until:
+        raise InvalidInput("opened_until must be later than opened_since.", field="opened_until")
     span = Span(
         since=wanted.since,
         until=wanted.until,
