@@ -109,6 +109,11 @@ backtest: setup ## Forecast each week of real bookings from what was known then,
 	@test -n "$(DATA)" || { echo "Say which bookings: make backtest DATA=file.csv" >&2; exit 2; }
 	@$(PY) -m devstack.backtest "$(DATA)" $(ARGS)
 
+.PHONY: standing
+standing: setup ## A year of real bookings with standing on and off: deposits, no-shows, exposure: DATA=file.csv
+	@test -n "$(DATA)" || { echo "Say which bookings: make standing DATA=file.csv" >&2; exit 2; }
+	@$(PY) -m devstack.standing_year "$(DATA)" $(ARGS)
+
 .PHONY: package
 package: setup ## Write the template and the zip for a deployment: STAGE=dev|prod, ARCH=arm64|x86_64, OUT=folder
 	@$(PY) -m devstack.package --stage $(STAGE) --arch $(ARCH) --out $(OUT) $(ARGS)

@@ -126,6 +126,8 @@ NOT_IN_SILENCE: Mapping[str, Heard] = {
     "contested": _owner("contested"),
     "contest_overdue": _owner("contest_overdue"),
     "contest_resolved": _customer("contest_resolved"),
+    "standing_objected": _owner("standing_objected"),
+    "objection_decided": _customer("objection_decided"),
     "deposit_failed": _both("deposit_failed"),
     "hold_not_renewed": _both("hold_ends"),
     "reminded": _customer("reminder"),

@@ -8,7 +8,7 @@ from pathlib import Path
 from chalicelib.domain.tab.actions import POSSIBLE_IN, ROLES, Action
 from chalicelib.domain.tab.actor import Role
 from chalicelib.domain.tab.agenda import NEEDS_CALL, StepKind
-from chalicelib.domain.tab.commands import bill, booking, followup, links, payment, sharing
+from chalicelib.domain.tab.commands import bill, booking, followup, links, objecting, payment, sharing
 from chalicelib.domain.tab.facts.fact import FactKind
 from chalicelib.domain.tab.link import Scope
 from chalicelib.domain.tab.status import TRANSITIONS, PaymentState, Status
@@ -112,7 +112,7 @@ STEPS: Mapping[StepKind, str] = {
     "are written in one transaction.",
 }
 
-_COMMANDS = {Action.NO_SHOW: "mark_no_show"}
+_COMMANDS = {Action.NO_SHOW: "mark_no_show", Action.OBJECT: "object_to", Action.DECIDE_OBJECTION: "decide"}
 
 
 def page() -> str:
@@ -207,7 +207,9 @@ def _purpose(action: Action) -> str:
         return "Prepare saving a card for this tab, for which the promise must consent to its being kept."
     name = _COMMANDS.get(action, action.value)
     command = next(
-        getattr(module, name) for module in (bill, booking, payment, followup, links, sharing) if hasattr(module, name)
+        getattr(module, name)
+        for module in (bill, booking, payment, followup, links, sharing, objecting)
+        if hasattr(module, name)
     )
     sentence, _, _ = (command.__doc__ or "").partition(". ")
     return sentence.split("\n")[0].rstrip(".") + "."

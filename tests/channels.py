@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypeVar
 
+from chalicelib.domain.contact import Language
 from chalicelib.domain.news.message import Message
+from chalicelib.domain.trust.standing_terms import Reason
 from chalicelib.ports.channels import ChannelRefused, Mail, Sms
 from chalicelib.ports.words import Setting, Written
 
@@ -49,6 +52,9 @@ def _fail(failures: list[BaseException], sent: list[T], message: T) -> None:
 
 class BareWords:
     """Implements ports.Words: the message's kind and values, in no language."""
+
+    def write_reasons(self, reasons: Sequence[Reason], language: Language) -> Sequence[str]:
+        return [f"{reason.code}: {reason.count}" for reason in reasons]
 
     def write(self, message: Message, setting: Setting) -> Written:
         text = f"{message.kind}: {dict(message.values)}"

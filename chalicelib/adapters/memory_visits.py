@@ -23,6 +23,7 @@ class MemoryVisits:
         self._store = store
         self.visits: dict[VisitKey, Visit] = {}
         self._figures: dict[str, Figures] = {}
+        self._cards: dict[tuple[str, str], set[str]] = {}
 
     def find_visits(self, keys: Collection[VisitKey]) -> Mapping[VisitKey, Visit]:
         with self._store.lock:
@@ -36,6 +37,12 @@ class MemoryVisits:
             if (stored.seq if stored else None) != (before.seq if before else None):
                 raise VersionConflict(visit.tab_id)
             self.visits[key] = visit
+
+    def note_card(self, merchant_id: str, customer_id: str, fingerprint: str) -> Sequence[str]:
+        with self._store.lock:
+            users = self._cards.setdefault((merchant_id, fingerprint), set())
+            users.add(customer_id)
+            return sorted(users - {customer_id})
 
     def list_visits_by_customer(self, merchant_id: str, customer_id: str, since: datetime) -> Sequence[Visit]:
         with self._store.lock:

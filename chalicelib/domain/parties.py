@@ -75,7 +75,9 @@ class Customer(Struct, frozen=True, kw_only=True):
     None where that is gone, until the next payment or card makes another.
 
     `reference` is the merchant's own word for the customer (a loyalty number, say); it goes nowhere else.
-    `is_anonymous`: made with a tab that was opened for nobody in particular; left out of the list of customers.
+    `same_card`, `same_phone`: others of this merchant's customers who are known to be the same person, by a card, and
+    earlier ones, by a phone number (`domain/trust/names.py`). `is_anonymous`: made with a tab that was opened for
+    nobody in particular; left out of the list of customers.
     """
 
     customer_id: str
@@ -86,6 +88,8 @@ class Customer(Struct, frozen=True, kw_only=True):
     card_consent: CardConsent | None = None
     card: Card | None = None
     is_anonymous: bool = False
+    same_card: tuple[str, ...] = ()
+    same_phone: tuple[str, ...] = ()
     version: int = 1
 
 

@@ -27,6 +27,10 @@ class Visits(Protocol):
         """Write it in the place of `before` (None: none is stored). Raises VersionConflict if another is stored."""
         ...
 
+    def note_card(self, merchant_id: str, customer_id: str, fingerprint: str) -> Sequence[str]:
+        """Remember that the customer uses this card, under a hash; the other customers of the merchant who do."""
+        ...
+
     def list_visits_by_customer(self, merchant_id: str, customer_id: str, since: datetime) -> Sequence[Visit]:
         """Those that were opened at `since` or later, oldest first; strongly consistent."""
         ...

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from msgspec import Struct
 
 from chalicelib.domain.contact import Language
 from chalicelib.domain.news.message import Message
+from chalicelib.domain.trust.standing_terms import Reason
 
 
 class Setting(Struct, frozen=True, kw_only=True):
@@ -37,6 +38,10 @@ class MissingValue(Exception):
 
 
 class Words(Protocol):
+    def write_reasons(self, reasons: Sequence[Reason], language: Language) -> Sequence[str]:
+        """The reasons of a standing, one sentence each."""
+        ...
+
     def write(self, message: Message, setting: Setting) -> Written:
         """Raises MissingValue."""
         ...

@@ -83,7 +83,8 @@ class HotelClients:
                 "name": name,
                 "currency": "EUR",
                 "settlement_currency": "EUR",
-                "policy": {"free_cancel_s": FREE_CANCEL_S},
+                # Each row is asked for the deposit that it says: rows of one number are not one guest.
+                "policy": {"free_cancel_s": FREE_CANCEL_S, "standing": None},
             },
             # A name may hold what a header may not.
             key=f"hotel-{hashlib.sha256(name.encode()).hexdigest()}",

@@ -109,6 +109,8 @@ _VARIANTS: Mapping[MessageKind, tuple[Mapping[str, int | str | None], ...]] = {
     MessageKind.SHARE_RETURNED: ({"after": "charged"}, {"after": "due"}),
     MessageKind.CALL_REFUSED: (_AMOUNT | {"again_by": "us"}, _AMOUNT | {"again_by": "customer"}),
     MessageKind.CONTESTED: ({"contested_minor": 1250, "deadline_at": LATER},),
+    MessageKind.STANDING_OBJECTED: ({},),
+    MessageKind.OBJECTION_DECIDED: ({"decision": "upheld"}, {"decision": "refused"}),
     MessageKind.CONTEST_OVERDUE: ({"contested_minor": 1250, "default_at": LATER},),
     MessageKind.CONTEST_RESOLVED: (
         *(

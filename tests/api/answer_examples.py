@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from chalicelib import bootstrap
 from chalicelib.adapters.system import SystemIds
+from chalicelib.adapters.words.writer import Writer
 from chalicelib.handlers.api.operations import Operation, all_operations
 
 from .world import CARD_TERMS, EVERYTHING, Caller, Reply, World, billed, paid
@@ -55,7 +56,7 @@ class Recorder:
 
 def play(world: World) -> dict[str, Any]:
     """Name of the struct → an answer of it."""
-    world.deps = replace(world.deps, ids=SameIds())
+    world.deps = replace(world.deps, ids=SameIds(), words=Writer())
     bootstrap.use(world.deps)
     recorder = Recorder(world)
     send = recorder.send
@@ -69,6 +70,7 @@ def play(world: World) -> dict[str, Any]:
     customer = f"/v1/customers/{ana.customer_id}"
     send(ana, "PUT", f"{customer}/contact", {"name": "Ana", "email": "ana@example.com", "language": "en"})
     send(staff, "GET", "/v1/customers")
+    send(ana, "GET", f"{customer}/standing")
     endpoint = send(owner, "POST", "/v1/endpoints", {"url": "https://example.com/hooks/aftertab"})["endpoint"]
     at_endpoint = f"/v1/endpoints/{endpoint['endpoint_id']}"
     send(owner, "GET", at_endpoint)

@@ -28,7 +28,6 @@ def test_reading_a_tab_is_one_request(measured: Measured) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        "open a tab",
         "add three items",
         "complete the service",
         "check in",
@@ -43,6 +42,11 @@ def test_a_change_is_one_read_and_one_transaction(measured: Measured, change: st
     """What moves no money asks for nothing else."""
     assert measured.operations[change].requests == READ_AND_WRITE
     assert measured.operations[change].stripe == 0
+
+
+def test_opening_a_tab_asks_for_the_customers_visits_besides(measured: Measured) -> None:
+    """Their standing is computed from them, and nothing of it is stored."""
+    assert measured.operations["open a tab"].requests == READ_AND_WRITE + Counter(Query=1)
 
 
 def test_a_guest_costs_two_reads_more(measured: Measured) -> None:

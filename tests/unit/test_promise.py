@@ -21,6 +21,7 @@ from chalicelib.domain.tab.facts.fact import FactKind
 from chalicelib.domain.tab.needs import needs_of
 from chalicelib.domain.tab.promise import Acceptance, AcceptanceMethod, Consent, Promise
 from chalicelib.domain.tab.status import Status
+from chalicelib.domain.trust.standing_terms import Level, Reason, ReasonCode, SealedStanding
 from tests.unit.till import (
     ADA,
     CARD,
@@ -65,6 +66,7 @@ OTHER_TERMS = {
     "review_window_s": 86401,
     "terms_version": "2",
     "deposit_needs_card": True,
+    "standing": SealedStanding(level=Level.KNOWN, reason=Reason(code=ReasonCode.VISITS_PAID, count=2)),
 }
 
 

@@ -9,19 +9,19 @@ from itertools import product
 import pytest
 
 from chalicelib.domain.errors import DomainError, Forbidden, TransitionRefused
-from chalicelib.domain.tab.actions import ROLES, Action, allowed_actions, refusal
+from chalicelib.domain.tab.actions import ROLES, Action, allowed_actions, is_resolvable, refusal
 from chalicelib.domain.tab.actor import SYSTEM, Actor, Role
 from chalicelib.domain.tab.agenda import conclude
 from chalicelib.domain.tab.attempt import Failure, Operation
 from chalicelib.domain.tab.bill import Feedback
-from chalicelib.domain.tab.commands import bill, booking, followup, links, payment, sharing
+from chalicelib.domain.tab.commands import bill, booking, followup, links, objecting, payment, sharing
 from chalicelib.domain.tab.commands.bill import ItemInput
 from chalicelib.domain.tab.commands.booking import Limits, Origin
 from chalicelib.domain.tab.commands.require import require
 from chalicelib.domain.tab.commands.sharing import Parts
 from chalicelib.domain.tab.draft import Draft
 from chalicelib.domain.tab.facts.fact import FactKind
-from chalicelib.domain.tab.flag import FlagKind
+from chalicelib.domain.tab.objection import Decision
 from chalicelib.domain.tab.payments import RefundMeans
 from chalicelib.domain.tab.policy import Resolution
 from chalicelib.domain.tab.share import USUAL_TIME
@@ -113,6 +113,13 @@ STARTS: dict[str, Callable[[], Till]] = {
         .wait(days=1)
         .charged()
     ),
+    "no-show, objected to": lambda: (
+        Till.booked(deposit_minor=0)
+        .accept(*WITHOUT_CARD)
+        .wait(hours=25)
+        .do(booking.mark_no_show)
+        .do(objecting.object_to, "I was there", by=ADA)
+    ),
     "canceled, fee due": lambda: (
         Till.booked(deposit_minor=0).accept(*WITHOUT_CARD).wait(hours=2).do(booking.cancel, "ill", by=ADA)
     ),
@@ -169,7 +176,7 @@ def refund_failed(till: Till) -> Till:
 
 
 def resolvable(tab: Tab) -> str:
-    return next((flag.flag_id for flag in tab.flags if flag.kind != FlagKind.REFUND_BY_HAND), "flg_none")
+    return next((flag.flag_id for flag in tab.flags if is_resolvable(flag)), "flg_none")
 
 
 HERE = Origin(ip="192.0.2.1", user_agent="phone")
@@ -214,6 +221,8 @@ def _act(draft: Draft, action: Action) -> None:
         Action.PAUSE_FOLLOWUP: lambda: followup.pause_followup(draft, "so", None),
         Action.RESUME_FOLLOWUP: lambda: followup.resume_followup(draft),
         Action.SEND_REMINDER: lambda: followup.send_reminder(draft),
+        Action.OBJECT: lambda: objecting.object_to(draft, "I was there"),
+        Action.DECIDE_OBJECTION: lambda: objecting.decide(draft, Decision.UPHOLD, "so you were"),
     }
     acts[action]()
 

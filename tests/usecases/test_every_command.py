@@ -13,6 +13,7 @@ from chalicelib.domain.tab.attempt import Operation
 from chalicelib.domain.tab.bill import Feedback
 from chalicelib.domain.tab.commands.bill import ItemInput
 from chalicelib.domain.tab.commands.booking import Limits
+from chalicelib.domain.tab.objection import Decision
 from chalicelib.domain.tab.policy import Resolution
 from chalicelib.domain.tab.status import Status
 from chalicelib.usecases.tab.bill import (
@@ -32,6 +33,7 @@ from chalicelib.usecases.tab.followup import pause_followup, resume_followup, se
 from chalicelib.usecases.tab.payment import charge_saved_card, give_tip, pay_on_phone, return_cash, take_cash
 from chalicelib.usecases.tab.refund import refund_tab
 from chalicelib.usecases.tab.requests import Answer, Request
+from chalicelib.usecases.trust.standing import decide_objection, object_to_standing
 from tests.usecases.shop import WITH_CARD, WITHOUT_CARD, Shop
 
 
@@ -52,6 +54,12 @@ def missed(shop: Shop) -> None:
     booked(shop)
     shop.wait(hours=2)
     mark_no_show(shop.deps, shop.tab_id, request=by_staff(shop))
+
+
+def objected(shop: Shop) -> None:
+    missed(shop)
+    request = shop.request(shop.ada)
+    object_to_standing(shop.deps, shop.customer_id, shop.tab_id, "I was there", request=request)
 
 
 def in_review(shop: Shop) -> None:
@@ -149,6 +157,20 @@ CASES: dict[str, Case] = {
             shop.deps, shop.tab_id, Resolution.ADJUST, 9_00, "it was", request=request
         ),
         "owner", "bill_adjusted", {"amount_minor": 9_00, "reason": "it was"},
+    ),
+    "object": Case(
+        missed,
+        lambda shop, request: object_to_standing(
+            shop.deps, shop.customer_id, shop.tab_id, "I was there", request=request
+        ),
+        "ada", "standing_objected", {"reason": "I was there"},
+    ),
+    "decide_objection": Case(
+        objected,
+        lambda shop, request: decide_objection(
+            shop.deps, shop.customer_id, shop.tab_id, Decision.UPHOLD, "you were", request=request
+        ),
+        "owner", "objection_decided", {"decision": "upheld", "answer": "you were"},
     ),
     "adjust": Case(
         in_review,

@@ -107,6 +107,9 @@ def test_a_policy_sent_twice_at_once_is_set_and_not_refused(shop: Shop) -> None:
         Policy(quiet_until_hour=-1),
         Policy(exposure_per_customer_minor=-1),
         Policy(exposure_per_merchant_minor=-1),
+        Policy(free_deferral_days=0),
+        Policy(free_deferral_days=51),
+        Policy(review_window_s=15 * 24 * 3600),
     ],
     ids=str,
 )

@@ -25,12 +25,14 @@ from chalicelib.domain.tab.commands.bill import ItemInput
 from chalicelib.domain.tab.commands.booking import Limits, Origin
 from chalicelib.domain.tab.facts.fact import FactKind
 from chalicelib.domain.tab.followup import outside_quiet_hours
+from chalicelib.domain.tab.objection import Decision
 from chalicelib.domain.tab.payments import HoldState, LegKind, PlanReason, RefundMeans
 from chalicelib.domain.tab.policy import LapseAction, Policy, Resolution
 from chalicelib.domain.tab.promise import Consent
 from chalicelib.domain.tab.status import Status
 from chalicelib.domain.tab.tab import Outcome
 from chalicelib.domain.trust.credits import Referral
+from chalicelib.domain.trust.standing import History, standing_of
 from chalicelib.domain.trust.terms import CreditTerms
 from chalicelib.domain.trust.visit import visit_of
 from chalicelib.usecases.parties.customers import remove_card
@@ -60,6 +62,9 @@ from chalicelib.usecases.tab.followup import pause_followup, resume_followup, se
 from chalicelib.usecases.tab.payment import charge_saved_card, give_tip, pay_on_phone, return_cash, take_cash
 from chalicelib.usecases.tab.refund import refund_elsewhere, refund_tab, resolve_flag, retry_refund
 from chalicelib.usecases.trust.credits import set_spends_by_itself
+from chalicelib.usecases.trust.history import read_standing
+from chalicelib.usecases.trust.project import project
+from chalicelib.usecases.trust.standing import decide_objection, object_to_standing
 from devstack import invariants
 from tests.usecases.fake_gateway import CLOSE, FIND, CardBehaviour, Crash, Fault, Payment
 from tests.usecases.shop import EVERYTHING, WITHOUT_CARD, Shop
@@ -97,7 +102,9 @@ HERE = Origin(ip="192.0.2.1", user_agent="phone")
 
 
 class AnyStory(RuleBasedStateMachine):
-    """A tab among people who do what they like while things break."""
+    """A tab among people who do what they like while things break. `folded`: entries that its visit has."""
+
+    folded = 0
 
     @initialize(
         starts_in_hours=st.sampled_from([None, None, 2, 24, 72, 200]),
@@ -408,6 +415,26 @@ class AnyStory(RuleBasedStateMachine):
     def send_reminder(self) -> None:
         self.act(Action.SEND_REMINDER, self.shop.staff, send_reminder)
 
+    @rule()
+    def object_to_standing(self) -> None:
+        shop = self.shop
+        self.attempt_action(
+            Action.OBJECT,
+            shop.ada,
+            lambda: object_to_standing(shop.deps, shop.customer_id, shop.tab_id, "so", request=shop.request(shop.ada)),
+        )
+
+    @rule(decision=st.sampled_from(Decision))
+    def decide_objection(self, decision: Decision) -> None:
+        shop = self.shop
+        self.attempt_action(
+            Action.DECIDE_OBJECTION,
+            shop.owner,
+            lambda: decide_objection(
+                shop.deps, shop.customer_id, shop.tab_id, decision, "so", request=shop.request(shop.owner)
+            ),
+        )
+
     @rule(there=st.booleans())
     def card_is_removed(self, there: bool) -> None:
         shop = self.shop
@@ -586,6 +613,26 @@ class AnyStory(RuleBasedStateMachine):
         if tab.promise.is_sealed_by_customer and tab.deposit.amount_minor:
             within = lead <= timedelta(seconds=tab.policy.hold_window_s)
             assert within or tab.promise.consents_to(Consent.CARD_ON_FILE)
+
+    @invariant()
+    def standing_is_what_the_entries_make_it(self) -> None:
+        """At each step: as the relay folds one entry after the other, and as anybody can recompute it."""
+        if not hasattr(self, "shop"):
+            return
+        shop, new = self.shop, self.shop.store.stream[self.folded :]
+        self.folded += len(new)
+        assert project(shop.deps, new) == set()
+        mine = [one for one in shop.store.stream if one.customer_id == shop.customer_id]
+        recomputed = [
+            visit_of(shop.merchant_id, tab_id, shop.customer_id, [one.entry for one in mine if one.tab_id == tab_id])
+            for tab_id in dict.fromkeys(one.tab_id for one in mine if one.tab_id is not None)
+        ]
+        customer = shop.store.get_customer(shop.merchant_id, shop.customer_id)
+        now, policy = shop.clock.now(), shop.tab.policy
+        assert policy.standing is not None
+        assert read_standing(shop.deps, policy, customer, now) == standing_of(
+            History(own=recomputed), policy.standing, now
+        )
 
     @invariant()
     def messages_carry_instants_amounts_and_codes(self) -> None:

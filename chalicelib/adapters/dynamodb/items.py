@@ -235,6 +235,12 @@ def visit_key(merchant_id: str, customer_id: str, tab_id: str) -> Key:
     return _key(f"VISITS#{merchant_id}#{customer_id}", tab_id)
 
 
+def card_key(merchant_id: str, fingerprint: str, customer_id: str) -> Key:
+    """The fingerprint is hashed with the merchant: what one of them knows of a card says nothing to another."""
+    digest = hashlib.sha256(f"{merchant_id}\ncard\n{fingerprint}".encode()).hexdigest()
+    return _key(f"CARD#{merchant_id}#{digest}", customer_id)
+
+
 def visits_partition(merchant_id: str) -> str:
     """All visits of a merchant, in the index that has its tabs by status."""
     return f"{merchant_id}#visits"
@@ -512,6 +518,10 @@ def referral_item(account: CreditAccount) -> Item:
 
 def mark_item(mark: Mark) -> Item:
     return _item(mark_key(mark.merchant_id, mark.sha256, mark.customer_id), {})
+
+
+def card_item(merchant_id: str, fingerprint: str, customer_id: str) -> Item:
+    return _item(card_key(merchant_id, fingerprint, customer_id), {})
 
 
 def lookup_item(merchant_id: str, by: SearchBy, searchable: str, customer_id: str) -> Item:

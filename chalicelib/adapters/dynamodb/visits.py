@@ -58,6 +58,13 @@ class DynamoDbVisits:
                 raise
             raise VersionConflict(visit.tab_id) from None
 
+    def note_card(self, merchant_id: str, customer_id: str, fingerprint: str) -> Sequence[str]:
+        item = items.card_item(merchant_id, fingerprint, customer_id)
+        with reading():
+            self._client.put_item(TableName=self._table_name, Item=item)
+        found = [one["sk"]["S"] for one in self._reads.partition(item["pk"], ConsistentRead=True)]
+        return [one for one in found if one != customer_id]
+
     def list_visits_by_customer(self, merchant_id: str, customer_id: str, since: datetime) -> Sequence[Visit]:
         if not (items.is_id(merchant_id) and items.is_id(customer_id)):
             return ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gettext
 import re
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from chalicelib.adapters.words.colours import DARK, LIGHT
 from chalicelib.adapters.words.formats import Formats, shortened
 from chalicelib.domain.contact import Language
 from chalicelib.domain.news.message import Message, Recipient
+from chalicelib.domain.trust.standing_terms import Reason
 from chalicelib.ports.words import MissingValue, Setting, Written
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -59,6 +61,10 @@ class Parts(Struct, frozen=True, kw_only=True):
 
 class Writer:
     """Implements ports.words.Words. A template is compiled at its first use in a language."""
+
+    def write_reasons(self, reasons: Sequence[Reason], language: Language) -> Sequence[str]:
+        words = environment(language).get_template("standing.jinja").module
+        return [_one_line(words.why(reason)) for reason in reasons]  # type: ignore[attr-defined]
 
     def write(self, message: Message, setting: Setting) -> Written:
         try:

@@ -38,6 +38,8 @@ class MessageKind(StrEnum):
     CONTESTED = "contested"
     CONTEST_OVERDUE = "contest_overdue"
     CONTEST_RESOLVED = "contest_resolved"
+    STANDING_OBJECTED = "standing_objected"
+    OBJECTION_DECIDED = "objection_decided"
     COLLECTION_ENDED = "collection_ended"
     CASH_TO_RETURN = "cash_to_return"
     REFUND = "refund"

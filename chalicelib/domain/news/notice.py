@@ -76,6 +76,8 @@ KINDS_BY_SUBJECT: Mapping[str, Mapping[str, str]] = {
         "contested": "The customer says that something is wrong with the bill.",
         "contest_overdue": "A contest was not answered in time.",
         "contest_resolved": "A contest was answered.",
+        "standing_objected": "The customer objects to what the tab counts against them.",
+        "objection_decided": "It was decided about the customer's objection.",
     },
     "Payments": {
         "settlement_planned": "It was decided in which payments the bill is taken.",

@@ -19,6 +19,7 @@ from chalicelib.domain.news.message import Message, MessageKind, Recipient
 from chalicelib.domain.parties import Merchant
 from chalicelib.domain.tab import followup
 from chalicelib.domain.tab.attempt import AttemptState
+from chalicelib.domain.tab.objection import ObjectionState
 from chalicelib.domain.tab.status import Status
 from chalicelib.domain.tab.tab import Tab
 
@@ -252,6 +253,10 @@ def _unsecured(tab: Tab) -> bool:
     return not tab.is_finished and tab.live_hold is None
 
 
+def _has_open_objection(tab: Tab) -> bool:
+    return tab.objection is not None and tab.objection.state == ObjectionState.OPEN
+
+
 _CHECKS: Mapping[tuple[MessageKind, Recipient | None], Callable[[Message, Tab], Why | None]] = {
     (MessageKind.BILL_PRESENTED, None): _bill,
     (MessageKind.REMINDER, None): _reminder,
@@ -271,6 +276,7 @@ _CHECKS: Mapping[tuple[MessageKind, Recipient | None], Callable[[Message, Tab], 
     (MessageKind.CARD_GONE, None): _while(lambda tab: tab.card is None and not tab.is_finished),
     (MessageKind.CONTESTED, None): _while(lambda tab: tab.status == Status.CONTESTED),
     (MessageKind.CONTEST_OVERDUE, None): _while(lambda tab: tab.status == Status.CONTESTED),
+    (MessageKind.STANDING_OBJECTED, None): _while(_has_open_objection),
     (MessageKind.COLLECTION_ENDED, None): _while(lambda tab: tab.balance_minor, Why.PAID),
     (MessageKind.CASH_TO_RETURN, None): _while(lambda tab: tab.cash_to_return_minor),
     (MessageKind.REFUND_FAILED, None): _while(lambda tab: tab.refund_by_hand_minor),

@@ -142,6 +142,8 @@ NEWS: Mapping[str, tuple[Rule, ...]] = {
         Rule(kind=MessageKind.WAIVED, to=_CUSTOMER, values=("amount_minor", "of", *_LEFT), when=_is("why", "waive")),
     ),
     "contested": (Rule(kind=MessageKind.CONTESTED, to=_OWNER, values=("contested_minor", "deadline_at")),),
+    "standing_objected": (Rule(kind=MessageKind.STANDING_OBJECTED, to=_OWNER),),
+    "objection_decided": (Rule(kind=MessageKind.OBJECTION_DECIDED, to=_CUSTOMER, values=("decision",)),),
     "contest_overdue": (Rule(kind=MessageKind.CONTEST_OVERDUE, to=_OWNER, values=("contested_minor", "default_at")),),
     "contest_resolved": (
         Rule(kind=MessageKind.CONTEST_RESOLVED, to=_CUSTOMER, values=("resolution", "of", "resolved_by", *_LEFT)),

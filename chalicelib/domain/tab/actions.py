@@ -22,9 +22,12 @@ from chalicelib.domain.errors import (
 from chalicelib.domain.tab import deposit
 from chalicelib.domain.tab.actor import Actor, Role
 from chalicelib.domain.tab.attempt import AttemptState, Operation
+from chalicelib.domain.tab.bill import FeeKind
 from chalicelib.domain.tab.flag import Flag, FlagKind
 from chalicelib.domain.tab.followup import BETWEEN_REMINDERS
 from chalicelib.domain.tab.link import Scope
+from chalicelib.domain.tab.objection import ObjectionState
+from chalicelib.domain.tab.payments import DisputeState
 from chalicelib.domain.tab.promise import Consent
 from chalicelib.domain.tab.settlement import phone_amount_minor
 from chalicelib.domain.tab.share import FEWEST_SHARES
@@ -68,6 +71,8 @@ class Action(StrEnum):
     PAUSE_FOLLOWUP = "pause_followup"
     RESUME_FOLLOWUP = "resume_followup"
     SEND_REMINDER = "send_reminder"
+    OBJECT = "object"
+    DECIDE_OBJECTION = "decide_objection"
 
 
 _CUSTOMER: frozenset[Role | Scope] = frozenset({Role.CUSTOMER, Scope.FULL})
@@ -111,6 +116,8 @@ ROLES: Mapping[Action, frozenset[Role | Scope]] = {
     Action.PAUSE_FOLLOWUP: _BUSINESS,
     Action.RESUME_FOLLOWUP: _BUSINESS,
     Action.SEND_REMINDER: _BUSINESS,
+    Action.OBJECT: _CUSTOMER,
+    Action.DECIDE_OBJECTION: _OWNER,
 }
 """Who may do it: roles, and for guests the scopes of their links. A link of scope `view` allows no action."""
 
@@ -156,6 +163,8 @@ POSSIBLE_IN: Mapping[Action, tuple[Status, ...]] = {
     Action.PAUSE_FOLLOWUP: (*_ONCE_OWED, Status.CONTESTED),
     Action.RESUME_FOLLOWUP: (*_ONCE_OWED, Status.CONTESTED),
     Action.SEND_REMINDER: _FEE_OWED,
+    Action.OBJECT: (*_FEE_OWED, Status.CONTESTED, Status.CLOSED),
+    Action.DECIDE_OBJECTION: tuple(Status),
 }
 """The statuses in which an action may be possible. Waiving or writing off a fee and paying a loss have more."""
 
@@ -363,13 +372,21 @@ def _refund_by_hand(tab: Tab, actor: Actor, now: datetime) -> Why | None:
 
 
 def is_resolvable(flag: Flag) -> bool:
-    """A flag about money owed back cannot be resolved by a note; it is removed once the money is returned."""
-    return flag.kind != FlagKind.REFUND_BY_HAND
+    """A flag about money owed back cannot be resolved by a note; it is removed once the money is returned.
+
+    Nor can a customer's objection, which wants an answer.
+    """
+    return flag.kind not in (FlagKind.REFUND_BY_HAND, FlagKind.OBJECTION)
 
 
 def _resolve_flag(tab: Tab, actor: Actor, now: datetime) -> Why | None:
     if any(is_resolvable(flag) for flag in tab.flags):
         return None
+    if any(flag.kind == FlagKind.OBJECTION for flag in tab.flags):
+        return lambda: TransitionRefused(
+            "The customer has objected to this tab. Decide about that: the flag goes with your answer.",
+            status=tab.status,
+        )
     if tab.flags:
         return lambda: TransitionRefused(
             "Money is still owed back. Try the refund again, or pay it back another way and record that.",
@@ -620,6 +637,34 @@ def _send_reminder(tab: Tab, actor: Actor, now: datetime) -> Why | None:
     return None
 
 
+def counts_against(tab: Tab, now: datetime) -> bool:
+    """Whether the tab says something of its customer that may lower their standing (`domain/trust/standing.py`)."""
+    missed = tab.status == Status.NO_SHOW or tab.outcome == Outcome.NO_SHOW
+    missed |= tab.fee is not None and tab.fee.kind == FeeKind.NO_SHOW
+    terms = tab.policy.standing
+    debt_at = tab.due_at + timedelta(days=terms.watch_debt_days) if tab.due_at and terms else None
+    overdue = tab.balance_minor > 0 and debt_at is not None and debt_at <= now
+    lost = any(dispute.state == DisputeState.LOST for leg in tab.legs for dispute in leg.disputes)
+    return missed or overdue or lost or tab.written_off_minor > 0
+
+
+def _object(tab: Tab, actor: Actor, now: datetime) -> Why | None:
+    if tab.objection is not None:
+        return lambda: TransitionRefused(
+            "You have objected already, and there is one objection to a tab. Ask the business about its answer.",
+            status=tab.status,
+        )
+    if tab.policy.standing is not None and tab.parent is None and counts_against(tab, now):
+        return None
+    return lambda: TransitionRefused("Nothing on this tab counts against the customer.", status=tab.status)
+
+
+def _decide_objection(tab: Tab, actor: Actor, now: datetime) -> Why | None:
+    if tab.objection is not None and tab.objection.state == ObjectionState.OPEN:
+        return None
+    return lambda: TransitionRefused("No objection to this tab waits for a decision.", status=tab.status)
+
+
 _REFUSALS: Mapping[Action, Refusal] = {
     Action.ACCEPT_PROMISE: _accept_promise,
     Action.SAVE_CARD: _save_card,
@@ -651,4 +696,6 @@ _REFUSALS: Mapping[Action, Refusal] = {
     Action.PAUSE_FOLLOWUP: _pause_followup,
     Action.RESUME_FOLLOWUP: _resume_followup,
     Action.SEND_REMINDER: _send_reminder,
+    Action.OBJECT: _object,
+    Action.DECIDE_OBJECTION: _decide_objection,
 }

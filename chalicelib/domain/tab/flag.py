@@ -9,7 +9,8 @@ from msgspec import Struct
 class FlagKind(StrEnum):
     """`refund_by_hand`: money owed back that cannot be refunded automatically.
 
-    `stray`: a fact of an unknown payment. `bill_not_told`: a bill whose customer nobody could tell of it.
+    `stray`: a fact of an unknown payment. `objection`: a customer's, to what the tab says of them.
+    `bill_not_told`: a bill whose customer nobody could tell of it.
     """
 
     OUTCOME_UNKNOWN = "outcome_unknown"
@@ -19,6 +20,7 @@ class FlagKind(StrEnum):
     STRAY = "stray"
     OTHER_CURRENCY = "other_currency"
     BILL_NOT_TOLD = "bill_not_told"
+    OBJECTION = "objection"
 
 
 class Flag(Struct, frozen=True, kw_only=True):

@@ -4,6 +4,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from chalicelib.domain.trust.standing_terms import StandingTerms
 from chalicelib.domain.trust.terms import CreditTerms
 
 
@@ -39,7 +40,9 @@ class Policy(Struct, frozen=True, kw_only=True):
     resolved; then the owner is reminded, and `contest_default_after_s` later what is contested is waived.
     `reminder_offsets_s`: after the bill fell due. `retry_offsets_s`: from one automatic charge to the next. Nobody is
     reminded from `quiet_from_hour` to `quiet_until_hour` in `time_zone`, or in the customer's where that is known.
-    `exposure_per_*_minor`: how much may be unpaid at once; 0: no limit. `credits`: None: nothing is earned or spent.
+    `exposure_per_*_minor`: how much may be unpaid at once; 0: no limit. `free_deferral_days`: how long a promise may
+    let a bill wait, at most. `standing`: how far customers are trusted; None: all alike. `credits`: None: nothing is
+    earned or spent.
     """
 
     free_cancel_s: int = 48 * 3600
@@ -61,3 +64,5 @@ class Policy(Struct, frozen=True, kw_only=True):
     exposure_per_customer_minor: int = 0
     exposure_per_merchant_minor: int = 0
     credits: CreditTerms | None = None
+    free_deferral_days: int = 14
+    standing: StandingTerms | None = StandingTerms()

@@ -9,6 +9,7 @@ from msgspec import Struct
 from msgspec.structs import fields
 
 from chalicelib.domain.errors import InvalidInput, PromiseChanged
+from chalicelib.domain.trust.standing_terms import SealedStanding
 
 
 class Consent(StrEnum):
@@ -57,6 +58,7 @@ class Promise(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `no_show_grace_s`, `review_window_s`: seconds after `starts_at`, and after the bill is presented.
     `deposit_needs_card`: the service is too far ahead for a hold at booking, so a card has to be kept until then.
+    `standing`: what the customer's standing has changed of the terms; None where there is none.
     `accepted`: the acceptance that sealed it; `added`: later ones, each of further consents to the same words.
     """
 
@@ -74,6 +76,7 @@ class Promise(Struct, frozen=True, kw_only=True, omit_defaults=True):
     review_window_s: int
     terms_version: str
     deposit_needs_card: bool = False
+    standing: SealedStanding | None = None
     accepted: Acceptance | None = None
     added: tuple[Acceptance, ...] = ()
 
@@ -170,14 +173,18 @@ class Promise(Struct, frozen=True, kw_only=True, omit_defaults=True):
             )
 
 
-def _instant(value: object) -> str:
+def _plain(value: object) -> object:
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat()
+    if isinstance(value, Struct):
+        # Without what is at its default, as it is stored: a term that is added later leaves older seals as they are.
+        named = {field.name: (getattr(value, field.name), field.default) for field in fields(type(value))}
+        return {name: term for name, (term, default) in named.items() if term != default}
     raise TypeError(f"{value!r} has no canonical form")
 
 
 _TERMS = tuple(field.name for field in fields(Promise) if field.name not in ("accepted", "added"))
-_LATER = {"deposit_needs_card": False}
+_LATER: dict[str, object] = {"deposit_needs_card": False, "standing": None}
 """Terms added after the first promises, with the value that means the same as their absence."""
 # Created once, because creating the encoder takes longest.
-_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=_instant).encode
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=_plain).encode

@@ -13,6 +13,7 @@ from chalicelib.domain.tab.bill import Contest, Fee, Feedback, Item, Lowered, Un
 from chalicelib.domain.tab.flag import Flag
 from chalicelib.domain.tab.given import TabCredits
 from chalicelib.domain.tab.link import BoundToken, Link
+from chalicelib.domain.tab.objection import Objection
 from chalicelib.domain.tab.payments import Card, Deposit, Hold, HoldState, Leg, LegKind, Plan
 from chalicelib.domain.tab.policy import Policy
 from chalicelib.domain.tab.promise import Consent, Promise
@@ -77,7 +78,7 @@ class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True):
     change that wrote this version. `flags`: what a person must look at. `links`: the keys to it that guests hold, and
     some that are dead by now. `links_wanted`: when a new link was asked for with an expired one, of the last 24 hours.
     `parent`: of a share, the tab that it is a part of; `shares`: of a split tab, its parts. `credits`: what it has
-    given to credit accounts.
+    given to credit accounts. `objection`: the customer's, to what the tab counts against them.
     """
 
     tab_id: str
@@ -135,6 +136,7 @@ class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True):
     parent: Parent | None = None
     shares: tuple[Share, ...] = ()
     credits: TabCredits = TabCredits()
+    objection: Objection | None = None
     next_action_at: datetime | None = None
 
     # Sums

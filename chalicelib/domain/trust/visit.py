@@ -19,6 +19,7 @@ from msgspec.structs import replace
 from chalicelib.domain.books.ledger import Account
 from chalicelib.domain.tab.bill import FeeKind
 from chalicelib.domain.tab.entry import Entry
+from chalicelib.domain.tab.objection import ObjectionState
 from chalicelib.domain.tab.payments import DisputeState, LegKind
 from chalicelib.domain.tab.policy import Resolution
 from chalicelib.domain.tab.promise import AcceptanceMethod
@@ -139,6 +140,8 @@ class Visit(Struct, frozen=True, kw_only=True, omit_defaults=True):
     no_shows_taken_back: int = 0
     canceled_at: datetime | None = None
     canceled_by: str | None = None
+    objected_at: datetime | None = None
+    objection: ObjectionState | None = None
     rating: int | None = None
     outcome: Outcome | None = None
     closed_at: datetime | None = None
@@ -452,6 +455,14 @@ def _fraud_warned(visit: Visit, entry: Entry) -> _Changes:
     return {"fraud_warned_at": visit.fraud_warned_at or entry.at}
 
 
+def _objected(visit: Visit, entry: Entry) -> _Changes:
+    return {"objected_at": entry.at, "objection": ObjectionState.OPEN}
+
+
+def _objection_decided(visit: Visit, entry: Entry) -> _Changes:
+    return {"objection": ObjectionState(entry.details["decision"])}
+
+
 def _rated(visit: Visit, entry: Entry) -> _Changes:
     return {"rating": entry.details["rating"]}
 
@@ -495,6 +506,8 @@ _FOLDS: Mapping[str, Callable[[Visit, Entry], _Changes]] = {
     "card_saved": _card_saved,
     **dict.fromkeys(_DISPUTE_STATES, _dispute),
     "fraud_warned": _fraud_warned,
+    "standing_objected": _objected,
+    "objection_decided": _objection_decided,
     "rated": _rated,
     "closed": _closed,
 }

@@ -26,9 +26,12 @@ class ActionRequest(Struct, frozen=True):
 
 
 _OF_A_TAB = "/v1/tabs/{tab_id}/"
+_OBJECTIONS = "/v1/customers/{customer_id}/standing/objections"
 
 REQUESTS: Mapping[Action, ActionRequest] = {action: ActionRequest(_OF_A_TAB + action.value) for action in Action} | {
     Action.SAVE_CARD: ActionRequest("/v1/customers/{customer_id}/setup_intent"),
+    Action.OBJECT: ActionRequest(_OBJECTIONS, body={"tab_id": "{tab_id}"}),
+    Action.DECIDE_OBJECTION: ActionRequest(_OBJECTIONS + "/{tab_id}/decide"),
     Action.ADD_ITEMS: ActionRequest(_OF_A_TAB + "items"),
     Action.TAKE_CASH: ActionRequest(_OF_A_TAB + "cash"),
     Action.REFUND: ActionRequest(_OF_A_TAB + "refunds"),
@@ -42,13 +45,16 @@ REQUESTS: Mapping[Action, ActionRequest] = {action: ActionRequest(_OF_A_TAB + ac
 
 def of(tab: Tab, actions: Iterable[Action]) -> list[views.ActionView]:
     """The requests for these actions on this tab."""
-    tab_path, customer_path = _OF_A_TAB.format(tab_id=tab.tab_id), f"/v1/customers/{tab.customer_id}/"
+
+    def filled_in(text: str) -> str:
+        return text.replace("{tab_id}", tab.tab_id).replace("{customer_id}", tab.customer_id)
+
     return [
         views.ActionView(
             action=action,
             method=request.method,
-            path=request.path.replace(_OF_A_TAB, tab_path).replace("/v1/customers/{customer_id}/", customer_path),
-            body=dict(request.body),
+            path=filled_in(request.path),
+            body={name: filled_in(value) for name, value in request.body.items()},
         )
         for action in actions
         for request in (REQUESTS[action],)

@@ -7,6 +7,7 @@ import msgspec
 from chalicelib.bootstrap import get_deps
 from chalicelib.domain.branding import Branding
 from chalicelib.domain.tab.policy import Policy
+from chalicelib.domain.trust.standing_terms import StandingTerms
 from chalicelib.domain.trust.terms import CreditTerms
 from chalicelib.handlers.api import party_views, render_parties, requests
 from chalicelib.handlers.api.operations import (
@@ -111,4 +112,5 @@ def set_merchant_contact(call: Call[requests.MerchantContact]) -> Reply:
 def _policy(given: requests.PolicyInput) -> Policy:
     fields = msgspec.structs.asdict(given)
     fields["credits"] = None if given.credits is None else CreditTerms(**msgspec.structs.asdict(given.credits))
+    fields["standing"] = None if given.standing is None else StandingTerms(**msgspec.structs.asdict(given.standing))
     return Policy(**fields)

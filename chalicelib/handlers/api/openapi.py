@@ -486,6 +486,8 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "propose_promise": {"estimate_minor": 9500, "cap_minor": 12000},
     "add_items": {"items": [{"description": "Colour", "unit_price_minor": 5500, "tax_basis_points": 2300}]},
     "accept_bill": {"tip_minor": 500, "rating": 5, "comment": "Just what I wanted."},
+    "object_to_standing": {"tab_id": "tab_01J8ZQ4Y7N5W2K6T3R9X1V0C4M", "reason": "I was there; the door was locked."},
+    "decide_objection": {"decision": "uphold", "reason": "You are right, we were closed that morning. Sorry."},
     "contest": {"reason": "The treatment was not done.", "contested_minor": 2000},
     "resolve": {"resolution": "adjust", "reduction_minor": 2000, "reason": "Charged by mistake."},
     "adjust": {"reduction_minor": 1000, "reason": "The colour was a little off."},

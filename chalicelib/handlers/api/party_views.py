@@ -7,7 +7,9 @@ from datetime import datetime
 from chalicelib.domain.contact import Channel, Language, Source
 from chalicelib.domain.tab.policy import FraudWarningAction, LapseAction
 from chalicelib.domain.trust.credits import LotKind, MovementKind
-from chalicelib.handlers.api.views import Answer, CardView
+from chalicelib.domain.trust.standing import FactOf, Weight
+from chalicelib.domain.trust.standing_terms import Level
+from chalicelib.handlers.api.views import Answer, CardView, ReasonView
 
 
 class CreditTermsView(Answer):
@@ -22,6 +24,23 @@ class CreditTermsView(Answer):
     referral_minor: int
     referral_least_minor: int
     referrals_per_month: int
+
+
+class StandingTermsView(Answer):
+    """How far customers are trusted: what makes each level, and what it changes (docs/trust.md)."""
+
+    window_days: int
+    known_visits: int
+    trusted_visits: int
+    trusted_over_days: int
+    watch_no_shows: int
+    watch_debt_days: int
+    decline_grace_hours: int
+    known_deposit_percent: int
+    trusted_deposit_percent: int
+    known_exposure_percent: int
+    trusted_exposure_percent: int
+    watch_exposure_percent: int
 
 
 class PolicyView(Answer):
@@ -44,6 +63,8 @@ class PolicyView(Answer):
     exposure_per_customer_minor: int
     exposure_per_merchant_minor: int
     credits: CreditTermsView | None
+    free_deferral_days: int
+    standing: StandingTermsView | None
 
 
 class BrandingView(Answer):
@@ -207,3 +228,38 @@ class CardSetupView(Answer):
     page_url: str | None
     publishable_key: str
     account: str | None
+
+
+class SaidReasonView(ReasonView):
+    """`text`: the reason in the customer's language."""
+
+    text: str
+
+
+class CountedFactView(Answer):
+    """What counts of one tab. `weight`: `paused` while the customer objects, `excused` where they were right, `late`
+    where a declined payment came too late. `expires_at`: null for a debt, which counts until it is paid.
+    """
+
+    of: FactOf
+    tab_id: str
+    at: datetime
+    weight: Weight
+    expires_at: datetime | None
+
+
+class StandingView(Answer):
+    """How far a customer is trusted, and why: recomputed from their tabs whenever it is asked for.
+
+    `level` is null where the business trusts all alike. `deposit_percent`: of the deposit that new bookings ask for.
+    `cap_can_be_raised`: in promises made now. `changes_at`: when the level changes by itself, because facts expire.
+    """
+
+    customer_id: str
+    level: Level | None
+    reasons: list[SaidReasonView]
+    deposit_percent: int
+    exposure_percent: int
+    cap_can_be_raised: bool
+    changes_at: datetime | None
+    facts: list[CountedFactView]

@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from chalicelib.domain.tab.actor import Actor
     from chalicelib.domain.tab.bill import Contest, Fee
     from chalicelib.domain.tab.flag import Flag
+    from chalicelib.domain.tab.objection import Objection
     from chalicelib.domain.tab.payments import Card, Dispute
     from chalicelib.domain.tab.tab import Pause, Tab
+    from chalicelib.domain.trust.standing_terms import SealedStanding
     from chalicelib.ports.store import Page, TabSummary
     from chalicelib.usecases.books.receivables import Receivables
     from chalicelib.usecases.tab.payment_sheet import PaymentSheet
@@ -32,6 +34,26 @@ def _credit(tab: Tab) -> views.TabCreditView:
         would_earn_minor=0 if tab.is_finished else crediting.would_earn_minor(tab),
         earned_minor=sum([given.kept_minor for given in earned]),
         active_at=earned[0].active_at if earned else None,
+    )
+
+
+def _objection(objection: Objection) -> views.ObjectionView:
+    return views.ObjectionView(
+        state=objection.state,
+        reason=objection.reason,
+        at=objection.at,
+        decided_at=objection.decided_at,
+        answer=objection.answer,
+    )
+
+
+def _sealed_standing(sealed: SealedStanding) -> views.SealedStandingView:
+    reason = sealed.reason
+    return views.SealedStandingView(
+        level=sealed.level,
+        reason=views.ReasonView(code=reason.code, count=reason.count, days=reason.days),
+        whole_deposit_minor=sealed.whole_deposit_minor,
+        cap_is_final=sealed.cap_is_final,
     )
 
 
@@ -155,6 +177,7 @@ def tab(tab: Tab, payment: Attempt | None, *, by: Actor, now: datetime, publisha
         if tab.plan
         else None,
         contest=_contest(tab.contest) if tab.contest else None,
+        objection=_objection(tab.objection) if tab.objection else None,
         feedback=views.FeedbackView(rating=tab.feedback.rating, comment=tab.feedback.comment) if tab.feedback else None,
         ledger={account.value: minor for account, minor in tab.balances.items()} if by.is_business else None,
         flags=[_flag(flag) for flag in tab.flags] if by.is_business else None,
@@ -236,6 +259,7 @@ def _promise(tab: Tab, promise: Promise, now: datetime) -> views.PromiseView:
         no_show_grace_s=promise.no_show_grace_s,
         review_window_s=promise.review_window_s,
         terms_version=promise.terms_version,
+        standing=_sealed_standing(promise.standing) if promise.standing else None,
         needs=list(promise.needs),
         # The sealed promise, or else the one that can be sealed.
         promise_sha256=accepted.promise_sha256 if accepted else promise.sha256,

@@ -5,9 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from msgspec.structs import asdict
+
+from chalicelib.domain.trust.standing_terms import Level
 from chalicelib.handlers.api import party_views, render
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from chalicelib.domain.branding import Branding
     from chalicelib.domain.contact import Contact, Given
     from chalicelib.domain.parties import Customer, Merchant
@@ -17,6 +22,7 @@ if TYPE_CHECKING:
     from chalicelib.ports.store import Page
     from chalicelib.usecases.parties.contacts import Found
     from chalicelib.usecases.trust.credits import Statement
+    from chalicelib.usecases.trust.standing import KnownStanding
 
 
 def merchant(merchant: Merchant, branding: Branding | None = None) -> party_views.MerchantView:
@@ -76,7 +82,37 @@ def _policy(policy: Policy) -> party_views.PolicyView:
     fields = {name: getattr(policy, name) for name in party_views.PolicyView.__struct_fields__}
     terms = party_views.CreditTermsView.__struct_fields__
     credits = policy.credits and party_views.CreditTermsView(**{name: getattr(policy.credits, name) for name in terms})
-    return party_views.PolicyView(**fields | {"credits": credits})
+    standing = policy.standing and party_views.StandingTermsView(**asdict(policy.standing))
+    return party_views.PolicyView(**fields | {"credits": credits, "standing": standing})
+
+
+def standing(known: KnownStanding, texts: Sequence[str]) -> party_views.StandingView:
+    """`texts`: the reasons in words, one each."""
+    standing, terms = known.standing, known.policy.standing
+    if standing is None or terms is None:
+        return party_views.StandingView(
+            customer_id=known.customer_id,
+            level=None,
+            reasons=[],
+            deposit_percent=100,
+            exposure_percent=100,
+            cap_can_be_raised=True,
+            changes_at=None,
+            facts=[],
+        )
+    return party_views.StandingView(
+        customer_id=known.customer_id,
+        level=standing.level,
+        reasons=[
+            party_views.SaidReasonView(code=reason.code, count=reason.count, days=reason.days, text=text)
+            for reason, text in zip(standing.reasons, texts, strict=True)
+        ],
+        deposit_percent=terms.deposit_percent(standing.level),
+        exposure_percent=terms.exposure_percent(standing.level),
+        cap_can_be_raised=standing.level != Level.WATCH,
+        changes_at=standing.changes_at,
+        facts=[party_views.CountedFactView(**asdict(fact)) for fact in standing.facts],
+    )
 
 
 def credit_account(account: CreditAccount, now: datetime, site: str) -> party_views.CreditAccountView:

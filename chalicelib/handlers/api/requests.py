@@ -11,11 +11,13 @@ from msgspec import Meta
 from chalicelib.domain.contact import Channel, Language
 from chalicelib.domain.parties import CHANNELS
 from chalicelib.domain.tab.link import Scope
+from chalicelib.domain.tab.objection import Decision
 from chalicelib.domain.tab.payments import RefundMeans
 from chalicelib.domain.tab.policy import FraudWarningAction, LapseAction, Policy, Resolution
 from chalicelib.domain.tab.promise import Consent
 from chalicelib.domain.tab.share import FEWEST_SHARES, MOST_SHARES, USUAL_TIME
 from chalicelib.domain.token import MAXIMUM_NUMBER, MOST_AT_ONCE
+from chalicelib.domain.trust.standing_terms import StandingTerms
 from chalicelib.domain.trust.terms import CreditTerms
 from chalicelib.handlers.api.body import Body
 from chalicelib.handlers.api.body import Nothing as Nothing  # Bodies are asked for here, whichever.
@@ -56,6 +58,7 @@ class Paper(StrEnum):
 
 _POLICY = Policy()
 _CREDITS = CreditTerms()
+_STANDING = StandingTerms()
 
 
 class CreditTermsInput(Body):
@@ -73,6 +76,33 @@ class CreditTermsInput(Body):
     referral_minor: Amount = _CREDITS.referral_minor
     referral_least_minor: Amount = _CREDITS.referral_least_minor
     referrals_per_month: Annotated[int, Meta(ge=0, le=1000)] = _CREDITS.referrals_per_month
+
+
+Days = Annotated[int, Meta(ge=1, le=3 * 366)]
+Percent = Annotated[int, Meta(ge=0, le=100)]
+Times = Annotated[int, Meta(ge=1, le=1000)]
+
+
+class StandingTermsInput(Body):
+    """How far customers are trusted (docs/trust.md). Facts count for `window_days`.
+
+    `known_*`, `trusted_*`: from so many fulfilled visits on; `trusted_over_days`: spread over so many days. `watch_*`:
+    so many no-shows, or a debt of so many days. `*_deposit_percent`: of the deposit that is asked for;
+    `*_exposure_percent`: of `exposure_per_customer_minor`.
+    """
+
+    window_days: Days = _STANDING.window_days
+    known_visits: Times = _STANDING.known_visits
+    trusted_visits: Times = _STANDING.trusted_visits
+    trusted_over_days: Annotated[int, Meta(ge=0, le=366)] = _STANDING.trusted_over_days
+    watch_no_shows: Times = _STANDING.watch_no_shows
+    watch_debt_days: Days = _STANDING.watch_debt_days
+    decline_grace_hours: Annotated[int, Meta(ge=0, le=30 * 24)] = _STANDING.decline_grace_hours
+    known_deposit_percent: Percent = _STANDING.known_deposit_percent
+    trusted_deposit_percent: Percent = _STANDING.trusted_deposit_percent
+    known_exposure_percent: Times = _STANDING.known_exposure_percent
+    trusted_exposure_percent: Times = _STANDING.trusted_exposure_percent
+    watch_exposure_percent: Times = _STANDING.watch_exposure_percent
 
 
 class PolicyInput(Body):
@@ -97,6 +127,8 @@ class PolicyInput(Body):
     exposure_per_customer_minor: Amount = _POLICY.exposure_per_customer_minor
     exposure_per_merchant_minor: Amount = _POLICY.exposure_per_merchant_minor
     credits: CreditTermsInput | None = None
+    free_deferral_days: Annotated[int, Meta(ge=1, le=50)] = _POLICY.free_deferral_days
+    standing: StandingTermsInput | None = msgspec.field(default_factory=StandingTermsInput)
 
 
 class NewMerchant(Body):
@@ -334,6 +366,20 @@ class RefundElsewhere(Body):
     amount_minor: Amount
     how: RefundMeans
     reference: Text
+
+
+class ObjectToStanding(Body):
+    """`tab_id`: the tab that counts against the customer. `reason`: why it should not, for a person at the business."""
+
+    tab_id: Id
+    reason: Text
+
+
+class DecideObjection(Body):
+    """`reason`: what the customer is answered."""
+
+    decision: Decision
+    reason: Text
 
 
 class ResolveFlag(Body):

@@ -14,11 +14,13 @@ from chalicelib.domain.tab.attempt import AttemptState, Operation
 from chalicelib.domain.tab.bill import FeeKind
 from chalicelib.domain.tab.flag import FlagKind
 from chalicelib.domain.tab.link import LinkMethod, LinkState, Scope
+from chalicelib.domain.tab.objection import ObjectionState
 from chalicelib.domain.tab.payments import DepositState, DisputeState, HoldState, LegKind, PlanReason
 from chalicelib.domain.tab.promise import AcceptanceMethod, Consent
 from chalicelib.domain.tab.share import ShareState
 from chalicelib.domain.tab.status import PaymentState, Status
 from chalicelib.domain.tab.tab import Outcome
+from chalicelib.domain.trust.standing_terms import Level, ReasonCode
 
 StepCode = StrEnum("StepCode", [(kind.name, kind.name.lower()) for kind in StepKind])  # type: ignore[misc]
 """The kinds of steps, by the names that callers know them by."""
@@ -127,8 +129,38 @@ class AcceptedView(Answer):
     consents: list[Consent]
 
 
+class ReasonView(Answer):
+    """`count`: of visits, no-shows, debts or disputes; `days`: over how many. 0 where the reason has none."""
+
+    code: ReasonCode
+    count: int
+    days: int
+
+
+class SealedStandingView(Answer):
+    """What the customer's standing has changed in this promise, for good.
+
+    `whole_deposit_minor`: what somebody new is asked for. `cap_is_final`: no higher cap can be proposed.
+    """
+
+    level: Level
+    reason: ReasonView
+    whole_deposit_minor: int
+    cap_is_final: bool
+
+
+class ObjectionView(Answer):
+    """`reason`: the customer's words, `answer`: the business's. While it is open, nothing counts against them."""
+
+    state: ObjectionState
+    reason: str
+    at: datetime
+    decided_at: datetime | None
+    answer: str
+
+
 class PromiseView(Answer):
-    """`needs`: the consents that the customer must give to accept it.
+    """`needs`: the consents that the customer must give to accept it. `standing`: null for nobody in particular.
 
     `free_cancel_until`: until when cancelling is free; before the acceptance, as if it were accepted now.
     """
@@ -145,6 +177,7 @@ class PromiseView(Answer):
     no_show_grace_s: int
     review_window_s: int
     terms_version: str
+    standing: SealedStandingView | None
     needs: list[Consent]
     promise_sha256: str
     accepted: AcceptedView | None
@@ -405,6 +438,7 @@ class TabView(Answer):
     card: CardView | None
     settlement_plan: PlanView | None
     contest: ContestView | None
+    objection: ObjectionView | None
     feedback: FeedbackView | None
     ledger: dict[str, int] | None
     flags: list[FlagView] | None

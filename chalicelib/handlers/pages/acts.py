@@ -25,6 +25,7 @@ from chalicelib.usecases.links import tab_links
 from chalicelib.usecases.parties import customers
 from chalicelib.usecases.tab import bill, booking, payment, split
 from chalicelib.usecases.tab.requests import Answer, Request
+from chalicelib.usecases.trust.standing import object_to_standing
 
 CARD_TERMS: Final = (
     "The card is kept at Stripe for this business. It is charged only what the agreement of this tab allows, and can "
@@ -173,6 +174,15 @@ def _contest(sent: Sent) -> Done:
     return Done(code="contested")
 
 
+def _object(sent: Sent) -> Done:
+    reason = sent.form.text("objection")
+    if not reason:
+        raise Again("reason")
+    tab = sent.tab
+    object_to_standing(sent.deps, tab.customer_id, tab.tab_id, reason, request=sent.request)
+    return Done(code="objected")
+
+
 def _cancel(sent: Sent) -> Done:
     """Only at the price that the page has shown."""
     _, fee_minor = deposit.fee_of_canceling(sent.tab, sent.deps.clock.now())
@@ -265,6 +275,7 @@ ACTS: Final[Mapping[str, Callable[[Sent], Done]]] = {
     "pay": _pay,
     "tip": _give_tip,
     "contest": _contest,
+    "object": _object,
     "cancel": _cancel,
     "card": _save_card,
     "rate": _rate,

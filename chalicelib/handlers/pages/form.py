@@ -27,7 +27,19 @@ class Form:
 
         A tip and a consent are chosen anew, on what the page shows now.
         """
-        names = ("tip_other", "amount", "reason", "comment", "why", "what", "rating", "how", "parts", "amounts")
+        names = (
+            "tip_other",
+            "amount",
+            "reason",
+            "objection",
+            "comment",
+            "why",
+            "what",
+            "rating",
+            "how",
+            "parts",
+            "amounts",
+        )
         share_of = defaultdict(str, self.shares_of_items)
         return {name: self.text(name) for name in names} | {"items": self.all("item"), "share_of": share_of}
 

@@ -37,6 +37,7 @@ TOLD = frozenset(
         *("payment_declined", "charge_failed", "cash_taken", "cash_announced", "cash_returned", "refunded"),
         *("credit_spent", "credit_returned"),
         *("split", "unsplit", "share_paid", "share_paid_back", "share_returned", "returned_to_parent"),
+        *("standing_objected", "objection_decided"),
         *("tip_given", "reminded", "rescheduled", "canceled", "no_show", "waived", "closed"),
     }
 )
@@ -49,7 +50,9 @@ SETTLING = frozenset({"back_paid", "back_processing"})
 _AMOUNTS = ("amount_minor", "tip_minor")
 
 
-DONE = frozenset({"agreed", "accepted", "contested", "counter", "canceled", "rated", "taken_over", "split", "unsplit"})
+DONE = frozenset(
+    {"agreed", "objected", "accepted", "contested", "counter", "canceled", "rated", "taken_over", "split", "unsplit"}
+)
 """What can be said after a form was taken: it stands in the address, so nothing else is believed."""
 SAID = frozenset(
     {

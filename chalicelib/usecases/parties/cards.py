@@ -11,6 +11,7 @@ from chalicelib.ports.deps import Deps
 from chalicelib.ports.store import VersionConflict
 from chalicelib.usecases.tab.attempts import ROUNDS, outcome_of, record_outcome, run
 from chalicelib.usecases.tab.listings import unfinished_of_customer
+from chalicelib.usecases.trust.names import link_by_card
 
 
 def change_card(deps: Deps, customer: Customer, fact: Fact, *, but: str | None = None) -> Customer:
@@ -29,6 +30,8 @@ def change_card(deps: Deps, customer: Customer, fact: Fact, *, but: str | None =
             customer = deps.store.get_customer(customer.merchant_id, customer.customer_id)
         else:
             customer = changed
+    if fact.kind == FactKind.CARD_SAVED and fact.card is not None and fact.card.fingerprint:
+        link_by_card(deps, customer.merchant_id, customer.customer_id, fact.card.fingerprint)
     for line in unfinished_of_customer(deps, customer.merchant_id, customer.customer_id):
         if line.tab_id == but:
             continue

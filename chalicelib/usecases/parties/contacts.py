@@ -17,6 +17,7 @@ from chalicelib.ports.deps import Deps
 from chalicelib.ports.store import Page, RecordExists, VersionConflict
 from chalicelib.usecases.parties.customers import get_customer
 from chalicelib.usecases.tab.requests import Request, merchant_of
+from chalicelib.usecases.trust.names import link_by_phone
 
 _STAFF_MAY_LIFT = frozenset({Source.IN_PERSON, Source.UNREACHABLE})
 
@@ -76,6 +77,9 @@ def put_contact(deps: Deps, customer_id: str, given: ContactInput, *, request: R
             kept = contacts.reachable_again(kept, Channel.EMAIL)
         if phone != before.phone:
             kept = contacts.reachable_again(kept, Channel.SMS)
+        if phone is not None and phone != before.phone:
+            # Before it is written: a process that dies between the two leaves nobody unknown.
+            link_by_phone(deps, get_customer(deps, customer_id, by=request.by), phone)
         return replace(
             kept,
             name=" ".join(given.name.split()),

@@ -25,6 +25,8 @@ LONGEST_S = 366 * 24 * HOUR_S
 HOLD_LASTS_S = (4 * 24 + 18) * HOUR_S
 """The shortest life of a hold placed without the customer (https://docs.stripe.com/payments/place-a-hold-on-a-payment-method)."""
 LEAST_MARGIN_S = 24 * HOUR_S
+LONGEST_DEFERRAL_DAYS = 50
+"""A seller's free deferral of up to 50 days is no consumer credit: Directive (EU) 2023/2225, article 2 (2) (h)."""
 LEAST_OFFSET_S = 60
 MOST_REMINDERS = 10
 _DURATIONS = (
@@ -178,6 +180,15 @@ def _check_policy(policy: Policy) -> None:
         )
     if policy.hold_window_s > HOLD_LASTS_S:
         raise InvalidInput(f"policy.hold_window_s can be at most {HOLD_LASTS_S}: a hold may last no longer.")
+    if not 1 <= policy.free_deferral_days <= LONGEST_DEFERRAL_DAYS:
+        raise InvalidInput(f"policy.free_deferral_days must be from 1 to {LONGEST_DEFERRAL_DAYS}.")
+    if policy.review_window_s > policy.free_deferral_days * 24 * 3600:
+        raise InvalidInput(
+            "policy.review_window_s lets a bill wait for longer than free_deferral_days "
+            f"({policy.free_deferral_days}). Shorten it, or allow more days: waiting longer may count as credit, which "
+            "wants a licence in some countries.",
+            field="policy.review_window_s",
+        )
     if policy.hold_ahead_s > policy.hold_window_s:
         raise InvalidInput("policy.hold_ahead_s can't be above hold_window_s.")
     _check_followup(policy)

@@ -12,6 +12,7 @@ from chalicelib.domain.tab.commands.bill import ItemInput
 from chalicelib.domain.tab.draft import Draft
 from chalicelib.domain.tab.policy import Resolution
 from chalicelib.domain.tab.tab import Tab
+from chalicelib.domain.trust.standing_terms import Level
 from chalicelib.ports.deps import Deps
 from chalicelib.usecases.tab.attempts import carry_out, record_outcome
 from chalicelib.usecases.tab.exposure import check_exposure
@@ -34,6 +35,8 @@ def add_items(deps: Deps, tab_id: str, items: Sequence[ItemInput], *, request: R
             customer_id=tab.customer_id,
             more_minor=tab.total_minor - draft.base.total_minor,
             currency=tab.currency,
+            # As the customer stood when the promise was made: what began is not stopped by what came since.
+            level=tab.promise.standing.level if tab.promise.standing else Level.NEW,
         )
 
     return carry_out(deps, tab_id, request, command)

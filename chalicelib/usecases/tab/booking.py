@@ -13,12 +13,14 @@ from chalicelib.domain.tab.commands import booking, links
 from chalicelib.domain.tab.commands.booking import Limits, Origin, Terms
 from chalicelib.domain.tab.draft import Draft
 from chalicelib.domain.tab.promise import Acceptance, Consent
+from chalicelib.domain.trust.standing_terms import Level
 from chalicelib.ports.deps import Deps
 from chalicelib.ports.store import RecordExists, VersionConflict
 from chalicelib.usecases.tab.attempts import ROUNDS, carry_out, commit, record_of, replay_of
 from chalicelib.usecases.tab.exposure import check_exposure
 from chalicelib.usecases.tab.requests import Answer, Request, merchant_of
 from chalicelib.usecases.tab.token_binding import get_free_token
+from chalicelib.usecases.trust.history import read_standing
 
 
 def open_tab(
@@ -60,7 +62,8 @@ def open_tab(
 def _opened(deps: Deps, merchant: Merchant, customer: Customer | None, terms: Terms, request: Request) -> Draft:
     now = deps.clock.now()
     known = customer or anonymous(deps.ids.new("cus"), merchant.merchant_id, now)
-    draft = booking.open_tab(merchant, known, terms, now=now, by=request.by, new_id=deps.ids.new)
+    standing = read_standing(deps, merchant.policy, known, now)
+    draft = booking.open_tab(merchant, known, terms, now=now, by=request.by, new_id=deps.ids.new, standing=standing)
     draft.customer = known if customer is None else None
     check_exposure(
         deps,
@@ -69,6 +72,7 @@ def _opened(deps: Deps, merchant: Merchant, customer: Customer | None, terms: Te
         customer_id=known.customer_id,
         more_minor=terms.estimate_minor,
         currency=merchant.currency,
+        level=standing.level if standing else Level.NEW,
     )
     return draft
 

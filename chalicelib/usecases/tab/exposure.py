@@ -7,18 +7,29 @@ from collections.abc import Iterable
 from chalicelib.domain.errors import ExposureExceeded
 from chalicelib.domain.money import format_amount
 from chalicelib.domain.tab.policy import Policy
+from chalicelib.domain.trust.standing import exposure_limit_minor
+from chalicelib.domain.trust.standing_terms import Level
 from chalicelib.ports.deps import Deps
 from chalicelib.usecases.tab.listings import unfinished_of_customer, unfinished_of_merchant
 
 
 def check_exposure(
-    deps: Deps, policy: Policy, *, merchant_id: str, customer_id: str, more_minor: int, currency: str
+    deps: Deps,
+    policy: Policy,
+    *,
+    merchant_id: str,
+    customer_id: str,
+    more_minor: int,
+    currency: str,
+    level: Level = Level.NEW,
 ) -> None:
     """Raises ExposureExceeded if `more_minor` on top of what is unpaid would exceed a limit.
 
-    Without a limit, no query.
+    `level`: the customer's; their limit grows with it. Without a limit, no query.
     """
     if limit := policy.exposure_per_customer_minor:
+        if policy.standing is not None:
+            limit = exposure_limit_minor(limit, level, policy.standing, currency)
         lines = unfinished_of_customer(deps, merchant_id, customer_id)
         # What shares owe may come back to this customer. For the business the shares count themselves.
         unpaid = (line.exposure_minor + line.shared_minor for line in lines)

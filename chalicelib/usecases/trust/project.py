@@ -13,6 +13,7 @@ from chalicelib.ports.deps import Deps
 from chalicelib.ports.store import VersionConflict
 from chalicelib.ports.stream import NewEntry
 from chalicelib.ports.visits import VisitKey
+from chalicelib.usecases.trust.names import link_by_card
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +50,9 @@ def _bring_up_to(deps: Deps, key: VisitKey, stored: Mapping[VisitKey, Visit], en
         visit = _folded(deps, key, before, entries)
         if before is not None and visit.seq == before.seq:
             return
+        for fingerprint in sorted({*visit.cards} - {*(before.cards if before else ())}):
+            # Before the visit says that the card is known: a relay that dies between the two comes again.
+            link_by_card(deps, key[0], key[1], fingerprint)
         try:
             deps.visits.put_visit(visit, before)
         except VersionConflict:

@@ -8,7 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from chalicelib.domain import instants
-from chalicelib.domain.errors import AccountLost, CurrencyMismatch, InvalidInput
+from chalicelib.domain.errors import AccountLost, CurrencyMismatch, InvalidInput, TransitionRefused
 from chalicelib.domain.money import check_amount, currency_of, minimum_charge_minor
 from chalicelib.domain.parties import Customer, Merchant, statement_suffix_of
 from chalicelib.domain.tab import deposit, fees
@@ -21,6 +21,7 @@ from chalicelib.domain.tab.policy import Policy
 from chalicelib.domain.tab.promise import Acceptance, AcceptanceMethod, Promise
 from chalicelib.domain.tab.status import Status
 from chalicelib.domain.tab.tab import Tab
+from chalicelib.domain.trust.standing import Standing, seal
 
 MAXIMUM_LEAD = timedelta(days=3 * 366)
 
@@ -57,9 +58,19 @@ class Limits(Struct, frozen=True, kw_only=True):
     cap_minor: int | None = None
 
 
-def open_tab(merchant: Merchant, customer: Customer, terms: Terms, *, now: datetime, by: Actor, new_id: NewId) -> Draft:
+def open_tab(
+    merchant: Merchant,
+    customer: Customer,
+    terms: Terms,
+    *,
+    now: datetime,
+    by: Actor,
+    new_id: NewId,
+    standing: Standing | None = None,
+) -> Draft:
     """Create a tab: booked if `starts_at` is given, else open. Nothing is promised until the customer accepts.
 
+    `standing`: the customer's, which the promise names with what it changes; None: of nobody in particular.
     Raises AccountLost; InvalidInput and its kinds: amounts off step, below the minimum or too large, another currency,
     a start that has passed, a deposit above everything it could be for.
     """
@@ -93,13 +104,21 @@ def open_tab(merchant: Merchant, customer: Customer, terms: Terms, *, now: datet
     if customer.is_anonymous:
         # Nobody can come back as this customer, so what they earned could never be spent.
         policy = replace(policy, credits=None)
+    deposit_minor, sealed = terms.deposit_minor, None
+    if standing is not None and policy.standing is not None:
+        deposit_minor, sealed = seal(
+            standing, policy.standing, deposit_minor, currency=currency.code, minimum_minor=minimum
+        )
+        if not (terms.deposit_minor or policy.exposure_per_customer_minor or sealed.cap_is_final):
+            # It changes nothing, so the promise need not name it.
+            sealed = None
     promise = Promise(
         expected_outcome=terms.expected_outcome,
         limits=terms.limits,
         currency=currency.code,
         estimate_minor=terms.estimate_minor,
         cap_minor=terms.cap_minor,
-        deposit_minor=terms.deposit_minor,
+        deposit_minor=deposit_minor,
         no_show_fee_minor=terms.no_show_fee_minor,
         late_cancel_fee_minor=terms.late_cancel_fee_minor,
         starts_at=terms.starts_at,
@@ -107,6 +126,7 @@ def open_tab(merchant: Merchant, customer: Customer, terms: Terms, *, now: datet
         no_show_grace_s=policy.no_show_grace_s,
         review_window_s=policy.review_window_s,
         terms_version=terms.terms_version,
+        standing=sealed,
     )
     if terms.starts_at is not None:
         promise = _at(promise, terms.starts_at, now, policy)
@@ -126,7 +146,7 @@ def open_tab(merchant: Merchant, customer: Customer, terms: Terms, *, now: datet
         opened_at=now,
         updated_at=now,
         starts_at=terms.starts_at,
-        deposit=deposit.wanted(terms.deposit_minor, now, policy.deposit_lapse_s),
+        deposit=deposit.wanted(deposit_minor, now, policy.deposit_lapse_s),
     )
     draft = Draft(tab, now=now, by=by, new_id=new_id)
     draft.record(
@@ -288,6 +308,13 @@ def propose_promise(draft: Draft, limits: Limits) -> None:
     check_amount(proposed.cap_minor, currency, "cap_minor")
     if proposed.estimate_minor > proposed.cap_minor:
         raise InvalidInput("estimate_minor can't be above cap_minor.")
+    if proposed.cap_minor > tab.promise.cap_minor and proposed.standing and proposed.standing.cap_is_final:
+        raise TransitionRefused(
+            "By the standing that this promise was made with, its cap can't be raised. Put what goes beyond it on "
+            "another tab, for which the customer accepts a promise of its own.",
+            status=tab.status,
+            cap_minor=tab.promise.cap_minor,
+        )
     if proposed.cap_minor < tab.total_minor:
         raise InvalidInput(f"cap_minor can't be below what is already on the tab ({tab.total_minor}).")
     if tab.accepted:

@@ -13,6 +13,7 @@ from chalicelib.domain.tab.commands.bill import accept_bill
 from chalicelib.domain.tab.commands.require import require
 from chalicelib.domain.tab.draft import Draft
 from chalicelib.domain.tab.facts import legs
+from chalicelib.domain.tab.flag import FlagKind
 from chalicelib.domain.tab.link import Scope
 from chalicelib.domain.tab.payments import PlanReason, RefundMeans
 from chalicelib.domain.tab.status import Status
@@ -68,6 +69,11 @@ def resolve_flag(draft: Draft, flag_id: str, note: str) -> None:
     flag = next((flag for flag in draft.tab.flags if flag.flag_id == flag_id), None)
     if flag is None:
         raise NotFound("There is no such flag on this tab: somebody may have resolved it.")
+    if flag.kind == FlagKind.OBJECTION:
+        raise TransitionRefused(
+            "The customer has objected to this tab. Decide about that: the flag goes with your answer.",
+            status=draft.tab.status,
+        )
     if not is_resolvable(flag):
         raise TransitionRefused(
             "This money is still owed back. Try the refund again, or pay it back another way and record that.",

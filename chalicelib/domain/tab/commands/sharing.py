@@ -225,6 +225,7 @@ def _open_share(draft: Draft, items: tuple[Item, ...], time: timedelta, digest_f
             starts_at=None,
             free_cancel_until=None,
             deposit_needs_card=False,
+            standing=None,
             accepted=None,
             added=(),
         ),

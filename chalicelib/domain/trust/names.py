@@ -1,0 +1,46 @@
+"""Names: which customers of one merchant are the same person, by their card or phone, as far as standing asks.
+
+A card is proved by its bank, so each of its names counts for the other. A phone number is what somebody says: only the
+later name knows of the earlier one, and only what speaks against that one counts (`domain/trust/standing.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from msgspec.structs import replace
+
+from chalicelib.domain.parties import Customer
+
+MOST_NAMES = 12
+"""The maximum of other names that are remembered, each way: more share a company's card, not a person's."""
+
+
+def with_same_card(customer: Customer, other: Customer) -> Customer:
+    """The customer, who shares a card with the other. What the other was known by comes with them."""
+    return _known(customer, {other.customer_id, *other.same_card}, other.same_phone)
+
+
+def with_same_phone(customer: Customer, other: Customer) -> Customer:
+    """The customer, who gives the phone number of the other; nothing changes where they were there first."""
+    if (other.created_at, other.customer_id) > (customer.created_at, customer.customer_id):
+        return customer
+    return _known(customer, (), {other.customer_id, *other.same_card, *other.same_phone})
+
+
+def _known(customer: Customer, by_card: Collection[str], by_phone: Collection[str]) -> Customer:
+    itself = {customer.customer_id}
+    same_card = {*customer.same_card, *by_card} - itself
+    same_phone = {*customer.same_phone, *by_phone} - same_card - itself
+    changed = replace(
+        customer,
+        same_card=_kept(customer.same_card, same_card),
+        same_phone=_kept(customer.same_phone, same_phone),
+    )
+    return customer if changed == customer else replace(changed, version=customer.version + 1)
+
+
+def _kept(before: tuple[str, ...], wanted: set[str]) -> tuple[str, ...]:
+    """Those that were known first, then the new ones, as many as are remembered."""
+    known = [name for name in before if name in wanted]
+    return (*known, *sorted(wanted - set(known)))[:MOST_NAMES]

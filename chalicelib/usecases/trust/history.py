@@ -1,0 +1,30 @@
+"""Reads what counts for a customer's standing: their visits, and those under their other names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from chalicelib.domain.parties import Customer
+from chalicelib.domain.tab.policy import Policy
+from chalicelib.domain.trust.standing import READ_BACK, History, Standing, standing_of
+from chalicelib.domain.trust.visit import Visit
+from chalicelib.ports.deps import Deps
+
+
+def read_standing(deps: Deps, policy: Policy, customer: Customer, now: datetime) -> Standing | None:
+    """The customer's standing now; None where the policy trusts all alike, and for nobody in particular."""
+    if policy.standing is None or customer.is_anonymous:
+        return None
+    since = now - READ_BACK
+
+    def visits(customer_ids: Iterable[str]) -> tuple[Visit, ...]:
+        found = (deps.visits.list_visits_by_customer(customer.merchant_id, who, since) for who in customer_ids)
+        return tuple(visit for of_one in found for visit in of_one)
+
+    history = History(
+        own=visits([customer.customer_id]),
+        same_card=visits(customer.same_card),
+        same_phone=visits(customer.same_phone),
+    )
+    return standing_of(history, policy.standing, now)
