@@ -29,7 +29,7 @@ def money_of_app(tab: dict[str, Any]) -> Money:
         + sum(hold["amount_minor"] - hold["captured_minor"] for hold in captured),
         expired=sum(hold["amount_minor"] for hold in holds if hold["state"] == "expired"),
         charged=sum(leg["amount_minor"] for leg in legs if leg["kind"] == "charge"),
-        refunded=sum(_refunded_at_stripe(leg) for leg in legs),
+        refunded=sum(_refunded_at_stripe(leg) for leg in legs if leg["kind"] != "credit"),
     )
 
 

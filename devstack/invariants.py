@@ -696,7 +696,9 @@ def what_was_taken_off_stays_off(tab: Json, history: History) -> Iterator[str]:
 
 
 def nothing_is_left_to_do(tab: Json) -> Iterator[str]:
-    if tab["next_action"] is not None and not _flagged(tab, "outcome_unknown"):
+    """A closed tab may still wait, for a year, for the end of the credit that it has given."""
+    waits = tab["status"] == "closed" and (tab["next_action"] or {}).get("code") == "expire_credit"
+    if tab["next_action"] is not None and not waits and not _flagged(tab, "outcome_unknown"):
         yield f"something is still to happen: {tab['next_action']}"
 
 

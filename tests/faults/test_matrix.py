@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from chalicelib.adapters.memory_store import MemoryStore
 from chalicelib.adapters.stripe import params, values
 from chalicelib.adapters.stripe.gateway import StripeGateway
-from chalicelib.domain.tab import agenda, followup
+from chalicelib.domain.tab import agenda, crediting, followup
 from chalicelib.domain.tab.attempt import AttemptState, Failure, Operation
 from chalicelib.domain.tab.draft import Draft
 from chalicelib.domain.tab.facts import apply, attempt_outcomes, legs
@@ -243,3 +243,12 @@ def test_a_fault_that_does_not_happen_is_told(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(Trap, "arm", lambda trap, standin: None)
 
     assert broken("refund/before_effect/death/twice") == ["the fault did not happen", "no webhook came twice"]
+
+
+def test_credit_that_is_not_taken_back_is_found(monkeypatch: pytest.MonkeyPatch):
+    """A refund that leaves what the tab has earned."""
+    monkeypatch.setattr(crediting, "_still_due_minor", lambda tab, given: given.kept_minor)
+
+    problems = broken("credit_reversed/after_effect/lost_answer/never")
+
+    assert "the customer has 590 of credit, not 460" in problems

@@ -5,14 +5,17 @@ from __future__ import annotations
 import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from chalicelib.domain.news.message import MessageKind
+from chalicelib.domain.tab import agenda
+from chalicelib.domain.tab.agenda import StepKind
 from chalicelib.domain.tab.flag import FlagKind
+from chalicelib.domain.tab.tab import Tab
 from chalicelib.ports.store import TabStore
 from chalicelib.usecases.tab.requests import RECORD_LIFETIME
 from devstack.books import differences, money_of_app
-from devstack.invariants import check_claims, check_everything, check_split, check_tab
+from devstack.invariants import check_claims, check_credits, check_everything, check_split, check_tab
 from tests import views
 from tests.faults.matrix.stories import ASKS_3DS, BOTHERED, STORIES, End, Story
 from tests.faults.matrix.table import DECLINES, OF_BANK, ON_SESSION, Aftershock, Cell, Order
@@ -106,7 +109,7 @@ class Player:
             tab = world.tab
             shown, history = views.shown(tab, world.clock.now()), views.history(world.store, tab)
             problems += check_tab(shown, history) + check_claims(shown, world.objects())
-            at = tab.next_action_at
+            at = _next_at(tab)
             if at is None and self._wants_phone():
                 at = world.clock.now() + CLIENT_WAITS
             if at is None or self._rests() or problems:
@@ -181,6 +184,12 @@ class Player:
         world.deliver()
 
 
+def _next_at(tab: Tab) -> datetime | None:
+    """When something is next due; the end of credit, a year on, is not waited for."""
+    pending = [step.at for step in agenda.steps(tab) if step.kind != StepKind.EXPIRE_CREDIT]
+    return min(pending, default=None)
+
+
 def _not_fired(world: World) -> Iterator[str]:
     """A combination in which nothing went wrong has shown nothing."""
     if not world.trap.has_fired:
@@ -210,6 +219,7 @@ def _wrong(world: World, end: End) -> Iterator[str]:
             f"not {end.status}/{end.payment_state} with {end.balance_minor}"
         )
     yield from differences("the app", end.money, money_of_app(shown))
+    yield from _wrong_credit(world, end)
     for flag in tab.flags:
         if flag.kind == FlagKind.OTHER_CURRENCY:
             # Of the foreign news, which is told in every combination.
@@ -226,6 +236,20 @@ def _wrong_split(world: World) -> Iterator[str]:
         true = [(share["paid_minor"] - share["tip_minor"], share["parent"]["returned_minor"]) for share in shares]
         if told != true:
             yield f"the bill knows {told} of its shares, and they have {true}"
+
+
+def _wrong_credit(world: World, end: End) -> Iterator[str]:
+    """The customer has what they should, each line of the statement has its entry, and nothing was spent twice."""
+    account = world.store.find_credit_account(world.merchant_id, world.customer_id)
+    if end.credit_minor is None or account is None:
+        yield from ["the customer has credit, and should not"] * (account is not None)
+        return
+    if account.balance_minor != end.credit_minor:
+        yield f"the customer has {account.balance_minor} of credit, not {end.credit_minor}"
+    page = world.store.list_by_customer(world.merchant_id, world.customer_id, limit=9, cursor=None)
+    tabs = [world.store.get_tab(world.merchant_id, line.tab_id) for line in page.items]
+    histories = {tab.tab_id: views.history(world.store, tab) for tab in tabs}
+    yield from check_credits([views.statement(world.store, account, world.clock.now())], histories)
 
 
 def _wrong_messages(world: World, end: End) -> Iterator[str]:

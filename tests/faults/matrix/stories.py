@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from chalicelib.domain.news.message import MessageKind
@@ -15,6 +16,7 @@ from chalicelib.domain.tab.commands.sharing import Parts
 from chalicelib.domain.tab.promise import Consent
 from chalicelib.domain.tab.share import USUAL_TIME
 from chalicelib.domain.tab.tab import Tab
+from chalicelib.domain.trust.terms import CreditTerms
 from chalicelib.ports.deps import Deps
 from chalicelib.usecases.tab.bill import accept_bill, add_items, adjust_bill, complete_service, waive
 from chalicelib.usecases.tab.booking import Agreement, accept_promise, cancel_tab, check_in, mark_no_show, open_tab
@@ -38,7 +40,8 @@ class End:
     """What the customer, the business and Stripe must find. `messages`: the kinds that must have been sent.
 
     `never`: those that must not have been. `balance_minor`: what is still owed. `secured_minor`: what is held when
-    the deposit has come to rest, in a story about one. `receipts`: how many different ones, at most.
+    the deposit has come to rest, in a story about one. `receipts`: how many different ones, at most. `credit_minor`:
+    what the customer has of credit, pending included; None: the story has none.
     """
 
     status: str
@@ -49,6 +52,7 @@ class End:
     never: frozenset[MessageKind] = frozenset()
     secured_minor: int = 2000
     receipts: int = 1
+    credit_minor: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +165,29 @@ def paid_by_card(world: World) -> None:
     world.do(accept_bill, 0, by=world.ada)
     world.deliver()
     assert (world.tab.status, world.tab.paid_minor) == ("closed", 6000)
+
+
+def with_credit(world: World) -> None:
+    """A visit two weeks ago has earned 6.00; of today's, 45.00 are on the bill."""
+    world.open_shop(credits=CreditTerms(rate_basis_points=1000))
+    open_for(world, hours_ahead=None, consents=EVERYTHING)
+    world.save_card()
+    present(world, 6000)
+    world.do(accept_bill, 0, by=world.ada)
+    world.deliver()
+    assert (world.tab.status, world.credit_minor()) == ("closed", 600)
+    world.move_to(world.in_(days=14))
+    open_for(world, hours_ahead=None, consents=EVERYTHING)
+    assert world.tab.card is not None
+    present(world, 4500)
+
+
+def paid_with_credit(world: World) -> None:
+    """6.00 with credit and 39.00 by card, which have earned 3.90."""
+    with_credit(world)
+    world.do(partial(accept_bill, credit_minor=600), 0, by=world.ada)
+    world.deliver()
+    assert (world.tab.status, world.credit_minor()) == ("closed", 390)
 
 
 def partly_lost(world: World) -> None:
@@ -280,6 +307,14 @@ def accepts_promise(world: World) -> Act:
 
 def accepts_bill(world: World) -> Act:
     return lambda deps, request: accept_bill(deps, world.tab_id, 0, request=request)
+
+
+def spends_credit(world: World) -> Act:
+    return lambda deps, request: accept_bill(deps, world.tab_id, 0, credit_minor=600, request=request)
+
+
+def gives_back_a_third(world: World) -> Act:
+    return lambda deps, request: refund_tab(deps, world.tab_id, 1500, "it was cold", request=request)
 
 
 def cancels(world: World) -> Act:
@@ -475,6 +510,21 @@ STORIES: Mapping[Use, Story] = {
         shares_came_back,
         End("closed", "paid", Money(charged=6000), messages=PAID | {K.SHARE_RETURNED}, receipts=2),
         declined=End("due", "partly_paid", Money(charged=3000), balance_minor=3000, messages=OWED),
+    ),
+    Use.CREDIT_SPENT: Story(
+        Operation.CHARGE,
+        with_credit,
+        End("closed", "paid", Money(charged=3900), messages=PAID, credit_minor=390),
+        spends_credit,
+        declined=End("due", "partly_paid", Money(), balance_minor=3900, messages=OWED, never=PAID, credit_minor=0),
+    ),
+    Use.CREDIT_REVERSED: Story(
+        Operation.REFUND,
+        paid_with_credit,
+        # A third of 6.00 is credit again, a third of what was earned is taken back.
+        End("closed", "paid", Money(charged=3900, refunded=1300), messages=PAID, credit_minor=460),
+        gives_back_a_third,
+        by="staff",
     ),
     Use.WAIVED_FEE: Story(
         Operation.REFUND,

@@ -40,6 +40,9 @@ class Use(StrEnum):
     # Of a bill that is split.
     SHARE_CHARGE = "share_charge"
     SHARE_RETURNED = "share_returned"
+    # With the customer's credit, which is written in the same transactions.
+    CREDIT_SPENT = "credit_spent"
+    CREDIT_REVERSED = "credit_reversed"
 
 
 class Boundary(StrEnum):
@@ -138,11 +141,16 @@ ASKS_A_BANK = frozenset(
     {
         *(Use.HOLD, Use.OFF_SESSION_CHARGE, Use.ON_SESSION_CHARGE, Use.CUSTOMER_GONE),
         *(Use.LATE_CANCEL, Use.HOLD_PLACEMENT, Use.AUTOMATIC_CHARGE),
-        *(Use.HOLD_RENEWAL, Use.CHARGE_FIRST, Use.TIP, *ON_PAGE),
+        *(Use.HOLD_RENEWAL, Use.CHARGE_FIRST, Use.TIP, Use.CREDIT_SPENT, *ON_PAGE),
         *(Use.SHARE_CHARGE, Use.SHARE_RETURNED),
     }
 )
-REFUNDS = frozenset({Use.REFUND, Use.REFUND_OF_TWO, Use.WAIVED_FEE, Use.REFUND_BESIDE_LOSS, Use.REFUND_RETRIED})
+REFUNDS = frozenset(
+    {
+        *(Use.REFUND, Use.REFUND_OF_TWO, Use.WAIVED_FEE, Use.REFUND_BESIDE_LOSS, Use.REFUND_RETRIED),
+        Use.CREDIT_REVERSED,
+    }
+)
 LOOKS_UP = frozenset({Use.HOLD, Use.PAGE_HOLD, Use.HOLD_PLACEMENT, Use.HOLD_RENEWAL}) | REFUNDS
 """Whose webhook says too little by itself, so that Stripe is asked for the object."""
 

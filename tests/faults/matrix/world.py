@@ -479,6 +479,11 @@ class World:
 
     # Reading
 
+    def credit_minor(self) -> int:
+        """What the customer has of credit, pending included."""
+        account = self.store.find_credit_account(self.merchant_id, self.customer_id)
+        return account.balance_minor if account else 0
+
     @property
     def tab(self) -> Tab:
         return self.store.get_tab(self.merchant_id, self.tab_id)
