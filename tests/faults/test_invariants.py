@@ -718,3 +718,91 @@ def test_what_nobody_was_told_is_noticed() -> None:
     assert check_told([{"seq": 4, "kind": "opened", "told": [said("owner", "claimed")]}]) == [
         "m.owner is claimed, and nobody sends it"
     ]
+
+
+# Credit
+
+
+def credited(*, paid_with: int = 500) -> World:
+    """The sound tab, of which credit has paid a part, and which has earned 7.00."""
+    world = sound()
+    world.tab["legs"] = [leg("crd_1", "credit", paid_with), leg("pi_1", "capture", 2000), leg("pi_2", "charge", 4500)]
+    world.tab["ledger"] |= {"customer_credit": 500 - 700, "loyalty_expense": 700}
+    return world
+
+
+def earned(kind: str, amount_minor: int, seq: int = 21, **details: Any) -> Json:
+    details = {"lot_id": "lot_1", "credited_customer_id": "cus_1", "active_at": "2026-01-20T00:00:00Z", **details}
+    return {**entry(seq, kind), "details": {"amount_minor": amount_minor, **details}}
+
+
+def statement(*movements: Json, left_minor: int) -> Json:
+    return {
+        "account": {"customer_id": "cus_1"},
+        "lots": [{"lot_id": "lot_1", "left_minor": left_minor}],
+        "movements": list(movements),
+    }
+
+
+def moved(seq: int, kind: str, amount_minor: int, balance_minor: int, tab_seq: int, **more: Any) -> Json:
+    at = {"at": "2026-02-01T00:00:00Z"}
+    what = {"seq": seq, "kind": kind, "amount_minor": amount_minor, "balance_minor": balance_minor}
+    return {**at, **what, "tab_id": "tab_1", "tab_seq": tab_seq, **more}
+
+
+EARNED = earned("credit_earned", 700)
+SPENT = earned("credit_spent", 500, seq=22)
+SOUND = statement(moved(1, "earned", 700, 700, 21), moved(2, "spent", -500, 200, 22), left_minor=200)
+
+
+def test_credit_that_is_spent_as_it_was_earned_is_sound() -> None:
+    assert invariants.check_credits([SOUND], {"tab_1": [EARNED, SPENT]}) == []
+
+
+@pytest.mark.parametrize(
+    ("shown", "history", "said"),
+    [
+        (SOUND | {"lots": [{"left_minor": 700}]}, [EARNED, SPENT], "cus_1: 700 is left in lots"),
+        (SOUND | {"movements": SOUND["movements"][:1]}, [EARNED, SPENT], "cus_1: 200 is left in lots"),
+        (SOUND, [EARNED], "cus_1: movement 2 has no entry of its own"),
+        (SOUND, [EARNED, earned("credit_spent", 400, seq=22)], "cus_1: movement 2 is spent -500, its entry not"),
+        (SOUND, [EARNED, SPENT, earned("credit_spent", 1, seq=23)], "entry 23 of tab_1 (credit_spent) is on no"),
+        (SOUND, [EARNED | earned("credit_earned", 700, credited_customer_id="cus_2"), SPENT], "cus_1: movement 1 is"),
+        (
+            SOUND,
+            [earned("credit_earned", 700, active_at="2026-02-01T00:00:01Z"), SPENT],
+            "cus_1: movement 2 spends what was not active yet",
+        ),
+        (statement(moved(1, "earned", 700, 700, 21), left_minor=-700), [EARNED], "cus_1: 700 is carried below zero"),
+    ],
+)
+def test_each_wrong_statement_is_told(shown: Json, history: list[Json], said: str) -> None:
+    problems = invariants.check_credits([shown], {"tab_1": history})
+
+    assert any(problem.startswith(said) for problem in problems), problems
+
+
+@pytest.mark.parametrize("kind", ["contested", "dispute_opened", "written_off"])
+def test_credit_of_a_tab_that_did_not_end_well_is_told(kind: str) -> None:
+    said = f"700 of credit is kept, and the tab was {kind.replace('_', ' ')}"
+    assert said in list(invariants.credit_is_for_tabs_that_ended_well(sound().tab, [entry(20, kind), EARNED]))
+    taken_back = [entry(20, kind), EARNED, earned("credit_reversed", 700)]
+    assert list(invariants.credit_is_for_tabs_that_ended_well(sound().tab, taken_back)) == []
+
+
+def test_credit_that_pays_a_fee_or_more_than_the_bill_is_told() -> None:
+    tab = credited().tab
+    assert list(invariants.credit_is_a_part_of_the_bill(tab)) == []
+    for damage, said in (
+        ({"fee": {"kind": "no_show"}}, "500 of credit pays a fee or a share"),
+        ({"amount_due_minor": 600, "tip_minor": 200}, "500 of credit is kept, due are 600 with a tip of 200"),
+    ):
+        assert list(invariants.credit_is_a_part_of_the_bill(tab | damage)) == [said]
+
+
+def test_a_ledger_that_owes_other_credit_than_the_entries_is_told() -> None:
+    tab = credited().tab
+    assert list(invariants.credit_posts_what_it_says(tab, [EARNED, SPENT])) == []
+    assert list(invariants.credit_posts_what_it_says(tab, [EARNED])) == [
+        "customer_credit is -200, the entries come to -700"
+    ]

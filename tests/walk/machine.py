@@ -240,15 +240,48 @@ class Walk(RuleBasedStateMachine):
 
     # The bill
 
-    @rule(data=st.data(), tip=st.sampled_from([0, 0, 200]))
-    def accept_bill(self, data: st.DataObject, tip: int) -> None:
+    @rule(data=st.data(), tip=st.sampled_from([0, 0, 200]), spends=st.booleans())
+    def accept_bill(self, data: st.DataObject, tip: int, spends: bool) -> None:
         model = self.pick(data)
         if model is not None:
-            self.accept(model, tip)
+            self.accept(model, tip, spends=spends)
 
-    def accept(self, model: TabModel, tip: int) -> None:
+    def accept(self, model: TabModel, tip: int, *, spends: bool = False) -> None:
         model.may_take = True
-        self.post(self.customer(model), model, "accept_bill", {"tip_minor": tip})
+        self.post(self.customer(model), model, "accept_bill", {"tip_minor": tip} | self.credit(model, spends))
+
+    def credit(self, model: TabModel, spends: bool) -> Json:
+        """What the customer has, as far as the bill goes: whether it can be spent is for the app to say."""
+        if not spends:
+            return {}
+        active = self.town.credit(self.person(model))["account"]["active_minor"]
+        amount = min(active, self.town.tab(model)["balance_minor"])
+        self.counts["credit spent"] += amount > 0
+        return {"credit_minor": amount} if amount else {}
+
+    @rule(data=st.data(), wanted=st.booleans())
+    def wish_for_credit(self, data: st.DataObject, wanted: bool) -> None:
+        model = self.pick(data)
+        if model is not None:
+            person = self.person(model)
+            path = f"/v1/customers/{person.customer_id}/credits"
+            headers = {"Authorization": f"Bearer {self.town.tokens[person.token]}"}
+            self.stack.app.request(
+                "PUT", path, {"spends_by_itself": wanted}, headers | {"Idempotency-Key": f"wish-{len(self.journal)}"}
+            )
+            self.journal.append(f"customer wishes {wanted}")
+
+    @rule(data=st.data())
+    def invite(self, data: st.DataObject) -> None:
+        """One customer of a shop invites the other, where they may."""
+        model = self.pick(data)
+        if model is None:
+            return
+        person, friend = self.person(model), self.shop(model).people[1 - model.customer]
+        made = self.town.send(person.token, f"/customers/{person.customer_id}/invitation", {})
+        if made.status == 200:
+            code = made.body["invitation"]["code"]
+            self.town.send(friend.token, f"/customers/{friend.customer_id}/invited", {"code": code})
 
     @rule(data=st.data(), by_customer=st.booleans())
     def charge_saved_card(self, data: st.DataObject, by_customer: bool) -> None:
@@ -258,16 +291,17 @@ class Walk(RuleBasedStateMachine):
             caller = self.customer(model) if by_customer else self.shop(model).staff
             self.post(caller, model, "charges", {"mode": "off_session"})
 
-    @rule(data=st.data(), card=st.sampled_from(PHONE_CARDS), goes_on=st.booleans())
-    def pay_on_phone(self, data: st.DataObject, card: str, goes_on: bool) -> None:
+    @rule(data=st.data(), card=st.sampled_from(PHONE_CARDS), goes_on=st.booleans(), spends=st.booleans())
+    def pay_on_phone(self, data: st.DataObject, card: str, goes_on: bool, spends: bool) -> None:
         model = self.pick(data)
         if model is not None:
-            self.pay(model, card if goes_on else None)
+            self.pay(model, card if goes_on else None, spends=spends)
 
-    def pay(self, model: TabModel, card: str | None) -> None:
+    def pay(self, model: TabModel, card: str | None, *, spends: bool = False) -> None:
         """Without a card the customer goes away from the payment."""
         model.may_take = True
-        answer = self.post(self.customer(model), model, "charges", {"mode": "on_session"})
+        body = {"mode": "on_session"} | self.credit(model, spends)
+        answer = self.post(self.customer(model), model, "charges", body)
         if answer and card:
             self.confirm(answer["payment"], card)
 
@@ -550,6 +584,7 @@ class Walk(RuleBasedStateMachine):
             shares = [tabs[town.tabs.index(share)] for share in model.shares]
             if shares and (wrong := invariants.check_split(tab, shares)):
                 raise Broken("; ".join(wrong))
+        town.audit_credits()
         for said in town.said[-5:]:
             town.repeat(said)
 
