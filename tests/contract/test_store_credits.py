@@ -8,6 +8,7 @@ from functools import partial
 import pytest
 from msgspec.structs import replace
 
+from chalicelib.adapters.dynamodb import store as dynamodb_store
 from chalicelib.adapters.memory_store import MemoryStore
 from chalicelib.domain.errors import InvalidInput
 from chalicelib.domain.tab.draft import Change
@@ -105,6 +106,17 @@ def test_two_tabs_of_a_batch_may_change_one_account(store: TabStore) -> None:
 
     assert [type(result) for result in results] == [type(None), VersionConflict]
     assert store.get_tab(MERCHANT, tabs[1].tab_id) == tabs[1]
+
+
+def test_a_transaction_writes_an_item_once() -> None:
+    """Changes that write the same account are in groups of their own; others share one."""
+    first, second = change_with(ACCOUNT), change_with(ACCOUNT)
+    other = change_with(replace(ACCOUNT, customer_id="cus_b"))
+    prepared = [(dynamodb_store._puts_of(change)[0], change.tab.change_id) for change in (first, other, second)]
+
+    groups = [[change_id for _, change_id in group] for group in dynamodb_store._groups(prepared)]
+
+    assert groups == [[first.tab.change_id, other.tab.change_id], [second.tab.change_id]]
 
 
 def test_the_statement_is_read_newest_first_in_pages(store: TabStore) -> None:

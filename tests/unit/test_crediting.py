@@ -458,6 +458,18 @@ def test_the_same_card_is_the_same_person() -> None:
     assert account_of(tab).balance_minor == account_of(tab, FRIEND.customer_id).balance_minor == 0
 
 
+def test_the_card_of_any_other_customer_is_no_new_customers() -> None:
+    """Not only of who has invited: the friend was here before under another name."""
+    accounts, _ = friends()
+    paid_tab(30_00, FRIENDS, accounts=accounts, customer=THIRD, fingerprint="third's card")
+    alias = replace(FRIEND, customer_id="cus_alias")
+    invited(accounts, alias.customer_id, CUSTOMER.customer_id)
+    tab = paid_tab(30_00, FRIENDS, accounts=accounts, customer=alias, fingerprint="third's card")
+
+    referral = account_of(tab, alias.customer_id).referral
+    assert referral is not None and referral.refused == "same_card"
+
+
 def test_a_ring_of_three_with_one_card_is_refused() -> None:
     """Ada invites a friend with a second card, who invites a third with Ada's card."""
     accounts, _ = friends()
