@@ -182,7 +182,7 @@ def test_who_accepts_the_bill_is_charged_as_present(told: Directed) -> None:
     """The bank's question is answered in the flow, and nobody is chased for it."""
     told.begin(billed=True, card=CardBehaviour.ASKS)
 
-    told.accept_bill(0)
+    told.accept_bill(0, None)
 
     (payment,) = told.shop.gateway.payments.values()
     told.shop.gateway.confirm(payment.payment_id)

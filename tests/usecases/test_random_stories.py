@@ -137,7 +137,7 @@ class AnyStory(RuleBasedStateMachine):
         consents: tuple[Consent, ...] | None,
         billed: bool,
         addresses: bool,
-        credit: bool,
+        credit: bool = False,
     ) -> None:
         policy = Policy(
             deposit_lapse_action=lapse,

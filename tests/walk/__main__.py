@@ -49,7 +49,7 @@ def main() -> int:
         if sys.stderr.isatty():
             print(f"\r{_line(counts, time.monotonic() - began)}", end="", file=sys.stderr)
     for name, count in sorted(counts.items()):
-        if name.startswith(("answers", "ends")):
+        if name.startswith(("answers", "credit", "ends")):
             print(f"  {name}: {count:,}")
     print(_line(counts, time.monotonic() - began) + (", NOTHING broke" if broken is None else ", BROKEN"))
     return 0 if broken is None else 1
