@@ -48,6 +48,9 @@ _DISPUTE_STATES = {
     "lost": "lost",
     "prevented": "prevented",
 }
+_WHOLE = 100
+"""Per cent of the price."""
+_THREE_DECIMAL = frozenset({"BHD", "JOD", "KWD", "OMR", "TND"})
 _STRIPE_FACTORS = {"ISK": 100, "UGX": 100}
 """Currencies without cents that Stripe takes as if they had some (https://docs.stripe.com/currencies#special-cases)."""
 _PAYMENT_FIELDS = (
@@ -214,6 +217,28 @@ def total_within_cap(tab: Json) -> Iterator[str]:
         yield f"the total is {tab['total_minor']}, the cap {tab['promise']['cap_minor']}"
 
 
+def price_is_of_the_outcome(tab: Json) -> Iterator[str]:
+    """Of a presented bill: the price of the outcome that the customer chose or contests, else of what silence means.
+
+    By the promise and the items alone; materials are paid whole. The services are rounded once, by less than a step.
+    """
+    promise, contest = tab["promise"], tab["contest"]
+    services = sum(item["amount_minor"] for item in tab["items"] if not item["material"])
+    if not promise["tiers"] or not services or tab["presented_at"] is None:
+        if tab["price_percent"] != _WHOLE or tab["tier_percent"] is not None:
+            yield f"the price is {tab['price_percent']} %, and no outcome is promised or reached"
+        return
+    said = tab["tier_percent"] if tab["tier_percent"] is not None else promise["silence_percent"]
+    percent = said if contest is None or contest["tier_percent"] is None else contest["tier_percent"]
+    if percent not in [tier["percent"] for tier in promise["tiers"]] or not tab["price_percent"] == percent <= said:
+        yield f"the price is {tab['price_percent']} %, said was {said} %"
+    whole = sum(item["amount_minor"] for item in tab["items"])
+    if tab["total_minor"] > 0 and abs(
+        100 * (tab["total_minor"] + tab["adjusted_minor"] - whole) + (100 - percent) * services
+    ) > 50 * (10 if tab["currency"] in _THREE_DECIMAL else 1):
+        yield f"the total is {tab['total_minor']}, of {services} for services at {percent} %"
+
+
 def fee_within_disclosed(tab: Json) -> Iterator[str]:
     if tab["fee"] is None:
         return
@@ -323,9 +348,12 @@ def _wrong_taxes(parent: Json, shares: list[Json]) -> Iterator[str]:
             yield f"{in_books} of tax is in the books of {tab['tab_id']}, {reversed_minor} of it reversed"
         own = [item for item in items if tab["parent"] or item["item_id"] not in out]
         rates = [Fraction(item["tax_minor"], item["amount_minor"]) for item in own] or [Fraction(0)]
-        # Each part that was moved may have rounded it once more.
-        least, most = (rate(rates) * tab["adjusted_minor"] for rate in (min, max))
-        if not least - len(shares) <= reversed_minor <= most + len(shares):
+        # By reductions, and by a lower outcome. Each part that was moved may have rounded it once more, and each line
+        # of a lower outcome.
+        off_minor = sum(item["amount_minor"] for item in items) - tab["total_minor"]
+        least, most = (rate(rates) * off_minor for rate in (min, max))
+        rounded = len(shares) + (len(items) if tab["price_percent"] < _WHOLE else 0)
+        if not least - rounded <= reversed_minor <= most + rounded:
             was_in_it = f"from {float(least)} to {float(most)} was in it"
             yield f"{reversed_minor} of tax was taken off {tab['tab_id']}, {was_in_it}"
 
@@ -480,7 +508,10 @@ def clocks_waive_and_people_uphold(tab: Json, history: History) -> Iterator[str]
             contested = entry["details"]["contested_minor"]
         if entry["kind"] != "contest_resolved" or entry["by"] != _SYSTEM:
             continue
-        if entry["details"]["resolution"] != "waive" or before is None or before["kind"] != "waived":
+        if entry["details"].get("of") == "tier":
+            if entry["details"]["resolution"] != "waive":
+                yield f"at entry {entry['seq']} nobody answered, and the outcome was upheld"
+        elif entry["details"]["resolution"] != "waive" or before is None or before["kind"] != "waived":
             yield f"at entry {entry['seq']} nobody answered, and the contest was not waived"
         elif before["details"]["amount_minor"] > contested:
             yield f"at entry {before['seq']} {before['details']['amount_minor']} are waived, contested were {contested}"
@@ -683,6 +714,31 @@ def a_refused_card_is_left_alone(tab: Json, history: History) -> Iterator[str]:
             refused.discard(details["card_id"])
         elif kind == "attempt_begun" and details["card_id"] in refused:
             yield f"at entry {entry['seq']} {details['card_id']} is tried again, which its bank has refused for good"
+
+
+def the_higher_price_needs_a_word(tab: Json, history: History) -> Iterator[str]:
+    """No clock and nobody of the business makes a bill dearer than the outcome that the customer chose.
+
+    What they did not choose is priced as the promise says silence is. A person may uphold that against a contest.
+    """
+    if not tab["promise"]["tiers"]:
+        return
+    chosen: int | None = None
+    for entry in history:
+        kind, details = entry["kind"], entry["details"]
+        if kind == "bill_amended":
+            chosen = None
+        elif kind == "tier_chosen":
+            chosen = details["tier_percent"]
+            if entry["by"] == _SYSTEM:
+                yield f"at entry {entry['seq']} a clock has chosen an outcome"
+        elif kind == "contest_resolved" and details["of"] == "tier":
+            is_waived = details["resolution"] == "waive"
+            chosen = details["tier_percent"] if is_waived else None
+            if not is_waived and entry["by"] == _SYSTEM:
+                yield f"at entry {entry['seq']} a clock upholds the outcome against the customer"
+    if chosen is not None and tab["presented_at"] is not None and tab["price_percent"] > chosen:
+        yield f"the price is {tab['price_percent']} %, the customer chose {chosen} %"
 
 
 def what_was_taken_off_stays_off(tab: Json, history: History) -> Iterator[str]:
@@ -937,6 +993,7 @@ _OF_TAB = (
     total_within_cap,
     starts_as_promised,
     fee_within_disclosed,
+    price_is_of_the_outcome,
     no_tip_is_owed,
     refunded_within_taken,
     a_bank_counts_once,
@@ -958,6 +1015,7 @@ _OF_HISTORY = (
     a_refused_card_is_left_alone,
     who_accepts_is_charged_as_present,
     what_was_taken_off_stays_off,
+    the_higher_price_needs_a_word,
     sealed_texts_are_kept,
     consents_are_those_given,
     only_the_customer_replaces_what_they_sealed,

@@ -8,7 +8,7 @@ from pathlib import Path
 from chalicelib.domain.tab.actions import POSSIBLE_IN, ROLES, Action
 from chalicelib.domain.tab.actor import Role
 from chalicelib.domain.tab.agenda import NEEDS_CALL, StepKind
-from chalicelib.domain.tab.commands import bill, booking, followup, links, objecting, payment, sharing
+from chalicelib.domain.tab.commands import bill, booking, followup, links, objecting, payment, sharing, tiers
 from chalicelib.domain.tab.facts.fact import FactKind
 from chalicelib.domain.tab.link import Scope
 from chalicelib.domain.tab.status import TRANSITIONS, PaymentState, Status
@@ -208,7 +208,7 @@ def _purpose(action: Action) -> str:
     name = _COMMANDS.get(action, action.value)
     command = next(
         getattr(module, name)
-        for module in (bill, booking, payment, followup, links, sharing, objecting)
+        for module in (bill, booking, payment, followup, links, sharing, objecting, tiers)
         if hasattr(module, name)
     )
     sentence, _, _ = (command.__doc__ or "").partition(". ")

@@ -91,6 +91,12 @@ class CapExceeded(DomainError):
     code = "cap_exceeded"
 
 
+class FixedPrice(DomainError):
+    """The customer's last tabs speak against outcome tiers; `latest_percents` is in the context (409)."""
+
+    code = "fixed_price"
+
+
 class PromiseNotAccepted(DomainError):
     """It needs a promise that the customer has sealed, with the consent named in the context (409)."""
 

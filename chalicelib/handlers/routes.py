@@ -62,6 +62,7 @@ ROUTES = (
     ("POST", "/v1/tabs/{tab_id}/walk_out", "api.bills:walk_out"),
     ("POST", "/v1/tabs/{tab_id}/seen", "api.bills:seen"),
     ("POST", "/v1/tabs/{tab_id}/amend", "api.bills:amend"),
+    ("POST", "/v1/tabs/{tab_id}/choose_tier", "api.bills:choose_tier"),
     ("POST", "/v1/tabs/{tab_id}/contest", "api.bills:contest"),
     ("POST", "/v1/tabs/{tab_id}/resolve", "api.bills:resolve"),
     ("POST", "/v1/tabs/{tab_id}/adjust", "api.bills:adjust"),

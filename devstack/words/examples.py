@@ -36,22 +36,28 @@ OF_TAB: Values = {
     "by_credit_minor": 0,
     "credit_minor": 0,
     "credit_active_at": None,
+    "ended_at_percent": None,
 }
 """What the delivery adds of the tab as it is then."""
 
 _AMOUNT: Values = {"amount_minor": 1250}
 _FEE: Values = {"fee_minor": 2000, "fee_due_at": LATER, "final_at": IN_TWO_WEEKS, "held_minor": 2000}
 _FREE: Values = {"fee_minor": 0, "fee_due_at": None, "final_at": IN_TWO_WEEKS, "held_minor": 0}
+_BILL: Values = {"whole_minor": None, "silence_percent": None}
+_TIERED: Values = {"total_minor": 4000, "whole_minor": 5000, "silence_percent": 80}
 _PAID: Values = {"balance_minor": 0, "due_at": None}
 
 _VARIANTS: Mapping[MessageKind, tuple[Mapping[str, int | str | None], ...]] = {
     MessageKind.BILL_PRESENTED: (
-        {"total_minor": 4000, "review_s": 86_400, "after_review": "charged"},
-        {"total_minor": 6000, "review_s": 172_800, "after_review": "due"},
-        {"total_minor": 4000, "review_s": 3_600, "after_review": "due"},
-        {"total_minor": 4000, "review_s": 1_800, "after_review": "charged"},
-        {"total_minor": 4000, "review_s": 0, "after_review": "due"},
+        _BILL | {"total_minor": 4000, "review_s": 86_400, "after_review": "charged"},
+        _BILL | {"total_minor": 6000, "review_s": 172_800, "after_review": "due"},
+        _BILL | {"total_minor": 4000, "review_s": 3_600, "after_review": "due"},
+        _BILL | {"total_minor": 4000, "review_s": 1_800, "after_review": "charged"},
+        _BILL | {"total_minor": 4000, "review_s": 0, "after_review": "due"},
+        _TIERED | {"review_s": 86_400, "after_review": "charged"},
+        _TIERED | {"review_s": 172_800, "after_review": "due"},
     ),
+    MessageKind.TIER_CHOSEN: ({"tier_percent": 50, "total_minor": 2500},),
     MessageKind.BILL_ADJUSTED: (
         _AMOUNT | {"why": "adjusted"},
         _AMOUNT | {"why": "refunded"},
@@ -108,7 +114,10 @@ _VARIANTS: Mapping[MessageKind, tuple[Mapping[str, int | str | None], ...]] = {
     MessageKind.LINK_WANTED: ({},),
     MessageKind.SHARE_RETURNED: ({"after": "charged"}, {"after": "due"}),
     MessageKind.CALL_REFUSED: (_AMOUNT | {"again_by": "us"}, _AMOUNT | {"again_by": "customer"}),
-    MessageKind.CONTESTED: ({"contested_minor": 1250, "deadline_at": LATER},),
+    MessageKind.CONTESTED: (
+        {"contested_minor": 1250, "deadline_at": LATER, "tier_percent": None},
+        {"contested_minor": 1250, "deadline_at": LATER, "tier_percent": 50},
+    ),
     MessageKind.STANDING_OBJECTED: ({},),
     MessageKind.OBJECTION_DECIDED: ({"decision": "upheld"}, {"decision": "refused"}),
     MessageKind.CONTEST_OVERDUE: ({"contested_minor": 1250, "default_at": LATER},),
@@ -118,6 +127,8 @@ _VARIANTS: Mapping[MessageKind, tuple[Mapping[str, int | str | None], ...]] = {
             for resolution in ("adjust", "waive", "uphold")
             for of in ("bill", "fee")
         ),
+        {"resolution": "waive", "of": "tier", "resolved_by": "business", **_PAID},
+        {"resolution": "uphold", "of": "tier", "resolved_by": "business"},
         {"resolution": "waive", "of": "bill", "resolved_by": "deadline", **_PAID, "back_minor": 1250},
     ),
     MessageKind.COLLECTION_ENDED: (
@@ -157,6 +168,7 @@ _VARIANTS: Mapping[MessageKind, tuple[Mapping[str, int | str | None], ...]] = {
         {"receipt_minor": 4000, **_PAID},
         {"receipt_minor": 4000, **_PAID, "by_credit_minor": 500},
         {"receipt_minor": 4000, **_PAID, "credit_minor": 160, "credit_active_at": IN_TWO_WEEKS},
+        {"receipt_minor": 4000, **_PAID, "ended_at_percent": 80},
     ),
 }
 

@@ -11,6 +11,14 @@ from tests.api.world import Caller, Shop, World, amounts, billed, booking, held,
 from tests.browser.visitor import DESKTOP, PHONE, SMALL, Visitor
 
 Visit = Callable[..., Visitor]
+TIERED = {
+    "tiers": [
+        {"percent": 100, "measure": "It stands straight on the day we agreed on."},
+        {"percent": 80, "measure": "It stands straight up to two weeks later."},
+        {"percent": 50, "measure": "It stands, and is not straight."},
+    ],
+    "silence_percent": 80,
+}
 
 
 @pytest.fixture
@@ -43,6 +51,15 @@ def is_open(shop: Shop, ana: Caller) -> str:
 
 def in_review(shop: Shop, ana: Caller) -> str:
     return link(shop, billed(shop, ana, 1800, 1200, 950))
+
+
+def by_outcome(shop: Shop, ana: Caller) -> str:
+    """A bill whose price the customer says: 80 % by silence; the wood is paid whole."""
+    tab = shop.open(ana, 20000, title="Bookshelf", expected_outcome="A shelf of oak.", **TIERED)
+    shop.agree(ana, tab, ["cap"])
+    shop.add(tab, 12000)
+    shop.add(tab, 4000, material=True)
+    return link(shop, shop.complete(tab))
 
 
 def with_card(shop: Shop, ana: Caller) -> str:
@@ -104,6 +121,7 @@ STATES: dict[str, Callable[[Shop, Caller], str]] = {
     "booked": is_booked,
     "open": is_open,
     "bill": in_review,
+    "bill-by-outcome": by_outcome,
     "bill-with-card": with_card,
     "contested": is_contested,
     "paid": is_paid,
@@ -113,7 +131,7 @@ STATES: dict[str, Callable[[Shop, Caller], str]] = {
     "share": is_a_share,
     "nothing": opens_nothing,
 }
-"""The twelve most important states → the secret of a link to one in it."""
+"""The most important states → the secret of a link to one in it."""
 
 
 LOOKS = (
@@ -179,6 +197,23 @@ def test_a_bill_is_paid_with_a_tip(
     page.get_by_text("Paid. Thank you!").wait_for()
     assert "Paid. Thank you! €44.00" in visitor.text
     assert amounts(settled(shop, tab)) == [("charge", 4400)]
+
+
+def test_the_outcome_is_chosen_with_the_keyboard_and_no_script_and_then_paid(
+    shop: Shop, ana: Caller, visit: Visit
+) -> None:
+    """Nothing is preselected: Enter without a choice sends nothing."""
+    visitor = visit(by_outcome(shop, ana), scripts=False)
+    keys = visitor.page.keyboard
+    assert visitor.page.locator("input[name=tier]:checked").count() == 0
+    visitor.tab_to("It stands straight on the day")
+    for _ in range(2):
+        keys.press("ArrowDown")
+    visitor.tab_to("This is how it was")
+    keys.press("Enter")
+    visitor.page.wait_for_url("**done=chosen**")
+    assert "By the outcome: 50 % of the price -€60.00" in visitor.text.replace("\N{MINUS SIGN}", "-")
+    assert visitor.page.get_by_role("button", name="Pay €100.00").is_visible()
 
 
 def test_half_of_a_bill_is_contested_with_the_keyboard_alone(shop: Shop, ana: Caller, visit: Visit) -> None:

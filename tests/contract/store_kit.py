@@ -232,6 +232,7 @@ def full_tab() -> Tab:
         waived_minor=1,
         written_off_minor=2,
         adjusted_minor=3,
+        tier_percent=80,
         lowered_before=Lowered(amount_minor=2, tax_minor=1),
         credits=TabCredits(
             given=(

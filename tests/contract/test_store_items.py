@@ -22,6 +22,7 @@ from chalicelib.adapters.dynamodb import items as dynamodb_items
 from chalicelib.adapters.dynamodb import store as dynamodb_store
 from chalicelib.adapters.dynamodb.store import DynamoDbStore, dynamodb_client
 from chalicelib.domain.errors import InvalidInput
+from chalicelib.domain.money import CURRENCIES
 from chalicelib.domain.parties import Customer, Merchant
 from chalicelib.domain.tab.attempt import Attempt
 from chalicelib.domain.tab.bill import Lowered
@@ -75,7 +76,10 @@ def values(hint: Any) -> st.SearchStrategy[Any]:
     if hint in simple:
         return simple[hint]
     if isinstance(hint, type) and issubclass(hint, Struct):
-        return st.builds(hint, **{name: values(kind) for name, kind in get_type_hints(hint).items()})
+        fields_of = {name: values(kind) for name, kind in get_type_hints(hint).items()}
+        # What a bill costs at a tier is rounded as its currency wants it.
+        known = {"currency": st.sampled_from(sorted(CURRENCIES))} if hint is Tab else {}
+        return st.builds(hint, **fields_of | known)
     kinds = get_args(hint)
     if get_origin(hint) is tuple:
         return st.lists(values(kinds[0]), max_size=2).map(tuple)
@@ -151,9 +155,8 @@ def test_a_new_field_of_the_code_gets_its_default() -> None:
 LEFT_OUT = {
     "": "CreditAccount.currency Feedback.comment Tab.change_id",
     "()": (
-        "CreditAccount.lots Entry.postings Leg.disputes Leg.failed_refunds Promise.added Tab.attempts Tab.flags "
-        "Tab.holds Tab.items "
-        "Tab.legs Tab.links Tab.links_wanted Tab.shares TabCredits.given"
+        "CreditAccount.lots Entry.postings Leg.disputes Leg.failed_refunds Promise.added Promise.tiers Tab.attempts "
+        "Tab.flags Tab.holds Tab.items Tab.legs Tab.links Tab.links_wanted Tab.shares TabCredits.given"
     ),
     "0": (
         "Attempt.checks Attempt.redone Attempt.tip_minor CreditAccount.movement_count CreditAccount.paid_tabs "
@@ -169,9 +172,8 @@ LEFT_OUT = {
     str(Deposit()): "Tab.deposit",
     "False": (
         "Attempt.customer_present Attempt.saves_card Contest.reminded CreditAccount.spends_by_itself "
-        "Dispute.charge_refundable "
-        "Followup.charging_end_told Followup.reminding_end_told Promise.deposit_needs_card "
-        "Report.is_over TabCredits.contested UntoldBill.flagged"
+        "Dispute.charge_refundable Followup.charging_end_told Followup.reminding_end_told Item.is_material "
+        "Promise.deposit_needs_card Promise.fixed_price Report.is_over TabCredits.contested UntoldBill.flagged"
     ),
     str(Followup()): "Tab.followup",
     str(Lowered()): "Tab.lowered_before",
@@ -181,15 +183,16 @@ LEFT_OUT = {
         "Acceptance.card_terms_sha256 Acceptance.free_cancel_until Attempt.card_id Attempt.check_at "
         "Attempt.client_secret Attempt.customer_ref Attempt.failure Attempt.page_id Attempt.page_url "
         "Attempt.payment_id Attempt.return_url BoundToken.taken_over_at Card.fingerprint Card.refused "
-        "CreditAccount.code CreditAccount.referral Deposit.lapses_at Deposit.place_at Dispute.appealed_at "
-        "Failure.advice Failure.decline_code Failure.network_advice Failure.network_code Fee.take_at "
-        "Followup.next_try_at Followup.not_before Followup.remind_at Followup.reminded_at Hold.clock_done_for "
-        "Hold.fingerprint IdempotencyRecord.attempt_id IdempotencyRecord.resource_id IdempotencyRecord.snapshot "
-        "IdempotencyRecord.tab_id Item.voided_at Leg.attempt_id Leg.fingerprint Leg.fraud_warning Leg.refund_again_at "
-        "Leg.refund_failure Link.expires_at Link.revoked_at Pause.until Plan.customer_until Promise.accepted "
-        "Referral.refused Referral.tab_id Tab.card Tab.checked_in_at Tab.closed_at Tab.contest Tab.due_at Tab.fee "
-        "Tab.feedback Tab.final_at Tab.next_action_at Tab.outcome Tab.parent Tab.pause Tab.plan Tab.presented_at "
-        "Tab.proposed Tab.review_ends_at Tab.starts_at Tab.statement_suffix Tab.token Tab.untold_bill "
+        "Contest.tier_percent CreditAccount.code CreditAccount.referral Deposit.lapses_at Deposit.place_at "
+        "Dispute.appealed_at Failure.advice Failure.decline_code Failure.network_advice Failure.network_code "
+        "Fee.take_at Followup.next_try_at Followup.not_before Followup.remind_at Followup.reminded_at "
+        "Hold.clock_done_for Hold.fingerprint IdempotencyRecord.attempt_id IdempotencyRecord.resource_id "
+        "IdempotencyRecord.snapshot IdempotencyRecord.tab_id Item.voided_at Leg.attempt_id Leg.fingerprint "
+        "Leg.fraud_warning Leg.refund_again_at Leg.refund_failure Link.expires_at Link.revoked_at Pause.until "
+        "Plan.customer_until Promise.accepted Promise.silence_percent Referral.refused Referral.tab_id Tab.card "
+        "Tab.checked_in_at Tab.closed_at Tab.contest Tab.due_at Tab.fee Tab.feedback Tab.final_at "
+        "Tab.next_action_at Tab.outcome Tab.parent Tab.pause Tab.plan Tab.presented_at Tab.proposed "
+        "Tab.review_ends_at Tab.starts_at Tab.statement_suffix Tab.tier_percent Tab.token Tab.untold_bill "
         "Tab.walked_out_at TabSummary.due_at TabSummary.expected_at TabSummary.hold_expires_at TabSummary.starts_at "
         "TabSummary.updated_at"
     ),

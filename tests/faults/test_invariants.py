@@ -21,6 +21,8 @@ from devstack.invariants import (
     check_everything,
     check_told,
     every_dispute_is_in_the_books,
+    price_is_of_the_outcome,
+    the_higher_price_needs_a_word,
 )
 
 Json = dict[str, Any]
@@ -60,13 +62,19 @@ def sound() -> World:
                     "accepted_at": "2026-01-05T09:00:00Z",
                 },
                 "review_window_s": 86400,
+                "tiers": [],
+                "silence_percent": None,
                 "starts_at": "2026-01-06T09:00:00Z",
             },
             "card": None,
             "starts_at": "2026-01-06T09:00:00Z",
             "deposit": {"state": "captured"},
             "needs": [],
-            "items": [{"item_id": "itm_1"}],
+            "items": [{"item_id": "itm_1", "amount_minor": 7500, "material": False}],
+            "presented_at": "2026-01-06T10:00:00Z",
+            "price_percent": 100,
+            "tier_percent": None,
+            "contest": None,
             "total_minor": 7000,
             "tip_minor": 0,
             "adjusted_minor": 500,
@@ -806,3 +814,50 @@ def test_a_ledger_that_owes_other_credit_than_the_entries_is_told() -> None:
     assert list(invariants.credit_posts_what_it_says(tab, [EARNED])) == [
         "customer_credit is -200, the entries come to -700"
     ]
+
+
+def by_outcome(**of_tab: object) -> dict:
+    """A bill of 7000 for services and 500 for material, of which silence means 50 %."""
+    tab = sound().tab
+    tiers = [{"percent": percent, "measure": str(percent)} for percent in (100, 50)]
+    items = [
+        {"item_id": "itm_1", "amount_minor": 7000, "material": False},
+        {"item_id": "itm_2", "amount_minor": 500, "material": True},
+    ]
+    return tab | {
+        "promise": tab["promise"] | {"tiers": tiers, "silence_percent": 50},
+        "items": items,
+        "adjusted_minor": 0,
+        "total_minor": 4000,
+        "price_percent": 50,
+        **of_tab,
+    }
+
+
+@pytest.mark.parametrize(
+    ("of_tab", "problem"),
+    [
+        ({"price_percent": 100, "total_minor": 7500}, "the price is 100 %, said was 50 %"),
+        ({"price_percent": 80}, "the price is 80 %, said was 50 %"),
+        ({"tier_percent": 100}, "the price is 50 %, said was 100 %"),
+        ({"total_minor": 4001}, "the total is 4001, of 7000 for services at 50 %"),
+    ],
+)
+def test_a_price_of_no_outcome_is_told(of_tab: dict, problem: str):
+    assert list(price_is_of_the_outcome(by_outcome())) == []
+    assert problem in list(price_is_of_the_outcome(by_outcome(**of_tab)))
+
+
+@pytest.mark.parametrize(
+    ("history", "problem"),
+    [
+        ([entry(1, "tier_chosen", tier_percent=50) | {"by": "aftertab"}], "at entry 1 a clock has chosen an outcome"),
+        ([entry(1, "tier_chosen", tier_percent=0)], "the price is 50 %, the customer chose 0 %"),
+        (
+            [entry(1, "contest_resolved", of="tier", resolution="uphold", tier_percent=50) | {"by": "aftertab"}],
+            "at entry 1 a clock upholds the outcome against the customer",
+        ),
+    ],
+)
+def test_a_price_that_nobody_said_is_told(history: list, problem: str):
+    assert list(the_higher_price_needs_a_word(by_outcome(), history)) == [problem]

@@ -46,6 +46,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "card_removed": {"was_for": "bill"},
     "bill_presented": {"command": "complete", "total_minor": 50_00},
     "bill_adjusted": {"command": "adjust"},
+    "tier_chosen": {"tier_percent": 50},
     "waived": {"why": "waive"},
     "captured": {"why": "before_due"},
     "closed": {"receipt_minor": 50_00},

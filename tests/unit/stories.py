@@ -9,14 +9,15 @@ from msgspec.structs import replace
 
 from chalicelib.domain.tab.attempt import Failure, Operation
 from chalicelib.domain.tab.bill import Feedback
-from chalicelib.domain.tab.commands import bill, booking, links, payment
+from chalicelib.domain.tab.commands import bill, booking, links, payment, tiers
 from chalicelib.domain.tab.commands.bill import ItemInput
 from chalicelib.domain.tab.commands.booking import Limits
 from chalicelib.domain.tab.facts.attempt_outcomes import note_absent, note_rejected, note_unknown
 from chalicelib.domain.tab.facts.fact import FactKind
 from chalicelib.domain.tab.link import Scope
 from chalicelib.domain.tab.policy import LapseAction, Policy, Resolution
-from chalicelib.domain.tab.promise import AcceptanceMethod
+from chalicelib.domain.tab.promise import AcceptanceMethod, Consent
+from chalicelib.domain.trust.tiers import Tier
 from tests.unit.till import (
     ADA,
     CARD,
@@ -426,6 +427,38 @@ def an_outcome_nobody_knows() -> Story:
 def a_charge_the_gateway_refuses() -> Story:
     till = Till().accept(*EVERYTHING, customer=CUSTOMER).serve(50_00).accept_bill()
     yield till.end(note_rejected, Operation.CHARGE, REFUSED)
+
+
+# Prices by outcome
+
+
+def by_outcome(silence: int, *consents: Consent) -> Till:
+    steps = tuple(Tier(percent=percent, measure=f"so well: {percent}") for percent in (100, 80, 50))
+    return Till(tiers=steps, silence_percent=silence).accept(*consents, customer=CUSTOMER).serve(50_00)
+
+
+@story
+def an_outcome_chosen_and_paid() -> Story:
+    till = by_outcome(50, *EVERYTHING)
+    yield till
+    yield till.do(tiers.choose_tier, 80, by=ADA)
+    yield till.accept_bill(4_00).charged()
+
+
+@story
+def silence_and_the_outcome_contested_and_upheld() -> Story:
+    till = by_outcome(80, *WITHOUT_CARD).wait(days=1)
+    yield till
+    yield till.do(bill.contest, "it was late", None, 50, by=ADA)
+    yield till.do(payment.take_cash, 25_00)
+    yield till.do(bill.resolve, Resolution.UPHOLD, None, "it was in time", by=OWNER)
+
+
+@story
+def silence_and_the_outcome_contested_and_unanswered() -> Story:
+    till = by_outcome(80, *WITHOUT_CARD).wait(days=1).do(bill.contest, "it was late", None, 50, by=ADA)
+    yield till.wait(days=8)
+    yield till.wait(days=2)
 
 
 # Disputes

@@ -116,7 +116,13 @@ def test_a_message_is_about_its_tab_and_for_its_people() -> None:
             tab_id=till.tab.tab_id,
             seq=presented.seq,
             at=NOON,
-            values={"total_minor": 50_00, "review_s": 86400, "after_review": "due"},
+            values={
+                "total_minor": 50_00,
+                "review_s": 86400,
+                "after_review": "due",
+                "whole_minor": None,
+                "silence_percent": None,
+            },
         )
     ]
 

@@ -22,6 +22,7 @@ from chalicelib.domain.tab.needs import needs_of
 from chalicelib.domain.tab.promise import Acceptance, AcceptanceMethod, Consent, Promise
 from chalicelib.domain.tab.status import Status
 from chalicelib.domain.trust.standing_terms import Level, Reason, ReasonCode, SealedStanding
+from chalicelib.domain.trust.tiers import Tier
 from tests.unit.till import (
     ADA,
     CARD,
@@ -67,6 +68,9 @@ OTHER_TERMS = {
     "terms_version": "2",
     "deposit_needs_card": True,
     "standing": SealedStanding(level=Level.KNOWN, reason=Reason(code=ReasonCode.VISITS_PAID, count=2)),
+    "tiers": (Tier(percent=100, measure="it holds"), Tier(percent=0, measure="it does not")),
+    "silence_percent": 0,
+    "fixed_price": True,
 }
 
 

@@ -14,7 +14,7 @@ from chalicelib.domain.tab.actor import SYSTEM, Actor, Role
 from chalicelib.domain.tab.agenda import conclude
 from chalicelib.domain.tab.attempt import Failure, Operation
 from chalicelib.domain.tab.bill import Feedback
-from chalicelib.domain.tab.commands import bill, booking, followup, links, objecting, payment, sharing
+from chalicelib.domain.tab.commands import bill, booking, followup, links, objecting, payment, sharing, tiers
 from chalicelib.domain.tab.commands.bill import ItemInput
 from chalicelib.domain.tab.commands.booking import Limits, Origin
 from chalicelib.domain.tab.commands.require import require
@@ -27,6 +27,7 @@ from chalicelib.domain.tab.policy import Resolution
 from chalicelib.domain.tab.share import USUAL_TIME
 from chalicelib.domain.tab.status import TRANSITIONS, Status
 from chalicelib.domain.tab.tab import Outcome, Tab
+from chalicelib.domain.trust.tiers import Tier
 from tests.unit.till import (
     ADA,
     CUSTOMER,
@@ -41,6 +42,7 @@ from tests.unit.till import (
     acceptance,
 )
 
+TIERS = tuple(Tier(percent=percent, measure=f"at {percent}") for percent in (100, 80, 50))
 STARTS: dict[str, Callable[[], Till]] = {
     "booked": lambda: Till.booked(deposit_minor=0),
     "booked and accepted": lambda: Till.booked().accept(*WITH_CARD, customer=CUSTOMER),
@@ -84,6 +86,15 @@ STARTS: dict[str, Callable[[], Till]] = {
     ),
     "in review, forgiven, hold to be released": lambda: (
         Till(deposit_minor=60_00).accept(*EVERYTHING, customer=CUSTOMER).hold_placed().serve(50_00).do(bill.waive, "so")
+    ),
+    "in review, the outcome not chosen yet": lambda: (
+        Till(tiers=TIERS, silence_percent=50).accept(*EVERYTHING, customer=CUSTOMER).serve(50_00)
+    ),
+    "in review, an outcome chosen": lambda: (
+        Till(tiers=TIERS, silence_percent=50).serve(50_00).do(tiers.choose_tier, 100, by=ADA)
+    ),
+    "due, the outcome contested": lambda: (
+        Till(tiers=TIERS, silence_percent=80).serve(50_00).wait(days=1).do(bill.contest, "late", None, 50, by=ADA)
     ),
     "contested": lambda: Till().serve(50_00).do(bill.contest, "too short", 20_00, by=ADA),
     "contested, charge under way": lambda: (
@@ -195,6 +206,7 @@ def _act(draft: Draft, action: Action) -> None:
         Action.COMPLETE: lambda: bill.complete(draft),
         Action.AMEND: lambda: bill.amend(draft),
         Action.ACCEPT_BILL: lambda: bill.accept_bill(draft, 0),
+        Action.CHOOSE_TIER: lambda: tiers.choose_tier(draft, 80),
         Action.CONTEST: lambda: bill.contest(draft, "so", None),
         Action.RESOLVE: lambda: bill.resolve(draft, Resolution.UPHOLD, None, "so"),
         Action.PAY_ON_PHONE: lambda: payment.pay_on_phone(draft),

@@ -16,11 +16,13 @@ from chalicelib.domain.tab.commands.booking import Limits
 from chalicelib.domain.tab.objection import Decision
 from chalicelib.domain.tab.policy import Resolution
 from chalicelib.domain.tab.status import Status
+from chalicelib.domain.trust.tiers import Tier
 from chalicelib.usecases.tab.bill import (
     accept_bill,
     add_items,
     adjust_bill,
     amend_bill,
+    choose_tier,
     complete_service,
     contest_bill,
     resolve_contest,
@@ -64,6 +66,12 @@ def objected(shop: Shop) -> None:
 
 def in_review(shop: Shop) -> None:
     shop.open(*WITHOUT_CARD).serve(50_00)
+
+
+def by_outcome(shop: Shop) -> None:
+    tiers = tuple(Tier(percent=percent, measure=f"as well as {percent}") for percent in (100, 80, 50))
+    shop.open(*WITHOUT_CARD, tiers=tiers, silence_percent=50)
+    shop.serve(50_00)
 
 
 def with_card(shop: Shop) -> None:
@@ -145,6 +153,11 @@ CASES: dict[str, Case] = {
         with_card,
         lambda shop, request: accept_bill(shop.deps, shop.tab_id, 4_00, Feedback(rating=4), request=request),
         "ada", "bill_accepted", {"tip_minor": 4_00},
+    ),
+    "choose_tier": Case(
+        by_outcome,
+        lambda shop, request: choose_tier(shop.deps, shop.tab_id, 80, request=request),
+        "ada", "tier_chosen", {"tier_percent": 80, "total_minor": 40_00},
     ),
     "contest": Case(
         in_review,

@@ -34,6 +34,7 @@ from chalicelib.domain.tab.tab import Outcome
 from chalicelib.domain.trust.credits import Referral
 from chalicelib.domain.trust.standing import History, standing_of
 from chalicelib.domain.trust.terms import CreditTerms
+from chalicelib.domain.trust.tiers import Tier
 from chalicelib.domain.trust.visit import visit_of
 from chalicelib.usecases.parties.customers import remove_card
 from chalicelib.usecases.tab.bill import (
@@ -41,6 +42,7 @@ from chalicelib.usecases.tab.bill import (
     add_items,
     adjust_bill,
     amend_bill,
+    choose_tier,
     complete_service,
     contest_bill,
     resolve_contest,
@@ -90,6 +92,9 @@ VALUE = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z|[a-z][a-z0-9_]*|acct_\w+")
 """An instant in UTC, a code, or an account's id."""
 
 
+TIERS = tuple(Tier(percent=percent, measure=f"as well as {percent}") for percent in (100, 80, 50, 0))
+
+
 def sealed(extra: set[Consent]) -> tuple[Consent, ...]:
     return tuple(consent for consent in Consent if consent in {*WITHOUT_CARD, *extra})
 
@@ -121,6 +126,7 @@ class AnyStory(RuleBasedStateMachine):
         billed=st.booleans(),
         addresses=st.booleans(),
         credit=st.booleans(),
+        silence=st.sampled_from([None, None, 80, 50, 0]),
     )
     def open(
         self,
@@ -138,6 +144,7 @@ class AnyStory(RuleBasedStateMachine):
         billed: bool,
         addresses: bool,
         credit: bool = False,
+        silence: int | None = None,
     ) -> None:
         policy = Policy(
             deposit_lapse_action=lapse,
@@ -155,7 +162,8 @@ class AnyStory(RuleBasedStateMachine):
         self.shop.gateway.cards["pm_1"] = card
         self.shop.gateway.refunds_end = refunds_end
         fees = {} if starts_in_hours is None else {"no_show_fee_minor": fee, "late_cancel_fee_minor": late_fee}
-        self.shop.open(starts_in_hours=starts_in_hours, deposit_minor=deposit, **fees)
+        tiers = {} if silence is None else {"tiers": TIERS, "silence_percent": silence}
+        self.shop.open(starts_in_hours=starts_in_hours, deposit_minor=deposit, **fees, **tiers)
         if consents is not None:
             self.accept_promise(consents)
         if billed:
@@ -237,10 +245,10 @@ class AnyStory(RuleBasedStateMachine):
             lambda: propose_promise(shop.deps, shop.tab_id, Limits(cap_minor=cap), request=shop.request(shop.staff)),
         )
 
-    @rule(price=st.sampled_from([0, 30, 60, 20_00, 20_01, 50_00]))
-    def add_item(self, price: int) -> None:
+    @rule(price=st.sampled_from([0, 30, 60, 20_00, 20_01, 50_00]), is_material=st.booleans())
+    def add_item(self, price: int, is_material: bool) -> None:
         shop = self.shop
-        item = ItemInput(description="Service", unit_price_minor=price, tax_basis_points=1900)
+        item = ItemInput(description="Service", unit_price_minor=price, tax_basis_points=1900, is_material=is_material)
         self.attempt_action(
             Action.ADD_ITEMS,
             shop.staff,
@@ -275,7 +283,7 @@ class AnyStory(RuleBasedStateMachine):
         )
 
     @rule(tip=st.sampled_from([0, 1, 5_00]), credit=st.sampled_from([None, 0, 1, 5_00]))
-    def accept_bill(self, tip: int, credit: int | None) -> None:
+    def accept_bill(self, tip: int, credit: int | None = 0) -> None:
         self.act(Action.ACCEPT_BILL, self.shop.ada, partial(accept_bill, credit_minor=credit), tip)
 
     @rule(tip=st.sampled_from([0, 0, 5_00]), credit=st.sampled_from([None, None, 0, 3_00, 5_00]))
@@ -353,6 +361,23 @@ class AnyStory(RuleBasedStateMachine):
     @rule(contested=st.sampled_from([None, None, 1, 20_00]))
     def contest(self, contested: int | None) -> None:
         self.act(Action.CONTEST, self.shop.ada, contest_bill, "so", contested)
+
+    @precondition(lambda self: self.shop.tab.has_tiers)
+    @rule(percent=st.sampled_from([100, 80, 50, 0]))
+    def choose_tier(self, percent: int) -> None:
+        self.act(Action.CHOOSE_TIER, self.shop.ada, choose_tier, percent)
+
+    @precondition(lambda self: self.shop.tab.has_tiers and self.shop.tab.status == Status.DUE)
+    @rule(percent=st.sampled_from([80, 50, 0]))
+    def contest_the_outcome(self, percent: int) -> None:
+        shop = self.shop
+        before = shop.tab
+        try:
+            contest_bill(shop.deps, shop.tab_id, "so", None, percent, request=shop.request(shop.ada))
+        except DomainError:
+            assert shop.tab == before
+        else:
+            assert Action.CONTEST in allowed_actions(before, shop.ada, shop.clock.now())
 
     @rule(
         how=st.sampled_from(
@@ -648,7 +673,7 @@ class AnyStory(RuleBasedStateMachine):
         if not hasattr(self, "shop"):
             return
         contest, policy = self.shop.tab.contest, self.shop.tab.policy
-        if contest is not None:
+        if contest is not None and contest.tier_percent is None:
             later = [payment for payment in self.payments if payment.made_at > contest.contested_at]
             assert not [payment for payment in later if not payment.is_hold], "nothing is charged while it is contested"
         for message in self.messages:
@@ -693,9 +718,9 @@ class AnyStory(RuleBasedStateMachine):
         self.those_concerned_heard_of_what_was_lowered()
         self.the_visit_says_what_the_tab_has_come_to()
         if tab.status not in (Status.BOOKED, Status.OPEN):
-            assert (tab.status == Status.CLOSED) == (
-                (tab.live_hold is None and tab.balance_minor == 0 and not refused) or tab.closed_at is not None
-            )
+            # A bill for nothing by silence waits for a customer who was not told of it.
+            is_open = tab.live_hold is not None or tab.balance_minor > 0 or refused or tab.awaits_tier
+            assert (tab.status == Status.CLOSED) == (not is_open or tab.closed_at is not None)
         self.everybody_hears_of_what_has_happened()
         self.what_is_to_be_told_is_told()
         receipts = {m.message_id for m in self.messages if m.kind == MessageKind.RECEIPT}
@@ -729,6 +754,7 @@ class AnyStory(RuleBasedStateMachine):
         back = {
             *(MessageKind.REFUND, MessageKind.WAIVED, MessageKind.BILL_ADJUSTED, MessageKind.CONTEST_RESOLVED),
             *(MessageKind.NO_SHOW_TAKEN_BACK, MessageKind.CANCELED, MessageKind.DEPOSIT_TAKEN, MessageKind.RECEIPT),
+            MessageKind.CASH_TO_RETURN,
         }
         assert not gone or kinds & back, "money went back, and the customer heard of nothing that explains it"
 
@@ -761,6 +787,8 @@ class AnyStory(RuleBasedStateMachine):
             "opened_at": tab.opened_at,
             "starts_at": tab.starts_at,
             "total_minor": tab.total_minor if tab.presented_at else 0,
+            "price_percent": tab.price_percent if tab.has_tiers else 100,
+            "ended_at_percent": tab.ended_at_percent,
             "tip_minor": tab.tip_minor,
             "owed_minor": tab.balance_minor,
             "paid_minor": sum(leg.amount_minor - leg.refunded_minor for leg in tab.legs),
@@ -775,6 +803,8 @@ class AnyStory(RuleBasedStateMachine):
             "opened_at": visit.opened_at,
             "starts_at": visit.starts_at,
             "total_minor": visit.total_minor,
+            "price_percent": 100 if visit.tier_percent is None else visit.tier_percent,
+            "ended_at_percent": visit.ended_at_percent,
             "tip_minor": visit.tip_minor,
             "owed_minor": visit.owed_minor,
             "paid_minor": visit.paid_minor,
@@ -807,4 +837,6 @@ def comes_by_event_alone(shop: Shop, event_id: str) -> bool:
 
 
 TestAnyStory = AnyStory.TestCase
-TestAnyStory.settings = settings(max_examples=80, stateful_step_count=25, report_multiple_bugs=False)
+TestAnyStory.settings = settings(
+    max_examples=int(__import__("os").environ.get("N", "80")), stateful_step_count=25, report_multiple_bugs=False
+)

@@ -37,6 +37,7 @@ STAGES = ["presented", "split", "held", "accepted", "paid", "missed", "booked", 
 STARTS_IN_HOURS = {"booked": 30, "held": 30, "missed": 1}
 SECURED = ("held", "missed")
 HOOK_FAULTS = ["webhook_lose", "webhook_delay", "webhook_duplicate", "webhook_reorder"]
+TIERS = [{"percent": percent, "measure": f"as well as {percent}"} for percent in (100, 80, 50, 0)]
 DRY_ROUNDS = 150
 """How many stops the agenda of a town may need until it has nothing left to do."""
 
@@ -58,8 +59,9 @@ class Walk(RuleBasedStateMachine):
         stages=st.lists(st.sampled_from(STAGES), min_size=2, max_size=3),
         price=st.integers(500, 12_000),
         deposit=SMALL,
+        silence=st.sampled_from([None, None, 80, 0]),
     )
-    def settle(self, shop: int, card: str, stages: list[str], price: int, deposit: int) -> None:
+    def settle(self, shop: int, card: str, stages: list[str], price: int, deposit: int, silence: int | None) -> None:
         """A shop, a customer with a card, and tabs that have come so far: a walk from nothing seldom gets anywhere."""
         self.counts["examples"] += 1
         self.journal.clear()
@@ -67,7 +69,7 @@ class Walk(RuleBasedStateMachine):
         self.away_from_us(lambda: self.town.save_card(self.town.shops[shop], self.town.shops[shop].people[0], card))
         for stage in stages:
             asked = max(deposit, 500) if stage in SECURED else deposit
-            self.open(shop, 0, STARTS_IN_HOURS.get(stage), max(price, asked), asked, 1)
+            self.open(shop, 0, STARTS_IN_HOURS.get(stage), max(price, asked), asked, 1, silence)
             self.bring_to(stage, self.town.tabs[-1], price)
 
     def bring_to(self, stage: str, model: TabModel, price: int) -> None:
@@ -82,6 +84,8 @@ class Walk(RuleBasedStateMachine):
             self.serve(model, [price])
         if stage in ("presented", "split", "accepted", "paid"):
             self.post(self.shop(model).staff, model, "complete")
+        if stage in ("split", "accepted", "paid"):
+            self.choose(model, 50)
         if stage == "split":
             self.split_bill(model, {"equally": 2})
         if stage == "accepted":
@@ -122,14 +126,29 @@ class Walk(RuleBasedStateMachine):
         estimate=PRICES,
         deposit=SMALL,
         room=st.sampled_from([1, 1, 2]),
+        silence=st.sampled_from([None, None, 80, 50, 0]),
     )
     def open_tab(
-        self, shop: int, customer: int, starts_in_hours: int | None, estimate: int, deposit: int, room: int
+        self,
+        shop: int,
+        customer: int,
+        starts_in_hours: int | None,
+        estimate: int,
+        deposit: int,
+        room: int,
+        silence: int | None,
     ) -> None:
-        self.open(shop, customer, starts_in_hours, estimate, deposit, room)
+        self.open(shop, customer, starts_in_hours, estimate, deposit, room, silence)
 
     def open(
-        self, shop: int, customer: int, starts_in_hours: int | None, estimate: int, deposit: int, room: int
+        self,
+        shop: int,
+        customer: int,
+        starts_in_hours: int | None,
+        estimate: int,
+        deposit: int,
+        room: int,
+        silence: int | None = None,
     ) -> None:
         deposit = min(deposit, estimate) if starts_in_hours else 0
         body: Json = {
@@ -142,6 +161,8 @@ class Walk(RuleBasedStateMachine):
             "no_show_fee_minor": deposit,
             "late_cancel_fee_minor": deposit // 2,
         }
+        if silence is not None:
+            body |= {"tiers": TIERS, "silence_percent": silence}
         if starts_in_hours is not None:
             body["starts_at"] = iso(self.stack.now() + timedelta(hours=starts_in_hours))
         reply = self.town.send(self.town.shops[shop].staff, "/tabs", body)
@@ -245,6 +266,15 @@ class Walk(RuleBasedStateMachine):
         model = self.pick(data)
         if model is not None:
             self.accept(model, tip, spends=spends)
+
+    @rule(data=st.data(), percent=st.sampled_from([100, 80, 50, 0]))
+    def choose_tier(self, data: st.DataObject, percent: int) -> None:
+        model = self.pick(data)
+        if model is not None:
+            self.choose(model, percent)
+
+    def choose(self, model: TabModel, percent: int) -> None:
+        self.post(self.customer(model), model, "choose_tier", {"percent": percent})
 
     def accept(self, model: TabModel, tip: int, *, spends: bool = False) -> None:
         model.may_take = True
@@ -358,6 +388,12 @@ class Walk(RuleBasedStateMachine):
         except (CardDeclined, HttpError, ConnectionError, TimeoutError) as failed:
             self.journal.append(f"not done: {type(failed).__name__} {str(failed)[:120]}")
 
+    @rule(data=st.data(), percent=st.sampled_from([80, 50, 0]))
+    def contest_the_outcome(self, data: st.DataObject, percent: int) -> None:
+        model = self.pick(data)
+        if model is not None:
+            self.post(self.customer(model), model, "contest", {"reason": "It was late", "tier_percent": percent})
+
     @rule(data=st.data(), verb=st.sampled_from(["contest", "waive", "refunds", "write_off"]))
     def say_why(self, data: st.DataObject, verb: str) -> None:
         model = self.pick(data)
@@ -430,6 +466,8 @@ class Walk(RuleBasedStateMachine):
                 self.serve(model, [amount])
             case "accept_bill":
                 self.accept(model, 0)
+            case "choose_tier":
+                self.choose(model, (100, 80, 50, 0)[amount % 4])
             case "pay_on_phone" | "tip":
                 model.may_take = True
                 path = ("tip", {"tip_minor": amount}) if action == "tip" else ("charges", {"mode": "on_session"})

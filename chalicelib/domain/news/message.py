@@ -17,6 +17,7 @@ class Recipient(StrEnum):
 class MessageKind(StrEnum):
     BILL_PRESENTED = "bill_presented"
     BILL_ADJUSTED = "bill_adjusted"
+    TIER_CHOSEN = "tier_chosen"
     WAIVED = "waived"
     REMINDER = "reminder"
     CARD_DECLINED = "card_declined"

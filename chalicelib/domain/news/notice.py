@@ -53,6 +53,7 @@ KINDS_BY_SUBJECT: Mapping[str, Mapping[str, str]] = {
         "bill_presented": "The bill was presented; the review begins when the customer knows it.",
         "bill_amended": "The bill was taken back to be changed.",
         "bill_adjusted": "The bill was lowered.",
+        "tier_chosen": "The customer said which outcome it was; the bill is of that tier.",
         "bill_accepted": "The customer accepted the bill.",
         "rated": "The customer said how content they are.",
         "cash_announced": "The customer says that they pay in cash.",

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from chalicelib.domain.news.message import Message, MessageKind, Recipient, message_id
 from chalicelib.domain.tab.entry import Entry
+from chalicelib.domain.trust.tiers import WHOLE
 
 _LEFT = ("balance_minor", "back_minor")
 """What is left to pay and what goes back, at that moment: by the time it is told, the refund may have been made."""
@@ -120,8 +121,11 @@ NEWS: Mapping[str, tuple[Rule, ...]] = {
         Rule(
             kind=MessageKind.BILL_PRESENTED,
             to=_CUSTOMER,
-            values=("total_minor", "review_s", "after_review"),
-            when=lambda details: details.get("command") == "complete" and details.get("total_minor", 0) > 0,
+            values=("total_minor", "review_s", "after_review", "whole_minor", "silence_percent"),
+            when=lambda details: (
+                details.get("command") == "complete"
+                and max(details.get("total_minor", 0), details.get("whole_minor", 0)) > 0
+            ),
         ),
     ),
     "walked_out": (
@@ -137,11 +141,21 @@ NEWS: Mapping[str, tuple[Rule, ...]] = {
             when=_is("command", "adjust"),
         ),
     ),
+    "tier_chosen": (
+        Rule(
+            kind=MessageKind.TIER_CHOSEN,
+            to=_OWNER,
+            values=("tier_percent", "total_minor"),
+            when=lambda details: details.get("tier_percent", WHOLE) < WHOLE,
+        ),
+    ),
     "waived": (
         # What ends a contest or goes back as a refund is told as that.
         Rule(kind=MessageKind.WAIVED, to=_CUSTOMER, values=("amount_minor", "of", *_LEFT), when=_is("why", "waive")),
     ),
-    "contested": (Rule(kind=MessageKind.CONTESTED, to=_OWNER, values=("contested_minor", "deadline_at")),),
+    "contested": (
+        Rule(kind=MessageKind.CONTESTED, to=_OWNER, values=("contested_minor", "deadline_at", "tier_percent")),
+    ),
     "standing_objected": (Rule(kind=MessageKind.STANDING_OBJECTED, to=_OWNER),),
     "objection_decided": (Rule(kind=MessageKind.OBJECTION_DECIDED, to=_CUSTOMER, values=("decision",)),),
     "contest_overdue": (Rule(kind=MessageKind.CONTEST_OVERDUE, to=_OWNER, values=("contested_minor", "default_at")),),

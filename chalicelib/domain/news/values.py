@@ -8,7 +8,9 @@ from chalicelib.domain import instants
 from chalicelib.domain.tab.tab import Tab
 from chalicelib.domain.trust.credits import LotKind
 
-STANDARD = frozenset({"balance_minor", "back_minor", "due_at", "by_credit_minor", "credit_minor", "credit_active_at"})
+STANDARD = frozenset(
+    {"balance_minor", "back_minor", "due_at", "by_credit_minor", "credit_minor", "credit_active_at", "ended_at_percent"}
+)
 """Their names. A message's own value of the same name comes first: it is of the moment that the message tells of."""
 
 
@@ -16,7 +18,7 @@ def of_tab(tab: Tab) -> Mapping[str, int | str | None]:
     """`balance_minor`: what is left to pay. `back_minor`: what goes back by itself; cash has a message of its own.
 
     `by_credit_minor`: what credit has paid. `credit_minor`: what the tab has earned; it can be spent from
-    `credit_active_at` on.
+    `credit_active_at` on. `ended_at_percent`: the outcome tier that the bill is of; None without tiers.
     """
     earned = [given for given in tab.credits.given if given.kind == LotKind.EARNED and given.kept_minor]
     return {
@@ -26,4 +28,5 @@ def of_tab(tab: Tab) -> Mapping[str, int | str | None]:
         "by_credit_minor": tab.by_credit_minor,
         "credit_minor": sum([given.kept_minor for given in earned]),
         "credit_active_at": instants.text(earned[0].active_at) if earned else None,
+        "ended_at_percent": tab.ended_at_percent,
     }

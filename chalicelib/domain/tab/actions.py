@@ -47,6 +47,7 @@ class Action(StrEnum):
     WALK_OUT = "walk_out"
     AMEND = "amend"
     ACCEPT_BILL = "accept_bill"
+    CHOOSE_TIER = "choose_tier"
     CONTEST = "contest"
     RESOLVE = "resolve"
     PAY_ON_PHONE = "pay_on_phone"
@@ -92,6 +93,7 @@ ROLES: Mapping[Action, frozenset[Role | Scope]] = {
     Action.RESCHEDULE: _CUSTOMER | _BUSINESS,
     Action.AMEND: _BUSINESS,
     Action.ACCEPT_BILL: _CUSTOMER,
+    Action.CHOOSE_TIER: _CUSTOMER,
     Action.CONTEST: _CUSTOMER,
     Action.RESOLVE: _BUSINESS,
     Action.PAY_ON_PHONE: _PAYER,
@@ -139,8 +141,9 @@ POSSIBLE_IN: Mapping[Action, tuple[Status, ...]] = {
     Action.RESCHEDULE: (Status.BOOKED,),
     Action.AMEND: (Status.IN_REVIEW,),
     Action.ACCEPT_BILL: (Status.IN_REVIEW,),
+    Action.CHOOSE_TIER: (Status.IN_REVIEW,),
     Action.CONTEST: _ONCE_OWED,
-    Action.RESOLVE: (Status.CONTESTED,),
+    Action.RESOLVE: (Status.DUE, Status.CONTESTED),
     Action.PAY_ON_PHONE: _ONCE_OWED,
     Action.CHARGE_SAVED_CARD: _ONCE_OWED,
     Action.TAKE_CASH: _ONCE_OWED,
@@ -286,8 +289,45 @@ def _amend(tab: Tab, actor: Actor, now: datetime) -> Why | None:
     return _in_progress(tab, actor, now)
 
 
+def _accept_bill(tab: Tab, actor: Actor, now: datetime) -> Why | None:
+    return _awaits_tier(tab) or _in_progress(tab, actor, now)
+
+
+def _awaits_tier(tab: Tab) -> Why | None:
+    """Nobody pays or accepts a price before they have said which outcome it is of."""
+    if not tab.awaits_tier:
+        return None
+    return lambda: TransitionRefused(
+        "The price depends on the outcome, and the customer has not said yet which it was. They choose the tier first "
+        "(choose_tier).",
+        status=tab.status,
+    )
+
+
+def _choose_tier(tab: Tab, actor: Actor, now: datetime) -> Why | None:
+    if tab.moved_minor:
+        return _is_split(tab)
+    if not tab.has_tiers:
+        return lambda: TransitionRefused(
+            "The price of this tab does not depend on the outcome. Contest what is wrong with it.", status=tab.status
+        )
+    if tab.waived_minor:
+        return lambda: TransitionRefused("The bill is already waived.", status=tab.status)
+    return _in_progress(tab, actor, now)
+
+
+def _resolve(tab: Tab, actor: Actor, now: datetime) -> Why | None:
+    if tab.status != Status.CONTESTED and not tab.contests_tier:
+        return lambda: TransitionRefused("Nothing on this tab is contested.", status=tab.status)
+    return _in_progress(tab, actor, now)
+
+
 def _contest(tab: Tab, actor: Actor, now: datetime) -> Why | None:
     """A contest is recorded at once, even during a payment; it stops every further one (money rule 4)."""
+    if tab.contests_tier:
+        return lambda: TransitionRefused(
+            "The outcome of this tab is contested already. Wait for the answer of the business.", status=tab.status
+        )
     if not tab.amount_due_minor:
         return lambda: NothingToPay("Nothing is due on this tab.")
     if (until := tab.final_at) is not None and now >= until:
@@ -404,6 +444,8 @@ def _return_cash(tab: Tab, actor: Actor, now: datetime) -> Why | None:
 def _write_off(tab: Tab, actor: Actor, now: datetime) -> Why | None:
     if tab.open_shares:
         return _is_split(tab)
+    if tab.contests_tier:
+        return _is_contested(tab)
     if tab.balance_minor:
         return _in_progress(tab, actor, now)
     return lambda: NothingToPay("Nothing is owed on this tab.")
@@ -415,8 +457,14 @@ def _collect(tab: Tab, actor: Actor, now: datetime) -> Why | None:
     return _in_progress(tab, actor, now)
 
 
+def _is_contested(tab: Tab) -> Why:
+    return lambda: TransitionRefused(
+        "The customer contests the outcome. Answer that first (resolve).", status=tab.status
+    )
+
+
 def _pay_on_phone(tab: Tab, actor: Actor, now: datetime) -> Why | None:
-    if refused := _collect(tab, actor, now):
+    if refused := _awaits_tier(tab) or _collect(tab, actor, now):
         return refused
     if phone_amount_minor(tab) == 0:
         if tab.live_hold:
@@ -429,7 +477,7 @@ def _pay_on_phone(tab: Tab, actor: Actor, now: datetime) -> Why | None:
 
 
 def _charge_saved_card(tab: Tab, actor: Actor, now: datetime) -> Why | None:
-    if refused := _collect(tab, actor, now):
+    if refused := _awaits_tier(tab) or _collect(tab, actor, now):
         return refused
     if tab.live_hold is None and tab.card is not None and tab.card.refused:
         # The cardholder is not told the bank's reason, which would warn a thief.
@@ -488,6 +536,10 @@ def _split(tab: Tab, actor: Actor, now: datetime) -> Why | None:
         return _is_split(tab)
     if tab.fee is not None:
         return lambda: TransitionRefused("A fee is one person's matter, so it is not split.", status=tab.status)
+    if refused := _awaits_tier(tab):
+        return refused
+    if tab.contests_tier:
+        return _is_contested(tab)
     if tab.live_hold is not None:
         return lambda: TransitionRefused(
             "The deposit that is held pays the bill first. Accept the bill; what is still owed then can be split.",
@@ -670,9 +722,10 @@ _REFUSALS: Mapping[Action, Refusal] = {
     Action.SAVE_CARD: _save_card,
     Action.CHECK_IN: _check_in,
     Action.AMEND: _amend,
-    Action.ACCEPT_BILL: _in_progress,
+    Action.ACCEPT_BILL: _accept_bill,
+    Action.CHOOSE_TIER: _choose_tier,
     Action.CONTEST: _contest,
-    Action.RESOLVE: _in_progress,
+    Action.RESOLVE: _resolve,
     Action.PAY_ON_PHONE: _pay_on_phone,
     Action.CHARGE_SAVED_CARD: _charge_saved_card,
     Action.TAKE_CASH: _collect,

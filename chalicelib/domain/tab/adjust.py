@@ -37,6 +37,18 @@ def keep_lowered(draft: Draft) -> None:
         draft.update(lowered_before=Lowered(amount_minor=tab.adjusted_minor, tax_minor=tab.adjusted_tax_minor))
 
 
+def reprice(draft: Draft, **fields: object) -> tuple[Posting, ...]:
+    """Change the fields that the price of the outcome follows from; return the postings of the difference.
+
+    Nothing of the bill is another tab's now, so what was taken off it is in proportion to all of it.
+    """
+    before = draft.tab
+    assert not before.moved_minor, "the outcome is said before a bill is split"
+    draft.update(**fields, lowered_before=Lowered())
+    more_minor, tax_minor = draft.tab.total_minor - before.total_minor, draft.tab.tax_minor - before.tax_minor
+    return bill_postings(more_minor - tax_minor, tax_minor)
+
+
 def what_is_left(tab: Tab) -> dict[str, Any]:
     """For the entry that lowers what is due: what is left to pay, and what goes back because of it.
 
@@ -73,6 +85,12 @@ def lower_paid(draft: Draft, amount_minor: int, why: str, reason: str = "") -> N
             amount_minor=from_tip,
             postings=transfer(from_tip, debit=Account.TIPS, credit=Account.CUSTOMER_RECEIVABLE),
         )
+
+
+def announce_what_goes_back(draft: Draft, before: Tab, why: str) -> None:
+    """Record it where a change of the bill, since `before`, sends money back. `why`: a code."""
+    if (more_minor := draft.tab.goes_back_minor - before.goes_back_minor) > 0:
+        announce_refund(draft, more_minor, why)
 
 
 def announce_refund(draft: Draft, amount_minor: int, why: str) -> None:

@@ -241,7 +241,7 @@ def _serves_nothing(tab: Tab) -> bool:
         return True
     if tab.status in (Status.BOOKED, Status.OPEN, Status.CONTESTED):
         return False
-    if tab.plan is not None:
+    if tab.plan is not None or tab.awaits_tier:
         return False
     # A balance below the minimum charge cannot be captured: it is paid in cash, or waived.
     residue = tab.status != Status.IN_REVIEW and tab.balance_minor < tab.minimum_charge_minor
@@ -327,7 +327,7 @@ def _deposit_steps(tab: Tab) -> Iterator[Step]:
 
 def _people_steps(tab: Tab) -> Iterator[Step]:
     """The time limits of what customer and business say and decide."""
-    if tab.status == Status.CONTESTED and tab.contest is not None:
+    if tab.contest is not None and (tab.status == Status.CONTESTED or tab.contests_tier):
         if not tab.contest.reminded:
             yield Step(StepKind.CONTEST_OVERDUE, tab.contest.deadline_at, "the owner is reminded of the contest")
         elif tab.taking_attempt is None:
@@ -368,6 +368,8 @@ def _may_close(tab: Tab) -> bool:
         tab.status in (Status.IN_REVIEW, Status.DUE, Status.CANCELED, Status.NO_SHOW)
         and tab.balance_minor == 0
         and tab.refund_owed_minor == 0
+        and not tab.awaits_tier
+        and not tab.contests_tier
         and not any(leg.refund_pending_minor for leg in tab.legs)
         and tab.live_hold is None
         and not tab.attempts
@@ -415,9 +417,10 @@ def _take_hold_clock(draft: Draft, step: Step) -> None:
 
 
 def _take_end_review(draft: Draft, step: Step) -> None:
+    by_silence: dict[str, Any] = {"tier_percent": draft.tab.price_percent} if draft.tab.awaits_tier else {}
     draft.move_to(Status.DUE, "review_ended")
     draft.update(due_at=draft.now)
-    draft.record("review_ended", balance_minor=draft.tab.balance_minor)
+    draft.record("review_ended", balance_minor=draft.tab.balance_minor, **by_silence)
     crediting.spend_by_itself(draft)
     followup.collect(draft)
 

@@ -11,7 +11,8 @@ from chalicelib.domain.tab.status import Status
 class Item(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A line of the bill.
 
-    Prices include tax; `tax_minor` is for the whole line. Voided items stay, but do not count.
+    Prices include tax; `tax_minor` is for the whole line. Voided items stay, but do not count. `is_material`: it is
+    paid whole, whatever the outcome.
     """
 
     item_id: str
@@ -21,6 +22,7 @@ class Item(Struct, frozen=True, kw_only=True, omit_defaults=True):
     tax_minor: int
     added_at: datetime
     voided_at: datetime | None = None
+    is_material: bool = False
 
     @property
     def amount_minor(self) -> int:
@@ -63,6 +65,8 @@ class Contest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The customer contests a bill or a fee. `contested_minor`: how much of it.
 
     `contested_in`: for a fee, the status that the tab returns to. `reminded`: whether the owner was reminded.
+    `tier_percent`: the tier that the customer says was reached, where that is all they contest: the difference is then
+    off the bill until a person upholds it, and the rest is collected meanwhile.
     """
 
     reason: str
@@ -72,6 +76,7 @@ class Contest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     default_at: datetime
     contested_in: Status = Status.IN_REVIEW
     reminded: bool = False
+    tier_percent: int | None = None
 
 
 class Feedback(Struct, frozen=True, kw_only=True, omit_defaults=True):

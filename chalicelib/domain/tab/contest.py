@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from chalicelib.domain.books.ledger import Account
-from chalicelib.domain.tab import crediting, fees, followup
-from chalicelib.domain.tab.adjust import forgive, lower_bill, what_is_left
+from chalicelib.domain.tab import crediting, fees, followup, settlement
+from chalicelib.domain.tab.adjust import announce_what_goes_back, forgive, lower_bill, reprice, what_is_left
 from chalicelib.domain.tab.bill import Contest, UntoldBill
 from chalicelib.domain.tab.policy import Resolution
 from chalicelib.domain.tab.status import Status
@@ -21,24 +21,71 @@ if TYPE_CHECKING:
 
 def open_contest(draft: Draft, reason: str, contested_minor: int) -> None:
     """Open a contest: stop every automatic charge, tell the owner, and set the deadline."""
+    contest = _contest_of(draft, reason, contested_minor)
+    draft.move_to(Status.CONTESTED, "contest")
+    draft.update(contest=contest, plan=None)
+    crediting.note_contest(draft)
+    draft.record("contested", reason=reason, contested_minor=contested_minor, deadline_at=contest.deadline_at)
+
+
+def open_tier_contest(draft: Draft, reason: str, percent: int) -> None:
+    """Contest the difference to a lower tier: it is off the bill until a person upholds it; the rest stays due."""
+    tab = draft.tab
+    contested_minor = tab.total_minor - tab.total_at(percent)
+    contest = replace(_contest_of(draft, reason, contested_minor), tier_percent=percent)
+    postings = reprice(draft, contest=contest)
+    crediting.note_contest(draft)
+    draft.record(
+        "contested",
+        reason=reason,
+        contested_minor=contested_minor,
+        deadline_at=contest.deadline_at,
+        tier_percent=percent,
+        postings=postings,
+    )
+    announce_what_goes_back(draft, tab, "tier")
+    settlement.replan(draft)
+
+
+def resolve_tier(draft: Draft, resolution: Resolution, reason: str, resolved_by: str) -> None:
+    """Waived, the contested tier stands. Upheld, the difference is due again, and collected from now on."""
+    tab = draft.tab
+    assert tab.contest is not None and tab.contest.tier_percent is not None, "the outcome is contested"
+    stands = tab.contest.tier_percent if resolution == Resolution.WAIVE else None
+    postings = reprice(draft, contest=None, tier_percent=stands)
+    more_minor = draft.tab.balance_minor - tab.balance_minor
+    is_owed_again = more_minor > 0 and draft.tab.taking_attempt is None
+    if is_owed_again:
+        draft.update(due_at=not_before_start(draft.tab, draft.now))
+    draft.record(
+        "contest_resolved",
+        resolution=resolution,
+        reason=reason,
+        of="tier",
+        resolved_by=resolved_by,
+        due_at=draft.tab.due_at,
+        tier_percent=draft.tab.price_percent,
+        **what_is_left(draft.tab),
+        postings=postings,
+    )
+    if is_owed_again:
+        followup.owe_more(draft, more_minor)
+    else:
+        settlement.replan(draft)
+
+
+def _contest_of(draft: Draft, reason: str, contested_minor: int) -> Contest:
     policy = draft.tab.policy
     deadline_at = followup.outside_quiet_hours(draft.now + timedelta(seconds=policy.contest_deadline_s), policy)
     default_at = deadline_at + timedelta(seconds=policy.contest_default_after_s)
-    contested_in = draft.tab.status
-    draft.move_to(Status.CONTESTED, "contest")
-    draft.update(
-        contest=Contest(
-            reason=reason,
-            contested_minor=contested_minor,
-            contested_at=draft.now,
-            deadline_at=deadline_at,
-            default_at=followup.outside_quiet_hours(default_at, policy),
-            contested_in=contested_in,
-        ),
-        plan=None,
+    return Contest(
+        reason=reason,
+        contested_minor=contested_minor,
+        contested_at=draft.now,
+        deadline_at=deadline_at,
+        default_at=followup.outside_quiet_hours(default_at, policy),
+        contested_in=draft.tab.status,
     )
-    crediting.note_contest(draft)
-    draft.record("contested", reason=reason, contested_minor=contested_minor, deadline_at=deadline_at)
 
 
 def await_customer(draft: Draft) -> None:
@@ -95,6 +142,9 @@ def resolve_unanswered(draft: Draft) -> None:
 
     The clock never upholds: only a person may decide against the customer (decision 0023).
     """
+    if draft.tab.contests_tier:
+        resolve_tier(draft, Resolution.WAIVE, "", "deadline")
+        return
     contested_minor = _contested_minor(draft.tab)
     if draft.tab.fee is not None:
         _go_on_with_fee(draft, contested_minor, "", timedelta())
@@ -108,8 +158,10 @@ def resolve_unanswered(draft: Draft) -> None:
 
 
 def _contested_minor(tab: Tab) -> int:
-    """The contested part of what is due, which a refund may have lowered meanwhile."""
+    """The contested part of what is due, which a refund may have lowered meanwhile; of the outcome: what is off."""
     assert tab.contest is not None, "a contested tab has its contest"
+    if tab.contests_tier:
+        return tab.contest.contested_minor
     return min(tab.contest.contested_minor, tab.amount_due_minor)
 
 

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from chalicelib.domain import instants
 from chalicelib.domain.books.ledger import Account, Posting, post, transfer
 from chalicelib.domain.errors import TransitionRefused
+from chalicelib.domain.money import currency_of
 from chalicelib.domain.tab.attempt import Attempt, AttemptState, Failure, Operation
 from chalicelib.domain.tab.entry import Entry
 from chalicelib.domain.tab.flag import Flag, FlagKind
@@ -381,6 +382,7 @@ def check_invariants(tab: Tab) -> None:
                 -balances.get(Account.REFUND_PAYABLE, 0) == tab.refund_owed_minor + pending,
             ),
             ("total <= cap", tab.total_minor <= tab.promise.cap_minor),
+            ("the price is that of a sealed tier, and no higher than the one chosen", _is_priced_as_sealed(tab)),
             ("one attempt takes money", sum(a.takes_money and a.is_open for a in tab.attempts) <= 1),
             (
                 "refunded <= taken, per leg",
@@ -420,3 +422,16 @@ def check_invariants(tab: Tab) -> None:
     ]
     if broken:
         raise AssertionError(f"{tab.tab_id} version {tab.version}: broken: {'; '.join(broken)}")
+
+
+def _is_priced_as_sealed(tab: Tab) -> bool:
+    """By the items and the promise alone. A step of rounding may be on it."""
+    percents = {tier.percent for tier in tab.promise.tiers}
+    services_minor = sum(item.amount_minor for item in tab.items if not item.is_material)
+    said = tab.tier_percent if tab.tier_percent is not None else tab.promise.silence_percent
+    if not percents or not services_minor or tab.presented_at is None:
+        return tab.tier_percent is None
+    assert said is not None, "tiers say what silence means"
+    materials_minor = sum(item.amount_minor for item in tab.items if item.is_material)
+    most_minor = services_minor * said + (materials_minor + currency_of(tab.currency).step_minor) * 100
+    return said in percents and (tab.price_percent <= said) and tab.total_minor * 100 <= most_minor

@@ -13,6 +13,7 @@ from chalicelib.domain.tab.bill import Lowered
 from chalicelib.domain.tab.flag import FlagKind
 from chalicelib.domain.tab.promise import Consent
 from chalicelib.domain.tab.status import Status
+from chalicelib.domain.trust.tiers import WHOLE
 
 if TYPE_CHECKING:
     from chalicelib.domain.tab.draft import Draft
@@ -42,6 +43,7 @@ def present(draft: Draft, command: str) -> None:
         tax_minor=tab.tax_minor,
         review_s=tab.promise.review_window_s,
         after_review="charged" if tab.charges_after_review else "due",
+        **({"whole_minor": tab.total_at(WHOLE), "silence_percent": tab.price_percent} if tab.awaits_tier else {}),
         postings=bill_postings(tab.total_minor - tab.tax_minor, tab.tax_minor),
     )
     contest.await_customer(draft)

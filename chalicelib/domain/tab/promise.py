@@ -10,6 +10,7 @@ from msgspec.structs import fields
 
 from chalicelib.domain.errors import InvalidInput, PromiseChanged
 from chalicelib.domain.trust.standing_terms import SealedStanding
+from chalicelib.domain.trust.tiers import Tier
 
 
 class Consent(StrEnum):
@@ -59,6 +60,8 @@ class Promise(Struct, frozen=True, kw_only=True, omit_defaults=True):
     `no_show_grace_s`, `review_window_s`: seconds after `starts_at`, and after the bill is presented.
     `deposit_needs_card`: the service is too far ahead for a hold at booking, so a card has to be kept until then.
     `standing`: what the customer's standing has changed of the terms; None where there is none.
+    `tiers`: the price steps by outcome, the whole price first; `silence_percent`: the one that silence means.
+    `fixed_price`: it has none because of the customer's last tabs (two of five).
     `accepted`: the acceptance that sealed it; `added`: later ones, each of further consents to the same words.
     """
 
@@ -77,6 +80,9 @@ class Promise(Struct, frozen=True, kw_only=True, omit_defaults=True):
     terms_version: str
     deposit_needs_card: bool = False
     standing: SealedStanding | None = None
+    tiers: tuple[Tier, ...] = ()
+    silence_percent: int | None = None
+    fixed_price: bool = False
     accepted: Acceptance | None = None
     added: tuple[Acceptance, ...] = ()
 
@@ -184,7 +190,13 @@ def _plain(value: object) -> object:
 
 
 _TERMS = tuple(field.name for field in fields(Promise) if field.name not in ("accepted", "added"))
-_LATER: dict[str, object] = {"deposit_needs_card": False, "standing": None}
+_LATER: dict[str, object] = {
+    "deposit_needs_card": False,
+    "standing": None,
+    "tiers": (),
+    "silence_percent": None,
+    "fixed_price": False,
+}
 """Terms added after the first promises, with the value that means the same as their absence."""
 # Created once, because creating the encoder takes longest.
 _canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=_plain).encode

@@ -120,7 +120,8 @@ def _store(draft: Draft, wanted: Plan) -> None:
 
 def _uncontested_minor(tab: Tab) -> int:
     """The part of the balance that is not contested."""
-    contested_minor = tab.contest.contested_minor if tab.contest else 0
+    # What is contested of the outcome is off the bill already.
+    contested_minor = tab.contest.contested_minor if tab.contest and not tab.contests_tier else 0
     return max(0, min(tab.balance_minor, tab.amount_due_minor - contested_minor - tab.paid_minor))
 
 

@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 
 
 def can_split_by_items(tab: Tab) -> bool:
-    """Whether the items are what is owed, and more than one."""
+    """Whether the items are what is owed, whatever the outcome was, and more than one."""
     items = [item for item in tab.items if not item.voided_at]
-    return len(items) >= FEWEST_SHARES and not tab.adjusted_minor and tab.balance_minor == tab.total_minor
+    owed_minor = sum(item.amount_minor for item in items)
+    return len(items) >= FEWEST_SHARES and not tab.adjusted_minor and tab.balance_minor == owed_minor
 
 
 def goes_back_at(share: Tab) -> datetime | None:

@@ -19,6 +19,7 @@ from chalicelib.domain.tab.policy import Policy
 from chalicelib.domain.tab.promise import Consent, Promise
 from chalicelib.domain.tab.share import Parent, Share
 from chalicelib.domain.tab.status import PaymentState, Status
+from chalicelib.domain.trust.tiers import WHOLE, price_lines
 
 MAXIMUM_ITEMS = 100
 LEASE = timedelta(minutes=30)
@@ -73,6 +74,8 @@ class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True):
     `review_ends_at`: None while `untold_bill` says that the customer may not know of the bill.
     `adjusted_minor`: the reductions of a presented bill; they stay when the bill is amended. `lowered_before`: those
     from before a part of the bill went to a share or came back; their tax is known, whatever is on the tab now.
+    `tier_percent`: the outcome tier that the customer has chosen, or was granted; None: none, so the price is what
+    silence means.
     `receipt_seq`: the last entry that the customer gets a receipt for; it replaces earlier ones. `returned_seq`: the
     same for what is told of shares that came back. `change_id`: the
     change that wrote this version. `flags`: what a person must look at. `links`: the keys to it that guests hold, and
@@ -114,6 +117,7 @@ class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True):
     fee: Fee | None = None
     adjusted_minor: int = 0
     lowered_before: Lowered = Lowered()
+    tier_percent: int | None = None
     waived_minor: int = 0
     written_off_minor: int = 0
     contest: Contest | None = None
@@ -143,8 +147,8 @@ class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def total_minor(self) -> int:
-        """The bill without the tip; a running total during the service."""
-        return max(0, sum([item.amount_minor for item in self.items]) - self.adjusted_minor)
+        """The bill without the tip, at the price of its outcome; a running total during the service, at the whole."""
+        return max(0, self._priced_minor - self.adjusted_minor)
 
     @property
     def tax_minor(self) -> int:
@@ -157,7 +161,7 @@ class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True):
         tax_minor = self._items_tax_minor
         if not self.adjusted_minor or not tax_minor:
             return 0
-        before, items_minor = self.lowered_before, sum([item.amount_minor for item in self.items])
+        before, items_minor = self.lowered_before, self._priced_minor
         off_minor = min(self.adjusted_minor, items_minor) - before.amount_minor
         if not off_minor:
             return before.tax_minor
@@ -170,7 +174,9 @@ class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def _items_tax_minor(self) -> int:
-        return sum([item.tax_minor for item in self.items if not item.voided_at])
+        if (percent := self.price_percent) == WHOLE:
+            return sum([item.tax_minor for item in self.items if not item.voided_at])
+        return sum([tax_minor for _, tax_minor in self._lines_at(percent)])
 
     @property
     def own_minor(self) -> int:
@@ -298,6 +304,59 @@ class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True):
         if self.written_off_minor or any(leg.lost_minor for leg in self.legs):
             return PaymentState.WRITTEN_OFF
         return PaymentState.PAID if paid_minor else PaymentState.NONE
+
+    # The outcome's price
+
+    @property
+    def has_tiers(self) -> bool:
+        """Whether the outcome changes the bill: materials are paid whole."""
+        return bool(self.promise.tiers) and any(item.amount_minor and not item.is_material for item in self.items)
+
+    @property
+    def price_percent(self) -> int:
+        """The share of the services' price that the bill is of.
+
+        Before the bill is presented, and where the outcome changes nothing, the whole. Then the tier that the customer
+        says was reached, or else what silence means: never more than they have confirmed.
+        """
+        if self.presented_at is None or not self.has_tiers:
+            return WHOLE
+        if self.contest is not None and self.contest.tier_percent is not None:
+            return self.contest.tier_percent
+        if self.tier_percent is not None:
+            return self.tier_percent
+        silence = self.promise.silence_percent
+        return self.promise.tiers[-1].percent if silence is None else silence
+
+    @property
+    def awaits_tier(self) -> bool:
+        """Whether the customer still has to say which outcome it was, before the bill is paid or closed."""
+        in_review = self.status == Status.IN_REVIEW and self.tier_percent is None
+        return in_review and not self.waived_minor and self.has_tiers
+
+    @property
+    def contests_tier(self) -> bool:
+        """Whether the difference to another tier is contested, while the rest of the bill is collected."""
+        return self.contest is not None and self.contest.tier_percent is not None
+
+    @property
+    def ended_at_percent(self) -> int | None:
+        """The tier at which a finished service was priced; None without tiers, and before its review is over."""
+        is_priced = self.status == Status.DUE or self.outcome in (Outcome.FULFILLED, Outcome.WRITTEN_OFF)
+        return self.price_percent if is_priced and self.presented_at and self.has_tiers else None
+
+    def total_at(self, percent: int) -> int:
+        """The total if it were at this tier."""
+        return max(0, sum([amount for amount, _ in self._lines_at(percent)]) - self.adjusted_minor)
+
+    @property
+    def _priced_minor(self) -> int:
+        if (percent := self.price_percent) == WHOLE:
+            return sum([item.amount_minor for item in self.items])
+        return sum([amount for amount, _ in self._lines_at(percent)])
+
+    def _lines_at(self, percent: int) -> list[tuple[int, int]]:
+        return price_lines(self.items, percent, currency_of(self.currency))
 
     # Parts
 

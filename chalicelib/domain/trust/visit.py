@@ -36,7 +36,7 @@ class ContestEnd(StrEnum):
 
 
 class Contested(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One contest. `of`: `bill` or `fee`, None while it is open."""
+    """One contest. `of`: `bill`, `fee`, or `tier` for the difference to a lower tier; None while it is open."""
 
     at: datetime
     amount_minor: int
@@ -96,6 +96,8 @@ class Visit(Struct, frozen=True, kw_only=True, omit_defaults=True):
     any moment the tab's balance. `paid_at`: when nothing was owed any more, None while something is. `due_at`: since
     when, or from when on, what is owed is due. `declines`, `declined_at`: charges of the saved card without the
     customer that failed, and the first of them. `parent_id`: of a share, the tab that it is a part of.
+    `tier_percent`: the outcome tier that the bill is of: chosen, contested, or by silence; None where the price does
+    not depend on the outcome.
     """
 
     tab_id: str
@@ -118,6 +120,7 @@ class Visit(Struct, frozen=True, kw_only=True, omit_defaults=True):
     presented_minor: int = 0
     total_minor: int = 0
     tax_minor: int = 0
+    tier_percent: int | None = None
     tip_minor: int = 0
     fee: FeeKind | None = None
     fee_minor: int = 0
@@ -149,6 +152,11 @@ class Visit(Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def owed_minor(self) -> int:
         return max(0, self.receivable_minor)
+
+    @property
+    def ended_at_percent(self) -> int | None:
+        """The outcome tier at which the service was priced in the end; None before its review is over."""
+        return None if self.due_at is None and self.closed_at is None else self.tier_percent
 
     @property
     def net_minor(self) -> int:
@@ -288,11 +296,15 @@ def _checked_in(visit: Visit, entry: Entry) -> _Changes:
 
 def _bill_presented(visit: Visit, entry: Entry) -> _Changes:
     first = {} if visit.billed_at else {"billed_at": entry.at, "presented_minor": entry.details["total_minor"]}
-    return {"presented_at": entry.at, **first}
+    return {"presented_at": entry.at, "tier_percent": entry.details.get("silence_percent"), **first}
 
 
 def _bill_amended(visit: Visit, entry: Entry) -> _Changes:
-    return {"presented_at": None, "due_at": None}
+    return {"presented_at": None, "due_at": None, "tier_percent": None}
+
+
+def _tier_chosen(visit: Visit, entry: Entry) -> _Changes:
+    return {"tier_percent": entry.details["tier_percent"]}
 
 
 def _became_due(visit: Visit, entry: Entry) -> _Changes:
@@ -322,7 +334,13 @@ def _no_show_taken_back(visit: Visit, entry: Entry) -> _Changes:
 
 def _contested(visit: Visit, entry: Entry) -> _Changes:
     contest = Contested(at=entry.at, amount_minor=entry.details["contested_minor"])
-    return {"contests": (*visit.contests, contest)}
+    return {"contests": (*visit.contests, contest), **_tier_of(entry)}
+
+
+def _tier_of(entry: Entry) -> _Changes:
+    """What a contest of the outcome, or its end, makes of the price."""
+    percent = entry.details.get("tier_percent")
+    return {} if percent is None else {"tier_percent": percent}
 
 
 def _contest_resolved(visit: Visit, entry: Entry) -> _Changes:
@@ -337,7 +355,7 @@ def _contest_resolved(visit: Visit, entry: Entry) -> _Changes:
     answered = replace(last, answered_at=entry.at, end=end, of=details.get("of"))
     # Entries of before this was in them leave the time as it was.
     due = {"due_at": _at(details["due_at"])} if "due_at" in details else {}
-    return {"contests": (*before, answered), **due}
+    return {"contests": (*before, answered), **due, **_tier_of(entry)}
 
 
 def _paid(means: LegKind) -> Callable[[Visit, Entry], _Changes]:
@@ -482,6 +500,7 @@ _FOLDS: Mapping[str, Callable[[Visit, Entry], _Changes]] = {
     "fee_due": _fee_due,
     "bill_presented": _bill_presented,
     "bill_amended": _bill_amended,
+    "tier_chosen": _tier_chosen,
     "bill_accepted": _became_due,
     "review_ended": _became_due,
     "share_returned": _share_returned,

@@ -10,6 +10,7 @@ from chalicelib.handlers.api.operations import Call, Reply, Routes
 from chalicelib.handlers.api.replies import answer_reply
 from chalicelib.handlers.api.views import TabView
 from chalicelib.usecases.tab.bill import adjust_bill, amend_bill, contest_bill, resolve_contest, see_bill
+from chalicelib.usecases.tab.bill import choose_tier as choose_tier_use_case
 from chalicelib.usecases.tab.bill import rate as rate_use_case
 from chalicelib.usecases.tab.bill import walk_out as walk_out_use_case
 from chalicelib.usecases.tab.bill import write_off as write_off_use_case
@@ -57,6 +58,22 @@ def amend(call: Call[requests.Nothing]) -> Reply:
 
 @routes.operation(
     "POST",
+    "/v1/tabs/{tab_id}/choose_tier",
+    roles=ROLES[Action.CHOOSE_TIER],
+    body=requests.ChooseTier,
+    answer=TabView,
+    tagged=True,
+    moves_money=True,
+)
+def choose_tier(call: Call[requests.ChooseTier]) -> Reply:
+    """Say which outcome it was: the bill is of that tier from now on. What was paid above it is refunded."""
+    return answer_reply(
+        call, choose_tier_use_case(get_deps(), call.path["tab_id"], call.body.percent, request=call.request)
+    )
+
+
+@routes.operation(
+    "POST",
     "/v1/tabs/{tab_id}/contest",
     roles=ROLES[Action.CONTEST],
     body=requests.NewContest,
@@ -69,7 +86,12 @@ def contest(call: Call[requests.NewContest]) -> Reply:
     return answer_reply(
         call,
         contest_bill(
-            get_deps(), call.path["tab_id"], call.body.reason, call.body.contested_minor, request=call.request
+            get_deps(),
+            call.path["tab_id"],
+            call.body.reason,
+            call.body.contested_minor,
+            call.body.tier_percent,
+            request=call.request,
         ),
     )
 

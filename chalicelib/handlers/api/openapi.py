@@ -449,6 +449,7 @@ def _problem(status: int, text: str) -> dict[str, Any]:
 _SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 
 EXAMPLES: dict[str, dict[str, Any]] = {
+    "choose_tier": {"percent": 80},
     "create_merchant": {"name": "Salon Lisboa", "currency": "EUR", "settlement_currency": "EUR"},
     "set_policy": {"free_cancel_s": 172800, "review_window_s": 86400},
     "set_credits": {"spends_by_itself": True},

@@ -9,7 +9,7 @@ from chalicelib.domain.tab.policy import FraudWarningAction, LapseAction
 from chalicelib.domain.trust.credits import LotKind, MovementKind
 from chalicelib.domain.trust.standing import FactOf, Weight
 from chalicelib.domain.trust.standing_terms import Level
-from chalicelib.handlers.api.views import Answer, CardView, ReasonView
+from chalicelib.handlers.api.views import Answer, CardView, ReasonView, TierView
 
 
 class CreditTermsView(Answer):
@@ -65,6 +65,9 @@ class PolicyView(Answer):
     credits: CreditTermsView | None
     free_deferral_days: int
     standing: StandingTermsView | None
+    tiers: list[TierView]
+    silence_percent: int | None
+    fixed_price_after: int
 
 
 class BrandingView(Answer):

@@ -38,6 +38,7 @@ STATUS: dict[type[DomainError], HTTPStatus] = {
     errors.EndpointDisabled: HTTPStatus.CONFLICT,
     errors.TransitionRefused: HTTPStatus.CONFLICT,
     errors.CapExceeded: HTTPStatus.CONFLICT,
+    errors.FixedPrice: HTTPStatus.CONFLICT,
     errors.PromiseNotAccepted: HTTPStatus.CONFLICT,
     errors.PromiseChanged: HTTPStatus.CONFLICT,
     errors.NothingToPay: HTTPStatus.CONFLICT,

@@ -16,6 +16,8 @@ from chalicelib.domain.trust.credits import LotKind
 from chalicelib.handlers.api import action_requests, views
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from chalicelib.domain.tab.actor import Actor
     from chalicelib.domain.tab.bill import Contest, Fee
     from chalicelib.domain.tab.flag import Flag
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from chalicelib.domain.tab.payments import Card, Dispute
     from chalicelib.domain.tab.tab import Pause, Tab
     from chalicelib.domain.trust.standing_terms import SealedStanding
+    from chalicelib.domain.trust.tiers import Tier
     from chalicelib.ports.store import Page, TabSummary
     from chalicelib.usecases.books.receivables import Receivables
     from chalicelib.usecases.tab.payment_sheet import PaymentSheet
@@ -55,6 +58,10 @@ def _sealed_standing(sealed: SealedStanding) -> views.SealedStandingView:
         whole_deposit_minor=sealed.whole_deposit_minor,
         cap_is_final=sealed.cap_is_final,
     )
+
+
+def tiers(of: Iterable[Tier]) -> list[views.TierView]:
+    return [views.TierView(percent=tier.percent, measure=tier.measure) for tier in of]
 
 
 def links(tab: Tab, now: datetime, by: Actor) -> views.LinkList:
@@ -120,6 +127,7 @@ def tab(tab: Tab, payment: Attempt | None, *, by: Actor, now: datetime, publisha
                 amount_minor=item.amount_minor,
                 tax_minor=item.tax_minor,
                 voided=item.voided_at is not None,
+                material=item.is_material,
             )
             for item in tab.items
         ],
@@ -128,6 +136,14 @@ def tab(tab: Tab, payment: Attempt | None, *, by: Actor, now: datetime, publisha
         tip_minor=tab.tip_minor,
         fee=_fee(tab.fee) if tab.fee else None,
         adjusted_minor=tab.adjusted_minor,
+        price_percent=tab.price_percent,
+        tier_percent=tab.tier_percent,
+        tier_prices=[
+            views.TierPriceView(percent=tier.percent, measure=tier.measure, total_minor=tab.total_at(tier.percent))
+            for tier in tab.promise.tiers
+        ]
+        if tab.has_tiers
+        else [],
         waived_minor=tab.waived_minor,
         written_off_minor=tab.written_off_minor,
         amount_due_minor=tab.amount_due_minor,
@@ -260,6 +276,9 @@ def _promise(tab: Tab, promise: Promise, now: datetime) -> views.PromiseView:
         review_window_s=promise.review_window_s,
         terms_version=promise.terms_version,
         standing=_sealed_standing(promise.standing) if promise.standing else None,
+        tiers=tiers(promise.tiers),
+        silence_percent=promise.silence_percent,
+        fixed_price=promise.fixed_price,
         needs=list(promise.needs),
         # The sealed promise, or else the one that can be sealed.
         promise_sha256=accepted.promise_sha256 if accepted else promise.sha256,
@@ -309,6 +328,7 @@ def _contest(contest: Contest) -> views.ContestView:
         contested_minor=contest.contested_minor,
         contested_at=contest.contested_at,
         deadline_at=contest.deadline_at,
+        tier_percent=contest.tier_percent,
     )
 
 

@@ -83,7 +83,9 @@ def _policy(policy: Policy) -> party_views.PolicyView:
     terms = party_views.CreditTermsView.__struct_fields__
     credits = policy.credits and party_views.CreditTermsView(**{name: getattr(policy.credits, name) for name in terms})
     standing = policy.standing and party_views.StandingTermsView(**asdict(policy.standing))
-    return party_views.PolicyView(**fields | {"credits": credits, "standing": standing})
+    return party_views.PolicyView(
+        **fields | {"credits": credits, "standing": standing, "tiers": render.tiers(policy.tiers)}
+    )
 
 
 def standing(known: KnownStanding, texts: Sequence[str]) -> party_views.StandingView:

@@ -17,8 +17,10 @@ from chalicelib.domain.tab.policy import FraudWarningAction, LapseAction, Policy
 from chalicelib.domain.tab.promise import Consent
 from chalicelib.domain.tab.share import FEWEST_SHARES, MOST_SHARES, USUAL_TIME
 from chalicelib.domain.token import MAXIMUM_NUMBER, MOST_AT_ONCE
+from chalicelib.domain.trust.fixed_price import TABS_LOOKED_AT
 from chalicelib.domain.trust.standing_terms import StandingTerms
 from chalicelib.domain.trust.terms import CreditTerms
+from chalicelib.domain.trust.tiers import MOST_TIERS, WHOLE, Tier
 from chalicelib.handlers.api.body import Body
 from chalicelib.handlers.api.body import Nothing as Nothing  # Bodies are asked for here, whichever.
 from chalicelib.handlers.api.fields import (
@@ -56,6 +58,8 @@ class Paper(StrEnum):
     LABEL = "label"
 
 
+Percent = Annotated[int, Meta(ge=0, le=WHOLE, examples=[80])]
+
 _POLICY = Policy()
 _CREDITS = CreditTerms()
 _STANDING = StandingTerms()
@@ -79,7 +83,6 @@ class CreditTermsInput(Body):
 
 
 Days = Annotated[int, Meta(ge=1, le=3 * 366)]
-Percent = Annotated[int, Meta(ge=0, le=100)]
 Times = Annotated[int, Meta(ge=1, le=1000)]
 
 
@@ -105,8 +108,33 @@ class StandingTermsInput(Body):
     watch_exposure_percent: Times = _STANDING.watch_exposure_percent
 
 
+class TierInput(Body):
+    """`percent`: the share of the price of everything but materials. `measure`: how both can tell the outcome."""
+
+    percent: Percent
+    measure: Line
+
+
+def tiers_of(given: tuple[TierInput, ...]) -> tuple[Tier, ...]:
+    return tuple(Tier(percent=tier.percent, measure=tier.measure) for tier in given)
+
+
+Tiers = Annotated[
+    tuple[TierInput, ...],
+    Meta(
+        max_length=MOST_TIERS,
+        description="The whole price (100) first, then lower ones. `silence_percent`, one of the lower ones, says what "
+        "is paid where the customer says nothing.",
+    ),
+]
+
+
 class PolicyInput(Body):
-    """Rules for future tabs. Omitted fields get their defaults. All durations are in seconds."""
+    """Rules for future tabs. Omitted fields get their defaults. All durations are in seconds.
+
+    `tiers`: outcome tiers of tabs that are opened without any of their own. `fixed_price_after`: after so many of a
+    customer's last five tabs with tiers at a lower one, they get a fixed price; 0: never.
+    """
 
     free_cancel_s: Seconds = _POLICY.free_cancel_s
     no_show_grace_s: Seconds = _POLICY.no_show_grace_s
@@ -129,6 +157,9 @@ class PolicyInput(Body):
     credits: CreditTermsInput | None = None
     free_deferral_days: Annotated[int, Meta(ge=1, le=50)] = _POLICY.free_deferral_days
     standing: StandingTermsInput | None = msgspec.field(default_factory=StandingTermsInput)
+    tiers: Tiers = ()
+    silence_percent: Percent | None = None
+    fixed_price_after: Annotated[int, Meta(ge=0, le=TABS_LOOKED_AT)] = _POLICY.fixed_price_after
 
 
 class NewMerchant(Body):
@@ -211,7 +242,8 @@ class NewTab(Body):
     """`cap_minor`: the highest bill without a new promise; by default the estimate.
 
     `customer_id`: left out for a guest nobody knows; an anonymous customer is then made with the tab. `token`: the
-    number of the one that the guest gets; its QR code shows the tab until that closes.
+    number of the one that the guest gets; its QR code shows the tab until that closes. `tiers`: by default the
+    policy's; empty: none.
     """
 
     title: Line
@@ -227,6 +259,8 @@ class NewTab(Body):
     terms_version: Annotated[str, Meta(min_length=1, max_length=40, pattern=READABLE)] = "1"
     customer_id: Id | None = None
     token: TokenNumber | None = None
+    tiers: Tiers | None = None
+    silence_percent: Percent | None = None
 
 
 class NewLink(Body):
@@ -269,21 +303,27 @@ class AcceptPromise(Body):
 
 
 class ProposePromise(Body):
-    """Omitted fields keep their values."""
+    """Omitted fields keep their values. `tiers`: all of them anew, with `silence_percent`; empty: a fixed price."""
 
     expected_outcome: Text | None = None
     limits: Limits | None = None
     estimate_minor: Amount | None = None
     cap_minor: Amount | None = None
+    tiers: Tiers | None = None
+    silence_percent: Percent | None = None
 
 
 class NewItem(Body):
-    """`unit_price_minor` includes tax at `tax_basis_points` (1900 = 19 %)."""
+    """`unit_price_minor` includes tax at `tax_basis_points` (1900 = 19 %).
+
+    `material`: it is paid whole, whatever the outcome.
+    """
 
     description: Annotated[str, Meta(min_length=1, max_length=200, pattern=READABLE)]
     unit_price_minor: Amount
     quantity: Annotated[int, Meta(ge=1, le=1000)] = 1
     tax_basis_points: Annotated[int, Meta(ge=0, le=10_000)] = 0
+    material: bool = False
 
 
 class NewItems(Body):
@@ -320,11 +360,22 @@ class Rate(Body):
     comment: Annotated[str, Meta(max_length=1000, pattern=PLAIN)] = ""
 
 
+class ChooseTier(Body):
+    """`percent`: of the tier whose measure the outcome has reached."""
+
+    percent: Percent
+
+
 class NewContest(Body):
-    """`contested_minor`: how much of the bill is contested; by default all of it."""
+    """`contested_minor`: how much of the bill is contested; by default all of it.
+
+    `tier_percent`, instead: the customer said nothing in time, and only this lower tier was reached. The difference
+    is contested; the rest of the bill stays due.
+    """
 
     reason: Text
     contested_minor: Amount | None = None
+    tier_percent: Percent | None = None
 
 
 class SplitBill(Body):

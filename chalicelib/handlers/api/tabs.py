@@ -45,6 +45,8 @@ def open_tab(call: Call[requests.NewTab]) -> Reply:
         currency=body.currency,
         starts_at=fields.instant(body.starts_at, "starts_at"),
         terms_version=body.terms_version,
+        tiers=None if body.tiers is None else requests.tiers_of(body.tiers),
+        silence_percent=body.silence_percent,
     )
     answer = open_tab_use_case(get_deps(), body.customer_id, terms, token=body.token, request=call.request)
     return answer_reply(call, answer)
@@ -128,6 +130,8 @@ def propose_promise(call: Call[requests.ProposePromise]) -> Reply:
         limits=None if body.limits is None else tuple(body.limits),
         estimate_minor=body.estimate_minor,
         cap_minor=body.cap_minor,
+        tiers=None if body.tiers is None else requests.tiers_of(body.tiers),
+        silence_percent=body.silence_percent,
     )
     return answer_reply(call, propose_promise_use_case(get_deps(), call.path["tab_id"], limits, request=call.request))
 
@@ -171,6 +175,7 @@ def add_items(call: Call[requests.NewItems]) -> Reply:
             unit_price_minor=item.unit_price_minor,
             quantity=item.quantity,
             tax_basis_points=item.tax_basis_points,
+            is_material=item.material,
         )
         for item in call.body.items
     ]

@@ -40,6 +40,13 @@ class WebhookView(Answer):
     result: Literal["handled", "seen", "ignored", "unclaimed", "misplaced", "other_mode"]
 
 
+class TierView(Answer):
+    """An outcome tier: its share of the price of everything but materials, and how both can tell it."""
+
+    percent: int
+    measure: str
+
+
 class CardView(Answer):
     """`refused`: the decline code after which the card must not be tried again; null while it may be tried."""
 
@@ -163,6 +170,8 @@ class PromiseView(Answer):
     """`needs`: the consents that the customer must give to accept it. `standing`: null for nobody in particular.
 
     `free_cancel_until`: until when cancelling is free; before the acceptance, as if it were accepted now.
+    `tiers`: the prices by outcome; `silence_percent`: the one that is paid where the customer says nothing.
+    `fixed_price`: there are none because of the customer's last tabs.
     """
 
     expected_outcome: str
@@ -178,6 +187,9 @@ class PromiseView(Answer):
     review_window_s: int
     terms_version: str
     standing: SealedStandingView | None
+    tiers: list[TierView]
+    silence_percent: int | None
+    fixed_price: bool
     needs: list[Consent]
     promise_sha256: str
     accepted: AcceptedView | None
@@ -191,6 +203,7 @@ class ItemView(Answer):
     amount_minor: int
     tax_minor: int
     voided: bool
+    material: bool
 
 
 class FeeView(Answer):
@@ -272,10 +285,21 @@ class PauseView(Answer):
 
 
 class ContestView(Answer):
+    """`tier_percent`: only the difference to this tier is contested, and off the bill meanwhile; null: an amount is."""
+
     reason: str
     contested_minor: int
     contested_at: datetime
     deadline_at: datetime
+    tier_percent: int | None
+
+
+class TierPriceView(Answer):
+    """What the bill comes to at a tier, materials and reductions included."""
+
+    percent: int
+    measure: str
+    total_minor: int
 
 
 class FeedbackView(Answer):
@@ -402,6 +426,9 @@ class TabView(Answer):
 
     `cash_to_return_minor`: of what is owed back, the part that staff hand over in cash. `review_ends_at`: null until
     the customer knows the bill.
+    `price_percent`: the tier that the bill is of now: 100 before it is presented and without tiers; the one that
+    silence means until the customer chooses. `tier_percent`: the one that they chose, or were granted after a contest;
+    null: none. `tier_prices`: what the tab comes to at each; empty where the outcome changes nothing.
     `final_at`: until then a no-show can be reversed and a fee contested. `token`: the number of the one that is bound
     to it. `parent`: of a share; `shares`: of a split bill. `card` is null for guests who may only look or pay.
     """
@@ -423,6 +450,9 @@ class TabView(Answer):
     tip_minor: int
     fee: FeeView | None
     adjusted_minor: int
+    price_percent: int
+    tier_percent: int | None
+    tier_prices: list[TierPriceView]
     waived_minor: int
     written_off_minor: int
     amount_due_minor: int

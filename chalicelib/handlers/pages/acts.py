@@ -99,6 +99,14 @@ def _agree(sent: Sent) -> Done:
     return Done(code="agreed", leave_for=_page_of(answer.attempt))
 
 
+def _choose(sent: Sent) -> Done:
+    chosen = sent.form.text("tier")
+    if chosen not in {str(tier.percent) for tier in sent.tab.promise.tiers}:
+        raise Again("choose")
+    bill.choose_tier(sent.deps, sent.tab.tab_id, int(chosen), request=sent.request)
+    return Done(code="chosen")
+
+
 def _accept(sent: Sent) -> Done:
     answer = bill.accept_bill(sent.deps, sent.tab.tab_id, _tip(sent), credit_minor=_credit(sent), request=sent.request)
     return Done(code="accepted", leave_for=_page_of(answer.attempt))
@@ -157,6 +165,7 @@ def _contest(sent: Sent) -> Done:
     if not reason:
         raise Again("reason")
     contested_minor: int | None = None
+    tier_percent: int | None = None
     if what == "items":
         chosen = set(sent.form.all("item"))
         amounts = [item.amount_minor for item in sent.tab.items if item.item_id in chosen and item.voided_at is None]
@@ -165,10 +174,12 @@ def _contest(sent: Sent) -> Done:
         contested_minor = min(sum(amounts), sent.tab.amount_due_minor)
     elif what == "amount":
         contested_minor = sent.amount("amount")
+    elif what in {f"tier{tier.percent}" for tier in sent.tab.promise.tiers}:
+        tier_percent = int(what.removeprefix("tier"))
     elif what != "all":
         raise Again("choose")
     try:
-        bill.contest_bill(sent.deps, sent.tab.tab_id, reason, contested_minor, request=sent.request)
+        bill.contest_bill(sent.deps, sent.tab.tab_id, reason, contested_minor, tier_percent, request=sent.request)
     except InvalidInput:
         raise Again("amount") from None
     return Done(code="contested")
@@ -271,6 +282,7 @@ def _page_of(attempt: Attempt | None) -> str | None:
 
 ACTS: Final[Mapping[str, Callable[[Sent], Done]]] = {
     "agree": _agree,
+    "choose": _choose,
     "accept": _accept,
     "pay": _pay,
     "tip": _give_tip,

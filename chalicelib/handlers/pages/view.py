@@ -15,11 +15,13 @@ from chalicelib.domain.tab import agenda, crediting, deposit
 from chalicelib.domain.tab.actions import Action
 from chalicelib.domain.tab.actor import Actor, Role
 from chalicelib.domain.tab.attempt import AttemptState
+from chalicelib.domain.tab.commands import tiers
 from chalicelib.domain.tab.link import is_token_subject
 from chalicelib.domain.tab.promise import Consent, Promise
 from chalicelib.domain.tab.settlement import phone_amount_minor
 from chalicelib.domain.tab.share import FEWEST_SHARES, MOST_SHARES
 from chalicelib.domain.tab.sharing import can_split_by_items
+from chalicelib.domain.trust.tiers import WHOLE
 from chalicelib.handlers.api import render
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ TOLD = frozenset(
     {
         *("opened", "promise_accepted", "promise_proposed", "checked_in", "items_added", "item_voided"),
         *("bill_presented", "bill_amended", "bill_adjusted", "bill_accepted", "review_ended", "contested"),
+        "tier_chosen",
         *("contest_resolved", "hold_placed", "hold_released", "hold_expired", "captured", "charged"),
         *("payment_declined", "charge_failed", "cash_taken", "cash_announced", "cash_returned", "refunded"),
         *("credit_spent", "credit_returned"),
@@ -51,7 +54,10 @@ _AMOUNTS = ("amount_minor", "tip_minor")
 
 
 DONE = frozenset(
-    {"agreed", "objected", "accepted", "contested", "counter", "canceled", "rated", "taken_over", "split", "unsplit"}
+    {
+        *("agreed", "objected", "accepted", "chosen", "contested", "counter", "canceled", "rated", "taken_over"),
+        *("split", "unsplit"),
+    }
 )
 """What can be said after a form was taken: it stands in the address, so nothing else is believed."""
 SAID = frozenset(
@@ -105,6 +111,9 @@ def tab_page(
         "most_shares": MOST_SHARES,
         "can_split_items": can_split_by_items(tab),
         "item_shares": min(MOST_SHARES, sum(item.voided_at is None for item in tab.items)),
+        "awaits_tier": tab.awaits_tier,
+        "outcome_off_minor": max(0, tab.total_at(WHOLE) - tab.total_minor) if tab.presented_at else 0,
+        "contestable": [price for price in view.tier_prices if tiers.is_contestable(tab, price.percent)],
         "to_pay_minor": phone_amount_minor(tab),
         "asked_minor": _asked_minor(tab),
         "accepting_pays": tab.may_use_card or tab.live_hold is not None,

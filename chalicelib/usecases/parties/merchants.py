@@ -16,6 +16,8 @@ from chalicelib.domain.parties import Merchant
 from chalicelib.domain.tab.actor import Actor
 from chalicelib.domain.tab.followup import MAXIMUM_TRIES
 from chalicelib.domain.tab.policy import Policy
+from chalicelib.domain.trust.fixed_price import TABS_LOOKED_AT
+from chalicelib.domain.trust.tiers import check_tiers
 from chalicelib.ports.deps import Deps
 from chalicelib.ports.store import RecordExists, VersionConflict
 from chalicelib.usecases.tab.requests import Request, merchant_of
@@ -191,6 +193,9 @@ def _check_policy(policy: Policy) -> None:
         )
     if policy.hold_ahead_s > policy.hold_window_s:
         raise InvalidInput("policy.hold_ahead_s can't be above hold_window_s.")
+    check_tiers(policy.tiers, policy.silence_percent, "policy.")
+    if not 0 <= policy.fixed_price_after <= TABS_LOOKED_AT:
+        raise InvalidInput(f"policy.fixed_price_after must be from 0 (never) to {TABS_LOOKED_AT}.")
     _check_followup(policy)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from chalicelib.domain.tab import presenting
 from chalicelib.domain.tab.bill import Feedback
-from chalicelib.domain.tab.commands import bill
+from chalicelib.domain.tab.commands import bill, tiers
 from chalicelib.domain.tab.commands.bill import ItemInput
 from chalicelib.domain.tab.draft import Draft
 from chalicelib.domain.tab.policy import Resolution
@@ -108,9 +108,25 @@ def rate(deps: Deps, tab_id: str, feedback: Feedback, *, request: Request) -> An
     return carry_out(deps, tab_id, request, lambda draft: bill.rate(draft, feedback))
 
 
-def contest_bill(deps: Deps, tab_id: str, reason: str, contested_minor: int | None, *, request: Request) -> Answer:
-    """Contest the bill; `contested_minor` None means all of it. Raises TransitionRefused, InvalidInput."""
-    return carry_out(deps, tab_id, request, lambda draft: bill.contest(draft, reason, contested_minor))
+def choose_tier(deps: Deps, tab_id: str, percent: int, *, request: Request) -> Answer:
+    """The customer says which outcome it was. Raises InvalidInput, TransitionRefused, PaymentInProgress."""
+    return carry_out(deps, tab_id, request, lambda draft: tiers.choose_tier(draft, percent), closes_payment=True)
+
+
+def contest_bill(
+    deps: Deps,
+    tab_id: str,
+    reason: str,
+    contested_minor: int | None,
+    tier_percent: int | None = None,
+    *,
+    request: Request,
+) -> Answer:
+    """Contest the bill; `contested_minor` None means all of it. `tier_percent`: only the difference to that tier.
+
+    Raises TransitionRefused, InvalidInput.
+    """
+    return carry_out(deps, tab_id, request, lambda draft: bill.contest(draft, reason, contested_minor, tier_percent))
 
 
 def resolve_contest(

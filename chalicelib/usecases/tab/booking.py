@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from msgspec import Struct
@@ -13,6 +14,7 @@ from chalicelib.domain.tab.commands import booking, links
 from chalicelib.domain.tab.commands.booking import Limits, Origin, Terms
 from chalicelib.domain.tab.draft import Draft
 from chalicelib.domain.tab.promise import Acceptance, Consent
+from chalicelib.domain.trust.fixed_price import LOOKED_BACK, latest_tiers
 from chalicelib.domain.trust.standing_terms import Level
 from chalicelib.ports.deps import Deps
 from chalicelib.ports.store import RecordExists, VersionConflict
@@ -63,7 +65,18 @@ def _opened(deps: Deps, merchant: Merchant, customer: Customer | None, terms: Te
     now = deps.clock.now()
     known = customer or anonymous(deps.ids.new("cus"), merchant.merchant_id, now)
     standing = read_standing(deps, merchant.policy, known, now)
-    draft = booking.open_tab(merchant, known, terms, now=now, by=request.by, new_id=deps.ids.new, standing=standing)
+    wants_tiers = terms.tiers or (terms.tiers is None and merchant.policy.tiers)
+    latest = _latest_tiers(deps, merchant.merchant_id, customer.customer_id) if customer and wants_tiers else ()
+    draft = booking.open_tab(
+        merchant,
+        known,
+        terms,
+        now=now,
+        by=request.by,
+        new_id=deps.ids.new,
+        latest_tiers=latest,
+        standing=standing,
+    )
     draft.customer = known if customer is None else None
     check_exposure(
         deps,
@@ -75,6 +88,10 @@ def _opened(deps: Deps, merchant: Merchant, customer: Customer | None, terms: Te
         level=standing.level if standing else Level.NEW,
     )
     return draft
+
+
+def _latest_tiers(deps: Deps, merchant_id: str, customer_id: str) -> Sequence[int]:
+    return latest_tiers(deps.visits.list_visits_by_customer(merchant_id, customer_id, deps.clock.now() - LOOKED_BACK))
 
 
 class Agreement(Struct, frozen=True, kw_only=True):
@@ -113,8 +130,13 @@ def accept_promise(deps: Deps, tab_id: str, agreement: Agreement, *, request: Re
 
 
 def propose_promise(deps: Deps, tab_id: str, limits: Limits, *, request: Request) -> Answer:
-    """Propose a new promise. Raises InvalidInput and its kinds, TransitionRefused."""
-    return carry_out(deps, tab_id, request, lambda draft: booking.propose_promise(draft, limits))
+    """Propose a new promise. Raises InvalidInput and its kinds, FixedPrice, TransitionRefused."""
+
+    def command(draft: Draft) -> None:
+        latest = _latest_tiers(deps, draft.tab.merchant_id, draft.tab.customer_id) if limits.tiers else ()
+        booking.propose_promise(draft, limits, latest)
+
+    return carry_out(deps, tab_id, request, command)
 
 
 def reschedule_tab(deps: Deps, tab_id: str, starts_at: datetime, origin: Origin, *, request: Request) -> Answer:

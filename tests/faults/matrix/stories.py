@@ -17,8 +17,9 @@ from chalicelib.domain.tab.promise import Consent
 from chalicelib.domain.tab.share import USUAL_TIME
 from chalicelib.domain.tab.tab import Tab
 from chalicelib.domain.trust.terms import CreditTerms
+from chalicelib.domain.trust.tiers import Tier
 from chalicelib.ports.deps import Deps
-from chalicelib.usecases.tab.bill import accept_bill, add_items, adjust_bill, complete_service, waive
+from chalicelib.usecases.tab.bill import accept_bill, add_items, adjust_bill, choose_tier, complete_service, waive
 from chalicelib.usecases.tab.booking import Agreement, accept_promise, cancel_tab, check_in, mark_no_show, open_tab
 from chalicelib.usecases.tab.payment import give_tip, pay_on_phone
 from chalicelib.usecases.tab.refund import refund_tab, retry_refund
@@ -29,6 +30,7 @@ from tests.faults.matrix.traps import Lane
 from tests.faults.matrix.world import World
 
 EVERYTHING = tuple(Consent)
+TIERS = tuple(Tier(percent=percent, measure=f"it holds for {percent} days") for percent in (100, 80, 50))
 ASKS_3DS = "pm_card_threeDSecure2Required"
 """Two events of one payment: the bank's question, and the payment."""
 
@@ -272,6 +274,21 @@ def long_review(world: World) -> None:
     world.move_to(world.tab.next_action_at)  # type: ignore[arg-type]
 
 
+def taken_at_the_price_of_silence(world: World) -> None:
+    """Of a bill of 25.00 the hold that was about to end has paid 80 %; the customer has not said how it turned out."""
+    booked_with_card(world, review_window_s=9 * 24 * 3600, tiers=TIERS, silence_percent=80)
+    world.sweep()
+    assert world.tab.starts_at is not None
+    world.move_to(world.tab.starts_at)
+    world.do(check_in, by=world.staff)
+    present(world, 2500)
+    world.tell_of_bill()
+    world.move_to(world.tab.next_action_at)  # type: ignore[arg-type]
+    world.sweep()
+    world.deliver()
+    assert (world.tab.status, world.tab.paid_minor) == ("in_review", 2000)
+
+
 def paid_by_hold_and_card(world: World) -> None:
     billed(world, 7500)
     world.do(accept_bill, 0, by=world.ada)
@@ -327,6 +344,10 @@ def pays(world: World) -> Act:
 
 def gives_back(world: World) -> Act:
     return lambda deps, request: refund_tab(deps, world.tab_id, 2500, "it was cold", request=request)
+
+
+def chooses_half(world: World) -> Act:
+    return lambda deps, request: choose_tier(deps, world.tab_id, 50, request=request)
 
 
 def gives_back_most(world: World) -> Act:
@@ -525,6 +546,12 @@ STORIES: Mapping[Use, Story] = {
         End("closed", "paid", Money(charged=3900, refunded=1300), messages=PAID, credit_minor=460),
         gives_back_a_third,
         by="staff",
+    ),
+    Use.LOWER_TIER: Story(
+        Operation.REFUND,
+        taken_at_the_price_of_silence,
+        End("closed", "paid", Money(held=2000, captured=2000, refunded=750), messages=PAID | {K.REFUND, K.TIER_CHOSEN}),
+        chooses_half,
     ),
     Use.WAIVED_FEE: Story(
         Operation.REFUND,

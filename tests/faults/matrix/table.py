@@ -43,6 +43,7 @@ class Use(StrEnum):
     # With the customer's credit, which is written in the same transactions.
     CREDIT_SPENT = "credit_spent"
     CREDIT_REVERSED = "credit_reversed"
+    LOWER_TIER = "lower_tier"
 
 
 class Boundary(StrEnum):
@@ -149,6 +150,7 @@ REFUNDS = frozenset(
     {
         *(Use.REFUND, Use.REFUND_OF_TWO, Use.WAIVED_FEE, Use.REFUND_BESIDE_LOSS, Use.REFUND_RETRIED),
         Use.CREDIT_REVERSED,
+        Use.LOWER_TIER,
     }
 )
 LOOKS_UP = frozenset({Use.HOLD, Use.PAGE_HOLD, Use.HOLD_PLACEMENT, Use.HOLD_RENEWAL}) | REFUNDS

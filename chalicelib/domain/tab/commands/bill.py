@@ -16,6 +16,7 @@ from chalicelib.domain.tab import crediting, presenting, settlement
 from chalicelib.domain.tab.actions import Action
 from chalicelib.domain.tab.adjust import bill_postings, forgive, lower_bill
 from chalicelib.domain.tab.bill import Feedback, Item
+from chalicelib.domain.tab.commands import tiers
 from chalicelib.domain.tab.commands.require import require
 from chalicelib.domain.tab.draft import Draft
 from chalicelib.domain.tab.payments import PlanReason
@@ -27,12 +28,16 @@ MAXIMUM_QUANTITY = 1000
 
 
 class ItemInput(Struct, frozen=True, kw_only=True):
-    """A line to add. `unit_price_minor` includes tax at `tax_basis_points` (1900 = 19 %)."""
+    """A line to add. `unit_price_minor` includes tax at `tax_basis_points` (1900 = 19 %).
+
+    `is_material`: paid whole, whatever the outcome.
+    """
 
     description: str
     unit_price_minor: int
     quantity: int = 1
     tax_basis_points: int = 0
+    is_material: bool = False
 
 
 def add_items(draft: Draft, inputs: Sequence[ItemInput]) -> None:
@@ -56,6 +61,7 @@ def add_items(draft: Draft, inputs: Sequence[ItemInput]) -> None:
                 quantity=line.quantity,
                 tax_minor=share_minor(amount, line.tax_basis_points, 10_000 + line.tax_basis_points, currency),
                 added_at=draft.now,
+                is_material=line.is_material,
             )
         )
     if len(tab.items) + len(items) > MAXIMUM_ITEMS:
@@ -118,13 +124,21 @@ def amend(draft: Draft) -> None:
     draft.move_to(Status.OPEN, "amend")
     tab = draft.tab
     draft.record("bill_amended", postings=bill_postings(-(tab.total_minor - tab.tax_minor), -tab.tax_minor))
-    draft.update(presented_at=None, walked_out_at=None, plan=None)
+    draft.update(presented_at=None, walked_out_at=None, tier_percent=None, plan=None)
 
 
-def contest(draft: Draft, reason: str, contested_minor: int | None) -> None:
-    """Contest the bill, or `contested_minor` of it. Raises InvalidInput and its kinds."""
+def contest(draft: Draft, reason: str, contested_minor: int | None, tier_percent: int | None = None) -> None:
+    """Contest the bill, or `contested_minor` of it; or that the outcome was better than that of `tier_percent`.
+
+    Raises InvalidInput and its kinds, TransitionRefused (the outcome can't be contested).
+    """
     require(draft, Action.CONTEST)
     tab = draft.tab
+    if tier_percent is not None:
+        if contested_minor is not None:
+            raise InvalidInput("Give contested_minor or tier_percent, not both.", field="tier_percent")
+        tiers.contest(draft, reason, tier_percent)
+        return
     if contested_minor is None:
         contested_minor = tab.amount_due_minor
     check_amount(contested_minor, currency_of(tab.currency), "contested_minor")
@@ -136,6 +150,9 @@ def contest(draft: Draft, reason: str, contested_minor: int | None) -> None:
 def resolve(draft: Draft, resolution: Resolution, reduction_minor: int | None, reason: str) -> None:
     """End a contest. `reduction_minor`: for adjust, how much the bill is lowered. Raises InvalidInput and its kinds."""
     require(draft, Action.RESOLVE)
+    if draft.tab.contests_tier:
+        tiers.resolve(draft, resolution, reason)
+        return
     if resolution == Resolution.ADJUST:
         contests.resolve(draft, resolution, reduction_minor=_reduction(draft.tab, reduction_minor), reason=reason)
         return

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from chalicelib.domain import instants
-from chalicelib.domain.errors import AccountLost, CurrencyMismatch, InvalidInput, TransitionRefused
+from chalicelib.domain.errors import AccountLost, CurrencyMismatch, FixedPrice, InvalidInput, TransitionRefused
 from chalicelib.domain.money import check_amount, currency_of, minimum_charge_minor
 from chalicelib.domain.parties import Customer, Merchant, statement_suffix_of
 from chalicelib.domain.tab import deposit, fees
@@ -21,13 +22,18 @@ from chalicelib.domain.tab.policy import Policy
 from chalicelib.domain.tab.promise import Acceptance, AcceptanceMethod, Promise
 from chalicelib.domain.tab.status import Status
 from chalicelib.domain.tab.tab import Tab
+from chalicelib.domain.trust.fixed_price import TABS_LOOKED_AT, gets_fixed_price
 from chalicelib.domain.trust.standing import Standing, seal
+from chalicelib.domain.trust.tiers import Tier, check_tiers
 
 MAXIMUM_LEAD = timedelta(days=3 * 366)
 
 
 class Terms(Struct, frozen=True, kw_only=True):
-    """The terms of a new tab. Amounts are in the merchant's currency; fees and `starts_at` are for bookings."""
+    """The terms of a new tab. Amounts are in the merchant's currency; fees and `starts_at` are for bookings.
+
+    `tiers`: None for the policy's, empty for none.
+    """
 
     title: str
     expected_outcome: str
@@ -40,6 +46,8 @@ class Terms(Struct, frozen=True, kw_only=True):
     currency: str | None = None
     starts_at: datetime | None = None
     terms_version: str = "1"
+    tiers: tuple[Tier, ...] | None = None
+    silence_percent: int | None = None
 
 
 class Origin(Struct, frozen=True, kw_only=True):
@@ -50,12 +58,14 @@ class Origin(Struct, frozen=True, kw_only=True):
 
 
 class Limits(Struct, frozen=True, kw_only=True):
-    """The changes of a new promise; None keeps the current value."""
+    """The changes of a new promise; None keeps the current value. `tiers`, empty for none, bring `silence_percent`."""
 
     expected_outcome: str | None = None
     limits: tuple[str, ...] | None = None
     estimate_minor: int | None = None
     cap_minor: int | None = None
+    tiers: tuple[Tier, ...] | None = None
+    silence_percent: int | None = None
 
 
 def open_tab(
@@ -66,13 +76,17 @@ def open_tab(
     now: datetime,
     by: Actor,
     new_id: NewId,
+    latest_tiers: Sequence[int] = (),
     standing: Standing | None = None,
 ) -> Draft:
     """Create a tab: booked if `starts_at` is given, else open. Nothing is promised until the customer accepts.
 
     `standing`: the customer's, which the promise names with what it changes; None: of nobody in particular.
-    Raises AccountLost; InvalidInput and its kinds: amounts off step, below the minimum or too large, another currency,
-    a start that has passed, a deposit above everything it could be for.
+    `latest_tiers`: at which the customer's last tabs with tiers ended, in percent, the newest first.
+
+    Raises AccountLost; FixedPrice (tiers were given, and the customer's last tabs speak against them); InvalidInput and
+    its kinds: amounts off step, below the minimum or too large, another currency, a start that has passed, a deposit
+    above everything it could be for.
     """
     if merchant.disconnected_at is not None:
         raise AccountLost(
@@ -112,6 +126,7 @@ def open_tab(
         if not (terms.deposit_minor or policy.exposure_per_customer_minor or sealed.cap_is_final):
             # It changes nothing, so the promise need not name it.
             sealed = None
+    tiers, silence_percent, fixed_price = _tiers_of(terms, policy, latest_tiers)
     promise = Promise(
         expected_outcome=terms.expected_outcome,
         limits=terms.limits,
@@ -127,6 +142,9 @@ def open_tab(
         review_window_s=policy.review_window_s,
         terms_version=terms.terms_version,
         standing=sealed,
+        tiers=tiers,
+        silence_percent=silence_percent,
+        fixed_price=fixed_price,
     )
     if terms.starts_at is not None:
         promise = _at(promise, terms.starts_at, now, policy)
@@ -139,7 +157,8 @@ def open_tab(
         currency=currency.code,
         minimum_charge_minor=minimum,
         statement_suffix=statement_suffix_of(merchant.name),
-        policy=policy,
+        # The policy's tiers are in the promise by now, or they are not this tab's.
+        policy=replace(policy, tiers=(), silence_percent=None),
         promise=promise,
         title=terms.title,
         status=Status.OPEN if terms.starts_at is None else Status.BOOKED,
@@ -157,6 +176,28 @@ def open_tab(
         starts_at=tab.starts_at,
     )
     return draft
+
+
+def _tiers_of(terms: Terms, policy: Policy, latest_tiers: Sequence[int]) -> tuple[tuple[Tier, ...], int | None, bool]:
+    """The tiers, what silence means, and whether there are none because of the customer's last tabs."""
+    if terms.tiers is not None or terms.silence_percent is not None:
+        check_tiers(terms.tiers or (), terms.silence_percent)
+        _check_offer(terms.tiers or (), latest_tiers, policy)
+        return terms.tiers or (), terms.silence_percent, False
+    if policy.tiers and gets_fixed_price(latest_tiers, policy.fixed_price_after):
+        return (), None, True
+    return policy.tiers, policy.silence_percent, False
+
+
+def _check_offer(tiers: Sequence[Tier], latest_tiers: Sequence[int], policy: Policy) -> None:
+    """Raises FixedPrice: after two of five tabs at lower tiers the price does not depend on the outcome any more."""
+    if tiers and gets_fixed_price(latest_tiers, policy.fixed_price_after):
+        raise FixedPrice(
+            f"{policy.fixed_price_after} or more of this customer's last {TABS_LOOKED_AT} tabs with tiers ended at a "
+            "lower one, so they get a fixed price. Leave the tiers empty, or change fixed_price_after in the policy.",
+            latest_percents=list(latest_tiers),
+            fixed_price_after=policy.fixed_price_after,
+        )
 
 
 def _check_start(starts_at: datetime, now: datetime) -> None:
@@ -289,8 +330,11 @@ def reschedule(draft: Draft, starts_at: datetime, origin: Origin) -> None:
     )
 
 
-def propose_promise(draft: Draft, limits: Limits) -> None:
-    """Propose other limits. A sealed promise stands until the customer accepts the new one. Raises InvalidInput."""
+def propose_promise(draft: Draft, limits: Limits, latest_tiers: Sequence[int] = ()) -> None:
+    """Propose other limits. A sealed promise stands until the customer accepts the new one.
+
+    `latest_tiers`: as in `open_tab`. Raises InvalidInput, FixedPrice.
+    """
     require(draft, Action.PROPOSE_PROMISE)
     tab = draft.tab
     given = {
@@ -314,6 +358,16 @@ def propose_promise(draft: Draft, limits: Limits) -> None:
             "another tab, for which the customer accepts a promise of its own.",
             status=tab.status,
             cap_minor=tab.promise.cap_minor,
+        )
+    if limits.tiers is not None or limits.silence_percent is not None:
+        tiers = proposed.tiers if limits.tiers is None else limits.tiers
+        check_tiers(tiers, limits.silence_percent)
+        _check_offer(tiers, latest_tiers, tab.policy)
+        proposed = replace(
+            proposed,
+            tiers=tiers,
+            silence_percent=limits.silence_percent,
+            fixed_price=proposed.fixed_price and not tiers,
         )
     if proposed.cap_minor < tab.total_minor:
         raise InvalidInput(f"cap_minor can't be below what is already on the tab ({tab.total_minor}).")

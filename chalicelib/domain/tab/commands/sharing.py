@@ -226,6 +226,10 @@ def _open_share(draft: Draft, items: tuple[Item, ...], time: timedelta, digest_f
             free_cancel_until=None,
             deposit_needs_card=False,
             standing=None,
+            # The outcome was said before the bill was split, and its price is what the shares are of.
+            tiers=(),
+            silence_percent=None,
+            fixed_price=False,
             accepted=None,
             added=(),
         ),
