@@ -10,6 +10,7 @@ from copy import deepcopy
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from chalicelib.adapters.stripe.events import ACCOUNT_EVENTS, RELEVANT_EVENTS, event_of
 from chalicelib.usecases.news.events import claim
@@ -201,7 +202,9 @@ def test_a_reference_may_be_null_or_whole(world: World, shop: Shop, kind: str) -
             read, _ = claim(world.deps, event_of(sent, "dev", live=False))
             assert read.merchant_id is not None, "it would be ignored"
             owner = (read.merchant_id, read.tab_id, read.customer_id)
-            return owner, world.deps.gateway.facts_of(read)
+            # Which card it was is only in a whole charge. It decides nothing about the tab.
+            facts = [replace(fact, fingerprint=None) for fact in world.deps.gateway.facts_of(read)]
+            return owner, facts
 
         as_ever = told(event)
         played = {name: told(changed) for name, changed in variants(world, event)}
