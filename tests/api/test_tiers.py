@@ -72,13 +72,13 @@ def test_a_consultant_is_paid_what_the_outcome_was_worth(shop: Shop, ana: Caller
 
 def test_silence_costs_what_was_sealed_whatever_the_policy_says_by_now(shop: Shop, ana: Caller) -> None:
     """The policy's tiers are those of the tab; another policy, before the review ends, changes nothing."""
-    policy = {"tiers": TIERED["tiers"], "silence_percent": 50}
-    shop.owner.put("/v1/merchant/policy", policy).ok()
+    usual = {"tiers": TIERED["tiers"], "silence_percent": 50}
+    shop.owner.put("/v1/merchant/policy", {"outcome_tiers": usual}).ok()
     shop.save_card(ana)
     tab = shop.open(ana, 20000)
     shop.agree(ana, tab, EVERYTHING)
     tab = shop.complete(tab, 10000)
-    shop.owner.put("/v1/merchant/policy", policy | {"silence_percent": 80}).ok()
+    shop.owner.put("/v1/merchant/policy", {"outcome_tiers": usual | {"silence_percent": 80}}).ok()
 
     shop.world.move(hours=25)
 
@@ -106,11 +106,11 @@ def test_after_two_of_five_at_lower_tiers_the_price_is_fixed(shop: Shop, ana: Ca
 
     refused = shop.staff.post("/v1/tabs", body | TIERED).problem(409, "fixed_price")
     assert refused["latest_percents"] == [50, 100, 50]
-    shop.owner.put("/v1/merchant/policy", TIERED).ok()
+    shop.owner.put("/v1/merchant/policy", {"outcome_tiers": TIERED}).ok()
     fixed = shop.staff.post("/v1/tabs", body).ok(201)
     assert (fixed["promise"]["tiers"], fixed["promise"]["fixed_price"]) == ([], True)
     assert shop.open(shop.customer("Ben"), 20000)["promise"]["tiers"] == TIERED["tiers"]
-    shop.owner.put("/v1/merchant/policy", TIERED | {"fixed_price_after": 0}).ok()
+    shop.owner.put("/v1/merchant/policy", {"outcome_tiers": TIERED | {"fixed_price_after": 0}}).ok()
     assert shop.staff.post("/v1/tabs", body).ok(201)["promise"]["tiers"] == TIERED["tiers"]
 
 

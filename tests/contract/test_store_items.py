@@ -155,8 +155,9 @@ def test_a_new_field_of_the_code_gets_its_default() -> None:
 LEFT_OUT = {
     "": "CreditAccount.currency Feedback.comment Tab.change_id",
     "()": (
-        "CreditAccount.lots Entry.postings Leg.disputes Leg.failed_refunds Promise.added Promise.tiers Tab.attempts "
-        "Tab.flags Tab.holds Tab.items Tab.legs Tab.links Tab.links_wanted Tab.shares TabCredits.given"
+        "CreditAccount.lots Entry.postings Leg.disputes Leg.failed_refunds OutcomeTerms.tiers Promise.added "
+        "Promise.tiers Tab.attempts Tab.flags Tab.holds Tab.items Tab.legs Tab.links Tab.links_wanted Tab.shares "
+        "TabCredits.given"
     ),
     "0": (
         "Attempt.checks Attempt.redone Attempt.tip_minor CreditAccount.movement_count CreditAccount.paid_tabs "
@@ -169,6 +170,7 @@ LEFT_OUT = {
         "Tab.adjusted_minor Tab.entry_count Tab.receipt_seq Tab.returned_seq Tab.tip_minor "
         "Tab.version Tab.waived_minor Tab.written_off_minor TabSummary.held_minor TabSummary.shared_minor"
     ),
+    "2": "OutcomeTerms.fixed_price_after",
     str(Deposit()): "Tab.deposit",
     "False": (
         "Attempt.customer_present Attempt.saves_card Contest.reminded CreditAccount.spends_by_itself "
@@ -188,13 +190,13 @@ LEFT_OUT = {
         "Fee.take_at Followup.next_try_at Followup.not_before Followup.remind_at Followup.reminded_at "
         "Hold.clock_done_for Hold.fingerprint IdempotencyRecord.attempt_id IdempotencyRecord.resource_id "
         "IdempotencyRecord.snapshot IdempotencyRecord.tab_id Item.voided_at Leg.attempt_id Leg.fingerprint "
-        "Leg.fraud_warning Leg.refund_again_at Leg.refund_failure Link.expires_at Link.revoked_at Pause.until "
-        "Plan.customer_until Promise.accepted Promise.silence_percent Referral.refused Referral.tab_id Tab.card "
-        "Tab.checked_in_at Tab.closed_at Tab.contest Tab.due_at Tab.fee Tab.feedback Tab.final_at "
-        "Tab.next_action_at Tab.outcome Tab.parent Tab.pause Tab.plan Tab.presented_at Tab.proposed "
-        "Tab.review_ends_at Tab.starts_at Tab.statement_suffix Tab.tier_percent Tab.token Tab.untold_bill "
-        "Tab.walked_out_at TabSummary.due_at TabSummary.expected_at TabSummary.hold_expires_at TabSummary.starts_at "
-        "TabSummary.updated_at"
+        "Leg.fraud_warning Leg.refund_again_at Leg.refund_failure Link.expires_at Link.revoked_at "
+        "OutcomeTerms.silence_percent Pause.until Plan.customer_until Promise.accepted Promise.silence_percent "
+        "Referral.refused Referral.tab_id Tab.card Tab.checked_in_at Tab.closed_at Tab.contest Tab.due_at Tab.fee "
+        "Tab.feedback Tab.final_at Tab.next_action_at Tab.outcome Tab.parent Tab.pause Tab.plan Tab.presented_at "
+        "Tab.proposed Tab.review_ends_at Tab.starts_at Tab.statement_suffix Tab.tier_percent Tab.token "
+        "Tab.untold_bill Tab.walked_out_at TabSummary.due_at TabSummary.expected_at TabSummary.hold_expires_at "
+        "TabSummary.starts_at TabSummary.updated_at"
     ),
     "in_review": "Contest.contested_in",
     "live": "Hold.state",

@@ -27,7 +27,7 @@ from chalicelib.domain.tab.promise import Consent, Promise
 from chalicelib.domain.tab.status import PaymentState, Status
 from chalicelib.domain.tab.tab import Outcome
 from chalicelib.domain.trust.fixed_price import gets_fixed_price
-from chalicelib.domain.trust.tiers import Tier, check_tiers, price_lines
+from chalicelib.domain.trust.tiers import OutcomeTerms, Tier, check_tiers, price_lines
 from tests.unit.till import (
     ADA,
     CUSTOMER,
@@ -125,7 +125,7 @@ def test_tiers_are_sealed_and_older_promises_keep_their_hash() -> None:
 
 
 def test_the_policys_tiers_are_those_of_a_tab_without_its_own_and_stay_when_the_policy_changes() -> None:
-    policy = Policy(tiers=TIERS, silence_percent=50)
+    policy = Policy(outcome_tiers=OutcomeTerms(tiers=TIERS, silence_percent=50))
     by_policy = Till(policy=policy).accept(*EVERYTHING, customer=CUSTOMER).serve(50_00)
 
     assert by_policy.tab.promise.tiers == TIERS
@@ -550,7 +550,7 @@ def test_two_of_the_last_five_at_lower_tiers_bring_a_fixed_price(percents: list[
 
 
 def test_the_policys_tiers_give_way_to_a_fixed_price_that_says_so_under_the_seal() -> None:
-    merchant = replace(MERCHANT, policy=Policy(tiers=TIERS, silence_percent=80))
+    merchant = replace(MERCHANT, policy=Policy(outcome_tiers=OutcomeTerms(tiers=TIERS, silence_percent=80)))
     draft = booking.open_tab(
         merchant, CUSTOMER, terms(), now=NOON, by=STAFF, new_id=lambda prefix: f"{prefix}_1", latest_tiers=[50, 50]
     )

@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from chalicelib.domain.trust.standing_terms import StandingTerms
 from chalicelib.domain.trust.terms import CreditTerms
-from chalicelib.domain.trust.tiers import Tier
+from chalicelib.domain.trust.tiers import OutcomeTerms
 
 
 class LapseAction(StrEnum):
@@ -43,9 +43,8 @@ class Policy(Struct, frozen=True, kw_only=True):
     reminded from `quiet_from_hour` to `quiet_until_hour` in `time_zone`, or in the customer's where that is known.
     `exposure_per_*_minor`: how much may be unpaid at once; 0: no limit. `free_deferral_days`: how long a promise may
     let a bill wait, at most. `standing`: how far customers are trusted; None: all alike. `credits`: None: nothing is
-    earned or spent. `tiers`, `silence_percent`: the outcome tiers of a promise that names none of its own.
-    `fixed_price_after`: after so many of a customer's last five tabs with tiers at a lower one they get a fixed price;
-    0: never.
+    earned or spent.
+    `outcome_tiers`: prices by outcome, and who gets a fixed one.
     """
 
     free_cancel_s: int = 48 * 3600
@@ -69,6 +68,4 @@ class Policy(Struct, frozen=True, kw_only=True):
     credits: CreditTerms | None = None
     free_deferral_days: int = 14
     standing: StandingTerms | None = StandingTerms()
-    tiers: tuple[Tier, ...] = ()
-    silence_percent: int | None = None
-    fixed_price_after: int = 2
+    outcome_tiers: OutcomeTerms = OutcomeTerms()

@@ -22,6 +22,19 @@ class Tier(Struct, frozen=True, kw_only=True):
     measure: str
 
 
+class OutcomeTerms(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A merchant's rules about outcome tiers.
+
+    `tiers`, `silence_percent`: those of a promise that names none of its own. `fixed_price_after`: after so many of a
+    customer's last five tabs with tiers at a lower one they get a fixed price; 0: never. What is stored leaves out what
+    is at its default, so the defaults stay as they are.
+    """
+
+    tiers: tuple[Tier, ...] = ()
+    silence_percent: int | None = None
+    fixed_price_after: int = 2
+
+
 def check_tiers(tiers: Sequence[Tier], silence_percent: int | None, where: str = "") -> None:
     """Raises InvalidInput unless these are the tiers of a promise, or none. `where`: what their names begin with.
 

@@ -113,4 +113,5 @@ def _policy(given: requests.PolicyInput) -> Policy:
     fields = msgspec.structs.asdict(given)
     fields["credits"] = None if given.credits is None else CreditTerms(**msgspec.structs.asdict(given.credits))
     fields["standing"] = None if given.standing is None else StandingTerms(**msgspec.structs.asdict(given.standing))
-    return Policy(**fields | {"tiers": requests.tiers_of(given.tiers)})
+    fields["outcome_tiers"] = requests.outcome_terms_of(given.outcome_tiers)
+    return Policy(**fields)

@@ -43,6 +43,14 @@ class StandingTermsView(Answer):
     watch_exposure_percent: int
 
 
+class OutcomeTermsView(Answer):
+    """`tiers`: of tabs that are opened without any of their own."""
+
+    tiers: list[TierView]
+    silence_percent: int | None
+    fixed_price_after: int
+
+
 class PolicyView(Answer):
     free_cancel_s: int
     no_show_grace_s: int
@@ -65,9 +73,7 @@ class PolicyView(Answer):
     credits: CreditTermsView | None
     free_deferral_days: int
     standing: StandingTermsView | None
-    tiers: list[TierView]
-    silence_percent: int | None
-    fixed_price_after: int
+    outcome_tiers: OutcomeTermsView
 
 
 class BrandingView(Answer):

@@ -206,6 +206,7 @@ TEXTS: Mapping[str, str] = {
     "opt_outs": "The channels that the customer has closed.",
     "ordered": "A notice waits until the earlier ones of its tab are delivered.",
     "outcome": "How the service ended; null until it has.",
+    "outcome_tiers": "Prices by outcome, and who gets a fixed one.",
     "outcomes": "How many tabs ended with which percentage of the price as their outcome.",
     "page_url": "The page at Stripe to send the browser to; null where the customer pays in an app.",
     "paid_minor": f"What was paid and not given back, {_SMALLEST}.",

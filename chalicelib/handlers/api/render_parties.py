@@ -83,9 +83,12 @@ def _policy(policy: Policy) -> party_views.PolicyView:
     terms = party_views.CreditTermsView.__struct_fields__
     credits = policy.credits and party_views.CreditTermsView(**{name: getattr(policy.credits, name) for name in terms})
     standing = policy.standing and party_views.StandingTermsView(**asdict(policy.standing))
-    return party_views.PolicyView(
-        **fields | {"credits": credits, "standing": standing, "tiers": render.tiers(policy.tiers)}
+    outcome_tiers = party_views.OutcomeTermsView(
+        tiers=render.tiers(policy.outcome_tiers.tiers),
+        silence_percent=policy.outcome_tiers.silence_percent,
+        fixed_price_after=policy.outcome_tiers.fixed_price_after,
     )
+    return party_views.PolicyView(**fields | {"credits": credits, "standing": standing, "outcome_tiers": outcome_tiers})
 
 
 def standing(known: KnownStanding, texts: Sequence[str]) -> party_views.StandingView:

@@ -20,7 +20,7 @@ from chalicelib.domain.token import MAXIMUM_NUMBER, MOST_AT_ONCE
 from chalicelib.domain.trust.fixed_price import TABS_LOOKED_AT
 from chalicelib.domain.trust.standing_terms import StandingTerms
 from chalicelib.domain.trust.terms import CreditTerms
-from chalicelib.domain.trust.tiers import MOST_TIERS, WHOLE, Tier
+from chalicelib.domain.trust.tiers import MOST_TIERS, WHOLE, OutcomeTerms, Tier
 from chalicelib.handlers.api.body import Body
 from chalicelib.handlers.api.body import Nothing as Nothing  # Bodies are asked for here, whichever.
 from chalicelib.handlers.api.fields import (
@@ -129,12 +129,26 @@ Tiers = Annotated[
 ]
 
 
-class PolicyInput(Body):
-    """Rules for future tabs. Omitted fields get their defaults. All durations are in seconds.
-
-    `tiers`: outcome tiers of tabs that are opened without any of their own. `fixed_price_after`: after so many of a
+class OutcomeTermsInput(Body):
+    """`tiers`: outcome tiers of tabs that are opened without any of their own. `fixed_price_after`: after so many of a
     customer's last five tabs with tiers at a lower one, they get a fixed price; 0: never.
     """
+
+    tiers: Tiers = ()
+    silence_percent: Percent | None = None
+    fixed_price_after: Annotated[int, Meta(ge=0, le=TABS_LOOKED_AT)] = _POLICY.outcome_tiers.fixed_price_after
+
+
+def outcome_terms_of(given: OutcomeTermsInput) -> OutcomeTerms:
+    return OutcomeTerms(
+        tiers=tiers_of(given.tiers),
+        silence_percent=given.silence_percent,
+        fixed_price_after=given.fixed_price_after,
+    )
+
+
+class PolicyInput(Body):
+    """Rules for future tabs. Omitted fields get their defaults. All durations are in seconds."""
 
     free_cancel_s: Seconds = _POLICY.free_cancel_s
     no_show_grace_s: Seconds = _POLICY.no_show_grace_s
@@ -157,9 +171,7 @@ class PolicyInput(Body):
     credits: CreditTermsInput | None = None
     free_deferral_days: Annotated[int, Meta(ge=1, le=50)] = _POLICY.free_deferral_days
     standing: StandingTermsInput | None = msgspec.field(default_factory=StandingTermsInput)
-    tiers: Tiers = ()
-    silence_percent: Percent | None = None
-    fixed_price_after: Annotated[int, Meta(ge=0, le=TABS_LOOKED_AT)] = _POLICY.fixed_price_after
+    outcome_tiers: OutcomeTermsInput = msgspec.field(default_factory=OutcomeTermsInput)
 
 
 class NewMerchant(Body):

@@ -193,9 +193,10 @@ def _check_policy(policy: Policy) -> None:
         )
     if policy.hold_ahead_s > policy.hold_window_s:
         raise InvalidInput("policy.hold_ahead_s can't be above hold_window_s.")
-    check_tiers(policy.tiers, policy.silence_percent, "policy.")
-    if not 0 <= policy.fixed_price_after <= TABS_LOOKED_AT:
-        raise InvalidInput(f"policy.fixed_price_after must be from 0 (never) to {TABS_LOOKED_AT}.")
+    outcome_tiers = policy.outcome_tiers
+    check_tiers(outcome_tiers.tiers, outcome_tiers.silence_percent, "policy.outcome_tiers.")
+    if not 0 <= outcome_tiers.fixed_price_after <= TABS_LOOKED_AT:
+        raise InvalidInput(f"policy.outcome_tiers.fixed_price_after must be from 0 (never) to {TABS_LOOKED_AT}.")
     _check_followup(policy)
 
 

@@ -65,7 +65,7 @@ def _opened(deps: Deps, merchant: Merchant, customer: Customer | None, terms: Te
     now = deps.clock.now()
     known = customer or anonymous(deps.ids.new("cus"), merchant.merchant_id, now)
     standing = read_standing(deps, merchant.policy, known, now)
-    wants_tiers = terms.tiers or (terms.tiers is None and merchant.policy.tiers)
+    wants_tiers = terms.tiers or (terms.tiers is None and merchant.policy.outcome_tiers.tiers)
     latest = _latest_tiers(deps, merchant.merchant_id, customer.customer_id) if customer and wants_tiers else ()
     draft = booking.open_tab(
         merchant,

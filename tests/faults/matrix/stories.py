@@ -17,7 +17,7 @@ from chalicelib.domain.tab.promise import Consent
 from chalicelib.domain.tab.share import USUAL_TIME
 from chalicelib.domain.tab.tab import Tab
 from chalicelib.domain.trust.terms import CreditTerms
-from chalicelib.domain.trust.tiers import Tier
+from chalicelib.domain.trust.tiers import OutcomeTerms, Tier
 from chalicelib.ports.deps import Deps
 from chalicelib.usecases.tab.bill import accept_bill, add_items, adjust_bill, choose_tier, complete_service, waive
 from chalicelib.usecases.tab.booking import Agreement, accept_promise, cancel_tab, check_in, mark_no_show, open_tab
@@ -276,7 +276,7 @@ def long_review(world: World) -> None:
 
 def taken_at_the_price_of_silence(world: World) -> None:
     """Of a bill of 25.00 the hold that was about to end has paid 80 %; the customer has not said how it turned out."""
-    booked_with_card(world, review_window_s=9 * 24 * 3600, tiers=TIERS, silence_percent=80)
+    booked_with_card(world, review_window_s=9 * 24 * 3600, outcome_tiers=OutcomeTerms(tiers=TIERS, silence_percent=80))
     world.sweep()
     assert world.tab.starts_at is not None
     world.move_to(world.tab.starts_at)

@@ -158,7 +158,7 @@ def open_tab(
         minimum_charge_minor=minimum,
         statement_suffix=statement_suffix_of(merchant.name),
         # The policy's tiers are in the promise by now, or they are not this tab's.
-        policy=replace(policy, tiers=(), silence_percent=None),
+        policy=replace(policy, outcome_tiers=replace(policy.outcome_tiers, tiers=(), silence_percent=None)),
         promise=promise,
         title=terms.title,
         status=Status.OPEN if terms.starts_at is None else Status.BOOKED,
@@ -184,19 +184,21 @@ def _tiers_of(terms: Terms, policy: Policy, latest_tiers: Sequence[int]) -> tupl
         check_tiers(terms.tiers or (), terms.silence_percent)
         _check_offer(terms.tiers or (), latest_tiers, policy)
         return terms.tiers or (), terms.silence_percent, False
-    if policy.tiers and gets_fixed_price(latest_tiers, policy.fixed_price_after):
+    usual = policy.outcome_tiers
+    if usual.tiers and gets_fixed_price(latest_tiers, usual.fixed_price_after):
         return (), None, True
-    return policy.tiers, policy.silence_percent, False
+    return usual.tiers, usual.silence_percent, False
 
 
 def _check_offer(tiers: Sequence[Tier], latest_tiers: Sequence[int], policy: Policy) -> None:
     """Raises FixedPrice: after two of five tabs at lower tiers the price does not depend on the outcome any more."""
-    if tiers and gets_fixed_price(latest_tiers, policy.fixed_price_after):
+    after = policy.outcome_tiers.fixed_price_after
+    if tiers and gets_fixed_price(latest_tiers, after):
         raise FixedPrice(
-            f"{policy.fixed_price_after} or more of this customer's last {TABS_LOOKED_AT} tabs with tiers ended at a "
+            f"{after} or more of this customer's last {TABS_LOOKED_AT} tabs with tiers ended at a "
             "lower one, so they get a fixed price. Leave the tiers empty, or change fixed_price_after in the policy.",
             latest_percents=list(latest_tiers),
-            fixed_price_after=policy.fixed_price_after,
+            fixed_price_after=after,
         )
 
 
