@@ -100,7 +100,7 @@ OF_OTHER_ROUTES = {
 }
 OF_FORMS = {
     *("chalicelib.handlers.api.tabs", "chalicelib.handlers.pages.acts", "chalicelib.usecases.tab.attempts"),
-    *("chalicelib.domain.tab.commands", "chalicelib.domain.tab.facts.fact", "chalicelib.domain.news"),
+    *("chalicelib.domain.tab.commands.booking", "chalicelib.domain.tab.facts.fact", "chalicelib.domain.news"),
 }
 """What a page that is only looked at does without."""
 NO_READING = {
