@@ -148,11 +148,12 @@ def test_a_function_has_loaded_what_its_first_request_needs() -> None:
     assert "chalicelib.handlers.events.stripe_webhook" in start("app.webhook", show)
 
 
-def test_charging_needs_no_news() -> None:
-    """What is told of a payment, and to whom, the relay finds out later."""
+def test_charging_needs_neither_news_nor_bookings() -> None:
+    """What is told of a payment, and to whom, the relay finds out later; what was promised is in the tab."""
     loaded = start("app.app", "import chalicelib.handlers.api.tabs\nprint(json.dumps(sorted(sys.modules)))")
 
-    assert not [name for name in loaded if name.startswith("chalicelib.domain.news")]
+    others = ("chalicelib.domain.news", "chalicelib.domain.tab.commands.booking", "chalicelib.domain.trust.visit")
+    assert not [name for name in loaded if name.startswith(others)]
 
 
 def test_a_snapshot_has_all_routes() -> None:

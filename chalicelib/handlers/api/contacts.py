@@ -5,7 +5,7 @@ from __future__ import annotations
 from chalicelib.bootstrap import get_deps
 from chalicelib.domain.contact import Contact, SearchBy
 from chalicelib.domain.errors import InvalidInput
-from chalicelib.handlers.api import party_views, render_parties, requests
+from chalicelib.handlers.api import party_requests, party_views, render_parties, requests
 from chalicelib.handlers.api.operations import BUSINESS, CUSTOMER, Call, Query, Reply, Routes
 from chalicelib.usecases.parties import contacts
 
@@ -53,11 +53,11 @@ def get_contact(call: Call[None]) -> Reply:
     "PUT",
     _CONTACT,
     roles=BUSINESS | CUSTOMER,
-    body=requests.PutContact,
+    body=party_requests.PutContact,
     answer=party_views.ContactView,
     tagged=True,
 )
-def put_contact(call: Call[requests.PutContact]) -> Reply:
+def put_contact(call: Call[party_requests.PutContact]) -> Reply:
     """Set a customer's contact: name, e-mail address, phone number, language and time zone."""
     body = call.body
     given = contacts.ContactInput(
@@ -81,11 +81,11 @@ def erase_contact(call: Call[requests.Nothing]) -> Reply:
     "POST",
     "/v1/customers/{customer_id}/opt_out",
     roles=BUSINESS | CUSTOMER,
-    body=requests.ChooseChannel,
+    body=party_requests.ChooseChannel,
     answer=party_views.ContactView,
     tagged=True,
 )
-def opt_out(call: Call[requests.ChooseChannel]) -> Reply:
+def opt_out(call: Call[party_requests.ChooseChannel]) -> Reply:
     """Send this customer no more messages on a channel."""
     return _reply(contacts.opt_out(get_deps(), call.path["customer_id"], call.body.channel, request=call.request))
 
@@ -94,11 +94,11 @@ def opt_out(call: Call[requests.ChooseChannel]) -> Reply:
     "POST",
     "/v1/customers/{customer_id}/opt_in",
     roles=BUSINESS | CUSTOMER,
-    body=requests.ChooseChannel,
+    body=party_requests.ChooseChannel,
     answer=party_views.ContactView,
     tagged=True,
 )
-def opt_in(call: Call[requests.ChooseChannel]) -> Reply:
+def opt_in(call: Call[party_requests.ChooseChannel]) -> Reply:
     """Allow messages on a channel again; what customers refused themselves, only they allow again."""
     return _reply(contacts.opt_in(get_deps(), call.path["customer_id"], call.body.channel, request=call.request))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chalicelib.bootstrap import get_deps
-from chalicelib.handlers.api import party_views, render_parties, requests
+from chalicelib.handlers.api import party_requests, party_views, render_parties, requests
 from chalicelib.handlers.api.operations import BUSINESS, CUSTOMER, Call, Query, Reply, Routes, is_replay
 from chalicelib.handlers.pages.address import site_of
 from chalicelib.usecases.trust import credits
@@ -35,10 +35,10 @@ def get_credits(call: Call[None]) -> Reply:
     "PUT",
     "/v1/customers/{customer_id}/credits",
     roles=CUSTOMER,
-    body=requests.CreditWish,
+    body=party_requests.CreditWish,
     answer=party_views.CreditAccountView,
 )
-def set_credits(call: Call[requests.CreditWish]) -> Reply:
+def set_credits(call: Call[party_requests.CreditWish]) -> Reply:
     """Say whether your credit is spent for every bill by itself. Only the customer says so."""
     deps, request = get_deps(), call.request
     replayed = is_replay(deps, request)
@@ -64,10 +64,10 @@ def make_invitation(call: Call[requests.Nothing]) -> Reply:
     "POST",
     "/v1/customers/{customer_id}/invited",
     roles=BUSINESS | CUSTOMER,
-    body=requests.TakeInvitation,
+    body=party_requests.TakeInvitation,
     answer=party_views.CreditAccountView,
 )
-def take_invitation(call: Call[requests.TakeInvitation]) -> Reply:
+def take_invitation(call: Call[party_requests.TakeInvitation]) -> Reply:
     """Say whose invitation a new customer follows: both get credit after their first paid tab of enough."""
     deps, request = get_deps(), call.request
     replayed = is_replay(deps, request)

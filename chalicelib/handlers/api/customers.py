@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chalicelib.bootstrap import get_deps
 from chalicelib.domain.tab.actions import ROLES, Action
-from chalicelib.handlers.api import party_views, render_parties, requests
+from chalicelib.handlers.api import party_requests, party_views, render_parties, requests
 from chalicelib.handlers.api.operations import BUSINESS, CUSTOMER, Call, Reply, Routes, is_replay
 from chalicelib.usecases.parties import customers
 
@@ -12,9 +12,14 @@ routes = Routes(__name__)
 
 
 @routes.operation(
-    "POST", "/v1/customers", roles=BUSINESS, body=requests.NewCustomer, answer=party_views.CustomerView, status=201
+    "POST",
+    "/v1/customers",
+    roles=BUSINESS,
+    body=party_requests.NewCustomer,
+    answer=party_views.CustomerView,
+    status=201,
 )
-def create_customer(call: Call[requests.NewCustomer]) -> Reply:
+def create_customer(call: Call[party_requests.NewCustomer]) -> Reply:
     """Create a customer."""
     deps, request = get_deps(), call.request
     replayed = is_replay(deps, request)
@@ -36,11 +41,11 @@ def get_customer(call: Call[None]) -> Reply:
     "POST",
     "/v1/customers/{customer_id}/setup_intent",
     roles=ROLES[Action.SAVE_CARD],
-    body=requests.CardSetupRequest,
+    body=party_requests.CardSetupRequest,
     answer=party_views.CardSetupView,
     status=201,
 )
-def prepare_card(call: Call[requests.CardSetupRequest]) -> Reply:
+def prepare_card(call: Call[party_requests.CardSetupRequest]) -> Reply:
     """Prepare saving the customer's card. Their consent is recorded first."""
     terms = customers.CardTerms(
         terms_sha256=call.body.card_terms_sha256,

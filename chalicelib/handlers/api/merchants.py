@@ -9,7 +9,7 @@ from chalicelib.domain.branding import Branding
 from chalicelib.domain.tab.policy import Policy
 from chalicelib.domain.trust.standing_terms import StandingTerms
 from chalicelib.domain.trust.terms import CreditTerms
-from chalicelib.handlers.api import party_views, render_parties, requests
+from chalicelib.handlers.api import party_requests, party_views, render_parties
 from chalicelib.handlers.api.operations import (
     BUSINESS,
     CUSTOMER,
@@ -30,11 +30,11 @@ routes = Routes(__name__)
     "POST",
     "/v1/merchants",
     roles=OPERATOR,
-    body=requests.NewMerchant,
+    body=party_requests.NewMerchant,
     answer=party_views.MerchantView,
     status=201,
 )
-def create_merchant(call: Call[requests.NewMerchant]) -> Reply:
+def create_merchant(call: Call[party_requests.NewMerchant]) -> Reply:
     """Create a merchant."""
     body = call.body
     new = merchants.NewMerchant(
@@ -64,10 +64,10 @@ def get_merchant(call: Call[None]) -> Reply:
     "PUT",
     "/v1/merchant/branding",
     roles=OWNER,
-    body=requests.BrandingInput,
+    body=party_requests.BrandingInput,
     answer=party_views.MerchantView,
 )
-def set_branding(call: Call[requests.BrandingInput]) -> Reply:
+def set_branding(call: Call[party_requests.BrandingInput]) -> Reply:
     """Set how the business shows itself to customers: name, colour, logo, how it is reached, its terms."""
     deps, request, body = get_deps(), call.request, call.body
     replayed = is_replay(deps, request)
@@ -80,11 +80,11 @@ def set_branding(call: Call[requests.BrandingInput]) -> Reply:
     "PUT",
     "/v1/merchant/policy",
     roles=OWNER,
-    body=requests.PolicyInput,
+    body=party_requests.PolicyInput,
     answer=party_views.PolicyChanged,
     tagged=True,
 )
-def set_policy(call: Call[requests.PolicyInput]) -> Reply:
+def set_policy(call: Call[party_requests.PolicyInput]) -> Reply:
     """Replace the policy for tabs opened from now on. Omitted fields get their defaults."""
     deps, request = get_deps(), call.request
     replayed = is_replay(deps, request)
@@ -97,11 +97,11 @@ def set_policy(call: Call[requests.PolicyInput]) -> Reply:
     "PUT",
     "/v1/merchant/contact",
     roles=OWNER,
-    body=requests.MerchantContact,
+    body=party_requests.MerchantContact,
     answer=party_views.MerchantView,
     tagged=True,
 )
-def set_merchant_contact(call: Call[requests.MerchantContact]) -> Reply:
+def set_merchant_contact(call: Call[party_requests.MerchantContact]) -> Reply:
     """Set where the owner's messages go, the merchant's language, and its channels to customers."""
     deps, request, body = get_deps(), call.request, call.body
     replayed = is_replay(deps, request)
@@ -109,9 +109,9 @@ def set_merchant_contact(call: Call[requests.MerchantContact]) -> Reply:
     return Reply(body=render_parties.merchant(merchant), version=merchant.version, replayed=replayed)
 
 
-def _policy(given: requests.PolicyInput) -> Policy:
+def _policy(given: party_requests.PolicyInput) -> Policy:
     fields = msgspec.structs.asdict(given)
     fields["credits"] = None if given.credits is None else CreditTerms(**msgspec.structs.asdict(given.credits))
     fields["standing"] = None if given.standing is None else StandingTerms(**msgspec.structs.asdict(given.standing))
-    fields["outcome_tiers"] = requests.outcome_terms_of(given.outcome_tiers)
+    fields["outcome_tiers"] = party_requests.outcome_terms_of(given.outcome_tiers)
     return Policy(**fields)

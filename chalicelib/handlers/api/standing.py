@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chalicelib.bootstrap import get_deps
 from chalicelib.domain.tab.actions import ROLES, Action
-from chalicelib.handlers.api import party_views, render_parties, requests, views
+from chalicelib.handlers.api import party_requests, party_views, render_parties, views
 from chalicelib.handlers.api.operations import BUSINESS, CUSTOMER, Call, Reply, Routes
 from chalicelib.handlers.api.replies import answer_reply
 from chalicelib.usecases.trust import standing
@@ -28,11 +28,11 @@ def get_standing(call: Call[None]) -> Reply:
     "POST",
     f"{_STANDING}/objections",
     roles=ROLES[Action.OBJECT],
-    body=requests.ObjectToStanding,
+    body=party_requests.ObjectToStanding,
     answer=views.TabView,
     tagged=True,
 )
-def object_to_standing(call: Call[requests.ObjectToStanding]) -> Reply:
+def object_to_standing(call: Call[party_requests.ObjectToStanding]) -> Reply:
     """Object to what a tab counts against you. It does not count until a person at the business has decided."""
     answer = standing.object_to_standing(
         get_deps(), call.path["customer_id"], call.body.tab_id, call.body.reason, request=call.request
@@ -44,11 +44,11 @@ def object_to_standing(call: Call[requests.ObjectToStanding]) -> Reply:
     "POST",
     f"{_STANDING}/objections/{{tab_id}}/decide",
     roles=ROLES[Action.DECIDE_OBJECTION],
-    body=requests.DecideObjection,
+    body=party_requests.DecideObjection,
     answer=views.TabView,
     tagged=True,
 )
-def decide_objection(call: Call[requests.DecideObjection]) -> Reply:
+def decide_objection(call: Call[party_requests.DecideObjection]) -> Reply:
     """Uphold or refuse a customer's objection. What was upheld never counts; the customer is told either way."""
     body = call.body
     answer = standing.decide_objection(

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from msgspec.structs import replace
 
 from chalicelib.domain.errors import Contention
-from chalicelib.domain.parties import Customer
-from chalicelib.ports.deps import Deps
 from chalicelib.ports.store import VersionConflict
+
+if TYPE_CHECKING:
+    from chalicelib.domain.parties import Customer
+    from chalicelib.ports.deps import Deps
 
 _ROUNDS = 8
 

@@ -6,6 +6,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from chalicelib.domain.errors import (
     Contention,
@@ -22,8 +23,6 @@ from chalicelib.domain.tab.draft import Change, Draft
 from chalicelib.domain.tab.facts.apply import apply_fact
 from chalicelib.domain.tab.facts.attempt_outcomes import LADDER, note_absent, note_rejected, note_unknown
 from chalicelib.domain.tab.facts.fact import Fact, FactKind
-from chalicelib.domain.tab.tab import Tab
-from chalicelib.ports.deps import Deps
 from chalicelib.ports.gateway import GatewayRejected, GatewayUnavailable
 from chalicelib.ports.store import (
     EventAlreadySeen,
@@ -35,6 +34,10 @@ from chalicelib.ports.store import (
 )
 from chalicelib.usecases.parties.customer_refs import forget_ref, with_ref
 from chalicelib.usecases.tab.requests import Answer, Request, check_visible, merchant_of
+
+if TYPE_CHECKING:
+    from chalicelib.domain.tab.tab import Tab
+    from chalicelib.ports.deps import Deps
 
 log = logging.getLogger(__name__)
 

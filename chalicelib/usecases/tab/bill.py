@@ -6,20 +6,20 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from chalicelib.domain.tab import presenting
-from chalicelib.domain.tab.bill import Feedback
 from chalicelib.domain.tab.commands import bill, tiers
-from chalicelib.domain.tab.commands.bill import ItemInput
-from chalicelib.domain.tab.draft import Draft
-from chalicelib.domain.tab.policy import Resolution
-from chalicelib.domain.tab.tab import Tab
 from chalicelib.domain.trust.standing_terms import Level
-from chalicelib.ports.deps import Deps
 from chalicelib.usecases.tab.attempts import carry_out, record_outcome
 from chalicelib.usecases.tab.exposure import check_exposure
-from chalicelib.usecases.tab.requests import Answer, Request
 
 if TYPE_CHECKING:
     from chalicelib.domain.news.message import Message
+    from chalicelib.domain.tab.bill import Feedback
+    from chalicelib.domain.tab.commands.bill import ItemInput
+    from chalicelib.domain.tab.draft import Draft
+    from chalicelib.domain.tab.policy import Resolution
+    from chalicelib.domain.tab.tab import Tab
+    from chalicelib.ports.deps import Deps
+    from chalicelib.usecases.tab.requests import Answer, Request
 
 
 def add_items(deps: Deps, tab_id: str, items: Sequence[ItemInput], *, request: Request) -> Answer:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from chalicelib.domain.errors import ExposureExceeded
 from chalicelib.domain.money import format_amount
-from chalicelib.domain.tab.policy import Policy
 from chalicelib.domain.trust.standing import exposure_limit_minor
 from chalicelib.domain.trust.standing_terms import Level
-from chalicelib.ports.deps import Deps
 from chalicelib.usecases.tab.listings import unfinished_of_customer, unfinished_of_merchant
+
+if TYPE_CHECKING:
+    from chalicelib.domain.tab.policy import Policy
+    from chalicelib.ports.deps import Deps
 
 
 def check_exposure(

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import TYPE_CHECKING
 
 from chalicelib.domain.tab.status import Status
-from chalicelib.ports.deps import Deps
-from chalicelib.ports.store import Page, TabSummary
+
+if TYPE_CHECKING:
+    from chalicelib.ports.deps import Deps
+    from chalicelib.ports.store import Page, TabSummary
 
 UNFINISHED = tuple(status for status in Status if status != Status.CLOSED)
 PAGE = 100

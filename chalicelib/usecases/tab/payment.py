@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from chalicelib.domain.tab.commands import payment
 from chalicelib.domain.tab.guests import may_confirm
 from chalicelib.domain.tab.settlement import phone_amount_minor
-from chalicelib.domain.tab.tab import Tab
-from chalicelib.ports.deps import Deps
 from chalicelib.usecases.tab.attempts import carry_out
-from chalicelib.usecases.tab.requests import Answer, Request
+
+if TYPE_CHECKING:
+    from chalicelib.domain.tab.tab import Tab
+    from chalicelib.ports.deps import Deps
+    from chalicelib.usecases.tab.requests import Answer, Request
 
 
 def pay_on_phone(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from msgspec import Struct
 
 from chalicelib.domain.errors import NothingToPay
@@ -9,9 +11,11 @@ from chalicelib.domain.tab.attempt import Attempt, AttemptState
 from chalicelib.domain.tab.guests import may_confirm
 from chalicelib.domain.tab.link import Scope
 from chalicelib.domain.tab.tab import Tab
-from chalicelib.ports.deps import Deps
 from chalicelib.ports.gateway import CustomerGone, CustomerSession
 from chalicelib.usecases.tab.requests import Request, check_visible, merchant_of
+
+if TYPE_CHECKING:
+    from chalicelib.ports.deps import Deps
 
 
 class PaymentSheet(Struct, frozen=True, kw_only=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -18,11 +19,13 @@ from chalicelib.domain.tab.adjust import bill_postings, forgive, lower_bill
 from chalicelib.domain.tab.bill import Feedback, Item
 from chalicelib.domain.tab.commands import tiers
 from chalicelib.domain.tab.commands.require import require
-from chalicelib.domain.tab.draft import Draft
 from chalicelib.domain.tab.payments import PlanReason
 from chalicelib.domain.tab.policy import Resolution
 from chalicelib.domain.tab.status import Status
 from chalicelib.domain.tab.tab import MAXIMUM_ITEMS, Outcome, Tab
+
+if TYPE_CHECKING:
+    from chalicelib.domain.tab.draft import Draft
 
 MAXIMUM_QUANTITY = 1000
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -18,13 +19,15 @@ from chalicelib.domain.tab.actor import Actor, Role
 from chalicelib.domain.tab.bill import FeeKind
 from chalicelib.domain.tab.commands.require import require
 from chalicelib.domain.tab.draft import Draft, NewId
-from chalicelib.domain.tab.policy import Policy
 from chalicelib.domain.tab.promise import Acceptance, AcceptanceMethod, Promise
 from chalicelib.domain.tab.status import Status
 from chalicelib.domain.tab.tab import Tab
 from chalicelib.domain.trust.fixed_price import TABS_LOOKED_AT, gets_fixed_price
 from chalicelib.domain.trust.standing import Standing, seal
 from chalicelib.domain.trust.tiers import Tier, check_tiers
+
+if TYPE_CHECKING:
+    from chalicelib.domain.tab.policy import Policy
 
 MAXIMUM_LEAD = timedelta(days=3 * 366)
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from chalicelib.domain.errors import InvalidInput
 from chalicelib.domain.tab.actions import Action
 from chalicelib.domain.tab.commands.require import require
-from chalicelib.domain.tab.draft import Draft
 from chalicelib.domain.tab.tab import Pause
+
+if TYPE_CHECKING:
+    from chalicelib.domain.tab.draft import Draft
 
 LONGEST_PAUSE = timedelta(days=366)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -10,7 +11,6 @@ from chalicelib.domain import instants
 from chalicelib.domain.errors import Forbidden, InvalidInput, NotFound, TooManyLinks, TransitionRefused
 from chalicelib.domain.tab.actions import Action
 from chalicelib.domain.tab.commands.require import require
-from chalicelib.domain.tab.draft import Draft
 from chalicelib.domain.tab.guests import holds_token
 from chalicelib.domain.tab.link import (
     LONGEST_LIFE,
@@ -27,8 +27,11 @@ from chalicelib.domain.tab.link import (
     token_subject,
 )
 from chalicelib.domain.tab.status import Status
-from chalicelib.domain.tab.tab import Tab
-from chalicelib.domain.token import Token
+
+if TYPE_CHECKING:
+    from chalicelib.domain.tab.draft import Draft
+    from chalicelib.domain.tab.tab import Tab
+    from chalicelib.domain.token import Token
 
 
 def make_link(draft: Draft, secret_sha256: str, scope: Scope, expires_at: datetime | None) -> Link:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from msgspec.structs import replace
 
 from chalicelib.domain.tab.actions import Action
 from chalicelib.domain.tab.commands.require import require
-from chalicelib.domain.tab.draft import Draft
 from chalicelib.domain.tab.flag import FlagKind
 from chalicelib.domain.tab.objection import Decision, Objection
+
+if TYPE_CHECKING:
+    from chalicelib.domain.tab.draft import Draft
 
 
 def object_to(draft: Draft, reason: str) -> None:

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from chalicelib.domain.errors import AmountTooSmall, Forbidden, InvalidInput, NotFound, TransitionRefused
 from chalicelib.domain.money import check_amount, currency_of, format_amount
 from chalicelib.domain.tab import crediting, deposit, settlement
 from chalicelib.domain.tab.actions import ROLES, Action, is_resolvable, refundable_minor
-from chalicelib.domain.tab.actor import Actor
 from chalicelib.domain.tab.adjust import announce_refund, lower_paid
 from chalicelib.domain.tab.attempt import Operation
 from chalicelib.domain.tab.commands.bill import accept_bill
 from chalicelib.domain.tab.commands.require import require
-from chalicelib.domain.tab.draft import Draft
 from chalicelib.domain.tab.facts import legs
 from chalicelib.domain.tab.flag import FlagKind
 from chalicelib.domain.tab.link import Scope
 from chalicelib.domain.tab.payments import PlanReason, RefundMeans
 from chalicelib.domain.tab.status import Status
-from chalicelib.domain.tab.tab import Tab
+
+if TYPE_CHECKING:
+    from chalicelib.domain.tab.actor import Actor
+    from chalicelib.domain.tab.draft import Draft
+    from chalicelib.domain.tab.tab import Tab
 
 
 def refund(draft: Draft, amount_minor: int | None, reason: str) -> None:

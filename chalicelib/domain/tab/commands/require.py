@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from chalicelib.domain.tab.actions import Action, refusal
-from chalicelib.domain.tab.draft import Draft
+
+if TYPE_CHECKING:
+    from chalicelib.domain.tab.draft import Draft
 
 
 def require(draft: Draft, action: Action) -> None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from chalicelib.domain.errors import InvalidInput, TransitionRefused
 from chalicelib.domain.tab import contest as contests
 from chalicelib.domain.tab import settlement
 from chalicelib.domain.tab.actions import Action
 from chalicelib.domain.tab.adjust import announce_what_goes_back, reprice, what_is_left
 from chalicelib.domain.tab.commands.require import require
-from chalicelib.domain.tab.draft import Draft
 from chalicelib.domain.tab.policy import Resolution
 from chalicelib.domain.tab.status import Status
-from chalicelib.domain.tab.tab import Tab
+
+if TYPE_CHECKING:
+    from chalicelib.domain.tab.draft import Draft
+    from chalicelib.domain.tab.tab import Tab
 
 
 def choose_tier(draft: Draft, percent: int) -> None:
