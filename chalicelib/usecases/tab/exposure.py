@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from chalicelib.domain.errors import ExposureExceeded
 from chalicelib.domain.money import format_amount
-from chalicelib.domain.trust.standing import exposure_limit_minor
 from chalicelib.domain.trust.standing_terms import Level
 from chalicelib.usecases.tab.listings import unfinished_of_customer, unfinished_of_merchant
 
@@ -32,6 +31,8 @@ def check_exposure(
     """
     if limit := policy.exposure_per_customer_minor:
         if policy.standing is not None:
+            from chalicelib.domain.trust.standing import exposure_limit_minor  # Imported here: few policies have both.
+
             limit = exposure_limit_minor(limit, level, policy.standing, currency)
         lines = unfinished_of_customer(deps, merchant_id, customer_id)
         # What shares owe may come back to this customer. For the business the shares count themselves.
