@@ -114,6 +114,13 @@ standing: setup ## A year of real bookings with standing on and off: deposits, n
 	@test -n "$(DATA)" || { echo "Say which bookings: make standing DATA=file.csv" >&2; exit 2; }
 	@$(PY) -m devstack.standing_year "$(DATA)" $(ARGS)
 
+.PHONY: plot-forecast
+plot-forecast: setup ## Draw docs/forecast.svg: forecasts of real bookings beside what came in: DATA=file.csv
+	@test -n "$(DATA)" || { echo "Say which bookings: make plot-forecast DATA=file.csv" >&2; exit 2; }
+	@sh devstack/setup.sh plot
+	@mkdir -p .devstack && $(PY) -m devstack.backtest "$(DATA)" --to .devstack/forecast.json $(ARGS)
+	@.venv-plot/bin/python -m devstack.forecast_plot .devstack/forecast.json docs/forecast.svg
+
 .PHONY: package
 package: setup ## Write the template and the zip for a deployment: STAGE=dev|prod, ARCH=arm64|x86_64, OUT=folder
 	@$(PY) -m devstack.package --stage $(STAGE) --arch $(ARCH) --out $(OUT) $(ARGS)

@@ -23,6 +23,7 @@ PURPOSES = {
     "requirements-template.txt": "What .venv-template holds: the checks of the CloudFormation template.",
     "requirements-fuzz.txt": "What .venv-fuzz holds: the client that makes requests from the OpenAPI document.",
     "requirements-clients.txt": "What .venv-clients holds: what makes clients of the OpenAPI document.",
+    "requirements-plot.txt": "What .venv-plot holds: what draws the plot of the forecast.",
     "requirements-bench.txt": "What .venv-bench holds: what the benchmarks compare with, and what makes their load.",
 }
 """Every lock file, with the description in its header."""
@@ -83,7 +84,7 @@ def main() -> int:
     ours = ("pyproject.toml", "--constraint", RUNTIME, *upgrade)
     compile_lock(DEVELOPMENT, pyproject, *ours, "--group", "dev")
     compile_lock("requirements-mutants.txt", pyproject, *ours, "--constraint", DEVELOPMENT, "--group", "mutants")
-    for group in ("template", "fuzz", "clients", "bench"):
+    for group in ("template", "fuzz", "clients", "plot", "bench"):
         compile_lock(f"requirements-{group}.txt", pyproject, "--group", f"pyproject.toml:{group}", *upgrade)
     print(f"wrote {', '.join(PURPOSES)}")
     return 0
