@@ -11,10 +11,10 @@ import json
 import sys
 from pathlib import Path
 
-import matplotlib
+import matplotlib as mpl
 
-matplotlib.use("svg")
-from matplotlib import pyplot  # noqa: E402
+mpl.use("svg")
+from matplotlib import pyplot as plt
 
 
 def main() -> None:
@@ -22,8 +22,8 @@ def main() -> None:
     weeks = json.loads(source.read_text())
     columns = {name: [week[name] / (1 if name == "week" else 100_000) for week in weeks] for name in weeks[0]}
     # Text stays text, and neither ids nor the date of drawing change from run to run.
-    matplotlib.rcParams |= {"svg.fonttype": "none", "svg.hashsalt": "aftertab", "font.family": "sans-serif"}
-    figure, axes = pyplot.subplots(figsize=(9, 3.6), layout="constrained")
+    mpl.rcParams |= {"svg.fonttype": "none", "svg.hashsalt": "aftertab", "font.family": "sans-serif"}
+    figure, axes = plt.subplots(figsize=(9, 3.6), layout="constrained")
     axes.fill_between(columns["week"], columns["p10"], columns["p90"], color="#c9d8ee", label="p10 to p90")
     axes.plot(columns["week"], columns["p50"], color="#2456a6", label="p50, four weeks before")
     axes.plot(columns["week"], columns["received"], color="#111111", marker="o", markersize=3, label="came in")
