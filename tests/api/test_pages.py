@@ -479,5 +479,5 @@ def test_host_and_payer_see_their_side_of_a_split(world: World, shop: Shop, ana:
         world.run_schedule()
         host.open()
         other.open()
-        assert "Share 2, €10.00: not paid in time, so it is yours again" in host.text
+        assert "Share 2, €10.00: came back, so it is yours again" in host.text
         assert "went back to whoever split the bill" in other.text and not other.has("pay")

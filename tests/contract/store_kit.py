@@ -24,6 +24,7 @@ from chalicelib.domain.tab.draft import Change, Draft
 from chalicelib.domain.tab.flag import Flag, FlagKind
 from chalicelib.domain.tab.given import GivenCredit, TabCredits
 from chalicelib.domain.tab.link import BoundToken, Link, LinkMethod, Scope
+from chalicelib.domain.tab.objection import Objection, ObjectionState
 from chalicelib.domain.tab.payments import (
     Card,
     Deposit,
@@ -259,6 +260,9 @@ def full_tab() -> Tab:
             reminded=True,
         ),
         feedback=Feedback(rating=4, comment="Nice 🍰"),
+        objection=Objection(
+            reason="I was there.", at=NOW, state=ObjectionState.REFUSED, decided_at=NOW, answer="Nobody saw you."
+        ),
         followup=Followup(
             reminders_sent=2,
             tries=1,

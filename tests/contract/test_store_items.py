@@ -153,7 +153,7 @@ def test_a_new_field_of_the_code_gets_its_default() -> None:
 
 
 LEFT_OUT = {
-    "": "CreditAccount.currency Feedback.comment Tab.change_id",
+    "": "CreditAccount.currency Feedback.comment Objection.answer Tab.change_id",
     "()": (
         "CreditAccount.lots Entry.postings Leg.disputes Leg.failed_refunds OutcomeTerms.tiers Promise.added "
         "Promise.tiers Tab.attempts Tab.flags Tab.holds Tab.items Tab.legs Tab.links Tab.links_wanted Tab.shares "
@@ -166,16 +166,26 @@ LEFT_OUT = {
         "Followup.reminders_sent Followup.tries Hold.captured_minor Leg.elsewhere_minor Leg.of_minor "
         "Lot.expired_minor Lot.reversed_minor Lot.spent_minor "
         "Lowered.amount_minor Lowered.tax_minor Parent.returned_minor Parent.returned_tax_minor Plan.tip_minor "
-        "Report.paid_minor Report.returned_minor Report.returned_tax_minor "
+        "Reason.count Reason.days Report.paid_minor Report.returned_minor Report.returned_tax_minor "
+        "SealedStanding.whole_deposit_minor StandingTerms.trusted_deposit_percent "
         "Tab.adjusted_minor Tab.entry_count Tab.receipt_seq Tab.returned_seq Tab.tip_minor "
         "Tab.version Tab.waived_minor Tab.written_off_minor TabSummary.held_minor TabSummary.shared_minor"
     ),
-    "2": "OutcomeTerms.fixed_price_after",
+    "2": "OutcomeTerms.fixed_price_after StandingTerms.known_visits StandingTerms.watch_no_shows",
+    "6": "StandingTerms.trusted_visits",
+    "14": "StandingTerms.watch_debt_days",
+    "50": "StandingTerms.known_deposit_percent StandingTerms.watch_exposure_percent",
+    "72": "StandingTerms.decline_grace_hours",
+    "90": "StandingTerms.trusted_over_days",
+    "200": "StandingTerms.known_exposure_percent",
+    "365": "StandingTerms.window_days",
+    "400": "StandingTerms.trusted_exposure_percent",
     str(Deposit()): "Tab.deposit",
     "False": (
         "Attempt.customer_present Attempt.saves_card Contest.reminded CreditAccount.spends_by_itself "
         "Dispute.charge_refundable Followup.charging_end_told Followup.reminding_end_told Item.is_material "
-        "Promise.deposit_needs_card Promise.fixed_price Report.is_over TabCredits.contested UntoldBill.flagged"
+        "Promise.deposit_needs_card Promise.fixed_price Report.is_over SealedStanding.cap_is_final "
+        "TabCredits.contested UntoldBill.flagged"
     ),
     str(Followup()): "Tab.followup",
     str(Lowered()): "Tab.lowered_before",
@@ -191,17 +201,18 @@ LEFT_OUT = {
         "Hold.clock_done_for Hold.fingerprint IdempotencyRecord.attempt_id IdempotencyRecord.resource_id "
         "IdempotencyRecord.snapshot IdempotencyRecord.tab_id Item.voided_at Leg.attempt_id Leg.fingerprint "
         "Leg.fraud_warning Leg.refund_again_at Leg.refund_failure Link.expires_at Link.revoked_at "
-        "OutcomeTerms.silence_percent Pause.until Plan.customer_until Promise.accepted Promise.silence_percent "
+        "Objection.decided_at OutcomeTerms.silence_percent Pause.until Plan.customer_until Promise.accepted "
+        "Promise.silence_percent Promise.standing "
         "Referral.refused Referral.tab_id Tab.card Tab.checked_in_at Tab.closed_at Tab.contest Tab.due_at Tab.fee "
-        "Tab.feedback Tab.final_at Tab.next_action_at Tab.outcome Tab.parent Tab.pause Tab.plan Tab.presented_at "
-        "Tab.proposed Tab.review_ends_at Tab.starts_at Tab.statement_suffix Tab.tier_percent Tab.token "
-        "Tab.untold_bill Tab.walked_out_at TabSummary.due_at TabSummary.expected_at TabSummary.hold_expires_at "
+        "Tab.feedback Tab.final_at Tab.next_action_at Tab.objection Tab.outcome Tab.parent Tab.pause Tab.plan "
+        "Tab.presented_at Tab.proposed Tab.review_ends_at Tab.starts_at Tab.statement_suffix Tab.tier_percent "
+        "Tab.token Tab.untold_bill Tab.walked_out_at TabSummary.due_at TabSummary.expected_at TabSummary.hold_expires_at "
         "TabSummary.starts_at TabSummary.updated_at"
     ),
     "in_review": "Contest.contested_in",
     "live": "Hold.state",
     "none": "Deposit.state",
-    "open": "Dispute.state",
+    "open": "Dispute.state Objection.state",
     "pending": "Attempt.state",
     "{}": "Leg.pending_refunds Leg.refunds Tab.balances",
 }
