@@ -47,6 +47,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "bill_presented": {"command": "complete", "total_minor": 50_00},
     "bill_adjusted": {"command": "adjust"},
     "tier_chosen": {"tier_percent": 50},
+    "share_returned": {"why": "time", "after": 0},
     "waived": {"why": "waive"},
     "captured": {"why": "before_due"},
     "closed": {"receipt_minor": 50_00},

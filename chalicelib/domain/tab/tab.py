@@ -463,6 +463,12 @@ class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True):
         """Whether a bill is charged without the customer when its review window ends."""
         return self.may_charge_automatically and (self.may_use_card or self.live_hold is not None)
 
+    def may_contest_tier(self, percent: int) -> bool:
+        """Whether the customer may contest that this one was reached: where silence stood for one that costs more."""
+        by_silence = self.status == Status.DUE and self.tier_percent is None and self.has_tiers
+        may_change = by_silence and not self.contests_tier and not self.moved_minor and not self.waived_minor
+        return may_change and self.total_at(percent) < self.total_minor
+
     @property
     def is_finished(self) -> bool:
         """Whether the service is over and nothing will be added: canceled, no-show or closed."""

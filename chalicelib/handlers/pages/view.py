@@ -15,7 +15,6 @@ from chalicelib.domain.tab import agenda, crediting, deposit
 from chalicelib.domain.tab.actions import Action
 from chalicelib.domain.tab.actor import Actor, Role
 from chalicelib.domain.tab.attempt import AttemptState
-from chalicelib.domain.tab.commands import tiers
 from chalicelib.domain.tab.link import is_token_subject
 from chalicelib.domain.tab.promise import Consent, Promise
 from chalicelib.domain.tab.settlement import phone_amount_minor
@@ -113,7 +112,7 @@ def tab_page(
         "item_shares": min(MOST_SHARES, sum(item.voided_at is None for item in tab.items)),
         "awaits_tier": tab.awaits_tier,
         "outcome_off_minor": max(0, tab.total_at(WHOLE) - tab.total_minor) if tab.presented_at else 0,
-        "contestable": [price for price in view.tier_prices if tiers.is_contestable(tab, price.percent)],
+        "contestable": [price for price in view.tier_prices if tab.may_contest_tier(price.percent)],
         "to_pay_minor": phone_amount_minor(tab),
         "asked_minor": _asked_minor(tab),
         "accepting_pays": tab.may_use_card or tab.live_hold is not None,

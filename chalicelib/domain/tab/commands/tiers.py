@@ -43,7 +43,7 @@ def contest(draft: Draft, reason: str, percent: int) -> None:
     """
     tab = draft.tab
     _check(tab, percent)
-    if is_contestable(tab, percent):
+    if tab.may_contest_tier(percent):
         contests.open_tier_contest(draft, reason, percent)
         return
     if tab.status == Status.IN_REVIEW:
@@ -65,12 +65,6 @@ def contest(draft: Draft, reason: str, percent: int) -> None:
         f"tier_percent must be a tier that costs less than what is due, which is {tab.price_percent} percent.",
         field="tier_percent",
     )
-
-
-def is_contestable(tab: Tab, percent: int) -> bool:
-    """Whether the customer can contest that this one was reached: where silence stood for one that costs more."""
-    by_silence = tab.status == Status.DUE and tab.tier_percent is None and tab.has_tiers and not tab.contests_tier
-    return by_silence and not tab.moved_minor and not tab.waived_minor and tab.total_at(percent) < tab.total_minor
 
 
 def resolve(draft: Draft, resolution: Resolution, reason: str) -> None:
