@@ -127,7 +127,7 @@ def check_zip(artifacts: Artifacts) -> None:
     expect({"app.py", "chalicelib"} <= top, True, "the app is in the zip")
     ours = {path.name for path in ROOT.iterdir()} - {"app.py", "chalicelib", "__pycache__"}
     expect(sorted(top & ours), [], "other parts of this repository in the zip")
-    expect([name for name in names if "devstack" in name or "standin" in name], [], "files of the local stack")
+    expect([name for name in names if "devstack" in name or "stripe_standin" in name], [], "files of the local stack")
 
 
 def check_deployer(stack: DeployedStack) -> None:
