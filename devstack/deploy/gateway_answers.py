@@ -105,7 +105,10 @@ def of_template(kind: str) -> dict[str, Any]:
     answer = GATEWAY_ANSWERS[kind]
     headers: dict[str, Any] = {name: f"'{value}'" for name, value in {**_OPEN, **answer.headers}.items()}
     if kind == "THROTTLED":
-        headers |= {name: {"Fn::Sub": f"'{value}'"} for name, value in THROTTLE_HEADERS.items()}
+        headers |= {
+            name: {"Fn::Sub": f"'{value}'"} if "${" in value else f"'{value}'"
+            for name, value in THROTTLE_HEADERS.items()
+        }
     return {
         "statusCode": int(answer.status),
         "responseParameters": {f"gatewayresponse.header.{name}": value for name, value in headers.items()},

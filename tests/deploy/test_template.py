@@ -396,7 +396,7 @@ def test_what_a_throttled_caller_is_told_is_what_the_stage_allows(template: Temp
     headers = body[GATEWAY_RESPONSES]["THROTTLED"]["responseParameters"]
 
     assert headers["gatewayresponse.header.RateLimit-Policy"] == {"Fn::Sub": """'"all";q=${ThrottleRate};w=1'"""}
-    assert headers["gatewayresponse.header.RateLimit"] == {"Fn::Sub": """'"all";r=0;t=1'"""}
+    assert headers["gatewayresponse.header.RateLimit"] == """'"all";r=0;t=1'"""
     assert headers["gatewayresponse.header.Retry-After"] == "'1'"
 
 
