@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Generic, Protocol, Self, TypeVar
 
@@ -226,6 +226,15 @@ class Page(Struct, Generic[T], frozen=True, kw_only=True):
 
     items: tuple[T, ...]
     next_cursor: str | None
+
+
+def every(page_at: Callable[..., Page[T]]) -> Iterator[T]:
+    """All of a listing, a page at a time as they are wanted. `page_at`: reads the page at its argument `cursor`."""
+    page = page_at(cursor=None)
+    yield from page.items
+    while page.next_cursor is not None:
+        page = page_at(cursor=page.next_cursor)
+        yield from page.items
 
 
 class TabStore(Protocol):

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from math import ceil
 
 import msgspec
@@ -31,7 +32,7 @@ from chalicelib.domain.tab.entry import Entry
 from chalicelib.ports.deps import Deps
 from chalicelib.ports.notices import NoticeJob, Replay, queue_job_of
 from chalicelib.ports.queues import Job, QueueName, QueueUnavailable
-from chalicelib.ports.store import VersionConflict
+from chalicelib.ports.store import VersionConflict, every
 from chalicelib.ports.webhooks import NoAnswer, WhyNoAnswer
 
 log = logging.getLogger(__name__)
@@ -120,17 +121,14 @@ def _missing_before(deps: Deps, endpoint: Endpoint, notice: Notice) -> list[Noti
         it.notice.seq for it in deps.notices.list_sendings_of_tab(endpoint.merchant_id, endpoint.endpoint_id, tab_id)
     }
     found: list[Notice] = []
-    cursor = None
-    while True:
-        page = deps.store.list_entries(endpoint.merchant_id, tab_id, limit=PAGE, cursor=cursor)
-        for entry in page.items:
-            if entry.seq < notice.seq and entry.seq not in known:
-                earlier = notice_of(endpoint.merchant_id, notice.data.get("customer_id"), tab_id, entry)
-                if earlier.at >= since and endpoint.wants(earlier):
-                    found.append(earlier)
-        cursor = page.next_cursor
-        if cursor is None or page.items[-1].seq >= notice.seq:
-            return found
+    for entry in every(partial(deps.store.list_entries, endpoint.merchant_id, tab_id, limit=PAGE)):
+        if entry.seq >= notice.seq:
+            break
+        if entry.seq not in known:
+            earlier = notice_of(endpoint.merchant_id, notice.data.get("customer_id"), tab_id, entry)
+            if earlier.at >= since and endpoint.wants(earlier):
+                found.append(earlier)
+    return found
 
 
 def _replay(deps: Deps, merchant_id: str, endpoint_id: str, replay: Replay) -> None:

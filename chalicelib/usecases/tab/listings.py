@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
 from chalicelib.domain.tab.status import Status
+from chalicelib.ports.store import every
 
 if TYPE_CHECKING:
     from chalicelib.ports.deps import Deps
-    from chalicelib.ports.store import Page, TabSummary
+    from chalicelib.ports.store import TabSummary
 
 UNFINISHED = tuple(status for status in Status if status != Status.CLOSED)
 PAGE = 100
@@ -18,7 +19,7 @@ PAGE = 100
 
 def of_merchant(deps: Deps, merchant_id: str, status: Status) -> Iterator[TabSummary]:
     """Every tab of the merchant in this status, the newest first."""
-    return _all(partial(deps.store.list_by_status, merchant_id, status, limit=PAGE))
+    return every(partial(deps.store.list_by_status, merchant_id, status, limit=PAGE))
 
 
 def unfinished_of_merchant(deps: Deps, merchant_id: str) -> Iterator[TabSummary]:
@@ -29,17 +30,9 @@ def unfinished_of_merchant(deps: Deps, merchant_id: str) -> Iterator[TabSummary]
 
 def of_customer(deps: Deps, merchant_id: str, customer_id: str) -> Iterator[TabSummary]:
     """Every tab of the customer, the newest first."""
-    return _all(partial(deps.store.list_by_customer, merchant_id, customer_id, limit=PAGE))
+    return every(partial(deps.store.list_by_customer, merchant_id, customer_id, limit=PAGE))
 
 
 def unfinished_of_customer(deps: Deps, merchant_id: str, customer_id: str) -> Iterator[TabSummary]:
     """Every tab of the customer that is not closed, the newest first."""
     return (line for line in of_customer(deps, merchant_id, customer_id) if line.status != Status.CLOSED)
-
-
-def _all(page_at: Callable[..., Page[TabSummary]]) -> Iterator[TabSummary]:
-    page = page_at(cursor=None)
-    yield from page.items
-    while page.next_cursor is not None:
-        page = page_at(cursor=page.next_cursor)
-        yield from page.items

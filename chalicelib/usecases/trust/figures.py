@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
+from functools import partial
 from itertools import islice
 
 from chalicelib import correlation
@@ -14,9 +14,8 @@ from chalicelib.domain.parties import Merchant
 from chalicelib.domain.tab.actor import Actor
 from chalicelib.domain.trust.figures import Figures
 from chalicelib.domain.trust.integrity import integrity_of
-from chalicelib.domain.trust.visit import Visit
 from chalicelib.ports.deps import Deps
-from chalicelib.ports.store import StoreUnavailable
+from chalicelib.ports.store import StoreUnavailable, every
 from chalicelib.usecases.tab.requests import merchant_of
 
 log = logging.getLogger(__name__)
@@ -43,7 +42,8 @@ def refresh(deps: Deps, merchant: Merchant) -> Figures:
     """Count and keep a merchant's figures."""
     now = deps.clock.now()
     since = now - HISTORY * WEEK - LONGEST_LEAD
-    visits = list(islice(_visits(deps, merchant.merchant_id, since, now), MOST_VISITS + 1))
+    pages = partial(deps.visits.list_visits_by_merchant, merchant.merchant_id, since, now, limit=PAGE)
+    visits = list(islice(every(pages), MOST_VISITS + 1))
     counted = visits[:MOST_VISITS]
     figures = Figures(
         merchant_id=merchant.merchant_id,
@@ -69,12 +69,3 @@ def refresh_all(deps: Deps) -> dict[str, int]:
                 failed += 1
     log.info("figures counted", extra={"metrics": {"FiguresCounted": counted, "FiguresNotCounted": failed}})
     return {"merchants": counted, "failed": failed}
-
-
-def _visits(deps: Deps, merchant_id: str, since: datetime, until: datetime) -> Iterator[Visit]:
-    cursor = None
-    while True:
-        page = deps.visits.list_visits_by_merchant(merchant_id, since, until, limit=PAGE, cursor=cursor)
-        yield from page.items
-        if (cursor := page.next_cursor) is None:
-            return

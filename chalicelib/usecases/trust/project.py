@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 
 from chalicelib import correlation
 from chalicelib.domain.tab.entry import Entry
 from chalicelib.domain.trust.visit import Gap, Visit, begin, fold, visit_of
 from chalicelib.ports.deps import Deps
-from chalicelib.ports.store import VersionConflict
+from chalicelib.ports.store import VersionConflict, every
 from chalicelib.ports.stream import NewEntry
 from chalicelib.ports.visits import VisitKey
 from chalicelib.usecases.trust.names import link_by_card
@@ -76,9 +77,4 @@ def _folded(deps: Deps, key: VisitKey, before: Visit | None, entries: Iterable[E
 
 
 def _history(deps: Deps, merchant_id: str, tab_id: str) -> Iterable[Entry]:
-    cursor = None
-    while True:
-        page = deps.store.list_entries(merchant_id, tab_id, limit=PAGE, cursor=cursor)
-        yield from page.items
-        if (cursor := page.next_cursor) is None:
-            return
+    return every(partial(deps.store.list_entries, merchant_id, tab_id, limit=PAGE))
