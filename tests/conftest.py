@@ -6,6 +6,7 @@ The environment enables the first, so that no test can forget it. A wrong answer
 from __future__ import annotations
 
 import gc
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -58,6 +59,18 @@ def _check_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def _of_stripes_shape(_check_folder: Path) -> Iterator[None]:
     yield
     _assert_of_stripes_shape(_check_folder)
+
+
+@pytest.fixture(autouse=True)
+def _logging_is_left_as_it_was() -> Iterator[None]:
+    """As on Lambda, the app formats what the handlers write. A test that comes later has other settings, or none."""
+    root = logging.getLogger()
+    formatters = [(handler, handler.formatter) for handler in root.handlers]
+    level = root.level
+    yield
+    root.setLevel(level)
+    for handler, formatter in formatters:
+        handler.setFormatter(formatter)
 
 
 def _assert_of_stripes_shape(folder: Path) -> None:

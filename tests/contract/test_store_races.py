@@ -164,10 +164,9 @@ def test_batches_that_share_tabs_leave_one_winner_for_each_tab(store: TabStore) 
 
 
 def test_a_batch_that_several_workers_get_at_once_charges_each_tab_once(
-    store: TabStore, monkeypatch: pytest.MonkeyPatch
+    store: TabStore,
 ) -> None:
     """SQS delivers at least once, and a second sweep sends what still waits: four workers, ten charges."""
-    monkeypatch.setenv("AFTERTAB_STAGE", "dev")  # Once a test has set up logs, counts are logged with it.
     shop = Shop()
     shop.open(*EVERYTHING).serve(50_00)
     tabs = [replace(shop.tab, tab_id=f"tab_race{number}") for number in range(10)]
