@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from functools import cache
 from types import MappingProxyType
 from urllib.parse import urlsplit
 
@@ -93,7 +94,11 @@ def jwt_jwks_url() -> str:
 
 def cors_origins() -> frozenset[str]:
     """Empty where no browser app may call the API; `*` in it where every one may."""
-    given = _optional("AFTERTAB_CORS_ORIGINS")
+    return _origins(_optional("AFTERTAB_CORS_ORIGINS"))
+
+
+@cache  # Every answer asks for them.
+def _origins(given: str) -> frozenset[str]:
     return frozenset(map(str.strip, given.split(","))) if given else frozenset()
 
 

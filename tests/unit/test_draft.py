@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -50,6 +51,18 @@ def test_a_new_tab_is_version_one_of_nothing() -> None:
     assert change.tab.updated_at == change.tab.opened_at == NOON
     assert [(entry.seq, entry.at, entry.by, entry.kind) for entry in change.entries] == [(1, NOON, "sam", "opened")]
     assert change.tab.entry_count == 1
+
+
+def test_a_sum_that_was_read_is_neither_copied_nor_stored() -> None:
+    """A tab keeps its total once that was asked for. What is made of the tab counts its own."""
+    tab = held().serve(50_00).tab
+    assert tab.total_minor == 50_00
+
+    lowered = replace(tab, adjusted_minor=20_00)
+
+    assert (lowered.total_minor, tab.total_minor) == (30_00, 50_00)
+    assert msgspec.json.decode(msgspec.json.encode(tab), type=Tab) == tab == replace(tab)
+    assert b"total_minor" not in msgspec.json.encode(tab)
 
 
 def test_a_change_has_everything_that_goes_into_one_transaction() -> None:

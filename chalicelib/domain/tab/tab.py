@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import cached_property
 
 from msgspec import Struct, field
 
@@ -63,7 +64,7 @@ class Outcome(StrEnum):
     WRITTEN_OFF = "written_off"
 
 
-class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True, dict=True):
     """One service for one customer: a snapshot, replaced as a whole by each change. `version` counts changes from 1.
 
     `account`: the connected account it is kept in (None: the platform's own), `customer_ref`: the customer's id there,
@@ -82,6 +83,8 @@ class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True):
     some that are dead by now. `links_wanted`: when a new link was asked for with an expired one, of the last 24 hours.
     `parent`: of a share, the tab that it is a part of; `shares`: of a split tab, its parts. `credits`: what it has
     given to credit accounts. `objection`: the customer's, to what the tab counts against them.
+
+    `dict=True` gives an instance room for its cached sums; they are no fields: no copy or stored form has them.
     """
 
     tab_id: str
@@ -145,7 +148,7 @@ class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     # Sums
 
-    @property
+    @cached_property
     def total_minor(self) -> int:
         """The bill without the tip, at the price of its outcome; a running total during the service, at the whole."""
         return max(0, self._priced_minor - self.adjusted_minor)
@@ -158,8 +161,7 @@ class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def adjusted_tax_minor(self) -> int:
         """The tax in what was taken off: in proportion to the part of the bill that is this tab's own."""
-        tax_minor = self._items_tax_minor
-        if not self.adjusted_minor or not tax_minor:
+        if not self.adjusted_minor or not (tax_minor := self._items_tax_minor):
             return 0
         before, items_minor = self.lowered_before, self._priced_minor
         off_minor = min(self.adjusted_minor, items_minor) - before.amount_minor

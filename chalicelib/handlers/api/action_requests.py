@@ -54,7 +54,7 @@ def of(tab: Tab, actions: Iterable[Action]) -> list[views.ActionView]:
             action=action,
             method=request.method,
             path=filled_in(request.path),
-            body={name: filled_in(value) for name, value in request.body.items()},
+            body={name: filled_in(value) for name, value in request.body.items()} if request.body else {},
         )
         for action in actions
         for request in (REQUESTS[action],)
