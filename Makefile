@@ -99,6 +99,10 @@ reconcile: setup ## Compare our books with Stripe's: planted differences on a lo
 	@$(PY) -m devstack.reconcile $(if $(filter command environment,$(origin STAGE)),--stage $(STAGE)) \
 		$(if $(FROM),--from $(FROM)) $(if $(TO),--to $(TO)) $(if $(REPORT),--report $(REPORT)) $(ARGS)
 
+.PHONY: visits
+visits: setup ## Write the visits of tabs from before there were visits, once after an upgrade: STAGE=dev|prod
+	@$(PY) -m devstack.deploy.visits --stage $(STAGE) $(ARGS)
+
 .PHONY: replay
 replay: setup ## Send real bookings through the API: DATA=file.csv; RESUME=1 continues where it stopped
 	@test -n "$(DATA)" || { echo "Say which bookings: make replay DATA=file.csv" >&2; exit 2; }

@@ -751,9 +751,12 @@ def what_was_taken_off_stays_off(tab: Json, history: History) -> Iterator[str]:
 # When the agenda has nothing left to do
 
 
+_COMES_LATER = ("tell_credit", "expire_credit")
+
+
 def nothing_is_left_to_do(tab: Json) -> Iterator[str]:
-    """A closed tab may still wait, for a year, for the end of the credit that it has given."""
-    waits = tab["status"] == "closed" and (tab["next_action"] or {}).get("code") == "expire_credit"
+    """A closed tab may still wait, for a year, for what time makes of the credit that it has given."""
+    waits = tab["status"] == "closed" and (tab["next_action"] or {}).get("code") in _COMES_LATER
     if tab["next_action"] is not None and not waits and not _flagged(tab, "outcome_unknown"):
         yield f"something is still to happen: {tab['next_action']}"
 

@@ -107,6 +107,7 @@ STEPS: Mapping[StepKind, str] = {
     "not in quiet hours.",
     StepKind.TELL_END: "Tell the owner that the card is not charged any more, and why; or that no reminder is left.",
     StepKind.CLOSE: "Nothing is owed either way, and no share is open: close the tab.",
+    StepKind.TELL_CREDIT: "Credit that came with this tab can be spent by now: tell its customer.",
     StepKind.EXPIRE_CREDIT: "Credit that came with this tab and was not spent in time is lost.",
     StepKind.TELL_PARENT: "The split tab learns what was paid of its share, what came back, and that it is over. Both "
     "are written in one transaction.",

@@ -31,6 +31,19 @@ def stage(text: str) -> str:
     return text
 
 
+def use_settings_of(stage: str) -> None:
+    """What a deployment's settings are is taken from its names, where the environment says nothing else."""
+    defaults = {
+        "AFTERTAB_STAGE": stage,
+        "AFTERTAB_TABLE": f"aftertab-{stage}",
+        "STRIPE_SECRET_KEY": f"ssm:/aftertab/{stage}/stripe-secret-key",
+        # For phones only: nothing is handed to one here.
+        "STRIPE_PUBLISHABLE_KEY": "none",
+    }
+    for name, value in defaults.items():
+        os.environ.setdefault(name, value)
+
+
 def client_of() -> Callable[[str], Any]:
     """Name of a service → its boto3 client, for the region and credentials of the environment. Raises NoAccount."""
     try:

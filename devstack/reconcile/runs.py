@@ -9,6 +9,7 @@ from datetime import datetime
 from chalicelib import bootstrap
 from chalicelib.handlers.events import reconciliation
 from devstack.clock import StandinClock
+from devstack.deploy import account
 from devstack.reconcile.show import Report
 from devstack.stack import Stack
 
@@ -21,16 +22,8 @@ def on_stage(
     repair: bool,
     progress: Callable[[int, int], None],
 ) -> Report:
-    """What the deployment's own settings would be is taken from its names, where the environment says nothing else."""
-    defaults = {
-        "AFTERTAB_STAGE": stage,
-        "AFTERTAB_TABLE": f"aftertab-{stage}",
-        "STRIPE_SECRET_KEY": f"ssm:/aftertab/{stage}/stripe-secret-key",
-        # For phones only: nothing is handed to one here.
-        "STRIPE_PUBLISHABLE_KEY": "none",
-    }
-    for name, value in defaults.items():
-        os.environ.setdefault(name, value)
+    """As the deployment's own function would, from this machine."""
+    account.use_settings_of(stage)
     return reconciliation.by_hand(bootstrap.get_deps(), since, until, repair=repair, progress=progress)
 
 

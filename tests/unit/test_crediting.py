@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from chalicelib.domain.books.ledger import Account
 from chalicelib.domain.errors import CreditNotAvailable, Forbidden, InvalidInput
+from chalicelib.domain.news.message import MessageKind, Recipient
 from chalicelib.domain.tab import crediting
 from chalicelib.domain.tab.actor import Actor, Role
 from chalicelib.domain.tab.agenda import StepKind
@@ -87,6 +88,33 @@ def test_tax_and_tip_earn_nothing() -> None:
     tab.do(bill.complete).accept_bill(5_00).charged()
 
     assert account_of(tab).balance_minor == 5_00
+
+
+@pytest.mark.parametrize(("off_minor", "earned_minor"), [(0, 3_00), (10_00, 2_40)])
+def test_materials_earn_nothing(off_minor: int, earned_minor: int) -> None:
+    """What is taken off such a bill is taken off both alike."""
+    tab = till().accept(*EVERYTHING, customer=CUSTOMER)
+    tab.do(bill.add_items, [ItemInput(description="Colour", unit_price_minor=20_00, is_material=True)]).serve(30_00)
+    if off_minor:
+        tab.do(bill.adjust, off_minor, "sorry")
+    tab.accept_bill().charged()
+
+    assert account_of(tab).balance_minor == earned_minor
+
+
+def test_the_customer_is_told_when_their_credit_can_be_spent() -> None:
+    """Once, and not of what a refund has taken back meanwhile."""
+    tab, gone = paid_tab(50_00), paid_tab(50_00)
+    refund(gone, None)
+    for one in (tab, gone):
+        one.wait(days=13)
+        assert (MessageKind.CREDIT_ACTIVE, Recipient.CUSTOMER) not in one.told
+        one.wait(days=1).wait(days=1)
+
+    assert [kind for kind, _ in tab.told].count(MessageKind.CREDIT_ACTIVE) == 1
+    (told,) = [entry.details for entry in tab.entries if entry.kind == "credit_active"]
+    assert told == {"amount_minor": 5_00, "expires_at": "2027-03-02T12:00:00Z"}
+    assert MessageKind.CREDIT_ACTIVE not in {kind for kind, _ in gone.told}
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from chalicelib.domain.tab.objection import ObjectionState
 from chalicelib.domain.tab.promise import AcceptanceMethod
 from chalicelib.domain.trust.figures import Integrity
 from chalicelib.domain.trust.integrity import PERIOD, integrity_of
@@ -61,6 +62,28 @@ def test_appointments_acceptances_caps_and_no_shows() -> None:
     assert (found.appointments, found.canceled_by_business) == (2, 1)
     assert (found.accepted, found.accepted_in_person, found.cap_raises) == (2, 1, 2)
     assert (found.no_shows, found.no_shows_taken_back) == (1, 1)
+
+
+def test_objections_that_were_upheld_are_a_hit_for_whoever_records_false_no_shows() -> None:
+    found = counted(
+        visit(no_show_at=NOW, objection=ObjectionState.UPHELD),
+        visit(no_show_at=NOW, objection=ObjectionState.REFUSED),
+        visit(no_show_at=NOW, objection=ObjectionState.OPEN),
+        visit(),
+    )
+    assert (found.no_shows, found.objections, found.objections_upheld) == (3, 3, 1)
+
+
+def test_outcomes_are_those_at_which_reviews_ended() -> None:
+    """One that is still under review has no outcome yet, and one without tiers none at all."""
+    found = counted(
+        visit(tier_percent=80, due_at=NOW),
+        visit(tier_percent=80, closed_at=NOW),
+        visit(tier_percent=100, due_at=NOW),
+        visit(tier_percent=50),
+        visit(due_at=NOW),
+    )
+    assert found.outcomes == {80: 2, 100: 1}
 
 
 def test_only_what_came_to_something_in_the_period_counts_and_shares_count_with_their_bill() -> None:

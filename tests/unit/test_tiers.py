@@ -26,8 +26,10 @@ from chalicelib.domain.tab.policy import Policy, Resolution
 from chalicelib.domain.tab.promise import Consent, Promise
 from chalicelib.domain.tab.status import PaymentState, Status
 from chalicelib.domain.tab.tab import Outcome
-from chalicelib.domain.trust.fixed_price import gets_fixed_price
+from chalicelib.domain.trust.fixed_price import gets_fixed_price, latest_tiers
+from chalicelib.domain.trust.standing import History
 from chalicelib.domain.trust.tiers import OutcomeTerms, Tier, check_tiers, price_lines
+from chalicelib.domain.trust.visit import Visit
 from tests.unit.till import (
     ADA,
     CUSTOMER,
@@ -547,6 +549,24 @@ def test_a_waived_bill_is_not_chosen_for() -> None:
 )
 def test_two_of_the_last_five_at_lower_tiers_bring_a_fixed_price(percents: list[int], after: int, fixed: bool) -> None:
     assert gets_fixed_price(percents, after) == fixed
+
+
+def ended(days_ago: int, percent: int | None, **more: Any) -> Visit:
+    at = NOON - timedelta(days=days_ago)
+    return Visit(
+        tab_id=f"tab_{days_ago}", merchant_id="mer_1", customer_id="cus_1", opened_at=at, tier_percent=percent, **more
+    )
+
+
+def test_the_latest_tiers_are_of_all_names_of_a_person_but_a_phone_number_brings_only_lower_ones() -> None:
+    """Newest first. What is without tiers, under review or of more than a year ago does not count."""
+    history = History(
+        own=(ended(400, 50, due_at=NOON), ended(9, 100, closed_at=NOON), ended(1, 80), ended(2, None, due_at=NOON)),
+        same_card=(ended(12, 50, due_at=NOON), ended(3, 100, due_at=NOON)),
+        same_phone=(ended(10, 80, due_at=NOON), ended(4, 100, due_at=NOON)),
+    )
+
+    assert latest_tiers(history, NOON) == [100, 100, 80, 50]
 
 
 def test_the_policys_tiers_give_way_to_a_fixed_price_that_says_so_under_the_seal() -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
-from chalicelib.domain.errors import DomainError, ExposureExceeded, NotFound
+from chalicelib.domain.errors import DomainError, ExposureExceeded, FixedPrice, NotFound
 from chalicelib.domain.news.message import MessageKind, Recipient
 from chalicelib.domain.parties import Customer
 from chalicelib.domain.tab.actor import Actor, Role
@@ -18,7 +20,8 @@ from chalicelib.domain.tab.policy import Policy, Resolution
 from chalicelib.domain.tab.tab import Tab
 from chalicelib.domain.trust.standing import History, Standing, standing_of
 from chalicelib.domain.trust.standing_terms import Level
-from chalicelib.domain.trust.visit import visit_of
+from chalicelib.domain.trust.tiers import Tier
+from chalicelib.domain.trust.visit import Visit, visit_of
 from chalicelib.usecases.parties.contacts import ContactInput, put_contact
 from chalicelib.usecases.parties.customers import create_customer
 from chalicelib.usecases.tab.bill import contest_bill, resolve_contest
@@ -208,6 +211,42 @@ def test_the_same_card_under_a_new_name_starts_where_it_was(shop: Shop) -> None:
     assert (level(shop), level(shop, eva.customer_id)) == (Level.WATCH, Level.WATCH)
     assert shop.store.get_customer(shop.merchant_id, eva.customer_id).same_card == (ada,)
     assert shop.deps.visits.note_card("mer_other", "cus_x", "fp_1") == [], "nothing is shared between businesses"
+
+
+def test_half_the_price_for_ever_is_not_to_be_had_under_another_name(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The tiers of a card's names are one person's, and one read serves them and standing."""
+    eva = other_name(shop)
+    shop.store.update_customer(replace(eva, same_card=(shop.customer_id,), version=eva.version + 1))
+    for number in (1, 2):
+        shop.deps.visits.put_visit(
+            Visit(
+                tab_id=f"tab_{number}",
+                merchant_id=shop.merchant_id,
+                customer_id=shop.customer_id,
+                opened_at=NOON,
+                due_at=NOON,
+                tier_percent=50,
+            ),
+            None,
+        )
+    read = []
+    list_visits = shop.deps.visits.list_visits_by_customer
+
+    def listed(merchant_id: str, customer_id: str, since: datetime) -> Sequence[Visit]:
+        read.append(customer_id)
+        return list_visits(merchant_id, customer_id, since)
+
+    monkeypatch.setattr(shop.deps.visits, "list_visits_by_customer", listed)
+    tiers = (Tier(percent=100, measure="Live."), Tier(percent=50, measure="Not live."))
+    terms = Terms(
+        title="Site", expected_outcome="Live.", estimate_minor=60_00, cap_minor=80_00, tiers=tiers, silence_percent=50
+    )
+
+    with pytest.raises(FixedPrice):
+        open_tab(shop.deps, eva.customer_id, terms, request=shop.request(shop.staff))
+    assert read == [eva.customer_id, shop.customer_id]
 
 
 def test_nobody_in_particular_has_no_standing(shop: Shop) -> None:

@@ -11,7 +11,8 @@ from chalicelib.adapters.memory_visits import MemoryVisits
 from chalicelib.domain.trust.visit import Gap, Visit, begin, fold, visit_of
 from chalicelib.ports.store import VersionConflict
 from chalicelib.ports.stream import NewEntry
-from chalicelib.usecases.trust.project import project
+from chalicelib.usecases.trust.project import Filled, fill, project
+from devstack.deploy.visits import fill_all
 from tests.usecases.shop import EVERYTHING, Shop
 
 
@@ -63,6 +64,20 @@ def test_what_the_relay_has_missed_is_read_again(paid: Shop) -> None:
     project(paid.deps, paid.store.stream[-1:])
 
     assert stored(paid) == recomputed(paid)
+
+
+def test_the_visits_of_all_tabs_are_filled_in_once(paid: Shop) -> None:
+    """After an upgrade: those that no entry has come of since. The second time there is nothing to write."""
+    first = paid.tab_id
+    paid.open(*EVERYTHING)
+    said: list[str] = []
+
+    assert fill(paid.deps, paid.merchant_id) == Filled(tabs=2, written=2)
+    assert stored(paid) == recomputed(paid)
+    keys = [(paid.merchant_id, paid.customer_id, tab_id) for tab_id in (first, paid.tab_id)]
+    assert set(paid.deps.visits.find_visits(keys)) == set(keys)
+    assert fill_all(paid.deps, said.append)
+    assert said == [f"{paid.merchant_id}: 2 tabs read, 0 visits written, 0 tabs can't be folded"]
 
 
 def test_of_two_relays_at_once_neither_loses_an_entry(paid: Shop, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,6 +55,7 @@ class MessageKind(StrEnum):
     ENDPOINT_FAILING = "endpoint_failing"
     ENDPOINT_DISABLED = "endpoint_disabled"
     RECEIPT = "receipt"
+    CREDIT_ACTIVE = "credit_active"
     LINK_WANTED = "link_wanted"
     SHARE_RETURNED = "share_returned"
 

@@ -121,6 +121,7 @@ KINDS_BY_SUBJECT: Mapping[str, Mapping[str, str]] = {
         "credit_spent": "The customer paid with their credit.",
         "credit_returned": "What was paid with credit went back as credit.",
         "credit_earned": "The tab earned credit, for its customer or for who invited them.",
+        "credit_active": "Credit that the tab has earned can be spent by now.",
         "credit_reversed": "The tab has not earned its credit after all: it was taken back.",
         "credit_expired": "Credit that nobody has spent in time is lost.",
         "referral_refused": "An invitation is not rewarded.",

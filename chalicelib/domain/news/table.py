@@ -225,6 +225,8 @@ NEWS: Mapping[str, tuple[Rule, ...]] = {
         Rule(kind=MessageKind.REFUND_FAILED, to=_OWNER, values=("amount_minor",), when=_is("flag", "refund_by_hand")),
     ),
     "refund_waits_for_bank": (Rule(kind=MessageKind.REFUND_WAITS, to=_OWNER, values=("amount_minor",)),),
+    # Credit
+    "credit_active": (Rule(kind=MessageKind.CREDIT_ACTIVE, to=_CUSTOMER, values=("amount_minor", "expires_at")),),
     # Banks
     "inquiry_opened": (Rule(kind=MessageKind.INQUIRY, to=_OWNER, values=("amount_minor",)),),
     "inquiry_closed": _dispute_ended("inquiry_closed"),

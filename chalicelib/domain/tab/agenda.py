@@ -55,8 +55,9 @@ class StepKind(IntEnum):
     REMIND = 18
     TELL_END = 19
     CLOSE = 20
-    EXPIRE_CREDIT = 21
-    TELL_PARENT = 22
+    TELL_CREDIT = 21
+    EXPIRE_CREDIT = 22
+    TELL_PARENT = 23
 
 
 NEEDS_CALL = frozenset({StepKind.RESOLVE, StepKind.CLOSE_PAYMENT, StepKind.TELL_PARENT})
@@ -359,6 +360,8 @@ def _credit_steps(tab: Tab) -> Iterator[Step]:
         return
     if crediting.is_to_be_taken_back(tab):
         yield Step(StepKind.TAKE_BACK_CREDIT, tab.updated_at, "the tab has not earned its credit after all")
+    if at := crediting.tells_at(tab):
+        yield Step(StepKind.TELL_CREDIT, at, "the customer is told of credit that can be spent")
     if at := crediting.expires_at(tab):
         yield Step(StepKind.EXPIRE_CREDIT, at, "credit that nobody has spent expires")
 
@@ -547,6 +550,10 @@ def _take_back_credit(draft: Draft, step: Step) -> None:
     crediting.take_back(draft)
 
 
+def _take_tell_credit(draft: Draft, step: Step) -> None:
+    crediting.tell_active(draft)
+
+
 def _take_expire_credit(draft: Draft, step: Step) -> None:
     crediting.expire(draft)
 
@@ -571,5 +578,6 @@ _TAKE = {
     StepKind.CLOSE: _take_close,
     StepKind.RETURN_CREDIT: _take_return_credit,
     StepKind.TAKE_BACK_CREDIT: _take_back_credit,
+    StepKind.TELL_CREDIT: _take_tell_credit,
     StepKind.EXPIRE_CREDIT: _take_expire_credit,
 }

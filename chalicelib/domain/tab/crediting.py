@@ -123,17 +123,19 @@ def give_back(draft: Draft) -> None:
 
 
 def net_minor(tab: Tab) -> int:
-    """The service that is paid with money, without tax and tips: what a rate is of."""
+    """The service that is paid with money, without materials, tax and tips: what a rate is of."""
     return _net_part_minor(tab, 1, 1)
 
 
 def _net_part_minor(tab: Tab, numerator: int, denominator: int) -> int:
-    """A part of the net service, rounded once."""
+    """A part of the net service, rounded once. What was taken off the bill was taken off all lines alike."""
     with_money = max(0, tab.bill_due_minor - tab.by_credit_minor)
-    if not with_money or not tab.total_minor:
+    services_minor, all_minor = tab.untaxed_lines_minor
+    if not with_money or not tab.total_minor or not all_minor:
         return 0
-    untaxed = tab.total_minor - tab.tax_minor
-    return share_minor(with_money * untaxed, numerator, denominator * tab.total_minor, currency_of(tab.currency))
+    untaxed = (tab.total_minor - tab.tax_minor) * services_minor
+    whole = tab.total_minor * all_minor
+    return share_minor(with_money * untaxed, numerator, denominator * whole, currency_of(tab.currency))
 
 
 def would_earn_minor(tab: Tab) -> int:
@@ -337,6 +339,35 @@ def _is_forfeited(tab: Tab) -> bool:
     """Disputed at the bank or contested: whatever comes of it, credit is what a satisfied customer earns."""
     disputed = any(dispute.state not in _HARMLESS for leg in tab.legs for dispute in leg.disputes)
     return disputed or tab.credits.contested
+
+
+# Telling
+
+
+def tells_at(tab: Tab) -> datetime | None:
+    """When the customer is told of credit that can be spent from then on."""
+    return min((given.active_at for given in _untold(tab)), default=None)
+
+
+def tell_active(draft: Draft) -> None:
+    """The customer learns what they can spend by now. Of an invitation's reward the friend is told; who invited has no tab here."""
+    ready = [given for given in _untold(draft.tab) if given.active_at <= draft.now]
+    for given in ready:
+        _keep(draft, replace(given, is_told=True))
+    draft.record(
+        "credit_active",
+        amount_minor=sum([given.kept_minor for given in ready]),
+        expires_at=min(given.expires_at for given in ready if given.expires_at),
+    )
+
+
+def _untold(tab: Tab) -> list[GivenCredit]:
+    return [
+        given
+        for given in tab.credits.given
+        if given.kind != LotKind.RETURNED and given.customer_id == tab.customer_id
+        if given.kept_minor and given.expires_at and not given.is_told
+    ]
 
 
 # Expiring

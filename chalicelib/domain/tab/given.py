@@ -10,7 +10,8 @@ from chalicelib.domain.trust.credits import LotKind
 class GivenCredit(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A lot that came with this tab. `kept_minor`: what was not taken back. `net_minor`: the service it is a rate of.
 
-    `expires_at` None: it has expired, or nothing is left to expire.
+    `expires_at` None: it has expired, or nothing is left to expire. `is_told`: the customer was told that it can be
+    spent.
     """
 
     lot_id: str
@@ -21,6 +22,7 @@ class GivenCredit(Struct, frozen=True, kw_only=True, omit_defaults=True):
     net_minor: int
     active_at: datetime
     expires_at: datetime | None
+    is_told: bool = False
 
 
 class TabCredits(Struct, frozen=True, kw_only=True, omit_defaults=True):

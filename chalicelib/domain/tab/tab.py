@@ -360,6 +360,16 @@ class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True, dict=True):
     def _lines_at(self, percent: int) -> list[tuple[int, int]]:
         return price_lines(self.items, percent, currency_of(self.currency))
 
+    @property
+    def untaxed_lines_minor(self) -> tuple[int, int]:
+        """What the lines cost without their tax, before anything was taken off: the services', and with materials."""
+        lines = [
+            (amount_minor - tax_minor, item.is_material)
+            for item, (amount_minor, tax_minor) in zip(self.items, self._lines_at(self.price_percent), strict=True)
+        ]
+        services_minor = sum([minor for minor, is_material in lines if not is_material])
+        return services_minor, sum([minor for minor, _ in lines])
+
     # Parts
 
     @property

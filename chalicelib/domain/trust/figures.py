@@ -24,8 +24,9 @@ class Integrity(Struct, frozen=True, kw_only=True, omit_defaults=True):
     `contests_by_default` ended because nobody answered, `contests_won` ended for the customer, at least in part.
     `appointments`: with a time, and `canceled_by_business` of those. `accepted`: promises, of which
     `accepted_in_person` were recorded by staff. `cap_raises`: higher caps that customers agreed to. `no_shows`: those
-    that stand, and `no_shows_taken_back` beside them. `outcomes`: tabs by the percentage of the price that was chosen
-    as the outcome.
+    that stand, and `no_shows_taken_back` beside them. `objections`: tabs of which the customer said that what they
+    count against them is not so, and `objections_upheld`: the business says so as well. `outcomes`: tabs with outcome
+    tiers by the percentage at which their review ended.
     """
 
     since: datetime
@@ -46,6 +47,8 @@ class Integrity(Struct, frozen=True, kw_only=True, omit_defaults=True):
     cap_raises: int = 0
     no_shows: int = 0
     no_shows_taken_back: int = 0
+    objections: int = 0
+    objections_upheld: int = 0
     outcomes: Mapping[int, int] = {}
 
     @property

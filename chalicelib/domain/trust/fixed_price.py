@@ -3,24 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import islice
+from operator import itemgetter
+from typing import TYPE_CHECKING
 
 from chalicelib.domain.trust.tiers import WHOLE
-from chalicelib.domain.trust.visit import Visit
+
+if TYPE_CHECKING:
+    from chalicelib.domain.trust.standing import History
 
 TABS_LOOKED_AT = 5
 LOOKED_BACK = timedelta(days=365)
 """The rule looks at so many tabs with tiers of a customer, opened within so long a time."""
 
 
-def latest_tiers(visits: Iterable[Visit]) -> list[int]:
-    """At which tiers, in percent, the latest of these visits ended: the newest first, five at most.
+def latest_tiers(history: History, now: datetime) -> list[int]:
+    """At which tiers, in percent, the latest visits of a person ended: the newest first, five at most.
 
-    `visits`: oldest first. Those without tiers, and those still under review, do not count.
+    Visits without tiers, and those still under review, do not count. The person's other names count as they do for
+    standing: by card whole; by phone, which anybody can give, only the lower tiers.
     """
-    ended = [percent for visit in visits if (percent := visit.ended_at_percent) is not None]
-    return ended[: -TABS_LOOKED_AT - 1 : -1]
+    against = [visit for visit in history.same_phone if visit.ended_at_percent != WHOLE]
+    since = now - LOOKED_BACK
+    ended = [
+        (visit.opened_at, visit.ended_at_percent)
+        for visit in (*history.own, *history.same_card, *against)
+        if visit.opened_at is not None and visit.opened_at > since and visit.ended_at_percent is not None
+    ]
+    ended.sort(key=itemgetter(0))
+    return [percent for _, percent in ended[: -TABS_LOOKED_AT - 1 : -1]]
 
 
 def gets_fixed_price(latest_percents: Iterable[int], after: int) -> bool:

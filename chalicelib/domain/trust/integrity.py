@@ -5,10 +5,12 @@ Counts and not stars: each figure comes with what it is a part of, and each of t
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from statistics import median
 
+from chalicelib.domain.tab.objection import ObjectionState
 from chalicelib.domain.tab.promise import AcceptanceMethod
 from chalicelib.domain.trust.figures import Integrity
 from chalicelib.domain.trust.visit import ContestEnd, Visit
@@ -51,6 +53,9 @@ def integrity_of(visits: Iterable[Visit], until: datetime) -> Integrity:
         cap_raises=sum(visit.cap_raises for visit in of_period),
         no_shows=sum(visit.no_show_at is not None for visit in of_period),
         no_shows_taken_back=sum(visit.no_shows_taken_back for visit in of_period),
+        objections=sum(visit.objection is not None for visit in of_period),
+        objections_upheld=sum(visit.objection == ObjectionState.UPHELD for visit in of_period),
+        outcomes=Counter(percent for visit in of_period if (percent := visit.ended_at_percent) is not None),
     )
 
 

@@ -21,7 +21,8 @@ class IntegrityView(Answer):
     `is_enough` false: fewer than 10 tabs or 8 payers, too early to say. `billed`: bills of tabs with an estimate, as
     first presented. `answer_median_s`: seconds until a contest was answered, null where none was.
     `contests_by_default`: nobody answered in time, so the customer was right. `accepted_in_person`: agreements that
-    staff recorded. `cap_raises`: higher caps that customers agreed to.
+    staff recorded. `cap_raises`: higher caps that customers agreed to. `objections`: visits of which the customer said
+    that what they count against them is not so, and `objections_upheld`: the business said so as well.
     """
 
     at: datetime
@@ -45,6 +46,8 @@ class IntegrityView(Answer):
     cap_raises: int
     no_shows: int
     no_shows_taken_back: int
+    objections: int
+    objections_upheld: int
     outcomes: list[OutcomeCount]
 
 

@@ -200,6 +200,8 @@ TEXTS: Mapping[str, str] = {
     "notify_email": "Where the owner's messages go; null: nowhere.",
     "number": "The number on the token.",
     "objection": "The customer's objection to what the tab counts against them; null where there is none.",
+    "objections": "Visits of which the customer objected to what they count against them.",
+    "objections_upheld": "How many of them the business decided for the customer.",
     "of": "What counts: fulfilled, no_show, debt, written_off or fraud_dispute.",
     "opened_at": "When it was opened, UTC.",
     "operation": "What the attempt does at Stripe.",

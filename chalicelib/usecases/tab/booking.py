@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 
 from msgspec import Struct
@@ -14,7 +13,8 @@ from chalicelib.domain.tab.commands import booking, links
 from chalicelib.domain.tab.commands.booking import Limits, Origin, Terms
 from chalicelib.domain.tab.draft import Draft
 from chalicelib.domain.tab.promise import Acceptance, Consent
-from chalicelib.domain.trust.fixed_price import LOOKED_BACK, latest_tiers
+from chalicelib.domain.trust.fixed_price import latest_tiers
+from chalicelib.domain.trust.standing import History, standing_of
 from chalicelib.domain.trust.standing_terms import Level
 from chalicelib.ports.deps import Deps
 from chalicelib.ports.store import RecordExists, VersionConflict
@@ -22,7 +22,7 @@ from chalicelib.usecases.tab.attempts import ROUNDS, carry_out, commit, record_o
 from chalicelib.usecases.tab.exposure import check_exposure
 from chalicelib.usecases.tab.requests import Answer, Request, merchant_of
 from chalicelib.usecases.tab.token_binding import get_free_token
-from chalicelib.usecases.trust.history import read_standing
+from chalicelib.usecases.trust.history import read_history
 
 
 def open_tab(
@@ -64,9 +64,11 @@ def open_tab(
 def _opened(deps: Deps, merchant: Merchant, customer: Customer | None, terms: Terms, request: Request) -> Draft:
     now = deps.clock.now()
     known = customer or anonymous(deps.ids.new("cus"), merchant.merchant_id, now)
-    standing = read_standing(deps, merchant.policy, known, now)
+    levels = None if known.is_anonymous else merchant.policy.standing
     wants_tiers = terms.tiers or (terms.tiers is None and merchant.policy.outcome_tiers.tiers)
-    latest = _latest_tiers(deps, merchant.merchant_id, customer.customer_id) if customer and wants_tiers else ()
+    # Of somebody who is made in this request nothing is known yet. Standing and tiers share the read.
+    history = read_history(deps, known, now) if customer and (levels or wants_tiers) else History()
+    standing = standing_of(history, levels, now) if levels else None
     draft = booking.open_tab(
         merchant,
         known,
@@ -74,7 +76,7 @@ def _opened(deps: Deps, merchant: Merchant, customer: Customer | None, terms: Te
         now=now,
         by=request.by,
         new_id=deps.ids.new,
-        latest_tiers=latest,
+        latest_tiers=latest_tiers(history, now),
         standing=standing,
     )
     draft.customer = known if customer is None else None
@@ -88,10 +90,6 @@ def _opened(deps: Deps, merchant: Merchant, customer: Customer | None, terms: Te
         level=standing.level if standing else Level.NEW,
     )
     return draft
-
-
-def _latest_tiers(deps: Deps, merchant_id: str, customer_id: str) -> Sequence[int]:
-    return latest_tiers(deps.visits.list_visits_by_customer(merchant_id, customer_id, deps.clock.now() - LOOKED_BACK))
 
 
 class Agreement(Struct, frozen=True, kw_only=True):
@@ -133,8 +131,11 @@ def propose_promise(deps: Deps, tab_id: str, limits: Limits, *, request: Request
     """Propose a new promise. Raises InvalidInput and its kinds, FixedPrice, TransitionRefused."""
 
     def command(draft: Draft) -> None:
-        latest = _latest_tiers(deps, draft.tab.merchant_id, draft.tab.customer_id) if limits.tiers else ()
-        booking.propose_promise(draft, limits, latest)
+        history = History()
+        if limits.tiers:
+            customer = deps.store.get_customer(draft.tab.merchant_id, draft.tab.customer_id)
+            history = read_history(deps, customer, draft.now)
+        booking.propose_promise(draft, limits, latest_tiers(history, draft.now))
 
     return carry_out(deps, tab_id, request, command)
 

@@ -1,4 +1,4 @@
-"""Reads what counts for a customer's standing: their visits, and those under their other names."""
+"""Reads what counts for or against a customer: their visits, and those under their other names."""
 
 from __future__ import annotations
 
@@ -16,15 +16,19 @@ def read_standing(deps: Deps, policy: Policy, customer: Customer, now: datetime)
     """The customer's standing now; None where the policy trusts all alike, and for nobody in particular."""
     if policy.standing is None or customer.is_anonymous:
         return None
+    return standing_of(read_history(deps, customer, now), policy.standing, now)
+
+
+def read_history(deps: Deps, customer: Customer, now: datetime) -> History:
+    """The customer's visits that may still count, and those under their other names; each a query."""
     since = now - READ_BACK
 
     def visits(customer_ids: Iterable[str]) -> tuple[Visit, ...]:
         found = (deps.visits.list_visits_by_customer(customer.merchant_id, who, since) for who in customer_ids)
         return tuple(visit for of_one in found for visit in of_one)
 
-    history = History(
+    return History(
         own=visits([customer.customer_id]),
         same_card=visits(customer.same_card),
         same_phone=visits(customer.same_phone),
     )
-    return standing_of(history, policy.standing, now)

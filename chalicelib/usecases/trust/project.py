@@ -7,13 +7,17 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 
+from msgspec import Struct
+
 from chalicelib import correlation
 from chalicelib.domain.tab.entry import Entry
+from chalicelib.domain.tab.status import Status
 from chalicelib.domain.trust.visit import Gap, Visit, begin, fold, visit_of
 from chalicelib.ports.deps import Deps
 from chalicelib.ports.store import VersionConflict, every
 from chalicelib.ports.stream import NewEntry
 from chalicelib.ports.visits import VisitKey
+from chalicelib.usecases.tab.listings import of_merchant
 from chalicelib.usecases.trust.names import link_by_card
 
 log = logging.getLogger(__name__)
@@ -45,12 +49,41 @@ def project(deps: Deps, entries: Sequence[NewEntry]) -> set[int]:
     return failed
 
 
-def _bring_up_to(deps: Deps, key: VisitKey, stored: Mapping[VisitKey, Visit], entries: Sequence[Entry]) -> None:
+class Filled(Struct, frozen=True):
+    """What `fill` did: tabs that were read, visits that were written, and tabs that could not be folded."""
+
+    tabs: int = 0
+    written: int = 0
+    failed: int = 0
+
+
+def fill(deps: Deps, merchant_id: str) -> Filled:
+    """Write the visits of all of a merchant's tabs, as far as they are behind: of tabs from before there were visits.
+
+    Done again it writes nothing. The relay may go on meanwhile. Raises StoreUnavailable; what was written stays.
+    """
+    tabs = written = failed = 0
+    for status in Status:
+        for line in of_merchant(deps, merchant_id, status):
+            tabs += 1
+            key = (merchant_id, line.customer_id, line.tab_id)
+            with correlation.about(tab_id=line.tab_id):
+                try:
+                    history = list(_history(deps, merchant_id, line.tab_id))
+                    written += _bring_up_to(deps, key, deps.visits.find_visits([key]), history)
+                except (KeyError, ValueError, TypeError, AssertionError):
+                    log.exception("a tab's entries can't be folded")
+                    failed += 1
+    return Filled(tabs, written, failed)
+
+
+def _bring_up_to(deps: Deps, key: VisitKey, stored: Mapping[VisitKey, Visit], entries: Sequence[Entry]) -> bool:
+    """Whether there was something to write."""
     for _ in range(ROUNDS):
         before = stored.get(key)
         visit = _folded(deps, key, before, entries)
         if before is not None and visit.seq == before.seq:
-            return
+            return False
         for fingerprint in sorted({*visit.cards} - {*(before.cards if before else ())}):
             # Before the visit says that the card is known: a relay that dies between the two comes again.
             link_by_card(deps, key[0], key[1], fingerprint)
@@ -59,9 +92,10 @@ def _bring_up_to(deps: Deps, key: VisitKey, stored: Mapping[VisitKey, Visit], en
         except VersionConflict:
             stored = deps.visits.find_visits([key])
         else:
-            return
+            return True
     # Whoever was first each time has read the same history; what it has not seen yet comes in its own batch.
     log.warning("a visit was written by others each time")
+    return False
 
 
 def _folded(deps: Deps, key: VisitKey, before: Visit | None, entries: Iterable[Entry]) -> Visit:

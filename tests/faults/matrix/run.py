@@ -185,8 +185,9 @@ class Player:
 
 
 def _next_at(tab: Tab) -> datetime | None:
-    """When something is next due; the end of credit, a year on, is not waited for."""
-    pending = [step.at for step in agenda.steps(tab) if step.kind != StepKind.EXPIRE_CREDIT]
+    """When something is next due; what becomes of credit, weeks and a year on, is not waited for."""
+    later = (StepKind.TELL_CREDIT, StepKind.EXPIRE_CREDIT)
+    pending = [step.at for step in agenda.steps(tab) if step.kind not in later]
     return min(pending, default=None)
 
 
