@@ -8,25 +8,13 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
-from collections.abc import Callable
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib import bootstrap
-from chalicelib.ports.deps import Deps
+from chalicelib.handlers.events import visits
 from chalicelib.ports.store import StoreUnavailable
-from chalicelib.usecases.trust.project import fill
 from devstack.deploy import account
-
-
-def fill_all(deps: Deps, say: Callable[[str], None]) -> bool:
-    """A line for each merchant; whether all of their tabs could be folded."""
-    failed = 0
-    for merchant_id, _ in deps.store.iter_merchants():
-        done = fill(deps, merchant_id)
-        say(f"{merchant_id}: {done.tabs} tabs read, {done.written} visits written, {done.failed} tabs can't be folded")
-        failed += done.failed
-    return not failed
 
 
 def main() -> int:
@@ -37,7 +25,7 @@ def main() -> int:
     try:
         account.client_of()
         account.use_settings_of(given.stage)
-        return 0 if fill_all(bootstrap.get_deps(), print) else 1
+        return 0 if visits.by_hand(bootstrap.get_deps(), print) else 1
     except account.NoAccount as missing:
         print(missing, file=sys.stderr)
         return 2

@@ -9,10 +9,10 @@ from msgspec.structs import replace
 
 from chalicelib.adapters.memory_visits import MemoryVisits
 from chalicelib.domain.trust.visit import Gap, Visit, begin, fold, visit_of
+from chalicelib.handlers.events import visits
 from chalicelib.ports.store import VersionConflict
 from chalicelib.ports.stream import NewEntry
 from chalicelib.usecases.trust.project import Filled, fill, project
-from devstack.deploy.visits import fill_all
 from tests.usecases.shop import EVERYTHING, Shop
 
 
@@ -76,7 +76,7 @@ def test_the_visits_of_all_tabs_are_filled_in_once(paid: Shop) -> None:
     assert stored(paid) == recomputed(paid)
     keys = [(paid.merchant_id, paid.customer_id, tab_id) for tab_id in (first, paid.tab_id)]
     assert set(paid.deps.visits.find_visits(keys)) == set(keys)
-    assert fill_all(paid.deps, said.append)
+    assert visits.by_hand(paid.deps, said.append)
     assert said == [f"{paid.merchant_id}: 2 tabs read, 0 visits written, 0 tabs can't be folded"]
 
 

@@ -350,7 +350,7 @@ def tells_at(tab: Tab) -> datetime | None:
 
 
 def tell_active(draft: Draft) -> None:
-    """The customer learns what they can spend by now. Of an invitation's reward the friend is told; who invited has no tab here."""
+    """The customer learns what they can spend by now; who has invited them has no tab here, and reads a statement."""
     ready = [given for given in _untold(draft.tab) if given.active_at <= draft.now]
     for given in ready:
         _keep(draft, replace(given, is_told=True))
