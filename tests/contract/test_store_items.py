@@ -183,7 +183,8 @@ LEFT_OUT = {
     str(Deposit()): "Tab.deposit",
     "False": (
         "Attempt.customer_present Attempt.saves_card Contest.reminded CreditAccount.spends_by_itself "
-        "Dispute.charge_refundable Followup.charging_end_told Followup.reminding_end_told Item.is_material "
+        "Dispute.charge_refundable Followup.charging_end_told Followup.reminding_end_told GivenCredit.is_told "
+        "Item.is_material "
         "Promise.deposit_needs_card Promise.fixed_price Report.is_over SealedStanding.cap_is_final "
         "TabCredits.contested UntoldBill.flagged"
     ),

@@ -188,6 +188,7 @@ def test_the_order_is_unknown_hold_clock_obligations_charges_reminders() -> None
         StepKind.REMIND,
         StepKind.TELL_END,
         StepKind.CLOSE,
+        StepKind.TELL_CREDIT,
         StepKind.EXPIRE_CREDIT,
         StepKind.TELL_PARENT,
     ]
