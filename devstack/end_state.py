@@ -26,8 +26,9 @@ def run_until_idle(
 ) -> dict[str, dict[str, Any]]:
     """Move the clock to the next step of any agenda and sweep, until no tab has a next step. Returns the tabs by id.
 
-    `tabs`: tab id → how to read it. `late`: the delay of every sweep, so that one sweep serves many tabs. A tab that
-    still has something to do after STEPS moves is returned as it is.
+    `tabs`: tab id → how to read it; a bill that was split comes with its shares, because it waits for their end.
+    `late`: the delay of every sweep, so that one sweep serves many tabs. A tab that still has something to do after
+    STEPS moves is returned as it is.
     """
     found: dict[str, dict[str, Any]] = {}
     waiting = dict(tabs)
@@ -35,14 +36,19 @@ def run_until_idle(
         stack.drain()
         for tab_id, get in list(waiting.items()):
             found[tab_id] = get(f"/tabs/{tab_id}")
-            if found[tab_id]["next_action"] is None:
+            if _is_idle(found[tab_id]):
                 del waiting[tab_id]
-        if not waiting:
+        steps = [step["at"] for tab_id in waiting if (step := found[tab_id]["next_action"])]
+        if not steps:
             break
-        next_at = min(datetime.fromisoformat(found[tab_id]["next_action"]["at"]) for tab_id in waiting)
+        next_at = min(map(datetime.fromisoformat, steps))
         stack.move_clock(max(next_at + late, stack.now()))
         stack.sweep()
     return found
+
+
+def _is_idle(tab: dict[str, Any]) -> bool:
+    return tab["next_action"] is None and not any(share["state"] == "open" for share in tab["shares"])
 
 
 class StripeBooks:

@@ -8,7 +8,7 @@ from typing import Any
 
 from devstack.end_state import StripeBooks, run_until_idle
 from devstack.http import HttpError
-from devstack.invariants import check_told
+from devstack.invariants import check_split, check_told
 from devstack.kill_test.caller import Caller
 from devstack.kill_test.run import Run
 
@@ -31,12 +31,18 @@ def check_repeats(run: Run, rng: random.Random) -> int:
         except HttpError as refused:
             run.wrong.append(f"POST {change.path} had been answered, and is refused now: {refused}")
             continue
-        about = "tab_id" if "legs" in change.answer else "customer_id"
         if reply.headers.get("idempotent-replayed") != "true":
             run.wrong.append(f"POST {change.path} had been answered, and was done anew")
-        if reply.body.get(about) != change.answer.get(about):
-            run.wrong.append(f"POST {change.path} was answered about {change.answer.get(about)}, now {reply.body}")
+        if _subject(reply.body) != _subject(change.answer):
+            run.wrong.append(f"POST {change.path} was answered about {_subject(change.answer)}, now {reply.body}")
     return len(sample)
+
+
+def _subject(answer: dict[str, Any]) -> Any:
+    """What an answer is about: a tab, a customer, or the shares of a split with their links."""
+    if "legs" in answer:
+        return answer["tab_id"]
+    return answer["shares"] if "shares" in answer else answer.get("customer_id")
 
 
 def check_endings(run: Run) -> None:
@@ -65,6 +71,8 @@ def check_endings(run: Run) -> None:
             )
             if is_wrong
         ]
+        if ending.shares:
+            problems += check_split(tab, [tabs[share_id] for share_id in ending.shares])
         run.wrong += [f"{ending.story}, {ending.tab_id}: {problem}" for problem in problems]
     run.wrong += told.check_keys()
     if strangers := books.tab_ids - set(told.tab_ids):

@@ -81,7 +81,7 @@ class Run:
         while not self.enough.is_set():
             story = rng.choice(STORIES)
             try:
-                self.endings.append(story(Visit(self.stack, self.diary, self.merchant_id, rng)))
+                self.endings += story(Visit(self.stack, self.diary, self.merchant_id, rng))
             except Exception as error:
                 self.wrong.append(f"{story.__name__} ({seed}): {error!r}")
 

@@ -19,11 +19,16 @@ from devstack.stories.business import ALL_CONSENTS, CARD_TERMS_SHA256, iso
 PATIENCE_S = 180.0
 LOOK_AGAIN_S = 0.1
 DEPOSIT = 2000
+SHARES_WAIT_S = 48 * 3600
+"""Longer than callers play, so that no share goes back under those who pay."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a tab must end: card payments in both books, cash in ours, and the bill with its tip."""
+    """How a tab must end: card payments in both books, cash in ours, and the bill with its tip.
+
+    `shares`: the ids of those that its bill was split into; each has an ending of its own.
+    """
 
     tab_id: str
     customer_id: str
@@ -32,6 +37,7 @@ class Ending:
     money: Money
     cash_minor: int = 0
     billed_minor: int = 0
+    shares: tuple[str, ...] = ()
 
 
 class Visit:
@@ -40,6 +46,7 @@ class Visit:
     def __init__(self, stack: Stack, diary: Diary, merchant_id: str, rng: random.Random) -> None:
         self.rng = rng
         self.stack = stack
+        self.diary = diary
         self.staff = Caller(stack.app_url, stack.issuer.token("staff", merchant_id=merchant_id), diary)
         reference = f"Guest {rng.getrandbits(64):x}"
         self.customer_id: str = self.staff.post("/customers", {"reference": reference})["customer_id"]
@@ -109,12 +116,21 @@ class Visit:
         return tip
 
     def pay_on_phone(self) -> int:
+        """The customer pays the tab. Return the tip in it."""
+        return self._pay_on_phone(self.customer, self.path)
+
+    def pay_share(self, share: dict[str, Any]) -> int:
+        """Whoever has the share's link pays it. Return the tip in it."""
+        guest = Caller(self.stack.app_url, share["secret"], self.diary)
+        return self._pay_on_phone(guest, f"/tabs/{share['tab_id']}")
+
+    def _pay_on_phone(self, payer: Caller, path: str) -> int:
         """Ask for the payment and confirm it; ask again if it was closed meanwhile. Return the tip in it."""
         deadline = time.monotonic() + PATIENCE_S
         tip = 100 * self.rng.randint(0, 3)
         asked = {"mode": "on_session", "tip_minor": tip}
         while time.monotonic() < deadline:
-            payment = self.customer.post(f"{self.path}/charges", asked)["payment"]
+            payment = payer.post(f"{path}/charges", asked)["payment"]
             if payment is not None and payment["client_secret"]:
                 try:
                     self.phone.pay(payment)
@@ -122,7 +138,7 @@ class Visit:
                     continue
                 return tip
             time.sleep(LOOK_AGAIN_S)
-        raise NotAnswered(f"{self.path} could not be paid on the phone")
+        raise NotAnswered(f"{path} could not be paid on the phone")
 
     def wait_until(self, is_so: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
         """Wait until the condition holds and return the tab. Raises NotAnswered."""
@@ -145,21 +161,31 @@ class Visit:
         webhooks.pop("recent_failures")
         return NotAnswered(f"{self.path}: {what} by {self.stack.now()}: {shown}; {told}; {webhooks}")
 
-    def ending(self, story: str, money: Money, *, billed_minor: int = 0, cash_minor: int = 0) -> Ending:
-        return Ending(self.tab["tab_id"], self.customer_id, self.staff, story, money, cash_minor, billed_minor)
+    def ending(
+        self, story: str, money: Money, *, billed_minor: int = 0, cash_minor: int = 0, shares: tuple[str, ...] = ()
+    ) -> Ending:
+        return Ending(
+            self.tab["tab_id"], self.customer_id, self.staff, story, money, cash_minor, billed_minor, shares=shares
+        )
+
+    def share_ending(self, share: dict[str, Any], *, paid_minor: int = 0) -> Ending:
+        """Of a share that was paid so much with its tip, or went back whole."""
+        tab = self.staff.get(f"/tabs/{share['tab_id']}")
+        money = Money(charged=paid_minor)
+        return Ending(tab["tab_id"], tab["customer_id"], self.staff, "share", money, billed_minor=paid_minor)
 
 
-def phone(visit: Visit) -> Ending:
+def phone(visit: Visit) -> list[Ending]:
     """Paid on the phone, with a tip"""
     visit.open()
     visit.accept_promise("cap")
     total = visit.serve()
     visit.accept_bill(tips=False)
     total += visit.pay_on_phone()
-    return visit.ending("phone", Money(charged=total), billed_minor=total)
+    return [visit.ending("phone", Money(charged=total), billed_minor=total)]
 
 
-def card(visit: Visit) -> Ending:
+def card(visit: Visit) -> list[Ending]:
     """Charged to the saved card; sometimes the bill is lowered afterwards"""
     visit.open()
     visit.accept_promise(*ALL_CONSENTS)
@@ -169,10 +195,10 @@ def card(visit: Visit) -> Ending:
     if reduction:
         visit.wait_until(lambda tab: tab["balance_minor"] == 0)
         visit.staff.post(f"{visit.path}/adjust", {"reduction_minor": reduction, "reason": "A discount"})
-    return visit.ending("card", Money(charged=total, refunded=reduction), billed_minor=total - reduction)
+    return [visit.ending("card", Money(charged=total, refunded=reduction), billed_minor=total - reduction)]
 
 
-def deposit(visit: Visit) -> Ending:
+def deposit(visit: Visit) -> list[Ending]:
     """A deposit, captured first; the balance by card; sometimes some of it refunded"""
     visit.open(deposit_minor=DEPOSIT)
     visit.place_hold()
@@ -183,10 +209,10 @@ def deposit(visit: Visit) -> Ending:
         visit.wait_until(lambda tab: tab["balance_minor"] == 0)
         visit.staff.post(f"{visit.path}/refunds", {"amount_minor": back, "reason": "Not as agreed"})
     money = Money(held=DEPOSIT, captured=captured, released=DEPOSIT - captured, charged=total - captured, refunded=back)
-    return visit.ending("deposit", money, billed_minor=total - back)
+    return [visit.ending("deposit", money, billed_minor=total - back)]
 
 
-def canceled(visit: Visit) -> Ending:
+def canceled(visit: Visit) -> list[Ending]:
     """A booking called off by the customer: free in time, for the disclosed fee once the service was to begin"""
     ahead, fee = visit.rng.choice(((timedelta(hours=80), 0), (timedelta(minutes=10), 1500)))
     starts_at = visit.stack.now() + ahead
@@ -195,19 +221,19 @@ def canceled(visit: Visit) -> Ending:
     if fee:
         visit.wait_until(lambda tab: visit.stack.now() > starts_at)
     visit.customer.post(f"{visit.path}/cancel", {"reason": "something came up"})
-    return visit.ending("canceled", Money(held=DEPOSIT, captured=fee, released=DEPOSIT - fee), billed_minor=fee)
+    return [visit.ending("canceled", Money(held=DEPOSIT, captured=fee, released=DEPOSIT - fee), billed_minor=fee)]
 
 
-def silence(visit: Visit) -> Ending:
+def silence(visit: Visit) -> list[Ending]:
     """The customer says nothing: charged when the window has ended, as agreed"""
     visit.open()
     visit.accept_promise(*ALL_CONSENTS)
     visit.save_card()
     total = visit.serve()
-    return visit.ending("silence", Money(charged=total), billed_minor=total)
+    return [visit.ending("silence", Money(charged=total), billed_minor=total)]
 
 
-def contested(visit: Visit) -> Ending:
+def contested(visit: Visit) -> list[Ending]:
     """Contested, lowered by the business, accepted then"""
     visit.open()
     visit.accept_promise(*ALL_CONSENTS)
@@ -216,18 +242,45 @@ def contested(visit: Visit) -> Ending:
     visit.customer.post(f"{visit.path}/contest", {"reason": "Too short"})
     visit.staff.post(f"{visit.path}/resolve", {"resolution": "adjust", "reduction_minor": 200, "reason": "Agreed to"})
     total += visit.accept_bill() - 200
-    return visit.ending("contested", Money(charged=total), billed_minor=total)
+    return [visit.ending("contested", Money(charged=total), billed_minor=total)]
 
 
-def cash(visit: Visit) -> Ending:
+def cash(visit: Visit) -> list[Ending]:
     """Paid in cash at the till"""
     visit.open()
     visit.accept_promise("cap")
     total = visit.serve()
     visit.accept_bill(tips=False)
     visit.staff.post(f"{visit.path}/cash", {"amount_minor": total})
-    return visit.ending("cash", Money(), billed_minor=total, cash_minor=total)
+    return [visit.ending("cash", Money(), billed_minor=total, cash_minor=total)]
 
 
-STORIES: tuple[Callable[[Visit], Ending], ...] = (phone, card, deposit, deposit, canceled, silence, contested, cash)
+def split(visit: Visit) -> list[Ending]:
+    """Three share the bill: two pay theirs; the third lets it lie, so it goes back, or the host takes it back"""
+    visit.open()
+    visit.accept_promise(*ALL_CONSENTS)
+    visit.save_card()
+    visit.serve()
+    shares = visit.customer.post(f"{visit.path}/split", {"equally": 3, "return_after_s": SHARES_WAIT_S})["shares"]
+    first, second, third = shares
+    paid = [share["amount_minor"] + visit.pay_share(share) for share in (first, second)]
+    visit.wait_until(lambda tab: [share["state"] for share in tab["shares"]] == ["paid", "paid", "open"])
+    if visit.rng.random() < 0.5:
+        visit.customer.post(f"{visit.path}/unsplit")
+    # Either way it is owed on the bill again, and charged as agreed.
+    left = third["amount_minor"]
+    return [
+        visit.ending(
+            "split",
+            Money(charged=left),
+            billed_minor=left,
+            shares=tuple(share["tab_id"] for share in shares),
+        ),
+        *(visit.share_ending(share, paid_minor=minor) for share, minor in zip((first, second), paid, strict=True)),
+        visit.share_ending(third),
+    ]
+
+
+Story = Callable[[Visit], list[Ending]]
+STORIES: tuple[Story, ...] = (phone, card, deposit, deposit, canceled, silence, contested, cash, split)
 """The deposit story is listed twice, because it moves money most often."""

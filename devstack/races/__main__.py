@@ -15,7 +15,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from devstack import dynamodb_emulators
+from devstack.books import money_of_app
 from devstack.end_state import StripeBooks, run_until_idle
+from devstack.invariants import Json, check_split
 from devstack.races.requests import Clients
 from devstack.races.scenarios import SCENARIOS, Scenario
 from devstack.stack import Stack, stop_on_signals
@@ -62,10 +64,18 @@ def run_race(stack: Stack, scenario: Scenario, clients: Clients, seed: str) -> F
     results = clients.at_once(race.requests, warm, delays_s)
     expected, wrong = race.judge(results)
     race.finish()
-    tab_id = race.tab["tab_id"]
     staff, told = race.business.staff, race.business.told
-    tab = run_until_idle(stack, {tab_id: staff.get})[tab_id]
-    wrong += StripeBooks(stack).problems(tab, staff.history(tab_id), told, expected) + told.check_keys()
+    ids = race.tab["tab_id"], *race.shares
+    found = run_until_idle(stack, dict.fromkeys(ids, staff.get))
+    tab, *shares = (found[tab_id] for tab_id in ids)
+    books = StripeBooks(stack)
+    wrong += books.problems(tab, staff.history(tab["tab_id"]), told, expected)
+    for share in shares:
+        # Who paid it, and so which tip is in it, is a matter of chance: its own books say, and Stripe's must agree.
+        wrong += books.problems(share, staff.history(share["tab_id"]), told, money_of_app(share))
+    if shares:
+        wrong += wrong_shares(tab, shares)
+    wrong += told.check_keys()
     return Figures(
         races=1,
         requests=sum(result.tries for result in results),
@@ -74,6 +84,22 @@ def run_race(stack: Stack, scenario: Scenario, clients: Clients, seed: str) -> F
         refused=sum((result.refused for result in results), Counter()),
         wrong=[f"{scenario.__name__} ({seed}): {text}" for text in wrong],
     )
+
+
+def wrong_shares(bill: Json, shares: list[Json]) -> list[str]:
+    """Bill and shares are one sum; each share was paid once with the tip of one phone, or its amount is the bill's."""
+    wrong = check_split(bill, shares)
+    for share in shares:
+        kept = sum(leg["amount_minor"] - leg["refunded_minor"] for leg in share["legs"])
+        out = share["parent"]["amount_minor"] - share["parent"]["returned_minor"]
+        if kept != out + share["tip_minor"]:
+            wrong.append(
+                f"{kept} was kept of share {share['tab_id']}, which is {out} and a tip of {share['tip_minor']}"
+            )
+    paid = bill["paid_minor"] + sum(share["paid_minor"] - share["tip_minor"] for share in shares)
+    if paid != bill["total_minor"]:
+        wrong.append(f"{paid} of the bill's {bill['total_minor']} are paid")
+    return wrong
 
 
 def main() -> int:

@@ -13,6 +13,7 @@ from typing import Any
 
 from devstack.api import Api
 from devstack.books import Money
+from devstack.end_state import run_until_idle
 from devstack.http import HttpError, Reply
 from devstack.phone import CardDeclined
 from devstack.races.requests import TRY_AGAIN, Request, Result, post
@@ -30,7 +31,7 @@ class Race:
     """One race, ready to begin.
 
     `judge`: answers → the money that must have moved in the end, and what is wrong with the answers. `finish`: what is
-    still done after the race.
+    still done after the race. `shares`: the tabs that the bill was split into, each of which is paid once or goes back.
     """
 
     business: Business
@@ -38,6 +39,7 @@ class Race:
     requests: Sequence[Request]
     judge: Callable[[list[Result]], tuple[Money, list[str]]]
     finish: Callable[[], object] = lambda: None
+    shares: Sequence[str] = ()
 
 
 Scenario = Callable[[Stack, random.Random, int], Race]
@@ -210,6 +212,78 @@ def many_browsers(stack: Stack, rng: random.Random, clients: int) -> Race:
         return Money(charged=7500 + tip), wrong + bad_answers(results, *PAID)
 
     return Race(shop.business, shop.tab, [partial(pay, number) for number in range(clients)], judge)
+
+
+class Table:
+    """A bill of three, split equally: one link for each, which several phones have opened."""
+
+    def __init__(self, shop: Shop) -> None:
+        shop.agree(save_card=False)
+        shop.present()
+        made = shop.customer.api.post(f"{shop.path}/split", {"equally": 3})["shares"]
+        self.shop = shop
+        self.shares = [share["tab_id"] for share in made]
+        self._guests = [Api(shop.stack.app, share["secret"], told=shop.business.told) for share in made]
+
+    def pay(self, number: int) -> Result:
+        """One phone pays its share with a tip of its own; every other one on Stripe's page."""
+        shop, guest = self.shop, self._guests[number % 3]
+        body: dict[str, Any] = {"mode": "on_session", "tip_minor": 50 * (number % 4)}
+        if number % 2:
+            body["return_url"] = "https://salon.example/paid"
+        path = f"/tabs/{self.shares[number % 3]}/charges"
+        result = post(guest, path, body, key=shop.key(), who="guest charges")
+        payment = result.reply.body["payment"] if result.succeeded else None
+        # Another phone may have ended or paid it, and the share may have gone back; only the final amounts count.
+        if payment and payment["page_url"]:
+            shop.customer.phone.pay_on_page(payment)
+        elif payment and payment["client_secret"]:
+            with contextlib.suppress(HttpError, CardDeclined):
+                shop.customer.phone.pay(payment)
+        return result
+
+
+def phones_on_shares(stack: Stack, rng: random.Random, clients: int) -> Race:
+    """Several phones pay each of three shares, on Stripe's page and in the app, each with a tip of its own"""
+    table = Table(Shop(stack, rng))
+
+    def judge(results: list[Result]) -> tuple[Money, list[str]]:
+        # What was left open last is paid, or ended; a payment whose news is still on its way is found.
+        for number in range(3):
+            table.pay(number)
+        return Money(), bad_answers(results, *PAID)
+
+    requests = [partial(table.pay, number) for number in range(clients)]
+    return Race(table.shop.business, table.shop.tab, requests, judge, shares=table.shares)
+
+
+def shares_go_back(stack: Stack, rng: random.Random, clients: int) -> Race:
+    """Phones pay three shares while schedules give them back and the host takes the split back: cash for the rest"""
+    table = Table(shop := Shop(stack, rng))
+    if rng.random() < 0.7:
+        stack.move_clock(stack.now() + hours(24) + timedelta(minutes=1))
+
+    def move(number: int) -> Request:
+        match number % 8:
+            case 0:
+                return partial(sweep, stack)
+            case 1:
+                return shop.request(shop.customer.api, "unsplit")
+        return partial(table.pay, number)
+
+    def judge(results: list[Result]) -> tuple[Money, list[str]]:
+        return Money(), bad_answers(results, *PAID)
+
+    def take_the_rest() -> None:
+        """Once no phone's payment is open any more, and no share's time."""
+        run_until_idle(stack, dict.fromkeys(table.shares, shop.business.staff.get))
+        owed = shop.business.tab(shop.tab)["balance_minor"]
+        if owed:
+            shop.business.staff.post(f"{shop.path}/cash", {"amount_minor": owed})
+
+    requests = [move(number) for number in range(clients)]
+    rng.shuffle(requests)
+    return Race(shop.business, shop.tab, requests, judge, finish=take_the_rest, shares=table.shares)
 
 
 def promise_twice(stack: Stack, rng: random.Random, clients: int) -> Race:
@@ -429,15 +503,8 @@ def sweep_against_pay(stack: Stack, rng: random.Random, clients: int) -> Race:
     tab = shop.business.tab(shop.tab)
     stack.move_clock(datetime.fromisoformat(tab["review_ends_at"]) + timedelta(minutes=1))
 
-    def sweep() -> Result:
-        reply = stack.control.request("POST", "/sweep")
-        if reply.status == 200 and reply.body["failed"]:
-            reply = Reply(500, {}, {"code": "sweep_failed", **reply.body})
-        # A sweep is not a winner: it does what is due.
-        return Result("sweep", Reply(reply.status, {"idempotent-replayed": "true"}, reply.body))
-
     requests: list[Request] = [
-        sweep
+        partial(sweep, stack)
         if number % 4 == 0
         else shop.request(shop.customer.api, "accept_bill")
         if number % 4 == 1
@@ -453,6 +520,14 @@ def sweep_against_pay(stack: Stack, rng: random.Random, clients: int) -> Race:
         return Money(held=2000, captured=2000, charged=5500), wrong
 
     return Race(shop.business, shop.tab, requests, judge)
+
+
+def sweep(stack: Stack) -> Result:
+    """The schedule runs. It is not a winner: it does what is due."""
+    reply = stack.control.request("POST", "/sweep")
+    if reply.status == 200 and reply.body["failed"]:
+        reply = Reply(500, {}, {"code": "sweep_failed", **reply.body})
+    return Result("sweep", Reply(reply.status, {"idempotent-replayed": "true"}, reply.body))
 
 
 def webhook_against_pay(stack: Stack, rng: random.Random, clients: int) -> Race:
@@ -497,6 +572,8 @@ SCENARIOS: tuple[Scenario, ...] = (
     pay_twice,
     phone_against_card,
     many_browsers,
+    phones_on_shares,
+    shares_go_back,
     promise_twice,
     cash_twice,
     same_key,

@@ -13,6 +13,7 @@ from devstack.stories.business import Business, Say, StoryFailed, iso
 from devstack.stories.by_mail import paid_from_the_mail
 from devstack.stories.followup import week_of_followup
 from devstack.stories.problems import ROUGH_STORIES, disputed, unpaid
+from devstack.stories.splitting import three_friends
 from devstack.stories.systems import outage
 
 Story = Callable[[Stack, Say], None]
@@ -285,6 +286,7 @@ STORIES: tuple[Story, ...] = (
     week_of_followup,
     outage,
     paid_from_the_mail,
+    three_friends,
 )
 
 NEED_THE_LOCAL_SERVER: dict[Story, str] = {
@@ -297,5 +299,6 @@ NEED_THE_LOCAL_SERVER: dict[Story, str] = {
     outage: "a till is down for three days",
     week_of_followup: "a week goes by",
     paid_from_the_mail: "its mail is read in the local outbox",
+    three_friends: "a share waits for a day",
 }
 """The stories that need the local server: its clock, for the part that takes longer than a minute, or its outbox."""

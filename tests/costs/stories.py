@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from tempfile import TemporaryDirectory
 from typing import Any
 from unittest import mock
+from urllib.parse import urlsplit
 
 import boto3
 import httpx
@@ -42,6 +44,7 @@ from tests.api.world import (
     Shop,
     StandInClock,
     World,
+    billed,
     booking,
     held,
     serve_issuer,
@@ -89,7 +92,7 @@ def measure() -> Measured:
     """Everything, in a world of its own; the same figures every time."""
     with _metered_world() as (world, meter, new_table):
         measured = Measured()
-        for act in (_one_by_one, _on_the_phone, _rare, _by_link):
+        for act in (_one_by_one, _on_the_phone, _rare, _by_link, _split):
             act(world, _Clerk(meter, measured.operations))
             new_table()
         for name, tell in _STORIES.items():
@@ -324,6 +327,35 @@ def _by_link(world: World, clerk: _Clerk) -> None:
     clerk("read a tab with a link", lambda: world.guest(own["secret"]).get(path))
     clerk("revoke a link", lambda: shop.staff.post(f"{path}/links/{link['link']['link_id']}/revoke"))
     clerk("list the tokens", lambda: shop.staff.get("/v1/tokens"))
+
+
+def _split(world: World, clerk: _Clerk) -> None:
+    """A bill in three shares: one is paid from its page, one goes back by itself, one is taken back."""
+    shop = world.shop()
+    ana = shop.customer()
+    tab = billed(shop, ana, 9500)
+    path = f"/v1/tabs/{tab['tab_id']}"
+    link = shop.staff.post(f"{path}/links", {"scope": "full"}).ok(201)
+    clerk("look at a bill's page", lambda: _look(world, link["secret"]))
+    made = clerk("split a bill in three", lambda: ana.post(f"{path}/split", {"equally": 3}))["shares"]
+    share, guest = f"/v1/tabs/{made[0]['tab_id']}", world.guest(made[0]["secret"])
+    clerk("look at a share's page", lambda: _look(world, made[0]["secret"]))
+    page = {"mode": "on_session", "tip_minor": 500, "return_url": "https://aftertab.test/back"}
+    payment = clerk("pay a share: ask for Stripe's page", lambda: guest.post(f"{share}/charges", page))["payment"]
+    card = {"number": "4242424242424242", "expiry": "12 / 34", "cvc": "123"}
+    assert world.http.post(f"{world.base}{urlsplit(payment['page_url']).path}", data=card).status_code < 400
+    paid = _next_event(world, "payment_intent.succeeded")
+    clerk("event: a share is paid, and its bill is told", lambda: world.webhook(paid))
+    world.deliver()
+    clerk("take the open shares back", lambda: ana.post(f"{path}/unsplit"))
+    ana.post(f"{path}/split", {"equally": 2}).ok(201)
+    world.control("clock", {"advance_seconds": 24 * 3600 + 60})
+    clerk("the schedule: two shares go back to their bill", world.run_schedule)
+
+
+def _look(world: World, secret: str) -> None:
+    answer = world.client.http.request("GET", f"/t/{secret}", headers={"host": "salon.example"})
+    assert answer.status_code == HTTPStatus.OK, answer.body
 
 
 def _next_event(world: World, kind: str) -> dict[str, Any]:

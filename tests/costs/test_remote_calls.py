@@ -44,6 +44,14 @@ def test_a_change_is_one_read_and_one_transaction(measured: Measured, change: st
     assert measured.operations[change].stripe == 0
 
 
+def test_a_split_is_one_transaction(measured: Measured) -> None:
+    """All shares are made, or none; and a bill that is paid by others learns of it in their own transaction."""
+    assert measured.operations["split a bill in three"].requests == READ_AND_WRITE
+    assert measured.operations["take the open shares back"].transactions == 1
+    paid = measured.operations["event: a share is paid, and its bill is told"]
+    assert (paid.transactions, paid.stripe) == (2, 0)
+
+
 def test_opening_a_tab_asks_for_the_customers_visits_besides(measured: Measured) -> None:
     """Their standing is computed from them, and nothing of it is stored."""
     assert measured.operations["open a tab"].requests == READ_AND_WRITE + Counter(Query=1)
