@@ -12,6 +12,7 @@ import random
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from devstack import dynamodb_emulators
@@ -86,9 +87,9 @@ def run_race(stack: Stack, scenario: Scenario, clients: Clients, seed: str) -> F
     )
 
 
-def wrong_shares(bill: Json, shares: list[Json]) -> list[str]:
+def wrong_shares(bill: Json, shares: Sequence[Json]) -> list[str]:
     """Bill and shares are one sum; each share was paid once with the tip of one phone, or its amount is the bill's."""
-    wrong = check_split(bill, shares)
+    wrong = check_split(bill, list(shares))
     for share in shares:
         kept = sum(leg["amount_minor"] - leg["refunded_minor"] for leg in share["legs"])
         out = share["parent"]["amount_minor"] - share["parent"]["returned_minor"]

@@ -9,12 +9,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from devstack.app_workers import Workers
 from devstack.dynamodb_conflicts import Conflicts
 from devstack.http import Reply
+from devstack.races.__main__ import wrong_shares
 from devstack.races.requests import Clients, Result
 from devstack.races.scenarios import DONE, bad_answers, won_by
 
@@ -153,3 +155,36 @@ def test_a_worker_that_does_not_start_is_told(workers: Workers) -> None:
     """A worker that fails before it listens is an error, not a wait."""
     with pytest.raises(RuntimeError, match="did not start"):
         workers.start()
+
+
+def share(paid_minor: int, tip_minor: int, *, returned_minor: int = 0) -> dict[str, Any]:
+    """A share of 25.00 of a bill of 50.00, as staff see it when all is over."""
+    leg = {"amount_minor": paid_minor, "refunded_minor": 0}
+    return {
+        "tab_id": "tab_1",
+        "legs": [leg] if paid_minor else [],
+        "tip_minor": tip_minor,
+        "paid_minor": paid_minor,
+        "parent": {"amount_minor": 2500, "returned_minor": returned_minor},
+    }
+
+
+@pytest.mark.parametrize(
+    ("shares", "paid_on_bill", "wrong"),
+    [
+        ([share(2550, 50), share(2500, 0)], 0, []),
+        ([share(2550, 50), share(0, 0, returned_minor=2500)], 2500, []),
+        ([share(5000, 0), share(2500, 0)], 0, ["5000 was kept", "7500 of the bill's 5000"]),
+        ([share(2550, 0), share(2500, 0)], 0, ["2550 was kept", "5050 of the bill's 5000"]),
+        ([share(2500, 0), share(0, 0, returned_minor=2500)], 0, ["2500 of the bill's 5000"]),
+    ],
+    ids=["both paid", "one went back", "paid twice", "a tip is lost", "what went back is owed"],
+)
+def test_shares_that_are_not_the_bill_are_told(
+    shares: list[dict[str, Any]], paid_on_bill: int, wrong: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Shares and tips are what was kept, and with what went back the bill."""
+    monkeypatch.setattr("devstack.races.__main__.check_split", lambda bill, shares: [])
+    found = wrong_shares({"paid_minor": paid_on_bill, "total_minor": 5000}, shares)
+
+    assert [text for text, start in zip(found, wrong, strict=True) if not text.startswith(start)] == []

@@ -44,7 +44,7 @@ class Played:
 def play(cell: Cell, store: TabStore, aftershocks: Sequence[Aftershock] = (), *, below: Below | None = None) -> Played:
     """Play it to its end. Whatever the app raises past its edge is a problem as well. `below`: of a real store."""
     story = STORIES[cell.use]
-    world = World(store, cell, story.operation)
+    world = World(store, cell, story.operation, story.entry)
     world.trap.aftershocks = list(aftershocks)
     world.trap.below = below
     try:
@@ -149,6 +149,8 @@ class Player:
     def _rests(self) -> bool:
         """A deposit that is secured waits for the service, which is not part of the story."""
         tab = self._world.tab
+        if self._story.rests is not None:
+            return self._story.rests(tab)
         if self._story.after is None or tab.status not in ("booked", "open") or tab.attempts:
             return False
         if tab.next_action_at is not None and tab.next_action_at <= self._world.clock.now():

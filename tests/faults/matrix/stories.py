@@ -24,6 +24,7 @@ from chalicelib.usecases.tab.booking import Agreement, accept_promise, cancel_ta
 from chalicelib.usecases.tab.payment import give_tip, pay_on_phone
 from chalicelib.usecases.tab.refund import refund_tab, retry_refund
 from chalicelib.usecases.tab.requests import Answer, Request
+from chalicelib.usecases.tab.split import unsplit_bill
 from devstack.books import Money
 from tests.faults.matrix.table import DECLINED_FOR_GOOD, DECLINES, Cell, Fault, Use
 from tests.faults.matrix.traps import Lane
@@ -59,12 +60,14 @@ class End:
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """`operation`: the attempt that the fault is about. `prepare` brings the tab to it; `act` is the request that does
-    it, by `by`; None: the schedule does, at the instant that `prepare` has left the agenda at.
+    """`operation`: the attempt that the fault is about; `entry`: what is written, where it is about a write alone.
+    `prepare` brings the tab to it; `act` is the request that does it, by `by`; None: the schedule does, at the instant
+    that `prepare` has left the agenda at.
 
     `good`: how it ends. `declined`: how where the bank says no for good. `after`: what the business does once all is
-    settled, so that nothing is left to come. `gives_up`: the declines after which nobody tries again. `wanted`: whether
-    the customer is still to confirm something on the phone that they have asked for.
+    settled, so that nothing is left to come; `rests`: when that is, where it is not about a deposit. `gives_up`: the
+    declines after which nobody tries again. `wanted`: whether the customer is still to confirm something on the phone
+    that they have asked for.
     """
 
     operation: Operation
@@ -76,6 +79,8 @@ class Story:
     after: Callable[[World], None] | None = None
     gives_up: frozenset[Fault] = DECLINED_FOR_GOOD
     wanted: Callable[[Tab], bool] = lambda tab: False
+    entry: str | None = None
+    rests: Callable[[Tab], bool] | None = None
 
     def end_of(self, cell: Cell) -> End:
         return self.declined if cell.fault in self.gives_up and self.declined is not None else self.good
@@ -231,6 +236,19 @@ def silent(world: World) -> None:
     world.move_to(world.tab.review_ends_at)
 
 
+def about_to_pay(world: World) -> None:
+    """A bill of 45.00, and its customer has the payment of all of it open on the phone."""
+    walk_in(world)
+    world.do(pay_on_phone, by=world.ada)
+
+
+def split_and_about_to_pay(world: World) -> None:
+    """Of a bill of 45.00 others have links to 30.00, and the host has the payment of the rest open on the phone."""
+    walk_in(world)
+    world.split(Parts(amounts_minor=(2000, 1000)))
+    world.do(pay_on_phone, by=world.ada)
+
+
 def split_in_two(world: World) -> None:
     """A bill of 45.00 is split, and one of the two opens the link of a share of 22.50."""
     walk_in(world)
@@ -338,6 +356,14 @@ def cancels(world: World) -> Act:
     return lambda deps, request: cancel_tab(deps, world.tab_id, "something came up", request=request)
 
 
+def splits(world: World) -> Act:
+    return world.splitting(Parts(equally=2))
+
+
+def takes_split_back(world: World) -> Act:
+    return lambda deps, request: unsplit_bill(deps, world.tab_id, request=request)
+
+
 def pays(world: World) -> Act:
     return lambda deps, request: pay_on_phone(deps, world.tab_id, request=request)
 
@@ -373,6 +399,21 @@ def tips(world: World) -> Act:
 def business_cancels(world: World) -> None:
     """Free for the customer: whatever is held is let go."""
     world.do(cancel_tab, "we are closed that day", by=world.staff)
+
+
+def pays_now(world: World) -> None:
+    """The customer pays what is on the tab by now."""
+    world.do(pay_on_phone, by=world.ada)
+    waiting = world.waiting()
+    assert waiting is not None, "a payment that was asked for waits"
+    assert world.confirm(waiting, "pm_card_visa") == "succeeded"
+    world.deliver()
+
+
+def friend_pays(world: World) -> None:
+    """One of the two opens the link of their share and pays it."""
+    world.show_share(0)
+    pays_now(world)
 
 
 # How it ends
@@ -518,6 +559,24 @@ STORIES: Mapping[Use, Story] = {
         End("closed", "none", Money(held=2000, captured=2000, charged=5500, refunded=7500)),
         tries_again,
         by="owner",
+    ),
+    Use.SPLIT: Story(
+        Operation.CHARGE,
+        about_to_pay,
+        End("closed", "paid", Money(charged=2250), messages=PAID, secured_minor=0),
+        splits,
+        after=friend_pays,
+        rests=lambda tab: len(tab.open_shares) == 2 and not tab.attempts,
+        entry="split",
+    ),
+    Use.UNSPLIT: Story(
+        Operation.CHARGE,
+        split_and_about_to_pay,
+        End("closed", "paid", Money(charged=4500), messages=PAID, secured_minor=0),
+        takes_split_back,
+        after=pays_now,
+        rests=lambda tab: not tab.open_shares and not tab.attempts,
+        entry="unsplit",
     ),
     Use.SHARE_CHARGE: Story(
         Operation.CHARGE,

@@ -37,7 +37,9 @@ class Use(StrEnum):
     WAIVED_FEE = "waived_fee"
     REFUND_BESIDE_LOSS = "refund_beside_loss"
     REFUND_RETRIED = "refund_retried"
-    # Of a bill that is split.
+    # Of a bill that is split. Splitting and taking a split back move what is owed, in one write.
+    SPLIT = "split"
+    UNSPLIT = "unsplit"
     SHARE_CHARGE = "share_charge"
     SHARE_RETURNED = "share_returned"
     # With the customer's credit, which is written in the same transactions.
@@ -138,6 +140,8 @@ class Cell:
 ON_PAGE = frozenset({Use.PAGE_CHARGE, Use.PAGE_HOLD})
 """Where the customer is in a browser: a Checkout Session is made, and its payment when they pay."""
 ON_SESSION = frozenset({Use.HOLD, Use.ON_SESSION_CHARGE, Use.CUSTOMER_GONE, Use.TIP, Use.SHARE_CHARGE}) | ON_PAGE
+SPLITS = frozenset({Use.SPLIT, Use.UNSPLIT})
+"""What is one write, of a bill and its shares."""
 ASKS_A_BANK = frozenset(
     {
         *(Use.HOLD, Use.OFF_SESSION_CHARGE, Use.ON_SESSION_CHARGE, Use.CUSTOMER_GONE),
@@ -176,6 +180,12 @@ class Rule:
 
 
 RULES = (
+    Rule(
+        "splitting is one write, and asks Stripe nothing",
+        lambda cell: (
+            cell.use in SPLITS and cell.boundary not in (Boundary.BEFORE_FIRST_WRITE, Boundary.AFTER_FIRST_WRITE)
+        ),
+    ),
     Rule(
         "a store refuses writes, and nothing else",
         lambda cell: cell.fault in OF_STORE and cell.boundary not in BEFORE_WRITE,

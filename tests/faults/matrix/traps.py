@@ -71,7 +71,8 @@ BANK_SAYS = {
 
 @dataclass
 class Trap:
-    """One cell's fault. `operation`: the attempt it is about; `acting`: the lane that has written it ahead.
+    """One cell's fault. `operation`: the attempt it is about; `acting`: the lane that has written it ahead. `entry`:
+    what is written, where it is about a write alone.
 
     `landed`: the first write stands. `under_way`: calls whose process is gone, and that go through all the same.
     `at_stripe`: what the stand-in is to do. `below`: makes DynamoDB itself fail, if there is one. `aftershocks`
@@ -81,6 +82,7 @@ class Trap:
     cell: Cell
     operation: Operation
     clock: Callable[[], datetime]
+    entry: str | None = None
     armed: bool = False
     fired: bool = False
     acting: Lane | None = None
@@ -233,6 +235,8 @@ class TrappedStore:
             return Write.WEBHOOK
         if change is None:
             return None
+        if trap.entry is not None:
+            return Write.FIRST if any(entry.kind == trap.entry for entry in change.entries) else None
         if trap.effect_seen:
             return Write.SECOND if self._lane == trap.acting else None
         return Write.FIRST if any(attempt.operation == trap.operation for attempt in change.begun) else None

@@ -43,7 +43,7 @@ from chalicelib.usecases.parties.customers import create_customer
 from chalicelib.usecases.parties.merchants import NewMerchant, create_merchant
 from chalicelib.usecases.tab.bill import note_bill_told
 from chalicelib.usecases.tab.requests import Answer, Request
-from chalicelib.usecases.tab.split import split_bill
+from chalicelib.usecases.tab.split import NewShare, split_bill
 from devstack.acknowledged import Acknowledged
 from devstack.invariants import Objects, by_tab
 from devstack.stack import EVENTS
@@ -110,12 +110,12 @@ class Deliveries:
 class World:
     """One merchant, one customer, one tab."""
 
-    def __init__(self, store: TabStore, cell: Cell, operation: Operation) -> None:
+    def __init__(self, store: TabStore, cell: Cell, operation: Operation, entry: str | None = None) -> None:
         self.cell = cell
         self.standin = StandIn(start=START, seed=zlib.crc32(cell.name.encode()))
         self.standin.events.listeners.append(self._hear)
         self.clock = StandInClock(self.standin)
-        self.trap = Trap(cell, operation, self.clock.now)
+        self.trap = Trap(cell, operation, self.clock.now, entry)
         self.names_payments = zlib.crc32(cell.name.encode()) % 2 == 0
         self.store = store
         self.ids = Ids(cell)
@@ -211,9 +211,20 @@ class World:
 
     def split(self, parts: Parts) -> None:
         """The host splits the bill."""
-        request = self.request(self.ada)
-        split_bill(self.deps(Lane.REQUEST), self.tab_id, parts, USUAL_TIME, credential="Ada's", request=request)
-        self.bill_id = self.tab_id
+        self.splitting(parts)(self.deps(Lane.REQUEST), self.request(self.ada))
+
+    def splitting(self, parts: Parts) -> Callable[[Deps, Request], Answer]:
+        """A request that does so; sent again, it is answered with the same shares and links."""
+        self.bill_id = bill_id = self.tab_id
+        links: set[tuple[NewShare, ...]] = set()
+
+        def split(deps: Deps, request: Request) -> Answer:
+            made = split_bill(deps, bill_id, parts, USUAL_TIME, credential="Ada's", request=request)
+            links.add(made.shares)
+            assert len(links) == 1, "one request was answered with different shares"
+            return Answer(tab=made.tab, replayed=made.replayed)
+
+        return split
 
     def show_share(self, number: int) -> None:
         """The story goes on with this share, and with whoever has its link."""
