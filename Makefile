@@ -167,6 +167,10 @@ screenshots: setup ## Take the pictures of the customer's page for docs/pages, a
 openapi: setup ## Write the OpenAPI document from the routes and their structs
 	@$(PY) -m devstack.openapi $(ARGS)
 
+.PHONY: guides
+guides: setup ## Write the pages at /docs from the guides in docs/guides
+	@$(PY) -m devstack.docs_pages
+
 .PHONY: access
 access: setup ## Write docs/access.md, who may call what, from the operations
 	@$(PY) -m tests.api.access

@@ -141,7 +141,7 @@ def _welcome(stack: Stack, folder: Path) -> str:
     story = CURL_STORY.read_text().replace(f"{HERE.name}/{ENV}", f"{place}/{ENV}")
     return f"""[bold]Aftertab is running.[/bold]  Ctrl-C stops it.
 
-  app              {stack.app_url}/v1      its document: {stack.app_url}/v1/openapi.json
+  app              {stack.app_url}/v1      guides and reference: {stack.app_url}/docs
   Stripe stand-in  {stack.standin.base_url}
   DynamoDB         {stack.aws_url}
   outbox           {stack.control.base_url}{outbox.PATH}      mails and texts, as a phone shows them

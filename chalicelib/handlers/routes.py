@@ -129,6 +129,8 @@ PUBLIC_ROUTES = (
     ("HEAD", "/back/{mark}", "pages.routes:back", ANYTHING),
     ("GET", "/r/{code}", "pages.routes:invitation", ANYTHING),
     ("HEAD", "/r/{code}", "pages.routes:invitation", ANYTHING),
+    ("GET", "/docs", "pages.docs:reference", ANYTHING),
+    ("GET", "/docs/{name}", "pages.docs:show", ANYTHING),
 )
 """Without the authorizer: the answer is public, the request is signed, or a secret is in the address. Last the type of
 the body."""

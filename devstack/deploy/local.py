@@ -76,6 +76,7 @@ def play(stack: DeployedStack, show: Show) -> None:
     show.run("The zip holds what is deployed, and nothing else", lambda: check_zip(stack.artifacts))
     show.run("It was deployed with the rights of docs/deploy-policy.json alone", lambda: check_deployer(stack))
     show.run("API Gateway's own answers are problems like ours", lambda: check_edge(stack))
+    show.run("Guides and reference are served", lambda: check_docs(stack))
     for story in STORIES:
         if story not in NEED_THE_LOCAL_SERVER:
             show.run(title_of(story), lambda story=story: story(stack, show.say))  # type: ignore[misc]
@@ -165,6 +166,15 @@ def check_edge(stack: DeployedStack) -> None:
         preflight.headers.get("access-control-allow-methods"),
     )
     expect((preflight.status, *allowed), (204, "*", "GET"), "a preflight")
+
+
+def check_docs(stack: DeployedStack) -> None:
+    """Check that /docs, a guide and the renderer are served, and ask no other server."""
+    for path, part in {"/docs": "API reference", "/docs/walk-in": "A walk-in", "/docs/docs.css": ".swagger-ui"}.items():
+        reply = stack.app.request("GET", path)
+        expect((reply.status, part in str(reply.body)), (200, True), path)
+        policy = reply.headers.get("content-security-policy", "")
+        expect(policy.startswith("default-src 'self';"), True, f"the policy of {path}")
 
 
 def update(stack: DeployedStack, artifacts: Artifacts, folder: Path, show: Show) -> None:

@@ -179,6 +179,7 @@ BUNDLES: Mapping[str, Mapping[str, str]] = {
         "email_validator": "the same",
         "idna": "email_validator uses it",
         CATALOGUES: "words of messages",
+        "chalicelib/documentation": "pages of /docs",
     },
 }
 """Zip → what of the whole its functions never load, and what that does for others."""

@@ -1,0 +1,1 @@
+"""`make guides`: the pages at /docs, made from docs/guides."""
