@@ -15,6 +15,8 @@ OUT ?= dist/$(STAGE)
 ARCH ?= arm64
 MINUTES ?= 2
 SEED ?= 1
+DAYS ?= 180
+CUSTOMERS ?= 200
 KILLS ?= 200
 REQUESTS ?= 20000
 BYTES ?= 1000000
@@ -79,6 +81,10 @@ mutants: setup ## Break the rules one at a time and check that a test fails: ARG
 .PHONY: soak
 soak: setup ## Random walks over the whole local stack, with faults: MINUTES=60 SEED=7
 	@$(PY) -m tests.walk --minutes $(MINUTES) --seed $(SEED) $(ARGS)
+
+.PHONY: months
+months: setup ## Live through months of a merchant's life in memory, every book checked after every act: DAYS=180 CUSTOMERS=200 SEED=1
+	@$(PY) -m tests.months --days $(DAYS) --customers $(CUSTOMERS) --seed $(SEED) $(ARGS)
 
 .PHONY: fuzz
 fuzz: setup ## Send what strangers may send: REQUESTS=20000 made from the OpenAPI document, and BYTES=1000000 raw inputs
