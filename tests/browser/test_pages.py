@@ -153,9 +153,10 @@ def open_all(visitor: Visitor) -> None:
 def test_every_state_is_readable_for_everybody(shop: Shop, ana: Caller, visit: Visit, state: str) -> None:
     """axe finds nothing, on a phone and on a desktop, light and dark, in five languages, from left and from right."""
     secret = STATES[state](shop, ana)
+    visitor = visit(secret)
     found = {}
     for size, dark, language in LOOKS:
-        visitor = visit(secret, size=size, dark=dark, language=language)
+        visitor.look(secret, size=size, dark=dark, language=language)
         faults = visitor.faults() if (size, language) == (PHONE, "en") else []
         open_all(visitor)
         if faults := faults + visitor.faults():
@@ -261,19 +262,21 @@ def test_an_open_page_shows_what_changes_and_says_so(shop: Shop, ana: Caller, vi
     """Items appear while it is open; who is writing is not interrupted, but told."""
     tab = shop.open(ana, 5000)
     shop.agree(ana, tab, ["cap"])
-    visitor = visit(link(shop, tab))
+    visitor = visit(link(shop, tab), clock=True)
     shop.add(tab, 1800)
-    visitor.page.get_by_role("cell", name="€18.00").first.wait_for(timeout=20_000)
+    visitor.page.clock.run_for(4000)
+    visitor.page.get_by_role("cell", name="€18.00").first.wait_for()
     assert visitor.page.locator("#said").inner_text() == "This page has changed."
 
 
 def test_who_is_writing_is_not_interrupted(shop: Shop, ana: Caller, visit: Visit) -> None:
     tab = billed(shop, ana, 3000)
-    visitor = visit(link(shop, tab))
+    visitor = visit(link(shop, tab), clock=True)
     visitor.page.get_by_text("Something is wrong").click()
     visitor.page.get_by_label("What happened?").fill("Half of it was")
     shop.staff.post(f"/v1/tabs/{tab['tab_id']}/adjust", {"reduction_minor": 500, "reason": "A sorry."}).ok()
-    visitor.page.wait_for_selector("#stale:not([hidden])", timeout=20_000)
+    visitor.page.clock.run_for(4000)
+    visitor.page.wait_for_selector("#stale:not([hidden])")
     assert visitor.page.get_by_label("What happened?").input_value() == "Half of it was"
 
 

@@ -29,7 +29,9 @@ class Visitor:
         language: str = "en",
         dark: bool = False,
         scripts: bool = True,
+        clock: bool = False,
     ) -> None:
+        """`clock`: the test can move the page's time."""
         self.language = language
         self.troubles: list[str] = []
         self.context = chromium.new_context(
@@ -40,7 +42,10 @@ class Visitor:
         )
         self.page = self.context.new_page()
         self.page.set_default_timeout(15_000)
+        if clock:
+            self.page.clock.install()
         self.page.on("pageerror", lambda error: self.troubles.append(str(error)))
+        self.site = site
         self._site = urlsplit(site).netloc
         self.requests: list[str] = []
         self.page.on("console", self._hear)
@@ -63,10 +68,20 @@ class Visitor:
     def text(self) -> str:
         return " ".join(self.page.locator("body").inner_text().split())
 
+    def look(self, secret: str, *, size: tuple[int, int], dark: bool, language: str) -> None:
+        """Open the link again with another size, colour scheme and language: a window of its own would cost a second."""
+        self.page.set_viewport_size({"width": size[0], "height": size[1]})
+        self.page.emulate_media(color_scheme="dark" if dark else "light")
+        self.page.goto(f"{self.site}/t/{secret}?lang={language}")
+
     def faults(self) -> list[str]:
         """What axe finds against WCAG 2.2 AA, with the elements; and what can only be scrolled to sideways."""
         found = Axe().run(
-            self.page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa", "best-practice"]}
+            self.page,
+            options={
+                "runOnly": ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa", "best-practice"],
+                "resultTypes": ["violations"],
+            },
         )
         faults = [
             f"{violation['id']}: {node['html'][:120]}"
