@@ -6,6 +6,20 @@ import shutil
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 """Its path; None where there is none."""
+# The first two would load pages of Chromium's own with each window, for an address bar that nobody sees: half of the
+# time that a look at a page takes. The others are Playwright's own, as far as they matter here: the last list counts.
+_WITHOUT = "--disable-features=" + ",".join(
+    (
+        "WebUIOmniboxPopup",
+        "WebUIOmniboxAimPopup",
+        "AimEnabled",
+        "LensOverlay",
+        "MediaRouter",
+        "OptimizationHints",
+        "PaintHolding",
+        "PreconnectToSearch",
+    )
+)
 QUIETLY = (
     "--no-sandbox",
     "--disable-gpu",
@@ -14,9 +28,5 @@ QUIETLY = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    # Each new window would load two pages of Chromium's own, for an address bar that nobody sees: half of the time that a
-    # look at a page takes. Playwright names features of its own that it disables, and only the last such list counts: what
-    # follows the first two is of it.
-    "--disable-features=WebUIOmniboxPopup,WebUIOmniboxAimPopup,AimEnabled,LensOverlay,MediaRouter,OptimizationHints,"
-    "PaintHolding,PreconnectToSearch",
+    _WITHOUT,
 )

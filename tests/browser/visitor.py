@@ -69,7 +69,7 @@ class Visitor:
         return " ".join(self.page.locator("body").inner_text().split())
 
     def look(self, secret: str, *, size: tuple[int, int], dark: bool, language: str) -> None:
-        """Open the link again with another size, colour scheme and language: a window of its own would cost a second."""
+        """Open the link again with another size, colour scheme and language: a new window would cost a second."""
         self.page.set_viewport_size({"width": size[0], "height": size[1]})
         self.page.emulate_media(color_scheme="dark" if dark else "light")
         self.page.goto(f"{self.site}/t/{secret}?lang={language}")

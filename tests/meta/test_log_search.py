@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import random
 
 import pytest
 
@@ -51,6 +52,22 @@ def test_what_is_planted_is_found_and_not_repeated(kind: str) -> None:
 )
 def test_ids_amounts_and_times_are_not_taken_for_secrets(line: str) -> None:
     assert list(log_search.search(line, NAMES)) == []
+
+
+def test_the_quick_look_loses_nothing() -> None:
+    """Whatever the patterns match is looked at: the planted, with other characters here and there."""
+    chance = random.Random(1)
+    characters = "".join(PLANTED.values()) + "0123456789"
+    matched = 0
+    for _ in range(5_000):
+        line = list(chance.choice([*PLANTED.values()]))
+        for _ in range(chance.randrange(4)):
+            line[chance.randrange(len(line))] = chance.choice(characters)
+        one = "".join(line)
+        if log_search.ANY.search(one):
+            matched += 1
+            assert log_search.may_hold_one(one), one
+    assert matched > 1_000
 
 
 def test_a_line_of_the_app_is_searched_with_its_fields() -> None:
