@@ -112,9 +112,7 @@ class Books:
         assert tab.policy.standing is not None
         percent = tab.policy.standing.deposit_percent(standing.level)
         asked_minor = whole_minor * percent // 100
-        assert sealed.level == standing.level, (
-            f"{tab.tab_id} is sealed for {sealed.level}, not {standing.level}"
-        )
+        assert sealed.level == standing.level, f"{tab.tab_id} is sealed for {sealed.level}, not {standing.level}"
         assert tab.promise.deposit_minor == asked_minor, f"{tab.tab_id}: the deposit is not {asked_minor}"
         self.checked[f"opened for {standing.level}"] += 1
 
