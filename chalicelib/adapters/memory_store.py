@@ -75,6 +75,7 @@ class MemoryStore:
         self.credit_accounts: dict[tuple[str, str], CreditAccount] = {}
         self.credit_movements: dict[tuple[str, str], list[Movement]] = {}
         self._referrers: dict[str, Referrer] = {}
+        self._cursor_keys: dict[str, str] = {}
         self._marks: dict[tuple[str, str], set[str]] = {}
         self._changes: set[tuple[str, str, str]] = set()
         self._others_due: dict[Due, datetime] = {}
@@ -257,6 +258,12 @@ class MemoryStore:
         with self._lock:
             merchants = sorted(self._merchants.values(), key=lambda merchant: merchant.merchant_id)
         yield from ((merchant.merchant_id, merchant.account) for merchant in merchants)
+
+    def find_cursor_key(self, merchant_id: str) -> str | None:
+        return self._cursor_keys.get(merchant_id)
+
+    def add_cursor_key(self, merchant_id: str, key: str) -> str:
+        return self._cursor_keys.setdefault(merchant_id, key)
 
     def get_merchant(self, merchant_id: str) -> Merchant:
         with self._lock:

@@ -360,6 +360,14 @@ class TabStore(Protocol):
         """All records of one tab, strongly consistent. Empty for an unknown tab."""
         ...
 
+    def find_cursor_key(self, merchant_id: str) -> str | None:
+        """What the merchant's cursors are signed with, as `add_cursor_key` has put it."""
+        ...
+
+    def add_cursor_key(self, merchant_id: str, key: str) -> str:
+        """Put the key, unless there is one; return the one that there is."""
+        ...
+
     def get_merchant(self, merchant_id: str) -> Merchant: ...
 
     def get_merchant_and_branding(self, merchant_id: str) -> tuple[Merchant, Branding]:

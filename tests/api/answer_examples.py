@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from chalicelib import bootstrap
 from chalicelib.adapters.system import SystemIds
 from chalicelib.adapters.words.writer import Writer
+from chalicelib.domain.tab.link import SECRET_LENGTH
 from chalicelib.handlers.api.operations import Operation, all_operations
 
 from .world import CARD_TERMS, EVERYTHING, Caller, Reply, World, billed, paid
@@ -176,6 +177,8 @@ def _hide(node: Any) -> None:
         for name, value in node.items():
             if name == "secret" and value:
                 node[name] = "0123456789ABCDEFGHJKMNPQRS" if not value.startswith("whsec") else "whsec_…"
+            elif name == "next_cursor" and value:
+                node[name] = "0123456789ABCDEFGHJKMNPQRS" + value[SECRET_LENGTH:]
             elif name == "url" and "/r/" in str(value):
                 node |= {"url": "https://pay.example.com/r/7KQ2M9XH4T", "code": "7KQ2M9XH4T"}
             elif name == "url" and "/t/" in str(value):

@@ -172,7 +172,7 @@ def test_the_log_is_paged(shop: Shop) -> None:
 
     assert len({one["notice_id"] for one in first["notices"] + rest["notices"]}) == 3
     assert rest["next_cursor"] is None
-    shop.owner.get(f"{path}/notices?cursor=x").problem(422, "invalid_input")
+    shop.owner.get(f"{path}/notices?cursor=x").problem(400, "bad_cursor")
 
 
 def test_a_queue_that_does_not_answer_is_told(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:

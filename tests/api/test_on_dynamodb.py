@@ -134,7 +134,7 @@ def test_refused_requests_store_nothing(world: World, shop: Shop) -> None:
 
     shop.staff.post(f"/v1/tabs/{tab['tab_id']}/items", {"items": []}, key="k").problem(422, "invalid_input")
     shop.staff.post(f"/v1/tabs/{tab['tab_id']}/no_show", key="k").problem(409, "transition_refused")
-    shop.staff.get("/v1/tabs?status=open&cursor=x").problem(422, "invalid_input")
+    shop.staff.get("/v1/tabs?status=open&cursor=x").problem(400, "bad_cursor")
     shop.staff.get("/v1/tabs/tab_nowhere").problem(404, "not_found")
 
     assert client.scan(TableName="aftertab-dev")["Count"] == before

@@ -113,12 +113,12 @@ class Town:
     def cursor_of_tabs(self, raw: bytes) -> None:
         query = {"status": ["open"], "limit": ["1"], "cursor": [text(raw)]}
         answer = self.call("GET", "/v1/tabs", query=query)
-        assert answer["statusCode"] == (200 if raw == self.cursor else 422)
+        assert answer["statusCode"] == (200 if raw == self.cursor else 400 if 0 < len(text(raw)) <= 512 else 422)
 
     def cursor_of_entries(self, raw: bytes) -> None:
         query = {"limit": ["1"], "cursor": [text(raw)]}
         answer = self.call("GET", "/v1/tabs/{tab_id}/timeline", path={"tab_id": self.tab_id}, query=query)
-        assert answer["statusCode"] == (200 if raw == self.place else 422)
+        assert answer["statusCode"] == (200 if raw == self.place else 400 if 0 < len(text(raw)) <= 512 else 422)
 
     def link(self, raw: bytes) -> None:
         answer = self.call("GET", "/t/{secret}", path={"secret": text(raw)})

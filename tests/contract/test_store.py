@@ -1152,3 +1152,13 @@ def test_a_change_of_several_tabs_is_written_among_others(store: TabStore) -> No
 
     for one in change.all:
         assert store.get_tab(MERCHANT, one.tab.tab_id) == one.tab
+
+
+def test_the_key_of_cursors_is_the_first_that_was_put(store: TabStore) -> None:
+    """Two requests may make one at once: both sign with the same; each merchant has its own."""
+    assert store.find_cursor_key(MERCHANT) is None
+
+    assert store.add_cursor_key(MERCHANT, "first") == "first"
+    assert store.add_cursor_key(MERCHANT, "second") == "first"
+    assert store.find_cursor_key(MERCHANT) == "first"
+    assert store.find_cursor_key("mer_other") is None

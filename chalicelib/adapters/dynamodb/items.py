@@ -198,6 +198,11 @@ def secrets_key(merchant_id: str, endpoint_id: str) -> Key:
     return _key(f"SECRETS#{merchant_id}#{endpoint_id}", "-")
 
 
+def cursor_key_key(merchant_id: str) -> Key:
+    """Beside the endpoints' secrets, for the same reason."""
+    return secrets_key(merchant_id, "cursors")
+
+
 def sending_key(merchant_id: str, endpoint_id: str, notice_id: str) -> Key:
     return _key(f"NOTICE#{merchant_id}#{endpoint_id}", notice_id)
 
@@ -457,6 +462,15 @@ def slot_item(endpoint: Endpoint) -> Item:
 
 def secrets_item(secrets: Secrets) -> Item:
     return _item(secrets_key(secrets.merchant_id, secrets.endpoint_id), _data(secrets))
+
+
+def cursor_key_item(merchant_id: str, key: str) -> Item:
+    return _item(cursor_key_key(merchant_id), {"key": {"S": key}})
+
+
+def cursor_key_of(item: Item) -> str:
+    key: str = item["key"]["S"]
+    return key
 
 
 def sending_item(sending: Sending, wall_now_s: float, lifetime: timedelta) -> Item:

@@ -309,6 +309,20 @@ class DynamoDbStore:
         partition = items.merchant_line_key("")["pk"]
         return (items.merchant_line_of(item) for item in self._reads.partition(partition))
 
+    def find_cursor_key(self, merchant_id: str) -> str | None:
+        _check_ids("merchant", merchant_id)
+        item = self._reads.find(items.cursor_key_key(merchant_id))
+        return None if item is None else items.cursor_key_of(item)
+
+    def add_cursor_key(self, merchant_id: str, key: str) -> str:
+        _check_ids("merchant", merchant_id)
+        try:
+            self._transactions.write([Put(items.cursor_key_item(merchant_id, key), ABSENT)], secrets.token_hex(8))
+        except Refused:
+            # Another request was first.
+            return self.find_cursor_key(merchant_id) or key
+        return key
+
     def get_merchant(self, merchant_id: str) -> Merchant:
         _check_ids("merchant", merchant_id)
         item = self._reads.find(items.merchant_key(merchant_id))

@@ -11,6 +11,10 @@ class BadRequest(DomainError):
     code = "bad_request"
 
 
+class BadCursor(BadRequest):
+    code = "bad_cursor"
+
+
 class BodyNotJson(BadRequest):
     code = "body_not_json"
 

@@ -41,7 +41,7 @@ Where money moves, 200 says that the attempt has ended or waits for the customer
 yet: get the tab again in a while."""
 
 _FAILURES: Mapping[int, tuple[str, str]] = {
-    400: ("BadRequest", "The request can't be read: no JSON, or a header is missing."),
+    400: ("BadRequest", "The request can't be read: no JSON, a header is missing, or a cursor is not of this listing."),
     401: ("Unauthorized", "There is no token, or it is not accepted: `code` says whether to refresh it."),
     403: ("Forbidden", "The token is good, and its role may not do this."),
     404: ("NotFound", "There is no such thing, or it is somebody else's."),
@@ -414,6 +414,8 @@ def _responses(operation: Operation) -> dict[str, Any]:
     if operation.roles:
         # 404 everywhere: the token may name a merchant that does not exist.
         failures |= {401, 403, 404, 422}
+    if any(query.name == "cursor" for query in operation.query):
+        failures |= {400}
     if operation.writes:
         failures |= {400, 409, 413, 415}
         if operation.tagged:

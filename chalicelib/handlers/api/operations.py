@@ -237,11 +237,14 @@ class Routes:
                 with correlation.about(api_request_id=request.context.get("requestId"), **ids):
                     # Here, not in a middleware, because Chalice turns errors of a middleware into a 500.
                     try:
-                        response = _render(
-                            operation,
-                            view(_read(operation, request, path_values)),
-                            request.headers.get("if-none-match"),
-                        )
+                        call = _read(operation, request, path_values)
+                        if "cursor" in call.query:
+                            from chalicelib.handlers.api import paging  # Only listings have pages.
+
+                            reply = paging.serve(call, view)
+                        else:
+                            reply = view(call)
+                        response = _render(operation, reply, request.headers.get("if-none-match"))
                     except Exception as error:
                         from chalicelib.handlers.api.problems import response_to  # Few requests have one.
 
