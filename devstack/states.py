@@ -70,6 +70,8 @@ FACTS: Mapping[FactKind, str] = {
     FactKind.DISPUTE_LOST: "What was withdrawn is a loss; the part that was owed back anyway counts as refunded, once. "
     "The rest of the payment can be refunded.",
     FactKind.DISPUTE_PREVENTED: "The dispute ended before it counted; what the bank has kept cannot be refunded.",
+    FactKind.EVIDENCE_STAGED: "Our evidence is on the dispute; the bank does not see it yet.",
+    FactKind.EVIDENCE_SUBMITTED: "The bank has its answer, whoever gave it; it takes no second one.",
     FactKind.FRAUD_WARNED: "The owner is told, once for each payment; the policy may refund it before a dispute.",
     FactKind.CUSTOMER_GONE: "Customer and cards were deleted at Stripe; the next payment creates a new customer.",
     FactKind.CARD_REMOVED: "The card is not used any more; its deposit must be secured again; both sides are told.",
@@ -111,9 +113,15 @@ STEPS: Mapping[StepKind, str] = {
     StepKind.EXPIRE_CREDIT: "Credit that came with this tab and was not spent in time is lost.",
     StepKind.TELL_PARENT: "The split tab learns what was paid of its share, what came back, and that it is over. Both "
     "are written in one transaction.",
+    StepKind.EVIDENCE_DUE: "A day before a bank's deadline, and it has no answer yet: remind the owner.",
 }
 
 _COMMANDS = {Action.NO_SHOW: "mark_no_show", Action.OBJECT: "object_to", Action.DECIDE_OBJECTION: "decide"}
+_SAME_COMMAND = {
+    Action.STAGE_EVIDENCE: "Put the sealed evidence on the dispute, where the bank does not see it yet.",
+    Action.SUBMIT_EVIDENCE: "Hand the sealed evidence to the bank, which takes one answer.",
+}
+"""Of actions that share a command, `send_evidence`."""
 
 
 def page() -> str:
@@ -206,6 +214,8 @@ def _purpose(action: Action) -> str:
     """The first sentence of the command's own documentation."""
     if action == Action.SAVE_CARD:
         return "Prepare saving a card for this tab, for which the promise must consent to its being kept."
+    if action in _SAME_COMMAND:
+        return _SAME_COMMAND[action]
     name = _COMMANDS.get(action, action.value)
     command = next(
         getattr(module, name)

@@ -29,6 +29,7 @@ from chalicelib.domain.tab.status import Status
 from chalicelib.domain.tab.tab import Tab
 from chalicelib.domain.token import Token
 from chalicelib.domain.trust.credits import CreditAccount, Movement
+from chalicelib.domain.trust.evidence.pack import DisputeAnswer
 from chalicelib.ports.store import (
     WHOLE,
     Due,
@@ -74,6 +75,7 @@ class MemoryStore:
         self.tokens: dict[tuple[str, int], Token] = {}
         self.credit_accounts: dict[tuple[str, str], CreditAccount] = {}
         self.credit_movements: dict[tuple[str, str], list[Movement]] = {}
+        self._answers: dict[tuple[str, str, str, str], DisputeAnswer] = {}
         self._referrers: dict[str, Referrer] = {}
         self._cursor_keys: dict[str, str] = {}
         self._marks: dict[tuple[str, str], set[str]] = {}
@@ -151,6 +153,10 @@ class MemoryStore:
             known = self.credit_accounts.get(owner)
             if (known.version if known else 0) != one.account.version - 1:
                 raise VersionConflict(f"credit of {one.account.customer_id}")
+        if (answer := change.answer) is not None:
+            stored_answer = self._answers.get(_answer_key(answer))
+            if (stored_answer.version if stored_answer else 0) != answer.version - 1:
+                raise VersionConflict(f"answer to {answer.dispute_id}")
 
     def _put_change(self, change: Change) -> None:
         """Inside the lock."""
@@ -178,6 +184,8 @@ class MemoryStore:
             self.credit_movements.setdefault(owner, []).extend(one.movements)
         for mark in change.marks:
             self._marks.setdefault((mark.merchant_id, mark.sha256), set()).add(mark.customer_id)
+        if change.answer is not None:
+            self._answers[_answer_key(change.answer)] = change.answer
 
     def commit_each(self, changes: Sequence[Change]) -> Sequence[Exception | None]:
         return [self._try_to_commit(change) for change in changes]
@@ -361,6 +369,19 @@ class MemoryStore:
         if account.code:
             self._referrers[account.code] = Referrer(merchant_id=account.merchant_id, customer_id=account.customer_id)
 
+    def find_dispute_answer(
+        self, merchant_id: str, customer_id: str, tab_id: str, dispute_id: str
+    ) -> DisputeAnswer | None:
+        with self._lock:
+            return self._answers.get((merchant_id, customer_id, tab_id, dispute_id))
+
+    def put_dispute_answer(self, answer: DisputeAnswer, *, record: IdempotencyRecord | None = None) -> None:
+        self._put_party(self._answers, _answer_key(answer), answer, answer.version - 1, record)
+
+    def list_dispute_answers(self, merchant_id: str, customer_id: str) -> Sequence[DisputeAnswer]:
+        with self._lock:
+            return [it for (of, who, *_), it in self._answers.items() if (of, who) == (merchant_id, customer_id)]
+
     def list_credit_movements(
         self, merchant_id: str, customer_id: str, *, limit: int, cursor: str | None
     ) -> Page[Movement]:
@@ -468,3 +489,7 @@ def page(rows: Mapping[str, T], listing: str, limit: int, cursor: str | None, *,
         items=tuple(rows[key] for key in taken),
         next_cursor=cursors.encode(listing, taken[-1]) if len(keys) > limit else None,
     )
+
+
+def _answer_key(answer: DisputeAnswer) -> tuple[str, str, str, str]:
+    return answer.merchant_id, answer.customer_id, answer.tab_id, answer.dispute_id

@@ -109,6 +109,18 @@ class PromiseChanged(DomainError):
     code = "promise_changed"
 
 
+class EvidenceChanged(DomainError):
+    """The evidence is not what the owner has read any more; its `sha256` is in the context (409)."""
+
+    code = "evidence_changed"
+
+
+class EvidenceSubmitted(DomainError):
+    """The bank has the answer to this dispute already, and takes no second one (409)."""
+
+    code = "evidence_submitted"
+
+
 class NothingToPay(DomainError):
     code = "nothing_to_pay"
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from chalicelib.domain.tab.attempt import Attempt, Failure
     from chalicelib.domain.tab.facts.fact import Fact
     from chalicelib.domain.tab.tab import Tab
+    from chalicelib.domain.trust.evidence.pack import Pack
 
 
 class GatewayUnavailable(Exception):
@@ -23,7 +24,8 @@ class GatewayUnavailable(Exception):
 class GatewayRejected(Exception):
     """The gateway refused the call as invalid; nothing moved. `failure` has its code, for a person.
 
-    `facts`: for a refused refund, all refunds and disputes of the payment, because one we have not heard of may be why.
+    `facts`: for a refused refund, all refunds and disputes of the payment, because one we have not heard of may be why;
+    for refused evidence, those of the dispute.
     """
 
     def __init__(self, failure: Failure, facts: tuple[Fact, ...] = ()) -> None:
@@ -99,7 +101,8 @@ class Reversal(Struct, frozen=True):
 
 
 class PaymentGateway(Protocol):
-    """Holds, captures, releases, charges and refunds. Amounts are in minor units. Declines are facts, not errors.
+    """Holds, captures, releases, charges, refunds, and answers to disputes. Amounts are in minor units. Declines are
+    facts, not errors.
 
     All may raise GatewayUnavailable; those that change something also GatewayRejected.
     """
@@ -108,6 +111,17 @@ class PaymentGateway(Protocol):
 
     def perform(self, tab: Tab, attempt: Attempt) -> tuple[Fact, ...]:
         """Make the attempt's call under the key `stage/attempt_id/operation`. Calling again repeats nothing."""
+        ...
+
+    def answer_bank(self, tab: Tab, attempt: Attempt, pack: Pack) -> tuple[Fact, ...]:
+        """Stage or submit the sealed evidence of the attempt's dispute, under the same kind of key.
+
+        A refusal comes with the facts of the dispute as it is now, which may be its reason.
+        """
+        ...
+
+    def find_charge(self, account: str | None, payment_id: str) -> str | None:
+        """The gateway's id of the charge that took the payment, by which card networks know it."""
         ...
 
     def find_facts(self, tab: Tab, attempt: Attempt) -> tuple[Fact, ...]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from chalicelib.domain.tab.draft import Change
     from chalicelib.domain.tab.entry import Entry
     from chalicelib.domain.trust.credits import CreditAccount, Movement
+    from chalicelib.domain.trust.evidence.pack import DisputeAnswer
 
 # Errors of the store, besides the domain's NotFound
 
@@ -283,9 +284,9 @@ class TabStore(Protocol):
         database's answer is lost, it reads the snapshot: if that has `change.tab.change_id`, the write succeeded and is
         not repeated. Raises InvalidInput if a request (a change with a record) would make a booked or open tab larger
         than 64 KB; outcomes are never refused. If the stored version of `change.token` is not the one before it, that
-        is a VersionConflict, too; so it is for the accounts in `change.credits`. The changes in `change.also` are
-        written in the same transaction, each on the condition of its own versions and facts; if one of them fails,
-        nothing is written.
+        is a VersionConflict, too; so it is for the accounts in `change.credits`, and for
+        `change.answer`. The changes in `change.also` are written in the same transaction, each on the condition of its
+        own versions and facts; if one of them fails, nothing is written.
         """
         ...
 
@@ -306,6 +307,20 @@ class TabStore(Protocol):
         self, merchant_id: str, customer_id: str, *, limit: int, cursor: str | None
     ) -> Page[Movement]:
         """The lines of the statement, newest first. Raises InvalidInput for an invalid cursor."""
+        ...
+
+    # What is stored of the answer to a dispute; it is also written in `commit` (`change.answer`), on its version.
+
+    def find_dispute_answer(
+        self, merchant_id: str, customer_id: str, tab_id: str, dispute_id: str
+    ) -> DisputeAnswer | None: ...
+
+    def put_dispute_answer(self, answer: DisputeAnswer, *, record: IdempotencyRecord | None = None) -> None:
+        """Put the next version (`answer.version` is one above the stored). Raises VersionConflict, RecordExists."""
+        ...
+
+    def list_dispute_answers(self, merchant_id: str, customer_id: str) -> Sequence[DisputeAnswer]:
+        """All of one customer, in no order."""
         ...
 
     def find_referrer(self, code: str) -> Referrer | None: ...

@@ -1,4 +1,4 @@
-"""Stories 7 to 11 of `make demo`: something goes wrong. The expected amounts are literals."""
+"""Stories 7 to 12 of `make demo`: something goes wrong. The expected amounts are literals."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from devstack.api import Api
 from devstack.books import Money
 from devstack.stack import Stack
-from devstack.stories.business import Business, Customer, Say
+from devstack.stories.business import Business, Customer, Say, StoryFailed
 
 DAY_S = 24 * 3600
 
@@ -192,4 +192,39 @@ def disputed(stack: Stack, say: Say) -> None:
     )
 
 
-ROUGH_STORIES = (contested, unpaid, asked_by_the_bank, refunded, disputed)
+def answered(stack: Stack, say: Say) -> None:
+    """A dispute, won with what the tab has on record"""
+    salon = Business(stack, say, name="Salon Iris")
+    lea = salon.customer("Lea")
+    tab = served(salon, lea, 6400)
+    pay(salon, lea, tab, "pm_card_createDispute")
+    tab = salon.tab(tab)
+    dispute = tab["legs"][0]["disputes"][0]
+    say(f"Lea pays EUR 64.00 for {tab['tab_id']}, and her bank takes it back: dispute {dispute['dispute_id']}.")
+    salon.expect_messages(tab, "bill_presented", "disputed", "receipt")
+    path = f"/tabs/{tab['tab_id']}/evidence/{dispute['dispute_id']}"
+    evidence = salon.owner.get(path)
+    cited = {seq for field in evidence["fields"] for seq in field["entries"]}
+    say(
+        f"The evidence is there with the event: {len(evidence['fields'])} fields, which cite {len(cited)} entries of "
+        f"the tab. {len(evidence['missing'])} things are missing; the bank waits until {evidence['respond_by_local']}."
+    )
+    words = {"field": "uncategorized_text", "text": "winning_evidence"}
+    read = salon.owner.put(path, {"texts": [words]})
+    sent = salon.owner.post(f"{path}/submit", {"sha256": read["sha256"]})
+    if sent["state"] != "submitted":
+        raise StoryFailed(f"the evidence is {sent['state']}, not submitted")
+    seal = read["sha256"][:8]
+    say(f"The owner adds the words that Stripe's test bank believes, and submits what she has read ({seal}…).")
+    salon.expect_messages(tab, "dispute_closed")
+    say("Won: the bank gives the money back, and takes no second answer.")
+    salon.expect(
+        tab,
+        status="closed",
+        payment_state="paid",
+        money=Money(charged=6400),
+        ledger={"service_revenue": -6400, "stripe_balance": 6400},
+    )
+
+
+ROUGH_STORIES = (contested, unpaid, asked_by_the_bank, refunded, disputed, answered)

@@ -193,9 +193,11 @@ def routes(standin: StandIn) -> list[Route]:
             amount = int(given.get("amount", left))
             if not 1 <= amount <= left:
                 raise Refused(f"of this charge {left} can still be disputed")
-            opened = disputes.open_dispute(
-                call, charge, given.get("reason", "fraudulent"), inquiry=kind == "inquiry", amount=amount
-            )
+            programme = str(given.get("eligible", ""))
+            if programme not in ("", disputes.CE3):
+                raise Refused(f"eligible must be {disputes.CE3}, or left out")
+            reason, inquiry = given.get("reason", "fraudulent"), kind == "inquiry"
+            opened = disputes.open_dispute(call, charge, reason, inquiry=inquiry, amount=amount, eligible=programme)
         else:
             raise Refused("kind must be dispute, inquiry or early_fraud_warning")
         standin.commit()

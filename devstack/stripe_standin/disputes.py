@@ -18,7 +18,10 @@ from .params import (
     TIME_RANGE,
     UNSET,
     Fields,
+    Required,
+    array,
     boolean,
+    enum,
     hash_of,
     merge_metadata,
     metadata,
@@ -57,15 +60,55 @@ EVIDENCE = (
 )
 
 
+# Texts of up to 20,000 characters; the other fields take 5,000.
+LONG = frozenset(
+    {
+        *("access_activity_log", "cancellation_policy_disclosure", "cancellation_rebuttal"),
+        *("duplicate_charge_explanation", "product_description", "refund_policy_disclosure"),
+        *("refund_refusal_explanation", "uncategorized_text"),
+    }
+)
+MAX_LONG = 20_000
+
+
 def text(value: Any, name: str) -> Any:
-    """A text of any length: how much is too much is counted over all evidence."""
+    """One of the long texts; how much is too much in all is counted over all evidence."""
     if not isinstance(value, str):
         raise invalid(f"Invalid string: {value}", param=name)
+    if len(value) > MAX_LONG:
+        raise invalid(
+            f"Invalid {name}: must be at most {MAX_LONG} characters",
+            code="parameter_invalid_string_too_long",
+            param=name,
+        )
     return value
 
 
+CE3 = "visa_compelling_evidence_3"
+_ADDRESS: Fields = {name: nullable(string) for name in ("city", "country", "line1", "line2", "postal_code", "state")}
+_TRANSACTION: Fields = {
+    **{
+        name: nullable(string)
+        for name in (
+            *("customer_account_id", "customer_device_fingerprint", "customer_device_id"),
+            *("customer_email_address", "customer_purchase_ip", "product_description"),
+        )
+    },
+    "shipping_address": hash_of(_ADDRESS),
+}
+_COMPELLING: Fields = {
+    "disputed_transaction": hash_of({**_TRANSACTION, "merchandise_or_services": enum("merchandise", "services")}),
+    "prior_undisputed_transactions": array(hash_of({**_TRANSACTION, "charge": Required(string)})),
+}
 UPDATE: Fields = {
-    "evidence": hash_of({name: nullable(text) for name in EVIDENCE}),
+    "evidence": hash_of(
+        {
+            **{name: nullable(text if name in LONG else string) for name in EVIDENCE},
+            "enhanced_evidence": nullable(
+                hash_of({CE3: hash_of(_COMPELLING), "visa_compliance": hash_of({"fee_acknowledged": boolean})})
+            ),
+        }
+    ),
     "metadata": metadata,
     "submit": boolean,
     **EXPAND,
@@ -137,7 +180,7 @@ def open_dispute(
         evidence={**dict.fromkeys(EVIDENCE), "enhanced_evidence": {}},
         payment_intent=charge.payment_intent,
         reason=reason,
-        evidence_details=DisputeEvidenceDetails(due_by=due, enhanced_eligibility={}),
+        evidence_details=DisputeEvidenceDetails(due_by=due, enhanced_eligibility=_eligibility(eligible, {})),
         payment_method_details={
             "card": {
                 "brand": charge.payment_method_details.card.brand,
@@ -159,6 +202,39 @@ def open_dispute(
         call.emit("charge.dispute.funds_withdrawn", dispute)
         refunds.overtaken(call, charge.id)
     return dispute
+
+
+def _eligibility(programme: str, given: dict[str, Any]) -> dict[str, Any]:
+    """What Visa's programme still wants of the evidence. https://docs.stripe.com/disputes/api/visa-ce3"""
+    if programme != CE3:
+        return {}
+    disputed, prior = given.get("disputed_transaction") or {}, given.get("prior_undisputed_transactions") or []
+    each = [disputed, *prior]
+    lacks = {
+        "missing_customer_identifiers": not all(
+            one.get("customer_purchase_ip") and one.get("customer_email_address") for one in each
+        ),
+        "missing_disputed_transaction_description": not disputed.get("product_description"),
+        "missing_merchandise_or_services": not disputed.get("merchandise_or_services"),
+        "missing_prior_undisputed_transaction_description": not all(one.get("product_description") for one in prior),
+        "missing_prior_undisputed_transactions": len(prior) != 2,
+    }
+    actions = [name for name, missing in lacks.items() if missing]
+    return {CE3: {"required_actions": actions, "status": "requires_action" if actions else "qualified"}}
+
+
+def _compelling(call: Call, dispute: Dispute, given: dict[str, Any]) -> dict[str, Any]:
+    """The earlier payments that Visa's programme asks for. Refuses it for a dispute that is not in the programme."""
+    param = f"evidence[enhanced_evidence][{CE3}]"
+    if CE3 not in dispute.enhanced_eligibility_types:
+        raise refused("This dispute is not eligible for Visa Compelling Evidence 3.0.", param=param)
+    for one in given.get("prior_undisputed_transactions") or ():
+        call.account.get("charge", one["charge"])
+    shaped = {
+        "disputed_transaction": given.get("disputed_transaction"),
+        "prior_undisputed_transactions": given.get("prior_undisputed_transactions") or [],
+    }
+    return {CE3: shaped}
 
 
 def _withdraw(call: Call, dispute: Dispute) -> None:
@@ -198,10 +274,12 @@ def _move(call: Call, dispute: Dispute, amount: int, fee: int, description: str)
 
 def update(call: Call, params: dict[str, Any], id: str) -> Dispute:
     dispute: Dispute = call.account.get("dispute", id)
+    metadata_now = dispute.metadata
     if "metadata" in params:
-        dispute.metadata = merge_metadata(dispute.metadata, params["metadata"])
+        metadata_now = merge_metadata(dispute.metadata, params["metadata"])
     evidence = params.get("evidence")
     if evidence is None and not params.get("submit"):
+        dispute.metadata = metadata_now
         call.put(dispute)
         call.emit("charge.dispute.updated", dispute)
         return dispute
@@ -210,14 +288,19 @@ def update(call: Call, params: dict[str, Any], id: str) -> Dispute:
             f"This dispute is already {dispute.status.replace('_', ' ')} and takes no more evidence.",
             code="dispute_unexpected_state",
         )
-    given = {name: None if text is UNSET else text for name, text in (evidence or {}).items()}
+    evidence = dict(evidence or {})
+    enhanced = evidence.pop("enhanced_evidence", None) or {}
+    given = {name: None if text is UNSET else text for name, text in evidence.items()}
     for name in FILES & set(given):
         if (file := given[name]) is not None:
             files.check_evidence(call, file, f"evidence[{name}]")
     all_of_it = {**dispute.evidence, **given}
     if sum(len(all_of_it[name] or "") for name in EVIDENCE if name not in FILES) > MAX_EVIDENCE:
         raise refused(f"The evidence may have at most {MAX_EVIDENCE} characters in all.", param="evidence")
-    dispute.evidence = all_of_it
+    if CE3 in enhanced:
+        all_of_it["enhanced_evidence"] = _compelling(call, dispute, enhanced[CE3])
+        dispute.evidence_details.enhanced_eligibility = _eligibility(CE3, enhanced[CE3])
+    dispute.evidence, dispute.metadata = all_of_it, metadata_now
     details = dispute.evidence_details
     details.has_evidence = any(dispute.evidence[name] for name in EVIDENCE)
     if params.get("submit", True):

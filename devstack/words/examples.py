@@ -149,8 +149,9 @@ _VARIANTS: Mapping[MessageKind, tuple[Mapping[str, int | str | None], ...]] = {
     MessageKind.REFUND_FAILED: (_AMOUNT,),
     MessageKind.REFUND_WAITS: (_AMOUNT,),
     MessageKind.DEPOSIT_TAKEN: (_AMOUNT,),
-    MessageKind.INQUIRY: (_AMOUNT,),
-    MessageKind.DISPUTED: (_AMOUNT,),
+    MessageKind.INQUIRY: (_AMOUNT | {"respond_by": LATER}, _AMOUNT | {"respond_by": None}),
+    MessageKind.DISPUTED: (_AMOUNT | {"respond_by": LATER}, _AMOUNT | {"respond_by": None}),
+    MessageKind.EVIDENCE_DUE: tuple(_AMOUNT | {"respond_by": LATER, "why": why} for why in ("deadline", "not_sent")),
     MessageKind.DISPUTE_CLOSED: tuple(
         _AMOUNT | {"outcome": outcome} for outcome in ("won", "lost", "prevented", "inquiry_closed")
     ),

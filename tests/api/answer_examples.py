@@ -22,7 +22,7 @@ from chalicelib.handlers.api.operations import Operation, all_operations
 from .world import CARD_TERMS, EVERYTHING, Caller, Reply, World, billed, paid
 
 TARGET = Path(__file__).resolve().parents[2] / "chalicelib" / "handlers" / "api" / "answer_examples.json"
-_OF_STRIPE = re.compile(r"\b(pi|pm|seti|cs_test|ch|re|cus|cuss)_(?!0{6})[A-Za-z0-9]{8,}(_secret_[A-Za-z0-9]+)?")
+_OF_STRIPE = re.compile(r"\b(pi|pm|seti|cs_test|ch|re|cus|cuss|du)_(?!0{6})[A-Za-z0-9]{8,}(_secret_[A-Za-z0-9]+)?")
 _SESSION = re.compile(r"cuss_secret_[A-Za-z0-9]+")
 _ROUTES = [
     (operation.method, re.compile(re.sub(r"{\w+}", "[^/]+", operation.path)), operation)
@@ -117,12 +117,22 @@ def play(world: World) -> dict[str, Any]:
 
     bill = shop.complete(shop.open(ana, 4000), 4000)
     send(ana, "POST", f"/v1/tabs/{bill['tab_id']}/split", {"equally": 2})
+    _dispute(recorder, paid(shop, ana, billed(shop, ana, 6000)), owner)
     send(owner, "POST", "/v1/tokens/17/revoke", {})
     send(owner, "DELETE", at_endpoint)
     _earn_and_invite(recorder)
     event = {"id": "evt_1", "object": "event", "type": "payout.paid", "data": {"object": {"id": "po_1"}}}
     recorder.answers["WebhookView"] = world.webhook(event | {"livemode": False, "created": 1}).json
     return _steady(recorder.answers)
+
+
+def _dispute(recorder: Recorder, tab: dict[str, Any], owner: Caller) -> None:
+    """A bank disputes what was paid for this tab."""
+    world = recorder.world
+    payment_id = tab["legs"][0]["payment_id"]
+    opened = world.control("disputes", {"payment_intent": payment_id, "reason": "product_unacceptable"})
+    world.deliver()
+    recorder.send(owner, "GET", f"/v1/tabs/{tab['tab_id']}/evidence/{opened['id']}")
 
 
 def _earn_and_invite(recorder: Recorder) -> None:
@@ -183,4 +193,7 @@ def _hide(node: Any) -> None:
                 node |= {"url": "https://pay.example.com/r/7KQ2M9XH4T", "code": "7KQ2M9XH4T"}
             elif name == "url" and "/t/" in str(value):
                 node[name] = "https://pay.example.com/t/0123456789ABCDEFGHJKMNPQRS"
+            if name == "sha256" and value:
+                # Over texts that name payments by their ids.
+                node[name] = "0" * 64
             _hide(value)

@@ -16,7 +16,7 @@ from chalicelib.handlers.api.operations import Operation, all_operations
 
 from . import access
 from .access import Cell, Verdict, Who, Whose
-from .world import CARD_TERMS, Caller, Reply, Shop, World
+from .world import CARD_TERMS, Caller, Reply, Shop, World, disputed
 
 OPERATIONS = all_operations()
 DOCUMENT = openapi.document()
@@ -108,6 +108,7 @@ def things_of(shop: Shop, customer: Caller, tab: dict[str, Any]) -> Things:
         "customer_id": str(customer.customer_id),
         "tab_id": tab["tab_id"],
         "item_id": tab["items"][0]["item_id"],
+        "dispute_id": disputed(shop.world, tab["tab_id"], shop.merchant_id),
         "link_id": link["link_id"],
         "endpoint_id": endpoint["endpoint_id"],
         "notice_id": notice["notice_id"],
@@ -240,7 +241,7 @@ def test_what_is_public_is_written_down() -> None:
 def test_foreign_and_missing_things_are_told_apart_by_nothing(town: Town) -> None:
     """What belongs to somebody else is answered byte for byte as what does not exist."""
     nowhere = {
-        **dict.fromkeys(("tab_id", "item_id", "customer_id", "link_id", "endpoint_id"), "x_nowhere"),
+        **dict.fromkeys(("tab_id", "item_id", "customer_id", "link_id", "endpoint_id", "dispute_id"), "x_nowhere"),
         "notice_id": "tab_nowhere-000001",
         "number": 9,
     }

@@ -31,6 +31,7 @@ def url(operation: Operation) -> str:
     return operation.path.format(
         tab_id="tab_nowhere",
         item_id="itm_nowhere",
+        dispute_id="du_nowhere",
         customer_id="cus_nowhere",
         link_id="lnk_nowhere",
         endpoint_id="end_nowhere",

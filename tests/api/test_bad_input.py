@@ -256,6 +256,7 @@ def test_every_write_wants_an_idempotency_key(
         ids = {
             "tab_id": tab["tab_id"],
             "item_id": "itm_1",
+            "dispute_id": "du_1",
             "customer_id": ana.customer_id,
             "link_id": "lnk_1",
             "endpoint_id": "end_1",

@@ -13,7 +13,7 @@ from chalicelib.handlers.api.action_requests import REQUESTS
 from chalicelib.handlers.api.operations import all_operations
 from chalicelib.handlers.api.validation import MOST_ERRORS
 
-from .world import Caller, Shop, World
+from .world import Caller, Shop, World, disputed
 
 
 @pytest.fixture
@@ -36,6 +36,7 @@ def test_what_a_caller_has_is_not_sent_again(shop: Shop, ana: Caller, tab: dict[
     endpoint = shop.owner.post("/v1/endpoints", {"url": "https://till.example/"}).ok(201)["endpoint"]
     ids = {"tab_id": tab["tab_id"], "customer_id": ana.customer_id, "link_id": link["link"]["link_id"]}
     ids["endpoint_id"] = endpoint["endpoint_id"]
+    ids["dispute_id"] = disputed(shop.world, tab["tab_id"], shop.merchant_id)
 
     tagged = [operation for operation in all_operations().values() if operation.method == "GET" and operation.tagged]
     assert len(tagged) >= 4

@@ -134,6 +134,7 @@ def test_no_input_makes_a_500(world: World, shop: Shop, seed: int) -> None:
         path = operation.path.format(
             tab_id=tab["tab_id"],
             item_id="itm_1",
+            dispute_id="du_1",
             customer_id=ana.customer_id,
             link_id="lnk_1",
             endpoint_id=endpoint["endpoint_id"],

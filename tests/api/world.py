@@ -25,10 +25,12 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from chalicelib.adapters.memory_queues import MemoryQueues
 from chalicelib.adapters.memory_store import MemoryStore
 from chalicelib.domain.news.message import Message
+from chalicelib.domain.tab.facts.fact import Fact, FactKind
 from chalicelib.handlers.api import openapi
 from chalicelib.handlers.api.operations import all_operations
 from chalicelib.ports.deps import Deps
 from chalicelib.ports.queues import QueueName
+from chalicelib.usecases.tab.attempts import outcome_of, record_outcome
 from devstack.invariants import check_tab
 from devstack.stripe_standin.server import App
 from tests.news import Pump, messages_of_all
@@ -482,6 +484,24 @@ def paid(shop: Shop, customer: Caller, tab: dict[str, Any], card: str = "pm_card
     assert shop.world.confirm(asked, card)["status"] == "succeeded"
     shop.world.deliver()
     return shop.seen(tab)
+
+
+def disputed(world: World, tab_id: str, merchant_id: str) -> str:
+    """A bank disputes a payment of this tab, as if Stripe had told both; returns the dispute's id."""
+    deps, payment_id, dispute_id = world.deps, f"pi_{tab_id}", f"du_{tab_id}"
+    about: dict[str, Any] = {"at": deps.clock.now(), "amount_minor": 100}
+    facts = (
+        Fact(kind=FactKind.CHARGED, object_id=payment_id, **about),
+        Fact(
+            kind=FactKind.DISPUTE_OPENED,
+            object_id=dispute_id,
+            payment_id=payment_id,
+            respond_by=deps.clock.now() + timedelta(days=9),
+            **about,
+        ),
+    )
+    record_outcome(deps, deps.store.get_tab(merchant_id, tab_id), outcome_of(facts))
+    return dispute_id
 
 
 def amounts(tab: dict[str, Any]) -> list[tuple[str, int]]:

@@ -23,10 +23,12 @@ from chalicelib.adapters.stripe import params
 from chalicelib.adapters.stripe.gateway import StripeGateway, stripe_client
 from chalicelib.domain.books.differences import Payment
 from chalicelib.domain.parties import Customer
-from chalicelib.domain.tab.attempt import Attempt, Failure, Operation
+from chalicelib.domain.tab.attempt import ANSWERS_A_BANK, Attempt, Failure, Operation
 from chalicelib.domain.tab.facts.fact import DISPUTE_STATES, Fact, FactKind
 from chalicelib.domain.tab.payments import Card
 from chalicelib.domain.tab.tab import Tab
+from chalicelib.domain.trust.evidence.fields import TextField
+from chalicelib.domain.trust.evidence.pack import Origin, Pack, PackField
 from chalicelib.ports.gateway import BadSignature, CustomerGone, GatewayEvent, GatewayRejected, GatewayUnavailable
 from devstack.stripe_standin.server import serve_in_thread
 from tests.contract.test_gateway_objects import NOW, STAMP, a_tab, an_attempt
@@ -126,14 +128,17 @@ def stage(served: str, monkeypatch: pytest.MonkeyPatch) -> Stage:
     return stage
 
 
+MOVES_MONEY = [operation for operation in Operation if operation not in ANSWERS_A_BANK]
+
+
 def one(facts: tuple[Fact, ...]) -> Fact:
     (fact,) = facts
     return fact
 
 
 def after_its_payment(facts: tuple[Fact, ...]) -> Fact:
-    """What has become of a charge past us, told after the charge itself."""
-    paid, fact = facts
+    """What has become of a charge past us, told after the charge itself; evidence is a fact of its own."""
+    paid, fact = (fact for fact in facts if fact.kind not in (FactKind.EVIDENCE_STAGED, FactKind.EVIDENCE_SUBMITTED))
     assert (paid.kind, paid.object_id, paid.attempt_id) == (FactKind.CHARGED, fact.payment_id, "att_charge")
     return fact
 
@@ -682,7 +687,7 @@ def test_without_time_nothing_is_sent(stage: Stage, monkeypatch: pytest.MonkeyPa
     assert stage.control("requests")["total"] == before
 
 
-@pytest.mark.parametrize("operation", list(Operation))
+@pytest.mark.parametrize("operation", MOVES_MONEY)
 def test_with_a_bad_key_neither_a_call_nor_a_look_tells_anything(stage: Stage, operation: Operation) -> None:
     """A key that Stripe refuses fails no attempt: its outcome is unknown until the key is mended."""
     client = stripe.StripeClient("sk_nonsense", base_addresses={"api": stage.base})
@@ -695,7 +700,7 @@ def test_with_a_bad_key_neither_a_call_nor_a_look_tells_anything(stage: Stage, o
         gateway.find_facts(stage.tab, attempt)
 
 
-@pytest.mark.parametrize("operation", list(Operation))
+@pytest.mark.parametrize("operation", MOVES_MONEY)
 def test_an_account_that_revoked_us_refuses_the_call_and_not_our_key(
     stage: Stage, operation: Operation, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -1202,6 +1207,9 @@ def test_a_forged_event_is_not_read(stage: Stage, spoil: str) -> None:
 # ---- Disputes
 
 
+PACK = Pack(dispute_id="du_1", fields=(PackField(name=TextField.UNCATEGORIZED_TEXT, text="paid", origin=Origin.OWNER),))
+
+
 def disputed(stage: Stage, evidence: str | None = None) -> Fact:
     """A charge that the customer's bank disputes at once; then decided by the evidence, where some is given."""
     paid = charge(stage, "createDispute")
@@ -1243,6 +1251,37 @@ def test_the_facts_of_a_dispute_are_told_apart(stage: Stage) -> None:
 
     assert len(set(keys)) == 4
     assert [after_its_payment(stage.facts_of(kind)).key for kind in kinds] == keys
+
+
+def test_evidence_is_staged_and_submitted_under_its_attempts_keys(stage: Stage) -> None:
+    """Staged, the bank has nothing; submitted, it has; a replay repeats neither; a second answer is refused."""
+    paid = disputed(stage)
+    (dispute,) = stage.api().disputes.list({"payment_intent": paid.object_id}).data
+    staging, submitting, late = (
+        replace(on(paid, operation, dispute_id=dispute.id, amount_minor=0), attempt_id=f"att_{n}")
+        for n, operation in enumerate((Operation.STAGE_EVIDENCE, *[Operation.SUBMIT_EVIDENCE] * 2))
+    )
+    gateway = stage.gateway()
+
+    def count() -> int:
+        return stage.api().disputes.retrieve(dispute.id).evidence_details.submission_count
+
+    staged = gateway.answer_bank(stage.tab, staging, PACK)[0]
+    assert (staged.kind, staged.attempt_id, count()) == (FactKind.EVIDENCE_STAGED, "att_0", 0)
+    assert gateway.find_facts(stage.tab, submitting)[0].attempt_id == "att_0"
+    for _ in range(2):
+        told = gateway.answer_bank(stage.tab, submitting, PACK)
+        assert (told[0].kind, told[0].attempt_id, count()) == (FactKind.EVIDENCE_SUBMITTED, "att_1", 1)
+        assert [fact.kind for fact in told[1:]] == [FactKind.DISPUTE_OPENED, FactKind.DISPUTE_WITHDRAWN]
+
+    with pytest.raises(GatewayRejected) as refused:
+        gateway.answer_bank(stage.tab, late, PACK)
+    assert refused.value.facts[0].attempt_id == "att_1"
+    assert gateway.find_facts(stage.tab, late)[0].kind == FactKind.EVIDENCE_SUBMITTED
+    event = stage.facts_of("charge.dispute.updated")[-1]
+    assert (event.kind, event.attempt_id) == (FactKind.EVIDENCE_SUBMITTED, "att_1")
+    assert gateway.find_charge(None, paid.object_id) == dispute.charge
+    assert gateway.find_charge(None, "pi_none") is None
 
 
 def test_a_dispute_carries_nothing_of_ours(stage: Stage) -> None:

@@ -153,9 +153,10 @@ def test_a_new_field_of_the_code_gets_its_default() -> None:
 
 
 LEFT_OUT = {
-    "": "CreditAccount.currency Feedback.comment Objection.answer Tab.change_id",
+    "": "CreditAccount.currency Dispute.reason Feedback.comment Objection.answer Tab.change_id",
     "()": (
-        "CreditAccount.lots Entry.postings Leg.disputes Leg.failed_refunds OutcomeTerms.tiers Promise.added "
+        "CreditAccount.lots Dispute.programs Entry.postings Leg.disputes Leg.failed_refunds OutcomeTerms.tiers "
+        "Promise.added "
         "Promise.tiers Tab.attempts Tab.flags Tab.holds Tab.items Tab.legs Tab.links Tab.links_wanted Tab.shares "
         "TabCredits.given"
     ),
@@ -183,7 +184,8 @@ LEFT_OUT = {
     str(Deposit()): "Tab.deposit",
     "False": (
         "Attempt.customer_present Attempt.saves_card Contest.reminded CreditAccount.spends_by_itself "
-        "Dispute.charge_refundable Followup.charging_end_told Followup.reminding_end_told GivenCredit.is_told "
+        "Dispute.charge_refundable Dispute.reminded Followup.charging_end_told Followup.reminding_end_told "
+        "GivenCredit.is_told "
         "Item.is_material "
         "Promise.deposit_needs_card Promise.fixed_price Report.is_over SealedStanding.cap_is_final "
         "TabCredits.contested UntoldBill.flagged"
@@ -194,10 +196,13 @@ LEFT_OUT = {
     str(Report()): "Parent.told Share.told",
     "None": (
         "Acceptance.card_terms_sha256 Acceptance.free_cancel_until Attempt.card_id Attempt.check_at "
-        "Attempt.client_secret Attempt.customer_ref Attempt.failure Attempt.page_id Attempt.page_url "
-        "Attempt.payment_id Attempt.return_url BoundToken.taken_over_at Card.fingerprint Card.refused "
+        "Attempt.client_secret Attempt.customer_ref Attempt.dispute_id Attempt.failure Attempt.page_id "
+        "Attempt.page_url "
+        "Attempt.payment_id Attempt.return_url Attempt.sealed_sha256 BoundToken.taken_over_at Card.fingerprint "
+        "Card.refused "
         "Contest.tier_percent CreditAccount.code CreditAccount.referral Deposit.lapses_at Deposit.place_at "
-        "Dispute.appealed_at Failure.advice Failure.decline_code Failure.network_advice Failure.network_code "
+        "Dispute.appealed_at Dispute.asked_at Dispute.respond_by Dispute.staged_at Dispute.submitted_at "
+        "Dispute.submitted_by Failure.advice Failure.decline_code Failure.network_advice Failure.network_code "
         "Fee.take_at Followup.next_try_at Followup.not_before Followup.remind_at Followup.reminded_at "
         "Hold.clock_done_for Hold.fingerprint IdempotencyRecord.attempt_id IdempotencyRecord.resource_id "
         "IdempotencyRecord.snapshot IdempotencyRecord.tab_id Item.voided_at Leg.attempt_id Leg.fingerprint "

@@ -71,8 +71,8 @@ def test_money_comes_out_right_where_more_goes_wrong_after_it(cell: Cell, afters
 
 
 def test_every_combination_is_played_or_excluded_by_a_rule():
-    """29 uses, 8 boundaries, 16 faults, 5 orders; no rule is there that excludes nothing."""
-    assert len(every_cell()) == 29 * 8 * 16 * 5 == len(cells()) + exclusions().total()
+    """30 uses, 8 boundaries, 16 faults, 5 orders; no rule is there that excludes nothing."""
+    assert len(every_cell()) == 30 * 8 * 16 * 5 == len(cells()) + exclusions().total()
     assert set(exclusions()) == {rule.why for rule in RULES}
 
 
@@ -86,7 +86,7 @@ def test_nothing_is_excluded_whole():
     missing = {(use, kind) for use in Use for kind in (*Boundary, *Fault, *Order) if not played[use, kind]}
 
     of_bank = {Fault.DECLINE_TRY_AGAIN, Fault.DECLINE_NEVER, Fault.DECLINE_DATA, Fault.SCA}
-    no_bank = REFUNDS | {Use.CARD_GONE, Use.CAPTURE, Use.RELEASE, Use.NO_SHOW, Use.HOLD_EXPIRING}
+    no_bank = REFUNDS | {Use.CARD_GONE, Use.CAPTURE, Use.RELEASE, Use.NO_SHOW, Use.HOLD_EXPIRING, Use.EVIDENCE}
     phone_answers = {(use, Order.BEFORE) for use in ON_SESSION}
     told_once = {(Use.CARD_GONE, Order.REORDERED)}
     of_a_write = {Fault.DEATH, Fault.LAMBDA_TIMEOUT, Fault.WRITE_ANSWER_LOST} | OF_STORE
@@ -112,6 +112,16 @@ def test_a_sample_is_the_same_for_the_same_seed_and_leaves_no_kind_out():
 
 
 # It can fail
+
+
+def test_evidence_that_is_sent_without_being_looked_for_is_told(monkeypatch: pytest.MonkeyPatch):
+    """A lost answer taken for a failure: the bank has it, and the owner is told that it has not."""
+    cell = "evidence/after_effect/lost_answer/never"
+    assert broken(cell) == []
+
+    monkeypatch.setattr(attempts, "_unknown", attempts._absent)
+
+    assert "somebody was told: evidence_due" in broken(cell)
 
 
 def broken(name: str) -> list[str]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.adapters.dynamodb.items import contact_key, secrets_key
+from chalicelib.adapters.dynamodb.items import answer_key, contact_key, secrets_key
 
 ROOT = Path(__file__).resolve().parents[2]
 ADAPTERS = ROOT / "chalicelib" / "adapters" / "dynamodb"
@@ -252,6 +252,10 @@ def test_a_function_reads_the_secrets_it_needs(function: str, secrets: list[str]
 
 APART = {
     "NoContacts": ("CONTACT#*", {"find_contact", "find_contacts", "put_contact"}),
+    "NoEvidence": (
+        "EVIDENCE#*",
+        {"find_dispute_answer", "list_dispute_answers", "put_dispute_answer"},
+    ),
     "NoSecrets": ("SECRETS#*", {"find_secrets", "put_endpoint", "delete_endpoint"}),
 }
 """Statement → the partitions that it denies, and the methods that need them."""
@@ -277,9 +281,10 @@ def test_what_is_kept_apart_is_denied_to_who_does_not_need_it(function: str, sid
         assert denied["Condition"] == {"ForAnyValue:StringLike": {"dynamodb:LeadingKeys": [partitions]}}
 
 
-def test_contacts_and_secrets_are_where_the_policies_say() -> None:
+def test_contacts_evidence_and_secrets_are_where_the_policies_say() -> None:
     """A key that is made otherwise would escape them."""
     assert contact_key("mer_1", "cus_1")["pk"] == {"S": "CONTACT#mer_1#cus_1"}
+    assert answer_key("mer_1", "cus_1", "tab_1", "du_1")["pk"] == {"S": "EVIDENCE#mer_1#cus_1"}
     assert secrets_key("mer_1", "end_1")["pk"] == {"S": "SECRETS#mer_1#end_1"}
 
 

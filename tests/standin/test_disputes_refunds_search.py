@@ -191,6 +191,33 @@ def test_special_disputes(
     assert opened[0].enhanced_eligibility_types == eligible
 
 
+def test_visas_programme_wants_two_earlier_payments(client: stripe.StripeClient, pay: Pay) -> None:
+    """It says what is missing, then that it has all; other disputes do not take it, and a text has its limit."""
+    earlier = [pay(900 + n).latest_charge for n in range(2)]
+    opened = client.v1.disputes.list({"payment_intent": pay(1000, card="pm_card_createCe3EligibleDispute").id}).data[0]
+    same = {
+        "customer_purchase_ip": "192.0.2.1",
+        "customer_email_address": "a@example.com",
+        "product_description": "cut",
+    }
+    given = {
+        "disputed_transaction": {**same, "merchandise_or_services": "services"},
+        "prior_undisputed_transactions": [{**same, "charge": str(charge)} for charge in earlier],
+    }
+    evidence: Any = {"enhanced_evidence": {"visa_compelling_evidence_3": given}, "product_description": "cut"}
+    asked = opened.to_dict()["evidence_details"]["enhanced_eligibility"]["visa_compelling_evidence_3"]
+    assert (asked["status"], len(asked["required_actions"])) == ("requires_action", 4)
+
+    staged = client.v1.disputes.update(opened.id, {"evidence": evidence, "submit": False}).to_dict()
+
+    told = staged["evidence_details"]["enhanced_eligibility"]["visa_compelling_evidence_3"]
+    assert told == {"required_actions": [], "status": "qualified"}
+    other = client.v1.disputes.list({"payment_intent": pay(1000, card="pm_card_createDispute").id}).data[0]
+    for refused in (evidence, {"uncategorized_text": "x" * 20_001}):
+        with pytest.raises(stripe.InvalidRequestError):
+            client.v1.disputes.update(other.id, {"evidence": refused, "submit": False})
+
+
 def test_a_dispute_can_be_conceded(client: stripe.StripeClient, pay: Pay) -> None:
     """close: lost, and it takes no more evidence."""
     dispute = client.v1.disputes.list({"payment_intent": pay(1000, card="pm_card_createDispute").id}).data[0]

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 import stripe
 
+from devstack.stripe_standin.disputes import LONG
+
 from .conftest import CARD_ONLY, SECRET_KEY, START, Standin
 
 Pay = Callable[..., Any]
@@ -301,12 +303,11 @@ def test_a_body_that_is_not_what_its_header_says_is_refused(standin: Standin) ->
 
 
 def test_evidence_has_its_limits(client: stripe.StripeClient, standin: Standin, pay: Pay) -> None:
-    """150,000 characters in all texts together; a file that is not there is none."""
+    """20,000 characters in a long text, 150,000 in all together; a file that is not there is none."""
     dispute = standin.control("disputes", {"payment_intent": pay(1000).id})["id"]
-    half = "x" * 75_000
-    client.v1.disputes.update(dispute, {"evidence": {"uncategorized_text": half}, "submit": False})
-
-    client.v1.disputes.update(dispute, {"evidence": {"product_description": half}, "submit": False})
+    long = dict.fromkeys(sorted(LONG)[:7], "x" * 20_000)
+    full: Any = long | {"billing_address": "x" * 5_000, "service_date": "x" * 5_000}
+    client.v1.disputes.update(dispute, {"evidence": full, "submit": False})
 
     evidences: tuple[Any, ...] = ({"customer_name": "x"}, {"receipt": "file_none"})
     for evidence in evidences:

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from chalicelib.domain.tab.attempt import Failure, Operation
 from chalicelib.domain.tab.bill import Feedback
 from chalicelib.domain.tab.commands import bill, booking, links, payment, tiers
+from chalicelib.domain.tab.commands.answering import send_evidence
 from chalicelib.domain.tab.commands.bill import ItemInput
 from chalicelib.domain.tab.commands.booking import Limits
 from chalicelib.domain.tab.facts.attempt_outcomes import note_absent, note_rejected, note_unknown
@@ -20,11 +21,13 @@ from chalicelib.domain.tab.promise import AcceptanceMethod, Consent
 from chalicelib.domain.trust.tiers import Tier
 from tests.unit.till import (
     ADA,
+    ANSWER,
     CARD,
     CUSTOMER,
     EVERYTHING,
     OTHER_CARD,
     OWNER,
+    PACK,
     STAFF,
     TRY_LATER,
     WITH_CARD,
@@ -471,6 +474,23 @@ def a_dispute_lost() -> Story:
     yield till.disputed(FactKind.DISPUTE_WITHDRAWN)
     yield till.disputed(FactKind.DISPUTE_LOST)
     yield till.do(bill.adjust, 20_00, "the bank was right")
+
+
+@story
+def a_dispute_answered() -> Story:
+    till = phone().charged()
+    by = till.now + timedelta(days=9)
+    asked = till.fact(FactKind.DISPUTE_OPENED, "dp_1", 50_00, payment_id="pi_charge", reason="general", respond_by=by)
+    till.hear(asked).wait(days=8).do(send_evidence, Operation.SUBMIT_EVIDENCE, PACK, PACK.sha256, ANSWER, by=OWNER)
+    yield till.end(note_absent, Operation.SUBMIT_EVIDENCE)
+    till.do(send_evidence, Operation.STAGE_EVIDENCE, PACK, PACK.sha256, ANSWER, by=OWNER)
+    attempt_id = till.open(Operation.STAGE_EVIDENCE).attempt_id
+    till.hear(till.fact(FactKind.EVIDENCE_STAGED, "dp_1", payment_id="pi_charge", attempt_id=attempt_id))
+    yield till
+    till.do(send_evidence, Operation.SUBMIT_EVIDENCE, PACK, PACK.sha256, ANSWER, by=OWNER)
+    attempt_id = till.open(Operation.SUBMIT_EVIDENCE).attempt_id
+    till.hear(till.fact(FactKind.EVIDENCE_SUBMITTED, "dp_1", payment_id="pi_charge", attempt_id=attempt_id))
+    yield till.disputed(FactKind.DISPUTE_WON)
 
 
 @story

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import product
 
 import pytest
@@ -15,6 +15,7 @@ from chalicelib.domain.tab.agenda import conclude
 from chalicelib.domain.tab.attempt import Failure, Operation
 from chalicelib.domain.tab.bill import Feedback
 from chalicelib.domain.tab.commands import bill, booking, followup, links, objecting, payment, sharing, tiers
+from chalicelib.domain.tab.commands.answering import send_evidence
 from chalicelib.domain.tab.commands.bill import ItemInput
 from chalicelib.domain.tab.commands.booking import Limits, Origin
 from chalicelib.domain.tab.commands.require import require
@@ -30,10 +31,12 @@ from chalicelib.domain.tab.tab import Outcome, Tab
 from chalicelib.domain.trust.tiers import Tier
 from tests.unit.till import (
     ADA,
+    ANSWER,
     CUSTOMER,
     EVERYTHING,
     NOON,
     OWNER,
+    PACK,
     STAFF,
     TRY_LATER,
     WITH_CARD,
@@ -143,6 +146,11 @@ STARTS: dict[str, Callable[[], Till]] = {
     "closed, disputed": lambda: dispute(
         Till().serve(50_00).do(payment.pay_on_phone, by=ADA).charged(), FactKind.DISPUTE_OPENED
     ),
+    "closed, disputed, answer awaited": lambda: dispute(
+        Till().serve(50_00).do(payment.pay_on_phone, by=ADA).charged(),
+        FactKind.DISPUTE_OPENED,
+        respond_by=NOON + timedelta(days=9),
+    ),
     "closed, dispute lost": lambda: dispute(
         Till().serve(50_00).do(payment.pay_on_phone, by=ADA).charged(), FactKind.DISPUTE_LOST
     ),
@@ -169,8 +177,8 @@ def split(till: Till) -> Till:
     return till.do(sharing.split, Parts(equally=2), USUAL_TIME, lambda share_id: f"{share_id:0>64}")
 
 
-def dispute(till: Till, kind: FactKind, amount_minor: int = 50_00) -> Till:
-    return till.hear(till.fact(kind, "dp_1", amount_minor, payment_id="pi_charge"))
+def dispute(till: Till, kind: FactKind, amount_minor: int = 50_00, *, respond_by: datetime | None = None) -> Till:
+    return till.hear(till.fact(kind, "dp_1", amount_minor, payment_id="pi_charge", respond_by=respond_by))
 
 
 def refund_failed(till: Till) -> Till:
@@ -235,6 +243,8 @@ def _act(draft: Draft, action: Action) -> None:
         Action.SEND_REMINDER: lambda: followup.send_reminder(draft),
         Action.OBJECT: lambda: objecting.object_to(draft, "I was there"),
         Action.DECIDE_OBJECTION: lambda: objecting.decide(draft, Decision.UPHOLD, "so you were"),
+        Action.STAGE_EVIDENCE: lambda: send_evidence(draft, Operation.STAGE_EVIDENCE, PACK, PACK.sha256, ANSWER),
+        Action.SUBMIT_EVIDENCE: lambda: send_evidence(draft, Operation.SUBMIT_EVIDENCE, PACK, PACK.sha256, ANSWER),
     }
     acts[action]()
 

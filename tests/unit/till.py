@@ -30,6 +30,8 @@ from chalicelib.domain.tab.policy import Policy
 from chalicelib.domain.tab.promise import Acceptance, AcceptanceMethod, Consent
 from chalicelib.domain.tab.tab import Tab
 from chalicelib.domain.trust.credits import CreditAccount, Movement
+from chalicelib.domain.trust.evidence.fields import TextField
+from chalicelib.domain.trust.evidence.pack import DisputeAnswer, Origin, Pack, PackField
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 MERCHANT = Merchant(
@@ -55,6 +57,10 @@ WITH_CARD = (*WITHOUT_CARD, Consent.CARD_ON_FILE)
 EVERYTHING = (*WITH_CARD, Consent.AUTOMATIC_CHARGE, Consent.CAPTURE_BEFORE_EXPIRY)
 DECLINED = Failure(code="card_declined", decline_code="do_not_honor", advice="do_not_try_again")
 TRY_LATER = Failure(code="card_declined", decline_code="try_again_later", advice="try_again_later")
+
+
+PACK = Pack(dispute_id="dp_1", fields=(PackField(name=TextField.UNCATEGORIZED_TEXT, text="paid", origin=Origin.OWNER),))
+ANSWER = DisputeAnswer(merchant_id="mer_1", customer_id="cus_1", tab_id="tab_1", dispute_id="dp_1")
 
 
 def terms(**given: Any) -> Terms:

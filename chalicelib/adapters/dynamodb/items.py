@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from chalicelib.domain.tab.link import LinkPointer
     from chalicelib.domain.token import Token
     from chalicelib.domain.trust.credits import CreditAccount, Mark, Movement
+    from chalicelib.domain.trust.evidence.pack import DisputeAnswer
     from chalicelib.domain.trust.figures import Figures
     from chalicelib.domain.trust.visit import Visit
 
@@ -144,6 +145,11 @@ def credits_key(merchant_id: str, customer_id: str) -> Key:
 def movement_key(merchant_id: str, customer_id: str, position: str) -> Key:
     """A line of a credit account's statement; the position is that of an entry of a tab."""
     return _key(f"CUSTOMER#{merchant_id}#{customer_id}", f"CREDIT#{position}")
+
+
+def answer_key(merchant_id: str, customer_id: str, tab_id: str, dispute_id: str) -> Key:
+    """Under the customer, in a partition of its own: it has what is personal, and goes when they are erased."""
+    return _key(f"EVIDENCE#{merchant_id}#{customer_id}", f"{tab_id}#{dispute_id}")
 
 
 def referral_key(code: str) -> Key:
@@ -317,7 +323,17 @@ def _json(contents: Struct) -> Item:
 
 
 def _version(
-    of: Tab | Merchant | Customer | Contact | Delivery | Token | Endpoint | Sending | Branding | CreditAccount,
+    of: Tab
+    | Merchant
+    | Customer
+    | Contact
+    | Delivery
+    | Token
+    | Endpoint
+    | Sending
+    | Branding
+    | CreditAccount
+    | DisputeAnswer,
 ) -> Item:
     """The version, for the condition of a write."""
     return {"version": {"N": str(of.version)}}
@@ -524,6 +540,11 @@ def movement_item(account: CreditAccount, movement: Movement) -> Item:
     return _item(movement_key(account.merchant_id, account.customer_id, position), _data(movement))
 
 
+def answer_item(answer: DisputeAnswer) -> Item:
+    key = answer_key(answer.merchant_id, answer.customer_id, answer.tab_id, answer.dispute_id)
+    return _item(key, _data(answer) | _version(answer))
+
+
 def referral_item(account: CreditAccount) -> Item:
     assert account.code is not None, "it has one"
     who = Referrer(merchant_id=account.merchant_id, customer_id=account.customer_id)
@@ -674,6 +695,12 @@ def movement_of(item: Item) -> Movement:
     from chalicelib.domain.trust.credits import Movement
 
     return contents(Movement, item)
+
+
+def answer_of(item: Item) -> DisputeAnswer:
+    from chalicelib.domain.trust.evidence.pack import DisputeAnswer  # Imported here: few requests are about a dispute.
+
+    return contents(DisputeAnswer, item)
 
 
 def referrer_of(item: Item) -> Referrer:

@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from chalicelib.domain.tab.status import Status
     from chalicelib.domain.tab.tab import Tab
     from chalicelib.domain.trust.credits import CreditAccount, Movement
+    from chalicelib.domain.trust.evidence.pack import DisputeAnswer
 
 log = logging.getLogger(__name__)
 
@@ -410,6 +411,21 @@ class DynamoDbStore:
         next_cursor = cursors.encode(listing, items.entry_position(lines[-1].seq)) if has_more else None
         return Page(items=lines, next_cursor=next_cursor)
 
+    def find_dispute_answer(
+        self, merchant_id: str, customer_id: str, tab_id: str, dispute_id: str
+    ) -> DisputeAnswer | None:
+        if not all(map(items.is_id, (merchant_id, customer_id, tab_id, dispute_id))):
+            return None
+        item = self._reads.find(items.answer_key(merchant_id, customer_id, tab_id, dispute_id))
+        return None if item is None else items.answer_of(item)
+
+    def put_dispute_answer(self, answer: DisputeAnswer, *, record: IdempotencyRecord | None = None) -> None:
+        self._put_party(items.answer_item(answer), answer.version - 1, record)
+
+    def list_dispute_answers(self, merchant_id: str, customer_id: str) -> Sequence[DisputeAnswer]:
+        pk = items.answer_key(merchant_id, customer_id, "", "")["pk"]
+        return [items.answer_of(item) for item in self._reads.partition(pk, ConsistentRead=True)]
+
     def find_referrer(self, code: str) -> Referrer | None:
         item = self._reads.find(items.referral_key(code)) if items.is_id(code) else None
         return None if item is None else items.referrer_of(item)
@@ -503,6 +519,7 @@ def _puts_of_one(change: Change) -> tuple[list[Put], dict[str, Put]]:
         *(versioned(items.credits_item(one.account), one.account.version - 1) for one in change.credits),
         *(Put(items.movement_item(one.account, moved), ABSENT) for one in change.credits for moved in one.movements),
         *(Put(items.mark_item(mark)) for mark in change.marks),
+        *(versioned(items.answer_item(one), one.version - 1) for one in (change.answer,) if one),
     ], facts
 
 

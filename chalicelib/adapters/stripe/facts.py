@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from chalicelib.adapters.stripe.params import from_wire
 from chalicelib.adapters.stripe.values import EPOCH, currency_of, id_of, instant_of, metadata_of
-from chalicelib.domain.tab.attempt import Attempt, Failure
+from chalicelib.domain.tab.attempt import Attempt, Failure, Operation
 from chalicelib.domain.tab.facts.fact import Fact, FactKind
 from chalicelib.domain.tab.payments import Card
 
@@ -287,7 +287,47 @@ def _dispute_fact(dispute: Mapping[str, Any], kind: FactKind, at: datetime) -> F
         payment_id=id_of(dispute.get("payment_intent")),
         refundable=bool(dispute.get("is_charge_refundable")),
         reason=dispute.get("reason") or "",
+        programs=tuple(dispute.get("enhanced_eligibility_types") or ()),
+        # 0 where the bank takes no answer.
+        respond_by=instant_of((dispute.get("evidence_details") or {}).get("due_by") or None),
     )
+
+
+_NEEDS_RESPONSE = frozenset({"needs_response", "warning_needs_response"})
+
+
+_PURPOSES = {
+    FactKind.EVIDENCE_STAGED: Operation.STAGE_EVIDENCE.value,
+    FactKind.EVIDENCE_SUBMITTED: Operation.SUBMIT_EVIDENCE.value,
+}
+
+
+def facts_of_evidence(dispute: Mapping[str, Any], at: datetime) -> tuple[Fact, ...]:
+    """Whether evidence is on the dispute or has gone to the bank, and which of our attempts did it, by its metadata.
+
+    `submission_count` stays when an answered inquiry becomes a dispute, which needs an answer of its own: so what has
+    been submitted counts only while the bank does not ask. https://docs.stripe.com/api/disputes/object
+    """
+    details, status = dispute.get("evidence_details") or {}, dispute.get("status") or ""
+    if status in _NEEDS_RESPONSE:
+        kind = FactKind.EVIDENCE_STAGED if details.get("has_evidence") else None
+    else:
+        kind = FactKind.EVIDENCE_SUBMITTED if details.get("submission_count") else None
+    if kind is None:
+        return ()
+    metadata = metadata_of(dispute)
+    # Evidence that we have staged may be submitted in the dashboard: then the metadata still names what staged it.
+    is_its_own = metadata.get("purpose") == _PURPOSES[kind]
+    fact = Fact(
+        kind=kind,
+        object_id=dispute["id"],
+        at=at,
+        currency=currency_of(dispute),
+        attempt_id=metadata.get("attempt") if is_its_own else None,
+        payment_id=id_of(dispute.get("payment_intent")),
+        occurrence="inquiry" if status.startswith("warning_") else "",
+    )
+    return (fact,)
 
 
 def _dispute_money(dispute: Mapping[str, Any], kind: FactKind, at: datetime) -> tuple[Fact, ...]:

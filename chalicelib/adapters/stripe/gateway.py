@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from chalicelib.domain.parties import Customer
     from chalicelib.domain.tab.facts.fact import Fact
     from chalicelib.domain.tab.tab import Tab
+    from chalicelib.domain.trust.evidence.pack import Pack
 
 _log = logging.getLogger(__name__)
 
@@ -277,10 +278,39 @@ class StripeGateway:
             raise error
         return facts
 
+    def answer_bank(self, tab: Tab, attempt: Attempt, pack: Pack) -> tuple[Fact, ...]:
+        from chalicelib.adapters.stripe import evidence  # Imported here: disputes are rare.
+
+        path = f"/v1/disputes/{quote_plus(_dispute_id(attempt))}"
+        params = evidence.params_of_evidence(tab, attempt, pack, self._stage)
+        options = _options(tab.account, stripe_params.idempotency_key(attempt, self._stage))
+        with _operation():
+            try:
+                answer = self._client.raw_request("post", path, **params, **options)
+            except (stripe.IdempotencyError, stripe.InvalidRequestError) as error:
+                # Often because it was answered or decided meanwhile, which the dispute says.
+                facts = self._dispute_now(tab, attempt)
+                raise GatewayRejected(stripe_facts.failure_of(_body(error)), facts) from error
+            found: dict[str, Any] = answer.data
+            if _is_replay(answer.headers):
+                return self._dispute_now(tab, attempt)
+            return _told_of_dispute(found, attempt)
+
+    def _dispute_now(self, tab: Tab, attempt: Attempt) -> tuple[Fact, ...]:
+        dispute = self._find_object(self._stripe.disputes.retrieve, _dispute_id(attempt), {}, tab.account)
+        return () if dispute is None else _told_of_dispute(dispute, attempt)
+
+    def find_charge(self, account: str | None, payment_id: str) -> str | None:
+        with _operation(), _reading():
+            intent = self._find_object(self._stripe.payment_intents.retrieve, payment_id, {}, account)
+        return None if intent is None else values.id_of(intent.get("latest_charge"))
+
     # ---- Looking up
 
     def find_facts(self, tab: Tab, attempt: Attempt) -> tuple[Fact, ...]:
         with _operation(), _reading():
+            if attempt.answers_bank:
+                return self._dispute_now(tab, attempt)
             if attempt.operation == Operation.REFUND:
                 return self._find_refund(tab, attempt)
             if attempt.is_on_page:
@@ -489,14 +519,18 @@ class StripeGateway:
                 return (stripe_facts.expired(event.payment_id, event.body, event.attempt_id, event.occurred_at),)
             if event.kind == events.DISPUTE_UPDATED:
                 # It does not say what has changed, for example an inquiry that became a dispute.
-                return self._after_payment(event, stripe_facts.facts_of_dispute_now(event.body))
+                now = stripe_facts.facts_of_dispute_now(event.body)
+                return self._after_payment(event, (*now, *self._evidence(event)))
             if event.kind in events.DISPUTE_EVENTS:
                 facts = stripe_facts.facts_of_dispute(event.kind, event.body, event.occurred_at)
-                return self._after_payment(event, facts)
+                return self._after_payment(event, (*facts, *self._evidence(event)))
             if event.kind == events.FRAUD_WARNING:
                 return self._after_payment(event, (stripe_facts.fraud_warned(event.body, event.occurred_at),))
             # setup_intent.setup_failed: no card was saved; the phone shows why, and the customer may try again.
             return ()
+
+    def _evidence(self, event: GatewayEvent) -> tuple[Fact, ...]:
+        return stripe_facts.facts_of_evidence(event.body, event.occurred_at)
 
     def _with_payment(self, event: GatewayEvent) -> GatewayEvent:
         """The event with the id of its payment, found by the charge if the object does not name it."""
@@ -655,6 +689,15 @@ def _told_of_page(page: Mapping[str, Any], at: datetime) -> tuple[Fact, ...]:
         raise GatewayUnavailable(str(error)) from error
 
 
+def _told_of_dispute(dispute: Mapping[str, Any], attempt: Attempt) -> tuple[Fact, ...]:
+    """What became of the evidence, and then of the dispute and its money: a test's text decides it at once."""
+    facts = (
+        *stripe_facts.facts_of_evidence(dispute, attempt.created_at),
+        *stripe_facts.facts_of_dispute_now(dispute),
+    )
+    return stripe_facts.of_payment(attempt.payment_id, facts)
+
+
 def _told_of_its_page(attempt: Attempt, page: Mapping[str, Any] | None) -> tuple[Fact, ...]:
     if page is None:
         return () if attempt.page_id is None else (stripe_facts.payment_gone(attempt),)
@@ -673,6 +716,11 @@ def _waited(attempt: Attempt) -> bool:
 def _payment_id(attempt: Attempt) -> str:
     assert attempt.payment_id is not None, f"{attempt.operation} works on a payment"
     return attempt.payment_id
+
+
+def _dispute_id(attempt: Attempt) -> str:
+    assert attempt.dispute_id is not None, f"{attempt.operation} is about a dispute"
+    return attempt.dispute_id
 
 
 def _options(account: str | None, key: str | None = None) -> stripe.RequestOptions:

@@ -54,7 +54,7 @@ def params_of(tab: Tab, attempt: Attempt, stage: str) -> dict[str, Any]:
         return {}
     if attempt.is_on_page:
         return _page_params(tab, attempt, stage)
-    metadata = _metadata(tab, attempt, stage)
+    metadata = metadata_of_attempt(tab, attempt, stage)
     amount = to_wire(attempt.amount_minor, tab.currency)
     if attempt.operation == Operation.REFUND:
         return {"payment_intent": attempt.payment_id, "amount": amount, "metadata": metadata}
@@ -77,7 +77,7 @@ def _page_params(tab: Tab, attempt: Attempt, stage: str) -> dict[str, Any]:
     https://docs.stripe.com/api/checkout/sessions/create. The price is ours: without `adaptive_pricing` Stripe may offer
     another currency.
     """
-    metadata = _metadata(tab, attempt, stage)
+    metadata = metadata_of_attempt(tab, attempt, stage)
     price = {
         "currency": tab.currency.lower(),
         "unit_amount": to_wire(attempt.amount_minor, tab.currency),
@@ -144,7 +144,7 @@ def _how_to_pay(attempt: Attempt) -> dict[str, Any]:
     return {"setup_future_usage": "off_session"} if attempt.saves_card else {}
 
 
-def _metadata(tab: Tab, attempt: Attempt, stage: str) -> dict[str, str]:
+def metadata_of_attempt(tab: Tab, attempt: Attempt, stage: str) -> dict[str, str]:
     return {
         "app": APP,
         "stage": stage,

@@ -49,6 +49,7 @@ class MessageKind(StrEnum):
     DEPOSIT_TAKEN = "deposit_taken"
     INQUIRY = "inquiry"
     DISPUTED = "disputed"
+    EVIDENCE_DUE = "evidence_due"
     DISPUTE_CLOSED = "dispute_closed"
     FRAUD_WARNED = "fraud_warned"
     ACCOUNT_LOST = "account_lost"

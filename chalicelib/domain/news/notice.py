@@ -82,8 +82,8 @@ KINDS_BY_SUBJECT: Mapping[str, Mapping[str, str]] = {
     },
     "Payments": {
         "settlement_planned": "It was decided in which payments the bill is taken.",
-        "attempt_begun": "A payment, hold, release or refund was begun.",
-        "attempt_ended": "A payment, hold, release or refund has its outcome.",
+        "attempt_begun": "A payment, hold, release, refund or answer to a bank was begun.",
+        "attempt_ended": "A payment, hold, release, refund or answer to a bank has its outcome.",
         "awaiting_customer": "A payment waits for the customer to confirm it.",
         "outcome_unknown": "The outcome of a payment is not known yet.",
         "payment_declined": "A payment was declined.",
@@ -144,6 +144,11 @@ KINDS_BY_SUBJECT: Mapping[str, Mapping[str, str]] = {
         "dispute_won": "A dispute was decided for the business.",
         "dispute_lost": "A dispute was decided for the customer.",
         "dispute_prevented": "A dispute was prevented.",
+        "evidence_sealed": "Evidence for a dispute was sealed, to be staged or submitted.",
+        "evidence_staged": "Evidence was put on a dispute; the bank does not see it yet.",
+        "evidence_submitted": "Evidence was submitted to the bank.",
+        "evidence_not_sent": "Evidence could not be sent; the bank does not have it.",
+        "evidence_due": "The time to answer a dispute is about to end.",
         "fraud_warned": "The bank warns that a payment may be fraud.",
     },
     "Links and tokens": {

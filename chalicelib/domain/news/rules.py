@@ -257,6 +257,10 @@ def _has_open_objection(tab: Tab) -> bool:
     return tab.objection is not None and tab.objection.state == ObjectionState.OPEN
 
 
+def _awaits_evidence(tab: Tab) -> bool:
+    return any(dispute.awaits_answer for leg in tab.legs for dispute in leg.disputes)
+
+
 _CHECKS: Mapping[tuple[MessageKind, Recipient | None], Callable[[Message, Tab], Why | None]] = {
     (MessageKind.BILL_PRESENTED, None): _bill,
     (MessageKind.REMINDER, None): _reminder,
@@ -276,6 +280,7 @@ _CHECKS: Mapping[tuple[MessageKind, Recipient | None], Callable[[Message, Tab], 
     (MessageKind.HOLD_ENDS, None): _while(lambda tab: tab.live_hold),
     (MessageKind.CARD_GONE, None): _while(lambda tab: tab.card is None and not tab.is_finished),
     (MessageKind.CONTESTED, None): _while(lambda tab: tab.status == Status.CONTESTED),
+    (MessageKind.EVIDENCE_DUE, None): _while(_awaits_evidence),
     (MessageKind.CONTEST_OVERDUE, None): _while(lambda tab: tab.status == Status.CONTESTED),
     (MessageKind.STANDING_OBJECTED, None): _while(_has_open_objection),
     (MessageKind.COLLECTION_ENDED, None): _while(lambda tab: tab.balance_minor, Why.PAID),

@@ -54,7 +54,7 @@ def _dispute_ended(outcome: str) -> tuple[Rule, ...]:
     return (Rule(kind=MessageKind.DISPUTE_CLOSED, to=_OWNER, values=("amount_minor",), fixed={"outcome": outcome}),)
 
 
-_DISPUTED = Rule(kind=MessageKind.DISPUTED, to=_OWNER, values=("amount_minor",))
+_DISPUTED = Rule(kind=MessageKind.DISPUTED, to=_OWNER, values=("amount_minor", "respond_by"))
 _RECEIPT = Rule(kind=MessageKind.RECEIPT, to=_CUSTOMER, values=("receipt_minor",), when=_has("receipt_minor"))
 _HOLD_GONE = Rule(
     kind=MessageKind.PROTECTION_LOST,
@@ -228,10 +228,25 @@ NEWS: Mapping[str, tuple[Rule, ...]] = {
     # Credit
     "credit_active": (Rule(kind=MessageKind.CREDIT_ACTIVE, to=_CUSTOMER, values=("amount_minor", "expires_at")),),
     # Banks
-    "inquiry_opened": (Rule(kind=MessageKind.INQUIRY, to=_OWNER, values=("amount_minor",)),),
+    "inquiry_opened": (Rule(kind=MessageKind.INQUIRY, to=_OWNER, values=("amount_minor", "respond_by")),),
     "inquiry_closed": _dispute_ended("inquiry_closed"),
     "dispute_opened": (_DISPUTED,),
     "dispute_appealed": (_DISPUTED,),
+    "evidence_due": (
+        Rule(
+            kind=MessageKind.EVIDENCE_DUE, to=_OWNER, values=("amount_minor", "respond_by"), fixed={"why": "deadline"}
+        ),
+    ),
+    "evidence_not_sent": (
+        # What was only to be staged, the owner sees where they have asked for it.
+        Rule(
+            kind=MessageKind.EVIDENCE_DUE,
+            to=_OWNER,
+            values=("amount_minor", "respond_by"),
+            fixed={"why": "not_sent"},
+            when=lambda details: bool(details.get("respond_by")) and details.get("operation") == "submit_evidence",
+        ),
+    ),
     "dispute_won": _dispute_ended("won"),
     "dispute_lost": _dispute_ended("lost"),
     "dispute_prevented": _dispute_ended("prevented"),

@@ -19,7 +19,7 @@ from chalicelib.domain.errors import (
     PromiseNotAccepted,
     TransitionRefused,
 )
-from chalicelib.domain.tab import deposit
+from chalicelib.domain.tab import answering, deposit
 from chalicelib.domain.tab.actor import Actor, Role
 from chalicelib.domain.tab.attempt import AttemptState, Operation
 from chalicelib.domain.tab.bill import FeeKind
@@ -74,6 +74,8 @@ class Action(StrEnum):
     SEND_REMINDER = "send_reminder"
     OBJECT = "object"
     DECIDE_OBJECTION = "decide_objection"
+    STAGE_EVIDENCE = "stage_evidence"
+    SUBMIT_EVIDENCE = "submit_evidence"
 
 
 _CUSTOMER: frozenset[Role | Scope] = frozenset({Role.CUSTOMER, Scope.FULL})
@@ -120,6 +122,8 @@ ROLES: Mapping[Action, frozenset[Role | Scope]] = {
     Action.SEND_REMINDER: _BUSINESS,
     Action.OBJECT: _CUSTOMER,
     Action.DECIDE_OBJECTION: _OWNER,
+    Action.STAGE_EVIDENCE: _OWNER,
+    Action.SUBMIT_EVIDENCE: _OWNER,
 }
 """Who may do it: roles, and for guests the scopes of their links. A link of scope `view` allows no action."""
 
@@ -168,6 +172,8 @@ POSSIBLE_IN: Mapping[Action, tuple[Status, ...]] = {
     Action.SEND_REMINDER: _FEE_OWED,
     Action.OBJECT: (*_FEE_OWED, Status.CONTESTED, Status.CLOSED),
     Action.DECIDE_OBJECTION: tuple(Status),
+    Action.STAGE_EVIDENCE: tuple(Status),
+    Action.SUBMIT_EVIDENCE: tuple(Status),
 }
 """The statuses in which an action may be possible. Waiving or writing off a fee and paying a loss have more."""
 
@@ -717,6 +723,22 @@ def _decide_objection(tab: Tab, actor: Actor, now: datetime) -> Why | None:
     return lambda: TransitionRefused("No objection to this tab waits for a decision.", status=tab.status)
 
 
+def _send_evidence(tab: Tab, actor: Actor, now: datetime) -> Why | None:
+    """Whether any dispute of the tab can be answered; which of several is the command's to say."""
+    for leg in tab.legs:
+        for dispute in leg.disputes:
+            if answering.refusal(tab, dispute.dispute_id, now) is None:
+                return None
+    found = [dispute for leg in tab.legs for dispute in leg.disputes]
+    if found:
+        return lambda: answering.refusal(tab, found[-1].dispute_id, now) or _nothing_disputed(tab)
+    return lambda: _nothing_disputed(tab)
+
+
+def _nothing_disputed(tab: Tab) -> DomainError:
+    return TransitionRefused("No bank disputes a payment of this tab.", status=tab.status)
+
+
 _REFUSALS: Mapping[Action, Refusal] = {
     Action.ACCEPT_PROMISE: _accept_promise,
     Action.SAVE_CARD: _save_card,
@@ -751,4 +773,6 @@ _REFUSALS: Mapping[Action, Refusal] = {
     Action.SEND_REMINDER: _send_reminder,
     Action.OBJECT: _object,
     Action.DECIDE_OBJECTION: _decide_objection,
+    Action.STAGE_EVIDENCE: _send_evidence,
+    Action.SUBMIT_EVIDENCE: _send_evidence,
 }

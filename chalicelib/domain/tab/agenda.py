@@ -16,7 +16,17 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from chalicelib.domain.money import format_amount
-from chalicelib.domain.tab import contest, crediting, deposit, fees, followup, presenting, settlement, sharing
+from chalicelib.domain.tab import (
+    answering,
+    contest,
+    crediting,
+    deposit,
+    fees,
+    followup,
+    presenting,
+    settlement,
+    sharing,
+)
 from chalicelib.domain.tab.actor import SYSTEM
 from chalicelib.domain.tab.attempt import Attempt, AttemptState, Operation
 from chalicelib.domain.tab.draft import Change, Draft
@@ -58,6 +68,7 @@ class StepKind(IntEnum):
     TELL_CREDIT = 21
     EXPIRE_CREDIT = 22
     TELL_PARENT = 23
+    EVIDENCE_DUE = 24
 
 
 NEEDS_CALL = frozenset({StepKind.RESOLVE, StepKind.CLOSE_PAYMENT, StepKind.TELL_PARENT})
@@ -69,7 +80,7 @@ _LIMIT = 50
 
 
 class Step(Struct, frozen=True):
-    """A step, when it is due, and why, in a merchant's words. `subject`: the attempt or payment concerned."""
+    """A step, when it is due, and why, in a merchant's words. `subject`: the attempt, payment or dispute concerned."""
 
     kind: StepKind
     at: datetime
@@ -86,6 +97,7 @@ def steps(tab: Tab) -> Iterator[Step]:
     yield from _people_steps(tab)
     yield from _share_steps(tab)
     yield from _credit_steps(tab)
+    yield from _evidence_steps(tab)
     if _may_close(tab):
         yield Step(StepKind.CLOSE, _closes_at(tab), "nothing is owed either way")
 
@@ -155,6 +167,8 @@ def still_holds(tab: Tab, attempt: Attempt, now: datetime) -> bool:
     """
     if attempt.is_on_session:
         return False
+    if attempt.answers_bank:
+        return answering.still_wanted(tab, attempt, now)
     without = replace(tab, attempts=tuple(a for a in tab.attempts if a.attempt_id != attempt.attempt_id))
     draft = Draft(without, now=now, by=SYSTEM, new_id=lambda prefix: f"{prefix}_probe", accounts=_NoAccounts())
     advance(draft)
@@ -366,6 +380,13 @@ def _credit_steps(tab: Tab) -> Iterator[Step]:
         yield Step(StepKind.EXPIRE_CREDIT, at, "credit that nobody has spent expires")
 
 
+def _evidence_steps(tab: Tab) -> Iterator[Step]:
+    for dispute, at in answering.reminders(tab):
+        yield Step(
+            StepKind.EVIDENCE_DUE, at, "the owner is reminded that the bank awaits an answer", dispute.dispute_id
+        )
+
+
 def _may_close(tab: Tab) -> bool:
     return (
         tab.status in (Status.IN_REVIEW, Status.DUE, Status.CANCELED, Status.NO_SHOW)
@@ -558,6 +579,11 @@ def _take_expire_credit(draft: Draft, step: Step) -> None:
     crediting.expire(draft)
 
 
+def _take_evidence_due(draft: Draft, step: Step) -> None:
+    assert step.subject is not None, "it names its dispute"
+    answering.remind_owner(draft, step.subject)
+
+
 _TAKE = {
     StepKind.HOLD_CLOCK: _take_hold_clock,
     StepKind.RELEASE: _take_release,
@@ -580,4 +606,5 @@ _TAKE = {
     StepKind.TAKE_BACK_CREDIT: _take_back_credit,
     StepKind.TELL_CREDIT: _take_tell_credit,
     StepKind.EXPIRE_CREDIT: _take_expire_credit,
+    StepKind.EVIDENCE_DUE: _take_evidence_due,
 }

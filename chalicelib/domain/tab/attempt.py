@@ -1,4 +1,5 @@
-"""An attempt: one recorded call that moves money, and its outcome, which may be unknown (money rules 2 to 6)."""
+"""An attempt: one recorded call that moves money or answers a bank, and its outcome, which may be unknown (money rules
+2 to 6)."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -14,6 +15,8 @@ class Operation(StrEnum):
     RELEASE = "release"
     CHARGE = "charge"
     REFUND = "refund"
+    STAGE_EVIDENCE = "stage_evidence"
+    SUBMIT_EVIDENCE = "submit_evidence"
 
 
 class AttemptState(StrEnum):
@@ -30,6 +33,8 @@ class AttemptState(StrEnum):
 
 OPEN_ATTEMPT_STATES = frozenset({AttemptState.PENDING, AttemptState.UNKNOWN, AttemptState.AWAITING_CUSTOMER})
 TAKES_MONEY = frozenset({Operation.CAPTURE, Operation.CHARGE})
+ANSWERS_A_BANK = frozenset({Operation.STAGE_EVIDENCE, Operation.SUBMIT_EVIDENCE})
+"""Operations on a dispute: evidence is put there, or handed to the bank. They move no money."""
 
 
 _FINAL_ADVICE = frozenset({"do_not_try_again", "confirm_card_data"})
@@ -75,7 +80,7 @@ class Failure(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Attempt(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One recorded call that moves money, with exactly what is sent: all of it is fixed before the call is made.
+    """One recorded call that moves money or answers a bank: all that is sent is fixed before the call is made.
 
     `payment_id`: the payment it works on; for a new hold or charge it is known once the gateway has answered.
     `card_id`: the card to use without the customer; None lets the customer choose on the phone (on-session).
@@ -85,7 +90,8 @@ class Attempt(Struct, frozen=True, kw_only=True, omit_defaults=True):
     `saves_card`: the card may be kept for later charges. `tip_minor`: the tip in it, which is due only when paid.
     `customer_ref`: the customer at the gateway that it is made for, where it makes a payment. `redone`: how often it
     was prepared again because that customer was gone; nothing had been made. `checks`: how often its outcome was asked
-    for. `check_at`: when to ask (again); None when nothing is left to ask.
+    for. `check_at`: when to ask (again); None when nothing is left to ask. `dispute_id`, `sealed_sha256`: of one that
+    answers a bank, the dispute and the hash of the sealed evidence, which is stored beside the tab.
     """
 
     attempt_id: str
@@ -108,6 +114,8 @@ class Attempt(Struct, frozen=True, kw_only=True, omit_defaults=True):
     page_id: str | None = None
     page_url: str | None = None
     failure: Failure | None = None
+    dispute_id: str | None = None
+    sealed_sha256: str | None = None
 
     @property
     def is_open(self) -> bool:
@@ -116,6 +124,10 @@ class Attempt(Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def takes_money(self) -> bool:
         return self.operation in TAKES_MONEY
+
+    @property
+    def answers_bank(self) -> bool:
+        return self.operation in ANSWERS_A_BANK
 
     @property
     def makes_payment(self) -> bool:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from chalicelib.domain.tab.actor import Actor
     from chalicelib.domain.tab.link import LinkPointer
     from chalicelib.domain.token import Token
+    from chalicelib.domain.trust.evidence.pack import DisputeAnswer
 
 NewId = Callable[[str], str]
 """Creates an id with a prefix: `new_id("att")` → `att_01J…`."""
@@ -47,7 +48,8 @@ class Change(Struct, frozen=True, kw_only=True):
     next. `closed_attempts`: attempts that left the snapshot. `objects`: new ids of gateway objects, with their
     attempt. `link_pointers`: of secrets that lead to the tab from now on. `token`: the next version of the one that is
     bound to it. `customer`: one who is made with the tab. `credits`: accounts that it changes, on the condition of
-    their versions. `marks`: of its customer. `also`: of other tabs, written with it or not at all.
+    their versions. `marks`: of its customer. `answer`: to a dispute, the next version of
+    what is stored. `also`: of other tabs, written with it or not at all.
     """
 
     tab: Tab
@@ -62,6 +64,7 @@ class Change(Struct, frozen=True, kw_only=True):
     customer: Customer | None = None
     credits: tuple[CreditChange, ...] = ()
     marks: tuple[Mark, ...] = ()
+    answer: DisputeAnswer | None = None
     also: tuple[Change, ...] = ()
 
     @property
@@ -107,6 +110,7 @@ class Draft:
         self.also: list[Draft] = []
         """Other tabs that change with this one; the agenda concludes them, too."""
         self.marks: tuple[Mark, ...] = ()
+        self.answer: DisputeAnswer | None = None
         self._credit_read: dict[str, CreditAccount] = {}
         self._credit: dict[str, CreditAccount] = {}
         self._movements: list[tuple[str, Movement]] = []
@@ -344,6 +348,7 @@ class Draft:
             customer=self.customer,
             credits=self._credit_changes(),
             marks=self.marks,
+            answer=self.answer,
             also=also,
         )
 

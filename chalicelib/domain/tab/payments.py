@@ -94,6 +94,11 @@ class Dispute(Struct, frozen=True, kw_only=True, omit_defaults=True):
     `withdrawn_minor`, `reinstated_minor`: the totals that the bank has taken and returned to us. `returned_minor`: of
     what it took, the part that was owed to the customer anyway and counts as refunded. `charge_refundable`: whether the
     gateway still refunds the payment during the dispute. `appealed_at`: when a decided dispute was reopened.
+    `reason`: the network's, in the gateway's code. `programs`: of the network, that evidence may be given under.
+    `respond_by`: until when the bank takes an answer; None: it takes none. `asked_at`: when we learned that it asks
+    anew, because an inquiry has become a dispute. `staged_at`, `submitted_at`: when evidence was put there, and when
+    it went to the bank, whoever did it; `submitted_by`: our attempt, if that did. `reminded`: whether the owner was
+    reminded of the deadline.
     """
 
     dispute_id: str
@@ -105,6 +110,23 @@ class Dispute(Struct, frozen=True, kw_only=True, omit_defaults=True):
     returned_minor: int = 0
     charge_refundable: bool = False
     appealed_at: datetime | None = None
+    reason: str = ""
+    programs: tuple[str, ...] = ()
+    respond_by: datetime | None = None
+    asked_at: datetime | None = None
+    staged_at: datetime | None = None
+    submitted_at: datetime | None = None
+    submitted_by: str | None = None
+    reminded: bool = False
+
+    @property
+    def awaits_answer(self) -> bool:
+        """Whether evidence can still be given: the bank asks, takes an answer, and has none yet.
+
+        An appeal is answered at the gateway: what the bank asks then has no fields there.
+        """
+        asks = self.state in (DisputeState.INQUIRY, DisputeState.OPEN) and self.appealed_at is None
+        return asks and self.respond_by is not None and self.submitted_at is None
 
     @property
     def outstanding_minor(self) -> int:

@@ -15,7 +15,7 @@ from chalicelib.domain.tab.flag import Flag
 from chalicelib.domain.tab.given import TabCredits
 from chalicelib.domain.tab.link import BoundToken, Link
 from chalicelib.domain.tab.objection import Objection
-from chalicelib.domain.tab.payments import Card, Deposit, Hold, HoldState, Leg, LegKind, Plan
+from chalicelib.domain.tab.payments import Card, Deposit, Dispute, Hold, HoldState, Leg, LegKind, Plan
 from chalicelib.domain.tab.policy import Policy
 from chalicelib.domain.tab.promise import Consent, Promise
 from chalicelib.domain.tab.share import Parent, Share
@@ -383,6 +383,9 @@ class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True, dict=True):
 
     def leg(self, payment_id: str) -> Leg | None:
         return next((leg for leg in self.legs if leg.payment_id == payment_id), None)
+
+    def dispute(self, dispute_id: str) -> Dispute | None:
+        return next((dispute for leg in self.legs if (dispute := leg.dispute(dispute_id)) is not None), None)
 
     def attempt(self, attempt_id: str | None) -> Attempt | None:
         """The open attempt with this id; closed ones are stored beside the snapshot."""

@@ -35,8 +35,10 @@ REQUESTS: Mapping[Action, ActionRequest] = {action: ActionRequest(_OF_A_TAB + ac
     Action.ADD_ITEMS: ActionRequest(_OF_A_TAB + "items"),
     Action.TAKE_CASH: ActionRequest(_OF_A_TAB + "cash"),
     Action.REFUND: ActionRequest(_OF_A_TAB + "refunds"),
-    # Which item, the caller chooses.
+    # Which item, and which dispute, the caller chooses.
     Action.VOID_ITEM: ActionRequest(_OF_A_TAB + "items/{item_id}/void"),
+    Action.STAGE_EVIDENCE: ActionRequest(_OF_A_TAB + "evidence/{dispute_id}/stage"),
+    Action.SUBMIT_EVIDENCE: ActionRequest(_OF_A_TAB + "evidence/{dispute_id}/submit"),
     Action.PAY_ON_PHONE: ActionRequest(_OF_A_TAB + "charges", body={"mode": "on_session"}),
     Action.CHARGE_SAVED_CARD: ActionRequest(_OF_A_TAB + "charges", body={"mode": "off_session"}),
 }

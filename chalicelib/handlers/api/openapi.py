@@ -289,6 +289,7 @@ _MAKERS: Mapping[str, Mapping[str, str]] = {
     "create_customer": {"customer_id": "/customer_id"},
     "open_tab": {"tab_id": "/tab_id", "customer_id": "/customer_id"},
     "add_items": {"item_id": "/items/0/item_id"},
+    "get_tab": {"dispute_id": "/legs/0/disputes/0/dispute_id"},
     "make_link": {"link_id": "/link/link_id"},
     "make_tokens": {"number": "/tokens/0/number"},
     "create_endpoint": {"endpoint_id": "/endpoint/endpoint_id"},
@@ -503,5 +504,11 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "charge": {"mode": "on_session"},
     "cancel": {"reason": "The colourist is ill."},
     "waive": {"reason": "The tram did not run."},
+    "put_evidence": {
+        "texts": [{"field": "uncategorized_text", "text": "Ana showed us a photo, and was content when she left."}],
+        "files": [{"field": "receipt", "file_id": "file_1PqKc2ab"}],
+    },
+    "stage_evidence": {"sha256": _SHA256},
+    "submit_evidence": {"sha256": _SHA256},
 }
 """A test checks that each operation accepts its example."""

@@ -41,6 +41,8 @@ STATUS: dict[type[DomainError], HTTPStatus] = {
     errors.FixedPrice: HTTPStatus.CONFLICT,
     errors.PromiseNotAccepted: HTTPStatus.CONFLICT,
     errors.PromiseChanged: HTTPStatus.CONFLICT,
+    errors.EvidenceChanged: HTTPStatus.CONFLICT,
+    errors.EvidenceSubmitted: HTTPStatus.CONFLICT,
     errors.NothingToPay: HTTPStatus.CONFLICT,
     errors.TooManyLinks: HTTPStatus.CONFLICT,
     errors.TokenInUse: HTTPStatus.CONFLICT,

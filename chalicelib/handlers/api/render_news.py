@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from chalicelib.domain.news.message import Recipient
 from chalicelib.domain.news.sending import Sending, SendingState
 from chalicelib.domain.tab.actor import SYSTEM, Actor
+from chalicelib.domain.tab.attempt import ANSWERS_A_BANK
 from chalicelib.handlers.api import news_views, render
 from chalicelib.ports.webhooks import WhyNoAnswer
 
@@ -58,6 +59,11 @@ _FOR_BUSINESS_ONLY = frozenset(
         "flag_resolved",
         "fraud_warned",
         "processing_fee",
+        "evidence_sealed",
+        "evidence_staged",
+        "evidence_submitted",
+        "evidence_not_sent",
+        "evidence_due",
         "pointer_restored",
         "card_refused",
         "collection_ended",
@@ -67,7 +73,7 @@ _FOR_BUSINESS_ONLY = frozenset(
         "call_refused",
     }
 )
-"""Entries hidden from customers: matters of the business, its costs, and our own maintenance."""
+"""Entries hidden from customers: matters of the business, its costs, what it tells a bank, and our own maintenance."""
 
 
 _FOR_OURSELVES = {"written_off": "reason", "refund_failed": "code"}
@@ -75,7 +81,7 @@ _FOR_OURSELVES = {"written_off": "reason", "refund_failed": "code"}
 
 
 def timeline(page: Page[Entry], deliveries: Iterable[Delivery], by: Actor) -> news_views.Timeline:
-    seen = [entry for entry in page.items if by.is_business or entry.kind not in _FOR_BUSINESS_ONLY]
+    seen = [entry for entry in page.items if by.is_business or not _is_for_business_only(entry)]
     told: dict[int, list[Delivery]] = {}
     for delivery in deliveries:
         if by.is_business or (delivery.message.to == Recipient.CUSTOMER and render.is_the_customer(by)):
@@ -83,6 +89,10 @@ def timeline(page: Page[Entry], deliveries: Iterable[Delivery], by: Actor) -> ne
     return news_views.Timeline(
         entries=[_entry(entry, told.get(entry.seq, ()), by) for entry in seen], next_cursor=page.next_cursor
     )
+
+
+def _is_for_business_only(entry: Entry) -> bool:
+    return entry.kind in _FOR_BUSINESS_ONLY or entry.details.get("operation") in ANSWERS_A_BANK
 
 
 def _delivery(delivery: Delivery) -> news_views.DeliveryView:

@@ -17,6 +17,7 @@ from chalicelib.ports.deps import Deps
 from chalicelib.ports.store import Page, RecordExists, VersionConflict
 from chalicelib.usecases.parties.customers import get_customer
 from chalicelib.usecases.tab.requests import Request, merchant_of
+from chalicelib.usecases.trust.erasing import erase_answers
 from chalicelib.usecases.trust.names import link_by_phone
 
 _STAFF_MAY_LIFT = frozenset({Source.IN_PERSON, Source.UNREACHABLE})
@@ -120,7 +121,13 @@ def opt_in(deps: Deps, customer_id: str, channel: Channel, *, request: Request) 
 def erase_contact(deps: Deps, customer_id: str, *, request: Request) -> Contact:
     """Erase everything personal that is kept of the customer. The books stay. Raises NotFound, Contention."""
     now = deps.clock.now()
-    return _change(deps, customer_id, lambda before: contacts.erased(before, now), request=request)
+
+    def change(before: Contact) -> Contact:
+        # Before it is written: a process that dies between the two is asked again, and leaves nothing behind.
+        erase_answers(deps, before.merchant_id, customer_id)
+        return contacts.erased(before, now)
+
+    return _change(deps, customer_id, change, request=request)
 
 
 def list_customers(

@@ -18,7 +18,7 @@ from chalicelib.domain.errors import (
 from chalicelib.domain.tab import agenda, sharing
 from chalicelib.domain.tab.actor import SYSTEM
 from chalicelib.domain.tab.agenda import Step, StepKind
-from chalicelib.domain.tab.attempt import Attempt, AttemptState
+from chalicelib.domain.tab.attempt import Attempt, AttemptState, Failure
 from chalicelib.domain.tab.draft import Change, Draft
 from chalicelib.domain.tab.facts.apply import apply_fact
 from chalicelib.domain.tab.facts.attempt_outcomes import LADDER, note_absent, note_rejected, note_unknown
@@ -358,7 +358,7 @@ def perform(deps: Deps, tab: Tab, attempt: Attempt) -> Outcome:
     """Make the call of an attempt that is written ahead; return what is to be recorded on the tab."""
     ids = {"tab_id": tab.tab_id, "attempt_id": attempt.attempt_id}
     try:
-        facts = deps.gateway.perform(tab, attempt)
+        facts = _answer_bank(deps, tab, attempt) if attempt.answers_bank else deps.gateway.perform(tab, attempt)
     except GatewayUnavailable as unavailable:
         log.warning("%s: no answer (%s)", attempt.operation, unavailable, extra={**ids, **_UNANSWERED})
         return _unknown(attempt)
@@ -369,6 +369,15 @@ def perform(deps: Deps, tab: Tab, attempt: Attempt) -> Outcome:
         if fact.kind == FactKind.CUSTOMER_GONE:
             forget_ref(deps, tab.merchant_id, tab.customer_id, fact.object_id)
     return _resolving(attempt, facts)
+
+
+def _answer_bank(deps: Deps, tab: Tab, attempt: Attempt) -> tuple[Fact, ...]:
+    """Send what was sealed for this attempt. It is gone where the customer was erased since: then nothing is sent."""
+    assert attempt.dispute_id is not None, "it answers a dispute"
+    answer = deps.store.find_dispute_answer(tab.merchant_id, tab.customer_id, tab.tab_id, attempt.dispute_id)
+    if answer is None or answer.sealed is None or answer.sealed_for != attempt.attempt_id:
+        raise GatewayRejected(Failure(code="evidence_erased"))
+    return deps.gateway.answer_bank(tab, attempt, answer.sealed)
 
 
 def _with_customer(deps: Deps, tab: Tab, attempt: Attempt) -> Outcome:

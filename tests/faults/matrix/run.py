@@ -223,6 +223,7 @@ def _wrong(world: World, end: End) -> Iterator[str]:
         )
     yield from differences("the app", end.money, money_of_app(shown))
     yield from _wrong_credit(world, end)
+    yield from _wrong_evidence(world)
     for flag in tab.flags:
         if flag.kind == FlagKind.OTHER_CURRENCY:
             # Of the foreign news, which is told in every combination.
@@ -239,6 +240,15 @@ def _wrong_split(world: World) -> Iterator[str]:
         true = [(share["paid_minor"] - share["tip_minor"], share["parent"]["returned_minor"]) for share in shares]
         if told != true:
             yield f"the bill knows {told} of its shares, and they have {true}"
+
+
+def _wrong_evidence(world: World) -> Iterator[str]:
+    """A dispute is called answered where Stripe has one answer to it, and nowhere else."""
+    at_stripe = world.answers_at_stripe()
+    for dispute in (one for leg in world.tab.legs for one in leg.disputes):
+        answers = at_stripe[dispute.dispute_id]
+        if answers != (dispute.submitted_at is not None):
+            yield f"Stripe has {answers} answers to the dispute; for us it was answered at {dispute.submitted_at}"
 
 
 def _wrong_credit(world: World, end: End) -> Iterator[str]:

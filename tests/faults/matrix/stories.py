@@ -16,6 +16,7 @@ from chalicelib.domain.tab.commands.sharing import Parts
 from chalicelib.domain.tab.promise import Consent
 from chalicelib.domain.tab.share import USUAL_TIME
 from chalicelib.domain.tab.tab import Tab
+from chalicelib.domain.trust.evidence.fields import TextField
 from chalicelib.domain.trust.terms import CreditTerms
 from chalicelib.domain.trust.tiers import OutcomeTerms, Tier
 from chalicelib.ports.deps import Deps
@@ -25,6 +26,7 @@ from chalicelib.usecases.tab.payment import give_tip, pay_on_phone
 from chalicelib.usecases.tab.refund import refund_tab, retry_refund
 from chalicelib.usecases.tab.requests import Answer, Request
 from chalicelib.usecases.tab.split import unsplit_bill
+from chalicelib.usecases.trust.evidence import get_evidence, put_additions, submit
 from devstack.books import Money
 from tests.faults.matrix.table import DECLINED_FOR_GOOD, DECLINES, Cell, Fault, Use
 from tests.faults.matrix.traps import Lane
@@ -203,6 +205,26 @@ def partly_lost(world: World) -> None:
     world.lose(2500)
     heard = [dispute.withdrawn_minor for leg in world.tab.legs for dispute in leg.disputes]
     assert heard == [2500], "a dispute is heard of, whatever its event leaves null"
+
+
+def disputed(world: World) -> None:
+    """A bill of 60.00 was paid by card, and the bank asks; the owner's words make it decide at once."""
+    paid_by_card(world)
+    world.dispute()
+    texts = {TextField.UNCATEGORIZED_TEXT: "winning_evidence"}
+    request = world.request(world.owner)
+    put_additions(world.deps(Lane.REQUEST), world.tab_id, dispute_id(world), texts, {}, request=request)
+
+
+def dispute_id(world: World) -> str:
+    (found,) = [dispute for leg in world.tab.legs for dispute in leg.disputes]
+    return found.dispute_id
+
+
+def answers_bank(world: World) -> Act:
+    read = get_evidence(world.deps(Lane.REQUEST), world.tab_id, dispute_id(world), by=world.owner).pack
+    assert read is not None, "it is a draft"
+    return lambda deps, request: submit(deps, world.tab_id, dispute_id(world), read.sha256, request=request)
 
 
 def refund_failed(world: World) -> None:
@@ -611,6 +633,19 @@ STORIES: Mapping[Use, Story] = {
         taken_at_the_price_of_silence,
         End("closed", "paid", Money(held=2000, captured=2000, refunded=750), messages=PAID | {K.REFUND, K.TIER_CHOSEN}),
         chooses_half,
+    ),
+    Use.EVIDENCE: Story(
+        Operation.SUBMIT_EVIDENCE,
+        disputed,
+        End(
+            "closed",
+            "paid",
+            Money(charged=6000),
+            messages=PAID | {K.DISPUTED, K.DISPUTE_CLOSED},
+            never=frozenset({K.EVIDENCE_DUE}),
+        ),
+        answers_bank,
+        by="owner",
     ),
     Use.WAIVED_FEE: Story(
         Operation.REFUND,

@@ -12,7 +12,7 @@ from functools import cache
 
 
 class Use(StrEnum):
-    """What moves money. Each is a story in `stories`."""
+    """What moves money, or answers a bank. Each is a story in `stories`."""
 
     HOLD = "hold"
     CAPTURE = "capture"
@@ -46,6 +46,8 @@ class Use(StrEnum):
     CREDIT_SPENT = "credit_spent"
     CREDIT_REVERSED = "credit_reversed"
     LOWER_TIER = "lower_tier"
+    # To a bank: it moves no money, and may be done once all the same.
+    EVIDENCE = "evidence"
 
 
 class Boundary(StrEnum):
@@ -157,7 +159,7 @@ REFUNDS = frozenset(
         Use.LOWER_TIER,
     }
 )
-LOOKS_UP = frozenset({Use.HOLD, Use.PAGE_HOLD, Use.HOLD_PLACEMENT, Use.HOLD_RENEWAL}) | REFUNDS
+LOOKS_UP = frozenset({Use.HOLD, Use.PAGE_HOLD, Use.HOLD_PLACEMENT, Use.HOLD_RENEWAL, Use.EVIDENCE}) | REFUNDS
 """Whose webhook says too little by itself, so that Stripe is asked for the object."""
 
 WEBHOOK = frozenset({Boundary.BEFORE_WEBHOOK_WRITE, Boundary.AFTER_WEBHOOK_WRITE})

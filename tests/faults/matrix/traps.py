@@ -48,6 +48,7 @@ PATHS = {
     Operation.CAPTURE: "/v1/payment_intents/{}/capture",
     Operation.RELEASE: "/v1/payment_intents/{}/cancel",
     Operation.REFUND: "/v1/refunds",
+    Operation.SUBMIT_EVIDENCE: "/v1/disputes/{}",
 }
 PAGES = "/v1/checkout/sessions"
 MAKES_PAYMENT = frozenset({Operation.PLACE_HOLD, Operation.CHARGE})

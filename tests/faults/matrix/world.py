@@ -392,6 +392,14 @@ class World:
 
     # The bank
 
+    def dispute(self) -> None:
+        """The customer's bank disputes the last payment, and asks for evidence."""
+        platform = self.standin.world.accounts[PLATFORM]
+        charge = platform.find("charge", platform.get("payment_intent", self.tab.legs[-1].payment_id).latest_charge)
+        disputes.open_dispute(self.standin.call(platform), charge, "fraudulent")
+        self.standin.commit()
+        self.deliver_now()
+
     def lose(self, amount_minor: int) -> None:
         """The customer's bank disputes a part of the last payment, and keeps it."""
         platform = self.standin.world.accounts[PLATFORM]
@@ -507,6 +515,11 @@ class World:
         kinds = ("payment_intent", "refund", "dispute")
         shown = ([stripe_json(row) for row in platform[kind].oldest_first()] for kind in kinds)
         return by_tab(*shown).get(self.tab_id, Objects())
+
+    def answers_at_stripe(self) -> dict[str, int]:
+        """By dispute, how often evidence was submitted."""
+        disputed = self.standin.world.accounts[PLATFORM].of["dispute"].oldest_first()
+        return {row.id: row.evidence_details.submission_count for row in disputed}
 
 
 def stripe_json(row: Any) -> dict[str, Any]:

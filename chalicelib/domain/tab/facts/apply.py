@@ -8,6 +8,7 @@ from chalicelib.domain.books.ledger import Account, transfer
 from chalicelib.domain.tab import settlement
 from chalicelib.domain.tab.facts.card import card_refused, card_removed, card_saved, card_updated, customer_gone
 from chalicelib.domain.tab.facts.dispute import dispute_came_to, dispute_money
+from chalicelib.domain.tab.facts.evidence import evidence_staged, evidence_submitted
 from chalicelib.domain.tab.facts.fact import DISPUTE_STATES, REPEATABLE, Fact, FactKind
 from chalicelib.domain.tab.facts.fraud_warning import fraud_warned
 from chalicelib.domain.tab.facts.payment import (
@@ -29,6 +30,7 @@ _NOT_ON_RECORD = (
     REPEATABLE
     | DISPUTE_STATES
     | {FactKind.DECLINED, FactKind.PAYMENT_CANCELED, FactKind.PAYMENT_EXPIRED, FactKind.CARD_REFUSED}
+    | {FactKind.EVIDENCE_STAGED, FactKind.EVIDENCE_SUBMITTED}
 )
 """Facts that move no money are not recorded as applied: the same fact may be needed again to end an unknown outcome,
 and a dispute that was appealed can be lost a second time."""
@@ -92,6 +94,8 @@ _APPLY = {
     **dict.fromkeys(DISPUTE_STATES, dispute_came_to),
     FactKind.DISPUTE_WITHDRAWN: dispute_money,
     FactKind.DISPUTE_REINSTATED: dispute_money,
+    FactKind.EVIDENCE_STAGED: evidence_staged,
+    FactKind.EVIDENCE_SUBMITTED: evidence_submitted,
     FactKind.FRAUD_WARNED: fraud_warned,
     FactKind.CUSTOMER_GONE: customer_gone,
     FactKind.CARD_REMOVED: card_removed,

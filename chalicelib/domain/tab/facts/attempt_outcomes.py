@@ -52,6 +52,9 @@ def note_rejected(draft: Draft, attempt: Attempt, failure: Failure) -> None:
     An attempt for a new payment has failed, by our fault. One on an existing payment is looked up again by the ladder,
     because the payment's state is not what we assumed.
     """
+    if attempt.answers_bank:
+        _not_answered(draft, attempt, AttemptState.FAILED, failure)
+        return
     leg = draft.tab.leg(attempt.payment_id or "") if attempt.operation == Operation.REFUND else None
     if leg is not None and failure.code in BANK_DECIDES and not leg.lost_minor:
         draft.end_attempt(attempt, AttemptState.FAILED, failure)
@@ -77,6 +80,20 @@ def note_rejected(draft: Draft, attempt: Attempt, failure: Failure) -> None:
         settlement.replan(draft)
     else:
         note_unknown(draft, attempt)
+
+
+def _not_answered(draft: Draft, attempt: Attempt, state: AttemptState, failure: Failure | None = None) -> None:
+    """The evidence was not taken: the owner learns that the bank has nothing yet, as long as it still asks."""
+    draft.end_attempt(attempt, state, failure)
+    dispute = draft.tab.dispute(attempt.dispute_id or "")
+    draft.record(
+        "evidence_not_sent",
+        dispute_id=attempt.dispute_id,
+        operation=attempt.operation,
+        code=failure.code if failure else "no_trace",
+        amount_minor=dispute.amount_minor if dispute else 0,
+        respond_by=dispute.respond_by if dispute and dispute.awaits_answer else None,
+    )
 
 
 def wait_for_bank(draft: Draft, leg: Leg, amount_minor: int) -> None:
@@ -105,6 +122,9 @@ def _flag_refused_call(draft: Draft, attempt: Attempt, failure: Failure) -> None
 
 def note_absent(draft: Draft, attempt: Attempt) -> None:
     """The gateway has no trace of the attempt, and it will not be made again: close it as abandoned."""
+    if attempt.answers_bank:
+        _not_answered(draft, attempt, AttemptState.ABANDONED)
+        return
     draft.end_attempt(attempt, AttemptState.ABANDONED)
     if attempt.checks >= len(LADDER):
         reason = f"Attempt {attempt.attempt_id} ({attempt.operation}) was made {attempt.checks} times in vain."

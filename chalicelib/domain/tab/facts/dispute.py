@@ -71,20 +71,30 @@ def dispute_came_to(draft: Draft, fact: Fact) -> None:
     if not goes_on:
         if existing is not None and state == existing.state:
             now = replace(existing, amount_minor=fact.amount_minor, charge_refundable=fact.refundable)
-            draft.update_dispute(leg.payment_id, now)
+            draft.update_dispute(leg.payment_id, _asked(now, fact))
         return
     know_object(draft, fact)
-    _move(
-        draft,
-        leg,
-        replace(
-            dispute,
-            state=state,
-            charge_refundable=fact.refundable,
-            appealed_at=fact.at if appealed else dispute.appealed_at,
-        ),
-        fact,
-        was=existing.state if existing else None,
+    if state == DisputeState.OPEN and dispute.state in (DisputeState.INQUIRY, DisputeState.INQUIRY_CLOSED):
+        # The bank asks anew, and what it was told before is no answer to that.
+        dispute = replace(
+            dispute, asked_at=draft.now, staged_at=None, submitted_at=None, submitted_by=None, reminded=False
+        )
+    now = replace(
+        dispute,
+        state=state,
+        charge_refundable=fact.refundable,
+        appealed_at=fact.at if appealed else dispute.appealed_at,
+    )
+    _move(draft, leg, _asked(now, fact), fact, was=existing.state if existing else None)
+
+
+def _asked(dispute: Dispute, fact: Fact) -> Dispute:
+    """With what the fact says of the bank's question; a fact that does not say it leaves it as it is known."""
+    return replace(
+        dispute,
+        reason=fact.reason or dispute.reason,
+        programs=fact.programs or dispute.programs,
+        respond_by=fact.respond_by or dispute.respond_by,
     )
 
 
@@ -99,6 +109,7 @@ def _move(draft: Draft, leg: Leg, dispute: Dispute, fact: Fact, *, was: DisputeS
         payment_id=leg.payment_id,
         amount_minor=fact.amount_minor,
         reason=fact.reason,
+        respond_by=dispute.respond_by if dispute.awaits_answer else None,
         postings=transfer(loss_minor, debit=Account.BAD_DEBT, credit=Account.DISPUTES_RECEIVABLE),
     )
     is_end = dispute.state in _ENDED

@@ -35,6 +35,8 @@ class FactKind(StrEnum):
     DISPUTE_WON = "dispute_won"
     DISPUTE_LOST = "dispute_lost"
     DISPUTE_PREVENTED = "dispute_prevented"
+    EVIDENCE_STAGED = "evidence_staged"
+    EVIDENCE_SUBMITTED = "evidence_submitted"
     FRAUD_WARNED = "fraud_warned"
     CUSTOMER_GONE = "customer_gone"
     CARD_REMOVED = "card_removed"
@@ -64,7 +66,8 @@ class Fact(Struct, frozen=True, kw_only=True):
     `object_id`: the payment, setup, refund, dispute, card or balance transaction concerned. `amount_minor`: cumulative
     for that object. `currency`: the object's; None if it has none (a card). `attempt_id`: the attempt that made the
     object, from its metadata. `payment_id`: the payment that is refunded, disputed or charged a fee for.
-    `refundable`, `reason`: with a dispute's state: whether the payment can still be refunded, and the network's reason.
+    `refundable`, `reason`, `programs`, `respond_by`: with a dispute's state: whether the payment can still be refunded,
+    the network's reason, its programs that evidence may be given under, and until when; None: none is taken.
     `fingerprint`: with HOLD_PLACED, HOLD_CAPTURED and CHARGED, that of the card, where the gateway tells it.
     `occurrence` distinguishes repeated declines of one payment. `capture_before` and `card` come with HOLD_PLACED,
     `card` also with CARD_SAVED, `failure` with DECLINED, CARD_REFUSED and REFUND_FAILED, `card_id` (the card that was
@@ -88,6 +91,8 @@ class Fact(Struct, frozen=True, kw_only=True):
     failure: Failure | None = None
     refundable: bool = False
     reason: str = ""
+    programs: tuple[str, ...] = ()
+    respond_by: datetime | None = None
     fingerprint: str | None = None
 
     @property
