@@ -60,3 +60,18 @@ def test_no_library_is_patched(path: Path) -> None:
 def test_a_patch_is_found(code: str, found: list[str]) -> None:
     """The ways in which the app once changed libraries are all noticed."""
     assert patches(code) == found
+
+
+def test_clients_of_aws_are_boto3s() -> None:
+    """The library that the project was asked to use; what it loads is a part of what a start costs."""
+    deployed = {path.relative_to(ROOT).as_posix(): path.read_text() for path in FILES if PACKAGING not in path.parents}
+    makers = {name for name, text in deployed.items() if "boto3.client(" in text}
+
+    assert makers >= {
+        "chalicelib/adapters/aws/queues.py",
+        "chalicelib/adapters/aws/secrets.py",
+        "chalicelib/adapters/channels/ses.py",
+        "chalicelib/adapters/channels/sns.py",
+        "chalicelib/adapters/dynamodb/store.py",
+    }
+    assert not [name for name, text in deployed.items() if "create_client(" in text]
