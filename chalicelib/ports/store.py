@@ -160,6 +160,7 @@ class TabSummary(Struct, frozen=True, kw_only=True, omit_defaults=True):
     expected_at: datetime | None = None
     updated_at: datetime | None = None
     shared_minor: int = 0
+    opened_by: str | None = None
 
     @classmethod
     def of(cls, tab: Tab) -> Self:
@@ -182,6 +183,7 @@ class TabSummary(Struct, frozen=True, kw_only=True, omit_defaults=True):
             expected_at=tab.expected_at,
             updated_at=tab.updated_at,
             shared_minor=sum(share.out_minor - share.told.paid_minor for share in tab.open_shares),
+            opened_by=tab.opened_by,
         )
 
     @property

@@ -77,12 +77,17 @@ def test_a_cursor_is_good_for_its_own_listing_only(shop: Shop) -> None:
 
 
 def test_staff_list_a_customers_tabs(shop: Shop) -> None:
-    """By customer_id the business sees what the customer sees of themselves."""
+    """By customer_id the business sees what the customer sees of themselves, and who has opened it."""
     ana = shop.customer()
     shop.open(ana, 100)
     shop.open(shop.customer("Bob"), 100)
 
-    assert shop.staff.get(f"/v1/tabs?customer_id={ana.customer_id}").ok() == ana.get("/v1/tabs").ok()
+    seen = shop.staff.get(f"/v1/tabs?customer_id={ana.customer_id}").ok()
+    for line in seen["tabs"]:
+        assert line.pop("opened_by") is not None
+    listed = ana.get("/v1/tabs").ok()
+    assert [line.pop("opened_by") for line in listed["tabs"]] == [None]
+    assert seen == listed
 
 
 def test_allowed_actions_are_what_is_allowed(shop: Shop) -> None:

@@ -204,6 +204,25 @@ def test_totals_are_the_sums_of_the_listing(shop: Shop, ana: Caller, state: Paym
     assert totals == {name: sum(line[name] for line in lines) for name in totals}
 
 
+def test_tabs_by_who_opened_them(shop: Shop, ana: Caller) -> None:
+    """Listed, counted and summed; customers neither ask nor are told."""
+    theirs = {"customer_id": ana.customer_id, "title": "Cut", "expected_outcome": "Hair cut.", "estimate_minor": 4000}
+    tabs = [shop.owner.post("/v1/tabs", theirs).ok(201)["tab_id"] for _ in range(2)]
+    shop.add(shop.open(ana, 4000), 1000)
+    shop.add({"tab_id": tabs[0]}, 2500)
+    subject = shop.staff.get(f"/v1/tabs?customer_id={ana.customer_id}&order=oldest_first").ok()["tabs"][0]["opened_by"]
+    path = f"?customer_id={ana.customer_id}&staff={subject}"
+
+    listed = shop.owner.get(f"/v1/tabs{path}&order=oldest_first").ok()["tabs"]
+    totals = shop.owner.get(f"/v1/reports/totals{path}").ok()
+
+    assert [line["tab_id"] for line in listed] == tabs
+    assert (totals["count"], totals["total_minor"]) == (2, 2500)
+    assert shop.staff.get("/v1/tabs?status=open&staff=nobody").ok()["tabs"] == []
+    ana.get(f"/v1/tabs?staff={subject}").problem(422, "invalid_input")
+    assert {line["opened_by"] for line in ana.get("/v1/tabs").ok()["tabs"]} == {None}
+
+
 # Instants
 
 

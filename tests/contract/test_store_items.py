@@ -135,7 +135,7 @@ def test_the_full_tab_is_full() -> None:
     defaults = opening().tab
     tab = full_tab()
     same = {"tab_id", "merchant_id", "customer_id", "customer_ref", "account", "currency", "minimum_charge_minor"}
-    same |= {"policy", "opened_at", "updated_at", "version"}
+    same |= {"policy", "opened_at", "opened_by", "updated_at", "version"}
 
     assert {f.name for f in fields(Tab) if getattr(tab, f.name) in (None, (), "", {}, 0)} == set()
     assert {f.name for f in fields(Tab) if getattr(tab, f.name) == getattr(defaults, f.name)} <= same
@@ -210,10 +210,10 @@ LEFT_OUT = {
         "Objection.decided_at OutcomeTerms.silence_percent Pause.until Plan.customer_until Promise.accepted "
         "Promise.silence_percent Promise.standing "
         "Referral.refused Referral.tab_id Tab.card Tab.checked_in_at Tab.closed_at Tab.contest Tab.due_at Tab.fee "
-        "Tab.feedback Tab.final_at Tab.next_action_at Tab.objection Tab.outcome Tab.parent Tab.pause Tab.plan "
+        "Tab.feedback Tab.final_at Tab.next_action_at Tab.objection Tab.opened_by Tab.outcome Tab.parent Tab.pause Tab.plan "
         "Tab.presented_at Tab.proposed Tab.review_ends_at Tab.starts_at Tab.statement_suffix Tab.tier_percent "
         "Tab.token Tab.untold_bill Tab.walked_out_at TabSummary.due_at TabSummary.expected_at "
-        "TabSummary.hold_expires_at TabSummary.starts_at TabSummary.updated_at"
+        "TabSummary.hold_expires_at TabSummary.opened_by TabSummary.starts_at TabSummary.updated_at"
     ),
     "in_review": "Contest.contested_in",
     "live": "Hold.state",

@@ -67,6 +67,7 @@ class Outcome(StrEnum):
 class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True, dict=True):
     """One service for one customer: a snapshot, replaced as a whole by each change. `version` counts changes from 1.
 
+    `opened_by`: the subject of whoever has opened it (None: before that was kept); a share's is its parent's.
     `account`: the connected account it is kept in (None: the platform's own), `customer_ref`: the customer's id there,
     None where that is gone, until the next payment makes another.
     `minimum_charge_minor`: the least a card may be charged. `statement_suffix`: what the customer's bank statement adds
@@ -100,6 +101,7 @@ class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True, dict=True):
     title: str
     status: Status
     opened_at: datetime
+    opened_by: str | None = None
     updated_at: datetime
     version: int = 0
     change_id: str = ""

@@ -212,6 +212,7 @@ TEXTS: Mapping[str, str] = {
     "objections_upheld": "How many of them the business decided for the customer.",
     "of": "What counts: fulfilled, no_show, debt, written_off or fraud_dispute.",
     "opened_at": "When it was opened, UTC.",
+    "opened_by": "Who has opened it: the `sub` of their token. For the business only; null where it was not kept yet.",
     "operation": "What the attempt does at Stripe.",
     "opt_outs": "The channels that the customer has closed.",
     "ordered": "A notice waits until the earlier ones of its tab are delivered.",

@@ -82,10 +82,12 @@ def link(link: Link, tab: Tab, now: datetime, by: Actor) -> views.LinkView:
     )
 
 
-def tabs(page: Page[TabSummary]) -> views.TabList:
+def tabs(page: Page[TabSummary], *, by: Actor) -> views.TabList:
+    """Who has opened them is told to the business alone."""
     fields = views.TabLine.__struct_fields__
+    hidden = {} if by.is_business else {"opened_by": None}
     return views.TabList(
-        tabs=[views.TabLine(**{name: getattr(line, name) for name in fields}) for line in page.items],
+        tabs=[views.TabLine(**{name: getattr(line, name) for name in fields} | hidden) for line in page.items],
         next_cursor=page.next_cursor,
     )
 

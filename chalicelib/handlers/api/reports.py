@@ -30,6 +30,9 @@ def get_receivables(call: Call[None]) -> Reply:
         Query(name="status", kind=Status, description="Tabs in this status. This or `customer_id`."),
         Query(name="customer_id", kind=str, pattern=ID_PATTERN, description="Tabs of this customer."),
         Query(name="payment_state", kind=PaymentState, description="Only with this state of the money."),
+        Query(
+            name="staff", kind=str, description="Only what this member of staff has opened: the `sub` of their token."
+        ),
         *OPENED,
     ),
 )
@@ -40,6 +43,7 @@ def get_totals(call: Call[None]) -> Reply:
         status=given["status"],
         customer_id=given["customer_id"],
         payment_state=given["payment_state"],
+        staff=given["staff"],
         since=fields.instant(given["opened_since"], "opened_since"),
         until=fields.instant(given["opened_until"], "opened_until"),
     )

@@ -42,6 +42,12 @@ routes = Routes(__name__)
             description="Only with this state of the money. A page may then have fewer tabs, or none: `next_cursor` "
             "says whether there are more.",
         ),
+        Query(
+            name="staff",
+            kind=str,
+            description="Only what this member of staff has opened: the `sub` of their token, `opened_by` in the "
+            "answer. For the business only. A page may then have fewer tabs, as with `payment_state`.",
+        ),
         *OPENED,
         Query(name="order", kind=Order, description="By when they were opened; `newest_first` if left out."),
         Query(name="limit", kind=int, minimum=1, maximum=100, default=25, description="How many, at most."),
@@ -55,12 +61,13 @@ def list_tabs(call: Call[None]) -> Reply:
         status=given["status"],
         customer_id=given["customer_id"],
         payment_state=given["payment_state"],
+        staff=given["staff"],
         since=fields.instant(given["opened_since"], "opened_since"),
         until=fields.instant(given["opened_until"], "opened_until"),
         oldest_first=given["order"] == Order.OLDEST_FIRST,
     )
     page = read_tabs.list_tabs(get_deps(), wanted, limit=given["limit"], cursor=given["cursor"], by=call.by)
-    return Reply(body=render.tabs(page))
+    return Reply(body=render.tabs(page, by=call.by))
 
 
 @routes.operation(

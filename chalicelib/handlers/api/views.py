@@ -521,6 +521,7 @@ class TabLine(Answer):
     amount_due_minor: int
     paid_minor: int
     opened_at: datetime
+    opened_by: str | None
     starts_at: datetime | None
     version: int
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
+import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -31,14 +32,28 @@ def get_tab(deps: Deps, tab_id: str, *, by: Actor) -> Tab:
 
 
 class Wanted(Struct, frozen=True, kw_only=True):
-    """Which tabs: of a status or a customer, one of the two; opened from `since` on and before `until`."""
+    """Which tabs: of a status or a customer, one of the two; opened from `since` on and before `until`.
+
+    No index knows `payment_state` and `staff` (the subject of who opened it): they are looked for in what is read.
+    """
 
     status: Status | None = None
     customer_id: str | None = None
     payment_state: PaymentState | None = None
+    staff: str | None = None
     since: datetime | None = None
     until: datetime | None = None
     oldest_first: bool = False
+
+    def takes(self, line: TabSummary) -> bool:
+        return self.payment_state in (None, line.payment_state) and self.staff in (None, line.opened_by)
+
+    @property
+    def only(self) -> str:
+        """What it takes of a listing, as its cursors say it."""
+        return (
+            msgspec.json.encode((self.payment_state, self.staff)).decode() if self.payment_state or self.staff else ""
+        )
 
 
 MOST_READS = 8
@@ -51,7 +66,7 @@ def list_tabs(deps: Deps, wanted: Wanted, *, limit: int, cursor: str | None, by:
     found: list[TabSummary] = []
     for _ in range(MOST_READS):
         page = page_at(limit=limit - len(found), cursor=cursor)
-        found += [line for line in page.items if wanted.payment_state in (None, line.payment_state)]
+        found += filter(wanted.takes, page.items)
         cursor = page.next_cursor
         if cursor is None or len(found) == limit:
             break
@@ -80,7 +95,7 @@ def count_tabs(deps: Deps, wanted: Wanted, *, by: Actor) -> Totals:
         page = page_at(limit=_COUNTED_AT_ONCE, cursor=cursor)
         read, cursor = read + len(page.items), page.next_cursor
         for line in page.items:
-            if wanted.payment_state in (None, line.payment_state):
+            if wanted.takes(line):
                 totals = Totals(
                     count=totals.count + 1,
                     total_minor=totals.total_minor + line.total_minor,
@@ -97,8 +112,8 @@ def _listing(deps: Deps, wanted: Wanted, by: Actor) -> Callable[..., Page[TabSum
     status, customer_id = wanted.status, wanted.customer_id
     merchant_id = merchant_of(by)
     if by.role == Role.CUSTOMER:
-        if status is not None or customer_id not in (None, by.customer_id):
-            raise InvalidInput("Customers list their own tabs: leave out status and customer_id.")
+        if status is not None or wanted.staff is not None or customer_id not in (None, by.customer_id):
+            raise InvalidInput("Customers list their own tabs: leave out status, staff and customer_id.")
         customer_id = by.customer_id
     if (status is None) == (customer_id is None):
         raise InvalidInput("Give either status or customer_id.")
@@ -108,7 +123,7 @@ def _listing(deps: Deps, wanted: Wanted, by: Actor) -> Callable[..., Page[TabSum
         since=wanted.since,
         until=wanted.until,
         oldest_first=wanted.oldest_first,
-        only=wanted.payment_state or "",
+        only=wanted.only,
     )
     if status is not None:
         return partial(deps.store.list_by_status, merchant_id, status, span=span)

@@ -166,6 +166,7 @@ def open_tab(
         title=terms.title,
         status=Status.OPEN if terms.starts_at is None else Status.BOOKED,
         opened_at=now,
+        opened_by=by.subject,
         updated_at=now,
         starts_at=terms.starts_at,
         deposit=deposit.wanted(deposit_minor, now, policy.deposit_lapse_s),

@@ -236,6 +236,7 @@ def _open_share(draft: Draft, items: tuple[Item, ...], time: timedelta, digest_f
         title=parent.title,
         status=Status.DUE,
         opened_at=now,
+        opened_by=parent.opened_by,
         updated_at=now,
         presented_at=now,
         due_at=now,
