@@ -210,8 +210,8 @@ LEFT_OUT = {
         "Objection.decided_at OutcomeTerms.silence_percent Pause.until Plan.customer_until Promise.accepted "
         "Promise.silence_percent Promise.standing "
         "Referral.refused Referral.tab_id Tab.card Tab.checked_in_at Tab.closed_at Tab.contest Tab.due_at Tab.fee "
-        "Tab.feedback Tab.final_at Tab.next_action_at Tab.objection Tab.opened_by Tab.outcome Tab.parent Tab.pause Tab.plan "
-        "Tab.presented_at Tab.proposed Tab.review_ends_at Tab.starts_at Tab.statement_suffix Tab.tier_percent "
+        "Tab.feedback Tab.final_at Tab.next_action_at Tab.objection Tab.opened_by Tab.outcome Tab.parent Tab.pause "
+        "Tab.plan Tab.presented_at Tab.proposed Tab.review_ends_at Tab.starts_at Tab.statement_suffix Tab.tier_percent "
         "Tab.token Tab.untold_bill Tab.walked_out_at TabSummary.due_at TabSummary.expected_at "
         "TabSummary.hold_expires_at TabSummary.opened_by TabSummary.starts_at TabSummary.updated_at"
     ),
