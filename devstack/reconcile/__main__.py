@@ -23,6 +23,7 @@ from rich.markup import escape
 
 from devstack.books import differences, money_of_app, money_of_standin
 from devstack.deploy import account
+from devstack.invariants import check_split
 from devstack.reconcile.injected_differences import FOREIGN, MINUTES, Expected, Tab, Town, inject
 from devstack.reconcile.runs import on_stack, on_stage
 from devstack.reconcile.show import Meter, Report, console, figures, show
@@ -81,6 +82,8 @@ def prove(shown: Console, path: Path) -> int:
         problems += [f"the second time: {problem}" for problem in compare(left, second)]
         if _versions(town, clean) != versions:
             problems.append("the second run has changed tabs that agree")
+        stack.sweep()
+        problems += _wrong_splits(town)
     for problem in problems:
         shown.print(f"[red]✗[/red] {escape(problem)}", soft_wrap=True)
     safe = sum(expected.repaired for expected in town.expected)
@@ -127,6 +130,22 @@ def _still_different(town: Town, repaired: list[Expected]) -> list[str]:
             problems += differences(
                 f"after {expected.code}, Stripe", money_of_app(tab), money_of_standin(books, expected.whose, "EUR")
             )
+    return problems
+
+
+def _wrong_splits(town: Town) -> list[str]:
+    """Bills that do not know what was paid of their shares, or are not one sum with them."""
+    staff = town.salon.staff
+    edited = {expected.whose for expected in town.expected if expected.code == "ledger_wrong"}
+    problems = []
+    for made, parts in town.splits:
+        bill, *shares = (staff.get(f"/tabs/{tab['tab_id']}") for tab in (made, *parts))
+        told = [share["paid_minor"] for share in bill["shares"]]
+        true = [share["paid_minor"] - share["tip_minor"] for share in shares]
+        if told != true:
+            problems.append(f"bill {bill['tab_id']} knows {told} of its shares, which have {true}")
+        if not edited & {share["tab_id"] for share in shares}:
+            problems += check_split(bill, shares)
     return problems
 
 

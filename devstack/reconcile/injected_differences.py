@@ -16,6 +16,7 @@ from typing import Any
 import boto3
 
 from devstack.api import Api
+from devstack.phone import Phone
 from devstack.stack import SECRET_KEY, Stack
 from devstack.stories.business import Business, Customer, hours, iso
 from devstack.stories.problems import bank_says, pay, served
@@ -34,12 +35,16 @@ class Expected:
 
 
 class Town:
-    """A business, and the means to change things behind the app's back. `expected`: the injected differences."""
+    """A business, and the means to change things behind the app's back.
+
+    `expected`: the injected differences. `splits`: bills with their shares.
+    """
 
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
         self.salon = Business(stack, lambda text: None, name="Salon Iris")
         self.expected: list[Expected] = []
+        self.splits: list[tuple[Tab, list[Tab]]] = []
         self._guests = itertools.count(1)
         settings = stack.environment
         self._table = settings["AFTERTAB_TABLE"]
@@ -91,6 +96,15 @@ class Town:
         tab = self.paid()
         self.salon.staff.post(f"/tabs/{tab['tab_id']}/refunds", {"amount_minor": 500, "reason": "cold"})
         return self.salon.tab(tab)
+
+    def split(self) -> tuple[Tab, list[Guest]]:
+        """A bill of 15.00 in shares of 10.00 and 5.00: the bill, and who has the shares' links."""
+        host = self.customer()
+        bill = served(self.salon, host, 1500)
+        made = host.api.post(f"/tabs/{bill['tab_id']}/split", {"amounts_minor": [1000, 500]})["shares"]
+        guests = [Guest(self, share["tab_id"], share["secret"]) for share in made]
+        self.splits.append((bill, [guest.share for guest in guests]))
+        return bill, guests
 
     # Stripe's dashboard
 
@@ -157,6 +171,25 @@ class Town:
         self._rows.put_item(TableName=self._table, Item={**item, "data": {"S": json.dumps(contents)}})
 
 
+class Guest:
+    """Whoever has the link of a share. `share`: the share, as it was when it was made."""
+
+    def __init__(self, town: Town, tab_id: str, secret: str) -> None:
+        self._town = town
+        self._api = Api(town.stack.app, secret, told=town.salon.told)
+        self.share: Tab = town.salon.staff.get(f"/tabs/{tab_id}")
+
+    def pay(self, tip_minor: int = 0) -> None:
+        """On the phone; whether a webhook tells of it is the town's matter."""
+        asked = {"mode": "on_session", "tip_minor": tip_minor}
+        Phone(self._town.stack.standin).pay(self._api.post(f"/tabs/{self.share['tab_id']}/charges", asked)["payment"])
+
+    def paid(self) -> Tab:
+        """The share once it is paid, with a tip of 1.00, and the webhook has come."""
+        self.pay(100)
+        return self._town.salon.tab(self.share)
+
+
 Injection = Callable[[Town], Iterator[None]]
 
 
@@ -197,6 +230,42 @@ def paid_unheard(town: Town) -> Iterator[None]:
     yield
     customer.phone.pay(customer.api.post(f"/tabs/{tab['tab_id']}/charges", {"mode": "on_session"})["payment"])
     town.expect(tab, "outcome_not_recorded", repaired=True)
+
+
+def share_paid_unheard(town: Town) -> Iterator[None]:
+    """Both guests of a bill pay their shares; of one nobody tells us. It is that share's, and the bill hears of it."""
+    _, (one, other) = town.split()
+    other.paid()
+    yield
+    one.pay(100)
+    town.expect(one.share, "outcome_not_recorded", repaired=True)
+
+
+def share_refunded_in_dashboard(town: Town) -> Iterator[None]:
+    """The share that was refunded owes again, and not the bill that it is of."""
+    _, (one, _) = town.split()
+    share = one.paid()
+    yield
+    town.in_dashboard("refunds", payment_intent=leg(share), amount=300)
+    town.expect(share, "refund_past_us", repaired=True)
+
+
+def bill_named_for_a_share(town: Town) -> Iterator[None]:
+    """A payment made by hand with a share's attempt and the bill's id: the bill knows of no such attempt."""
+    bill, (one, _) = town.split()
+    share = one.paid()
+    yield
+    made = town.at_stripe(f"payment_intents/{leg(share)}")
+    town.pay_in_dashboard(1000, **{**made["metadata"], "tab": bill["tab_id"]})
+    town.expect(bill, "attempt_missing")
+
+
+def share_ledger_edited(town: Town) -> Iterator[None]:
+    _, (one, _) = town.split()
+    share = one.paid()
+    yield
+    town.edit(share, "balances", lambda balances: balances.update(shares=-999))
+    town.expect(share, "ledger_wrong")
 
 
 def confirmed_later(town: Town) -> Iterator[None]:
@@ -438,6 +507,10 @@ INJECTIONS: tuple[Injection, ...] = (
     nobody_sweeps,
     answer_lost,
     paid_unheard,
+    share_paid_unheard,
+    share_refunded_in_dashboard,
+    bill_named_for_a_share,
+    share_ledger_edited,
     confirmed_later,
     captured_in_dashboard,
     released_in_dashboard,
@@ -476,6 +549,8 @@ def inject(town: Town, *, told: Callable[[str], None] = lambda what: None) -> li
     for story in stories:
         next(story)
     clean = [town.paid(), town.held(), town.refunded(), town.paid("pm_card_createDispute")]
+    bill, (one, other) = town.split()
+    clean += [bill, one.paid(), other.share]
     town.stack.sweep()
     told(f"{len(stories) + len(clean)} stories are told, and both books agree")
     town.stack.move_clock(town.stack.now() + timedelta(hours=2, minutes=5))

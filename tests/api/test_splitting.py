@@ -90,6 +90,30 @@ def test_a_share_that_is_not_paid_comes_back_by_itself(world: World, shop: Shop)
     guest.post(f"{path(made['shares'][0])}/charges", {"mode": "on_session"}).problem(409, "transition_refused")
 
 
+def test_erased_people_leave_a_split_that_goes_on(world: World, shop: Shop) -> None:
+    """Host and payer are erased while shares are open: nothing personal is kept, one share is paid, one comes back."""
+    ana = shop.customer()
+    tab = billed(shop, ana, 4000)
+    made = ana.post(f"{path(tab)}/split", {"equally": 2}).ok(201)["shares"]
+    payer_id = shop.seen(made[0])["customer_id"]
+    people = {ana.customer_id: "Müller", payer_id: "Okonkwo"}
+    for customer_id, name in people.items():
+        contact = {"name": f"Dr. {name}", "email": f"{name.lower()}@example.com"}
+        shop.staff.put(f"/v1/customers/{customer_id}/contact", contact).ok()
+
+    for customer_id in people:
+        shop.owner.send("DELETE", f"/v1/customers/{customer_id}/contact", {}).ok()
+
+    guest = world.guest(made[0]["secret"])
+    world.confirm(guest.post(f"{path(made[0])}/charges", {"mode": "on_session"}).ok()["payment"])
+    world.move(hours=24, minutes=1)
+    world.run_schedule()
+    assert (states(shop.seen(tab)), shop.seen(tab)["balance_minor"]) == (["paid", "returned"], 2000)
+    kept = repr([vars(part) for part in (world.deps.store, world.deps.people, world.deps.deliveries)])
+    assert payer_id in kept
+    assert [name for name in people.values() if name.lower() in kept.lower()] == []
+
+
 @pytest.mark.parametrize(
     ("body", "code"),
     [
