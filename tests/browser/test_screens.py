@@ -10,13 +10,18 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
+from chalicelib import bootstrap
 from chalicelib.adapters.words.writer import TEMPLATES
-from tests.api.world import Shop
+from chalicelib.domain.tab.link import derived_secret
+from tests.api.world import Shop, World
 from tests.browser.test_pages import STATES, open_all
 from tests.browser.visitor import DESKTOP, PHONE, SMALL, Visitor
 
@@ -40,6 +45,56 @@ def test_the_pictures_are_of_todays_page() -> None:
         "The page has changed since its pictures were taken: run `make screenshots`, look at docs/pages, commit."
     )
     assert {path.stem for path in PICTURES.glob("*.png")} == {*STATES, "bill-dark", "bill-ar"}
+
+
+ADDRESS = "https://salon.example"
+
+
+class SteadyIds:
+    """The same ids and secrets every time: a picture with a link in it changes only where its page does."""
+
+    def __init__(self) -> None:
+        self._numbers = count(1)
+
+    def new(self, prefix: str) -> str:
+        return f"{prefix}_{next(self._numbers):026}"
+
+    def new_secret(self) -> str:
+        return derived_secret("pictures", str(next(self._numbers)))
+
+    def new_signing_key(self) -> bytes:
+        return bytes(32)
+
+
+@pytest.fixture
+def steady(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An address, ids and secrets that are the same on every machine."""
+    monkeypatch.setenv("AFTERTAB_PAGES_URL", ADDRESS)
+    world.deps = replace(world.deps, ids=SteadyIds())
+    bootstrap.use(world.deps)
+
+
+@pytest.fixture
+def visit(chromium: Any, site: str, steady: None) -> Iterator[Callable[..., Visitor]]:
+    """Opens a link at the steady address, which leads to the app."""
+    visitors: list[Visitor] = []
+
+    def open_link(secret: str, **how: Any) -> Visitor:
+        visitor = Visitor(chromium, ADDRESS, **how)
+        visitors.append(visitor)
+        visitor.context.route(
+            f"{ADDRESS}/**",
+            lambda route: route.fulfill(response=route.fetch(url=route.request.url.replace(ADDRESS, site))),
+        )
+        visitor.page.goto(f"{ADDRESS}/t/{secret}?lang={visitor.language}")
+        return visitor
+
+    yield open_link
+    for visitor in visitors:
+        # An open page may be looking for changes just now.
+        visitor.context.unroute_all(behavior="ignoreErrors")
+        visitor.close()
+    assert [trouble for visitor in visitors for trouble in visitor.troubles] == []
 
 
 if TAKE in os.environ:
