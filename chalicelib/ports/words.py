@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
 
 from chalicelib.domain.contact import Language
-from chalicelib.domain.news.message import Message
-from chalicelib.domain.trust.standing_terms import Reason
+
+if TYPE_CHECKING:
+    from chalicelib.domain.news.message import Message
+    from chalicelib.domain.trust.standing_terms import Reason
 
 
 class Setting(Struct, frozen=True, kw_only=True):

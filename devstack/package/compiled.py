@@ -11,7 +11,7 @@ import py_compile
 import sys
 from pathlib import Path
 
-from chalicelib.adapters.words.writer import compile_templates
+from chalicelib.adapters.words.environments import compile_templates
 
 TEMPLATES_COMPILED = "chalicelib/adapters/words/compiled"
 TASK_ROOT = "/var/task"

@@ -18,7 +18,7 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
-from chalicelib.adapters.words.writer import CATALOGUES, DOMAIN, SOURCE, TEMPLATES
+from chalicelib.adapters.words.environments import CATALOGUES, DOMAIN, SOURCE, TEMPLATES
 from chalicelib.domain.contact import Language
 
 TRANSLATED = tuple(language for language in Language if language != SOURCE)

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from chalicelib.adapters.words.writer import TEMPLATES, Writer
+from chalicelib.adapters.words.environments import TEMPLATES
+from chalicelib.adapters.words.writer import Writer
 from chalicelib.domain.contact import Language
 from chalicelib.domain.news.message import MessageKind, Recipient
 from chalicelib.domain.news.table import NEWS

@@ -19,7 +19,7 @@ import pytest
 from msgspec.structs import replace
 
 from chalicelib import bootstrap
-from chalicelib.adapters.words.writer import TEMPLATES
+from chalicelib.adapters.words.environments import TEMPLATES
 from chalicelib.domain.tab.link import derived_secret
 from tests.api.world import Shop, World
 from tests.browser.test_pages import STATES, open_all

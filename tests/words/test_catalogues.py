@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from babel import Locale
 
-from chalicelib.adapters.words import pages, writer
+from chalicelib.adapters.words import environments, pages
 from chalicelib.domain.contact import Language
 from devstack.package.__main__ import PackageBroken, make
 from devstack.words import catalogues, document
@@ -31,7 +31,7 @@ def test_the_document_of_messages_is_up_to_date() -> None:
 @pytest.fixture
 def copies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Catalogues that may be broken: the German one of them."""
-    shutil.copytree(writer.CATALOGUES, tmp_path / "locale")
+    shutil.copytree(environments.CATALOGUES, tmp_path / "locale")
     monkeypatch.setattr(catalogues, "CATALOGUES", tmp_path / "locale")
     return catalogues.po_path(Language.GERMAN)
 

@@ -5,7 +5,8 @@ import re
 import pytest
 
 from chalicelib.adapters.words.colours import DARK, LIGHT, Colours
-from chalicelib.adapters.words.writer import TEMPLATES, Writer
+from chalicelib.adapters.words.environments import TEMPLATES
+from chalicelib.adapters.words.writer import Writer
 from chalicelib.domain.contact import Language
 from chalicelib.domain.news.message import MessageKind
 from devstack.words import examples

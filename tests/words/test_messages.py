@@ -8,7 +8,8 @@ import pytest
 from jinja2 import Environment, meta
 from msgspec.structs import replace
 
-from chalicelib.adapters.words.writer import TEMPLATES, Writer
+from chalicelib.adapters.words.environments import TEMPLATES
+from chalicelib.adapters.words.writer import Writer
 from chalicelib.domain.contact import Language
 from chalicelib.domain.news.message import Message, MessageKind, Recipient
 from chalicelib.domain.news.table import NEWS, VALUES

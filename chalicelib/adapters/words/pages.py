@@ -14,8 +14,8 @@ from unicodedata import decimal
 from babel import Locale
 from babel.numbers import NumberFormatError, parse_decimal
 
+from chalicelib.adapters.words.environments import TEMPLATES, environment
 from chalicelib.adapters.words.formats import Formats
-from chalicelib.adapters.words.writer import TEMPLATES, environment
 from chalicelib.domain.money import currency_of
 from chalicelib.ports.pages import Scene
 
