@@ -131,6 +131,8 @@ NOT_IN_SILENCE: Mapping[str, Heard] = {
     "contest_resolved": _customer("contest_resolved"),
     "standing_objected": _owner("standing_objected"),
     "objection_decided": _customer("objection_decided"),
+    "credit_active": _customer("credit_active"),
+    "story_asked": _customer("story_asked"),
     "deposit_failed": _both("deposit_failed"),
     "hold_not_renewed": _both("hold_ends"),
     "reminded": _customer("reminder"),
@@ -751,7 +753,7 @@ def what_was_taken_off_stays_off(tab: Json, history: History) -> Iterator[str]:
 # When the agenda has nothing left to do
 
 
-_COMES_LATER = ("tell_credit", "expire_credit")
+_COMES_LATER = ("tell_credit", "expire_credit", "ask_story")
 
 
 def nothing_is_left_to_do(tab: Json) -> Iterator[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from chalicelib.domain.tab.actions import POSSIBLE_IN, ROLES, Action
 from chalicelib.domain.tab.actor import Role
 from chalicelib.domain.tab.agenda import NEEDS_CALL, StepKind
-from chalicelib.domain.tab.commands import bill, booking, followup, links, objecting, payment, sharing, tiers
+from chalicelib.domain.tab.commands import bill, booking, followup, links, objecting, payment, sharing, telling, tiers
 from chalicelib.domain.tab.facts.fact import FactKind
 from chalicelib.domain.tab.link import Scope
 from chalicelib.domain.tab.status import TRANSITIONS, PaymentState, Status
@@ -110,13 +110,20 @@ STEPS: Mapping[StepKind, str] = {
     StepKind.TELL_END: "Tell the owner that the card is not charged any more, and why; or that no reminder is left.",
     StepKind.CLOSE: "Nothing is owed either way, and no share is open: close the tab.",
     StepKind.TELL_CREDIT: "Credit that came with this tab can be spent by now: tell its customer.",
+    StepKind.ASK_STORY: "The visit ended so many days ago as the policy says: ask for a story, everybody alike.",
     StepKind.EXPIRE_CREDIT: "Credit that came with this tab and was not spent in time is lost.",
     StepKind.TELL_PARENT: "The split tab learns what was paid of its share, what came back, and that it is over. Both "
     "are written in one transaction.",
     StepKind.EVIDENCE_DUE: "A day before a bank's deadline, and it has no answer yet: remind the owner.",
 }
 
-_COMMANDS = {Action.NO_SHOW: "mark_no_show", Action.OBJECT: "object_to", Action.DECIDE_OBJECTION: "decide"}
+_COMMANDS = {
+    Action.NO_SHOW: "mark_no_show",
+    Action.OBJECT: "object_to",
+    Action.DECIDE_OBJECTION: "decide",
+    Action.TELL_STORY: "tell",
+    Action.WITHDRAW_STORY: "withdraw",
+}
 _SAME_COMMAND = {
     Action.STAGE_EVIDENCE: "Put the sealed evidence on the dispute, where the bank does not see it yet.",
     Action.SUBMIT_EVIDENCE: "Hand the sealed evidence to the bank, which takes one answer.",
@@ -219,7 +226,7 @@ def _purpose(action: Action) -> str:
     name = _COMMANDS.get(action, action.value)
     command = next(
         getattr(module, name)
-        for module in (bill, booking, payment, followup, links, sharing, objecting, tiers)
+        for module in (bill, booking, payment, followup, links, sharing, objecting, telling, tiers)
         if hasattr(module, name)
     )
     sentence, _, _ = (command.__doc__ or "").partition(". ")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from threading import Lock
 
 from chalicelib.adapters.dynamodb.items import listing_position
 from chalicelib.adapters.memory_store import MemoryStore, page
 from chalicelib.domain.contact import Contact, SearchBy, reference_values, search_values, searchable
 from chalicelib.domain.parties import Customer
+from chalicelib.domain.trust.story import Story
 from chalicelib.ports.store import IdempotencyRecord, Page, VersionConflict
 
 
@@ -54,3 +55,13 @@ class MemoryPeople:
             if wanted in values:
                 found[customer.customer_id] = customer
         return page(found, f"found#{merchant_id}#{by}#{wanted[1]}", limit, cursor)
+
+    def find_story(self, merchant_id: str, tab_id: str) -> Story | None:
+        with self._store.lock:
+            return self._store.stories.get((merchant_id, tab_id))
+
+    def iter_stories(self, merchant_id: str) -> Iterator[Story]:
+        with self._store.lock:
+            found = sorted(key for key in self._store.stories if key[0] == merchant_id)
+            stories = [self._store.stories[key] for key in reversed(found)]
+        yield from stories

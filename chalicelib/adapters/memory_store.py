@@ -30,6 +30,7 @@ from chalicelib.domain.tab.tab import Tab
 from chalicelib.domain.token import Token
 from chalicelib.domain.trust.credits import CreditAccount, Movement
 from chalicelib.domain.trust.evidence.pack import DisputeAnswer
+from chalicelib.domain.trust.story import Story
 from chalicelib.ports.store import (
     WHOLE,
     Due,
@@ -72,6 +73,7 @@ class MemoryStore:
         self._customers: dict[tuple[str, str], Customer] = {}
         self._progress: dict[str | None, Progress] = {}
         self.link_pointers: dict[str, LinkPointer] = {}
+        self.stories: dict[tuple[str, str], Story] = {}
         self.tokens: dict[tuple[str, int], Token] = {}
         self.credit_accounts: dict[tuple[str, str], CreditAccount] = {}
         self.credit_movements: dict[tuple[str, str], list[Movement]] = {}
@@ -182,6 +184,8 @@ class MemoryStore:
             owner = (one.account.merchant_id, one.account.customer_id)
             self.credit_accounts[owner] = one.account
             self.credit_movements.setdefault(owner, []).extend(one.movements)
+        if change.story is not None:
+            self.stories[change.story.merchant_id, change.story.tab_id] = change.story
         for mark in change.marks:
             self._marks.setdefault((mark.merchant_id, mark.sha256), set()).add(mark.customer_id)
         if change.answer is not None:

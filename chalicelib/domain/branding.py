@@ -31,8 +31,8 @@ class Branding(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `logo`: the picture itself as a `data:` address, or an https address of it, which pages do not load. `phone` is
     E.164. `tip_percents`: the tips that are offered beside "no tip" and another amount; none is chosen beforehand.
-    `shows_integrity`: customers see, before they accept, how the business kept its promises. `version` counts changes
-    from 1; 0: nothing was ever set.
+    `shows_integrity`: customers see, before they accept, how the business kept its promises. `shows_stories`: what
+    customers have told can be read, all of it or none. `version` counts changes from 1; 0: nothing was ever set.
     """
 
     merchant_id: str
@@ -46,6 +46,7 @@ class Branding(Struct, frozen=True, kw_only=True, omit_defaults=True):
     terms_url: str | None = None
     tip_percents: tuple[int, ...] = (5, 10, 15)
     shows_integrity: bool = False
+    shows_stories: bool = False
     version: int = 0
 
 

@@ -85,6 +85,9 @@ ROUTES = (
     ("POST", "/v1/tabs/{tab_id}/send_reminder", "api.bills:send_reminder"),
     ("POST", "/v1/tabs/{tab_id}/split", "api.shares:split"),
     ("POST", "/v1/tabs/{tab_id}/unsplit", "api.shares:unsplit"),
+    ("GET", "/v1/tabs/{tab_id}/story", "api.stories:get_story"),
+    ("POST", "/v1/tabs/{tab_id}/tell_story", "api.stories:tell_story"),
+    ("POST", "/v1/tabs/{tab_id}/withdraw_story", "api.stories:withdraw_story"),
     ("POST", "/v1/tabs/{tab_id}/links", "api.links:make_link"),
     ("GET", "/v1/tabs/{tab_id}/links", "api.links:list_links"),
     ("POST", "/v1/tabs/{tab_id}/links/{link_id}/revoke", "api.links:revoke_link"),
@@ -123,6 +126,7 @@ JSON, FORM, ANYTHING = "application/json", "application/x-www-form-urlencoded", 
 PUBLIC_ROUTES = (
     ("GET", "/v1/health", "api.service:health", ANYTHING),
     ("GET", "/v1/openapi.json", "api.service:openapi", ANYTHING),
+    ("GET", "/v1/stories/{merchant_id}", "api.stories:list_stories", ANYTHING),
     ("GET", "/v1/unsubscribe/{merchant_id}/{customer_id}/{key}", "api.unsubscribe:show_unsubscribe", ANYTHING),
     ("POST", "/v1/unsubscribe/{merchant_id}/{customer_id}/{key}", "api.unsubscribe:unsubscribe", ANYTHING),
     ("POST", "/v1/webhooks/stripe", "events.stripe_webhook:stripe_webhook", JSON),
@@ -135,6 +139,11 @@ PUBLIC_ROUTES = (
     ("HEAD", "/r/{code}", "pages.routes:invitation", ANYTHING),
     ("GET", "/docs", "pages.docs:reference", ANYTHING),
     ("GET", "/docs/{name}", "pages.docs:show", ANYTHING),
+    ("GET", "/s/{secret}", "pages.stories:show", ANYTHING),
+    ("HEAD", "/s/{secret}", "pages.stories:show", ANYTHING),
+    ("POST", "/s/{secret}/{act}", "pages.stories:act", FORM),
+    ("GET", "/stories/{merchant_id}", "pages.stories:block", ANYTHING),
+    ("HEAD", "/stories/{merchant_id}", "pages.stories:block", ANYTHING),
 )
 """Without the authorizer: the answer is public, the request is signed, or a secret is in the address. Last the type of
 the body."""

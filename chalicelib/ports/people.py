@@ -1,12 +1,13 @@
-"""The people store: contacts, kept apart from tabs, and how customers are listed and found."""
+"""The people store: contacts and stories, kept apart from tabs, and how customers are listed and found."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Protocol
 
 from chalicelib.domain.contact import Contact, SearchBy
 from chalicelib.domain.parties import Customer
+from chalicelib.domain.trust.story import Story
 from chalicelib.ports.store import IdempotencyRecord, Page
 
 
@@ -37,4 +38,12 @@ class People(Protocol):
         self, merchant_id: str, by: SearchBy, text: str, *, limit: int, cursor: str | None
     ) -> Page[Customer]:
         """Customers whose `searchable` value is this text, by id. Raises InvalidInput for a cursor that is not ours."""
+        ...
+
+    def find_story(self, merchant_id: str, tab_id: str) -> Story | None:
+        """What was told of this tab; without words once that was taken back. Written with the tab's change."""
+        ...
+
+    def iter_stories(self, merchant_id: str) -> Iterator[Story]:
+        """All of the merchant's, those that were taken back too; of the newest tabs first, strongly consistent."""
         ...

@@ -112,6 +112,7 @@ _VARIANTS: Mapping[MessageKind, tuple[Mapping[str, int | str | None], ...]] = {
     MessageKind.CARD_REMOVED: ({},),
     MessageKind.CARD_GONE: ({},),
     MessageKind.CREDIT_ACTIVE: (_AMOUNT | {"expires_at": LATER},),
+    MessageKind.STORY_ASKED: ({},),
     MessageKind.LINK_WANTED: ({},),
     MessageKind.SHARE_RETURNED: ({"after": "charged"}, {"after": "due"}),
     MessageKind.CALL_REFUSED: (_AMOUNT | {"again_by": "us"}, _AMOUNT | {"again_by": "customer"}),

@@ -121,6 +121,7 @@ def play(world: World) -> dict[str, Any]:
     send(owner, "POST", "/v1/tokens/17/revoke", {})
     send(owner, "DELETE", at_endpoint)
     _earn_and_invite(recorder)
+    _tell_a_story(recorder)
     event = {"id": "evt_1", "object": "event", "type": "payout.paid", "data": {"object": {"id": "po_1"}}}
     recorder.answers["WebhookView"] = world.webhook(event | {"livemode": False, "created": 1}).json
     return _steady(recorder.answers)
@@ -144,6 +145,22 @@ def _earn_and_invite(recorder: Recorder) -> None:
     world.move(days=14)
     recorder.send(eva, "POST", f"/v1/customers/{eva.customer_id}/invitation", {})
     recorder.send(shop.staff, "GET", f"/v1/customers/{eva.customer_id}/credits")
+
+
+def _tell_a_story(recorder: Recorder) -> None:
+    """A third business, which asks its customers for stories, and shows them."""
+    world = recorder.world
+    shop = world.shop(stories={"ask_after_days": 14})
+    shop.owner.put("/v1/merchant/branding", {"shows_stories": True}).ok()
+    mia = shop.customer("Mia")
+    tab = paid(shop, mia, billed(shop, mia, 6000))
+    world.move(days=14)
+    path = f"/v1/tabs/{tab['tab_id']}"
+    told = {"text": "They listened, and the cut was done in time.", "places": ["website", "feed"], "name": "Mia"}
+    mia.post(f"{path}/tell_story", told).ok()
+    recorder.send(mia, "GET", f"{path}/story")
+    shop.owner.get("/v1/reports/integrity").ok()
+    recorder.send(world.stranger, "GET", f"/v1/stories/{shop.merchant_id}")
 
 
 def missing(answers: dict[str, Any]) -> Iterator[str]:

@@ -207,11 +207,11 @@ def test_every_route_is_an_operation_or_a_page() -> None:
         for path, methods in application.app.routes.items()
         for method, entry in methods.items()
     }
-    # The secret in a page's path is its key; the pages' own tests say who comes in with it. An invitation is public,
-    # and so is the documentation.
-    pages = {(method, path) for method, path in routes if path.startswith(("/t/", "/back/", "/r/", "/docs"))}
+    # The secret in a page's path is its key; the pages' own tests say who comes in with it. Others are public.
+    of_pages = ("/t/", "/back/", "/r/", "/s/", "/stories/", "/docs")
+    pages = {(method, path) for method, path in routes if path.startswith(of_pages)}
 
-    assert len(pages) == 9
+    assert len(pages) == 14
     assert routes.keys() - pages == {(operation.method, operation.path) for operation in OPERATIONS.values()}
     unlocked = {path for (method, path), guard in routes.items() if guard is None and (method, path) not in pages}
     assert unlocked == {operation.path for operation in OPERATIONS.values() if not operation.rights}
@@ -235,6 +235,7 @@ def test_what_is_public_is_written_down() -> None:
         "stripe_webhook",
         "show_unsubscribe",
         "unsubscribe",
+        "list_stories",
     }
 
 

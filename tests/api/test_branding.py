@@ -25,6 +25,7 @@ WHOLE = {
     "terms_url": "https://lisboa.example.com/terms?lang=pt",
     "tip_percents": [10, 20],
     "shows_integrity": True,
+    "shows_stories": True,
 }
 
 
@@ -56,7 +57,7 @@ def test_customers_and_guests_see_nothing_else_of_it(world: World, shop: Shop) -
         shown = {name for name, value in seen.items() if value is not None}
         assert shown == {"merchant_id", "name", "currency", "language", "version", "branding"}
         assert {name for name, value in seen["branding"].items() if value is not None} == {
-            *("name", "tip_percents", "shows_integrity")
+            *("name", "tip_percents", "shows_integrity", "shows_stories")
         }
         assert "owner@example.com" not in caller.get("/v1/merchant").raw.decode()
     assert shop.staff.get("/v1/merchant").ok()["policy"]["review_window_s"] == 86400

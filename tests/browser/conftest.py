@@ -59,9 +59,11 @@ def visit(chromium: Any, site: str) -> Iterator[Callable[..., Visitor]]:
     visitors: list[Visitor] = []
 
     def open_link(secret: str, **how: Any) -> Visitor:
+        """`secret`: of a link to a tab, or another page's path."""
         visitor = Visitor(chromium, site, **how)
         visitors.append(visitor)
-        visitor.page.goto(f"{site}/t/{secret}?lang={visitor.language}")
+        path = secret if secret.startswith("/") else f"/t/{secret}"
+        visitor.page.goto(f"{site}{path}?lang={visitor.language}")
         return visitor
 
     yield open_link

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.api.world import Caller, Shop, World, amounts, billed, booking, held, settled
+from chalicelib.domain.tab.tab import Tab
+from chalicelib.usecases.links.story_links import make_story_link
+from tests.api.world import Caller, Shop, World, amounts, billed, booking, held, paid, settled
 from tests.browser.visitor import DESKTOP, PHONE, SMALL, Visitor
 
 Visit = Callable[..., Visitor]
@@ -112,6 +114,41 @@ def is_a_share(shop: Shop, ana: Caller) -> str:
     return str(split(shop, ana)[1][1]["secret"])
 
 
+def with_credit(shop: Shop, ana: Caller) -> str:
+    """A bill that credit can pay a part of: what an earlier visit has earned, and what this one will."""
+    shop = shop.world.shop(credits={"rate_basis_points": 500})
+    ana = shop.customer()
+    paid(shop, ana, billed(shop, ana, 12000))
+    shop.world.move(days=14)
+    return link(shop, billed(shop, ana, 1800, 1200))
+
+
+def is_asked(shop: Shop, *, told: bool = False) -> tuple[Shop, Tab]:
+    """Two weeks after a visit to a business that asks for stories; with one that was told."""
+    shop = shop.world.shop(stories={"ask_after_days": 14})
+    shop.owner.put("/v1/merchant/branding", {"name": "Salon Lisboa", "shows_stories": True}).ok()
+    ana = shop.customer()
+    made = paid(shop, ana, billed(shop, ana, 4000))
+    shop.world.move(days=14)
+    body = {"text": "They listened.\n\nThe cut was done in time.", "places": ["website", "feed"], "name": "Ana"}
+    if told:
+        ana.post(f"/v1/tabs/{made['tab_id']}/tell_story", body).ok()
+    return shop, shop.world.deps.store.get_tab(shop.merchant_id, made["tab_id"])
+
+
+def tells(shop: Shop, ana: Caller) -> str:
+    shop, tab = is_asked(shop)
+    return f"/s/{make_story_link(shop.world.deps, tab)[1]}"
+
+
+def shows_stories(shop: Shop, ana: Caller) -> str:
+    """The block on the business's website."""
+    shop, _ = is_asked(shop, told=True)
+    shop.world.pump.run()
+    shop.owner.get("/v1/reports/integrity").ok()
+    return f"/stories/{shop.merchant_id}"
+
+
 def opens_nothing(shop: Shop, ana: Caller) -> str:
     return "0" * 26
 
@@ -129,6 +166,9 @@ STATES: dict[str, Callable[[Shop, Caller], str]] = {
     "to-pay-only": with_token,
     "split": is_split,
     "share": is_a_share,
+    "credit": with_credit,
+    "story": tells,
+    "stories": shows_stories,
     "nothing": opens_nothing,
 }
 """The most important states → the secret of a link to one in it."""
@@ -215,6 +255,27 @@ def test_the_outcome_is_chosen_with_the_keyboard_and_no_script_and_then_paid(
     visitor.page.wait_for_url("**done=chosen**")
     assert "By the outcome: 50 % of the price -€60.00" in visitor.text.replace("\N{MINUS SIGN}", "-")
     assert visitor.page.get_by_role("button", name="Pay €100.00").is_visible()
+
+
+def test_a_story_is_told_with_the_keyboard_after_it_was_seen(shop: Shop, ana: Caller, visit: Visit) -> None:
+    """No place is ticked beforehand, and the preview is as readable as the rest. These pages have no script."""
+    visitor = visit(tells(shop, ana))
+    keys = visitor.page.keyboard
+    visitor.tab_to("In your own words")
+    keys.type("It was done in time.")
+    visitor.tab_to("See how it will look")
+    keys.press("Enter")
+    visitor.page.get_by_text("This is how it will look").wait_for()
+    assert visitor.page.locator("input[name=place]:checked").count() == 0
+    assert visitor.faults() == []
+    visitor.tab_to("On the website of Salon Lisboa")
+    keys.press("Space")
+    visitor.tab_to("Publish it")
+    keys.press("Enter")
+    visitor.page.wait_for_url("**done=told**")
+    assert "It is shown: On the website of Salon Lisboa" in visitor.text
+    open_all(visitor)
+    assert visitor.faults() == []
 
 
 def test_half_of_a_bill_is_contested_with_the_keyboard_alone(shop: Shop, ana: Caller, visit: Visit) -> None:

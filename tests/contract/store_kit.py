@@ -43,6 +43,7 @@ from chalicelib.domain.tab.policy import Policy
 from chalicelib.domain.tab.promise import Acceptance, AcceptanceMethod, Consent
 from chalicelib.domain.tab.share import Parent, Report, Share
 from chalicelib.domain.tab.status import Status
+from chalicelib.domain.tab.story import Place, TabStory
 from chalicelib.domain.tab.tab import Followup, Outcome, Pause, Tab
 from chalicelib.domain.trust.credits import LotKind
 from chalicelib.ports.store import IdempotencyRecord, Pointer, SeenEvent, TabStore
@@ -262,6 +263,13 @@ def full_tab() -> Tab:
         feedback=Feedback(rating=4, comment="Nice 🍰"),
         objection=Objection(
             reason="I was there.", at=NOW, state=ObjectionState.REFUSED, decided_at=NOW, answer="Nobody saw you."
+        ),
+        story=TabStory(
+            asked_at=NOW,
+            story_id="sty_1",
+            told_at=NOW + timedelta(days=1),
+            places=(Place.WEBSITE, Place.FEED),
+            withdrawn_at=NOW + timedelta(days=2),
         ),
         followup=Followup(
             reminders_sent=2,

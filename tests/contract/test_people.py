@@ -9,9 +9,12 @@ from msgspec.structs import replace
 
 from chalicelib.domain.contact import Channel, Contact, Given, Language, SearchBy, Source, erased
 from chalicelib.domain.errors import InvalidInput
+from chalicelib.domain.tab.draft import Change
+from chalicelib.domain.tab.story import Place
+from chalicelib.domain.trust.story import Story
 from chalicelib.ports.people import People
 from chalicelib.ports.store import Page, RecordExists, TabStore, VersionConflict
-from tests.contract.store_kit import MERCHANT, NOW, customer, new_id, record
+from tests.contract.store_kit import MERCHANT, NOW, customer, new_id, next_change, opening, record
 
 ADA = Contact(
     merchant_id=MERCHANT,
@@ -170,3 +173,33 @@ def test_customers_with_the_same_name_are_found_page_by_page(people: People, sto
             people.find_customers(MERCHANT, SearchBy.EMAIL, "ada0@example.com", limit=2, cursor=wrong)
         with pytest.raises(InvalidInput):
             people.list_customers(MERCHANT, limit=2, cursor=wrong)
+
+
+def test_a_story_is_written_with_its_tab_and_replaced_whole(people: People, store: TabStore) -> None:
+    """The newest tab first; another merchant's is not among them, and one that was taken back has no words."""
+
+    def told(change: Change) -> Story:
+        story = Story(
+            story_id="sty_1",
+            merchant_id=MERCHANT,
+            tab_id=change.tab.tab_id,
+            customer_id="cus_a",
+            told_at=NOW,
+            text="It was in time.\n\nReally.",
+            name="Ada",
+            language=Language.GERMAN,
+            places=(Place.WEBSITE, Place.FEED),
+        )
+        store.commit(replace(change, story=story))
+        return story
+
+    first, second = told(opening()), told(opening())
+
+    assert people.find_story(MERCHANT, first.tab_id) == first
+    assert list(people.iter_stories(MERCHANT)) == sorted((first, second), key=lambda one: one.tab_id, reverse=True)
+    assert people.find_story("mer_b", first.tab_id) is None and list(people.iter_stories("mer_b")) == []
+    assert people.find_story(MERCHANT, "tab_a#x") is None and list(people.iter_stories("a#b")) == []
+
+    gone = replace(first, text="", name="", places=())
+    store.commit(replace(next_change(store.get_tab(MERCHANT, first.tab_id)), story=gone))
+    assert people.find_story(MERCHANT, first.tab_id) == gone

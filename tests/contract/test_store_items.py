@@ -158,7 +158,7 @@ LEFT_OUT = {
         "CreditAccount.lots Dispute.programs Entry.postings Leg.disputes Leg.failed_refunds OutcomeTerms.tiers "
         "Promise.added "
         "Promise.tiers Tab.attempts Tab.flags Tab.holds Tab.items Tab.legs Tab.links Tab.links_wanted Tab.shares "
-        "TabCredits.given"
+        "TabCredits.given TabStory.places"
     ),
     "0": (
         "Attempt.checks Attempt.redone Attempt.tip_minor CreditAccount.movement_count CreditAccount.paid_tabs "
@@ -211,8 +211,9 @@ LEFT_OUT = {
         "Promise.silence_percent Promise.standing "
         "Referral.refused Referral.tab_id Tab.card Tab.checked_in_at Tab.closed_at Tab.contest Tab.due_at Tab.fee "
         "Tab.feedback Tab.final_at Tab.next_action_at Tab.objection Tab.opened_by Tab.outcome Tab.parent Tab.pause "
-        "Tab.plan Tab.presented_at Tab.proposed Tab.review_ends_at Tab.starts_at Tab.statement_suffix Tab.tier_percent "
-        "Tab.token Tab.untold_bill Tab.walked_out_at TabSummary.due_at TabSummary.expected_at "
+        "Tab.plan Tab.presented_at Tab.proposed Tab.review_ends_at Tab.starts_at Tab.statement_suffix Tab.story "
+        "Tab.tier_percent Tab.token Tab.untold_bill Tab.walked_out_at TabStory.story_id TabStory.told_at "
+        "TabStory.withdrawn_at TabSummary.due_at TabSummary.expected_at "
         "TabSummary.hold_expires_at TabSummary.opened_by TabSummary.starts_at TabSummary.updated_at"
     ),
     "in_review": "Contest.contested_in",

@@ -216,10 +216,11 @@ def test_stripe_calls_its_own_function(template: Template) -> None:
 
     assert called.pop("/v1/webhooks/stripe") == {"WebhookLive"}
     pages = ("/t/{secret}", "/t/{secret}/{act}", "/back/{mark}", "/r/{code}", "/docs", "/docs/{name}")
-    assert [called.pop(path) for path in pages] == [{"PagesLive"}] * 6
+    pages += ("/s/{secret}", "/s/{secret}/{act}", "/stories/{merchant_id}")
+    assert [called.pop(path) for path in pages] == [{"PagesLive"}] * 9
     assert set().union(*called.values()) == {"APIHandlerLive"}
     assert allowed["/*/POST/v1/webhooks/stripe"] == "WebhookLive"
-    ours = ("/*/*/t/*", "/*/*/back/*", "/*/*/r/*", "/*/GET/docs", "/*/GET/docs/*")
+    ours = ("/*/*/t/*", "/*/*/back/*", "/*/*/r/*", "/*/*/s/*", "/*/*/stories/*", "/*/GET/docs", "/*/GET/docs/*")
     assert {allowed[path] for path in ours} == {"PagesLive"}
 
 

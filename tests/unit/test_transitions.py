@@ -8,13 +8,14 @@ from itertools import product
 
 import pytest
 
+from chalicelib.domain.contact import Language
 from chalicelib.domain.errors import DomainError, Forbidden, TransitionRefused
 from chalicelib.domain.tab.actions import ROLES, Action, allowed_actions, is_resolvable, refusal
 from chalicelib.domain.tab.actor import SYSTEM, Actor, Role
 from chalicelib.domain.tab.agenda import conclude
 from chalicelib.domain.tab.attempt import Failure, Operation
 from chalicelib.domain.tab.bill import Feedback
-from chalicelib.domain.tab.commands import bill, booking, followup, links, objecting, payment, sharing, tiers
+from chalicelib.domain.tab.commands import bill, booking, followup, links, objecting, payment, sharing, telling, tiers
 from chalicelib.domain.tab.commands.answering import send_evidence
 from chalicelib.domain.tab.commands.bill import ItemInput
 from chalicelib.domain.tab.commands.booking import Limits, Origin
@@ -27,7 +28,9 @@ from chalicelib.domain.tab.payments import RefundMeans
 from chalicelib.domain.tab.policy import Resolution
 from chalicelib.domain.tab.share import USUAL_TIME
 from chalicelib.domain.tab.status import TRANSITIONS, Status
+from chalicelib.domain.tab.story import Place
 from chalicelib.domain.tab.tab import Outcome, Tab
+from chalicelib.domain.trust.story import Words
 from chalicelib.domain.trust.tiers import Tier
 from tests.unit.till import (
     ADA,
@@ -202,6 +205,9 @@ HERE = Origin(ip="192.0.2.1", user_agent="phone")
 ROLE_ACTORS = [STAFF, OWNER, ADA, SYSTEM, Actor(subject="root", role=Role.OPERATOR)]
 
 
+STORY = Words(text="It was in time.", name="", language=Language.ENGLISH, places=(Place.FEED,))
+
+
 def _act(draft: Draft, action: Action) -> None:
     tab = draft.tab
     acts: dict[Action, Callable[[], None]] = {
@@ -245,6 +251,8 @@ def _act(draft: Draft, action: Action) -> None:
         Action.DECIDE_OBJECTION: lambda: objecting.decide(draft, Decision.UPHOLD, "so you were"),
         Action.STAGE_EVIDENCE: lambda: send_evidence(draft, Operation.STAGE_EVIDENCE, PACK, PACK.sha256, ANSWER),
         Action.SUBMIT_EVIDENCE: lambda: send_evidence(draft, Operation.SUBMIT_EVIDENCE, PACK, PACK.sha256, ANSWER),
+        Action.TELL_STORY: lambda: telling.tell(draft, STORY),
+        Action.WITHDRAW_STORY: lambda: telling.withdraw(draft),
     }
     acts[action]()
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pytest
 from msgspec.structs import replace
 
+from chalicelib.domain.contact import Language
 from chalicelib.domain.errors import IdempotencyMismatch, NotFound
 from chalicelib.domain.tab.attempt import Operation
 from chalicelib.domain.tab.bill import Feedback
@@ -16,6 +17,9 @@ from chalicelib.domain.tab.commands.booking import Limits
 from chalicelib.domain.tab.objection import Decision
 from chalicelib.domain.tab.policy import Resolution
 from chalicelib.domain.tab.status import Status
+from chalicelib.domain.tab.story import Place
+from chalicelib.domain.trust.story import Words
+from chalicelib.domain.trust.terms import StoryTerms
 from chalicelib.domain.trust.tiers import Tier
 from chalicelib.usecases.tab.bill import (
     accept_bill,
@@ -36,6 +40,7 @@ from chalicelib.usecases.tab.payment import charge_saved_card, give_tip, pay_on_
 from chalicelib.usecases.tab.refund import refund_tab
 from chalicelib.usecases.tab.requests import Answer, Request
 from chalicelib.usecases.trust.standing import decide_objection, object_to_standing
+from chalicelib.usecases.trust.stories import tell_story, withdraw_story
 from tests.usecases.shop import WITH_CARD, WITHOUT_CARD, Shop
 
 
@@ -96,6 +101,22 @@ def contested(shop: Shop) -> None:
 def paid(shop: Shop) -> None:
     with_card(shop)
     shop.accept_bill()
+
+
+STORY = Words(text="It was in time.", name="Ada", language=Language.ENGLISH, places=(Place.WEBSITE,))
+
+
+def asked(shop: Shop) -> None:
+    merchant = shop.store.get_merchant(shop.merchant_id)
+    policy = replace(merchant.policy, stories=StoryTerms())
+    shop.store.update_merchant(replace(merchant, policy=policy, version=merchant.version + 1))
+    paid(shop)
+    shop.wait(days=14)
+
+
+def told(shop: Shop) -> None:
+    asked(shop)
+    tell_story(shop.deps, shop.tab_id, STORY, request=shop.request(shop.ada))
 
 
 def owed_cash(shop: Shop) -> None:
@@ -184,6 +205,16 @@ CASES: dict[str, Case] = {
             shop.deps, shop.customer_id, shop.tab_id, Decision.UPHOLD, "you were", request=request
         ),
         "owner", "objection_decided", {"decision": "upheld", "answer": "you were"},
+    ),
+    "tell_story": Case(
+        asked,
+        lambda shop, request: tell_story(shop.deps, shop.tab_id, STORY, request=request),
+        "ada", "story_told", {"places": ["website"]},
+    ),
+    "withdraw_story": Case(
+        told,
+        lambda shop, request: withdraw_story(shop.deps, shop.tab_id, request=request),
+        "ada", "story_withdrawn", {"why": "customer"},
     ),
     "adjust": Case(
         in_review,

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from chalicelib.domain.trust.credits import CreditAccount, Mark, Movement
     from chalicelib.domain.trust.evidence.pack import DisputeAnswer
     from chalicelib.domain.trust.figures import Figures
+    from chalicelib.domain.trust.story import Story
     from chalicelib.domain.trust.visit import Visit
 
 Item = dict[str, Any]
@@ -136,6 +137,11 @@ def customer_key(merchant_id: str, customer_id: str) -> Key:
 
 def contact_key(merchant_id: str, customer_id: str) -> Key:
     return _key(f"CONTACT#{merchant_id}#{customer_id}", "-")
+
+
+def story_key(merchant_id: str, tab_id: str) -> Key:
+    """All stories of a merchant are one partition, by when their tabs were opened, so that they can be shown."""
+    return _key(f"STORIES#{merchant_id}", tab_id)
 
 
 def credits_key(merchant_id: str, customer_id: str) -> Key:
@@ -531,6 +537,10 @@ def visit_item(visit: Visit) -> Item:
     return _item(visit_key(visit.merchant_id, visit.customer_id, visit.tab_id), _data(visit) | native)
 
 
+def story_item(story: Story) -> Item:
+    return _item(story_key(story.merchant_id, story.tab_id), _data(story))
+
+
 def credits_item(account: CreditAccount) -> Item:
     return _item(credits_key(account.merchant_id, account.customer_id), _data(account) | _version(account))
 
@@ -683,6 +693,12 @@ def count_of(item: Item | None) -> int:
 
 def delivery_key_of(provider_item: Item) -> Key:
     return {"pk": provider_item["of_pk"], "sk": provider_item["of_sk"]}
+
+
+def story_of(item: Item) -> Story:
+    from chalicelib.domain.trust.story import Story
+
+    return contents(Story, item)
 
 
 def credits_of(item: Item) -> CreditAccount:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
     from chalicelib.domain.parties import Customer
+    from chalicelib.domain.trust.story import Story
 
 
 class DynamoDbPeople:
@@ -91,3 +92,15 @@ class DynamoDbPeople:
             items=tuple(items.customer_of(profiles[flat(key)]) for key in keys if flat(key) in profiles),
             next_cursor=cursors.encode(partition, ids[-1]) if has_more else None,
         )
+
+    def find_story(self, merchant_id: str, tab_id: str) -> Story | None:
+        if not (items.is_id(merchant_id) and items.is_id(tab_id)):
+            return None
+        item = self._reads.find(items.story_key(merchant_id, tab_id))
+        return None if item is None else items.story_of(item)
+
+    def iter_stories(self, merchant_id: str) -> Iterator[Story]:
+        if items.is_id(merchant_id):
+            pk = items.story_key(merchant_id, "")["pk"]
+            found = self._reads.partition(pk, ConsistentRead=True, ScanIndexForward=False)
+            yield from (items.story_of(item) for item in found)

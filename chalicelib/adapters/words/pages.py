@@ -42,6 +42,7 @@ class PageWriter:
                 languages=LANGUAGES,
                 money=formats.money,
                 moment=formats.moment,
+                day=formats.day,
                 style=self._style,
                 script=self._script,
             )
@@ -83,6 +84,7 @@ class _Formats:
         self.direction = locale.text_direction
         self.money = lru_cache(maxsize=2048)(formats.money)
         self.moment = lru_cache(maxsize=512)(lambda at: formats.moment(at.isoformat()))
+        self.day = lru_cache(maxsize=512)(lambda at: formats.day(at.isoformat()))
 
 
 _formats = lru_cache(maxsize=64)(_Formats)

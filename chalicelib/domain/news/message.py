@@ -57,6 +57,7 @@ class MessageKind(StrEnum):
     ENDPOINT_DISABLED = "endpoint_disabled"
     RECEIPT = "receipt"
     CREDIT_ACTIVE = "credit_active"
+    STORY_ASKED = "story_asked"
     LINK_WANTED = "link_wanted"
     SHARE_RETURNED = "share_returned"
 

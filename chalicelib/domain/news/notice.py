@@ -126,6 +126,12 @@ KINDS_BY_SUBJECT: Mapping[str, Mapping[str, str]] = {
         "credit_expired": "Credit that nobody has spent in time is lost.",
         "referral_refused": "An invitation is not rewarded.",
     },
+    "Stories": {
+        "story_asked": "The customer was asked for a story, as everybody is.",
+        "story_told": "The customer told a story; where it may be shown.",
+        "story_withdrawn": "The story was taken back or erased: whoever shows it stops within 24 hours.",
+        "story_link_made": "The customer was given a link of the story's own.",
+    },
     "Cards": {
         "card_saved": "The customer saved a card.",
         "card_updated": "The saved card has new details.",

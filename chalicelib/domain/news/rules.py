@@ -46,6 +46,7 @@ class Why(StrEnum):
     TOO_MANY_TO_COUNTRY = "too_many_to_country"
     QUIET_HOURS = "quiet_hours"
     NO_ALLOWED_HOUR = "no_allowed_hour"
+    OWN_ADDRESS = "own_address"
 
 
 NO_WAY = frozenset(
@@ -136,6 +137,8 @@ def decide(
     if message.to == Recipient.OWNER:
         # Quiet hours protect customers; a business reads its mail when it likes.
         return Send((Channel.EMAIL,)) if merchant.notify_email else Suppress(Why.NO_ADDRESS)
+    if message.kind == MessageKind.STORY_ASKED and _is_own_address(contact, merchant):
+        return Suppress(Why.OWN_ADDRESS)
     closed = {channel: _closed(channel, contact, counted) for channel in merchant.channels}
     open_ = tuple(channel for channel, why in closed.items() if why is None)
     if not open_:
@@ -151,6 +154,12 @@ def decide(
     if message.kind in ANY_TIME and Channel.EMAIL in open_:
         return Send((Channel.EMAIL,))
     return Suppress(Why.NO_ALLOWED_HOUR) if allowed is None else PutOff(allowed, Why.QUIET_HOURS)
+
+
+def _is_own_address(contact: Contact | None, merchant: Merchant) -> bool:
+    """Whether the customer reads the business's own mail: then they are no customer who could tell of it."""
+    own = merchant.notify_email
+    return bool(own and contact and contact.email and contact.email.casefold() == own.casefold())
 
 
 def _closed(channel: Channel, contact: Contact | None, counted: Counted) -> Why | None:
@@ -269,6 +278,7 @@ _CHECKS: Mapping[tuple[MessageKind, Recipient | None], Callable[[Message, Tab], 
     (MessageKind.WALKED_OUT, None): _owed,
     (MessageKind.CONFIRMATION_NEEDED, None): _confirmation,
     (MessageKind.RECEIPT, None): _receipt,
+    (MessageKind.STORY_ASKED, None): _while(lambda tab: tab.story and tab.story.told_at is None),
     (MessageKind.CREDIT_ACTIVE, None): _while(lambda tab: any(given.kept_minor for given in tab.credits.given)),
     (MessageKind.SHARE_RETURNED, None): _share_returned,
     (MessageKind.RESCHEDULED, None): _rescheduled,

@@ -227,6 +227,8 @@ NEWS: Mapping[str, tuple[Rule, ...]] = {
     "refund_waits_for_bank": (Rule(kind=MessageKind.REFUND_WAITS, to=_OWNER, values=("amount_minor",)),),
     # Credit
     "credit_active": (Rule(kind=MessageKind.CREDIT_ACTIVE, to=_CUSTOMER, values=("amount_minor", "expires_at")),),
+    # Stories
+    "story_asked": (Rule(kind=MessageKind.STORY_ASKED, to=_CUSTOMER),),
     # Banks
     "inquiry_opened": (Rule(kind=MessageKind.INQUIRY, to=_OWNER, values=("amount_minor", "respond_by")),),
     "inquiry_closed": _dispute_ended("inquiry_closed"),

@@ -25,7 +25,7 @@ from chalicelib.domain.tab.attempt import AttemptState, Operation
 from chalicelib.domain.tab.bill import FeeKind
 from chalicelib.domain.tab.flag import Flag, FlagKind
 from chalicelib.domain.tab.followup import BETWEEN_REMINDERS
-from chalicelib.domain.tab.link import Scope
+from chalicelib.domain.tab.link import LinkMethod, Scope
 from chalicelib.domain.tab.objection import ObjectionState
 from chalicelib.domain.tab.payments import DisputeState
 from chalicelib.domain.tab.promise import Consent
@@ -76,6 +76,8 @@ class Action(StrEnum):
     DECIDE_OBJECTION = "decide_objection"
     STAGE_EVIDENCE = "stage_evidence"
     SUBMIT_EVIDENCE = "submit_evidence"
+    TELL_STORY = "tell_story"
+    WITHDRAW_STORY = "withdraw_story"
 
 
 _CUSTOMER: frozenset[Role | Scope] = frozenset({Role.CUSTOMER, Scope.FULL})
@@ -124,6 +126,8 @@ ROLES: Mapping[Action, frozenset[Role | Scope]] = {
     Action.DECIDE_OBJECTION: _OWNER,
     Action.STAGE_EVIDENCE: _OWNER,
     Action.SUBMIT_EVIDENCE: _OWNER,
+    Action.TELL_STORY: _CUSTOMER,
+    Action.WITHDRAW_STORY: _CUSTOMER,
 }
 """Who may do it: roles, and for guests the scopes of their links. A link of scope `view` allows no action."""
 
@@ -174,6 +178,8 @@ POSSIBLE_IN: Mapping[Action, tuple[Status, ...]] = {
     Action.DECIDE_OBJECTION: tuple(Status),
     Action.STAGE_EVIDENCE: tuple(Status),
     Action.SUBMIT_EVIDENCE: tuple(Status),
+    Action.TELL_STORY: (Status.CLOSED,),
+    Action.WITHDRAW_STORY: (Status.CLOSED,),
 }
 """The statuses in which an action may be possible. Waiving or writing off a fee and paying a loss have more."""
 
@@ -739,6 +745,34 @@ def _nothing_disputed(tab: Tab) -> DomainError:
     return TransitionRefused("No bank disputes a payment of this tab.", status=tab.status)
 
 
+def _tell_story(tab: Tab, actor: Actor, now: datetime) -> Why | None:
+    if tab.story is None:
+        return lambda: TransitionRefused(
+            "Nobody was asked for a story of this visit. All customers are asked at the same time after theirs.",
+            status=tab.status,
+        )
+    return _is_known_to_business(tab, actor)
+
+
+def _withdraw_story(tab: Tab, actor: Actor, now: datetime) -> Why | None:
+    if tab.story is None or not tab.story.is_shown:
+        return lambda: TransitionRefused("No story of this visit is shown anywhere.", status=tab.status)
+    return _is_known_to_business(tab, actor)
+
+
+def _is_known_to_business(tab: Tab, actor: Actor) -> Why | None:
+    """A link that staff have made, and so have seen, neither tells a story in the customer's name nor removes one."""
+    link = tab.link(actor.subject) if actor.scope is not None else None
+    if link is None or link.method not in (LinkMethod.MADE, LinkMethod.REISSUED):
+        return None
+    return lambda: Forbidden(
+        "The business has made this link, so it can't speak for the customer. Use the link in the message that was "
+        "sent to them.",
+        role=actor.role,
+        scope=actor.scope,
+    )
+
+
 _REFUSALS: Mapping[Action, Refusal] = {
     Action.ACCEPT_PROMISE: _accept_promise,
     Action.SAVE_CARD: _save_card,
@@ -775,4 +809,6 @@ _REFUSALS: Mapping[Action, Refusal] = {
     Action.DECIDE_OBJECTION: _decide_objection,
     Action.STAGE_EVIDENCE: _send_evidence,
     Action.SUBMIT_EVIDENCE: _send_evidence,
+    Action.TELL_STORY: _tell_story,
+    Action.WITHDRAW_STORY: _withdraw_story,
 }

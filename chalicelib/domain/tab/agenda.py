@@ -26,6 +26,7 @@ from chalicelib.domain.tab import (
     presenting,
     settlement,
     sharing,
+    telling,
 )
 from chalicelib.domain.tab.actor import SYSTEM
 from chalicelib.domain.tab.attempt import Attempt, AttemptState, Operation
@@ -69,6 +70,7 @@ class StepKind(IntEnum):
     EXPIRE_CREDIT = 22
     TELL_PARENT = 23
     EVIDENCE_DUE = 24
+    ASK_STORY = 25
 
 
 NEEDS_CALL = frozenset({StepKind.RESOLVE, StepKind.CLOSE_PAYMENT, StepKind.TELL_PARENT})
@@ -98,6 +100,8 @@ def steps(tab: Tab) -> Iterator[Step]:
     yield from _share_steps(tab)
     yield from _credit_steps(tab)
     yield from _evidence_steps(tab)
+    if at := telling.asks_at(tab):
+        yield Step(StepKind.ASK_STORY, at, "the customer is asked for a story, as everybody is")
     if _may_close(tab):
         yield Step(StepKind.CLOSE, _closes_at(tab), "nothing is owed either way")
 
@@ -584,6 +588,10 @@ def _take_evidence_due(draft: Draft, step: Step) -> None:
     answering.remind_owner(draft, step.subject)
 
 
+def _take_ask_story(draft: Draft, step: Step) -> None:
+    telling.ask(draft)
+
+
 _TAKE = {
     StepKind.HOLD_CLOCK: _take_hold_clock,
     StepKind.RELEASE: _take_release,
@@ -607,4 +615,5 @@ _TAKE = {
     StepKind.TELL_CREDIT: _take_tell_credit,
     StepKind.EXPIRE_CREDIT: _take_expire_credit,
     StepKind.EVIDENCE_DUE: _take_evidence_due,
+    StepKind.ASK_STORY: _take_ask_story,
 }

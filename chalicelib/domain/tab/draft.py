@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from chalicelib.domain.tab.link import LinkPointer
     from chalicelib.domain.token import Token
     from chalicelib.domain.trust.evidence.pack import DisputeAnswer
+    from chalicelib.domain.trust.story import Story
 
 NewId = Callable[[str], str]
 """Creates an id with a prefix: `new_id("att")` → `att_01J…`."""
@@ -49,7 +50,8 @@ class Change(Struct, frozen=True, kw_only=True):
     attempt. `link_pointers`: of secrets that lead to the tab from now on. `token`: the next version of the one that is
     bound to it. `customer`: one who is made with the tab. `credits`: accounts that it changes, on the condition of
     their versions. `marks`: of its customer. `answer`: to a dispute, the next version of
-    what is stored. `also`: of other tabs, written with it or not at all.
+    what is stored. `story`: what its customer tells; without words once it is taken back. `also`: of other tabs,
+    written with it or not at all.
     """
 
     tab: Tab
@@ -65,6 +67,7 @@ class Change(Struct, frozen=True, kw_only=True):
     credits: tuple[CreditChange, ...] = ()
     marks: tuple[Mark, ...] = ()
     answer: DisputeAnswer | None = None
+    story: Story | None = None
     also: tuple[Change, ...] = ()
 
     @property
@@ -107,6 +110,7 @@ class Draft:
         self.link_pointers: list[LinkPointer] = []
         self.token: Token | None = None
         self.customer: Customer | None = None
+        self.story: Story | None = None
         self.also: list[Draft] = []
         """Other tabs that change with this one; the agenda concludes them, too."""
         self.marks: tuple[Mark, ...] = ()
@@ -349,6 +353,7 @@ class Draft:
             credits=self._credit_changes(),
             marks=self.marks,
             answer=self.answer,
+            story=self.story,
             also=also,
         )
 

@@ -5,7 +5,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from chalicelib.domain.trust.standing_terms import StandingTerms
-from chalicelib.domain.trust.terms import CreditTerms
+from chalicelib.domain.trust.terms import CreditTerms, StoryTerms
 from chalicelib.domain.trust.tiers import OutcomeTerms
 
 
@@ -44,7 +44,7 @@ class Policy(Struct, frozen=True, kw_only=True):
     `exposure_per_*_minor`: how much may be unpaid at once; 0: no limit. `free_deferral_days`: how long a promise may
     let a bill wait, at most. `standing`: how far customers are trusted; None: all alike. `credits`: None: nothing is
     earned or spent.
-    `outcome_tiers`: prices by outcome, and who gets a fixed one.
+    `outcome_tiers`: prices by outcome, and who gets a fixed one. `stories`: None: nobody is asked for one.
     """
 
     free_cancel_s: int = 48 * 3600
@@ -69,3 +69,4 @@ class Policy(Struct, frozen=True, kw_only=True):
     free_deferral_days: int = 14
     standing: StandingTerms | None = StandingTerms()
     outcome_tiers: OutcomeTerms = OutcomeTerms()
+    stories: StoryTerms | None = None

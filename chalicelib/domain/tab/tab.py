@@ -20,6 +20,7 @@ from chalicelib.domain.tab.policy import Policy
 from chalicelib.domain.tab.promise import Consent, Promise
 from chalicelib.domain.tab.share import Parent, Share
 from chalicelib.domain.tab.status import PaymentState, Status
+from chalicelib.domain.tab.story import TabStory
 from chalicelib.domain.trust.tiers import WHOLE, price_lines
 
 MAXIMUM_ITEMS = 100
@@ -84,6 +85,7 @@ class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True, dict=True):
     some that are dead by now. `links_wanted`: when a new link was asked for with an expired one, of the last 24 hours.
     `parent`: of a share, the tab that it is a part of; `shares`: of a split tab, its parts. `credits`: what it has
     given to credit accounts. `objection`: the customer's, to what the tab counts against them.
+    `story`: what is known of theirs, once they were asked.
 
     `dict=True` gives an instance room for its cached sums; they are no fields: no copy or stored form has them.
     """
@@ -146,6 +148,7 @@ class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True, dict=True):
     shares: tuple[Share, ...] = ()
     credits: TabCredits = TabCredits()
     objection: Objection | None = None
+    story: TabStory | None = None
     next_action_at: datetime | None = None
 
     # Sums

@@ -86,11 +86,21 @@ class Outlook(Struct, frozen=True, kw_only=True):
     naive_error_minor: int | None = None
 
 
+class StoryCounts(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Of those who were asked for a story since then: how many, how many told one, and how many of those are shown."""
+
+    since: datetime
+    asked: int = 0
+    told: int = 0
+    shown: int = 0
+
+
 class Figures(Struct, frozen=True, kw_only=True):
-    """`is_complete`: all of the merchant's visits were counted."""
+    """`is_complete`: all of the merchant's visits were counted. `stories` None: they were not counted yet."""
 
     merchant_id: str
     at: datetime
     integrity: Integrity
     outlook: Outlook
     is_complete: bool = True
+    stories: StoryCounts | None = None

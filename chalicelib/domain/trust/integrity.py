@@ -12,10 +12,11 @@ from statistics import median
 
 from chalicelib.domain.tab.objection import ObjectionState
 from chalicelib.domain.tab.promise import AcceptanceMethod
-from chalicelib.domain.trust.figures import Integrity
+from chalicelib.domain.trust.figures import Integrity, StoryCounts
 from chalicelib.domain.trust.visit import ContestEnd, Visit
 
 PERIOD = timedelta(days=90)
+STORIES_PERIOD = timedelta(days=365)
 _BY_BUSINESS = "business"
 """Why a tab was canceled, in the words of its entry."""
 
@@ -56,6 +57,18 @@ def integrity_of(visits: Iterable[Visit], until: datetime) -> Integrity:
         objections=sum(visit.objection is not None for visit in of_period),
         objections_upheld=sum(visit.objection == ObjectionState.UPHELD for visit in of_period),
         outcomes=Counter(percent for visit in of_period if (percent := visit.ended_at_percent) is not None),
+    )
+
+
+def stories_of(visits: Iterable[Visit], until: datetime) -> StoryCounts:
+    """Of those who were asked in the year before `until`: so what is shown stands beside what is not."""
+    since = until - STORIES_PERIOD
+    asked = [visit for visit in visits if visit.story_asked_at is not None and visit.story_asked_at > since]
+    return StoryCounts(
+        since=since,
+        asked=len(asked),
+        told=sum(visit.story_told_at is not None for visit in asked),
+        shown=sum(visit.story_is_shown for visit in asked),
     )
 
 

@@ -1,4 +1,4 @@
-"""The terms of a merchant's credits: what a paid tab earns, until when it can be spent, and what inviting earns."""
+"""The terms of a merchant's credits (what a paid tab earns, and inviting), and of asking for stories."""
 
 from msgspec import Struct
 
@@ -24,3 +24,9 @@ class CreditTerms(Struct, frozen=True, kw_only=True):
     referral_minor: int = 0
     referral_least_minor: int = 0
     referrals_per_month: int = 5
+
+
+class StoryTerms(Struct, frozen=True, kw_only=True):
+    """A part of the policy: everybody with a fulfilled visit is asked, so many days after it ended."""
+
+    ask_after_days: int = 14

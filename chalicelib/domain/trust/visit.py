@@ -96,6 +96,7 @@ class Visit(Struct, frozen=True, kw_only=True, omit_defaults=True):
     any moment the tab's balance. `paid_at`: when nothing was owed any more, None while something is. `due_at`: since
     when, or from when on, what is owed is due. `declines`, `declined_at`: charges of the saved card without the
     customer that failed, and the first of them. `parent_id`: of a share, the tab that it is a part of.
+    `story_told_at`: first told; `story_is_shown`: it was not taken back.
     `tier_percent`: the outcome tier that the bill is of: chosen, contested, or by silence; None where the price does
     not depend on the outcome.
     """
@@ -146,6 +147,9 @@ class Visit(Struct, frozen=True, kw_only=True, omit_defaults=True):
     objected_at: datetime | None = None
     objection: ObjectionState | None = None
     rating: int | None = None
+    story_asked_at: datetime | None = None
+    story_told_at: datetime | None = None
+    story_is_shown: bool = False
     outcome: Outcome | None = None
     closed_at: datetime | None = None
 
@@ -485,6 +489,18 @@ def _rated(visit: Visit, entry: Entry) -> _Changes:
     return {"rating": entry.details["rating"]}
 
 
+def _story_asked(visit: Visit, entry: Entry) -> _Changes:
+    return {"story_asked_at": entry.at}
+
+
+def _story_told(visit: Visit, entry: Entry) -> _Changes:
+    return {"story_told_at": visit.story_told_at or entry.at, "story_is_shown": True}
+
+
+def _story_withdrawn(visit: Visit, entry: Entry) -> _Changes:
+    return {"story_is_shown": False}
+
+
 def _closed(visit: Visit, entry: Entry) -> _Changes:
     return {"outcome": Outcome(entry.details["outcome"]), "closed_at": entry.at}
 
@@ -529,5 +545,8 @@ _FOLDS: Mapping[str, Callable[[Visit, Entry], _Changes]] = {
     "objection_decided": _objection_decided,
     "rated": _rated,
     "closed": _closed,
+    "story_asked": _story_asked,
+    "story_told": _story_told,
+    "story_withdrawn": _story_withdrawn,
 }
 """Kind of entry → what it changes of the visit, besides the sums that follow from its postings."""

@@ -8,7 +8,7 @@ from chalicelib.bootstrap import get_deps
 from chalicelib.domain.branding import Branding
 from chalicelib.domain.tab.policy import Policy
 from chalicelib.domain.trust.standing_terms import StandingTerms
-from chalicelib.domain.trust.terms import CreditTerms
+from chalicelib.domain.trust.terms import CreditTerms, StoryTerms
 from chalicelib.handlers.api import party_requests, party_views, render_parties
 from chalicelib.handlers.api.operations import (
     BUSINESS,
@@ -114,4 +114,5 @@ def _policy(given: party_requests.PolicyInput) -> Policy:
     fields["credits"] = None if given.credits is None else CreditTerms(**msgspec.structs.asdict(given.credits))
     fields["standing"] = None if given.standing is None else StandingTerms(**msgspec.structs.asdict(given.standing))
     fields["outcome_tiers"] = party_requests.outcome_terms_of(given.outcome_tiers)
+    fields["stories"] = None if given.stories is None else StoryTerms(ask_after_days=given.stories.ask_after_days)
     return Policy(**fields)

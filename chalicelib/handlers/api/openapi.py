@@ -415,6 +415,8 @@ def _responses(operation: Operation) -> dict[str, Any]:
     if operation.roles:
         # 404 everywhere: the token may name a merchant that does not exist.
         failures |= {401, 403, 404, 422}
+    elif "{" in operation.path:
+        failures |= {404}
     if any(query.name == "cursor" for query in operation.query):
         failures |= {400}
     if operation.writes:
@@ -492,6 +494,12 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "accept_bill": {"tip_minor": 500, "rating": 5, "comment": "Just what I wanted."},
     "object_to_standing": {"tab_id": "tab_01J8ZQ4Y7N5W2K6T3R9X1V0C4M", "reason": "I was there; the door was locked."},
     "decide_objection": {"decision": "uphold", "reason": "You are right, we were closed that morning. Sorry."},
+    "tell_story": {
+        "text": "They listened, and the cut was done in time.",
+        "places": ["website"],
+        "name": "Ana",
+        "language": "en",
+    },
     "contest": {"reason": "The treatment was not done.", "contested_minor": 2000},
     "resolve": {"resolution": "adjust", "reduction_minor": 2000, "reason": "Charged by mistake."},
     "adjust": {"reduction_minor": 1000, "reason": "The colour was a little off."},

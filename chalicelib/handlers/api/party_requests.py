@@ -13,7 +13,7 @@ from chalicelib.domain.tab.objection import Decision
 from chalicelib.domain.tab.policy import FraudWarningAction, LapseAction, Policy
 from chalicelib.domain.trust.fixed_price import TABS_LOOKED_AT
 from chalicelib.domain.trust.standing_terms import StandingTerms
-from chalicelib.domain.trust.terms import CreditTerms
+from chalicelib.domain.trust.terms import CreditTerms, StoryTerms
 from chalicelib.domain.trust.tiers import OutcomeTerms
 from chalicelib.handlers.api.body import Body
 from chalicelib.handlers.api.fields import (
@@ -81,6 +81,12 @@ class StandingTermsInput(Body):
     watch_exposure_percent: Times = _STANDING.watch_exposure_percent
 
 
+class StoryTermsInput(Body):
+    """Everybody with a fulfilled visit is asked for a story, so many days after it ended: all alike, happy or not."""
+
+    ask_after_days: Annotated[int, Meta(ge=1, le=28)] = StoryTerms().ask_after_days
+
+
 class OutcomeTermsInput(Body):
     """`tiers`: outcome tiers of tabs that are opened without any of their own. `fixed_price_after`: after so many of a
     customer's last five tabs with tiers at a lower one, they get a fixed price; 0: never.
@@ -124,6 +130,7 @@ class PolicyInput(Body):
     free_deferral_days: Annotated[int, Meta(ge=1, le=50)] = _POLICY.free_deferral_days
     standing: StandingTermsInput | None = msgspec.field(default_factory=StandingTermsInput)
     outcome_tiers: OutcomeTermsInput = msgspec.field(default_factory=OutcomeTermsInput)
+    stories: StoryTermsInput | None = None
 
 
 class NewMerchant(Body):
@@ -166,6 +173,9 @@ class BrandingInput(Body):
     ] = (5, 10, 15)
     shows_integrity: Annotated[
         bool, Meta(description="Customers see before they accept how the business kept its promises: GET …/integrity.")
+    ] = False
+    shows_stories: Annotated[
+        bool, Meta(description="Anybody can read what customers have told, with their consent: GET /v1/stories/….")
     ] = False
 
 

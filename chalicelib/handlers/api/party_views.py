@@ -43,6 +43,12 @@ class StandingTermsView(Answer):
     watch_exposure_percent: int
 
 
+class StoryTermsView(Answer):
+    """Everybody with a fulfilled visit is asked for a story, so many days after it ended."""
+
+    ask_after_days: int
+
+
 class OutcomeTermsView(Answer):
     """`tiers`: of tabs that are opened without any of their own."""
 
@@ -74,13 +80,14 @@ class PolicyView(Answer):
     free_deferral_days: int
     standing: StandingTermsView | None
     outcome_tiers: OutcomeTermsView
+    stories: StoryTermsView | None
 
 
 class BrandingView(Answer):
     """What customers see of the business. `colour`: `#rrggbb`, on which white text is readable.
 
     `logo`: a picture as a `data:` address, or its https address. `email`, `phone`: how the business is reached.
-    `shows_integrity`: how the business kept its promises can be seen.
+    `shows_integrity`: how the business kept its promises can be seen; `shows_stories`: what customers have told.
     """
 
     name: str
@@ -93,6 +100,7 @@ class BrandingView(Answer):
     terms_url: str | None
     tip_percents: tuple[int, ...]
     shows_integrity: bool
+    shows_stories: bool
 
 
 class MerchantView(Answer):

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from chalicelib.domain.tab.flag import Flag
     from chalicelib.domain.tab.objection import Objection
     from chalicelib.domain.tab.payments import Card, Dispute
+    from chalicelib.domain.tab.story import TabStory
     from chalicelib.domain.tab.tab import Pause, Tab
     from chalicelib.domain.trust.standing_terms import SealedStanding
     from chalicelib.domain.trust.tiers import Tier
@@ -37,6 +38,16 @@ def _credit(tab: Tab) -> views.TabCreditView:
         would_earn_minor=0 if tab.is_finished else crediting.would_earn_minor(tab),
         earned_minor=sum([given.kept_minor for given in earned]),
         active_at=earned[0].active_at if earned else None,
+    )
+
+
+def _story(story: TabStory) -> views.TabStoryView:
+    return views.TabStoryView(
+        asked_at=story.asked_at,
+        story_id=story.story_id,
+        told_at=story.told_at,
+        places=list(story.places),
+        withdrawn_at=story.withdrawn_at,
     )
 
 
@@ -196,6 +207,7 @@ def tab(tab: Tab, payment: Attempt | None, *, by: Actor, now: datetime, publisha
         else None,
         contest=_contest(tab.contest) if tab.contest else None,
         objection=_objection(tab.objection) if tab.objection else None,
+        story=_story(tab.story) if tab.story else None,
         feedback=views.FeedbackView(rating=tab.feedback.rating, comment=tab.feedback.comment) if tab.feedback else None,
         ledger={account.value: minor for account, minor in tab.balances.items()} if by.is_business else None,
         flags=[_flag(flag) for flag in tab.flags] if by.is_business else None,

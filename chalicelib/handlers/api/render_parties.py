@@ -75,6 +75,7 @@ def _branding(merchant: Merchant, branding: Branding) -> party_views.BrandingVie
         terms_url=branding.terms_url,
         tip_percents=branding.tip_percents,
         shows_integrity=branding.shows_integrity,
+        shows_stories=branding.shows_stories,
     )
 
 
@@ -88,7 +89,10 @@ def _policy(policy: Policy) -> party_views.PolicyView:
         silence_percent=policy.outcome_tiers.silence_percent,
         fixed_price_after=policy.outcome_tiers.fixed_price_after,
     )
-    return party_views.PolicyView(**fields | {"credits": credits, "standing": standing, "outcome_tiers": outcome_tiers})
+    stories = policy.stories and party_views.StoryTermsView(ask_after_days=policy.stories.ask_after_days)
+    return party_views.PolicyView(
+        **fields | {"credits": credits, "standing": standing, "outcome_tiers": outcome_tiers, "stories": stories}
+    )
 
 
 def standing(known: KnownStanding, texts: Sequence[str]) -> party_views.StandingView:

@@ -19,6 +19,7 @@ from chalicelib.domain.tab.payments import DepositState, DisputeState, HoldState
 from chalicelib.domain.tab.promise import AcceptanceMethod, Consent
 from chalicelib.domain.tab.share import ShareState
 from chalicelib.domain.tab.status import PaymentState, Status
+from chalicelib.domain.tab.story import Place
 from chalicelib.domain.tab.tab import Outcome
 from chalicelib.domain.trust.standing_terms import Level, ReasonCode
 
@@ -154,6 +155,16 @@ class SealedStandingView(Answer):
     reason: ReasonView
     whole_deposit_minor: int
     cap_is_final: bool
+
+
+class TabStoryView(Answer):
+    """Whether the customer was asked for a story, has told one, and where it is shown. The words: GET …/story."""
+
+    asked_at: datetime
+    story_id: str | None
+    told_at: datetime | None
+    places: list[Place]
+    withdrawn_at: datetime | None
 
 
 class ObjectionView(Answer):
@@ -469,6 +480,7 @@ class TabView(Answer):
     settlement_plan: PlanView | None
     contest: ContestView | None
     objection: ObjectionView | None
+    story: TabStoryView | None
     feedback: FeedbackView | None
     ledger: dict[str, int] | None
     flags: list[FlagView] | None

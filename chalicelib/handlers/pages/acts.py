@@ -11,9 +11,11 @@ from msgspec import Struct
 
 from chalicelib.domain.errors import AmountTooSmall, InvalidInput
 from chalicelib.domain.tab import deposit
+from chalicelib.domain.tab.actions import Action, allowed_actions
 from chalicelib.domain.tab.attempt import Attempt, AttemptState
 from chalicelib.domain.tab.bill import Feedback
 from chalicelib.domain.tab.commands.sharing import Parts
+from chalicelib.domain.tab.link import derived_secret
 from chalicelib.domain.tab.promise import Consent
 from chalicelib.domain.tab.share import USUAL_TIME
 from chalicelib.domain.tab.tab import Tab
@@ -22,6 +24,7 @@ from chalicelib.handlers.pages.form import Form
 from chalicelib.ports.deps import Deps
 from chalicelib.ports.pages import Scene
 from chalicelib.usecases.links import tab_links
+from chalicelib.usecases.links.story_links import make_story_link
 from chalicelib.usecases.parties import customers
 from chalicelib.usecases.tab import bill, booking, payment, split
 from chalicelib.usecases.tab.requests import Answer, Request
@@ -74,12 +77,13 @@ class Sent(Struct, frozen=True, kw_only=True):
 class Done(Struct, frozen=True, kw_only=True):
     """`code`: what to say on the page, "" for nothing. `leave_for`: another page to go to first.
 
-    `secret`: a new key to the tab.
+    `secret`: a new key to the tab. `story_secret`: the key to its story, whose page comes next.
     """
 
     code: str
     leave_for: str | None = None
     secret: str | None = None
+    story_secret: str | None = None
 
 
 def _agree(sent: Sent) -> Done:
@@ -274,6 +278,14 @@ def _disown(sent: Sent) -> Done:
     return Done(code="disowned")
 
 
+def _story(sent: Sent) -> Done:
+    """To the page of the story, by a link of its own, which is the same each time."""
+    if Action.TELL_STORY not in allowed_actions(sent.tab, sent.request.by, sent.deps.clock.now()):
+        raise Again("forbidden")
+    _, secret = make_story_link(sent.deps, sent.tab, derived_secret(sent.secret, "story"))
+    return Done(code="", story_secret=secret)
+
+
 def _page_of(attempt: Attempt | None) -> str | None:
     """The page of a payment that waits for the customer. One that has ended is a dead end."""
     waits = attempt is not None and attempt.state == AttemptState.AWAITING_CUSTOMER
@@ -296,5 +308,6 @@ ACTS: Final[Mapping[str, Callable[[Sent], Done]]] = {
     "unsplit": _unsplit,
     "take_over": _take_over,
     "disown": _disown,
+    "story": _story,
 }
 """What a form's address ends with → what is done."""

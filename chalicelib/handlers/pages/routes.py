@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from http.cookies import CookieError, SimpleCookie
-from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, quote, urlencode, urlsplit
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlencode, urlsplit
 
 from chalice.app import Request as HttpRequest
-from msgspec import Struct
 
-from chalicelib import bootstrap, config, correlation
+from chalicelib import bootstrap
 from chalicelib.domain.contact import Language
 from chalicelib.domain.errors import DomainError
 from chalicelib.domain.tab.link import derived_secret, is_secret
@@ -25,6 +23,16 @@ from chalicelib.handlers.api.operations import record_id
 from chalicelib.handlers.api.text import TextResponse
 from chalicelib.handlers.pages import share_links, view
 from chalicelib.handlers.pages.address import pages_at, site_of
+from chalicelib.handlers.pages.answers import (
+    Asked,
+    answer_with,
+    form_of,
+    gone,
+    headers_of,
+    html_answer,
+    language_of,
+    redirect,
+)
 from chalicelib.handlers.pages.form import Form
 from chalicelib.handlers.pages.view import Notice
 from chalicelib.ports.deps import Deps
@@ -43,7 +51,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-MAXIMUM_BODY_BYTES = 64 * 1024
 COOKIE_S = 3600
 """For so long a browser finds back from Stripe's page to the tab that it came from."""
 RENEW = "renew"
@@ -53,48 +60,22 @@ _MARK_LENGTH = 20
 
 def show(http: HttpRequest, secret: str) -> TextResponse:
     """The page of the tab; 304 where it is as the browser has it."""
-    return _answer(http, lambda asked: _show(asked, secret))
+    return answer_with(http, lambda asked: _show(asked, secret))
 
 
 def act(http: HttpRequest, secret: str, act: str) -> TextResponse:
     """What was sent from the page."""
-    return _answer(http, lambda asked: _act(asked, secret, act))
+    return answer_with(http, lambda asked: _act(asked, secret, act))
 
 
 def back(http: HttpRequest, mark: str) -> TextResponse:
     """Where Stripe's page leads back to. The tab is found by a cookie, because its address is nobody else's to know."""
-    return _answer(http, lambda asked: _back(asked, mark))
+    return answer_with(http, lambda asked: _back(asked, mark))
 
 
 def invitation(http: HttpRequest, code: str) -> TextResponse:
     """What a friend's invitation promises."""
-    return _answer(http, lambda asked: _invitation(asked, code))
-
-
-class Asked(Struct, frozen=True, kw_only=True):
-    """A request for a page."""
-
-    deps: Deps
-    http: HttpRequest
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        return self.http.headers
-
-    def query(self, name: str) -> str:
-        given: Mapping[str, str] = self.http.query_params or {}
-        return str(given.get(name) or "")
-
-
-def _answer(http: HttpRequest, page: Callable[[Asked], TextResponse]) -> TextResponse:
-    with correlation.about(api_request_id=http.context.get("requestId")):
-        try:
-            answer = page(Asked(deps=bootstrap.get_deps(), http=http))
-        except Exception:
-            log.exception("a page could not be shown")
-            answer = _gone(http, "broken", HTTPStatus.INTERNAL_SERVER_ERROR)
-        log.info("answered", extra={"operation": "page", "status": answer.status_code})
-    return answer
+    return answer_with(http, lambda asked: _invitation(asked, code))
 
 
 def _show(asked: Asked, secret: str) -> TextResponse:
@@ -114,7 +95,7 @@ def _act(asked: Asked, secret: str, name: str) -> TextResponse:
         acts,  # Imported here: a page that is looked at does without all that can be done.
     )
 
-    perform, form = acts.ACTS.get(name), _form(raw)
+    perform, form = acts.ACTS.get(name), form_of(raw)
     visit = _visit(asked.deps, secret)
     if name == RENEW:
         return _renew(asked, visit, secret)
@@ -122,7 +103,7 @@ def _act(asked: Asked, secret: str, name: str) -> TextResponse:
         return _taken_over(asked, secret, name, form) or _closed_door(asked, visit, secret)
     if perform is None or form is None:
         return _tab_page(asked, visit.tab, visit.guest, secret, notice=Notice("refused", bad=True))
-    language = _language(asked, form.text("lang"))
+    language = language_of(asked, form.text("lang"))
     mark = _mark(secret)
     sent = acts.Sent(
         deps=asked.deps,
@@ -152,7 +133,9 @@ def _act(asked: Asked, secret: str, name: str) -> TextResponse:
         notice = Notice("unavailable", bad=True)
     else:
         if done.leave_for is not None:
-            return _redirect(done.leave_for, cookie=_cookie(asked.http, mark, secret))
+            return redirect(done.leave_for, cookie=_cookie(asked.http, mark, secret))
+        if done.story_secret is not None:
+            return redirect(f"{site_of(asked.http)}/s/{done.story_secret}?{urlencode({'lang': language.value})}")
         said = {"done": done.code} if done.code else {}
         return _to_tab(asked, done.secret or secret, language, **said)
     # As it is now: what was typed stays, the version and the key of the form are new.
@@ -169,11 +152,11 @@ def _taken_over(asked: Asked, secret: str, name: str, form: Form | None) -> Text
     own = derived_secret(secret, form.text("key"))
     if admit(asked.deps, own).guest is None:
         return None
-    return _to_tab(asked, own, _language(asked, form.text("lang")), done="taken_over")
+    return _to_tab(asked, own, language_of(asked, form.text("lang")), done="taken_over")
 
 
 def _to_tab(asked: Asked, secret: str, language: Language, **query: str) -> TextResponse:
-    return _redirect(f"{pages_at(asked.http)}{secret}?{urlencode({'lang': language.value, **query})}")
+    return redirect(f"{pages_at(asked.http)}{secret}?{urlencode({'lang': language.value, **query})}")
 
 
 def _renew(asked: Asked, visit: Visit | None, secret: str) -> TextResponse:
@@ -182,15 +165,15 @@ def _renew(asked: Asked, visit: Visit | None, secret: str) -> TextResponse:
         from chalicelib.usecases.links.tab_links import want_link  # Imported here, as above.
 
         want_link(asked.deps, visit.tab, visit.subject)
-    query = urlencode({"lang": _language(asked, ""), "done": RENEW})
-    return _redirect(f"{_address(asked.http, secret)}?{query}")
+    query = urlencode({"lang": language_of(asked, ""), "done": RENEW})
+    return redirect(f"{_address(asked.http, secret)}?{query}")
 
 
 def _back(asked: Asked, mark: str) -> TextResponse:
     secret = _secret_in_cookie(asked.headers.get("cookie", ""), mark)
     if secret is None:
-        return _gone(asked.http, "back", HTTPStatus.OK)
-    return _to_tab(asked, secret, _language(asked, ""), back="1")
+        return gone(asked.http, "back", HTTPStatus.OK)
+    return _to_tab(asked, secret, language_of(asked, ""), back="1")
 
 
 def _visit(deps: Deps, secret: str) -> Visit | None:
@@ -220,7 +203,7 @@ def _tab_page(
 ) -> TextResponse:
     deps = asked.deps
     merchant, branding, entries = read_page(deps, tab)
-    language = language or _language(asked, asked.query("lang"))
+    language = language or language_of(asked, asked.query("lang"))
     integrity = find_shown_integrity(deps, tab, branding)
     account = find_account_of(deps, tab, by=by)
     values = view.tab_page(tab, merchant, branding, entries, account, by=by, now=deps.clock.now()) | {
@@ -236,25 +219,25 @@ def _tab_page(
     if notice is not None and notice.code in view.SETTLING:
         values["may"] -= view.PAYING
     if notice is None and asked.headers.get("if-none-match") == tag:
-        return TextResponse("", headers=_headers(tag), status_code=int(HTTPStatus.NOT_MODIFIED))
+        return TextResponse("", headers=headers_of(tag), status_code=int(HTTPStatus.NOT_MODIFIED))
     pages = bootstrap.get_pages()
     html = pages.write("tab", _scene(tab, language), values | {"tag": tag})
     status = HTTPStatus.CONFLICT if notice is not None and notice.bad and form is not None else HTTPStatus.OK
-    return _html(asked.http, html, status, tag, script=pages.script_sha256())
+    return html_answer(asked.http, html, status, tag, script=pages.script_sha256())
 
 
 def _closed_door(asked: Asked, visit: Visit | None, secret: str) -> TextResponse:
     if visit is not None and visit.is_free_token:
-        return _gone(asked.http, "free", HTTPStatus.OK)
-    renew = f"{_address(asked.http, secret)}/{RENEW}?{urlencode({'lang': _language(asked, '')})}"
-    return _gone(asked.http, "unknown", HTTPStatus.NOT_FOUND, renew=renew, renewed=asked.query("done") == RENEW)
+        return gone(asked.http, "free", HTTPStatus.OK)
+    renew = f"{_address(asked.http, secret)}/{RENEW}?{urlencode({'lang': language_of(asked, '')})}"
+    return gone(asked.http, "unknown", HTTPStatus.NOT_FOUND, renew=renew, renewed=asked.query("done") == RENEW)
 
 
 def _invitation(asked: Asked, code: str) -> TextResponse:
     found = find_invitation(asked.deps, code)
     if found is None:
-        return _gone(asked.http, "invitation", HTTPStatus.NOT_FOUND)
-    language, terms, branding = _language(asked, ""), found.terms, found.branding
+        return gone(asked.http, "invitation", HTTPStatus.NOT_FOUND)
+    language, terms, branding = language_of(asked, ""), found.terms, found.branding
     scene = Scene(language=language, time_zone=found.merchant.policy.time_zone, currency=found.merchant.currency)
     values = {
         "business": branding.name or found.merchant.name,
@@ -265,14 +248,7 @@ def _invitation(asked: Asked, code: str) -> TextResponse:
         "least_minor": terms.referral_least_minor,
         "pending_s": terms.pending_s,
     }
-    return _html(asked.http, bootstrap.get_pages().write("invitation", scene, values), HTTPStatus.OK)
-
-
-def _gone(http: HttpRequest, why: str, status: HTTPStatus, **values: object) -> TextResponse:
-    asked = Asked(deps=None, http=http)  # type: ignore[arg-type]
-    scene = Scene(language=_language(asked, ""), time_zone="UTC", currency="EUR")
-    html = bootstrap.get_pages().write("gone", scene, {"why": why, "branding": None, **values})
-    return _html(http, html, status)
+    return html_answer(asked.http, bootstrap.get_pages().write("invitation", scene, values), HTTPStatus.OK)
 
 
 def _address(http: HttpRequest, secret: str) -> str:
@@ -284,66 +260,9 @@ def _scene(tab: Tab, language: Language) -> Scene:
     return Scene(language=language, time_zone=tab.policy.time_zone, currency=tab.currency)
 
 
-def _language(asked: Asked, chosen: str) -> Language:
-    """The one that was chosen on the page, else the first of the browser's that we have, else English."""
-    known = {language.value: language for language in Language}
-    wanted = [chosen, asked.query("lang")]
-    wanted += [
-        part.partition(";")[0].strip()[:2].lower() for part in asked.headers.get("accept-language", "").split(",")
-    ]
-    return next((known[code] for code in wanted if code in known), Language.ENGLISH)
-
-
-def _form(raw: bytes) -> Form | None:
-    """None for what no form of ours has sent."""
-    if len(raw) > MAXIMUM_BODY_BYTES:
-        return None
-    try:
-        form = Form(parse_qs(raw.decode(), keep_blank_values=True, max_num_fields=200))
-    except ValueError:
-        return None
-    key, version = form.text("key"), form.text("version")
-    is_ours = key.isascii() and 0 < len(key) <= 64 and version.isdecimal() and version.isascii() and len(version) < 10
-    return form if is_ours else None
-
-
 def _version(tab: Tab, form: Form) -> int:
     """The version that the form is for: the present one, if all that it was decided on is as it was."""
     return tab.version if form.text("seen") == view.seen_of(tab) else int(form.text("version"))
-
-
-# Headers
-
-
-def _html(
-    http: HttpRequest, html: str, status: HTTPStatus, tag: str | None = None, *, script: str | None = None
-) -> TextResponse:
-    body = "" if http.method == "HEAD" else html
-    headers = {"Content-Type": "text/html; charset=utf-8", **_headers(tag, script)}
-    return TextResponse(body, headers=headers, status_code=int(status))
-
-
-def _headers(tag: str | None, script: str | None = None) -> dict[str, Any]:
-    """Nothing from elsewhere, nothing kept, found by nobody, and the address told to nobody."""
-    scripts = f"script-src 'sha256-{script}'; connect-src 'self'; " if script else ""
-    return {
-        "Content-Security-Policy": (
-            f"default-src 'none'; style-src 'unsafe-inline'; img-src data:; {scripts}"
-            f"form-action 'self' {config.payment_pages()}; base-uri 'none'; frame-ancestors 'none'"
-        ),
-        "Cache-Control": "no-store",
-        "Referrer-Policy": "no-referrer",
-        "X-Robots-Tag": "noindex, nofollow",
-        "X-Content-Type-Options": "nosniff",
-        "Strict-Transport-Security": "max-age=31536000",
-        "Cross-Origin-Opener-Policy": "same-origin",
-        **({"ETag": tag} if tag else {}),
-    }
-
-
-def _redirect(to: str, *, cookie: str | None = None) -> TextResponse:
-    headers = {**_headers(None), "Location": to} | ({"Set-Cookie": cookie} if cookie else {})
-    return TextResponse("", headers=headers, status_code=int(HTTPStatus.SEE_OTHER))
 
 
 # Back from Stripe

@@ -39,7 +39,7 @@ TOLD = frozenset(
         *("payment_declined", "charge_failed", "cash_taken", "cash_announced", "cash_returned", "refunded"),
         *("credit_spent", "credit_returned"),
         *("split", "unsplit", "share_paid", "share_paid_back", "share_returned", "returned_to_parent"),
-        *("standing_objected", "objection_decided"),
+        *("standing_objected", "objection_decided", "story_told", "story_withdrawn"),
         *("tip_given", "reminded", "rescheduled", "canceled", "no_show", "waived", "closed"),
     }
 )

@@ -20,7 +20,7 @@ from chalicelib import correlation
 from chalicelib.domain.contact import Channel, Contact, Source
 from chalicelib.domain.news import values
 from chalicelib.domain.news.delivery import Delivery, DeliveryState
-from chalicelib.domain.news.message import Message, Recipient
+from chalicelib.domain.news.message import Message, MessageKind, Recipient
 from chalicelib.domain.news.notice import push_of
 from chalicelib.domain.news.rules import (
     ASKS_TO_PAY,
@@ -41,6 +41,7 @@ from chalicelib.ports.notices import NoticeJob, queue_job_of
 from chalicelib.ports.queues import QueueName, QueueUnavailable
 from chalicelib.ports.store import DueDelivery, VersionConflict
 from chalicelib.ports.words import MissingValue, Setting, Written
+from chalicelib.usecases.links.story_links import make_story_link
 from chalicelib.usecases.links.tab_links import make_for_message
 from chalicelib.usecases.news.opt_outs import opt_out, with_key
 from chalicelib.usecases.tab.bill import note_bill_told
@@ -297,6 +298,10 @@ def _with_page(deps: Deps, message: Message, scene: Scene) -> Scene:
     """With a link to the tab, for a customer. It goes to the address on file, and is shown nowhere else."""
     if scene.tab is None or message.to != Recipient.CUSTOMER or not deps.pages_url:
         return scene
+    if message.kind == MessageKind.STORY_ASKED:
+        # A link of its own: it still takes the story back when those to the tab have ended.
+        tab, secret = make_story_link(deps, scene.tab)
+        return replace(scene, tab=tab, page=f"{deps.pages_url}/s/{secret}")
     tab, secret = make_for_message(deps, scene.tab)
     return replace(scene, tab=tab, page=f"{deps.pages_url}/t/{secret}" if secret else "")
 

@@ -19,6 +19,7 @@ from chalicelib.usecases.parties.customers import get_customer
 from chalicelib.usecases.tab.requests import Request, merchant_of
 from chalicelib.usecases.trust.erasing import erase_answers
 from chalicelib.usecases.trust.names import link_by_phone
+from chalicelib.usecases.trust.stories import erase_stories
 
 _STAFF_MAY_LIFT = frozenset({Source.IN_PERSON, Source.UNREACHABLE})
 
@@ -119,12 +120,16 @@ def opt_in(deps: Deps, customer_id: str, channel: Channel, *, request: Request) 
 
 
 def erase_contact(deps: Deps, customer_id: str, *, request: Request) -> Contact:
-    """Erase everything personal that is kept of the customer. The books stay. Raises NotFound, Contention."""
+    """Erase everything personal that is kept of the customer, and what they told. The books stay.
+
+    Raises NotFound, Contention.
+    """
     now = deps.clock.now()
 
     def change(before: Contact) -> Contact:
         # Before it is written: a process that dies between the two is asked again, and leaves nothing behind.
         erase_answers(deps, before.merchant_id, customer_id)
+        erase_stories(deps, before.merchant_id, customer_id)
         return contacts.erased(before, now)
 
     return _change(deps, customer_id, change, request=request)

@@ -13,7 +13,7 @@ from chalicelib.domain.errors import NotFound
 from chalicelib.domain.parties import Merchant
 from chalicelib.domain.tab.actor import Actor
 from chalicelib.domain.trust.figures import Figures
-from chalicelib.domain.trust.integrity import integrity_of
+from chalicelib.domain.trust.integrity import integrity_of, stories_of
 from chalicelib.ports.deps import Deps
 from chalicelib.ports.store import StoreUnavailable, every
 from chalicelib.usecases.tab.requests import merchant_of
@@ -51,6 +51,7 @@ def refresh(deps: Deps, merchant: Merchant) -> Figures:
         integrity=integrity_of(counted, now),
         outlook=outlook_of(counted, currency=merchant.currency, time_zone=merchant.policy.time_zone, now=now),
         is_complete=len(visits) <= MOST_VISITS,
+        stories=stories_of(counted, now),
     )
     deps.visits.put_figures(figures)
     return figures

@@ -188,7 +188,7 @@ class Player:
 
 def _next_at(tab: Tab) -> datetime | None:
     """When something is next due; what becomes of credit, weeks and a year on, is not waited for."""
-    later = (StepKind.TELL_CREDIT, StepKind.EXPIRE_CREDIT)
+    later = (StepKind.TELL_CREDIT, StepKind.EXPIRE_CREDIT, StepKind.ASK_STORY)
     pending = [step.at for step in agenda.steps(tab) if step.kind not in later]
     return min(pending, default=None)
 
