@@ -58,6 +58,7 @@ class Books:
             + invariants.check_claims(shown, shop.gateway.objects(tab_id))
             + self._price_in_sealed(tab)
             + self._split(tab)
+            + self._answered(tab)
         )
         self.checked["tabs"] += 1
 
@@ -161,6 +162,12 @@ class Books:
         return wrong
 
     # All of it
+
+    def _answered(self, tab: Tab) -> list[str]:
+        """A bank is said to be answered only where it is."""
+        there = {one.dispute_id: one for paid in self.shop.gateway.payments.values() for one in paid.disputes}
+        ours = [dispute for leg in tab.legs for dispute in leg.disputes if dispute.submitted_at is not None]
+        return [f"{one.dispute_id} is not answered" for one in ours if not there[one.dispute_id].is_answered]
 
     def check_all(self, *, at_rest: bool = False) -> None:
         """Every tab, every statement of credit, and the sum of all ledgers."""

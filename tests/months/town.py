@@ -40,6 +40,7 @@ from chalicelib.usecases.parties.merchants import get_merchant, set_policy
 from chalicelib.usecases.tab import bill, payment, refund
 from chalicelib.usecases.tab.booking import Agreement, accept_promise, cancel_tab, check_in, mark_no_show, open_tab
 from chalicelib.usecases.tab.split import split_bill, unsplit_bill
+from chalicelib.usecases.trust import evidence
 from chalicelib.usecases.trust.credits import get_invitation_code, set_spends_by_itself, take_invitation
 from chalicelib.usecases.trust.standing import decide_objection, object_to_standing
 from tests.months.checks import Books
@@ -338,6 +339,8 @@ class Town:
             Action.RESOLVE_FLAG: 2,
             Action.OBJECT: 2 if tab.objection is None else 0,
             Action.DECIDE_OBJECTION: 5,
+            Action.STAGE_EVIDENCE: 1,
+            Action.SUBMIT_EVIDENCE: 2,
         }
 
     def do(self, tab_id: str, action: Action) -> None:
@@ -387,6 +390,8 @@ class Town:
             Action.DECIDE_OBJECTION: lambda: decide_objection(
                 deps, tab.customer_id, tab_id, pick(list(Decision)), "so", request=request
             ),
+            Action.STAGE_EVIDENCE: lambda: self._answer_bank(tab, by, evidence.stage),
+            Action.SUBMIT_EVIDENCE: lambda: self._answer_bank(tab, by, evidence.submit),
         }
         acts[action]()
 
@@ -445,6 +450,14 @@ class Town:
         if flags:
             request = self.shop.request(by)
             refund.resolve_flag(self.shop.deps, tab.tab_id, flags[0].flag_id, "looked at it", request=request)
+
+    def _answer_bank(self, tab: Tab, by: Actor, send: Callable[..., object]) -> None:
+        """What the owner has read, of the last dispute that the bank asks about."""
+        shop = self.shop
+        (*_, asked) = [one.dispute_id for leg in tab.legs for one in leg.disputes if one.awaits_answer]
+        read = evidence.get_evidence(shop.deps, tab.tab_id, asked, by=by).pack
+        assert read is not None, "who can send it has a draft of it"
+        send(shop.deps, tab.tab_id, asked, read.sha256, request=shop.request(by))
 
     def _pay_on_phone(self, tab: Tab, by: Actor, credit_minor: int | None) -> None:
         request = self.shop.request(by)

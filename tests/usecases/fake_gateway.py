@@ -20,6 +20,7 @@ from chalicelib.domain.tab.attempt import Attempt, Failure, Operation
 from chalicelib.domain.tab.facts.fact import Fact, FactKind
 from chalicelib.domain.tab.payments import Card
 from chalicelib.domain.tab.tab import Tab
+from chalicelib.domain.trust.evidence.pack import Pack
 from chalicelib.ports.gateway import (
     BadSignature,
     CardSetup,
@@ -83,18 +84,32 @@ class Refund(Struct):
     failure: Failure | None = None
 
 
+TO_ANSWER = timedelta(days=9)
+"""How long a bank takes an answer."""
+
+
 class Dispute(Struct):
-    """`kind`: its current state."""
+    """`kind`: its current state. `answers`: the attempts whose evidence it has, by their keys; the bank's, the last.
+
+    `is_answered`: the bank has it, and asks no more.
+    """
 
     dispute_id: str
     amount_minor: int
+    respond_by: datetime
     kind: FactKind | None = None
     withdrawn_minor: int = 0
     reinstated_minor: int = 0
+    answers: list[str] = []
+    is_answered: bool = False
 
     @property
     def is_open(self) -> bool:
         return self.kind == FactKind.DISPUTE_OPENED
+
+    @property
+    def asks(self) -> bool:
+        return self.kind in (FactKind.INQUIRY_OPENED, FactKind.DISPUTE_OPENED) and not self.is_answered
 
     @property
     def taken_minor(self) -> int:
@@ -283,6 +298,8 @@ class FakeGateway:
 
     def _find(self, attempt: Attempt) -> tuple[Fact, ...]:
         self.expire_holds()
+        if attempt.answers_bank:
+            return self._evidence(*self._disputed(attempt))
         if attempt.operation == Operation.REFUND:
             payment = self.payments[attempt.payment_id or ""]
             made = (refund for refund in payment.refunds if refund.attempt_id == attempt.attempt_id)
@@ -293,6 +310,40 @@ class FakeGateway:
         if attempt.operation in (Operation.CAPTURE, Operation.RELEASE) and found.state == "authorized":
             return ()
         return self._facts(found)
+
+    # The port: evidence
+
+    def answer_bank(self, tab: Tab, attempt: Attempt, pack: Pack) -> tuple[Fact, ...]:
+        with self._calling(attempt.operation):
+            payment, dispute = self._disputed(attempt)
+            if attempt.attempt_id not in dispute.answers:
+                if not dispute.asks:
+                    raise GatewayRejected(Failure(code="dispute_unexpected_state"), self._evidence(payment, dispute))
+                dispute.answers = [*dispute.answers, attempt.attempt_id]
+                dispute.is_answered = attempt.operation == Operation.SUBMIT_EVIDENCE
+                for fact in self._evidence(payment, dispute):
+                    self.announce(fact, payment_id=payment.payment_id)
+            return self._evidence(payment, dispute)
+
+    def find_charge(self, account: str | None, payment_id: str) -> str | None:
+        return f"ch_of_{payment_id}"
+
+    def _disputed(self, attempt: Attempt) -> tuple[Payment, Dispute]:
+        payment = self.payments[attempt.payment_id or ""]
+        return payment, next(one for one in payment.disputes if one.dispute_id == attempt.dispute_id)
+
+    def _evidence(self, payment: Payment, dispute: Dispute) -> tuple[Fact, ...]:
+        if not dispute.answers:
+            return ()
+        fact = Fact(
+            kind=FactKind.EVIDENCE_SUBMITTED if dispute.is_answered else FactKind.EVIDENCE_STAGED,
+            object_id=dispute.dispute_id,
+            at=self.now(),
+            payment_id=payment.payment_id,
+            attempt_id=dispute.answers[-1],
+            occurrence="inquiry" if dispute.kind in (FactKind.INQUIRY_OPENED, FactKind.INQUIRY_CLOSED) else "",
+        )
+        return (fact,)
 
     def close_payment(self, tab: Tab, attempt: Attempt) -> tuple[Fact, ...]:
         assert tab.attempt(attempt.attempt_id) is not None, "what is closed is an attempt that is open"
@@ -478,7 +529,8 @@ class FakeGateway:
         dispute_id = dispute_id or f"dp_{payment_id}"
         dispute = next((one for one in payment.disputes if one.dispute_id == dispute_id), None)
         if dispute is None:
-            dispute = Dispute(dispute_id, payment.captured_minor if amount_minor is None else amount_minor)
+            amount_minor = payment.captured_minor if amount_minor is None else amount_minor
+            dispute = Dispute(dispute_id, amount_minor, self.now() + TO_ANSWER)
             payment.disputes.append(dispute)
         for kind in kinds:
             if kind == FactKind.DISPUTE_WITHDRAWN:
@@ -486,6 +538,8 @@ class FakeGateway:
             elif kind == FactKind.DISPUTE_REINSTATED:
                 dispute.reinstated_minor = dispute.withdrawn_minor
             else:
+                if kind == FactKind.DISPUTE_OPENED and dispute.kind == FactKind.INQUIRY_OPENED:
+                    dispute.respond_by, dispute.is_answered = self.now() + TO_ANSWER, False
                 dispute.kind = kind
             fact = next(one for one in self._dispute_facts(payment, dispute, told=kind) if one.kind == kind)
             self.announce(fact, payment_id=payment_id)
@@ -503,6 +557,8 @@ class FakeGateway:
             at=self.now(),
             amount_minor=dispute.amount_minor,
             payment_id=payment.payment_id,
+            reason="general",
+            respond_by=dispute.respond_by,
         )
         yield fact
         if dispute.withdrawn_minor:

@@ -14,6 +14,7 @@ from chalicelib.domain.tab.attempt import Operation
 from chalicelib.domain.tab.bill import Feedback
 from chalicelib.domain.tab.commands.bill import ItemInput
 from chalicelib.domain.tab.commands.booking import Limits
+from chalicelib.domain.tab.facts.fact import FactKind
 from chalicelib.domain.tab.objection import Decision
 from chalicelib.domain.tab.policy import Resolution
 from chalicelib.domain.tab.status import Status
@@ -39,6 +40,7 @@ from chalicelib.usecases.tab.followup import pause_followup, resume_followup, se
 from chalicelib.usecases.tab.payment import charge_saved_card, give_tip, pay_on_phone, return_cash, take_cash
 from chalicelib.usecases.tab.refund import refund_tab
 from chalicelib.usecases.tab.requests import Answer, Request
+from chalicelib.usecases.trust.evidence import get_evidence, stage, submit
 from chalicelib.usecases.trust.standing import decide_objection, object_to_standing
 from chalicelib.usecases.trust.stories import tell_story, withdraw_story
 from tests.usecases.shop import WITH_CARD, WITHOUT_CARD, Shop
@@ -117,6 +119,19 @@ def asked(shop: Shop) -> None:
 def told(shop: Shop) -> None:
     asked(shop)
     tell_story(shop.deps, shop.tab_id, STORY, request=shop.request(shop.ada))
+
+
+def disputed(shop: Shop) -> None:
+    paid(shop)
+    shop.gateway.dispute(shop.tab.legs[0].payment_id, FactKind.DISPUTE_OPENED, dispute_id="dp_1")
+    shop.deliver_all()
+
+
+def read(shop: Shop) -> str:
+    """The hash of the evidence as the owner reads it, or has read it before it was sent."""
+    pack = get_evidence(shop.deps, shop.tab_id, "dp_1", by=shop.owner).pack
+    assert pack is not None
+    return pack.sha256
 
 
 def owed_cash(shop: Shop) -> None:
@@ -215,6 +230,16 @@ CASES: dict[str, Case] = {
         told,
         lambda shop, request: withdraw_story(shop.deps, shop.tab_id, request=request),
         "ada", "story_withdrawn", {"why": "customer"},
+    ),
+    "submit_evidence": Case(
+        disputed,
+        lambda shop, request: submit(shop.deps, shop.tab_id, "dp_1", read(shop), request=request),
+        "owner", "evidence_sealed", {"dispute_id": "dp_1", "operation": "submit_evidence"},
+    ),
+    "stage_evidence": Case(
+        disputed,
+        lambda shop, request: stage(shop.deps, shop.tab_id, "dp_1", read(shop), request=request),
+        "owner", "evidence_sealed", {"operation": "stage_evidence"},
     ),
     "adjust": Case(
         in_review,
