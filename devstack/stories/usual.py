@@ -15,6 +15,7 @@ from devstack.stories.followup import week_of_followup
 from devstack.stories.problems import ROUGH_STORIES, disputed, unpaid
 from devstack.stories.splitting import three_friends
 from devstack.stories.systems import outage
+from devstack.stories.trust import consultant, regular
 
 Story = Callable[[Stack, Say], None]
 
@@ -287,6 +288,8 @@ STORIES: tuple[Story, ...] = (
     outage,
     paid_from_the_mail,
     three_friends,
+    regular,
+    consultant,
 )
 
 NEED_THE_LOCAL_SERVER: dict[Story, str] = {
@@ -300,5 +303,6 @@ NEED_THE_LOCAL_SERVER: dict[Story, str] = {
     week_of_followup: "a week goes by",
     paid_from_the_mail: "its mail is read in the local outbox",
     three_friends: "a share waits for a day",
+    regular: "two months go by",
 }
 """The stories that need the local server: its clock, for the part that takes longer than a minute, or its outbox."""
