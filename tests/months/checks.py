@@ -185,6 +185,7 @@ class Books:
         assert sum(sums.values()) == 0, f"the ledgers sum to {sum(sums.values())}"
         shop.check_credits()
         self._figures()
+        self._stories()
         self.checked["whole books"] += 1
 
     def _figures(self) -> None:
@@ -193,6 +194,19 @@ class Books:
         counted = refresh(shop.deps, shop.store.get_merchant(shop.merchant_id)).integrity
         visits = [self._visit(customer_id, tab_id) for customer_id, tabs in self._tabs_of.items() for tab_id in tabs]
         assert counted == integrity_of(visits, counted.until), "the integrity figures are not those of the entries"
+
+    def _stories(self) -> None:
+        """Where a story is shown is where its customer has last agreed, and what was taken back has no words."""
+        shop = self.shop
+        for tab_id, entries in self._entries.items():
+            places: list[str] = []
+            for entry in entries:
+                if entry.kind in ("story_told", "story_withdrawn"):
+                    places = entry.details.get("places", [])
+            story = shop.deps.people.find_story(shop.merchant_id, tab_id)
+            assert list(story.places if story else ()) == places, f"{tab_id}: its story is not where it may be"
+            assert story is None or bool(story.text) == bool(places), f"{tab_id}: words without a place"
+            self.checked["stories"] += story is not None
 
     def check_against_the_gateway(self) -> None:
         """The nightly comparison finds nothing, over all months."""

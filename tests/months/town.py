@@ -15,6 +15,7 @@ from datetime import timedelta
 from msgspec import Struct
 from msgspec.structs import replace
 
+from chalicelib.domain.contact import Language
 from chalicelib.domain.errors import DomainError
 from chalicelib.domain.tab.actions import Action, allowed_actions, is_resolvable
 from chalicelib.domain.tab.actor import Actor, Role
@@ -30,9 +31,11 @@ from chalicelib.domain.tab.payments import Card, RefundMeans
 from chalicelib.domain.tab.policy import Policy, Resolution
 from chalicelib.domain.tab.promise import Consent
 from chalicelib.domain.tab.status import Status
+from chalicelib.domain.tab.story import Place
 from chalicelib.domain.tab.tab import Tab
 from chalicelib.domain.trust.standing_terms import StandingTerms
-from chalicelib.domain.trust.terms import CreditTerms
+from chalicelib.domain.trust.story import Words
+from chalicelib.domain.trust.terms import CreditTerms, StoryTerms
 from chalicelib.domain.trust.tiers import Tier
 from chalicelib.usecases.parties.contacts import ContactInput, erase_contact, put_contact
 from chalicelib.usecases.parties.customers import create_customer
@@ -43,6 +46,7 @@ from chalicelib.usecases.tab.split import split_bill, unsplit_bill
 from chalicelib.usecases.trust import evidence
 from chalicelib.usecases.trust.credits import get_invitation_code, set_spends_by_itself, take_invitation
 from chalicelib.usecases.trust.standing import decide_objection, object_to_standing
+from chalicelib.usecases.trust.stories import tell_story, withdraw_story
 from tests.months.checks import Books
 from tests.usecases.fake_gateway import CardBehaviour, Payment
 from tests.usecases.shop import EVERYTHING, NOON, WITHOUT_CARD, Shop
@@ -57,7 +61,7 @@ CREDITS = CreditTerms(
 STANDING = StandingTerms(trusted_visits=4, trusted_over_days=30)
 TIERS = tuple(Tier(percent=percent, measure=f"as good as {percent}") for percent in (100, 80, 50, 0))
 POLICIES = (
-    Policy(credits=CREDITS, standing=STANDING, exposure_per_customer_minor=400_00),
+    Policy(credits=CREDITS, standing=STANDING, exposure_per_customer_minor=400_00, stories=StoryTerms()),
     Policy(credits=replace(CREDITS, rate_basis_points=1000), standing=STANDING, exposure_per_customer_minor=400_00),
     Policy(credits=None, standing=StandingTerms(), exposure_per_customer_minor=0),
     Policy(credits=CREDITS, standing=None),
@@ -341,6 +345,8 @@ class Town:
             Action.DECIDE_OBJECTION: 5,
             Action.STAGE_EVIDENCE: 1,
             Action.SUBMIT_EVIDENCE: 2,
+            Action.TELL_STORY: 3,
+            Action.WITHDRAW_STORY: 0.5,
         }
 
     def do(self, tab_id: str, action: Action) -> None:
@@ -387,6 +393,8 @@ class Town:
             Action.WRITE_OFF: lambda: bill.write_off(deps, tab_id, "so", request=request),
             Action.RESOLVE_FLAG: lambda: self._resolve_flag(tab, by),
             Action.OBJECT: lambda: object_to_standing(deps, tab.customer_id, tab_id, "so", request=request),
+            Action.TELL_STORY: lambda: tell_story(deps, tab_id, self._words(), request=request),
+            Action.WITHDRAW_STORY: lambda: withdraw_story(deps, tab_id, request=request),
             Action.DECIDE_OBJECTION: lambda: decide_objection(
                 deps, tab.customer_id, tab_id, pick(list(Decision)), "so", request=request
             ),
@@ -427,6 +435,10 @@ class Town:
     def _tier(self, tab: Tab) -> int:
         usual = self._habits(tab).tier
         return usual if self.random.random() < 0.8 else self.random.choice([100, 80, 50, 0])
+
+    def _words(self) -> Words:
+        places = self.random.choice([(Place.WEBSITE,), (Place.FEED,), (Place.WEBSITE, Place.FEED)])
+        return Words(text="It was as it was.", name="", language=Language.ENGLISH, places=places)
 
     def _contest(self, tab: Tab, by: Actor) -> None:
         percent = self.random.choice([80, 50, 0]) if tab.has_tiers and self.random.random() < 0.7 else None

@@ -40,7 +40,10 @@ def test_everything_holds_after_every_act() -> None:
         "invited",
         "policy changed",
         "submit_evidence",
+        "tell_story",
+        "withdraw_story",
     } <= happened
+    assert town.books.checked["stories"]
     assert town.books.checked["opened for known"], "somebody has come back"
 
 
