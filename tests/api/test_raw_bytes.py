@@ -135,6 +135,10 @@ class Town:
         answer = self.call("POST", "/t/{secret}/{act}", self.form, {"Content-Type": FORM}, path=path)
         assert answer["statusCode"] in (200, 303, 409)
 
+    def business_of_a_block(self, raw: bytes) -> None:
+        answer = self.call("GET", "/stories/{merchant_id}", path={"merchant_id": text(raw)})
+        assert answer["statusCode"] == 404, "this one shows no stories"
+
     def cookie(self, raw: bytes) -> None:
         answer = self.call("GET", "/back/{mark}", headers={"Cookie": text(raw)}, path={"mark": "a" * 20})
         assert answer["statusCode"] == 200
@@ -210,6 +214,7 @@ TARGETS: dict[str, Callable[[Town], tuple[Send, bytes]]] = {
     "link": lambda town: (town.link, town.secret.encode()),
     "form_of_a_page": lambda town: (town.form_of_a_page, town.form),
     "act_of_a_page": lambda town: (town.act_of_a_page, b"contest"),
+    "business_of_a_block": lambda town: (town.business_of_a_block, town.shop.merchant_id.encode()),
     "cookie": lambda town: (town.cookie, f"tab_{'a' * 20}=0123456789".encode()),
     "unsubscribe_key": lambda town: (town.unsubscribe_key, b"a" * 43),
     "body_of_a_write": lambda town: (town.body_of_a_write, b'{"reduction_minor":100,"reason":"No."}'),
@@ -218,7 +223,7 @@ TARGETS: dict[str, Callable[[Town], tuple[Send, bytes]]] = {
 }
 
 
-_PAGES = frozenset({"link", "form_of_a_page", "act_of_a_page"})
+_PAGES = frozenset({"link", "form_of_a_page", "act_of_a_page", "business_of_a_block"})
 """Answered with a page, which takes ten times as long to write as a refusal."""
 
 

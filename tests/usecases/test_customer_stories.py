@@ -31,6 +31,7 @@ from chalicelib.usecases.tab.bill import contest_bill, resolve_contest
 from chalicelib.usecases.tab.booking import cancel_tab
 from chalicelib.usecases.tab.payment import take_cash
 from chalicelib.usecases.tab.refund import refund_tab
+from chalicelib.usecases.trust import stories
 from chalicelib.usecases.trust.figures import get_figures
 from chalicelib.usecases.trust.stories import find_published, get_story, tell_story, withdraw_story
 from tests.channels import BareWords
@@ -130,7 +131,7 @@ def test_a_story_is_shown_only_where_its_customer_agrees(shop: Shop) -> None:
     tell(shop, told=words(Place.WEBSITE))
     assert (shown(shop, Place.WEBSITE), shown(shop, Place.FEED)) == (["The cut was done in time."], [])
 
-    tell(shop, told=words(Place.FEED, text="  On second thoughts:\r\nfine.  "))
+    tell(shop, told=words(Place.FEED, text="  On second\x00 thoughts:\r\nfine.\x1b  "))
 
     assert (shown(shop, Place.WEBSITE), shown(shop, Place.FEED)) == ([], ["On second thoughts:\nfine."])
     entries = shop.store.list_entries(shop.merchant_id, shop.tab_id, limit=999, cursor=None).items
@@ -254,6 +255,15 @@ def test_what_is_shown_stands_beside_who_was_asked_and_who_answered(shop: Shop) 
     shown(shop, Place.FEED)
     found = find_published(shop.deps, shop.merchant_id, Place.FEED)
     assert found is not None and found.counts == counts
+
+
+def test_what_anybody_may_ask_for_has_a_limit(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the newest so many are read; nobody can make us read all that was ever told."""
+    for text in ("The first of three.", "The second of three.", "The third of three."):
+        tell(visited(shop), told=words(text=text))
+    monkeypatch.setattr(stories, "MOST_READ", 2)
+
+    assert len(shown(shop, Place.FEED)) == 2
 
 
 def test_a_business_shows_all_or_nothing(shop: Shop) -> None:

@@ -6,6 +6,7 @@ words are kept apart from the tab and its entries, so that they can be erased.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
@@ -16,6 +17,7 @@ from chalicelib.domain.errors import InvalidInput
 from chalicelib.domain.tab.story import Place
 
 FEWEST_CHARACTERS, MOST_CHARACTERS, MOST_NAME_CHARACTERS = 10, 1000, 60
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 READ_AGAIN_WITHIN = timedelta(hours=24)
 """Whoever shows stories elsewhere reads them again within this time, so what was taken back is gone everywhere then."""
 
@@ -44,8 +46,9 @@ class Story(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def check_words(words: Words) -> Words:
-    """The words as they are kept. Raises InvalidInput."""
-    text, name = words.text.replace("\r\n", "\n").strip(), " ".join(words.name.split())
+    """The words as they are kept, without control characters, which a form may carry. Raises InvalidInput."""
+    text = _CONTROL.sub("", words.text.replace("\r\n", "\n")).strip()
+    name = " ".join(_CONTROL.sub("", words.name).split())
     if not FEWEST_CHARACTERS <= len(text) <= MOST_CHARACTERS:
         raise InvalidInput(f"A story has {FEWEST_CHARACTERS} to {MOST_CHARACTERS} characters.", field="text")
     if len(name) > MOST_NAME_CHARACTERS:

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from chalicelib.domain.trust.story import Story, Words
     from chalicelib.ports.deps import Deps
 
-MOST_SHOWN = 100
+MOST_SHOWN, MOST_READ = 100, 1000
+"""So many of the newest are read for a request that anybody can send, and shown."""
 PAGE = 200
 
 
@@ -82,7 +83,8 @@ def find_published(deps: Deps, merchant_id: str, place: Place) -> Published | No
         return None
     if not branding.shows_stories:
         return None
-    shown = (story for story in deps.people.iter_stories(merchant_id) if place in story.places)
+    newest = islice(deps.people.iter_stories(merchant_id), MOST_READ)
+    shown = (story for story in newest if place in story.places)
     figures = deps.visits.find_figures(merchant_id)
     return Published(
         merchant=merchant,
