@@ -9,11 +9,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,20 +23,15 @@ from devstack.stack import ROOT, Stack, stop_on_signals
 from devstack.stories.business import Business
 
 SCHEMATHESIS = ROOT / ".venv-fuzz" / "bin" / "schemathesis"
-CHECKS = (
-    "not_a_server_error",
-    "status_code_conformance",
-    "content_type_conformance",
-    "response_schema_conformance",
-    "response_headers_conformance",
-    "ignored_auth",
-    "use_after_free",
-    "unsupported_method",
-    "missing_required_header",
-)
-QUICK = "examples,fuzzing,stateful"
-THOROUGH = "examples,coverage,fuzzing,stateful"
-"""The phases. Coverage goes through every keyword of every schema, which alone is some thousand requests."""
+CONFIG = Path(__file__).with_name("schemathesis.toml")
+"""What is checked, and how chains are made."""
+QUICK = ("--phases", "examples,fuzzing", "--max-examples", "10")
+THOROUGH = ("--phases", "examples,coverage,fuzzing", "--max-examples", "40")
+"""Single requests. Coverage goes through every keyword of every schema, which alone is some thousand requests."""
+CHAINS = ("--phases", "stateful", "--max-examples", "40", "--max-time")
+"""Chains of requests by the document's links. Hypothesis ends where the same start leads elsewhere, as it does with
+a server that remembers: therefore they are begun anew until the time is over."""
+QUICK_S, THOROUGH_S = 20, 300
 THOROUGH_FROM = 5_000
 """From so many requests on, rounds are thorough."""
 
@@ -47,45 +44,45 @@ def main() -> int:
     stop_on_signals()
     statuses: Counter[str] = Counter()
     reached: dict[str, set[str]] = {}
-    failed, seed, began = 0, given.seed, time.monotonic()
+    failed, seed, began, links = 0, given.seed, time.monotonic(), (0, 0)
+    is_thorough = given.requests >= THOROUGH_FROM
+    ways = (THOROUGH, (*CHAINS, str(THOROUGH_S))) if is_thorough else (QUICK, (*CHAINS, str(QUICK_S)))
     with tempfile.TemporaryDirectory() as folder, Stack(logs=Path(folder) / "logs") as stack:
         while statuses.total() < given.requests and not failed:
-            failed, report = _round(stack, Path(folder), seed, is_thorough=given.requests >= THOROUGH_FROM)
-            statuses.update(report["statuses"])
-            for label, found in report["reached"].items():
-                reached.setdefault(label, set()).update(found)
+            for way in ways:
+                found_fault, report = _round(stack, Path(folder), seed, way)
+                failed = failed or found_fault
+                statuses.update(report["statuses"])
+                links = max(links, report["links"])
+                for label, found in report["reached"].items():
+                    reached.setdefault(label, set()).update(found)
             seed += 1
     good = sum(any(status.startswith("2") for status in found) for found in reached.values())
     told = ", ".join(f"{count:,} × {status}" for status, count in sorted(statuses.items()))
     print(
         f"{statuses.total():,} requests in {time.monotonic() - began:.0f} s, {seed - given.seed} rounds: {told}. "
-        f"{good} of {len(reached)} operations were answered with a success."
+        f"{good} of {len(reached)} operations were answered with a success; "
+        f"{links[0]} of {links[1]} links were followed in one round of chains."
     )
     return failed
 
 
-def _round(stack: Stack, folder: Path, seed: int, *, is_thorough: bool) -> tuple[int, dict[str, Any]]:
+def _round(stack: Stack, folder: Path, seed: int, way: Sequence[str]) -> tuple[int, dict[str, Any]]:
+    """The exit status, and what was sent and answered. `way`: which phases, and how much of them."""
     given, report = folder / "given.json", folder / "report.json"
     given.write_text(json.dumps({"seed": seed, **_town(stack)}))
     report.unlink(missing_ok=True)
     command = [
         *(
             str(SCHEMATHESIS),
+            "--config-file",
+            str(CONFIG),
             "run",
             f"{stack.app_url}/v1/openapi.json",
             "--seed",
             str(seed),
-            "--checks",
-            ",".join(CHECKS),
         ),
-        *(
-            "--phases",
-            THOROUGH if is_thorough else QUICK,
-            "--max-examples",
-            "40" if is_thorough else "10",
-            "--no-shrink",
-            "--continue-on-failure",
-        ),
+        *(*way, "--no-shrink", "--continue-on-failure"),
         *("--suppress-health-check", "all", "--warnings", "off", "--no-color", "--request-timeout", "60"),
     ]
     done = subprocess.run(
@@ -108,6 +105,8 @@ def _round(stack: Stack, folder: Path, seed: int, *, is_thorough: bool) -> tuple
     if not report.exists():
         raise RuntimeError(f"schemathesis sent nothing:\n{done.stdout}\n{done.stderr}")
     told: dict[str, Any] = json.loads(report.read_text())
+    links = re.search(r"API Links: +(\d+) covered / (\d+) selected", done.stdout)
+    told["links"] = (int(links[1]), int(links[2])) if links else (0, 0)
     return done.returncode, told
 
 

@@ -294,10 +294,8 @@ _MAKERS: Mapping[str, Mapping[str, str]] = {
     "make_tokens": {"number": "/tokens/0/number"},
     "create_endpoint": {"endpoint_id": "/endpoint/endpoint_id"},
     "send_test_notice": {"notice_id": "/notice_id"},
-    "list_tabs": {"tab_id": "/tabs/0/tab_id"},
-    "list_customers": {"customer_id": "/customers/0/customer_id"},
 }
-"""The operations that answer with an id → name of the id in paths, and where it is in the answer."""
+"""The operations that make an id → name of the id in paths, and where it is in the answer. A list may be empty."""
 
 
 def _links(operation: Operation) -> dict[str, Any]:
