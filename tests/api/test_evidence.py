@@ -127,8 +127,9 @@ def test_a_refused_submission_is_not_one(world: World, shop: Shop, ana: Caller) 
 
 
 def test_answered_in_the_dashboard(world: World, shop: Shop, ana: Caller) -> None:
-    """It counts as submitted, and is not called ours; the outcome is recorded as ever."""
+    """It counts as submitted, and is not called ours, even if we have staged it; the outcome is recorded as ever."""
     path = disputed(world, shop, ana)
+    send(shop, path, "stage").ok()
     world.at_stripe(f"disputes/{path.split('/')[-1]}", {"evidence[uncategorized_text]": "losing_evidence"})
     world.deliver()
 
