@@ -177,6 +177,14 @@ def test_a_link_that_staff_have_made_takes_no_story_back(shop: Shop) -> None:
     assert shown(shop, Place.FEED) != []
 
 
+def test_a_link_to_the_tab_is_no_key_to_its_story(shop: Shop) -> None:
+    """Or staff could make one, and speak as the customer on the story's page."""
+    visited(shop)
+    made = make_link(shop.deps, shop.tab_id, Scope.FULL, None, request=shop.request(shop.staff))
+
+    assert made.secret is not None and find_teller(shop.deps, made.secret) is None
+
+
 def test_a_guest_tells_by_the_link_that_was_sent_to_them(shop: Shop) -> None:
     """Without an account: it went to the customer's address, and nobody at the business has seen it."""
     visited(shop)
