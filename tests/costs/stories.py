@@ -47,6 +47,7 @@ from tests.api.world import (
     billed,
     booking,
     held,
+    paid,
     serve_issuer,
 )
 from tests.channels import BareWords, Mails, Texts
@@ -92,7 +93,7 @@ def measure() -> Measured:
     """Everything, in a world of its own; the same figures every time."""
     with _metered_world() as (world, meter, new_table):
         measured = Measured()
-        for act in (_one_by_one, _on_the_phone, _rare, _by_link, _split):
+        for act in (_one_by_one, _on_the_phone, _rare, _by_link, _split, _customers_tell):
             act(world, _Clerk(meter, measured.operations))
             new_table()
         for name, tell in _STORIES.items():
@@ -351,6 +352,19 @@ def _split(world: World, clerk: _Clerk) -> None:
     ana.post(f"{path}/split", {"equally": 2}).ok(201)
     world.control("clock", {"advance_seconds": 24 * 3600 + 60})
     clerk("the schedule: two shares go back to their bill", world.run_schedule)
+
+
+def _customers_tell(world: World, clerk: _Clerk) -> None:
+    """A story of two weeks after a visit, which anybody reads, and its customer takes back."""
+    shop = world.shop(stories={"ask_after_days": 14})
+    shop.owner.put("/v1/merchant/branding", {"shows_stories": True}).ok()
+    ana = shop.customer()
+    tab = paid(shop, ana, billed(shop, ana, 9500))
+    world.move(days=14)
+    path, told = f"/v1/tabs/{tab['tab_id']}", {"text": "It was done in time.", "places": ["website", "feed"]}
+    clerk("tell a story", lambda: ana.post(f"{path}/tell_story", told))
+    clerk("read a business's stories", lambda: world.stranger.get(f"/v1/stories/{shop.merchant_id}"))
+    clerk("take a story back", lambda: ana.post(f"{path}/withdraw_story"))
 
 
 def _look(world: World, secret: str) -> None:
