@@ -7,8 +7,6 @@ import contextlib
 import json
 import os
 import random
-import re
-import shutil
 import statistics
 import subprocess
 import sys
@@ -20,6 +18,7 @@ from typing import Any
 from bench.cold.backend import Backend
 from bench.cold.story import Story, proxy_event
 from bench.cold.trees import Trees, build
+from bench.instructions import instructions
 from devstack.package import __main__ as package
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -183,15 +182,7 @@ def _counted(cases: list[Case], reset: Callable[[], None]) -> dict[str, tuple[in
 
 
 def _instructions(case: Case, events: Path | None) -> int:
-    """What the processor executes; unlike times, alike whenever it is counted."""
-    if shutil.which("valgrind") is None:
-        raise SystemExit("Instructions are counted by valgrind: install it, or say ARGS=--without-instructions.")
-    command = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", *_command(case, events)]
-    environment = _environment(case) | {"PATH": os.environ["PATH"], "PYTHONHASHSEED": "0"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    found = re.search(r"Collected : (\d+)", done.stderr)
-    assert found is not None, done.stderr
-    return int(found[1])
+    return instructions(_command(case, events), _environment(case) | {"PATH": os.environ["PATH"]})
 
 
 def _report(found: dict[str, list[Start]], counted: dict[str, tuple[int, int]], zipped: Path) -> int:

@@ -6,10 +6,12 @@
    own, and for the API's bearer the authorizer's and the API's, one after the other, as API Gateway calls them.
    Interleaved.
 3. Processor time of writing a page, once all is read, beside that of `GET /v1/tabs/{id}`.
-4. Thousands of GETs and HEADs, with the headers of prefetchers and scanners: writes to the table.
+4. What the functions of both execute from their start until each has answered once, counted by valgrind: printed
+   beside, because the times of (2) also tell of what else the machine does.
+5. Thousands of GETs and HEADs, with the headers of prefetchers and scanners: writes to the table.
 
 The functions run from the package (`make package`). Fails where a figure is missed. `--rounds N` (of 2), `--gets N`
-(of 4). Needs Chromium, Node and npm.
+(of 5), `--without-instructions`. Needs Chromium, Node and npm.
 """
 
 from __future__ import annotations
@@ -28,16 +30,19 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from statistics import median
+from tempfile import NamedTemporaryFile
 from threading import Lock, Thread
 from typing import Any
 
 from bench.cold.backend import Backend
+from bench.instructions import instructions
 from bench.warm.warm import aws_event
 from devstack.chromium import CHROMIUM, QUIETLY
 from devstack.package import archive
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
+PROBE = HERE.parent / "cold" / "probe.py"
 WORK = ROOT / ".devstack" / "bench" / "page"
 SPA = WORK / "spa"
 PYTHON = os.path.realpath(sys.executable)
@@ -83,7 +88,9 @@ class Function:
 
     def __init__(self, tree: Path, handler: str, environment: dict[str, str]) -> None:
         # Isolated, without site-packages, and writing no bytecode: Lambda's disk is read-only.
-        self._command = [PYTHON, "-I", "-S", "-B", str(HERE / "function.py"), str(tree), handler]
+        self._alone = [PYTHON, "-I", "-S", "-B"]
+        self._of = [str(tree), handler]
+        self._command = [*self._alone, str(HERE / "function.py"), *self._of]
         self._environment = environment | {
             "AWS_LAMBDA_FUNCTION_NAME": "bench",
             "_HANDLER": handler,
@@ -112,6 +119,13 @@ class Function:
             self._process.stdin.flush()
             answered = json.loads(self._process.stdout.readline())
         return answered["answer"], answered["cpu_s"]
+
+    def instructions(self, event: dict[str, Any]) -> int:
+        """Of a process that starts and answers this."""
+        with NamedTemporaryFile("w", suffix=".json") as file:
+            json.dump([event], file)
+            file.flush()
+            return instructions([*self._alone, str(PROBE), *self._of, file.name], self._environment)
 
     def stop(self) -> None:
         with self._lock:
@@ -279,6 +293,7 @@ def main() -> int:
     parser.add_argument("--package", type=Path, default=ROOT / "dist" / "dev", help="what make package wrote")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--gets", type=int, default=10_000)
+    parser.add_argument("--without-instructions", action="store_true", help="leave valgrind out, which takes a minute")
     given = parser.parse_args()
     if CHROMIUM is None:
         raise SystemExit("Pages are looked at in Chromium, which is not there: apt-get install chromium")
@@ -326,6 +341,12 @@ def main() -> int:
             ratio, page_ms, get_ms = processor_time(functions, bill)
             figure = f"{page_ms:.2f} / {get_ms:.2f} ms = {ratio:.2f}"
             say("written in processor time, of GET a tab", figure, f"<= {MOST_OF_GET}", holds=ratio <= MOST_OF_GET)
+            if not given.without_instructions:
+                page = functions.pages.instructions(page_event(bill))
+                tab = functions.api.instructions(api_event(bill))
+                allowed = functions.authorizer.instructions(bearer_event(bill))
+                figure = f"{page / 1e6:,.0f} / {(tab + allowed) / 1e6:,.0f} million = {page / (tab + allowed):.2f}"
+                print(f"{'executed, of authorizer and GET a tab':<44} {figure:>28}")
             backend.writes = 0
             times = given.gets // (2 * len(VISITORS))
             for headers in VISITORS:
