@@ -144,6 +144,39 @@ def test_what_was_paid_in_the_browser_is_said_when_coming_back(world: World, sho
     assert amounts(settled(shop, tab)) == [("charge", 4000)]
 
 
+def test_who_pays_with_a_token_comes_back_to_their_receipt(world: World, shop: Shop) -> None:
+    """Paid, the tab is closed and the token free: the payer has their own link, and the next guest sees nothing."""
+    coin = shop.owner.post("/v1/tokens", {"first": 17}).ok(201)["tokens"][0]["secret"]
+    new = {"title": "Counter", "expected_outcome": "A drink you enjoy", "estimate_minor": 400, "token": 17}
+    tab = shop.staff.post("/v1/tabs", new).ok(201)
+    shop.add(tab, 400)
+    shop.staff.post(f"/v1/tabs/{tab['tab_id']}/complete").ok()
+    guest = Browser(world, coin)
+    form = {**guest.form("pay"), "tip": "40"}
+
+    guest.send("pay", tip="40")
+    page, cookie = guest.sent.header("Location") or "", guest.sent.header("Set-Cookie") or ""
+    assert coin not in cookie
+    use_page(world, page)
+    world.deliver()
+    back = urlsplit(
+        world.http.get(
+            f"{world.base}/v1/checkout/sessions/{page.rpartition('/')[2]}",
+            headers={"Authorization": "Bearer sk_test_standin"},
+        ).json()["success_url"]
+    )
+    led = guest.open(f"{back.path}?{back.query}", cookie=cookie.partition(";")[0])
+    own = urlsplit(led.header("Location") or "")
+    guest.open(f"{own.path}?{own.query}")
+
+    assert "Paid. Thank you! €4.40" in guest.text
+    assert guest.has("tip") and not guest.has("contest")
+    assert "Nothing is open on this token" in Browser(world, coin).text
+    again = world.client.http.post(f"/t/{coin}/pay", headers={"host": "salon.example", **FORM}, body=urlencode(form))
+    assert urlsplit(again.headers["Location"]).path == own.path, "the Back button leads there, too"
+    assert len(shop.staff.get(f"/v1/tabs/{tab['tab_id']}/links").ok()["links"]) == 1
+
+
 def test_a_promise_is_agreed_to_and_its_deposit_held(world: World, shop: Shop, ana: Caller) -> None:
     tab = booking(shop, ana, hours=24)
     guest = browser(shop, tab)

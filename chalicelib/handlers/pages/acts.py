@@ -15,7 +15,7 @@ from chalicelib.domain.tab.actions import Action, allowed_actions
 from chalicelib.domain.tab.attempt import Attempt, AttemptState
 from chalicelib.domain.tab.bill import Feedback
 from chalicelib.domain.tab.commands.sharing import Parts
-from chalicelib.domain.tab.link import derived_secret
+from chalicelib.domain.tab.link import derived_secret, is_token_subject
 from chalicelib.domain.tab.promise import Consent
 from chalicelib.domain.tab.share import USUAL_TIME
 from chalicelib.domain.tab.tab import Tab
@@ -56,7 +56,7 @@ class Sent(Struct, frozen=True, kw_only=True):
     secret: str
     """The one that the page was opened with."""
     own_secret: str
-    """That of the link of a guest who takes a token's tab over."""
+    """That of the link of a guest who takes a token's tab over, or pays with the token."""
     ip: str
     user_agent: str
 
@@ -139,7 +139,16 @@ def _paid(pay: Callable[..., Answer], sent: Sent) -> Done:
         raise Again("unavailable")
     if attempt is not None and attempt.state in (AttemptState.CLOSED, AttemptState.ABANDONED):
         raise Again("page_ended")
-    return Done(code="", leave_for=_page_of(attempt))
+    page = _page_of(attempt)
+    return Done(code="", leave_for=page, secret=_own_link(sent) if page is not None else None)
+
+
+def _own_link(sent: Sent) -> str | None:
+    """Who pays with a token comes back to a link of their own: paid, the token is free, and shows nothing more."""
+    if not is_token_subject(sent.request.by.subject):
+        return None
+    made = tab_links.make_for_payer(sent.deps, sent.tab.tab_id, sent.own_secret, request=sent.request)
+    return sent.own_secret if made else None
 
 
 def _tip(sent: Sent) -> int:

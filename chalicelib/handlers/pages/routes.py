@@ -55,6 +55,8 @@ COOKIE_S = 3600
 """For so long a browser finds back from Stripe's page to the tab that it came from."""
 RENEW = "renew"
 """What can be sent from the page of a secret that opens nothing."""
+_GIVES_OWN_LINK = {"take_over": {"done": "taken_over"}, "pay": {"back": "1"}}
+"""The forms from which a token's guest has a link of their own, and what its page is asked when one is sent again."""
 _MARK_LENGTH = 20
 
 
@@ -133,7 +135,7 @@ def _act(asked: Asked, secret: str, name: str) -> TextResponse:
         notice = Notice("unavailable", bad=True)
     else:
         if done.leave_for is not None:
-            return redirect(done.leave_for, cookie=_cookie(asked.http, mark, secret))
+            return redirect(done.leave_for, cookie=_cookie(asked.http, mark, done.secret or secret))
         if done.story_secret is not None:
             return redirect(f"{site_of(asked.http)}/s/{done.story_secret}?{urlencode({'lang': language.value})}")
         said = {"done": done.code} if done.code else {}
@@ -146,13 +148,13 @@ def _act(asked: Asked, secret: str, name: str) -> TextResponse:
 
 
 def _taken_over(asked: Asked, secret: str, name: str, form: Form | None) -> TextResponse | None:
-    """Where a form that took a token's tab over leads when it is sent again: the token opens nothing any more."""
-    if name != "take_over" or form is None or not is_secret(secret):
+    """Where a form that took a token's tab over or paid it leads when it is sent again: the token opens it no more."""
+    if name not in _GIVES_OWN_LINK or form is None or not is_secret(secret):
         return None
     own = derived_secret(secret, form.text("key"))
     if admit(asked.deps, own).guest is None:
         return None
-    return _to_tab(asked, own, language_of(asked, form.text("lang")), done="taken_over")
+    return _to_tab(asked, own, language_of(asked, form.text("lang")), **_GIVES_OWN_LINK[name])
 
 
 def _to_tab(asked: Asked, secret: str, language: Language, **query: str) -> TextResponse:

@@ -7,6 +7,7 @@ from contextlib import suppress
 from datetime import datetime
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from chalicelib.domain.errors import NotFound, TooManyLinks, TransitionRefused
 from chalicelib.domain.tab.actor import Actor
@@ -45,6 +46,19 @@ def take_over(deps: Deps, *, request: Request, secret: str | None = None) -> New
     if request.by.tab_id is None:
         raise NotFound("There is no such tab.")
     return _made(deps, request.by.tab_id, links.take_over, request, secret)
+
+
+def make_for_payer(deps: Deps, tab_id: str, secret: str, *, request: Request) -> bool:
+    """A link to pay for the guest who is paying by this request with a token; False where the tab can have no more.
+
+    Done once, however often the request is repeated. Raises NotFound, Contention.
+    """
+    beside = replace(request, record_id=f"{request.record_id}/link", expected_version=None)
+    try:
+        _made(deps, tab_id, links.make_for_payer, beside, secret)
+    except TooManyLinks:
+        return False
+    return True
 
 
 def make_for_message(deps: Deps, tab: Tab) -> tuple[Tab, str]:

@@ -52,6 +52,14 @@ def make_for_message(draft: Draft, secret_sha256: str) -> Link:
     return _add(draft, secret_sha256, Scope.FULL, LinkMethod.MESSAGE, None)
 
 
+def make_for_payer(draft: Draft, secret_sha256: str) -> Link:
+    """A key for the guest who pays with the tab's token: that opens nothing once the tab is closed, this the receipt.
+
+    Raises TooManyLinks.
+    """
+    return _add(draft, secret_sha256, Scope.PAY, LinkMethod.MADE, None)
+
+
 def can_want_link(tab: Tab, link_id: str, now: datetime) -> bool:
     """Whether this link may ask for a new one: it has expired and was not revoked, and one could be made and is due.
 
