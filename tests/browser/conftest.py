@@ -24,7 +24,7 @@ from tests.api.conftest import (  # noqa: F401
     world,
 )
 from tests.api.world import World
-from tests.browser.visitor import Visitor
+from tests.browser.visitor import Visitor, path_of
 
 
 @pytest.fixture(scope="session")
@@ -62,8 +62,7 @@ def visit(chromium: Any, site: str) -> Iterator[Callable[..., Visitor]]:
         """`secret`: of a link to a tab, or another page's path."""
         visitor = Visitor(chromium, site, **how)
         visitors.append(visitor)
-        path = secret if secret.startswith("/") else f"/t/{secret}"
-        visitor.page.goto(f"{site}{path}?lang={visitor.language}")
+        visitor.page.goto(f"{site}{path_of(secret)}?lang={visitor.language}")
         return visitor
 
     yield open_link

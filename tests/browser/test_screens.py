@@ -23,7 +23,7 @@ from chalicelib.adapters.words.environments import TEMPLATES
 from chalicelib.domain.tab.link import derived_secret
 from tests.api.world import Shop, World
 from tests.browser.test_pages import STATES, open_all
-from tests.browser.visitor import DESKTOP, PHONE, SMALL, Visitor
+from tests.browser.visitor import DESKTOP, PHONE, SMALL, Visitor, path_of
 
 PICTURES = Path(__file__).resolve().parents[2] / "docs" / "pages"
 MADE_OF = PICTURES / "made-of.sha256"
@@ -79,14 +79,18 @@ def visit(chromium: Any, site: str, steady: None) -> Iterator[Callable[..., Visi
     """Opens a link at the steady address, which leads to the app."""
     visitors: list[Visitor] = []
 
+    def answer(route: Any) -> None:
+        if route.request.resource_type == "fetch":
+            # The open page looks for changes: there are none.
+            route.fulfill(status=304)
+        else:
+            route.fulfill(response=route.fetch(url=route.request.url.replace(ADDRESS, site)))
+
     def open_link(secret: str, **how: Any) -> Visitor:
         visitor = Visitor(chromium, ADDRESS, **how)
         visitors.append(visitor)
-        visitor.context.route(
-            f"{ADDRESS}/**",
-            lambda route: route.fulfill(response=route.fetch(url=route.request.url.replace(ADDRESS, site))),
-        )
-        visitor.page.goto(f"{ADDRESS}/t/{secret}?lang={visitor.language}")
+        visitor.context.route(f"{ADDRESS}/**", answer)
+        visitor.page.goto(f"{ADDRESS}{path_of(secret)}?lang={visitor.language}")
         return visitor
 
     yield open_link

@@ -17,6 +17,11 @@ _FOCUSED = """(() => {
 PHONE, SMALL, DESKTOP = (390, 844), (320, 640), (1280, 900)
 
 
+def path_of(key: str) -> str:
+    """Of the page that a link's secret opens, or the path itself."""
+    return key if key.startswith("/") else f"/t/{key}"
+
+
 class Visitor:
     """`troubles`: errors of scripts, and requests that no page of ours should make."""
 
