@@ -77,7 +77,7 @@ class Visitor:
         """Open the link again with another size, colour scheme and language: a new window would cost a second."""
         self.page.set_viewport_size({"width": size[0], "height": size[1]})
         self.page.emulate_media(color_scheme="dark" if dark else "light")
-        self.page.goto(f"{self.site}/t/{secret}?lang={language}")
+        self.page.goto(f"{self.site}{path_of(secret)}?lang={language}")
 
     def faults(self) -> list[str]:
         """What axe finds against WCAG 2.2 AA, with the elements; and what can only be scrolled to sideways."""
