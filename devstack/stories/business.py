@@ -193,3 +193,9 @@ def iso(instant: datetime) -> str:
 
 def hours(number: float) -> timedelta:
     return timedelta(hours=number)
+
+
+def wait_for_morning(stack: Stack) -> None:
+    """Whenever the story before has ended: what may ring a customer waits until the quiet hours are over."""
+    morning = stack.now().replace(hour=9, minute=0, second=0, microsecond=0)
+    stack.move_clock(morning if morning > stack.now() else morning + timedelta(days=1))

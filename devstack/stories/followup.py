@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 
 from devstack.stack import Stack
-from devstack.stories.business import Business, Customer, Say, StoryFailed
+from devstack.stories.business import Business, Customer, Say, StoryFailed, wait_for_morning
 
 PRICE = 4800
 MAIL, PHONE = "lena@example.com", "+34612345678"
@@ -20,7 +20,7 @@ def week_of_followup(stack: Stack, say: Say) -> None:
     lena, luis = studio.customer("Lena"), studio.customer("Luis")
     _contact(lena, {"email": MAIL, "language": "de", "time_zone": "Europe/Berlin"})
     _contact(luis, {"phone": PHONE, "language": "es", "sms_consent": True})
-    _wait_for_morning(stack)
+    wait_for_morning(stack)
     say("Lena left her e-mail address and reads German; Luis left his number, agreed to texts, and reads Spanish.")
     tabs = {customer.name: _served(studio, customer) for customer in (lena, luis)}
     _read(stack, say, "Lena", MAIL, 1)
@@ -82,12 +82,6 @@ def _served(studio: Business, customer: Customer) -> dict[str, Any]:
     studio.staff.post(f"/tabs/{tab['tab_id']}/items", {"items": [item]})
     studio.staff.post(f"/tabs/{tab['tab_id']}/complete")
     return studio.tab(tab)
-
-
-def _wait_for_morning(stack: Stack) -> None:
-    """Whenever the story before has ended: a text rings, so it waits until the quiet hours are over."""
-    morning = stack.now().replace(hour=9, minute=0, second=0, microsecond=0)
-    stack.move_clock(morning if morning > stack.now() else morning + timedelta(days=1))
 
 
 def _travel(studio: Business, **by: float) -> None:

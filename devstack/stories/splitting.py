@@ -7,11 +7,12 @@ from devstack.books import Money
 from devstack.invariants import check_split
 from devstack.phone import Phone
 from devstack.stack import Stack
-from devstack.stories.business import Business, Say, StoryFailed
+from devstack.stories.business import Business, Say, StoryFailed, wait_for_morning
 
 
 def three_friends(stack: Stack, say: Say) -> None:
     """Three friends split a bill: two pay their shares, one lets it lie, and it comes back to the host"""
+    wait_for_morning(stack)
     tavern = Business(stack, say, name="Osteria Blu")
     mara = tavern.customer("Mara")
     mara.api.put(f"/customers/{mara.customer_id}/contact", {"name": "Mara", "email": "mara@example.com"})
