@@ -276,6 +276,15 @@ def test_a_capture_heard_before_its_placement() -> None:
     assert till.tab.hold("pi_other").state == HoldState.CAPTURED  # type: ignore[union-attr]
 
 
+def test_a_hold_captured_past_us_that_goes_back_at_once_is_told() -> None:
+    """In the dashboard, when nothing was done and we let go of it: the customer hears why money comes back."""
+    till = Till(deposit_minor=20_00).accept(*EVERYTHING, customer=CUSTOMER).hold_placed().do(bill.complete)
+    till.hear(till.fact(FactKind.HOLD_CAPTURED, "pi_hold", 20_00))
+
+    assert till.open(Operation.REFUND).amount_minor == 20_00
+    assert (MessageKind.REFUND, Recipient.CUSTOMER) in till.told
+
+
 def test_a_charge_heard_after_its_attempt_was_given_up() -> None:
     """Money that came in is money that came in."""
     till = charging()

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from chalicelib.domain.errors import CapExceeded, CreditNotAvailable, DomainError, InvalidInput, PaymentInProgress
 from chalicelib.domain.news.delivery import DeliveryState
 from chalicelib.domain.news.message import Message, MessageKind, Recipient
-from chalicelib.domain.tab import agenda
+from chalicelib.domain.tab import agenda, answering
 from chalicelib.domain.tab.actions import Action, allowed_actions, is_resolvable
 from chalicelib.domain.tab.actor import SYSTEM, Actor, Role
 from chalicelib.domain.tab.attempt import Operation
@@ -64,6 +64,7 @@ from chalicelib.usecases.tab.followup import pause_followup, resume_followup, se
 from chalicelib.usecases.tab.payment import charge_saved_card, give_tip, pay_on_phone, return_cash, take_cash
 from chalicelib.usecases.tab.refund import refund_elsewhere, refund_tab, resolve_flag, retry_refund
 from chalicelib.usecases.trust.credits import set_spends_by_itself
+from chalicelib.usecases.trust.evidence import get_evidence, stage, submit
 from chalicelib.usecases.trust.history import read_standing
 from chalicelib.usecases.trust.project import project
 from chalicelib.usecases.trust.standing import decide_objection, object_to_standing
@@ -489,6 +490,18 @@ class AnyStory(RuleBasedStateMachine):
             dispute_id = f"dp_{payment.payment_id}_{len(payment.disputes)}"
             self.bank_goes_on(payment, dispute_id, data.draw(st.sampled_from(NEXT_OF_BANK[None])), amount)
 
+    @precondition(lambda self: any(leg.disputes for leg in self.shop.tab.legs))
+    @rule(send=st.sampled_from([(Action.STAGE_EVIDENCE, stage), *[(Action.SUBMIT_EVIDENCE, submit)] * 2]))
+    def owner_answers_a_bank(self, send: tuple[Action, Callable[..., object]]) -> None:
+        """With what they have read; of a dispute that a bank asks about, if there is any."""
+        shop, tab, now = self.shop, self.shop.tab, self.shop.clock.now()
+        disputes = [dispute for leg in tab.legs for dispute in leg.disputes]
+        asked = [one for one in disputes if answering.refusal(tab, one.dispute_id, now) is None]
+        dispute = (asked or disputes)[0]
+        read = get_evidence(shop.deps, shop.tab_id, dispute.dispute_id, by=shop.owner).pack
+        if read is not None:
+            self.act(send[0], shop.owner, send[1], dispute.dispute_id, read.sha256)
+
     def bank_goes_on(self, payment: Payment, dispute_id: str, kind: FactKind, amount: int | None = None) -> None:
         """With the money that moves by it: taken as a dispute opens, given again as it ends well."""
         taken = [dispute for dispute in payment.disputes if dispute.dispute_id == dispute_id and dispute.taken_minor]
@@ -614,6 +627,14 @@ class AnyStory(RuleBasedStateMachine):
         if tab.attempts or (tab.live_hold and tab.status == Status.CLOSED):
             assert tab.next_action_at is not None, "whatever lives is in the agenda"
         assert all(attempt.check_at for attempt in tab.attempts)
+
+    @invariant()
+    def a_bank_is_said_to_be_answered_only_where_it_is(self) -> None:
+        if not hasattr(self, "shop"):
+            return
+        answered = {dispute.dispute_id: dispute.answers for payment in self.payments for dispute in payment.disputes}
+        for dispute in (one for leg in self.shop.tab.legs for one in leg.disputes):
+            assert dispute.submitted_at is None or answered[dispute.dispute_id], "nobody has answered it"
 
     @invariant()
     def nothing_is_held_or_charged_that_was_not_agreed_to(self) -> None:

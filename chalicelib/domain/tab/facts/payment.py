@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from chalicelib.domain import instants
 from chalicelib.domain.books.ledger import Account, transfer
 from chalicelib.domain.tab import deposit, settlement
+from chalicelib.domain.tab.adjust import announce_what_goes_back
 from chalicelib.domain.tab.attempt import Attempt, AttemptState, Failure, Operation
 from chalicelib.domain.tab.facts.attempt_outcomes import (
     SCA_LEASE,
@@ -73,6 +74,7 @@ _ALREADY_CAPTURED = Failure(code="already_captured")
 
 def hold_captured(draft: Draft, fact: Fact) -> None:
     know_object(draft, fact)
+    before = draft.tab
     hold = draft.tab.hold(fact.object_id)
     if hold is None:
         # It was captured before we heard that it was placed.
@@ -103,6 +105,9 @@ def hold_captured(draft: Draft, fact: Fact) -> None:
             draft.end_attempt(attempt, AttemptState.FAILED, _ALREADY_CAPTURED)
     if attempt := open_attempt_on(draft, fact.object_id, Operation.RELEASE):
         draft.end_attempt(attempt, AttemptState.FAILED, _ALREADY_CAPTURED)
+    if not is_ours and before.status not in (Status.BOOKED, Status.OPEN):
+        # Nobody has asked for it, so nothing else says why money comes back.
+        announce_what_goes_back(draft, before, "captured_at_gateway")
 
 
 def _why_captured(tab: Tab, is_ours: bool) -> str:
