@@ -11,6 +11,7 @@ from devstack.phone import Phone
 from devstack.stack import Stack
 from devstack.stories.business import Business, Say, StoryFailed, iso
 from devstack.stories.by_mail import paid_from_the_mail
+from devstack.stories.by_token import scanned_coins
 from devstack.stories.followup import week_of_followup
 from devstack.stories.problems import ROUGH_STORIES, disputed, unpaid
 from devstack.stories.splitting import three_friends
@@ -290,6 +291,7 @@ STORIES: tuple[Story, ...] = (
     three_friends,
     regular,
     consultant,
+    scanned_coins,
 )
 
 NEED_THE_LOCAL_SERVER: dict[Story, str] = {
@@ -303,6 +305,7 @@ NEED_THE_LOCAL_SERVER: dict[Story, str] = {
     week_of_followup: "a week goes by",
     paid_from_the_mail: "its mail is read in the local outbox",
     three_friends: "a share waits for a day",
+    scanned_coins: "a browser opens its pages on the local server",
     regular: "two months go by",
 }
 """The stories that need the local server: its clock, for the part that takes longer than a minute, or its outbox."""
