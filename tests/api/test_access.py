@@ -76,7 +76,7 @@ class Town:
 def build(world: World) -> Town:
     shop, other = world.shop(), world.shop()
     ana, bob, carl = shop.customer(), shop.customer("Bob"), other.customer("Carl")
-    shop.owner.post("/v1/tokens", {"first": 1, "count": 24, "sheet": "a4"}).ok(201)
+    shop.owner.post("/v1/tokens", {"first": 1, "count": 24}).ok(201)
     secret = shop.owner.post("/v1/tokens/7/replace").ok(201)["tokens"][0]["secret"]
     tab = shop.open(ana, 4000, token=7)
     things = {
