@@ -19,6 +19,8 @@ from tests import log_search
 from tests.log_search import _nothing_secret_in_the_logs_of_servers as _nothing_secret_in_the_logs_of_servers
 from tests.log_search import _nothing_secret_is_logged as _nothing_secret_is_logged
 
+TESTS = Path(__file__).parent
+
 
 def pytest_configure() -> None:
     log_search.begin()
@@ -37,6 +39,20 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     log_search.summary(config, terminalreporter)
+
+
+# Folders with tests that take seconds each, the slowest first; all others; folders in which no test takes long.
+ORDER = ("replay", "e2e", "browser", "faults", "contract", "", "meta", "unit")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Slow tests begin first and quick ones last: so at the end no process waits long for another's last test."""
+
+    def place(item: pytest.Item) -> int:
+        folder = item.path.relative_to(TESTS).parts[0]
+        return ORDER.index(folder if folder in ORDER else "")
+
+    items.sort(key=place)
 
 
 def pytest_collection_finish() -> None:

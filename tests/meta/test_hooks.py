@@ -1,5 +1,6 @@
 """The git hooks run what is in .venv and fetch nothing; CI runs what CONTRIBUTING.md says."""
 
+import re
 from pathlib import Path
 
 from pre_commit.clientlib import load_config
@@ -19,9 +20,17 @@ def test_a_commit_needs_no_network() -> None:
     assert not any(hook.get("additional_dependencies") for hook in hooks)
 
 
-def test_ci_prints_coverage_and_ends_with_the_tests() -> None:
-    """Coverage is a step of its own, so that it slows down no other; the counts of all tests come last."""
-    steps = [line.split()[1] for line in (ROOT / ".ci" / "run").read_text().splitlines() if line.startswith("step ")]
+def test_ci_runs_each_test_once_and_ends_with_their_counts() -> None:
+    """What `make coverage` runs, the last step leaves out, and nothing else: together they are all tests."""
+    steps = [
+        line.split(maxsplit=3) for line in (ROOT / ".ci" / "run").read_text().splitlines() if line.startswith("step ")
+    ]
+    (covered,) = re.findall(r"--cov-report=term (.*) \$\(ARGS\)", (ROOT / "Makefile").read_text())
 
-    assert "coverage" in steps
-    assert steps[-1] == "test"
+    (_, before, _, counted), (_, last, _, rest) = steps[-2:]
+
+    assert (before, last) == ("coverage", "test")
+    assert counted == "make coverage"
+    assert re.fullmatch(r'make test ARGS="(.*)"', rest), rest
+    assert re.findall(r"--ignore=(\S+?)[ \"]", rest) == covered.split()
+    assert "-k" not in rest and "-m" not in rest
