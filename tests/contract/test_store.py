@@ -802,7 +802,9 @@ def test_a_tab_with_nothing_pending_is_never_due(store: TabStore) -> None:
 
 def test_everything_due_is_named_once(store: TabStore) -> None:
     """All due tabs of all merchants, over all shards, each once, and none that are not due."""
-    due = [store.commit(opening(merchant_id=f"mer_{n % 3}", starts_at=STARTS_AT)) for n in range(80)]
+    opened = [opening(merchant_id=f"mer_{n % 3}", starts_at=STARTS_AT) for n in range(80)]
+    assert not any(store.commit_each(opened))
+    due = [change.tab for change in opened]
     later = store.commit(opening(at=NOW + timedelta(days=1), starts_at=STARTS_AT))
     store.commit(opening())
     now = max(tab.next_action_at for tab in due if tab.next_action_at)
