@@ -49,8 +49,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Slow tests begin first and quick ones last: so at the end no process waits long for another's last test."""
 
     def place(item: pytest.Item) -> int:
-        folder = item.path.relative_to(TESTS).parts[0]
-        return ORDER.index(folder if folder in ORDER else "")
+        folder = next((name for name in ORDER if name and TESTS / name in item.path.parents), "")
+        return ORDER.index(folder)
 
     items.sort(key=place)
 

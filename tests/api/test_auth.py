@@ -112,6 +112,7 @@ def deep_header(issuer: Issuer, claims: dict[str, Any]) -> str:
 
 
 NOW = int(time.time())
+"""When the run began: what is to come is a day away, however long it takes."""
 WRONG: dict[str, Callable[[Issuer, dict[str, Any]], str]] = {  # docs/security.md has their number.
     "another key": lambda issuer, claims: issuer.sign(
         claims, key=rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -127,8 +128,8 @@ WRONG: dict[str, Callable[[Issuer, dict[str, Any]], str]] = {  # docs/security.m
     "not a token": lambda issuer, claims: "abc",
     "empty parts": lambda issuer, claims: "..",
     "expired": with_claims(exp=NOW - 120, iat=NOW - 600),
-    "not yet valid": with_claims(nbf=NOW + 600),
-    "issued in the future": with_claims(iat=NOW + 600),
+    "not yet valid": with_claims(nbf=NOW + 86_400),
+    "issued in the future": with_claims(iat=NOW + 86_400),
     "no exp": with_claims(exp=...),
     "no iat": with_claims(iat=...),
     "no iss": with_claims(iss=...),
