@@ -13,12 +13,17 @@ from msgspec.structs import replace
 from chalicelib.domain.contact import Channel, Contact
 from chalicelib.domain.news.delivery import Delivery, DeliveryState
 from chalicelib.domain.news.message import MessageKind, Recipient
-from chalicelib.domain.tab.commands import bill, booking, payment
+from chalicelib.domain.tab import agenda
+from chalicelib.domain.tab.commands import bill, booking, payment, sharing
 from chalicelib.domain.tab.commands.bill import ItemInput
+from chalicelib.domain.tab.commands.sharing import Parts
+from chalicelib.domain.tab.draft import Draft
 from chalicelib.domain.tab.facts.apply import apply_fact
 from chalicelib.domain.tab.facts.fact import FactKind
 from chalicelib.domain.tab.payments import DisputeState
 from chalicelib.domain.tab.policy import Resolution
+from chalicelib.domain.tab.share import USUAL_TIME
+from chalicelib.domain.tab.sharing import tell
 from chalicelib.domain.trust.evidence.compelling import PROGRAM, choose, find_earlier
 from chalicelib.domain.trust.evidence.draft import Known, draft_pack
 from chalicelib.domain.trust.evidence.fields import LIMITS, MOST_CHARACTERS, MOST_DRAFTED, FileField, TextField
@@ -127,6 +132,35 @@ def test_capture_and_charge_are_parts_of_one_bill() -> None:
     assert "together they are EUR 50.00" in said(both, F.DUPLICATE_CHARGE_EXPLANATION)
     assert one.text(F.DUPLICATE_CHARGE_EXPLANATION) is None
     assert Lack.SECOND_PAYMENT in {it.code for it in one.missing}
+
+
+def test_shares_are_payments_of_one_split_bill() -> None:
+    """To a bank each looks like the same bill twice. A share says of what, and where the rest is recorded."""
+    till = Till().accept(*EVERYTHING, customer=CUSTOMER).serve(60_00)
+    draft_of_bill = till.draft(ADA)
+    sharing.split(draft_of_bill, Parts(amounts_minor=(25_00, 15_00)), USUAL_TIME, lambda share_id: f"{share_id:0>64}")
+    change = agenda.conclude(draft_of_bill)
+    assert change is not None
+    bill_id, share = till.tab.tab_id, Till()
+    share.tab, share.entries = change.also[0].tab, list(change.also[0].entries)
+    share.do(payment.pay_on_phone, by=replace(ADA, customer_id=share.tab.customer_id)).charged("pi_share")
+    told = Draft(change.tab, now=till.now, by=STAFF, new_id=till.new_id)
+    tell(share.draft(), told)
+    heard = agenda.conclude(told)
+    assert heard is not None
+    till.tab, till.entries = heard.tab, [*till.entries, *change.entries, *heard.entries]
+    till.do(payment.pay_on_phone, by=ADA).charged()
+
+    pack, of_bill = pack_of(share, "duplicate", contact=None), pack_of(till, "duplicate")
+
+    assert "A share of one bill: EUR 25.00." in said(pack, F.PRODUCT_DESCRIPTION)
+    assert f"was split (tab {bill_id}), and this share of EUR 25.00" in said(pack, F.DUPLICATE_CHARGE_EXPLANATION)
+    assert Lack.SECOND_PAYMENT not in {it.code for it in pack.missing}
+    assert all(bill_id in it.text for it in pack.missing if it.code in (Lack.ACCEPTANCE, Lack.SERVICE))
+    explained = said(of_bill, F.DUPLICATE_CHARGE_EXPLANATION)
+    assert "the bill was split: 2 shares, EUR 40.00 together." in explained
+    assert "EUR 25.00 of a share was paid by a payment of its own." in explained
+    assert "EUR 20.00 was charged to the card" in explained
 
 
 def test_a_fee_is_explained_by_what_was_disclosed() -> None:

@@ -127,6 +127,8 @@ def _product(known: Known) -> PackField | None:
     tab = known.tab
     opened = _all(known, "opened")
     lines = [_Line(f"{tab.title}, by {known.business}." if known.business else f"{tab.title}.", _seqs(opened))]
+    if tab.parent is not None:
+        lines.append(_Line(f"A share of one bill: {_money(known, tab.parent.amount_minor)}.", _seqs(opened)))
     if sealed := _last(known, "promise_accepted"):
         outcome = tab.promise.expected_outcome
         lines.append(_Line(f"Agreed on beforehand: {outcome}.", (sealed.seq,)) if outcome else _Line("", ()))
@@ -246,14 +248,19 @@ def _cancellation_rebuttal(known: Known) -> PackField | None:
 
 
 def _duplicate(known: Known) -> PackField | None:
-    """Which payments the tab has, and that together they are one bill."""
-    paid = [entry for entry in known.entries if entry.kind in ("captured", "charged", "cash_taken")]
-    if len(paid) < WANTED:
-        return None
+    """Which payments the tab has, and that together they are one bill. Of a split one each share has its own."""
+    tab, kinds = known.tab, {"captured", "charged", "cash_taken"}
+    if tab.parent is not None or any(share.told.paid_minor for share in tab.shares):
+        kinds |= {"split", "share_paid"} if tab.parent is None else {"opened"}
+        head = "One bill was split, and each share of it has a payment of its own. This one:"
+    else:
+        legs = [leg for leg in tab.legs if leg.kind != LegKind.CREDIT]
+        if len([entry for entry in known.entries if entry.kind in kinds]) < WANTED:
+            return None
+        total = _money(known, sum(leg.amount_minor for leg in legs))
+        head = f"These are parts of one bill, not the same one twice; together they are {total}:"
+    paid = [entry for entry in known.entries if entry.kind in kinds]
     lines = [line for entry in paid if (line := _said(known, entry)) is not None]
-    legs = [leg for leg in known.tab.legs if leg.kind != LegKind.CREDIT]
-    total = _money(known, sum(leg.amount_minor for leg in legs))
-    head = f"These are parts of one bill, not the same one twice; together they are {total}:"
     return _of_lines(TextField.DUPLICATE_CHARGE_EXPLANATION, lines, head)
 
 
@@ -302,7 +309,12 @@ def _said(known: Known, entry: Entry) -> _Line | None:
 
 
 def _opened(known: Known, told: _Told) -> str:
-    return f"a tab was opened for '{known.tab.title}'."
+    if (parent := known.tab.parent) is None:
+        return f"a tab was opened for '{known.tab.title}'."
+    return (
+        f"the bill for '{known.tab.title}' was split (tab {parent.tab_id}), and this share of "
+        f"{_money(known, parent.amount_minor)} was opened for whoever pays it."
+    )
 
 
 def _accepted(known: Known, told: _Told) -> str:
@@ -321,6 +333,14 @@ def _presented(known: Known, told: _Told) -> str:
 
 def _chosen(known: Known, told: _Told) -> str:
     return f"the customer said that the outcome was the one that costs {told['tier_percent']} %."
+
+
+def _split(known: Known, told: _Told) -> str:
+    return f"the bill was split: {len(told['shares'])} shares, {_money(known, told['amount_minor'])} together."
+
+
+def _of_shares(words: str) -> Callable[[Known, _Told], str]:
+    return lambda known, told: f"{_money(known, told['amount_minor'])} {words}."
 
 
 def _contested(known: Known, told: _Told) -> str:
@@ -361,6 +381,11 @@ _SENTENCES: Mapping[str, Callable[[Known, _Told], str]] = {
     "tier_chosen": _chosen,
     "bill_accepted": _plain("the customer accepted the bill."),
     "review_ended": _plain("the time for contesting the bill ended; the customer had said nothing against it."),
+    "split": _split,
+    "share_paid": _of_shares("of a share was paid by a payment of its own"),
+    "share_paid_back": _of_shares("of a share's payment was given or taken back"),
+    "share_returned": _of_shares("of a share was not paid, and was owed on this bill again"),
+    "returned_to_parent": _of_shares("of this share was not paid, and was owed on the bill again"),
     "contested": _contested,
     "contest_resolved": _resolved,
     "bill_adjusted": lambda known, told: f"the bill was lowered by {_money(known, told['amount_minor'])}.",
@@ -423,11 +448,12 @@ def _missing(
     own: Mapping[TextField, str],
 ) -> Iterable[Missing]:
     tab, reason = known.tab, known.dispute.reason
+    elsewhere = f" See the tab that was split, {tab.parent.tab_id}." if tab.parent is not None else ""
     if not tab.accepted:
         yield Missing(
             code=Lack.ACCEPTANCE,
             text="The customer never accepted a promise on this tab, so nothing recorded shows what they agreed to. "
-            "A signed offer or an order by mail would.",
+            f"A signed offer or an order by mail would.{elsewhere}",
             field=FileField.CUSTOMER_SIGNATURE,
         )
     elif not tab.promise.is_sealed_by_customer:
@@ -454,7 +480,7 @@ def _missing(
         yield Missing(
             code=Lack.SERVICE,
             text="Nobody recorded that the customer came. A work sheet, a photo or the customer's own words show that "
-            "the service was done.",
+            f"the service was done.{elsewhere}",
             field=FileField.SERVICE_DOCUMENTATION,
         )
     if FileField.RECEIPT not in files:
