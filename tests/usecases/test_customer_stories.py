@@ -123,6 +123,16 @@ def test_nobody_is_asked_about_what_did_not_happen_or_where_the_business_asks_no
     assert shop.tab.next_action_at is None and asks_nobody.tab.next_action_at is None
 
 
+def test_a_story_can_be_seen(shop: Shop) -> None:
+    """Marks without a shape make no story and no name: an empty card would stand among the others."""
+    visited(shop)
+    with pytest.raises(InvalidInput, match="10 to 1000"):
+        tell(shop, told=words(text="\u200b \u2060" * 5))
+    tell(shop, told=words(name="\u200b"))
+    _, story = get_story(shop.deps, shop.tab_id, by=shop.ada)
+    assert story is not None and story.name == ""
+
+
 def test_a_story_is_shown_only_where_its_customer_agrees(shop: Shop) -> None:
     """Told anew, it is shown where they agree now."""
     visited(shop)

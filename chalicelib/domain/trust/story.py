@@ -49,13 +49,19 @@ def check_words(words: Words) -> Words:
     """The words as they are kept, without control characters, which a form may carry. Raises InvalidInput."""
     text = _CONTROL.sub("", words.text.replace("\r\n", "\n")).strip()
     name = " ".join(_CONTROL.sub("", words.name).split())
-    if not FEWEST_CHARACTERS <= len(text) <= MOST_CHARACTERS:
+    if not FEWEST_CHARACTERS <= len(text) <= MOST_CHARACTERS or not _can_be_seen(text):
         raise InvalidInput(f"A story has {FEWEST_CHARACTERS} to {MOST_CHARACTERS} characters.", field="text")
     if len(name) > MOST_NAME_CHARACTERS:
         raise InvalidInput(f"name has at most {MOST_NAME_CHARACTERS} characters.", field="name")
     if not words.places:
         raise InvalidInput("Say where the story may be shown: each place needs its own consent.", field="places")
+    name = name if _can_be_seen(name) else ""
     return Words(text=text, name=name, language=words.language, places=in_order(words.places))
+
+
+def _can_be_seen(text: str) -> bool:
+    """Whether there is more than spaces and marks that have no shape, of which an empty story could be made."""
+    return any(letter.isprintable() and not letter.isspace() for letter in text)
 
 
 def in_order(places: Collection[Place]) -> tuple[Place, ...]:
