@@ -143,7 +143,8 @@ def test_the_owner_alone_answers_and_customers_see_nothing(world: World, shop: S
     """Staff may read it; what is told a bank is in no timeline of the customer's."""
     path = disputed(world, shop, ana)
     sha = shop.staff.get(path).ok()["sha256"]
-    shop.staff.post(f"{path}/submit", {"sha256": sha}).problem(403, "forbidden")
+    refused = shop.staff.post(f"{path}/submit", {"sha256": sha}).problem(403, "forbidden")
+    assert refused["detail"] == "The role staff may not do this. Use a token of one that may: owner."
     shop.staff.put(path, {}).problem(403, "forbidden")
     ana.get(path).problem(403, "forbidden")
     shop.owner.get(path.replace("du_", "du_none")).problem(404, "not_found")

@@ -200,7 +200,7 @@ def refusal(tab: Tab, action: Action, actor: Actor, now: datetime) -> DomainErro
                 role=actor.role,
                 scope=actor.scope,
             )
-        return Forbidden(f"A {actor.role} may not {action.replace('_', ' ')}.", role=actor.role)
+        return Forbidden(f"The role {actor.role} may not {action.replace('_', ' ')}.", role=actor.role)
     allowed = _possible_in(action, tab.fee is not None, tab.written_off_minor > 0)
     if tab.status not in allowed:
         wanted = " or ".join(allowed)

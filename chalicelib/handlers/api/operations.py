@@ -285,11 +285,14 @@ def _read(operation: Operation, http: HttpRequest, path: dict[str, str]) -> Call
     """Check a request. The caller is checked first, so that strangers learn nothing about valid requests."""
     actor = _actor(http) if operation.rights else None
     if actor is not None and not may_call(operation, actor.rights, has_token=is_token_subject(actor.subject)):
-        raise _forbidden(actor)
+        raise _forbidden(operation, actor)
     raw = http.raw_body
     raw = raw if isinstance(raw, bytes) else raw.encode()
     if operation.rights and len(raw) > MAXIMUM_BODY_BYTES:
-        raise BodyTooLarge(f"A body has at most {MAXIMUM_BODY_BYTES} bytes.", maximum_bytes=MAXIMUM_BODY_BYTES)
+        raise BodyTooLarge(
+            f"A body has at most {MAXIMUM_BODY_BYTES} bytes. Send less in one request.",
+            maximum_bytes=MAXIMUM_BODY_BYTES,
+        )
     if not all(map(_ID.match, path.values())):
         raise NotFound("It does not exist, or it belongs to somebody else.")
     key = _idempotency_key(http) if operation.writes else ""
@@ -313,11 +316,12 @@ def may_call(operation: Operation, right: Role | Scope, *, has_token: bool) -> b
     return right in operation.rights and (has_token or not operation.for_token)
 
 
-def _forbidden(actor: Actor) -> Forbidden:
+def _forbidden(operation: Operation, actor: Actor) -> Forbidden:
     if actor.scope is not None:
         words = "This link does not allow that. Ask the business for one that does."
         return Forbidden(words, role=actor.role, scope=actor.scope)
-    return Forbidden(f"A {actor.role} may not do this.", role=actor.role)
+    may = ", ".join(sorted(operation.roles))
+    return Forbidden(f"The role {actor.role} may not do this. Use a token of one that may: {may}.", role=actor.role)
 
 
 def _actor(http: HttpRequest) -> Actor:
