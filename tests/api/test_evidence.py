@@ -104,6 +104,7 @@ def test_a_lost_answer_is_no_submission_and_no_second_one(world: World, shop: Sh
     assert send(shop, path, "submit", key="mine").status == 202
     send(shop, path, "submit", key="another").problem(409, "payment_in_progress")
     shop.owner.put(path, {}).problem(409, "payment_in_progress")
+    assert _awaited(ana, path.split("/")[3]) == []
     world.http.delete(f"{world.base}/_control/faults")
     world.control("clock", {"advance_seconds": 150})
     world.sweep()
@@ -148,13 +149,24 @@ def test_the_owner_alone_answers_and_customers_see_nothing(world: World, shop: S
     shop.staff.put(path, {}).problem(403, "forbidden")
     ana.get(path).problem(403, "forbidden")
     shop.owner.get(path.replace("du_", "du_none")).problem(404, "not_found")
+    tab_id = path.split("/")[3]
+    assert shop.staff.get(f"/v1/tabs/{tab_id}").ok()["next_action"]["code"] == "evidence_due"
+    assert _awaited(ana, tab_id) == []
     send(shop, path, "submit").ok()
 
-    tab_id = path.split("/")[3]
     seen = ana.get(f"/v1/tabs/{tab_id}/timeline?limit=100").ok()["entries"]
     assert not [entry for entry in seen if "evidence" in f"{entry['kind']}{entry['details']}"]
     actions = {one["action"]: one["path"] for one in shop.owner.get(f"/v1/tabs/{tab_id}").ok()["actions"]}
     assert "submit_evidence" not in actions
+
+
+def _awaited(ana: Caller, tab_id: str) -> list[str]:
+    """What she reads of what comes next: whether a bank was answered would show in it."""
+    step = ana.get(f"/v1/tabs/{tab_id}").ok()["next_action"]
+    return [
+        *([step["code"]] if step else []),
+        *(it["what"] for it in ana.get(f"/v1/tabs/{tab_id}/agenda").ok()["pending"]),
+    ]
 
 
 def test_the_deadline_is_told_in_the_owners_zone_and_a_day_before(world: World, shop: Shop, ana: Caller) -> None:

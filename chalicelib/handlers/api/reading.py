@@ -22,4 +22,5 @@ def get_tab(call: Call[None]) -> Reply:
 @routes.operation("GET", "/v1/tabs/{tab_id}/agenda", roles=BUSINESS | CUSTOMER | GUEST, answer=views.AgendaView)
 def get_agenda(call: Call[None]) -> Reply:
     """What happens to the tab next, when and why."""
-    return Reply(body=render.agenda_of(read_tabs.get_tab(get_deps(), call.path["tab_id"], by=call.by)))
+    tab = read_tabs.get_tab(get_deps(), call.path["tab_id"], by=call.by)
+    return Reply(body=render.agenda_of(tab, call.by))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from chalicelib.domain.tab import agenda, crediting, sharing
 from chalicelib.domain.tab.actions import Action, allowed_actions
+from chalicelib.domain.tab.agenda import StepKind
 from chalicelib.domain.tab.attempt import Attempt, AttemptState, Failure
 from chalicelib.domain.tab.guests import may_confirm
 from chalicelib.domain.tab.link import Link, Scope
@@ -117,7 +118,7 @@ def tab(tab: Tab, payment: Attempt | None, *, by: Actor, now: datetime, publisha
     `payment`: the payment that the answer is about; its secret needs `publishable_key`.
     """
     # If the tab is not in the due index, nothing is pending and the agenda need not be computed.
-    next_step = min(agenda.steps(tab), key=lambda step: step.at, default=None) if tab.next_action_at else None
+    next_step = min(_steps(tab, by), key=lambda step: step.at, default=None) if tab.next_action_at else None
     allowed = allowed_actions(tab, by, now)
     return views.TabView(
         tab_id=tab.tab_id,
@@ -250,6 +251,14 @@ def tab(tab: Tab, payment: Attempt | None, *, by: Actor, now: datetime, publisha
     )
 
 
+def _steps(tab: Tab, by: Actor) -> Iterable[agenda.Step]:
+    """What is pending. How a bank is answered, and whether that was done, is for the business alone."""
+    if by.is_business:
+        return agenda.steps(tab)
+    hidden = {attempt.attempt_id for attempt in tab.attempts if attempt.answers_bank}
+    return (step for step in agenda.steps(tab) if step.kind != StepKind.EVIDENCE_DUE and step.subject not in hidden)
+
+
 def _code(step: agenda.Step) -> views.StepCode:
     return views.StepCode[step.kind.name]
 
@@ -366,8 +375,8 @@ def _failure(failure: Failure, by: Actor) -> views.FailureView:
     return views.FailureView(code=failure.code, decline_code=failure.decline_code, advice=failure.advice)
 
 
-def agenda_of(tab: Tab) -> views.AgendaView:
-    pending = sorted(agenda.steps(tab), key=lambda step: (step.at, step.kind))
+def agenda_of(tab: Tab, by: Actor) -> views.AgendaView:
+    pending = sorted(_steps(tab, by), key=lambda step: (step.at, step.kind))
     return views.AgendaView(pending=[views.PendingView(what=_code(step), at=step.at, why=step.why) for step in pending])
 
 
