@@ -152,6 +152,9 @@ def test_the_owner_alone_answers_and_customers_see_nothing(world: World, shop: S
     tab_id = path.split("/")[3]
     assert shop.staff.get(f"/v1/tabs/{tab_id}").ok()["next_action"]["code"] == "evidence_due"
     assert _awaited(ana, tab_id) == []
+    secret = ana.post(f"/v1/tabs/{tab_id}/links", {"scope": "full"}).ok(201)["secret"]
+    page = world.client.http.request("GET", f"/t/{secret}", headers={"host": "salon.example"}).body.decode()
+    assert "So far" in page and "a payment is looked up" not in page
     send(shop, path, "submit").ok()
 
     seen = ana.get(f"/v1/tabs/{tab_id}/timeline?limit=100").ok()["entries"]

@@ -118,7 +118,7 @@ def tab(tab: Tab, payment: Attempt | None, *, by: Actor, now: datetime, publisha
     `payment`: the payment that the answer is about; its secret needs `publishable_key`.
     """
     # If the tab is not in the due index, nothing is pending and the agenda need not be computed.
-    next_step = min(_steps(tab, by), key=lambda step: step.at, default=None) if tab.next_action_at else None
+    next_step = min(steps_for(tab, by), key=lambda step: step.at, default=None) if tab.next_action_at else None
     allowed = allowed_actions(tab, by, now)
     return views.TabView(
         tab_id=tab.tab_id,
@@ -251,7 +251,7 @@ def tab(tab: Tab, payment: Attempt | None, *, by: Actor, now: datetime, publisha
     )
 
 
-def _steps(tab: Tab, by: Actor) -> Iterable[agenda.Step]:
+def steps_for(tab: Tab, by: Actor) -> Iterable[agenda.Step]:
     """What is pending. How a bank is answered, and whether that was done, is for the business alone."""
     if by.is_business:
         return agenda.steps(tab)
@@ -376,7 +376,7 @@ def _failure(failure: Failure, by: Actor) -> views.FailureView:
 
 
 def agenda_of(tab: Tab, by: Actor) -> views.AgendaView:
-    pending = sorted(_steps(tab, by), key=lambda step: (step.at, step.kind))
+    pending = sorted(steps_for(tab, by), key=lambda step: (step.at, step.kind))
     return views.AgendaView(pending=[views.PendingView(what=_code(step), at=step.at, why=step.why) for step in pending])
 
 

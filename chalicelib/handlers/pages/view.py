@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from chalicelib import config
 from chalicelib.domain.money import currency_of, share_minor
-from chalicelib.domain.tab import agenda, crediting, deposit
+from chalicelib.domain.tab import crediting, deposit
 from chalicelib.domain.tab.actions import Action
 from chalicelib.domain.tab.actor import Actor, Role
 from chalicelib.domain.tab.attempt import AttemptState
@@ -126,7 +126,7 @@ def tab_page(
         ],
         "coming": [
             {"at": step.at, "kind": step.kind.name.lower()}
-            for step in sorted(agenda.steps(tab), key=lambda step: step.at)
+            for step in sorted(render.steps_for(tab, by), key=lambda step: step.at)
             if step.at > now
         ],
     }
