@@ -766,8 +766,8 @@ def _is_known_to_business(tab: Tab, actor: Actor) -> Why | None:
     if link is None or link.method not in (LinkMethod.MADE, LinkMethod.REISSUED):
         return None
     return lambda: Forbidden(
-        "The business has made this link, so it can't speak for the customer. Use the link in the message that was "
-        "sent to them.",
+        "A link that somebody has made, and so has seen, can't speak for the customer. Use the one in the message that "
+        "was sent to them.",
         role=actor.role,
         scope=actor.scope,
     )
