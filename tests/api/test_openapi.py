@@ -224,6 +224,14 @@ def test_what_has_a_default_may_be_left_out() -> None:
     assert new_tab["properties"]["deposit_minor"]["description"].endswith("By default 0.")
 
 
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_a_page_that_leads_nowhere_is_a_page(method: str) -> None:
+    """Or a problem, where the address is none that we make."""
+    path = openapi.document()["paths"]["/v1/unsubscribe/{merchant_id}/{customer_id}/{key}"]
+
+    assert set(path[method]["responses"]["404"]["content"]) == {"text/html", "application/problem+json"}
+
+
 def test_every_id_in_a_path_is_linked_to_what_makes_it() -> None:
     """Whoever reads the document, and whatever walks it, comes from an answer to the requests that need its ids."""
     document = openapi.document()

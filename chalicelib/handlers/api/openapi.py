@@ -429,7 +429,7 @@ def _responses(operation: Operation) -> dict[str, Any]:
         # A page, too; a problem where the address is none that we make.
         problem = {problems.CONTENT_TYPE: {"schema": {"$ref": _REF.format(name="Problem")}}}
         found[404] = {"description": "The address leads nowhere.", "content": answer["content"] | problem}
-        failures |= {409}
+        failures = (failures | {409}) - {404}
     found |= {status: {"$ref": f"#/components/responses/{_FAILURES[status][0]}"} for status in failures}
     return {str(status): found[status] for status in sorted(found)}
 
