@@ -65,7 +65,8 @@ def begin() -> None:
 @pytest.fixture(autouse=True)
 def _nothing_secret_is_logged() -> Iterator[None]:
     yield
-    assert collector.take() == [], "this must be in no log"
+    found = collector.take()
+    assert found == [], f"this must be in no log: {found}"
 
 
 @pytest.fixture(scope="session", autouse=True)

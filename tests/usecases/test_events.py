@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 
 import pytest
 from msgspec.structs import replace
 
+from chalicelib import correlation
 from chalicelib.domain.tab.attempt import Operation
 from chalicelib.domain.tab.facts.fact import Fact, FactKind
 from chalicelib.domain.tab.payments import Card
@@ -99,6 +101,18 @@ def test_after_an_hour_it_is_unclaimed_and_not_sent_again(shop: Shop) -> None:
 
     assert shop.deliver(event_id) == "unclaimed"
     assert shop.deliver(event_id) == "seen"
+
+
+def test_what_metadata_say_instead_of_a_tab_is_in_no_log(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Anybody with the dashboard can write them, and what they paste may be a link's secret."""
+    logged: list[Mapping[str, str]] = []
+    module = "chalicelib.usecases.news.take_event"
+    monkeypatch.setattr(f"{module}.log.warning", lambda *_, **__: logged.append(correlation.ids()))
+    for tab_id in ("tab_unknown", "pasted"):
+        with pytest.raises(NotYetKnown):
+            shop.deliver(add_event(shop, tab_id=tab_id))
+
+    assert [ids.get("tab_id") for ids in logged] == ["tab_unknown", None]
 
 
 def test_an_event_that_is_not_ours_is_ignored(shop: Shop) -> None:
