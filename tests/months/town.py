@@ -25,11 +25,9 @@ from chalicelib.domain.tab.commands.bill import ItemInput
 from chalicelib.domain.tab.commands.booking import Terms
 from chalicelib.domain.tab.commands.sharing import Parts
 from chalicelib.domain.tab.facts.fact import FactKind
-from chalicelib.domain.tab.link import Scope
 from chalicelib.domain.tab.objection import Decision
 from chalicelib.domain.tab.payments import Card, RefundMeans
 from chalicelib.domain.tab.policy import Policy, Resolution
-from chalicelib.domain.tab.promise import Consent
 from chalicelib.domain.tab.status import Status
 from chalicelib.domain.tab.story import Place
 from chalicelib.domain.tab.tab import Tab
@@ -41,7 +39,7 @@ from chalicelib.usecases.parties.contacts import ContactInput, erase_contact, pu
 from chalicelib.usecases.parties.customers import create_customer
 from chalicelib.usecases.parties.merchants import get_merchant, set_policy
 from chalicelib.usecases.tab import bill, payment, refund
-from chalicelib.usecases.tab.booking import Agreement, accept_promise, cancel_tab, check_in, mark_no_show, open_tab
+from chalicelib.usecases.tab.booking import accept_promise, cancel_tab, check_in, mark_no_show, open_tab
 from chalicelib.usecases.tab.split import split_bill, unsplit_bill
 from chalicelib.usecases.trust import evidence
 from chalicelib.usecases.trust.credits import get_invitation_code, set_spends_by_itself, take_invitation
@@ -49,7 +47,7 @@ from chalicelib.usecases.trust.standing import decide_objection, object_to_stand
 from chalicelib.usecases.trust.stories import tell_story, withdraw_story
 from tests.months.checks import Books
 from tests.usecases.fake_gateway import CardBehaviour, Payment
-from tests.usecases.shop import EVERYTHING, NOON, WITHOUT_CARD, Shop
+from tests.usecases.shop import EVERYTHING, NOON, WITHOUT_CARD, Shop, agreement_to, payer_of
 
 CREDITS = CreditTerms(
     rate_basis_points=500,
@@ -296,14 +294,7 @@ class Town:
     def _customer(self, tab: Tab) -> Actor:
         if tab.parent is None:
             return self.by(tab.customer_id)
-        return Actor(
-            subject=tab.links[0].link_id,
-            role=Role.GUEST,
-            merchant_id=tab.merchant_id,
-            customer_id=tab.customer_id,
-            tab_id=tab.tab_id,
-            scope=Scope.FULL,
-        )
+        return payer_of(tab)
 
     def _habits(self, tab: Tab) -> Habits:
         person = self.people.get(tab.customer_id)
@@ -404,17 +395,9 @@ class Town:
         acts[action]()
 
     def _accept(self, tab: Tab, by: Actor) -> None:
-        promise = tab.proposed or tab.promise
         is_customer = by.role == Role.CUSTOMER
         consents = EVERYTHING if is_customer and self.random.random() < self._habits(tab).saves_card else WITHOUT_CARD
-        agreement = Agreement(
-            promise_sha256=promise.sha256,
-            consents=consents,
-            card_terms_sha256="0" * 64 if Consent.CARD_ON_FILE in consents else None,
-            ip="192.0.2.1",
-            user_agent="phone",
-        )
-        accept_promise(self.shop.deps, tab.tab_id, agreement, request=self.shop.request(by))
+        accept_promise(self.shop.deps, tab.tab_id, agreement_to(tab, consents), request=self.shop.request(by))
         self._phone(tab)
 
     def _items(self) -> list[ItemInput]:

@@ -20,6 +20,7 @@ from chalicelib.domain.tab.actor import Actor, Role
 from chalicelib.domain.tab.attempt import Attempt, Operation
 from chalicelib.domain.tab.commands.bill import ItemInput
 from chalicelib.domain.tab.commands.booking import Terms
+from chalicelib.domain.tab.link import Scope
 from chalicelib.domain.tab.payments import Card
 from chalicelib.domain.tab.policy import Policy
 from chalicelib.domain.tab.promise import Consent
@@ -47,6 +48,29 @@ NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 WITHOUT_CARD = (Consent.CAP, Consent.DEPOSIT_AND_FEES)
 WITH_CARD = (*WITHOUT_CARD, Consent.CARD_ON_FILE)
 EVERYTHING = (*WITH_CARD, Consent.AUTOMATIC_CHARGE, Consent.CAPTURE_BEFORE_EXPIRY)
+
+
+def agreement_to(tab: Tab, consents: tuple[Consent, ...]) -> Agreement:
+    """Yes to what is proposed, or else to the first promise."""
+    return Agreement(
+        promise_sha256=(tab.proposed or tab.promise).sha256,
+        consents=consents,
+        card_terms_sha256="0" * 64 if Consent.CARD_ON_FILE in consents else None,
+        ip="192.0.2.1",
+        user_agent="phone",
+    )
+
+
+def payer_of(share: Tab) -> Actor:
+    """Whoever has the link of a share."""
+    return Actor(
+        subject=share.links[0].link_id,
+        role=Role.GUEST,
+        merchant_id=share.merchant_id,
+        customer_id=share.customer_id,
+        tab_id=share.tab_id,
+        scope=Scope.FULL,
+    )
 
 
 class Clock:
@@ -194,15 +218,7 @@ class Shop:
         return self
 
     def accept(self, *consents: Consent) -> Answer:
-        promise = self.tab.proposed or self.tab.promise
-        agreement = Agreement(
-            promise_sha256=promise.sha256,
-            consents=consents,
-            card_terms_sha256="0" * 64 if Consent.CARD_ON_FILE in consents else None,
-            ip="192.0.2.1",
-            user_agent="phone",
-        )
-        return accept_promise(self.deps, self.tab_id, agreement, request=self.request(self.ada))
+        return accept_promise(self.deps, self.tab_id, agreement_to(self.tab, consents), request=self.request(self.ada))
 
     def serve(self, price: int = 50_00) -> Shop:
         item = ItemInput(description="Service", unit_price_minor=price)

@@ -15,7 +15,6 @@ from chalicelib.domain.tab.actions import Action
 from chalicelib.domain.tab.actor import Actor, Role
 from chalicelib.domain.tab.commands.bill import ItemInput
 from chalicelib.domain.tab.commands.sharing import Parts
-from chalicelib.domain.tab.link import Scope
 from chalicelib.domain.tab.promise import Consent
 from chalicelib.domain.tab.tab import Tab
 from chalicelib.usecases.tab.bill import add_items, complete_service
@@ -23,7 +22,7 @@ from chalicelib.usecases.tab.split import split_bill, unsplit_bill
 from devstack import invariants
 from tests import views
 from tests.usecases.fake_gateway import CardBehaviour, Crash
-from tests.usecases.shop import EVERYTHING, WITHOUT_CARD, Shop
+from tests.usecases.shop import EVERYTHING, WITHOUT_CARD, Shop, payer_of
 from tests.usecases.test_random_stories import AnyStory
 
 LINES = [(20_00, 0), (10_01, 700), (20_00, 1900)]
@@ -73,14 +72,7 @@ class AnySplit(AnyStory):
 
     def show(self, share: Tab) -> None:
         self.shop.tab_id = share.tab_id
-        self.shop.ada = Actor(
-            subject=share.links[0].link_id,
-            role=Role.GUEST,
-            merchant_id=share.merchant_id,
-            customer_id=share.customer_id,
-            tab_id=share.tab_id,
-            scope=Scope.FULL,
-        )
+        self.shop.ada = payer_of(share)
 
     @rule(way=st.sampled_from(["equally", "by amounts", "by items"]), time=TIMES, role=st.sampled_from(Role))
     def split(self, way: str, time: timedelta, role: Role) -> None:

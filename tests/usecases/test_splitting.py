@@ -24,10 +24,9 @@ from chalicelib.domain.errors import (
     TransitionRefused,
 )
 from chalicelib.domain.news.message import MessageKind
-from chalicelib.domain.tab.actor import Actor, Role
+from chalicelib.domain.tab.actor import Actor
 from chalicelib.domain.tab.commands.sharing import Parts
 from chalicelib.domain.tab.draft import Change
-from chalicelib.domain.tab.link import Scope
 from chalicelib.domain.tab.policy import Policy, Resolution
 from chalicelib.domain.tab.share import USUAL_TIME
 from chalicelib.domain.tab.status import PaymentState, Status
@@ -47,7 +46,7 @@ from chalicelib.usecases.tab.split import Split, split_bill, unsplit_bill
 from devstack.invariants import check_everything, check_split, check_tab
 from tests import views
 from tests.usecases.fake_gateway import CardBehaviour, Crash, FakeGateway
-from tests.usecases.shop import EVERYTHING, WITHOUT_CARD, Shop
+from tests.usecases.shop import EVERYTHING, WITHOUT_CARD, Shop, payer_of
 
 
 def billed(price_minor: int = 50_00, *consents: Any) -> Shop:
@@ -63,15 +62,7 @@ def split(shop: Shop, time: timedelta = USUAL_TIME, *, by: Actor | None = None, 
 
 def guest(shop: Shop, tab_id: str) -> Actor:
     """Whoever has the link of this share."""
-    tab = shop.store.get_tab(shop.merchant_id, tab_id)
-    return Actor(
-        subject=tab.links[0].link_id,
-        role=Role.GUEST,
-        merchant_id=shop.merchant_id,
-        customer_id=tab.customer_id,
-        tab_id=tab_id,
-        scope=Scope.FULL,
-    )
+    return payer_of(shop.store.get_tab(shop.merchant_id, tab_id))
 
 
 def pay(shop: Shop, tab_id: str, tip_minor: int = 0) -> None:

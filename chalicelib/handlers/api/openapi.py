@@ -429,8 +429,9 @@ def _responses(operation: Operation) -> dict[str, Any]:
         # A page, too; a problem where the address is none that we make.
         problem = {problems.CONTENT_TYPE: {"schema": {"$ref": _REF.format(name="Problem")}}}
         found[404] = {"description": "The address leads nowhere.", "content": answer["content"] | problem}
-        failures = (failures | {409}) - {404}
-    found |= {status: {"$ref": f"#/components/responses/{_FAILURES[status][0]}"} for status in failures}
+        failures |= {409}
+    # What is described above stays.
+    found |= {s: {"$ref": f"#/components/responses/{_FAILURES[s][0]}"} for s in failures - found.keys()}
     return {str(status): found[status] for status in sorted(found)}
 
 

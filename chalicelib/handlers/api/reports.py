@@ -6,8 +6,9 @@ from msgspec.structs import asdict
 
 from chalicelib.bootstrap import get_deps
 from chalicelib.domain.tab.status import PaymentState, Status
-from chalicelib.handlers.api import fields, render, views
+from chalicelib.handlers.api import render, views
 from chalicelib.handlers.api.body import ID_PATTERN
+from chalicelib.handlers.api.listed import wanted_of
 from chalicelib.handlers.api.operations import BUSINESS, OPENED, OWNER, Call, Query, Reply, Routes
 from chalicelib.usecases.books import receivables
 from chalicelib.usecases.tab import read_tabs
@@ -38,13 +39,5 @@ def get_receivables(call: Call[None]) -> Reply:
 )
 def get_totals(call: Call[None]) -> Reply:
     """How many tabs a listing has, and the sums of their amounts."""
-    given = call.query
-    wanted = read_tabs.Wanted(
-        status=given["status"],
-        customer_id=given["customer_id"],
-        payment_state=given["payment_state"],
-        staff=given["staff"],
-        since=fields.instant(given["opened_since"], "opened_since"),
-        until=fields.instant(given["opened_until"], "opened_until"),
-    )
+    wanted = wanted_of(call.query)
     return Reply(body=views.TotalsView(**asdict(read_tabs.count_tabs(get_deps(), wanted, by=call.by))))

@@ -8,8 +8,9 @@ from chalicelib.domain.tab.actions import ROLES, Action
 from chalicelib.domain.tab.bill import Feedback
 from chalicelib.domain.tab.commands.bill import ItemInput
 from chalicelib.domain.tab.status import PaymentState, Status
-from chalicelib.handlers.api import fields, render, requests, views
+from chalicelib.handlers.api import render, requests, views
 from chalicelib.handlers.api.body import ID_PATTERN
+from chalicelib.handlers.api.listed import wanted_of
 from chalicelib.handlers.api.operations import BUSINESS, CUSTOMER, OPENED, Call, Order, Query, Reply, Routes
 from chalicelib.handlers.api.replies import answer_reply
 from chalicelib.handlers.api.views import TabView
@@ -57,15 +58,7 @@ routes = Routes(__name__)
 def list_tabs(call: Call[None]) -> Reply:
     """List tabs by status or by customer, newest first unless asked otherwise. The list may be a moment behind."""
     given = call.query
-    wanted = read_tabs.Wanted(
-        status=given["status"],
-        customer_id=given["customer_id"],
-        payment_state=given["payment_state"],
-        staff=given["staff"],
-        since=fields.instant(given["opened_since"], "opened_since"),
-        until=fields.instant(given["opened_until"], "opened_until"),
-        oldest_first=given["order"] == Order.OLDEST_FIRST,
-    )
+    wanted = wanted_of(given)
     page = read_tabs.list_tabs(get_deps(), wanted, limit=given["limit"], cursor=given["cursor"], by=call.by)
     return Reply(body=render.tabs(page, by=call.by))
 

@@ -1,0 +1,23 @@
+"""Which tabs a listing is of, from its query: the same for the tabs and for their totals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from chalicelib.handlers.api import fields
+from chalicelib.handlers.api.operations import Order
+from chalicelib.usecases.tab.read_tabs import Wanted
+
+
+def wanted_of(given: Mapping[str, Any]) -> Wanted:
+    """`given`: the values of the query by name; those of totals have no order. Raises InvalidInput."""
+    return Wanted(
+        status=given["status"],
+        customer_id=given["customer_id"],
+        payment_state=given["payment_state"],
+        staff=given["staff"],
+        since=fields.instant(given["opened_since"], "opened_since"),
+        until=fields.instant(given["opened_until"], "opened_until"),
+        oldest_first=given.get("order") == Order.OLDEST_FIRST,
+    )
