@@ -28,7 +28,7 @@ from chalicelib.domain.trust.evidence.compelling import PROGRAM, choose, find_ea
 from chalicelib.domain.trust.evidence.draft import Known, draft_pack
 from chalicelib.domain.trust.evidence.fields import LIMITS, MOST_CHARACTERS, MOST_DRAFTED, FileField, TextField
 from chalicelib.domain.trust.evidence.pack import EarlierPayment, Lack, Origin, Pack
-from chalicelib.domain.trust.visit import visit_of
+from chalicelib.domain.trust.folds import visit_of
 from tests.unit import stories
 from tests.unit.till import ADA, ANSWER, CUSTOMER, EVERYTHING, NOON, STAFF, Till
 

@@ -32,10 +32,10 @@ from chalicelib.domain.tab.promise import Consent
 from chalicelib.domain.tab.status import Status
 from chalicelib.domain.tab.tab import Outcome
 from chalicelib.domain.trust.credits import Referral
+from chalicelib.domain.trust.folds import visit_of
 from chalicelib.domain.trust.standing import History, standing_of
 from chalicelib.domain.trust.terms import CreditTerms
 from chalicelib.domain.trust.tiers import Tier
-from chalicelib.domain.trust.visit import visit_of
 from chalicelib.usecases.parties.customers import remove_card
 from chalicelib.usecases.tab.bill import (
     accept_bill,

@@ -18,10 +18,11 @@ from chalicelib.domain.tab.commands.booking import Terms
 from chalicelib.domain.tab.objection import Decision, ObjectionState
 from chalicelib.domain.tab.policy import Policy, Resolution
 from chalicelib.domain.tab.tab import Tab
+from chalicelib.domain.trust.folds import visit_of
 from chalicelib.domain.trust.standing import History, Standing, standing_of
 from chalicelib.domain.trust.standing_terms import Level
 from chalicelib.domain.trust.tiers import Tier
-from chalicelib.domain.trust.visit import Visit, visit_of
+from chalicelib.domain.trust.visit import Visit
 from chalicelib.usecases.parties.contacts import ContactInput, put_contact
 from chalicelib.usecases.parties.customers import create_customer
 from chalicelib.usecases.tab.bill import contest_bill, resolve_contest

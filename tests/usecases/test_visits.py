@@ -8,7 +8,8 @@ import pytest
 from msgspec.structs import replace
 
 from chalicelib.adapters.memory_visits import MemoryVisits
-from chalicelib.domain.trust.visit import Gap, Visit, begin, fold, visit_of
+from chalicelib.domain.trust.folds import Gap, begin, fold, visit_of
+from chalicelib.domain.trust.visit import Visit
 from chalicelib.handlers.events import visits
 from chalicelib.ports.store import VersionConflict
 from chalicelib.ports.stream import NewEntry

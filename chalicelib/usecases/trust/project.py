@@ -12,7 +12,8 @@ from msgspec import Struct
 from chalicelib import correlation
 from chalicelib.domain.tab.entry import Entry
 from chalicelib.domain.tab.status import Status
-from chalicelib.domain.trust.visit import Gap, Visit, begin, fold, visit_of
+from chalicelib.domain.trust.folds import Gap, begin, fold, visit_of
+from chalicelib.domain.trust.visit import Visit
 from chalicelib.ports.deps import Deps
 from chalicelib.ports.store import VersionConflict, every
 from chalicelib.ports.stream import NewEntry
