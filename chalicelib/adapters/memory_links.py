@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chalicelib.adapters.dynamodb.items import token_position
 from chalicelib.adapters.dynamodb.links import digest
+from chalicelib.adapters.dynamodb.table import token_position
 from chalicelib.adapters.memory_store import MemoryStore, page
 from chalicelib.domain.tab.link import LinkPointer
 from chalicelib.domain.token import Token

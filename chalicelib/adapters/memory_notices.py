@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from chalicelib.adapters.dynamodb.items import listing_position, sendings_partition
+from chalicelib.adapters.dynamodb.table import listing_position, sendings_partition
 from chalicelib.adapters.memory_store import MemoryStore, page
 from chalicelib.domain.news.endpoint import Endpoint, Secrets
 from chalicelib.domain.news.sending import Sending

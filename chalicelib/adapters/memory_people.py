@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from threading import Lock
 
-from chalicelib.adapters.dynamodb.items import listing_position
+from chalicelib.adapters.dynamodb.table import listing_position
 from chalicelib.adapters.memory_store import MemoryStore, page
 from chalicelib.domain.contact import Contact, SearchBy, reference_values, search_values, searchable
 from chalicelib.domain.parties import Customer

@@ -9,14 +9,8 @@ from threading import Lock
 from typing import TypeVar
 
 from chalicelib.adapters.dynamodb import cursors
-from chalicelib.adapters.dynamodb.items import (
-    check_size,
-    customer_pointer,
-    entry_position,
-    listing_position,
-    tab_item,
-    tab_pointers,
-)
+from chalicelib.adapters.dynamodb.items import check_size, customer_pointer, tab_item, tab_pointers
+from chalicelib.adapters.dynamodb.table import entry_position, listing_position
 from chalicelib.domain.books.differences import Progress, Records
 from chalicelib.domain.branding import Branding
 from chalicelib.domain.errors import NotFound, TokenExists

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from chalicelib.adapters.dynamodb.items import visit_position, visits_partition
+from chalicelib.adapters.dynamodb.table import visit_position, visits_partition
 from chalicelib.adapters.memory_store import MemoryStore, page
 from chalicelib.domain.trust.visit import Visit
 from chalicelib.ports.store import Page, VersionConflict

@@ -12,8 +12,8 @@ from botocore.exceptions import ClientError, ConnectTimeoutError, ReadTimeoutErr
 from msgspec.structs import replace
 
 from chalicelib.adapters.dynamodb import writes as dynamodb_writes
-from chalicelib.adapters.dynamodb.items import due_shard
 from chalicelib.adapters.dynamodb.store import DynamoDbStore, dynamodb_client
+from chalicelib.adapters.dynamodb.table import due_shard
 from chalicelib.domain.errors import Contention
 from chalicelib.domain.tab.tab import Tab
 from chalicelib.ports.store import RecordExists, SeenEvent, StoreUnavailable, VersionConflict

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from msgspec import NODEFAULT, Struct
 from msgspec.structs import fields, replace
 
-from chalicelib.adapters.dynamodb import cursors
+from chalicelib.adapters.dynamodb import cursors, table
 from chalicelib.adapters.dynamodb import items as dynamodb_items
 from chalicelib.adapters.dynamodb import store as dynamodb_store
 from chalicelib.adapters.dynamodb.store import DynamoDbStore, dynamodb_client
@@ -264,7 +264,7 @@ def test_older_items_are_upcast_and_newer_ones_refused(monkeypatch: pytest.Monke
 @given(INSTANTS, INSTANTS)
 def test_instants_sort_as_texts(one: datetime, other: datetime) -> None:
     """Instants as stored are of one width, and their order as texts is their order in time."""
-    texts = dynamodb_items.instant(one), dynamodb_items.instant(other)
+    texts = table.instant(one), table.instant(other)
 
     assert (texts[0] < texts[1]) == (one < other)
     assert {len(text) for text in texts} == {27}
@@ -273,7 +273,7 @@ def test_instants_sort_as_texts(one: datetime, other: datetime) -> None:
 def test_an_instant_without_a_zone_is_refused() -> None:
     """A datetime that names no instant is not stored."""
     with pytest.raises(ValueError, match="no time zone"):
-        dynamodb_items.instant(datetime(2026, 5, 4))  # noqa: DTZ001
+        table.instant(datetime(2026, 5, 4))  # noqa: DTZ001
 
 
 def test_items_have_the_keys_of_the_design() -> None:
@@ -334,12 +334,12 @@ def test_the_due_key_is_there_only_while_something_is_pending() -> None:
 
 def test_a_tabs_shard_is_the_same_in_every_process() -> None:
     """The shard does not depend on Python's hash seed, and all 64 are used."""
-    code = "from chalicelib.adapters.dynamodb.items import due_shard; print(due_shard('tab_1'))"
+    code = "from chalicelib.adapters.dynamodb.table import due_shard; print(due_shard('tab_1'))"
     command = [sys.executable, "-c", code]
     elsewhere = subprocess.run(command, capture_output=True, check=True, text=True, env={"PYTHONHASHSEED": "7"})
 
-    assert int(elsewhere.stdout) == dynamodb_items.due_shard("tab_1")
-    assert {dynamodb_items.due_shard(f"tab_{n}") for n in range(2000)} == set(range(64))
+    assert int(elsewhere.stdout) == table.due_shard("tab_1")
+    assert {table.due_shard(f"tab_{n}") for n in range(2000)} == set(range(64))
 
 
 # Two clocks
@@ -367,7 +367,7 @@ def test_ttl_goes_by_the_wall_clock() -> None:
 def test_a_shard_is_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """A shard that does not fit into one answer is read page by page, the longest due first."""
     monkeypatch.setattr(dynamodb_store, "DUE_PAGE", 2)
-    monkeypatch.setattr(dynamodb_items, "DUE_SHARDS", 1)
+    monkeypatch.setattr(table, "DUE_SHARDS", 1)
     with moto_store() as store:
         tabs = []
         for n in (3, 0, 4, 1, 2):

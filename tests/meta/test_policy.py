@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.adapters.dynamodb.items import answer_key, contact_key, secrets_key
+from chalicelib.adapters.dynamodb.table import answer_key, contact_key, secrets_key
 
 ROOT = Path(__file__).resolve().parents[2]
 ADAPTERS = ROOT / "chalicelib" / "adapters" / "dynamodb"

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from chalicelib.adapters.dynamodb import items
+from chalicelib.adapters.dynamodb import items, table
 from chalicelib.adapters.memory_queues import MemoryQueues
 from chalicelib.domain.news.message import Message, MessageKind, Recipient
 from chalicelib.handlers.events import stream
@@ -27,7 +27,7 @@ def records(shop: Shop) -> list[dict[str, Any]]:
             "eventID": str(entry.seq),
             "eventName": "INSERT",
             "dynamodb": {
-                "Keys": items.entry_key(shop.merchant_id, shop.tab_id, items.entry_position(entry.seq)),
+                "Keys": table.entry_key(shop.merchant_id, shop.tab_id, table.entry_position(entry.seq)),
                 "NewImage": items.entry_item(shop.tab, entry),
                 "SequenceNumber": str(1000 + entry.seq),
             },

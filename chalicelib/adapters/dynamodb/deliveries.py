@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import date
 from typing import TYPE_CHECKING
 
-from chalicelib.adapters.dynamodb import items
+from chalicelib.adapters.dynamodb import items, table
 from chalicelib.adapters.dynamodb.reads import Reads, flat
 from chalicelib.adapters.dynamodb.writes import Check, Put, Refused, Transactions, reading, versioned
 from chalicelib.domain.news.delivery import Delivery
@@ -17,7 +17,7 @@ from chalicelib.ports.store import DueDelivery, VersionConflict
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
-    from chalicelib.adapters.dynamodb.items import Key
+    from chalicelib.adapters.dynamodb.table import Key
     from chalicelib.domain.contact import Channel
     from chalicelib.domain.news.message import Message
     from chalicelib.domain.tab.tab import Tab
@@ -41,7 +41,7 @@ class DynamoDbDeliveries:
         self._reads = Reads(client, table_name, self._transactions.back_off)
 
     def find_of(self, message: Message) -> tuple[Delivery, ...]:
-        prefix = items.sent_prefix(message.message_id)
+        prefix = table.sent_prefix(message.message_id)
         return self._between(message.merchant_id, message.tab_id, prefix, f"{prefix}~")
 
     def put(self, delivery: Delivery, *, while_at: Tab | None = None) -> None:
@@ -50,7 +50,7 @@ class DynamoDbDeliveries:
             puts.append(Put(items.provider_item(delivery, self._wall_now_s())))
         checks = []
         if while_at is not None:
-            tab = items.tab_key(while_at.merchant_id, while_at.tab_id)
+            tab = table.tab_key(while_at.merchant_id, while_at.tab_id)
             checks.append(Check(tab, "version = :base", {":base": {"N": str(while_at.version)}}))
         try:
             self._transactions.write(puts, f"chg_{secrets.token_hex(16)}", checks=checks)
@@ -61,14 +61,14 @@ class DynamoDbDeliveries:
         return self._between(merchant_id, tab_id, f"SENT#{tab_id}.{first:08}.", f"SENT#{tab_id}.{last:08}.~")
 
     def find_by_provider_id(self, channel: Channel, provider_id: str) -> Delivery | None:
-        if not items.is_id(provider_id):
+        if not table.is_id(provider_id):
             return None
-        pointer = self._reads.find(items.provider_key(channel, provider_id))
+        pointer = self._reads.find(table.provider_key(channel, provider_id))
         item = None if pointer is None else self._reads.find(items.delivery_key_of(pointer))
         return None if item is None else items.contents(Delivery, item)
 
     def find_due(self, due: DueDelivery) -> Delivery | None:
-        item = self._reads.find(items.sent_key(due.merchant_id, due.tab_id, due.message_id, None))
+        item = self._reads.find(table.sent_key(due.merchant_id, due.tab_id, due.message_id, None))
         return None if item is None else items.contents(Delivery, item)
 
     def count_sms(self, merchant_id: str, on: date, number: str, country: str) -> None:
@@ -89,9 +89,9 @@ class DynamoDbDeliveries:
 
     @staticmethod
     def _count_keys(merchant_id: str, on: date, number: str, country: str) -> tuple[Key, Key]:
-        return items.number_count_key(merchant_id, on, number), items.country_count_key(merchant_id, on, country)
+        return table.number_count_key(merchant_id, on, number), table.country_count_key(merchant_id, on, country)
 
     def _between(self, merchant_id: str, tab_id: str | None, first: str, last: str) -> tuple[Delivery, ...]:
         """All deliveries whose sort keys lie between; a message has a few, a page of entries has some dozens."""
-        partition = items.owner_partition(merchant_id, tab_id)
+        partition = table.owner_partition(merchant_id, tab_id)
         return tuple(items.contents(Delivery, item) for item in self._reads.range({"S": partition}, first, last))

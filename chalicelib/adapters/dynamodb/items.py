@@ -1,4 +1,4 @@
-"""Converts between domain values and items of the table. The store reads and writes them.
+"""Converts between domain values and items of the table, whose keys `table` knows. The store reads and writes them.
 
 An item has its keys, its contents (if any) as one JSON text, and native attributes where an index or a condition needs
 them. So the AWS SDK handles only a few texts, a person can read an item in the console, no value becomes a Decimal, and
@@ -7,16 +7,14 @@ each value is stored in one place.
 
 from __future__ import annotations
 
-import hashlib
-import re
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 from msgspec import Struct
 
+from chalicelib.adapters.dynamodb import table
 from chalicelib.decoders import decoder_of
 from chalicelib.domain.errors import InvalidInput
 from chalicelib.domain.tab.attempt import Attempt
@@ -36,9 +34,10 @@ from chalicelib.ports.store import (
 )
 
 if TYPE_CHECKING:
+    from chalicelib.adapters.dynamodb.table import Key
     from chalicelib.domain.books.differences import Progress, Records
     from chalicelib.domain.branding import Branding
-    from chalicelib.domain.contact import Channel, Contact, SearchBy
+    from chalicelib.domain.contact import Contact, SearchBy
     from chalicelib.domain.news.delivery import Delivery
     from chalicelib.domain.news.endpoint import Endpoint, Secrets
     from chalicelib.domain.news.sending import Sending
@@ -54,7 +53,6 @@ if TYPE_CHECKING:
 
 Item = dict[str, Any]
 """An item in the form of boto3's client: name → {"S": text} or {"N": digits}."""
-Key = dict[str, Any]
 
 SCHEMA_VERSION = 1
 UPCASTS: dict[int, Callable[[type[Any], dict[str, Any]], dict[str, Any]]] = {}
@@ -62,8 +60,6 @@ UPCASTS: dict[int, Callable[[type[Any], dict[str, Any]], dict[str, Any]]] = {}
 next write stores the result. It also applies to the tab in an idempotency record. A new field needs no conversion; a
 changed default does, because `omit_defaults` omits default values."""
 
-DUE_SHARDS = 64
-MERCHANTS_PARTITION = "MERCHANTS"
 EVENT_LIFETIME = timedelta(days=40)
 FEEDBACK_LIFETIME = timedelta(days=90)
 """How long a channel's feedback finds its delivery. Bounces come within days, complaints within weeks."""
@@ -71,242 +67,6 @@ COUNT_LIFETIME = timedelta(days=2)
 SNAPSHOT_MAXIMUM_BYTES = 64 * 1024
 
 _GROWING = frozenset({Status.BOOKED, Status.OPEN})
-_ID = re.compile(r"[A-Za-z0-9_.-]{1,128}", re.ASCII)
-
-
-# Keys
-
-
-def is_id(text: str) -> bool:
-    """Whether the text may be an id. Anything else is never put into a key, because a `#` would name another item."""
-    return _ID.fullmatch(text) is not None
-
-
-def tab_key(merchant_id: str, tab_id: str) -> Key:
-    return _key(f"TAB#{merchant_id}#{tab_id}", "STATE")
-
-
-def entry_key(merchant_id: str, tab_id: str, position: str) -> Key:
-    return _key(f"TAB#{merchant_id}#{tab_id}", f"ENTRY#{position}")
-
-
-def attempt_key(merchant_id: str, tab_id: str, attempt_id: str) -> Key:
-    return _key(f"TAB#{merchant_id}#{tab_id}", f"ATTEMPT#{attempt_id}")
-
-
-def pointer_key(account: str | None, object_id: str) -> Key:
-    return _key(f"STRIPE#{account or 'platform'}#{object_id}", "-")
-
-
-def event_key(event: SeenEvent) -> Key:
-    return _key(f"EVENT#{event.account or 'platform'}#{event.event_id}", "-")
-
-
-def record_key(record_id: str) -> Key:
-    return _key(f"IDEM#{record_id}", "-")
-
-
-def merchant_key(merchant_id: str) -> Key:
-    return _key(f"MERCHANT#{merchant_id}", "PROFILE")
-
-
-def merchant_entry_key(merchant_id: str, position: str) -> Key:
-    return _key(f"MERCHANT#{merchant_id}", f"ENTRY#{position}")
-
-
-def branding_key(merchant_id: str) -> Key:
-    return _key(f"MERCHANT#{merchant_id}", "BRANDING")
-
-
-def figures_key(merchant_id: str) -> Key:
-    return _key(f"MERCHANT#{merchant_id}", "FIGURES")
-
-
-def merchant_line_key(merchant_id: str) -> Key:
-    """The partition with a row for each merchant, so that merchants can be listed; written with each change of one."""
-    return _key(MERCHANTS_PARTITION, merchant_id)
-
-
-def progress_key(account: str | None) -> Key:
-    return _key(f"RECONCILED#{account or 'platform'}", "-")
-
-
-def customer_key(merchant_id: str, customer_id: str) -> Key:
-    return _key(f"CUSTOMER#{merchant_id}#{customer_id}", "PROFILE")
-
-
-def contact_key(merchant_id: str, customer_id: str) -> Key:
-    return _key(f"CONTACT#{merchant_id}#{customer_id}", "-")
-
-
-def story_key(merchant_id: str, tab_id: str) -> Key:
-    """All stories of a merchant are one partition, by when their tabs were opened, so that they can be shown."""
-    return _key(f"STORIES#{merchant_id}", tab_id)
-
-
-def credits_key(merchant_id: str, customer_id: str) -> Key:
-    return _key(f"CUSTOMER#{merchant_id}#{customer_id}", "CREDITS")
-
-
-def movement_key(merchant_id: str, customer_id: str, position: str) -> Key:
-    """A line of a credit account's statement; the position is that of an entry of a tab."""
-    return _key(f"CUSTOMER#{merchant_id}#{customer_id}", f"CREDIT#{position}")
-
-
-def answer_key(merchant_id: str, customer_id: str, tab_id: str, dispute_id: str) -> Key:
-    """Under the customer, in a partition of its own: it has what is personal, and goes when they are erased."""
-    return _key(f"EVIDENCE#{merchant_id}#{customer_id}", f"{tab_id}#{dispute_id}")
-
-
-def referral_key(code: str) -> Key:
-    return _key(f"REFERRAL#{code}", "-")
-
-
-def mark_key(merchant_id: str, sha256: str, customer_id: str) -> Key:
-    return _key(f"MARK#{merchant_id}#{sha256}", customer_id)
-
-
-def lookup_key(merchant_id: str, by: SearchBy, searchable: str, customer_id: str) -> Key:
-    """Customers are found under a hash: who reads the table's keys learns no name, address or number from them."""
-    digest = hashlib.sha256(f"{merchant_id}\n{by}\n{searchable}".encode()).hexdigest()
-    return _key(f"LOOKUP#{merchant_id}#{digest}", customer_id)
-
-
-def owner_partition(merchant_id: str, tab_id: str | None) -> str:
-    """Where messages about a tab are, or about a whole business."""
-    return f"MERCHANT#{merchant_id}" if tab_id is None else f"TAB#{merchant_id}#{tab_id}"
-
-
-def sent_key(merchant_id: str, tab_id: str | None, message_id: str, channel: Channel | None) -> Key:
-    """A delivery on a channel, or the one that is about all channels: only that is ever put off."""
-    return _key(owner_partition(merchant_id, tab_id), sent_prefix(message_id) + (channel or "-"))
-
-
-def sent_prefix(message_id: str) -> str:
-    """What the keys of all deliveries of a message begin with; a prefix of it is that of an entry's messages."""
-    return f"SENT#{message_id}#"
-
-
-def delivery_key(delivery: Delivery) -> Key:
-    message = delivery.message
-    return sent_key(message.merchant_id, message.tab_id, message.message_id, delivery.channel)
-
-
-def provider_key(channel: Channel, provider_id: str) -> Key:
-    return _key(f"PROVIDER#{channel}#{provider_id}", "-")
-
-
-def endpoint_key(merchant_id: str, endpoint_id: str) -> Key:
-    return _key(f"MERCHANT#{merchant_id}", f"ENDPOINT#{endpoint_id}")
-
-
-def slot_key(endpoint: Endpoint) -> Key:
-    """The place of an endpoint: there are so many, and each is taken once."""
-    return _key(f"MERCHANT#{endpoint.merchant_id}", f"ENDPOINT_SLOT#{endpoint.slot}")
-
-
-def secrets_key(merchant_id: str, endpoint_id: str) -> Key:
-    """In a partition of its own, which no list and no function but those that sign and rotate reads."""
-    return _key(f"SECRETS#{merchant_id}#{endpoint_id}", "-")
-
-
-def cursor_key_key(merchant_id: str) -> Key:
-    """Beside the endpoints' secrets, for the same reason."""
-    return secrets_key(merchant_id, "cursors")
-
-
-def sending_key(merchant_id: str, endpoint_id: str, notice_id: str) -> Key:
-    return _key(f"NOTICE#{merchant_id}#{endpoint_id}", notice_id)
-
-
-def sendings_partition(merchant_id: str, endpoint_id: str) -> str:
-    """All sendings to an endpoint, in the index that has the merchant's tabs by status."""
-    return f"{merchant_id}#notices#{endpoint_id}"
-
-
-def number_count_key(merchant_id: str, on: date, number: str) -> Key:
-    """The number is hashed, as it is where customers are found by it."""
-    digest = hashlib.sha256(f"{merchant_id}\n{number}".encode()).hexdigest()
-    return _key(f"SMS#{merchant_id}#{on}", f"NUMBER#{digest}")
-
-
-def country_count_key(merchant_id: str, on: date, country: str) -> Key:
-    return _key(f"SMS#{merchant_id}#{on}", f"COUNTRY#{country}")
-
-
-def link_key(sha256: str) -> Key:
-    """A secret is found by its digest; the secret itself is nowhere."""
-    return _key(f"LINK#{sha256}", "-")
-
-
-def token_key(merchant_id: str, number: int) -> Key:
-    return _key(f"TOKENS#{merchant_id}", token_position(number))
-
-
-def token_position(number: int) -> str:
-    return f"{number:06}"
-
-
-def visit_key(merchant_id: str, customer_id: str, tab_id: str) -> Key:
-    """A customer's visits are a partition of their own, so that they are read with one query."""
-    return _key(f"VISITS#{merchant_id}#{customer_id}", tab_id)
-
-
-def card_key(merchant_id: str, fingerprint: str, customer_id: str) -> Key:
-    """The fingerprint is hashed with the merchant: what one of them knows of a card says nothing to another."""
-    digest = hashlib.sha256(f"{merchant_id}\ncard\n{fingerprint}".encode()).hexdigest()
-    return _key(f"CARD#{merchant_id}#{digest}", customer_id)
-
-
-def visits_partition(merchant_id: str) -> str:
-    """All visits of a merchant, in the index that has its tabs by status."""
-    return f"{merchant_id}#visits"
-
-
-def visit_position(visit: Visit) -> str:
-    assert visit.opened_at is not None, "the first entry of a tab says when it was opened"
-    return f"{instant(visit.opened_at)}#{visit.customer_id}#{visit.tab_id}"
-
-
-def status_partition(merchant_id: str, status: Status) -> str:
-    return f"{merchant_id}#{status.value}"
-
-
-def customers_partition(merchant_id: str) -> str:
-    """All customers of a merchant, in the index that has its tabs by status."""
-    return f"{merchant_id}#customers"
-
-
-def customer_partition(merchant_id: str, customer_id: str) -> str:
-    return f"{merchant_id}#{customer_id}"
-
-
-def listing_position(tab_id: str, opened_at: datetime) -> str:
-    return f"{instant(opened_at)}#{tab_id}"
-
-
-def entry_position(seq: int) -> str:
-    return f"{seq:08}"
-
-
-def due_partition(shard: int) -> str:
-    return f"DUE#{shard:02}"
-
-
-def due_shard(shard_by: str) -> int:
-    # Not hash(), which differs between processes.
-    return zlib.crc32(shard_by.encode()) % DUE_SHARDS
-
-
-def _key(pk: str, sk: str) -> Key:
-    return {"pk": {"S": pk}, "sk": {"S": sk}}
-
-
-def instant(at: datetime) -> str:
-    """RFC 3339 in UTC with a fixed width, so that texts sort like the times."""
-    if at.tzinfo is None:
-        raise ValueError(f"{at} has no time zone, so it is no instant")
-    return at.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
 
 
 # Attributes
@@ -350,13 +110,13 @@ def _version(
 
 def tab_item(tab: Tab) -> Item:
     """The snapshot's item with its attributes for the indexes: listing line, and due key if a step is pending."""
-    item = _item(tab_key(tab.merchant_id, tab.tab_id), _data(tab) | _version(tab))
-    position = listing_position(tab.tab_id, tab.opened_at)
+    item = _item(table.tab_key(tab.merchant_id, tab.tab_id), _data(tab) | _version(tab))
+    position = table.listing_position(tab.tab_id, tab.opened_at)
     item |= {
         _LINE: _json(TabSummary.of(tab)),
-        "gm_pk": {"S": status_partition(tab.merchant_id, tab.status)},
+        "gm_pk": {"S": table.status_partition(tab.merchant_id, tab.status)},
         "gm_sk": {"S": position},
-        "gc_pk": {"S": customer_partition(tab.merchant_id, tab.customer_id)},
+        "gc_pk": {"S": table.customer_partition(tab.merchant_id, tab.customer_id)},
         "gc_sk": {"S": position},
     }
     return item | due(tab.tab_id, tab.next_action_at)
@@ -366,30 +126,30 @@ def due(shard_by: str, at: datetime | None) -> Item:
     """The attributes that put an item into the due index until `at` is None. `shard_by`: an id that spreads them."""
     if at is None:
         return {}
-    return {"due_pk": {"S": due_partition(due_shard(shard_by))}, "next_action_at": {"S": instant(at)}}
+    return {"due_pk": {"S": table.due_partition(table.due_shard(shard_by))}, "next_action_at": {"S": table.instant(at)}}
 
 
 def entry_item(tab: Tab, entry: Entry) -> Item:
     """With the tab's customer beside its contents: who reads the stream does not read the tab."""
     return _item(
-        entry_key(tab.merchant_id, tab.tab_id, entry_position(entry.seq)),
+        table.entry_key(tab.merchant_id, tab.tab_id, table.entry_position(entry.seq)),
         _data(entry) | {"customer_id": {"S": tab.customer_id}},
     )
 
 
 def merchant_entry_item(merchant_id: str, entry: Entry) -> Item:
     """An entry of the merchant's own history, from which messages follow as from a tab's."""
-    return _item(merchant_entry_key(merchant_id, entry_position(entry.seq)), _data(entry))
+    return _item(table.merchant_entry_key(merchant_id, table.entry_position(entry.seq)), _data(entry))
 
 
 def attempt_item(tab: Tab, attempt: Attempt) -> Item:
-    return _item(attempt_key(tab.merchant_id, tab.tab_id, attempt.attempt_id), _data(attempt))
+    return _item(table.attempt_key(tab.merchant_id, tab.tab_id, attempt.attempt_id), _data(attempt))
 
 
 def fact_item(tab: Tab, fact_key: str) -> Item:
     return _item(
-        _key(f"TAB#{tab.merchant_id}#{tab.tab_id}", f"FACT#{fact_key}"),
-        {"fact_key": {"S": fact_key}, "applied_at": {"S": instant(tab.updated_at)}},
+        table.fact_key(tab.merchant_id, tab.tab_id, fact_key),
+        {"fact_key": {"S": fact_key}, "applied_at": {"S": table.instant(tab.updated_at)}},
     )
 
 
@@ -418,76 +178,76 @@ def tab_pointers(change: Change) -> Iterator[Pointer]:
 
 
 def pointer_item(pointer: Pointer) -> Item:
-    return _item(pointer_key(pointer.account, pointer.object_id), _data(pointer))
+    return _item(table.pointer_key(pointer.account, pointer.object_id), _data(pointer))
 
 
 def record_item(record: IdempotencyRecord, wall_now_s: float) -> Item:
     """`ttl` uses the wall clock, like DynamoDB's deletion; whether the record is valid is decided in business time."""
     lifetime = record.expires_at - record.created_at
-    native = {"expires_at": {"S": instant(record.expires_at)}, "ttl": _ttl(wall_now_s, lifetime)}
-    return _item(record_key(record.record_id), _data(record) | native)
+    native = {"expires_at": {"S": table.instant(record.expires_at)}, "ttl": _ttl(wall_now_s, lifetime)}
+    return _item(table.record_key(record.record_id), _data(record) | native)
 
 
 def event_item(event: SeenEvent, wall_now_s: float) -> Item:
-    return _item(event_key(event), {"ttl": _ttl(wall_now_s, EVENT_LIFETIME)})
+    return _item(table.event_key(event), {"ttl": _ttl(wall_now_s, EVENT_LIFETIME)})
 
 
 def merchant_item(merchant: Merchant) -> Item:
-    return _item(merchant_key(merchant.merchant_id), _data(merchant) | _version(merchant))
+    return _item(table.merchant_key(merchant.merchant_id), _data(merchant) | _version(merchant))
 
 
 def branding_item(branding: Branding) -> Item:
-    return _item(branding_key(branding.merchant_id), _data(branding) | _version(branding))
+    return _item(table.branding_key(branding.merchant_id), _data(branding) | _version(branding))
 
 
 def figures_item(figures: Figures) -> Item:
-    return _item(figures_key(figures.merchant_id), _data(figures))
+    return _item(table.figures_key(figures.merchant_id), _data(figures))
 
 
 def merchant_line_item(merchant: Merchant) -> Item:
     account = {} if merchant.account is None else {"account": {"S": merchant.account}}
-    return _item(merchant_line_key(merchant.merchant_id), {"merchant_id": {"S": merchant.merchant_id}, **account})
+    return _item(table.merchant_line_key(merchant.merchant_id), {"merchant_id": {"S": merchant.merchant_id}, **account})
 
 
 def progress_item(progress: Progress) -> Item:
-    return _item(progress_key(progress.account), _data(progress))
+    return _item(table.progress_key(progress.account), _data(progress))
 
 
 def customer_item(customer: Customer) -> Item:
-    item = _item(customer_key(customer.merchant_id, customer.customer_id), _data(customer) | _version(customer))
+    item = _item(table.customer_key(customer.merchant_id, customer.customer_id), _data(customer) | _version(customer))
     if customer.is_anonymous:
         return item
     return item | {
         _LINE: _json(customer),
-        "gm_pk": {"S": customers_partition(customer.merchant_id)},
-        "gm_sk": {"S": listing_position(customer.customer_id, customer.created_at)},
+        "gm_pk": {"S": table.customers_partition(customer.merchant_id)},
+        "gm_sk": {"S": table.listing_position(customer.customer_id, customer.created_at)},
     }
 
 
 def contact_item(contact: Contact) -> Item:
-    return _item(contact_key(contact.merchant_id, contact.customer_id), _data(contact) | _version(contact))
+    return _item(table.contact_key(contact.merchant_id, contact.customer_id), _data(contact) | _version(contact))
 
 
 def delivery_item(delivery: Delivery) -> Item:
     """With its due key while it is put off."""
-    item = _item(delivery_key(delivery), _data(delivery) | _version(delivery))
+    item = _item(table.delivery_key(delivery), _data(delivery) | _version(delivery))
     return item | due(delivery.message.message_id, delivery.next_action_at)
 
 
 def endpoint_item(endpoint: Endpoint) -> Item:
-    return _item(endpoint_key(endpoint.merchant_id, endpoint.endpoint_id), _data(endpoint) | _version(endpoint))
+    return _item(table.endpoint_key(endpoint.merchant_id, endpoint.endpoint_id), _data(endpoint) | _version(endpoint))
 
 
 def slot_item(endpoint: Endpoint) -> Item:
-    return _item(slot_key(endpoint), {"endpoint_id": {"S": endpoint.endpoint_id}})
+    return _item(table.slot_key(endpoint), {"endpoint_id": {"S": endpoint.endpoint_id}})
 
 
 def secrets_item(secrets: Secrets) -> Item:
-    return _item(secrets_key(secrets.merchant_id, secrets.endpoint_id), _data(secrets))
+    return _item(table.secrets_key(secrets.merchant_id, secrets.endpoint_id), _data(secrets))
 
 
 def cursor_key_item(merchant_id: str, key: str) -> Item:
-    return _item(cursor_key_key(merchant_id), {"key": {"S": key}})
+    return _item(table.cursor_key_key(merchant_id), {"key": {"S": key}})
 
 
 def cursor_key_of(item: Item) -> str:
@@ -499,12 +259,12 @@ def sending_item(sending: Sending, wall_now_s: float, lifetime: timedelta) -> It
     """With its place in the log, and its due key until it has come to an end."""
     notice = sending.notice
     item = _item(
-        sending_key(notice.merchant_id, sending.endpoint_id, notice.notice_id), _data(sending) | _version(sending)
+        table.sending_key(notice.merchant_id, sending.endpoint_id, notice.notice_id), _data(sending) | _version(sending)
     )
     item |= {
         "ttl": _ttl(wall_now_s, lifetime),
-        "gm_pk": {"S": sendings_partition(notice.merchant_id, sending.endpoint_id)},
-        "gm_sk": {"S": listing_position(notice.notice_id, notice.at)},
+        "gm_pk": {"S": table.sendings_partition(notice.merchant_id, sending.endpoint_id)},
+        "gm_sk": {"S": table.listing_position(notice.notice_id, notice.at)},
     }
     # By endpoint too: all of a tab's endpoints have the same notice.
     return item | due(f"{sending.endpoint_id}{notice.notice_id}", sending.next_action_at)
@@ -513,17 +273,17 @@ def sending_item(sending: Sending, wall_now_s: float, lifetime: timedelta) -> It
 def provider_item(delivery: Delivery, wall_now_s: float) -> Item:
     """From the channel's own id to the delivery."""
     assert delivery.provider_id is not None and delivery.channel is not None, "it was handed over"
-    key = delivery_key(delivery)
+    key = table.delivery_key(delivery)
     native = {"of_pk": key["pk"], "of_sk": key["sk"], "ttl": _ttl(wall_now_s, FEEDBACK_LIFETIME)}
-    return _item(provider_key(delivery.channel, delivery.provider_id), native)
+    return _item(table.provider_key(delivery.channel, delivery.provider_id), native)
 
 
 def link_pointer_item(pointer: LinkPointer) -> Item:
-    return _item(link_key(pointer.sha256), _data(pointer))
+    return _item(table.link_key(pointer.sha256), _data(pointer))
 
 
 def token_item(token: Token) -> Item:
-    return _item(token_key(token.merchant_id, token.number), _data(token) | _version(token))
+    return _item(table.token_key(token.merchant_id, token.number), _data(token) | _version(token))
 
 
 def visit_item(visit: Visit) -> Item:
@@ -531,46 +291,46 @@ def visit_item(visit: Visit) -> Item:
     assert visit.customer_id is not None, "a tab has its customer"
     native = {
         "seq": {"N": str(visit.seq)},
-        "gm_pk": {"S": visits_partition(visit.merchant_id)},
-        "gm_sk": {"S": visit_position(visit)},
+        "gm_pk": {"S": table.visits_partition(visit.merchant_id)},
+        "gm_sk": {"S": table.visit_position(visit)},
     }
-    return _item(visit_key(visit.merchant_id, visit.customer_id, visit.tab_id), _data(visit) | native)
+    return _item(table.visit_key(visit.merchant_id, visit.customer_id, visit.tab_id), _data(visit) | native)
 
 
 def story_item(story: Story) -> Item:
-    return _item(story_key(story.merchant_id, story.tab_id), _data(story))
+    return _item(table.story_key(story.merchant_id, story.tab_id), _data(story))
 
 
 def credits_item(account: CreditAccount) -> Item:
-    return _item(credits_key(account.merchant_id, account.customer_id), _data(account) | _version(account))
+    return _item(table.credits_key(account.merchant_id, account.customer_id), _data(account) | _version(account))
 
 
 def movement_item(account: CreditAccount, movement: Movement) -> Item:
-    position = entry_position(movement.seq)
-    return _item(movement_key(account.merchant_id, account.customer_id, position), _data(movement))
+    position = table.entry_position(movement.seq)
+    return _item(table.movement_key(account.merchant_id, account.customer_id, position), _data(movement))
 
 
 def answer_item(answer: DisputeAnswer) -> Item:
-    key = answer_key(answer.merchant_id, answer.customer_id, answer.tab_id, answer.dispute_id)
+    key = table.answer_key(answer.merchant_id, answer.customer_id, answer.tab_id, answer.dispute_id)
     return _item(key, _data(answer) | _version(answer))
 
 
 def referral_item(account: CreditAccount) -> Item:
     assert account.code is not None, "it has one"
     who = Referrer(merchant_id=account.merchant_id, customer_id=account.customer_id)
-    return _item(referral_key(account.code), _data(who))
+    return _item(table.referral_key(account.code), _data(who))
 
 
 def mark_item(mark: Mark) -> Item:
-    return _item(mark_key(mark.merchant_id, mark.sha256, mark.customer_id), {})
+    return _item(table.mark_key(mark.merchant_id, mark.sha256, mark.customer_id), {})
 
 
 def card_item(merchant_id: str, fingerprint: str, customer_id: str) -> Item:
-    return _item(card_key(merchant_id, fingerprint, customer_id), {})
+    return _item(table.card_key(merchant_id, fingerprint, customer_id), {})
 
 
 def lookup_item(merchant_id: str, by: SearchBy, searchable: str, customer_id: str) -> Item:
-    return _item(lookup_key(merchant_id, by, searchable, customer_id), {})
+    return _item(table.lookup_key(merchant_id, by, searchable, customer_id), {})
 
 
 def _item(key: Key, attributes: Item) -> Item:

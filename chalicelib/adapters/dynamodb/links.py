@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from chalicelib.adapters.dynamodb import cursors, items
+from chalicelib.adapters.dynamodb import cursors, items, table
 from chalicelib.adapters.dynamodb.reads import Reads
 from chalicelib.adapters.dynamodb.writes import ABSENT, Put, Refused, Transactions, record_put, versioned
 from chalicelib.domain.errors import TokenExists
@@ -45,15 +45,15 @@ class DynamoDbLinks:
         return digest(self._stage, secret)
 
     def find_pointer(self, sha256: str) -> LinkPointer | None:
-        item = self._reads.find(items.link_key(sha256))
+        item = self._reads.find(table.link_key(sha256))
         return None if item is None else items.contents(LinkPointer, item)
 
     def find_token(self, merchant_id: str, number: int) -> Token | None:
-        item = self._reads.find(items.token_key(merchant_id, number))
+        item = self._reads.find(table.token_key(merchant_id, number))
         return None if item is None else items.contents(Token, item)
 
     def list_tokens(self, merchant_id: str, *, limit: int, cursor: str | None) -> Page[Token]:
-        partition = items.token_key(merchant_id, 0)["pk"]
+        partition = table.token_key(merchant_id, 0)["pk"]
         start = None
         if cursor is not None:
             start = {"pk": partition, "sk": {"S": cursors.decode(partition["S"], cursor)}}
@@ -65,7 +65,7 @@ class DynamoDbLinks:
             ConsistentRead=True,
         )
         tokens = tuple(items.contents(Token, item) for item in found)
-        next_cursor = cursors.encode(partition["S"], items.token_position(tokens[-1].number)) if has_more else None
+        next_cursor = cursors.encode(partition["S"], table.token_position(tokens[-1].number)) if has_more else None
         return Page(items=tokens, next_cursor=next_cursor)
 
     def add_tokens(self, tokens: Sequence[Token], *, record: IdempotencyRecord) -> None:
@@ -87,7 +87,7 @@ class DynamoDbLinks:
         if token.revoked_at is None:
             puts.append(Put(items.link_pointer_item(token.pointer)))
         if token.revoked_at is not None or token.sha256 != before.sha256:
-            deletes.append(items.link_key(before.sha256))
+            deletes.append(table.link_key(before.sha256))
         try:
             self._transactions.write(puts, _change_id(), deletes=deletes)
         except Refused as refused:

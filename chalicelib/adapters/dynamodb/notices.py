@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from chalicelib.adapters.dynamodb import cursors, items
+from chalicelib.adapters.dynamodb import cursors, items, table
 from chalicelib.adapters.dynamodb.reads import Reads, flat, position_of
 from chalicelib.adapters.dynamodb.writes import ABSENT, Put, Refused, Transactions, reading, record_put, versioned
 from chalicelib.domain.news.endpoint import Endpoint, Secrets
@@ -41,19 +41,19 @@ class DynamoDbNotices:
     # Endpoints
 
     def list_endpoints(self, merchant_id: str) -> tuple[Endpoint, ...]:
-        first = items.endpoint_key(merchant_id, "")
-        found = self._reads.range(first["pk"], first["sk"]["S"], items.endpoint_key(merchant_id, "~")["sk"]["S"])
+        first = table.endpoint_key(merchant_id, "")
+        found = self._reads.range(first["pk"], first["sk"]["S"], table.endpoint_key(merchant_id, "~")["sk"]["S"])
         endpoints = [items.contents(Endpoint, item) for item in found]
         return tuple(sorted(endpoints, key=lambda endpoint: (endpoint.created_at, endpoint.endpoint_id)))
 
     def find_endpoint(self, merchant_id: str, endpoint_id: str) -> Endpoint | None:
-        if not items.is_id(endpoint_id):
+        if not table.is_id(endpoint_id):
             return None
-        item = self._reads.find(items.endpoint_key(merchant_id, endpoint_id))
+        item = self._reads.find(table.endpoint_key(merchant_id, endpoint_id))
         return None if item is None else items.contents(Endpoint, item)
 
     def find_secrets(self, merchant_id: str, endpoint_id: str) -> Secrets | None:
-        item = self._reads.find(items.secrets_key(merchant_id, endpoint_id))
+        item = self._reads.find(table.secrets_key(merchant_id, endpoint_id))
         return None if item is None else items.contents(Secrets, item)
 
     def put_endpoint(
@@ -68,9 +68,9 @@ class DynamoDbNotices:
 
     def delete_endpoint(self, endpoint: Endpoint, *, record: IdempotencyRecord) -> None:
         deletes = [
-            items.endpoint_key(endpoint.merchant_id, endpoint.endpoint_id),
-            items.secrets_key(endpoint.merchant_id, endpoint.endpoint_id),
-            items.slot_key(endpoint),
+            table.endpoint_key(endpoint.merchant_id, endpoint.endpoint_id),
+            table.secrets_key(endpoint.merchant_id, endpoint.endpoint_id),
+            table.slot_key(endpoint),
         ]
         put = record_put(record, self._wall_now_s())
         try:
@@ -96,13 +96,13 @@ class DynamoDbNotices:
             self._write([put], record, sending.notice.notice_id)
 
     def find_sending(self, merchant_id: str, endpoint_id: str, notice_id: str) -> Sending | None:
-        if not (items.is_id(endpoint_id) and items.is_id(notice_id)):
+        if not (table.is_id(endpoint_id) and table.is_id(notice_id)):
             return None
-        item = self._reads.find(items.sending_key(merchant_id, endpoint_id, notice_id))
+        item = self._reads.find(table.sending_key(merchant_id, endpoint_id, notice_id))
         return None if item is None else items.contents(Sending, item)
 
     def list_sendings_of_tab(self, merchant_id: str, endpoint_id: str, tab_id: str) -> Sequence[Sending]:
-        pk = items.sending_key(merchant_id, endpoint_id, "")["pk"]
+        pk = table.sending_key(merchant_id, endpoint_id, "")["pk"]
         return [items.contents(Sending, item) for item in self._reads.range(pk, f"{tab_id}-", f"{tab_id}-~")]
 
     def list_sendings(
@@ -116,11 +116,11 @@ class DynamoDbNotices:
         cursor: str | None,
         newest_first: bool = False,
     ) -> Page[Sending]:
-        partition = items.sendings_partition(merchant_id, endpoint_id)
+        partition = table.sendings_partition(merchant_id, endpoint_id)
         start = None
         if cursor is not None:
             position, notice_id = position_of(partition, cursor)
-            key = items.sending_key(merchant_id, endpoint_id, notice_id)
+            key = table.sending_key(merchant_id, endpoint_id, notice_id)
             start = key | {"gm_pk": {"S": partition}, "gm_sk": {"S": position}}
         found, has_more = self._reads.page(
             limit,
@@ -129,9 +129,9 @@ class DynamoDbNotices:
             KeyConditionExpression="gm_pk = :partition AND gm_sk BETWEEN :since AND :until",
             ExpressionAttributeValues={
                 ":partition": {"S": partition},
-                ":since": {"S": items.instant(since)},
+                ":since": {"S": table.instant(since)},
                 # Whatever happened at that very instant has more behind it.
-                ":until": {"S": items.instant(until)},
+                ":until": {"S": table.instant(until)},
             },
             ScanIndexForward=not newest_first,
         )

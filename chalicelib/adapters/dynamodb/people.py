@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
-from chalicelib.adapters.dynamodb import cursors, items
+from chalicelib.adapters.dynamodb import cursors, items, table
 from chalicelib.adapters.dynamodb.reads import Reads, flat
 from chalicelib.adapters.dynamodb.writes import Put, Refused, Transactions, record_put, versioned
 from chalicelib.domain.contact import Contact, SearchBy, search_values, searchable
@@ -38,11 +38,11 @@ class DynamoDbPeople:
         self._reads = Reads(client, table_name, self._transactions.back_off)
 
     def find_contact(self, merchant_id: str, customer_id: str) -> Contact | None:
-        item = self._reads.find(items.contact_key(merchant_id, customer_id))
+        item = self._reads.find(table.contact_key(merchant_id, customer_id))
         return None if item is None else items.contents(Contact, item)
 
     def find_contacts(self, merchant_id: str, customer_ids: Collection[str]) -> Mapping[str, Contact]:
-        keys = {customer_id: items.contact_key(merchant_id, customer_id) for customer_id in customer_ids}
+        keys = {customer_id: table.contact_key(merchant_id, customer_id) for customer_id in customer_ids}
         found = self._reads.find_all(list(keys.values())) if keys else {}
         return {who: items.contents(Contact, found[flat(key)]) for who, key in keys.items() if flat(key) in found}
 
@@ -54,7 +54,7 @@ class DynamoDbPeople:
         if record is not None:
             puts.append(record_put(record, self._wall_now_s()))
         puts += [Put(items.lookup_item(merchant_id, by, text, customer_id)) for by, text in wanted - known]
-        deletes = [items.lookup_key(merchant_id, by, text, customer_id) for by, text in known - wanted]
+        deletes = [table.lookup_key(merchant_id, by, text, customer_id) for by, text in known - wanted]
         try:
             self._transactions.write(puts, f"chg_{secrets.token_hex(16)}", deletes=deletes)
         except Refused as refused:
@@ -63,21 +63,21 @@ class DynamoDbPeople:
             raise VersionConflict(contact.customer_id) from None
 
     def list_customers(self, merchant_id: str, *, limit: int, cursor: str | None) -> Page[Customer]:
-        partition = items.customers_partition(merchant_id)
-        key_of = partial(items.customer_key, merchant_id)
+        partition = table.customers_partition(merchant_id)
+        key_of = partial(table.customer_key, merchant_id)
         found, next_cursor = self._reads.newest("by_merchant", "gm", partition, key_of, limit, cursor)
         return Page(items=tuple(items.customer_line_of(item) for item in found), next_cursor=next_cursor)
 
     def find_customers(
         self, merchant_id: str, by: SearchBy, text: str, *, limit: int, cursor: str | None
     ) -> Page[Customer]:
-        partition = items.lookup_key(merchant_id, by, searchable(by, text), "")["pk"]["S"]
+        partition = table.lookup_key(merchant_id, by, searchable(by, text), "")["pk"]["S"]
         start = None
         if cursor is not None:
             customer_id = cursors.decode(partition, cursor)
-            if not items.is_id(customer_id):
+            if not table.is_id(customer_id):
                 raise InvalidInput("The cursor does not belong to this listing. Start again without it.")
-            start = items.lookup_key(merchant_id, by, searchable(by, text), customer_id)
+            start = table.lookup_key(merchant_id, by, searchable(by, text), customer_id)
         found, has_more = self._reads.page(
             limit,
             start,
@@ -86,7 +86,7 @@ class DynamoDbPeople:
             ConsistentRead=True,
         )
         ids = [item["sk"]["S"] for item in found]
-        keys = [items.customer_key(merchant_id, customer_id) for customer_id in ids]
+        keys = [table.customer_key(merchant_id, customer_id) for customer_id in ids]
         profiles = self._reads.find_all(keys) if keys else {}
         return Page(
             items=tuple(items.customer_of(profiles[flat(key)]) for key in keys if flat(key) in profiles),
@@ -94,13 +94,13 @@ class DynamoDbPeople:
         )
 
     def find_story(self, merchant_id: str, tab_id: str) -> Story | None:
-        if not (items.is_id(merchant_id) and items.is_id(tab_id)):
+        if not (table.is_id(merchant_id) and table.is_id(tab_id)):
             return None
-        item = self._reads.find(items.story_key(merchant_id, tab_id))
+        item = self._reads.find(table.story_key(merchant_id, tab_id))
         return None if item is None else items.story_of(item)
 
     def iter_stories(self, merchant_id: str) -> Iterator[Story]:
-        if items.is_id(merchant_id):
-            pk = items.story_key(merchant_id, "")["pk"]
+        if table.is_id(merchant_id):
+            pk = table.story_key(merchant_id, "")["pk"]
             found = self._reads.partition(pk, ConsistentRead=True, ScanIndexForward=False)
             yield from (items.story_of(item) for item in found)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from chalicelib.adapters.dynamodb import cursors, items
+from chalicelib.adapters.dynamodb import cursors, table
 from chalicelib.adapters.dynamodb.writes import TRIES, reading
 from chalicelib.domain.errors import InvalidInput
 from chalicelib.ports.store import WHOLE, Span, StoreUnavailable
@@ -13,7 +13,8 @@ from chalicelib.ports.store import WHOLE, Span, StoreUnavailable
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
-    from chalicelib.adapters.dynamodb.items import Item, Key
+    from chalicelib.adapters.dynamodb.items import Item
+    from chalicelib.adapters.dynamodb.table import Key
 
 
 class Reads:
@@ -66,7 +67,7 @@ class Reads:
         """A page of an index's partition, newest first unless `span` says otherwise, and the cursor of the next one.
 
         `prefix`: of the names of the index's keys. `key_of`: the table's key of the item that a position ends with the
-        id of (items.listing_position). Raises InvalidInput for a cursor that is not of this listing.
+        id of (table.listing_position). Raises InvalidInput for a cursor that is not of this listing.
         """
         listing = f"{index}#{partition}{span.name}"
         pk, sk = f"{prefix}_pk", f"{prefix}_sk"
@@ -113,8 +114,8 @@ def _within(pk: str, sk: str, partition: str, span: Span) -> dict[str, Any]:
     if span.since is not None or span.until is not None:
         condition += f" AND {sk} BETWEEN :since AND :until"
         # What was opened exactly at the end has a position after the end: the id follows the instant.
-        values[":since"] = {"S": items.instant(span.since) if span.since else "0"}
-        values[":until"] = {"S": items.instant(span.until) if span.until else "9999"}
+        values[":since"] = {"S": table.instant(span.since) if span.since else "0"}
+        values[":until"] = {"S": table.instant(span.until) if span.until else "9999"}
     return {"KeyConditionExpression": condition, "ExpressionAttributeValues": values}
 
 
@@ -123,12 +124,12 @@ def flat(key: Item) -> tuple[str, str]:
 
 
 def position_of(listing: str, cursor: str) -> tuple[str, str]:
-    """The position in an index that a cursor names, and the id that it ends with (items.listing_position).
+    """The position in an index that a cursor names, and the id that it ends with (table.listing_position).
 
     Raises InvalidInput for a cursor that is not of this listing.
     """
     position = cursors.decode(listing, cursor)
     item_id = position.rpartition("#")[2]
-    if not items.is_id(item_id):
+    if not table.is_id(item_id):
         raise InvalidInput("The cursor does not belong to this listing. Start again without it.")
     return position, item_id

@@ -19,7 +19,7 @@ import boto3
 import msgspec
 
 from chalicelib.adapters.aws import client as aws
-from chalicelib.adapters.dynamodb import cursors, items
+from chalicelib.adapters.dynamodb import cursors, items, table
 from chalicelib.adapters.dynamodb.reads import Reads, flat
 from chalicelib.adapters.dynamodb.writes import (
     ABSENT,
@@ -114,16 +114,16 @@ class DynamoDbStore:
 
     def get_tab(self, merchant_id: str, tab_id: str) -> Tab:
         _check_ids("tab", merchant_id, tab_id)
-        item = self._reads.find(items.tab_key(merchant_id, tab_id))
+        item = self._reads.find(table.tab_key(merchant_id, tab_id))
         if item is None:
             raise _not_found("tab")
         return items.tab_of(item)
 
     def find_tabs(self, owners: Collection[tuple[str, str]]) -> Mapping[tuple[str, str], Tab]:
-        wanted = [owner for owner in dict.fromkeys(owners) if all(map(items.is_id, owner))]
+        wanted = [owner for owner in dict.fromkeys(owners) if all(map(table.is_id, owner))]
         found: dict[tuple[str, str], Tab] = {}
         for start in range(0, len(wanted), BATCH):
-            keys = {owner: items.tab_key(*owner) for owner in wanted[start : start + BATCH]}
+            keys = {owner: table.tab_key(*owner) for owner in wanted[start : start + BATCH]}
             there = self._reads.find_all(list(keys.values()))
             for owner, key in keys.items():
                 if flat(key) in there:
@@ -135,7 +135,7 @@ class DynamoDbStore:
         self, merchant_id: str, tab_id: str, record_id: str, now: datetime
     ) -> tuple[Tab, IdempotencyRecord | None]:
         _check_ids("tab", merchant_id, tab_id)
-        tab_key, record_key = items.tab_key(merchant_id, tab_id), items.record_key(record_id)
+        tab_key, record_key = table.tab_key(merchant_id, tab_id), table.record_key(record_id)
         found = self._reads.find_all([tab_key, record_key])
         tab_item, record_item = found.get(flat(tab_key)), found.get(flat(record_key))
         if tab_item is None:
@@ -146,12 +146,12 @@ class DynamoDbStore:
         self, merchant_id: str, customer_id: str | None, record_id: str, now: datetime
     ) -> tuple[Merchant, Customer | None, IdempotencyRecord | None]:
         _check_ids("merchant", merchant_id)
-        merchant_key, record_key = items.merchant_key(merchant_id), items.record_key(record_id)
+        merchant_key, record_key = table.merchant_key(merchant_id), table.record_key(record_id)
         keys = [merchant_key, record_key]
         customer_key = None
         if customer_id is not None:
             _check_ids("customer", customer_id)
-            customer_key = items.customer_key(merchant_id, customer_id)
+            customer_key = table.customer_key(merchant_id, customer_id)
             keys.append(customer_key)
         found = self._reads.find_all(keys)
         if flat(merchant_key) not in found:
@@ -163,7 +163,7 @@ class DynamoDbStore:
         return items.merchant_of(found[flat(merchant_key)]), customer, record
 
     def find_record(self, record_id: str, now: datetime) -> IdempotencyRecord | None:
-        return _standing(self._reads.find(items.record_key(record_id)), now)
+        return _standing(self._reads.find(table.record_key(record_id)), now)
 
     def commit(self, change: Change, *, record: IdempotencyRecord | None = None, event: SeenEvent | None = None) -> Tab:
         tab = change.tab
@@ -222,10 +222,10 @@ class DynamoDbStore:
     def find_for_event(
         self, event: SeenEvent, *, tab: tuple[str, str] | None = None, object_ids: Sequence[str] = ()
     ) -> KnownOfEvent:
-        event_key = items.event_key(event)
-        tab_key = items.tab_key(*tab) if tab is not None and all(items.is_id(text) for text in tab) else None
+        event_key = table.event_key(event)
+        tab_key = table.tab_key(*tab) if tab is not None and all(table.is_id(text) for text in tab) else None
         # Each key once, because DynamoDB refuses a batch with duplicates.
-        pointer_keys = [items.pointer_key(event.account, object_id) for object_id in dict.fromkeys(object_ids)]
+        pointer_keys = [table.pointer_key(event.account, object_id) for object_id in dict.fromkeys(object_ids)]
         found = self._reads.find_all([event_key, *([tab_key] if tab_key else []), *pointer_keys])
         tab_item = found.get(flat(tab_key)) if tab_key else None
         return KnownOfEvent(
@@ -238,52 +238,52 @@ class DynamoDbStore:
         wanted = sorted(set(object_ids))
         found: dict[str, Pointer] = {}
         for start in range(0, len(wanted), BATCH):
-            keys = {one: items.pointer_key(account, one) for one in wanted[start : start + BATCH]}
+            keys = {one: table.pointer_key(account, one) for one in wanted[start : start + BATCH]}
             there = self._reads.find_all(list(keys.values()))
             found |= {one: items.pointer_of(there[flat(key)]) for one, key in keys.items() if flat(key) in there}
         return found
 
     def find_attempt(self, merchant_id: str, tab_id: str, attempt_id: str) -> Attempt | None:
-        item = self._reads.find(items.attempt_key(merchant_id, tab_id, attempt_id))
+        item = self._reads.find(table.attempt_key(merchant_id, tab_id, attempt_id))
         return None if item is None else items.attempt_of(item)
 
     # Listings
 
     def list_entries(self, merchant_id: str, tab_id: str, *, limit: int, cursor: str | None) -> Page[Entry]:
         _check_ids("tab", merchant_id, tab_id)
-        pk = items.tab_key(merchant_id, tab_id)["pk"]
+        pk = table.tab_key(merchant_id, tab_id)["pk"]
         start = None
         if cursor is not None:
-            start = items.entry_key(merchant_id, tab_id, cursors.decode(pk["S"], cursor))
+            start = table.entry_key(merchant_id, tab_id, cursors.decode(pk["S"], cursor))
         found, has_more = self._reads.page(
             limit,
             start,
             KeyConditionExpression="pk = :pk AND begins_with(sk, :prefix)",
-            ExpressionAttributeValues={":pk": pk, ":prefix": {"S": items.entry_key("", "", "")["sk"]["S"]}},
+            ExpressionAttributeValues={":pk": pk, ":prefix": {"S": table.entry_key("", "", "")["sk"]["S"]}},
             ConsistentRead=True,
         )
         entries = tuple(items.entry_of(item) for item in found)
-        next_cursor = cursors.encode(pk["S"], items.entry_position(entries[-1].seq)) if has_more else None
+        next_cursor = cursors.encode(pk["S"], table.entry_position(entries[-1].seq)) if has_more else None
         return Page(items=entries, next_cursor=next_cursor)
 
     def list_by_status(
         self, merchant_id: str, status: Status, *, limit: int, cursor: str | None, span: Span = WHOLE
     ) -> Page[TabSummary]:
-        partition = items.status_partition(merchant_id, status)
+        partition = table.status_partition(merchant_id, status)
         return self._list_tabs("by_merchant", "gm", merchant_id, partition, limit, cursor, span)
 
     def list_by_customer(
         self, merchant_id: str, customer_id: str, *, limit: int, cursor: str | None, span: Span = WHOLE
     ) -> Page[TabSummary]:
-        if not items.is_id(customer_id):
+        if not table.is_id(customer_id):
             return Page(items=(), next_cursor=None)
-        partition = items.customer_partition(merchant_id, customer_id)
+        partition = table.customer_partition(merchant_id, customer_id)
         return self._list_tabs("by_customer", "gc", merchant_id, partition, limit, cursor, span)
 
     def iter_due(self, now: datetime) -> Iterator[Due]:
         pool = ThreadPoolExecutor(self._sweep_threads, thread_name_prefix="due")
         try:
-            shards = [pool.submit(self._due_in_shard, shard, now) for shard in range(items.DUE_SHARDS)]
+            shards = [pool.submit(self._due_in_shard, shard, now) for shard in range(table.DUE_SHARDS)]
             unread: StoreUnavailable | None = None
             for shard in as_completed(shards):
                 try:
@@ -300,19 +300,19 @@ class DynamoDbStore:
             pool.shutdown(cancel_futures=True)
 
     def read_records(self, merchant_id: str, tab_id: str) -> Records:
-        if not (items.is_id(merchant_id) and items.is_id(tab_id)):
+        if not (table.is_id(merchant_id) and table.is_id(tab_id)):
             return items.records_of(())
-        return items.records_of(self._reads.partition(items.tab_key(merchant_id, tab_id)["pk"], ConsistentRead=True))
+        return items.records_of(self._reads.partition(table.tab_key(merchant_id, tab_id)["pk"], ConsistentRead=True))
 
     # Merchants and customers
 
     def iter_merchants(self) -> Iterator[tuple[str, str | None]]:
-        partition = items.merchant_line_key("")["pk"]
+        partition = table.merchant_line_key("")["pk"]
         return (items.merchant_line_of(item) for item in self._reads.partition(partition))
 
     def find_cursor_key(self, merchant_id: str) -> str | None:
         _check_ids("merchant", merchant_id)
-        item = self._reads.find(items.cursor_key_key(merchant_id))
+        item = self._reads.find(table.cursor_key_key(merchant_id))
         return None if item is None else items.cursor_key_of(item)
 
     def add_cursor_key(self, merchant_id: str, key: str) -> str:
@@ -326,7 +326,7 @@ class DynamoDbStore:
 
     def get_merchant(self, merchant_id: str) -> Merchant:
         _check_ids("merchant", merchant_id)
-        item = self._reads.find(items.merchant_key(merchant_id))
+        item = self._reads.find(table.merchant_key(merchant_id))
         if item is None:
             raise _not_found("merchant")
         return items.merchant_of(item)
@@ -335,7 +335,7 @@ class DynamoDbStore:
         from chalicelib.domain.branding import Branding  # Imported here: only pages and the merchant's own need it.
 
         _check_ids("merchant", merchant_id)
-        merchant_key, branding_key = items.merchant_key(merchant_id), items.branding_key(merchant_id)
+        merchant_key, branding_key = table.merchant_key(merchant_id), table.branding_key(merchant_id)
         found = self._reads.find_all([merchant_key, branding_key])
         if flat(merchant_key) not in found:
             raise _not_found("merchant")
@@ -359,7 +359,7 @@ class DynamoDbStore:
 
     def get_customer(self, merchant_id: str, customer_id: str) -> Customer:
         _check_ids("customer", merchant_id, customer_id)
-        item = self._reads.find(items.customer_key(merchant_id, customer_id))
+        item = self._reads.find(table.customer_key(merchant_id, customer_id))
         if item is None:
             raise _not_found("customer")
         return items.customer_of(item)
@@ -384,7 +384,7 @@ class DynamoDbStore:
     # Credit accounts
 
     def find_credit_account(self, merchant_id: str, customer_id: str) -> CreditAccount | None:
-        item = self._reads.find(items.credits_key(merchant_id, customer_id))
+        item = self._reads.find(table.credits_key(merchant_id, customer_id))
         return None if item is None else items.credits_of(item)
 
     def put_credit_account(self, account: CreditAccount, *, record: IdempotencyRecord) -> None:
@@ -394,11 +394,11 @@ class DynamoDbStore:
     def list_credit_movements(
         self, merchant_id: str, customer_id: str, *, limit: int, cursor: str | None
     ) -> Page[Movement]:
-        first = items.movement_key(merchant_id, customer_id, "")
+        first = table.movement_key(merchant_id, customer_id, "")
         listing = first["pk"]["S"]
         start = None
         if cursor is not None:
-            start = items.movement_key(merchant_id, customer_id, cursors.decode(listing, cursor))
+            start = table.movement_key(merchant_id, customer_id, cursors.decode(listing, cursor))
         found, has_more = self._reads.page(
             limit,
             start,
@@ -408,36 +408,36 @@ class DynamoDbStore:
             ScanIndexForward=False,
         )
         lines = tuple(items.movement_of(item) for item in found)
-        next_cursor = cursors.encode(listing, items.entry_position(lines[-1].seq)) if has_more else None
+        next_cursor = cursors.encode(listing, table.entry_position(lines[-1].seq)) if has_more else None
         return Page(items=lines, next_cursor=next_cursor)
 
     def find_dispute_answer(
         self, merchant_id: str, customer_id: str, tab_id: str, dispute_id: str
     ) -> DisputeAnswer | None:
-        if not all(map(items.is_id, (merchant_id, customer_id, tab_id, dispute_id))):
+        if not all(map(table.is_id, (merchant_id, customer_id, tab_id, dispute_id))):
             return None
-        item = self._reads.find(items.answer_key(merchant_id, customer_id, tab_id, dispute_id))
+        item = self._reads.find(table.answer_key(merchant_id, customer_id, tab_id, dispute_id))
         return None if item is None else items.answer_of(item)
 
     def put_dispute_answer(self, answer: DisputeAnswer, *, record: IdempotencyRecord | None = None) -> None:
         self._put_party(items.answer_item(answer), answer.version - 1, record)
 
     def list_dispute_answers(self, merchant_id: str, customer_id: str) -> Sequence[DisputeAnswer]:
-        pk = items.answer_key(merchant_id, customer_id, "", "")["pk"]
+        pk = table.answer_key(merchant_id, customer_id, "", "")["pk"]
         return [items.answer_of(item) for item in self._reads.partition(pk, ConsistentRead=True)]
 
     def find_referrer(self, code: str) -> Referrer | None:
-        item = self._reads.find(items.referral_key(code)) if items.is_id(code) else None
+        item = self._reads.find(table.referral_key(code)) if table.is_id(code) else None
         return None if item is None else items.referrer_of(item)
 
     def customers_with(self, merchant_id: str, mark_sha256: str) -> frozenset[str]:
-        pk = items.mark_key(merchant_id, mark_sha256, "")["pk"]
+        pk = table.mark_key(merchant_id, mark_sha256, "")["pk"]
         return frozenset(item["sk"]["S"] for item in self._reads.partition(pk, ConsistentRead=True))
 
     # Reconciliation
 
     def find_progress(self, account: str | None) -> Progress | None:
-        item = self._reads.find(items.progress_key(account))
+        item = self._reads.find(table.progress_key(account))
         return None if item is None else items.progress_of(item)
 
     def put_progress(self, progress: Progress) -> None:
@@ -448,7 +448,7 @@ class DynamoDbStore:
         self, index: str, prefix: str, merchant_id: str, partition: str, limit: int, cursor: str | None, span: Span
     ) -> Page[TabSummary]:
         found, next_cursor = self._reads.newest(
-            index, prefix, partition, partial(items.tab_key, merchant_id), limit, cursor, span
+            index, prefix, partition, partial(table.tab_key, merchant_id), limit, cursor, span
         )
         return Page(items=tuple(items.summary_of(item) for item in found), next_cursor=next_cursor)
 
@@ -459,8 +459,8 @@ class DynamoDbStore:
             "IndexName": "due",
             "KeyConditionExpression": "due_pk = :shard AND next_action_at <= :now",
             "ExpressionAttributeValues": {
-                ":shard": {"S": items.due_partition(shard)},
-                ":now": {"S": items.instant(now)},
+                ":shard": {"S": table.due_partition(shard)},
+                ":now": {"S": table.instant(now)},
             },
             "Limit": DUE_PAGE,
         }
@@ -551,7 +551,7 @@ def _standing(item: Item | None, now: datetime) -> IdempotencyRecord | None:
 
 
 def _check_ids(name: str, *ids: str) -> None:
-    if not all(map(items.is_id, ids)):
+    if not all(map(table.is_id, ids)):
         raise _not_found(name)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from chalicelib.adapters.dynamodb import cursors, items
+from chalicelib.adapters.dynamodb import cursors, items, table
 from chalicelib.adapters.dynamodb.reads import Reads, flat
 from chalicelib.adapters.dynamodb.writes import ABSENT, Transactions, reading
 from chalicelib.domain.errors import InvalidInput
@@ -35,10 +35,10 @@ class DynamoDbVisits:
         self._reads = Reads(client, table_name, Transactions(client, table_name, sleep=sleep).back_off)
 
     def find_visits(self, keys: Collection[VisitKey]) -> Mapping[VisitKey, Visit]:
-        wanted = [key for key in dict.fromkeys(keys) if all(map(items.is_id, key))]
+        wanted = [key for key in dict.fromkeys(keys) if all(map(table.is_id, key))]
         found: dict[VisitKey, Visit] = {}
         for start in range(0, len(wanted), BATCH):
-            at = {key: items.visit_key(*key) for key in wanted[start : start + BATCH]}
+            at = {key: table.visit_key(*key) for key in wanted[start : start + BATCH]}
             there = self._reads.find_all(list(at.values()))
             found |= {key: items.contents(Visit, there[flat(one)]) for key, one in at.items() if flat(one) in there}
         return found
@@ -66,10 +66,10 @@ class DynamoDbVisits:
         return [one for one in found if one != customer_id]
 
     def list_visits_by_customer(self, merchant_id: str, customer_id: str, since: datetime) -> Sequence[Visit]:
-        if not (items.is_id(merchant_id) and items.is_id(customer_id)):
+        if not (table.is_id(merchant_id) and table.is_id(customer_id)):
             return ()
         # Ids sort by when they were made, which is not the business's time on every stack: the visits say when.
-        pk = items.visit_key(merchant_id, customer_id, "")["pk"]
+        pk = table.visit_key(merchant_id, customer_id, "")["pk"]
         visits = [items.contents(Visit, item) for item in self._reads.partition(pk, ConsistentRead=True)]
         recent = [(visit.opened_at, visit) for visit in visits if visit.opened_at and visit.opened_at >= since]
         return [visit for _, visit in sorted(recent, key=lambda pair: (pair[0], pair[1].tab_id))]
@@ -77,16 +77,16 @@ class DynamoDbVisits:
     def list_visits_by_merchant(
         self, merchant_id: str, since: datetime, until: datetime, *, limit: int, cursor: str | None
     ) -> Page[Visit]:
-        if not items.is_id(merchant_id):
+        if not table.is_id(merchant_id):
             return Page(items=(), next_cursor=None)
-        partition = items.visits_partition(merchant_id)
+        partition = table.visits_partition(merchant_id)
         start = None
         if cursor is not None:
             position = cursors.decode(partition, cursor)
             _, customer_id, tab_id = (*position.split("#"), "", "")[:3]
-            if not (items.is_id(customer_id) and items.is_id(tab_id)):
+            if not (table.is_id(customer_id) and table.is_id(tab_id)):
                 raise InvalidInput("The cursor does not belong to this listing. Start again without it.")
-            key = items.visit_key(merchant_id, customer_id, tab_id)
+            key = table.visit_key(merchant_id, customer_id, tab_id)
             start = key | {"gm_pk": {"S": partition}, "gm_sk": {"S": position}}
         found, has_more = self._reads.page(
             limit,
@@ -95,9 +95,9 @@ class DynamoDbVisits:
             KeyConditionExpression="gm_pk = :partition AND gm_sk BETWEEN :since AND :until",
             ExpressionAttributeValues={
                 ":partition": {"S": partition},
-                ":since": {"S": items.instant(since)},
+                ":since": {"S": table.instant(since)},
                 # What was opened at that very instant has more behind it, and `~` is above all of that.
-                ":until": {"S": f"{items.instant(until)}~"},
+                ":until": {"S": f"{table.instant(until)}~"},
             },
         )
         # The index has the keys alone, so that an entry's fold need not write it, too.
@@ -111,9 +111,9 @@ class DynamoDbVisits:
         )
 
     def find_figures(self, merchant_id: str) -> Figures | None:
-        if not items.is_id(merchant_id):
+        if not table.is_id(merchant_id):
             return None
-        key = items.figures_key(merchant_id)
+        key = table.figures_key(merchant_id)
         found = self._reads.find_all([key]).get(flat(key))
         return items.figures_of(found) if found else None
 

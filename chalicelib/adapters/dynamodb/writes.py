@@ -22,8 +22,9 @@ from botocore.exceptions import (
 from botocore.parsers import ResponseParserError
 from msgspec import Struct, field
 
-from chalicelib.adapters.dynamodb import items
-from chalicelib.adapters.dynamodb.items import Item, Key
+from chalicelib.adapters.dynamodb import items, table
+from chalicelib.adapters.dynamodb.items import Item
+from chalicelib.adapters.dynamodb.table import Key
 from chalicelib.domain.errors import Contention
 from chalicelib.ports.store import IdempotencyRecord, StoreUnavailable
 
@@ -82,7 +83,7 @@ def record_put(record: IdempotencyRecord, wall_now_s: float) -> Put:
     return Put(
         items.record_item(record, wall_now_s),
         f"{ABSENT} OR expires_at <= :now",
-        {":now": {"S": items.instant(record.created_at)}},
+        {":now": {"S": table.instant(record.created_at)}},
     )
 
 
