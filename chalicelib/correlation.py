@@ -6,9 +6,11 @@ same attempt to move its money. `stripe_request_id` is the call to Stripe that c
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from contextvars import ContextVar
 
+_OURS = re.compile(r"[a-z]+_[0-9A-Za-z-]{1,60}|[0-9]{1,4}")
 _given: ContextVar[tuple[Mapping[str, str | None], ...]] = ContextVar("correlation", default=())
 
 
@@ -25,6 +27,15 @@ class about:  # noqa: N801
 
     def __exit__(self, *failure: object) -> None:
         _given.reset(self._token)
+
+
+def is_of_ours(text: str, kind: str = "") -> bool:
+    """Whether a text from outside has the shape of an id that we make: its kind before it, or a token's number.
+
+    In the place of an id may be anything that somebody has typed or pasted, a secret or an address of mail among it:
+    nothing else of it is logged. `kind`: only an id of this kind, such as `tab`.
+    """
+    return _OURS.fullmatch(text) is not None and text.startswith(f"{kind}_" if kind else "")
 
 
 def ids() -> Mapping[str, str]:

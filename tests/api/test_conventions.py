@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 import pytest
 
+from chalicelib.domain.errors import InvalidInput
 from chalicelib.domain.tab.actions import ROLES, Action
 from chalicelib.domain.tab.status import PaymentState
+from chalicelib.handlers.api import openapi, validation
 from chalicelib.handlers.api.action_requests import REQUESTS
 from chalicelib.handlers.api.operations import all_operations
-from chalicelib.handlers.api.validation import MOST_ERRORS
+from chalicelib.handlers.api.validation import EXPECTED, MOST_ERRORS
 
 from .world import Caller, Shop, World, disputed
 
@@ -95,6 +98,37 @@ def test_all_mistakes_are_told_at_once(shop: Shop, tab: dict[str, Any]) -> None:
     assert all(error["detail"] for error in found["errors"])
     assert found["field"] == "items[0].description"
     assert "6 more" in found["detail"]
+
+
+def test_a_text_of_another_form_is_told_what_is_expected_and_no_regular_expression() -> None:
+    """Every pattern that a request has, in words with an example that it takes."""
+    document = openapi.document()
+    bodies = [
+        document["paths"][operation.path][operation.method.lower()].get("requestBody")
+        for operation in all_operations().values()
+    ]
+    assert patterns_of(bodies, document) == set(EXPECTED)
+    for pattern, words in EXPECTED.items():
+        wanted = msgspec.defstruct("Wanted", [("it", Annotated[str, msgspec.Meta(pattern=pattern)])])
+        with pytest.raises(InvalidInput) as refused:
+            validation.read(wanted, b'{"it": "\\u0000"}')
+        assert (str(refused.value), "regex" in words, "^" in words) == (f"it: {words}", False, False)
+        if " such as " in words:
+            example = words.partition(" such as ")[2].removesuffix(".")
+            assert re.search(pattern, example), (pattern, example)
+
+
+def patterns_of(part: Any, document: Any) -> set[str]:
+    """Every pattern in this part of the document, and in the schemas that it refers to."""
+    if isinstance(part, list):
+        return set().union(*(patterns_of(one, document) for one in part))
+    if not isinstance(part, dict):
+        return set()
+    found = {part["pattern"]} if isinstance(part.get("pattern"), str) else set()
+    if "$ref" in part:
+        *_, kind, name = part["$ref"].split("/")
+        found |= patterns_of(document["components"][kind][name], document)
+    return found.union(*(patterns_of(inner, document) for inner in part.values()))
 
 
 def test_there_is_an_end_to_mistakes(shop: Shop, tab: dict[str, Any]) -> None:

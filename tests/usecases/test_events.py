@@ -108,11 +108,11 @@ def test_what_metadata_say_instead_of_a_tab_is_in_no_log(shop: Shop, monkeypatch
     logged: list[Mapping[str, str]] = []
     module = "chalicelib.usecases.news.take_event"
     monkeypatch.setattr(f"{module}.log.warning", lambda *_, **__: logged.append(correlation.ids()))
-    for tab_id in ("tab_unknown", "pasted"):
+    for tab_id in ("tab_unknown", "pasted", "tab_of ada@example.com"):
         with pytest.raises(NotYetKnown):
             shop.deliver(add_event(shop, tab_id=tab_id))
 
-    assert [ids.get("tab_id") for ids in logged] == ["tab_unknown", None]
+    assert [ids.get("tab_id") for ids in logged] == ["tab_unknown", None, None]
 
 
 def test_an_event_that_is_not_ours_is_ignored(shop: Shop) -> None:

@@ -12,12 +12,11 @@ from chalicelib.domain.tab.payments import DisputeState
 from chalicelib.domain.trust.evidence.fields import FILE_ID_PATTERN, LONG, FileField, TextField
 from chalicelib.domain.trust.evidence.pack import Lack, Origin
 from chalicelib.handlers.api.body import Body
-from chalicelib.handlers.api.fields import PLAIN
+from chalicelib.handlers.api.fields import PLAIN, Sha256
 from chalicelib.handlers.api.views import Answer
 
 OwnText = Annotated[str, Meta(max_length=LONG, pattern=PLAIN, examples=["Ana came with a photo and left content."])]
 FileId = Annotated[str, Meta(pattern=FILE_ID_PATTERN, examples=["file_1PqKc2ab"])]
-Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}(?!\\n)$")]
 
 
 class EvidenceText(Body):

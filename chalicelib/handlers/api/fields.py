@@ -16,6 +16,13 @@ EXACT_MAXIMUM = 2**53 - 1
 # A text for people: at least one visible character, no control characters but tab and line break.
 READABLE = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*[^\s\x00-\x1f\x7f][^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$"
 PLAIN = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$"
+CURRENCY_PATTERN = "^[A-Za-z]{3}$"
+RETURN_URL_PATTERN = r"^(https://|http://(localhost|127\.0\.0\.1)[:/])[^\s\\]+(?!\n)$"
+SHA256_PATTERN = "^[0-9a-f]{64}(?!\\n)$"
+ZONE_PATTERN = "^[A-Za-z0-9_+/-]+$"
+ACCOUNT_PATTERN = "^acct_[A-Za-z0-9_]{1,64}(?!\\n)$"
+CODE_PATTERN = "^[A-Za-z0-9]+(?!\\n)$"
+# What each of them wants is said in words in `validation.EXPECTED`: callers don't read regular expressions.
 
 Amount = Annotated[int, Meta(ge=0, le=EXACT_MAXIMUM, description="In the currency's smallest unit.", examples=[2500])]
 Line = Annotated[str, Meta(min_length=1, max_length=120, pattern=READABLE)]
@@ -24,15 +31,16 @@ Instant = Annotated[
     datetime, Meta(tz=True, description="RFC 3339, with a time zone.", examples=["2026-05-01T09:00:00Z"])
 ]
 Id = Annotated[str, Meta(pattern=ID_PATTERN)]
+Sha256 = Annotated[str, Meta(pattern=SHA256_PATTERN, description="SHA-256, hexadecimal, lower case.")]
 CurrencyCode = Annotated[
     str,
-    Meta(min_length=3, max_length=3, pattern="^[A-Za-z]{3}$", description="ISO 4217, upper case.", examples=["EUR"]),
+    Meta(min_length=3, max_length=3, pattern=CURRENCY_PATTERN, description="ISO 4217, upper case.", examples=["EUR"]),
 ]
 ReturnUrl = Annotated[
     str,
     Meta(
         max_length=1000,
-        pattern=r"^(https://|http://(localhost|127\.0\.0\.1)[:/])[^\s\\]+(?!\n)$",
+        pattern=RETURN_URL_PATTERN,
         description="Pay in a browser: on Stripe's page, whose address is answered as `page_url`, and which leads back "
         "here whatever happens there. Left out: the customer pays in an app, with `client_secret`.",
         examples=["https://example.com/paid"],

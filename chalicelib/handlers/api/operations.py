@@ -61,8 +61,6 @@ _encode = msgspec.json.Encoder().encode
 _SCOPE_NAMED = {scope.value: scope for scope in Scope}
 _ROLE_NAMED = {role.value: role for role in Role}
 _ID = re.compile(ID_PATTERN)
-_OURS = re.compile(r"[a-z]+_[0-9A-Za-z-]{1,60}|[0-9]{1,4}")
-"""An id that we make has its kind before it; a token's is its number."""
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _VERSION = re.compile(IF_MATCH_PATTERN)
 
@@ -231,9 +229,12 @@ class Routes:
 
             @functools.wraps(view)
             def serve(request: HttpRequest, **path_values: str) -> TextResponse:
-                # The key in an address is a secret. And in the place of an id may be anything that a caller has typed
-                # or pasted, a secret or an address of mail among it: only what looks like an id of ours is logged.
-                ids = {name: value for name, value in path_values.items() if name != SECRET and _OURS.fullmatch(value)}
+                # The key in an address is a secret, whatever it looks like.
+                ids = {
+                    name: value
+                    for name, value in path_values.items()
+                    if name != SECRET and correlation.is_of_ours(value)
+                }
                 with correlation.about(api_request_id=request.context.get("requestId"), **ids):
                     # Here, not in a middleware, because Chalice turns errors of a middleware into a 500.
                     try:

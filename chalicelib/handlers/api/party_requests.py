@@ -17,8 +17,11 @@ from chalicelib.domain.trust.terms import CreditTerms, StoryTerms
 from chalicelib.domain.trust.tiers import OutcomeTerms
 from chalicelib.handlers.api.body import Body
 from chalicelib.handlers.api.fields import (
+    ACCOUNT_PATTERN,
+    CODE_PATTERN,
     PLAIN,
     READABLE,
+    ZONE_PATTERN,
     Amount,
     CurrencyCode,
     Hour,
@@ -26,9 +29,10 @@ from chalicelib.handlers.api.fields import (
     Line,
     ReturnUrl,
     Seconds,
+    Sha256,
     Text,
 )
-from chalicelib.handlers.api.requests import Percent, Sha256, Tiers, tiers_of
+from chalicelib.handlers.api.requests import Percent, Tiers, tiers_of
 
 Phone = Annotated[
     str, Meta(min_length=5, max_length=40, description="With its country code.", examples=["+49 170 1234567"])
@@ -120,7 +124,7 @@ class PolicyInput(Body):
     contest_default_after_s: Seconds = _POLICY.contest_default_after_s
     reminder_offsets_s: tuple[Seconds, ...] = _POLICY.reminder_offsets_s
     retry_offsets_s: tuple[Seconds, ...] = _POLICY.retry_offsets_s
-    time_zone: Annotated[str, Meta(min_length=1, max_length=60, pattern="^[A-Za-z0-9_+/-]+$")] = _POLICY.time_zone
+    time_zone: Annotated[str, Meta(min_length=1, max_length=60, pattern=ZONE_PATTERN)] = _POLICY.time_zone
     quiet_from_hour: Hour = _POLICY.quiet_from_hour
     quiet_until_hour: Hour = _POLICY.quiet_until_hour
     fraud_warning_action: FraudWarningAction = _POLICY.fraud_warning_action
@@ -137,7 +141,7 @@ class NewMerchant(Body):
     name: Line
     currency: CurrencyCode
     settlement_currency: CurrencyCode | None = None
-    account: Annotated[str, Meta(pattern="^acct_[A-Za-z0-9_]{1,64}(?!\\n)$")] | None = None
+    account: Annotated[str, Meta(pattern=ACCOUNT_PATTERN)] | None = None
     policy: PolicyInput = msgspec.field(default_factory=PolicyInput)
 
 
@@ -219,7 +223,7 @@ class CreditWish(Body):
 
 
 class TakeInvitation(Body):
-    code: Annotated[str, Meta(min_length=1, max_length=40, pattern="^[A-Za-z0-9]+(?!\\n)$", examples=["7KQ2M9XH4T"])]
+    code: Annotated[str, Meta(min_length=1, max_length=40, pattern=CODE_PATTERN, examples=["7KQ2M9XH4T"])]
 
 
 class ObjectToStanding(Body):

@@ -27,12 +27,9 @@ from chalicelib.handlers.api.fields import (
     Line,
     ReturnUrl,
     Seconds,
+    Sha256,
     Text,
 )
-
-Sha256 = Annotated[
-    str, Meta(min_length=64, max_length=64, pattern="^[0-9a-f]{64}$", description="SHA-256, hexadecimal, lower case.")
-]
 
 TokenNumber = Annotated[int, Meta(ge=1, le=MAXIMUM_NUMBER, examples=[17])]
 

@@ -5,19 +5,38 @@ Loaded by requests with a mistake only. What JSON Schema calls an integer is one
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from types import UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
 from chalicelib.domain.errors import InvalidInput
+from chalicelib.domain.trust.evidence.fields import FILE_ID_PATTERN
+from chalicelib.handlers.api import fields
+from chalicelib.handlers.api.body import ID_PATTERN
 
 S = TypeVar("S")
 
 MOST_ERRORS = 20
 """What is wrong in more places than this is wrong as a whole."""
 _LONGEST_NAME = 80
+
+EXPECTED: Mapping[str, str] = {
+    fields.READABLE: "Expected a text with at least one visible character and no control characters, such as Haircut.",
+    fields.PLAIN: "Expected a text without control characters, such as Ask for Ada.",
+    ID_PATTERN: "Expected an id as an answer has given it, of 1 to 64 letters, digits, hyphens and underscores, "
+    "such as cus_06F3K8Q2ZV7M0W4XJ9T5R1N6BC.",
+    fields.CURRENCY_PATTERN: "Expected a currency's three letters (ISO 4217), such as EUR.",
+    fields.RETURN_URL_PATTERN: "Expected an address without spaces, by https (for localhost also http), "
+    "such as https://example.com/paid.",
+    fields.SHA256_PATTERN: "Expected a SHA-256 as 64 hexadecimal digits in lower case, as sha256sum prints it.",
+    fields.ZONE_PATTERN: "Expected a time zone's IANA name, such as Europe/Berlin.",
+    fields.ACCOUNT_PATTERN: "Expected the id of a Stripe account, such as acct_1PqKc2ab.",
+    fields.CODE_PATTERN: "Expected an invitation's code of letters and digits, such as 7KQ2M9XH4T.",
+    FILE_ID_PATTERN: "Expected the id of a file at Stripe, such as file_1PqKc2ab.",
+}
+"""What a text must be, in words, for each pattern that a request has."""
 
 
 def read(kind: type[S], raw: bytes) -> S:
@@ -73,7 +92,14 @@ def _errors(kind: Any, value: Any, pointer: str) -> Iterator[tuple[str, str]]:
     try:
         msgspec.convert(value, kind)
     except msgspec.ValidationError as wrong_value:
-        yield pointer, str(wrong_value).partition(" - at `")[0].replace("`", "")[:300] + "."
+        yield pointer, _in_words(str(wrong_value).partition(" - at `")[0])
+
+
+def _in_words(wrong: str) -> str:
+    for pattern, expected in EXPECTED.items():
+        if wrong.endswith(f"matching regex {pattern!r}"):
+            return expected
+    return wrong.replace("`", "")[:300] + "."
 
 
 def _in_struct(kind: type[msgspec.Struct], value: dict[str, Any], pointer: str) -> Iterator[tuple[str, str]]:

@@ -32,8 +32,8 @@ def take_event(deps: Deps, payload: bytes, signature: str) -> str:
     except BadSignature:
         log.warning("event refused", extra={"metrics": {"EventsRefused": 1}})
         raise
-    # Metadata can be written in Stripe's dashboard. Only what looks like a tab's id is logged as one.
-    tab_id = event.tab_id if event.tab_id and event.tab_id.startswith("tab_") else None
+    # Metadata can be written in Stripe's dashboard.
+    tab_id = event.tab_id if event.tab_id and correlation.is_of_ours(event.tab_id, "tab") else None
     with correlation.about(event_id=event.event_id, stripe_request_id=event.request_id, tab_id=tab_id):
         try:
             result = _take(deps, event)

@@ -339,8 +339,9 @@ def _split(known: Known, told: _Told) -> str:
     return f"the bill was split: {len(told['shares'])} shares, {_money(known, told['amount_minor'])} together."
 
 
-def _of_shares(words: str) -> Callable[[Known, _Told], str]:
-    return lambda known, told: f"{_money(known, told['amount_minor'])} {words}."
+def _of_amount(sentence: str) -> Callable[[Known, _Told], str]:
+    """A sentence with `{amount}` in it, and whatever else the entry tells."""
+    return lambda known, told: sentence.format(**told, amount=_money(known, told["amount_minor"]))
 
 
 def _contested(known: Known, told: _Told) -> str:
@@ -355,14 +356,6 @@ def _canceled(known: Known, told: _Told) -> str:
     return f"the booking was canceled by the {told['why'].replace('_', ' ')}."
 
 
-def _fee(known: Known, told: _Told) -> str:
-    return f"the disclosed fee of {_money(known, told['amount_minor'])} became due."
-
-
-def _moved(words: str) -> Callable[[Known, _Told], str]:
-    return lambda known, told: f"{_money(known, told['amount_minor'])} {words} (payment {told['payment_id']})."
-
-
 def _plain(words: str) -> Callable[[Known, _Told], str]:
     return lambda known, told: words
 
@@ -371,28 +364,28 @@ _SENTENCES: Mapping[str, Callable[[Known, _Told], str]] = {
     "opened": _opened,
     "promise_accepted": _accepted,
     "rescheduled": lambda known, told: f"the appointment was moved to {told['starts_at']}.",
-    "hold_placed": _moved("was held on the card, not charged"),
+    "hold_placed": _of_amount("{amount} was held on the card, not charged (payment {payment_id})."),
     "checked_in": _plain("the customer came and was checked in."),
     "canceled": _canceled,
     "no_show": _plain("the customer had not come, and was marked as absent."),
-    "fee_due": _fee,
+    "fee_due": _of_amount("the disclosed fee of {amount} became due."),
     "bill_presented": _presented,
     "bill_seen": _plain("the customer opened the bill."),
     "tier_chosen": _chosen,
     "bill_accepted": _plain("the customer accepted the bill."),
     "review_ended": _plain("the time for contesting the bill ended; the customer had said nothing against it."),
     "split": _split,
-    "share_paid": _of_shares("of a share was paid by a payment of its own"),
-    "share_paid_back": _of_shares("of a share's payment was given or taken back"),
-    "share_returned": _of_shares("of a share was not paid, and was owed on this bill again"),
-    "returned_to_parent": _of_shares("of this share was not paid, and was owed on the bill again"),
+    "share_paid": _of_amount("{amount} of a share was paid by a payment of its own."),
+    "share_paid_back": _of_amount("{amount} of a share's payment was given or taken back."),
+    "share_returned": _of_amount("{amount} of a share was not paid, and was owed on this bill again."),
+    "returned_to_parent": _of_amount("{amount} of this share was not paid, and was owed on the bill again."),
     "contested": _contested,
     "contest_resolved": _resolved,
-    "bill_adjusted": lambda known, told: f"the bill was lowered by {_money(known, told['amount_minor'])}.",
-    "captured": _moved("was taken from the hold"),
-    "charged": _moved("was charged to the card"),
-    "cash_taken": _moved("was paid in cash"),
-    "refunded": _moved("was refunded"),
+    "bill_adjusted": _of_amount("the bill was lowered by {amount}."),
+    "captured": _of_amount("{amount} was taken from the hold (payment {payment_id})."),
+    "charged": _of_amount("{amount} was charged to the card (payment {payment_id})."),
+    "cash_taken": _of_amount("{amount} was paid in cash (payment {payment_id})."),
+    "refunded": _of_amount("{amount} was refunded (payment {payment_id})."),
     "rated": lambda known, told: f"the customer rated the visit {told['rating']} of 5.",
 }
 
