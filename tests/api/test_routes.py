@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import re
 
 import pytest
 
 from chalicelib import handlers
 from chalicelib.handlers import routes
 from chalicelib.handlers.api.operations import JSON, OPERATIONS
+
+from .world import Shop, World
 
 
 def declared() -> set[tuple[str, str, str]]:
@@ -47,6 +50,21 @@ def test_a_browsers_form_may_be_sent_where_a_page_is_answered() -> None:
         operation = OPERATIONS.get(target.partition(":")[2])
         if method == "POST" and operation is not None:
             assert content_type == (routes.JSON if operation.media == JSON else routes.ANYTHING), target
+
+
+def test_head_is_get_without_a_body_wherever_no_token_is_needed(world: World, shop: Shop) -> None:
+    """Browsers, crawlers and uptime checks ask so (RFC 9110, section 9.3.2)."""
+    guest = shop.link(shop.open(shop.customer(), 4000))
+    values = {"secret": guest.token, "name": "docs.css", "merchant_id": shop.merchant_id}
+    answered = set()
+    for method, path, *_ in routes.PUBLIC_ROUTES:
+        if method == "GET":
+            address = re.sub(r"{(\w+)}", lambda name: str(values.get(name[1], "1")), path)
+            got, head = (world.client.http.request(verb, address, headers={"host": "x"}) for verb in ("GET", "HEAD"))
+            assert (head.status_code, head.body) == (got.status_code, b""), path
+            assert {**head.headers, "ETag": ""} == {**got.headers, "ETag": ""}, path
+            answered |= {path} if got.status_code == 200 else set()
+    assert {"/docs", "/docs/{name}", "/t/{secret}", "/v1/health", "/v1/openapi.json"} <= answered
 
 
 @pytest.mark.parametrize("target", sorted({row[2] for row in routes.ROUTES + routes.PUBLIC_ROUTES}))

@@ -51,10 +51,11 @@ def test_refusals_are_problems(port: int, method: str, path: str, token: str | N
 
 
 def test_an_answer_without_a_body_keeps_the_connection_usable(port: int) -> None:
-    """HEAD has none even where GET has, and neither has a preflight."""
+    """HEAD has none where GET has, refused or not, and neither has a preflight."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-    for method, status in (("HEAD", 405), ("OPTIONS", 204), ("GET", 200)):
-        connection.request(method, "/v1/health")
+    asked = (("HEAD", "health", 200), ("HEAD", "tabs", 405), ("OPTIONS", "health", 204), ("GET", "health", 200))
+    for method, name, status in asked:
+        connection.request(method, f"/v1/{name}")
         answer = connection.getresponse()
         assert (answer.status, bool(answer.read())) == (status, method == "GET")
     connection.close()

@@ -32,7 +32,8 @@ Keys are kept for 24 hours.
 
 Errors are `application/problem+json` (RFC 9457) with a stable `code`, whoever answers. 401 `token_expired` asks for a \
 fresh token, 401 `token_invalid` for another one; 403 means that the role may not. An address that does not exist is a \
-404, a method that it does not have a 405 `method_not_allowed` with `Allow`.
+404, a method that it does not have a 405 `method_not_allowed` with `Allow`. What \
+needs no token answers HEAD as GET; the rest has no HEAD: send `If-None-Match` to learn whether something has changed.
 
 All callers together may send so many requests a second; the 429 above that says how many in `RateLimit-Policy`. How \
 many are left is not known before.

@@ -53,7 +53,7 @@ def gone(http: HttpRequest, why: str, status: HTTPStatus, **values: object) -> T
     asked = Asked(deps=None, http=http)  # type: ignore[arg-type]
     scene = Scene(language=language_of(asked, ""), time_zone="UTC", currency="EUR")
     html = bootstrap.get_pages().write("gone", scene, {"why": why, "branding": None, **values})
-    return html_answer(http, html, status)
+    return html_answer(html, status)
 
 
 def language_of(asked: Asked, chosen: str) -> Language:
@@ -79,12 +79,9 @@ def form_of(raw: bytes) -> Form | None:
     return form if is_ours else None
 
 
-def html_answer(
-    http: HttpRequest, html: str, status: HTTPStatus, tag: str | None = None, *, script: str | None = None
-) -> TextResponse:
-    body = "" if http.method == "HEAD" else html
+def html_answer(html: str, status: HTTPStatus, tag: str | None = None, *, script: str | None = None) -> TextResponse:
     headers = {"Content-Type": "text/html; charset=utf-8", **headers_of(tag, script)}
-    return TextResponse(body, headers=headers, status_code=int(status))
+    return TextResponse(html, headers=headers, status_code=int(status))
 
 
 def headers_of_block(kept_s: int) -> dict[str, Any]:

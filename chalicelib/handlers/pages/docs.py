@@ -51,7 +51,7 @@ def _answer(http: HttpRequest, name: str) -> TextResponse:
     headers: dict[str, Any] = {**_HEADERS, "Content-Type": f"{_TYPES[path.suffix]}; charset=utf-8", "ETag": tag}
     if http.headers.get("if-none-match") == tag:
         return TextResponse("", headers=headers, status_code=int(HTTPStatus.NOT_MODIFIED))
-    return TextResponse("" if http.method == "HEAD" else text, headers=headers, status_code=int(HTTPStatus.OK))
+    return TextResponse(text, headers=headers, status_code=int(HTTPStatus.OK))
 
 
 def _unknown() -> TextResponse:

@@ -225,7 +225,7 @@ def _tab_page(
     pages = bootstrap.get_pages()
     html = pages.write("tab", _scene(tab, language), values | {"tag": tag})
     status = HTTPStatus.CONFLICT if notice is not None and notice.bad and form is not None else HTTPStatus.OK
-    return html_answer(asked.http, html, status, tag, script=pages.script_sha256())
+    return html_answer(html, status, tag, script=pages.script_sha256())
 
 
 def _closed_door(asked: Asked, visit: Visit | None, secret: str) -> TextResponse:
@@ -250,7 +250,7 @@ def _invitation(asked: Asked, code: str) -> TextResponse:
         "least_minor": terms.referral_least_minor,
         "pending_s": terms.pending_s,
     }
-    return html_answer(asked.http, bootstrap.get_pages().write("invitation", scene, values), HTTPStatus.OK)
+    return html_answer(bootstrap.get_pages().write("invitation", scene, values), HTTPStatus.OK)
 
 
 def _address(http: HttpRequest, secret: str) -> str:

@@ -153,7 +153,7 @@ def _page(
         "problem": problem,
     }
     html = bootstrap.get_pages().write("story", _scene(tab.policy.time_zone, tab.currency, language), values)
-    return html_answer(asked.http, html, HTTPStatus.CONFLICT if problem else HTTPStatus.OK)
+    return html_answer(html, HTTPStatus.CONFLICT if problem else HTTPStatus.OK)
 
 
 def _block(asked: Asked, merchant_id: str) -> TextResponse:
@@ -170,7 +170,7 @@ def _block(asked: Asked, merchant_id: str) -> TextResponse:
     scene = _scene(found.merchant.policy.time_zone, found.merchant.currency, language)
     html = bootstrap.get_pages().write("stories", scene, values)
     headers = {"Content-Type": "text/html; charset=utf-8", **headers_of_block(KEPT_S)}
-    return TextResponse("" if asked.http.method == "HEAD" else html, headers=headers, status_code=int(HTTPStatus.OK))
+    return TextResponse(html, headers=headers, status_code=int(HTTPStatus.OK))
 
 
 def _address(asked: Asked, secret: str) -> str:
