@@ -17,7 +17,7 @@ import pytest
 from chalicelib import bootstrap, config, correlation
 from chalicelib.adapters.aws.secrets import KEPT_S, KeptSecret, resolve_secret
 from chalicelib.adapters.system import SystemClock, SystemIds
-from chalicelib.domain.tab import agenda
+from chalicelib.domain.tab import due_steps
 from chalicelib.domain.tab.draft import Change, Draft
 from chalicelib.handlers.logs import JsonLines
 from chalicelib.usecases.tab import read_tabs
@@ -135,13 +135,13 @@ def test_a_poisoned_tab_stops_nobody_else(world: World, shop: Shop, monkeypatch:
     ana = shop.customer()
     first, second = (shop.complete(shop.open(ana, 4000), 4000) for _ in range(2))
     world.clock.shift = timedelta(days=2)
-    conclude = agenda.conclude
+    conclude = due_steps.conclude
 
     def fail_for_first(draft: Draft) -> Change | None:
         assert draft.tab.tab_id != first["tab_id"], "poisoned"
         return conclude(draft)
 
-    monkeypatch.setattr(agenda, "conclude", fail_for_first)
+    monkeypatch.setattr(due_steps, "conclude", fail_for_first)
 
     assert world.sweep() == {"advanced": 1, "failed": 1}
     assert [shop.seen(tab)["status"] for tab in (first, second)] == ["in_review", "due"]

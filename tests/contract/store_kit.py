@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from chalicelib.adapters.dynamodb.store import DynamoDbStore, dynamodb_client
 from chalicelib.domain.books.ledger import Account
 from chalicelib.domain.parties import Customer, Merchant
-from chalicelib.domain.tab import agenda
+from chalicelib.domain.tab import due_steps
 from chalicelib.domain.tab.actor import Actor, Role
 from chalicelib.domain.tab.attempt import Attempt, AttemptState, Failure, Operation
 from chalicelib.domain.tab.bill import Contest, Fee, Feedback, FeeKind, Item, Lowered, UntoldBill
@@ -143,7 +143,7 @@ def opening(
 
 
 def concluded(draft: Draft) -> Change:
-    change = agenda.conclude(draft)
+    change = due_steps.conclude(draft)
     assert change is not None
     return change
 

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from chalicelib import bootstrap
 from chalicelib.adapters.aws.queues import SqsQueues, sqs_client
 from chalicelib.adapters.dynamodb.store import DynamoDbStore, dynamodb_client
-from chalicelib.domain.tab import agenda
+from chalicelib.domain.tab import due_steps
 from chalicelib.domain.tab.draft import Draft
 from chalicelib.handlers.events import queues as handlers
 from chalicelib.handlers.events import stream
@@ -108,14 +108,14 @@ def test_a_poisoned_tab_stops_none_of_its_neighbours(local: Local, monkeypatch: 
     """One bad tab in each batch of ten: the nine others are done once, it is given up after three tries."""
     tabs = [local.store.commit(opening(starts_at=NOW + timedelta(days=3))) for _ in range(30)]
     bad = {tab.tab_id for tab in tabs[::10]}
-    real = agenda.conclude
+    real = due_steps.conclude
 
     def conclude(draft: Draft) -> Any:
         if draft.tab.tab_id in bad:
             raise ArithmeticError("poisoned")
         return real(draft)
 
-    monkeypatch.setattr(agenda, "conclude", conclude)
+    monkeypatch.setattr(due_steps, "conclude", conclude)
     (local.clock.instant,) = {tab.next_action_at for tab in tabs if tab.next_action_at}
     # As the sweep does, but in an order that puts one bad tab into each batch.
     for start in range(0, 30, 10):

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from chalicelib.domain.tab import agenda
+from chalicelib.domain.tab import agenda, due_steps
 from chalicelib.domain.tab.agenda import NEEDS_CALL, StepKind
 from chalicelib.domain.tab.attempt import Operation
 from chalicelib.domain.tab.commands import bill, booking, payment
@@ -253,7 +253,7 @@ def test_a_concluded_change_leaves_nothing_due_that_needs_no_call(name: str) -> 
     till = CHANGES[name]()
 
     assert not [s for s in agenda.steps(till.tab) if s.at <= till.now and s.kind not in NEEDS_CALL]
-    assert agenda.conclude(till.draft()) is None
+    assert due_steps.conclude(till.draft()) is None
 
 
 def test_an_index_that_is_wrong_is_a_change() -> None:
@@ -261,7 +261,7 @@ def test_an_index_that_is_wrong_is_a_change() -> None:
     till = Till().serve(50_00)
     till.tab = replace(till.tab, next_action_at=None)
 
-    change = agenda.conclude(till.draft())
+    change = due_steps.conclude(till.draft())
 
     assert change is not None
     assert change.tab.next_action_at == till.now + timedelta(days=1)
@@ -274,7 +274,7 @@ def test_a_charge_still_holds_while_it_is_owed() -> None:
     """Nothing has changed: the same attempt would be begun."""
     till = Till().accept(*WITH_CARD, customer=CUSTOMER).serve(50_00).accept_bill()
 
-    assert agenda.still_holds(till.tab, till.open(Operation.CHARGE), till.now)
+    assert due_steps.still_holds(till.tab, till.open(Operation.CHARGE), till.now)
 
 
 def test_a_charge_no_longer_holds_when_the_debt_is_paid_or_smaller() -> None:
@@ -286,7 +286,7 @@ def test_a_charge_no_longer_holds_when_the_debt_is_paid_or_smaller() -> None:
         attempt = till.open(Operation.CHARGE)
         till.hear(till.fact(FactKind.CHARGED, "pi_other", paid))
 
-        assert not agenda.still_holds(till.tab, attempt, till.now)
+        assert not due_steps.still_holds(till.tab, attempt, till.now)
 
 
 def test_a_charge_no_longer_holds_on_another_card() -> None:
@@ -294,25 +294,25 @@ def test_a_charge_no_longer_holds_on_another_card() -> None:
     till = Till().accept(*WITH_CARD, customer=CUSTOMER).serve(50_00).accept_bill()
     attempt = till.open(Operation.CHARGE)
 
-    assert not agenda.still_holds(replace(till.tab, card=replace(CARD, card_id="pm_new")), attempt, till.now)
+    assert not due_steps.still_holds(replace(till.tab, card=replace(CARD, card_id="pm_new")), attempt, till.now)
 
 
 def test_a_placement_still_holds_before_the_service_and_not_after_a_cancel() -> None:
     """A hold for a canceled booking secures nothing."""
     till = Till.booked().accept(*WITH_CARD, customer=CUSTOMER)
     attempt = till.open(Operation.PLACE_HOLD)
-    assert agenda.still_holds(till.tab, attempt, till.now)
+    assert due_steps.still_holds(till.tab, attempt, till.now)
 
     till.do(booking.cancel, "so")
 
-    assert not agenda.still_holds(till.tab, attempt, till.now)
+    assert not due_steps.still_holds(till.tab, attempt, till.now)
 
 
 def test_what_the_customer_was_to_confirm_never_holds_without_them() -> None:
     """It is not made again behind their back."""
     till = Till().serve(50_00).do(payment.pay_on_phone, by=ADA)
 
-    assert not agenda.still_holds(till.tab, till.open(Operation.CHARGE), till.now)
+    assert not due_steps.still_holds(till.tab, till.open(Operation.CHARGE), till.now)
 
 
 @pytest.mark.parametrize("operation", [Operation.CAPTURE, Operation.RELEASE, Operation.REFUND])
@@ -324,7 +324,7 @@ def test_captures_releases_and_refunds_hold_while_nothing_changes(operation: Ope
         Operation.REFUND: CHANGES["paid twice"],
     }[operation]()
 
-    assert agenda.still_holds(till.tab, till.open(operation), till.now)
+    assert due_steps.still_holds(till.tab, till.open(operation), till.now)
 
 
 def test_a_release_no_longer_holds_when_the_hold_is_needed_again() -> None:
@@ -335,4 +335,4 @@ def test_a_release_no_longer_holds_when_the_hold_is_needed_again() -> None:
 
     till.do(booking.check_in)
 
-    assert not agenda.still_holds(till.tab, attempt, till.now)
+    assert not due_steps.still_holds(till.tab, attempt, till.now)

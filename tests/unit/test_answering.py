@@ -9,7 +9,7 @@ import pytest
 
 from chalicelib.domain.errors import EvidenceChanged, EvidenceSubmitted, Forbidden, PaymentInProgress, TransitionRefused
 from chalicelib.domain.news.message import MessageKind, Recipient
-from chalicelib.domain.tab import agenda
+from chalicelib.domain.tab import due_steps
 from chalicelib.domain.tab.actions import Action
 from chalicelib.domain.tab.actor import Actor
 from chalicelib.domain.tab.agenda import StepKind
@@ -145,11 +145,11 @@ def test_a_lost_answer_is_asked_for_and_made_again_while_it_is_wanted() -> None:
     attempt = till.open(SUBMIT)
 
     assert (attempt.state, attempt.check_at) == (AttemptState.UNKNOWN, till.now + LADDER[0])
-    assert agenda.still_holds(till.tab, attempt, till.now)
-    assert not agenda.still_holds(till.tab, attempt, till.now + timedelta(days=1))
+    assert due_steps.still_holds(till.tab, attempt, till.now)
+    assert not due_steps.still_holds(till.tab, attempt, till.now + timedelta(days=1))
     inquiry = send(asked(FactKind.INQUIRY_OPENED)).end(note_unknown, SUBMIT)
     asks(inquiry.wait(minutes=1), FactKind.DISPUTE_OPENED)
-    assert not agenda.still_holds(inquiry.tab, inquiry.open(SUBMIT), inquiry.now)
+    assert not due_steps.still_holds(inquiry.tab, inquiry.open(SUBMIT), inquiry.now)
 
 
 @pytest.mark.parametrize("end", ["absent", "rejected"])

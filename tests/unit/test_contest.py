@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from chalicelib.domain.books.ledger import Account
 from chalicelib.domain.errors import AmountOffStep, InvalidInput, PaymentInProgress, TransitionRefused
 from chalicelib.domain.news.message import MessageKind, Recipient
-from chalicelib.domain.tab import agenda
+from chalicelib.domain.tab import agenda, due_steps
 from chalicelib.domain.tab.actions import Action
 from chalicelib.domain.tab.agenda import StepKind
 from chalicelib.domain.tab.attempt import Operation
@@ -121,11 +121,11 @@ def test_a_contest_is_recorded_while_a_payment_is_pending_and_stops_its_replay()
     """The attempt is left to end as it will; it is not made again, and no other follows."""
     till = contest(billed().accept_bill())
     attempt = till.open(Operation.CHARGE)
-    assert not agenda.still_holds(till.tab, attempt, till.now)
+    assert not due_steps.still_holds(till.tab, attempt, till.now)
     assert not till.allows(Action.RESOLVE)
 
     till.end(note_unknown, Operation.CHARGE)
-    assert not agenda.still_holds(till.tab, till.open(Operation.CHARGE), till.now)
+    assert not due_steps.still_holds(till.tab, till.open(Operation.CHARGE), till.now)
     with pytest.raises(PaymentInProgress):
         resolve(till, Resolution.UPHOLD)
 

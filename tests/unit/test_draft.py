@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from chalicelib.domain.books.ledger import Account, Posting
 from chalicelib.domain.errors import TransitionRefused
 from chalicelib.domain.news.message import Message, MessageKind, Recipient, message_id
-from chalicelib.domain.tab import agenda
+from chalicelib.domain.tab import due_steps
 from chalicelib.domain.tab.adjust import lower_bill
 from chalicelib.domain.tab.attempt import Attempt, AttemptState, Operation
 from chalicelib.domain.tab.commands import bill, booking, payment
@@ -30,7 +30,7 @@ def held() -> Till:
 
 
 def conclude(till: Till, draft: Draft) -> Change:
-    change = agenda.conclude(draft)
+    change = due_steps.conclude(draft)
     assert change is not None
     return change
 
@@ -155,7 +155,7 @@ def test_what_is_begun_and_confirmed_in_one_change_is_not_performed() -> None:
 def test_an_empty_draft_is_no_change_unless_the_index_has_to_learn_of_one() -> None:
     """The stored next action is what the due index goes by."""
     till = Till().serve(50_00)
-    assert agenda.conclude(till.draft()) is None
+    assert due_steps.conclude(till.draft()) is None
 
     till.tab = replace(till.tab, next_action_at=None)
     change = conclude(till, till.draft())

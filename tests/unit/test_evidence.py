@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from chalicelib.domain.contact import Channel, Contact
 from chalicelib.domain.news.delivery import Delivery, DeliveryState
 from chalicelib.domain.news.message import MessageKind, Recipient
-from chalicelib.domain.tab import agenda
+from chalicelib.domain.tab import due_steps
 from chalicelib.domain.tab.commands import bill, booking, payment, sharing
 from chalicelib.domain.tab.commands.bill import ItemInput
 from chalicelib.domain.tab.commands.sharing import Parts
@@ -139,14 +139,14 @@ def test_shares_are_payments_of_one_split_bill() -> None:
     till = Till().accept(*EVERYTHING, customer=CUSTOMER).serve(60_00)
     draft_of_bill = till.draft(ADA)
     sharing.split(draft_of_bill, Parts(amounts_minor=(25_00, 15_00)), USUAL_TIME, lambda share_id: f"{share_id:0>64}")
-    change = agenda.conclude(draft_of_bill)
+    change = due_steps.conclude(draft_of_bill)
     assert change is not None
     bill_id, share = till.tab.tab_id, Till()
     share.tab, share.entries = change.also[0].tab, list(change.also[0].entries)
     share.do(payment.pay_on_phone, by=replace(ADA, customer_id=share.tab.customer_id)).charged("pi_share")
     told = Draft(change.tab, now=till.now, by=STAFF, new_id=till.new_id)
     tell(share.draft(), told)
-    heard = agenda.conclude(told)
+    heard = due_steps.conclude(told)
     assert heard is not None
     till.tab, till.entries = heard.tab, [*till.entries, *change.entries, *heard.entries]
     till.do(payment.pay_on_phone, by=ADA).charged()

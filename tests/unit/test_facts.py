@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from chalicelib.domain.books.ledger import Account
 from chalicelib.domain.news.message import MessageKind, Recipient
-from chalicelib.domain.tab import agenda
+from chalicelib.domain.tab import agenda, due_steps
 from chalicelib.domain.tab.attempt import AttemptState, Failure, Operation
 from chalicelib.domain.tab.commands import bill, booking, payment
 from chalicelib.domain.tab.draft import check_invariants
@@ -380,7 +380,7 @@ def test_a_flag_for_another_reason_does_not_stop_a_refund() -> None:
 def test_a_refund_that_was_refused_is_not_tried_for_ever() -> None:
     """The gateway calls the refund wrong: asked for once more, then left to a person."""
     till = paid_fee_waived().end(note_rejected, Operation.REFUND, Failure(code="charge_already_refunded"))
-    assert not agenda.still_holds(till.tab, till.open(Operation.REFUND), till.now)
+    assert not due_steps.still_holds(till.tab, till.open(Operation.REFUND), till.now)
 
     till.end(note_absent, Operation.REFUND)
 

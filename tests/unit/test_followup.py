@@ -13,7 +13,7 @@ from chalicelib.domain import instants
 from chalicelib.domain.books.ledger import Account
 from chalicelib.domain.errors import TransitionRefused
 from chalicelib.domain.news.message import MessageKind, Recipient
-from chalicelib.domain.tab import agenda
+from chalicelib.domain.tab import due_steps
 from chalicelib.domain.tab.actions import Action
 from chalicelib.domain.tab.agenda import StepKind
 from chalicelib.domain.tab.attempt import Failure, Operation
@@ -98,7 +98,7 @@ def test_the_mark_is_written_with_the_reminder() -> None:
     till = unpaid()
     till.now += DAY
 
-    change = agenda.conclude(till.draft())
+    change = due_steps.conclude(till.draft())
 
     assert change is not None
     assert change.tab.followup.reminders_sent == [entry.kind for entry in change.entries].count("reminded") == 1

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from chalicelib.domain.books.ledger import Account
 from chalicelib.domain.errors import AmountTooSmall, DomainError, InvalidInput, NothingToPay, TransitionRefused
-from chalicelib.domain.tab import agenda
+from chalicelib.domain.tab import agenda, due_steps
 from chalicelib.domain.tab.actions import Action, refusal
 from chalicelib.domain.tab.commands import bill, sharing
 from chalicelib.domain.tab.commands.bill import ItemInput
@@ -35,7 +35,7 @@ def split(till: Till, time: timedelta = USUAL_TIME, **way: object) -> Change:
     parts = Parts(**way)  # type: ignore[arg-type]
     draft = till.draft(ADA)
     sharing.split(draft, parts, time, lambda share_id: f"{share_id:0>64}")
-    change = agenda.conclude(draft)
+    change = due_steps.conclude(draft)
     assert change is not None
     till.tab = change.tab
     return change
@@ -180,7 +180,7 @@ def test_a_share_that_nobody_pays_goes_back_in_two_steps() -> None:
     change = split(till, equally=2)
     share = Draft(change.also[0].tab, now=till.now + DAY, by=STAFF, new_id=till.new_id)
 
-    returned = agenda.conclude(share)
+    returned = due_steps.conclude(share)
 
     assert returned is not None
     assert (returned.tab.balance_minor, returned.tab.outcome) == (0, Outcome.CANCELED)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from chalicelib.domain.books.ledger import Account
 from chalicelib.domain.errors import DomainError, InvalidInput
-from chalicelib.domain.tab import agenda, sharing
+from chalicelib.domain.tab import due_steps, sharing
 from chalicelib.domain.tab.bill import Item
 from chalicelib.domain.tab.commands import bill, payment
 from chalicelib.domain.tab.commands import sharing as splitting
@@ -89,7 +89,7 @@ class Family:
         return True
 
     def keep(self, draft: Draft) -> None:
-        change = agenda.conclude(draft)
+        change = due_steps.conclude(draft)
         if change is not None:
             self.tabs |= {one.tab.tab_id: one.tab for one in (change, *change.also)}
 

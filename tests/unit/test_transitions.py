@@ -12,7 +12,6 @@ from chalicelib.domain.contact import Language
 from chalicelib.domain.errors import DomainError, Forbidden, TransitionRefused
 from chalicelib.domain.tab.actions import ROLES, Action, allowed_actions, is_resolvable, refusal
 from chalicelib.domain.tab.actor import SYSTEM, Actor, Role
-from chalicelib.domain.tab.agenda import conclude
 from chalicelib.domain.tab.attempt import Failure, Operation
 from chalicelib.domain.tab.bill import Feedback
 from chalicelib.domain.tab.commands import bill, booking, followup, links, objecting, payment, sharing, telling, tiers
@@ -22,6 +21,7 @@ from chalicelib.domain.tab.commands.booking import Limits, Origin
 from chalicelib.domain.tab.commands.require import require
 from chalicelib.domain.tab.commands.sharing import Parts
 from chalicelib.domain.tab.draft import Draft
+from chalicelib.domain.tab.due_steps import conclude
 from chalicelib.domain.tab.facts.fact import FactKind
 from chalicelib.domain.tab.objection import Decision
 from chalicelib.domain.tab.payments import RefundMeans

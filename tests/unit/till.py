@@ -13,7 +13,7 @@ from chalicelib.domain.books.ledger import Account
 from chalicelib.domain.news.message import Message, MessageKind, Recipient
 from chalicelib.domain.news.table import messages_of
 from chalicelib.domain.parties import Customer, Merchant
-from chalicelib.domain.tab import agenda, presenting
+from chalicelib.domain.tab import agenda, due_steps, presenting
 from chalicelib.domain.tab.actions import Action, allowed_actions
 from chalicelib.domain.tab.actor import SYSTEM, Actor, Role
 from chalicelib.domain.tab.agenda import StepKind
@@ -198,7 +198,7 @@ class Till:
         return self
 
     def _finish(self, draft: Draft) -> Change | None:
-        change = agenda.conclude(draft)
+        change = due_steps.conclude(draft)
         if change is not None:
             self.tab = change.tab
             self.accounts.write(change)

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from chalicelib.domain.errors import IdempotencyMismatch, PaymentInProgress, StaleVersion
 from chalicelib.domain.news.message import Message, MessageKind, Recipient, message_id
-from chalicelib.domain.tab import agenda
+from chalicelib.domain.tab import due_steps
 from chalicelib.domain.tab.actor import SYSTEM
 from chalicelib.domain.tab.attempt import Attempt, AttemptState, Operation
 from chalicelib.domain.tab.draft import Change, Draft
@@ -124,7 +124,7 @@ def note(shop: Shop) -> Change:
     """Somebody else's change, of no importance."""
     draft = Draft(shop.tab, now=shop.clock.now(), by=SYSTEM, new_id=shop.deps.ids.new)
     draft.record("note")
-    change = agenda.conclude(draft)
+    change = due_steps.conclude(draft)
     assert change is not None
     return change
 

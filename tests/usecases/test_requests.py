@@ -19,7 +19,7 @@ from chalicelib.domain.errors import (
     StaleVersion,
     TransitionRefused,
 )
-from chalicelib.domain.tab import agenda
+from chalicelib.domain.tab import due_steps
 from chalicelib.domain.tab.actor import Actor, Role
 from chalicelib.domain.tab.attempt import AttemptState, Operation
 from chalicelib.domain.tab.commands import bill
@@ -45,7 +45,7 @@ def somebody_else_proposes(shop: Shop, times: int = 1) -> None:
             left -= 1
             draft = Draft(shop.tab, now=shop.clock.now(), by=shop.owner, new_id=shop.deps.ids.new)
             draft.record("note")
-            other = agenda.conclude(draft)
+            other = due_steps.conclude(draft)
             assert other is not None
             commit(other)
         return commit(change, **rest)

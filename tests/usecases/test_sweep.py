@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from chalicelib.domain.tab import agenda
+from chalicelib.domain.tab import due_steps
 from chalicelib.domain.tab.attempt import Operation
 from chalicelib.domain.tab.draft import Change, Draft
 from chalicelib.domain.tab.status import Status
@@ -198,13 +198,13 @@ def test_a_batch_is_one_read_and_one_write(shop: Shop) -> None:
 def test_a_poisoned_tab_stops_none_of_its_neighbours(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """One tab in ten can't be decided: nine are done once, and only its own job has failed."""
     tab_ids = tabs_in_review(shop, 10)
-    conclude = agenda.conclude
+    conclude = due_steps.conclude
 
     def poisoned(draft: Draft) -> Change | None:
         assert draft.tab.tab_id != tab_ids[3], "poisoned"
         return conclude(draft)
 
-    monkeypatch.setattr(agenda, "conclude", poisoned)
+    monkeypatch.setattr(due_steps, "conclude", poisoned)
 
     assert work(shop.deps, jobs(shop, tab_ids)) == [3]
 
@@ -216,13 +216,13 @@ def test_a_bad_tab_in_every_batch_ends_with_the_dead_letters(shop: Shop, monkeyp
     """One in ten: after three tries it is a dead letter; its neighbours are done once, in the first try."""
     tab_ids = tabs_in_review(shop, 50)
     bad = set(tab_ids[::10])
-    conclude = agenda.conclude
+    conclude = due_steps.conclude
 
     def poisoned(draft: Draft) -> Change | None:
         assert draft.tab.tab_id not in bad, "poisoned"
         return conclude(draft)
 
-    monkeypatch.setattr(agenda, "conclude", poisoned)
+    monkeypatch.setattr(due_steps, "conclude", poisoned)
     sweep(shop.deps)
     while batch := shop.queues.take(QueueName.DUE):
         for index in work(shop.deps, [waiting.job.body for waiting in batch]):

@@ -18,7 +18,7 @@ import msgspec
 from msgspec import Struct
 
 from chalicelib import correlation
-from chalicelib.domain.tab import agenda
+from chalicelib.domain.tab import agenda, due_steps
 from chalicelib.domain.tab.actor import SYSTEM
 from chalicelib.domain.tab.attempt import Attempt, AttemptState
 from chalicelib.domain.tab.draft import Change, Draft
@@ -216,7 +216,7 @@ def _record_together(deps: Deps, cases: Iterable[_Case]) -> None:
         with suppress(Exception):
             draft = Draft(case.tab, now=deps.clock.now(), by=SYSTEM, new_id=deps.ids.new, accounts=deps.store)
             case.outcome(draft)
-            change = agenda.conclude(draft)
+            change = due_steps.conclude(draft)
             if change is None:
                 case.outcome = None
             else:

@@ -15,7 +15,7 @@ from chalicelib.domain.errors import (
     RequestInProgress,
     StaleVersion,
 )
-from chalicelib.domain.tab import agenda, sharing
+from chalicelib.domain.tab import agenda, due_steps, sharing
 from chalicelib.domain.tab.actor import SYSTEM
 from chalicelib.domain.tab.agenda import Step, StepKind
 from chalicelib.domain.tab.attempt import Attempt, AttemptState, Failure
@@ -107,7 +107,7 @@ def carry_out(
                 return Answer(tab=current, attempt=waiting)
             # The payment is gone or was made: decide again.
             continue
-        change = agenda.conclude(draft)
+        change = due_steps.conclude(draft)
         assert change is not None, "a command that wrote something makes a change"
         try:
             commit(deps, change, record=record_of(deps, request, change))
@@ -324,7 +324,7 @@ def record_outcome(
             tab, now=deps.clock.now(), by=SYSTEM, new_id=deps.ids.new, known_facts=known_facts, accounts=deps.store
         )
         outcome(draft)
-        change = agenda.conclude(draft)
+        change = due_steps.conclude(draft)
         if change is None:
             if event is not None:
                 deps.store.add_event(event)
@@ -457,7 +457,7 @@ def _tell_parent(deps: Deps, share: Tab) -> Tab:
         )
         sharing.tell(draft, above)
         draft.also.append(above)
-        change = agenda.conclude(draft)
+        change = due_steps.conclude(draft)
         assert change is not None, "a report is a change"
         try:
             share = commit(deps, change)
@@ -497,7 +497,7 @@ def _resolve(deps: Deps, tab: Tab, attempt: Attempt) -> tuple[Tab, tuple[Attempt
             return tab, begun
     now = deps.clock.now()
     replayable = now - attempt.created_at < REPLAY_HORIZON and attempt.checks < len(LADDER)
-    if replayable and agenda.still_holds(tab, attempt, now):
+    if replayable and due_steps.still_holds(tab, attempt, now):
         outcome = perform(deps, tab, attempt)
     else:
         outcome = _absent(attempt)

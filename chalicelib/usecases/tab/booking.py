@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from chalicelib.domain.errors import Contention
 from chalicelib.domain.parties import Customer, Merchant, anonymous
-from chalicelib.domain.tab import agenda
+from chalicelib.domain.tab import due_steps
 from chalicelib.domain.tab.commands import booking, links
 from chalicelib.domain.tab.commands.booking import Limits, Origin, Terms
 from chalicelib.domain.tab.draft import Draft
@@ -44,7 +44,7 @@ def open_tab(
         draft = _opened(deps, merchant, customer, terms, request)
         if token is not None:
             links.bind_token(draft, get_free_token(deps, merchant_id, token))
-        change = agenda.conclude(draft)
+        change = due_steps.conclude(draft)
         assert change is not None, "a new tab is a change"
         try:
             return Answer(tab=commit(deps, change, record=record_of(deps, request, change)))
