@@ -104,7 +104,8 @@ OF_FORMS = {
 }
 """What a page that is only looked at does without."""
 NO_READING = {
-    *("chalicelib.domain.tab.commands", "chalicelib.domain.parties", "chalicelib.domain.books.differences"),
+    *("chalicelib.domain.tab.commands", "chalicelib.domain.tab.due_steps"),
+    *("chalicelib.domain.parties", "chalicelib.domain.books.differences"),
     *("chalicelib.domain.tab.facts.fact", "chalicelib.ports.gateway", "chalicelib.usecases.tab.attempts"),
     *(f"chalicelib.adapters.dynamodb.{name}" for name in ("deliveries", "links", "notices", "people", "visits")),
 }
