@@ -252,11 +252,17 @@ def tab(tab: Tab, payment: Attempt | None, *, by: Actor, now: datetime, publisha
 
 
 def steps_for(tab: Tab, by: Actor) -> Iterable[agenda.Step]:
-    """What is pending. How a bank is answered, and whether that was done, is for the business alone."""
+    """What is pending. How a bank is answered, and what the business is told, is for the business alone."""
     if by.is_business:
         return agenda.steps(tab)
     hidden = {attempt.attempt_id for attempt in tab.attempts if attempt.answers_bank}
-    return (step for step in agenda.steps(tab) if step.kind != StepKind.EVIDENCE_DUE and step.subject not in hidden)
+    return (step for step in agenda.steps(tab) if step.kind not in FOR_BUSINESS_ONLY and step.subject not in hidden)
+
+
+FOR_BUSINESS_ONLY = frozenset(
+    {StepKind.REFUND_BY_HAND, StepKind.BILL_NOT_TOLD, StepKind.TELL_END, StepKind.EVIDENCE_DUE}
+)
+"""Steps hidden from customers, as the entries that they write are."""
 
 
 def _code(step: agenda.Step) -> views.StepCode:

@@ -41,6 +41,8 @@ TOLD = frozenset(
         *("split", "unsplit", "share_paid", "share_paid_back", "share_returned", "returned_to_parent"),
         *("standing_objected", "objection_decided", "story_told", "story_withdrawn"),
         *("tip_given", "reminded", "rescheduled", "canceled", "no_show", "waived", "closed"),
+        *("fee_due", "no_show_taken_back", "walked_out", "written_off", "deposit_lapsed"),
+        *("card_saved", "card_removed", "dispute_opened", "returned_by_bank"),
     }
 )
 """The kinds of entries that the page has words for; the others are told by what they lead to."""
@@ -62,7 +64,7 @@ DONE = frozenset(
 SAID = frozenset(
     {
         *("stale_version", "payment_in_progress", "request_in_progress", "nothing_to_pay", "promise_changed"),
-        *("forbidden", "card_refused", "credit_not_available"),
+        *("forbidden", "card_refused", "credit_not_available", "contention"),
     }
 )
 """The codes of refusals that the page has words of their own for."""
