@@ -190,7 +190,8 @@ def _webhooks() -> Webhooks:
 
 
 def _gateway(secret_key: str) -> PaymentGateway:
-    from chalicelib.adapters.stripe.gateway import StripeGateway, stripe_client
+    from chalicelib.adapters.stripe.calls import stripe_client
+    from chalicelib.adapters.stripe.gateway import StripeGateway
 
     webhook_secrets = KeptSecret(config.stripe_webhook_secrets())
     return StripeGateway(

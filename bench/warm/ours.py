@@ -38,7 +38,8 @@ from chalicelib.adapters.dynamodb.people import DynamoDbPeople
 from chalicelib.adapters.dynamodb.store import DynamoDbStore, dynamodb_client
 from chalicelib.adapters.dynamodb.visits import DynamoDbVisits
 from chalicelib.adapters.memory_queues import MemoryQueues
-from chalicelib.adapters.stripe.gateway import StripeGateway, stripe_client
+from chalicelib.adapters.stripe.calls import stripe_client
+from chalicelib.adapters.stripe.gateway import StripeGateway
 from chalicelib.adapters.system import SystemClock, SystemIds
 from chalicelib.ports.deps import Deps
 from tests.channels import BareWords, Mails, Texts

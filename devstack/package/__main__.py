@@ -91,7 +91,7 @@ import app, chalicelib
 for module in pkgutil.walk_packages(chalicelib.__path__, "chalicelib."):
     importlib.import_module(module.name)
 from chalicelib.adapters.dynamodb.store import dynamodb_client
-from chalicelib.adapters.stripe.gateway import stripe_client
+from chalicelib.adapters.stripe.calls import stripe_client
 dynamodb_client()
 stripe = stripe_client("sk_test_x").v1
 for service in sys.argv[2].split():

@@ -13,7 +13,8 @@ from chalicelib import bootstrap
 from chalicelib.adapters.addresses import LibraryAddresses
 from chalicelib.adapters.memory_queues import MemoryQueues
 from chalicelib.adapters.memory_store import MemoryStore
-from chalicelib.adapters.stripe.gateway import StripeGateway, stripe_client
+from chalicelib.adapters.stripe.calls import stripe_client
+from chalicelib.adapters.stripe.gateway import StripeGateway
 from chalicelib.adapters.system import SystemIds
 from chalicelib.handlers import keys
 from chalicelib.ports.deps import Deps

@@ -17,10 +17,10 @@ import pytest
 import stripe
 from msgspec.structs import replace
 
+from chalicelib.adapters.stripe import calls, params
 from chalicelib.adapters.stripe import facts as stripe_facts
-from chalicelib.adapters.stripe import gateway as stripe_gateway
-from chalicelib.adapters.stripe import params
-from chalicelib.adapters.stripe.gateway import StripeGateway, stripe_client
+from chalicelib.adapters.stripe.calls import stripe_client
+from chalicelib.adapters.stripe.gateway import StripeGateway
 from chalicelib.domain.books.differences import Payment
 from chalicelib.domain.parties import Customer
 from chalicelib.domain.tab.attempt import ANSWERS_A_BANK, Attempt, Failure, Operation
@@ -665,8 +665,8 @@ def test_what_never_happened_leaves_no_trace(stage: Stage, rule: dict[str, Any])
 
 def test_an_operation_never_takes_longer_than_its_time(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever its time-outs and retries, an operation gives up when its own time is over, before API Gateway does."""
-    assert 2 * stripe_gateway.OPERATION_S < 25
-    monkeypatch.setattr(stripe_gateway, "OPERATION_S", 0.8)
+    assert 2 * calls.OPERATION_S < 25
+    monkeypatch.setattr(calls, "OPERATION_S", 0.8)
     stage.fault("slow", path="/v1/payment_intents", method="POST", seconds=3)
     before = stage.requests("POST /v1/payment_intents")
 
@@ -678,7 +678,7 @@ def test_an_operation_never_takes_longer_than_its_time(stage: Stage, monkeypatch
 
 def test_without_time_nothing_is_sent(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """With hardly any time left a call is not made: it could only end in not knowing whether it went through."""
-    monkeypatch.setattr(stripe_gateway, "OPERATION_S", 0.3)
+    monkeypatch.setattr(calls, "OPERATION_S", 0.3)
     before = stage.control("requests")["total"]
 
     with pytest.raises(GatewayUnavailable):
@@ -741,7 +741,7 @@ def test_a_look_goes_through_all_pages(stage: Stage, monkeypatch: pytest.MonkeyP
     first = one(stage.gateway().perform(stage.tab, attempt))
     for number in range(4):
         stage.gateway().perform(stage.tab, replace(attempt, attempt_id=f"att_later_{number}"))
-    monkeypatch.setattr(stripe_gateway, "_PAGE", 2)
+    monkeypatch.setattr(calls, "_PAGE", 2)
 
     assert one(stage.gateway().find_facts(stage.tab, attempt)) == first
 
@@ -750,8 +750,8 @@ def test_a_look_that_was_not_finished_has_not_found_nothing(stage: Stage, monkey
     """Where there are more payments than we look through, the outcome stays unknown: it may be among the rest."""
     for number in range(5):
         stage.gateway().perform(stage.tab, an_attempt(Operation.CHARGE, attempt_id=f"att_later_{number}"))
-    monkeypatch.setattr(stripe_gateway, "_PAGE", 2)
-    monkeypatch.setattr(stripe_gateway, "_MAXIMUM_PAGES", 2)
+    monkeypatch.setattr(calls, "_PAGE", 2)
+    monkeypatch.setattr(calls, "_MAXIMUM_PAGES", 2)
 
     with pytest.raises(GatewayUnavailable):
         stage.gateway().find_facts(stage.tab, an_attempt(Operation.CHARGE))
@@ -1568,8 +1568,8 @@ def test_events_are_listed_as_they_would_be_delivered(stage: Stage) -> None:
 
 def test_every_page_is_walked(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many pages there are: a walk that stopped early would read as a clean book."""
-    monkeypatch.setattr(stripe_gateway, "_PAGE", 2)
-    monkeypatch.setattr(stripe_gateway, "_MAXIMUM_PAGES", 1)
+    monkeypatch.setattr(calls, "_PAGE", 2)
+    monkeypatch.setattr(calls, "_MAXIMUM_PAGES", 1)
     made = [stage.api().payment_intents.create({"amount": 500, "currency": "eur"}).id for _ in range(5)]
 
     listed = [payment.payment_id for payment in stage.gateway().iter_payments(None, AGO, AHEAD)]

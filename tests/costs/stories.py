@@ -22,7 +22,8 @@ from chalicelib import bootstrap
 from chalicelib.adapters.addresses import LibraryAddresses
 from chalicelib.adapters.dynamodb.store import DynamoDbStore
 from chalicelib.adapters.memory_queues import MemoryQueues
-from chalicelib.adapters.stripe.gateway import StripeGateway, stripe_client
+from chalicelib.adapters.stripe.calls import stripe_client
+from chalicelib.adapters.stripe.gateway import StripeGateway
 from chalicelib.adapters.stripe.transport import Urllib3Client
 from chalicelib.adapters.system import SystemIds
 from chalicelib.handlers import keys

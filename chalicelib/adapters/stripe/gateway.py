@@ -1,6 +1,7 @@
 """PaymentGateway on Stripe: the call of each attempt, and what Stripe's answers and errors mean for its outcome.
 
-`params` builds what is sent; `facts`, `payments` and `events` read what is received. They convert amounts.
+`params` builds what is sent; `facts`, `payments` and `events` read what is received. They convert amounts. `calls` has
+what every call needs.
 """
 
 from __future__ import annotations
@@ -8,18 +9,17 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote_plus
 
 import stripe
 from msgspec.structs import replace
 
-from chalicelib.adapters.stripe import events, transport, values
+from chalicelib.adapters.stripe import calls, events, values
 from chalicelib.adapters.stripe import facts as stripe_facts
 from chalicelib.adapters.stripe import params as stripe_params
-from chalicelib.domain.tab.attempt import Attempt, AttemptState, Failure, Operation
+from chalicelib.domain.tab.attempt import Attempt, AttemptState, Operation
 from chalicelib.ports.gateway import (
     CardSetup,
     CustomerGone,
@@ -39,93 +39,16 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-STRIPE_API_BASE = "https://api.stripe.com"
-OPERATION_S = 12.0
-"""The time limit of one operation of the gateway, including its retries and lookups.
-
-A use case may need two (close one payment, make another), and API Gateway gives up at 29 s.
-"""
-CONNECT_S = 3.0
-READ_S = 10.0
-_RETRIES = 1
-"""A retry under the same idempotency key repeats nothing.
-
-It mostly helps after a connection died while Lambda slept.
-"""
-
 _LOOK_BACK = timedelta(minutes=5)
 """How far Stripe's clock, which sets `created`, may be behind the clock of the attempt."""
-_PAGE = 100
-_MAXIMUM_PAGES = 10
 
 _WITH_CHARGE: Any = {"expand": ["latest_charge"]}
 _WITH_PAYMENT: Any = {"expand": ["payment_intent.latest_charge"]}
 _MOVEMENT = "latest_charge.balance_transaction"
-_ACCOUNT_GONE = "account_invalid"
-"""Our key may not act for this account (any more): https://docs.stripe.com/error-codes#account-invalid."""
 _HOLD_TOO_OLD = frozenset({"charge_expired_for_capture", "capture_charge_authorization_expired"})
 _DISPUTE_IDS = ("dp_", "du_")
 _DONE = frozenset({"succeeded", "canceled"})
 _NOT_CLOSABLE = _DONE | {"requires_capture", "processing"}
-
-
-# ---- The client
-
-
-def stripe_client(
-    secret_key: str,
-    api_base: str = "",
-    *,
-    connect_s: float = CONNECT_S,
-    read_s: float = READ_S,
-    http: stripe.HTTPClient | None = None,
-) -> stripe.StripeClient:
-    """A client with bounded time-outs and retries, of the API version that the SDK pins.
-
-    `api_base` empty: Stripe itself. `http`: another HTTP client, for tests. Raises ValueError for another
-    `api_base` with anything but a test key.
-    """
-    base = api_base.rstrip("/") or STRIPE_API_BASE
-    if base != STRIPE_API_BASE and not secret_key.startswith(("sk_test_", "rk_test_")):
-        raise ValueError(
-            f"STRIPE_API_BASE is {api_base}, which is not Stripe, but STRIPE_SECRET_KEY is no test key: "
-            "a live key is only sent to Stripe. Leave STRIPE_API_BASE empty, or use a key of test mode (sk_test_…)."
-        )
-    # Otherwise the SDK writes an id into the home directory, and sends data about the machine and the previous call.
-    stripe.enable_telemetry = False
-    http = http or transport.Urllib3Client(base, connect_s=connect_s, read_s=read_s)
-    return stripe.StripeClient(secret_key, base_addresses={"api": base}, max_network_retries=_RETRIES, http_client=http)
-
-
-@contextmanager
-def _operation() -> Iterator[None]:
-    """A context with an operation's time limit, which turns general errors into those of the port."""
-    token = transport.deadline.set(min(transport.deadline.get(), time.monotonic() + OPERATION_S))
-    try:
-        yield
-    except (stripe.APIConnectionError, stripe.APIError, stripe.RateLimitError) as error:
-        raise GatewayUnavailable(_say(error)) from error
-    except (stripe.AuthenticationError, stripe.PermissionError) as error:
-        if _code(error) == _ACCOUNT_GONE:
-            # One business has disconnected its account; our key is still valid for all others.
-            raise GatewayRejected(Failure(code=_ACCOUNT_GONE)) from error
-        # If Stripe refuses our key, that says nothing about the attempt. As a refusal of the attempt, one badly
-        # rotated key would fail every charge until somebody notices.
-        _log.error("Stripe refuses our key: %s", _say(error))
-        raise GatewayUnavailable(_say(error)) from error
-    except stripe.StripeError as error:
-        raise GatewayRejected(stripe_facts.failure_of(_body(error))) from error
-    finally:
-        transport.deadline.reset(token)
-
-
-@contextmanager
-def _reading() -> Iterator[None]:
-    """A context for lookups: a refused lookup says nothing, so the attempt's outcome stays unknown."""
-    try:
-        yield
-    except stripe.StripeError as error:
-        raise GatewayUnavailable(_say(error)) from error
 
 
 class StripeGateway:
@@ -157,7 +80,7 @@ class StripeGateway:
     # ---- Attempts
 
     def perform(self, tab: Tab, attempt: Attempt) -> tuple[Fact, ...]:
-        with _operation():
+        with calls.operation():
             try:
                 return self._send(tab, attempt)
             except stripe.IdempotencyError as error:
@@ -169,7 +92,7 @@ class StripeGateway:
 
     def _send(self, tab: Tab, attempt: Attempt) -> tuple[Fact, ...]:
         params: Any = stripe_params.params_of(tab, attempt, self._stage)
-        options = _options(tab.account, stripe_params.idempotency_key(attempt, self._stage))
+        options = calls.options(tab.account, stripe_params.idempotency_key(attempt, self._stage))
         if attempt.is_on_page:
             return self._send_page(tab, attempt, params, options)
         if attempt.operation == Operation.REFUND:
@@ -184,7 +107,7 @@ class StripeGateway:
         # of a start, which the first payment of a function waits for. https://github.com/stripe/stripe-python#custom-requests
         answer = self._client.raw_request("post", path, **params, **options)
         found: dict[str, Any] = answer.data
-        if _is_replay(answer.headers):
+        if calls.is_replay(answer.headers):
             return self._told_again(tab, attempt, found)
         if attempt.operation == Operation.REFUND:
             return stripe_facts.facts_of_refund(found, attempt.created_at)
@@ -193,7 +116,7 @@ class StripeGateway:
     def _send_page(self, tab: Tab, attempt: Attempt, params: Any, options: stripe.RequestOptions) -> tuple[Fact, ...]:
         answer = self._stripe.checkout.sessions.create(params, options)
         page: Mapping[str, Any] | None = answer.to_dict()
-        if _is_replay(answer.last_response.headers if answer.last_response else None):
+        if calls.is_replay(answer.last_response.headers if answer.last_response else None):
             page = self._page(tab.account, answer.id)
         return () if page is None else _told_of_page(page, attempt.created_at)
 
@@ -209,12 +132,12 @@ class StripeGateway:
         """A decline by the bank is an outcome of a hold or charge; for other operations it is a refusal."""
         if attempt.operation not in (Operation.PLACE_HOLD, Operation.CHARGE):
             return self._refused(tab, attempt, error)
-        body = _body(error)
+        body = calls.body_of(error)
         intent = body.get("payment_intent")
         if not isinstance(intent, Mapping):
             occurrence = str(body.get("charge") or error.request_id or "")
             return (stripe_facts.declined_without_payment(attempt, stripe_facts.failure_of(body), occurrence),)
-        if _is_replay(error.headers):
+        if calls.is_replay(error.headers):
             return self._intent_now(tab.account, intent["id"], attempt)
         return _told(intent, attempt.created_at)
 
@@ -223,7 +146,7 @@ class StripeGateway:
         if attempt.operation == Operation.REFUND:
             facts = self._find_refund(tab, attempt) or self._refused_refund(tab, attempt, error)
         elif attempt.operation in (Operation.CAPTURE, Operation.RELEASE):
-            facts = self._what_hold_became(tab, attempt, _code(error))
+            facts = self._what_hold_became(tab, attempt, calls.code_of(error))
         else:
             facts = self._what_creation_left(tab, attempt, error)
         if not facts:
@@ -237,7 +160,7 @@ class StripeGateway:
         """
         payment = self.find_payment(tab.account, _payment_id(attempt))
         facts = () if payment is None else (*payment.refunds, *payment.disputes)
-        raise GatewayRejected(stripe_facts.failure_of(_body(error)), facts) from error
+        raise GatewayRejected(stripe_facts.failure_of(calls.body_of(error)), facts) from error
 
     def _what_hold_became(self, tab: Tab, attempt: Attempt, code: str | None) -> tuple[Fact, ...]:
         intent = self._find_intent(tab.account, _payment_id(attempt))
@@ -252,7 +175,7 @@ class StripeGateway:
         return ()
 
     def _what_creation_left(self, tab: Tab, attempt: Attempt, error: stripe.StripeError) -> tuple[Fact, ...]:
-        intent_id = values.id_of(_body(error).get("payment_intent"))
+        intent_id = values.id_of(calls.body_of(error).get("payment_intent"))
         if intent_id is not None:
             return self._intent_now(tab.account, intent_id, attempt)
         # Fetched, because Stripe words these refusals in several ways.
@@ -267,12 +190,14 @@ class StripeGateway:
 
     def _is_customer_gone(self, account: str | None, customer_ref: str) -> bool:
         """Whether the customer is deleted or unknown. A deleted one can still be retrieved (https://docs.stripe.com/api/customers/delete)."""
-        found = self._find_object(self._stripe.customers.retrieve, customer_ref, {}, account)
+        found = calls.find_object(self._stripe.customers.retrieve, customer_ref, {}, account)
         return found is None or bool(found.get("deleted"))
 
     def _key_taken(self, tab: Tab, attempt: Attempt, error: stripe.IdempotencyError) -> tuple[Fact, ...]:
         """Stripe knows our key with other parameters, so an earlier call was made: a bug, which must not pay twice."""
-        _log.error("Stripe knows the key of attempt %s with other parameters: %s", attempt.attempt_id, _say(error))
+        _log.error(
+            "Stripe knows the key of attempt %s with other parameters: %s", attempt.attempt_id, calls.described(error)
+        )
         facts = self.find_facts(tab, attempt)
         if not facts:
             raise error
@@ -283,32 +208,32 @@ class StripeGateway:
 
         path = f"/v1/disputes/{quote_plus(_dispute_id(attempt))}"
         params = evidence.params_of_evidence(tab, attempt, pack, self._stage)
-        options = _options(tab.account, stripe_params.idempotency_key(attempt, self._stage))
-        with _operation():
+        options = calls.options(tab.account, stripe_params.idempotency_key(attempt, self._stage))
+        with calls.operation():
             try:
                 answer = self._client.raw_request("post", path, **params, **options)
             except (stripe.IdempotencyError, stripe.InvalidRequestError) as error:
                 # Often because it was answered or decided meanwhile, which the dispute says.
                 facts = self._dispute_now(tab, attempt)
-                raise GatewayRejected(stripe_facts.failure_of(_body(error)), facts) from error
+                raise GatewayRejected(stripe_facts.failure_of(calls.body_of(error)), facts) from error
             found: dict[str, Any] = answer.data
-            if _is_replay(answer.headers):
+            if calls.is_replay(answer.headers):
                 return self._dispute_now(tab, attempt)
             return _told_of_dispute(found, attempt)
 
     def _dispute_now(self, tab: Tab, attempt: Attempt) -> tuple[Fact, ...]:
-        dispute = self._find_object(self._stripe.disputes.retrieve, _dispute_id(attempt), {}, tab.account)
+        dispute = calls.find_object(self._stripe.disputes.retrieve, _dispute_id(attempt), {}, tab.account)
         return () if dispute is None else _told_of_dispute(dispute, attempt)
 
     def find_charge(self, account: str | None, payment_id: str) -> str | None:
-        with _operation(), _reading():
-            intent = self._find_object(self._stripe.payment_intents.retrieve, payment_id, {}, account)
+        with calls.operation(), calls.reading():
+            intent = calls.find_object(self._stripe.payment_intents.retrieve, payment_id, {}, account)
         return None if intent is None else values.id_of(intent.get("latest_charge"))
 
     # ---- Looking up
 
     def find_facts(self, tab: Tab, attempt: Attempt) -> tuple[Fact, ...]:
-        with _operation(), _reading():
+        with calls.operation(), calls.reading():
             if attempt.answers_bank:
                 return self._dispute_now(tab, attempt)
             if attempt.operation == Operation.REFUND:
@@ -332,13 +257,13 @@ class StripeGateway:
             return None
         since = int((attempt.created_at - _LOOK_BACK).timestamp())
         params = {"customer": customer_ref, "created": {"gte": since}, "expand": ["data.latest_charge"]}
-        pages = _pages(self._stripe.payment_intents.list, params, _options(tab.account))
+        pages = calls.pages(self._stripe.payment_intents.list, params, calls.options(tab.account))
         return _made_by(attempt, pages)
 
     def _find_refund(self, tab: Tab, attempt: Attempt) -> tuple[Fact, ...]:
         params = {"payment_intent": _payment_id(attempt)}
-        with _reading():
-            refund = _made_by(attempt, _pages(self._stripe.refunds.list, params, _options(tab.account)))
+        with calls.reading():
+            refund = _made_by(attempt, calls.pages(self._stripe.refunds.list, params, calls.options(tab.account)))
         return () if refund is None else stripe_facts.facts_of_refund(refund, attempt.created_at)
 
     def _find_page(self, tab: Tab, attempt: Attempt) -> dict[str, Any] | None:
@@ -350,11 +275,11 @@ class StripeGateway:
             return None
         since = int((attempt.created_at - _LOOK_BACK).timestamp())
         params = {"customer": customer_ref, "created": {"gte": since}}
-        found = _made_by(attempt, _pages(self._stripe.checkout.sessions.list, params, _options(tab.account)))
+        found = _made_by(attempt, calls.pages(self._stripe.checkout.sessions.list, params, calls.options(tab.account)))
         return None if found is None else self._page(tab.account, found["id"])
 
     def _page(self, account: str | None, page_id: str) -> dict[str, Any] | None:
-        return self._find_object(self._stripe.checkout.sessions.retrieve, page_id, _WITH_PAYMENT, account)
+        return calls.find_object(self._stripe.checkout.sessions.retrieve, page_id, _WITH_PAYMENT, account)
 
     # ---- Closing
 
@@ -365,10 +290,10 @@ class StripeGateway:
         cancel it, and we return it. A hold loses: it is released a moment after it was placed. PAYMENT_CANCELED is then
         right, whether the tab has the hold by now (it counts as released) or not (the attempt is closed).
         """
-        with _operation():
+        with calls.operation():
             if attempt.is_on_page:
                 return self._close_page(tab, attempt)
-            with _reading():
+            with calls.reading():
                 intent = self._find_payment(tab, attempt)
             if intent is None:
                 return (stripe_facts.payment_gone(attempt),) if _waited(attempt) else ()
@@ -384,7 +309,7 @@ class StripeGateway:
         page = self._find_page(tab, attempt)
         if page is not None and page["status"] == "open":
             try:
-                self._stripe.checkout.sessions.expire(page["id"], {}, _options(tab.account))
+                self._stripe.checkout.sessions.expire(page["id"], {}, calls.options(tab.account))
             except stripe.InvalidRequestError:
                 _log.info("the page %s is not open any more", page["id"])
             page = self._page(tab.account, page["id"])
@@ -396,7 +321,7 @@ class StripeGateway:
         Without an idempotency key: canceling twice is harmless, and a stored refusal would be replayed when outdated.
         """
         try:
-            return self._stripe.payment_intents.cancel(payment_id, {}, _options(tab.account)).to_dict()
+            return self._stripe.payment_intents.cancel(payment_id, {}, calls.options(tab.account)).to_dict()
         except stripe.InvalidRequestError:
             intent = self._find_intent(tab.account, payment_id)
             if intent is None or intent["status"] not in _NOT_CLOSABLE:
@@ -407,14 +332,14 @@ class StripeGateway:
 
     def add_customer(self, account: str | None, merchant_id: str, customer_id: str, *, key: str) -> str:
         params: Any = {"metadata": self._metadata(merchant=merchant_id, customer=customer_id)}
-        with _operation():
-            return self._stripe.customers.create(params, _options(account, f"{self._stage}/{key}/customer")).id
+        with calls.operation():
+            return self._stripe.customers.create(params, calls.options(account, f"{self._stage}/{key}/customer")).id
 
     def remove_cards(self, account: str | None, customer: Customer, *, key: str) -> tuple[str, ...]:
         """See the port. Stripe is asked for the cards, because our record has only the last one."""
-        with _operation():
+        with calls.operation():
             of_customer = {"customer": customer.customer_ref, "type": "card"}
-            kept = list(_pages(self._stripe.payment_methods.list, of_customer, _options(account)))
+            kept = list(calls.pages(self._stripe.payment_methods.list, of_customer, calls.options(account)))
             card_ids = tuple(method["id"] for method in kept)
             for card_id in card_ids:
                 self._detach(account, card_id, f"{self._stage}/{key}/{card_id}/card_removal")
@@ -423,7 +348,7 @@ class StripeGateway:
     def _detach(self, account: str | None, card_id: str, key: str) -> None:
         """Detach a card; one that is already detached or unknown counts as removed."""
         try:
-            self._stripe.payment_methods.detach(card_id, {}, _options(account, key))
+            self._stripe.payment_methods.detach(card_id, {}, calls.options(account, key))
         except stripe.InvalidRequestError:
             method = self._find_card(account, card_id)
             if method is not None and method.get("customer") is not None:
@@ -434,9 +359,9 @@ class StripeGateway:
     ) -> CardSetup:
         of_tab = {} if tab_id is None else {"tab": tab_id}
         metadata = self._metadata(merchant=customer.merchant_id, customer=customer.customer_id, **of_tab)
-        options = _options(account, f"{self._stage}/{key}/card_setup")
+        options = calls.options(account, f"{self._stage}/{key}/card_setup")
         assert customer.customer_ref is not None, "a card is saved for somebody"
-        with _operation():
+        with calls.operation():
             try:
                 if return_url is None:
                     return self._add_setup_intent(customer.customer_ref, metadata, options)
@@ -447,8 +372,8 @@ class StripeGateway:
                 raise
 
     def add_customer_session(self, account: str | None, customer_ref: str, *, key: str) -> CustomerSession:
-        options = _options(account, f"{self._stage}/{key}/customer_session")
-        with _operation():
+        options = calls.options(account, f"{self._stage}/{key}/customer_session")
+        with calls.operation():
             try:
                 made = self._stripe.customer_sessions.create(stripe_params.customer_session(customer_ref), options)
             except stripe.InvalidRequestError as error:
@@ -501,7 +426,7 @@ class StripeGateway:
         have changed are fetched: an authorization, `processing`, a refund that has not failed. Disputes, and refunds
         made in the dashboard, come with their payment.
         """
-        with _operation(), _reading():
+        with calls.operation(), calls.reading():
             if event.kind in events.INTENT_EVENTS:
                 return self._facts_of_intent_event(event, wants_card)
             if event.kind in events.CARD_EVENTS:
@@ -554,7 +479,7 @@ class StripeGateway:
     def _facts_of_refund_event(self, event: GatewayEvent) -> tuple[Fact, ...]:
         refund: Mapping[str, Any] | None = event.body
         if not stripe_facts.is_final_refund(event.body):
-            refund = self._find_object(self._stripe.refunds.retrieve, event.object_id, {}, event.account)
+            refund = calls.find_object(self._stripe.refunds.retrieve, event.object_id, {}, event.account)
         facts = () if refund is None else stripe_facts.facts_of_refund(refund, event.occurred_at)
         # The payment of our own refunds is known from the attempt.
         is_ours = "attempt" in values.metadata_of(event.body)
@@ -571,7 +496,7 @@ class StripeGateway:
     def _card_saved(self, event: GatewayEvent) -> tuple[Fact, ...]:
         setup: Mapping[str, Any] | None = event.body
         if event.body.get("payment_method") is None:
-            setup = self._find_object(self._stripe.setup_intents.retrieve, event.object_id, {}, event.account)
+            setup = calls.find_object(self._stripe.setup_intents.retrieve, event.object_id, {}, event.account)
         card_id = None if setup is None else values.id_of(setup.get("payment_method"))
         method = None if card_id is None else self._find_card(event.account, card_id)
         if method is None or method.get("customer") is None:
@@ -580,7 +505,7 @@ class StripeGateway:
         return (stripe_facts.card_saved(event.object_id, method, event.occurred_at),)
 
     def fetch_owner(self, event: GatewayEvent) -> GatewayEvent:
-        with _operation(), _reading():
+        with calls.operation(), calls.reading():
             event = self._with_card_owner(self._with_payment(event))
             intent = None if event.payment_id is None else self._find_intent(event.account, event.payment_id)
         return event if intent is None else events.owned(event, values.metadata_of(intent), self._stage)
@@ -588,13 +513,13 @@ class StripeGateway:
     # ---- Listings
 
     def iter_accounts(self) -> Iterator[str]:
-        return (str(account["id"]) for account in _walk(self._stripe.accounts.list, {}, None))
+        return (str(account["id"]) for account in calls.walk(self._stripe.accounts.list, {}, None))
 
     def iter_payments(
         self, account: str | None, since: datetime, until: datetime, after: str | None = None
     ) -> Iterator[Payment]:
         params = {"created": _period(since, until), "expand": [f"data.{_MOVEMENT}"]}
-        for intent in _walk(self._stripe.payment_intents.list, params, account, after):
+        for intent in calls.walk(self._stripe.payment_intents.list, params, account, after):
             yield self._payment(intent)
 
     def iter_reversals(
@@ -605,7 +530,7 @@ class StripeGateway:
         lists: list[Callable[..., stripe.ListObject[Any]]] = [self._stripe.disputes.list]
         lists = lists if in_disputes else [self._stripe.refunds.list, *lists]
         for list_page in lists:
-            for found in _walk(list_page, {"created": _period(since, until)}, account, after):
+            for found in calls.walk(list_page, {"created": _period(since, until)}, account, after):
                 # Not every charge belongs to a PaymentIntent, but all of ours do.
                 yield Reversal(found["id"], self._payment_of(account, found))
             after = None
@@ -615,28 +540,28 @@ class StripeGateway:
         payment_id, charge_id = values.id_of(found.get("payment_intent")), values.id_of(found.get("charge"))
         if payment_id is not None or charge_id is None:
             return payment_id
-        with _operation():
-            charge = self._find_object(self._stripe.charges.retrieve, charge_id, {}, account)
+        with calls.operation():
+            charge = calls.find_object(self._stripe.charges.retrieve, charge_id, {}, account)
         return None if charge is None else values.id_of(charge.get("payment_intent"))
 
     def iter_events(
         self, account: str | None, since: datetime, until: datetime, after: str | None = None
     ) -> Iterator[GatewayEvent]:
         params = {"created": _period(since, until), "types": sorted(events.RELEVANT_EVENTS)}
-        for event in _walk(self._stripe.events.list, params, account, after):
+        for event in calls.walk(self._stripe.events.list, params, account, after):
             # An event that is listed for a connected account does not name the account.
             yield events.event_of({**event, "account": account}, self._stage, live=self._live)
 
     def find_payment(self, account: str | None, payment_id: str) -> Payment | None:
-        with _operation(), _reading():
+        with calls.operation(), calls.reading():
             retrieve = self._stripe.payment_intents.retrieve
-            intent = self._find_object(retrieve, payment_id, {"expand": [_MOVEMENT]}, account)
+            intent = calls.find_object(retrieve, payment_id, {"expand": [_MOVEMENT]}, account)
             if intent is None or intent.get("latest_charge") is None:
                 return None if intent is None else self._payment(intent, [], [])
-            of_it, options = {"payment_intent": payment_id}, _options(account)
+            of_it, options = {"payment_intent": payment_id}, calls.options(account)
             expanded = {**of_it, "expand": ["data.balance_transaction"]}
-            refunds = list(_pages(self._stripe.refunds.list, expanded, options))
-            return self._payment(intent, refunds, list(_pages(self._stripe.disputes.list, of_it, options)))
+            refunds = list(calls.pages(self._stripe.refunds.list, expanded, options))
+            return self._payment(intent, refunds, list(calls.pages(self._stripe.disputes.list, of_it, options)))
 
     def _payment(self, intent: Mapping[str, Any], *reversals: list[dict[str, Any]]) -> Payment:
         from chalicelib.adapters.stripe import payments  # Imported here: only the nightly comparison reads them.
@@ -653,25 +578,14 @@ class StripeGateway:
         return () if intent is None else _told(intent, attempt.created_at)
 
     def _refund_now(self, account: str | None, refund_id: str, attempt: Attempt) -> tuple[Fact, ...]:
-        refund = self._find_object(self._stripe.refunds.retrieve, refund_id, {}, account)
+        refund = calls.find_object(self._stripe.refunds.retrieve, refund_id, {}, account)
         return () if refund is None else stripe_facts.facts_of_refund(refund, attempt.created_at)
 
     def _find_intent(self, account: str | None, intent_id: str) -> dict[str, Any] | None:
-        return self._find_object(self._stripe.payment_intents.retrieve, intent_id, _WITH_CHARGE, account)
+        return calls.find_object(self._stripe.payment_intents.retrieve, intent_id, _WITH_CHARGE, account)
 
     def _find_card(self, account: str | None, card_id: str) -> dict[str, Any] | None:
-        return self._find_object(self._stripe.payment_methods.retrieve, card_id, {}, account)
-
-    def _find_object(
-        self, retrieve: Callable[..., stripe.StripeObject], object_id: str, params: Any, account: str | None
-    ) -> dict[str, Any] | None:
-        with _reading():
-            try:
-                return retrieve(object_id, params, _options(account)).to_dict()
-            except stripe.InvalidRequestError as error:
-                if error.http_status == 404:
-                    return None
-                raise
+        return calls.find_object(self._stripe.payment_methods.retrieve, card_id, {}, account)
 
 
 def _told(intent: Mapping[str, Any], at: Any) -> tuple[Fact, ...]:
@@ -723,76 +637,9 @@ def _dispute_id(attempt: Attempt) -> str:
     return attempt.dispute_id
 
 
-def _options(account: str | None, key: str | None = None) -> stripe.RequestOptions:
-    options: stripe.RequestOptions = {}
-    if account is not None:
-        options["stripe_account"] = account
-    if key is not None:
-        options["idempotency_key"] = key
-    return options
-
-
-def _pages(
-    list_page: Callable[..., stripe.ListObject[Any]], params: Mapping[str, Any], options: stripe.RequestOptions
-) -> Iterator[dict[str, Any]]:
-    """Every object of a listing, newest first. Raises GatewayUnavailable if there are too many."""
-    after: dict[str, str] = {}
-    for _ in range(_MAXIMUM_PAGES):
-        page = list_page({**params, "limit": _PAGE, **after}, options).to_dict()
-        yield from page["data"]
-        if not page["has_more"]:
-            return
-        after = _after(page)
-    # "No trace" would be wrong, because the rest was not read.
-    raise GatewayUnavailable(f"more than {_MAXIMUM_PAGES * _PAGE} objects to look through")
-
-
-def _walk(
-    list_page: Callable[..., stripe.ListObject[Any]],
-    params: Mapping[str, Any],
-    account: str | None,
-    begins_after: str | None = None,
-) -> Iterator[dict[str, Any]]:
-    """Every object of a listing, newest first, without a limit. The time limit applies to each page."""
-    after: dict[str, str] = {} if begins_after is None else {"starting_after": begins_after}
-    while True:
-        with _operation(), _reading():
-            page = list_page({**params, "limit": _PAGE, **after}, _options(account)).to_dict()
-        yield from page["data"]
-        if not page["has_more"]:
-            return
-        after = _after(page)
-
-
-def _after(page: Mapping[str, Any]) -> dict[str, str]:
-    """The start of the next page. Raises GatewayUnavailable for an empty page with `has_more`."""
-    if not page["data"]:
-        raise GatewayUnavailable("Stripe answered an empty page of a list that has more")
-    return {"starting_after": page["data"][-1]["id"]}
-
-
 def _period(since: datetime, until: datetime) -> dict[str, int]:
     return {"gte": int(since.timestamp()), "lt": int(until.timestamp())}
 
 
 def _made_by(attempt: Attempt, found: Iterator[dict[str, Any]]) -> dict[str, Any] | None:
     return next((one for one in found if values.metadata_of(one).get("attempt") == attempt.attempt_id), None)
-
-
-def _is_replay(headers: Mapping[str, str] | None) -> bool:
-    return any(name.lower() == "idempotent-replayed" and value == "true" for name, value in (headers or {}).items())
-
-
-def _body(error: stripe.StripeError) -> Mapping[str, Any]:
-    body = error.json_body
-    found = body.get("error") if isinstance(body, Mapping) else None
-    return found if isinstance(found, Mapping) else {}
-
-
-def _code(error: stripe.StripeError) -> str | None:
-    return cast("str | None", _body(error).get("code"))
-
-
-def _say(error: stripe.StripeError) -> str:
-    """The error for the log, without Stripe's message, which may quote what was sent."""
-    return f"{type(error).__name__} {error.http_status or ''} {_code(error) or ''} {error.request_id or ''}".strip()

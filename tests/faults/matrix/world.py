@@ -24,7 +24,8 @@ from msgspec.structs import replace
 
 from chalicelib.adapters.addresses import LibraryAddresses
 from chalicelib.adapters.memory_queues import MemoryQueues
-from chalicelib.adapters.stripe.gateway import StripeGateway, stripe_client
+from chalicelib.adapters.stripe.calls import stripe_client
+from chalicelib.adapters.stripe.gateway import StripeGateway
 from chalicelib.domain.errors import DomainError
 from chalicelib.domain.news.message import Message, Recipient
 from chalicelib.domain.news.table import TELLS_THE_BILL, messages_of
