@@ -99,14 +99,24 @@ OF_OTHER_ROUTES = {
     *("chalicelib.domain.contact", "chalicelib.domain.news", "zoneinfo"),
 }
 OF_FORMS = {
-    *("chalicelib.handlers.api.tabs", "chalicelib.handlers.pages.acts", "chalicelib.usecases.tab.attempts"),
+    *(
+        "chalicelib.handlers.api.tabs",
+        "chalicelib.handlers.pages.acts",
+        "chalicelib.usecases.tab.attempts",
+        "chalicelib.usecases.tab.carry_out",
+    ),
     *("chalicelib.domain.tab.commands.booking", "chalicelib.domain.tab.facts.fact", "chalicelib.domain.news"),
 }
 """What a page that is only looked at does without."""
 NO_READING = {
     *("chalicelib.domain.tab.commands", "chalicelib.domain.tab.due_steps"),
     *("chalicelib.domain.parties", "chalicelib.domain.books.differences"),
-    *("chalicelib.domain.tab.facts.fact", "chalicelib.ports.gateway", "chalicelib.usecases.tab.attempts"),
+    *(
+        "chalicelib.domain.tab.facts.fact",
+        "chalicelib.ports.gateway",
+        "chalicelib.usecases.tab.attempts",
+        "chalicelib.usecases.tab.carry_out",
+    ),
     *(f"chalicelib.adapters.dynamodb.{name}" for name in ("deliveries", "links", "notices", "people", "visits")),
 }
 """What GET /v1/tabs/{tab_id} does without. An import of a module that is only for types belongs under TYPE_CHECKING."""

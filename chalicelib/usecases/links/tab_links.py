@@ -16,7 +16,8 @@ from chalicelib.domain.tab.draft import Draft
 from chalicelib.domain.tab.link import Link, Scope
 from chalicelib.domain.tab.tab import Tab
 from chalicelib.ports.deps import Deps
-from chalicelib.usecases.tab.attempts import carry_out, record_outcome
+from chalicelib.usecases.tab.attempts import record_outcome
+from chalicelib.usecases.tab.carry_out import carry_out
 from chalicelib.usecases.tab.requests import Answer, Request, check_visible, merchant_of
 
 

@@ -14,7 +14,7 @@ from chalicelib.domain.tab.tab import Tab
 from chalicelib.domain.token import MAXIMUM_NUMBER, Token
 from chalicelib.ports.deps import Deps
 from chalicelib.ports.store import Page, RecordExists, VersionConflict
-from chalicelib.usecases.tab.attempts import carry_out
+from chalicelib.usecases.tab.carry_out import carry_out
 from chalicelib.usecases.tab.requests import Answer, Request, merchant_of
 from chalicelib.usecases.tab.token_binding import get_free_token
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from chalicelib.domain.tab import presenting
 from chalicelib.domain.tab.commands import bill, tiers
 from chalicelib.domain.trust.standing_terms import Level
-from chalicelib.usecases.tab.attempts import carry_out, record_outcome
+from chalicelib.usecases.tab.attempts import record_outcome
+from chalicelib.usecases.tab.carry_out import carry_out
 from chalicelib.usecases.tab.exposure import check_exposure
 
 if TYPE_CHECKING:

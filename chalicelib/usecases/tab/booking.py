@@ -18,7 +18,8 @@ from chalicelib.domain.trust.standing import History, standing_of
 from chalicelib.domain.trust.standing_terms import Level
 from chalicelib.ports.deps import Deps
 from chalicelib.ports.store import RecordExists, VersionConflict
-from chalicelib.usecases.tab.attempts import ROUNDS, carry_out, commit, record_of, replay_of
+from chalicelib.usecases.tab.attempts import ROUNDS, commit
+from chalicelib.usecases.tab.carry_out import carry_out, record_of, replay_of
 from chalicelib.usecases.tab.exposure import check_exposure
 from chalicelib.usecases.tab.requests import Answer, Request, merchant_of
 from chalicelib.usecases.tab.token_binding import get_free_token

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from chalicelib.domain.tab.commands import followup
 from chalicelib.ports.deps import Deps
-from chalicelib.usecases.tab.attempts import carry_out
+from chalicelib.usecases.tab.carry_out import carry_out
 from chalicelib.usecases.tab.requests import Answer, Request
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from chalicelib.domain.tab.commands import payment
 from chalicelib.domain.tab.guests import may_confirm
 from chalicelib.domain.tab.settlement import phone_amount_minor
-from chalicelib.usecases.tab.attempts import carry_out
+from chalicelib.usecases.tab.carry_out import carry_out
 
 if TYPE_CHECKING:
     from chalicelib.domain.tab.tab import Tab

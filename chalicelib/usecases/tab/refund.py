@@ -5,7 +5,7 @@ from __future__ import annotations
 from chalicelib.domain.tab.commands import payment
 from chalicelib.domain.tab.payments import RefundMeans
 from chalicelib.ports.deps import Deps
-from chalicelib.usecases.tab.attempts import carry_out
+from chalicelib.usecases.tab.carry_out import carry_out
 from chalicelib.usecases.tab.requests import Answer, Request
 
 

@@ -13,7 +13,7 @@ from chalicelib.domain.tab.link import derived_secret
 from chalicelib.domain.tab.share import Share
 from chalicelib.domain.tab.tab import Tab
 from chalicelib.ports.deps import Deps
-from chalicelib.usecases.tab.attempts import carry_out
+from chalicelib.usecases.tab.carry_out import carry_out
 from chalicelib.usecases.tab.requests import Answer, Request
 
 

@@ -23,7 +23,7 @@ from chalicelib.domain.trust.evidence.fields import LIMITS, FileField, TextField
 from chalicelib.domain.trust.evidence.pack import DisputeAnswer, EarlierPayment, Pack
 from chalicelib.ports.deps import Deps
 from chalicelib.ports.store import RecordExists, VersionConflict, every
-from chalicelib.usecases.tab.attempts import carry_out
+from chalicelib.usecases.tab.carry_out import carry_out
 from chalicelib.usecases.tab.requests import Answer, Request, check_visible, merchant_of
 
 PAGE = 200

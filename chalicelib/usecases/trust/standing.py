@@ -14,7 +14,7 @@ from chalicelib.domain.tab.policy import Policy
 from chalicelib.domain.trust.standing import Standing
 from chalicelib.ports.deps import Deps
 from chalicelib.usecases.parties.customers import get_customer
-from chalicelib.usecases.tab.attempts import carry_out
+from chalicelib.usecases.tab.carry_out import carry_out
 from chalicelib.usecases.tab.requests import Answer, Request
 from chalicelib.usecases.trust.history import read_standing
 

@@ -15,7 +15,8 @@ from chalicelib.domain.tab.commands import telling
 from chalicelib.domain.tab.story import Place
 from chalicelib.domain.tab.telling import is_of_business
 from chalicelib.ports.store import every
-from chalicelib.usecases.tab.attempts import carry_out, record_outcome
+from chalicelib.usecases.tab.attempts import record_outcome
+from chalicelib.usecases.tab.carry_out import carry_out
 from chalicelib.usecases.tab.requests import Answer, Request, check_visible, merchant_of
 
 if TYPE_CHECKING:
