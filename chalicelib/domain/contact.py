@@ -39,9 +39,10 @@ class Language(StrEnum):
 
 
 class Source(StrEnum):
-    """Where a consent or an opt-out came from. `provider`: a complaint, or STOP as the provider passes it on.
+    """Where a consent, an opt-out or an address came from. `in_person`: staff recorded it.
 
-    `unreachable`: the provider says that the address or number takes nothing; that ends with the address or number.
+    `provider`: a complaint, or STOP as the provider passes it on. `unreachable`: the provider says that the address or
+    number takes nothing; that ends with the address or number.
     """
 
     CUSTOMER = "customer"
@@ -52,7 +53,7 @@ class Source(StrEnum):
 
 
 class Given(Struct, frozen=True, kw_only=True):
-    """A consent or an opt-out: by whom, when, and where it came from."""
+    """A consent, an opt-out or an address: by whom, when, and where it came from."""
 
     channel: Channel
     at: datetime
@@ -65,7 +66,8 @@ class Contact(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `language` and `time_zone` None: the merchant's. `consents`: channels that need one and have it (SMS). `opt_outs`:
     channels on which the person does not want to hear from the merchant, or cannot. `unsubscribe_key`: the secret in
-    the addresses with which they opt out, made for their first mail. `version` counts changes from 1.
+    the addresses with which they opt out, made for their first mail. `origins`: who gave the address and the number
+    that stand there, and since when they do. `version` counts changes from 1.
     """
 
     merchant_id: str
@@ -78,11 +80,26 @@ class Contact(Struct, frozen=True, kw_only=True, omit_defaults=True):
     consents: tuple[Given, ...] = ()
     opt_outs: tuple[Given, ...] = ()
     unsubscribe_key: str | None = None
+    origins: tuple[Given, ...] = ()
     updated_at: datetime
     version: int = 1
 
     def consents_to(self, channel: Channel) -> bool:
         return any(consent.channel == channel for consent in self.consents)
+
+    def address(self, channel: Channel) -> str | None:
+        """What a channel reaches them by; None where there is none, and for push, whose customers have signed in."""
+        return {Channel.EMAIL: self.email, Channel.SMS: self.phone}.get(channel)
+
+    def is_own_or_since(self, channel: Channel, at: datetime) -> bool:
+        """Whether the customer gave the channel's address themselves, or it stood there by then."""
+        if self.address(channel) is None:
+            return True
+        origin = next((given for given in self.origins if given.channel == channel), None)
+        if origin is None:
+            # It was given before that was kept, so not later than the last change.
+            return self.updated_at <= at
+        return origin.source == Source.CUSTOMER or origin.at <= at
 
     def opted_out_of(self, channel: Channel) -> Given | None:
         return next((given for given in self.opt_outs if given.channel == channel), None)
@@ -96,6 +113,22 @@ def erased(contact: Contact, now: datetime) -> Contact:
         updated_at=now,
         version=contact.version + 1,
     )
+
+
+def readdressed(contact: Contact, email: str | None, phone: str | None, by: Given) -> Contact:
+    """The contact with this address and number, and who gave them. `by`: of any channel.
+
+    What stood there already keeps its origin, unless it was somebody else's word and the customer now says the same.
+    """
+    origins = []
+    for channel, address in ((Channel.EMAIL, email), (Channel.SMS, phone)):
+        before = next((given for given in contact.origins if given.channel == channel), None)
+        is_own = before is not None and before.source == Source.CUSTOMER
+        if address != contact.address(channel) or (by.source == Source.CUSTOMER and not is_own):
+            before = replace(by, channel=channel)
+        if address is not None and before is not None:
+            origins.append(before)
+    return replace(contact, email=email, phone=phone, origins=tuple(origins))
 
 
 def with_consent(contact: Contact, given: Given) -> Contact:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from chalicelib.domain.contact import Language
+from chalicelib.domain.contact import Channel, Language
 from chalicelib.domain.errors import Forbidden, InvalidInput, TransitionRefused
 from chalicelib.domain.news.message import Message, MessageKind
 from chalicelib.domain.news.rules import Why
@@ -24,7 +24,7 @@ from chalicelib.ports.words import Setting, Written
 from chalicelib.usecases.links.admit import admit
 from chalicelib.usecases.links.story_links import find_teller, make_story_link
 from chalicelib.usecases.links.tab_links import make_for_message, make_link
-from chalicelib.usecases.parties.contacts import erase_contact
+from chalicelib.usecases.parties.contacts import ContactInput, erase_contact, opt_out, put_contact
 from chalicelib.usecases.parties.customers import create_customer
 from chalicelib.usecases.parties.merchants import set_branding
 from chalicelib.usecases.tab.bill import contest_bill, resolve_contest
@@ -250,12 +250,12 @@ def test_erasing_a_person_erases_what_they_told(shop: Shop) -> None:
     take_cash(shop.deps, shop.tab_id, 50_00, request=shop.request(shop.staff))
     shop.wait(days=14)
     tell(shop, told=words(text="So so, all in all."))
-    for _ in range(2):
-        erase_contact(shop.deps, ada, request=shop.request(shop.owner))
+    for by in (shop.owner, shop.staff):
+        erase_contact(shop.deps, ada, request=shop.request(by))
 
     assert shown(shop, Place.FEED) == ["So so, all in all."]
     entries = shop.store.list_entries(shop.merchant_id, of_ada, limit=999, cursor=None).items
-    assert [entry.details["why"] for entry in entries if entry.kind == "story_withdrawn"] == ["erased"]
+    assert [entry.details["why"] for entry in entries if entry.kind == "story_withdrawn"] == ["erased_by_business"]
 
 
 def test_what_is_shown_stands_beside_who_was_asked_and_who_answered(shop: Shop) -> None:
@@ -299,6 +299,83 @@ def test_a_policy_that_changes_later_still_asks_those_who_were_promised_it(shop:
     shop.wait(days=14)
 
     assert shop.tab.story is not None
+
+
+def readdress(shop: Shop, by: Actor, email: str | None) -> None:
+    given = ContactInput(name="Ada", email=email, phone=None, language=None, time_zone=None, sms_consent=False)
+    put_contact(shop.deps, shop.customer_id, given, request=shop.request(by))
+
+
+def asked_by_mail(shop: Shop) -> set[str]:
+    """Two weeks later: the addresses that were asked, or why nobody was."""
+    shop.wait(days=14)
+    asked = next(message for message in shop.messages if message.kind == MessageKind.STORY_ASKED)
+    sent = {mail.to for mail in shop.mails.sent if mail.subject == MessageKind.STORY_ASKED}
+    return sent or {delivery.reason or "" for delivery in shop.deps.deliveries.find_of(asked)}
+
+
+@pytest.mark.parametrize(
+    ("afterwards", "asked"),
+    [
+        ([], {"ada@example.com"}),
+        ([("staff", "mallory@example.com")], {Why.GIVEN_AFTERWARDS}),
+        ([("staff", "mallory@example.com"), ("staff", "ada@example.com")], {Why.GIVEN_AFTERWARDS}),
+        ([("staff", "ada@new.example"), ("ada", "ada@new.example")], {"ada@new.example"}),
+        ([("ada", "ada@new.example"), ("staff", "ada@new.example")], {"ada@new.example"}),
+        ([("staff", None), ("staff", "mallory@example.com")], {Why.GIVEN_AFTERWARDS}),
+        ([("staff", None)], {Why.NO_ADDRESS}),
+    ],
+)
+def test_an_address_that_staff_give_after_the_visit_is_not_asked(
+    shop: Shop, afterwards: list[tuple[str, str | None]], asked: set[str]
+) -> None:
+    """They could name their own, and tell the customer's story; the customer's own word counts at any time."""
+    readdress(shop, shop.staff, "ada@example.com")
+    shop.clock.instant += timedelta(minutes=1)
+    shop.open(*EVERYTHING).serve().accept_bill()
+    shop.clock.instant += timedelta(minutes=1)
+    for by, email in afterwards:
+        readdress(shop, shop.ada if by == "ada" else shop.staff, email)
+
+    assert asked_by_mail(shop) == asked
+
+
+def test_a_first_address_after_the_visit_is_not_asked_and_neither_is_one_after_an_erasure(shop: Shop) -> None:
+    """By staff; a customer who gives one is."""
+    for by, is_asked in (("staff", False), ("ada", True)):
+        shop.open(*EVERYTHING).serve().accept_bill()
+        shop.clock.instant += timedelta(minutes=1)
+        erase_contact(shop.deps, shop.customer_id, request=shop.request(shop.owner))
+        readdress(shop, shop.ada if by == "ada" else shop.staff, "ada@example.com")
+
+        assert asked_by_mail(shop) == ({"ada@example.com"} if is_asked else {Why.GIVEN_AFTERWARDS})
+        shop.mails.sent.clear()
+
+
+def test_a_link_that_was_sent_to_such_an_address_does_not_speak_for_the_customer(shop: Shop) -> None:
+    """A refund sends one, for example; the link shows the receipt, and no more of the story than others of staff's."""
+    readdress(shop, shop.staff, "ada@example.com")
+    visited(shop)
+    readdress(shop, shop.staff, "mallory@example.com")
+    tab, _ = make_for_message(shop.deps, shop.tab, shop.deps.people.find_contact(shop.merchant_id, shop.customer_id))
+    (link,) = [link for link in tab.links if link.method == LinkMethod.NEW_ADDRESS]
+
+    with pytest.raises(Forbidden):
+        tell(shop, guest(shop, link.link_id))
+    tell(shop)
+    with pytest.raises(Forbidden):
+        withdraw_story(shop.deps, shop.tab_id, request=shop.request(guest(shop, link.link_id)))
+
+
+def test_an_opt_out_that_staff_recorded_says_so(shop: Shop) -> None:
+    """It keeps the message from the customer; the timeline says whose word it was, and their page asks all the same."""
+    readdress(shop, shop.staff, "ada@example.com")
+    shop.open(*EVERYTHING).serve().accept_bill()
+    opt_out(shop.deps, shop.customer_id, Channel.EMAIL, request=shop.request(shop.staff))
+
+    assert asked_by_mail(shop) == {Why.OPTED_OUT_IN_PERSON}
+    tell(shop)
+    assert shown(shop, Place.FEED) != []
 
 
 def test_the_businesss_own_address_is_not_asked(shop: Shop) -> None:

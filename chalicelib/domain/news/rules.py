@@ -41,12 +41,14 @@ class Why(StrEnum):
     NO_ADDRESS = "no_address"
     NO_CONSENT = "no_consent"
     OPTED_OUT = "opted_out"
+    OPTED_OUT_IN_PERSON = "opted_out_in_person"
     UNREACHABLE = "unreachable"
     TOO_MANY_TO_NUMBER = "too_many_to_number"
     TOO_MANY_TO_COUNTRY = "too_many_to_country"
     QUIET_HOURS = "quiet_hours"
     NO_ALLOWED_HOUR = "no_allowed_hour"
     OWN_ADDRESS = "own_address"
+    GIVEN_AFTERWARDS = "given_afterwards"
 
 
 NO_WAY = frozenset(
@@ -54,6 +56,7 @@ NO_WAY = frozenset(
         Why.NO_ADDRESS,
         Why.NO_CONSENT,
         Why.OPTED_OUT,
+        Why.OPTED_OUT_IN_PERSON,
         Why.UNREACHABLE,
         Why.TOO_MANY_TO_NUMBER,
         Why.TOO_MANY_TO_COUNTRY,
@@ -140,6 +143,15 @@ def decide(
     if message.kind == MessageKind.STORY_ASKED and _is_own_address(contact, merchant):
         return Suppress(Why.OWN_ADDRESS)
     closed = {channel: _closed(channel, contact, counted) for channel in merchant.channels}
+    if (
+        message.kind == MessageKind.STORY_ASKED
+        and contact is not None
+        and tab is not None
+        and tab.closed_at is not None
+    ):
+        # Whoever keeps the contacts could have the story of a customer told by somebody else.
+        late = [channel for channel in closed if not contact.is_own_or_since(channel, tab.closed_at)]
+        closed |= {channel: closed[channel] or Why.GIVEN_AFTERWARDS for channel in late}
     open_ = tuple(channel for channel, why in closed.items() if why is None)
     if not open_:
         # That there is no address says the least.
@@ -162,13 +174,17 @@ def _is_own_address(contact: Contact | None, merchant: Merchant) -> bool:
     return bool(own and contact and contact.email and contact.email.casefold() == own.casefold())
 
 
+_OPT_OUTS = {Source.UNREACHABLE: Why.UNREACHABLE, Source.IN_PERSON: Why.OPTED_OUT_IN_PERSON}
+"""That staff recorded an opt-out is told from what the customer did themselves."""
+
+
 def _closed(channel: Channel, contact: Contact | None, counted: Counted) -> Why | None:
     """Why the customer can't be told on this channel; None: they can."""
     if contact is None:
         return Why.NO_ADDRESS
     refused = contact.opted_out_of(channel)
     if refused is not None:
-        return Why.UNREACHABLE if refused.source == Source.UNREACHABLE else Why.OPTED_OUT
+        return _OPT_OUTS.get(refused.source, Why.OPTED_OUT)
     match channel:
         case Channel.EMAIL:
             return None if contact.email else Why.NO_ADDRESS

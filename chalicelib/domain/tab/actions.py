@@ -761,17 +761,19 @@ def _withdraw_story(tab: Tab, actor: Actor, now: datetime) -> Why | None:
 
 
 def _is_known_to_business(tab: Tab, actor: Actor) -> Why | None:
-    """A link that staff have made, and so have seen, neither tells a story in the customer's name nor removes one."""
+    """A link that staff have made, or were sent perhaps, neither tells a story as the customer nor removes one."""
     link = tab.link(actor.subject) if actor.scope is not None else None
-    if link is None or link.method not in (LinkMethod.MADE, LinkMethod.REISSUED):
+    if link is None or link.method not in _SEEN_BY_BUSINESS:
         return None
     return lambda: Forbidden(
-        "A link that somebody has made, and so has seen, can't speak for the customer. Use the one in the message that "
-        "was sent to them.",
+        "A link that somebody at the business has made, or was sent perhaps, can't speak for the customer. Use the one "
+        "in the message that was sent to them before the visit ended.",
         role=actor.role,
         scope=actor.scope,
     )
 
+
+_SEEN_BY_BUSINESS = (LinkMethod.MADE, LinkMethod.REISSUED, LinkMethod.NEW_ADDRESS)
 
 _REFUSALS: Mapping[Action, Refusal] = {
     Action.ACCEPT_PROMISE: _accept_promise,

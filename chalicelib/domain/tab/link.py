@@ -34,12 +34,16 @@ class Scope(StrEnum):
 
 
 class LinkMethod(StrEnum):
-    """How a link came about: asked for, in place of another one, by taking over a token's tab, or for a message."""
+    """How a link came about: asked for, in place of another one, by taking over a token's tab, or for a message.
+
+    `new_address`: for a message to an address that the business has given after the tab was closed.
+    """
 
     MADE = "made"
     REISSUED = "reissued"
     TAKEN_OVER = "taken_over"
     MESSAGE = "message"
+    NEW_ADDRESS = "new_address"
 
 
 class LinkState(StrEnum):

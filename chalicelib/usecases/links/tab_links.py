@@ -9,11 +9,12 @@ from datetime import datetime
 from msgspec import Struct
 from msgspec.structs import replace
 
+from chalicelib.domain.contact import Channel, Contact
 from chalicelib.domain.errors import NotFound, TooManyLinks, TransitionRefused
 from chalicelib.domain.tab.actor import Actor
 from chalicelib.domain.tab.commands import links
 from chalicelib.domain.tab.draft import Draft
-from chalicelib.domain.tab.link import Link, Scope
+from chalicelib.domain.tab.link import Link, LinkMethod, Scope
 from chalicelib.domain.tab.tab import Tab
 from chalicelib.ports.deps import Deps
 from chalicelib.usecases.tab.attempts import record_outcome
@@ -62,15 +63,18 @@ def make_for_payer(deps: Deps, tab_id: str, secret: str, *, request: Request) ->
     return True
 
 
-def make_for_message(deps: Deps, tab: Tab) -> tuple[Tab, str]:
+def make_for_message(deps: Deps, tab: Tab, contact: Contact | None = None) -> tuple[Tab, str]:
     """The tab with a link for a message to its customer, and the secret; "" where it can have no more links."""
+    closed_at = tab.closed_at or deps.clock.now()
+    is_customers = contact is None or all(contact.is_own_or_since(channel, closed_at) for channel in Channel)
+    method = LinkMethod.MESSAGE if is_customers else LinkMethod.NEW_ADDRESS
     secret = deps.ids.new_secret()
     sha256 = deps.links.digest(secret)
     made = []
 
     def write(draft: Draft) -> None:
         with suppress(TooManyLinks, TransitionRefused):
-            made.append(links.make_for_message(draft, sha256))
+            made.append(links.make_for_message(draft, sha256, method))
 
     # What has become due on the tab meanwhile is the worker's: whoever delivers messages has no key to the gateway.
     tab, _ = record_outcome(deps, tab, write)

@@ -302,7 +302,7 @@ def _with_page(deps: Deps, message: Message, scene: Scene) -> Scene:
         # A link of its own: it still takes the story back when those to the tab have ended.
         tab, secret = make_story_link(deps, scene.tab)
         return replace(scene, tab=tab, page=f"{deps.pages_url}/s/{secret}")
-    tab, secret = make_for_message(deps, scene.tab)
+    tab, secret = make_for_message(deps, scene.tab, scene.contact)
     return replace(scene, tab=tab, page=f"{deps.pages_url}/t/{secret}" if secret else "")
 
 

@@ -83,10 +83,8 @@ def put_contact(deps: Deps, customer_id: str, given: ContactInput, *, request: R
             # Before it is written: a process that dies between the two leaves nobody unknown.
             link_by_phone(deps, get_customer(deps, customer_id, by=request.by), phone)
         return replace(
-            kept,
+            contacts.readdressed(kept, email, phone, consent),
             name=" ".join(given.name.split()),
-            email=email,
-            phone=phone,
             language=given.language,
             time_zone=given.time_zone,
         )
@@ -129,7 +127,7 @@ def erase_contact(deps: Deps, customer_id: str, *, request: Request) -> Contact:
     def change(before: Contact) -> Contact:
         # Before it is written: a process that dies between the two is asked again, and leaves nothing behind.
         erase_answers(deps, before.merchant_id, customer_id)
-        erase_stories(deps, before.merchant_id, customer_id)
+        erase_stories(deps, before.merchant_id, customer_id, by=request.by)
         return contacts.erased(before, now)
 
     return _change(deps, customer_id, change, request=request)

@@ -95,8 +95,12 @@ def find_published(deps: Deps, merchant_id: str, place: Place) -> Published | No
     )
 
 
-def erase_stories(deps: Deps, merchant_id: str, customer_id: str) -> None:
+def erase_stories(deps: Deps, merchant_id: str, customer_id: str, *, by: Actor) -> None:
     """Take back all that the customer has told, with the words. Raises Contention; done again it goes on."""
+
+    def erase(draft: Draft) -> None:
+        telling.erase(draft, by)
+
     for story in list(deps.people.iter_stories(merchant_id)):
         if story.customer_id == customer_id and story.places:
-            record_outcome(deps, deps.store.get_tab(merchant_id, story.tab_id), telling.erase)
+            record_outcome(deps, deps.store.get_tab(merchant_id, story.tab_id), erase)

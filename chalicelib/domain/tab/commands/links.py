@@ -47,9 +47,9 @@ def revoke_link(draft: Draft, link_id: str) -> None:
         draft.record("link_revoked", link_id=link_id)
 
 
-def make_for_message(draft: Draft, secret_sha256: str) -> Link:
-    """A key for the address that the customer has given. Raises TooManyLinks, TransitionRefused (closed long ago)."""
-    return _add(draft, secret_sha256, Scope.FULL, LinkMethod.MESSAGE, None)
+def make_for_message(draft: Draft, secret_sha256: str, method: LinkMethod = LinkMethod.MESSAGE) -> Link:
+    """A key for the address that stands in the contact. Raises TooManyLinks, TransitionRefused (closed long ago)."""
+    return _add(draft, secret_sha256, Scope.FULL, method, None)
 
 
 def make_for_payer(draft: Draft, secret_sha256: str) -> Link:

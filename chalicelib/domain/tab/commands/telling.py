@@ -13,6 +13,7 @@ from chalicelib.domain.tab.story import STORY_KEY
 from chalicelib.domain.trust.story import Story, Words, check_words
 
 if TYPE_CHECKING:
+    from chalicelib.domain.tab.actor import Actor
     from chalicelib.domain.tab.draft import Draft
 
 
@@ -44,10 +45,13 @@ def withdraw(draft: Draft) -> None:
     _take_back(draft, "customer")
 
 
-def erase(draft: Draft) -> None:
-    """The customer's personal data is erased, and their words with it. Nothing changes where there are none."""
+def erase(draft: Draft, by: Actor) -> None:
+    """The customer's personal data is erased, and their words with it. Nothing changes where there are none.
+
+    That the business did it stays on record: it could do it to a story that it does not like.
+    """
     if draft.tab.story is not None and draft.tab.story.is_shown:
-        _take_back(draft, "erased")
+        _take_back(draft, "erased_by_business" if by.is_business else "erased")
 
 
 def _take_back(draft: Draft, why: str) -> None:
