@@ -85,6 +85,12 @@ class TransitionRefused(DomainError):
     code = "transition_refused"
 
 
+class BillSplit(TransitionRefused):
+    """The bill is in shares, or the tab is one: it is done there, or once the split is taken back (409)."""
+
+    code = "bill_split"
+
+
 class CapExceeded(DomainError):
     """The total would exceed the promise's cap: a new promise must be proposed and accepted first (409)."""
 

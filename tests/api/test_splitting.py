@@ -149,7 +149,7 @@ def test_who_may_only_pay_does_not_split(world: World, shop: Shop) -> None:
 
     share = made["shares"][0]
     guest = world.guest(share["secret"])
-    guest.post(f"{path(share)}/split", {"equally": 2}).problem(409, "transition_refused")
+    guest.post(f"{path(share)}/split", {"equally": 2}).problem(409, "bill_split")
     guest.get(path(tab)).problem(404, "not_found")
     other = billed(shop, ana, 3000)
     paid(shop, ana, other)

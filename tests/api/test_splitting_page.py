@@ -32,6 +32,7 @@ def test_a_host_splits_a_bill_and_each_pays_from_a_phone(world: World, shop: Sho
     first, second = links(host)
     assert host.page.raw.decode().count("<svg") == 2
     payer = Browser(world, first)
+    assert "Is something wrong? Say so on the page of a share" in host.text
     assert "This is a share of a bill that was split." in payer.text and links(payer) == []
     payer.send("pay", tip="0")
     use_page(world, payer.sent.header("Location") or "")

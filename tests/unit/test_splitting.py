@@ -8,15 +8,25 @@ from datetime import timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from chalicelib.domain.books.ledger import Account
-from chalicelib.domain.errors import AmountTooSmall, DomainError, InvalidInput, NothingToPay, TransitionRefused
+from chalicelib.domain.errors import (
+    AmountTooSmall,
+    BillSplit,
+    DomainError,
+    InvalidInput,
+    NothingToPay,
+    TransitionRefused,
+)
 from chalicelib.domain.tab import agenda, due_steps
 from chalicelib.domain.tab.actions import Action, refusal
+from chalicelib.domain.tab.actor import Role
 from chalicelib.domain.tab.commands import bill, sharing
 from chalicelib.domain.tab.commands.bill import ItemInput
 from chalicelib.domain.tab.commands.sharing import Parts
 from chalicelib.domain.tab.draft import Change, Draft
+from chalicelib.domain.tab.link import Scope
 from chalicelib.domain.tab.share import USUAL_TIME
 from chalicelib.domain.tab.tab import Outcome, Tab
 from tests.unit.till import ADA, STAFF, WITHOUT_CARD, Till
@@ -162,6 +172,21 @@ def test_a_split_bill_is_not_changed_under_its_shares() -> None:
     assert isinstance(refusal(share, Action.SPLIT, ADA, till.now), TransitionRefused)
     assert isinstance(refusal(till.tab, Action.PAY_ON_PHONE, ADA, till.now), NothingToPay)
     assert refusal(till.tab, Action.UNSPLIT, ADA, till.now) is None
+
+
+def test_a_host_whose_whole_bill_is_in_shares_contests_a_share_or_takes_the_split_back() -> None:
+    """Nothing is due on the bill itself, so nothing that a contest could hold; no part is out of reach."""
+    till = billed(30_00)
+    share = split(till, equally=2).also[0].tab
+
+    refused = refusal(till.tab, Action.CONTEST, ADA, till.now)
+    assert isinstance(refused, BillSplit)
+    assert "share" in refused.detail and "unsplit" in refused.detail
+    assert refusal(share, Action.CONTEST, replace(ADA, role=Role.GUEST, scope=Scope.FULL), till.now) is None
+    assert refusal(till.tab, Action.UNSPLIT, ADA, till.now) is None
+    kept = billed(30_00)
+    split(kept, amounts_minor=(10_00, 10_00))
+    assert refusal(kept.tab, Action.CONTEST, ADA, kept.now) is None
 
 
 def test_a_deposit_that_is_held_pays_first() -> None:

@@ -9,6 +9,7 @@ from functools import cache
 
 from chalicelib.domain import instants
 from chalicelib.domain.errors import (
+    BillSplit,
     CapExceeded,
     CardRefused,
     DomainError,
@@ -340,6 +341,12 @@ def _contest(tab: Tab, actor: Actor, now: datetime) -> Why | None:
         return lambda: TransitionRefused(
             "The outcome of this tab is contested already. Wait for the answer of the business.", status=tab.status
         )
+    if not tab.amount_due_minor and tab.shares and tab.moved_minor:
+        return lambda: BillSplit(
+            "The whole bill is in its shares, so there is nothing on this tab to contest. Contest a share, by its own "
+            "link; or take the split back (unsplit), and contest the bill.",
+            status=tab.status,
+        )
     if not tab.amount_due_minor:
         return lambda: NothingToPay("Nothing is due on this tab.")
     if (until := tab.final_at) is not None and now >= until:
@@ -540,7 +547,7 @@ def _is_split(tab: Tab) -> Why:
         words = "This is a share of a split bill. Change the tab that was split; its split can be taken back (unsplit)."
     else:
         words = "The bill is split. Take that back first (unsplit), or change the shares."
-    return lambda: TransitionRefused(words, status=tab.status)
+    return lambda: BillSplit(words, status=tab.status)
 
 
 def _split(tab: Tab, actor: Actor, now: datetime) -> Why | None:

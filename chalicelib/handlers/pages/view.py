@@ -64,7 +64,7 @@ DONE = frozenset(
 SAID = frozenset(
     {
         *("stale_version", "payment_in_progress", "request_in_progress", "nothing_to_pay", "promise_changed"),
-        *("forbidden", "card_refused", "credit_not_available", "contention"),
+        *("forbidden", "card_refused", "credit_not_available", "contention", "bill_split"),
     }
 )
 """The codes of refusals that the page has words of their own for."""
