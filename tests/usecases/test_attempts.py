@@ -316,6 +316,20 @@ def test_a_late_effect_of_an_abandoned_charge_is_adopted_and_refunded(shop: Shop
     shop.check_books()
 
 
+def test_the_answer_has_the_attempt_as_it_was_written(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has ended in this request, so it is not read again: a call to the database less for each payment."""
+    shop.open(*WITH_CARD).serve(50_00)
+    reads: list[tuple[str, ...]] = []
+    find_attempt = shop.store.find_attempt
+    monkeypatch.setattr(shop.store, "find_attempt", lambda *key: reads.append(key) or find_attempt(*key))
+
+    answer = shop.accept_bill()
+
+    assert answer.attempt is not None and answer.attempt.state == AttemptState.SUCCEEDED
+    assert reads == []
+    assert answer.attempt == find_attempt(shop.merchant_id, shop.tab_id, answer.attempt.attempt_id)
+
+
 def test_a_key_older_than_a_day_is_not_replayed(shop: Shop) -> None:
     """The gateway may have forgotten it: the attempt is given up and what is still owed gets a new one."""
     shop.open(*WITH_CARD).serve(50_00)

@@ -177,12 +177,16 @@ def _money_steps(tab: Tab) -> Iterator[Step]:
     if tab.untold_bill is not None and not tab.untold_bill.flagged:
         at = tab.untold_bill.since + presenting.TOLD_WITHIN
         yield Step(StepKind.BILL_NOT_TOLD, at, "the owner is told that the customer does not know the bill")
-    if tab.plan is not None and tab.plan.legs and tab.taking_attempt is None and tab.placing_attempt is None:
+    if _takes_leg(tab):
         yield Step(StepKind.TAKE_LEG, tab.updated_at, "what is owed is taken as promised")
     if fees.is_to_be_taken(tab) and tab.plan is None and tab.taking_attempt is None:
         assert tab.fee is not None and tab.fee.take_at is not None, "a fee that is to be taken has its time"
         if take_at := tab.after_pause(tab.fee.take_at):
             yield Step(StepKind.TAKE_FEE, take_at, "the announced fee is taken")
+
+
+def _takes_leg(tab: Tab) -> bool:
+    return bool(tab.plan and tab.plan.legs) and tab.taking_attempt is None and tab.placing_attempt is None
 
 
 def _refund_steps(tab: Tab) -> Iterator[Step]:
@@ -255,7 +259,8 @@ def _people_steps(tab: Tab) -> Iterator[Step]:
             yield Step(
                 StepKind.CONTEST_DEFAULT, tab.contest.default_at, "nobody has answered: what is contested is waived"
             )
-    if tab.taking_attempt is None:
+    # What is about to be taken needs no follow-up, whose times would have to be moved out of the quiet hours.
+    if tab.taking_attempt is None and not _takes_leg(tab):
         if retry_at := followup.retry_at(tab):
             yield Step(StepKind.RETRY_CHARGE, retry_at, "the saved card is tried again")
         if remind_at := followup.reminder_at(tab):

@@ -96,9 +96,10 @@ _LOGGED = ("attempt_id", "payment_id", "operation", "amount_minor")
 _UNANSWERED = {"metrics": {"PaymentsUnanswered": 1}}
 
 
-def run(deps: Deps, tab: Tab, begun: Iterable[Attempt]) -> Tab:
+def run(deps: Deps, tab: Tab, begun: Iterable[Attempt], *, ended: list[Attempt] | None = None) -> Tab:
     """Perform attempts that are written ahead, record their outcomes, and continue with what follows from them.
 
+    `ended`: takes those that got their outcome here, as they were written.
     The next sweep does what is left when the process dies, after CALLS calls, or when the gateway has not answered
     (another time-out would keep the caller waiting too long).
     """
@@ -113,7 +114,7 @@ def run(deps: Deps, tab: Tab, begun: Iterable[Attempt]) -> Tab:
             if needs_customer_ref(tab, attempt):
                 tab, more = record_outcome(deps, tab, _with_customer(deps, tab, attempt))
             else:
-                tab, more = record_outcome(deps, tab, perform(deps, tab, attempt))
+                tab, more = record_outcome(deps, tab, perform(deps, tab, attempt), ended=ended)
             prepared = tab.attempt(attempt_id)
             if prepared is not None and prepared.state == AttemptState.PENDING:
                 queue.appendleft(prepared)
@@ -131,9 +132,16 @@ def run(deps: Deps, tab: Tab, begun: Iterable[Attempt]) -> Tab:
 
 
 def record_outcome(
-    deps: Deps, tab: Tab, outcome: Outcome, *, event: SeenEvent | None = None
+    deps: Deps,
+    tab: Tab,
+    outcome: Outcome,
+    *,
+    event: SeenEvent | None = None,
+    ended: list[Attempt] | None = None,
 ) -> tuple[Tab, tuple[Attempt, ...]]:
     """Apply an outcome to the tab; return the tab and the attempts that follow from it.
+
+    `ended`: takes the attempts that end with it, once that is written.
 
     An outcome is never refused: after a version conflict it is applied to the reloaded tab (money rule 3). Raises
     Contention.
@@ -150,7 +158,10 @@ def record_outcome(
                 deps.store.add_event(event)
             return tab, ()
         try:
-            return commit(deps, change, event=event), change.begun
+            tab = commit(deps, change, event=event)
+            if ended is not None:
+                ended += change.closed_attempts
+            return tab, change.begun
         except EventAlreadySeen:
             return deps.store.get_tab(tab.merchant_id, tab.tab_id), ()
         except FactsAlreadyApplied as applied:

@@ -132,13 +132,19 @@ def _link_of(change: Change) -> str | None:
 
 def finish(deps: Deps, change: Change) -> Answer:
     """Perform the attempts that a committed change has begun."""
+    ended: list[Attempt] = []
     try:
-        tab = attempts.run(deps, change.tab, change.begun)
+        tab = attempts.run(deps, change.tab, change.begun, ended=ended)
     except Contention:
         # The change is committed and its attempts are in the agenda: the next sweep finds their outcomes.
         log.warning("the outcome for %s is left to the next sweep", change.tab.tab_id)
         tab = deps.store.get_tab(change.tab.merchant_id, change.tab.tab_id)
-    attempt = find_attempt(deps, tab, change.begun[0].attempt_id) if change.begun else None
+    attempt = None
+    if change.begun:
+        attempt_id = change.begun[0].attempt_id
+        # One that has ended here is known: it is not read again.
+        known = next((one for one in ended if one.attempt_id == attempt_id), None)
+        attempt = known or find_attempt(deps, tab, attempt_id)
     return Answer(tab=tab, attempt=attempt, link_id=_link_of(change))
 
 

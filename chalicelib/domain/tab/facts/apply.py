@@ -1,4 +1,7 @@
-"""Applies facts to a tab; nothing else does. Each kind has its function, each fact is applied once (money rule 3)."""
+"""Applies facts to a tab; nothing else does. Each kind has its function, each fact is applied once (money rule 3).
+
+Refunds, disputes and warnings are rarer than payments: what they do is imported when the first one comes.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,7 @@ from typing import TYPE_CHECKING
 from chalicelib.domain.books.ledger import Account, transfer
 from chalicelib.domain.tab import settlement
 from chalicelib.domain.tab.facts.card import card_refused, card_removed, card_saved, card_updated, customer_gone
-from chalicelib.domain.tab.facts.dispute import dispute_came_to, dispute_money
-from chalicelib.domain.tab.facts.evidence import evidence_staged, evidence_submitted
 from chalicelib.domain.tab.facts.fact import DISPUTE_STATES, REPEATABLE, Fact, FactKind
-from chalicelib.domain.tab.facts.fraud_warning import fraud_warned
 from chalicelib.domain.tab.facts.payment import (
     awaiting_customer,
     charged,
@@ -20,7 +20,6 @@ from chalicelib.domain.tab.facts.payment import (
     payment_gone,
     processing,
 )
-from chalicelib.domain.tab.facts.refund import refund_failed, refund_pending, refunded
 from chalicelib.domain.tab.flag import FlagKind
 
 if TYPE_CHECKING:
@@ -78,6 +77,30 @@ def _processing_fee(draft: Draft, fact: Fact) -> None:
     )
 
 
+def _of_refund(draft: Draft, fact: Fact) -> None:
+    from chalicelib.domain.tab.facts import refund
+
+    refund.APPLY[fact.kind](draft, fact)
+
+
+def _of_dispute(draft: Draft, fact: Fact) -> None:
+    from chalicelib.domain.tab.facts import dispute
+
+    dispute.APPLY[fact.kind](draft, fact)
+
+
+def _of_evidence(draft: Draft, fact: Fact) -> None:
+    from chalicelib.domain.tab.facts import evidence
+
+    evidence.APPLY[fact.kind](draft, fact)
+
+
+def _of_fraud_warning(draft: Draft, fact: Fact) -> None:
+    from chalicelib.domain.tab.facts.fraud_warning import fraud_warned
+
+    fraud_warned(draft, fact)
+
+
 _APPLY = {
     FactKind.HOLD_PLACED: hold_placed,
     FactKind.HOLD_CAPTURED: hold_captured,
@@ -88,15 +111,15 @@ _APPLY = {
     FactKind.PAYMENT_CANCELED: payment_gone,
     FactKind.PAYMENT_EXPIRED: payment_gone,
     FactKind.CARD_SAVED: card_saved,
-    FactKind.REFUND_PENDING: refund_pending,
-    FactKind.REFUNDED: refunded,
-    FactKind.REFUND_FAILED: refund_failed,
-    **dict.fromkeys(DISPUTE_STATES, dispute_came_to),
-    FactKind.DISPUTE_WITHDRAWN: dispute_money,
-    FactKind.DISPUTE_REINSTATED: dispute_money,
-    FactKind.EVIDENCE_STAGED: evidence_staged,
-    FactKind.EVIDENCE_SUBMITTED: evidence_submitted,
-    FactKind.FRAUD_WARNED: fraud_warned,
+    FactKind.REFUND_PENDING: _of_refund,
+    FactKind.REFUNDED: _of_refund,
+    FactKind.REFUND_FAILED: _of_refund,
+    **dict.fromkeys(DISPUTE_STATES, _of_dispute),
+    FactKind.DISPUTE_WITHDRAWN: _of_dispute,
+    FactKind.DISPUTE_REINSTATED: _of_dispute,
+    FactKind.EVIDENCE_STAGED: _of_evidence,
+    FactKind.EVIDENCE_SUBMITTED: _of_evidence,
+    FactKind.FRAUD_WARNED: _of_fraud_warning,
     FactKind.CUSTOMER_GONE: customer_gone,
     FactKind.CARD_REMOVED: card_removed,
     FactKind.CARD_UPDATED: card_updated,

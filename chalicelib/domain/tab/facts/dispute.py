@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from chalicelib.domain.books.ledger import Account, transfer
 from chalicelib.domain.tab import followup
 from chalicelib.domain.tab.facts.attempt_outcomes import know_object
-from chalicelib.domain.tab.facts.fact import Fact, FactKind
+from chalicelib.domain.tab.facts.fact import DISPUTE_STATES, Fact, FactKind
 from chalicelib.domain.tab.facts.legs import count_as_returned
 from chalicelib.domain.tab.flag import FlagKind
 from chalicelib.domain.tab.payments import Dispute, DisputeState, Leg
@@ -166,3 +166,10 @@ def _leg_of(draft: Draft, fact: Fact) -> Leg | None:
         stray = f"Dispute {fact.object_id} of payment {fact.payment_id} is not in our books."
         draft.flag(FlagKind.STRAY, fact.object_id, stray)
     return leg
+
+
+APPLY = {
+    **dict.fromkeys(DISPUTE_STATES, dispute_came_to),
+    FactKind.DISPUTE_WITHDRAWN: dispute_money,
+    FactKind.DISPUTE_REINSTATED: dispute_money,
+}

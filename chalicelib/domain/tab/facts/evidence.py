@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from chalicelib.domain.tab.attempt import Attempt, AttemptState, Failure
+from chalicelib.domain.tab.facts.fact import Fact, FactKind
 from chalicelib.domain.tab.payments import Dispute, DisputeState
 
 if TYPE_CHECKING:
     from chalicelib.domain.tab.draft import Draft
-    from chalicelib.domain.tab.facts.fact import Fact
 
 OF_INQUIRY = "inquiry"
 """`Fact.occurrence` of evidence that answers an inquiry: a dispute that it has become since asks anew."""
@@ -67,3 +67,9 @@ def _attempt(draft: Draft, fact: Fact) -> Attempt | None:
 
 def _payment_id(draft: Draft, dispute: Dispute) -> str:
     return next(leg.payment_id for leg in draft.tab.legs if leg.dispute(dispute.dispute_id) is not None)
+
+
+APPLY = {
+    FactKind.EVIDENCE_STAGED: evidence_staged,
+    FactKind.EVIDENCE_SUBMITTED: evidence_submitted,
+}

@@ -13,11 +13,11 @@ from chalicelib.domain.tab.facts.attempt_outcomes import (
     know_object,
     wait_for_bank,
 )
+from chalicelib.domain.tab.facts.fact import Fact, FactKind
 from chalicelib.domain.tab.flag import FlagKind
 
 if TYPE_CHECKING:
     from chalicelib.domain.tab.draft import Draft
-    from chalicelib.domain.tab.facts.fact import Fact
     from chalicelib.domain.tab.payments import Leg
 
 
@@ -96,3 +96,10 @@ def _refunded_leg(draft: Draft, fact: Fact) -> Leg | None:
         stray = f"Refund {fact.object_id} is of payment {fact.payment_id}, which this tab knows nothing of."
         draft.flag(FlagKind.STRAY, fact.object_id, stray)
     return leg
+
+
+APPLY = {
+    FactKind.REFUND_PENDING: refund_pending,
+    FactKind.REFUNDED: refunded,
+    FactKind.REFUND_FAILED: refund_failed,
+}
