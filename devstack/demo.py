@@ -18,19 +18,24 @@ from devstack.stack import DEFAULT_START, Stack, stop_on_signals
 from devstack.stories.business import Say, StoryFailed
 from devstack.stories.usual import STORIES
 
-PICTURE_WIDTH = 132
+PICTURE_WIDTH = 136
 """Columns of the picture in the README: wide enough for a sentence with two ids."""
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Play Aftertab's stories on a local stack.")
     parser.add_argument("stories", nargs="*", type=int, metavar="N", help="which stories, by number; all by default")
-    parser.add_argument("--svg", type=Path, help="also write what is printed as a picture")
+    parser.add_argument(
+        "--svg", type=Path, help="also write what is printed as a picture: docs/demo.svg has the stories 1, 3 and 4"
+    )
     given = parser.parse_args()
     console = Console(highlight=False, record=given.svg is not None, width=PICTURE_WIDTH if given.svg else None)
     stop_on_signals()
     began = time.monotonic()
-    console.print("[bold]Aftertab[/bold]: pay after the service. Starting DynamoDB, Stripe's stand-in and the app …")
+    console.print(
+        "[bold]Aftertab[/bold]: pay after the service. Starting DynamoDB, Stripe's stand-in and the app …",
+        soft_wrap=True,
+    )
     failed = 0
     with Stack() as stack:
         console.print(f"ready after {time.monotonic() - began:.1f} s, all of it on 127.0.0.1\n")
@@ -41,7 +46,7 @@ def main() -> int:
         chosen = given.stories or range(1, len(STORIES) + 1)
         for number in chosen:
             story = STORIES[number - 1]
-            console.print(f"[bold]{number}  {story.__doc__}[/bold]", soft_wrap=given.svg is None)
+            console.print(f"[bold]{number}  {(story.__doc__ or '').strip()}[/bold]", soft_wrap=given.svg is None)
             try:
                 story(stack, say)
                 console.print("  [green]✓ [/green]the app's books and Stripe's agree to the cent\n")

@@ -1,6 +1,6 @@
 """A customer's contact: how to reach them, in which language and zone, and which channels they allow.
 
-It is kept apart from everything else, so that erasing a person is one delete (design §12). How an address or a number
+It is kept apart from everything else, so that erasing a person is one delete. How an address or a number
 is checked is the address book's (ports/addresses.py).
 """
 

@@ -4,7 +4,7 @@ A bearer is a JWT of the issuer, or the secret of a link or of a numbered token,
 
 A token that is not accepted is denied from here, with a code that API Gateway's answer hands on: 401 `token_expired`
 or `token_invalid`. A missing token it refuses by itself (401 `unauthorized`). Token times are compared with the wall
-clock, because the issuer uses one (design §9).
+clock, because the issuer uses one.
 """
 
 from __future__ import annotations

@@ -156,8 +156,7 @@ class Business:
         history = self.staff.history(tab["tab_id"])
         new = [one for entry in history for one in entry["told"] if one["message_id"] not in self._told]
         for message in new:
-            how = message["channel"] or message["reason"]
-            self.say(f"  to the {message['to']}: {message['kind']} ({message['state']}, {how})")
+            self.say(f"  to the {message['to']}: {message['kind']} ({what_became_of(message)})")
         self._told |= {message["message_id"] for message in new}
         return list({message["message_id"]: message["kind"] for message in new}.values())
 
@@ -185,6 +184,14 @@ class Business:
         self.say(f"  {tab['status']}, {tab['payment_state']}: {promised} · {moved or 'nothing moved'}")
         accounts = " · ".join(f"{account} {shown(minor)}" for account, minor in ledger.items())
         self.say(f"  ledger: {accounts or 'empty'}")
+
+
+def what_became_of(message: dict[str, Any]) -> str:
+    """In words: "handed over by email", or "not sent: no address"."""
+    state = "not sent" if message["state"] == "suppressed" else message["state"].replace("_", " ")
+    return (
+        f"{state} by {message['channel']}" if message["channel"] else f"{state}: {message['reason'].replace('_', ' ')}"
+    )
 
 
 def iso(instant: datetime) -> str:

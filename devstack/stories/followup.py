@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 
 from devstack.stack import Stack
-from devstack.stories.business import Business, Customer, Say, StoryFailed, wait_for_morning
+from devstack.stories.business import Business, Customer, Say, StoryFailed, wait_for_morning, what_became_of
 
 PRICE = 4800
 MAIL, PHONE = "lena@example.com", "+34612345678"
@@ -44,13 +44,12 @@ def week_of_followup(stack: Stack, say: Say) -> None:
     say("Luis answers STOP. AWS passes it on, and he gets no more texts.")
 
     _travel(studio, days=6)
-    say("The week goes by. What both would have been told stands in the timeline, with why they were not:")
+    say("The week goes by. What both would have been told stands in the timeline, and why something was not sent:")
     for name, tab in tabs.items():
         told = [one for entry in studio.staff.history(tab["tab_id"]) for one in entry["told"]]
         to_customer = [one for one in told if one["to"] == "customer"]
         for one in to_customer:
-            how = one["channel"] or one["reason"]
-            say(f"  {name}: {one['kind']}, {one['state'].replace('_', ' ')} ({how})")
+            say(f"  {name}: {one['kind']} ({what_became_of(one)})")
         reasons = [one["reason"] for one in to_customer if one["kind"] == "reminder"]
         if reasons != [None, "opted_out", "opted_out"]:
             raise StoryFailed(f"{name} was reminded of {tab['tab_id']} like this: {reasons}")

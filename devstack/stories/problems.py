@@ -207,7 +207,7 @@ def answered(stack: Stack, say: Say) -> None:
     cited = {seq for field in evidence["fields"] for seq in field["entries"]}
     say(
         f"The evidence is there with the event: {len(evidence['fields'])} fields, which cite {len(cited)} entries of "
-        f"the tab. {len(evidence['missing'])} things are missing; the bank waits until {evidence['respond_by_local']}."
+        f"the tab. {len(evidence['missing'])} things are missing; the bank waits until {evidence['respond_by']}."
     )
     words = {"field": "uncategorized_text", "text": "winning_evidence"}
     read = salon.owner.put(path, {"texts": [words]})

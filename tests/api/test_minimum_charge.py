@@ -1,4 +1,4 @@
-"""The minimum-charge rules of design §4: every leg is zero, or at least the minimum card charge."""
+"""The minimum charge: every leg is zero, or at least the minimum card charge."""
 
 from __future__ import annotations
 

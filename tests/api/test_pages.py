@@ -1,4 +1,4 @@
-"""The customer's page: read without a change, and what can be sent from it (design §12)."""
+"""The customer's page: read without a change, and what can be sent from it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Paying in a browser: on Stripe's page, under the same rules as on the phone (design §12, money rules 5 and 6)."""
+"""Paying in a browser: on Stripe's page, under the same rules as on the phone (money rules 5 and 6)."""
 
 from __future__ import annotations
 

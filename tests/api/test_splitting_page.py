@@ -1,4 +1,4 @@
-"""The form on a bill's page that splits it, and the links of the shares that its host finds there (design §12)."""
+"""The form on a bill's page that splits it, and the links of the shares that its host finds there."""
 
 from __future__ import annotations
 

@@ -277,7 +277,7 @@ def test_an_instant_without_a_zone_is_refused() -> None:
 
 
 def test_items_have_the_keys_of_the_design() -> None:
-    """The keys are design §6's, so that what is stored can be found by hand."""
+    """The keys stay as they are, so that what is stored can be found by hand."""
     tab = replace(full_tab(), tab_id="tab_1", account="acct_1")
     (entry,) = opening().entries
     request = record("mer_a#staff_1#key")

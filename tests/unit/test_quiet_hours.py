@@ -1,4 +1,4 @@
-"""Quiet hours: nobody is told anything in them, in whatever zone, on whatever day (design §11)."""
+"""Quiet hours: nobody is told anything in them, in whatever zone, on whatever day."""
 
 from __future__ import annotations
 

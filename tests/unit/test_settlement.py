@@ -40,7 +40,7 @@ def legs(owed: int, hold: int, *, card: bool = True) -> list[tuple[Operation, in
     return [(leg.operation, leg.amount_minor) for leg in planned]
 
 
-# The cases of design §4, by name
+# The cases of the minimum charge, by name
 
 
 def test_total_up_to_the_hold_is_captured() -> None:

@@ -1,4 +1,4 @@
-"""Standing: each rule of design §13 with its number, what never counts, and what is sealed into a promise."""
+"""Standing: each rule of docs/trust.md with its number, what never counts, and what is sealed into a promise."""
 
 from __future__ import annotations
 

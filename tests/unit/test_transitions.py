@@ -1,4 +1,4 @@
-"""Transitions and permissions: every pair of the table of design §4, and `allowed_actions` that work."""
+"""Transitions and permissions: every pair of action and status, and `allowed_actions` that work."""
 
 from __future__ import annotations
 

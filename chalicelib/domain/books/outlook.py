@@ -1,4 +1,4 @@
-"""The outlook: what a merchant will receive in each of the next 13 weeks, from its visits (design §13). Pure.
+"""The outlook: what a merchant will receive in each of the next 13 weeks, from its visits (docs/forecast.md). Pure.
 
 Receipts are what arrives: payments less what has gone back of them (refunds, disputes), less the gateway's fees, in the
 week in which they are paid out. Held money is no receipt and stands beside them. What was booked as each week began is

@@ -1,4 +1,4 @@
-"""A delivery: one message on one channel, and what became of it (design §11)."""
+"""A delivery: one message on one channel, and what became of it."""
 
 from __future__ import annotations
 

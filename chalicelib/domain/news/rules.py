@@ -1,4 +1,4 @@
-"""Whether a message may go, on which channels, and when: decided anew right before it is sent (design §11).
+"""Whether a message may go, on which channels, and when: decided anew right before it is sent.
 
 Pure: of the tab, the contact and the merchant as they are then. What is asked of a person (payment above all) must
 still be true; what merely tells them what has happened goes out whatever happened since.

@@ -1,4 +1,4 @@
-"""The agenda: what must happen next to a tab, and when. It is the only mechanism for time (design §7).
+"""The agenda: what must happen next to a tab, and when. It is the only mechanism for time.
 
 `steps` lists everything that is pending on a snapshot. `due_steps` performs what is due.
 """

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from chalicelib.domain.tab.tab import Tab
 
 REMIND_BEFORE = timedelta(hours=24)
-"""How long before the deadline the owner is reminded (design §13)."""
+"""How long before the deadline the owner is reminded."""
 
 
 def open_attempt(tab: Tab, dispute_id: str) -> Attempt | None:

@@ -123,7 +123,7 @@ def card_removed(draft: Draft) -> bool:
 
 
 def placement_failed(draft: Draft, failure: Failure | None) -> None:
-    """The placement failed: try once more if the bank advises it and time allows (design §4)."""
+    """The placement failed: try once more if the bank advises it and time allows."""
     tab = draft.tab
     if tab.live_hold is not None:
         # It was to replace a hold that is still live.

@@ -376,7 +376,7 @@ def _tax_minor(tab: Tab) -> int:
 
 
 def check_invariants(tab: Tab) -> None:
-    """Check what must hold for every snapshot (money rules, design §4 and §5).
+    """Check what must hold for every snapshot (docs/architecture.md, Money rules).
 
     Raises AssertionError, naming the tab.
     """

@@ -36,7 +36,7 @@ class Policy(Struct, frozen=True, kw_only=True):
 
     `hold_window_s`: services that start within this of booking are held at booking, later ones need a saved card.
     `hold_ahead_s`: how long before the service the hold is placed on the saved card.
-    `hold_margin_s`: how long before `capture_before` the hold clock acts; design §4 wants 24 h at least.
+    `hold_margin_s`: how long before `capture_before` the hold clock acts, 24 h at least.
     `deposit_lapse_s`: how long a wanted deposit waits for the customer. A contest has `contest_deadline_s` to be
     resolved; then the owner is reminded, and `contest_default_after_s` later what is contested is waived.
     `reminder_offsets_s`: after the bill fell due. `retry_offsets_s`: from one automatic charge to the next. Nobody is

@@ -14,7 +14,7 @@ from chalicelib.domain.trust.tiers import Tier
 
 
 class Consent(StrEnum):
-    """What a customer consents to, each separately (design §4, Promise)."""
+    """What a customer consents to, each separately."""
 
     CAP = "cap"
     DEPOSIT_AND_FEES = "deposit_and_fees"

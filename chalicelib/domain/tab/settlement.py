@@ -17,7 +17,7 @@ _CAPTURE, _CHARGE = Operation.CAPTURE, Operation.CHARGE
 
 
 def plan_legs(*, owed_minor: int, hold_minor: int, minimum_minor: int, card: bool) -> tuple[PlannedLeg, ...]:
-    """The legs that take `owed_minor`, deposit first; every leg is 0 or at least the minimum charge (design §4).
+    """The legs that take `owed_minor`, deposit first; every leg is 0 or at least the minimum charge.
 
     `hold_minor`: what is held (0: nothing). `card`: whether a saved card may be charged. The rest that no leg can take
     is paid by the customer on the phone or in cash, or is waived if it is below the minimum.

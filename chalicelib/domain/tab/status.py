@@ -53,4 +53,4 @@ TRANSITIONS: Mapping[tuple[Status, Status], str] = {
     (Status.CANCELED, Status.CLOSED): "nothing_owed, write_off",
     (Status.NO_SHOW, Status.CLOSED): "nothing_owed, write_off",
 }
-"""All changes of status, and what causes them (design §4)."""
+"""All changes of status, and what causes them; docs/states.md shows them."""

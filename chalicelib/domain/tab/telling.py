@@ -1,4 +1,4 @@
-"""Asking for a story: everybody whose visit was fulfilled, happy or not, so many days after its end (design §13)."""
+"""Asking for a story: everybody whose visit was fulfilled, happy or not, so many days after its end (docs/trust.md)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The two-of-five rule: after two of five tabs at lower tiers, a customer gets a fixed price (design §13)."""
+"""The two-of-five rule: after two of five tabs at lower tiers, a customer gets a fixed price (docs/trust.md)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A merchant's integrity figures: how it kept its promises, in counts of its last 90 days (design §13). Pure.
+"""A merchant's integrity figures: how it kept its promises, in counts of its last 90 days (docs/trust.md). Pure.
 
 Counts and not stars: each figure comes with what it is a part of, and each of them can be counted again from visits.
 """

@@ -1,8 +1,8 @@
 """Standing: how far a customer is trusted, with its reasons; a pure function of visits, a policy and an instant.
 
-Nothing is stored: whoever has the entries of the tabs can fold them into visits, and gets the same standing again
-(design §13). A fact that was decided in the customer's favour never counts: a contest that they won, an objection that
-was upheld, a decline that they paid within days.
+The rules with their numbers are in docs/trust.md. Nothing is stored: whoever folds the entries of the tabs into visits
+gets the same standing again. A fact that was decided in the customer's favour never counts: a contest that they won, an
+objection that was upheld, a decline that they paid within days.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ class SealedStanding(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class StandingTerms(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The numbers of standing (design §13). Facts count for `window_days`.
+    """The numbers of standing (docs/trust.md). Facts count for `window_days`.
 
     *Known*: `known_visits` fulfilled visits, nothing owed. *Trusted*: `trusted_visits` of them over
     `trusted_over_days`, no no-show. *Watch*: `watch_no_shows`, or a debt of more than `watch_debt_days`, or a fraud

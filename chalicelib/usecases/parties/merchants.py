@@ -158,7 +158,7 @@ def _change(deps: Deps, request: Request, **fields: Any) -> Merchant:
 
 
 def policy_warnings(policy: Policy) -> list[str]:
-    """Warnings for the owner (design §4): with this policy a hold may expire before the review ends."""
+    """Warnings for the owner: with this policy a hold may expire before the review ends."""
     longest = policy.hold_ahead_s + policy.review_window_s + policy.hold_margin_s
     if longest <= HOLD_LASTS_S:
         return []

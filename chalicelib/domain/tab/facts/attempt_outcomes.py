@@ -97,7 +97,7 @@ def _not_answered(draft: Draft, attempt: Attempt, state: AttemptState, failure: 
 
 
 def wait_for_bank(draft: Draft, leg: Leg, amount_minor: int) -> None:
-    """The payment is disputed: either the bank returns the money, or we refund it after its decision (design §4).
+    """The payment is disputed: either the bank returns the money, or we refund it after its decision.
 
     The gateway may know of the dispute before its event reaches us: try again daily, and at once when it is decided.
     """
