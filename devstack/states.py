@@ -115,6 +115,8 @@ STEPS: Mapping[StepKind, str] = {
     StepKind.TELL_PARENT: "The split tab learns what was paid of its share, what came back, and that it is over. Both "
     "are written in one transaction.",
     StepKind.EVIDENCE_DUE: "A day before a bank's deadline, and it has no answer yet: remind the owner.",
+    StepKind.SUBMIT_EVIDENCE: "A day before a bank's deadline, where the policy says so: hand over what the owner has "
+    "read and staged.",
 }
 
 _COMMANDS = {

@@ -153,6 +153,7 @@ _VARIANTS: Mapping[MessageKind, tuple[Mapping[str, int | str | None], ...]] = {
     MessageKind.INQUIRY: (_AMOUNT | {"respond_by": LATER}, _AMOUNT | {"respond_by": None}),
     MessageKind.DISPUTED: (_AMOUNT | {"respond_by": LATER}, _AMOUNT | {"respond_by": None}),
     MessageKind.EVIDENCE_DUE: tuple(_AMOUNT | {"respond_by": LATER, "why": why} for why in ("deadline", "not_sent")),
+    MessageKind.EVIDENCE_SENT: (_AMOUNT | {"respond_by": LATER},),
     MessageKind.DISPUTE_CLOSED: tuple(
         _AMOUNT | {"outcome": outcome} for outcome in ("won", "lost", "prevented", "inquiry_closed")
     ),

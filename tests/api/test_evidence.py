@@ -265,3 +265,81 @@ def test_with_every_consent_the_pack_says_where_it_was_accepted(world: World, sh
 
     assert "accepted the written promise" in fields["access_activity_log"]
     assert fields["customer_purchase_ip"] in fields["access_activity_log"]
+
+
+@pytest.fixture
+def hands_over(world: World) -> Shop:
+    """A shop whose staged evidence goes to the bank a day before the deadline."""
+    return world.shop(submits_evidence=True)
+
+
+def staged(world: World, shop: Shop) -> str:
+    """The path of evidence that the owner has read and staged."""
+    path = disputed(world, shop, shop.customer())
+    assert send(shop, path, "stage").ok()["state"] == "staged"
+    return path
+
+
+def test_staged_evidence_goes_to_the_bank_a_day_before_its_deadline(world: World, hands_over: Shop) -> None:
+    """What was staged, word by word, once; the owner hears of it, and it is shown as theirs."""
+    path = staged(world, hands_over)
+    sha = hands_over.owner.get(path).ok()["sha256"]
+    world.said()
+    world.move(days=8, minutes=-1)
+    assert at_bank(world, path)["evidence_details"]["submission_count"] == 0
+
+    for _ in range(2):
+        world.move(minutes=5)
+
+    seen = hands_over.owner.get(path).ok()
+    assert (seen["state"], seen["is_ours"], seen["sha256"]) == ("submitted", True, sha)
+    assert at_bank(world, path)["evidence_details"]["submission_count"] == 1
+    said = world.said()
+    assert (said.count("owner: evidence_sent"), said.count("owner: evidence_due")) == (1, 0)
+
+
+def test_what_was_changed_since_it_was_staged_does_not_go_by_itself(world: World, hands_over: Shop) -> None:
+    """Nobody has read it together: the owner is reminded instead, and can still submit."""
+    path = staged(world, hands_over)
+    hands_over.owner.put(path, {"texts": [{"field": "uncategorized_text", "text": "They were content."}]}).ok()
+    world.said()
+
+    world.move(days=8, minutes=5)
+
+    assert hands_over.owner.get(path).ok()["state"] == "staged"
+    assert "owner: evidence_due" in world.said()
+    assert send(hands_over, path, "submit").ok()["state"] == "submitted"
+
+
+@pytest.mark.parametrize("verb", ["submit", "submit, and no answer comes", "put"])
+def test_an_owner_who_is_faster_than_the_clock_is_not_overtaken(
+    world: World, hands_over: Shop, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    """They submit, or change it, between the clock's reading and its writing: it decides anew, and sends nothing."""
+    path = staged(world, hands_over)
+    world.control("clock", {"advance_seconds": 8 * 24 * 3600 + 60})
+    find, acts = world.deps.store.find_dispute_answer, []
+
+    def find_and_be_late(*ids: str) -> Any:
+        found = find(*ids)
+        if not acts:
+            acts.append(verb)
+            if verb == "put":
+                hands_over.owner.put(path, {}).ok()
+                return found
+            if verb != "submit":
+                lost = {"kind": "lost_reset", "path": "/v1/disputes/*", "method": "POST", "count": 2}
+                world.control("faults", lost)
+            assert send(hands_over, path, "submit").status == (200 if verb == "submit" else 202)
+        return found
+
+    monkeypatch.setattr(world.deps.store, "find_dispute_answer", find_and_be_late)
+    world.sweep()
+    world.http.delete(f"{world.base}/_control/faults")
+    world.move(minutes=3)
+
+    assert acts == [verb]
+    assert at_bank(world, path)["evidence_details"]["submission_count"] == (0 if verb == "put" else 1)
+    kinds = [entry["kind"] for entry in history(hands_over, {"tab_id": path.split("/")[3]})]
+    assert kinds.count("evidence_submitted") == (0 if verb == "put" else 1)
+    assert ("evidence_due" in kinds) == (verb == "put")

@@ -100,6 +100,8 @@ def measure() -> Measured:
         for name, tell in _STORIES.items():
             measured.stories[name] = _told(world, meter, tell)
             new_table()
+        # Last: banks decide when time goes on, about tabs of a table that would be gone.
+        _a_bank_asks(world, _Clerk(meter, measured.operations))
         return measured
 
 
@@ -366,6 +368,29 @@ def _customers_tell(world: World, clerk: _Clerk) -> None:
     clerk("tell a story", lambda: ana.post(f"{path}/tell_story", told))
     clerk("read a business's stories", lambda: world.stranger.get(f"/v1/stories/{shop.merchant_id}"))
     clerk("take a story back", lambda: ana.post(f"{path}/withdraw_story"))
+
+
+def _a_bank_asks(world: World, clerk: _Clerk) -> None:
+    """Evidence for two disputes: one is answered by its owner, one by the clock with what they have staged."""
+    shop = world.shop(submits_evidence=True)
+    ana = shop.customer()
+    paths = []
+    for _ in range(2):
+        tab = paid(shop, ana, billed(shop, ana, 9500))
+        world.control("disputes", {"payment_intent": tab["legs"][-1]["payment_id"]})
+        world.deliver()
+        event = next(one for one in reversed(world.events()) if one["type"] == "charge.dispute.created")
+        paths.append(f"/v1/tabs/{tab['tab_id']}/evidence/{event['data']['object']['id']}")
+    path, other = paths
+    sealed = {"sha256": clerk("read the evidence for a dispute", lambda: shop.owner.get(path))["sha256"]}
+    clerk("stage it", lambda: shop.owner.post(f"{path}/stage", sealed))
+    clerk("submit it", lambda: shop.owner.post(f"{path}/submit", sealed))
+    shop.owner.post(f"{other}/stage", {"sha256": shop.owner.get(other).ok()["sha256"]}).ok()
+    world.deliver()
+    world.control("clock", {"advance_seconds": 8 * 24 * 3600 + 60})
+    clerk("the schedule: staged evidence goes to the bank", world.run_schedule)
+    world.deliver()
+    assert shop.owner.get(other).ok()["state"] == "submitted"
 
 
 def _look(world: World, secret: str) -> None:

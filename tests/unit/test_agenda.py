@@ -192,6 +192,7 @@ def test_the_order_is_unknown_hold_clock_obligations_charges_reminders() -> None
         StepKind.EXPIRE_CREDIT,
         StepKind.TELL_PARENT,
         StepKind.EVIDENCE_DUE,
+        StepKind.SUBMIT_EVIDENCE,
         StepKind.ASK_STORY,
     ]
 

@@ -6,20 +6,23 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from chalicelib.domain.errors import EvidenceChanged, EvidenceSubmitted, Forbidden, PaymentInProgress, TransitionRefused
 from chalicelib.domain.news.message import MessageKind, Recipient
 from chalicelib.domain.tab import due_steps
 from chalicelib.domain.tab.actions import Action
-from chalicelib.domain.tab.actor import Actor
+from chalicelib.domain.tab.actor import SYSTEM, Actor
 from chalicelib.domain.tab.agenda import StepKind
 from chalicelib.domain.tab.attempt import AttemptState, Failure, Operation
 from chalicelib.domain.tab.commands import payment
-from chalicelib.domain.tab.commands.answering import send_evidence
+from chalicelib.domain.tab.commands.answering import send_evidence, submit_staged
 from chalicelib.domain.tab.facts.attempt_outcomes import LADDER, note_absent, note_rejected, note_unknown
 from chalicelib.domain.tab.facts.fact import FactKind
 from chalicelib.domain.tab.payments import Dispute
-from tests.unit.till import ADA, ANSWER, OWNER, PACK, STAFF, Till
+from chalicelib.domain.tab.policy import Policy
+from chalicelib.domain.trust.evidence.pack import DisputeAnswer
+from tests.unit.till import ADA, ANSWER, NOON, OWNER, PACK, STAFF, Till
 
 SUBMIT, STAGE = Operation.SUBMIT_EVIDENCE, Operation.STAGE_EVIDENCE
 
@@ -177,3 +180,61 @@ def test_the_owner_is_reminded_a_day_before_the_deadline_once() -> None:
     assert till.told.count((MessageKind.EVIDENCE_DUE, Recipient.OWNER)) == 1
     assert MessageKind.EVIDENCE_DUE not in [kind for kind, _ in taken(send(asked())).wait(days=8).told]
     assert MessageKind.EVIDENCE_DUE not in [kind for kind, _ in asked().wait(days=10).told]
+
+
+def staged(*, submits_itself: bool = True) -> Till:
+    """Paid, disputed, and staged by the owner, where the policy submits that by itself, or does not."""
+    till = Till(policy=Policy(submits_evidence=submits_itself)).serve(50_00)
+    till = asks(till.do(payment.pay_on_phone, by=ADA).charged(), FactKind.DISPUTE_OPENED)
+    return taken(send(till, STAGE), STAGE)
+
+
+SEALED = replace(ANSWER, sealed=PACK, sealed_for="att_1", sealed_at=NOON, sealed_version=1, version=1)
+"""The stored answer after staging."""
+
+
+def test_what_the_owner_has_staged_is_submitted_a_day_before_the_deadline() -> None:
+    """As it was sealed when they read it, and told to them; once, whatever becomes of it."""
+    till = staged()
+    assert till.planned == {StepKind.SUBMIT_EVIDENCE: till.now + timedelta(days=8)}
+
+    till.wait(days=8).do(submit_staged, "dp_1", SEALED, by=SYSTEM)
+
+    attempt = till.open(SUBMIT)
+    assert (attempt.dispute_id, attempt.sealed_sha256) == ("dp_1", PACK.sha256)
+    assert [message for message in till.told if message[1] == Recipient.OWNER][-1][0] == MessageKind.EVIDENCE_SENT
+    till.end(note_rejected, SUBMIT, Failure(code="invalid"))
+    assert till.planned == {}, "the owner was told, and has a day left"
+    assert (MessageKind.EVIDENCE_DUE, Recipient.OWNER) in till.told
+    assert till.allows(Action.SUBMIT_EVIDENCE, OWNER)
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        None,
+        replace(SEALED, sealed=None, sealed_version=0, version=2),
+        replace(SEALED, version=2),
+        replace(SEALED, sealed_at=NOON + timedelta(days=1)),
+    ],
+    ids=["nothing", "erased", "changed since", "staged anew and refused"],
+)
+def test_what_the_owner_has_not_read_or_did_not_arrive_is_not_submitted(stored: DisputeAnswer | None) -> None:
+    """They are reminded, as where the policy says nothing."""
+    till = staged().wait(days=8).do(submit_staged, "dp_1", stored, by=SYSTEM)
+
+    assert not till.tab.attempts
+    assert till.planned == {}
+    assert (MessageKind.EVIDENCE_DUE, Recipient.OWNER) in till.told
+
+
+def test_nothing_is_submitted_by_itself_that_nobody_staged_or_where_the_policy_says_nothing() -> None:
+    unread = Till(policy=Policy(submits_evidence=True)).serve(50_00)
+    unread = asks(unread.do(payment.pay_on_phone, by=ADA).charged(), FactKind.DISPUTE_OPENED)
+    asked_anew = asks(staged(), FactKind.DISPUTE_OPENED)
+
+    assert set(unread.planned) == set(staged(submits_itself=False).planned) == {StepKind.EVIDENCE_DUE}
+    assert set(asked_anew.planned) == {StepKind.SUBMIT_EVIDENCE}
+    assert StepKind.SUBMIT_EVIDENCE not in taken(send(staged())).planned
+    late = staged().wait(days=10).do(submit_staged, "dp_1", SEALED, by=SYSTEM)
+    assert (late.tab.attempts, late.planned) == ((), {})

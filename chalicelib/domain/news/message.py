@@ -50,6 +50,7 @@ class MessageKind(StrEnum):
     INQUIRY = "inquiry"
     DISPUTED = "disputed"
     EVIDENCE_DUE = "evidence_due"
+    EVIDENCE_SENT = "evidence_sent"
     DISPUTE_CLOSED = "dispute_closed"
     FRAUD_WARNED = "fraud_warned"
     ACCOUNT_LOST = "account_lost"

@@ -234,6 +234,9 @@ NEWS: Mapping[str, tuple[Rule, ...]] = {
     "inquiry_closed": _dispute_ended("inquiry_closed"),
     "dispute_opened": (_DISPUTED,),
     "dispute_appealed": (_DISPUTED,),
+    "evidence_sealed": (
+        Rule(kind=MessageKind.EVIDENCE_SENT, to=_OWNER, values=("amount_minor", "respond_by"), when=_has("by_itself")),
+    ),
     "evidence_due": (
         Rule(
             kind=MessageKind.EVIDENCE_DUE, to=_OWNER, values=("amount_minor", "respond_by"), fixed={"why": "deadline"}

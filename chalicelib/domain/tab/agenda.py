@@ -48,10 +48,11 @@ class StepKind(IntEnum):
     EXPIRE_CREDIT = 22
     TELL_PARENT = 23
     EVIDENCE_DUE = 24
-    ASK_STORY = 25
+    SUBMIT_EVIDENCE = 25
+    ASK_STORY = 26
 
 
-NEEDS_CALL = frozenset({StepKind.RESOLVE, StepKind.CLOSE_PAYMENT, StepKind.TELL_PARENT})
+NEEDS_CALL = frozenset({StepKind.RESOLVE, StepKind.CLOSE_PAYMENT, StepKind.TELL_PARENT, StepKind.SUBMIT_EVIDENCE})
 """Steps that begin with a call to the gateway, or need another tab."""
 
 
@@ -86,7 +87,7 @@ def next_action_at(tab: Tab) -> datetime | None:
 
 def due_call(tab: Tab, now: datetime) -> Step | None:
     """The due step that asks the gateway first, or needs another tab, if any."""
-    return most_urgent(chain(_attempt_steps(tab), _share_steps(tab)), now, NEEDS_CALL)
+    return most_urgent(chain(_attempt_steps(tab), _share_steps(tab), _evidence_steps(tab)), now, NEEDS_CALL)
 
 
 def earliest(pending: Iterable[Step]) -> datetime | None:
@@ -293,9 +294,10 @@ def _credit_steps(tab: Tab) -> Iterator[Step]:
 
 def _evidence_steps(tab: Tab) -> Iterator[Step]:
     for dispute, at in answering.reminders(tab):
-        yield Step(
-            StepKind.EVIDENCE_DUE, at, "the owner is reminded that the bank awaits an answer", dispute.dispute_id
-        )
+        kind, why = StepKind.EVIDENCE_DUE, "the owner is reminded that the bank awaits an answer"
+        if answering.submits_itself(tab, dispute):
+            kind, why = StepKind.SUBMIT_EVIDENCE, "the evidence that the owner has staged goes to the bank"
+        yield Step(kind, at, why, dispute.dispute_id)
 
 
 def _may_close(tab: Tab) -> bool:

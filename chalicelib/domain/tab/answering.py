@@ -72,21 +72,31 @@ def reminders(tab: Tab) -> Iterator[tuple[Dispute, datetime]]:
                 yield dispute, dispute.respond_by - REMIND_BEFORE
 
 
+def submits_itself(tab: Tab, dispute: Dispute) -> bool:
+    """Whether the owner is not reminded, but what they have read and staged goes to the bank by then."""
+    return tab.policy.submits_evidence and dispute.staged_at is not None
+
+
 def remind_owner(draft: Draft, dispute_id: str) -> None:
     """Tell the owner that the time to answer is about to end. After the deadline there is nothing to be reminded of."""
-    for leg in draft.tab.legs:
-        dispute = leg.dispute(dispute_id)
-        if dispute is None:
-            continue
-        draft.update_dispute(leg.payment_id, replace(dispute, reminded=True))
-        if _is_in_time(dispute, draft.now):
-            draft.record(
-                "evidence_due",
-                dispute_id=dispute_id,
-                amount_minor=dispute.amount_minor,
-                respond_by=dispute.respond_by,
-                is_staged=dispute.staged_at is not None,
-            )
+    dispute = note_last_day(draft, dispute_id)
+    if _is_in_time(dispute, draft.now):
+        draft.record(
+            "evidence_due",
+            dispute_id=dispute_id,
+            amount_minor=dispute.amount_minor,
+            respond_by=dispute.respond_by,
+            is_staged=dispute.staged_at is not None,
+        )
+
+
+def note_last_day(draft: Draft, dispute_id: str) -> Dispute:
+    """The last day for an answer has begun: what the agenda does about it, it does once."""
+    leg = next(leg for leg in draft.tab.legs if leg.dispute(dispute_id) is not None)
+    dispute = leg.dispute(dispute_id)
+    assert dispute is not None, "it is about a dispute of the tab"
+    draft.update_dispute(leg.payment_id, replace(dispute, reminded=True))
+    return dispute
 
 
 def _is_in_time(dispute: Dispute, now: datetime) -> bool:

@@ -45,6 +45,7 @@ class Policy(Struct, frozen=True, kw_only=True):
     let a bill wait, at most. `standing`: how far customers are trusted; None: all alike. `credits`: None: nothing is
     earned or spent.
     `outcome_tiers`: prices by outcome, and who gets a fixed one. `stories`: None: nobody is asked for one.
+    `submits_evidence`: what the owner has staged for a bank goes to it a day before its deadline.
     """
 
     free_cancel_s: int = 48 * 3600
@@ -70,3 +71,4 @@ class Policy(Struct, frozen=True, kw_only=True):
     standing: StandingTerms | None = StandingTerms()
     outcome_tiers: OutcomeTerms = OutcomeTerms()
     stories: StoryTerms | None = None
+    submits_evidence: bool = False

@@ -135,6 +135,7 @@ class PolicyInput(Body):
     standing: StandingTermsInput | None = msgspec.field(default_factory=StandingTermsInput)
     outcome_tiers: OutcomeTermsInput = msgspec.field(default_factory=OutcomeTermsInput)
     stories: StoryTermsInput | None = None
+    submits_evidence: bool = False
 
 
 class NewMerchant(Body):

@@ -81,6 +81,7 @@ class PolicyView(Answer):
     standing: StandingTermsView | None
     outcome_tiers: OutcomeTermsView
     stories: StoryTermsView | None
+    submits_evidence: bool
 
 
 class BrandingView(Answer):

@@ -222,6 +222,8 @@ TEXTS: Mapping[str, str] = {
     "ordered": "A notice waits until the earlier ones of its tab are delivered.",
     "origin": "Where the text comes from: entries of the tab, the customer's contact, or the owner.",
     "outcome": "How the service ended; null until it has.",
+    "submits_evidence": "Whether the evidence that the owner has staged for a bank goes to it a day before its "
+    "deadline, unless they have changed it since. Of tabs that are opened from then on.",
     "outcome_tiers": "Prices by outcome, and who gets a fixed one.",
     "outcomes": "How many tabs ended with which percentage of the price as their outcome.",
     "places": "Where the story may be shown, each a consent: website (the business's own), feed (a public list).",

@@ -260,7 +260,10 @@ def steps_for(tab: Tab, by: Actor) -> Iterable[agenda.Step]:
 
 
 FOR_BUSINESS_ONLY = frozenset(
-    {StepKind.REFUND_BY_HAND, StepKind.BILL_NOT_TOLD, StepKind.TELL_END, StepKind.EVIDENCE_DUE}
+    {
+        *(StepKind.REFUND_BY_HAND, StepKind.BILL_NOT_TOLD, StepKind.TELL_END),
+        *(StepKind.EVIDENCE_DUE, StepKind.SUBMIT_EVIDENCE),
+    }
 )
 """Steps hidden from customers, as the entries that they write are."""
 

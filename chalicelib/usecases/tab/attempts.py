@@ -268,11 +268,30 @@ def _if_open(draft: Draft, attempt: Attempt, then: Callable[[Attempt], None]) ->
 def _due_call(deps: Deps, tab: Tab, step: Step) -> tuple[Tab, tuple[Attempt, ...]]:
     if step.kind == StepKind.TELL_PARENT:
         return _tell_parent(deps, tab), ()
+    if step.kind == StepKind.SUBMIT_EVIDENCE:
+        return _submit_staged(deps, tab, step)
     attempt = tab.attempt(step.subject)
     assert attempt is not None, "a step that needs this call is about an open attempt"
     if step.kind == StepKind.CLOSE_PAYMENT:
         return close_payment(deps, tab, attempt)
     return _resolve(deps, tab, attempt)
+
+
+def _submit_staged(deps: Deps, tab: Tab, step: Step) -> tuple[Tab, tuple[Attempt, ...]]:
+    """Hand a bank the evidence that the owner has staged, a day before its deadline. Raises Contention."""
+    from chalicelib.domain.tab.commands.answering import submit_staged  # Imported here: few tabs are disputed.
+
+    dispute_id = step.subject
+    assert dispute_id is not None, "it is about a dispute"
+
+    def write(draft: Draft) -> None:
+        if step not in agenda.steps(draft.tab):
+            # The owner has been faster, or the bank asks no more.
+            return
+        found = deps.store.find_dispute_answer(tab.merchant_id, tab.customer_id, tab.tab_id, dispute_id)
+        submit_staged(draft, dispute_id, found)
+
+    return record_outcome(deps, tab, write)
 
 
 def _tell_parent(deps: Deps, share: Tab) -> Tab:

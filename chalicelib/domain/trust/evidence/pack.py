@@ -115,8 +115,8 @@ class DisputeAnswer(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What is stored of the answer to a dispute, under its customer, so that erasing a person takes it with them.
 
     `texts`: the owner's own, in place of the draft's; "" leaves a field out. `files`: ids of files uploaded to the
-    gateway. `sealed`: what was sealed last, to be sent by the attempt `sealed_for`, at `sealed_at`. `version` counts
-    changes from 1; 0: nothing is stored.
+    gateway. `sealed`: what was sealed last, to be sent by the attempt `sealed_for`, at `sealed_at`, in the version
+    `sealed_version`. `version` counts changes from 1; 0: nothing is stored.
     """
 
     merchant_id: str
@@ -128,4 +128,5 @@ class DisputeAnswer(Struct, frozen=True, kw_only=True, omit_defaults=True):
     sealed: Pack | None = None
     sealed_for: str | None = None
     sealed_at: datetime | None = None
+    sealed_version: int = 0
     version: int = 0
