@@ -92,13 +92,10 @@ def jwt_jwks_url() -> str:
     raise BadSetting(f"AFTERTAB_JWT_JWKS_URL must be an https URL, not {url!r}.")
 
 
+@cache  # Every answer asks for them, and the environment of a process stays as it is.
 def cors_origins() -> frozenset[str]:
     """Empty where no browser app may call the API; `*` in it where every one may."""
-    return _origins(_optional("AFTERTAB_CORS_ORIGINS"))
-
-
-@cache  # Every answer asks for them.
-def _origins(given: str) -> frozenset[str]:
+    given = _optional("AFTERTAB_CORS_ORIGINS")
     return frozenset(map(str.strip, given.split(","))) if given else frozenset()
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Generic, Protocol, Self, TypeVar
 
 from msgspec import Struct
 
-from chalicelib.domain.tab.status import PaymentState, Status
+from chalicelib.domain.tab.status import UNTIL_COMPLETED, PaymentState, Status
 from chalicelib.domain.tab.tab import Tab
 
 if TYPE_CHECKING:
@@ -193,7 +193,7 @@ class TabSummary(Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def exposure_minor(self) -> int:
         """What the business loses if nothing more is paid: the total so far or the amount due, minus what was paid."""
-        is_open = self.status in (Status.BOOKED, Status.OPEN)
+        is_open = self.status in UNTIL_COMPLETED
         return max(0, (self.total_minor if is_open else self.amount_due_minor) - self.paid_minor)
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+
 import pytest
 
+from chalicelib import config
 from chalicelib.handlers.api.operations import all_operations
 
 from .world import Caller, Shop, World
@@ -11,6 +14,18 @@ from .world import Caller, Shop, World
 APP = "https://app.example.com"
 OTHER = "https://other.example"
 SETTING = f"{APP}, http://localhost:3000"
+
+
+@pytest.fixture
+def set_origins(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+    """Sets the setting, as for a process that starts now: it is read once."""
+
+    def set_to(setting: str) -> None:
+        monkeypatch.setenv("AFTERTAB_CORS_ORIGINS", setting)
+        config.cors_origins.cache_clear()
+
+    yield set_to
+    config.cors_origins.cache_clear()
 
 
 def allowed(caller: Caller, method: str, path: str, origin: str = APP) -> str | None:
@@ -30,10 +45,10 @@ def allowed(caller: Caller, method: str, path: str, origin: str = APP) -> str | 
     ],
 )
 def test_the_setting_says_who_may_read(
-    shop: Shop, monkeypatch: pytest.MonkeyPatch, setting: str, origin: str, answer: str | None
+    shop: Shop, set_origins: Callable[[str], None], setting: str, origin: str, answer: str | None
 ) -> None:
     """An answer, an error of ours and one of Chalice's name the origin, or every one, or none."""
-    monkeypatch.setenv("AFTERTAB_CORS_ORIGINS", setting)
+    set_origins(setting)
 
     for method, path in (("GET", "/v1/merchant"), ("GET", "/v1/tabs/tab_1"), ("POST", "/v1/tabs"), ("PUT", "/v1/tabs")):
         assert allowed(shop.staff, method, path, origin) == answer, path
@@ -41,9 +56,9 @@ def test_the_setting_says_who_may_read(
     assert with_list.header("Vary") == ("Origin" if setting == SETTING else None)
 
 
-def test_every_operation_answers_a_preflight(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_operation_answers_a_preflight(world: World, set_origins: Callable[[str], None]) -> None:
     """Without a token, for each path: its methods, and the headers that our requests have."""
-    monkeypatch.setenv("AFTERTAB_CORS_ORIGINS", SETTING)
+    set_origins(SETTING)
 
     for operation in all_operations().values():
         reply = world.stranger.send("OPTIONS", operation.path, headers={"origin": APP})
@@ -61,8 +76,8 @@ def test_what_the_gateway_refuses_may_be_read_too(world: World) -> None:
     assert allowed(world.stranger, "GET", "/v1/nothing") == "*"
 
 
-def test_pages_are_for_no_other_site(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pages_are_for_no_other_site(world: World, set_origins: Callable[[str], None]) -> None:
     """The address of a page is a key, and its answer is nobody else's to read."""
-    monkeypatch.setenv("AFTERTAB_CORS_ORIGINS", "*")
+    set_origins("*")
 
     assert allowed(world.stranger, "GET", "/t/0RNX6S201FBGTE6M1BWJQY5KP1") is None

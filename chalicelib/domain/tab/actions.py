@@ -32,7 +32,7 @@ from chalicelib.domain.tab.payments import DisputeState
 from chalicelib.domain.tab.promise import Consent
 from chalicelib.domain.tab.settlement import phone_amount_minor
 from chalicelib.domain.tab.share import FEWEST_SHARES
-from chalicelib.domain.tab.status import Status
+from chalicelib.domain.tab.status import UNTIL_COMPLETED, Status
 from chalicelib.domain.tab.tab import Outcome, Tab
 
 
@@ -134,14 +134,13 @@ ROLES: Mapping[Action, frozenset[Role | Scope]] = {
 
 
 _COLLECTING = frozenset({Action.PAY_ON_PHONE, Action.CHARGE_SAVED_CARD, Action.TAKE_CASH})
-_UNTIL_COMPLETED = (Status.BOOKED, Status.OPEN)
 _FEE_OWED = (Status.DUE, Status.NO_SHOW, Status.CANCELED)
 _ONCE_OWED = (Status.IN_REVIEW, Status.DUE, Status.NO_SHOW, Status.CANCELED)
 
 POSSIBLE_IN: Mapping[Action, tuple[Status, ...]] = {
-    Action.ACCEPT_PROMISE: _UNTIL_COMPLETED,
+    Action.ACCEPT_PROMISE: UNTIL_COMPLETED,
     Action.SAVE_CARD: tuple(status for status in Status if status != Status.CLOSED),
-    Action.PROPOSE_PROMISE: _UNTIL_COMPLETED,
+    Action.PROPOSE_PROMISE: UNTIL_COMPLETED,
     Action.CHECK_IN: (Status.BOOKED, Status.NO_SHOW),
     Action.ADD_ITEMS: (Status.OPEN,),
     Action.VOID_ITEM: (Status.OPEN,),
@@ -167,7 +166,7 @@ POSSIBLE_IN: Mapping[Action, tuple[Status, ...]] = {
     Action.REFUND: tuple(Status),
     Action.RETRY_REFUND: tuple(Status),
     Action.REFUND_ELSEWHERE: tuple(Status),
-    Action.CANCEL: _UNTIL_COMPLETED,
+    Action.CANCEL: UNTIL_COMPLETED,
     Action.NO_SHOW: (Status.BOOKED,),
     Action.WAIVE: (Status.IN_REVIEW, Status.DUE),
     Action.WRITE_OFF: (Status.DUE,),
@@ -399,7 +398,7 @@ def _refund(tab: Tab, actor: Actor, now: datetime) -> Why | None:
             "refunded automatically.",
             status=tab.status,
         )
-    if tab.refund_owed_minor and tab.status in (Status.BOOKED, Status.OPEN):
+    if tab.refund_owed_minor and tab.status in UNTIL_COMPLETED:
         return lambda: TransitionRefused(
             "The deposit was taken early and counts towards the bill. Cancel, and it is refunded automatically.",
             status=tab.status,

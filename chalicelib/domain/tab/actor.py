@@ -18,6 +18,10 @@ class Role(StrEnum):
     SYSTEM = "system"
 
 
+_BUSINESS = (Role.STAFF, Role.OWNER)
+_CUSTOMER = (Role.CUSTOMER, Role.GUEST)
+
+
 class Actor(Struct, frozen=True, kw_only=True):
     """The caller. `merchant_id` is None for operators; `customer_id` is set for customers and guests.
 
@@ -34,12 +38,12 @@ class Actor(Struct, frozen=True, kw_only=True):
 
     @property
     def is_business(self) -> bool:
-        return self.role in (Role.STAFF, Role.OWNER)
+        return self.role in _BUSINESS
 
     @property
     def is_customer(self) -> bool:
         """Whether this is the tab's customer, signed in or as a guest."""
-        return self.role in (Role.CUSTOMER, Role.GUEST)
+        return self.role in _CUSTOMER
 
     @property
     def rights(self) -> Role | Scope:

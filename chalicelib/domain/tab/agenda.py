@@ -16,7 +16,7 @@ from chalicelib.domain.tab import answering, crediting, deposit, fees, followup,
 from chalicelib.domain.tab.attempt import Attempt, AttemptState, Operation
 from chalicelib.domain.tab.flag import Flag, FlagKind
 from chalicelib.domain.tab.payments import NOT_AT_GATEWAY, DepositState, Hold, HoldState, Leg, LegKind
-from chalicelib.domain.tab.status import Status
+from chalicelib.domain.tab.status import UNTIL_COMPLETED, Status
 from chalicelib.domain.tab.tab import Tab
 
 
@@ -132,7 +132,7 @@ def _hold_clock_at(tab: Tab) -> datetime | None:
     # A hold that is shorter than the margin would be renewed the moment it is placed, and so would its successor.
     half_its_life = hold.placed_at + (hold.capture_before - hold.placed_at) / 2
     at = max(hold.capture_before - timedelta(seconds=tab.policy.hold_margin_s), half_its_life)
-    if tab.status in (Status.BOOKED, Status.OPEN) or tab.charges_from is None:
+    if tab.status in UNTIL_COMPLETED or tab.charges_from is None:
         # The hold clock then places another hold.
         return at
     return max(at, tab.charges_from)
@@ -229,7 +229,7 @@ def _refund_at(tab: Tab, leg: Leg) -> datetime:
     A hold that was captured in the dashboard before the service secures the service as long as the hold would have:
     refunded at once, it would have to be charged again when a fee or the bill is due.
     """
-    if leg.kind == LegKind.CAPTURE and tab.status in (Status.BOOKED, Status.OPEN):
+    if leg.kind == LegKind.CAPTURE and tab.status in UNTIL_COMPLETED:
         return deposit.kept_until(tab)
     return leg.refund_again_at or tab.updated_at
 

@@ -15,7 +15,7 @@ from chalicelib.domain.tab.bill import FeeKind
 from chalicelib.domain.tab.payments import Deposit, DepositState, Hold
 from chalicelib.domain.tab.policy import LapseAction, Policy
 from chalicelib.domain.tab.promise import Consent
-from chalicelib.domain.tab.status import Status
+from chalicelib.domain.tab.status import UNTIL_COMPLETED, Status
 from chalicelib.domain.tab.tab import LEASE, Tab
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def is_unsecured(tab: Tab) -> bool:
 
 def is_wanted_by(tab: Tab) -> bool:
     """Whether a hold would still secure something: before the service is over."""
-    return tab.status in (Status.BOOKED, Status.OPEN) and tab.deposit.amount_minor > 0
+    return tab.deposit.amount_minor > 0 and tab.status in UNTIL_COMPLETED
 
 
 def secure(draft: Draft) -> None:

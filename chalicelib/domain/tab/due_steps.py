@@ -32,7 +32,7 @@ from chalicelib.domain.tab.facts import legs
 from chalicelib.domain.tab.flag import FlagKind
 from chalicelib.domain.tab.payments import PlanReason
 from chalicelib.domain.tab.promise import Consent
-from chalicelib.domain.tab.status import Status
+from chalicelib.domain.tab.status import UNTIL_COMPLETED, Status
 from chalicelib.domain.tab.tab import Outcome, Tab
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def _take_hold_clock(draft: Draft, step: Step) -> None:
         # The bill is presented, and the clock of a presented bill captures the hold.
         presenting.walk_out(draft)
         return
-    if tab.status in (Status.BOOKED, Status.OPEN):
+    if tab.status in UNTIL_COMPLETED:
         if deposit.renew(draft):
             draft.record("hold_renewal", payment_id=hold.payment_id)
             return

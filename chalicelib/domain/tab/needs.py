@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from chalicelib.domain.tab import deposit
 from chalicelib.domain.tab.actions import Action
 from chalicelib.domain.tab.promise import Consent, Promise
-from chalicelib.domain.tab.status import Status
+from chalicelib.domain.tab.status import UNTIL_COMPLETED
 
 if TYPE_CHECKING:
     from chalicelib.domain.tab.tab import Tab
@@ -29,7 +29,7 @@ class Need(Struct, frozen=True, kw_only=True):
 
 def needs_of(tab: Tab, now: datetime) -> Iterator[Need]:
     """The steps in their order; none if the promise is accepted and its deposit is secured or in progress."""
-    if tab.status not in (Status.BOOKED, Status.OPEN):
+    if tab.status not in UNTIL_COMPLETED:
         return
     if tab.proposed is not None and not tab.proposal_has_passed(now):
         yield _acceptance(tab.proposed, "other limits are proposed: the ones accepted before stand until then")

@@ -105,7 +105,8 @@ class Promise(Struct, frozen=True, kw_only=True, omit_defaults=True):
         """All consents of all acceptances, sorted by name."""
         if self.accepted is None:
             return ()
-        return tuple(sorted({consent for given in (self.accepted, *self.added) for consent in given.consents}))
+        later = [consent for given in self.added for consent in given.consents]
+        return tuple(sorted({*self.accepted.consents, *later}))
 
     @property
     def card_terms_sha256(self) -> str | None:

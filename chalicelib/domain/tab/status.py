@@ -19,6 +19,10 @@ class Status(StrEnum):
     NO_SHOW = "no_show"
 
 
+UNTIL_COMPLETED = (Status.BOOKED, Status.OPEN)
+"""Before the service is over and its bill is presented."""
+
+
 class PaymentState(StrEnum):
     """The state of the payments, derived only from facts."""
 

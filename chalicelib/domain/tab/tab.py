@@ -271,7 +271,7 @@ class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True, dict=True):
 
         Staff hand it over and record it.
         """
-        if LegKind.CASH not in [leg.kind for leg in self.legs]:
+        if not self.legs or LegKind.CASH not in [leg.kind for leg in self.legs]:
             return 0
         lost_minor = sum([leg.lost_minor for leg in self.legs])
         owed_minor = self.refund_owed_minor - lost_minor - self.credit_to_return_minor
@@ -301,14 +301,14 @@ class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True, dict=True):
 
     @property
     def payment_state(self) -> PaymentState:
-        if self.has_open_dispute:
+        paid_minor, due_minor, legs = self.paid_minor, self.amount_due_minor, self.legs
+        if legs and self.has_open_dispute:
             return PaymentState.DISPUTED
-        paid_minor, due_minor = self.paid_minor, self.amount_due_minor
-        if paid_minor > due_minor or any(leg.refund_pending_minor for leg in self.legs):
+        if paid_minor > due_minor or (legs and any(leg.refund_pending_minor for leg in legs)):
             return PaymentState.REFUND_OWED
         if paid_minor < due_minor:
             return PaymentState.PARTLY_PAID if paid_minor else PaymentState.OWED
-        if self.written_off_minor or any(leg.lost_minor for leg in self.legs):
+        if self.written_off_minor or (legs and any(leg.lost_minor for leg in legs)):
             return PaymentState.WRITTEN_OFF
         return PaymentState.PAID if paid_minor else PaymentState.NONE
 

@@ -47,17 +47,14 @@ REQUESTS: Mapping[Action, ActionRequest] = {action: ActionRequest(_OF_A_TAB + ac
 
 def of(tab: Tab, actions: Iterable[Action]) -> list[views.ActionView]:
     """The requests for these actions on this tab."""
+    found = []
+    for action in actions:
+        request = REQUESTS[action]
+        body = {name: _filled_in(value, tab) for name, value in request.body.items()} if request.body else {}
+        path = _filled_in(request.path, tab)
+        found.append(views.ActionView(action=action, method=request.method, path=path, body=body))
+    return found
 
-    def filled_in(text: str) -> str:
-        return text.replace("{tab_id}", tab.tab_id).replace("{customer_id}", tab.customer_id)
 
-    return [
-        views.ActionView(
-            action=action,
-            method=request.method,
-            path=filled_in(request.path),
-            body={name: filled_in(value) for name, value in request.body.items()} if request.body else {},
-        )
-        for action in actions
-        for request in (REQUESTS[action],)
-    ]
+def _filled_in(text: str, tab: Tab) -> str:
+    return text.replace("{tab_id}", tab.tab_id).replace("{customer_id}", tab.customer_id)

@@ -8,6 +8,7 @@ from typing import Any
 
 from chalice.app import Response
 
+from chalicelib import config
 from chalicelib.handlers.api import cors
 from chalicelib.handlers.api.text import TextResponse
 
@@ -19,6 +20,8 @@ def dress(event: Any, get_response: Callable[[Any], Response]) -> Response:
     says which origin may read it.
     """
     response = get_response(event)
+    if isinstance(response, TextResponse) and not config.cors_origins():
+        return response
     # What API Gateway would never send is no request.
     if event is None or not event.path.startswith("/v1/"):
         return response if isinstance(response, TextResponse) else _of_chalice(response)

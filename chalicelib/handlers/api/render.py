@@ -20,10 +20,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from chalicelib.domain.tab.actor import Actor
-    from chalicelib.domain.tab.bill import Contest, Fee
+    from chalicelib.domain.tab.bill import Contest, Fee, Item
     from chalicelib.domain.tab.flag import Flag
     from chalicelib.domain.tab.objection import Objection
-    from chalicelib.domain.tab.payments import Card, Dispute
+    from chalicelib.domain.tab.payments import Card, Dispute, Hold, Leg
+    from chalicelib.domain.tab.share import Share
     from chalicelib.domain.tab.story import TabStory
     from chalicelib.domain.tab.tab import Pause, Tab
     from chalicelib.domain.trust.standing_terms import SealedStanding
@@ -120,6 +121,7 @@ def tab(tab: Tab, payment: Attempt | None, *, by: Actor, now: datetime, publisha
     # If the tab is not in the due index, nothing is pending and the agenda need not be computed.
     next_step = min(steps_for(tab, by), key=lambda step: step.at, default=None) if tab.next_action_at else None
     allowed = allowed_actions(tab, by, now)
+    is_business = by.is_business
     return views.TabView(
         tab_id=tab.tab_id,
         merchant_id=tab.merchant_id,
@@ -132,19 +134,7 @@ def tab(tab: Tab, payment: Attempt | None, *, by: Actor, now: datetime, publisha
         currency=tab.currency,
         promise=_promise(tab, tab.promise, now),
         proposed_promise=_promise(tab, tab.proposed, now) if tab.proposed else None,
-        items=[
-            views.ItemView(
-                item_id=item.item_id,
-                description=item.description,
-                unit_price_minor=item.unit_price_minor,
-                quantity=item.quantity,
-                amount_minor=item.amount_minor,
-                tax_minor=item.tax_minor,
-                voided=item.voided_at is not None,
-                material=item.is_material,
-            )
-            for item in tab.items
-        ],
+        items=[*map(_item, tab.items)],
         total_minor=tab.total_minor,
         tax_minor=tab.tax_minor,
         tip_minor=tab.tip_minor,
@@ -173,30 +163,8 @@ def tab(tab: Tab, payment: Attempt | None, *, by: Actor, now: datetime, publisha
             place_at=tab.deposit.place_at,
             lapses_at=tab.deposit.lapses_at,
         ),
-        holds=[
-            views.HoldView(
-                payment_id=hold.payment_id,
-                amount_minor=hold.amount_minor,
-                state=hold.state,
-                captured_minor=hold.captured_minor,
-                placed_at=hold.placed_at,
-                capture_before=hold.capture_before,
-            )
-            for hold in tab.holds
-        ],
-        legs=[
-            views.LegView(
-                payment_id=leg.payment_id,
-                kind=leg.kind,
-                amount_minor=leg.amount_minor,
-                refunded_minor=leg.refunded_minor,
-                refund_pending_minor=leg.refund_pending_minor,
-                taken_at=leg.taken_at,
-                refunded_elsewhere_minor=leg.elsewhere_minor,
-                disputes=[_dispute(dispute) for dispute in leg.disputes],
-            )
-            for leg in tab.legs
-        ],
+        holds=[*map(_hold, tab.holds)],
+        legs=[*map(_leg, tab.legs)],
         card=card(tab.card, by),
         settlement_plan=views.PlanView(
             reason=tab.plan.reason,
@@ -210,8 +178,8 @@ def tab(tab: Tab, payment: Attempt | None, *, by: Actor, now: datetime, publisha
         objection=_objection(tab.objection) if tab.objection else None,
         story=_story(tab.story) if tab.story else None,
         feedback=views.FeedbackView(rating=tab.feedback.rating, comment=tab.feedback.comment) if tab.feedback else None,
-        ledger={account.value: minor for account, minor in tab.balances.items()} if by.is_business else None,
-        flags=[_flag(flag) for flag in tab.flags] if by.is_business else None,
+        ledger={account.value: minor for account, minor in tab.balances.items()} if is_business else None,
+        flags=[*map(_flag, tab.flags)] if is_business else None,
         token=tab.token.number if tab.token else None,
         parent=views.ParentView(
             tab_id=tab.parent.tab_id,
@@ -221,17 +189,8 @@ def tab(tab: Tab, payment: Attempt | None, *, by: Actor, now: datetime, publisha
         )
         if tab.parent
         else None,
-        shares=[
-            views.ShareView(
-                tab_id=share.tab_id,
-                amount_minor=share.amount_minor,
-                paid_minor=share.told.paid_minor,
-                returned_minor=share.told.returned_minor,
-                state=share.state,
-            )
-            for share in tab.shares
-        ],
-        pause=_pause(tab.pause) if tab.pause and by.is_business else None,
+        shares=[*map(_share, tab.shares)],
+        pause=_pause(tab.pause) if tab.pause and is_business else None,
         opened_at=tab.opened_at,
         starts_at=tab.starts_at,
         checked_in_at=tab.checked_in_at,
@@ -248,6 +207,53 @@ def tab(tab: Tab, payment: Attempt | None, *, by: Actor, now: datetime, publisha
         actions=action_requests.of(tab, allowed),
         needs=[_need(tab, need) for need in needs_of(tab, now)],
         payment=_payment(tab, payment, by, publishable_key) if payment else None,
+    )
+
+
+def _item(item: Item) -> views.ItemView:
+    return views.ItemView(
+        item_id=item.item_id,
+        description=item.description,
+        unit_price_minor=item.unit_price_minor,
+        quantity=item.quantity,
+        amount_minor=item.amount_minor,
+        tax_minor=item.tax_minor,
+        voided=item.voided_at is not None,
+        material=item.is_material,
+    )
+
+
+def _hold(hold: Hold) -> views.HoldView:
+    return views.HoldView(
+        payment_id=hold.payment_id,
+        amount_minor=hold.amount_minor,
+        state=hold.state,
+        captured_minor=hold.captured_minor,
+        placed_at=hold.placed_at,
+        capture_before=hold.capture_before,
+    )
+
+
+def _leg(leg: Leg) -> views.LegView:
+    return views.LegView(
+        payment_id=leg.payment_id,
+        kind=leg.kind,
+        amount_minor=leg.amount_minor,
+        refunded_minor=leg.refunded_minor,
+        refund_pending_minor=leg.refund_pending_minor,
+        taken_at=leg.taken_at,
+        refunded_elsewhere_minor=leg.elsewhere_minor,
+        disputes=[_dispute(dispute) for dispute in leg.disputes],
+    )
+
+
+def _share(share: Share) -> views.ShareView:
+    return views.ShareView(
+        tab_id=share.tab_id,
+        amount_minor=share.amount_minor,
+        paid_minor=share.told.paid_minor,
+        returned_minor=share.told.returned_minor,
+        state=share.state,
     )
 
 

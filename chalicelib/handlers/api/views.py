@@ -245,7 +245,7 @@ class HoldView(Answer):
 
 
 class LegView(Answer):
-    """Money that was taken. `refunded_minor`: everything that went back, also deps Stripe or by the bank."""
+    """Money that was taken. `refunded_minor`: everything that went back, also in Stripe's dashboard or by the bank."""
 
     payment_id: str
     kind: LegKind

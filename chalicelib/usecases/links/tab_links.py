@@ -103,7 +103,7 @@ def disown(deps: Deps, tab_id: str, *, request: Request) -> Answer:
 def get_tab_with_links(deps: Deps, tab_id: str, *, by: Actor) -> Tab:
     """Raises NotFound."""
     tab = deps.store.get_tab(merchant_of(by), tab_id)
-    check_visible(tab, by, deps.clock.now())
+    check_visible(deps, tab, by)
     return tab
 
 

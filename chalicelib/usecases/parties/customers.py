@@ -132,7 +132,7 @@ def prepare_card(deps: Deps, customer_id: str, terms: CardTerms, *, request: Req
     tab = None
     if terms.tab_id is not None:
         tab = deps.store.get_tab(customer.merchant_id, terms.tab_id)
-        check_visible(tab, request.by, deps.clock.now())
+        check_visible(deps, tab, request.by)
     record = deps.store.find_record(request.record_id, deps.clock.now())
     replayed = record is not None
     if record is None:

@@ -50,7 +50,7 @@ def carry_out(
         tab, record = deps.store.get_tab_and_record(
             merchant_of(request.by), tab_id, request.record_id, deps.clock.now()
         )
-        check_visible(tab, request.by, deps.clock.now())
+        check_visible(deps, tab, request.by)
         if record is not None:
             return _replay(deps, tab, record, request)
         draft = Draft(

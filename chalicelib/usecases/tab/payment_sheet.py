@@ -35,7 +35,7 @@ def prepare_payment_sheet(deps: Deps, tab_id: str, *, request: Request) -> Payme
     """
     by = request.by
     tab = deps.store.get_tab(merchant_of(by), tab_id)
-    check_visible(tab, by, deps.clock.now())
+    check_visible(deps, tab, by)
     waiting = [
         attempt
         for attempt in tab.attempts

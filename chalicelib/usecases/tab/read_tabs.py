@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def get_tab(deps: Deps, tab_id: str, *, by: Actor) -> Tab:
     """Raises NotFound, also for another merchant's or another customer's tab, and for any but the guest's own."""
     tab = deps.store.get_tab(merchant_of(by), tab_id)
-    check_visible(tab, by, deps.clock.now())
+    check_visible(deps, tab, by)
     return tab
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -70,7 +70,7 @@ def merchant_of(by: Actor) -> str:
     return by.merchant_id
 
 
-def check_visible(tab: Tab, by: Actor, now: datetime) -> None:
+def check_visible(deps: Deps, tab: Tab, by: Actor) -> None:
     """Customers see only their own tabs, guests only the one that they have a key to, while that is one.
 
     Raises NotFound, as for a tab that does not exist.
@@ -78,5 +78,5 @@ def check_visible(tab: Tab, by: Actor, now: datetime) -> None:
     if by.role == Role.CUSTOMER and tab.customer_id != by.customer_id:
         raise NotFound("There is no such tab.")
     # The guest's key was looked up when the request came, or up to a minute earlier; what it opens now, the tab says.
-    if by.role == Role.GUEST and (tab.tab_id != by.tab_id or scope_of(tab, by.subject, now) != by.scope):
+    if by.role == Role.GUEST and (tab.tab_id != by.tab_id or scope_of(tab, by.subject, deps.clock.now()) != by.scope):
         raise NotFound("There is no such tab.")

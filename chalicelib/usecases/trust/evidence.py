@@ -190,7 +190,7 @@ def _stored(deps: Deps, tab: Tab, dispute_id: str) -> DisputeAnswer:
 
 def _tab(deps: Deps, tab_id: str, by: Actor) -> Tab:
     tab = deps.store.get_tab(merchant_of(by), tab_id)
-    check_visible(tab, by, deps.clock.now())
+    check_visible(deps, tab, by)
     return tab
 
 

@@ -71,7 +71,7 @@ def withdraw_story(deps: Deps, tab_id: str, *, request: Request) -> Answer:
 def get_story(deps: Deps, tab_id: str, *, by: Actor) -> tuple[Tab, Story | None]:
     """What was told; None where nothing was, or it was taken back. Raises NotFound."""
     tab = deps.store.get_tab(merchant_of(by), tab_id)
-    check_visible(tab, by, deps.clock.now())
+    check_visible(deps, tab, by)
     story = deps.people.find_story(tab.merchant_id, tab_id)
     return tab, story if story and story.places else None
 

@@ -29,7 +29,7 @@ from chalicelib.domain.tab.payments import (
     LegKind,
     PlanReason,
 )
-from chalicelib.domain.tab.status import Status
+from chalicelib.domain.tab.status import UNTIL_COMPLETED, Status
 from chalicelib.domain.tab.tab import LEASE, Tab
 
 if TYPE_CHECKING:
@@ -105,13 +105,13 @@ def hold_captured(draft: Draft, fact: Fact) -> None:
             draft.end_attempt(attempt, AttemptState.FAILED, _ALREADY_CAPTURED)
     if attempt := open_attempt_on(draft, fact.object_id, Operation.RELEASE):
         draft.end_attempt(attempt, AttemptState.FAILED, _ALREADY_CAPTURED)
-    if not is_ours and before.status not in (Status.BOOKED, Status.OPEN):
+    if not is_ours and before.status not in UNTIL_COMPLETED:
         # Nobody has asked for it, so nothing else says why money comes back.
         announce_what_goes_back(draft, before, "captured_at_gateway")
 
 
 def _why_captured(tab: Tab, is_ours: bool) -> str:
-    if tab.status in (Status.BOOKED, Status.OPEN):
+    if tab.status in UNTIL_COMPLETED:
         # In the dashboard.
         return "before_due"
     if is_ours and tab.plan is not None and tab.plan.reason == PlanReason.HOLD_EXPIRING:
