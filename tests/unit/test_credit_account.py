@@ -60,6 +60,10 @@ def test_what_expires_first_is_spent_first() -> None:
     assert left(credits.spend(made, 4_00, LATER)) == {"late": 4_00, "soon": 0}
 
 
+def test_the_last_cent_is_spent_too() -> None:
+    assert left(credits.spend(account(lot("a", 1)), 1, LATER)) == {"a": 0}
+
+
 def test_more_than_is_active_is_never_spent() -> None:
     """Pending credit is not there yet, and what is carried comes off first."""
     made = account(lot("active", 5_00), lot("pending", 5_00, after_days=100))

@@ -16,7 +16,7 @@ from chalicelib.domain.tab import crediting
 from chalicelib.domain.tab.actor import Actor, Role
 from chalicelib.domain.tab.agenda import StepKind
 from chalicelib.domain.tab.attempt import Operation
-from chalicelib.domain.tab.commands import bill, payment
+from chalicelib.domain.tab.commands import bill, booking, payment
 from chalicelib.domain.tab.commands.bill import ItemInput
 from chalicelib.domain.tab.facts.fact import FactKind
 from chalicelib.domain.tab.link import Scope
@@ -160,6 +160,40 @@ def all_waived(tab: Till) -> None:
     tab.serve(50_00).do(bill.waive, "on the house")
 
 
+def test_credit_expires_as_the_policy_says_and_the_entry_tells_all_of_it() -> None:
+    """Counted from when it was earned; what waits for longer than that can be spent for no time at all."""
+    tab = paid_tab(50_00, CreditTerms(rate_basis_points=1000, expires_s=30 * 86_400))
+    waiting = paid_tab(50_00, CreditTerms(rate_basis_points=1000, expires_s=86_400))
+
+    (lot,) = account_of(tab).lots
+    assert (lot.active_at, lot.expires_at) == (NOON + FOURTEEN_DAYS, NOON + timedelta(days=30))
+    (told,) = [entry.details for entry in tab.entries if entry.kind == "credit_earned"]
+    assert told == {
+        "lot_id": lot.lot_id,
+        "credited_customer_id": "cus_1",
+        "source": "earned",
+        "amount_minor": 5_00,
+        "active_at": "2026-03-16T12:00:00Z",
+        "expires_at": "2026-04-01T12:00:00Z",
+    }
+    (lot,) = account_of(waiting).lots
+    assert lot.expires_at == lot.active_at == NOON + FOURTEEN_DAYS
+
+
+def no_show(terms: CreditTerms) -> Till:
+    """A booking whose customer did not come, and owes the fee of 30.00."""
+    tab = Till.booked(deposit_minor=0, policy=Policy(credits=terms)).accept(*WITHOUT_CARD)
+    return tab.wait(hours=25).do(booking.mark_no_show)
+
+
+def test_a_fee_earns_nothing_and_is_no_paid_tab() -> None:
+    tab = no_show(TEN_PERCENT).do(payment.take_cash, 30_00)
+    tab.wait_until(tab.planned[StepKind.CLOSE])
+
+    assert (tab.tab.status, tab.tab.paid_minor) == (Status.CLOSED, 30_00)
+    assert tab.accounts.by_customer == {}
+
+
 @pytest.mark.parametrize("end", [written_off, contested, all_waived])
 def test_a_tab_that_did_not_end_well_earns_nothing(end: Callable[[Till], None]) -> None:
     tab = till().accept(*EVERYTHING, customer=CUSTOMER)
@@ -187,6 +221,16 @@ def test_a_refund_takes_back_in_proportion_in_its_own_change() -> None:
     assert tab.books[Account.CUSTOMER_CREDIT] == -3_00
     refund(tab.refunded(), None)
     assert account_of(tab).balance_minor == 0
+
+
+def test_what_a_refund_has_taken_back_does_not_expire_later() -> None:
+    tab = paid_tab(50_00)
+    assert StepKind.EXPIRE_CREDIT in tab.planned
+    refund(tab, 20_00)
+    assert StepKind.EXPIRE_CREDIT in tab.planned
+    refund(tab.refunded(), None)
+
+    assert StepKind.EXPIRE_CREDIT not in tab.planned
 
 
 def test_a_limited_tab_gives_back_in_proportion_to_what_it_earned() -> None:
@@ -239,6 +283,23 @@ def test_credit_expires_to_the_instant_and_is_owed_no_more() -> None:
     assert account_of(tab).balance_minor == 0
 
 
+def test_each_lot_of_a_tab_expires_at_its_own_time() -> None:
+    """What the tab has earned, and what a refund has given back a month later."""
+    accounts, now = with_credit(100_00)
+    tab = till(accounts=accounts, now=now).accept(*EVERYTHING, customer=CUSTOMER).serve(40_00)
+    accept_with(tab, 10_00).charged()
+    tab.wait_until(now + timedelta(days=30))
+    refund(tab, 20_00)
+    tab.refunded()
+
+    tab.wait_until(now + timedelta(days=365))
+    assert account_of(tab).balance_minor == 5_00
+    assert tab.planned[StepKind.EXPIRE_CREDIT] == now + timedelta(days=395)
+    tab.wait_until(now + timedelta(days=395))
+    assert account_of(tab).balance_minor == 0
+    assert StepKind.EXPIRE_CREDIT not in tab.planned
+
+
 def test_the_policy_of_the_opening_counts() -> None:
     """What the owner changes between the promise and the review changes nothing on this tab."""
     tab = till().accept(*EVERYTHING, customer=CUSTOMER).serve(50_00)
@@ -265,10 +326,21 @@ def test_credit_pays_first_and_the_card_the_rest() -> None:
     assert account_of(tab).balance_minor == 2_50
 
 
+def test_credit_pays_a_bill_that_is_not_paid_yet_and_no_fee() -> None:
+    tab = till().accept(*WITHOUT_CARD).serve(1)
+    assert crediting.is_payable_with_credit(tab.tab)
+    assert not crediting.is_payable_with_credit(tab.accept_bill().do(payment.take_cash, 1).tab)
+    late = no_show(TEN_PERCENT).tab
+    assert late.balance_minor == 30_00
+    assert not crediting.is_payable_with_credit(late)
+
+
 def test_credit_may_pay_all_of_it() -> None:
+    """What is left to pay with money is nothing then, and nothing is earned of that."""
     accounts, now = with_credit(50_00)
     tab = till(accounts=accounts, now=now).accept(*WITHOUT_CARD).serve(5_00)
     accept_with(tab, 5_00)
+    assert crediting.net_minor(tab.tab) == 0
 
     assert (tab.tab.status, tab.tab.paid_minor) == (Status.CLOSED, 5_00)
     assert account_of(tab).balance_minor == 0
@@ -301,7 +373,8 @@ def test_less_than_all_must_leave_a_charge_too() -> None:
     tab = till(accounts=accounts, now=now).accept(*WITHOUT_CARD).serve(4_00)
 
     with pytest.raises(InvalidInput, match="at least"):
-        accept_with(tab, 3_80)
+        accept_with(tab, 3_51)
+    assert accept_with(tab, 3_50).tab.balance_minor == 50
 
 
 def test_pending_credit_is_refused() -> None:
@@ -421,6 +494,21 @@ def test_credit_and_cash_go_back_each_in_their_kind() -> None:
     assert tab.posted("cash_returned") == [(Account.CUSTOMER_RECEIVABLE, 15_00), (Account.CASH, -15_00)]
 
 
+def test_more_than_is_owed_back_never_goes_back() -> None:
+    """Of two payments with credit, on a bill that was lowered before anybody paid the rest: the newest gives first."""
+    accounts, now = with_credit(100_00)
+    tab = till(accounts=accounts, now=now).accept(*WITHOUT_CARD).serve(40_00)
+    accept_with(tab, 4_00)
+    draft = tab.draft(ADA)
+    crediting.spend(draft, 6_00)
+    tab._finish(draft)
+    tab.do(bill.adjust, 32_00, "sorry")
+
+    assert [(leg.amount_minor, leg.refunded_minor) for leg in tab.tab.legs] == [(4_00, 0), (6_00, 2_00)]
+    assert tab.posted("credit_returned") == [(Account.CUSTOMER_RECEIVABLE, 2_00), (Account.CUSTOMER_CREDIT, -2_00)]
+    assert (tab.tab.status, tab.tab.paid_minor) == (Status.CLOSED, 8_00)
+
+
 def test_a_contest_that_is_waived_gives_the_credit_back() -> None:
     accounts, now = with_credit(50_00)
     tab = till(accounts=accounts, now=now).accept(*WITHOUT_CARD).serve(30_00)
@@ -515,6 +603,43 @@ def test_the_same_device_is_the_same_person(monkeypatch: pytest.MonkeyPatch) -> 
 
     referral = account_of(tab, FRIEND.customer_id).referral
     assert referral is not None and referral.refused == "same_device"
+
+
+@pytest.mark.parametrize("knows_ada", [True, False])
+def test_a_device_counts_if_it_is_that_of_whoever_invited_or_had_invited_them(
+    knows_ada: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A third, invited by a friend, pays from Ada's phone: a ring if Ada had invited the friend, else a café's."""
+    monkeypatch.undo()
+    accounts = paid_tab(50_00, FRIENDS, fingerprint="ada's card").accounts
+    if knows_ada:
+        invited(accounts, FRIEND.customer_id, CUSTOMER.customer_id)
+    invited(accounts, THIRD.customer_id, FRIEND.customer_id)
+    tab = paid_tab(30_00, FRIENDS, accounts=accounts, customer=THIRD, fingerprint="third's card")
+
+    referral = account_of(tab, THIRD.customer_id).referral
+    assert referral is not None and referral.refused == ("same_device" if knows_ada else None)
+
+
+def test_who_has_credit_in_another_currency_is_not_rewarded() -> None:
+    """An account has one currency, and the business keeps its tabs in another one by now."""
+    accounts = Accounts()
+    inviting = CreditAccount(merchant_id="mer_1", customer_id="cus_1", currency="USD")
+    accounts.by_customer["cus_1"] = inviting
+    invited(accounts, FRIEND.customer_id, "cus_1")
+    tab = paid_tab(30_00, FRIENDS, accounts=accounts, customer=FRIEND, fingerprint="friend's card")
+
+    referral = account_of(tab, FRIEND.customer_id).referral
+    assert referral is not None and referral.refused == "other_currency"
+    assert accounts.by_customer["cus_1"] == inviting
+
+
+def test_a_card_has_another_mark_at_each_merchant() -> None:
+    """So that nobody can tell by two merchants' marks that a customer goes to both."""
+    tab = paid_tab(50_00, fingerprint="ada's card").tab
+
+    (here,), (there,) = crediting.marks_of(tab), crediting.marks_of(replace(tab, merchant_id="mer_2"))
+    assert here.sha256 != there.sha256
 
 
 def test_only_so_many_are_rewarded_in_a_month() -> None:

@@ -20,6 +20,7 @@ from chalicelib.domain.errors import (
     TransitionRefused,
 )
 from chalicelib.domain.tab import agenda, due_steps
+from chalicelib.domain.tab import sharing as shares
 from chalicelib.domain.tab.actions import Action, refusal
 from chalicelib.domain.tab.actor import Role
 from chalicelib.domain.tab.commands import bill, sharing
@@ -28,10 +29,12 @@ from chalicelib.domain.tab.commands.sharing import Parts
 from chalicelib.domain.tab.draft import Change, Draft
 from chalicelib.domain.tab.link import Scope
 from chalicelib.domain.tab.share import USUAL_TIME
+from chalicelib.domain.tab.status import Status
 from chalicelib.domain.tab.tab import Outcome, Tab
-from tests.unit.till import ADA, STAFF, WITHOUT_CARD, Till
+from chalicelib.domain.trust.standing_terms import Level, Reason, ReasonCode, SealedStanding
+from tests.unit.till import ADA, CUSTOMER, EVERYTHING, STAFF, WITHOUT_CARD, Till
 
-DAY = timedelta(days=1)
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 
 
 def billed(*prices_minor: int) -> Till:
@@ -114,6 +117,36 @@ def test_by_items_a_share_shows_what_it_is_for() -> None:
 
     assert [share.tab.items for share in change.also] == [(one,), (other,)]
     assert (amounts(change), till.tab.balance_minor) == ([12_00, 8_00], 30_00)
+
+
+def test_the_entry_of_a_split_tells_who_owes_what() -> None:
+    till = billed(50_00)
+
+    change = split(till, amounts_minor=(20_00, 5_00))
+
+    assert till.tab.balance_minor == 25_00
+    assert [entry.details for entry in change.entries if entry.kind == "split"] == [
+        {
+            "shares": [
+                {"share_id": share.tab.tab_id, "amount_minor": amount_minor}
+                for share, amount_minor in zip(change.also, (20_00, 5_00), strict=True)
+            ],
+            "amount_minor": 25_00,
+            "balance_minor": 25_00,
+        }
+    ]
+
+
+def test_a_share_is_its_business_on_the_bank_statement_and_takes_nothing_over_that_was_agreed_before() -> None:
+    """No tiers, no fixed price and no standing: these have made the bill that is split."""
+    till = billed(30_00)
+    sealed = SealedStanding(level=Level.TRUSTED, reason=Reason(code=ReasonCode.VISITS_PAID, count=6))
+    till.tab = replace(till.tab, promise=replace(till.tab.promise, fixed_price=True, standing=sealed))
+
+    for share in split(till, equally=2).also:
+        assert share.tab.statement_suffix == till.tab.statement_suffix == "Cafe Centr"
+        assert (share.tab.promise.fixed_price, share.tab.promise.standing) == (False, None)
+        assert [item.added_at for item in share.tab.items] == [till.now]
 
 
 def test_a_share_asks_nothing_but_to_be_paid() -> None:
@@ -212,3 +245,54 @@ def test_a_share_that_nobody_pays_goes_back_in_two_steps() -> None:
     assert moved([till.tab, returned.tab, change.also[1].tab]) == 15_00, "under way"
     step = agenda.due_call(returned.tab, till.now + DAY)
     assert step is not None and (step.kind.name, step.subject) == ("TELL_PARENT", till.tab.tab_id)
+    (left,) = [entry.details for entry in returned.entries if entry.kind == "returned_to_parent"]
+    assert left == {"amount_minor": 15_00, "why": "time", "parent_id": till.tab.tab_id}
+
+    parent = Draft(till.tab, now=till.now + DAY, by=STAFF, new_id=till.new_id)
+    shares.tell(Draft(returned.tab, now=till.now + DAY, by=STAFF, new_id=till.new_id), parent)
+
+    assert [(entry.kind, entry.details) for entry in parent.entries] == [
+        (
+            "share_returned",
+            {
+                "share_id": returned.tab.tab_id,
+                "amount_minor": 15_00,
+                "why": "time",
+                "after": "due",
+                "balance_minor": 15_00,
+            },
+        )
+    ]
+
+
+def test_taking_a_split_back_is_an_entry_of_the_bill() -> None:
+    till = billed(30_00)
+    change = split(till, equally=2)
+    parent = till.draft(ADA)
+
+    sharing.unsplit(parent, [Draft(one.tab, now=till.now, by=ADA, new_id=till.new_id) for one in change.also])
+
+    assert [entry.kind for entry in parent.entries] == ["share_returned", "share_returned", "unsplit"]
+    assert [entry.details["why"] for entry in parent.entries[:2]] == ["unsplit", "unsplit"]
+    assert parent.entries[-1].details == {"balance_minor": 30_00}
+
+
+@pytest.mark.parametrize(("accepts", "status"), [(False, Status.IN_REVIEW), (True, Status.DUE)])
+def test_what_comes_back_while_the_host_looks_at_the_rest_or_pays_it_has_no_time_of_its_own(
+    accepts: bool, status: Status
+) -> None:
+    """In the review nothing is due yet. While the rest is charged, it is part of what was planned, due since then."""
+    till = Till().accept(*EVERYTHING, customer=CUSTOMER)
+    till.serve(30_00)
+    (one, _) = split(till, amounts_minor=(10_00, 10_00)).also
+    if accepts:
+        till.accept_bill()
+    assert (till.tab.status, till.tab.plan is not None) == (status, accepts)
+    due_at = till.tab.due_at
+    share = Draft(one.tab, now=till.now + HOUR, by=STAFF, new_id=till.new_id)
+    shares.give_back(share, shares.Back.TIME)
+    parent = Draft(till.tab, now=till.now + HOUR, by=STAFF, new_id=till.new_id)
+    shares.tell(share, parent)
+
+    assert (parent.tab.balance_minor, parent.tab.due_at) == (20_00, due_at)
+    assert parent.tab.followup == till.tab.followup
