@@ -161,7 +161,7 @@ def no_show(stack: Stack, say: Say) -> None:
             "starts_at": iso(starts_at),
         },
     )
-    say(f"Studio Linden books {tab['tab_id']} for Cleo tomorrow: deposit EUR 30.00, no-show fee EUR 20.00, disclosed.")
+    say(f"Studio Linden books {tab['tab_id']} for Cleo tomorrow: deposit EUR 30.00, no-show fee EUR 20.00.")
     payment = cleo.accept_promise(tab)["payment"]
     cleo.phone.pay(payment)
     say(f"Cleo accepts and confirms the hold {payment['payment_id']} on her phone: EUR 30.00 held, not charged.")

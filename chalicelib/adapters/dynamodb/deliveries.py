@@ -2,43 +2,24 @@
 
 from __future__ import annotations
 
-import secrets
-import time
-from collections.abc import Callable
 from datetime import date
 from typing import TYPE_CHECKING
 
 from chalicelib.adapters.dynamodb import items, table
-from chalicelib.adapters.dynamodb.reads import Reads, flat
-from chalicelib.adapters.dynamodb.writes import Check, Put, Refused, Transactions, reading, versioned
+from chalicelib.adapters.dynamodb.reads import OnTable, flat
+from chalicelib.adapters.dynamodb.writes import Check, Put, Refused, new_change_id, reading, versioned
 from chalicelib.domain.news.delivery import Delivery
 from chalicelib.ports.store import DueDelivery, VersionConflict
 
 if TYPE_CHECKING:
-    from types_boto3_dynamodb import DynamoDBClient
-
     from chalicelib.adapters.dynamodb.table import Key
     from chalicelib.domain.contact import Channel
     from chalicelib.domain.news.message import Message
     from chalicelib.domain.tab.tab import Tab
 
 
-class DynamoDbDeliveries:
-    """Implements ports.Deliveries. `clock_for_ttl`: the wall clock in seconds, for TTL attributes only."""
-
-    def __init__(
-        self,
-        client: DynamoDBClient,
-        table_name: str,
-        *,
-        clock_for_ttl: Callable[[], float] = time.time,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self._client = client
-        self._table_name = table_name
-        self._wall_now_s = clock_for_ttl
-        self._transactions = Transactions(client, table_name, sleep=sleep)
-        self._reads = Reads(client, table_name, self._transactions.back_off)
+class DynamoDbDeliveries(OnTable):
+    """Implements ports.Deliveries."""
 
     def find_of(self, message: Message) -> tuple[Delivery, ...]:
         prefix = table.sent_prefix(message.message_id)
@@ -53,7 +34,7 @@ class DynamoDbDeliveries:
             tab = table.tab_key(while_at.merchant_id, while_at.tab_id)
             checks.append(Check(tab, "version = :base", {":base": {"N": str(while_at.version)}}))
         try:
-            self._transactions.write(puts, f"chg_{secrets.token_hex(16)}", checks=checks)
+            self._transactions.write(puts, new_change_id(), checks=checks)
         except Refused:
             raise VersionConflict(delivery.message.message_id) from None
 

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import secrets
 import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from chalicelib.adapters.dynamodb import cursors, items, table
-from chalicelib.adapters.dynamodb.reads import Reads
-from chalicelib.adapters.dynamodb.writes import ABSENT, Put, Refused, Transactions, record_put, versioned
+from chalicelib.adapters.dynamodb.reads import OnTable
+from chalicelib.adapters.dynamodb.writes import ABSENT, Put, Refused, new_change_id, record_put, versioned
 from chalicelib.domain.errors import TokenExists
 from chalicelib.domain.tab.link import LinkPointer
 from chalicelib.domain.token import Token
-from chalicelib.ports.store import IdempotencyRecord, Page, RecordExists, VersionConflict
+from chalicelib.ports.store import IdempotencyRecord, Page, RecordExists
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -24,8 +23,8 @@ def digest(stage: str, secret: str) -> str:
     return hashlib.sha256(f"aftertab/{stage}/{secret}".encode()).hexdigest()
 
 
-class DynamoDbLinks:
-    """Implements ports.links.Links. `stage`: whose secrets these are. `clock_for_ttl`: the wall clock in seconds."""
+class DynamoDbLinks(OnTable):
+    """Implements ports.links.Links. `stage`: whose secrets these are."""
 
     def __init__(
         self,
@@ -36,10 +35,8 @@ class DynamoDbLinks:
         clock_for_ttl: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
+        super().__init__(client, table_name, clock_for_ttl=clock_for_ttl, sleep=sleep)
         self._stage = stage
-        self._wall_now_s = clock_for_ttl
-        self._transactions = Transactions(client, table_name, sleep=sleep)
-        self._reads = Reads(client, table_name, self._transactions.back_off)
 
     def digest(self, secret: str) -> str:
         return digest(self._stage, secret)
@@ -73,7 +70,7 @@ class DynamoDbLinks:
         puts += [Put(items.token_item(token), ABSENT) for token in tokens]
         puts += [Put(items.link_pointer_item(token.pointer)) for token in tokens]
         try:
-            self._transactions.write(puts, _change_id())
+            self._transactions.write(puts, new_change_id())
         except Refused as refused:
             if 0 in refused.failed:
                 raise RecordExists(items.record_of(refused.failed[0])) from None
@@ -82,19 +79,10 @@ class DynamoDbLinks:
             ) from None
 
     def put_token(self, token: Token, before: Token, *, record: IdempotencyRecord) -> None:
-        puts = [versioned(items.token_item(token), before.version), record_put(record, self._wall_now_s())]
+        puts = [versioned(items.token_item(token), before.version)]
         deletes = []
         if token.revoked_at is None:
             puts.append(Put(items.link_pointer_item(token.pointer)))
         if token.revoked_at is not None or token.sha256 != before.sha256:
             deletes.append(table.link_key(before.sha256))
-        try:
-            self._transactions.write(puts, _change_id(), deletes=deletes)
-        except Refused as refused:
-            if 1 in refused.failed:
-                raise RecordExists(items.record_of(refused.failed[1])) from None
-            raise VersionConflict(f"token {token.number}") from None
-
-
-def _change_id() -> str:
-    return f"chg_{secrets.token_hex(16)}"
+        self._write(puts, f"token {token.number}", record=record, deletes=deletes)

@@ -2,41 +2,23 @@
 
 from __future__ import annotations
 
-import secrets as randomness
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
-
-from botocore.exceptions import ClientError
+from typing import TYPE_CHECKING
 
 from chalicelib.adapters.dynamodb import cursors, items, table
-from chalicelib.adapters.dynamodb.reads import Reads, flat, position_of
-from chalicelib.adapters.dynamodb.writes import ABSENT, Put, Refused, Transactions, reading, record_put, versioned
+from chalicelib.adapters.dynamodb.reads import OnTable, position_of
+from chalicelib.adapters.dynamodb.writes import ABSENT, Put, versioned
 from chalicelib.domain.news.endpoint import Endpoint, Secrets
 from chalicelib.domain.news.sending import KEPT, Sending
-from chalicelib.ports.store import IdempotencyRecord, Page, RecordExists, VersionConflict
+from chalicelib.ports.store import IdempotencyRecord, Page, VersionConflict
 
 if TYPE_CHECKING:
-    from types_boto3_dynamodb import DynamoDBClient
+    pass
 
 
-class DynamoDbNotices:
-    """Implements ports.Notices. `clock_for_ttl`: the wall clock in seconds, for TTL attributes only."""
-
-    def __init__(
-        self,
-        client: DynamoDBClient,
-        table_name: str,
-        *,
-        clock_for_ttl: Callable[[], float] = time.time,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self._client = client
-        self._table_name = table_name
-        self._wall_now_s = clock_for_ttl
-        self._transactions = Transactions(client, table_name, sleep=sleep)
-        self._reads = Reads(client, table_name, self._transactions.back_off)
+class DynamoDbNotices(OnTable):
+    """Implements ports.Notices."""
 
     # Endpoints
 
@@ -64,7 +46,7 @@ class DynamoDbNotices:
             puts.append(Put(items.slot_item(endpoint), ABSENT))
         if secrets is not None:
             puts.append(Put(items.secrets_item(secrets)))
-        self._write(puts, record, endpoint.endpoint_id)
+        self._write(puts, endpoint.endpoint_id, record=record)
 
     def delete_endpoint(self, endpoint: Endpoint, *, record: IdempotencyRecord) -> None:
         deletes = [
@@ -72,11 +54,7 @@ class DynamoDbNotices:
             table.secrets_key(endpoint.merchant_id, endpoint.endpoint_id),
             table.slot_key(endpoint),
         ]
-        put = record_put(record, self._wall_now_s())
-        try:
-            self._transactions.write([put], f"chg_{randomness.token_hex(16)}", deletes=deletes)
-        except Refused as refused:
-            raise RecordExists(items.record_of(refused.failed[0])) from None
+        self._write([], endpoint.endpoint_id, record=record, deletes=deletes)
 
     # Sendings
 
@@ -91,9 +69,10 @@ class DynamoDbNotices:
     def put_sending(self, sending: Sending, *, record: IdempotencyRecord | None = None) -> None:
         put = versioned(items.sending_item(sending, self._wall_now_s(), KEPT), sending.version - 1)
         if record is None:
-            self._put(put, sending.notice.notice_id)
+            # A job that takes its own earlier try for another's comes again when the claim has run out.
+            self._put_alone(put, sending.notice.notice_id)
         else:
-            self._write([put], record, sending.notice.notice_id)
+            self._write([put], sending.notice.notice_id, record=record)
 
     def find_sending(self, merchant_id: str, endpoint_id: str, notice_id: str) -> Sending | None:
         if not (table.is_id(endpoint_id) and table.is_id(notice_id)):
@@ -136,38 +115,7 @@ class DynamoDbNotices:
             ScanIndexForward=not newest_first,
         )
         # The index has the keys alone, so that a try need not write it, too.
-        keys = [{"pk": item["pk"], "sk": item["sk"]} for item in found]
-        whole = self._reads.find_all(keys) if keys else {}
         return Page(
-            items=tuple(items.contents(Sending, whole[flat(key)]) for key in keys if flat(key) in whole),
+            items=tuple(items.contents(Sending, item) for item in self._reads.find_listed(found)),
             next_cursor=cursors.encode(partition, found[-1]["gm_sk"]["S"]) if has_more else None,
         )
-
-    def _put(self, put: Put, what: str) -> None:
-        """One item by itself, at half the price of a transaction. Raises VersionConflict.
-
-        Also where the answer to an earlier try of ours was lost: then it is written, and a job that takes it for
-        another's comes again when the claim has run out.
-        """
-        assert put.condition is not None, "a sending is written on the version that was read"
-        more: Any = {"ExpressionAttributeValues": put.values} if put.values else {}
-        try:
-            with reading():
-                self._client.put_item(
-                    TableName=self._table_name, Item=put.item, ConditionExpression=put.condition, **more
-                )
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
-                raise
-            raise VersionConflict(what) from None
-
-    def _write(self, puts: list[Put], record: IdempotencyRecord | None, what: str) -> None:
-        """Raises RecordExists, VersionConflict."""
-        if record is not None:
-            puts = [*puts, record_put(record, self._wall_now_s())]
-        try:
-            self._transactions.write(puts, f"chg_{randomness.token_hex(16)}")
-        except Refused as refused:
-            if record is not None and len(puts) - 1 in refused.failed:
-                raise RecordExists(items.record_of(refused.failed[len(puts) - 1])) from None
-            raise VersionConflict(what) from None

@@ -2,40 +2,24 @@
 
 from __future__ import annotations
 
-import secrets
-import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
 from chalicelib.adapters.dynamodb import cursors, items, table
-from chalicelib.adapters.dynamodb.reads import Reads, flat
-from chalicelib.adapters.dynamodb.writes import Put, Refused, Transactions, record_put, versioned
+from chalicelib.adapters.dynamodb.reads import OnTable, flat
+from chalicelib.adapters.dynamodb.writes import Put, versioned
 from chalicelib.domain.contact import Contact, SearchBy, search_values, searchable
 from chalicelib.domain.errors import InvalidInput
-from chalicelib.ports.store import IdempotencyRecord, Page, RecordExists, VersionConflict
+from chalicelib.ports.store import IdempotencyRecord, Page
 
 if TYPE_CHECKING:
-    from types_boto3_dynamodb import DynamoDBClient
-
     from chalicelib.domain.parties import Customer
     from chalicelib.domain.trust.story import Story
 
 
-class DynamoDbPeople:
-    """Implements ports.people.People. `clock_for_ttl`: the wall clock in seconds, for TTL attributes only."""
-
-    def __init__(
-        self,
-        client: DynamoDBClient,
-        table_name: str,
-        *,
-        clock_for_ttl: Callable[[], float] = time.time,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self._wall_now_s = clock_for_ttl
-        self._transactions = Transactions(client, table_name, sleep=sleep)
-        self._reads = Reads(client, table_name, self._transactions.back_off)
+class DynamoDbPeople(OnTable):
+    """Implements ports.people.People."""
 
     def find_contact(self, merchant_id: str, customer_id: str) -> Contact | None:
         item = self._reads.find(table.contact_key(merchant_id, customer_id))
@@ -43,7 +27,7 @@ class DynamoDbPeople:
 
     def find_contacts(self, merchant_id: str, customer_ids: Collection[str]) -> Mapping[str, Contact]:
         keys = {customer_id: table.contact_key(merchant_id, customer_id) for customer_id in customer_ids}
-        found = self._reads.find_all(list(keys.values())) if keys else {}
+        found = self._reads.find_all(list(keys.values()))
         return {who: items.contents(Contact, found[flat(key)]) for who, key in keys.items() if flat(key) in found}
 
     def put_contact(self, contact: Contact, before: Contact | None, *, record: IdempotencyRecord | None = None) -> None:
@@ -51,16 +35,9 @@ class DynamoDbPeople:
         known = set() if before is None else set(search_values(before))
         wanted = set(search_values(contact))
         puts = [versioned(items.contact_item(contact), contact.version - 1)]
-        if record is not None:
-            puts.append(record_put(record, self._wall_now_s()))
         puts += [Put(items.lookup_item(merchant_id, by, text, customer_id)) for by, text in wanted - known]
         deletes = [table.lookup_key(merchant_id, by, text, customer_id) for by, text in known - wanted]
-        try:
-            self._transactions.write(puts, f"chg_{secrets.token_hex(16)}", deletes=deletes)
-        except Refused as refused:
-            if 1 in refused.failed:
-                raise RecordExists(items.record_of(refused.failed[1])) from None
-            raise VersionConflict(contact.customer_id) from None
+        self._write(puts, customer_id, record=record, deletes=deletes)
 
     def list_customers(self, merchant_id: str, *, limit: int, cursor: str | None) -> Page[Customer]:
         partition = table.customers_partition(merchant_id)
@@ -87,7 +64,7 @@ class DynamoDbPeople:
         )
         ids = [item["sk"]["S"] for item in found]
         keys = [table.customer_key(merchant_id, customer_id) for customer_id in ids]
-        profiles = self._reads.find_all(keys) if keys else {}
+        profiles = self._reads.find_all(keys)
         return Page(
             items=tuple(items.customer_of(profiles[flat(key)]) for key in keys if flat(key) in profiles),
             next_cursor=cursors.encode(partition, ids[-1]) if has_more else None,

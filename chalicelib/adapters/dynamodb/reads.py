@@ -1,20 +1,27 @@
-"""Reads from one DynamoDB table: items by key, and pages of a partition."""
+"""Reads from one DynamoDB table (items by key, pages of a partition), and what all stores on it share."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from chalicelib.adapters.dynamodb import cursors, table
-from chalicelib.adapters.dynamodb.writes import TRIES, reading
+from botocore.exceptions import ClientError
+
+from chalicelib.adapters.dynamodb import cursors, items, table
+from chalicelib.adapters.dynamodb.writes import TRIES, Put, Refused, Transactions, new_change_id, reading, record_put
 from chalicelib.domain.errors import InvalidInput
-from chalicelib.ports.store import WHOLE, Span, StoreUnavailable
+from chalicelib.ports.store import WHOLE, IdempotencyRecord, RecordExists, Span, StoreUnavailable, VersionConflict
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
     from chalicelib.adapters.dynamodb.items import Item
     from chalicelib.adapters.dynamodb.table import Key
+
+
+BATCH = 100
+"""The maximum number of items in one BatchGetItem."""
 
 
 class Reads:
@@ -30,7 +37,20 @@ class Reads:
             return self._client.get_item(TableName=self._table_name, Key=key, ConsistentRead=True).get("Item")
 
     def find_all(self, keys: Sequence[Key]) -> dict[tuple[str, str], Item]:
-        """The items under the keys, by key; whatever DynamoDB leaves out for lack of capacity is asked for again."""
+        """The items under the keys, each given once, by key."""
+        found: dict[tuple[str, str], Item] = {}
+        for start in range(0, len(keys), BATCH):
+            found |= self._batch(keys[start : start + BATCH])
+        return found
+
+    def find_listed(self, listed: Sequence[Item]) -> list[Item]:
+        """The whole items of a page of an index that has the keys alone, in its order."""
+        keys = [{"pk": item["pk"], "sk": item["sk"]} for item in listed]
+        found = self.find_all(keys)
+        return [found[flat(key)] for key in keys if flat(key) in found]
+
+    def _batch(self, keys: Sequence[Key]) -> dict[tuple[str, str], Item]:
+        """Whatever DynamoDB leaves out for lack of capacity is asked for again."""
         found: dict[tuple[str, str], Item] = {}
         request: dict[str, Any] = {self._table_name: {"Keys": list(keys), "ConsistentRead": True}}
         for number in range(TRIES):
@@ -133,3 +153,50 @@ def position_of(listing: str, cursor: str) -> tuple[str, str]:
     if not table.is_id(item_id):
         raise InvalidInput("The cursor does not belong to this listing. Start again without it.")
     return position, item_id
+
+
+class OnTable:
+    """A store on the table. `clock_for_ttl`: the wall clock in seconds, for TTL attributes only."""
+
+    def __init__(
+        self,
+        client: DynamoDBClient,
+        table_name: str,
+        *,
+        clock_for_ttl: Callable[[], float] = time.time,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._client = client
+        self._table_name = table_name
+        self._wall_now_s = clock_for_ttl
+        self._transactions = Transactions(client, table_name, sleep=sleep)
+        self._reads = Reads(client, table_name, self._transactions.back_off)
+
+    def _write(
+        self, puts: Sequence[Put], what: str, *, record: IdempotencyRecord | None = None, deletes: Sequence[Key] = ()
+    ) -> None:
+        """All of it with the request's record, or nothing. Raises RecordExists, or else VersionConflict of `what`."""
+        records = [] if record is None else [record_put(record, self._wall_now_s())]
+        try:
+            self._transactions.write([*puts, *records], new_change_id(), deletes=deletes)
+        except Refused as refused:
+            if records and len(puts) in refused.failed:
+                raise RecordExists(items.record_of(refused.failed[len(puts)])) from None
+            raise VersionConflict(what) from None
+
+    def _put_alone(self, put: Put, what: str) -> None:
+        """One item on its condition, at half the price of a transaction. Raises VersionConflict of `what`.
+
+        Also where the answer to an earlier try of ours was lost: then it is written.
+        """
+        assert put.condition is not None, "without a condition nothing can be in conflict"
+        more: Any = {"ExpressionAttributeValues": put.values} if put.values else {}
+        try:
+            with reading():
+                self._client.put_item(
+                    TableName=self._table_name, Item=put.item, ConditionExpression=put.condition, **more
+                )
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+                raise
+            raise VersionConflict(what) from None

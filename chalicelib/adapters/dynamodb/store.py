@@ -20,13 +20,12 @@ import msgspec
 
 from chalicelib.adapters.aws import client as aws
 from chalicelib.adapters.dynamodb import cursors, items, table
-from chalicelib.adapters.dynamodb.reads import Reads, flat
+from chalicelib.adapters.dynamodb.reads import OnTable, flat
 from chalicelib.adapters.dynamodb.writes import (
     ABSENT,
     MAXIMUM_ACTIONS,
     Put,
     Refused,
-    Transactions,
     reading,
     record_put,
     versioned,
@@ -68,8 +67,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 DUE_PAGE = 1000
-BATCH = 100
-"""The maximum number of items in one BatchGetItem."""
 SWEEP_THREADS = 8
 
 
@@ -91,8 +88,8 @@ def dynamodb_client(endpoint_url: str | None = None, region: str | None = None) 
     )
 
 
-class DynamoDbStore:
-    """`clock_for_ttl`: the wall clock in seconds, only for TTL attributes. `sleep`: waits between tries."""
+class DynamoDbStore(OnTable):
+    """Implements ports.store.TabStore. `sweep_threads`: how many shards of what is due are read at once."""
 
     def __init__(
         self,
@@ -103,11 +100,7 @@ class DynamoDbStore:
         sleep: Callable[[float], None] = time.sleep,
         sweep_threads: int = SWEEP_THREADS,
     ) -> None:
-        self._client = client
-        self._table_name = table_name
-        self._wall_now_s = clock_for_ttl
-        self._transactions = Transactions(client, table_name, sleep=sleep)
-        self._reads = Reads(client, table_name, self._transactions.back_off)
+        super().__init__(client, table_name, clock_for_ttl=clock_for_ttl, sleep=sleep)
         self._sweep_threads = sweep_threads
 
     # Tabs
@@ -120,15 +113,13 @@ class DynamoDbStore:
         return items.tab_of(item)
 
     def find_tabs(self, owners: Collection[tuple[str, str]]) -> Mapping[tuple[str, str], Tab]:
-        wanted = [owner for owner in dict.fromkeys(owners) if all(map(table.is_id, owner))]
+        wanted = {owner: table.tab_key(*owner) for owner in dict.fromkeys(owners) if all(map(table.is_id, owner))}
+        there = self._reads.find_all(list(wanted.values()))
         found: dict[tuple[str, str], Tab] = {}
-        for start in range(0, len(wanted), BATCH):
-            keys = {owner: table.tab_key(*owner) for owner in wanted[start : start + BATCH]}
-            there = self._reads.find_all(list(keys.values()))
-            for owner, key in keys.items():
-                if flat(key) in there:
-                    with suppress(msgspec.MsgspecError, items.NewerSchema):
-                        found[owner] = items.tab_of(there[flat(key)])
+        for owner, key in wanted.items():
+            if flat(key) in there:
+                with suppress(msgspec.MsgspecError, items.NewerSchema):
+                    found[owner] = items.tab_of(there[flat(key)])
         return found
 
     def get_tab_and_record(
@@ -235,13 +226,9 @@ class DynamoDbStore:
         )
 
     def find_pointers(self, account: str | None, object_ids: Collection[str]) -> Mapping[str, Pointer]:
-        wanted = sorted(set(object_ids))
-        found: dict[str, Pointer] = {}
-        for start in range(0, len(wanted), BATCH):
-            keys = {one: table.pointer_key(account, one) for one in wanted[start : start + BATCH]}
-            there = self._reads.find_all(list(keys.values()))
-            found |= {one: items.pointer_of(there[flat(key)]) for one, key in keys.items() if flat(key) in there}
-        return found
+        keys = {one: table.pointer_key(account, one) for one in sorted(set(object_ids))}
+        there = self._reads.find_all(list(keys.values()))
+        return {one: items.pointer_of(there[flat(key)]) for one, key in keys.items() if flat(key) in there}
 
     def find_attempt(self, merchant_id: str, tab_id: str, attempt_id: str) -> Attempt | None:
         item = self._reads.find(table.attempt_key(merchant_id, tab_id, attempt_id))
@@ -481,16 +468,7 @@ class DynamoDbStore:
     # Writing
 
     def _put_party(self, item: Item, base_version: int, record: IdempotencyRecord | None, *others: Put) -> None:
-        puts = [versioned(item, base_version)]
-        if record is not None:
-            puts.append(record_put(record, self._wall_now_s()))
-        puts.extend(others)
-        try:
-            self._transactions.write(puts, f"chg_{secrets.token_hex(16)}")
-        except Refused as refused:
-            if 1 in refused.failed:
-                raise RecordExists(items.record_of(refused.failed[1])) from None
-            raise VersionConflict(item["pk"]["S"]) from None
+        self._write([versioned(item, base_version), *others], item["pk"]["S"], record=record)
 
 
 def _puts_of(change: Change) -> tuple[list[Put], dict[str, Put]]:

@@ -2,61 +2,37 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
-
-from botocore.exceptions import ClientError
+from typing import TYPE_CHECKING
 
 from chalicelib.adapters.dynamodb import cursors, items, table
-from chalicelib.adapters.dynamodb.reads import Reads, flat
-from chalicelib.adapters.dynamodb.writes import ABSENT, Transactions, reading
+from chalicelib.adapters.dynamodb.reads import OnTable, flat
+from chalicelib.adapters.dynamodb.writes import ABSENT, Put, reading
 from chalicelib.domain.errors import InvalidInput
 from chalicelib.domain.trust.visit import Visit
-from chalicelib.ports.store import Page, VersionConflict
+from chalicelib.ports.store import Page
 
 if TYPE_CHECKING:
-    from types_boto3_dynamodb import DynamoDBClient
-
     from chalicelib.domain.trust.figures import Figures
     from chalicelib.ports.visits import VisitKey
 
-BATCH = 100
-"""The maximum number of items in one BatchGetItem."""
 
-
-class DynamoDbVisits:
+class DynamoDbVisits(OnTable):
     """Implements ports.visits.Visits."""
 
-    def __init__(self, client: DynamoDBClient, table_name: str, *, sleep: Callable[[float], None] = time.sleep) -> None:
-        self._client = client
-        self._table_name = table_name
-        self._reads = Reads(client, table_name, Transactions(client, table_name, sleep=sleep).back_off)
-
     def find_visits(self, keys: Collection[VisitKey]) -> Mapping[VisitKey, Visit]:
-        wanted = [key for key in dict.fromkeys(keys) if all(map(table.is_id, key))]
-        found: dict[VisitKey, Visit] = {}
-        for start in range(0, len(wanted), BATCH):
-            at = {key: table.visit_key(*key) for key in wanted[start : start + BATCH]}
-            there = self._reads.find_all(list(at.values()))
-            found |= {key: items.contents(Visit, there[flat(one)]) for key, one in at.items() if flat(one) in there}
-        return found
+        wanted = {key: table.visit_key(*key) for key in dict.fromkeys(keys) if all(map(table.is_id, key))}
+        there = self._reads.find_all(list(wanted.values()))
+        return {key: items.contents(Visit, there[flat(at)]) for key, at in wanted.items() if flat(at) in there}
 
     def put_visit(self, visit: Visit, before: Visit | None) -> None:
-        condition: Any = {"ConditionExpression": ABSENT}
-        if before is not None:
-            condition = {
-                "ConditionExpression": "seq = :before",
-                "ExpressionAttributeValues": {":before": {"N": str(before.seq)}},
-            }
-        try:
-            with reading():
-                self._client.put_item(TableName=self._table_name, Item=items.visit_item(visit), **condition)
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
-                raise
-            raise VersionConflict(visit.tab_id) from None
+        item = items.visit_item(visit)
+        if before is None:
+            put = Put(item, ABSENT)
+        else:
+            put = Put(item, "seq = :before", {":before": {"N": str(before.seq)}})
+        self._put_alone(put, visit.tab_id)
 
     def note_card(self, merchant_id: str, customer_id: str, fingerprint: str) -> Sequence[str]:
         item = items.card_item(merchant_id, fingerprint, customer_id)
@@ -101,12 +77,8 @@ class DynamoDbVisits:
             },
         )
         # The index has the keys alone, so that an entry's fold need not write it, too.
-        keys = [{"pk": item["pk"], "sk": item["sk"]} for item in found]
-        whole: dict[tuple[str, str], items.Item] = {}
-        for first in range(0, len(keys), BATCH):
-            whole |= self._reads.find_all(keys[first : first + BATCH])
         return Page(
-            items=tuple(items.contents(Visit, whole[flat(key)]) for key in keys if flat(key) in whole),
+            items=tuple(items.contents(Visit, item) for item in self._reads.find_listed(found)),
             next_cursor=cursors.encode(partition, found[-1]["gm_sk"]["S"]) if has_more else None,
         )
 

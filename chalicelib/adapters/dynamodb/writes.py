@@ -71,6 +71,10 @@ class Check(Struct, frozen=True):
     values: Item
 
 
+def new_change_id() -> str:
+    return f"chg_{secrets.token_hex(16)}"
+
+
 def versioned(item: Item, base_version: int) -> Put:
     """Put the item if the stored version is `base_version` (0: none is stored)."""
     if base_version == 0:
