@@ -29,15 +29,20 @@ RIGHTS = {
     "write": "dynamodb:PutItem",
     "try_together": "dynamodb:PutItem",
     "write with deletes": "dynamodb:DeleteItem",
+    "_write": "dynamodb:PutItem",
+    "_write with deletes": "dynamodb:DeleteItem",
+    "_put_alone": "dynamodb:PutItem",
     # The methods of Reads, each of which makes one kind of call.
     "find": "dynamodb:GetItem",
     "find_all": "dynamodb:BatchGetItem",
+    "find_listed": "dynamodb:BatchGetItem",
     "page": "dynamodb:Query",
     "newest": "dynamodb:Query",
     "partition": "dynamodb:Query",
     "range": "dynamodb:Query",
 }
-"""By the client's method; `write` and `try_together` are those of Transactions, which makes TransactWriteItems."""
+"""By the client's method. `write` and `try_together` are those of Transactions, which makes TransactWriteItems; `_write` and
+`_put_alone` are what all stores share (OnTable)."""
 
 Function = tuple[str, str]
 """Module and name of a function in usecases/."""
