@@ -41,8 +41,8 @@ RIGHTS = {
     "partition": "dynamodb:Query",
     "range": "dynamodb:Query",
 }
-"""By the client's method. `write` and `try_together` are those of Transactions, which makes TransactWriteItems, `_write`
-and `_put_alone` what all stores share (OnTable)."""
+"""By the client's method. `write` and `try_together` are those of Transactions, which makes TransactWriteItems;
+`_write` and `_put_alone` are what all stores share (OnTable)."""
 
 Function = tuple[str, str]
 """Module and name of a function in usecases/."""
