@@ -73,7 +73,7 @@ def put_contact(call: Call[party_requests.PutContact]) -> Reply:
 
 @routes.operation("DELETE", _CONTACT, roles=BUSINESS | CUSTOMER, answer=party_views.ContactView, tagged=True)
 def erase_contact(call: Call[requests.Nothing]) -> Reply:
-    """Erase everything personal that is kept of a customer. Tabs and books stay, without a name."""
+    """Erase how a customer is reached, and what they told. Tabs, books and what proves them stay, without a name."""
     return _reply(contacts.erase_contact(get_deps(), call.path["customer_id"], request=call.request))
 
 

@@ -118,7 +118,7 @@ def opt_in(deps: Deps, customer_id: str, channel: Channel, *, request: Request) 
 
 
 def erase_contact(deps: Deps, customer_id: str, *, request: Request) -> Contact:
-    """Erase everything personal that is kept of the customer, and what they told. The books stay.
+    """Erase how the customer is reached, and what they told. The books stay, with what proves them (docs/security.md).
 
     Raises NotFound, Contention.
     """
