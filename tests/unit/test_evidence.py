@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -24,10 +25,10 @@ from chalicelib.domain.tab.payments import DisputeState
 from chalicelib.domain.tab.policy import Resolution
 from chalicelib.domain.tab.share import USUAL_TIME
 from chalicelib.domain.tab.sharing import tell
-from chalicelib.domain.trust.evidence.compelling import PROGRAM, choose, find_earlier
-from chalicelib.domain.trust.evidence.draft import Known, draft_pack
+from chalicelib.domain.trust.evidence.compelling import PROGRAM, choose, find_earlier, with_tabs
+from chalicelib.domain.trust.evidence.draft import Known, _Line, _of_lines, draft_pack
 from chalicelib.domain.trust.evidence.fields import LIMITS, MOST_CHARACTERS, MOST_DRAFTED, FileField, TextField
-from chalicelib.domain.trust.evidence.pack import EarlierPayment, Lack, Origin, Pack
+from chalicelib.domain.trust.evidence.pack import EarlierPayment, Lack, Missing, Origin, Pack, PackField
 from chalicelib.domain.trust.folds import visit_of
 from tests.unit import stories
 from tests.unit.till import ADA, ANSWER, CUSTOMER, EVERYTHING, NOON, STAFF, Till
@@ -48,6 +49,25 @@ def missed() -> Till:
     """A no-show whose fee was charged a day later."""
     till = Till.booked(deposit_minor=0).accept(*EVERYTHING, customer=CUSTOMER).wait(hours=25)
     return till.do(booking.mark_no_show).wait(days=1).charged()
+
+
+def split_bill() -> tuple[Till, Till]:
+    """A bill of 60.00 of which two shares were split off, and the share of 25.00, both paid by card."""
+    till = Till().accept(*EVERYTHING, customer=CUSTOMER).serve(60_00)
+    draft_of_bill = till.draft(ADA)
+    sharing.split(draft_of_bill, Parts(amounts_minor=(25_00, 15_00)), USUAL_TIME, lambda share_id: f"{share_id:0>64}")
+    change = due_steps.conclude(draft_of_bill)
+    assert change is not None
+    share = Till()
+    share.tab, share.entries = change.also[0].tab, list(change.also[0].entries)
+    share.do(payment.pay_on_phone, by=replace(ADA, customer_id=share.tab.customer_id)).charged("pi_share")
+    told = Draft(change.tab, now=till.now, by=STAFF, new_id=till.new_id)
+    tell(share.draft(), told)
+    heard = due_steps.conclude(told)
+    assert heard is not None
+    till.tab, till.entries = heard.tab, [*till.entries, *change.entries, *heard.entries]
+    till.do(payment.pay_on_phone, by=ADA).charged()
+    return till, share
 
 
 def pack_of(till: Till, reason: str, *, programs: tuple[str, ...] = (), **given: Any) -> Pack:
@@ -136,20 +156,8 @@ def test_capture_and_charge_are_parts_of_one_bill() -> None:
 
 def test_shares_are_payments_of_one_split_bill() -> None:
     """To a bank each looks like the same bill twice. A share says of what, and where the rest is recorded."""
-    till = Till().accept(*EVERYTHING, customer=CUSTOMER).serve(60_00)
-    draft_of_bill = till.draft(ADA)
-    sharing.split(draft_of_bill, Parts(amounts_minor=(25_00, 15_00)), USUAL_TIME, lambda share_id: f"{share_id:0>64}")
-    change = due_steps.conclude(draft_of_bill)
-    assert change is not None
-    bill_id, share = till.tab.tab_id, Till()
-    share.tab, share.entries = change.also[0].tab, list(change.also[0].entries)
-    share.do(payment.pay_on_phone, by=replace(ADA, customer_id=share.tab.customer_id)).charged("pi_share")
-    told = Draft(change.tab, now=till.now, by=STAFF, new_id=till.new_id)
-    tell(share.draft(), told)
-    heard = due_steps.conclude(told)
-    assert heard is not None
-    till.tab, till.entries = heard.tab, [*till.entries, *change.entries, *heard.entries]
-    till.do(payment.pay_on_phone, by=ADA).charged()
+    till, share = split_bill()
+    bill_id = till.tab.tab_id
 
     pack, of_bill = pack_of(share, "duplicate", contact=None), pack_of(till, "duplicate")
 
@@ -241,6 +249,42 @@ def test_the_owners_words_stand_in_place_of_the_drafts() -> None:
     assert pack.sha256 != before.sha256 == draft(till).sha256
 
 
+def test_the_seal_is_over_the_canonical_json_of_what_is_sent() -> None:
+    """So that whoever has the pack can calculate it: used payments only, and nothing that is for the owner."""
+    used = EarlierPayment(
+        tab_id="t", payment_id="pi_1", at=NOON, amount_minor=1, currency="EUR", description="", is_used=True
+    )
+    fields = {F.SERVICE_DATE: "2026-03-02", F.CUSTOMER_NAME: "Zoë"}
+    pack = Pack(
+        dispute_id="dp_1",
+        fields=tuple(PackField(name=name, text=text, origin=Origin.OWNER) for name, text in fields.items()),
+        files={FileField.RECEIPT: "file_1", FileField.CUSTOMER_SIGNATURE: "file_2"},
+        earlier=(used, replace(used, payment_id="pi_2", is_used=False)),
+        missing=(Missing(code=Lack.NAME, text="…"),),
+    )
+    sent = (
+        '{"dispute":"dp_1","earlier":["pi_1"],"fields":{"customer_name":"Zoë","service_date":"2026-03-02"},'
+        '"files":{"customer_signature":"file_2","receipt":"file_1"}}'
+    )
+
+    assert pack.sha256 == hashlib.sha256(sent.encode()).hexdigest()
+
+
+def test_what_does_not_fit_is_left_out_from_the_end_and_counted() -> None:
+    """Whole lines; of one that is longer than a page alone, its beginning."""
+    room = MOST_DRAFTED - len("\n(and 999 more)")
+    lines = [_Line("a" * (room - 6), (2,)), _Line("b" * 5, (1,)), _Line("c", (3,)), _Line("d", (4,))]
+
+    field = _of_lines(F.UNCATEGORIZED_TEXT, lines)
+    assert field is not None
+    assert field.text == "a" * (room - 6) + "\n" + "b" * 5 + "\n(and 2 more)"
+    assert field.entries == (1, 2)
+    long = _of_lines(F.UNCATEGORIZED_TEXT, [_Line("a" * (room + 1), (1,)), _Line("b", (2,))], "Head:")
+    assert long is not None
+    assert (long.text, long.entries) == ("a" * room + "\n(and 1 more)", (1,))
+    assert _of_lines(F.UNCATEGORIZED_TEXT, []) is None
+
+
 def test_nothing_personal_is_left_without_a_contact() -> None:
     """After an erasure the draft has neither name nor address of mail."""
     pack = pack_of(paid(), "fraudulent", contact=None)
@@ -265,6 +309,8 @@ def test_earlier_payments_are_those_of_120_to_364_days_before_with_the_same_card
     found = find_earlier(earlier_visits(119, 120, 200, 364, 365), leg)
 
     assert [(leg.taken_at - one.at).days for one in found] == [120, 200, 364]
+    assert [(one.tab_id, one.payment_id) for one in found] == [(f"tab_{n}", "pi_charge") for n in (1, 2, 3)]
+    assert {(one.amount_minor, one.currency) for one in found} == {(30_00, "EUR")}
     assert not find_earlier(earlier_visits(200), replace(leg, fingerprint="card_b"))
     assert not find_earlier(earlier_visits(200), replace(leg, fingerprint=None))
 
@@ -282,6 +328,15 @@ def test_what_a_bank_has_doubted_is_no_evidence() -> None:
     assert not find_earlier([replace(visit, fraud_warned_at=NOON)], leg)
     returned = tuple(replace(one, refunded_minor=one.amount_minor) for one in visit.payments)
     assert not find_earlier([replace(visit, payments=returned)], leg)
+
+
+def test_earlier_payments_are_told_by_their_tabs() -> None:
+    """What it was for, and from where its promise was accepted; what has no tab any more is left out."""
+    found = find_earlier(earlier_visits(200, 300), paid().tab.legs[-1])
+
+    (told,) = with_tabs(found, {"tab_1": paid().tab})
+
+    assert (told.tab_id, told.description, told.ip) == ("tab_1", "Haircut", "192.0.2.1")
 
 
 def test_two_payments_from_the_same_address_are_sent_or_none() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from chalicelib.domain.tab.objection import ObjectionState
 from chalicelib.domain.tab.promise import AcceptanceMethod
 from chalicelib.domain.trust.figures import Integrity
-from chalicelib.domain.trust.integrity import PERIOD, integrity_of
+from chalicelib.domain.trust.integrity import PERIOD, integrity_of, stories_of
 from chalicelib.domain.trust.visit import Contested, ContestEnd, Visit
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -55,12 +55,14 @@ def test_appointments_acceptances_caps_and_no_shows() -> None:
     found = counted(
         visit(starts_at=NOW, canceled_at=NOW, canceled_by="business"),
         visit(starts_at=NOW, canceled_at=NOW, canceled_by="customer"),
+        visit(starts_at=NOW, canceled_at=NOW, canceled_by="customer"),
         visit(accepted_at=NOW, method=AcceptanceMethod.IN_PERSON, cap_raises=2),
         visit(accepted_at=NOW, method=AcceptanceMethod.APP, no_show_at=NOW),
+        visit(accepted_at=NOW, method=AcceptanceMethod.GUEST_LINK),
         visit(no_shows_taken_back=1),
     )
-    assert (found.appointments, found.canceled_by_business) == (2, 1)
-    assert (found.accepted, found.accepted_in_person, found.cap_raises) == (2, 1, 2)
+    assert (found.appointments, found.canceled_by_business) == (3, 1)
+    assert (found.accepted, found.accepted_in_person, found.cap_raises) == (3, 1, 2)
     assert (found.no_shows, found.no_shows_taken_back) == (1, 1)
 
 
@@ -92,7 +94,18 @@ def test_only_what_came_to_something_in_the_period_counts_and_shares_count_with_
     assert counted(visit(opened_at=long_ago)).tabs == 1
     assert counted(visit(billed_at=None)).tabs == 0
     assert counted(visit(days_ago=PERIOD.days + 1)).tabs == 0
+    assert [counted(visit(days_ago=days)).tabs for days in (0, PERIOD.days)] == [1, 0], "from then until now"
+    assert (counted().since, counted().until) == (NOW - PERIOD, NOW)
     assert counted(visit(parent_id="tab_9")).tabs == 0
+
+
+def test_stories_are_of_those_who_were_asked_within_a_year() -> None:
+    ago = [NOW - timedelta(days=days) for days in (10, 364, 365)]
+    asked = [visit(story_asked_at=at, story_told_at=at) for at in ago]
+
+    found = stories_of([visit(), *asked, visit(story_asked_at=ago[0])], NOW)
+
+    assert (found.since, found.asked, found.told) == (NOW - timedelta(days=365), 3, 2)
 
 
 def test_it_is_too_early_to_say_with_few_tabs_or_few_people() -> None:

@@ -78,33 +78,35 @@ def contest(till: Till, percent: int) -> Till:
 
 
 @pytest.mark.parametrize(
-    ("percents", "silence"),
+    ("percents", "silence", "field"),
     [
-        ((100,), 100),
-        ((100, 80, 60, 40, 20), 80),
-        ((90, 50), 50),
-        ((100, 50, 80), 80),
-        ((100, 80, 80), 80),
-        ((100, -1), -1),
-        ((100, 80), None),
-        ((100, 80), 100),
-        ((100, 80), 50),
-        ((), 80),
+        ((100,), 100, "tiers"),
+        ((100, 80, 60, 40, 20), 80, "tiers"),
+        ((90, 50), 50, "tiers"),
+        ((100, 50, 80), 80, "tiers"),
+        ((100, 80, 80), 80, "tiers"),
+        ((100, -1), -1, "tiers"),
+        ((100, 80), None, "silence_percent"),
+        ((100, 80), 100, "silence_percent"),
+        ((100, 80), 50, "silence_percent"),
+        ((), 80, None),
     ],
 )
 def test_tiers_begin_with_the_whole_price_and_silence_is_a_lower_one(
-    percents: tuple[int, ...], silence: int | None
+    percents: tuple[int, ...], silence: int | None, field: str | None
 ) -> None:
     given = [Tier(percent=percent, measure=f"measure {number}") for number, percent in enumerate(percents)]
 
-    with pytest.raises(InvalidInput):
+    with pytest.raises(InvalidInput) as refused:
         check_tiers(given, silence)
+    assert refused.value.context.get("field") == field
 
 
 def test_each_tier_has_a_measure_of_its_own() -> None:
     for measures in (("on time", "on time"), ("on time", " ")):
-        with pytest.raises(InvalidInput, match="measure"):
-            check_tiers([Tier(percent=100, measure=measures[0]), Tier(percent=0, measure=measures[1])], 0)
+        with pytest.raises(InvalidInput, match="measure") as refused:
+            check_tiers([Tier(percent=100, measure=measures[0]), Tier(percent=0, measure=measures[1])], 0, "terms.")
+        assert refused.value.context == {"field": "terms.tiers"}
 
 
 def test_tiers_are_sealed_and_older_promises_keep_their_hash() -> None:

@@ -373,7 +373,7 @@ _SENTENCES: Mapping[str, Callable[[Known, _Told], str]] = {
     "bill_seen": _plain("the customer opened the bill."),
     "tier_chosen": _chosen,
     "bill_accepted": _plain("the customer accepted the bill."),
-    "review_ended": _plain("the time for contesting the bill ended; the customer had said nothing against it."),
+    "review_ended": _plain("the time for contesting the bill ended, and no contest of it was open."),
     "split": _split,
     "share_paid": _of_amount("{amount} of a share was paid by a payment of its own."),
     "share_paid_back": _of_amount("{amount} of a share's payment was given or taken back."),
