@@ -27,8 +27,8 @@ StepCode = StrEnum("StepCode", [(kind.name, kind.name.lower()) for kind in StepK
 """The kinds of steps, by the names that callers know them by."""
 
 
-class Answer(msgspec.Struct, kw_only=True):
-    """A response's body."""
+class Answer(msgspec.Struct, gc=False, kw_only=True):
+    """A response's body: a tree, of which the garbage collector need not look for cycles."""
 
 
 class HealthView(Answer):
