@@ -10,16 +10,18 @@ import random
 from collections.abc import Callable
 from typing import Any
 
+try:
+    # Part of Lambda's Python runtimes from 3.12 on, and of no package of ours:
+    # https://docs.aws.amazon.com/lambda/latest/dg/snapstart-runtime-hooks-python.html
+    from snapshot_restore_py import register_after_restore
+except ImportError:
+    register_after_restore = None
+
 
 def after_restore(step: Callable[[], Any]) -> None:
     """Register a step that Lambda runs after it has restored an environment. Without snapshots it never runs."""
-    try:
-        # Part of Lambda's Python runtimes from 3.12 on, and of no package of ours:
-        # https://docs.aws.amazon.com/lambda/latest/dg/snapstart-runtime-hooks-python.html
-        from snapshot_restore_py import register_after_restore
-    except ImportError:
-        return
-    register_after_restore(step)
+    if register_after_restore is not None:
+        register_after_restore(step)
 
 
 # The SDKs draw their retry delays from `random`: environments that fail together must not retry together.

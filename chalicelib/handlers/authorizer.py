@@ -33,8 +33,9 @@ MAXIMUM_CHARS = 8 * 1024
 _ALGORITHM = "RS256"
 _REQUIRED = ["exp", "iat", "iss", "aud", "sub"]
 _ROLES = frozenset({Role.CUSTOMER, Role.STAFF, Role.OWNER, Role.OPERATOR})
-_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_SUBJECT = re.compile(r"[\x20-\x7e]{1,255}")
+# Patterns as texts: re compiles each when it is first needed, and the API needs none of them.
+_ID = r"[A-Za-z0-9_-]{1,64}"
+_SUBJECT = r"[\x20-\x7e]{1,255}"
 
 # Without a prefix: the deployed URI of an authorizer with a prefix would point to no function.
 authorizer_routes = Blueprint(__name__)
@@ -150,7 +151,7 @@ def _claims(token: str) -> dict[str, str]:
 def _context(claims: dict[str, Any]) -> dict[str, str]:
     """Customer tokens name one customer of one merchant, staff and owner tokens one merchant, operator tokens none."""
     subject, role = claims["sub"], claims.get("role")
-    if not isinstance(subject, str) or not _SUBJECT.fullmatch(subject):
+    if not isinstance(subject, str) or not re.fullmatch(_SUBJECT, subject):
         raise Refused("sub is not a readable string")
     if not isinstance(role, str) or role not in _ROLES:
         raise Refused("role is missing or unknown")
@@ -158,7 +159,7 @@ def _context(claims: dict[str, Any]) -> dict[str, str]:
     given = {name: claims[name] for name in ("merchant_id", "customer_id") if claims.get(name) is not None}
     if set(given) != wanted:
         raise Refused(f"a {role} token has {', '.join(sorted(wanted)) or 'neither merchant_id nor customer_id'}")
-    if not all(isinstance(value, str) and _ID.fullmatch(value) for value in given.values()):
+    if not all(isinstance(value, str) and re.fullmatch(_ID, value) for value in given.values()):
         raise Refused("an id is not one")
     return {"sub": subject, "role": role, **given}
 

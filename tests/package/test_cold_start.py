@@ -5,11 +5,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+import msgspec
 import pytest
 
 import app
+from chalicelib.domain.tab.tab import Tab
 
 ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = {
@@ -159,12 +161,36 @@ def test_a_function_has_loaded_what_its_first_request_needs() -> None:
     assert "chalicelib.handlers.events.stripe_webhook" in start("app.webhook", show)
 
 
-def test_charging_needs_neither_news_nor_bookings() -> None:
+OF_OTHER_BILLS = {
+    *(f"chalicelib.handlers.api.{name}" for name in ("listed", "listing", "payments", "requests")),
+    *("chalicelib.usecases.tab.exposure", "chalicelib.usecases.tab.payment", "chalicelib.usecases.tab.payment_sheet"),
+    # Facts that come long after the payment, if ever.
+    *(f"chalicelib.domain.tab.facts.{name}" for name in ("dispute", "evidence", "fraud_warning", "refund")),
+}
+
+
+def test_charging_loads_what_a_charge_takes() -> None:
     """What is told of a payment, and to whom, the relay finds out later; what was promised is in the tab."""
-    loaded = start("app.app", "import chalicelib.handlers.api.tabs\nprint(json.dumps(sorted(sys.modules)))")
+    loaded = set(start("app.app", "import chalicelib.handlers.api.tabs\nprint(json.dumps(sorted(sys.modules)))"))
 
     others = ("chalicelib.domain.news", "chalicelib.domain.tab.commands.booking", "chalicelib.domain.trust.visit")
     assert not [name for name in loaded if name.startswith(others)]
+    assert loaded & (OF_OTHER_BILLS | {"stripe", "zoneinfo"}) == set()
+
+
+def test_a_tab_is_read_without_evaluating_annotations() -> None:
+    """msgspec compiles annotations that are texts when it makes a decoder: an import of `annotations` in a module of a
+    tab's structs costs every start."""
+    structs, left = set(), [Tab]
+    while left:
+        kind = left.pop()
+        if isinstance(kind, type) and issubclass(kind, msgspec.Struct) and kind not in structs:
+            structs.add(kind)
+            left += kind.__annotations__.values()
+        left += get_args(kind)
+
+    assert len(structs) > 30
+    assert not [kind for kind in structs if any(isinstance(it, str) for it in kind.__annotations__.values())]
 
 
 def test_a_snapshot_has_all_routes() -> None:

@@ -56,6 +56,18 @@ def declined(failure: Failure = TRY_LATER, **given: object) -> Till:
     return till.declined(Operation.CHARGE, failure=failure)
 
 
+def test_what_is_charged_at_once_is_not_followed_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Times of a follow-up are moved out of the quiet hours, and a fresh function would look up time zones for that."""
+    till = Till().accept(*EVERYTHING, customer=CUSTOMER).serve(50_00)
+    asked: list[object] = []
+    monkeypatch.setattr("chalicelib.domain.tab.followup.outside_quiet_hours", lambda at, policy: asked.append(at) or at)
+
+    till.accept_bill()
+
+    assert till.tab.taking_attempt is not None
+    assert asked == []
+
+
 def reminded_at(till: Till) -> list[datetime]:
     return [message.at for message in till.messages if message.kind == MessageKind.REMINDER]
 

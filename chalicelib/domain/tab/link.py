@@ -4,8 +4,6 @@ A guest is known by a subject: the id of the link that they hold, or the number 
 read from the tab itself, so that a link which is revoked, or a token which is taken back, opens nothing at once.
 """
 
-from __future__ import annotations
-
 import hmac
 import re
 from datetime import datetime, timedelta
@@ -99,7 +97,7 @@ class LinkPointer(Struct, frozen=True, kw_only=True):
 _TOKEN = "token_"
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 SECRET_LENGTH = 26
-_SECRET = re.compile(rf"[{_ALPHABET}]{{{SECRET_LENGTH}}}")
+_SECRET = rf"[{_ALPHABET}]{{{SECRET_LENGTH}}}"
 
 
 def derived_secret(credential: str, about: str) -> str:
@@ -124,4 +122,4 @@ def is_token_subject(subject: str) -> bool:
 
 def is_secret(text: str) -> bool:
     """Whether this can be a link's or a token's secret. Whatever else is refused before anything is read."""
-    return _SECRET.fullmatch(text) is not None
+    return re.fullmatch(_SECRET, text) is not None

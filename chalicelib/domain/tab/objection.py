@@ -1,7 +1,5 @@
 """An objection: the customer says that what a tab says of them is not so; a person at the business decides."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from enum import StrEnum
 

@@ -4,8 +4,6 @@ The ledger moves what a share owes from the parent to it, through the account `s
 goes back the same way.
 """
 
-from __future__ import annotations
-
 from datetime import timedelta
 from enum import StrEnum
 

@@ -1,7 +1,5 @@
 """What a tab knows of its customer's story, without the words: those are apart (`domain/trust/story.py`)."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from enum import StrEnum
 

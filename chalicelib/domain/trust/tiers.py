@@ -1,7 +1,5 @@
 """Outcome tiers: the price steps of a promise, and what a bill costs at each."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from msgspec import Struct

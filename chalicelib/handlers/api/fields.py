@@ -32,20 +32,6 @@ Instant = Annotated[
 ]
 Id = Annotated[str, Meta(pattern=ID_PATTERN)]
 Sha256 = Annotated[str, Meta(pattern=SHA256_PATTERN, description="SHA-256, hexadecimal, lower case.")]
-CurrencyCode = Annotated[
-    str,
-    Meta(min_length=3, max_length=3, pattern=CURRENCY_PATTERN, description="ISO 4217, upper case.", examples=["EUR"]),
-]
-ReturnUrl = Annotated[
-    str,
-    Meta(
-        max_length=1000,
-        pattern=RETURN_URL_PATTERN,
-        description="Pay in a browser: on Stripe's page, whose address is answered as `page_url`, and which leads back "
-        "here whatever happens there. Left out: the customer pays in an app, with `client_secret`.",
-        examples=["https://example.com/paid"],
-    ),
-]
 Seconds = Annotated[int, Meta(ge=0, le=366 * 24 * 3600)]
 Hour = Annotated[int, Meta(ge=0, le=23)]
 Limits = Annotated[list[Annotated[str, Meta(min_length=1, max_length=200, pattern=READABLE)]], Meta(max_length=20)]

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Any
 
 from chalicelib.handlers.api import fields
-from chalicelib.handlers.api.operations import Order
 from chalicelib.usecases.tab.read_tabs import Wanted
+
+
+class Order(StrEnum):
+    NEWEST_FIRST = "newest_first"
+    OLDEST_FIRST = "oldest_first"
 
 
 def wanted_of(given: Mapping[str, Any]) -> Wanted:

@@ -61,8 +61,7 @@ _encode = msgspec.json.Encoder().encode
 _SCOPE_NAMED = {scope.value: scope for scope in Scope}
 _ROLE_NAMED = {role.value: role for role in Role}
 _ID = re.compile(ID_PATTERN)
-_KEY = re.compile(r"[\x21-\x7e]{1,255}")
-_VERSION = re.compile(IF_MATCH_PATTERN)
+_KEY = r"[\x21-\x7e]{1,255}"
 
 B = TypeVar("B", covariant=True)
 
@@ -83,11 +82,6 @@ OPENED = (
     Query(name="opened_since", kind=datetime, description="Opened at this instant or later."),
     Query(name="opened_until", kind=datetime, description="Opened before this instant."),
 )
-
-
-class Order(StrEnum):
-    NEWEST_FIRST = "newest_first"
-    OLDEST_FIRST = "oldest_first"
 
 
 class Operation(msgspec.Struct, frozen=True, kw_only=True):
@@ -347,7 +341,7 @@ def _idempotency_key(http: HttpRequest) -> str:
         raise IdempotencyKeyMissing(
             "Send an Idempotency-Key header: a new one for each new request, the same to repeat it."
         )
-    if not _KEY.fullmatch(key):
+    if not re.fullmatch(_KEY, key):
         raise BadRequest("Idempotency-Key has 1 to 255 visible ASCII characters.", header="Idempotency-Key")
     return str(key)
 
@@ -356,7 +350,7 @@ def _expected_version(http: HttpRequest) -> int | None:
     given = http.headers.get("if-match")
     if given is None or given == "*":
         return None
-    match = _VERSION.match(given)
+    match = re.match(IF_MATCH_PATTERN, given)
     if match is None:
         raise BadRequest('If-Match must be the ETag of the last answer, such as "3-9a4e01c7".', header="If-Match")
     return int(match[1])

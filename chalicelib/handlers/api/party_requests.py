@@ -23,16 +23,14 @@ from chalicelib.handlers.api.fields import (
     READABLE,
     ZONE_PATTERN,
     Amount,
-    CurrencyCode,
     Hour,
     Id,
     Line,
-    ReturnUrl,
     Seconds,
     Sha256,
     Text,
 )
-from chalicelib.handlers.api.requests import Percent, Tiers, tiers_of
+from chalicelib.handlers.api.requests import CurrencyCode, Percent, ReturnUrl, Tiers, tiers_of
 
 Phone = Annotated[
     str, Meta(min_length=5, max_length=40, description="With its country code.", examples=["+49 170 1234567"])

@@ -17,20 +17,34 @@ from chalicelib.domain.trust.tiers import MOST_TIERS, WHOLE, Tier
 from chalicelib.handlers.api.body import Body
 from chalicelib.handlers.api.body import Nothing as Nothing  # Bodies are asked for here, whichever.
 from chalicelib.handlers.api.fields import (
+    CURRENCY_PATTERN,
     PLAIN,
     READABLE,
+    RETURN_URL_PATTERN,
     Amount,
-    CurrencyCode,
     Id,
     Instant,
     Limits,
     Line,
-    ReturnUrl,
     Seconds,
     Sha256,
     Text,
 )
 
+CurrencyCode = Annotated[
+    str,
+    Meta(min_length=3, max_length=3, pattern=CURRENCY_PATTERN, description="ISO 4217, upper case.", examples=["EUR"]),
+]
+ReturnUrl = Annotated[
+    str,
+    Meta(
+        max_length=1000,
+        pattern=RETURN_URL_PATTERN,
+        description="Pay in a browser: on Stripe's page, whose address is answered as `page_url`, and which leads back "
+        "here whatever happens there. Left out: the customer pays in an app, with `client_secret`.",
+        examples=["https://example.com/paid"],
+    ),
+]
 TokenNumber = Annotated[int, Meta(ge=1, le=MAXIMUM_NUMBER, examples=[17])]
 
 
@@ -138,36 +152,6 @@ class ProposePromise(Body):
     cap_minor: Amount | None = None
     tiers: Tiers | None = None
     silence_percent: Percent | None = None
-
-
-class NewItem(Body):
-    """`unit_price_minor` includes tax at `tax_basis_points` (1900 = 19 %).
-
-    `material`: it is paid whole, whatever the outcome.
-    """
-
-    description: Annotated[str, Meta(min_length=1, max_length=200, pattern=READABLE)]
-    unit_price_minor: Amount
-    quantity: Annotated[int, Meta(ge=1, le=1000)] = 1
-    tax_basis_points: Annotated[int, Meta(ge=0, le=10_000)] = 0
-    material: bool = False
-
-
-class NewItems(Body):
-    items: Annotated[list[NewItem], Meta(min_length=1, max_length=50)]
-
-
-class AcceptBill(Body):
-    """`rating`: how content the customer is, from 1 to 5; required with a comment.
-
-    `credit_minor`: how much of the bill their credit pays, all of it or nothing; 0: none; left out: as the customer has
-    said for all bills, by default none.
-    """
-
-    tip_minor: Amount = 0
-    credit_minor: Amount | None = None
-    rating: Annotated[int, Meta(ge=1, le=5)] | None = None
-    comment: Annotated[str, Meta(max_length=1000, pattern=PLAIN)] = ""
 
 
 class Rate(Body):
@@ -289,7 +273,3 @@ class Reschedule(Body):
 
 class Cancel(Body):
     reason: Annotated[str, Meta(max_length=500, pattern=PLAIN)] = ""
-
-
-class Waive(Body):
-    reason: Text

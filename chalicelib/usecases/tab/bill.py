@@ -10,7 +10,6 @@ from chalicelib.domain.tab.commands import bill, tiers
 from chalicelib.domain.trust.standing_terms import Level
 from chalicelib.usecases.tab.attempts import record_outcome
 from chalicelib.usecases.tab.carry_out import carry_out
-from chalicelib.usecases.tab.exposure import check_exposure
 
 if TYPE_CHECKING:
     from chalicelib.domain.news.message import Message
@@ -25,6 +24,8 @@ if TYPE_CHECKING:
 
 def add_items(deps: Deps, tab_id: str, items: Sequence[ItemInput], *, request: Request) -> Answer:
     """Add all items, or none. Raises CapExceeded, ExposureExceeded, InvalidInput and its kinds, TransitionRefused."""
+
+    from chalicelib.usecases.tab.exposure import check_exposure  # Imported here: only items add to what is owed.
 
     def command(draft: Draft) -> None:
         bill.add_items(draft, items)
