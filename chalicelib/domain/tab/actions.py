@@ -617,13 +617,14 @@ def _walk_out(tab: Tab, actor: Actor, now: datetime) -> Why | None:
 
 
 def _cancel(tab: Tab, actor: Actor, now: datetime) -> Why | None:
-    if tab.status == Status.OPEN and not actor.is_business:
-        return lambda: TransitionRefused(
-            "The service has begun, so only the business can cancel it now. Ask them, or contest the bill.",
-            status=tab.status,
-        )
-    if tab.status == Status.OPEN and tab.total_minor:
-        return lambda: TransitionRefused("Void the items first, or complete the service.", status=tab.status)
+    if tab.status == Status.OPEN:
+        if not actor.is_business:
+            return lambda: TransitionRefused(
+                "The service has begun, so only the business can cancel it now. Ask them, or contest the bill.",
+                status=tab.status,
+            )
+        if tab.total_minor:
+            return lambda: TransitionRefused("Void the items first, or complete the service.", status=tab.status)
     return _in_progress(tab, actor, now)
 
 

@@ -123,11 +123,12 @@ class Promise(Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def needs(self) -> tuple[Consent, ...]:
         """The consents that are required to accept it."""
-        return (
-            Consent.CAP,
-            *((Consent.DEPOSIT_AND_FEES,) if self.asks_deposit_or_fee else ()),
-            *((Consent.CARD_ON_FILE,) if self.deposit_needs_card else ()),
-        )
+        needs = [Consent.CAP]
+        if self.asks_deposit_or_fee:
+            needs.append(Consent.DEPOSIT_AND_FEES)
+        if self.deposit_needs_card:
+            needs.append(Consent.CARD_ON_FILE)
+        return tuple(needs)
 
     @property
     def asks(self) -> frozenset[Consent]:
