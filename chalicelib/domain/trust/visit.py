@@ -1,4 +1,4 @@
-"""The visit: what one tab has come to, by its entries alone. Everything that trusts on facts reads visits.
+"""The visit: what has become of one tab, by its entries alone. Standing, figures, forecast and evidence read visits.
 
 `folds` says which entry changes what of it. What a visit holds are ids, instants, amounts and codes: nothing personal
 but the id of the customer, nothing that anybody wrote.
