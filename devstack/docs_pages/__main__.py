@@ -25,9 +25,10 @@ ORDER = ("README", "walk-in", "appointment", "guest", "notices", "errors", "idem
 _LAYOUT = Path(__file__).with_name("layout.html")
 _REFERENCE = Markup("""<h1>API reference</h1>
 <p>Drawn from <a href="v1/openapi.json">the OpenAPI document</a> of this deployment. To send a request from
-here, give “Authorize” a token: it stays in this page, and is forgotten with it. What is sent is real.</p>
+here, paste a token under “Authorize”. It stays in this page and is forgotten when you close it. What you send is
+real.</p>
 <div id="reference"><p role="status">The reference is being drawn.</p></div>
-<noscript><p>The reference needs JavaScript. The document can be read without.</p></noscript>""")
+<noscript><p>The reference needs JavaScript. The document can be read without it.</p></noscript>""")
 
 
 def pages() -> dict[str, str]:

@@ -46,7 +46,7 @@ def test_a_refused_guest_is_told_that_it_is_the_link() -> None:
     refused = refusal(Till().tab, Action.CANCEL, guest(Scope.VIEW), NOON)
 
     assert isinstance(refused, Forbidden)
-    assert refused.detail == "This link does not allow to cancel. Ask the business for one that does."
+    assert refused.detail == "This link does not let you cancel. Ask the business for one that does."
 
 
 def test_a_link_is_written_on_the_tab_without_its_secret() -> None:

@@ -351,7 +351,7 @@ def test_on_watch_no_higher_cap_can_be_proposed() -> None:
     till = Till(deposit_minor=0)
     till.tab = replace(opened_as(missed(3), missed(4)).tab, version=1)
 
-    with pytest.raises(TransitionRefused, match="cap can't be raised"):
+    with pytest.raises(TransitionRefused, match="does not allow a higher cap"):
         till.do(booking.propose_promise, Limits(cap_minor=300_00))
     till.do(booking.propose_promise, Limits(cap_minor=100_00))
 

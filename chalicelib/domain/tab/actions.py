@@ -196,7 +196,7 @@ def refusal(tab: Tab, action: Action, actor: Actor, now: datetime) -> DomainErro
     if actor.rights not in ROLES[action]:
         if actor.scope is not None:
             return Forbidden(
-                f"This link does not allow to {action.replace('_', ' ')}. Ask the business for one that does.",
+                f"This link does not let you {action.replace('_', ' ')}. Ask the business for one that does.",
                 role=actor.role,
                 scope=actor.scope,
             )
@@ -580,8 +580,8 @@ def _unsplit(tab: Tab, actor: Actor, now: datetime) -> Why | None:
         )
     if any(share.told.paid_minor for share in tab.open_shares):
         return lambda: TransitionRefused(
-            "Of an open share a part is paid, so it stays with its payer. What they do not pay in their time comes "
-            "back by itself.",
+            "Part of an open share is paid, so the share stays with its payer. What they do not pay in time comes back "
+            "automatically.",
             status=tab.status,
         )
     return None
@@ -755,7 +755,7 @@ def _nothing_disputed(tab: Tab) -> DomainError:
 def _tell_story(tab: Tab, actor: Actor, now: datetime) -> Why | None:
     if tab.story is None:
         return lambda: TransitionRefused(
-            "Nobody was asked for a story of this visit. All customers are asked at the same time after theirs.",
+            "The customer has not been asked for a story of this visit. All customers are asked equally long after it.",
             status=tab.status,
         )
     return _is_known_to_business(tab, actor)
@@ -773,8 +773,8 @@ def _is_known_to_business(tab: Tab, actor: Actor) -> Why | None:
     if link is None or link.method not in _SEEN_BY_BUSINESS:
         return None
     return lambda: Forbidden(
-        "A link that somebody at the business has made, or was sent perhaps, can't speak for the customer. Use the one "
-        "in the message that was sent to them before the visit ended.",
+        "This link can't speak for the customer, because somebody at the business made it or may have received it. Use "
+        "the link in the message that was sent to the customer before the visit ended.",
         role=actor.role,
         scope=actor.scope,
     )

@@ -35,8 +35,8 @@ def refusal(tab: Tab, dispute_id: str, now: datetime) -> DomainError | None:
     assert dispute is not None, "it is about a dispute of the tab"
     if dispute.submitted_at is not None:
         return EvidenceSubmitted(
-            f"The bank has the answer since {instants.text(dispute.submitted_at)}, and takes one only. "
-            "It decides now, which takes up to three months.",
+            f"The bank has had the answer since {instants.text(dispute.submitted_at)}, and takes only one. "
+            "It now decides, which can take three months.",
             submitted_at=instants.text(dispute.submitted_at),
         )
     if attempt is not None:

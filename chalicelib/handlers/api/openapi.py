@@ -35,8 +35,8 @@ fresh token, 401 `token_invalid` for another one; 403 means that the role may no
 404, a method that it does not have a 405 `method_not_allowed` with `Allow`. What \
 needs no token answers HEAD as GET; the rest has no HEAD: send `If-None-Match` to learn whether something has changed.
 
-All callers together may send so many requests a second; the 429 above that says how many in `RateLimit-Policy`. How \
-many are left is not known before.
+All callers together may send a limited number of requests a second. A 429 names the limit in `RateLimit-Policy`; how \
+many requests are left is not known in advance.
 
 Where money moves, 200 says that the attempt has ended or waits for the customer, 202 that its outcome is not known \
 yet: get the tab again in a while."""

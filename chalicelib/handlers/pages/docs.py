@@ -55,7 +55,7 @@ def _answer(http: HttpRequest, name: str) -> TextResponse:
 
 
 def _unknown() -> TextResponse:
-    return problems.response_to(NotFound("There is no such page. /docs leads to those that there are."))
+    return problems.response_to(NotFound("There is no such page. /docs lists the pages that exist."))
 
 
 @functools.cache

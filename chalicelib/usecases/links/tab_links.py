@@ -119,5 +119,5 @@ def _made(
     answer = carry_out(deps, tab_id, request, write)
     link = answer.tab.link(answer.link_id or "")
     if link is None:
-        raise NotFound("The link that this request made is dead, and not on record any more.")
+        raise NotFound("The link that this request made has ended and is no longer on record. Make another one.")
     return NewLink(link=link, tab=answer.tab, secret=None if answer.replayed else secret)

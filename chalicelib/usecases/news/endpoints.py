@@ -249,7 +249,7 @@ def replay_since(deps: Deps, endpoint_id: str, since: datetime, *, delivered_too
     endpoint = get_endpoint(deps, endpoint_id, by=request.by)
     _check_enabled(endpoint)
     if since > deps.clock.now():
-        raise InvalidInput("This time is still to come.", field="since")
+        raise InvalidInput("This time is in the future. Give one that has passed.", field="since")
     states = ALL if delivered_too else tuple(sorted(REPLAYABLE))
     record = deps.store.find_record(request.record_id, deps.clock.now())
     if record is None:
@@ -325,7 +325,7 @@ def _check(deps: Deps, given: EndpointInput) -> None:
         parts = urlsplit(given.url)
         parts.port  # noqa: B018  # It is read, and wrong, only here.
     except ValueError:
-        raise InvalidInput("This is no URL.", field="url") from None
+        raise InvalidInput("This is not a URL.", field="url") from None
     is_plain = given.url.isascii() and given.url.isprintable() and " " not in given.url
     if parts.scheme not in ("https", "http") or not parts.hostname or not is_plain:
         raise InvalidInput(

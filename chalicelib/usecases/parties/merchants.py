@@ -188,7 +188,7 @@ def _check_policy(policy: Policy) -> None:
         raise InvalidInput(
             "policy.review_window_s lets a bill wait for longer than free_deferral_days "
             f"({policy.free_deferral_days}). Shorten it, or allow more days: waiting longer may count as credit, which "
-            "wants a licence in some countries.",
+            "needs a licence in some countries.",
             field="policy.review_window_s",
         )
     if policy.hold_ahead_s > policy.hold_window_s:

@@ -360,8 +360,8 @@ def propose_promise(draft: Draft, limits: Limits, latest_tiers: Sequence[int] = 
         raise InvalidInput("estimate_minor can't be above cap_minor.")
     if proposed.cap_minor > tab.promise.cap_minor and proposed.standing and proposed.standing.cap_is_final:
         raise TransitionRefused(
-            "By the standing that this promise was made with, its cap can't be raised. Put what goes beyond it on "
-            "another tab, for which the customer accepts a promise of its own.",
+            "The customer's standing when this promise was made does not allow a higher cap. Put what goes beyond it "
+            "on another tab, with a promise of its own for the customer to accept.",
             status=tab.status,
             cap_minor=tab.promise.cap_minor,
         )

@@ -151,8 +151,8 @@ def pay_on_phone(draft: Draft, tip_minor: int = 0, *, credit_minor: int | None =
     if amount_minor < tab.minimum_charge_minor:
         raise AmountTooSmall(
             "After the credit, a card would be charged less than "
-            f"{format_amount(tab.minimum_charge_minor, tab.currency)}, which it can't be. Leave out the tip, or give a "
-            "larger one.",
+            f"{format_amount(tab.minimum_charge_minor, tab.currency)}, which is not possible. Leave out the tip, or "
+            "give a larger one.",
             minimum_minor=tab.minimum_charge_minor,
         )
     draft.begin(

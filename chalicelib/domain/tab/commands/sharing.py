@@ -110,8 +110,8 @@ def unsplit(draft: Draft, shares: Sequence[Draft]) -> None:
             )
         if share.tab.status != Status.DUE:
             raise TransitionRefused(
-                "A share is contested, or was changed after that. Wait for its end; what is not paid then comes back "
-                "by itself.",
+                "A share is contested, or was changed after a contest. Wait until that is settled; what is not paid "
+                "then comes back automatically.",
                 status=draft.tab.status,
                 share_id=share.tab.tab_id,
             )
@@ -124,8 +124,8 @@ def unsplit(draft: Draft, shares: Sequence[Draft]) -> None:
 
 def _part_is_paid(share: Tab) -> TransitionRefused:
     return TransitionRefused(
-        "Of an open share a part is paid, so it stays with its payer. What they do not pay in their time comes back by "
-        "itself.",
+        "Part of an open share is paid, so the share stays with its payer. What they do not pay in time comes back "
+        "automatically.",
         status=share.status,
         share_id=share.tab_id,
     )

@@ -62,7 +62,7 @@ def contest(draft: Draft, reason: str, percent: int) -> None:
             status=tab.status,
         )
     raise InvalidInput(
-        f"tier_percent must be a tier that costs less than what is due, which is {tab.price_percent} percent.",
+        f"tier_percent must be a tier below the {tab.price_percent} percent that are due now.",
         field="tier_percent",
     )
 
