@@ -56,6 +56,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "refund_announced": {"why": "refund"},
     "flagged": {"flag": "refund_by_hand"},
     "fraud_warned": {"advice": "decide"},
+    "evidence_sealed": {"by_itself": True},
 }
 """Details with which an entry is told; of the other kinds every entry is."""
 
