@@ -1,4 +1,4 @@
-"""A folder for each running stack: whoever comes second writes beside the first, never into its files."""
+"""A folder for each running stack: a second one writes beside the first, never into its files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`make clients`: the OpenAPI document as those who write apps meet it.
+"""`make clients`: lints the OpenAPI document, generates clients from it, and lets three of them play.
 
 Two linters read it without a warning. Six generators make clients of it, unmodified, with their defaults; what can be
 compiled here is compiled, strictly. Three of the clients play a walk-in and an appointment against the local stack.

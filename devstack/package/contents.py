@@ -1,6 +1,6 @@
 """What of the installed packages goes into the bundle: everything but what no function of ours ever loads.
 
-Who adds an AWS call or a library finds here what keeps it out; tests/package tells where one of the two was forgotten.
+What a new AWS call or library needs must not be left out here; tests/package fails where that was forgotten.
 """
 
 from __future__ import annotations

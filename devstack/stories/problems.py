@@ -1,4 +1,4 @@
-"""Stories 7 to 12 of `make demo`: something goes wrong. The expected amounts are literals."""
+"""Stories of `make demo` in which something goes wrong. The expected amounts are literals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stories 1 to 6 and 12 of `make demo`, played over HTTP. The expected amounts are literals."""
+"""Stories of `make demo` in which all goes well, played over HTTP. The expected amounts are literals."""
 
 from __future__ import annotations
 

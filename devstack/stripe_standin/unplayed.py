@@ -1,6 +1,6 @@
 """Owns the names of what Stripe has and the stand-in does not play: paths, parameters and their values, expansions.
 
-Whoever uses one is told so with a 501: an answer as if it did not exist at Stripe either would be a lie. The names are
+A request that uses one is answered 501: an answer as if it did not exist at Stripe either would be a lie. The names are
 in unplayed.txt, which tests/standin/test_unplayed.py writes from Stripe's OpenAPI document.
 """
 

@@ -1,4 +1,4 @@
-"""The customer's page used otherwise than it was meant: stale, twice, by hand, by whoever may do less."""
+"""The customer's page, misused: stale forms, forms sent twice or by hand, and guests who may do less."""
 
 from __future__ import annotations
 

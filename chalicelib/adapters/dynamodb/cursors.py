@@ -1,7 +1,7 @@
 """Page cursors: an opaque string for a position in one listing. The stores define the positions.
 
 A cursor contains a digest of its listing and position, so that a mistyped, truncated or foreign one is detected. It is
-not signed, because a forged one only names a position among the caller's own rows.
+not signed here: the API signs what it hands out (handlers/api/paging.py).
 """
 
 from __future__ import annotations

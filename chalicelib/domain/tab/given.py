@@ -1,4 +1,4 @@
-"""What a tab has given to credit accounts, as the tab must know it: to take it back, and to let it expire."""
+"""The credit that a tab has given to accounts. The tab keeps it to take it back, and to let it expire."""
 
 from datetime import datetime
 

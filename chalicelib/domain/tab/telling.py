@@ -1,4 +1,4 @@
-"""Asking for a story: everybody whose visit was fulfilled, happy or not, so many days after its end (docs/trust.md)."""
+"""Asking for a story: all customers are asked, happy or not, the same time after a fulfilled visit (docs/trust.md)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names: which customers of one merchant are the same person, by their card or phone, as far as standing asks.
+"""Names: which customers of one merchant are the same person, by their card or phone, as far as standing needs to know.
 
 A card is proved by its bank, so each of its names counts for the other. A phone number is what somebody says: only the
 later name knows of the earlier one, and only what speaks against that one counts (`domain/trust/standing.py`).

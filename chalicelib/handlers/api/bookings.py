@@ -1,4 +1,4 @@
-"""/v1/tabs: from opening a tab to the service. Apart from what is paid, because that need not load what is promised."""
+"""/v1/tabs: from opening a tab to the service. Apart from bills.py, so that a payment need not load this."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""GET /v1/tabs/{tab_id}: a tab, and what happens to it next. Apart from tabs.py, because most requests need no more."""
+"""GET /v1/tabs/{tab_id}: a tab, and what happens to it next. Apart from tabs.py: most requests need nothing else."""
 
 from __future__ import annotations
 

@@ -87,7 +87,7 @@ def link(link: Link, tab: Tab, now: datetime, by: Actor) -> views.LinkView:
         scope=link.scope,
         state=link.state(now, tab.closed_at),
         method=link.method,
-        # Who works at the business is not told to its customers.
+        # Customers are not told who works at the business.
         made_by=link.made_by if by.is_business or link.made_by == by.subject else None,
         made_at=link.made_at,
         expires_at=link.expires_at,
@@ -96,7 +96,7 @@ def link(link: Link, tab: Tab, now: datetime, by: Actor) -> views.LinkView:
 
 
 def tabs(page: Page[TabSummary], *, by: Actor) -> views.TabList:
-    """Who has opened them is told to the business alone."""
+    """Only the business is told who has opened them."""
     fields = views.TabLine.__struct_fields__
     hidden = {} if by.is_business else {"opened_by": None}
     return views.TabList(

@@ -1,4 +1,4 @@
-"""What can be sent from a page: each form, read and handed to the use case that the API has for it."""
+"""The forms of a page: each is read, and handed to the same use case as in the API."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def _paid(pay: Callable[..., Answer], sent: Sent) -> Done:
 
 
 def _own_link(sent: Sent) -> str | None:
-    """Who pays with a token comes back to a link of their own: paid, the token is free, and shows nothing more."""
+    """A guest who pays with a token comes back to a link of their own: the token is free then, and shows nothing."""
     if not is_token_subject(sent.request.by.subject):
         return None
     made = tab_links.make_for_payer(sent.deps, sent.tab.tab_id, sent.own_secret, request=sent.request)

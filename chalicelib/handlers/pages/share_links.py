@@ -1,4 +1,4 @@
-"""The links of a bill's shares, for whoever has split it from the page: as an address, and as a code to scan."""
+"""The links of a bill's shares, for the customer who split it on the page: as an address and as a QR code."""
 
 from __future__ import annotations
 

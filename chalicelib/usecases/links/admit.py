@@ -1,4 +1,4 @@
-"""Who comes in with the secret of a link or a token: for the authorizer and for pages."""
+"""Finds what the secret of a link or a token opens, for the authorizer and for pages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Opt-outs that nobody signs in for: by the link in a mail, by STOP, and what providers say of an address."""
+"""Opt-outs without signing in: by the link in a mail, by answering STOP, or as a provider reports them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The relay: from a committed entry to the jobs of those who tell it, people's and systems', and to its visit (§11).
+"""The relay: turns committed entries into jobs for the queues `post` and `notices`, and folds them into visits.
 
 The same entry makes the same jobs whenever it comes, and a delivery is claimed by its message's id; a visit knows which
 entries were folded into it.

@@ -1,4 +1,4 @@
-"""Keeps the visits up with the entries that were committed; the same entries twice change nothing."""
+"""Keeps visits up to date with the committed entries; the same entries twice change nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What customers are shown of a merchant's figures. Apart from how they are counted, which no page has to load."""
+"""The part of a merchant's figures that customers see. Apart from the counting, which no page has to load."""
 
 from __future__ import annotations
 
