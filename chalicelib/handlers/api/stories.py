@@ -75,8 +75,8 @@ class StoryCountsView(Answer):
 
 
 class StoriesView(Answer):
-    """The newest stories, at most 100. A site that shows them reads them again within `read_again_within_s`, and removes
-    those that are gone. `counts`: as of last night; null where nothing was counted yet.
+    """The newest stories, at most 100. A site that shows them reads them again within `read_again_within_s` and
+    removes those that are gone. `counts`: as of last night; null where nothing was counted yet.
     """
 
     business: str
