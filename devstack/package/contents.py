@@ -262,7 +262,8 @@ def describe_aws(data: Path, models: Path) -> None:
             (target / f"{name}.json").write_text(_json(described))
     everywhere = json.loads((data / "endpoints.json").read_text())
     for partition in everywhere["partitions"]:
-        partition["services"] = {name: of for name, of in partition["services"].items() if name in AWS_CALLS}
+        # Where a service is in which region, for services without a rule set: all that we call have one.
+        partition["services"] = {}
     (models / "endpoints.json").write_text(_json(everywhere))
 
 

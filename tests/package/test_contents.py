@@ -243,6 +243,30 @@ def test_an_operation_that_aws_does_not_have_is_an_error(tmp_path: Path, monkeyp
         contents.slim(tmp_path)
 
 
+def test_every_service_is_found_where_botocore_itself_finds_it(tmp_path: Path) -> None:
+    """In each of AWS's partitions, under the same address, and with the same signature."""
+    data = Path(botocore.__file__).parent / "data"
+    contents.describe_aws(data, tmp_path)
+    partitions = json.loads((data / "endpoints.json").read_text())["partitions"]
+
+    def found(*described: str) -> list[tuple[str, ...]]:
+        session = botocore.session.Session()
+        session.get_component("data_loader").search_paths[:0] = described
+        keys = {"aws_access_key_id": "x", "aws_secret_access_key": "x"}
+        clients = [
+            session.create_client(service, region_name=region, **keys)
+            for service in sorted(contents.AWS_CALLS)
+            for region in ("eu-west-1", *(next(iter(partition["regions"])) for partition in partitions))
+        ]
+        signers = [client._request_signer for client in clients]
+        return [
+            (client.meta.endpoint_url, client.meta.partition, of.signing_name, of.region_name, of.signature_version)
+            for client, of in zip(clients, signers, strict=True)
+        ]
+
+    assert found(str(tmp_path)) == found()
+
+
 def test_a_changed_file_of_a_library_stops_the_packaging(tmp_path: Path) -> None:
     """What is deployed of a library is what its wheel holds; ours and the bytecode are new."""
     built = tmp_path / "built"
