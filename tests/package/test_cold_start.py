@@ -94,9 +94,10 @@ OF_SCHEDULES = {
 OF_OTHER_ROUTES = {
     *(
         f"chalicelib.handlers.api.{name}"
-        for name in ("bills", "endpoints", "fields", "openapi", "requests", "timeline")
+        for name in ("bills", "bill_requests", "endpoints", "fields", "openapi", "requests", "timeline")
     ),
-    *("chalicelib.handlers.api.news_views", "chalicelib.handlers.api.party_views", "chalicelib.handlers.api.tabs"),
+    *(f"chalicelib.handlers.api.{name}_views" for name in ("link", "listing", "news", "party")),
+    "chalicelib.handlers.api.tabs",
     # Of those: what a tab is read, shown and handled without.
     *("chalicelib.domain.contact", "chalicelib.domain.news", "zoneinfo"),
 }

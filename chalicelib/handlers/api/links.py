@@ -6,7 +6,7 @@ from typing import Any
 
 from chalicelib.bootstrap import get_deps
 from chalicelib.domain.tab.actions import ROLES, Action
-from chalicelib.handlers.api import fields, render, requests, views
+from chalicelib.handlers.api import fields, link_views, render_links, requests
 from chalicelib.handlers.api.operations import BUSINESS, CUSTOMER, GUEST, PAYING_GUEST, Call, Reply, Routes
 from chalicelib.handlers.api.replies import answer_reply
 from chalicelib.handlers.api.views import TabView
@@ -20,7 +20,13 @@ _LINKS = "/v1/tabs/{tab_id}/links"
 
 
 @routes.operation(
-    "POST", _LINKS, roles=BUSINESS | CUSTOMER, body=requests.NewLink, answer=views.NewLinkView, status=201, tagged=True
+    "POST",
+    _LINKS,
+    roles=BUSINESS | CUSTOMER,
+    body=requests.NewLink,
+    answer=link_views.NewLinkView,
+    status=201,
+    tagged=True,
 )
 def make_link(call: Call[requests.NewLink]) -> Reply:
     """Make a link to the tab for a guest. The address is shown once and stored nowhere."""
@@ -30,20 +36,22 @@ def make_link(call: Call[requests.NewLink]) -> Reply:
     return _made(call, made, pages)
 
 
-@routes.operation("GET", _LINKS, roles=BUSINESS | CUSTOMER, answer=views.LinkList, tagged=True)
+@routes.operation("GET", _LINKS, roles=BUSINESS | CUSTOMER, answer=link_views.LinkList, tagged=True)
 def list_links(call: Call[None]) -> Reply:
     """List the tab's links: who made them, for what, and whether they work. Never the addresses."""
     deps = get_deps()
     tab = tab_links.get_tab_with_links(deps, call.path["tab_id"], by=call.by)
-    return Reply(body=render.links(tab, deps.clock.now(), call.by), version=tab.version)
+    return Reply(body=render_links.links(tab, deps.clock.now(), call.by), version=tab.version)
 
 
-@routes.operation("POST", _LINKS + "/{link_id}/revoke", roles=BUSINESS | CUSTOMER, answer=views.LinkList, tagged=True)
+@routes.operation(
+    "POST", _LINKS + "/{link_id}/revoke", roles=BUSINESS | CUSTOMER, answer=link_views.LinkList, tagged=True
+)
 def revoke_link(call: Call[requests.Nothing]) -> Reply:
     """Revoke a link: it opens nothing from now on."""
     deps = get_deps()
     answer = tab_links.revoke_link(deps, call.path["tab_id"], call.path["link_id"], request=call.request)
-    body = render.links(answer.tab, deps.clock.now(), call.by)
+    body = render_links.links(answer.tab, deps.clock.now(), call.by)
     return Reply(body=body, version=answer.tab.version, replayed=answer.replayed)
 
 
@@ -52,7 +60,7 @@ def revoke_link(call: Call[requests.Nothing]) -> Reply:
     _LINKS + "/{link_id}/reissue",
     roles=BUSINESS | CUSTOMER,
     body=requests.ReissueLink,
-    answer=views.NewLinkView,
+    answer=link_views.NewLinkView,
     status=201,
     tagged=True,
 )
@@ -72,7 +80,7 @@ def disown(call: Call[requests.Nothing]) -> Reply:
     return answer_reply(call, tab_links.disown(get_deps(), call.path["tab_id"], request=call.request))
 
 
-@routes.operation("GET", "/v1/link", roles=GUEST, answer=views.VisitView)
+@routes.operation("GET", "/v1/link", roles=GUEST, answer=link_views.VisitView)
 def get_link(call: Call[None]) -> Reply:
     """Which tab the caller's link or token opens, and what it allows."""
     by = call.by
@@ -80,7 +88,7 @@ def get_link(call: Call[None]) -> Reply:
     tab = tab_links.get_tab_with_links(get_deps(), by.tab_id, by=by)
     link = tab.link(by.subject)
     return Reply(
-        body=views.VisitView(
+        body=link_views.VisitView(
             tab_id=tab.tab_id,
             customer_id=tab.customer_id,
             scope=by.scope,
@@ -92,7 +100,7 @@ def get_link(call: Call[None]) -> Reply:
 
 
 @routes.operation(
-    "POST", "/v1/link/take_over", roles=PAYING_GUEST, for_token=True, answer=views.NewLinkView, status=201
+    "POST", "/v1/link/take_over", roles=PAYING_GUEST, for_token=True, answer=link_views.NewLinkView, status=201
 )
 def take_over(call: Call[requests.Nothing]) -> Reply:
     """Take the token's tab over: the guest gets a link of their own, and the token opens the tab no more."""
@@ -101,8 +109,8 @@ def take_over(call: Call[requests.Nothing]) -> Reply:
 
 
 def _made(call: Call[Any], made: NewLink, pages: str) -> Reply:
-    body = views.NewLinkView(
-        link=render.link(made.link, made.tab, get_deps().clock.now(), call.by),
+    body = link_views.NewLinkView(
+        link=render_links.link(made.link, made.tab, get_deps().clock.now(), call.by),
         secret=made.secret,
         url=pages + made.secret if made.secret else None,
     )

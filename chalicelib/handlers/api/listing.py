@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chalicelib.bootstrap import get_deps
 from chalicelib.domain.tab.status import PaymentState, Status
-from chalicelib.handlers.api import render, views
+from chalicelib.handlers.api import listing_views, render_listings
 from chalicelib.handlers.api.body import ID_PATTERN
 from chalicelib.handlers.api.listed import Order, wanted_of
 from chalicelib.handlers.api.operations import BUSINESS, CUSTOMER, OPENED, Call, Query, Reply, Routes
@@ -17,7 +17,7 @@ routes = Routes(__name__)
     "GET",
     "/v1/tabs",
     roles=BUSINESS | CUSTOMER,
-    answer=views.TabList,
+    answer=listing_views.TabList,
     query=(
         Query(name="status", kind=Status, description="Tabs in this status. For the business only."),
         Query(
@@ -49,4 +49,4 @@ def list_tabs(call: Call[None]) -> Reply:
     given = call.query
     wanted = wanted_of(given)
     page = read_tabs.list_tabs(get_deps(), wanted, limit=given["limit"], cursor=given["cursor"], by=call.by)
-    return Reply(body=render.tabs(page, by=call.by))
+    return Reply(body=render_listings.tabs(page, by=call.by))

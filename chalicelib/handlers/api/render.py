@@ -10,7 +10,7 @@ from chalicelib.domain.tab.actions import Action, allowed_actions
 from chalicelib.domain.tab.agenda import StepKind
 from chalicelib.domain.tab.attempt import Attempt, AttemptState, Failure
 from chalicelib.domain.tab.guests import may_confirm
-from chalicelib.domain.tab.link import Link, Scope
+from chalicelib.domain.tab.link import Scope
 from chalicelib.domain.tab.needs import Need, needs_of
 from chalicelib.domain.tab.promise import Consent, Promise
 from chalicelib.domain.trust.credits import LotKind
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from chalicelib.domain.tab.tab import Pause, Tab
     from chalicelib.domain.trust.standing_terms import SealedStanding
     from chalicelib.domain.trust.tiers import Tier
-    from chalicelib.ports.store import Page, TabSummary
-    from chalicelib.usecases.books.receivables import Receivables
     from chalicelib.usecases.tab.payment_sheet import PaymentSheet
 
 
@@ -75,34 +73,6 @@ def _sealed_standing(sealed: SealedStanding) -> views.SealedStandingView:
 
 def tiers(of: Iterable[Tier]) -> list[views.TierView]:
     return [views.TierView(percent=tier.percent, measure=tier.measure) for tier in of]
-
-
-def links(tab: Tab, now: datetime, by: Actor) -> views.LinkList:
-    return views.LinkList(links=[link(found, tab, now, by) for found in tab.links])
-
-
-def link(link: Link, tab: Tab, now: datetime, by: Actor) -> views.LinkView:
-    return views.LinkView(
-        link_id=link.link_id,
-        scope=link.scope,
-        state=link.state(now, tab.closed_at),
-        method=link.method,
-        # Customers are not told who works at the business.
-        made_by=link.made_by if by.is_business or link.made_by == by.subject else None,
-        made_at=link.made_at,
-        expires_at=link.expires_at,
-        revoked_at=link.revoked_at,
-    )
-
-
-def tabs(page: Page[TabSummary], *, by: Actor) -> views.TabList:
-    """Only the business is told who has opened them."""
-    fields = views.TabLine.__struct_fields__
-    hidden = {} if by.is_business else {"opened_by": None}
-    return views.TabList(
-        tabs=[views.TabLine(**{name: getattr(line, name) for name in fields} | hidden) for line in page.items],
-        next_cursor=page.next_cursor,
-    )
 
 
 def waiting_payment(tab: Tab) -> Attempt | None:
@@ -393,30 +363,6 @@ def _failure(failure: Failure, by: Actor) -> views.FailureView:
 def agenda_of(tab: Tab, by: Actor) -> views.AgendaView:
     pending = sorted(steps_for(tab, by), key=lambda step: (step.at, step.kind))
     return views.AgendaView(pending=[views.PendingView(what=_code(step), at=step.at, why=step.why) for step in pending])
-
-
-def receivables(report: Receivables) -> views.ReceivablesView:
-    return views.ReceivablesView(
-        currency=report.currency,
-        at=report.at,
-        total_minor=report.total_minor,
-        ageing=dict(report.ageing),
-        expected=[views.ExpectedView(day=day, amount_minor=minor) for day, minor in report.expected.items()],
-        expiring_holds=[
-            views.ExpiringHoldView(
-                tab_id=hold.tab_id,
-                customer_id=hold.customer_id,
-                held_minor=hold.held_minor,
-                capture_before=hold.capture_before,
-            )
-            for hold in report.expiring_holds
-        ],
-        exposure=[
-            views.ExposureView(customer_id=customer_id, amount_minor=minor)
-            for customer_id, minor in report.exposure.items()
-        ],
-        is_complete=report.is_complete,
-    )
 
 
 def card(card: Card | None, by: Actor) -> views.CardView | None:

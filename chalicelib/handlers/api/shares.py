@@ -7,7 +7,7 @@ from datetime import timedelta
 from chalicelib.bootstrap import get_deps
 from chalicelib.domain.tab.actions import ROLES, Action
 from chalicelib.domain.tab.commands.sharing import Parts
-from chalicelib.handlers.api import render, requests, views
+from chalicelib.handlers.api import link_views, render, requests
 from chalicelib.handlers.api.operations import Call, Reply, Routes
 from chalicelib.handlers.api.replies import answer_reply
 from chalicelib.handlers.api.views import TabView
@@ -22,7 +22,7 @@ routes = Routes(__name__)
     "/v1/tabs/{tab_id}/split",
     roles=ROLES[Action.SPLIT],
     body=requests.SplitBill,
-    answer=views.SplitView,
+    answer=link_views.SplitView,
     status=201,
     tagged=True,
     moves_money=True,
@@ -40,10 +40,10 @@ def split(call: Call[requests.SplitBill]) -> Reply:
         request=call.request,
     )
     return Reply(
-        body=views.SplitView(
+        body=link_views.SplitView(
             tab=render.tab(made.tab, None, by=call.by, now=deps.clock.now(), publishable_key=None),
             shares=[
-                views.NewShareView(
+                link_views.NewShareView(
                     tab_id=share.tab_id,
                     amount_minor=share.amount_minor,
                     secret=share.secret,

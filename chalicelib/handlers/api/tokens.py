@@ -6,7 +6,7 @@ import re
 
 from chalicelib.bootstrap import get_deps
 from chalicelib.domain.errors import NotFound
-from chalicelib.handlers.api import requests, views
+from chalicelib.handlers.api import link_views, requests
 from chalicelib.handlers.api.operations import BUSINESS, OWNER, Call, Query, Reply, Routes
 from chalicelib.handlers.api.replies import answer_reply
 from chalicelib.handlers.api.views import TabView
@@ -20,7 +20,9 @@ routes = Routes(__name__)
 _NUMBER = re.compile(r"[1-9][0-9]{0,3}")
 
 
-@routes.operation("POST", "/v1/tokens", roles=OWNER, body=requests.NewTokens, answer=views.NewTokensView, status=201)
+@routes.operation(
+    "POST", "/v1/tokens", roles=OWNER, body=requests.NewTokens, answer=link_views.NewTokensView, status=201
+)
 def make_tokens(call: Call[requests.NewTokens]) -> Reply:
     """Make numbered tokens, and a sheet of their QR codes. The addresses are shown once and stored nowhere."""
     pages = pages_at(call.http)
@@ -32,7 +34,7 @@ def make_tokens(call: Call[requests.NewTokens]) -> Reply:
     "GET",
     "/v1/tokens",
     roles=BUSINESS,
-    answer=views.TokenList,
+    answer=link_views.TokenList,
     query=(
         Query(name="limit", kind=int, minimum=1, maximum=100, default=25, description="How many, at most."),
         Query(name="cursor", kind=str, description="`next_cursor` of the page before."),
@@ -41,7 +43,7 @@ def make_tokens(call: Call[requests.NewTokens]) -> Reply:
 def list_tokens(call: Call[None]) -> Reply:
     """List the tokens by number, with the tabs that have them now. Never the addresses."""
     page = tokens.list_tokens(get_deps(), limit=call.query["limit"], cursor=call.query["cursor"], by=call.by)
-    return Reply(body=views.TokenList(tokens=list(map(_token, page.items)), next_cursor=page.next_cursor))
+    return Reply(body=link_views.TokenList(tokens=list(map(_token, page.items)), next_cursor=page.next_cursor))
 
 
 @routes.operation(
@@ -49,7 +51,7 @@ def list_tokens(call: Call[None]) -> Reply:
     "/v1/tokens/{number}/replace",
     roles=OWNER,
     body=requests.ReplaceToken,
-    answer=views.NewTokensView,
+    answer=link_views.NewTokensView,
     status=201,
 )
 def replace_token(call: Call[requests.ReplaceToken]) -> Reply:
@@ -59,7 +61,7 @@ def replace_token(call: Call[requests.ReplaceToken]) -> Reply:
     return _made(call, [replaced], pages, call.body.sheet)
 
 
-@routes.operation("POST", "/v1/tokens/{number}/revoke", roles=OWNER, answer=views.TokenView)
+@routes.operation("POST", "/v1/tokens/{number}/revoke", roles=OWNER, answer=link_views.TokenView)
 def revoke_token(call: Call[requests.Nothing]) -> Reply:
     """Revoke a token: its QR code opens nothing, until the token is replaced."""
     token, replayed = tokens.revoke_token(get_deps(), _number(call), request=call.request)
@@ -89,7 +91,7 @@ def _number(call: Call[object]) -> int:
 
 def _made(call: Call[object], made: list[NewToken], pages: str, paper: requests.Paper | None) -> Reply:
     shown = [
-        views.NewTokenView(
+        link_views.NewTokenView(
             number=new.token.number,
             secret=new.secret,
             url=pages + new.secret if new.secret else None,
@@ -103,13 +105,13 @@ def _made(call: Call[object], made: list[NewToken], pages: str, paper: requests.
         from chalicelib.handlers.api.token_sheet import sheet_of
 
         sheet = sheet_of(get_merchant(get_deps(), by=call.by).name, addresses, paper)
-    return Reply(body=views.NewTokensView(tokens=shown, sheet=sheet), replayed=not addresses)
+    return Reply(body=link_views.NewTokensView(tokens=shown, sheet=sheet), replayed=not addresses)
 
 
-def _token(listed: Listed) -> views.TokenView:
+def _token(listed: Listed) -> link_views.TokenView:
     token, tab = listed.token, listed.tab
     taken_over = tab is not None and tab.token is not None and tab.token.taken_over_at is not None
-    return views.TokenView(
+    return link_views.TokenView(
         number=token.number,
         state="revoked" if token.revoked_at else "bound" if tab else "free",
         tab_id=tab.tab_id if tab else None,

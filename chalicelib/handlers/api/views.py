@@ -1,8 +1,8 @@
-"""Bodies of answers."""
+"""Bodies of answers, above all of a tab. What its reading does not need is in modules of its own beside this one."""
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
@@ -13,7 +13,6 @@ from chalicelib.domain.tab.agenda import StepKind
 from chalicelib.domain.tab.attempt import AttemptState, Operation
 from chalicelib.domain.tab.bill import FeeKind
 from chalicelib.domain.tab.flag import FlagKind
-from chalicelib.domain.tab.link import LinkMethod, LinkState, Scope
 from chalicelib.domain.tab.objection import ObjectionState
 from chalicelib.domain.tab.payments import DepositState, DisputeState, HoldState, LegKind, PlanReason
 from chalicelib.domain.tab.promise import AcceptanceMethod, Consent
@@ -54,81 +53,6 @@ class CardView(Answer):
     brand: str
     last4: str
     refused: str | None
-
-
-class LinkView(Answer):
-    """A key to a tab, without its secret. `expires_at` null: it ends 30 days after its tab is closed."""
-
-    link_id: str
-    scope: Scope
-    state: LinkState
-    method: LinkMethod
-    made_by: str | None
-    made_at: datetime
-    expires_at: datetime | None
-    revoked_at: datetime | None
-
-
-class LinkList(Answer):
-    """The newest last. Of dead links only the latest are here; the timeline has all of them."""
-
-    links: list[LinkView]
-
-
-class NewLinkView(Answer):
-    """`secret` and `url`, the address with the secret in it, are shown this once and stored nowhere.
-
-    If the request is repeated, both are null: reissue the link if the first answer was lost.
-    """
-
-    link: LinkView
-    secret: str | None
-    url: str | None
-
-
-class NewTokenView(Answer):
-    """`secret`, `url`: shown this once and stored nowhere; null in a repetition."""
-
-    number: int
-    secret: str | None
-    url: str | None
-
-
-class NewTokensView(Answer):
-    """`sheet`: a page of HTML to be printed, where one was asked for. It is shown this once, too: keep it.
-
-    If the request is repeated, it is null with the secrets: replace the tokens if the first answer was lost.
-    """
-
-    tokens: list[NewTokenView]
-    sheet: str | None
-
-
-class TokenView(Answer):
-    """`tab_id`: the tab that has it now. `taken_over`: its guest has a link by now, and it is no key any more."""
-
-    number: int
-    state: Literal["free", "bound", "revoked"]
-    tab_id: str | None
-    taken_over: bool
-    made_at: datetime
-    revoked_at: datetime | None
-
-
-class TokenList(Answer):
-    tokens: list[TokenView]
-    next_cursor: str | None
-
-
-class VisitView(Answer):
-    """What the caller's link or token opens. `token`: its number, null for a link."""
-
-    tab_id: str
-    customer_id: str
-    scope: Scope
-    link_id: str | None
-    token: int | None
-    expires_at: datetime | None
 
 
 class AcceptedView(Answer):
@@ -504,45 +428,6 @@ class TabView(Answer):
     payment: PaymentView | None
 
 
-class NewShareView(Answer):
-    """`secret` and `url`, the address for its payer, are shown this once; in a repetition of the request null."""
-
-    tab_id: str
-    amount_minor: int
-    secret: str | None
-    url: str | None
-
-
-class SplitView(Answer):
-    """The split tab and the shares that were made. If the answer is lost, send the request again with its key."""
-
-    tab: TabView
-    shares: list[NewShareView]
-
-
-class TabLine(Answer):
-    """A tab in a listing."""
-
-    tab_id: str
-    customer_id: str
-    title: str
-    status: Status
-    payment_state: PaymentState
-    currency: str
-    total_minor: int
-    amount_due_minor: int
-    paid_minor: int
-    opened_at: datetime
-    opened_by: str | None
-    starts_at: datetime | None
-    version: int
-
-
-class TabList(Answer):
-    tabs: list[TabLine]
-    next_cursor: str | None
-
-
 class PendingView(Answer):
     """A future step: what (a stable word), from when on, and why (a text)."""
 
@@ -555,46 +440,6 @@ class AgendaView(Answer):
     """The earliest step comes first."""
 
     pending: list[PendingView]
-
-
-class ExpectedView(Answer):
-    day: date
-    amount_minor: int
-
-
-class ExpiringHoldView(Answer):
-    tab_id: str
-    customer_id: str
-    held_minor: int
-    capture_before: datetime
-
-
-class ExposureView(Answer):
-    customer_id: str
-    amount_minor: int
-
-
-class TotalsView(Answer):
-    """Of the tabs that were asked for. `is_complete` is false if there were more than one report reads."""
-
-    count: int
-    total_minor: int
-    amount_due_minor: int
-    paid_minor: int
-    is_complete: bool
-
-
-class ReceivablesView(Answer):
-    """`is_complete` is false if there were more tabs than one report reads."""
-
-    currency: str
-    at: datetime
-    total_minor: int
-    ageing: dict[str, int]
-    expected: list[ExpectedView]
-    expiring_holds: list[ExpiringHoldView]
-    exposure: list[ExposureView]
-    is_complete: bool
 
 
 class ProblemError(Answer):
