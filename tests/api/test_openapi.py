@@ -14,7 +14,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
-from chalicelib.handlers.api import openapi, property_texts
+from chalicelib.handlers.api import openapi, property_texts, request_examples
 from chalicelib.handlers.api.operations import all_operations
 from chalicelib.handlers.api.problems import STATUS
 
@@ -53,10 +53,10 @@ def test_every_operation_is_described() -> None:
             )
 
 
-@pytest.mark.parametrize("name", openapi.EXAMPLES)
+@pytest.mark.parametrize("name", request_examples.EXAMPLES)
 def test_the_examples_are_what_the_operations_read(name: str) -> None:
     """An example that its own schema refuses would be the first thing a reader tries."""
-    msgspec.convert(openapi.EXAMPLES[name], all_operations()[name].body)
+    msgspec.convert(request_examples.EXAMPLES[name], all_operations()[name].body)
 
 
 def test_every_error_has_a_status() -> None:
