@@ -6,7 +6,8 @@ import base64
 
 import pytest
 
-from chalicelib.domain.tab.link import SECRET_LENGTH
+from chalicelib.domain.tab.link import SECRET_LENGTH, derived_secret
+from chalicelib.handlers.api import paging
 
 from .world import Caller, Shop, World
 
@@ -56,6 +57,19 @@ def test_one_that_a_stranger_has_made_is_refused(shop: Shop, listed: tuple[str, 
     ):
         refused(shop.staff, f"{path}&cursor={forged}")
     refused(shop.staff, f"{path}&cursor=%C3%A9{cursor[1:]}")
+
+
+def test_where_no_key_was_made_yet_nothing_is_signed(world: World, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A business without a key is no business whose key can be guessed."""
+    signed: list[str] = []
+    monkeypatch.setattr(paging, "derived_secret", lambda key, text: signed.append(text) or derived_secret(key, text))
+    ana, path = shop.customer(), "/v1/tabs?status=open&limit=1"
+    for _ in range(2):
+        shop.open(ana, 1000)
+    position = str(shop.staff.get(path).ok()["next_cursor"])[SECRET_LENGTH:]
+
+    for guessed in ("None", ""):
+        refused(world.shop().staff, f"{path}&cursor={derived_secret(guessed, signed[-1])}{position}")
 
 
 def test_it_is_good_for_no_other_listing(shop: Shop, listed: tuple[str, str]) -> None:
