@@ -170,6 +170,13 @@ def test_evidence_that_did_not_arrive_is_not_said_to_have(end: str) -> None:
     assert till.allows(Action.SUBMIT_EVIDENCE, OWNER)
 
 
+def test_nobody_is_reminded_while_evidence_is_on_its_way() -> None:
+    till = asked()
+    assert StepKind.EVIDENCE_DUE in till.planned
+
+    assert StepKind.EVIDENCE_DUE not in send(till).planned
+
+
 def test_the_owner_is_reminded_a_day_before_the_deadline_once() -> None:
     """Also where the tab is closed for long; not where the bank has the answer, nor once its time is over."""
     till = asked()
@@ -178,6 +185,13 @@ def test_the_owner_is_reminded_a_day_before_the_deadline_once() -> None:
     till.wait(days=8).wait(hours=2)
 
     assert till.told.count((MessageKind.EVIDENCE_DUE, Recipient.OWNER)) == 1
+    (due,) = [entry.details for entry in till.entries if entry.kind == "evidence_due"]
+    assert due == {
+        "dispute_id": "dp_1",
+        "amount_minor": 50_00,
+        "respond_by": "2026-03-11T12:00:00Z",
+        "is_staged": False,
+    }
     assert MessageKind.EVIDENCE_DUE not in [kind for kind, _ in taken(send(asked())).wait(days=8).told]
     assert MessageKind.EVIDENCE_DUE not in [kind for kind, _ in asked().wait(days=10).told]
 

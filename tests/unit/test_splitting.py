@@ -28,10 +28,11 @@ from chalicelib.domain.tab.commands.bill import ItemInput
 from chalicelib.domain.tab.commands.sharing import Parts
 from chalicelib.domain.tab.draft import Change, Draft
 from chalicelib.domain.tab.link import Scope
-from chalicelib.domain.tab.share import USUAL_TIME
+from chalicelib.domain.tab.share import MOST_SHARES, USUAL_TIME, Report
 from chalicelib.domain.tab.status import Status
 from chalicelib.domain.tab.tab import Outcome, Tab
 from chalicelib.domain.trust.standing_terms import Level, Reason, ReasonCode, SealedStanding
+from chalicelib.domain.trust.terms import CreditTerms
 from tests.unit.till import ADA, CUSTOMER, EVERYTHING, STAFF, WITHOUT_CARD, Till
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
@@ -137,15 +138,40 @@ def test_the_entry_of_a_split_tells_who_owes_what() -> None:
     ]
 
 
+def test_two_items_are_enough_for_a_split_by_items() -> None:
+    till = billed(12_00, 8_00)
+    one, other = till.tab.items
+
+    assert amounts(split(till, items=((one.item_id,), (other.item_id,)))) == [12_00, 8_00]
+    with pytest.raises(InvalidInput) as refused:
+        split(billed(12_00), items=(("itm_1",), ("itm_2",)))
+    assert refused.value.context == {"field": "items"}
+
+
+def test_with_what_was_paid_there_are_twelve_shares_at_most() -> None:
+    till = billed(60_00)
+    split(till, amounts_minor=tuple([1_00] * (MOST_SHARES - 1)))
+    paid = [replace(share, told=Report(paid_minor=1_00, is_over=True)) for share in till.tab.shares]
+    till.tab = replace(till.tab, shares=tuple(paid))
+
+    with pytest.raises(TransitionRefused, match="11 shares of this bill are paid"):
+        split(till, equally=2)
+
+
 def test_a_share_is_its_business_on_the_bank_statement_and_takes_nothing_over_that_was_agreed_before() -> None:
     """No tiers, no fixed price and no standing: these have made the bill that is split."""
     till = billed(30_00)
+    till.tab = replace(till.tab, policy=replace(till.tab.policy, credits=CreditTerms(rate_basis_points=1000)))
     sealed = SealedStanding(level=Level.TRUSTED, reason=Reason(code=ReasonCode.VISITS_PAID, count=6))
-    till.tab = replace(till.tab, promise=replace(till.tab.promise, fixed_price=True, standing=sealed))
+    fees = {"no_show_fee_minor": 30_00, "late_cancel_fee_minor": 15_00}
+    till.tab = replace(till.tab, promise=replace(till.tab.promise, fixed_price=True, standing=sealed, **fees))
 
     for share in split(till, equally=2).also:
         assert share.tab.statement_suffix == till.tab.statement_suffix == "Cafe Centr"
         assert (share.tab.promise.fixed_price, share.tab.promise.standing) == (False, None)
+        assert (share.tab.promise.cap_minor, share.tab.promise.estimate_minor) == (15_00, 15_00)
+        assert (share.tab.promise.no_show_fee_minor, share.tab.promise.late_cancel_fee_minor) == (0, 0)
+        assert share.tab.policy.credits is None, "credit is earned by the bill"
         assert [item.added_at for item in share.tab.items] == [till.now]
 
 

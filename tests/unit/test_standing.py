@@ -139,11 +139,31 @@ def test_levels_follow_from_counted_facts(case: str) -> None:
 
 
 def test_a_reason_says_how_many_and_over_how_long() -> None:
+    """And no more than is so; what hinders is said beside what counts."""
+    assert stand(paid(5)).reasons == (Reason(code=ReasonCode.FIRST_VISITS, count=1),)
+    assert stand(paid(20), paid(5)).reasons == (Reason(code=ReasonCode.VISITS_PAID, count=2),)
+    assert stand(missed(3), owed(1)).reasons == (
+        Reason(code=ReasonCode.FIRST_VISITS, count=0),
+        Reason(code=ReasonCode.NO_SHOWS, count=1),
+        Reason(code=ReasonCode.OWED),
+    )
+    assert stand(paid(20), paid(5), owed(1)).reasons == (
+        Reason(code=ReasonCode.OWED),
+        Reason(code=ReasonCode.VISITS_PAID, count=2),
+    )
     assert stand(*SIX).reasons == (Reason(code=ReasonCode.VISITS_PAID, count=6, days=95),)
     assert stand(missed(3), missed(9), owed(20)).reasons == (
         Reason(code=ReasonCode.NO_SHOWS, count=2),
         Reason(code=ReasonCode.DEBT, count=1, days=14),
     )
+
+
+def test_a_fraud_dispute_counts_from_when_it_was_lost() -> None:
+    lost = disputed(40, "fraudulent")
+    later = replace(lost, disputes=(replace(lost.disputes[0], decided_at=day(10)),))
+
+    (fact,) = [fact for fact in stand(later).facts if fact.of == FactOf.FRAUD_DISPUTE]
+    assert fact.at == day(10)
 
 
 # What never counts
