@@ -149,7 +149,7 @@ def decide(
         and tab is not None
         and tab.closed_at is not None
     ):
-        # Whoever keeps the contacts could have the story of a customer told by somebody else.
+        # Staff keep the contacts, and could let somebody else tell the customer's story.
         late = [channel for channel in closed if not contact.is_own_or_since(channel, tab.closed_at)]
         closed |= {channel: closed[channel] or Why.GIVEN_AFTERWARDS for channel in late}
     open_ = tuple(channel for channel, why in closed.items() if why is None)

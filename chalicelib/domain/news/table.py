@@ -163,7 +163,7 @@ NEWS: Mapping[str, tuple[Rule, ...]] = {
         Rule(kind=MessageKind.CONTEST_RESOLVED, to=_CUSTOMER, values=("resolution", "of", "resolved_by", *_LEFT)),
     ),
     "share_returned": (
-        # Whoever takes the split back knows it.
+        # The person who takes the split back knows it.
         Rule(kind=MessageKind.SHARE_RETURNED, to=_CUSTOMER, values=("after",), when=_is("why", "time")),
     ),
     # Money that comes in
@@ -181,7 +181,7 @@ NEWS: Mapping[str, tuple[Rule, ...]] = {
     "cash_taken": (_RECEIPT,),
     "closed": (_RECEIPT,),
     "awaiting_customer": (
-        # Whoever has the phone in hand is asked there.
+        # A customer with the phone in hand is asked there.
         Rule(
             kind=MessageKind.CONFIRMATION_NEEDED,
             to=_CUSTOMER,

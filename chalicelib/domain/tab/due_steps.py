@@ -51,7 +51,7 @@ def conclude(draft: Draft) -> Change | None:
     if not draft.is_empty:
         draft.update(updated_at=draft.now)
     if draft.customer_present and draft.base.untold_bill is not None:
-        # Whoever acts on the tab has it before them.
+        # A customer who acts on the tab has seen its bill.
         presenting.seen(draft)
     pending = advance(draft)
     _note_cash_to_return(draft)

@@ -201,7 +201,7 @@ def _paid(means: LegKind) -> Callable[[Visit, Entry], _Changes]:
         payment = Paid(
             payment_id=payment_id, means=means, at=entry.at, amount_minor=entry.details["amount_minor"], card=card
         )
-        # Whoever pays the bill on the phone while it is in review accepts it, which has no entry of its own.
+        # Paying the bill on the phone during the review accepts it, without an entry of its own.
         accepts = means == LegKind.CHARGE and visit.due_at is None and visit.presented_at is not None
         return {
             "payments": (*visit.payments, payment),

@@ -24,7 +24,7 @@ def make_story_link(deps: Deps, tab: Tab, secret: str | None = None) -> tuple[Ta
 
 
 def find_teller(deps: Deps, secret: str) -> tuple[Actor, Tab] | None:
-    """Who comes in with the secret of a story's link, and to which tab it belongs; None where it leads to no story.
+    """The actor that the secret of a story's link stands for, and its tab; None where it leads to no story.
 
     They speak as the tab's customer; the pages let them do nothing but tell the story, and take it back.
     """

@@ -82,7 +82,7 @@ def make_for_message(deps: Deps, tab: Tab, contact: Contact | None = None) -> tu
 
 
 def want_link(deps: Deps, tab: Tab, link_id: str) -> None:
-    """Whoever opened an expired link asks for a new one: it goes to the customer's address. Else nothing changes.
+    """A guest with an expired link asks for a new one: it goes to the customer's address. Else nothing changes.
 
     `tab`: as it was just read; it is not read again. `link_id`: of any key that leads to it. Raises Contention.
     """

@@ -1,7 +1,7 @@
 """The post: a message from the queue is decided on, claimed, sent and marked.
 
 The process may die between any two of these. A claim ends with a mark, or with its lease: then a message is sent again,
-or given up if its kind is not to be sent twice. Whoever finds a claim that has not ended leaves the job to the queue.
+or given up if its kind is not to be sent twice. A run that finds a live claim leaves the job to the queue.
 """
 
 from __future__ import annotations

@@ -67,8 +67,8 @@ def set_spends_by_itself(deps: Deps, customer_id: str, wanted: bool, *, request:
 def get_invitation_code(deps: Deps, customer_id: str, *, request: Request) -> CreditAccount:
     """The account with its code, which is made at the first call. Raises NotFound, ReferralRefused, Contention.
 
-    Who invites has a paid tab, and who is invited has none: so nobody is invited by those whom they have invited, in
-    however large a circle.
+    The inviting customer has a paid tab and the invited one has none, so customers cannot invite each other in a circle,
+    however large it is.
     """
 
     def with_code(account: CreditAccount) -> CreditAccount:

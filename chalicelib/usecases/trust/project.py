@@ -94,7 +94,7 @@ def _bring_up_to(deps: Deps, key: VisitKey, stored: Mapping[VisitKey, Visit], en
             stored = deps.visits.find_visits([key])
         else:
             return True
-    # Whoever was first each time has read the same history; what it has not seen yet comes in its own batch.
+    # Another run was first each time, and has read the same history; what it has not seen yet comes in its own batch.
     log.warning("a visit was written by others each time")
     return False
 
