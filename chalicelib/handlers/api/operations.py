@@ -362,17 +362,17 @@ def _query(operation: Operation, http: HttpRequest) -> dict[str, Any]:
     given = http.query_params
     if given is None:
         return values
-    known = {query.name: query for query in operation.query}
+    queries = {query.name: query for query in operation.query}
     errors = []
     for name in sorted(given):
         repeated = given.getlist(name)
-        if name not in known:
+        if name not in queries:
             errors.append({"parameter": name[:40], "detail": f"There is no query parameter {name[:40]!r} here."})
         elif len(repeated) != 1:
             errors.append({"parameter": name, "detail": f"{name} is given more than once."})
         else:
             try:
-                values[name] = _query_value(known[name], repeated[0])
+                values[name] = _query_value(queries[name], repeated[0])
             except ValueError as wrong:
                 errors.append({"parameter": name, "detail": str(wrong)})
     if errors:

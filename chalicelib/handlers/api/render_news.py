@@ -81,13 +81,13 @@ _FOR_OURSELVES = {"written_off": "reason", "refund_failed": "code"}
 
 
 def timeline(page: Page[Entry], deliveries: Iterable[Delivery], by: Actor) -> news_views.Timeline:
-    seen = [entry for entry in page.items if by.is_business or not _is_for_business_only(entry)]
-    told: dict[int, list[Delivery]] = {}
+    visible = [entry for entry in page.items if by.is_business or not _is_for_business_only(entry)]
+    deliveries_of: dict[int, list[Delivery]] = {}
     for delivery in deliveries:
         if by.is_business or (delivery.message.to == Recipient.CUSTOMER and render.is_the_customer(by)):
-            told.setdefault(delivery.message.seq, []).append(delivery)
+            deliveries_of.setdefault(delivery.message.seq, []).append(delivery)
     return news_views.Timeline(
-        entries=[_entry(entry, told.get(entry.seq, ()), by) for entry in seen], next_cursor=page.next_cursor
+        entries=[_entry(entry, deliveries_of.get(entry.seq, ()), by) for entry in visible], next_cursor=page.next_cursor
     )
 
 

@@ -18,10 +18,10 @@ _STANDING = "/v1/customers/{customer_id}/standing"
 def get_standing(call: Call[None]) -> Reply:
     """Get how far a customer is trusted, with every reason and fact. A customer can get only their own."""
     deps = get_deps()
-    known = standing.get_standing(deps, call.path["customer_id"], by=call.by)
-    reasons = known.standing.reasons if known.standing else ()
-    texts = deps.words.write_reasons(reasons, known.language) if reasons else ()
-    return Reply(body=render_parties.standing(known, texts))
+    found = standing.get_standing(deps, call.path["customer_id"], by=call.by)
+    reasons = found.standing.reasons if found.standing else ()
+    texts = deps.words.write_reasons(reasons, found.language) if reasons else ()
+    return Reply(body=render_parties.standing(found, texts))
 
 
 @routes.operation(

@@ -167,10 +167,12 @@ def _in_turn(
         return [Progress(account=account, since=since, until=until) for account in turn]
     begins = []
     for account in turn:
-        kept = deps.store.find_progress(account)
-        if kept is None or kept.stage is None:
-            kept = Progress(account=account, since=since if kept is None else min(since, kept.until), until=until)
-        begins.append(kept)
+        progress = deps.store.find_progress(account)
+        if progress is None or progress.stage is None:
+            progress = Progress(
+                account=account, since=since if progress is None else min(since, progress.until), until=until
+            )
+        begins.append(progress)
     return sorted(begins, key=lambda progress: progress.until < until)
 
 

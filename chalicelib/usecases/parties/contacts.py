@@ -70,20 +70,20 @@ def put_contact(deps: Deps, customer_id: str, given: ContactInput, *, request: R
     )
 
     def change(before: Contact) -> Contact:
-        kept = before if before.phone == phone else contacts.without_consent(before, Channel.SMS)
+        changed = before if before.phone == phone else contacts.without_consent(before, Channel.SMS)
         if given.sms_consent:
-            kept = contacts.with_consent(kept, consent)
+            changed = contacts.with_consent(changed, consent)
         else:
-            kept = contacts.without_consent(kept, Channel.SMS)
+            changed = contacts.without_consent(changed, Channel.SMS)
         if email != before.email:
-            kept = contacts.reachable_again(kept, Channel.EMAIL)
+            changed = contacts.reachable_again(changed, Channel.EMAIL)
         if phone != before.phone:
-            kept = contacts.reachable_again(kept, Channel.SMS)
+            changed = contacts.reachable_again(changed, Channel.SMS)
         if phone is not None and phone != before.phone:
             # Before it is written: a process that dies between the two leaves nobody unknown.
             link_by_phone(deps, get_customer(deps, customer_id, by=request.by), phone)
         return replace(
-            contacts.readdressed(kept, email, phone, consent),
+            contacts.readdressed(changed, email, phone, consent),
             name=" ".join(given.name.split()),
             language=given.language,
             time_zone=given.time_zone,

@@ -64,15 +64,15 @@ def open_tab(
 
 def _opened(deps: Deps, merchant: Merchant, customer: Customer | None, terms: Terms, request: Request) -> Draft:
     now = deps.clock.now()
-    known = customer or anonymous(deps.ids.new("cus"), merchant.merchant_id, now)
-    levels = None if known.is_anonymous else merchant.policy.standing
+    tab_customer = customer or anonymous(deps.ids.new("cus"), merchant.merchant_id, now)
+    levels = None if tab_customer.is_anonymous else merchant.policy.standing
     wants_tiers = terms.tiers or (terms.tiers is None and merchant.policy.outcome_tiers.tiers)
-    # Of somebody who is made in this request nothing is known yet. Standing and tiers share the read.
-    history = read_history(deps, known, now) if customer and (levels or wants_tiers) else History()
+    # A customer who is made by this request has no history yet. Standing and tiers share the read.
+    history = read_history(deps, tab_customer, now) if customer and (levels or wants_tiers) else History()
     standing = standing_of(history, levels, now) if levels else None
     draft = booking.open_tab(
         merchant,
-        known,
+        tab_customer,
         terms,
         now=now,
         by=request.by,
@@ -80,12 +80,12 @@ def _opened(deps: Deps, merchant: Merchant, customer: Customer | None, terms: Te
         latest_tiers=latest_tiers(history, now),
         standing=standing,
     )
-    draft.customer = known if customer is None else None
+    draft.customer = tab_customer if customer is None else None
     check_exposure(
         deps,
         merchant.policy,
         merchant_id=merchant.merchant_id,
-        customer_id=known.customer_id,
+        customer_id=tab_customer.customer_id,
         more_minor=terms.estimate_minor,
         currency=merchant.currency,
         level=standing.level if standing else Level.NEW,

@@ -67,8 +67,8 @@ def set_spends_by_itself(deps: Deps, customer_id: str, wanted: bool, *, request:
 def get_invitation_code(deps: Deps, customer_id: str, *, request: Request) -> CreditAccount:
     """The account with its code, which is made at the first call. Raises NotFound, ReferralRefused, Contention.
 
-    The inviting customer has a paid tab and the invited one has none, so customers cannot invite each other in a circle,
-    however large it is.
+    The inviting customer has a paid tab and the invited one has none, so customers cannot invite each other in a
+    circle, however large it is.
     """
 
     def with_code(account: CreditAccount) -> CreditAccount:
@@ -95,8 +95,8 @@ def take_invitation(deps: Deps, customer_id: str, code: str, *, request: Request
         raise ReferralRefused("There is no invitation with this code. Check it.", why="unknown_code")
 
     def invited(account: CreditAccount) -> CreditAccount:
-        known = account.referral
-        if known is not None and known.by_customer_id == referrer.customer_id:
+        referral = account.referral
+        if referral is not None and referral.by_customer_id == referrer.customer_id:
             return account
         _terms(deps, account.merchant_id)
         if why := _why_not_invited(deps, customer, account, referrer.customer_id):
