@@ -399,7 +399,8 @@ class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True, dict=True):
     @property
     def taking_attempt(self) -> Attempt | None:
         """The one open attempt that takes money from the customer (money rule 5)."""
-        return next((attempt for attempt in self.attempts if attempt.takes_money), None)
+        # Asked for by most refusals, and most tabs have no attempt.
+        return next((attempt for attempt in self.attempts if attempt.takes_money), None) if self.attempts else None
 
     @property
     def placing_attempt(self) -> Attempt | None:
