@@ -246,6 +246,7 @@ def test_the_owners_words_stand_in_place_of_the_drafts() -> None:
     assert said(pack, F.UNCATEGORIZED_TEXT) == "winning_evidence"
     assert pack.text(F.CUSTOMER_NAME) is None
     assert Lack.RECEIPT not in {it.code for it in pack.missing}
+    assert (pack.dispute_id, pack.files) == ("dp_1", {FileField.RECEIPT: "file_1"})
     assert pack.sha256 != before.sha256 == draft(till).sha256
 
 

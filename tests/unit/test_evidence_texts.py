@@ -22,14 +22,16 @@ from chalicelib.domain.news.delivery import Delivery, DeliveryState
 from chalicelib.domain.tab.bill import Feedback
 from chalicelib.domain.tab.commands import bill, booking, payment, tiers
 from chalicelib.domain.tab.commands.bill import ItemInput
+from chalicelib.domain.tab.commands.booking import Limits
 from chalicelib.domain.tab.policy import Resolution
+from chalicelib.domain.tab.promise import AcceptanceMethod
 from chalicelib.domain.trust.evidence.compelling import PROGRAM
 from chalicelib.domain.trust.evidence.fields import FileField, TextField
 from chalicelib.domain.trust.evidence.pack import EarlierPayment, Pack
 from chalicelib.domain.trust.tiers import Tier
 from tests.golden import numbered, sections
 from tests.unit.test_evidence import draft, missed, pack_of, paid, split_bill
-from tests.unit.till import ADA, ANSWER, CUSTOMER, EVERYTHING, NOON, OWNER, STAFF, Till
+from tests.unit.till import ADA, ANSWER, CUSTOMER, EVERYTHING, NOON, OWNER, STAFF, Till, acceptance
 
 TEXTS = Path(__file__).with_name("evidence.txt")
 EARLIER = EarlierPayment(
@@ -86,7 +88,23 @@ def accepted_at_the_till() -> Pack:
     till.tab = replace(till.tab, promise=replace(till.tab.promise, accepted=person))
     (accepted,) = [entry for entry in till.entries if entry.kind == "promise_accepted"]
     till.entries[till.entries.index(accepted)] = replace(accepted, details=accepted.details | {"method": "in_person"})
-    return pack_of(till.serve(50_00).do(payment.pay_on_phone, by=ADA).charged(), "a_reason_of_tomorrow")
+    till.serve(50_00).do(bill.accept_bill, 0, by=ADA).do(payment.pay_on_phone, by=ADA).charged()
+    return pack_of(till, "a_reason_of_tomorrow")
+
+
+def a_promise_accepted_anew_on_the_page() -> Pack:
+    """From a browser without a name; where the first one was accepted from is not known any more. Nobody contests."""
+    till = Till().accept(*EVERYTHING, customer=CUSTOMER).do(booking.propose_promise, Limits(cap_minor=90_00))
+    page = replace(acceptance(till.tab, *EVERYTHING, method=AcceptanceMethod.GUEST_LINK), user_agent="")
+    till.do(booking.accept_promise, page, CUSTOMER, by=ADA)
+    items = [ItemInput(description=name, unit_price_minor=25_00) for name in ("Cut", "Wash")]
+    till.do(bill.add_items, items).do(bill.complete).wait(days=1).charged()
+    return pack_of(till, "general", earlier=[EARLIER] * 11, business="")
+
+
+def cash_and_card_for_one_bill() -> Pack:
+    till = Till().accept(*EVERYTHING[:1]).serve(50_00).do(payment.take_cash, 20_00)
+    return pack_of(till.do(payment.pay_on_phone, by=ADA).charged(), "duplicate")
 
 
 def a_price_by_its_outcome() -> Pack:
@@ -120,6 +138,8 @@ PACKS: list[Callable[[], Any]] = [
     a_contest_that_was_answered_and_a_part_that_went_back,
     nothing_accepted_and_nobody_known,
     accepted_at_the_till,
+    a_promise_accepted_anew_on_the_page,
+    cash_and_card_for_one_bill,
     a_price_by_its_outcome,
     a_share_and_its_bill,
     visas_programme_without_two_payments_from_one_address,

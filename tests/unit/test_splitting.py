@@ -28,12 +28,14 @@ from chalicelib.domain.tab.commands.bill import ItemInput
 from chalicelib.domain.tab.commands.sharing import Parts
 from chalicelib.domain.tab.draft import Change, Draft
 from chalicelib.domain.tab.link import Scope
-from chalicelib.domain.tab.share import MOST_SHARES, USUAL_TIME, Report
+from chalicelib.domain.tab.share import LONGEST_TIME, MOST_SHARES, SHORTEST_TIME, USUAL_TIME, Parent, Report
 from chalicelib.domain.tab.status import Status
 from chalicelib.domain.tab.tab import Outcome, Tab
 from chalicelib.domain.trust.standing_terms import Level, Reason, ReasonCode, SealedStanding
 from chalicelib.domain.trust.terms import CreditTerms
-from tests.unit.till import ADA, CUSTOMER, EVERYTHING, STAFF, WITHOUT_CARD, Till
+from chalicelib.domain.trust.tiers import Tier
+from tests.unit.test_timeline import _set_fields
+from tests.unit.till import ADA, CUSTOMER, EVERYTHING, NOON, STAFF, WITHOUT_CARD, Till, acceptance
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 
@@ -145,7 +147,80 @@ def test_two_items_are_enough_for_a_split_by_items() -> None:
     assert amounts(split(till, items=((one.item_id,), (other.item_id,)))) == [12_00, 8_00]
     with pytest.raises(InvalidInput) as refused:
         split(billed(12_00), items=(("itm_1",), ("itm_2",)))
+    assert "The bill has one item" in refused.value.detail
     assert refused.value.context == {"field": "items"}
+
+
+@pytest.mark.parametrize("named", [(0, 0), (0, None), (0, 7)])
+def test_each_share_has_items_of_its_own(named: tuple[int | None, ...]) -> None:
+    """One item in two shares, a share of nothing, an item that is not on the bill."""
+    till = billed(12_00, 18_00)
+    ids = {0: till.tab.items[0].item_id, 7: "itm_other"}
+
+    with pytest.raises(InvalidInput) as refused:
+        split(till, items=tuple((ids[number],) if number is not None else () for number in named))
+    assert refused.value.context == {"field": "items"}
+
+
+@pytest.mark.parametrize("time", [SHORTEST_TIME, LONGEST_TIME])
+def test_a_share_goes_back_when_its_time_is_over(time: timedelta) -> None:
+    till = billed(30_00)
+
+    for share in split(till, time, equally=2).also:
+        assert [(step.kind.name, step.at) for step in agenda.steps(share.tab)] == [("RETURN_SHARE", till.now + time)]
+
+
+def test_a_share_as_a_whole() -> None:
+    """Everything that is not as by default, and the entry that it begins with. Nothing of the booking is in it."""
+    till = billed(30_00)
+    booked = replace(
+        till.tab.promise,
+        tiers=(Tier(percent=100, measure="curly"), Tier(percent=80, measure="wavy")),
+        silence_percent=80,
+        deposit_minor=5_00,
+        deposit_needs_card=True,
+        starts_at=NOON,
+        free_cancel_until=NOON,
+        accepted=acceptance(till.tab),
+    )
+    till.tab = replace(till.tab, promise=booked, tier_percent=100)
+    share = split(till, equally=2).also[0]
+    item, link = share.tab.items[0], share.tab.links[0]
+
+    assert {name: value for name, value in _set_fields(share.tab) if name not in ("policy", "promise")} == {
+        "tab_id": share.tab.tab_id,
+        "merchant_id": "mer_1",
+        "customer_id": share.customer.customer_id if share.customer else None,
+        "customer_ref": share.customer.customer_ref if share.customer else None,
+        "account": None,
+        "currency": "EUR",
+        "minimum_charge_minor": 50,
+        "statement_suffix": "Cafe Centr",
+        "title": "Haircut",
+        "status": Status.DUE,
+        "opened_at": NOON,
+        "opened_by": "sam",
+        "presented_at": NOON,
+        "due_at": NOON,
+        "items": (item,),
+        "balances": {Account.CUSTOMER_RECEIVABLE: 15_00, Account.SHARES: -15_00},
+        "parent": Parent(tab_id=till.tab.tab_id, amount_minor=15_00, time_s=86_400),
+        "links": (link,),
+        "next_action_at": NOON + DAY,
+    }
+    assert (share.tab.tab_id[:4], item.item_id[:4], share.tab.customer_id[:4]) == ("tab_", "itm_", "cus_")
+    assert (item.description, item.amount_minor) == ("Haircut", 15_00)
+    terms = share.tab.promise
+    assert (terms.deposit_minor, terms.deposit_needs_card, terms.tiers, terms.silence_percent) == (0, False, (), None)
+    assert (terms.accepted, terms.added, terms.starts_at, terms.free_cancel_until) == (None, (), None, None)
+    opened = share.entries[0]
+    assert opened.details == {
+        "status": "due",
+        "promise_sha256": terms.sha256,
+        "currency": "EUR",
+        "parent_id": till.tab.tab_id,
+    }
+    assert till.tab.shares[0].made_by == "ada"
 
 
 def test_with_what_was_paid_there_are_twelve_shares_at_most() -> None:
