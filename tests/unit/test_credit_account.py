@@ -64,6 +64,20 @@ def test_the_last_cent_is_spent_too() -> None:
     assert left(credits.spend(account(lot("a", 1)), 1, LATER)) == {"a": 0}
 
 
+def test_pending_credit_is_not_spent_in_place_of_active_credit() -> None:
+    """Though it expires sooner."""
+    made = account(lot("active", 5_00), lot("pending", 5_00, after_days=100, until_days=200))
+
+    assert left(credits.spend(made, 5_00, LATER)) == {"active": 0, "pending": 5_00}
+
+
+def test_a_lot_that_was_forgotten_or_lives_does_not_expire() -> None:
+    made = account(lot("a", 5_00))
+
+    assert credits.expire(made, "gone", NOON + timedelta(days=999)) == (made, 0)
+    assert credits.expire(made, "a", NOON + timedelta(days=364)) == (made, 0)
+
+
 def test_more_than_is_active_is_never_spent() -> None:
     """Pending credit is not there yet, and what is carried comes off first."""
     made = account(lot("active", 5_00), lot("pending", 5_00, after_days=100))

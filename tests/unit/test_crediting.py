@@ -22,13 +22,15 @@ from chalicelib.domain.tab.facts.fact import FactKind
 from chalicelib.domain.tab.link import Scope
 from chalicelib.domain.tab.payments import LegKind
 from chalicelib.domain.tab.policy import Policy, Resolution
+from chalicelib.domain.tab.promise import AcceptanceMethod
 from chalicelib.domain.tab.status import Status
 from chalicelib.domain.trust.credits import CreditAccount, LotKind, MovementKind, Referral
 from chalicelib.domain.trust.terms import CreditTerms
-from tests.unit.till import ADA, CUSTOMER, EVERYTHING, NOON, OWNER, WITHOUT_CARD, Accounts, Till
+from tests.unit.till import ADA, CUSTOMER, EVERYTHING, NOON, OWNER, WITHOUT_CARD, Accounts, Till, acceptance
 
 TEN_PERCENT = CreditTerms(rate_basis_points=1000)
 FRIENDS = CreditTerms(referral_minor=5_00, referral_least_minor=20_00, referrals_per_month=2)
+ONE_FRIEND = replace(FRIENDS, referrals_per_month=1)
 FOURTEEN_DAYS = timedelta(days=14)
 FRIEND = replace(CUSTOMER, customer_id="cus_friend", customer_ref="cust_friend")
 THIRD = replace(CUSTOMER, customer_id="cus_third", customer_ref="cust_third")
@@ -77,6 +79,7 @@ def test_a_paid_tab_earns_its_rate_pending_for_two_weeks() -> None:
     assert (account.pending_minor(tab.now), account.active_minor(tab.now)) == (5_00, 0)
     assert account.active_minor(tab.now + FOURTEEN_DAYS) == 5_00
     assert tab.posted("credit_earned") == [(Account.LOYALTY_EXPENSE, 5_00), (Account.CUSTOMER_CREDIT, -5_00)]
+    assert (account.paid_tabs, account.lots[0].tab_id) == (1, tab.tab.tab_id)
     (line,) = tab.accounts.movements[CUSTOMER.customer_id]
     assert (line.kind, line.amount_minor, line.balance_minor) == (MovementKind.EARNED, 5_00, 5_00)
     assert tab.entries[line.tab_seq - 1].kind == "credit_earned"
@@ -139,6 +142,19 @@ def test_the_limit_by_month_is_of_any_thirty_days() -> None:
     assert account_of(second).balance_minor == 8_00
     third = paid_tab(50_00, terms, accounts=first.accounts, now=NOON + timedelta(days=31))
     assert account_of(third).balance_minor == 13_00
+
+
+def test_a_rate_is_in_hundredths_of_a_percent() -> None:
+    assert account_of(paid_tab(190_00, CreditTerms(rate_basis_points=10_000))).balance_minor == 190_00
+
+
+def test_what_was_taken_back_makes_room_under_the_limit_by_month() -> None:
+    terms = CreditTerms(rate_basis_points=1000, per_month_minor=8_00)
+    first = paid_tab(50_00, terms)
+    refund(first, None)
+    second = paid_tab(50_00, terms, accounts=first.accounts)
+
+    assert (account_of(second).balance_minor, account_of(second).paid_tabs) == (5_00, 2)
 
 
 def test_without_terms_no_account_is_touched() -> None:
@@ -221,6 +237,33 @@ def test_a_refund_takes_back_in_proportion_in_its_own_change() -> None:
     assert tab.books[Account.CUSTOMER_CREDIT] == -3_00
     refund(tab.refunded(), None)
     assert account_of(tab).balance_minor == 0
+
+
+def test_statement_and_entries_tell_what_became_of_credit() -> None:
+    """Earned, spent on another tab, given back and taken back with a refund of that, and the rest expired."""
+    accounts, now = with_credit(100_00)
+    tab = till(accounts=accounts, now=now).accept(*EVERYTHING, customer=CUSTOMER).serve(40_00)
+    accept_with(tab, 10_00).charged()
+    refund(tab, 20_00)
+    tab.refunded().wait(days=365)
+
+    assert [(line.kind, line.amount_minor) for line in accounts.movements["cus_1"]] == [
+        (MovementKind.EARNED, 10_00),
+        (MovementKind.SPENT, -10_00),
+        (MovementKind.EARNED, 3_00),
+        (MovementKind.RETURNED, 5_00),
+        (MovementKind.REVERSED, -1_50),
+        (MovementKind.EXPIRED, -1_50),
+        (MovementKind.EXPIRED, -5_00),
+    ]
+    earned, returned = (given.lot_id for given in tab.tab.credits.given)
+    told = {entry.kind: entry.details for entry in tab.entries if entry.kind.startswith("credit_")}
+    assert told["credit_returned"]["payment_id"] == tab.tab.legs[0].payment_id
+    lost = {"credited_customer_id": "cus_1", "amount_minor": 1_50}
+    assert told["credit_reversed"] == {"lot_id": earned, **lost}
+    assert told["credit_expired"] == {"lot_id": returned, **lost, "amount_minor": 5_00}
+    # The first tab owes the 10.00 that this one was paid with.
+    assert (tab.books[Account.CUSTOMER_CREDIT], account_of(tab).balance_minor) == (10_00, 0)
 
 
 def test_what_a_refund_has_taken_back_does_not_expire_later() -> None:
@@ -368,12 +411,26 @@ def test_what_stays_can_be_charged_to_a_card(price_minor: int, most_minor: int) 
             accept_with(tab, most_minor + 1)
 
 
+def test_credit_in_another_currency_pays_nothing() -> None:
+    """The business keeps its tabs in another one by now."""
+    accounts, now = with_credit(50_00)
+    accounts.by_customer["cus_1"] = replace(accounts.by_customer["cus_1"], currency="USD")
+    tab = till(accounts=accounts, now=now).accept(*WITHOUT_CARD).serve(20_00)
+
+    assert crediting.spendable_minor(tab.tab, account_of(tab), now) == 0
+    with pytest.raises(CreditNotAvailable):
+        accept_with(tab, 5_00)
+
+
 def test_less_than_all_must_leave_a_charge_too() -> None:
     accounts, now = with_credit(50_00)
     tab = till(accounts=accounts, now=now).accept(*WITHOUT_CARD).serve(4_00)
 
-    with pytest.raises(InvalidInput, match="at least"):
+    with pytest.raises(InvalidInput, match="at least") as refused:
         accept_with(tab, 3_51)
+    assert refused.value.context == {"spendable_minor": 4_00}
+    with pytest.raises(InvalidInput, match="credit_minor must be 0 or more"):
+        accept_with(tab, -1)
     assert accept_with(tab, 3_50).tab.balance_minor == 50
 
 
@@ -553,6 +610,7 @@ def test_both_get_their_sum_after_the_friends_first_paid_tab() -> None:
         (lot,) = account_of(tab, customer_id).lots
         assert (lot.kind, lot.amount_minor, lot.active_at) == (LotKind.REFERRAL, 5_00, NOON + FOURTEEN_DAYS)
     assert tab.books[Account.CUSTOMER_CREDIT] == -10_00
+    assert tab.books[Account.LOYALTY_EXPENSE] == 10_00
     paid_tab(30_00, FRIENDS, accounts=accounts, customer=FRIEND, fingerprint="friend's card")
     assert account_of(tab).balance_minor == 5_00
 
@@ -570,7 +628,8 @@ def test_the_same_card_is_the_same_person() -> None:
     assert account_of(tab, FRIEND.customer_id).referral == Referral(
         by_customer_id="cus_1", at=NOON, refused="same_card"
     )
-    assert [entry.details["why"] for entry in tab.entries if entry.kind == "referral_refused"] == ["same_card"]
+    refused = [entry.details for entry in tab.entries if entry.kind == "referral_refused"]
+    assert refused == [{"why": "same_card", "referrer_id": "cus_1"}]
     assert account_of(tab).balance_minor == account_of(tab, FRIEND.customer_id).balance_minor == 0
 
 
@@ -632,6 +691,45 @@ def test_who_has_credit_in_another_currency_is_not_rewarded() -> None:
     referral = account_of(tab, FRIEND.customer_id).referral
     assert referral is not None and referral.refused == "other_currency"
     assert accounts.by_customer["cus_1"] == inviting
+
+
+def test_the_reward_for_having_been_invited_is_none_for_inviting() -> None:
+    """Who was invited this month can invite as many as anybody else."""
+    accounts = paid_tab(50_00, ONE_FRIEND, fingerprint="ada's card").accounts
+    for friend, by, card in ((FRIEND, CUSTOMER, "friend's card"), (THIRD, FRIEND, "third's card")):
+        invited(accounts, friend.customer_id, by.customer_id)
+        paid_tab(30_00, ONE_FRIEND, accounts=accounts, customer=friend, fingerprint=card)
+
+    balances = [accounts.by_customer[one.customer_id].balance_minor for one in (CUSTOMER, FRIEND, THIRD)]
+    assert balances == [5_00, 10_00, 5_00]
+
+
+def test_a_device_of_the_business_is_no_mark_of_a_customer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What staff record in person comes from the till."""
+    monkeypatch.undo()
+    tab = paid_tab(50_00).tab
+    person = replace(tab.promise, accepted=replace(acceptance(tab), method=AcceptanceMethod.IN_PERSON))
+
+    assert [(mark.merchant_id, mark.customer_id) for mark in crediting.marks_of(tab)] == [("mer_1", "cus_1")]
+    assert crediting.marks_of(replace(tab, promise=person)) == ()
+    assert crediting.marks_of(replace(tab, promise=replace(tab.promise, accepted=None))) == ()
+
+
+@pytest.mark.parametrize(
+    ("terms", "payment_id", "wanted"),
+    [
+        (FRIENDS, "pi_new", True),
+        (FRIENDS, None, True),
+        (FRIENDS, "pi_charge", False),
+        (TEN_PERCENT, "pi_new", False),
+        (None, "pi_new", False),
+    ],
+)
+def test_a_card_is_asked_for_where_invitations_earn(
+    terms: CreditTerms | None, payment_id: str | None, wanted: bool
+) -> None:
+    """Not of a payment that is on record."""
+    assert crediting.wants_card(paid_tab(50_00, terms).tab, payment_id) is wanted
 
 
 def test_a_card_has_another_mark_at_each_merchant() -> None:
