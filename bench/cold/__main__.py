@@ -140,8 +140,8 @@ def _cases(trees: Trees, backend: Backend) -> tuple[list[Case], Callable[[], Non
 def _orders(cases: Sequence[Case]) -> list[list[Case]]:
     """Orders in which each case follows each other one equally often (a Williams design).
 
-    What starts after the largest finds the processor's caches full of that: orders drawn at random gave one case or
-    another a tenth more, in every run the same one.
+    A start that follows a large one may find the processor's caches full of that. Orders drawn at random let some cases
+    follow others more often.
     """
     count = len(cases)
     zigzag = [(place + 1) // 2 * (1 if place % 2 else -1) for place in range(count)]
