@@ -140,6 +140,8 @@ def test_the_limit_by_month_is_of_any_thirty_days() -> None:
     first = paid_tab(50_00, terms)
     second = paid_tab(50_00, terms, accounts=first.accounts, now=NOON + timedelta(days=29))
     assert account_of(second).balance_minor == 8_00
+    another = paid_tab(50_00, terms, accounts=first.accounts, now=NOON + timedelta(days=29))
+    assert (account_of(another).balance_minor, "credit_earned" in another.kinds) == (8_00, False)
     third = paid_tab(50_00, terms, accounts=first.accounts, now=NOON + timedelta(days=31))
     assert account_of(third).balance_minor == 13_00
 
@@ -217,6 +219,8 @@ def test_a_tab_that_did_not_end_well_earns_nothing(end: Callable[[Till], None]) 
 
     assert tab.tab.status == Status.CLOSED
     assert "credit_earned" not in tab.kinds
+    paid_tabs = 1 if tab.tab.paid_minor else 0
+    assert sum(account.paid_tabs for account in tab.accounts.by_customer.values()) == paid_tabs
 
 
 # Losing it again
@@ -307,6 +311,28 @@ def test_a_dispute_after_the_credit_was_spent_is_carried() -> None:
 
     account = account_of(first)
     assert (account.balance_minor, account.carried_minor, account.active_minor(first.now)) == (-5_00, 5_00, 0)
+
+
+def test_credit_whose_lot_was_forgotten_is_taken_back_as_it_was_given() -> None:
+    """An account keeps so many lots; those that were used up go first."""
+    tab = paid_tab(50_00)
+    account, (lot,) = account_of(tab), account_of(tab).lots
+    tab.accounts.by_customer["cus_1"] = replace(account, lots=())
+    refund(tab, None)
+
+    (again,) = account_of(tab).lots
+    assert again == replace(lot, earned_at=lot.active_at, spent_minor=5_00, reversed_minor=5_00)
+
+
+def test_a_lot_that_only_covers_what_was_taken_back_ends_without_a_loss() -> None:
+    tab = paid_tab(50_00)
+    account, (lot,) = account_of(tab), account_of(tab).lots
+    short = replace(lot, lot_id="lot_short", spent_minor=8_00, reversed_minor=2_00)
+    tab.accounts.by_customer["cus_1"] = replace(account, lots=(short, lot))
+    tab.wait_until(lot.expires_at)
+
+    assert "credit_expired" not in tab.kinds
+    assert [one.left_minor for one in account_of(tab).lots] == [0, 0]
 
 
 def test_credit_expires_to_the_instant_and_is_owed_no_more() -> None:
@@ -620,6 +646,25 @@ def test_a_first_tab_that_is_too_small_leaves_it_to_the_next() -> None:
     assert account_of(tab).balance_minor == 0
     paid_tab(20_00, FRIENDS, accounts=accounts, customer=FRIEND, fingerprint="friend's card")
     assert account_of(tab).balance_minor == 5_00
+
+
+def test_a_first_tab_that_was_contested_leaves_it_to_the_next() -> None:
+    accounts = paid_tab(50_00, FRIENDS, fingerprint="ada's card").accounts
+    invited(accounts, FRIEND.customer_id, CUSTOMER.customer_id)
+    tab = till(FRIENDS, accounts=accounts, customer=FRIEND).accept(*EVERYTHING, customer=FRIEND)
+    contested(tab)
+
+    assert account_of(tab, FRIEND.customer_id).referral == Referral(by_customer_id="cus_1", at=NOON)
+    paid_tab(30_00, FRIENDS, accounts=accounts, customer=FRIEND, fingerprint="friend's card")
+    assert account_of(tab).balance_minor == 5_00
+
+
+def test_a_friend_is_told_of_their_own_credit_alone() -> None:
+    _, tab = friends()
+    tab.wait(days=14)
+
+    (told,) = [entry.details for entry in tab.entries if entry.kind == "credit_active"]
+    assert told["amount_minor"] == 5_00
 
 
 def test_the_same_card_is_the_same_person() -> None:
