@@ -62,15 +62,17 @@ def test_evidence_submitted_once() -> None:
     attempt = till.open(SUBMIT)
     assert (attempt.amount_minor, attempt.dispute_id, attempt.sealed_sha256) == (0, "dp_1", PACK.sha256)
     assert dispute(till).submitted_at is None
-    with pytest.raises(PaymentInProgress):
+    with pytest.raises(PaymentInProgress) as under_way:
         send(till)
+    assert under_way.value.context == {"attempt_id": attempt.attempt_id, "attempt_state": "pending"}
 
     taken(till)
 
     assert (dispute(till).submitted_at, dispute(till).submitted_by) == (till.now, attempt.attempt_id)
     assert till.closed[attempt.attempt_id].state == AttemptState.SUCCEEDED
-    with pytest.raises(EvidenceSubmitted):
+    with pytest.raises(EvidenceSubmitted) as answered:
         send(till)
+    assert answered.value.context == {"submitted_at": "2026-03-02T12:00:00Z"}
     assert not till.allows(Action.SUBMIT_EVIDENCE, OWNER)
     assert StepKind.EVIDENCE_DUE not in till.planned
     once = list(till.entries)

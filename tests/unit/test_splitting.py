@@ -23,7 +23,7 @@ from chalicelib.domain.tab import agenda, due_steps
 from chalicelib.domain.tab import sharing as shares
 from chalicelib.domain.tab.actions import Action, refusal
 from chalicelib.domain.tab.actor import Role
-from chalicelib.domain.tab.commands import bill, sharing
+from chalicelib.domain.tab.commands import bill, payment, sharing
 from chalicelib.domain.tab.commands.bill import ItemInput
 from chalicelib.domain.tab.commands.sharing import Parts
 from chalicelib.domain.tab.draft import Change, Draft
@@ -364,6 +364,25 @@ def test_a_share_that_nobody_pays_goes_back_in_two_steps() -> None:
             },
         )
     ]
+
+
+def test_the_bill_hears_what_was_paid_of_a_share_and_what_was_given_back_of_that() -> None:
+    """By its id, and only what is new."""
+    till = billed(30_00)
+    share = Till()
+    share.tab = split(till, equally=2).also[0].tab
+    share.do(payment.take_cash, 15_00)
+
+    def hear() -> list[tuple[str, object, object]]:
+        told, parent = share.draft(), till.draft()
+        shares.tell(told, parent)
+        share.tab, till.tab = told.tab, parent.tab
+        return [(entry.kind, entry.details["share_id"], entry.details["amount_minor"]) for entry in parent.entries]
+
+    assert hear() == [("share_paid", share.tab.tab_id, 15_00)]
+    share.do(payment.refund, 4_00, "sorry")
+    assert hear() == [("share_paid_back", share.tab.tab_id, 4_00)]
+    assert hear() == []
 
 
 def test_taking_a_split_back_is_an_entry_of_the_bill() -> None:

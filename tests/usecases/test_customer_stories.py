@@ -103,7 +103,7 @@ def test_everybody_is_asked_alike_two_weeks_after_the_end(shop: Shop, visit: Any
     visit(shop)
     closed_at = shop.tab.closed_at
     assert closed_at is not None and shop.tab.next_action_at == closed_at + timedelta(days=14)
-    with pytest.raises(TransitionRefused, match="Nobody was asked"):
+    with pytest.raises(TransitionRefused, match="has not been asked"):
         tell(shop)
 
     shop.clock.instant = closed_at

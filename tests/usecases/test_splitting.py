@@ -290,7 +290,7 @@ def test_an_open_share_that_somebody_pays_is_not_taken_back() -> None:
     pay(shop, made.shares[1].tab_id)
     shop.wait(minutes=31)
     take_cash(shop.deps, made.shares[2].tab_id, 1_00, request=shop.request(shop.staff))
-    with pytest.raises(TransitionRefused, match="a part is paid"):
+    with pytest.raises(TransitionRefused, match="Part of an open share is paid"):
         unsplit_bill(shop.deps, shop.tab_id, request=shop.request(shop.ada))
     take_cash(shop.deps, made.shares[2].tab_id, 15_66, request=shop.request(shop.staff))
     unsplit_bill(shop.deps, shop.tab_id, request=shop.request(shop.ada))
