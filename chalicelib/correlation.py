@@ -35,7 +35,7 @@ def is_of_ours(text: str, kind: str = "") -> bool:
     In the place of an id may be anything that somebody has typed or pasted, a secret or an address of mail among it:
     nothing else of it is logged. `kind`: only an id of this kind, such as `tab`.
     """
-    return _OURS.fullmatch(text) is not None and text.startswith(f"{kind}_" if kind else "")
+    return _OURS.fullmatch(text) is not None and (not kind or text.startswith(f"{kind}_"))
 
 
 def ids() -> Mapping[str, str]:

@@ -105,8 +105,10 @@ class Promise(Struct, frozen=True, kw_only=True, omit_defaults=True):
         """All consents of all acceptances, sorted by name."""
         if self.accepted is None:
             return ()
-        later = [consent for given in self.added for consent in given.consents]
-        return tuple(sorted({*self.accepted.consents, *later}))
+        given = [*self.accepted.consents]
+        for later in self.added:
+            given += later.consents
+        return tuple(sorted(set(given)))
 
     @property
     def card_terms_sha256(self) -> str | None:

@@ -204,7 +204,9 @@ class Tab(Struct, frozen=True, kw_only=True, omit_defaults=True, dict=True):
             gross = self.total_minor + self.tip_minor
         else:
             gross = 0
-        return gross - self.waived_minor - self.written_off_minor - self.moved_minor
+        # Most bills are not split, and every answer asks for this several times.
+        moved_minor = self.moved_minor if self.shares or self.parent is not None else 0
+        return gross - self.waived_minor - self.written_off_minor - moved_minor
 
     @property
     def bill_due_minor(self) -> int:

@@ -47,14 +47,11 @@ REQUESTS: Mapping[Action, ActionRequest] = {action: ActionRequest(_OF_A_TAB + ac
 
 def of(tab: Tab, actions: Iterable[Action]) -> list[views.ActionView]:
     """The requests for these actions on this tab."""
+    tab_id, customer_id = tab.tab_id, tab.customer_id
     found = []
     for action in actions:
         request = REQUESTS[action]
-        body = {name: _filled_in(value, tab) for name, value in request.body.items()} if request.body else {}
-        path = _filled_in(request.path, tab)
+        path = request.path.replace("{tab_id}", tab_id).replace("{customer_id}", customer_id)
+        body = {name: value.replace("{tab_id}", tab_id) for name, value in request.body.items()} if request.body else {}
         found.append(views.ActionView(action=action, method=request.method, path=path, body=body))
     return found
-
-
-def _filled_in(text: str, tab: Tab) -> str:
-    return text.replace("{tab_id}", tab.tab_id).replace("{customer_id}", tab.customer_id)

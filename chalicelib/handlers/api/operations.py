@@ -358,8 +358,10 @@ def _expected_version(http: HttpRequest) -> int | None:
 
 def _query(operation: Operation, http: HttpRequest) -> dict[str, Any]:
     """Raises InvalidInput with every mistake, and the parameter that it is in."""
-    values: dict[str, Any] = {query.name: query.default for query in operation.query}
     given = http.query_params
+    if given is None and not operation.query:
+        return {}
+    values: dict[str, Any] = {query.name: query.default for query in operation.query}
     if given is None:
         return values
     queries = {query.name: query for query in operation.query}

@@ -125,7 +125,7 @@ def tab(tab: Tab, payment: Attempt | None, *, by: Actor, now: datetime, publisha
         balance_minor=tab.balance_minor,
         refund_owed_minor=tab.refund_owed_minor,
         cash_to_return_minor=tab.cash_to_return_minor,
-        refunded_minor=sum([leg.refunded_minor for leg in tab.legs]),
+        refunded_minor=sum([leg.refunded_minor for leg in tab.legs]) if tab.legs else 0,
         credit=_credit(tab) if tab.policy.credits else None,
         deposit=views.DepositView(
             amount_minor=tab.deposit.amount_minor,
@@ -133,8 +133,8 @@ def tab(tab: Tab, payment: Attempt | None, *, by: Actor, now: datetime, publisha
             place_at=tab.deposit.place_at,
             lapses_at=tab.deposit.lapses_at,
         ),
-        holds=[*map(_hold, tab.holds)],
-        legs=[*map(_leg, tab.legs)],
+        holds=[*map(_hold, tab.holds)] if tab.holds else [],
+        legs=[*map(_leg, tab.legs)] if tab.legs else [],
         card=card(tab.card, by),
         settlement_plan=views.PlanView(
             reason=tab.plan.reason,
@@ -159,7 +159,7 @@ def tab(tab: Tab, payment: Attempt | None, *, by: Actor, now: datetime, publisha
         )
         if tab.parent
         else None,
-        shares=[*map(_share, tab.shares)],
+        shares=[*map(_share, tab.shares)] if tab.shares else [],
         pause=_pause(tab.pause) if tab.pause and is_business else None,
         opened_at=tab.opened_at,
         starts_at=tab.starts_at,
