@@ -23,7 +23,7 @@ class MemoryVisits:
         self._store = store
         self.visits: dict[VisitKey, Visit] = {}
         self._figures: dict[str, Figures] = {}
-        self._cards: dict[tuple[str, str], set[str]] = {}
+        self._cards: dict[tuple[str, str], dict[str, bool]] = {}
 
     def find_visits(self, keys: Collection[VisitKey]) -> Mapping[VisitKey, Visit]:
         with self._store.lock:
@@ -38,11 +38,16 @@ class MemoryVisits:
                 raise VersionConflict(visit.tab_id)
             self.visits[key] = visit
 
-    def note_card(self, merchant_id: str, customer_id: str, fingerprint: str) -> Sequence[str]:
+    def note_card(self, merchant_id: str, customer_id: str, fingerprint: str, *, limit: int) -> Sequence[str] | None:
         with self._store.lock:
-            users = self._cards.setdefault((merchant_id, fingerprint), set())
-            users.add(customer_id)
-            return sorted(users - {customer_id})
+            linked = self._cards.setdefault((merchant_id, fingerprint), {})
+            if linked.setdefault(customer_id, False):
+                return None
+            return sorted(linked.keys() - {customer_id})[:limit]
+
+    def note_linked(self, merchant_id: str, customer_id: str, fingerprint: str) -> None:
+        with self._store.lock:
+            self._cards[merchant_id, fingerprint][customer_id] = True
 
     def list_visits_by_customer(self, merchant_id: str, customer_id: str, since: datetime) -> Sequence[Visit]:
         with self._store.lock:

@@ -27,8 +27,15 @@ class Visits(Protocol):
         """Write it in the place of `before` (None: none is stored). Raises VersionConflict if another is stored."""
         ...
 
-    def note_card(self, merchant_id: str, customer_id: str, fingerprint: str) -> Sequence[str]:
-        """Remember that the customer uses this card, under a hash; the other customers of the merchant who do."""
+    def note_card(self, merchant_id: str, customer_id: str, fingerprint: str, *, limit: int) -> Sequence[str] | None:
+        """Remember that the customer uses this card, under a hash; up to `limit` others who do.
+
+        Others of the merchant, strongly consistent. None if `note_linked` was called: those who come later find this customer.
+        """
+        ...
+
+    def note_linked(self, merchant_id: str, customer_id: str, fingerprint: str) -> None:
+        """Remember that the customer and those whom `note_card` returned know of each other."""
         ...
 
     def list_visits_by_customer(self, merchant_id: str, customer_id: str, since: datetime) -> Sequence[Visit]:

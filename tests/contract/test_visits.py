@@ -89,3 +89,17 @@ def test_a_merchants_figures_are_kept_until_the_next(visits: Visits) -> None:
         visits.put_figures(counted(at))
         assert visits.find_figures(MERCHANT) == counted(at)
     assert visits.find_figures("mer_other") is None
+
+
+def test_a_card_has_its_users_until_they_know_of_each_other(visits: Visits) -> None:
+    """As many others as were asked for; none any more once they are linked, for this customer and this card alone."""
+    for customer_id in (ADA, BEN, "cus_c", "cus_d"):
+        visits.note_card(MERCHANT, customer_id, "fp_1", limit=9)
+
+    assert visits.note_card(MERCHANT, BEN, "fp_1", limit=9) == [ADA, "cus_c", "cus_d"]
+    assert visits.note_card(MERCHANT, "cus_d", "fp_1", limit=2) == [ADA, BEN]
+    visits.note_linked(MERCHANT, BEN, "fp_1")
+    assert visits.note_card(MERCHANT, BEN, "fp_1", limit=9) is None
+    assert visits.note_card(MERCHANT, BEN, "fp_2", limit=9) == []
+    assert visits.note_card("mer_other", BEN, "fp_1", limit=9) == []
+    assert visits.note_card(MERCHANT, ADA, "fp_1", limit=9) == [BEN, "cus_c", "cus_d"]

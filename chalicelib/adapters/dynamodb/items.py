@@ -325,8 +325,12 @@ def mark_item(mark: Mark) -> Item:
     return _item(table.mark_key(mark.merchant_id, mark.sha256, mark.customer_id), {})
 
 
-def card_item(merchant_id: str, fingerprint: str, customer_id: str) -> Item:
-    return _item(table.card_key(merchant_id, fingerprint, customer_id), {})
+def card_item(merchant_id: str, fingerprint: str, customer_id: str, *, linked: bool = False) -> Item:
+    return _item(table.card_key(merchant_id, fingerprint, customer_id), {"linked": {"N": "1"}} if linked else {})
+
+
+def is_linked(item: Item) -> bool:
+    return "linked" in item
 
 
 def lookup_item(merchant_id: str, by: SearchBy, searchable: str, customer_id: str) -> Item:

@@ -34,12 +34,27 @@ class DynamoDbVisits(OnTable):
             put = Put(item, "seq = :before", {":before": {"N": str(before.seq)}})
         self._put_alone(put, visit.tab_id)
 
-    def note_card(self, merchant_id: str, customer_id: str, fingerprint: str) -> Sequence[str]:
+    def note_card(self, merchant_id: str, customer_id: str, fingerprint: str, *, limit: int) -> Sequence[str] | None:
         item = items.card_item(merchant_id, fingerprint, customer_id)
+        there = self._reads.find(table.card_key(merchant_id, fingerprint, customer_id))
+        if there is not None and items.is_linked(there):
+            return None
         with reading():
             self._client.put_item(TableName=self._table_name, Item=item)
-        found = [one["sk"]["S"] for one in self._reads.partition(item["pk"], ConsistentRead=True)]
-        return [one for one in found if one != customer_id]
+        # One more, because the customer is among them.
+        found, _ = self._reads.page(
+            limit + 1,
+            None,
+            KeyConditionExpression="pk = :pk",
+            ExpressionAttributeValues={":pk": item["pk"]},
+            ConsistentRead=True,
+        )
+        return [one["sk"]["S"] for one in found if one["sk"]["S"] != customer_id][:limit]
+
+    def note_linked(self, merchant_id: str, customer_id: str, fingerprint: str) -> None:
+        item = items.card_item(merchant_id, fingerprint, customer_id, linked=True)
+        with reading():
+            self._client.put_item(TableName=self._table_name, Item=item)
 
     def list_visits_by_customer(self, merchant_id: str, customer_id: str, since: datetime) -> Sequence[Visit]:
         if not (table.is_id(merchant_id) and table.is_id(customer_id)):

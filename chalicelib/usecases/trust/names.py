@@ -31,31 +31,34 @@ def link_by_card(deps: Deps, merchant_id: str, customer_id: str, fingerprint: st
     except NotFound:
         return
     if not customer.is_anonymous:
-        others = deps.visits.note_card(merchant_id, customer_id, fingerprint)
-        _link_all(deps, customer, others[:MOST_NAMES], with_same_card)
+        others = deps.visits.note_card(merchant_id, customer_id, fingerprint, limit=MOST_NAMES)
+        if others is not None:
+            _link_all(deps, customer, others, with_same_card)
+            # Last: a relay that dies before comes again.
+            deps.visits.note_linked(merchant_id, customer_id, fingerprint)
 
 
 def _link_all(deps: Deps, customer: Customer, others: Iterable[str], link: Link) -> None:
     for other_id in others:
         if other_id != customer.customer_id:
             _link(deps, customer.merchant_id, customer.customer_id, other_id, link)
-            _link(deps, customer.merchant_id, other_id, customer.customer_id, link)
 
 
 def _link(deps: Deps, merchant_id: str, customer_id: str, other_id: str, link: Link) -> None:
-    """Write it on the customer; nothing where it stands there already."""
+    """Write on each what it is to know of the other; nothing where it stands there already."""
     for _ in range(ROUNDS):
         try:
             customer = deps.store.get_customer(merchant_id, customer_id)
-            changed = link(customer, deps.store.get_customer(merchant_id, other_id))
+            other = deps.store.get_customer(merchant_id, other_id)
         except NotFound:
             return
-        if changed is customer:
-            return
+        linked = (link(customer, other), link(other, customer))
         try:
-            deps.store.update_customer(changed)
+            for changed, before in zip(linked, (customer, other), strict=True):
+                if changed is not before:
+                    deps.store.update_customer(changed)
+                    log.info("a customer is known under another name")
         except VersionConflict:
             continue
-        log.info("a customer is known under another name")
         return
     log.warning("a customer was changed by others each time, so a name of theirs is not known yet")
