@@ -30,7 +30,8 @@ class Visits(Protocol):
     def note_card(self, merchant_id: str, customer_id: str, fingerprint: str, *, limit: int) -> Sequence[str] | None:
         """Remember that the customer uses this card, under a hash; up to `limit` others who do.
 
-        Others of the merchant, strongly consistent. None if `note_linked` was called: those who come later find this customer.
+        Others of the merchant, strongly consistent. None if `note_linked` was called: those who come later find this
+        customer.
         """
         ...
 
