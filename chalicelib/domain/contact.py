@@ -91,11 +91,14 @@ class Contact(Struct, frozen=True, kw_only=True, omit_defaults=True):
         """What a channel reaches them by; None where there is none, and for push, whose customers have signed in."""
         return {Channel.EMAIL: self.email, Channel.SMS: self.phone}.get(channel)
 
+    def origin_of(self, channel: Channel) -> Given | None:
+        return next((given for given in self.origins if given.channel == channel), None)
+
     def is_own_or_since(self, channel: Channel, at: datetime) -> bool:
         """Whether the customer gave the channel's address themselves, or it stood there by then."""
         if self.address(channel) is None:
             return True
-        origin = next((given for given in self.origins if given.channel == channel), None)
+        origin = self.origin_of(channel)
         if origin is None:
             # It was given before that was kept, so not later than the last change.
             return self.updated_at <= at
@@ -122,7 +125,7 @@ def readdressed(contact: Contact, email: str | None, phone: str | None, by: Give
     """
     origins = []
     for channel, address in ((Channel.EMAIL, email), (Channel.SMS, phone)):
-        before = next((given for given in contact.origins if given.channel == channel), None)
+        before = contact.origin_of(channel)
         is_own = before is not None and before.source == Source.CUSTOMER
         if address != contact.address(channel) or (by.source == Source.CUSTOMER and not is_own):
             before = replace(by, channel=channel)

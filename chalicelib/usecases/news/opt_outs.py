@@ -37,8 +37,7 @@ def opt_out(deps: Deps, contact: Contact, channel: Channel, source: Source, *, a
     given = Given(channel=channel, at=deps.clock.now(), source=source)
 
     def without(contact: Contact) -> Contact | None:
-        current = contact.email if channel == Channel.EMAIL else contact.phone
-        if contact.opted_out_of(channel) or (address is not None and address != current):
+        if contact.opted_out_of(channel) or (address is not None and address != contact.address(channel)):
             return None
         return replace(contacts.opted_out(contact, given), updated_at=given.at)
 
