@@ -349,7 +349,7 @@ def check_stripe(patient: Patient) -> Findings:
     except stripe.PermissionError:
         yield ok("Stripe takes the secret key, a restricted one")
     except stripe.AuthenticationError:
-        yield wrong("Stripe refuses the secret key", "It was rolled or deleted: see docs/deploy.md, rotation.")
+        yield wrong("Stripe refuses the secret key", "It was rolled or deleted: see docs/deploy.md, Replacing keys.")
         return
     try:
         endpoints = list(client.v1.webhook_endpoints.list({"limit": 100}).auto_paging_iter())
