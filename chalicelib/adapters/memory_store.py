@@ -22,7 +22,7 @@ from chalicelib.domain.tab.link import LinkPointer
 from chalicelib.domain.tab.status import Status
 from chalicelib.domain.tab.tab import Tab
 from chalicelib.domain.token import Token
-from chalicelib.domain.trust.credits import CreditAccount, Movement
+from chalicelib.domain.trust.credits import CreditAccount, Mark, Movement
 from chalicelib.domain.trust.evidence.pack import DisputeAnswer
 from chalicelib.domain.trust.story import Story
 from chalicelib.ports.store import (
@@ -300,6 +300,11 @@ class MemoryStore:
         with self._lock:
             return _get(self._customers, (merchant_id, customer_id), "customer")
 
+    def find_customers(self, merchant_id: str, customer_ids: Collection[str]) -> Mapping[str, Customer]:
+        with self._lock:
+            found = {one: self._customers.get((merchant_id, one)) for one in customer_ids}
+        return {one: customer for one, customer in found.items() if customer is not None}
+
     def add_customer(self, customer: Customer, *, account: str | None, record: IdempotencyRecord) -> None:
         self._put_party(self._customers, (customer.merchant_id, customer.customer_id), customer, 0, record)
         with self._lock:
@@ -391,9 +396,10 @@ class MemoryStore:
     def find_referrer(self, code: str) -> Referrer | None:
         return self._referrers.get(code)
 
-    def customers_with(self, merchant_id: str, mark_sha256: str) -> frozenset[str]:
+    def is_shared(self, mark: Mark, among: Collection[str] | None) -> bool:
         with self._lock:
-            return frozenset(self._marks.get((merchant_id, mark_sha256), ()))
+            others = self._marks.get((mark.merchant_id, mark.sha256), set()) - {mark.customer_id}
+        return bool(others if among is None else others.intersection(among))
 
     # Reconciliation
 

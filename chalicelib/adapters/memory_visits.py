@@ -13,6 +13,7 @@ from chalicelib.ports.store import Page, VersionConflict
 from chalicelib.ports.visits import VisitKey
 
 if TYPE_CHECKING:
+    from chalicelib.domain.parties import Customer
     from chalicelib.domain.trust.figures import Figures
 
 
@@ -38,11 +39,16 @@ class MemoryVisits:
                 raise VersionConflict(visit.tab_id)
             self.visits[key] = visit
 
-    def note_card(self, merchant_id: str, customer_id: str, fingerprint: str, *, limit: int) -> Sequence[str] | None:
+    def find_unlinked(self, merchant_id: str, customer_id: str, fingerprint: str) -> Customer | None:
+        with self._store.lock:
+            if self._cards.get((merchant_id, fingerprint), {}).get(customer_id):
+                return None
+        return self._store.find_customers(merchant_id, [customer_id]).get(customer_id)
+
+    def note_card(self, merchant_id: str, customer_id: str, fingerprint: str, *, limit: int) -> Sequence[str]:
         with self._store.lock:
             linked = self._cards.setdefault((merchant_id, fingerprint), {})
-            if linked.setdefault(customer_id, False):
-                return None
+            linked.setdefault(customer_id, False)
             return sorted(linked.keys() - {customer_id})[:limit]
 
     def note_linked(self, merchant_id: str, customer_id: str, fingerprint: str) -> None:

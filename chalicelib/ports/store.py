@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from chalicelib.domain.tab.attempt import Attempt
     from chalicelib.domain.tab.draft import Change
     from chalicelib.domain.tab.entry import Entry
-    from chalicelib.domain.trust.credits import CreditAccount, Movement
+    from chalicelib.domain.trust.credits import CreditAccount, Mark, Movement
     from chalicelib.domain.trust.evidence.pack import DisputeAnswer
 
 # Errors of the store, besides the domain's NotFound
@@ -327,8 +327,11 @@ class TabStore(Protocol):
 
     def find_referrer(self, code: str) -> Referrer | None: ...
 
-    def customers_with(self, merchant_id: str, mark_sha256: str) -> frozenset[str]:
-        """The customers of the merchant who have paid with this card, or agreed from this device."""
+    def is_shared(self, mark: Mark, among: Collection[str] | None) -> bool:
+        """Whether another customer of the merchant has paid with the mark's card, or agreed from its device.
+
+        `among`: only these customers count; None: any. It reads no more than decides that, however many share the mark.
+        """
         ...
 
     def commit_each(self, changes: Sequence[Change]) -> Sequence[Exception | None]:
@@ -413,6 +416,10 @@ class TabStore(Protocol):
         ...
 
     def get_customer(self, merchant_id: str, customer_id: str) -> Customer: ...
+
+    def find_customers(self, merchant_id: str, customer_ids: Collection[str]) -> Mapping[str, Customer]:
+        """These customers by id, as few requests as can be; those that do not exist are left out."""
+        ...
 
     def add_customer(self, customer: Customer, *, account: str | None, record: IdempotencyRecord) -> None:
         """With a pointer from the customer's id at the gateway, in `account`. Raises RecordExists."""

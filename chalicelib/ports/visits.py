@@ -10,6 +10,7 @@ from chalicelib.domain.trust.visit import Visit
 from chalicelib.ports.store import Page
 
 if TYPE_CHECKING:
+    from chalicelib.domain.parties import Customer
     from chalicelib.domain.trust.figures import Figures
 
 VisitKey = tuple[str, str, str]
@@ -27,16 +28,25 @@ class Visits(Protocol):
         """Write it in the place of `before` (None: none is stored). Raises VersionConflict if another is stored."""
         ...
 
-    def note_card(self, merchant_id: str, customer_id: str, fingerprint: str, *, limit: int) -> Sequence[str] | None:
+    def find_unlinked(self, merchant_id: str, customer_id: str, fingerprint: str) -> Customer | None:
+        """The customer, unless `note_linked` was called for them and this card: in one database request.
+
+        None also for an unknown customer.
+        """
+        ...
+
+    def note_card(self, merchant_id: str, customer_id: str, fingerprint: str, *, limit: int) -> Sequence[str]:
         """Remember that the customer uses this card, under a hash; up to `limit` others who do.
 
-        Others of the merchant, strongly consistent. None if `note_linked` was called: those who come later find this
-        customer.
+        Others of the merchant, strongly consistent.
         """
         ...
 
     def note_linked(self, merchant_id: str, customer_id: str, fingerprint: str) -> None:
-        """Remember that the customer and those whom `note_card` returned know of each other."""
+        """Remember that the customer and those whom `note_card` returned know of each other.
+
+        Who uses the card later finds this customer, and links both.
+        """
         ...
 
     def list_visits_by_customer(self, merchant_id: str, customer_id: str, since: datetime) -> Sequence[Visit]:

@@ -961,6 +961,16 @@ def test_a_customer_is_kept_with_card_and_consent(store: TabStore) -> None:
         store.get_customer("mer_b", "cus_a")
 
 
+def test_customers_are_found_by_their_ids(store: TabStore) -> None:
+    """Each once, of this merchant; those that are not there are left out."""
+    ada, ben = customer("cus_a"), customer("cus_b")
+    for one in (ada, ben):
+        store.add_customer(one, account=None, record=record())
+
+    assert store.find_customers(MERCHANT, ["cus_b", "cus_unknown", "cus_a", "cus_b"]) == {"cus_a": ada, "cus_b": ben}
+    assert store.find_customers("mer_b", ["cus_a"]) == store.find_customers(MERCHANT, []) == {}
+
+
 def test_another_id_at_the_gateway_has_its_pointer(store: TabStore) -> None:
     """Where the customer's first one is gone: both lead to them, and the version is checked."""
     store.add_customer(customer(), account="acct_1", record=record())

@@ -144,14 +144,35 @@ def test_a_wish_and_a_code_are_put_without_a_tab(store: TabStore) -> None:
         store.put_credit_account(ACCOUNT, record=record())
 
 
-def test_customers_are_found_by_what_they_have_paid_with(store: TabStore) -> None:
-    sha256 = credits.mark_sha256(MERCHANT, "card", "fingerprint")
-    for customer_id in ("cus_a", "cus_b", "cus_a"):
-        mark = Mark(merchant_id=MERCHANT, sha256=sha256, customer_id=customer_id)
-        store.commit(replace(opening(), marks=(mark,)))
+def mark_of(customer_id: str, what: str = "fingerprint", merchant_id: str = MERCHANT) -> Mark:
+    sha256 = credits.mark_sha256(MERCHANT, "card", what)
+    return Mark(merchant_id=merchant_id, sha256=sha256, customer_id=customer_id)
 
-    assert store.customers_with(MERCHANT, sha256) == {"cus_a", "cus_b"}
-    assert store.customers_with("mer_b", sha256) == store.customers_with(MERCHANT, "0" * 64) == frozenset()
+
+def test_a_mark_is_shared_once_another_customer_has_it(store: TabStore) -> None:
+    """Who has it alone shares it with nobody, before and after it is stored."""
+    ada, ben = mark_of("cus_a"), mark_of("cus_b")
+    assert not store.is_shared(ada, None)
+    for mark in (ada, ada):
+        store.commit(replace(opening(), marks=(mark,)))
+    assert not store.is_shared(ada, None)
+    assert store.is_shared(ben, None), "of a customer who has not paid with it yet"
+    store.commit(replace(opening(), marks=(ben,)))
+
+    assert store.is_shared(ada, None) and store.is_shared(ben, None)
+    assert not store.is_shared(mark_of("cus_a", "another"), None)
+    assert not store.is_shared(mark_of("cus_a", merchant_id="mer_b"), None)
+
+
+def test_a_mark_is_shared_among_those_who_are_asked_for(store: TabStore) -> None:
+    """Whoever else has it does not count; the customer is no other."""
+    for customer_id in ("cus_a", "cus_b", "cus_c"):
+        store.commit(replace(opening(), marks=(mark_of(customer_id),)))
+
+    assert store.is_shared(mark_of("cus_a"), {"cus_x", "cus_c"})
+    assert not store.is_shared(mark_of("cus_a"), {"cus_x", "cus_y"})
+    assert not store.is_shared(mark_of("cus_a"), {"cus_a"})
+    assert not store.is_shared(mark_of("cus_a"), set())
 
 
 @pytest.mark.parametrize("kind", ["memory", pytest.param(EMULATOR, marks=pytest.mark.ministack)])

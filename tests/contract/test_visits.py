@@ -14,7 +14,7 @@ from chalicelib.domain.trust.integrity import integrity_of
 from chalicelib.domain.trust.visit import Visit
 from chalicelib.ports.store import TabStore, VersionConflict
 from chalicelib.ports.visits import Visits
-from tests.contract.store_kit import MERCHANT, NOW
+from tests.contract.store_kit import MERCHANT, NOW, customer, record
 from tests.visits import visits_beside
 
 ADA, BEN = "cus_a", "cus_b"
@@ -92,14 +92,32 @@ def test_a_merchants_figures_are_kept_until_the_next(visits: Visits) -> None:
 
 
 def test_a_card_has_its_users_until_they_know_of_each_other(visits: Visits) -> None:
-    """As many others as were asked for; none any more once they are linked, for this customer and this card alone."""
+    """As many others as were asked for, with those who are linked already."""
     for customer_id in (ADA, BEN, "cus_c", "cus_d"):
         visits.note_card(MERCHANT, customer_id, "fp_1", limit=9)
 
     assert visits.note_card(MERCHANT, BEN, "fp_1", limit=9) == [ADA, "cus_c", "cus_d"]
     assert visits.note_card(MERCHANT, "cus_d", "fp_1", limit=2) == [ADA, BEN]
     visits.note_linked(MERCHANT, BEN, "fp_1")
-    assert visits.note_card(MERCHANT, BEN, "fp_1", limit=9) is None
     assert visits.note_card(MERCHANT, BEN, "fp_2", limit=9) == []
     assert visits.note_card("mer_other", BEN, "fp_1", limit=9) == []
     assert visits.note_card(MERCHANT, ADA, "fp_1", limit=9) == [BEN, "cus_c", "cus_d"]
+
+
+def test_a_customer_is_found_until_their_card_is_linked(store: TabStore, visits: Visits) -> None:
+    """This customer and this card alone; a card that is noted only is not linked."""
+    ada, ben = customer(ADA), customer(BEN)
+    for one in (ada, ben):
+        store.add_customer(one, account=None, record=record())
+    assert visits.find_unlinked(MERCHANT, ADA, "fp_1") == ada
+    for one in (ada, ben):
+        visits.note_card(MERCHANT, one.customer_id, "fp_1", limit=9)
+    assert visits.find_unlinked(MERCHANT, ADA, "fp_1") == ada
+
+    visits.note_linked(MERCHANT, ADA, "fp_1")
+
+    assert visits.find_unlinked(MERCHANT, ADA, "fp_1") is None
+    assert visits.find_unlinked(MERCHANT, ADA, "fp_2") == ada
+    assert visits.find_unlinked(MERCHANT, BEN, "fp_1") == ben
+    assert visits.find_unlinked(MERCHANT, "cus_unknown", "fp_1") is None
+    assert visits.find_unlinked("mer_other", BEN, "fp_1") is None

@@ -43,6 +43,8 @@ RIGHTS = {
 }
 """By the client's method. `write` and `try_together` are those of Transactions, which makes TransactWriteItems;
 `_write` and `_put_alone` are what all stores share (OnTable)."""
+TRANSACTIONS = frozenset({"write", "_write"})
+"""If the answer to one is lost, the item is read (GetItem) to know whether it was written."""
 
 Function = tuple[str, str]
 """Module and name of a function in usecases/."""
@@ -203,6 +205,8 @@ def rights(method: str, seen: frozenset[str] = frozenset()) -> set[str]:
     if method in seen:
         return set()
     own = {RIGHTS[call] for call in METHODS[method] if call in RIGHTS}
+    if METHODS[method] & TRANSACTIONS:
+        own.add("dynamodb:GetItem")
     return own.union(*(rights(call, seen | {method}) for call in METHODS[method] & set(METHODS)))
 
 

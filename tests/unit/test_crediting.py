@@ -725,6 +725,28 @@ def test_a_device_counts_if_it_is_that_of_whoever_invited_or_had_invited_them(
     assert referral is not None and referral.refused == ("same_device" if knows_ada else None)
 
 
+@pytest.mark.parametrize(
+    ("of", "ada_is_one", "refused"),
+    [("card", False, "same_card"), ("device", False, None), ("device", True, "same_device")],
+)
+def test_a_mark_of_hundreds_says_what_that_of_one_other_does(
+    of: str, ada_is_one: bool, refused: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A company's card makes nobody new: else whoever has made names enough with a card is paid for each further one.
+    A café's tablet says nothing about a friend, unless who has invited them is one of the hundreds."""
+    monkeypatch.undo()
+    ada = paid_tab(50_00, FRIENDS, fingerprint="the company's card")
+    accounts, (card, device) = ada.accounts, crediting.marks_of(ada.tab)
+    many = {f"cus_{number}" for number in range(100, 400)} | ({CUSTOMER.customer_id} if ada_is_one else set())
+    accounts.marks = {(card if of == "card" else device).sha256: many}
+    invited(accounts, FRIEND.customer_id, CUSTOMER.customer_id)
+
+    tab = paid_tab(30_00, FRIENDS, accounts=accounts, customer=FRIEND, fingerprint="the company's card")
+
+    referral = account_of(tab, FRIEND.customer_id).referral
+    assert referral is not None and referral.refused == refused
+
+
 def test_who_has_credit_in_another_currency_is_not_rewarded() -> None:
     """An account has one currency, and the business keeps its tabs in another one by now."""
     accounts = Accounts()

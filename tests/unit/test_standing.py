@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -263,28 +264,42 @@ def person(name: str, days_ago: float, **more: Any) -> Customer:
 def test_names_are_known_by_card_both_ways_and_by_phone_to_the_later_one() -> None:
     old, new = person("cus_old", 90), person("cus_new", 1)
 
-    assert with_same_card(old, new).same_card == ("cus_new",)
-    assert with_same_card(new, old) == replace(new, same_card=("cus_old",), version=2)
-    assert with_same_phone(new, old) == replace(new, same_phone=("cus_old",), version=2)
-    assert with_same_phone(old, new) is old
-    known = with_same_card(new, old)
-    assert with_same_card(known, old) is known, "nothing new, nothing to write"
+    assert with_same_card(old, [new]).same_card == ("cus_new",)
+    assert with_same_card(new, [old]) == replace(new, same_card=("cus_old",), version=2)
+    assert with_same_phone(new, [old]) == replace(new, same_phone=("cus_old",), version=2)
+    assert with_same_phone(old, [new]) is old
+    known = with_same_card(new, [old])
+    assert with_same_card(known, [old]) is known, "nothing new, nothing to write"
+
+
+def test_all_that_a_customer_learns_at_once_is_one_version_in_any_order() -> None:
+    """By card all of them; by phone those who were there first."""
+    others = [person("cus_1", 9), person("cus_2", 8), person("cus_4", 1)]
+    customer = person("cus_3", 5)
+
+    for order in permutations(others):
+        assert with_same_card(customer, order) == replace(
+            customer, same_card=("cus_1", "cus_2", "cus_4"), version=customer.version + 1
+        )
+        assert with_same_phone(customer, order).same_phone == ("cus_1", "cus_2")
+    assert with_same_card(customer, ()) is customer
 
 
 def test_a_chain_of_names_stays_one_person() -> None:
     """Another phone, then another card: each step brings along what the one before was known by."""
-    second = with_same_phone(person("cus_2", 2), person("cus_1", 9))
-    third = with_same_card(person("cus_3", 1), second)
+    second = with_same_phone(person("cus_2", 2), [person("cus_1", 9)])
+    third = with_same_card(person("cus_3", 1), [second])
 
     assert (third.same_card, third.same_phone) == (("cus_2",), ("cus_1",))
 
 
 def test_a_companys_card_does_not_make_one_person_of_everybody() -> None:
-    customer = person("cus_0", 1)
-    for number in range(1, 30):
-        customer = with_same_card(customer, person(f"cus_{number}", 1))
+    first = with_same_card(person("cus_00", 1), [person("cus_29", 1)])
+
+    customer = with_same_card(first, [person(f"cus_{number:02}", 1) for number in range(1, 30)])
 
     assert len(customer.same_card) == MOST_NAMES
+    assert customer.same_card[0] == "cus_29", "who was known stays known"
 
 
 # What it changes

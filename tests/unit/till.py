@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
@@ -29,7 +29,7 @@ from chalicelib.domain.tab.payments import Card
 from chalicelib.domain.tab.policy import Policy
 from chalicelib.domain.tab.promise import Acceptance, AcceptanceMethod, Consent
 from chalicelib.domain.tab.tab import Tab
-from chalicelib.domain.trust.credits import CreditAccount, Movement
+from chalicelib.domain.trust.credits import CreditAccount, Mark, Movement
 from chalicelib.domain.trust.evidence.fields import TextField
 from chalicelib.domain.trust.evidence.pack import DisputeAnswer, Origin, Pack, PackField
 
@@ -102,8 +102,9 @@ class Accounts:
     def find_credit_account(self, merchant_id: str, customer_id: str) -> CreditAccount | None:
         return self.by_customer.get(customer_id)
 
-    def customers_with(self, merchant_id: str, mark_sha256: str) -> frozenset[str]:
-        return frozenset(self.marks.get(mark_sha256, ()))
+    def is_shared(self, mark: Mark, among: Collection[str] | None) -> bool:
+        others = self.marks.get(mark.sha256, set()) - {mark.customer_id}
+        return bool(others if among is None else others.intersection(among))
 
     def write(self, change: Change) -> None:
         for one in change.credits:

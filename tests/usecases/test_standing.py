@@ -19,7 +19,6 @@ from chalicelib.domain.tab.objection import Decision, ObjectionState
 from chalicelib.domain.tab.policy import Policy, Resolution
 from chalicelib.domain.tab.tab import Tab
 from chalicelib.domain.trust.folds import visit_of
-from chalicelib.domain.trust.names import MOST_NAMES
 from chalicelib.domain.trust.standing import History, Standing, standing_of
 from chalicelib.domain.trust.standing_terms import Level
 from chalicelib.domain.trust.tiers import Tier
@@ -30,7 +29,6 @@ from chalicelib.usecases.tab.bill import contest_bill, resolve_contest
 from chalicelib.usecases.tab.booking import cancel_tab, mark_no_show, open_tab
 from chalicelib.usecases.tab.payment import take_cash
 from chalicelib.usecases.trust.history import read_standing
-from chalicelib.usecases.trust.names import link_by_card
 from chalicelib.usecases.trust.standing import decide_objection, get_standing, object_to_standing
 from tests.usecases.fake_gateway import CardBehaviour
 from tests.usecases.shop import EVERYTHING, NOON, WITHOUT_CARD, Shop
@@ -216,31 +214,6 @@ def test_the_same_card_under_a_new_name_starts_where_it_was(shop: Shop) -> None:
     assert shop.deps.visits.note_card("mer_other", "cus_x", "fp_1", limit=9) == [], (
         "nothing is shared between businesses"
     )
-
-
-def test_a_card_of_many_costs_its_next_name_no_more_than_that_of_a_dozen(
-    shop: Shop, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A company's card, or a test card: links are as few as names are remembered, and made once for each name."""
-    read: list[str] = []
-    get_customer = shop.store.get_customer
-
-    def counted(merchant_id: str, customer_id: str) -> Customer:
-        read.append(customer_id)
-        return get_customer(merchant_id, customer_id)
-
-    monkeypatch.setattr(shop.store, "get_customer", counted)
-    reads = []
-    for number in range(3 * MOST_NAMES):
-        customer = other_name(shop, f"guest {number}")
-        for _ in range(2):
-            read.clear()
-            link_by_card(shop.deps, shop.merchant_id, customer.customer_id, "fp_1")
-            reads.append(len(read))
-
-    assert max(reads) == reads[-2] == 1 + 2 * MOST_NAMES
-    assert set(reads[1::2]) == {1}, "what was linked is not linked again"
-    assert shop.deps.visits.note_card(shop.merchant_id, customer.customer_id, "fp_1", limit=9) is None
 
 
 def test_half_the_price_for_ever_is_not_to_be_had_under_another_name(

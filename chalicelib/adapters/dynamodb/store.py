@@ -61,7 +61,7 @@ if TYPE_CHECKING:
     from chalicelib.domain.tab.entry import Entry
     from chalicelib.domain.tab.status import Status
     from chalicelib.domain.tab.tab import Tab
-    from chalicelib.domain.trust.credits import CreditAccount, Movement
+    from chalicelib.domain.trust.credits import CreditAccount, Mark, Movement
     from chalicelib.domain.trust.evidence.pack import DisputeAnswer
 
 log = logging.getLogger(__name__)
@@ -351,6 +351,11 @@ class DynamoDbStore(OnTable):
             raise _not_found("customer")
         return items.customer_of(item)
 
+    def find_customers(self, merchant_id: str, customer_ids: Collection[str]) -> Mapping[str, Customer]:
+        wanted = {one: table.customer_key(merchant_id, one) for one in dict.fromkeys(customer_ids)}
+        there = self._reads.find_all(list(wanted.values()))
+        return {one: items.customer_of(there[flat(key)]) for one, key in wanted.items() if flat(key) in there}
+
     def add_customer(self, customer: Customer, *, account: str | None, record: IdempotencyRecord) -> None:
         from chalicelib.domain.contact import reference_values  # Imported here: seldom needed.
 
@@ -417,9 +422,20 @@ class DynamoDbStore(OnTable):
         item = self._reads.find(table.referral_key(code)) if table.is_id(code) else None
         return None if item is None else items.referrer_of(item)
 
-    def customers_with(self, merchant_id: str, mark_sha256: str) -> frozenset[str]:
-        pk = table.mark_key(merchant_id, mark_sha256, "")["pk"]
-        return frozenset(item["sk"]["S"] for item in self._reads.partition(pk, ConsistentRead=True))
+    def is_shared(self, mark: Mark, among: Collection[str] | None) -> bool:
+        if among is not None:
+            others = set(among) - {mark.customer_id}
+            return bool(self._reads.find_all([table.mark_key(mark.merchant_id, mark.sha256, one) for one in others]))
+        pk = table.mark_key(mark.merchant_id, mark.sha256, "")["pk"]
+        # One more than the customer, who may be among them.
+        found, has_more = self._reads.page(
+            1,
+            None,
+            KeyConditionExpression="pk = :pk",
+            ExpressionAttributeValues={":pk": pk},
+            ConsistentRead=True,
+        )
+        return has_more or any(item["sk"]["S"] != mark.customer_id for item in found)
 
     # Reconciliation
 

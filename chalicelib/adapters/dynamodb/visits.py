@@ -14,6 +14,7 @@ from chalicelib.domain.trust.visit import Visit
 from chalicelib.ports.store import Page
 
 if TYPE_CHECKING:
+    from chalicelib.domain.parties import Customer
     from chalicelib.domain.trust.figures import Figures
     from chalicelib.ports.visits import VisitKey
 
@@ -34,11 +35,16 @@ class DynamoDbVisits(OnTable):
             put = Put(item, "seq = :before", {":before": {"N": str(before.seq)}})
         self._put_alone(put, visit.tab_id)
 
-    def note_card(self, merchant_id: str, customer_id: str, fingerprint: str, *, limit: int) -> Sequence[str] | None:
-        item = items.card_item(merchant_id, fingerprint, customer_id)
-        there = self._reads.find(table.card_key(merchant_id, fingerprint, customer_id))
-        if there is not None and items.is_linked(there):
+    def find_unlinked(self, merchant_id: str, customer_id: str, fingerprint: str) -> Customer | None:
+        customer_key = table.customer_key(merchant_id, customer_id)
+        card_key = table.card_key(merchant_id, fingerprint, customer_id)
+        found = self._reads.find_all([customer_key, card_key])
+        if flat(customer_key) not in found or items.is_linked(found.get(flat(card_key), {})):
             return None
+        return items.customer_of(found[flat(customer_key)])
+
+    def note_card(self, merchant_id: str, customer_id: str, fingerprint: str, *, limit: int) -> Sequence[str]:
+        item = items.card_item(merchant_id, fingerprint, customer_id)
         with reading():
             self._client.put_item(TableName=self._table_name, Item=item)
         # One more, because the customer is among them.

@@ -246,11 +246,16 @@ def _reward_invitation(draft: Draft, terms: CreditTerms) -> None:
 
 
 def _why_not_rewarded(draft: Draft, terms: CreditTerms, referrer: CreditAccount) -> str | None:
-    """A code. A card is nobody else's; a device may be a whole café's, so only that of those who invited counts."""
+    """A code, or None.
+
+    One other customer who has paid with the card is enough, and hundreds are no excuse: if a company's card did not
+    count, whoever has paid under enough names with one card would be rewarded for each further name. A friend who is
+    new can pay with their own. A device may be a whole café's, so only that of those who invited counts, however many
+    share it.
+    """
     invited_by = {referrer.customer_id, *([referrer.referral.by_customer_id] if referrer.referral else [])}
     for kind, mark in _marks(draft.tab):
-        others = draft.customers_with(mark) - {draft.tab.customer_id}
-        if others if kind == "card" else others & invited_by:
+        if draft.is_shared(mark, among=None if kind == "card" else invited_by):
             return f"same_{kind}"
     if referrer.currency not in ("", draft.tab.currency):
         return "other_currency"

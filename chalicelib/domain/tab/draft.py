@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -39,7 +39,7 @@ class CreditAccounts(Protocol):
 
     def find_credit_account(self, merchant_id: str, customer_id: str) -> CreditAccount | None: ...
 
-    def customers_with(self, merchant_id: str, mark_sha256: str) -> frozenset[str]: ...
+    def is_shared(self, mark: Mark, among: Collection[str] | None) -> bool: ...
 
 
 class Change(Struct, frozen=True, kw_only=True):
@@ -310,9 +310,10 @@ class Draft:
         self._movements.append((account.customer_id, movement))
         self.put_credit_account(replace(account, movement_count=seq))
 
-    def customers_with(self, mark: Mark) -> frozenset[str]:
+    def is_shared(self, mark: Mark, among: Collection[str] | None = None) -> bool:
+        """Whether another customer has this mark. `among`: only these count."""
         assert self.accounts is not None, "a change that touches credit knows where the accounts are"
-        return self.accounts.customers_with(mark.merchant_id, mark.sha256)
+        return self.accounts.is_shared(mark, among)
 
     def _credit_changes(self) -> tuple[CreditChange, ...]:
         return tuple(

@@ -36,7 +36,9 @@ from chalicelib.domain.tab.status import UNTIL_COMPLETED, Status
 from chalicelib.domain.tab.tab import Outcome, Tab
 
 if TYPE_CHECKING:
-    from chalicelib.domain.trust.credits import CreditAccount
+    from collections.abc import Collection
+
+    from chalicelib.domain.trust.credits import CreditAccount, Mark
 
 _DECIDED_HERE = frozenset(StepKind) - NEEDS_CALL
 """All other steps. If they need the gateway, they write an attempt ahead."""
@@ -108,8 +110,8 @@ class _NoAccounts:
     def find_credit_account(self, merchant_id: str, customer_id: str) -> CreditAccount | None:
         return None
 
-    def customers_with(self, merchant_id: str, mark_sha256: str) -> frozenset[str]:
-        return frozenset()
+    def is_shared(self, mark: Mark, among: Collection[str] | None) -> bool:
+        return False
 
 
 # Performing a step

@@ -6,7 +6,7 @@ later name knows of the earlier one, and only what speaks against that one count
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Iterable
 
 from msgspec.structs import replace
 
@@ -16,22 +16,34 @@ MOST_NAMES = 12
 """The maximum of other names that are remembered, each way: more share a company's card, not a person's."""
 
 
-def with_same_card(customer: Customer, other: Customer) -> Customer:
-    """The customer, who shares a card with the other. What the other was known by comes with them."""
-    return _known(customer, {other.customer_id, *other.same_card}, other.same_phone)
+def with_same_card(customer: Customer, others: Iterable[Customer]) -> Customer:
+    """The customer's next version, who shares a card with the others; the same object if nothing is new.
+
+    What the others were known by comes with them.
+    """
+    by_card, by_phone = set(customer.same_card), set(customer.same_phone)
+    for other in others:
+        by_card |= {other.customer_id, *other.same_card}
+        by_phone.update(other.same_phone)
+    return _known(customer, by_card, by_phone)
 
 
-def with_same_phone(customer: Customer, other: Customer) -> Customer:
-    """The customer, who gives the phone number of the other; nothing changes where they were there first."""
-    if (other.created_at, other.customer_id) > (customer.created_at, customer.customer_id):
-        return customer
-    return _known(customer, (), {other.customer_id, *other.same_card, *other.same_phone})
+def with_same_phone(customer: Customer, others: Iterable[Customer]) -> Customer:
+    """The customer's next version, who gives the phone number of the others; the same object if nothing is new.
+
+    Only earlier customers become known to them.
+    """
+    by_phone = set(customer.same_phone)
+    for other in others:
+        if (other.created_at, other.customer_id) < (customer.created_at, customer.customer_id):
+            by_phone |= {other.customer_id, *other.same_card, *other.same_phone}
+    return _known(customer, set(customer.same_card), by_phone)
 
 
-def _known(customer: Customer, by_card: Collection[str], by_phone: Collection[str]) -> Customer:
+def _known(customer: Customer, by_card: set[str], by_phone: set[str]) -> Customer:
     itself = {customer.customer_id}
-    same_card = {*customer.same_card, *by_card} - itself
-    same_phone = {*customer.same_phone, *by_phone} - same_card - itself
+    same_card = by_card - itself
+    same_phone = by_phone - same_card - itself
     changed = replace(
         customer,
         same_card=_kept(customer.same_card, same_card),
