@@ -37,7 +37,8 @@ def page() -> str:
 def _lines() -> Iterator[str]:
     yield "# Events"
     yield ""
-    yield "What merchants' systems can be told. Written by `make events` from `chalicelib/domain/news/notice.py`."
+    yield "The events that merchants' systems can be told of."
+    yield "`make events` writes this page from `chalicelib/domain/news/notice.py`."
     yield "[notices.md](notices.md) says how to receive, verify and replay notices."
     yield ""
     yield "Every entry of a tab's timeline is an event. Its type is `tab.` and the kind of the entry."
@@ -52,21 +53,21 @@ def _lines() -> Iterator[str]:
     yield "| field | what it is |"
     yield "|---|---|"
     yield "| `type`, `timestamp` | what happened, and when |"
-    yield "| `data.merchant_id`, `tab_id`, `customer_id` | whose it is; `customer_id` may be null |"
-    yield "| `data.seq` | the number of the entry in its tab: 1, 2, 3 …; by it you put notices of one tab in order |"
+    yield "| `data.merchant_id`, `tab_id`, `customer_id` | merchant, tab and customer; `customer_id` may be null |"
+    yield "| `data.seq` | the number of the entry in its tab: 1, 2, 3 …; sort the notices of one tab by it |"
     yield "| `data.kind` | the kind of the entry, as in the timeline |"
-    yield "| `data.version` | the tab's version since then; later changes have higher ones |"
+    yield "| `data.version` | the tab's version after this entry; later changes have higher versions |"
     yield "| `data.details` | amounts (`…_minor`), ids (`…_id`) and instants (`…_at`) of the entry |"
     yield ""
-    yield f"A body has at most {MAXIMUM_BODY_BYTES:,} bytes. No name, no address, nothing that a person wrote:"
-    yield "get the tab from the API for more."
+    yield f"A body has at most {MAXIMUM_BODY_BYTES:,} bytes. It has no name, no address, and nothing that a person wrote:"
+    yield "for more, get the tab from the API."
     for subject, kinds in KINDS_BY_SUBJECT.items():
         yield ""
         yield f"## {subject}"
         yield ""
         yield from _table({f"tab.{kind}": text for kind, text in kinds.items()})
     yield ""
-    yield "## Not of a tab"
+    yield "## Not about an entry of a tab"
     yield ""
     yield from _table({PUSH: TYPES[PUSH], TEST: TYPES[TEST]})
 

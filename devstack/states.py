@@ -18,12 +18,12 @@ TARGET = Path(__file__).resolve().parent.parent / "docs" / "states.md"
 STATUSES: Mapping[Status, str] = {
     Status.BOOKED: "The service lies ahead.",
     Status.OPEN: "The service is under way; items are added.",
-    Status.IN_REVIEW: "The bill is presented: the customer accepts it, contests it, or lets the window pass, "
-    "which begins once they know the bill.",
-    Status.DUE: "The bill is accepted, or its window has passed: it is taken as promised, and followed up.",
+    Status.IN_REVIEW: "The bill is presented: the customer accepts it, contests it, or lets the review window pass. "
+    "The window begins once they know the bill.",
+    Status.DUE: "The bill is accepted, or its review window has passed: it is charged as promised, and followed up.",
     Status.CONTESTED: "The customer says that something is wrong: nothing is charged until that is resolved.",
     Status.CLOSED: "Nothing is owed either way, or it was written off.",
-    Status.CANCELED: "The service was canceled; a disclosed fee may be due, which can be contested for 14 days.",
+    Status.CANCELED: "The service was canceled; a disclosed fee may be due, and can be contested for 14 days.",
     Status.NO_SHOW: "The customer did not come; for 14 days this can be reversed, and a disclosed fee contested.",
 }
 
@@ -49,29 +49,30 @@ FACTS: Mapping[FactKind, str] = {
     "it accepts the bill.",
     FactKind.AWAITING_CUSTOMER: "The payment waits for the customer: half an hour if they are present, a day if the "
     "bank's request must reach them first.",
-    FactKind.PROCESSING: "The bank is not done yet: the outcome is looked up again by the ladder.",
-    FactKind.DECLINED: "With the saved card: the charge and its tip have failed, and the next is planned by the bank's "
+    FactKind.PROCESSING: "The bank is not done yet: the outcome is looked up again, at growing intervals.",
+    FactKind.DECLINED: "With the saved card: the charge and its tip have failed, and the next try follows the bank's "
     "advice. On the phone: the customer may use another card.",
     FactKind.PAYMENT_CANCELED: "A hold is released, or a payment will not be made.",
     FactKind.PAYMENT_EXPIRED: "The hold has expired. Posts nothing.",
     FactKind.CARD_SAVED: "With consent, the tab keeps the card; a deposit that waited for a card continues, and "
     "what is unpaid is charged to it.",
     FactKind.REFUND_PENDING: "Counts as refunded; the books still owe it to the customer until it has succeeded.",
-    FactKind.REFUNDED: "The money was refunded. A refund in the dashboard lowers what is due by as much.",
+    FactKind.REFUNDED: "The money was refunded. A refund in the dashboard lowers what is due by the same amount.",
     FactKind.REFUND_FAILED: "The obligation is open again: a person is told, and tries again or returns the money "
     "another way. If the payment is disputed, the bank decides first.",
-    FactKind.INQUIRY_OPENED: "The bank asks and takes nothing: the owner is told; a refund is possible and ends it.",
+    FactKind.INQUIRY_OPENED: "The bank asks about the payment and takes nothing; the owner is told. A refund is "
+    "possible and ends it.",
     FactKind.INQUIRY_CLOSED: "The bank has closed its inquiry; the owner is told.",
     FactKind.DISPUTE_OPENED: "Follow-up and refunds of this payment pause; the owner is told.",
     FactKind.DISPUTE_APPEALED: "A decided dispute is open again.",
-    FactKind.DISPUTE_WITHDRAWN: "The bank has taken the money: a receivable, or a loss if the dispute is lost.",
-    FactKind.DISPUTE_REINSTATED: "The bank has returned the money: the reverse.",
+    FactKind.DISPUTE_WITHDRAWN: "The bank has taken the money. It is a receivable, or a loss if the dispute is lost.",
+    FactKind.DISPUTE_REINSTATED: "The bank has returned the money, which reverses that.",
     FactKind.DISPUTE_WON: "The payment is normal again; follow-up and refunds continue.",
     FactKind.DISPUTE_LOST: "What was withdrawn is a loss; the part that was owed back anyway counts as refunded, once. "
     "The rest of the payment can be refunded.",
     FactKind.DISPUTE_PREVENTED: "The dispute ended before it counted; what the bank has kept cannot be refunded.",
     FactKind.EVIDENCE_STAGED: "Our evidence is on the dispute; the bank does not see it yet.",
-    FactKind.EVIDENCE_SUBMITTED: "The bank has its answer, whoever gave it; it takes no second one.",
+    FactKind.EVIDENCE_SUBMITTED: "The bank has an answer, from us or from somebody else, and takes no second one.",
     FactKind.FRAUD_WARNED: "The owner is told, once for each payment; the policy may refund it before a dispute.",
     FactKind.CUSTOMER_GONE: "Customer and cards were deleted at Stripe; the next payment creates a new customer.",
     FactKind.CARD_REMOVED: "The card is not used any more; its deposit must be secured again; both sides are told.",
@@ -86,13 +87,15 @@ STEPS: Mapping[StepKind, str] = {
     StepKind.HOLD_CLOCK: "A hold is about to expire: renew it, or capture the uncontested bill from it, if "
     "that was agreed to. The review of the rest continues.",
     StepKind.RELEASE: "Release a hold that secures nothing any more.",
-    StepKind.RETURN_CREDIT: "What was paid with credit and is owed back is credit again, in proportion to what it "
-    "paid.",
+    StepKind.RETURN_CREDIT: "An amount that was paid with credit and is owed back becomes credit again, in "
+    "proportion to what "
+    "the credit paid.",
     StepKind.REFUND: "Refund what was taken above what is due, newest leg first; cash waits for `return_cash`. "
     "A hold captured before the service is kept for it.",
     StepKind.REFUND_BY_HAND: "Flag the current amount that is owed back and cannot be refunded automatically.",
-    StepKind.TAKE_BACK_CREDIT: "The tab was refunded, or disputed at the bank: what it has earned is taken back, in "
-    "proportion or all of it, spent or not.",
+    StepKind.TAKE_BACK_CREDIT: "The tab was refunded, or disputed at the bank: the credit that it earned is taken "
+    "back, in "
+    "proportion or all of it, even if it was spent.",
     StepKind.END_REVIEW: "The review window ends, never before the promised start: the bill is due, and charged if "
     "that was agreed to.",
     StepKind.BILL_NOT_TOLD: "A day after the bill was presented, no channel has taken its message, and the customer "
@@ -101,21 +104,25 @@ STEPS: Mapping[StepKind, str] = {
     StepKind.CONTEST_DEFAULT: "The contest was not answered: the contested part is waived, the rest is due.",
     StepKind.TAKE_LEG: "Take the next leg of the settlement.",
     StepKind.TAKE_FEE: "Take an announced fee, first from the hold, then from the saved card.",
-    StepKind.RETRY_CHARGE: "Try the saved card again, as the bank advised; four times at most, not in quiet hours.",
+    StepKind.RETRY_CHARGE: "Try the saved card again, as the bank advised: four tries at most, with the first; not "
+    "in quiet hours.",
     StepKind.PLACE_HOLD: "Place the deposit's hold on the saved card.",
     StepKind.LAPSE_DEPOSIT: "The deposit was not confirmed: continue without it, or cancel, by the policy.",
-    StepKind.RETURN_SHARE: "A share was not paid in its time: what is owed on it is the split tab's again.",
+    StepKind.RETURN_SHARE: "A share was not paid in time: the split tab owes its amount again.",
     StepKind.REMIND: "Remind the customer of what is unpaid, as planned or as staff asked; each reminder once, "
     "not in quiet hours.",
     StepKind.TELL_END: "Tell the owner that the card is not charged any more, and why; or that no reminder is left.",
     StepKind.CLOSE: "Nothing is owed either way, and no share is open: close the tab.",
-    StepKind.TELL_CREDIT: "Credit that came with this tab can be spent by now: tell its customer.",
-    StepKind.ASK_STORY: "The visit ended so many days ago as the policy says: ask for a story, everybody alike.",
-    StepKind.EXPIRE_CREDIT: "Credit that came with this tab and was not spent in time is lost.",
-    StepKind.TELL_PARENT: "The split tab learns what was paid of its share, what came back, and that it is over. Both "
+    StepKind.TELL_CREDIT: "Credit that this tab earned can be spent from now on: tell its customer.",
+    StepKind.ASK_STORY: "The visit ended as many days ago as the policy says: ask for a story, as every customer is "
+    "asked.",
+    StepKind.EXPIRE_CREDIT: "Credit that this tab earned and that was not spent in time expires.",
+    StepKind.TELL_PARENT: "Tell the split tab what was paid of its share, what came back, and that it has ended. "
+    "Both tabs "
     "are written in one transaction.",
-    StepKind.EVIDENCE_DUE: "A day before a bank's deadline, and it has no answer yet: remind the owner.",
-    StepKind.SUBMIT_EVIDENCE: "A day before a bank's deadline, where the policy says so: hand over what the owner has "
+    StepKind.EVIDENCE_DUE: "A day before a bank's deadline, if the bank has no answer yet: remind the owner.",
+    StepKind.SUBMIT_EVIDENCE: "A day before a bank's deadline, if the policy says so: submit the evidence that the "
+    "owner has "
     "read and staged.",
 }
 
@@ -141,9 +148,10 @@ def page() -> str:
 def _lines() -> Iterator[str]:
     yield "# States, actions, facts and the agenda"
     yield ""
-    yield "Generated from `chalicelib/domain/` by `make states`; a test fails when it is not what the code says."
-    yield "A tab has two states: `status` is the service, changed by commands and the clock; `payment_state`"
-    yield "is the money, derived from facts. A screen shows both."
+    yield "Generated from `chalicelib/domain/` by `make states`; a test fails if the page and the code differ."
+    yield "A tab has two states. `status` is the state of the service; commands and the clock change it."
+    yield "`payment_state`"
+    yield "is the state of the money; it is derived from facts. A screen should show both."
     yield from _section("Status", ("status", "what it means"), ((_code(s), STATUSES[s]) for s in Status))
     yield from _section(
         "Changes of status",
@@ -169,20 +177,20 @@ def _lines() -> Iterator[str]:
         ),
     )
     yield ""
-    yield "A guest's link of scope `view` allows to look, and no action."
-    yield "Operators touch no tab. A fee can be waived in every status and written off while it is owed;"
-    yield "what was written off can be paid after all."
-    yield "Most actions ask for more than a status: whether one is possible now, the tab's `allowed_actions` says."
+    yield "A guest's link of scope `view` allows no action, only reading."
+    yield "Operators have no access to tabs. A fee can be waived in every status, and written off while it is owed;"
+    yield "an amount that was written off can still be paid."
+    yield "Most actions have more conditions than the status: the tab's `allowed_actions` says which are possible now."
     yield from _section(
         "Facts: what the gateway tells us",
         ("fact", "what it does to the tab"),
         ((_code(kind), FACTS[kind]) for kind in FactKind),
     )
     yield ""
-    yield "Facts are applied in every status and never refused, each once, in whichever order they come."
+    yield "Facts are applied in every status and in any order, each once. They are never refused."
     yield from _section(
         "The agenda, most urgent first",
-        ("", "step", "asks outside first", "what happens"),
+        ("", "step", "needs a call first", "what happens"),
         (
             (str(kind.value), _code(kind.name.lower()), "yes" if kind in NEEDS_CALL else "", STEPS[kind])
             for kind in StepKind
@@ -222,7 +230,7 @@ def _where(action: Action) -> str:
 def _purpose(action: Action) -> str:
     """The first sentence of the command's own documentation."""
     if action == Action.SAVE_CARD:
-        return "Prepare saving a card for this tab, for which the promise must consent to its being kept."
+        return "Prepare saving a card for this tab; the promise must include consent to saving it."
     if action in _SAME_COMMAND:
         return _SAME_COMMAND[action]
     name = _COMMANDS.get(action, action.value)

@@ -111,26 +111,26 @@ def cells() -> Iterator[Cell]:
 _HEAD = """\
 # Who may call what
 
-One row for each operation of the API. Written by `make access` from the operations themselves: what a row says is what
-the code checks before anything is read, and what the
-[domain's table of actions](../chalicelib/domain/tab/actions.py) says where an operation is an action on a tab.
+One row for each operation of the API. `make access` writes this page from the operations themselves: a row says what
+the code checks before it reads anything. If an operation is an action on a tab, it says what the
+[domain's table of actions](../chalicelib/domain/tab/actions.py) says.
 `tests/api/test_access.py` sends a request for every cell.
 
-- **yes**: may call it, on what is theirs. Any other thing is answered with 404, exactly as one that does not exist.
-  Theirs is: for a guest the one tab that the link or token opens; for a customer their own tabs, contact and card at
-  this merchant; for staff and owner everything of their merchant.
-- **–**: 403 `forbidden`, whatever is asked for. Without a token or link it is 401.
-- **all**: no token is needed; what protects the operation is below.
+- **yes**: may call it, for their own data. Anything else is answered with 404, exactly like something that does not
+  exist. Own data is: for a guest the one tab that the link or token opens; for a customer their own tabs, contact and
+  card at this merchant; for staff and owner everything of their merchant.
+- **–**: 403 `forbidden`, whatever the request is about. Without a token or link it is 401.
+- **all**: no token is needed; below the table is what protects the operation.
 
 A link's `view`, `pay` and `full` are its [scopes](links.md). A numbered token is a key with the scope `pay`.
 
 """
 
 _FOOT = """
-The operations for all: `health` and `openapi` say the same to everybody. `stripe_webhook` takes what
-[Stripe has signed](security.md), and nothing else. `show_unsubscribe` and `unsubscribe` have a key in their address,
-which is worth one customer's e-mails at one merchant. The pages below `/t/` have the link's or token's secret in
-theirs, and go by the same table.
+About the operations for **all**: `health` and `openapi` answer everybody alike. `stripe_webhook` accepts only what
+[Stripe has signed](security.md). `show_unsubscribe` and `unsubscribe` have a key in their address, which works for one
+customer's e-mails from one merchant. The pages below `/t/` have the link's or token's secret in their address, and
+follow the same table.
 """
 
 
@@ -143,9 +143,9 @@ def page() -> str:
         cells_of_it = ["all" if not operation.rights else _mark(Cell(operation, who, Whose.OWN)) for who in columns]
         rows.append(f"| `{operation.name}` | `{operation.method} {operation.path}` | {' | '.join(cells_of_it)} |")
     count = (
-        f"\n{len(every):,} cells: {len(OPERATIONS)} operations, {len(Who)} kinds of callers, and whose thing is asked "
-        f"for (their own, another tab of the same customer, another customer's, another merchant's, as far as the path "
-        "names one). "
+        f"\n{len(every):,} cells: {len(OPERATIONS)} operations, {len(Who)} kinds of callers, and whose data is asked "
+        f"for (their own, another tab of the same customer, another customer's, another merchant's, if the path "
+        "names any). "
         f"{by_verdict[Verdict.PASSES]:,} pass, {by_verdict[Verdict.UNAUTHORIZED]:,} are 401, "
         f"{by_verdict[Verdict.FORBIDDEN]:,} are 403, {by_verdict[Verdict.NOT_FOUND]:,} are 404.\n"
     )

@@ -30,11 +30,11 @@ _NAMES = {"GetItem": "Get", "BatchGetItem": "BatchGet", "TransactWriteItems": "T
 _OPERATIONS = """\
 # Remote calls
 
-Written by `make remote-calls`; `tests/costs` fails where it is out of step, or where a figure has grown by more than 5%
-over `tests/costs/budget.json`, which falls by itself and is raised by hand only. Counted through the app as it is
-deployed, against the table as it is defined, with capacity units by DynamoDB's published rules: a consistent read is 1
-for every 4 KB, each item of a batch by itself; a write in a transaction is 2 for every 1 KB, and each index adds 1 for
-a change of what it shows, 2 where its key changes.
+`make remote-calls` writes this page. `tests/costs` fails if the page is out of date, or if a figure is more than 5%
+over its budget (`tests/costs/budget.json`, which `make remote-calls` lowers and only a person raises). The calls are
+counted through the app as it is deployed, against the table as it is defined. Capacity units (RCU, WCU) follow DynamoDB's
+published rules: a consistent read costs 1 for every 4 KB, for each item of a batch separately; a write in a transaction
+costs 2 for every 1 KB; each index adds 1 if the attributes that it has change, or 2 if its key changes.
 
 ## Operations
 
@@ -42,17 +42,16 @@ a change of what it shows, 2 where its key changes.
 |---|---|---|---|---|
 {rows}
 
-A message costs the request nothing: it follows from an entry that the transaction writes anyway. Where a promise is
-accepted, the second read is the customer's saved card. A bill that is charged, and a refund, read
-their closed attempt as well.
+A message costs the request nothing: it follows from an entry that the transaction writes anyway. When a promise is
+accepted, the second read is the customer's saved card.
 """
 
 _TABS = """
 ## Whole tabs
 
-From the opening to the last event, for a customer who has been here before. Left out: reads of the app's own screens
-(1 `Get` each), and the schedule's look for what is due (64 queries, 32 RCU every five minutes, for one tab as for ten
-thousand); what the worker then does for the tab is in it.
+All calls for one tab, from the opening to the last event, for a customer who has been here before. Two things are left
+out: reads for the app's own screens (1 `Get` each), and the schedule's search for due tabs (64 queries and 32 RCU every
+five minutes, for one tab as for ten thousand). What the worker then does for the tab is included.
 
 | tab | requests to us | events | DynamoDB | of them transactions | RCU | WCU | Stripe |
 |---|---|---|---|---|---|---|---|
@@ -62,11 +61,11 @@ thousand); what the worker then does for the tab is in it.
 _DOLLARS = """
 ## Dollars for 1,000 tabs
 
-AWS's list prices for us-east-1, on demand (DynamoDB $0.125 and $0.625 a million read and write units, API Gateway REST
-$3.50 and Lambda $0.20 a million requests, $16.67 a million GB-seconds), without free tiers, storage, logs and traffic.
-Assumed, not measured: Lambda takes {milliseconds} ms at 1 GB for each request and event, and as much again for the
-authorizer of each request, as if API Gateway never kept its answer. Stripe: 2.9% + $0.30 of each charge (US cards),
-amounts as dollars.
+The prices are AWS's list prices for us-east-1, on demand (DynamoDB $0.125 and $0.625 a million read and write units,
+API Gateway REST $3.50 and Lambda $0.20 a million requests, $16.67 a million GB-seconds), without free tiers, storage,
+logs and traffic. Lambda's times are assumed, not measured: {milliseconds} ms at 1 GB for each request and event, and as
+much again for the authorizer of each request, as if API Gateway never cached its answer. Stripe's fees are 2.9% + $0.30 of each charge (US
+cards), with the amounts taken as dollars.
 
 | 1,000 tabs | taken | DynamoDB | API Gateway | Lambda | AWS in all | Stripe's fees |
 |---|---|---|---|---|---|---|
