@@ -32,9 +32,9 @@ _OPERATIONS = """\
 
 `make remote-calls` writes this page. `tests/costs` fails if the page is out of date, or if a figure is more than 5%
 over its budget (`tests/costs/budget.json`, which `make remote-calls` lowers and only a person raises). The calls are
-counted through the app as it is deployed, against the table as it is defined. Capacity units (RCU, WCU) follow DynamoDB's
-published rules: a consistent read costs 1 for every 4 KB, for each item of a batch separately; a write in a transaction
-costs 2 for every 1 KB; each index adds 1 if the attributes that it has change, or 2 if its key changes.
+counted through the app as it is deployed, against the table as it is defined. Capacity units (RCU, WCU) follow
+DynamoDB's published rules: a consistent read costs 1 for every 4 KB, for each item of a batch separately; a write in
+a transaction costs 2 for every 1 KB; each index adds 1 if the attributes that it has change, or 2 if its key changes.
 
 ## Operations
 
@@ -61,11 +61,11 @@ five minutes, for one tab as for ten thousand). What the worker then does for th
 _DOLLARS = """
 ## Dollars for 1,000 tabs
 
-The prices are AWS's list prices for us-east-1, on demand (DynamoDB $0.125 and $0.625 a million read and write units,
-API Gateway REST $3.50 and Lambda $0.20 a million requests, $16.67 a million GB-seconds), without free tiers, storage,
-logs and traffic. Lambda's times are assumed, not measured: {milliseconds} ms at 1 GB for each request and event, and as
-much again for the authorizer of each request, as if API Gateway never cached its answer. Stripe's fees are 2.9% + $0.30 of each charge (US
-cards), with the amounts taken as dollars.
+The prices are AWS's list prices for us-east-1, on demand (DynamoDB $0.125 and $0.625 a million read and write
+units, API Gateway REST $3.50 and Lambda $0.20 a million requests, $16.67 a million GB-seconds), without free
+tiers, storage, logs and traffic. Lambda's times are assumed, not measured: {milliseconds} ms at 1 GB for each
+request and event, and as much again for the authorizer of each request, as if API Gateway never cached its
+answer. Stripe's fees are 2.9% + $0.30 of each charge (US cards), with the amounts taken as dollars.
 
 | 1,000 tabs | taken | DynamoDB | API Gateway | Lambda | AWS in all | Stripe's fees |
 |---|---|---|---|---|---|---|
