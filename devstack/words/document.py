@@ -22,10 +22,11 @@ _CHANNELS: Mapping[Recipient, str] = {
 _INTRODUCTION = """\
 # Messages
 
-What Aftertab tells people. Written by `make messages` from `chalicelib/domain/news/table.py` and the templates in
-`chalicelib/adapters/words/templates`; the other languages are in `chalicelib/locale` ({languages}).
-Each message has one template for all its channels. The texts below are examples: of each message the first variant,
-with its subject, its text and its SMS. `make mails` shows all of them, in all languages, as they look.
+Every message that Aftertab sends to people. `make messages` writes this page from `chalicelib/domain/news/table.py` and
+the templates in `chalicelib/adapters/words/templates`; the other languages are in `chalicelib/locale` ({languages}).
+Each message has one template for all its channels. The texts below are examples: for each message its first variant,
+with subject, text and SMS. *From* names the entries of the timeline that lead to the message. `make mails` shows all
+variants, in all languages, as they look.
 
 | on a phone | in the dark | from right to left | on a small phone |
 |---|---|---|---|
