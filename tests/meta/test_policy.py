@@ -39,6 +39,7 @@ RIGHTS = {
     "page": "dynamodb:Query",
     "newest": "dynamodb:Query",
     "partition": "dynamodb:Query",
+    "partition_pages": "dynamodb:Query",
     "range": "dynamodb:Query",
 }
 """By the client's method. `write` and `try_together` are those of Transactions, which makes TransactWriteItems;

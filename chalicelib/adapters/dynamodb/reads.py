@@ -106,23 +106,28 @@ class Reads:
 
     def partition(self, pk: Item, **query: Any) -> Iterator[Item]:
         """Every item of a partition, in the order of the sort keys, page by page."""
+        for items_of_page in self.partition_pages(pk, **query):
+            yield from items_of_page
+
+    def partition_pages(self, pk: Item, **query: Any) -> Iterator[Sequence[Item]]:
+        """The same as pages, each a request, so that the caller can stop between two. `Limit`: the items of a page."""
         yield from self._pages(query | {"KeyConditionExpression": "pk = :pk", "ExpressionAttributeValues": {":pk": pk}})
 
     def range(self, pk: Item, first: str, last: str) -> Iterator[Item]:
         """The items of a partition from one sort key to another, page by page, strongly consistent."""
-        yield from self._pages(
-            {
-                "KeyConditionExpression": "pk = :pk AND sk BETWEEN :first AND :last",
-                "ExpressionAttributeValues": {":pk": pk, ":first": {"S": first}, ":last": {"S": last}},
-                "ConsistentRead": True,
-            }
-        )
+        query = {
+            "KeyConditionExpression": "pk = :pk AND sk BETWEEN :first AND :last",
+            "ExpressionAttributeValues": {":pk": pk, ":first": {"S": first}, ":last": {"S": last}},
+            "ConsistentRead": True,
+        }
+        for items_of_page in self._pages(query):
+            yield from items_of_page
 
-    def _pages(self, query: dict[str, Any]) -> Iterator[Item]:
+    def _pages(self, query: dict[str, Any]) -> Iterator[Sequence[Item]]:
         while True:
             with reading():
                 answer = self._client.query(TableName=self._table_name, **query)
-            yield from answer["Items"]
+            yield answer["Items"]
             if "LastEvaluatedKey" not in answer:
                 return
             query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]

@@ -1,20 +1,23 @@
-"""What it costs on DynamoDB to link a card that many share, and to ask whether a mark of hundreds is shared."""
+"""Reads on DynamoDB that do not grow with how many share a card or a device, or with how often a customer was there."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from chalicelib.adapters.dynamodb import items
+from chalicelib.adapters.dynamodb import visits as dynamodb_visits
 from chalicelib.adapters.dynamodb.store import DynamoDbStore
 from chalicelib.domain.trust.credits import Mark
 from chalicelib.domain.trust.names import MOST_NAMES
+from chalicelib.domain.trust.visit import Visit
 from chalicelib.usecases.trust.names import link_by_card
-from tests.contract.store_kit import MERCHANT, TABLE, customer, moto_store
+from tests.contract.store_kit import MERCHANT, NOW, TABLE, customer, moto_store
 from tests.costs.meter import Meter, MeteredClient, Usage
 from tests.visits import visits_beside
 
@@ -70,3 +73,23 @@ def test_a_mark_of_hundreds_is_as_cheap_as_that_of_two(store: DynamoDbStore, met
 
     assert (card.requests, card.rcu) == (Counter(Query=1), 1)
     assert (device.requests, device.rcu) == (Counter(BatchGetItem=1), 2)
+
+
+def test_visits_that_are_too_old_are_not_read(
+    store: DynamoDbStore, meter: Meter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many years a customer has been coming: the newest first, until a whole page is too old."""
+    monkeypatch.setattr(dynamodb_visits, "VISITS_A_PAGE", 2)
+    visits = visits_beside(store)
+    days_ago = [900, 899, 898, 897, 896, 9, 800, 3, 1]
+    for number, days in enumerate(days_ago):
+        opened_at = NOW - timedelta(days=days)
+        visits.put_visit(
+            Visit(tab_id=f"tab_{number}", merchant_id=MERCHANT, customer_id="cus_a", opened_at=opened_at), None
+        )
+
+    with meter.counting() as usage:
+        found = visits.list_visits_by_customer(MERCHANT, "cus_a", NOW - timedelta(days=10))
+
+    assert [visit.tab_id for visit in found] == ["tab_5", "tab_7", "tab_8"]
+    assert usage.requests == Counter(Query=3), "8 and 7; 6 and 5; 4 and 3 are too old"
