@@ -118,7 +118,7 @@ _NULL = {"type": "null"}
 DIFFERENCES: dict[str, Difference] = {
     "payment_method_types": Difference(
         "2026-09-30.endive",
-        "the parameter payment_method_types chooses how an intent or a session can be paid",
+        "the parameter payment_method_types sets how an intent or a session can be paid",
         "it is unknown; allowed_payment_method_types takes its place",
         _NODE + "23.0.0",
         fields=dict.fromkeys(
@@ -152,9 +152,9 @@ DIFFERENCES: dict[str, Difference] = {
     ),
     "released_amounts": Difference(
         "2025-03-31.basil",
-        "what a capture leaves, a cancellation or an expiry gives back is a Refund: it counts in amount_refunded, and"
-        " charge.refunded tells of it; the capture's balance transaction is of the whole hold, the refund's of the"
-        " rest",
+        "a Refund is made for what a capture leaves and for what a cancellation or expiry releases: it counts in"
+        " amount_refunded and causes charge.refunded; the capture's balance transaction is of the whole hold, the"
+        " refund's of the rest",
         "no Refund is made, amount_refunded stays, the balance transaction is of what was captured",
         _CHANGELOG + "basil/2025-03-31/remove-refund-from-partial-capture-and-payment-cancellation-flow",
     ),
@@ -176,14 +176,14 @@ DIFFERENCES: dict[str, Difference] = {
     ),
     "total_count": Difference(
         "2025-03-31.basil",
-        "a list that is asked to expand total_count says how many rows there are in all",
-        "total_count cannot be expanded",
+        "the total_count of a list can be expanded",
+        "it cannot be expanded",
         _CHANGELOG + "basil",
         schema={("LIST", "total_count"): {"type": "integer"}},
     ),
     "capture_method": Difference(
         "2024-04-10",
-        "an intent for which nobody named a capture_method has automatic",
+        "the default capture_method of an intent is automatic",
         "automatic_async",
         _CHANGELOG + "2024-04-10",
     ),
@@ -199,8 +199,8 @@ DIFFERENCES: dict[str, Difference] = {
     ),
     "automatic_payment_methods": Difference(
         "2023-08-16",
-        "an intent that says nothing of payment methods takes cards only",
-        "it takes what the Dashboard has turned on (automatic_payment_methods)",
+        "an intent without settings of payment methods takes only cards",
+        "it takes the methods that the Dashboard enables (automatic_payment_methods)",
         "https://docs.stripe.com/upgrades/manage-payment-methods",
         accept=dict.fromkeys(("POST /v1/payment_intents", "POST /v1/setup_intents"), _card_only),
     ),
@@ -227,7 +227,7 @@ DIFFERENCES: dict[str, Difference] = {
     ),
     "customer_creation": Difference(
         "2022-08-01",
-        "a session in payment mode always makes a customer, unless customer_creation says if_required",
+        "a session in payment mode always creates a customer, unless customer_creation is if_required",
         "if_required is the default",
         _CHANGELOG + "2022-08-01/default-customer-creation-checkout-session",
         accept={
