@@ -17,14 +17,18 @@ from chalicelib.usecases.trust.credits import Statement
 
 
 def shown(tab: Tab, now: datetime, payment: Attempt | None = None) -> dict[str, Any]:
-    view: dict[str, Any] = msgspec.to_builtins(render.tab(tab, payment, by=_staff(tab), now=now, publishable_key=None))
+    view: dict[str, Any] = msgspec.json.decode(
+        msgspec.json.encode(render.tab(tab, payment, by=_staff(tab), now=now, publishable_key=None))
+    )
     return view
 
 
 def history(store: TabStore, tab: Tab) -> list[dict[str, Any]]:
     """All entries, oldest first."""
     page = store.list_entries(tab.merchant_id, tab.tab_id, limit=10_000, cursor=None)
-    entries: list[dict[str, Any]] = msgspec.to_builtins(render_news.timeline(page, (), _staff(tab)).entries)
+    entries: list[dict[str, Any]] = msgspec.json.decode(
+        msgspec.json.encode(render_news.timeline(page, (), _staff(tab)).entries)
+    )
     return entries
 
 
@@ -35,7 +39,7 @@ def statement(store: TabStore, account: CreditAccount, now: datetime) -> dict[st
         Statement(account=account, movements=page),
         render_parties.credit_account(account, now, "https://pay.example.com"),
     )
-    shown: dict[str, Any] = msgspec.to_builtins(view)
+    shown: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(view))
     return shown
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import secrets
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
 # https://www.crockford.com/base32.html: no I, L, O, U, so that an id can be read out on the phone.
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _PAIRS = [high + low for high in _ALPHABET for low in _ALPHABET]
@@ -18,7 +20,7 @@ _PLACES = range(120, -10, -10)
 class SystemClock:
     def now(self) -> datetime:
         """UTC, to the millisecond, which is the precision that is stored and sent."""
-        return datetime.fromtimestamp(time.time_ns() // 1_000_000 / 1000, UTC)
+        return _EPOCH + time.time_ns() // 1_000_000 * _MILLISECOND
 
 
 class SystemIds:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import zlib
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
@@ -21,12 +20,13 @@ Key = dict[str, Any]
 
 DUE_SHARDS = 64
 MERCHANTS_PARTITION = "MERCHANTS"
-_ID = re.compile(r"[A-Za-z0-9_.-]{1,128}", re.ASCII)
+SEPARATOR = "#"
+MOST_ID_CHARACTERS = 128
 
 
 def is_id(text: str) -> bool:
     """Whether the text may be an id. Anything else is never put into a key, because a `#` would name another item."""
-    return _ID.fullmatch(text) is not None
+    return 0 < len(text) <= MOST_ID_CHARACTERS and SEPARATOR not in text and text.isascii()
 
 
 def tab_key(merchant_id: str, tab_id: str) -> Key:

@@ -133,6 +133,13 @@ ROLES: Mapping[Action, frozenset[Role | Scope]] = {
 """Who may do it: roles, and for guests the scopes of their links. A link of scope `view` allows no action."""
 
 
+_ABOUT_LEGS = frozenset(
+    {
+        *(Action.RETURN_CASH, Action.REFUND, Action.RETRY_REFUND, Action.REFUND_ELSEWHERE),
+        *(Action.STAGE_EVIDENCE, Action.SUBMIT_EVIDENCE),
+    }
+)
+"""Their further checks refuse them while nothing has been taken."""
 _COLLECTING = frozenset({Action.PAY_ON_PHONE, Action.CHARGE_SAVED_CARD, Action.TAKE_CASH})
 _FEE_OWED = (Status.DUE, Status.NO_SHOW, Status.CANCELED)
 _ONCE_OWED = (Status.IN_REVIEW, Status.DUE, Status.NO_SHOW, Status.CANCELED)
@@ -187,7 +194,7 @@ POSSIBLE_IN: Mapping[Action, tuple[Status, ...]] = {
 def allowed_actions(tab: Tab, actor: Actor, now: datetime) -> list[Action]:
     """The actions that this caller may do to the tab now, in the order of the enumeration."""
     # Every answer needs this, so it uses a table and words no refusals.
-    candidates = _candidates(actor.rights, tab.status, tab.fee is not None, tab.written_off_minor > 0)
+    candidates = _candidates(actor.rights, tab.status, tab.fee is not None, tab.written_off_minor > 0, bool(tab.legs))
     return [action for action, refused in candidates if refused is None or refused(tab, actor, now) is None]
 
 
@@ -213,13 +220,15 @@ def refusal(tab: Tab, action: Action, actor: Actor, now: datetime) -> DomainErro
 
 @cache
 def _candidates(
-    rights: Role | Scope, status: Status, has_fee: bool, has_loss: bool
+    rights: Role | Scope, status: Status, has_fee: bool, has_loss: bool, has_legs: bool
 ) -> tuple[tuple[Action, Refusal | None], ...]:
     """The actions that role and status allow, each with the further check that may refuse it."""
     return tuple(
         (action, _REFUSALS.get(action))
         for action in Action
-        if rights in ROLES[action] and status in _possible_in(action, has_fee, has_loss)
+        if rights in ROLES[action]
+        and status in _possible_in(action, has_fee, has_loss)
+        and (has_legs or action not in _ABOUT_LEGS)
     )
 
 

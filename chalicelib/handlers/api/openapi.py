@@ -81,6 +81,7 @@ def document() -> dict[str, Any]:
     operations = sorted(all_operations().values(), key=lambda operation: (operation.path, operation.method))
     structs = {operation.answer for operation in operations if operation.answer} | {
         views.Problem,
+        views.ActionView,  # Stands in answers as JSON that is written already.
         news_views.NoticeBody,
     }
     structs |= {operation.body for operation in operations if operation.writes}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from chalicelib.domain.tab import agenda, crediting, sharing
@@ -83,6 +84,9 @@ def waiting_payment(tab: Tab) -> Attempt | None:
     return min(waiting, key=lambda attempt: not attempt.takes_money, default=None)
 
 
+_FIELDS = attrgetter(*views.TabFields.__struct_fields__)
+
+
 def tab(tab: Tab, payment: Attempt | None, *, by: Actor, now: datetime, publishable_key: str | None) -> views.TabView:
     """The tab as `by` may see it.
 
@@ -93,38 +97,17 @@ def tab(tab: Tab, payment: Attempt | None, *, by: Actor, now: datetime, publisha
     allowed = allowed_actions(tab, by, now)
     is_business = by.is_business
     return views.TabView(
-        tab_id=tab.tab_id,
-        merchant_id=tab.merchant_id,
-        customer_id=tab.customer_id,
-        title=tab.title,
-        status=tab.status,
-        payment_state=tab.payment_state,
-        outcome=tab.outcome,
-        version=tab.version,
-        currency=tab.currency,
+        *_FIELDS(tab),
         promise=_promise(tab, tab.promise, now),
         proposed_promise=_promise(tab, tab.proposed, now) if tab.proposed else None,
         items=[*map(_item, tab.items)],
-        total_minor=tab.total_minor,
-        tax_minor=tab.tax_minor,
-        tip_minor=tab.tip_minor,
         fee=_fee(tab.fee) if tab.fee else None,
-        adjusted_minor=tab.adjusted_minor,
-        price_percent=tab.price_percent,
-        tier_percent=tab.tier_percent,
         tier_prices=[
             views.TierPriceView(percent=tier.percent, measure=tier.measure, total_minor=tab.total_at(tier.percent))
             for tier in tab.promise.tiers
         ]
         if tab.has_tiers
         else [],
-        waived_minor=tab.waived_minor,
-        written_off_minor=tab.written_off_minor,
-        amount_due_minor=tab.amount_due_minor,
-        paid_minor=tab.paid_minor,
-        balance_minor=tab.balance_minor,
-        refund_owed_minor=tab.refund_owed_minor,
-        cash_to_return_minor=tab.cash_to_return_minor,
         refunded_minor=sum([leg.refunded_minor for leg in tab.legs]) if tab.legs else 0,
         credit=_credit(tab) if tab.policy.credits else None,
         deposit=views.DepositView(
@@ -161,15 +144,6 @@ def tab(tab: Tab, payment: Attempt | None, *, by: Actor, now: datetime, publisha
         else None,
         shares=[*map(_share, tab.shares)] if tab.shares else [],
         pause=_pause(tab.pause) if tab.pause and is_business else None,
-        opened_at=tab.opened_at,
-        starts_at=tab.starts_at,
-        checked_in_at=tab.checked_in_at,
-        presented_at=tab.presented_at,
-        walked_out_at=tab.walked_out_at,
-        review_ends_at=tab.review_ends_at,
-        due_at=tab.due_at,
-        final_at=tab.final_at,
-        closed_at=tab.closed_at,
         next_action=views.NextActionView(code=_code(next_step), at=next_step.at, why=next_step.why)
         if next_step
         else None,

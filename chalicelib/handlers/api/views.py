@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -269,6 +269,13 @@ class ActionView(Answer):
     body: dict[str, str]
 
 
+ActionViews = Annotated[
+    msgspec.Raw,
+    msgspec.Meta(extra_json_schema={"type": "array", "items": {"$ref": "#/components/schemas/ActionView"}}),
+]
+"""A list of them, as JSON already."""
+
+
 class FailureView(Answer):
     code: str
     decline_code: str | None
@@ -356,7 +363,43 @@ class TabCreditView(Answer):
     active_at: datetime | None
 
 
-class TabView(Answer):
+class TabFields(Answer):
+    """What an answer calls as the tab itself does. `render.tab` copies these by name."""
+
+    tab_id: str
+    merchant_id: str
+    customer_id: str
+    title: str
+    status: Status
+    payment_state: PaymentState
+    outcome: Outcome | None
+    version: int
+    currency: str
+    total_minor: int
+    tax_minor: int
+    tip_minor: int
+    adjusted_minor: int
+    price_percent: int
+    tier_percent: int | None
+    waived_minor: int
+    written_off_minor: int
+    amount_due_minor: int
+    paid_minor: int
+    balance_minor: int
+    refund_owed_minor: int
+    cash_to_return_minor: int
+    opened_at: datetime
+    starts_at: datetime | None
+    checked_in_at: datetime | None
+    presented_at: datetime | None
+    walked_out_at: datetime | None
+    review_ends_at: datetime | None
+    due_at: datetime | None
+    final_at: datetime | None
+    closed_at: datetime | None
+
+
+class TabView(TabFields, kw_only=True):
     """A tab as its caller sees it. `ledger`, `flags` and `pause` are for the business, null for customers.
 
     `cash_to_return_minor`: of what is owed back, the part that staff hand over in cash. `review_ends_at`: null until
@@ -368,33 +411,11 @@ class TabView(Answer):
     to it. `parent`: of a share; `shares`: of a split bill. `card` is null for guests who may only look or pay.
     """
 
-    tab_id: str
-    merchant_id: str
-    customer_id: str
-    title: str
-    status: Status
-    payment_state: PaymentState
-    outcome: Outcome | None
-    version: int
-    currency: str
     promise: PromiseView
     proposed_promise: PromiseView | None
     items: list[ItemView]
-    total_minor: int
-    tax_minor: int
-    tip_minor: int
     fee: FeeView | None
-    adjusted_minor: int
-    price_percent: int
-    tier_percent: int | None
     tier_prices: list[TierPriceView]
-    waived_minor: int
-    written_off_minor: int
-    amount_due_minor: int
-    paid_minor: int
-    balance_minor: int
-    refund_owed_minor: int
-    cash_to_return_minor: int
     refunded_minor: int
     credit: TabCreditView | None
     deposit: DepositView
@@ -412,18 +433,9 @@ class TabView(Answer):
     parent: ParentView | None
     shares: list[ShareView]
     pause: PauseView | None
-    opened_at: datetime
-    starts_at: datetime | None
-    checked_in_at: datetime | None
-    presented_at: datetime | None
-    walked_out_at: datetime | None
-    review_ends_at: datetime | None
-    due_at: datetime | None
-    final_at: datetime | None
-    closed_at: datetime | None
     next_action: NextActionView | None
     allowed_actions: list[Action]
-    actions: list[ActionView]
+    actions: ActionViews
     needs: list[NeedView]
     payment: PaymentView | None
 
