@@ -7,11 +7,12 @@ from pathlib import Path
 
 from chalicelib.domain.tab.actions import POSSIBLE_IN, ROLES, Action
 from chalicelib.domain.tab.actor import Role
-from chalicelib.domain.tab.agenda import NEEDS_CALL, StepKind
+from chalicelib.domain.tab.agenda import NEEDS_CALL
 from chalicelib.domain.tab.commands import bill, booking, followup, links, objecting, payment, sharing, telling, tiers
 from chalicelib.domain.tab.facts.fact import FactKind
 from chalicelib.domain.tab.link import Scope
 from chalicelib.domain.tab.status import TRANSITIONS, PaymentState, Status
+from chalicelib.domain.tab.step import PRIORITY, StepKind
 
 TARGET = Path(__file__).resolve().parent.parent / "docs" / "states.md"
 
@@ -191,10 +192,7 @@ def _lines() -> Iterator[str]:
     yield from _section(
         "The agenda, most urgent first",
         ("", "step", "needs a call first", "what happens"),
-        (
-            (str(kind.value), _code(kind.name.lower()), "yes" if kind in NEEDS_CALL else "", STEPS[kind])
-            for kind in StepKind
-        ),
+        ((str(PRIORITY[kind]), _code(kind), "yes" if kind in NEEDS_CALL else "", STEPS[kind]) for kind in StepKind),
     )
 
 

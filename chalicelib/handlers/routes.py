@@ -45,7 +45,7 @@ ROUTES = (
     ("GET", "/v1/tabs", "api.listing:list_tabs"),
     ("GET", "/v1/tabs/{tab_id}", "api.reading:get_tab"),
     ("GET", "/v1/tabs/{tab_id}/timeline", "api.timeline:get_timeline"),
-    ("GET", "/v1/tabs/{tab_id}/agenda", "api.reading:get_agenda"),
+    ("GET", "/v1/tabs/{tab_id}/agenda", "api.agenda:get_agenda"),
     ("GET", "/v1/tabs/{tab_id}/evidence/{dispute_id}", "api.evidence:get_evidence"),
     ("PUT", "/v1/tabs/{tab_id}/evidence/{dispute_id}", "api.evidence:put_evidence"),
     ("POST", "/v1/tabs/{tab_id}/evidence/{dispute_id}/stage", "api.evidence:stage_evidence"),

@@ -23,6 +23,7 @@ from chalicelib.domain.tab.draft import Draft
 from chalicelib.domain.tab.facts import apply, attempt_outcomes, legs
 from chalicelib.domain.tab.facts.fact import Fact, FactKind
 from chalicelib.domain.tab.payments import LegKind
+from chalicelib.domain.tab.step import StepKind
 from chalicelib.domain.tab.tab import Tab
 from chalicelib.usecases.news import events
 from chalicelib.usecases.tab import attempts
@@ -190,7 +191,7 @@ def test_a_request_that_is_not_remembered_is_told(monkeypatch: pytest.MonkeyPatc
 def test_a_hold_that_nobody_lets_go_of_is_told(monkeypatch: pytest.MonkeyPatch):
     steps = agenda._hold_steps
     monkeypatch.setattr(
-        agenda, "_hold_steps", lambda tab: (step for step in steps(tab) if step.kind != agenda.StepKind.RELEASE)
+        agenda, "_hold_steps", lambda tab: (step for step in steps(tab) if step.kind != StepKind.RELEASE)
     )
 
     assert any("a hold is still live" in problem for problem in broken("release/before_first_write/death/after"))

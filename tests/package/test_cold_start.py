@@ -94,7 +94,7 @@ OF_SCHEDULES = {
 OF_OTHER_ROUTES = {
     *(
         f"chalicelib.handlers.api.{name}"
-        for name in ("bills", "bill_requests", "endpoints", "fields", "openapi", "requests", "timeline")
+        for name in ("agenda", "bills", "bill_requests", "endpoints", "fields", "openapi", "requests", "timeline")
     ),
     *(f"chalicelib.handlers.api.{name}_views" for name in ("link", "listing", "news", "party")),
     "chalicelib.handlers.api.tabs",
@@ -113,6 +113,12 @@ OF_FORMS = {
 """What a page that is only looked at does without."""
 NO_READING = {
     *("chalicelib.domain.tab.commands", "chalicelib.domain.tab.due_steps"),
+    # What comes next, and what credits and shares come to: imported for a tab that has any.
+    *(
+        f"chalicelib.domain.tab.{name}"
+        for name in ("agenda", "contest", "crediting", "presenting", "sharing", "telling")
+    ),
+    "chalicelib.domain.tab.facts",
     *("chalicelib.domain.parties", "chalicelib.domain.books.differences"),
     *(
         "chalicelib.domain.tab.facts.fact",

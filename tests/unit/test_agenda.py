@@ -9,13 +9,14 @@ import pytest
 from msgspec.structs import replace
 
 from chalicelib.domain.tab import agenda, due_steps
-from chalicelib.domain.tab.agenda import NEEDS_CALL, StepKind
+from chalicelib.domain.tab.agenda import NEEDS_CALL
 from chalicelib.domain.tab.attempt import Operation
 from chalicelib.domain.tab.commands import bill, booking, payment
 from chalicelib.domain.tab.facts.attempt_outcomes import note_unknown
 from chalicelib.domain.tab.facts.fact import FactKind
 from chalicelib.domain.tab.policy import LapseAction, Policy
 from chalicelib.domain.tab.status import Status
+from chalicelib.domain.tab.step import StepKind
 from chalicelib.domain.tab.tab import Tab
 from tests.unit.till import (
     ADA,

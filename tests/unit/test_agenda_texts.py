@@ -9,7 +9,6 @@ import pytest
 from msgspec.structs import replace
 
 from chalicelib.domain.tab import agenda
-from chalicelib.domain.tab.agenda import Step, StepKind
 from chalicelib.domain.tab.attempt import Operation
 from chalicelib.domain.tab.commands import bill, booking, payment
 from chalicelib.domain.tab.draft import Draft
@@ -18,6 +17,7 @@ from chalicelib.domain.tab.facts.attempt_outcomes import note_absent
 from chalicelib.domain.tab.facts.fact import FactKind
 from chalicelib.domain.tab.payments import DepositState
 from chalicelib.domain.tab.status import Status
+from chalicelib.domain.tab.step import Step, StepKind
 from chalicelib.domain.tab.tab import Tab
 from tests.unit.till import ADA, CUSTOMER, EVERYTHING, NOON, STAFF, WITH_CARD, WITHOUT_CARD, Till
 

@@ -13,7 +13,6 @@ from chalicelib.domain.news.message import MessageKind, Recipient
 from chalicelib.domain.tab import due_steps
 from chalicelib.domain.tab.actions import Action
 from chalicelib.domain.tab.actor import SYSTEM, Actor
-from chalicelib.domain.tab.agenda import StepKind
 from chalicelib.domain.tab.attempt import AttemptState, Failure, Operation
 from chalicelib.domain.tab.commands import payment
 from chalicelib.domain.tab.commands.answering import send_evidence, submit_staged
@@ -21,6 +20,7 @@ from chalicelib.domain.tab.facts.attempt_outcomes import LADDER, note_absent, no
 from chalicelib.domain.tab.facts.fact import FactKind
 from chalicelib.domain.tab.payments import Dispute
 from chalicelib.domain.tab.policy import Policy
+from chalicelib.domain.tab.step import StepKind
 from chalicelib.domain.trust.evidence.pack import DisputeAnswer
 from tests.unit.till import ADA, ANSWER, NOON, OWNER, PACK, STAFF, Till
 

@@ -6,12 +6,12 @@ import pytest
 from msgspec.structs import replace
 
 from chalicelib.domain.news.message import MessageKind, Recipient
-from chalicelib.domain.tab.agenda import StepKind
 from chalicelib.domain.tab.attempt import Operation
 from chalicelib.domain.tab.commands import payment
 from chalicelib.domain.tab.facts.fact import FactKind
 from chalicelib.domain.tab.payments import Card, DepositState
 from chalicelib.domain.tab.policy import Policy
+from chalicelib.domain.tab.step import StepKind
 from tests.unit.till import ADA, CARD, CUSTOMER, EVERYTHING, TRY_LATER, WITH_CARD, Till
 
 

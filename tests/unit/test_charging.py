@@ -11,7 +11,6 @@ from chalicelib.domain.books.ledger import Account
 from chalicelib.domain.errors import InvalidInput
 from chalicelib.domain.news.message import MessageKind, Recipient
 from chalicelib.domain.tab.actions import Action
-from chalicelib.domain.tab.agenda import StepKind
 from chalicelib.domain.tab.attempt import AttemptState, Failure, Operation
 from chalicelib.domain.tab.commands import bill, booking, payment
 from chalicelib.domain.tab.commands.bill import ItemInput
@@ -21,6 +20,7 @@ from chalicelib.domain.tab.payments import HoldState
 from chalicelib.domain.tab.policy import Policy, Resolution
 from chalicelib.domain.tab.promise import Consent
 from chalicelib.domain.tab.status import Status
+from chalicelib.domain.tab.step import StepKind
 from tests.unit.till import (
     ADA,
     CARD,

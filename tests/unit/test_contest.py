@@ -12,7 +12,6 @@ from chalicelib.domain.errors import AmountOffStep, InvalidInput, PaymentInProgr
 from chalicelib.domain.news.message import MessageKind, Recipient
 from chalicelib.domain.tab import agenda, due_steps
 from chalicelib.domain.tab.actions import Action
-from chalicelib.domain.tab.agenda import StepKind
 from chalicelib.domain.tab.attempt import Operation
 from chalicelib.domain.tab.bill import Feedback
 from chalicelib.domain.tab.commands import bill, booking, payment
@@ -22,6 +21,7 @@ from chalicelib.domain.tab.facts.fact import FactKind
 from chalicelib.domain.tab.payments import HoldState, PlanReason
 from chalicelib.domain.tab.policy import Resolution
 from chalicelib.domain.tab.status import PaymentState, Status
+from chalicelib.domain.tab.step import StepKind
 from chalicelib.domain.tab.tab import Outcome
 from tests.unit.till import (
     ADA,

@@ -14,7 +14,6 @@ from chalicelib.domain.errors import CreditNotAvailable, Forbidden, InvalidInput
 from chalicelib.domain.news.message import MessageKind, Recipient
 from chalicelib.domain.tab import crediting
 from chalicelib.domain.tab.actor import Actor, Role
-from chalicelib.domain.tab.agenda import StepKind
 from chalicelib.domain.tab.attempt import Operation
 from chalicelib.domain.tab.commands import bill, booking, payment
 from chalicelib.domain.tab.commands.bill import ItemInput
@@ -24,6 +23,7 @@ from chalicelib.domain.tab.payments import LegKind
 from chalicelib.domain.tab.policy import Policy, Resolution
 from chalicelib.domain.tab.promise import AcceptanceMethod
 from chalicelib.domain.tab.status import Status
+from chalicelib.domain.tab.step import StepKind
 from chalicelib.domain.trust.credits import CreditAccount, LotKind, MovementKind, Referral
 from chalicelib.domain.trust.terms import CreditTerms
 from tests.unit.till import ADA, CUSTOMER, EVERYTHING, NOON, OWNER, WITHOUT_CARD, Accounts, Till, acceptance

@@ -13,7 +13,6 @@ from chalicelib.domain.books.ledger import Account
 from chalicelib.domain.errors import NothingToPay, TransitionRefused
 from chalicelib.domain.news.message import MessageKind, Recipient
 from chalicelib.domain.tab.actions import Action
-from chalicelib.domain.tab.agenda import StepKind
 from chalicelib.domain.tab.attempt import Failure, Operation
 from chalicelib.domain.tab.commands import bill, booking, payment
 from chalicelib.domain.tab.draft import check_invariants
@@ -22,6 +21,7 @@ from chalicelib.domain.tab.facts.fact import Fact, FactKind
 from chalicelib.domain.tab.payments import DisputeState
 from chalicelib.domain.tab.policy import Resolution
 from chalicelib.domain.tab.status import PaymentState, Status
+from chalicelib.domain.tab.step import StepKind
 from tests.unit.till import ADA, CUSTOMER, EVERYTHING, OWNER, STAFF, TRY_LATER, WITHOUT_CARD, Till
 
 A = Account

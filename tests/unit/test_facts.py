@@ -22,6 +22,7 @@ from chalicelib.domain.tab.facts.fact import Fact, FactKind
 from chalicelib.domain.tab.flag import FlagKind
 from chalicelib.domain.tab.payments import Card, DepositState, HoldState, LegKind
 from chalicelib.domain.tab.status import PaymentState, Status
+from chalicelib.domain.tab.step import StepKind
 from tests.unit.till import (
     ADA,
     CARD,
@@ -163,7 +164,7 @@ def test_payment_canceled_of_a_charge_that_waited() -> None:
 
     assert till.tab.attempts == ()
     assert till.tab.balance_minor == 50_00
-    assert [step.kind for step in agenda.steps(till.tab)] == [agenda.StepKind.REMIND]
+    assert [step.kind for step in agenda.steps(till.tab)] == [StepKind.REMIND]
 
 
 def test_payment_canceled_of_a_hold() -> None:

@@ -15,7 +15,6 @@ from chalicelib.domain.errors import TransitionRefused
 from chalicelib.domain.news.message import MessageKind, Recipient
 from chalicelib.domain.tab import due_steps
 from chalicelib.domain.tab.actions import Action
-from chalicelib.domain.tab.agenda import StepKind
 from chalicelib.domain.tab.attempt import Failure, Operation
 from chalicelib.domain.tab.commands import bill, booking, payment
 from chalicelib.domain.tab.facts.fact import FactKind
@@ -23,6 +22,7 @@ from chalicelib.domain.tab.followup import MAXIMUM_TRIES, outside_quiet_hours
 from chalicelib.domain.tab.policy import Policy
 from chalicelib.domain.tab.promise import Consent
 from chalicelib.domain.tab.status import PaymentState, Status
+from chalicelib.domain.tab.step import StepKind
 from chalicelib.domain.tab.tab import Outcome
 from tests.unit.till import (
     ADA,

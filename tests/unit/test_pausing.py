@@ -9,12 +9,12 @@ import pytest
 from chalicelib.domain import instants
 from chalicelib.domain.errors import DomainError, Forbidden, InvalidInput, NothingToPay, TransitionRefused
 from chalicelib.domain.tab.actions import Action
-from chalicelib.domain.tab.agenda import StepKind
 from chalicelib.domain.tab.attempt import Operation
 from chalicelib.domain.tab.commands import bill, booking, followup, payment
 from chalicelib.domain.tab.facts.fact import FactKind
 from chalicelib.domain.tab.policy import Policy
 from chalicelib.domain.tab.status import Status
+from chalicelib.domain.tab.step import StepKind
 from tests.unit.till import ADA, CUSTOMER, EVERYTHING, NOON, OWNER, STAFF, TRY_LATER, WITHOUT_CARD, Till
 
 DAY = timedelta(days=1)

@@ -7,13 +7,13 @@ from datetime import timedelta
 import pytest
 
 from chalicelib.domain.tab.actor import Actor, Role
-from chalicelib.domain.tab.agenda import StepKind
 from chalicelib.domain.tab.commands import bill, booking, payment
 from chalicelib.domain.tab.commands.bill import ItemInput
 from chalicelib.domain.tab.flag import FlagKind
 from chalicelib.domain.tab.link import Scope
 from chalicelib.domain.tab.policy import Resolution
 from chalicelib.domain.tab.status import Status
+from chalicelib.domain.tab.step import StepKind
 from tests.unit.till import ADA, CUSTOMER, EVERYTHING, NOON, OWNER, Till
 
 DAY = timedelta(days=1)

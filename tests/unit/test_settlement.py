@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from chalicelib.domain.errors import NoCard, NothingToPay, PromiseNotAccepted, TransitionRefused
 from chalicelib.domain.tab.actions import Action
-from chalicelib.domain.tab.agenda import StepKind, steps
+from chalicelib.domain.tab.agenda import steps
 from chalicelib.domain.tab.attempt import AttemptState, Failure, Operation
 from chalicelib.domain.tab.commands import bill, booking, payment
 from chalicelib.domain.tab.facts.fact import FactKind
@@ -18,6 +18,7 @@ from chalicelib.domain.tab.payments import HoldState
 from chalicelib.domain.tab.policy import Policy
 from chalicelib.domain.tab.settlement import phone_amount_minor, plan_legs
 from chalicelib.domain.tab.status import PaymentState, Status
+from chalicelib.domain.tab.step import StepKind
 from chalicelib.domain.tab.tab import Outcome
 from tests.unit.till import (
     ADA,

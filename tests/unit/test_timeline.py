@@ -20,6 +20,7 @@ from chalicelib.domain.news.message import Message
 from chalicelib.domain.tab import agenda
 from chalicelib.domain.tab.actions import allowed_actions
 from chalicelib.domain.tab.entry import Entry
+from chalicelib.domain.tab.step import PRIORITY
 from tests.golden import numbered, sections
 from tests.unit.stories import STORIES, Story
 from tests.unit.till import ADA, NOON, OWNER, STAFF, Till
@@ -84,7 +85,7 @@ def _state(till: Till) -> dict[str, str]:
     tab = till.tab
     state = {name: _value(now) for name, now in _set_fields(tab)}
     state |= {f"({name})": _value(derived) for name in DERIVED if (derived := getattr(tab, name))}
-    steps = sorted(agenda.steps(tab), key=lambda step: (step.at, step.kind))
+    steps = sorted(agenda.steps(tab), key=lambda step: (step.at, PRIORITY[step.kind]))
     planned = [f"{step.kind.name} {_when(step.at)} {step.subject or ''}".rstrip() + f" ({step.why})" for step in steps]
     state["pending"] = "; ".join(planned) or "nothing"
     for who in (ADA, STAFF, OWNER):

@@ -16,7 +16,6 @@ from chalicelib.domain.parties import Customer, Merchant
 from chalicelib.domain.tab import agenda, due_steps, presenting
 from chalicelib.domain.tab.actions import Action, allowed_actions
 from chalicelib.domain.tab.actor import SYSTEM, Actor, Role
-from chalicelib.domain.tab.agenda import StepKind
 from chalicelib.domain.tab.attempt import Attempt, Failure, Operation
 from chalicelib.domain.tab.commands import bill, booking
 from chalicelib.domain.tab.commands.bill import ItemInput
@@ -28,6 +27,7 @@ from chalicelib.domain.tab.facts.fact import Fact, FactKind
 from chalicelib.domain.tab.payments import Card
 from chalicelib.domain.tab.policy import Policy
 from chalicelib.domain.tab.promise import Acceptance, AcceptanceMethod, Consent
+from chalicelib.domain.tab.step import StepKind
 from chalicelib.domain.tab.tab import Tab
 from chalicelib.domain.trust.credits import CreditAccount, Mark, Movement
 from chalicelib.domain.trust.evidence.fields import TextField

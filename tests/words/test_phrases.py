@@ -10,9 +10,9 @@ from chalicelib.adapters.words.environments import environment
 from chalicelib.domain.contact import Language
 from chalicelib.domain.errors import DomainError
 from chalicelib.domain.news.notice import KINDS
-from chalicelib.domain.tab.agenda import StepKind
+from chalicelib.domain.tab.step import StepKind
 from chalicelib.handlers.api import bad_requests
-from chalicelib.handlers.api.render import FOR_BUSINESS_ONLY
+from chalicelib.handlers.api.agenda import FOR_BUSINESS_ONLY
 from chalicelib.handlers.pages import acts, view
 
 OF_THE_BUSINESS = {

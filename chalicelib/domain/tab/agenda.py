@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime, timedelta
-from enum import IntEnum
 from itertools import chain
 
 from msgspec import Struct
@@ -17,52 +16,11 @@ from chalicelib.domain.tab.attempt import Attempt, AttemptState, Operation
 from chalicelib.domain.tab.flag import Flag, FlagKind
 from chalicelib.domain.tab.payments import NOT_AT_GATEWAY, DepositState, Hold, HoldState, Leg, LegKind
 from chalicelib.domain.tab.status import UNTIL_COMPLETED, Status
+from chalicelib.domain.tab.step import PRIORITY, Step, StepKind
 from chalicelib.domain.tab.tab import Tab
-
-
-class StepKind(IntEnum):
-    """The kinds of steps, in the order of their priority (money rule 5)."""
-
-    RESOLVE = 0
-    CLOSE_PAYMENT = 1
-    HOLD_CLOCK = 2
-    RELEASE = 3
-    RETURN_CREDIT = 4
-    REFUND = 5
-    REFUND_BY_HAND = 6
-    TAKE_BACK_CREDIT = 7
-    END_REVIEW = 8
-    BILL_NOT_TOLD = 9
-    CONTEST_OVERDUE = 10
-    CONTEST_DEFAULT = 11
-    TAKE_LEG = 12
-    TAKE_FEE = 13
-    RETRY_CHARGE = 14
-    PLACE_HOLD = 15
-    LAPSE_DEPOSIT = 16
-    RETURN_SHARE = 17
-    REMIND = 18
-    TELL_END = 19
-    CLOSE = 20
-    TELL_CREDIT = 21
-    EXPIRE_CREDIT = 22
-    TELL_PARENT = 23
-    EVIDENCE_DUE = 24
-    SUBMIT_EVIDENCE = 25
-    ASK_STORY = 26
-
 
 NEEDS_CALL = frozenset({StepKind.RESOLVE, StepKind.CLOSE_PAYMENT, StepKind.TELL_PARENT, StepKind.SUBMIT_EVIDENCE})
 """Steps that begin with a call to the gateway, or need another tab."""
-
-
-class Step(Struct, frozen=True):
-    """A step, when it is due, and why, in a merchant's words. `subject`: the attempt, payment or dispute concerned."""
-
-    kind: StepKind
-    at: datetime
-    why: str
-    subject: str | None = None
 
 
 def steps(tab: Tab) -> Iterator[Step]:
@@ -97,7 +55,7 @@ def earliest(pending: Iterable[Step]) -> datetime | None:
 def most_urgent(pending: Iterable[Step], now: datetime, among: Collection[StepKind]) -> Step | None:
     """The first due step of these kinds, by priority and then by time."""
     due = [step for step in pending if step.at <= now and step.kind in among]
-    return min(due, key=lambda step: (step.kind, step.at)) if due else None
+    return min(due, key=lambda step: (PRIORITY[step.kind], step.at)) if due else None
 
 
 def _attempt_steps(tab: Tab) -> Iterator[Step]:

@@ -25,7 +25,7 @@ from chalicelib.domain.tab import (
     telling,
 )
 from chalicelib.domain.tab.actor import SYSTEM
-from chalicelib.domain.tab.agenda import NEEDS_CALL, Step, StepKind
+from chalicelib.domain.tab.agenda import NEEDS_CALL
 from chalicelib.domain.tab.attempt import Attempt, Operation
 from chalicelib.domain.tab.draft import Change, Draft
 from chalicelib.domain.tab.facts import legs
@@ -33,6 +33,7 @@ from chalicelib.domain.tab.flag import FlagKind
 from chalicelib.domain.tab.payments import PlanReason
 from chalicelib.domain.tab.promise import Consent
 from chalicelib.domain.tab.status import UNTIL_COMPLETED, Status
+from chalicelib.domain.tab.step import Step, StepKind
 from chalicelib.domain.tab.tab import Outcome, Tab
 
 if TYPE_CHECKING:

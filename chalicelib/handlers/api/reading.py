@@ -1,9 +1,9 @@
-"""GET /v1/tabs/{tab_id}: a tab, and what happens to it next. Apart from tabs.py: most requests need nothing else."""
+"""GET /v1/tabs/{tab_id}: a tab. Apart from tabs.py: most requests need nothing else."""
 
 from __future__ import annotations
 
 from chalicelib.bootstrap import get_deps
-from chalicelib.handlers.api import render, views
+from chalicelib.handlers.api import render
 from chalicelib.handlers.api.operations import BUSINESS, CUSTOMER, GUEST, Call, Reply, Routes
 from chalicelib.handlers.api.replies import tab_reply
 from chalicelib.handlers.api.views import TabView
@@ -17,10 +17,3 @@ def get_tab(call: Call[None]) -> Reply:
     """Get a tab, with the payment that waits for the customer, if any."""
     tab = read_tabs.get_tab(get_deps(), call.path["tab_id"], by=call.by)
     return tab_reply(call, tab, render.waiting_payment(tab))
-
-
-@routes.operation("GET", "/v1/tabs/{tab_id}/agenda", roles=BUSINESS | CUSTOMER | GUEST, answer=views.AgendaView)
-def get_agenda(call: Call[None]) -> Reply:
-    """What happens to the tab next, when and why."""
-    tab = read_tabs.get_tab(get_deps(), call.path["tab_id"], by=call.by)
-    return Reply(body=render.agenda_of(tab, call.by))

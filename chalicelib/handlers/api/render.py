@@ -1,4 +1,7 @@
-"""Maps tabs, and what belongs to them, to the structs of the answers."""
+"""Maps tabs, and what belongs to them, to the structs of the answers.
+
+Imports within functions are of what many tabs do without: rules of what comes next, of credit and of shares.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,7 @@ from datetime import datetime
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from chalicelib.domain.tab import agenda, crediting, sharing
 from chalicelib.domain.tab.actions import Action, allowed_actions
-from chalicelib.domain.tab.agenda import StepKind
 from chalicelib.domain.tab.attempt import Attempt, AttemptState, Failure
 from chalicelib.domain.tab.guests import may_confirm
 from chalicelib.domain.tab.link import Scope
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from chalicelib.domain.tab.flag import Flag
     from chalicelib.domain.tab.objection import Objection
     from chalicelib.domain.tab.payments import Card, Dispute, Hold, Leg
-    from chalicelib.domain.tab.share import Share
+    from chalicelib.domain.tab.share import Parent, Share
     from chalicelib.domain.tab.story import TabStory
     from chalicelib.domain.tab.tab import Pause, Tab
     from chalicelib.domain.trust.standing_terms import SealedStanding
@@ -33,7 +34,16 @@ if TYPE_CHECKING:
     from chalicelib.usecases.tab.payment_sheet import PaymentSheet
 
 
+def _next_action(tab: Tab, by: Actor) -> views.NextActionView | None:
+    from chalicelib.handlers.api.agenda import next_step
+
+    step = next_step(tab, by)
+    return views.NextActionView(code=step.kind, at=step.at, why=step.why) if step else None
+
+
 def _credit(tab: Tab) -> views.TabCreditView:
+    from chalicelib.domain.tab import crediting
+
     earned = [given for given in tab.credits.given if given.kind == LotKind.EARNED]
     return views.TabCreditView(
         would_earn_minor=0 if tab.is_finished else crediting.would_earn_minor(tab),
@@ -92,8 +102,6 @@ def tab(tab: Tab, payment: Attempt | None, *, by: Actor, now: datetime, publisha
 
     `payment`: the payment that the answer is about; its secret needs `publishable_key`.
     """
-    # If the tab is not in the due index, nothing is pending and the agenda need not be computed.
-    next_step = min(steps_for(tab, by), key=lambda step: step.at, default=None) if tab.next_action_at else None
     allowed = allowed_actions(tab, by, now)
     is_business = by.is_business
     return views.TabView(
@@ -134,19 +142,11 @@ def tab(tab: Tab, payment: Attempt | None, *, by: Actor, now: datetime, publisha
         ledger={account.value: minor for account, minor in tab.balances.items()} if is_business else None,
         flags=[*map(_flag, tab.flags)] if is_business else None,
         token=tab.token.number if tab.token else None,
-        parent=views.ParentView(
-            tab_id=tab.parent.tab_id,
-            amount_minor=tab.parent.amount_minor,
-            returned_minor=tab.parent.returned_minor,
-            goes_back_at=sharing.goes_back_at(tab),
-        )
-        if tab.parent
-        else None,
+        parent=_parent(tab, tab.parent) if tab.parent else None,
         shares=[*map(_share, tab.shares)] if tab.shares else [],
         pause=_pause(tab.pause) if tab.pause and is_business else None,
-        next_action=views.NextActionView(code=_code(next_step), at=next_step.at, why=next_step.why)
-        if next_step
-        else None,
+        # If the tab is not in the due index, nothing is pending and the agenda need not be computed.
+        next_action=_next_action(tab, by) if tab.next_action_at else None,
         allowed_actions=allowed,
         actions=action_requests.of(tab, allowed),
         needs=[_need(tab, need) for need in needs_of(tab, now)],
@@ -191,6 +191,17 @@ def _leg(leg: Leg) -> views.LegView:
     )
 
 
+def _parent(tab: Tab, parent: Parent) -> views.ParentView:
+    from chalicelib.domain.tab.sharing import goes_back_at
+
+    return views.ParentView(
+        tab_id=parent.tab_id,
+        amount_minor=parent.amount_minor,
+        returned_minor=parent.returned_minor,
+        goes_back_at=goes_back_at(tab),
+    )
+
+
 def _share(share: Share) -> views.ShareView:
     return views.ShareView(
         tab_id=share.tab_id,
@@ -199,27 +210,6 @@ def _share(share: Share) -> views.ShareView:
         returned_minor=share.told.returned_minor,
         state=share.state,
     )
-
-
-def steps_for(tab: Tab, by: Actor) -> Iterable[agenda.Step]:
-    """What is pending. How a bank is answered, and what the business is told, is for the business alone."""
-    if by.is_business:
-        return agenda.steps(tab)
-    hidden = {attempt.attempt_id for attempt in tab.attempts if attempt.answers_bank}
-    return (step for step in agenda.steps(tab) if step.kind not in FOR_BUSINESS_ONLY and step.subject not in hidden)
-
-
-FOR_BUSINESS_ONLY = frozenset(
-    {
-        *(StepKind.REFUND_BY_HAND, StepKind.BILL_NOT_TOLD, StepKind.TELL_END),
-        *(StepKind.EVIDENCE_DUE, StepKind.SUBMIT_EVIDENCE),
-    }
-)
-"""Steps hidden from customers, as the entries that they write are."""
-
-
-def _code(step: agenda.Step) -> views.StepCode:
-    return views.StepCode[step.kind.name]
 
 
 _REQUESTS = {
@@ -332,11 +322,6 @@ def _failure(failure: Failure, by: Actor) -> views.FailureView:
     if failure.decline_code in NOT_TOLD and not by.is_business:
         return views.FailureView(code=failure.code, decline_code=GENERIC, advice=None)
     return views.FailureView(code=failure.code, decline_code=failure.decline_code, advice=failure.advice)
-
-
-def agenda_of(tab: Tab, by: Actor) -> views.AgendaView:
-    pending = sorted(steps_for(tab, by), key=lambda step: (step.at, step.kind))
-    return views.AgendaView(pending=[views.PendingView(what=_code(step), at=step.at, why=step.why) for step in pending])
 
 
 def card(card: Card | None, by: Actor) -> views.CardView | None:

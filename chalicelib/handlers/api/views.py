@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from enum import StrEnum
 from typing import Annotated, Literal
 
 import msgspec
 
 from chalicelib.domain.tab.actions import Action
-from chalicelib.domain.tab.agenda import StepKind
 from chalicelib.domain.tab.attempt import AttemptState, Operation
 from chalicelib.domain.tab.bill import FeeKind
 from chalicelib.domain.tab.flag import FlagKind
@@ -18,12 +16,10 @@ from chalicelib.domain.tab.payments import DepositState, DisputeState, HoldState
 from chalicelib.domain.tab.promise import AcceptanceMethod, Consent
 from chalicelib.domain.tab.share import ShareState
 from chalicelib.domain.tab.status import PaymentState, Status
+from chalicelib.domain.tab.step import StepKind
 from chalicelib.domain.tab.story import Place
 from chalicelib.domain.tab.tab import Outcome
 from chalicelib.domain.trust.standing_terms import Level, ReasonCode
-
-StepCode = StrEnum("StepCode", [(kind.name, kind.name.lower()) for kind in StepKind])  # type: ignore[misc]
-"""The kinds of steps, by the names that callers know them by."""
 
 
 class Answer(msgspec.Struct, gc=False, kw_only=True):
@@ -255,7 +251,7 @@ class PlanView(Answer):
 class NextActionView(Answer):
     """The earliest step that is pending. `code`: what it is, as in the agenda's `what`; `why`: in words."""
 
-    code: StepCode
+    code: StepKind
     at: datetime
     why: str
 
@@ -438,20 +434,6 @@ class TabView(TabFields, kw_only=True):
     actions: ActionViews
     needs: list[NeedView]
     payment: PaymentView | None
-
-
-class PendingView(Answer):
-    """A future step: what (a stable word), from when on, and why (a text)."""
-
-    what: StepCode
-    at: datetime
-    why: str
-
-
-class AgendaView(Answer):
-    """The earliest step comes first."""
-
-    pending: list[PendingView]
 
 
 class ProblemError(Answer):

@@ -22,6 +22,7 @@ from chalicelib.domain.tab.share import FEWEST_SHARES, MOST_SHARES
 from chalicelib.domain.tab.sharing import can_split_by_items
 from chalicelib.domain.trust.tiers import WHOLE
 from chalicelib.handlers.api import render
+from chalicelib.handlers.api.agenda import steps_for
 
 if TYPE_CHECKING:
     from chalicelib.domain.branding import Branding
@@ -127,8 +128,8 @@ def tab_page(
             if entry.kind in TOLD
         ],
         "coming": [
-            {"at": step.at, "kind": step.kind.name.lower()}
-            for step in sorted(render.steps_for(tab, by), key=lambda step: step.at)
+            {"at": step.at, "kind": step.kind}
+            for step in sorted(steps_for(tab, by), key=lambda step: step.at)
             if step.at > now
         ],
     }

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 from chalicelib.domain.errors import Contention
 from chalicelib.domain.tab import agenda, due_steps, sharing
 from chalicelib.domain.tab.actor import SYSTEM
-from chalicelib.domain.tab.agenda import Step, StepKind
 from chalicelib.domain.tab.attempt import Attempt, AttemptState, Failure
 from chalicelib.domain.tab.draft import Change, Draft
 from chalicelib.domain.tab.facts.apply import apply_fact
 from chalicelib.domain.tab.facts.attempt_outcomes import LADDER, note_absent, note_rejected, note_unknown
 from chalicelib.domain.tab.facts.fact import Fact, FactKind
+from chalicelib.domain.tab.step import Step, StepKind
 from chalicelib.ports.gateway import GatewayRejected, GatewayUnavailable
 from chalicelib.ports.store import EventAlreadySeen, FactsAlreadyApplied, IdempotencyRecord, SeenEvent, VersionConflict
 from chalicelib.usecases.parties.customer_refs import forget_ref, with_ref

@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 
 from chalicelib.domain.news.message import MessageKind
 from chalicelib.domain.tab import agenda
-from chalicelib.domain.tab.agenda import StepKind
 from chalicelib.domain.tab.flag import FlagKind
+from chalicelib.domain.tab.step import StepKind
 from chalicelib.domain.tab.tab import Tab
 from chalicelib.ports.store import TabStore
 from chalicelib.usecases.tab.requests import RECORD_LIFETIME
