@@ -113,7 +113,7 @@ LEFT_OUT: Mapping[str, str] = {
     "botocore/crt/auth.py": "signatures by awscrt, which is not installed",
     "botocore/stub.py": "for tests",
     "botocore/cacert.pem": "botocore takes certifi's, where that is installed",
-    "botocore/data/endpoints.json": "the short one in aws_models is found first",
+    **{f"botocore/data/{name}.json": "aws_models has a short one" for name in ("endpoints", "partitions")},
     "urllib3/contrib/emscripten": "for Python in a browser",
     "urllib3/contrib/pyopenssl.py": "for pyOpenSSL, which is not installed; botocore does without it",
     "urllib3/http2/connection.py": "HTTP/2 is off unless h2 is installed and asked for",
@@ -255,16 +255,22 @@ def describe_aws(data: Path, models: Path) -> None:
         newest = sorted((data / service).iterdir())[-1]
         target = models / service / newest.name
         target.mkdir(parents=True)
-        for name in ("service-2", "endpoint-rule-set-1"):
-            described = json.loads(gzip.decompress((newest / f"{name}.json.gz").read_bytes()))
-            if name == "service-2":
-                described = _only(operations, _without_texts(described))
-            (target / f"{name}.json").write_text(_json(described))
-    everywhere = json.loads((data / "endpoints.json").read_text())
+        called, rules = (
+            _without_texts(json.loads(gzip.decompress((newest / f"{name}.json.gz").read_bytes())))
+            for name in ("service-2", "endpoint-rule-set-1")
+        )
+        called = _only(operations, called)
+        (target / "service-2.json").write_text(_json(called))
+        (target / "endpoint-rule-set-1.json").write_text(_json(_rules_for(called, rules)))
+    everywhere, partitions = (json.loads((data / f"{name}.json").read_text()) for name in ("endpoints", "partitions"))
     for partition in everywhere["partitions"]:
         # Where a service is in which region, for services without a rule set: all that we call have one.
         partition["services"] = {}
+    for partition in (*everywhere["partitions"], *partitions["partitions"]):
+        for region in partition["regions"].values():
+            region.pop("description", None)
     (models / "endpoints.json").write_text(_json(everywhere))
+    (models / "partitions.json").write_text(_json(partitions))
 
 
 def _only(operations: frozenset[str], service: dict[str, Any]) -> dict[str, Any]:
@@ -280,8 +286,36 @@ def _only(operations: frozenset[str], service: dict[str, Any]) -> dict[str, Any]
         name = wanted.pop()
         if name not in shapes:
             shapes[name] = service["shapes"][name]
-            wanted += [reference["shape"] for reference in _references(shapes[name])]
+            for reference in _references(shapes[name]):
+                # The same of one table: an input's name of a table is not looked at for an ARN.
+                if reference.get("contextParam") == {"name": "ResourceArn"}:
+                    del reference["contextParam"]
+                wanted.append(reference["shape"])
     return {**service, "operations": kept, "shapes": dict(sorted(shapes.items()))}
+
+
+def _rules_for(called: dict[str, Any], described: dict[str, Any]) -> dict[str, Any]:
+    """The rules for endpoints that can apply: none that needs what no operation in `called` tells.
+
+    What is left gives the same endpoints. What is asked of the environment (a FIPS endpoint, one of the account) stays.
+    """
+    told = {node["contextParam"]["name"] for node in _references(called) if "contextParam" in node}
+    for operation in called["operations"].values():
+        told |= operation.get("staticContextParams", {}).keys()
+    told |= called.get("clientContextParams", {}).keys()
+    parameters = {
+        name: parameter for name, parameter in described["parameters"].items() if "builtIn" in parameter or name in told
+    }
+    never = [{"fn": "isSet", "argv": [{"ref": name}]} for name in described["parameters"] if name not in parameters]
+
+    def applicable(rules: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [
+            {**rule, "rules": applicable(rule["rules"])} if "rules" in rule else rule
+            for rule in rules
+            if not any(condition in never for condition in rule["conditions"])
+        ]
+
+    return {**described, "parameters": parameters, "rules": applicable(described["rules"])}
 
 
 def _references(node: Any) -> Iterator[dict[str, Any]]:
