@@ -9,14 +9,14 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, cast
 
 from chalicelib import config, snapshots
-from chalicelib.adapters.addresses import LibraryAddresses
-from chalicelib.adapters.aws.secrets import KeptSecret
 from chalicelib.adapters.system import SystemClock, SystemIds
 from chalicelib.ports.deps import Deps
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
+    from chalicelib.adapters.aws.secrets import KeptSecret
+    from chalicelib.ports.addresses import Addresses
     from chalicelib.ports.channels import Mailer, Texter
     from chalicelib.ports.clock import Clock
     from chalicelib.ports.deliveries import Deliveries
@@ -72,7 +72,7 @@ def build(*, clock: Clock | None = None) -> Deps:
         notices=cast("Notices", _later(partial(_notices, *database))),
         links=cast("Links", _later(partial(_links, *database))),
         visits=cast("Visits", _later(partial(_visits, *database))),
-        addresses=LibraryAddresses(),
+        addresses=cast("Addresses", _later(_addresses)),
         # Importing the stripe package takes a quarter of a second, and most requests move no money.
         gateway=cast("PaymentGateway", _Gateway()),
         clock=clock or SystemClock(),
@@ -153,6 +153,18 @@ def _visits(client: DynamoDBClient, table: str) -> Visits:
     return DynamoDbVisits(client, table)
 
 
+def _addresses() -> Addresses:
+    from chalicelib.adapters.addresses import LibraryAddresses
+
+    return LibraryAddresses()
+
+
+def _kept_secret(setting: str) -> KeptSecret:
+    from chalicelib.adapters.aws.secrets import KeptSecret
+
+    return KeptSecret(setting)
+
+
 def _queues() -> Queues:
     from chalicelib.adapters.aws.queues import SqsQueues, sqs_client
 
@@ -193,7 +205,7 @@ def _gateway(secret_key: str) -> PaymentGateway:
     from chalicelib.adapters.stripe.calls import stripe_client
     from chalicelib.adapters.stripe.gateway import StripeGateway
 
-    webhook_secrets = KeptSecret(config.stripe_webhook_secrets())
+    webhook_secrets = _kept_secret(config.stripe_webhook_secrets())
     return StripeGateway(
         stripe_client(secret_key, config.stripe_api_base()),
         stage=config.stage(),
@@ -244,7 +256,7 @@ class _Gateway:
     def __getattr__(self, name: str) -> Any:
         with self._making:
             if self._key is None:
-                self._key = KeptSecret(config.stripe_secret_key())
+                self._key = _kept_secret(config.stripe_secret_key())
             key = self._key()
             if self._made is None or self._made[0] != key:
                 self._made = key, _gateway(key)

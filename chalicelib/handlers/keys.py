@@ -82,7 +82,7 @@ def _find(cached: _Cached, kid: str | None) -> Any | None:
 
 
 def _fetch(url: str) -> dict[str | None, Any]:
-    # Imported here: every function loads this module for the authorizer's name, but only the authorizer fetches keys.
+    # Imported here: the bundle of the other functions has this module, but not PyJWT.
     import urllib.request
 
     import jwt

@@ -75,7 +75,7 @@ os.environ |= {"AWS_DATA_PATH": sys.argv[1] + "/aws_models", "AWS_DEFAULT_REGION
 os.environ |= {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AFTERTAB_TABLE": "t", "AFTERTAB_STAGE": "dev"}
 """
 _LOAD_AUTHORIZER = """
-from chalicelib.handlers import authorizer, keys
+from chalicelib.handlers import authorizer, bearers, keys
 import jwt
 from jwt.algorithms import RSAAlgorithm
 from cryptography.hazmat.primitives.asymmetric import rsa

@@ -344,7 +344,7 @@ def test_a_secret_that_cannot_be_read_again_stays_good() -> None:
 def test_a_replaced_key_is_used_without_a_new_deployment(settings: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """The gateway is built once for a key, and again when Parameter Store has another one."""
     stored, built = ["sk_test_1"], []
-    monkeypatch.setattr(bootstrap, "KeptSecret", lambda value: lambda: stored[0])
+    monkeypatch.setattr(bootstrap, "_kept_secret", lambda value: lambda: stored[0])
     real = bootstrap._gateway
 
     def gateway(key: str) -> Any:

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 import app as application
-from chalicelib.handlers import authorizer, keys
+from chalicelib.handlers import authorizer, bearers, keys
 from chalicelib.handlers.api.operations import Operation, all_operations
 
 from .world import Caller, Issuer, Shop, World
@@ -285,8 +285,8 @@ def test_made_up_key_ids_cause_two_fetches_a_minute_at_most(
         forged = issuer.sign({}, key="secret-of-the-forger-32-characters", algorithm="HS256", headers={"kid": "a"})
         header, _, rest = with_header(kid=f"made-up-{number}")(issuer, {}).partition(".")
         for token in (forged, f"{header}.{rest}"):
-            with pytest.raises(authorizer.Refused):
-                authorizer.read_token(f"Bearer {token}")
+            with pytest.raises(bearers.Refused):
+                bearers.read_token(f"Bearer {token}")
 
     assert 2 <= issuer.fetches - before <= 600 / keys.AGAIN_AFTER_S + 1
 
@@ -295,8 +295,8 @@ def test_a_token_that_is_wrong_by_itself_causes_no_fetch(world: World, issuer: I
     """What is not RS256, too long, or not a token at all is refused before any key is looked up."""
     before = issuer.fetches
     for kind in ("alg none", "HS256 with the public key", "not a token", "too long", "a header nested too deep"):
-        with pytest.raises(authorizer.Refused):
-            authorizer.read_token(f"Bearer {WRONG[kind](issuer, issuer.claims('staff', merchant_id='mer_1'))}")
+        with pytest.raises(bearers.Refused):
+            bearers.read_token(f"Bearer {WRONG[kind](issuer, issuer.claims('staff', merchant_id='mer_1'))}")
 
     assert issuer.fetches == before
 
@@ -318,12 +318,12 @@ def test_an_issuer_that_is_down_is_asked_once_a_second_at_most(
     for _ in range(100):
         watch.now += 0.1
         with pytest.raises(keys.KeysUnavailable):
-            authorizer.read_token(f"Bearer {token}")
+            bearers.read_token(f"Bearer {token}")
     assert 5 <= len(asked) <= 10
 
     monkeypatch.setattr(keys, "_fetch", fetch)
     watch.now += keys.FAILED_AFTER_S + 0.1
-    assert authorizer.read_token(f"Bearer {token}")["role"] == "staff"
+    assert bearers.read_token(f"Bearer {token}")["role"] == "staff"
 
 
 def test_a_new_key_is_fetched_when_it_is_first_used(

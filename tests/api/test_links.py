@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.handlers import authorizer, logs
+from chalicelib.handlers import bearers, logs
 from chalicelib.handlers.api.operations import all_operations
 
 from .world import CARD_TERMS, DEPOSIT, Caller, Reply, Shop, World, billed, history, paid, settled
@@ -283,7 +283,7 @@ def test_a_revoked_link_opens_nothing_at_once(world: World, shop: Shop) -> None:
     tab = shop.open(shop.customer(), 4000)
     answer = made(shop.staff, tab)
     guest = world.guest(answer["secret"])
-    context = authorizer.read_token(f"Bearer {answer['secret']}")
+    context = bearers.read_token(f"Bearer {answer['secret']}")
     assert guest.get(path(tab)).status == 200
 
     listed = shop.staff.post(f"{path(tab)}/links/{answer['link']['link_id']}/revoke").ok()
@@ -497,8 +497,8 @@ def test_a_wrong_link_costs_the_same_reads_as_a_good_one(world: World, shop: Sho
 
     def reads(secret: str) -> list[str]:
         calls.clear()
-        with suppress(authorizer.Refused):
-            authorizer.read_token(f"Bearer {secret}")
+        with suppress(bearers.Refused):
+            bearers.read_token(f"Bearer {secret}")
         return list(calls)
 
     same = reads(good["secret"])

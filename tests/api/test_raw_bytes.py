@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 import app as application
-from chalicelib.handlers import authorizer
+from chalicelib.handlers import bearers
 from chalicelib.handlers.api.problems import CONTENT_TYPE
 
 from .test_lambda import FORM, authorized, proxy_event
@@ -100,15 +100,15 @@ class Town:
     def bearer(self, raw: bytes) -> None:
         if raw in (self.token, self.secret.encode()):
             return
-        with pytest.raises(authorizer.Refused):
-            authorizer.read_token(f"Bearer {text(raw)}")
+        with pytest.raises(bearers.Refused):
+            bearers.read_token(f"Bearer {text(raw)}")
 
     def authorization(self, raw: bytes) -> None:
         """The whole header: no scheme but Bearer is read."""
         if raw.partition(b" ")[2] == self.token:
             return
-        with pytest.raises(authorizer.Refused):
-            authorizer.read_token(text(raw))
+        with pytest.raises(bearers.Refused):
+            bearers.read_token(text(raw))
 
     def cursor_of_tabs(self, raw: bytes) -> None:
         query = {"status": ["open"], "limit": ["1"], "cursor": [text(raw)]}

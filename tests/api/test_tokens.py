@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 import pytest
 import segno
 
-from chalicelib.handlers import authorizer
+from chalicelib.handlers import bearers
 
 from .world import Caller, Shop, World, billed, history, paid, settled
 
@@ -66,7 +66,7 @@ def test_a_guest_takes_the_tab_over(world: World, shop: Shop) -> None:
     """They get a full link of their own; the token, and so whoever scans it next, opens the tab no more."""
     guest = coin(shop, 17)
     tab = opened(shop, 17)
-    context = authorizer.read_token(f"Bearer {guest.token}")
+    context = bearers.read_token(f"Bearer {guest.token}")
 
     over = guest.post("/v1/link/take_over").ok(201)
 

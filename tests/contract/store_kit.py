@@ -45,7 +45,7 @@ from chalicelib.domain.tab.share import Parent, Report, Share
 from chalicelib.domain.tab.status import Status
 from chalicelib.domain.tab.story import Place, TabStory
 from chalicelib.domain.tab.tab import Followup, Outcome, Pause, Tab
-from chalicelib.domain.trust.credits import LotKind
+from chalicelib.domain.trust.terms import LotKind
 from chalicelib.ports.store import IdempotencyRecord, Pointer, SeenEvent, TabStore
 from devstack import dynamodb_table
 

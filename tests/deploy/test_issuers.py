@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.handlers import authorizer, keys
+from chalicelib.handlers import bearers, keys
 from tests.api.world import Issuer, serve_issuer
 
 TEXT = (Path(__file__).resolve().parents[2] / "docs" / "issuers.md").read_text()
@@ -115,7 +115,7 @@ def test_a_token_made_by_the_recipe_is_taken(settings: pytest.MonkeyPatch, issue
 
     claims = make(PEOPLE[who])
 
-    found = authorizer.read_token(f"Bearer {issuer.sign(claims)}")
+    found = bearers.read_token(f"Bearer {issuer.sign(claims)}")
     assert found == {"sub": claims["sub"], **{key: value for key, value in PEOPLE[who].items() if value}}
 
 
@@ -128,5 +128,5 @@ def test_a_user_without_a_role_is_nobody(settings: pytest.MonkeyPatch, issuer: I
     settings.setenv("AFTERTAB_JWT_ISSUER", iss)
     settings.setenv("AFTERTAB_JWT_AUDIENCE", aud)
 
-    with pytest.raises(authorizer.Refused, match="role is missing"):
-        authorizer.read_token(f"Bearer {issuer.sign(make({}))}")
+    with pytest.raises(bearers.Refused, match="role is missing"):
+        bearers.read_token(f"Bearer {issuer.sign(make({}))}")

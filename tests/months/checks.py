@@ -9,11 +9,12 @@ from chalicelib.domain.parties import Customer
 from chalicelib.domain.tab.entry import Entry
 from chalicelib.domain.tab.payments import DisputeState
 from chalicelib.domain.tab.tab import Tab
-from chalicelib.domain.trust.credits import CreditAccount, LotKind
+from chalicelib.domain.trust.credits import CreditAccount
 from chalicelib.domain.trust.folds import visit_of
 from chalicelib.domain.trust.integrity import integrity_of
 from chalicelib.domain.trust.standing import History, Standing, standing_of
 from chalicelib.domain.trust.standing_terms import Level
+from chalicelib.domain.trust.terms import LotKind
 from chalicelib.domain.trust.visit import Visit
 from chalicelib.usecases.books.reconcile import reconcile
 from chalicelib.usecases.trust.figures import refresh

@@ -25,8 +25,9 @@ from chalicelib.domain.tab.commands.bill import ItemInput
 from chalicelib.domain.tab.commands.booking import Terms
 from chalicelib.domain.tab.commands.sharing import Parts
 from chalicelib.domain.tab.facts.fact import FactKind
+from chalicelib.domain.tab.facts.legs import RefundMeans
 from chalicelib.domain.tab.objection import Decision
-from chalicelib.domain.tab.payments import Card, RefundMeans
+from chalicelib.domain.tab.payments import Card
 from chalicelib.domain.tab.policy import Policy, Resolution
 from chalicelib.domain.tab.status import Status
 from chalicelib.domain.tab.story import Place

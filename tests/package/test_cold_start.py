@@ -118,7 +118,8 @@ NO_READING = {
         f"chalicelib.domain.tab.{name}"
         for name in ("agenda", "contest", "crediting", "presenting", "sharing", "telling")
     ),
-    "chalicelib.domain.tab.facts",
+    *("chalicelib.domain.tab.facts", "chalicelib.domain.trust.credits", "chalicelib.usecases.tab.list_tabs"),
+    *("chalicelib.adapters.addresses", "chalicelib.adapters.aws.secrets", "chalicelib.handlers.bearers"),
     *("chalicelib.domain.parties", "chalicelib.domain.books.differences"),
     *(
         "chalicelib.domain.tab.facts.fact",

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.domain.trust import credits
-from chalicelib.domain.trust.credits import MAXIMUM_LOTS, CreditAccount, Lot, LotKind
+from chalicelib.domain.trust.credits import MAXIMUM_LOTS, CreditAccount, Lot
+from chalicelib.domain.trust.terms import LotKind
 from tests.unit.till import NOON
 
 EMPTY = CreditAccount(merchant_id="mer_1", customer_id="cus_1")

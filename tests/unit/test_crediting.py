@@ -24,8 +24,8 @@ from chalicelib.domain.tab.policy import Policy, Resolution
 from chalicelib.domain.tab.promise import AcceptanceMethod
 from chalicelib.domain.tab.status import Status
 from chalicelib.domain.tab.step import StepKind
-from chalicelib.domain.trust.credits import CreditAccount, LotKind, MovementKind, Referral
-from chalicelib.domain.trust.terms import CreditTerms
+from chalicelib.domain.trust.credits import CreditAccount, MovementKind, Referral
+from chalicelib.domain.trust.terms import CreditTerms, LotKind
 from tests.unit.till import ADA, CUSTOMER, EVERYTHING, NOON, OWNER, WITHOUT_CARD, Accounts, Till, acceptance
 
 TEN_PERCENT = CreditTerms(rate_basis_points=1000)

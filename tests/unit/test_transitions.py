@@ -23,8 +23,8 @@ from chalicelib.domain.tab.commands.sharing import Parts
 from chalicelib.domain.tab.draft import Draft
 from chalicelib.domain.tab.due_steps import conclude
 from chalicelib.domain.tab.facts.fact import FactKind
+from chalicelib.domain.tab.facts.legs import RefundMeans
 from chalicelib.domain.tab.objection import Decision
-from chalicelib.domain.tab.payments import RefundMeans
 from chalicelib.domain.tab.policy import Resolution
 from chalicelib.domain.tab.share import USUAL_TIME
 from chalicelib.domain.tab.status import TRANSITIONS, Status

@@ -17,7 +17,8 @@ from chalicelib.usecases.parties.merchants import (
     policy_warnings,
     set_policy,
 )
-from chalicelib.usecases.tab.read_tabs import Wanted, get_tab, list_tabs
+from chalicelib.usecases.tab.list_tabs import Wanted, list_tabs
+from chalicelib.usecases.tab.read_tabs import get_tab
 from tests.usecases.fake_gateway import Fault
 from tests.usecases.shop import WITH_CARD, WITHOUT_CARD, Shop
 

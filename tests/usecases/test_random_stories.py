@@ -24,9 +24,10 @@ from chalicelib.domain.tab.attempt import Operation
 from chalicelib.domain.tab.commands.bill import ItemInput
 from chalicelib.domain.tab.commands.booking import Limits, Origin
 from chalicelib.domain.tab.facts.fact import FactKind
+from chalicelib.domain.tab.facts.legs import RefundMeans
 from chalicelib.domain.tab.followup import outside_quiet_hours
 from chalicelib.domain.tab.objection import Decision
-from chalicelib.domain.tab.payments import HoldState, LegKind, PlanReason, RefundMeans
+from chalicelib.domain.tab.payments import HoldState, LegKind, PlanReason
 from chalicelib.domain.tab.policy import LapseAction, Policy, Resolution
 from chalicelib.domain.tab.promise import Consent
 from chalicelib.domain.tab.status import Status

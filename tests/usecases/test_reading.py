@@ -14,9 +14,10 @@ from chalicelib.domain.tab.status import Status
 from chalicelib.usecases.parties.customers import create_customer
 from chalicelib.usecases.tab.bill import add_items, void_item
 from chalicelib.usecases.tab.booking import cancel_tab
+from chalicelib.usecases.tab.list_tabs import Wanted, list_tabs
 from chalicelib.usecases.tab.payment import pay_on_phone
 from chalicelib.usecases.tab.read_page import Outcome, find_outcome
-from chalicelib.usecases.tab.read_tabs import Wanted, get_tab, get_timeline, list_tabs
+from chalicelib.usecases.tab.read_tabs import get_tab, get_timeline
 from tests.usecases.shop import WITH_CARD, WITHOUT_CARD, Shop
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from chalicelib.domain import instants
 from chalicelib.domain.tab.tab import Tab
-from chalicelib.domain.trust.credits import LotKind
+from chalicelib.domain.trust.terms import LotKind
 
 STANDARD = frozenset(
     {"balance_minor", "back_minor", "due_at", "by_credit_minor", "credit_minor", "credit_active_at", "ended_at_percent"}

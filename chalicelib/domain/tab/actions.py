@@ -25,7 +25,6 @@ from chalicelib.domain.tab.actor import Actor, Role
 from chalicelib.domain.tab.attempt import AttemptState, Operation
 from chalicelib.domain.tab.bill import FeeKind
 from chalicelib.domain.tab.flag import Flag, FlagKind
-from chalicelib.domain.tab.followup import BETWEEN_REMINDERS
 from chalicelib.domain.tab.link import LinkMethod, Scope
 from chalicelib.domain.tab.objection import ObjectionState
 from chalicelib.domain.tab.payments import DisputeState
@@ -33,7 +32,7 @@ from chalicelib.domain.tab.promise import Consent
 from chalicelib.domain.tab.settlement import phone_amount_minor
 from chalicelib.domain.tab.share import FEWEST_SHARES
 from chalicelib.domain.tab.status import UNTIL_COMPLETED, Status
-from chalicelib.domain.tab.tab import Outcome, Tab
+from chalicelib.domain.tab.tab import BETWEEN_REMINDERS, Outcome, Tab
 
 
 class Action(StrEnum):

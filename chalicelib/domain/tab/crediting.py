@@ -22,8 +22,8 @@ from chalicelib.domain.tab.promise import AcceptanceMethod
 from chalicelib.domain.tab.status import Status
 from chalicelib.domain.tab.tab import Outcome, Tab
 from chalicelib.domain.trust import credits
-from chalicelib.domain.trust.credits import CreditAccount, Lot, LotKind, Mark, MovementKind
-from chalicelib.domain.trust.terms import CreditTerms
+from chalicelib.domain.trust.credits import CreditAccount, Lot, Mark, MovementKind
+from chalicelib.domain.trust.terms import CreditTerms, LotKind
 
 if TYPE_CHECKING:
     from chalicelib.domain.tab.draft import Draft

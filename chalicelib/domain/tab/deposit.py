@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from chalicelib.domain import instants
-from chalicelib.domain.tab import fees
 from chalicelib.domain.tab.actor import SYSTEM
 from chalicelib.domain.tab.attempt import Attempt, AttemptState, Failure, Operation
 from chalicelib.domain.tab.bill import FeeKind
@@ -210,6 +209,9 @@ def lapse(draft: Draft) -> None:
         amount_minor=tab.deposit.amount_minor,
     )
     if not is_kept:
+        # Imported here: whether a deposit is secured is asked of every tab that is read, and needs no fees.
+        from chalicelib.domain.tab import fees
+
         draft.move_to(Status.CANCELED, "cancel")
         draft.update(proposed=None)
         draft.record(

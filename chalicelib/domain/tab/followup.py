@@ -12,7 +12,7 @@ from chalicelib.domain.tab import settlement
 from chalicelib.domain.tab.payments import PlanReason
 from chalicelib.domain.tab.promise import Consent
 from chalicelib.domain.tab.status import Status
-from chalicelib.domain.tab.tab import LEASE, Followup, Tab
+from chalicelib.domain.tab.tab import BETWEEN_REMINDERS, LEASE, Followup, Tab
 
 if TYPE_CHECKING:
     from chalicelib.domain.tab.attempt import Failure
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 
 MAXIMUM_TRIES = 4
 """The maximum of automatic charges for one bill. Card networks allow 15 to 20 in 30 days; far fewer are polite."""
-
-BETWEEN_REMINDERS = timedelta(hours=24)
-"""Staff may send a reminder themselves, but not two within a day. So long may one wait for the end of quiet hours."""
 
 TOGETHER = timedelta(minutes=10)
 """What comes back from shares within this time is charged as one, after its message, which waits five minutes."""

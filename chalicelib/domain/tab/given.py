@@ -4,7 +4,7 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from chalicelib.domain.trust.credits import LotKind
+from chalicelib.domain.trust.terms import LotKind
 
 
 class GivenCredit(Struct, frozen=True, kw_only=True, omit_defaults=True):

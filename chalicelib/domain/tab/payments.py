@@ -160,14 +160,6 @@ NOT_AT_GATEWAY = frozenset({LegKind.CASH, LegKind.CREDIT})
 """Payments that no gateway has taken, reports, or refunds."""
 
 
-class RefundMeans(StrEnum):
-    """How money is returned outside the gateway."""
-
-    CASH = "cash"
-    BANK_TRANSFER = "bank_transfer"
-    OTHER = "other"
-
-
 class Leg(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Money that was taken. Refunds are stored by their id at the gateway, so a repeated fact changes nothing.
 

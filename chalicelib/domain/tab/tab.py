@@ -26,6 +26,8 @@ from chalicelib.domain.trust.tiers import WHOLE, price_lines
 MAXIMUM_ITEMS = 100
 LEASE = timedelta(minutes=30)
 """The time for finishing a payment on the phone (money rule 6)."""
+BETWEEN_REMINDERS = timedelta(hours=24)
+"""Staff may send a reminder themselves, but not two within a day. So long may one wait for the end of quiet hours."""
 
 
 class Followup(Struct, frozen=True, kw_only=True, omit_defaults=True):

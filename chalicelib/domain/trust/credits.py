@@ -14,17 +14,11 @@ from enum import StrEnum
 from msgspec import Struct
 from msgspec.structs import replace
 
+from chalicelib.domain.trust.terms import LotKind
+
 MONTH = timedelta(days=30)
 MAXIMUM_LOTS = 200
 """So many lots stay in the account; of those that are used up the oldest go. The movements stay."""
-
-
-class LotKind(StrEnum):
-    """Where a lot is from: a paid tab, an invitation (both sides), or credit that came back with a refund."""
-
-    EARNED = "earned"
-    REFERRAL = "referral"
-    RETURNED = "returned"
 
 
 class Lot(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -1,8 +1,18 @@
 """The terms of a merchant's credits (what a paid tab earns, and inviting), and of asking for stories."""
 
+from enum import StrEnum
+
 from msgspec import Struct
 
 _DAY_S = 24 * 3600
+
+
+class LotKind(StrEnum):
+    """Where credit is from: a paid tab, an invitation (both sides), or credit that came back with a refund."""
+
+    EARNED = "earned"
+    REFERRAL = "referral"
+    RETURNED = "returned"
 
 
 class CreditTerms(Struct, frozen=True, kw_only=True):

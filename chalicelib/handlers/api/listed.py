@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from chalicelib.handlers.api import fields
-from chalicelib.usecases.tab.read_tabs import Wanted
+from chalicelib.usecases.tab.list_tabs import Wanted
 
 
 class Order(StrEnum):

@@ -8,7 +8,7 @@ from chalicelib.handlers.api import listing_views, render_listings
 from chalicelib.handlers.api.body import ID_PATTERN
 from chalicelib.handlers.api.listed import Order, wanted_of
 from chalicelib.handlers.api.operations import BUSINESS, CUSTOMER, OPENED, Call, Query, Reply, Routes
-from chalicelib.usecases.tab import read_tabs
+from chalicelib.usecases.tab import list_tabs as tabs
 
 routes = Routes(__name__)
 
@@ -48,5 +48,5 @@ def list_tabs(call: Call[None]) -> Reply:
     """List tabs by status or by customer, newest first unless asked otherwise. The list may be a moment behind."""
     given = call.query
     wanted = wanted_of(given)
-    page = read_tabs.list_tabs(get_deps(), wanted, limit=given["limit"], cursor=given["cursor"], by=call.by)
+    page = tabs.list_tabs(get_deps(), wanted, limit=given["limit"], cursor=given["cursor"], by=call.by)
     return Reply(body=render_listings.tabs(page, by=call.by))

@@ -6,9 +6,10 @@ from datetime import datetime
 
 from chalicelib.domain.contact import Channel, Language, Source
 from chalicelib.domain.tab.policy import FraudWarningAction, LapseAction
-from chalicelib.domain.trust.credits import LotKind, MovementKind
+from chalicelib.domain.trust.credits import MovementKind
 from chalicelib.domain.trust.standing import FactOf, Weight
 from chalicelib.domain.trust.standing_terms import Level
+from chalicelib.domain.trust.terms import LotKind
 from chalicelib.handlers.api.views import Answer, CardView, ReasonView, TierView
 
 

@@ -15,7 +15,7 @@ from chalicelib.domain.tab.guests import may_confirm
 from chalicelib.domain.tab.link import Scope
 from chalicelib.domain.tab.needs import Need, needs_of
 from chalicelib.domain.tab.promise import Consent, Promise
-from chalicelib.domain.trust.credits import LotKind
+from chalicelib.domain.trust.terms import LotKind
 from chalicelib.handlers.api import action_requests, views
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from chalicelib.handlers.api.body import ID_PATTERN
 from chalicelib.handlers.api.listed import wanted_of
 from chalicelib.handlers.api.operations import BUSINESS, OPENED, OWNER, Call, Query, Reply, Routes
 from chalicelib.usecases.books import receivables
-from chalicelib.usecases.tab import read_tabs
+from chalicelib.usecases.tab.list_tabs import count_tabs
 
 routes = Routes(__name__)
 
@@ -40,4 +40,4 @@ def get_receivables(call: Call[None]) -> Reply:
 def get_totals(call: Call[None]) -> Reply:
     """How many tabs a listing has, and the sums of their amounts."""
     wanted = wanted_of(call.query)
-    return Reply(body=listing_views.TotalsView(**asdict(read_tabs.count_tabs(get_deps(), wanted, by=call.by))))
+    return Reply(body=listing_views.TotalsView(**asdict(count_tabs(get_deps(), wanted, by=call.by))))

@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from chalicelib.domain.tab.facts.legs import RefundMeans
 from chalicelib.domain.tab.link import Scope
-from chalicelib.domain.tab.payments import RefundMeans
 from chalicelib.domain.tab.policy import Resolution
 from chalicelib.domain.tab.promise import Consent
 from chalicelib.domain.tab.share import FEWEST_SHARES, MOST_SHARES, USUAL_TIME

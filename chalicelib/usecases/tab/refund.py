@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chalicelib.domain.tab.commands import payment
-from chalicelib.domain.tab.payments import RefundMeans
+from chalicelib.domain.tab.facts.legs import RefundMeans
 from chalicelib.ports.deps import Deps
 from chalicelib.usecases.tab.carry_out import carry_out
 from chalicelib.usecases.tab.requests import Answer, Request

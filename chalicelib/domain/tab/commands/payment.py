@@ -13,9 +13,10 @@ from chalicelib.domain.tab.attempt import Operation
 from chalicelib.domain.tab.commands.bill import accept_bill
 from chalicelib.domain.tab.commands.require import require
 from chalicelib.domain.tab.facts import legs
+from chalicelib.domain.tab.facts.legs import RefundMeans
 from chalicelib.domain.tab.flag import FlagKind
 from chalicelib.domain.tab.link import Scope
-from chalicelib.domain.tab.payments import PlanReason, RefundMeans
+from chalicelib.domain.tab.payments import PlanReason
 from chalicelib.domain.tab.status import Status
 
 if TYPE_CHECKING:

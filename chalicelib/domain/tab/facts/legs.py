@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from chalicelib.domain.books.ledger import Account, transfer
 from chalicelib.domain.tab import settlement
-from chalicelib.domain.tab.payments import Dispute, Leg, LegKind, RefundMeans
+from chalicelib.domain.tab.payments import Dispute, Leg, LegKind
 from chalicelib.domain.tab.status import Status
 
 if TYPE_CHECKING:
     from chalicelib.domain.tab.draft import Draft
     from chalicelib.domain.tab.facts.fact import Fact
+
+
+class RefundMeans(StrEnum):
+    """How money is returned outside the gateway."""
+
+    CASH = "cash"
+    BANK_TRANSFER = "bank_transfer"
+    OTHER = "other"
 
 
 def take_cash(draft: Draft, cash_id: str, amount_minor: int) -> None:
