@@ -302,6 +302,25 @@ def test_a_companys_card_does_not_make_one_person_of_everybody() -> None:
     assert customer.same_card[0] == "cus_29", "who was known stays known"
 
 
+@pytest.mark.parametrize(("link", "kind"), [(with_same_card, "same_card"), (with_same_phone, "same_phone")])
+def test_whose_mark_it_is_comes_before_those_whom_they_bring(link: Any, kind: str) -> None:
+    """A name that has also paid with a company's card can't hide behind its dozen colleagues."""
+    colleagues = tuple(f"cus_{number:02}" for number in range(MOST_NAMES))
+    bad = person("cus_50", 9, **{kind: colleagues})
+
+    known = getattr(link(person("cus_99", 1), [bad]), kind)
+
+    assert known == ("cus_50", *colleagues[:-1])
+
+
+def test_whom_the_cards_have_no_room_for_stays_known_by_the_phone() -> None:
+    """Else the number's history would be lost with a card that many share."""
+    colleagues = tuple(f"cus_{number:02}" for number in range(MOST_NAMES))
+    customer = person("cus_99", 1, same_card=colleagues, same_phone=("cus_50",))
+
+    assert with_same_card(customer, [person("cus_50", 9)]) is customer
+
+
 # What it changes
 
 

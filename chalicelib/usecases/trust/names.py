@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from chalicelib.domain.contact import SearchBy
 from chalicelib.domain.parties import Customer
@@ -14,7 +14,7 @@ from chalicelib.ports.store import VersionConflict
 log = logging.getLogger(__name__)
 
 ROUNDS = 8
-Link = Callable[[Customer, Iterable[Customer]], Customer]
+Link = Callable[[Customer, Collection[Customer]], Customer]
 
 
 def link_by_phone(deps: Deps, customer: Customer, phone: str) -> None:
