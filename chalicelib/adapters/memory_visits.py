@@ -48,7 +48,7 @@ class MemoryVisits:
     def note_card(self, merchant_id: str, customer_id: str, fingerprint: str, *, limit: int) -> Sequence[str]:
         with self._store.lock:
             linked = self._cards.setdefault((merchant_id, fingerprint), {})
-            linked.setdefault(customer_id, False)
+            linked[customer_id] = False
             return sorted(linked.keys() - {customer_id})[:limit]
 
     def note_linked(self, merchant_id: str, customer_id: str, fingerprint: str) -> None:

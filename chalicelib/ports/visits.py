@@ -38,7 +38,7 @@ class Visits(Protocol):
     def note_card(self, merchant_id: str, customer_id: str, fingerprint: str, *, limit: int) -> Sequence[str]:
         """Remember that the customer uses this card, under a hash; up to `limit` others who do.
 
-        Others of the merchant, strongly consistent.
+        Others of the merchant, strongly consistent. The customer is unlinked until `note_linked`.
         """
         ...
 

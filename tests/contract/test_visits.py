@@ -121,3 +121,5 @@ def test_a_customer_is_found_until_their_card_is_linked(store: TabStore, visits:
     assert visits.find_unlinked(MERCHANT, BEN, "fp_1") == ben
     assert visits.find_unlinked(MERCHANT, "cus_unknown", "fp_1") is None
     assert visits.find_unlinked("mer_other", BEN, "fp_1") is None
+    visits.note_card(MERCHANT, ADA, "fp_1", limit=9)
+    assert visits.find_unlinked(MERCHANT, ADA, "fp_1") == ada, "a run that began again may find more"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -14,13 +14,13 @@ from chalicelib.domain.errors import DomainError, ExposureExceeded, FixedPrice, 
 from chalicelib.domain.news.message import MessageKind, Recipient
 from chalicelib.domain.parties import Customer
 from chalicelib.domain.tab.actor import Actor, Role
-from chalicelib.domain.tab.commands.booking import Terms
+from chalicelib.domain.tab.commands.booking import MAXIMUM_LEAD, Terms
 from chalicelib.domain.tab.objection import Decision, ObjectionState
 from chalicelib.domain.tab.policy import Policy, Resolution
 from chalicelib.domain.tab.tab import Tab
 from chalicelib.domain.trust.folds import visit_of
 from chalicelib.domain.trust.standing import History, Standing, standing_of
-from chalicelib.domain.trust.standing_terms import Level
+from chalicelib.domain.trust.standing_terms import Level, StandingTerms
 from chalicelib.domain.trust.tiers import Tier
 from chalicelib.domain.trust.visit import Visit
 from chalicelib.usecases.parties.contacts import ContactInput, put_contact
@@ -257,6 +257,26 @@ def test_nobody_in_particular_has_no_standing(shop: Shop) -> None:
     tab = open_tab(shop.deps, None, terms, request=shop.request(shop.staff)).tab
 
     assert tab.promise.standing is None
+
+
+def test_what_was_booked_years_ahead_counts_from_its_own_day(shop: Shop) -> None:
+    """However long before its appointment a tab was opened, and as long as the policy says."""
+    missed_at = shop.clock.now() - timedelta(days=600)
+    for number in range(2):
+        visit = Visit(
+            tab_id=f"tab_{number}x",
+            merchant_id=shop.merchant_id,
+            customer_id=shop.customer_id,
+            opened_at=missed_at - MAXIMUM_LEAD,
+            no_show_at=missed_at,
+        )
+        shop.deps.visits.put_visit(visit, None)
+    customer = shop.store.get_customer(shop.merchant_id, shop.customer_id)
+
+    for window_days, counts in ((599, False), (601, True)):
+        policy = Policy(standing=StandingTerms(window_days=window_days))
+        known = read_standing(shop.deps, policy, customer, shop.clock.now())
+        assert known is not None and (known.level == Level.WATCH) == counts
 
 
 # Races, time, limits

@@ -56,8 +56,8 @@ class CountedFact(Struct, frozen=True, kw_only=True):
     expires_at: datetime | None
 
 
-READ_BACK = timedelta(days=2 * 365)
-"""Visits that were opened earlier are not read: a tab may be booked a year ahead, and its facts count for a year."""
+LONGEST_VISIT = timedelta(days=4 * 366)
+"""From its opening to the last fact of it: booked three years ahead at most, and paid, disputed and decided in one."""
 
 
 class Standing(Struct, frozen=True, kw_only=True):
@@ -83,6 +83,11 @@ class History(Struct, frozen=True, kw_only=True):
     own: Sequence[Visit] = ()
     same_card: Sequence[Visit] = ()
     same_phone: Sequence[Visit] = ()
+
+
+def read_back(terms: StandingTerms) -> timedelta:
+    """Visits that were opened longer ago are not read: their facts have expired."""
+    return LONGEST_VISIT + timedelta(days=terms.window_days)
 
 
 def standing_of(history: History, terms: StandingTerms, now: datetime) -> Standing:

@@ -68,7 +68,7 @@ def _opened(deps: Deps, merchant: Merchant, customer: Customer | None, terms: Te
     levels = None if tab_customer.is_anonymous else merchant.policy.standing
     wants_tiers = terms.tiers or (terms.tiers is None and merchant.policy.outcome_tiers.tiers)
     # A customer who is made by this request has no history yet. Standing and tiers share the read.
-    history = read_history(deps, tab_customer, now) if customer and (levels or wants_tiers) else History()
+    history = read_history(deps, tab_customer, levels, now) if customer and (levels or wants_tiers) else History()
     standing = standing_of(history, levels, now) if levels else None
     draft = booking.open_tab(
         merchant,
@@ -135,7 +135,7 @@ def propose_promise(deps: Deps, tab_id: str, limits: Limits, *, request: Request
         history = History()
         if limits.tiers:
             customer = deps.store.get_customer(draft.tab.merchant_id, draft.tab.customer_id)
-            history = read_history(deps, customer, draft.now)
+            history = read_history(deps, customer, None, draft.now)
         booking.propose_promise(draft, limits, latest_tiers(history, draft.now))
 
     return carry_out(deps, tab_id, request, command)
