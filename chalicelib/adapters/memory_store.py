@@ -75,6 +75,7 @@ class MemoryStore:
         self._referrers: dict[str, Referrer] = {}
         self._cursor_keys: dict[str, str] = {}
         self._marks: dict[tuple[str, str], set[str]] = {}
+        self._rewarded: set[tuple[str, str]] = set()
         self._changes: set[tuple[str, str, str]] = set()
         self._others_due: dict[Due, datetime] = {}
         self.stream: list[NewEntry] = []
@@ -149,6 +150,8 @@ class MemoryStore:
             known = self.credit_accounts.get(owner)
             if (known.version if known else 0) != one.account.version - 1:
                 raise VersionConflict(f"credit of {one.account.customer_id}")
+        if any((mark.merchant_id, mark.sha256) in self._rewarded for mark in change.rewarded):
+            raise VersionConflict(change.tab.tab_id)
         if (answer := change.answer) is not None:
             stored_answer = self._answers.get(_answer_key(answer))
             if (stored_answer.version if stored_answer else 0) != answer.version - 1:
@@ -182,6 +185,7 @@ class MemoryStore:
             self.stories[change.story.merchant_id, change.story.tab_id] = change.story
         for mark in change.marks:
             self._marks.setdefault((mark.merchant_id, mark.sha256), set()).add(mark.customer_id)
+        self._rewarded.update((mark.merchant_id, mark.sha256) for mark in change.rewarded)
         if change.answer is not None:
             self._answers[_answer_key(change.answer)] = change.answer
 

@@ -175,6 +175,22 @@ def test_a_mark_is_shared_among_those_who_are_asked_for(store: TabStore) -> None
     assert not store.is_shared(mark_of("cus_a"), set())
 
 
+def test_a_card_rewards_one_invitation(store: TabStore) -> None:
+    """Whoever is second decides again, and then finds the first one's mark. Another card, or merchant, is free."""
+    marks = [mark_of("cus_a"), mark_of("cus_b"), mark_of("cus_c", "another"), mark_of("cus_d", merchant_id="mer_b")]
+    changes = [replace(opening(), marks=(mark,), rewarded=(mark,)) for mark in marks]
+
+    errors = store.commit_each(changes)
+
+    assert {type(error) for error in errors[:2]} == {VersionConflict, type(None)}
+    assert list(errors[2:]) == [None, None]
+    first, second = (0, 1) if errors[0] is None else (1, 0)
+    assert store.is_shared(marks[second], None) and not store.is_shared(marks[first], None)
+    assert store.commit(changes[first]) == changes[first].tab, "after a lost answer it has succeeded"
+    with pytest.raises(VersionConflict):
+        store.commit(changes[second])
+
+
 @pytest.mark.parametrize("kind", ["memory", pytest.param(EMULATOR, marks=pytest.mark.ministack)])
 def test_of_many_tabs_that_spend_one_credit_at_once_one_wins(request: pytest.FixtureRequest, kind: str) -> None:
     """Nothing is spent twice: the others get VersionConflict, and leave nothing."""

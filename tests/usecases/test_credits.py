@@ -32,6 +32,7 @@ from chalicelib.usecases.trust.credits import (
     set_spends_by_itself,
     take_invitation,
 )
+from tests.usecases import shop as shop_module
 from tests.usecases.shop import EVERYTHING, NOON, WITHOUT_CARD, Shop
 
 TERMS = CreditTerms(rate_basis_points=1000, referral_minor=5_00, referral_least_minor=20_00)
@@ -320,3 +321,24 @@ def test_a_year_later_what_nobody_has_spent_is_gone(shop: Shop) -> None:
     assert account(shop).balance_minor == 0
     assert shop.kinds()[-2:] == ["credit_active", "credit_expired"]
     shop.check_at_rest()
+
+
+def test_two_friends_with_one_card_who_pay_at_once_are_rewarded_once(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The clock closes both tabs in one batch, and each is decided before the other is written."""
+    agree = shop_module.agreement_to
+    monkeypatch.setattr(
+        shop_module, "agreement_to", lambda *tab: replace(agree(*tab), user_agent=f"of {shop.customer_id}")
+    )
+    ada, bob = shop.ada, friend_of(shop, "Bob", "pm_bob")
+    codes = [code_of(paid(shop)), code_of(paid(as_customer(shop, bob)))]
+    friends = [friend_of(shop, name, "pm_shared") for name in ("Eve", "Zoe")]
+    for friend, code in zip(friends, codes, strict=True):
+        take(shop, friend, code)
+        as_customer(shop, friend).open(*EVERYTHING).serve(30_00)
+    shop.wait(days=2)
+
+    referrals = [account(shop, friend.customer_id).referral for friend in friends]
+    assert sorted(str(one and one.refused) for one in referrals) == ["None", "same_card"]
+    assert sum(account(shop, who.customer_id).balance_minor for who in (ada, bob)) == 2 * 5_00 + 5_00

@@ -325,6 +325,10 @@ def mark_item(mark: Mark) -> Item:
     return _item(table.mark_key(mark.merchant_id, mark.sha256, mark.customer_id), {})
 
 
+def rewarded_item(mark: Mark) -> Item:
+    return _item(table.rewarded_key(mark.merchant_id, mark.sha256), {})
+
+
 def card_item(merchant_id: str, fingerprint: str, customer_id: str, *, linked: bool = False) -> Item:
     return _item(table.card_key(merchant_id, fingerprint, customer_id), {"linked": {"N": "1"}} if linked else {})
 

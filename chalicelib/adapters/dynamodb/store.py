@@ -513,6 +513,7 @@ def _puts_of_one(change: Change) -> tuple[list[Put], dict[str, Put]]:
         *(versioned(items.credits_item(one.account), one.account.version - 1) for one in change.credits),
         *(Put(items.movement_item(one.account, moved), ABSENT) for one in change.credits for moved in one.movements),
         *(Put(items.mark_item(mark)) for mark in change.marks),
+        *(Put(items.rewarded_item(mark), ABSENT) for mark in change.rewarded),
         *(versioned(items.answer_item(one), one.version - 1) for one in (change.answer,) if one),
         *(Put(items.story_item(story)) for story in (change.story,) if story),
     ], facts

@@ -117,6 +117,11 @@ def mark_key(merchant_id: str, sha256: str, customer_id: str) -> Key:
     return _key(f"MARK#{merchant_id}#{sha256}", customer_id)
 
 
+def rewarded_key(merchant_id: str, sha256: str) -> Key:
+    """Of a card: there once an invitation was rewarded with it."""
+    return _key(f"REWARDED#{merchant_id}#{sha256}", "-")
+
+
 def lookup_key(merchant_id: str, by: SearchBy, searchable: str, customer_id: str) -> Key:
     """Customers are found under a hash: who reads the table's keys learns no name, address or number from them."""
     digest = hashlib.sha256(f"{merchant_id}\n{by}\n{searchable}".encode()).hexdigest()

@@ -240,6 +240,8 @@ def _reward_invitation(draft: Draft, terms: CreditTerms) -> None:
     if refused:
         draft.record("referral_refused", why=refused, referrer_id=referral.by_customer_id)
         return
+    # Of two friends who pay with one card at the same moment, neither knows of the other yet.
+    draft.rewarded += tuple(mark for kind, mark in _marks(tab) if kind == "card")
     for customer_id in (tab.customer_id, referral.by_customer_id):
         lot = _new_lot(draft, LotKind.REFERRAL, terms.referral_minor, pending_s=terms.pending_s)
         _give(draft, customer_id, lot, Account.LOYALTY_EXPENSE)

@@ -49,9 +49,9 @@ class Change(Struct, frozen=True, kw_only=True):
     next. `closed_attempts`: attempts that left the snapshot. `objects`: new ids of gateway objects, with their
     attempt. `link_pointers`: of secrets that lead to the tab from now on. `token`: the next version of the one that is
     bound to it. `customer`: one who is made with the tab. `credits`: accounts that it changes, on the condition of
-    their versions. `marks`: of its customer. `answer`: to a dispute, the next version of
-    what is stored. `story`: what its customer tells; without words once it is taken back. `also`: of other tabs,
-    written with it or not at all.
+    their versions. `marks`: of its customer. `rewarded`: cards with which an invitation is rewarded, on the
+    condition that none was with them before. `answer`: to a dispute, the next version of what is stored. `story`: what
+    its customer tells; without words once it is taken back. `also`: of other tabs, written with it or not at all.
     """
 
     tab: Tab
@@ -66,6 +66,7 @@ class Change(Struct, frozen=True, kw_only=True):
     customer: Customer | None = None
     credits: tuple[CreditChange, ...] = ()
     marks: tuple[Mark, ...] = ()
+    rewarded: tuple[Mark, ...] = ()
     answer: DisputeAnswer | None = None
     story: Story | None = None
     also: tuple[Change, ...] = ()
@@ -114,6 +115,7 @@ class Draft:
         self.also: list[Draft] = []
         """Other tabs that change with this one; the agenda concludes them, too."""
         self.marks: tuple[Mark, ...] = ()
+        self.rewarded: tuple[Mark, ...] = ()
         self.answer: DisputeAnswer | None = None
         self._credit_read: dict[str, CreditAccount] = {}
         self._credit: dict[str, CreditAccount] = {}
@@ -353,6 +355,7 @@ class Draft:
             customer=self.customer,
             credits=self._credit_changes(),
             marks=self.marks,
+            rewarded=self.rewarded,
             answer=self.answer,
             story=self.story,
             also=also,
