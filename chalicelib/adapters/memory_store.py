@@ -75,6 +75,8 @@ class MemoryStore:
         self._referrers: dict[str, Referrer] = {}
         self._cursor_keys: dict[str, str] = {}
         self._marks: dict[tuple[str, str], set[str]] = {}
+        self.cards: dict[tuple[str, str], dict[str, bool]] = {}
+        """By merchant and digest: who uses a card, and whether they are linked with the others."""
         self._rewarded: set[tuple[str, str]] = set()
         self._changes: set[tuple[str, str, str]] = set()
         self._others_due: dict[Due, datetime] = {}
@@ -402,8 +404,10 @@ class MemoryStore:
 
     def is_shared(self, mark: Mark, among: Collection[str] | None) -> bool:
         with self._lock:
-            others = self._marks.get((mark.merchant_id, mark.sha256), set()) - {mark.customer_id}
-        return bool(others if among is None else others.intersection(among))
+            key = (mark.merchant_id, mark.sha256)
+            who = self._marks.get(key, set())
+            counted = who | self.cards.get(key, {}).keys() if among is None else who.intersection(among)
+        return bool(counted - {mark.customer_id})
 
     # Reconciliation
 

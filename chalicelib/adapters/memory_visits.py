@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from chalicelib.adapters.dynamodb.table import visit_position, visits_partition
 from chalicelib.adapters.memory_store import MemoryStore, page
+from chalicelib.domain.trust.credits import mark_sha256
 from chalicelib.domain.trust.visit import Visit
 from chalicelib.ports.store import Page, VersionConflict
 from chalicelib.ports.visits import VisitKey
@@ -24,7 +25,6 @@ class MemoryVisits:
         self._store = store
         self.visits: dict[VisitKey, Visit] = {}
         self._figures: dict[str, Figures] = {}
-        self._cards: dict[tuple[str, str], dict[str, bool]] = {}
 
     def find_visits(self, keys: Collection[VisitKey]) -> Mapping[VisitKey, Visit]:
         with self._store.lock:
@@ -41,19 +41,23 @@ class MemoryVisits:
 
     def find_unlinked(self, merchant_id: str, customer_id: str, fingerprint: str) -> Customer | None:
         with self._store.lock:
-            if self._cards.get((merchant_id, fingerprint), {}).get(customer_id):
+            if self._users(merchant_id, fingerprint).get(customer_id):
                 return None
         return self._store.find_customers(merchant_id, [customer_id]).get(customer_id)
 
     def note_card(self, merchant_id: str, customer_id: str, fingerprint: str, *, limit: int) -> Sequence[str]:
         with self._store.lock:
-            linked = self._cards.setdefault((merchant_id, fingerprint), {})
+            linked = self._users(merchant_id, fingerprint)
             linked[customer_id] = False
             return sorted(linked.keys() - {customer_id})[:limit]
 
     def note_linked(self, merchant_id: str, customer_id: str, fingerprint: str) -> None:
         with self._store.lock:
-            self._cards[merchant_id, fingerprint][customer_id] = True
+            self._users(merchant_id, fingerprint)[customer_id] = True
+
+    def _users(self, merchant_id: str, fingerprint: str) -> dict[str, bool]:
+        """Inside the lock."""
+        return self._store.cards.setdefault((merchant_id, mark_sha256(merchant_id, "card", fingerprint)), {})
 
     def list_visits_by_customer(self, merchant_id: str, customer_id: str, since: datetime) -> Sequence[Visit]:
         with self._store.lock:

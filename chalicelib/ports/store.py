@@ -330,7 +330,8 @@ class TabStore(Protocol):
     def is_shared(self, mark: Mark, among: Collection[str] | None) -> bool:
         """Whether another customer of the merchant has paid with the mark's card, or agreed from its device.
 
-        `among`: only these customers count; None: any. It reads no more than decides that, however many share the mark.
+        `among`: only these customers count; None: any, and of a card also whoever uses it (`Visits.note_card`). It
+        reads no more than decides that, however many share the mark.
         """
         ...
 

@@ -28,6 +28,7 @@ from chalicelib.ports.store import RecordExists, Referrer, TabStore, VersionConf
 from tests.contract.conftest import EMULATOR
 from tests.contract.store_kit import MERCHANT, NOW, next_change, opening, record
 from tests.contract.test_store_races import THREADS, at_once
+from tests.visits import visits_beside
 
 LOT = Lot(
     lot_id="lot_1",
@@ -173,6 +174,15 @@ def test_a_mark_is_shared_among_those_who_are_asked_for(store: TabStore) -> None
     assert not store.is_shared(mark_of("cus_a"), {"cus_x", "cus_y"})
     assert not store.is_shared(mark_of("cus_a"), {"cus_a"})
     assert not store.is_shared(mark_of("cus_a"), set())
+
+
+def test_a_card_is_shared_with_who_has_used_it_in_any_way(store: TabStore) -> None:
+    """Held, saved, or paid before there were marks: the store of visits knows it."""
+    visits_beside(store).note_card(MERCHANT, "cus_a", "fingerprint", limit=1)
+
+    assert store.is_shared(mark_of("cus_b"), None) and not store.is_shared(mark_of("cus_a"), None)
+    assert not store.is_shared(mark_of("cus_b", "another"), None)
+    assert not store.is_shared(mark_of("cus_b", merchant_id="mer_b"), None)
 
 
 def test_a_card_rewards_one_invitation(store: TabStore) -> None:

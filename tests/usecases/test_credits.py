@@ -250,6 +250,25 @@ def test_the_same_card_under_another_name_is_not_rewarded(shop: Shop) -> None:
     assert account(shop, ada).balance_minor == 5_00
 
 
+def test_who_was_there_before_the_invitations_were_is_not_rewarded_as_new(shop: Shop) -> None:
+    """Their card is known from a visit that no credit was offered for, under a name that nobody invited."""
+    with_terms = shop.store.get_merchant(shop.merchant_id)
+    without = replace(with_terms, policy=Policy(), version=with_terms.version + 1)
+    shop.store.update_merchant(without)
+    card = shop.card.card_id
+    paid(shop)
+    shop.pump.run()
+    shop.store.update_merchant(replace(with_terms, version=without.version + 1))
+    code = code_of(paid(as_customer(shop, friend_of(shop, "Bob", "pm_bob"))))
+    twin = friend_of(shop, "Twin", card)
+    take(shop, twin, code)
+
+    paid(as_customer(shop, twin))
+
+    referral = account(shop).referral
+    assert referral is not None and referral.refused == "same_card"
+
+
 def test_nobody_invites_before_they_have_paid(shop: Shop) -> None:
     with pytest.raises(ReferralRefused) as refused:
         code_of(shop)

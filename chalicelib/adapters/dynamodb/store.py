@@ -426,16 +426,22 @@ class DynamoDbStore(OnTable):
         if among is not None:
             others = set(among) - {mark.customer_id}
             return bool(self._reads.find_all([table.mark_key(mark.merchant_id, mark.sha256, one) for one in others]))
-        pk = table.mark_key(mark.merchant_id, mark.sha256, "")["pk"]
+        # Who has paid with it, as of now; and who has used it in any way, also before there were marks.
+        paid = table.mark_key(mark.merchant_id, mark.sha256, "")["pk"]["S"]
+        used = table.card_partition(mark.merchant_id, mark.sha256)
+        return any(self._has_another(partition, mark.customer_id) for partition in (paid, used))
+
+    def _has_another(self, partition: str, customer_id: str) -> bool:
+        """Whether a partition with an item for each customer has one of somebody else."""
         # One more than the customer, who may be among them.
         found, has_more = self._reads.page(
             1,
             None,
             KeyConditionExpression="pk = :pk",
-            ExpressionAttributeValues={":pk": pk},
+            ExpressionAttributeValues={":pk": {"S": partition}},
             ConsistentRead=True,
         )
-        return has_more or any(item["sk"]["S"] != mark.customer_id for item in found)
+        return has_more or any(item["sk"]["S"] != customer_id for item in found)
 
     # Reconciliation
 

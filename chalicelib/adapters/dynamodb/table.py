@@ -211,7 +211,12 @@ def visit_key(merchant_id: str, customer_id: str, tab_id: str) -> Key:
 def card_key(merchant_id: str, fingerprint: str, customer_id: str) -> Key:
     """The fingerprint is hashed with the merchant: what one of them knows of a card says nothing to another."""
     digest = hashlib.sha256(f"{merchant_id}\ncard\n{fingerprint}".encode()).hexdigest()
-    return _key(f"CARD#{merchant_id}#{digest}", customer_id)
+    return _key(card_partition(merchant_id, digest), customer_id)
+
+
+def card_partition(merchant_id: str, sha256: str) -> str:
+    """The customers who use a card, whose digest is also its mark's (domain/trust/credits.py, `mark_sha256`)."""
+    return f"CARD#{merchant_id}#{sha256}"
 
 
 def visits_partition(merchant_id: str) -> str:
