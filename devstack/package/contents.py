@@ -35,6 +35,9 @@ AWS_MODELS = "aws_models"
 """The folder of the bundle with short descriptions of what we call. `AWS_DATA_PATH` names it in `.chalice/config.json`:
 botocore looks there first. Its own descriptions of services are left out, all 400."""
 
+DEFAULTS = "sdk-default-configuration"
+"""botocore's modes of default settings, of which it looks up the one that is in force."""
+
 STRIPE_SERVICES: Mapping[str, str] = {
     "accounts": "account",
     "charges": "charge",
@@ -113,7 +116,7 @@ LEFT_OUT: Mapping[str, str] = {
     "botocore/crt/auth.py": "signatures by awscrt, which is not installed",
     "botocore/stub.py": "for tests",
     "botocore/cacert.pem": "botocore takes certifi's, where that is installed",
-    **{f"botocore/data/{name}.json": "aws_models has a short one" for name in ("endpoints", "partitions")},
+    **{f"botocore/data/{name}.json": "aws_models has a short one" for name in ("endpoints", "partitions", DEFAULTS)},
     "urllib3/contrib/emscripten": "for Python in a browser",
     "urllib3/contrib/pyopenssl.py": "for pyOpenSSL, which is not installed; botocore does without it",
     "urllib3/http2/connection.py": "HTTP/2 is off unless h2 is installed and asked for",
@@ -262,15 +265,20 @@ def describe_aws(data: Path, models: Path) -> None:
         called = _only(operations, called)
         (target / "service-2.json").write_text(_json(called))
         (target / "endpoint-rule-set-1.json").write_text(_json(_rules_for(called, rules)))
-    everywhere, partitions = (json.loads((data / f"{name}.json").read_text()) for name in ("endpoints", "partitions"))
+    everywhere, partitions, defaults = (
+        json.loads((data / f"{name}.json").read_text()) for name in ("endpoints", "partitions", DEFAULTS)
+    )
     for partition in everywhere["partitions"]:
         # Where a service is in which region, for services without a rule set: all that we call have one.
         partition["services"] = {}
     for partition in (*everywhere["partitions"], *partitions["partitions"]):
         for region in partition["regions"].values():
             region.pop("description", None)
+    # What each setting means.
+    del defaults["documentation"]
     (models / "endpoints.json").write_text(_json(everywhere))
     (models / "partitions.json").write_text(_json(partitions))
+    (models / f"{DEFAULTS}.json").write_text(_json(defaults))
 
 
 def _only(operations: frozenset[str], service: dict[str, Any]) -> dict[str, Any]:

@@ -80,7 +80,7 @@ def _answer_examples() -> dict[str, Any]:
 def document() -> dict[str, Any]:
     operations = sorted(all_operations().values(), key=lambda operation: (operation.path, operation.method))
     structs = {operation.answer for operation in operations if operation.answer} | {
-        views.Problem,
+        problems.Problem,
         views.ActionView,  # Stands in answers as JSON that is written already.
         news_views.NoticeBody,
     }

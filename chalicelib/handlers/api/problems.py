@@ -16,6 +16,7 @@ from chalicelib.domain import errors
 from chalicelib.domain.errors import DomainError
 from chalicelib.handlers.api.bad_requests import BadRequest, BodyTooLarge, Unauthorized
 from chalicelib.handlers.api.text import TextResponse
+from chalicelib.handlers.api.views import Answer
 from chalicelib.ports.gateway import BadSignature, GatewayRejected, GatewayUnavailable
 from chalicelib.ports.queues import QueueUnavailable
 from chalicelib.ports.store import StoreUnavailable
@@ -26,6 +27,31 @@ log = logging.getLogger(__name__)
 CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER_S = 5
 """When to try again after a service that we depend on has failed."""
+
+
+class ProblemError(Answer):
+    """One mistake of a request. `pointer`: where in the body it is, a JSON Pointer; `parameter`: of the address."""
+
+    detail: str
+    pointer: str | None = None
+    parameter: str | None = None
+
+
+class Problem(Answer):
+    """An RFC 9457 problem. `code` is stable; further fields give details, `version` and `maximum_bytes` among them.
+
+    `errors`: all mistakes of a request that is wrong in itself; `field`: the place of the first.
+    """
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+    errors: list[ProblemError] | None = None
+    field: str | None = None
+    retry_after_s: int | None = None
+    request_id: str | None = None
 
 
 STATUS: dict[type[DomainError], HTTPStatus] = {

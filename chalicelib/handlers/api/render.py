@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from chalicelib.domain.tab.tab import Pause, Tab
     from chalicelib.domain.trust.standing_terms import SealedStanding
     from chalicelib.domain.trust.tiers import Tier
-    from chalicelib.usecases.tab.payment_sheet import PaymentSheet
 
 
 def _next_action(tab: Tab, by: Actor) -> views.NextActionView | None:
@@ -345,24 +344,6 @@ def _payment(tab: Tab, attempt: Attempt, by: Actor, publishable_key: str | None)
         page_url=attempt.page_url if for_customer else None,
         publishable_key=publishable_key if for_customer else None,
         account=tab.account if for_customer else None,
-    )
-
-
-def payment_sheet(sheet: PaymentSheet, publishable_key: str) -> views.PaymentSheetView:
-    attempt = sheet.attempt
-    assert attempt.payment_id and attempt.client_secret, "what waits for the customer in an app has both"
-    return views.PaymentSheetView(
-        payment_id=attempt.payment_id,
-        operation=attempt.operation,
-        amount_minor=attempt.amount_minor,
-        currency=sheet.tab.currency,
-        merchant_name=sheet.merchant_name,
-        client_secret=attempt.client_secret,
-        publishable_key=publishable_key,
-        account=sheet.tab.account,
-        customer=sheet.customer_ref,
-        customer_session_client_secret=sheet.session.client_secret if sheet.session else None,
-        expires_at=sheet.session.expires_at if sheet.session else None,
     )
 
 

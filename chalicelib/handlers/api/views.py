@@ -1,4 +1,4 @@
-"""Bodies of answers, above all of a tab. What its reading does not need is in modules of its own beside this one."""
+"""The body of a tab's answer. Bodies of other answers are in modules of their own beside this one."""
 
 from __future__ import annotations
 
@@ -24,16 +24,6 @@ from chalicelib.domain.trust.standing_terms import Level, ReasonCode
 
 class Answer(msgspec.Struct, gc=False, kw_only=True):
     """A response's body: a tree, of which the garbage collector need not look for cycles."""
-
-
-class HealthView(Answer):
-    status: Literal["ok"]
-    stage: str
-    version: str
-
-
-class WebhookView(Answer):
-    result: Literal["handled", "seen", "ignored", "unclaimed", "misplaced", "other_mode"]
 
 
 class TierView(Answer):
@@ -295,26 +285,6 @@ class PaymentView(Answer):
     account: str | None
 
 
-class PaymentSheetView(Answer):
-    """What Stripe's PaymentSheet in an app needs, in one answer, for the payment or hold that waits for the customer.
-
-    `customer`, `customer_session_client_secret`: they let it show the customer's saved cards, until `expires_at`; null
-    for a guest who may only pay, and before Stripe knows the customer. It works without them.
-    """
-
-    payment_id: str
-    operation: Operation
-    amount_minor: int
-    currency: str
-    merchant_name: str
-    client_secret: str
-    publishable_key: str
-    account: str | None
-    customer: str | None
-    customer_session_client_secret: str | None
-    expires_at: datetime | None
-
-
 class NeedView(Answer):
     """A step that the promise still needs from the customer, and what it takes.
 
@@ -434,28 +404,3 @@ class TabView(TabFields, kw_only=True):
     actions: ActionViews
     needs: list[NeedView]
     payment: PaymentView | None
-
-
-class ProblemError(Answer):
-    """One mistake of a request. `pointer`: where in the body it is, a JSON Pointer; `parameter`: of the address."""
-
-    detail: str
-    pointer: str | None = None
-    parameter: str | None = None
-
-
-class Problem(Answer):
-    """An RFC 9457 problem. `code` is stable; further fields give details, `version` and `maximum_bytes` among them.
-
-    `errors`: all mistakes of a request that is wrong in itself; `field`: the place of the first.
-    """
-
-    type: str
-    title: str
-    status: int
-    code: str
-    detail: str
-    errors: list[ProblemError] | None = None
-    field: str | None = None
-    retry_after_s: int | None = None
-    request_id: str | None = None
