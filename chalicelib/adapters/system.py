@@ -5,16 +5,22 @@ from __future__ import annotations
 import secrets
 import time
 from datetime import UTC, datetime, timedelta
+from functools import cache
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 # https://www.crockford.com/base32.html: no I, L, O, U, so that an id can be read out on the phone.
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-_PAIRS = [high + low for high in _ALPHABET for low in _ALPHABET]
 _RANDOM_BITS = 80
 _SECRET_CHARS = 26
 _PLACES = range(120, -10, -10)
-"""All pairs of digits, because ids are built two digits at a time."""
+"""Of two digits at a time."""
+
+
+@cache
+def _pairs() -> list[str]:
+    """All pairs of digits. Made for the first id: a function that only reads needs none."""
+    return [high + low for high in _ALPHABET for low in _ALPHABET]
 
 
 class SystemClock:
@@ -28,7 +34,8 @@ class SystemIds:
 
     def new(self, prefix: str) -> str:
         number = ((time.time_ns() // 1_000_000) << _RANDOM_BITS) | secrets.randbits(_RANDOM_BITS)
-        return f"{prefix}_" + "".join([_PAIRS[(number >> place) & 1023] for place in _PLACES])
+        pairs = _pairs()
+        return f"{prefix}_" + "".join([pairs[(number >> place) & 1023] for place in _PLACES])
 
     def new_secret(self) -> str:
         return "".join(secrets.choice(_ALPHABET) for _ in range(_SECRET_CHARS))

@@ -20,7 +20,7 @@ from chalicelib.domain.errors import (
     PromiseNotAccepted,
     TransitionRefused,
 )
-from chalicelib.domain.tab import answering, deposit
+from chalicelib.domain.tab import deposit
 from chalicelib.domain.tab.actor import Actor, Role
 from chalicelib.domain.tab.attempt import AttemptState, Operation
 from chalicelib.domain.tab.bill import FeeKind
@@ -746,14 +746,15 @@ def _decide_objection(tab: Tab, actor: Actor, now: datetime) -> Why | None:
 
 def _send_evidence(tab: Tab, actor: Actor, now: datetime) -> Why | None:
     """Whether any dispute of the tab can be answered; which of several is the command's to say."""
-    for leg in tab.legs:
-        for dispute in leg.disputes:
-            if answering.refusal(tab, dispute.dispute_id, now) is None:
-                return None
-    found = [dispute for leg in tab.legs for dispute in leg.disputes]
-    if found:
-        return lambda: answering.refusal(tab, found[-1].dispute_id, now) or _nothing_disputed(tab)
-    return lambda: _nothing_disputed(tab)
+    found = [dispute.dispute_id for leg in tab.legs for dispute in leg.disputes]
+    if not found:
+        return lambda: _nothing_disputed(tab)
+    # Imported here: few tabs are disputed.
+    from chalicelib.domain.tab import answering
+
+    if any(answering.refusal(tab, dispute_id, now) is None for dispute_id in found):
+        return None
+    return lambda: answering.refusal(tab, found[-1], now) or _nothing_disputed(tab)
 
 
 def _nothing_disputed(tab: Tab) -> DomainError:

@@ -25,6 +25,14 @@ FOR_BUSINESS_ONLY = frozenset(
 """Steps hidden from customers, as the entries that they write are."""
 
 
+class NextActionView(Answer):
+    """The earliest step that is pending. `code`: what it is, as in the agenda's `what`; `why`: in words."""
+
+    code: StepKind
+    at: datetime
+    why: str
+
+
 class PendingView(Answer):
     """A future step: what (a stable word), from when on, and why (a text)."""
 
@@ -47,8 +55,9 @@ def get_agenda(call: Call[None]) -> Reply:
     return Reply(body=AgendaView(pending=[PendingView(what=step.kind, at=step.at, why=step.why) for step in pending]))
 
 
-def next_step(tab: Tab, by: Actor) -> Step | None:
-    return min(steps_for(tab, by), key=lambda step: step.at, default=None)
+def next_action(tab: Tab, by: Actor) -> NextActionView | None:
+    step = min(steps_for(tab, by), key=lambda step: step.at, default=None)
+    return NextActionView(code=step.kind, at=step.at, why=step.why) if step else None
 
 
 def steps_for(tab: Tab, by: Actor) -> Iterable[Step]:

@@ -17,7 +17,7 @@ import msgspec
 from chalicelib import config
 from chalicelib.domain.errors import DomainError
 from chalicelib.domain.news.notice import TYPES
-from chalicelib.handlers.api import news_views, problems, property_texts, request_examples, views
+from chalicelib.handlers.api import agenda, news_views, problems, property_texts, request_examples, views
 from chalicelib.handlers.api.body import ID_PATTERN, IF_MATCH_PATTERN, TAG
 from chalicelib.handlers.api.operations import JSON, Operation, Query, all_operations
 
@@ -82,6 +82,7 @@ def document() -> dict[str, Any]:
     structs = {operation.answer for operation in operations if operation.answer} | {
         problems.Problem,
         views.ActionView,  # Stands in answers as JSON that is written already.
+        agenda.NextActionView,
         news_views.NoticeBody,
     }
     structs |= {operation.body for operation in operations if operation.writes}

@@ -31,13 +31,13 @@ if TYPE_CHECKING:
     from chalicelib.domain.tab.tab import Pause, Tab
     from chalicelib.domain.trust.standing_terms import SealedStanding
     from chalicelib.domain.trust.tiers import Tier
+    from chalicelib.handlers.api.agenda import NextActionView
 
 
-def _next_action(tab: Tab, by: Actor) -> views.NextActionView | None:
-    from chalicelib.handlers.api.agenda import next_step
+def _next_action(tab: Tab, by: Actor) -> NextActionView | None:
+    from chalicelib.handlers.api.agenda import next_action
 
-    step = next_step(tab, by)
-    return views.NextActionView(code=step.kind, at=step.at, why=step.why) if step else None
+    return next_action(tab, by)
 
 
 def _credit(tab: Tab) -> views.TabCreditView:

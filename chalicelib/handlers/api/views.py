@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -16,7 +16,6 @@ from chalicelib.domain.tab.payments import DepositState, DisputeState, HoldState
 from chalicelib.domain.tab.promise import AcceptanceMethod, Consent
 from chalicelib.domain.tab.share import ShareState
 from chalicelib.domain.tab.status import PaymentState, Status
-from chalicelib.domain.tab.step import StepKind
 from chalicelib.domain.tab.story import Place
 from chalicelib.domain.tab.tab import Outcome
 from chalicelib.domain.trust.standing_terms import Level, ReasonCode
@@ -238,12 +237,13 @@ class PlanView(Answer):
     legs: list[PlannedLegView]
 
 
-class NextActionView(Answer):
-    """The earliest step that is pending. `code`: what it is, as in the agenda's `what`; `why`: in words."""
-
-    code: StepKind
-    at: datetime
-    why: str
+NextAction = Annotated[
+    Any,
+    msgspec.Meta(
+        extra_json_schema={"anyOf": [{"$ref": "#/components/schemas/NextActionView"}, {"type": "null"}]},
+    ),
+]
+"""An `agenda.NextActionView` or None: that module is imported for a tab that something awaits."""
 
 
 class ActionView(Answer):
@@ -399,7 +399,7 @@ class TabView(TabFields, kw_only=True):
     parent: ParentView | None
     shares: list[ShareView]
     pause: PauseView | None
-    next_action: NextActionView | None
+    next_action: NextAction
     allowed_actions: list[Action]
     actions: ActionViews
     needs: list[NeedView]
