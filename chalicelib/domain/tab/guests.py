@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from chalicelib.domain.tab.link import LinkState, Scope, token_subject
+from chalicelib.domain.tab.link import Scope, token_subject
 from chalicelib.domain.tab.status import Status
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ def scope_of(tab: Tab, subject: str, now: datetime) -> Scope | None:
     """The scope of this guest, or None if they may not even see the tab."""
     link = tab.link(subject)
     if link is not None:
-        return link.scope if link.state(now, tab.closed_at) == LinkState.LIVE else None
+        return link.scope if link.is_live(now, tab.closed_at) else None
     return Scope.PAY if holds_token(tab, subject) else None
 
 

@@ -44,12 +44,6 @@ class LinkMethod(StrEnum):
     NEW_ADDRESS = "new_address"
 
 
-class LinkState(StrEnum):
-    LIVE = "live"
-    EXPIRED = "expired"
-    REVOKED = "revoked"
-
-
 class Link(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A key to one tab. Its secret is not here: only a hash of it is stored, in the LinkPointer.
 
@@ -64,12 +58,14 @@ class Link(Struct, frozen=True, kw_only=True, omit_defaults=True):
     expires_at: datetime | None = None
     revoked_at: datetime | None = None
 
-    def state(self, now: datetime, closed_at: datetime | None) -> LinkState:
-        """`closed_at`: when its tab was closed, None while that is not."""
-        if self.revoked_at is not None:
-            return LinkState.REVOKED
+    def is_live(self, now: datetime, closed_at: datetime | None) -> bool:
+        """Whether it opens its tab. `closed_at`: when that was closed, None while it is not."""
+        return self.revoked_at is None and not self.has_ended(now, closed_at)
+
+    def has_ended(self, now: datetime, closed_at: datetime | None) -> bool:
+        """Whether its time is over, revoked or not."""
         ends_at = self.ends_at(closed_at)
-        return LinkState.EXPIRED if ends_at is not None and now >= ends_at else LinkState.LIVE
+        return ends_at is not None and now >= ends_at
 
     def ends_at(self, closed_at: datetime | None) -> datetime | None:
         """When it expires, as far as that is known."""

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Literal
 
-from chalicelib.domain.tab.link import LinkMethod, LinkState, Scope
+from chalicelib.domain.tab.link import LinkMethod, Scope
 from chalicelib.handlers.api.views import Answer, TabView
+
+
+class LinkState(StrEnum):
+    LIVE = "live"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
 
 
 class LinkView(Answer):

@@ -22,7 +22,6 @@ from chalicelib.domain.tab.link import (
     Link,
     LinkMethod,
     LinkPointer,
-    LinkState,
     Scope,
     token_subject,
 )
@@ -66,7 +65,9 @@ def can_want_link(tab: Tab, link_id: str, now: datetime) -> bool:
     A tab with MOST_LINKS live links has forgotten its dead ones, so an expired one leaves room for a new one.
     """
     link = tab.link(link_id)
-    if link is None or link.state(now, tab.closed_at) != LinkState.EXPIRED or _closed_long_ago(tab, now):
+    if link is None or link.revoked_at is not None or not link.has_ended(now, tab.closed_at):
+        return False
+    if _closed_long_ago(tab, now):
         return False
     wanted = _wanted(tab, now)
     return not wanted or (len(wanted) < WANTED_A_DAY and now >= wanted[-1] + WANTED_APART)
@@ -161,7 +162,7 @@ def _add(draft: Draft, secret_sha256: str, scope: Scope, method: LinkMethod, exp
         made_at=draft.now,
         expires_at=expires_at,
     )
-    live = [old for old in tab.links if old.state(draft.now, tab.closed_at) == LinkState.LIVE]
+    live = [old for old in tab.links if old.is_live(draft.now, tab.closed_at)]
     if len(live) >= MOST_LINKS:
         raise TooManyLinks(
             f"The tab has {MOST_LINKS} links that work, and can have no more. Revoke those that nobody needs.",
