@@ -552,8 +552,9 @@ def _standing(item: Item | None, now: datetime) -> IdempotencyRecord | None:
 
 
 def _check_ids(name: str, *ids: str) -> None:
-    if not all(map(table.is_id, ids)):
-        raise _not_found(name)
+    for text in ids:
+        if not table.is_id(text):
+            raise _not_found(name)
 
 
 def _not_found(name: str) -> NotFound:

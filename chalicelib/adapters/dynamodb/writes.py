@@ -43,6 +43,7 @@ _BACKOFF_S = 0.025
 _BACKOFF_MAXIMUM_S = 0.5
 
 _LOST = (ConnectionError, HTTPClientError, IncompleteReadError, ResponseParserError, ChecksumError)
+FAILURES = (ClientError, *_LOST)
 _BUSY_REASONS = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
 _BUSY_CODES = frozenset(
     {
@@ -233,11 +234,16 @@ class reading:  # noqa: N801
         pass
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        if isinstance(error, ClientError):
-            if error.response["Error"]["Code"] in _BUSY_CODES or _is_server_error(error):
-                raise StoreUnavailable("the database is too busy to answer") from error
-        elif isinstance(error, _LOST):
-            raise StoreUnavailable("the database did not answer in time") from error
+        raise_if_unavailable(error)
+
+
+def raise_if_unavailable(error: BaseException | None) -> None:
+    """Raises StoreUnavailable if that is what the error means."""
+    if isinstance(error, ClientError):
+        if error.response["Error"]["Code"] in _BUSY_CODES or _is_server_error(error):
+            raise StoreUnavailable("the database is too busy to answer") from error
+    elif isinstance(error, _LOST):
+        raise StoreUnavailable("the database did not answer in time") from error
 
 
 def _reasons(error: ClientError) -> set[str]:

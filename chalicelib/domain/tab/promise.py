@@ -105,10 +105,10 @@ class Promise(Struct, frozen=True, kw_only=True, omit_defaults=True):
         """All consents of all acceptances, sorted by name."""
         if self.accepted is None:
             return ()
-        given = [*self.accepted.consents]
+        given = set(self.accepted.consents)
         for later in self.added:
-            given += later.consents
-        return tuple(sorted(set(given)))
+            given.update(later.consents)
+        return tuple(sorted(given))
 
     @property
     def card_terms_sha256(self) -> str | None:
@@ -125,12 +125,12 @@ class Promise(Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def needs(self) -> tuple[Consent, ...]:
         """The consents that are required to accept it."""
-        needs = [Consent.CAP]
+        needs: tuple[Consent, ...] = (Consent.CAP,)
         if self.asks_deposit_or_fee:
-            needs.append(Consent.DEPOSIT_AND_FEES)
+            needs += (Consent.DEPOSIT_AND_FEES,)
         if self.deposit_needs_card:
-            needs.append(Consent.CARD_ON_FILE)
-        return tuple(needs)
+            needs += (Consent.CARD_ON_FILE,)
+        return needs
 
     @property
     def asks(self) -> frozenset[Consent]:

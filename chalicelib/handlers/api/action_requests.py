@@ -47,13 +47,14 @@ REQUESTS: Mapping[Action, ActionRequest] = {action: ActionRequest(_OF_A_TAB + ac
 
 
 @lru_cache(maxsize=1024)
-def _written(actions: tuple[Action, ...]) -> bytes:
-    """The requests as JSON, with names where the ids go."""
+def _written(actions: tuple[Action, ...]) -> tuple[list[bytes], bool]:
+    """The requests as JSON, in the pieces between the tab's ids, and whether the customer's id is to be put in, too."""
     found = []
     for action in actions:
         request = REQUESTS[action]
         found.append(views.ActionView(action=action, method=request.method, path=request.path, body=dict(request.body)))
-    return json.encode(found)
+    written = json.encode(found)
+    return written.split(b"{tab_id}"), b"{customer_id}" in written
 
 
 def of(tab: Tab, actions: Iterable[Action]) -> Raw:
@@ -61,5 +62,6 @@ def of(tab: Tab, actions: Iterable[Action]) -> Raw:
 
     Ids have no character that JSON would write in another way.
     """
-    written = _written(tuple(actions)).replace(b"{tab_id}", tab.tab_id.encode())
-    return Raw(written.replace(b"{customer_id}", tab.customer_id.encode()))
+    pieces, names_customer = _written(tuple(actions))
+    written = tab.tab_id.encode().join(pieces)
+    return Raw(written.replace(b"{customer_id}", tab.customer_id.encode()) if names_customer else written)

@@ -105,6 +105,8 @@ def document() -> dict[str, Any]:
             default = of_property.pop("default", None)
             if default not in (None, [], "", {}):
                 of_property["description"] += f" By default {json.dumps(default)}."
+    # What most tabs do not have is null in the answer, not left out.
+    components["TabView"]["required"] = list(components["TabView"]["properties"])
     components["Problem"]["additionalProperties"] = True
     components["Problem"]["properties"]["code"]["enum"] = sorted(_codes())
     paths: dict[str, dict[str, Any]] = {}

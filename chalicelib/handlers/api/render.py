@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from chalicelib.domain.tab.bill import Contest, Fee, Item
     from chalicelib.domain.tab.flag import Flag
     from chalicelib.domain.tab.objection import Objection
-    from chalicelib.domain.tab.payments import Card, Dispute, Hold, Leg
+    from chalicelib.domain.tab.payments import Card, Dispute, Hold, Leg, Plan
     from chalicelib.domain.tab.share import Parent, Share
     from chalicelib.domain.tab.story import TabStory
     from chalicelib.domain.tab.tab import Pause, Tab
@@ -93,7 +93,9 @@ def waiting_payment(tab: Tab) -> Attempt | None:
     return min(waiting, key=lambda attempt: not attempt.takes_money, default=None)
 
 
-_FIELDS = attrgetter(*views.TabFields.__struct_fields__)
+_TAB_FIELDS = attrgetter(*views.TabFields.__struct_fields__)
+_PROMISE_FIELDS = attrgetter(*views.PromiseFields.__struct_fields__)
+"""Copied by name, and given by position: Python makes a dictionary of more than fifteen named arguments."""
 
 
 def tab(tab: Tab, payment: Attempt | None, *, by: Actor, now: datetime, publishable_key: str | None) -> views.TabView:
@@ -102,13 +104,10 @@ def tab(tab: Tab, payment: Attempt | None, *, by: Actor, now: datetime, publisha
     `payment`: the payment that the answer is about; its secret needs `publishable_key`.
     """
     allowed = allowed_actions(tab, by, now)
-    is_business = by.is_business
-    return views.TabView(
-        *_FIELDS(tab),
+    view = views.TabView(
+        *_TAB_FIELDS(tab),
         promise=_promise(tab, tab.promise, now),
-        proposed_promise=_promise(tab, tab.proposed, now) if tab.proposed else None,
         items=[*map(_item, tab.items)],
-        fee=_fee(tab.fee) if tab.fee else None,
         tier_prices=[
             views.TierPriceView(percent=tier.percent, measure=tier.measure, total_minor=tab.total_at(tier.percent))
             for tier in tab.promise.tiers
@@ -116,7 +115,6 @@ def tab(tab: Tab, payment: Attempt | None, *, by: Actor, now: datetime, publisha
         if tab.has_tiers
         else [],
         refunded_minor=sum([leg.refunded_minor for leg in tab.legs]) if tab.legs else 0,
-        credit=_credit(tab) if tab.policy.credits else None,
         deposit=views.DepositView(
             amount_minor=tab.deposit.amount_minor,
             state=tab.deposit.state,
@@ -125,32 +123,48 @@ def tab(tab: Tab, payment: Attempt | None, *, by: Actor, now: datetime, publisha
         ),
         holds=[*map(_hold, tab.holds)] if tab.holds else [],
         legs=[*map(_leg, tab.legs)] if tab.legs else [],
-        card=card(tab.card, by),
-        settlement_plan=views.PlanView(
-            reason=tab.plan.reason,
-            legs=[
-                views.PlannedLegView(operation=leg.operation, amount_minor=leg.amount_minor) for leg in tab.plan.legs
-            ],
-        )
-        if tab.plan
-        else None,
-        contest=_contest(tab.contest) if tab.contest else None,
-        objection=_objection(tab.objection) if tab.objection else None,
-        story=_story(tab.story) if tab.story else None,
-        feedback=views.FeedbackView(rating=tab.feedback.rating, comment=tab.feedback.comment) if tab.feedback else None,
-        ledger={account.value: minor for account, minor in tab.balances.items()} if is_business else None,
-        flags=[*map(_flag, tab.flags)] if is_business else None,
-        token=tab.token.number if tab.token else None,
-        parent=_parent(tab, tab.parent) if tab.parent else None,
         shares=[*map(_share, tab.shares)] if tab.shares else [],
-        pause=_pause(tab.pause) if tab.pause and is_business else None,
-        # If the tab is not in the due index, nothing is pending and the agenda need not be computed.
-        next_action=_next_action(tab, by) if tab.next_action_at else None,
         allowed_actions=allowed,
         actions=action_requests.of(tab, allowed),
         needs=[_need(tab, need) for need in needs_of(tab, now)],
-        payment=_payment(tab, payment, by, publishable_key) if payment else None,
     )
+    if tab.proposed:
+        view.proposed_promise = _promise(tab, tab.proposed, now)
+    if tab.fee:
+        view.fee = _fee(tab.fee)
+    if tab.policy.credits:
+        view.credit = _credit(tab)
+    if tab.card:
+        view.card = card(tab.card, by)
+    if tab.plan:
+        view.settlement_plan = _plan(tab.plan)
+    if tab.contest:
+        view.contest = _contest(tab.contest)
+    if tab.objection:
+        view.objection = _objection(tab.objection)
+    if tab.story:
+        view.story = _story(tab.story)
+    if tab.feedback:
+        view.feedback = views.FeedbackView(rating=tab.feedback.rating, comment=tab.feedback.comment)
+    if tab.token:
+        view.token = tab.token.number
+    if tab.parent:
+        view.parent = _parent(tab, tab.parent)
+    # If the tab is not in the due index, nothing is pending and the agenda need not be computed.
+    if tab.next_action_at:
+        view.next_action = _next_action(tab, by)
+    if by.is_business:
+        view.ledger = {account.value: minor for account, minor in tab.balances.items()}
+        view.flags = [*map(_flag, tab.flags)]
+        view.pause = _pause(tab.pause) if tab.pause else None
+    if payment:
+        view.payment = _payment(tab, payment, by, publishable_key)
+    return view
+
+
+def _plan(plan: Plan) -> views.PlanView:
+    legs = [views.PlannedLegView(operation=leg.operation, amount_minor=leg.amount_minor) for leg in plan.legs]
+    return views.PlanView(reason=plan.reason, legs=legs)
 
 
 def _item(item: Item) -> views.ItemView:
@@ -233,24 +247,11 @@ def _need(tab: Tab, need: Need) -> views.NeedView:
 def _promise(tab: Tab, promise: Promise, now: datetime) -> views.PromiseView:
     accepted = promise.accepted
     return views.PromiseView(
-        expected_outcome=promise.expected_outcome,
-        limits=list(promise.limits),
-        estimate_minor=promise.estimate_minor,
-        cap_minor=promise.cap_minor,
-        deposit_minor=promise.deposit_minor,
-        no_show_fee_minor=promise.no_show_fee_minor,
-        late_cancel_fee_minor=promise.late_cancel_fee_minor,
-        starts_at=promise.starts_at,
+        *_PROMISE_FIELDS(promise),
         # Accepting other limits does not change what was sealed.
         free_cancel_until=tab.promise.free_until(now),
-        no_show_grace_s=promise.no_show_grace_s,
-        review_window_s=promise.review_window_s,
-        terms_version=promise.terms_version,
         standing=_sealed_standing(promise.standing) if promise.standing else None,
-        tiers=tiers(promise.tiers),
-        silence_percent=promise.silence_percent,
-        fixed_price=promise.fixed_price,
-        needs=list(promise.needs),
+        tiers=tiers(promise.tiers) if promise.tiers else [],
         # The sealed promise, or else the one that can be sealed.
         promise_sha256=accepted.promise_sha256 if accepted else promise.sha256,
         accepted=views.AcceptedView(
@@ -347,6 +348,6 @@ def _payment(tab: Tab, attempt: Attempt, by: Actor, publishable_key: str | None)
     )
 
 
-def needs_publishable_key(attempt: Attempt | None, by: Actor) -> bool:
+def needs_publishable_key(attempt: Attempt, by: Actor) -> bool:
     """Whether `tab` needs the publishable key; reading it creates the gateway, which takes time."""
-    return attempt is not None and attempt.state == AttemptState.AWAITING_CUSTOMER and may_confirm(attempt, by)
+    return attempt.state == AttemptState.AWAITING_CUSTOMER and may_confirm(attempt, by)

@@ -23,9 +23,10 @@ def answer_reply(call: Call[object], answer: Answer) -> Reply:
 
 def tab_reply(call: Call[object], tab: Tab, payment: Attempt | None, *, replayed: bool = False) -> Reply:
     """The reply; 202 while the payment's outcome is unknown, so the caller reads the tab again."""
-    deps = get_deps()
-    publishable_key = deps.gateway.publishable_key if render.needs_publishable_key(payment, call.by) else None
-    view = render.tab(tab, payment, by=call.by, now=deps.clock.now(), publishable_key=publishable_key)
+    deps, by = get_deps(), call.by
+    shows_key = payment is not None and render.needs_publishable_key(payment, by)
+    publishable_key = deps.gateway.publishable_key if shows_key else None
+    view = render.tab(tab, payment, by=by, now=deps.clock.now(), publishable_key=publishable_key)
     pending = payment is not None and payment.state in _STILL_OPEN and call.operation.moves_money
     return Reply(
         body=view,

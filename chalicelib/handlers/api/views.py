@@ -86,7 +86,26 @@ class ObjectionView(Answer):
     answer: str
 
 
-class PromiseView(Answer):
+class PromiseFields(Answer):
+    """What an answer calls as the promise itself does."""
+
+    expected_outcome: str
+    limits: tuple[str, ...]
+    estimate_minor: int
+    cap_minor: int
+    deposit_minor: int
+    no_show_fee_minor: int
+    late_cancel_fee_minor: int
+    starts_at: datetime | None
+    no_show_grace_s: int
+    review_window_s: int
+    terms_version: str
+    silence_percent: int | None
+    fixed_price: bool
+    needs: tuple[Consent, ...]
+
+
+class PromiseView(PromiseFields, kw_only=True):
     """`needs`: the consents that the customer must give to accept it. `standing`: null for nobody in particular.
 
     `free_cancel_until`: until when cancelling is free; before the acceptance, as if it were accepted now.
@@ -94,23 +113,9 @@ class PromiseView(Answer):
     `fixed_price`: there are none because of the customer's last tabs.
     """
 
-    expected_outcome: str
-    limits: list[str]
-    estimate_minor: int
-    cap_minor: int
-    deposit_minor: int
-    no_show_fee_minor: int
-    late_cancel_fee_minor: int
-    starts_at: datetime | None
     free_cancel_until: datetime | None
-    no_show_grace_s: int
-    review_window_s: int
-    terms_version: str
     standing: SealedStandingView | None
     tiers: list[TierView]
-    silence_percent: int | None
-    fixed_price: bool
-    needs: list[Consent]
     promise_sha256: str
     accepted: AcceptedView | None
 
@@ -330,7 +335,7 @@ class TabCreditView(Answer):
 
 
 class TabFields(Answer):
-    """What an answer calls as the tab itself does. `render.tab` copies these by name."""
+    """What an answer calls as the tab itself does."""
 
     tab_id: str
     merchant_id: str
@@ -378,29 +383,30 @@ class TabView(TabFields, kw_only=True):
     """
 
     promise: PromiseView
-    proposed_promise: PromiseView | None
     items: list[ItemView]
-    fee: FeeView | None
     tier_prices: list[TierPriceView]
     refunded_minor: int
-    credit: TabCreditView | None
     deposit: DepositView
     holds: list[HoldView]
     legs: list[LegView]
-    card: CardView | None
-    settlement_plan: PlanView | None
-    contest: ContestView | None
-    objection: ObjectionView | None
-    story: TabStoryView | None
-    feedback: FeedbackView | None
-    ledger: dict[str, int] | None
-    flags: list[FlagView] | None
-    token: int | None
-    parent: ParentView | None
     shares: list[ShareView]
-    pause: PauseView | None
-    next_action: NextAction
     allowed_actions: list[Action]
     actions: ActionViews
     needs: list[NeedView]
-    payment: PaymentView | None
+    # What most tabs do not have.
+    proposed_promise: PromiseView | None = None
+    fee: FeeView | None = None
+    credit: TabCreditView | None = None
+    card: CardView | None = None
+    settlement_plan: PlanView | None = None
+    contest: ContestView | None = None
+    objection: ObjectionView | None = None
+    story: TabStoryView | None = None
+    feedback: FeedbackView | None = None
+    ledger: dict[str, int] | None = None
+    flags: list[FlagView] | None = None
+    token: int | None = None
+    parent: ParentView | None = None
+    pause: PauseView | None = None
+    next_action: NextAction = None
+    payment: PaymentView | None = None
