@@ -239,7 +239,7 @@ class Routes:
                             reply = paging.serve(call, view)
                         else:
                             reply = view(call)
-                        response = _render(operation, reply, request.headers.get("if-none-match"))
+                        response = _render(operation, reply, request.headers)
                     except Exception as error:
                         from chalicelib.handlers.api.problems import response_to  # Few requests have one.
 
@@ -423,7 +423,7 @@ def _body(operation: Operation, raw: bytes) -> Any:
         raise BodyNotJson("The body is not JSON (UTF-8).") from None
 
 
-def _render(operation: Operation, reply: Reply, if_none_match: str | None = None) -> TextResponse:
+def _render(operation: Operation, reply: Reply, asked: Mapping[str, str]) -> TextResponse:
     headers: dict[str, Any] = {"Content-Type": operation.media}
     if reply.headers is not None:
         headers |= reply.headers
@@ -435,7 +435,8 @@ def _render(operation: Operation, reply: Reply, if_none_match: str | None = None
     if reply.version is not None:
         tag = _tag(reply.version, body)
         headers["ETag"] = tag
-        if if_none_match is not None and not operation.writes and _matches(if_none_match, tag):
+        # A set, because a Mapping finds out by an exception that it lacks something.
+        if "if-none-match" in set(asked) and not operation.writes and _matches(asked["if-none-match"], tag):
             del headers["Content-Type"]
             return TextResponse("", headers=headers, status_code=int(HTTPStatus.NOT_MODIFIED))
     return TextResponse(body.decode(), headers=headers, status_code=reply.status or operation.status)
