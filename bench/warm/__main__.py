@@ -1,8 +1,8 @@
 """`make bench-warm`: processor time inside our process, per operation, beside its peers' in the same run.
 
-Each side is a process of its own that reads how many calls to make, makes them, and says what they cost. Rounds are
-interleaved, and what is compared is the median of each round's ratio: a machine that is slower for a while is so for
-all sides of a round. Fails where a promise of
+Each side is a process of its own that reads how many calls to make, makes them, and says what they cost. In each round,
+what a promise compares is measured one after the other, in the next round the other way round, and what counts is the
+median of the rounds' ratios: a machine that is slower for a while is so for both. Fails where a promise of
 docs/performance.md is broken. `--rounds N`; `--without djstripe` and `--without sync-engine` do without PostgreSQL and
 Node.
 """
@@ -173,14 +173,28 @@ def main() -> int:
             sides.append(Side("stripe-sync-engine", "node", HERE / "sync_engine_peer.mjs", NODE, folder, event))
         for side in sides:
             stack.callback(side.end)
+        by_name = {side.name: side for side in sides}
+        turns = in_turns(by_name)
         for number in range(options.rounds + 1):
-            for side in sides:
-                for operation in side.operations:
-                    side.measure(operation)
-                if number == 0:
-                    # That one was for warming up.
+            for side, operation in turns if number % 2 else reversed(turns):
+                side.measure(operation)
+            if number == 0:
+                # That one was for warming up.
+                for side in sides:
                     side.costs.clear()
-    return tell({side.name: side for side in sides})
+    return tell(by_name)
+
+
+def in_turns(sides: dict[str, Side]) -> list[tuple[Side, str]]:
+    """All operations of all sides, those that a promise compares beside each other."""
+    compared = [
+        pair
+        for promise in PROMISES
+        if promise.peer in sides
+        for pair in ((sides["Aftertab"], promise.ours), (sides[promise.peer], promise.theirs))
+    ]
+    rest = [(side, operation) for side in sides.values() for operation in side.operations]
+    return compared + [turn for turn in rest if turn not in compared]
 
 
 def tell(sides: dict[str, Side]) -> int:
