@@ -1,7 +1,8 @@
 """Every route: its method, its path, and the function that serves it. Its module is imported when it is first called.
 
-A start registers over a hundred routes, and a request needs one of them: therefore these tables hold nothing but strings. What
-an operation takes, answers and allows is declared at its function (`operations.Routes`); a test holds both together.
+A start registers over a hundred routes, and a request needs one of them: therefore these tables hold nothing but
+strings. What an operation takes, answers and allows is declared at its function (`operations.Routes`); a test holds
+both together.
 """
 
 from __future__ import annotations
