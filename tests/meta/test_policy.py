@@ -40,6 +40,7 @@ RIGHTS = {
     "newest": "dynamodb:Query",
     "partition": "dynamodb:Query",
     "partition_pages": "dynamodb:Query",
+    "others": "dynamodb:Query",
     "range": "dynamodb:Query",
 }
 """By the client's method. `write` and `try_together` are those of Transactions, which makes TransactWriteItems;

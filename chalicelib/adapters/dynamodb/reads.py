@@ -127,6 +127,12 @@ class Reads:
         """The same as pages, each a request, so that the caller can stop between two. `Limit`: the items of a page."""
         yield from self._pages(query | {"KeyConditionExpression": "pk = :pk", "ExpressionAttributeValues": {":pk": pk}})
 
+    def others(self, partition: str, but: str, *, limit: int) -> list[str]:
+        """Up to `limit` sort keys of a partition other than `but`, in one request, strongly consistent."""
+        # One more, because `but` may be among them.
+        page = next(self.partition_pages({"S": partition}, ConsistentRead=True, Limit=limit + 1))
+        return [item["sk"]["S"] for item in page if item["sk"]["S"] != but][:limit]
+
     def range(self, pk: Item, first: str, last: str) -> Iterator[Item]:
         """The items of a partition from one sort key to another, page by page, strongly consistent."""
         query = {

@@ -429,19 +429,7 @@ class DynamoDbStore(OnTable):
         # Who has paid with it, as of now; and who has used it in any way, also before there were marks.
         paid = table.mark_key(mark.merchant_id, mark.sha256, "")["pk"]["S"]
         used = table.card_partition(mark.merchant_id, mark.sha256)
-        return any(self._has_another(partition, mark.customer_id) for partition in (paid, used))
-
-    def _has_another(self, partition: str, customer_id: str) -> bool:
-        """Whether a partition with an item for each customer has one of somebody else."""
-        # One more than the customer, who may be among them.
-        found, has_more = self._reads.page(
-            1,
-            None,
-            KeyConditionExpression="pk = :pk",
-            ExpressionAttributeValues={":pk": {"S": partition}},
-            ConsistentRead=True,
-        )
-        return has_more or any(item["sk"]["S"] != customer_id for item in found)
+        return any(self._reads.others(partition, mark.customer_id, limit=1) for partition in (paid, used))
 
     # Reconciliation
 

@@ -210,12 +210,13 @@ def visit_key(merchant_id: str, customer_id: str, tab_id: str) -> Key:
 
 def card_key(merchant_id: str, fingerprint: str, customer_id: str) -> Key:
     """The fingerprint is hashed with the merchant: what one of them knows of a card says nothing to another."""
-    digest = hashlib.sha256(f"{merchant_id}\ncard\n{fingerprint}".encode()).hexdigest()
-    return _key(card_partition(merchant_id, digest), customer_id)
+    from chalicelib.domain.trust.credits import mark_sha256  # Imported here: few requests are about a card.
+
+    return _key(card_partition(merchant_id, mark_sha256(merchant_id, "card", fingerprint)), customer_id)
 
 
 def card_partition(merchant_id: str, sha256: str) -> str:
-    """The customers who use a card, whose digest is also its mark's (domain/trust/credits.py, `mark_sha256`)."""
+    """The customers who use a card. `sha256`: its mark's, so that the two can be compared."""
     return f"CARD#{merchant_id}#{sha256}"
 
 

@@ -50,15 +50,7 @@ class DynamoDbVisits(OnTable):
         item = items.card_item(merchant_id, fingerprint, customer_id)
         with reading():
             self._client.put_item(TableName=self._table_name, Item=item)
-        # One more, because the customer is among them.
-        found, _ = self._reads.page(
-            limit + 1,
-            None,
-            KeyConditionExpression="pk = :pk",
-            ExpressionAttributeValues={":pk": item["pk"]},
-            ConsistentRead=True,
-        )
-        return [one["sk"]["S"] for one in found if one["sk"]["S"] != customer_id][:limit]
+        return self._reads.others(item["pk"]["S"], customer_id, limit=limit)
 
     def note_linked(self, merchant_id: str, customer_id: str, fingerprint: str) -> None:
         item = items.card_item(merchant_id, fingerprint, customer_id, linked=True)

@@ -249,8 +249,6 @@ Refusal = Callable[[Tab, Actor, datetime], Why | None]
 
 def _in_progress(tab: Tab, actor: Actor, now: datetime) -> Why | None:
     """A payment in progress must end first. One that waits for the customer is closed by the use case instead."""
-    if not tab.attempts:
-        return None
     attempt = tab.taking_attempt
     if attempt is None or attempt.state == AttemptState.AWAITING_CUSTOMER:
         return None

@@ -225,20 +225,18 @@ def _share(share: Share) -> views.ShareView:
     )
 
 
-_REQUESTS = {
-    Action.ACCEPT_PROMISE: ("POST /v1/tabs/{tab_id}/accept_promise", ["promise_sha256", "consents"]),
-    Action.SAVE_CARD: ("POST /v1/customers/{customer_id}/setup_intent", ["tab_id"]),
-}
-"""Action → method, path and the fields that are always required."""
+_REQUIRED = {Action.ACCEPT_PROMISE: ["promise_sha256", "consents"], Action.SAVE_CARD: ["tab_id"]}
+"""Action → the fields that are always required."""
 
 
 def _need(tab: Tab, need: Need) -> views.NeedView:
-    request, fields = _REQUESTS[need.action]
+    request = action_requests.REQUESTS[need.action]
+    path = request.path.format(tab_id=tab.tab_id, customer_id=tab.customer_id)
     return views.NeedView(
         action=need.action,
         why=need.why,
-        request=request.format(tab_id=tab.tab_id, customer_id=tab.customer_id),
-        fields=[*fields, *(["card_terms_sha256"] if Consent.CARD_ON_FILE in need.consents else [])],
+        request=f"{request.method} {path}",
+        fields=[*_REQUIRED[need.action], *(["card_terms_sha256"] if Consent.CARD_ON_FILE in need.consents else [])],
         consents=list(need.consents),
         until=need.until,
     )
